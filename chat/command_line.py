@@ -1,0 +1,57 @@
+"""What both command lines share: reading options by docopt, sizes, and ends in one clear line."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+import docopt
+
+EXIT_OK = 0
+EXIT_FAILED = 1  # could not do it: unreachable, refused, something was lost
+EXIT_USAGE = 2  # was asked for something that makes no sense
+
+_SIZE = re.compile(r"([0-9]{1,18})([KMG]?)", re.IGNORECASE | re.ASCII)
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+class UsageError(Exception):
+    """An unusable command line; its text is one line for the person who typed it."""
+
+
+def parse_options(usage: str, argv: list[str] | None, version: str) -> dict[str, Any]:
+    """What docopt makes of ``argv`` (None: of the process).
+
+    Raises UsageError where docopt would end the process with the whole usage text and status 1; SystemExit for
+    ``--help`` and ``--version``, which it prints.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return dict(docopt.docopt(usage, arguments, version=version))
+    except docopt.DocoptExit as problem:
+        # docopt says what is wrong, if it knows, in front of the usage pattern.
+        reason = str(problem).partition("Usage:")[0].strip().splitlines()
+        first = reason[0] if reason else "these arguments make no sense together"
+        raise UsageError(f"{first} (see --help)") from None
+
+
+def parse_size(text: str, option: str) -> int:
+    """Bytes from ``10G``, ``64K``, ``512``: K, M and G are powers of 1024. Raises UsageError."""
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise UsageError(f"{option}={text}: expected a size such as 512, 64K, 10M or 1G")
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def parse_count(text: str, option: str, minimum: int = 0) -> int:
+    """A whole number. Raises UsageError."""
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or int(text) < minimum:
+        raise UsageError(f"{option}={text}: expected a whole number, {minimum} or more")
+    return int(text)
+
+
+def report(program: str, sentence: str) -> None:
+    """One line on stderr, whatever is in it."""
+    flat = " ".join(sentence.split())
+    print(f"{program}: {flat}", file=sys.stderr)

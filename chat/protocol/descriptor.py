@@ -1,0 +1,117 @@
+"""The 16 bytes that open every frame.
+
+::
+
+     0       2       4               8                               16
+    +-------+-------+---------------+-------------------------------+
+    | type  | header|   reserved    |         content size          |
+    |       | size  |               |                               |
+    +-------+-------+---------------+-------------------------------+
+      u16     u16     zeros when      u64
+                      written, not
+                      looked at when
+                      read
+
+Then ``header size`` bytes of header and ``content size`` bytes of content. All integers of a connection are in one
+byte order, which its first two bytes tell: see :func:`sniff_byte_order`.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+from chat.protocol.errors import LocalProtocolError
+
+DESCRIPTOR_SIZE = 16
+MAX_HEADER_SIZE = 0xFFFF
+MAX_CONTENT_SIZE = 0xFFFF_FFFF_FFFF_FFFF
+
+
+class MessageType(IntEnum):
+    """The first field of a descriptor. 2 is not in the original document; the original server sends it."""
+
+    LOGIN = 1
+    LOGOUT = 2
+    USERNAME_EXISTS = 3
+    BAD_USERNAME = 4
+    BAD_LOGIN = 5
+    IMAGE = 6
+    UTF8 = 7
+    FILE = 8
+    VOICE = 9
+
+
+# What a person says, as opposed to what steers the connection.
+MESSAGES = frozenset({MessageType.UTF8, MessageType.FILE, MessageType.IMAGE, MessageType.VOICE})
+ATTACHMENTS = MESSAGES - {MessageType.UTF8}
+REFUSALS = frozenset({MessageType.USERNAME_EXISTS, MessageType.BAD_USERNAME, MessageType.BAD_LOGIN})
+
+
+class ByteOrder(Enum):
+    """The document draws network order; the original programs send little-endian."""
+
+    BIG = "big"
+    LITTLE = "little"
+
+
+_LAYOUTS = {ByteOrder.BIG: struct.Struct(">HH4xQ"), ByteOrder.LITTLE: struct.Struct("<HH4xQ")}
+_KNOWN_TYPES = frozenset(int(known) for known in MessageType)
+
+
+class Descriptor(NamedTuple):
+    """Type, header size and content size (bytes) of one frame.
+
+    ``type`` stays a plain integer: a peer may send any, and whether it is one of :class:`MessageType` is for the
+    reader of the frame to judge.
+    """
+
+    type: int
+    header_size: int = 0
+    content_size: int = 0
+
+    def encode(self, order: ByteOrder) -> bytes:
+        """The 16 bytes. Raises LocalProtocolError for a size that does not fit its field."""
+        try:
+            return _LAYOUTS[order].pack(*self)
+        except struct.error:
+            raise LocalProtocolError(f"{self} does not fit a descriptor") from None
+
+    @classmethod
+    def decode(cls, data: bytes | bytearray | memoryview, order: ByteOrder) -> Descriptor:
+        """From the first 16 bytes of ``data``; any 16 bytes are a descriptor."""
+        return cls._make(_LAYOUTS[order].unpack_from(data))
+
+
+def sniff_byte_order(start: bytes) -> ByteOrder | None:
+    """The byte order that the first two bytes of a connection tell, or None if they open no chat.
+
+    The first frame's type is one of 1 to 9, so exactly one of the two bytes is zero.
+    """
+    if len(start) != 2:
+        raise LocalProtocolError("a byte order takes exactly two bytes to tell")
+    high, low = start
+    if high == 0 and low in _KNOWN_TYPES:
+        return ByteOrder.BIG
+    if low == 0 and high in _KNOWN_TYPES:
+        return ByteOrder.LITTLE
+    return None
+
+
+def encode_frame(
+    type: MessageType,
+    header: bytes,
+    content: bytes,
+    order: ByteOrder,
+    *,
+    content_size: int | None = None,
+) -> bytes:
+    """Descriptor, header and content as they travel.
+
+    ``content_size`` (bytes) is what the descriptor announces when the content itself follows by another way, such
+    as out of a file; then ``content`` is its beginning, mostly empty.
+    Raises LocalProtocolError for a header over 65,535 bytes.
+    """
+    size = len(content) if content_size is None else content_size
+    return Descriptor(type, len(header), size).encode(order) + header + content

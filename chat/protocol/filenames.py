@@ -1,0 +1,56 @@
+"""File names that are safe to save under, on any system, whoever sent them.
+
+The original client writes to ``save_directory/filename`` unchecked, so the server cleans every name before it
+reaches anyone; our client cleans again, since its server may be another.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_FILENAME_SIZE = (
+    200  # bytes of UTF-8: leaves room for " (1)" and ".part" under the usual limit of 255
+)
+DEFAULT_FILENAME = "file"
+
+_SEPARATORS = re.compile(r"[/\\]")
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
+# Cc: control, Cf: format (invisible, turns text around), Cs: lone surrogates, Zl and Zp: line and paragraph ends.
+_DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def clean_filename(name: str, default: str = DEFAULT_FILENAME) -> str:
+    """The base name of ``name`` without what could hurt: never empty, hidden, a path, or over 200 bytes.
+
+    Control and format characters are dropped, each of ``<>:"/\\|?*`` becomes ``_``, leading dots and blanks go,
+    an overlong name is cut before its extension. Nothing left: ``default``. Cleaning twice changes nothing.
+    """
+    name = "".join(c for c in name if unicodedata.category(c) not in _DROPPED_CATEGORIES)
+    name = _SEPARATORS.split(name)[-1]
+    name = _FORBIDDEN.sub("_", name)
+    name = _strip(_shorten(_strip(name)))
+    return name or default
+
+
+def _strip(name: str) -> str:
+    """Without leading dots and blanks (hidden files) and trailing blanks (which some systems drop by themselves)."""
+    while name and (name[0] == "." or name[0].isspace()):
+        name = name[1:]
+    return name.rstrip()
+
+
+def _shorten(name: str) -> str:
+    """At most ``MAX_FILENAME_SIZE`` bytes, whole characters, the extension kept if it leaves room for a stem."""
+    if len(name.encode()) <= MAX_FILENAME_SIZE:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    suffix = dot + extension
+    if not stem or len(suffix.encode()) > MAX_FILENAME_SIZE // 2:
+        stem, suffix = name, ""
+    return _cut(stem, MAX_FILENAME_SIZE - len(suffix.encode())) + suffix
+
+
+def _cut(text: str, size: int) -> str:
+    """The longest beginning of ``text`` whose UTF-8 takes at most ``size`` bytes."""
+    return text.encode()[:size].decode(errors="ignore")

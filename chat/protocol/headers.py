@@ -1,0 +1,228 @@
+"""What stands between the descriptor and the content, in both directions.
+
+A client's header is plain UTF-8 (a *raw* header: a user or file name) or a JSON object; a server's is always a JSON
+object. JSON from a peer is read by the standard library, which, unlike ujson, takes nothing that RFC 8259 does not
+and lets us see a key that stands twice: of ``{"to": "bob", "to": null}`` a lenient reader makes a public message.
+What we write goes through ujson: it is fast, and it leaves non-ASCII and ``/`` as they are, as the original needs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NoReturn
+
+import ujson
+
+from chat.protocol.errors import HeaderError
+from chat.protocol.notices import SERVER_NAME
+
+_NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+# What every integer of the protocol fits in; also keeps a reader of other languages out of trouble.
+_MAX_INTEGER = 2**63 - 1
+
+
+class LoginHeader(NamedTuple):
+    """A login: of a user by ``name``, or of a transfer connection by the ``session`` it belongs to.
+
+    ``inline``: File, Image and Voice contents over so many bytes are to come as offers; None: as they are.
+    ``is_json``: the client logged in with the JSON form, and may be told more than the original understands.
+    """
+
+    name: str
+    session: str | None = None
+    inline: int | None = None
+    is_json: bool = False
+
+
+class ClientHeader(NamedTuple):
+    """The header of a message: ``to`` makes it private, ``nonce`` comes back in the answer.
+
+    ``fetch`` and ``offset`` (bytes) ask for an offered content, on a transfer connection only.
+    """
+
+    to: str | None = None
+    filename: str | None = None
+    nonce: str | None = None
+    fetch: str | None = None
+    offset: int = 0
+
+
+_NO_HEADER = ClientHeader()
+
+
+@dataclass(frozen=True)
+class ServerHeader:
+    """The header of every frame that a server sends after login.
+
+    ``sender`` travels as ``from``; ``timestamp`` is RFC 3339; ``size`` (bytes) and ``id`` are those of an offer,
+    ``offset`` (bytes) is where a fetched content goes on. ``notice`` and ``reason`` hold codes of
+    ``chat.protocol.notices``, or others if the server is newer than we are.
+    """
+
+    sender: str
+    timestamp: str
+    filename: str | None = None
+    to: str | None = None
+    nonce: str | None = None
+    notice: str | None = None
+    reason: str | None = None
+    size: int | None = None
+    id: str | None = None
+    offset: int | None = None
+
+
+def parse_login_header(data: bytes) -> LoginHeader:
+    """Raises HeaderError if it is not UTF-8, or starts like a JSON object and is not a proper one."""
+    text = _decode(data)
+    if not text.startswith("{"):
+        return LoginHeader(text)
+    fields = _Fields(text)
+    return LoginHeader(
+        fields.string("to") or "", fields.string("session"), fields.integer("inline"), is_json=True
+    )
+
+
+def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
+    """The header of a message. ``names_a_file``: the frame is of a type whose raw header is a file name.
+
+    Raises HeaderError; also for a raw header where none belongs, since it may be a broken JSON one, and a private
+    message must never become a public one by it.
+    """
+    if not data:
+        return _NO_HEADER
+    text = _decode(data)
+    if not text.startswith("{"):
+        if not names_a_file:
+            raise HeaderError("A text takes no header but a JSON object.")
+        return ClientHeader(filename=text)
+    fields = _Fields(text)
+    nonce = fields.string("nonce")
+    if nonce is not None and not _NONCE.fullmatch(nonce):
+        raise HeaderError("A nonce is 1 to 64 of the characters A-Z, a-z, 0-9, '_' and '-'.")
+    return ClientHeader(
+        fields.string("to"),
+        fields.string("filename"),
+        nonce,
+        fields.string("fetch"),
+        fields.integer("offset") or 0,
+    )
+
+
+def looks_like_json(data: bytes) -> bool:
+    """Whether a client's header has the JSON form, proper or not."""
+    return data.startswith(b"{")
+
+
+def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
+    """The JSON form, without the keys that say nothing."""
+    if isinstance(header, LoginHeader):
+        fields: dict[str, object] = {
+            "to": header.name or None,
+            "session": header.session,
+            "inline": header.inline,
+        }
+    else:
+        fields = {**header._asdict(), "offset": header.offset or None}
+    present = {key: value for key, value in fields.items() if value is not None}
+    return encode_json(present) if present else b""
+
+
+def encode_server_header(header: ServerHeader) -> bytes:
+    """Compact JSON. The caller sees to it that no value needs an escape where the original client may read it."""
+    fields: dict[str, object] = {"from": header.sender, "timestamp": header.timestamp}
+    for key in ("filename", "to", "nonce", "notice", "reason", "size", "id", "offset"):
+        value = getattr(header, key)
+        if value is not None:
+            fields[key] = value
+    return encode_json(fields)
+
+
+def parse_server_header(data: bytes) -> ServerHeader:
+    """For a client: raises HeaderError for anything that is not a server's header; unknown keys are ignored.
+
+    Only the one who may tell is believed: ``notice`` counts from ``server`` alone.
+    """
+    fields = _Fields(_decode(data))
+    sender, timestamp = fields.string("from"), fields.string("timestamp")
+    if sender is None or timestamp is None or not _TIMESTAMP.fullmatch(timestamp):
+        raise HeaderError("A server's header says who sent it and when (RFC 3339).")
+    return ServerHeader(
+        sender,
+        timestamp,
+        filename=fields.string("filename"),
+        to=fields.string("to"),
+        nonce=fields.string("nonce"),
+        notice=fields.string("notice") if sender == SERVER_NAME else None,
+        reason=fields.string("reason"),
+        size=fields.integer("size"),
+        id=fields.string("id"),
+        offset=fields.integer("offset"),
+    )
+
+
+def encode_json(value: object) -> bytes:
+    """Compact, non-ASCII and slashes as they are. ``value`` must not hold lone surrogates."""
+    return ujson.dumps(value, ensure_ascii=False, escape_forward_slashes=False).encode()
+
+
+def parse_json_object(data: bytes) -> dict[str, Any]:
+    """Strict UTF-8, strict JSON, an object. Raises HeaderError."""
+    return _Fields(_decode(data)).values
+
+
+class _Fields:
+    """A JSON object of a peer, read by name and kind; null is the same as absent. Raises HeaderError."""
+
+    def __init__(self, text: str) -> None:
+        try:
+            values = _STRICT.decode(text)
+        except (ValueError, RecursionError):
+            raise HeaderError("A header that starts with '{' must be a JSON object.") from None
+        if not isinstance(values, dict):
+            raise HeaderError("A header must be a JSON object.")
+        self.values: dict[str, Any] = values
+
+    def string(self, key: str) -> str | None:
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise HeaderError(f"The value of {key!r} must be a string.")
+        if _SURROGATE.search(value):
+            raise HeaderError(f"The value of {key!r} has half a character in it.")
+        return value
+
+    def integer(self, key: str) -> int | None:
+        """A whole number from 0 on."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        # A bool is an int to Python, not to JSON.
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_INTEGER:
+            raise HeaderError(f"The value of {key!r} must be a whole number, 0 or more.")
+        return value
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise HeaderError("A header must be UTF-8.") from None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a key stands twice")
+    return values
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)

@@ -1,0 +1,88 @@
+"""User names: which are allowed, and when two are the same.
+
+RFC 8265 (PRECIS): shown as UsernameCasePreserved leaves them, compared as UsernameCaseMapped. On top of that only
+letters, marks and digits of any script, ``_``, ``-`` and ``.``; the first a letter or digit; 1 to 32 code points.
+That leaves no character that JSON would have to escape, which the original client could not read.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+
+from precis_i18n import get_profile
+
+from chat.protocol.confusables import skeleton
+from chat.protocol.errors import UserNameError
+from chat.protocol.notices import SERVER_NAME
+
+MAX_NAME_LENGTH = 32  # code points
+
+_PRESERVED = get_profile("UsernameCasePreserved")
+_MAPPED = get_profile("UsernameCaseMapped")
+
+
+class UserName(NamedTuple):
+    """A valid name as it is shown, and the key by which it is compared."""
+
+    display: str
+    key: str
+
+
+def parse_user_name(raw: str) -> UserName:
+    """The name that a peer asked for, in the form the room will use.
+
+    Raises UserNameError with a sentence for the person who chose it.
+    """
+    # An early bound: a header of 64 KiB need not go through the profile to be found too long. Width mapping and
+    # NFC never shorten a name to a quarter.
+    if len(raw) > 4 * MAX_NAME_LENGTH:
+        raise UserNameError(f"A name has at most {MAX_NAME_LENGTH} characters.")
+    try:
+        display = _PRESERVED.enforce(raw)
+        key = _MAPPED.enforce(display)
+    except UnicodeError:
+        raise UserNameError(_explain(raw)) from None
+    if len(display) > MAX_NAME_LENGTH:
+        raise UserNameError(f"A name has at most {MAX_NAME_LENGTH} characters.")
+    if not _starts_well(display[0]):
+        raise UserNameError("A name starts with a letter or a digit.")
+    if not all(_allowed(character) for character in display):
+        raise UserNameError(_explain(raw))
+    if looks_like_server(display):
+        raise UserNameError(f"The name {SERVER_NAME!r}, and what looks like it, is reserved.")
+    return UserName(display, key)
+
+
+@lru_cache(maxsize=1024)
+def name_key(name: str) -> str | None:
+    """The key under which ``name`` would be found, or None if nobody can have that name."""
+    try:
+        return parse_user_name(name).key
+    except UserNameError:
+        return None
+
+
+def looks_like_server(name: str) -> bool:
+    """Whether a reader could take ``name`` for the server's own (UTS #39 skeleton, in any case)."""
+    # Capitals are drawn like other letters than their small forms, so both ways round are looked at.
+    folded = skeleton(name.casefold()), skeleton(skeleton(name).casefold())
+    return skeleton(SERVER_NAME) in folded
+
+
+def _starts_well(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] == "L" or category == "Nd"
+
+
+def _allowed(character: str) -> bool:
+    return (
+        character in "_-." or unicodedata.category(character)[0] == "M" or _starts_well(character)
+    )
+
+
+def _explain(raw: str) -> str:
+    if not raw:
+        return "A name must not be empty."
+    return "A name is made of letters and digits of any script, '_', '-' and '.'."

@@ -1,0 +1,52 @@
+"""Why a frame or a login was refused, why somebody left: the codes that programs compare and the sentences people read.
+
+A notice is a Utf8 frame from ``server`` to one user, with the code in the header key ``notice`` and the sentence as
+content. ``SERVER_NAME`` is reserved for it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+SERVER_NAME = "server"
+
+
+class Notice(str, Enum):
+    """Values of the header key ``notice``."""
+
+    NO_SUCH_USER = "no-such-user"
+    BAD_HEADER = "bad-header"
+    BAD_TYPE = "bad-type"
+    NOT_UTF8 = "not-utf8"
+    EMPTY = "empty"
+    TOO_LARGE = "too-large"
+    NO_SPACE = "no-space"
+    GONE = "gone"
+    SHUTTING_DOWN = "shutting-down"
+
+
+class Refusal(str, Enum):
+    """Values of ``error`` in the header of a refused JSON login."""
+
+    USERNAME_EXISTS = "username-exists"
+    BAD_USERNAME = "bad-username"
+    BAD_HEADER = "bad-header"
+    TOO_LARGE = "too-large"
+    NOT_LOGGED_IN = "not-logged-in"
+    SERVER_FULL = "server-full"
+    TOO_MANY_CONNECTIONS = "too-many-connections"
+    NO_SUCH_SESSION = "no-such-session"
+    TOO_MANY_TRANSFERS = "too-many-transfers"
+    SHUTTING_DOWN = "shutting-down"
+
+
+class LeaveReason(str, Enum):
+    """Values of ``reason`` in the header of a Logout that the server sends."""
+
+    QUIT = "quit"
+    DISCONNECTED = "disconnected"
+    TIMED_OUT = "timed-out"
+    TOO_SLOW = "too-slow"
+    KICKED = "kicked"
+    REPLACED = "replaced"
+    SERVER_STOPPING = "server-stopping"
