@@ -1,0 +1,89 @@
+"""Metadata of the distribution; the settings of the tools are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+
+def version() -> str:
+    """The ``__version__`` of chat/__init__.py, read as text: the dependencies are not here yet."""
+    source = (HERE / "chat" / "__init__.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
+    if match is None:
+        raise SystemExit('chat/__init__.py has no line like __version__ = "1.2.3"')
+    return match[1]
+
+
+def long_description() -> str:
+    readme = HERE / "README.md"
+    return readme.read_text(encoding="utf-8") if readme.exists() else ""
+
+
+TEST = [
+    "coverage[toml]>=7.2",
+    "hypothesis>=6.80",
+    "jsonschema>=4.18",
+    "pyte>=0.8.1",
+    "pytest>=7.4",
+    "pytest-timeout>=2.1",
+]
+DEV = [
+    "mypy>=1.11",
+    "pre-commit>=3.3",
+    # An exact series: another release of ruff formats and warns differently.
+    "ruff~=0.17.6",
+    "types-gevent",
+    "types-jsonschema",
+    "types-tqdm",
+    "types-ujson",
+]
+
+setup(
+    name="chat",
+    version=version(),
+    description="A chat room over TCP, with a terminal client",
+    long_description=long_description(),
+    long_description_content_type="text/markdown",
+    author="the chat authors",
+    license="MIT",
+    license_files=["LICENSE"],
+    keywords=["chat", "chat-server", "chat-client", "terminal", "gevent", "self-hosted"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: End Users/Desktop",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Communications :: Chat",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.10",
+    packages=find_packages(include=["chat", "chat.*"]),
+    package_data={"": ["py.typed", "*.json"]},
+    zip_safe=False,
+    install_requires=[
+        "confusable-homoglyphs>=3.3",
+        "docopt-ng>=0.9",
+        "gevent>=23.9.1",
+        "precis-i18n>=1.1",
+        "tqdm>=4.66",
+        "ujson>=5.10",
+    ],
+    extras_require={"test": TEST, "dev": TEST + DEV},
+    entry_points={
+        "console_scripts": [
+            "chat-server = chat.server.cli:main",
+            "chat-client = chat.client.cli:main",
+        ],
+    },
+)
