@@ -1,0 +1,181 @@
+"""The commands that a line of input can be: one registry for every face of the client.
+
+Reading a line only makes a request of it (``chat.client.requests``); doing it is the conversation's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Flag, auto
+from functools import partial
+
+from chat.client.requests import (
+    Cancel,
+    Get,
+    Help,
+    ListTransfers,
+    Quit,
+    Reply,
+    Request,
+    RequestError,
+    Say,
+    SendFile,
+    Who,
+)
+from chat.protocol.descriptor import MessageType
+
+# No name has a quote in it, but a quoted path may have a --to.
+_TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
+_TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
+_ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
+
+
+class Where(Flag):
+    """The faces in which a command makes sense."""
+
+    PLAIN = auto()
+    SCREEN = auto()
+    EVERYWHERE = PLAIN | SCREEN
+
+
+@dataclass(frozen=True)
+class Command:
+    """``parse`` makes a request of what stands after the name, blanks around it removed, or raises RequestError."""
+
+    name: str
+    arguments: str
+    help: str
+    parse: Callable[[str], Request]
+    where: Where = Where.EVERYWHERE
+
+    @property
+    def usage(self) -> str:
+        return f"/{self.name} {self.arguments}".rstrip()
+
+
+def parse_line(line: str, where: Where) -> Request:
+    """The request in a line of input: a command, or a text to everyone.
+
+    ``//`` starts a text with a slash. Raises RequestError; an unknown command never becomes a text.
+    """
+    if not line.startswith("/"):
+        return Say(line)
+    if line.startswith("//"):
+        return Say(line[1:])
+    name, _, rest = line[1:].partition(" ")
+    command = find(name.strip(), where)
+    return command.parse(rest.strip())
+
+
+def find(name: str, where: Where) -> Command:
+    """The command called ``name``, in any case. Raises RequestError with the nearest one there is."""
+    known = {command.name: command for command in COMMANDS if command.where & where}
+    command = known.get(name.lower())
+    if command is None:
+        raise RequestError(f"There is no command /{name}{_suggestion(name, list(known))}.")
+    return command
+
+
+def help_lines(topic: str | None, where: Where) -> list[str]:
+    """Usage and help of every command, or of the one that ``topic`` names. Raises RequestError."""
+    commands = [c for c in COMMANDS if c.where & where] if topic is None else [find(topic, where)]
+    width = max(len(command.usage) for command in commands)
+    return [f"{command.usage:<{width}}  {command.help}" for command in commands]
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # takes a while to import, for a rare mistake
+
+    nearest = get_close_matches(name.lower(), known, n=1)
+    if nearest:
+        return f"; did you mean /{nearest[0]}? (// starts a text with a slash)"
+    return " (/help lists them; // starts a text with a slash)"
+
+
+def _parse_message(rest: str) -> Request:
+    to, _, text = rest.partition(" ")
+    if not text.strip():
+        raise RequestError("Expected /msg NAME TEXT.")
+    return Say(text.strip(), to)
+
+
+def _parse_reply(rest: str) -> Request:
+    if not rest:
+        raise RequestError("Expected /reply TEXT.")
+    return Reply(rest)
+
+
+def _parse_action(rest: str) -> Request:
+    """It travels as it was typed (as in XEP-0245), so every client shows something that makes sense."""
+    if not rest:
+        raise RequestError("Expected /me TEXT.")
+    return Say(f"/me {rest}")
+
+
+def _parse_file(rest: str, *, kind: MessageType, name: str) -> Request:
+    match = _TO_FIRST.fullmatch(rest) or _TO_LAST.fullmatch(rest)
+    path, to = (match["path"], match["to"]) if match else (rest, None)
+    path = _unquoted(path.strip())
+    if _ONLY_TO.fullmatch(path):
+        raise RequestError(f"Expected /{name} PATH [--to NAME].")
+    return SendFile(path, kind, to)
+
+
+def _unquoted(path: str) -> str:
+    """Blanks need no quotes here, but a path dropped or pasted into a terminal often has a shell's."""
+    if len(path) > 2 and path[0] == path[-1] and path[0] in "'\"":
+        return path[1:-1]
+    return path.replace("\\ ", " ")
+
+
+def _parse_number(rest: str, *, make: type[Get] | type[Cancel], name: str) -> Request:
+    digits = rest.removeprefix("#")
+    if not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
+        raise RequestError(f"Expected /{name} N, a number as /transfers shows it.")
+    return make(int(digits))
+
+
+def _parse_nothing(rest: str, *, make: Callable[[], Request], name: str) -> Request:
+    if rest:
+        raise RequestError(f"/{name} takes nothing after it.")
+    return make()
+
+
+def _parse_help(rest: str) -> Request:
+    return Help(rest.removeprefix("/") or None)
+
+
+def _file_command(name: str, kind: MessageType, help: str) -> Command:
+    return Command(name, "PATH [--to NAME]", help, partial(_parse_file, kind=kind, name=name))
+
+
+def _bare_command(name: str, make: Callable[[], Request], help: str) -> Command:
+    return Command(name, "", help, partial(_parse_nothing, make=make, name=name))
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("msg", "NAME TEXT", "say something to one user only", _parse_message),
+    Command("reply", "TEXT", "answer whoever last wrote to you alone", _parse_reply),
+    Command("me", "TEXT", "say what you do: /me waves", _parse_action),
+    _file_command("file", MessageType.FILE, "send a file; a directory is sent as a tar archive"),
+    _file_command("image", MessageType.IMAGE, "send a picture"),
+    _file_command("voice", MessageType.VOICE, "send a recording"),
+    Command(
+        "get",
+        "N",
+        "fetch attachment number N into the save directory",
+        partial(_parse_number, make=Get, name="get"),
+    ),
+    _bare_command("transfers", ListTransfers, "list the attachments and how far they are"),
+    Command(
+        "cancel",
+        "N",
+        "give up transfer number N",
+        partial(_parse_number, make=Cancel, name="cancel"),
+    ),
+    _bare_command("who", Who, "list who is in the room"),
+    Command("help", "[COMMAND]", "explain the commands, or one of them", _parse_help),
+    _bare_command("quit", Quit, "leave"),
+)

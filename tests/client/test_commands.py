@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+
+from chat.client.commands import COMMANDS, Where, help_lines, parse_line
+from chat.client.requests import (
+    Cancel,
+    Get,
+    Help,
+    ListTransfers,
+    Quit,
+    Reply,
+    Request,
+    RequestError,
+    Say,
+    SendFile,
+    Who,
+)
+from chat.protocol.descriptor import MessageType
+
+IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
+
+
+@pytest.mark.parametrize(
+    ("line", "request_"),
+    [
+        ("hello", Say("hello")),
+        ("  two blanks stay", Say("  two blanks stay")),
+        ("//etc/passwd is a path", Say("/etc/passwd is a path")),
+        ("///", Say("//")),
+        ("/msg bob see you", Say("see you", "bob")),
+        ("/MSG bob  see  you ", Say("see  you", "bob")),
+        ("/msg боб /quit", Say("/quit", "боб")),
+        ("/msg bob one\ntwo", Say("one\ntwo", "bob")),
+        ("/reply fine", Reply("fine")),
+        ("/me waves", Say("/me waves")),
+        ("/file a.txt", SendFile("a.txt")),
+        ("/file my report.pdf", SendFile("my report.pdf")),
+        ("/file  my  report.pdf  --to bob", SendFile("my  report.pdf", to="bob")),
+        ("/file --to bob my report.pdf", SendFile("my report.pdf", to="bob")),
+        ("/file --to=bob x", SendFile("x", to="bob")),
+        ("/file x --to=bob", SendFile("x", to="bob")),
+        ("/file 'it is --to bob'", SendFile("it is --to bob")),
+        ('/file "a b" --to bob', SendFile("a b", to="bob")),
+        (r"/file a\ b", SendFile("a b")),
+        ("/file --todo.txt --to bob", SendFile("--todo.txt", to="bob")),
+        ("/image ~/cat.png", SendFile("~/cat.png", IMAGE)),
+        ("/voice hi.ogg --to bob", SendFile("hi.ogg", VOICE, "bob")),
+        ("/get 3", Get(3)),
+        ("/get #3", Get(3)),
+        ("/cancel 12", Cancel(12)),
+        ("/transfers", ListTransfers()),
+        ("/who ", Who()),
+        ("/help", Help()),
+        ("/help msg", Help("msg")),
+        ("/help /msg", Help("msg")),
+        ("/quit", Quit()),
+    ],
+)
+def test_a_line_makes_a_request(line: str, request_: Request) -> None:
+    assert parse_line(line, Where.PLAIN) == request_
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("/mgs bob hi", r"no command /mgs; did you mean /msg\?"),
+        ("/xyzzy", "/help lists them"),
+        ("/", "no command /"),
+        ("/ msg bob hi", "no command /"),
+        ("/usr/bin/env", "// starts a text with a slash"),
+        ("/msg", "Expected /msg NAME TEXT"),
+        ("/msg bob", "Expected /msg NAME TEXT"),
+        ("/msg bob  ", "Expected /msg NAME TEXT"),
+        ("/reply", "Expected /reply TEXT"),
+        ("/me", "Expected /me TEXT"),
+        ("/file", r"Expected /file PATH"),
+        ("/voice --to bob", "Expected /voice PATH"),
+        ("/image --to", "Expected /image PATH"),
+        ("/get", "Expected /get N"),
+        ("/get x", "Expected /get N"),
+        ("/cancel -1", "Expected /cancel N"),
+        ("/get ٣", "Expected /get N"),
+        ("/quit now", "/quit takes nothing"),
+    ],
+)
+def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        parse_line(line, Where.PLAIN)
+
+
+def test_every_command_has_a_line_of_help() -> None:
+    lines = help_lines(None, Where.SCREEN)
+    assert len(lines) == len(COMMANDS)
+    for command, line in zip(COMMANDS, lines, strict=True):
+        assert line.startswith(command.usage)
+        assert line.endswith(command.help)
+
+
+def test_help_on_one_command() -> None:
+    assert help_lines("get", Where.PLAIN) == [
+        "/get N  fetch attachment number N into the save directory"
+    ]
+
+
+def test_help_on_a_command_that_is_none() -> None:
+    with pytest.raises(RequestError, match="did you mean /file"):
+        help_lines("flie", Where.PLAIN)
