@@ -1,0 +1,61 @@
+# One word does it; `make` alone lists the words. The work is in scripts/.
+
+PYTHON = .venv/bin/python
+# Tests that run the programs as a user does: they count for `test`, not for `cover`.
+SYSTEM_TESTS = tests/end_to_end
+# Where a missed line or branch is a failure.
+COVERED = chat/protocol/*,chat/server/room.py,chat/server/delivery.py
+SOURCES = chat tests scripts bin setup.py $(wildcard benchmarks)
+
+.DEFAULT_GOAL = help
+.PHONY: help run stop install test check format cover bench clean
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+# A USERNAME from the environment is the desktop's word for the login, not a name that was asked for.
+run: export CHAT_USERNAME = $(if $(findstring command,$(origin USERNAME)),$(USERNAME))
+run: export CHAT_ADDRESS = $(ADDRESS)
+run: ## start a server unless one listens, open the client (USERNAME=bob, ADDRESS=host:port)
+	@scripts/environment run
+	@$(PYTHON) -m scripts.run
+
+stop: ## stop the server that `make run` started
+	@$(or $(wildcard $(PYTHON)),python3) -m scripts.stop
+
+install: ## make bin/chat-server and bin/chat-client ready for use
+	@scripts/environment run
+	@echo 'Ready: bin/chat-server and bin/chat-client, see --help.'
+
+test: ## run all tests (ARGS="-k name tests/protocol" to choose)
+	@scripts/environment test
+	$(PYTHON) -m pytest $(ARGS)
+
+check: ## look at format, style and types
+	@scripts/environment dev
+	$(PYTHON) -m ruff format --check $(SOURCES)
+	$(PYTHON) -m ruff check $(SOURCES)
+	$(PYTHON) -m mypy chat tests scripts $(wildcard benchmarks)
+	$(PYTHON) -m mypy bin/chat-server
+	$(PYTHON) -m mypy bin/chat-client
+
+format: ## put the source in the common format
+	@scripts/environment dev
+	$(PYTHON) -m ruff check --select I --fix $(SOURCES)
+	$(PYTHON) -m ruff format $(SOURCES)
+
+cover: ## measure what the unit tests reach; the core must be complete
+	@scripts/environment test
+	$(PYTHON) -m coverage run -m pytest --ignore=$(SYSTEM_TESTS) $(ARGS)
+	$(PYTHON) -m coverage report
+	$(PYTHON) -m coverage report --include='$(COVERED)' --fail-under=100
+
+bench: ## measure speed and memory beside other servers
+	@scripts/environment test
+	$(PYTHON) -m benchmarks $(ARGS)
+
+clean: ## remove what these words made, but not downloads/
+	@if [ -d .run ]; then $(MAKE) --no-print-directory stop; fi
+	rm -rf .venv .venv.lock .run build dist chat.egg-info htmlcov .coverage .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache
+	find bin chat tests scripts -name __pycache__ -prune -exec rm -rf {} +

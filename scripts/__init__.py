@@ -1,0 +1,1 @@
+"""What the Makefile and bin/ call; no part of the package."""

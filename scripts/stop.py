@@ -1,0 +1,25 @@
+"""``make stop``: end the servers that ``make run`` started in this checkout."""
+
+import sys
+from pathlib import Path
+
+from scripts.background import BackgroundServerError, stop_all
+
+STATE = Path(__file__).resolve().parent.parent / ".run"
+
+
+def main() -> int:
+    try:
+        stopped = stop_all(STATE) if STATE.exists() else []
+    except BackgroundServerError as problem:
+        print(f"make stop: {problem}", file=sys.stderr)
+        return 1
+    for address in stopped:
+        print(f"Stopped the server on {address}.")
+    if not stopped:
+        print("No server of this checkout runs.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
