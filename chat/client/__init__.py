@@ -1,0 +1,70 @@
+"""A chat client as a library, in blocking style.
+
+::
+
+    from chat.client import Text, connect
+
+    with connect("127.0.0.1:8080", "echo") as room:
+        for event in room:
+            if isinstance(event, Text) and not event.own:
+                room.send_text(event.text, to=event.sender)
+
+Ordinary programs may send from any thread; programs on gevent pass ``runtime=GEVENT`` of
+``chat.client.gevent_runtime``. Nothing here prints, and importing it loads neither gevent nor curses.
+"""
+
+from chat.client.connection import Connection, connect
+from chat.client.errors import (
+    ChatError,
+    ConnectError,
+    ConnectionLost,
+    LoginRefused,
+    NotSent,
+    NotSupported,
+    SaveFailed,
+    TransferCancelled,
+    TransferFailed,
+)
+from chat.client.events import (
+    Attachment,
+    BadFrame,
+    Event,
+    Joined,
+    Left,
+    Limits,
+    Notice,
+    Text,
+    Welcome,
+)
+from chat.client.outgoing import split_text
+from chat.client.receipts import Fate, Receipt
+from chat.client.transfers import Cancellation
+from chat.protocol.descriptor import MessageType
+
+__all__ = [
+    "Attachment",
+    "BadFrame",
+    "Cancellation",
+    "ChatError",
+    "ConnectError",
+    "Connection",
+    "ConnectionLost",
+    "Event",
+    "Fate",
+    "Joined",
+    "Left",
+    "Limits",
+    "LoginRefused",
+    "MessageType",
+    "NotSent",
+    "NotSupported",
+    "Notice",
+    "Receipt",
+    "SaveFailed",
+    "Text",
+    "TransferCancelled",
+    "TransferFailed",
+    "Welcome",
+    "connect",
+    "split_text",
+]

@@ -1,0 +1,119 @@
+"""What became of what we sent: every frame after login is answered by exactly one frame, in order.
+
+The answer is the frame's own echo, or a notice that refuses it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from enum import Enum
+from typing import Protocol
+
+from chat.protocol.descriptor import MessageType
+
+
+class Fate(Enum):
+    """Of something sent. LOST: the connection ended first; it may or may not have arrived."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    LOST = "lost"
+
+
+class Event(Protocol):
+    """As ``threading.Event``."""
+
+    def set(self) -> None: ...
+
+    def wait(self, timeout: float | None = None, /) -> bool: ...
+
+
+class Receipt:
+    """For one message sent: what it was, and what became of it.
+
+    ``text`` is None for an attachment, ``filename`` is None for a text. ``refusal`` is the server's sentence, ``code``
+    the notice's, once ``fate`` is REFUSED.
+    """
+
+    def __init__(
+        self,
+        done: Event,
+        kind: MessageType,
+        *,
+        text: str | None = None,
+        filename: str | None = None,
+        to: str | None = None,
+        nonce: str | None = None,
+    ) -> None:
+        self.kind = kind
+        self.text = text
+        self.filename = filename
+        self.to = to
+        self.nonce = nonce
+        self.fate = Fate.WAITING
+        self.code: str | None = None
+        self.refusal: str | None = None
+        self._done = done
+
+    def __repr__(self) -> str:
+        return f"<Receipt {self.kind.name} {self.text or self.filename!r} {self.fate.value}>"
+
+    def wait(self, timeout: float | None = None) -> Fate:
+        """Wait until its fate is known, or ``timeout`` seconds. Somebody else must be reading the connection."""
+        self._done.wait(timeout)
+        return self.fate
+
+    def settle(self, fate: Fate, code: str | None = None, refusal: str | None = None) -> None:
+        """For the connection: the first answer counts."""
+        if self.fate is Fate.WAITING:
+            self.code, self.refusal = code, refusal
+            self.fate = fate
+            self._done.set()
+
+
+class Ledger:
+    """The receipts of one connection that wait for their answers.
+
+    With nonces (``uses_nonces``, JSON logins) the answer says what it answers; without, the oldest one is meant. Its
+    methods may be called by a sender and a reader at once: each does one thing that no thread can interrupt.
+    """
+
+    def __init__(self, uses_nonces: bool) -> None:
+        self._by_nonce: dict[str, Receipt] = {}
+        self._in_order: deque[Receipt] = deque()
+        self._uses_nonces = uses_nonces
+        self._prefix = secrets.token_hex(4)
+        self._count = 0
+
+    def next_nonce(self) -> str | None:
+        if not self._uses_nonces:
+            return None
+        self._count += 1
+        return f"{self._prefix}-{self._count}"
+
+    def expect(self, receipt: Receipt) -> None:
+        """Its frame is about to be sent. Call in the order of sending."""
+        if receipt.nonce is None:
+            self._in_order.append(receipt)
+        else:
+            self._by_nonce[receipt.nonce] = receipt
+
+    def take(self, nonce: str | None) -> Receipt | None:
+        """The receipt that an answer with this nonce settles."""
+        if nonce is not None:
+            return self._by_nonce.pop(nonce, None)
+        if self._uses_nonces or not self._in_order:
+            return None
+        return self._in_order.popleft()
+
+    def unanswered(self) -> list[Receipt]:
+        """Oldest first: what waits for an answer, or lost it with the connection."""
+        receipts = [*self._in_order, *self._by_nonce.values()]
+        return [receipt for receipt in receipts if receipt.fate in (Fate.WAITING, Fate.LOST)]
+
+    def lose(self) -> None:
+        """The connection has ended."""
+        for receipt in self.unanswered():
+            receipt.settle(Fate.LOST)
