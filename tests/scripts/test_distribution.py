@@ -1,0 +1,39 @@
+"""What setup.py says of the distribution."""
+
+import importlib
+import inspect
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import chat
+
+SETUP = Path(__file__).resolve().parent.parent.parent / "setup.py"
+
+
+@pytest.fixture
+def metadata(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The arguments of ``setup()``; setuptools itself need not be in the environment of the tests."""
+    recorded: dict[str, Any] = {}
+    setuptools = ModuleType("setuptools")
+    vars(setuptools).update(setup=recorded.update, find_packages=lambda include: include)
+    monkeypatch.setitem(sys.modules, "setuptools", setuptools)
+    runpy.run_path(str(SETUP))
+    return recorded
+
+
+def test_the_version_is_that_of_the_package(metadata: dict[str, Any]) -> None:
+    assert metadata["version"] == chat.__version__
+
+
+def test_each_command_is_a_function_that_needs_no_argument(metadata: dict[str, Any]) -> None:
+    commands = dict(entry.split(" = ") for entry in metadata["entry_points"]["console_scripts"])
+    assert sorted(commands) == ["chat-client", "chat-server"]
+    for target in commands.values():
+        module, _, function = target.partition(":")
+        main = getattr(importlib.import_module(module), function)
+        inspect.signature(main).bind()  # TypeError where an argument is missing
