@@ -90,7 +90,12 @@ class FrameReader:
         return self._end - self._start
 
     def read_byte_order(self) -> ByteOrder | None:
-        """Learn ``order`` from the first two bytes, which stay to be read; None if they open no chat."""
+        """Learn ``order`` from the first two bytes, which stay to be read; None if they open no chat.
+
+        None too for a stream that ends before its first byte, as those of port scans and health checks do.
+        """
+        if not self.buffered and not self._receive(2):
+            return None
         self._require(2)
         self.order = sniff_byte_order(bytes(self._buffer[self._start : self._start + 2]))
         return self.order
@@ -155,12 +160,15 @@ class FrameReader:
             self._limit_wait()
             try:
                 received = self._sock.recv_into(room)
-                break
-            except TimeoutError:
-                continue
-        self._end += received
-        self._was_full = received == len(room)
-        return received
+            except TimeoutError as error:
+                # With a number it is not our own limit but the kernel's ETIMEDOUT: the peer has vanished.
+                if error.errno is not None:
+                    raise
+            else:
+                self._end += received
+                # A room that was just what was wanted, and is full, says nothing about what follows.
+                self._was_full = received == len(room) and received > wanted
+                return received
 
     def _limit_wait(self) -> None:
         """Let the next recv wait no longer than it may; judge what has come in if that is over."""
@@ -199,8 +207,9 @@ class FrameReader:
 
     def _shrink(self) -> None:
         """Nothing is buffered and the peer may be silent for long: keep no large buffer for it."""
-        if not self._was_full and len(self._buffer) > _SMALL_BUFFER:
-            self._buffer = bytearray(_SMALL_BUFFER)
+        size = _LARGE_BUFFER if self._was_full else _SMALL_BUFFER
+        if len(self._buffer) > size:
+            self._buffer = bytearray(size)
             self._start = self._end = 0
 
     def _take_turn(self) -> None:

@@ -1,0 +1,477 @@
+"""Bytes in, frames out: by a scripted socket with its own clock, and by real sockets."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import gevent
+import gevent.socket
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.framing import (
+    MIN_RATE,
+    STALL_WINDOW,
+    DeadlineExceeded,
+    FrameReader,
+    IncompleteFrame,
+    StalledFrame,
+)
+from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType, encode_frame
+from tests.wire.replay import Frame, read_frames, read_in_every_way, read_rest
+
+BIG, LITTLE = ByteOrder.BIG, ByteOrder.LITTLE
+ENOUGH = int(MIN_RATE * STALL_WINDOW)  # bytes that a frame must bring in one window
+
+
+class Wait(NamedTuple):
+    """So many seconds pass before the next bytes come."""
+
+    seconds: float
+
+
+Step = bytes | Wait | OSError
+
+
+class ScriptedSocket:
+    """Follows a script of bytes, waits and errors, then ends the stream; its clock moves only by the waits."""
+
+    def __init__(self, *script: Step) -> None:
+        self.now = 1000.0
+        self.timeout: float | None = None
+        self.rooms: list[int] = []  # sizes of the buffers that were offered
+        self._script = [step for step in script if step != b""]
+
+    def clock(self) -> float:
+        return self.now
+
+    def settimeout(self, value: float | None) -> None:
+        assert value is None or value > 0, "0 would make the socket non-blocking"
+        self.timeout = value
+
+    def recv_into(self, buffer: memoryview) -> int:
+        self.rooms.append(len(buffer))
+        end = None if self.timeout is None else self.now + self.timeout
+        while self._script:
+            step = self._script.pop(0)
+            if isinstance(step, OSError):
+                raise step
+            if isinstance(step, bytes):
+                size = min(len(step), len(buffer))
+                buffer[:size] = step[:size]
+                if step[size:]:
+                    self._script.insert(0, step[size:])
+                return size
+            if end is not None and end < self.now + step.seconds:
+                self._script.insert(0, Wait(self.now + step.seconds - end))
+                self.now = end
+                raise TimeoutError("timed out")
+            self.now += step.seconds
+        return 0
+
+
+def reader_of(*script: Step) -> tuple[FrameReader, ScriptedSocket]:
+    sock = ScriptedSocket(*script)
+    return FrameReader(sock, BIG, clock=sock.clock), sock
+
+
+def text(content: bytes, order: ByteOrder = BIG) -> bytes:
+    return encode_frame(MessageType.UTF8, b"", content, order)
+
+
+# --- frames ---------------------------------------------------------------------------------------------------------
+
+frames = st.builds(
+    Frame,
+    type=st.integers(0, 0xFFFF),
+    header=st.binary(max_size=40),
+    content=st.binary(max_size=700),
+)
+
+
+@given(st.lists(frames, min_size=1, max_size=4), st.sampled_from(ByteOrder))
+def test_frames_come_out_as_they_went_in_however_they_arrive(
+    sent: list[Frame], order: ByteOrder
+) -> None:
+    data = b"".join(
+        Descriptor(frame.type, len(frame.header), len(frame.content)).encode(order)
+        + frame.header
+        + frame.content
+        for frame in sent
+    )
+    assert read_in_every_way(data, order) == sent
+
+
+def test_the_byte_order_must_be_known_before_a_descriptor() -> None:
+    with pytest.raises(AssertionError, match="byte order"):
+        FrameReader(ScriptedSocket(text(b"hi"))).read_descriptor()
+
+
+@pytest.mark.parametrize("order", ByteOrder)
+@pytest.mark.parametrize("cut", [1, 2, 16])
+def test_the_byte_order_is_read_without_taking_anything(order: ByteOrder, cut: int) -> None:
+    data = text(b"hi", order)
+    reader = FrameReader(ScriptedSocket(data[:cut], data[cut:]))
+    assert reader.read_byte_order() is order
+    assert reader.order is order
+    assert list(read_frames(reader)) == [(MessageType.UTF8, b"", b"hi")]
+
+
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1", b"\x16\x03\x01", b"\0\0", b"\0\x0a", b"\1\1"])
+def test_a_stranger_has_no_byte_order(start: bytes) -> None:
+    reader = FrameReader(ScriptedSocket(start))
+    assert reader.read_byte_order() is None
+    assert reader.order is None
+
+
+# --- the end of the stream ------------------------------------------------------------------------------------------
+
+
+def test_a_stream_that_ends_before_its_first_byte_has_no_byte_order() -> None:
+    assert FrameReader(ScriptedSocket()).read_byte_order() is None
+
+
+def test_a_stream_that_ends_after_its_first_byte_is_incomplete() -> None:
+    with pytest.raises(IncompleteFrame):
+        FrameReader(ScriptedSocket(b"\0")).read_byte_order()
+
+
+def test_between_frames_the_stream_may_end() -> None:
+    reader, _ = reader_of(text(b"one"), text(b"two"))
+    assert [frame.content for frame in read_frames(reader)] == [b"one", b"two"]
+    assert reader.read_descriptor() is None
+
+
+FRAME = encode_frame(MessageType.FILE, b"name", b"content", BIG)
+
+
+@pytest.mark.parametrize("size", range(1, len(FRAME)))
+def test_inside_a_frame_the_stream_may_not_end(size: int) -> None:
+    reader, _ = reader_of(text(b"before") + FRAME[:size])
+    frames = read_frames(reader)
+    assert next(frames).content == b"before"
+    with pytest.raises(IncompleteFrame, match="inside a frame"):
+        next(frames)
+
+
+def test_inside_a_content_that_is_read_piece_by_piece_the_stream_may_not_end() -> None:
+    reader, _ = reader_of(FRAME[:-1])
+    descriptor = reader.read_descriptor()
+    assert descriptor is not None
+    reader.recv_exactly(descriptor.header_size)
+    with pytest.raises(IncompleteFrame):
+        reader.skip(descriptor.content_size)
+
+
+def test_an_error_of_the_socket_passes_through() -> None:
+    reader, _ = reader_of(FRAME[:20], ConnectionResetError(errno.ECONNRESET, "reset by peer"))
+    with pytest.raises(ConnectionResetError):
+        list(read_frames(reader))
+
+
+@pytest.mark.parametrize("received", [b"", FRAME[:20]], ids=["between", "inside"])
+def test_a_peer_that_the_kernel_gave_up_is_an_error_not_a_wait(received: bytes) -> None:
+    # Python gives ETIMEDOUT the same class as the time limit of settimeout.
+    reader, _ = reader_of(received, OSError(errno.ETIMEDOUT, "Connection timed out"))
+    with pytest.raises(TimeoutError, match="Connection timed out"):
+        list(read_frames(reader))
+
+
+# --- stalls ---------------------------------------------------------------------------------------------------------
+
+
+def test_between_frames_a_peer_may_be_silent_for_days() -> None:
+    reader, sock = reader_of(Wait(86400 * 9), text(b"hi"), Wait(86400 * 9), text(b"again"))
+    assert [frame.content for frame in read_frames(reader)] == [b"hi", b"again"]
+    assert sock.timeout is None
+
+
+def test_before_the_first_byte_a_peer_may_be_silent_for_days() -> None:
+    sock = ScriptedSocket(Wait(86400 * 9), text(b"hi"))
+    assert FrameReader(sock, clock=sock.clock).read_byte_order() is BIG
+
+
+def test_a_frame_that_stops_is_given_up_after_one_window() -> None:
+    reader, sock = reader_of(FRAME[:5], Wait(86400))
+    with pytest.raises(StalledFrame, match=f"{MIN_RATE} bytes a second"):
+        reader.read_descriptor()
+    assert sock.now == 1000 + STALL_WINDOW
+
+
+def test_a_connection_that_stops_after_one_byte_is_given_up_after_one_window() -> None:
+    sock = ScriptedSocket(b"\0", Wait(86400))
+    with pytest.raises(StalledFrame):
+        FrameReader(sock, clock=sock.clock).read_byte_order()
+    assert sock.now == 1000 + STALL_WINDOW
+
+
+def test_a_trickle_is_given_up_after_one_window() -> None:
+    trickle = [step for byte in FRAME for step in (Wait(6), bytes([byte]))]
+    reader, sock = reader_of(*trickle)
+    with pytest.raises(StalledFrame):
+        list(read_frames(reader))
+    # The window opens with the first byte.
+    assert sock.now == 1006 + STALL_WINDOW
+
+
+def windowed(size: int, *pieces: int) -> list[Step]:
+    """A frame of ``size`` bytes of content: its descriptor, and then each of ``pieces`` in a window of its own."""
+    script: list[Step] = [Descriptor(MessageType.FILE, 0, size).encode(BIG)]
+    for piece in pieces:
+        script += [Wait(STALL_WINDOW / 2), bytes(piece), Wait(STALL_WINDOW / 2)]
+    return script
+
+
+@pytest.mark.parametrize("piece", [ENOUGH, ENOUGH + 1])
+def test_a_frame_at_the_minimal_rate_is_never_given_up(piece: int) -> None:
+    reader, sock = reader_of(*windowed(5 * piece, *[piece] * 5))
+    descriptor = reader.read_descriptor()
+    assert descriptor is not None
+    reader.skip(descriptor.content_size)
+    assert sock.now == 1000 + 4.5 * STALL_WINDOW
+
+
+def test_a_frame_just_under_the_minimal_rate_is_given_up() -> None:
+    reader, sock = reader_of(*windowed(5 * ENOUGH, ENOUGH, ENOUGH - 1, ENOUGH))
+    descriptor = reader.read_descriptor()
+    assert descriptor is not None
+    with pytest.raises(StalledFrame):
+        reader.skip(descriptor.content_size)
+    assert sock.now == 1000 + 2 * STALL_WINDOW
+
+
+def test_each_frame_has_its_own_window() -> None:
+    slow: list[Step] = [Wait(STALL_WINDOW - 1), FRAME[5:]]
+    reader, _ = reader_of(FRAME[:5], *slow, FRAME[:5], *slow, FRAME[:5], *slow)
+    assert len(list(read_frames(reader))) == 3
+
+
+def test_a_deadline_ends_a_wait_between_frames() -> None:
+    reader, sock = reader_of(text(b"hi"), Wait(86400))
+    reader.deadline = sock.now + 30
+    with pytest.raises(DeadlineExceeded):
+        list(read_frames(reader))
+    assert sock.now == 1030
+
+
+def test_a_deadline_ends_a_trickle() -> None:
+    reader, sock = reader_of(*[step for byte in FRAME for step in (bytes([byte]), Wait(1))])
+    reader.deadline = sock.now + 5
+    with pytest.raises(DeadlineExceeded):
+        list(read_frames(reader))
+    assert sock.now == 1005
+
+
+def test_a_deadline_in_the_past_reads_nothing_more() -> None:
+    reader, sock = reader_of(text(b"hi"))
+    reader.deadline = sock.now
+    with pytest.raises(DeadlineExceeded):
+        reader.read_descriptor()
+
+
+def test_the_window_holds_under_a_later_deadline() -> None:
+    reader, sock = reader_of(FRAME[:5], Wait(86400))
+    reader.deadline = sock.now + STALL_WINDOW * 2
+    with pytest.raises(StalledFrame):
+        reader.read_descriptor()
+
+
+def test_a_deadline_that_was_taken_back_limits_nothing() -> None:
+    reader, sock = reader_of(text(b"login"), Wait(86400), text(b"hi"))
+    reader.deadline = sock.now + 30
+    next(read_frames(reader))
+    assert sock.timeout == 30
+    reader.deadline = None
+    next(read_frames(reader))
+    assert sock.timeout is None
+
+
+# --- the buffer -----------------------------------------------------------------------------------------------------
+
+
+def test_what_recv_some_gives_stays_until_the_next_call() -> None:
+    content = bytes(range(250)) * 4
+    reader, _ = reader_of(text(content)[:300], text(content)[300:])
+    descriptor = reader.read_descriptor()
+    assert descriptor is not None
+    taken = bytearray()
+    while len(taken) < len(content):
+        view = reader.recv_some(len(content) - len(taken))
+        assert 1 <= len(view) <= len(content) - len(taken)
+        taken += view
+    assert taken == content
+
+
+def test_a_view_that_is_still_held_never_stops_the_buffer_from_growing() -> None:
+    # A bytearray with a view on it cannot be resized: BufferError.
+    content = bytes(range(250)) * 40
+    reader, _ = reader_of(text(content) + text(content))
+    descriptor = reader.read_descriptor()
+    assert descriptor is not None
+    held, size = [], 0
+    while size < len(content):
+        held.append(reader.recv_some(len(content) - size))
+        size += len(held[-1])
+    assert next(read_frames(reader)).content == content
+    assert all(len(view) for view in held)
+
+
+def test_recv_some_takes_no_more_than_it_is_asked_for() -> None:
+    reader, _ = reader_of(FRAME + text(b"next"))
+    reader.read_descriptor()
+    assert bytes(reader.recv_some(1)) == b"n"
+    assert bytes(reader.recv_some(3)) == b"ame"
+    assert bytes(reader.recv_some(7)) == b"content"
+    assert [frame.content for frame in read_frames(reader)] == [b"next"]
+
+
+def test_skipping_nothing_reads_nothing() -> None:
+    reader, sock = reader_of()
+    reader.skip(0)
+    assert sock.rooms == []
+
+
+def test_an_idle_connection_has_a_small_buffer_a_busy_one_a_large_one() -> None:
+    flood = text(b"x" * 84) * 6000
+    reader, sock = reader_of(flood, Wait(1), text(b"bye"))
+    assert len(list(read_frames(reader))) == 6001
+    assert sock.rooms[0] == 512
+    assert max(sock.rooms) <= 64 * 1024
+    # Few calls for many frames.
+    assert len(sock.rooms) < 40
+    # The last wait is for the next frame of a peer that is silent.
+    assert sock.rooms[-1] == 512
+
+
+@pytest.mark.parametrize("size", [513, 64 * 1024, 64 * 1024 + 1, 200_000, 256 * 1024, 300_000])
+@pytest.mark.parametrize("piecewise", [False, True], ids=["recv_exactly", "skip"])
+def test_after_a_large_content_the_buffer_is_small_again(size: int, piecewise: bool) -> None:
+    descriptor = Descriptor(MessageType.FILE, 0, size)
+    reader, sock = reader_of(descriptor.encode(BIG), bytes(size), Wait(1), text(b"hi"))
+    assert reader.read_descriptor() == descriptor
+    if piecewise:
+        reader.skip(size)
+    else:
+        reader.recv_exactly(size)
+    before = len(sock.rooms)
+    next(read_frames(reader))
+    assert sock.rooms[before] == 512
+
+
+def test_contents_that_go_elsewhere_never_take_a_large_buffer() -> None:
+    size = 3_000_000
+    reader, sock = reader_of(Descriptor(MessageType.FILE, 0, size).encode(BIG), bytes(size))
+    reader.read_descriptor()
+    reader.skip(size)
+    assert max(sock.rooms) == 256 * 1024
+
+
+# --- letting others run ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 640])
+def test_a_flood_of_frames_pauses_now_and_then(count: int) -> None:
+    pauses: list[None] = []
+    sock = ScriptedSocket(text(b"x") * count)
+    reader = FrameReader(sock, BIG, pause=lambda: pauses.append(None))
+    assert len(list(read_frames(reader))) == count
+    assert len(pauses) == count // 64
+
+
+def test_a_flood_inside_one_frame_pauses_too() -> None:
+    pauses: list[None] = []
+    chunks = [bytes(64 * 1024)] * 200
+    size = sum(map(len, chunks))
+    sock = ScriptedSocket(Descriptor(MessageType.FILE, 0, size).encode(BIG), *chunks)
+    reader = FrameReader(sock, BIG, pause=lambda: pauses.append(None))
+    reader.read_descriptor()
+    reader.skip(size)
+    assert len(pauses) == 3
+
+
+# --- real sockets ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[gevent.socket.socket, gevent.socket.socket]]:
+    ours, theirs = gevent.socket.socketpair()
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+def test_frames_over_gevent_sockets(
+    pair: tuple[gevent.socket.socket, gevent.socket.socket],
+) -> None:
+    ours, theirs = pair
+    sent = [text(b"x" * size, LITTLE) for size in (0, 1, 500, 100_000, 1_000_000)]
+
+    def send() -> None:
+        for frame in sent:
+            theirs.sendall(frame)
+        theirs.close()
+
+    sender = gevent.spawn(send)
+    reader = FrameReader(ours, pause=gevent.idle)
+    assert reader.read_byte_order() is LITTLE
+    assert [text(frame.content, LITTLE) for frame in read_frames(reader)] == sent
+    sender.get()
+
+
+def test_only_the_reading_greenlet_waits(
+    pair: tuple[gevent.socket.socket, gevent.socket.socket],
+) -> None:
+    ours, theirs = pair
+    reader = FrameReader(ours, BIG)
+    waiting = gevent.spawn(reader.read_descriptor)
+    gevent.idle()
+    assert not waiting.ready()
+    theirs.sendall(text(b""))
+    assert waiting.get() == (MessageType.UTF8, 0, 0)
+
+
+def test_a_deadline_by_the_real_clock(
+    pair: tuple[gevent.socket.socket, gevent.socket.socket],
+) -> None:
+    ours, theirs = pair
+    theirs.sendall(FRAME[:3])
+    reader = FrameReader(ours, BIG)
+    reader.deadline = time.monotonic() + 0.05
+    with pytest.raises(DeadlineExceeded):
+        reader.read_descriptor()
+    assert time.monotonic() >= reader.deadline
+
+
+@pytest.mark.parametrize("end", ["close", "shutdown"])
+def test_closing_from_elsewhere_ends_a_wait(
+    pair: tuple[gevent.socket.socket, gevent.socket.socket], end: str
+) -> None:
+    ours, _ = pair
+
+    def read() -> None:
+        with pytest.raises(OSError):
+            FrameReader(ours, BIG).read_descriptor()
+
+    waiting = gevent.spawn(read)
+    gevent.idle()
+    ours.shutdown(socket.SHUT_RDWR) if end == "shutdown" else ours.close()
+    waiting.get()
+
+
+def test_a_plain_socket_is_read_just_the_same() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(FRAME + FRAME[:-1])
+        theirs.shutdown(socket.SHUT_WR)
+        reader = FrameReader(ours)
+        assert reader.read_byte_order() is BIG
+        first = reader.read_descriptor()
+        assert first is not None
+        assert read_rest(reader, first) == (MessageType.FILE, b"name", b"content")
+        with pytest.raises(IncompleteFrame):
+            list(read_frames(reader))
