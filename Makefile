@@ -5,7 +5,7 @@ PYTHON = .venv/bin/python
 SYSTEM_TESTS = tests/end_to_end
 # Where a missed line or branch is a failure.
 COVERED = chat/protocol/*,chat/server/room.py,chat/server/delivery.py
-SOURCES = chat tests scripts bin setup.py $(wildcard benchmarks)
+PACKAGES = chat tests scripts $(wildcard benchmarks examples)
 
 .DEFAULT_GOAL = help
 .PHONY: help run stop install test check format cover bench clean
@@ -33,16 +33,16 @@ test: ## run all tests (ARGS="-k name tests/protocol" to choose)
 
 check: ## look at format, style and types
 	@scripts/environment dev
-	$(PYTHON) -m ruff format --check $(SOURCES)
-	$(PYTHON) -m ruff check $(SOURCES)
-	$(PYTHON) -m mypy chat tests scripts $(wildcard benchmarks)
+	$(PYTHON) -m ruff format --check $(PACKAGES) bin setup.py
+	$(PYTHON) -m ruff check $(PACKAGES) bin setup.py
+	$(PYTHON) -m mypy $(PACKAGES)
 	$(PYTHON) -m mypy bin/chat-server
 	$(PYTHON) -m mypy bin/chat-client
 
 format: ## put the source in the common format
 	@scripts/environment dev
-	$(PYTHON) -m ruff check --select I --fix $(SOURCES)
-	$(PYTHON) -m ruff format $(SOURCES)
+	$(PYTHON) -m ruff check --select I --fix $(PACKAGES) bin setup.py
+	$(PYTHON) -m ruff format $(PACKAGES) bin setup.py
 
 cover: ## measure what the unit tests reach; the core must be complete
 	@scripts/environment test
@@ -58,4 +58,4 @@ clean: ## remove what these words made, but not downloads/
 	@if [ -d .run ]; then $(MAKE) --no-print-directory stop; fi
 	rm -rf .venv .venv.lock .run build dist chat.egg-info htmlcov .coverage .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
-	find bin chat tests scripts -name __pycache__ -prune -exec rm -rf {} +
+	find bin $(PACKAGES) -name __pycache__ -prune -exec rm -rf {} +
