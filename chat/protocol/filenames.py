@@ -15,6 +15,7 @@ MAX_FILENAME_SIZE = (
 DEFAULT_FILENAME = "file"
 
 _SEPARATORS = re.compile(r"[/\\]")
+_LEADING = re.compile(r"\A[.\s]+")
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
 # Cc: control, Cf: format (invisible, turns text around), Cs: lone surrogates, Zl and Zp: line and paragraph ends.
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -35,9 +36,8 @@ def clean_filename(name: str, default: str = DEFAULT_FILENAME) -> str:
 
 def _strip(name: str) -> str:
     """Without leading dots and blanks (hidden files) and trailing blanks (which some systems drop by themselves)."""
-    while name and (name[0] == "." or name[0].isspace()):
-        name = name[1:]
-    return name.rstrip()
+    # In one step: a header may be 64 KiB of dots, and dropping them one by one would copy gigabytes.
+    return _LEADING.sub("", name, count=1).rstrip()
 
 
 def _shorten(name: str) -> str:

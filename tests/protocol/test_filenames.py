@@ -1,0 +1,121 @@
+"""Names under which a file may be saved, whoever sent them."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chat.protocol.filenames import MAX_FILENAME_SIZE, clean_filename
+from chat.protocol.headers import encode_json
+
+# Any text, surrogates included, with more of what is dangerous than chance would bring.
+names = st.text(
+    st.one_of(
+        st.characters(exclude_categories=[]),
+        st.sampled_from('./\\:*?"<>| \t\n\0\x7f\x85\u202e\u200b\u2028\ufeff\ud800.é😀'),
+    ),
+    max_size=300,
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "cleaned"),
+    [
+        ("notes.txt", "notes.txt"),
+        ("отчёт за май.pdf", "отчёт за май.pdf"),
+        ("../../etc/passwd", "passwd"),
+        ("/etc/passwd", "passwd"),
+        ("C:\\Windows\\win.ini", "win.ini"),
+        ("C:win.ini", "C_win.ini"),
+        ('a"b\\c', "c"),
+        ('a"b|c<d>e?f*g', "a_b_c_d_e_f_g"),
+        (".", "file"),
+        ("..", "file"),
+        ("", "file"),
+        ("dir/", "file"),
+        ("dir/..", "file"),
+        (" ", "file"),
+        (".bashrc", "bashrc"),
+        (" .. .bashrc", "bashrc"),
+        ("\u2003.\u00a0.profile", "profile"),
+        ("two\nlines.txt", "twolines.txt"),
+        ("\x1b[31mred", "[31mred"),
+        ("gpj.\u202eexe", "gpj.exe"),
+        ("..\u200b/x", "x"),
+        ("a\u2028b\u2029c", "abc"),
+        ("\ud83d\ude00.txt", "txt"),
+        ("trailing.txt  ", "trailing.txt"),
+        ("a.", "a."),
+        ("tar.gz", "tar.gz"),
+    ],
+)
+def test_a_name_is_cleaned(sent: str, cleaned: str) -> None:
+    assert clean_filename(sent) == cleaned
+
+
+def test_what_stands_for_a_name_with_nothing_left_is_the_callers() -> None:
+    assert clean_filename("...", default="image") == "image"
+    assert clean_filename("a", default="image") == "a"
+
+
+@pytest.mark.parametrize("size", [MAX_FILENAME_SIZE - 1, MAX_FILENAME_SIZE])
+def test_a_name_within_the_limit_keeps_its_length(size: int) -> None:
+    name = "x" * (size - 4) + ".txt"
+    assert clean_filename(name) == name
+
+
+@pytest.mark.parametrize(
+    ("sent", "cleaned"),
+    [
+        ("x" * 197 + ".txt", "x" * 196 + ".txt"),
+        ("x" * 201, "x" * 200),
+        ("😀" * 300, "😀" * 50),
+        ("é" * 99 + "x.txt", "é" * 98 + ".txt"),
+        ("a." + "y" * 198, "a." + "y" * 198),
+        ("a" * 100 + "." + "y" * 99, "a" * 100 + "." + "y" * 99),
+        # An extension of 100 bytes with its dot is kept, one of 101 is a part of the name.
+        ("a" * 200 + "." + "y" * 99, "a" * 100 + "." + "y" * 99),
+        ("a" * 200 + "." + "y" * 100, "a" * 200),
+        # What the cut lays bare goes too.
+        ("a" * 199 + " b", "a" * 199),
+    ],
+)
+def test_an_overlong_name_is_cut_before_its_extension(sent: str, cleaned: str) -> None:
+    assert clean_filename(sent) == cleaned
+
+
+def assert_harmless(cleaned: str) -> None:
+    assert 1 <= len(cleaned.encode()) <= MAX_FILENAME_SIZE
+    assert not set(cleaned) & set('<>:"/\\|?*')
+    assert cleaned[0] != "."
+    assert cleaned == cleaned.strip()
+    assert not {unicodedata.category(c) for c in cleaned} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert clean_filename(cleaned) == cleaned
+
+
+@given(names)
+@example("a" * 199 + " b")
+@example("." * 300)
+@example("x" * 300 + ". .")
+def test_a_cleaned_name_is_harmless(name: str) -> None:
+    assert_harmless(clean_filename(name))
+
+
+def test_names_of_all_the_characters_there_are_are_harmless() -> None:
+    for start in range(0, sys.maxunicode + 1, 60):
+        codes = range(start, min(start + 60, sys.maxunicode + 1))
+        assert_harmless(clean_filename("".join(map(chr, codes))))
+
+
+@given(names)
+def test_a_cleaned_name_needs_no_escape_in_json(name: str) -> None:
+    assert b"\\" not in encode_json(clean_filename(name))
+
+
+@given(st.text("abc😀é .", max_size=300), st.from_regex(r"\.[a-zé]{1,30}", fullmatch=True))
+def test_the_extension_is_kept(stem: str, extension: str) -> None:
+    assert clean_filename("x" + stem + extension).endswith(extension)
