@@ -25,8 +25,9 @@ def _prototypes() -> dict[str, str]:
     """Character -> the prototype that it is drawn like.
 
     In ``confusables.txt`` each character stands at most once on the left, next to its prototype, and a prototype
-    never stands there. So what has one partner is mapped to it, and what has several is a prototype. Where each of two has only the other, either may stand for both, if the same one always does: the longer
-    (a sequence is always a prototype), else the smaller.
+    never stands there. So what has one partner is mapped to it, and what has several is a prototype. Where each of
+    two has only the other, either may stand for both, if the same one always does: the longer (a sequence is always
+    a prototype), else the smaller.
     """
     # Imported here because it reads a megabyte of JSON, which a client never needs.
     from confusable_homoglyphs.confusables import confusables_data
