@@ -24,7 +24,7 @@ def long_description() -> str:
 
 TEST = [
     "coverage[toml]>=7.2",
-    "hypothesis>=6.80",
+    "hypothesis>=6.90",
     "jsonschema>=4.18",
     "pyte>=0.8.1",
     "pytest>=7.4",
