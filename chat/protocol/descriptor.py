@@ -99,19 +99,6 @@ def sniff_byte_order(start: bytes) -> ByteOrder | None:
     return None
 
 
-def encode_frame(
-    type: MessageType,
-    header: bytes,
-    content: bytes,
-    order: ByteOrder,
-    *,
-    content_size: int | None = None,
-) -> bytes:
-    """Descriptor, header and content as they travel.
-
-    ``content_size`` (bytes) is what the descriptor announces when the content itself follows by another way, such
-    as out of a file; then ``content`` is its beginning, mostly empty.
-    Raises LocalProtocolError for a header over 65,535 bytes.
-    """
-    size = len(content) if content_size is None else content_size
-    return Descriptor(type, len(header), size).encode(order) + header + content
+def encode_frame(type: MessageType, header: bytes, content: bytes, order: ByteOrder) -> bytes:
+    """Descriptor, header and content as they travel. Raises LocalProtocolError for a header over 65,535 bytes."""
+    return Descriptor(type, len(header), len(content)).encode(order) + header + content

@@ -1,0 +1,140 @@
+"""Giving one message to many: what is posted is joined once, and offered to each with one system call.
+
+A post only appends to what is pending and wakes the flusher, which runs when the greenlets that are ready now have
+had their turn; so the busier the room, the more messages travel in one batch, and the cheaper each becomes.
+What goes to one user alone keeps its place: he is first given what is pending, and the batch is cut for him where he
+has got to. It does not know what any of it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import gevent
+from gevent.event import Event
+
+from chat.protocol.descriptor import ByteOrder
+from chat.protocol.frames import Frame
+from chat.server.outbox import Outbox
+
+# Pending bytes that are not kept waiting for the flusher: bounds what one batch holds.
+_BATCH_SIZE = 256 * 1024
+
+
+class _Pending:
+    """What is posted and not yet flushed, in one byte order, and who is to get it."""
+
+    __slots__ = ("ahead", "audience", "frames", "size")
+
+    def __init__(self) -> None:
+        self.audience: dict[Outbox, None] = {}  # a set that keeps its order
+        self.frames: list[bytes] = []
+        self.size = 0
+        # Who needs no more of the first so many bytes: given to him already, or from before he came.
+        self.ahead: dict[Outbox, int] = {}
+
+    def append(self, encoded: bytes) -> None:
+        self.frames.append(encoded)
+        self.size += len(encoded)
+
+    def joined(self) -> bytes:
+        """All of it; kept joined, since it may be asked for again before the flush."""
+        if len(self.frames) != 1:
+            self.frames = [b"".join(self.frames)]
+        return self.frames[0]
+
+
+class Delivery:
+    """Everyone who is to be given what is posted."""
+
+    def __init__(self) -> None:
+        self._pending = {order: _Pending() for order in ByteOrder}
+        self._posted = Event()
+        self._flusher: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> None:
+        """Flush from now on by itself."""
+        self._flusher = gevent.spawn(self._run)
+
+    def stop(self) -> None:
+        """Flush once more, and then no longer by itself."""
+        self.flush()
+        if self._flusher is not None:
+            self._flusher.kill()
+            self._flusher = None
+
+    def __iter__(self) -> Iterator[Outbox]:
+        for pending in self._pending.values():
+            yield from pending.audience
+
+    def add(self, outbox: Outbox, first: Iterable[Frame] = ()) -> None:
+        """Give ``outbox`` the frames ``first``, and then everything that is posted from now on."""
+        pending = self._pending[outbox.order]
+        pending.audience[outbox] = None
+        if pending.size:
+            pending.ahead[outbox] = pending.size
+        outbox.give(b"".join(frame.encode(outbox.order) for frame in first))
+
+    def remove(self, outbox: Outbox) -> None:
+        """Give ``outbox`` what is pending, and nothing that is posted from now on."""
+        self._catch_up(outbox)
+        pending = self._pending[outbox.order]
+        pending.audience.pop(outbox, None)
+        pending.ahead.pop(outbox, None)
+
+    def post(self, frame: Frame, offer: Frame | None = None) -> None:
+        """Give ``frame`` to everyone; with ``offer``, that instead to those who want contents of its size offered."""
+        if offer is not None:
+            self.flush()
+            size = frame.content_size
+            for outbox in self:
+                outbox.put(offer if outbox.wants_offer(size) else frame)
+            return
+        for order, pending in self._pending.items():
+            if pending.audience:
+                pending.append(frame.encode(order))
+                if pending.size >= _BATCH_SIZE:
+                    self._flush(pending)
+        self._posted.set()
+
+    def put(self, outbox: Outbox, frame: Frame) -> None:
+        """Give ``frame`` to one alone, in its place among what everyone gets."""
+        self._catch_up(outbox, frame.encode(outbox.order) if frame.large is None else b"")
+        if frame.large is not None:
+            outbox.put(frame)
+
+    def flush(self) -> None:
+        """Give everyone what is pending, now."""
+        for pending in self._pending.values():
+            if pending.frames:
+                self._flush(pending)
+
+    def _run(self) -> None:
+        while True:
+            self._posted.wait()
+            self._posted.clear()
+            self.flush()
+
+    def _flush(self, pending: _Pending) -> None:
+        batch = pending.joined()
+        ahead = pending.ahead
+        pending.frames, pending.size, pending.ahead = [], 0, {}
+        if not ahead:
+            for outbox in pending.audience:
+                outbox.give(batch)
+            return
+        view = memoryview(batch)
+        for outbox in pending.audience:
+            start = ahead.get(outbox, 0)
+            if start < len(batch):
+                outbox.give(view[start:])
+
+    def _catch_up(self, outbox: Outbox, then: bytes = b"") -> None:
+        """Give ``outbox`` what is pending for it, and ``then``, in one go."""
+        pending = self._pending[outbox.order]
+        start = pending.ahead.get(outbox, 0)
+        if start < pending.size:
+            then = pending.joined()[start:] + then
+            pending.ahead[outbox] = pending.size
+        if then:
+            outbox.give(then)

@@ -1,0 +1,123 @@
+"""A logged-in client's frames on their way in: judged, parsed, their contents in memory or in a file.
+
+Every frame is judged on its descriptor alone; what is refused is answered before its content has come, and then
+skipped to its end, so the session goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+from chat.framing import FrameReader
+from chat.protocol.descriptor import ATTACHMENTS, MESSAGES, Descriptor, MessageType
+from chat.protocol.errors import HeaderError
+from chat.protocol.headers import ClientHeader, parse_client_header
+from chat.protocol.notices import Notice
+from chat.server.settings import MAX_IN_MEMORY, Settings
+from chat.server.spool import NoSpaceError, Spool, SpooledFile
+
+
+class FrameRefused(Exception):
+    """The frame under way is not taken.
+
+    ``fatal``: the connection is closed after the answer, since there is too much to skip.
+    """
+
+    def __init__(
+        self, notice: Notice, sentence: str, nonce: str | None = None, *, fatal: bool = False
+    ) -> None:
+        super().__init__(sentence)
+        self.notice = notice
+        self.sentence = sentence
+        self.nonce = nonce
+        self.fatal = fatal
+
+
+def judge(descriptor: Descriptor, settings: Settings) -> FrameRefused | None:
+    """What is wrong with a frame that begins so, if anything."""
+    type, _, size = descriptor
+    if size > settings.max_file:
+        sentence = f"A content has at most {settings.max_file} bytes here."
+        return FrameRefused(Notice.TOO_LARGE, sentence, fatal=True)
+    if type not in MESSAGES:
+        return FrameRefused(Notice.BAD_TYPE, f"A message cannot have the type {type}.")
+    if type == MessageType.UTF8 and size > settings.max_text:
+        return FrameRefused(Notice.TOO_LARGE, f"A text has at most {settings.max_text} bytes here.")
+    if type == MessageType.UTF8 and size == 0:
+        return FrameRefused(Notice.EMPTY, "A text must not be empty.")
+    return None
+
+
+class Intake:
+    """Reads the frames of one connection, one after the other.
+
+    ``owner`` is whom the space of large contents is counted for; ``give_up`` ends the connection from outside.
+    """
+
+    def __init__(
+        self,
+        reader: FrameReader,
+        settings: Settings,
+        spool: Spool,
+        owner: Hashable,
+        give_up: Callable[[], object],
+    ) -> None:
+        self._reader = reader
+        self._settings = settings
+        self._spool = spool
+        self._owner = owner
+        self._give_up = give_up
+        self._left = 0  # of the content under way, in bytes
+
+    def next(self) -> Descriptor | None:
+        """The next frame's descriptor, or None when the client has closed. Skips what is left of the last frame."""
+        self._reader.skip(self._left)
+        self._left = 0
+        return self._reader.read_descriptor()
+
+    def read_header(self, descriptor: Descriptor) -> ClientHeader:
+        """Raises FrameRefused, with the nonce that the answer must have."""
+        refused = judge(descriptor, self._settings)
+        if refused is not None and refused.fatal and self._reader.buffered < descriptor.header_size:
+            raise refused  # on its 16 bytes alone: of this peer nothing more is waited for
+        data = self._reader.recv_exactly(descriptor.header_size)
+        self._left = descriptor.content_size
+        try:
+            header = parse_client_header(data, names_a_file=descriptor.type in ATTACHMENTS)
+        except HeaderError as problem:
+            raise refused or FrameRefused(Notice.BAD_HEADER, str(problem)) from None
+        if refused is not None:
+            refused.nonce = header.nonce
+            raise refused
+        return header
+
+    def read_content(self, descriptor: Descriptor, header: ClientHeader) -> bytes | SpooledFile:
+        """The content, valid UTF-8 if it is a text. A file is the caller's to release. Raises FrameRefused."""
+        size = descriptor.content_size
+        if size > MAX_IN_MEMORY and descriptor.type != MessageType.UTF8:
+            try:
+                return self._spool_content(size)
+            except NoSpaceError as problem:
+                raise FrameRefused(Notice.NO_SPACE, str(problem), header.nonce) from None
+        content = self._reader.recv_exactly(size)
+        self._left = 0
+        if descriptor.type == MessageType.UTF8:
+            try:
+                content.decode()
+            except UnicodeDecodeError:
+                sentence = "A text must be valid UTF-8."
+                raise FrameRefused(Notice.NOT_UTF8, sentence, header.nonce) from None
+        return content
+
+    def _spool_content(self, size: int) -> SpooledFile:
+        file = self._spool.reserve(self._owner, size, self._give_up)
+        try:
+            while self._left:
+                piece = self._reader.recv_some(self._left)
+                self._left -= len(piece)
+                file.append(piece)
+        finally:
+            # Whatever ended it, also a greenlet that is killed: what is not whole reaches nobody.
+            if not file.is_complete:
+                file.release()
+        return file

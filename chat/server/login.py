@@ -1,0 +1,167 @@
+"""From the first byte to a name in the room, or to a transfer of somebody's session."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from chat.framing import DeadlineExceeded
+from chat.protocol.descriptor import Descriptor, MessageType
+from chat.protocol.errors import HeaderError, UserNameError
+from chat.protocol.headers import LoginHeader, encode_json, looks_like_json, parse_login_header
+from chat.protocol.names import UserName, parse_user_name
+from chat.protocol.notices import Refusal
+from chat.server.connection import Connection
+from chat.server.services import Services
+from chat.server.session import Session
+from chat.server.settings import (
+    MAX_LOGIN_CONTENT,
+    MAX_LOGIN_HEADER,
+    MAX_LOGIN_TRIES,
+    MAX_TRANSFERS,
+)
+from chat.server.transfer import Transfer
+
+_TYPES = {
+    Refusal.USERNAME_EXISTS: MessageType.USERNAME_EXISTS,
+    Refusal.BAD_USERNAME: MessageType.BAD_USERNAME,
+}
+
+
+class LoginRefused(Exception):
+    """A try to log in that failed; ``final``: there is not to be another on this connection."""
+
+    def __init__(self, refusal: Refusal, sentence: str, *, final: bool = False) -> None:
+        super().__init__(sentence)
+        self.refusal = refusal
+        self.sentence = sentence
+        self.final = final
+
+    @property
+    def type(self) -> MessageType:
+        return _TYPES.get(self.refusal, MessageType.BAD_LOGIN)
+
+
+class _Try(NamedTuple):
+    """One frame that came before login, taken whole, and what is wrong with it so far."""
+
+    header: bytes
+    problem: LoginRefused | None
+
+
+class Login:
+    """The conversation before a client is let in.
+
+    ``refused`` is set for a connection that is not to be let in, whatever it says: it is told so in the answer to
+    its login, as a person would want to be.
+    """
+
+    def __init__(
+        self, connection: Connection, services: Services, refused: LoginRefused | None = None
+    ) -> None:
+        self._connection = connection
+        self._services = services
+        self._refused = refused
+        self._is_json = False
+
+    def run(self) -> Session | Transfer | None:
+        """Whoever has logged in, in the room already; None if the connection is to be closed.
+
+        Raises what the reader raises, except that the time limit ends in None.
+        """
+        reader = self._connection.reader
+        reader.deadline = time.monotonic() + self._services.settings.login_timeout
+        try:
+            if reader.read_byte_order() is None:
+                self._log("its first bytes are none of ours")
+                return None
+            return self._try_until_admitted()
+        except DeadlineExceeded:
+            self._log("took too long to log in")
+            return None
+        finally:
+            reader.deadline = None
+
+    def _try_until_admitted(self) -> Session | Transfer | None:
+        for _ in range(MAX_LOGIN_TRIES):
+            descriptor = self._connection.reader.read_descriptor()
+            if descriptor is None:
+                return None
+            try:
+                return self._admit(self._take(descriptor))
+            except LoginRefused as refused:
+                self._log(refused.refusal.value)
+                self._answer(refused)
+                if refused.final:
+                    return None
+        return None
+
+    def _take(self, descriptor: Descriptor) -> _Try:
+        """Take a frame whole, or as far as it is worth it; judged on its descriptor before more is waited for."""
+        reader = self._connection.reader
+        type, header_size, content_size = descriptor
+        if type != MessageType.LOGIN:
+            problem = LoginRefused(Refusal.NOT_LOGGED_IN, "Log in first.")
+            if content_size > self._services.settings.max_file:
+                problem.final = True
+                return _Try(b"", problem)
+            reader.skip(header_size + content_size)
+            return _Try(b"", problem)
+        if header_size > MAX_LOGIN_HEADER or content_size > MAX_LOGIN_CONTENT:
+            sentence = "That is too much for a login."
+            return _Try(b"", LoginRefused(Refusal.TOO_LARGE, sentence, final=True))
+        header = reader.recv_exactly(header_size)
+        reader.skip(content_size)
+        self._is_json = looks_like_json(header)
+        return _Try(header, self._refused)
+
+    def _admit(self, attempt: _Try) -> Session | Transfer:
+        if attempt.problem is not None:
+            raise attempt.problem
+        header, name = _parse(attempt.header)
+        if name is None:
+            return self._begin_transfer(header)
+        room, settings = self._services.room, self._services.settings
+        if name.key in room.members:
+            raise LoginRefused(Refusal.USERNAME_EXISTS, "Somebody of that name is here already.")
+        if len(room.members) >= settings.max_users:
+            raise LoginRefused(Refusal.SERVER_FULL, "The room is full.", final=True)
+        session = Session(self._connection, self._services, name, header)
+        session.join()
+        return session
+
+    def _begin_transfer(self, header: LoginHeader) -> Transfer:
+        session = self._services.sessions.get(header.session or "")
+        if session is None:
+            raise LoginRefused(Refusal.NO_SUCH_SESSION, "There is no such session.")
+        if len(session.transfers) >= MAX_TRANSFERS:
+            sentence = f"A session has at most {MAX_TRANSFERS} transfers at a time."
+            raise LoginRefused(Refusal.TOO_MANY_TRANSFERS, sentence)
+        self._connection.answer(MessageType.LOGIN)
+        return Transfer(self._connection, self._services, session)
+
+    def _answer(self, refused: LoginRefused) -> None:
+        fields = {"error": refused.refusal.value, "message": refused.sentence}
+        self._connection.answer(refused.type, encode_json(fields) if self._is_json else b"")
+
+    def _log(self, reason: str) -> None:
+        connection = self._connection
+        self._services.refusals.refused(connection.host or connection.label, reason)
+
+
+def _parse(header: bytes) -> tuple[LoginHeader, UserName | None]:
+    """The header of a login, with the name, or None for a transfer's. Raises LoginRefused."""
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        raise LoginRefused(Refusal.BAD_USERNAME, "A name must be UTF-8.") from None
+    try:
+        parsed = parse_login_header(header)
+    except HeaderError as problem:
+        raise LoginRefused(Refusal.BAD_HEADER, str(problem)) from None
+    if parsed.session is not None and not parsed.name:
+        return parsed, None
+    try:
+        return parsed, parse_user_name(parsed.name)
+    except UserNameError as problem:
+        raise LoginRefused(Refusal.BAD_USERNAME, str(problem)) from None

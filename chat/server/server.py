@@ -1,0 +1,250 @@
+"""The listening side: accepts, handles each connection in a greenlet of its own, and stops in good order."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import resource
+import socket as plain_socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import gevent
+from gevent import socket
+from gevent.pool import Pool
+from gevent.server import StreamServer
+
+from chat.address import Address
+from chat.framing import IncompleteFrame
+from chat.protocol.errors import RemoteProtocolError
+from chat.protocol.notices import Refusal
+from chat.server.connection import Connection
+from chat.server.limits import parse_host
+from chat.server.login import Login, LoginRefused
+from chat.server.services import make_services
+from chat.server.session import ServerStopping
+from chat.server.settings import DRAIN_TIMEOUT, Settings
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812
+
+log = logging.getLogger("chat.server")
+
+_BACKLOG = 1024  # connections that the kernel keeps until we accept them
+_SOCKET_MODE = 0o660
+_HOUSEKEEPING = 10.0  # seconds between two looks at what has grown old
+_REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
+
+# A vanished peer is found by the kernel in 60 + 4 * 15 seconds. TCP_USER_TIMEOUT is left alone: where it is set, it
+# replaces the count of probes, and it cuts slow readers that are alive.
+_KEEPALIVE = (
+    (plain_socket.TCP_KEEPIDLE, 60),
+    (plain_socket.TCP_KEEPINTVL, 15),
+    (plain_socket.TCP_KEEPCNT, 4),
+)
+
+
+class _Listener(StreamServer):
+    """A StreamServer that survives running out of descriptors: it keeps one spare to turn newcomers away with."""
+
+    def __init__(self, listener: GeventSocket, server: ChatServer) -> None:
+        super().__init__(listener, server.handle, spawn=server.connections)
+        self._chat = server
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def do_read(self) -> Any:
+        try:
+            return super().do_read()
+        except OSError as problem:
+            if problem.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        os.close(self._spare)
+        try:
+            os.close(cast(Any, self.socket)._accept()[0])
+        except OSError:
+            log.debug("nobody was waiting to be turned away")
+        finally:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._chat.services.refusals.refused("newcomers", "out of file descriptors")
+        return None
+
+
+class ChatServer:
+    """One room on one address. ``start`` returns when it listens; ``stop`` when all is flushed and closed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.services = make_services(settings)
+        self.connections = Pool()
+        self._listeners: list[_Listener] = []
+        self._housekeeper: gevent.Greenlet[[], None] | None = None
+        self._path: Path | None = None
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where it listens, with the ports that the system chose."""
+        if self._path is not None:
+            return [Address(path=str(self._path))]
+        return [Address(*listener.socket.getsockname()[:2]) for listener in self._listeners]
+
+    def start(self) -> None:
+        """Listen, and serve in the background. Raises OSError if the address cannot be had."""
+        address = self.services.settings.address
+        if address.path is not None:
+            self._path = Path(address.path)
+        self.services.delivery.start()
+        for listening in _listen(address):
+            listener = _Listener(listening, self)
+            self._listeners.append(listener)
+            listener.start()
+        self._housekeeper = gevent.spawn(self._keep_house)
+        for address in self.addresses:
+            log.info("listening on %s", address)
+
+    def stop(self, timeout: float = DRAIN_TIMEOUT) -> None:
+        """Accept and take nothing more, tell everyone, and let what is queued go out, for ``timeout`` seconds."""
+        for listener in self._listeners:
+            listener.close()
+        log.info("stopping, with %d users here", len(self.services.room.members))
+        self.services.delivery.flush()
+        for greenlet in list(self.connections):
+            greenlet.kill(ServerStopping, block=False)
+        self.connections.join(timeout)
+        self.connections.kill()
+        self.services.delivery.stop()
+        if self._housekeeper is not None:
+            self._housekeeper.kill()
+        self.services.shelf.clear()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+        log.info("stopped")
+
+    def handle(self, sock: GeventSocket, peer: object) -> None:
+        """Serve one connection; the listener closes it when this returns."""
+        host, label = _describe(peer)
+        addresses = self.services.addresses
+        key = addresses.enter(host)
+        try:
+            over = addresses.exceeded_by(key)
+            refused = None
+            if over:
+                sentence = "There are too many connections from your address."
+                refused = LoginRefused(Refusal.TOO_MANY_CONNECTIONS, sentence, final=True)
+            if over > self.services.settings.max_per_address:
+                # Not even worth an answer any more.
+                self.services.refusals.refused(label, Refusal.TOO_MANY_CONNECTIONS.value)
+                return
+            self._converse(Connection(_prepare(sock), host, label), refused)
+        except ServerStopping:
+            return
+        except Exception:
+            # Ours, not the peer's: it costs this connection alone.
+            log.exception("serving %s failed", label)
+        finally:
+            addresses.leave(key)
+
+    def _converse(self, connection: Connection, refused: LoginRefused | None) -> None:
+        try:
+            admitted = Login(connection, self.services, refused).run()
+        except (OSError, IncompleteFrame):
+            return  # gone before it had a name: nobody was told of it
+        except RemoteProtocolError as problem:
+            self.services.refusals.refused(connection.host or connection.label, str(problem))
+            return
+        if admitted is not None:
+            admitted.run()
+        else:
+            connection.transport.finish(_REFUSAL_LINGER)
+
+    def _keep_house(self) -> None:
+        while True:
+            gevent.sleep(_HOUSEKEEPING)
+            self.services.shelf.drop_old()
+            self.services.refusals.flush_if_due()
+
+
+def raise_descriptor_limit() -> None:
+    """As many descriptors as the system lets us have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _listen(address: Address) -> list[GeventSocket]:
+    """Bound and listening sockets: one for each thing that the host's name means. Raises OSError."""
+    if address.path is not None:
+        return [_listen_unix(address.path)]
+    if not address.host:
+        try:
+            return [_bind(socket.AF_INET6, ("::", address.port), dual=True)]
+        except OSError as problem:
+            if problem.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                raise
+        return [_bind(socket.AF_INET, ("0.0.0.0", address.port))]
+    found = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    return [_bind(family, where) for family, where in dict.fromkeys((f[0], f[4]) for f in found)]
+
+
+def _bind(family: int, where: Any, *, dual: bool = False) -> GeventSocket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual)
+        sock.bind(where)
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _listen_unix(path: str) -> GeventSocket:
+    """A socket file with its mode set before anyone can connect; a dead server's file is replaced, a live one's not."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if Path(path).is_socket() and not _answers(path):
+            Path(path).unlink()
+        mask = os.umask(0o777 & ~_SOCKET_MODE)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(mask)
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _answers(path: str) -> bool:
+    with contextlib.closing(plain_socket.socket(plain_socket.AF_UNIX)) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
+def _describe(peer: object) -> tuple[str | None, str]:
+    """The host that limits count by, None for a unix socket, and what the log calls the peer."""
+    if not isinstance(peer, tuple):
+        return None, "the unix socket"
+    host = str(parse_host(peer[0]))
+    return host, str(Address(host, peer[1]))
+
+
+def _prepare(sock: GeventSocket) -> GeventSocket:
+    if sock.family != socket.AF_UNIX:
+        # Without it the kernel holds back small frames for 40 ms.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    return sock

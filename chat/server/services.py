@@ -1,0 +1,53 @@
+"""What all connections of a server share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chat import __version__
+from chat.server.delivery import Delivery
+from chat.server.folding import FoldingLog
+from chat.server.limits import AddressLimit
+from chat.server.outbox import BacklogLimits
+from chat.server.room import Room
+from chat.server.settings import Settings
+from chat.server.shelf import Shelf
+from chat.server.spool import Spool
+from chat.server.timestamps import Timestamps
+
+if TYPE_CHECKING:
+    from chat.server.session import Session
+
+SOFTWARE = f"chat/{__version__}"
+
+
+@dataclass
+class Services:
+    """One room and what serves it. ``sessions`` are those of JSON clients, by the token of their welcome."""
+
+    settings: Settings
+    spool: Spool
+    shelf: Shelf
+    delivery: Delivery
+    room: Room
+    backlogs: BacklogLimits
+    addresses: AddressLimit
+    refusals: FoldingLog = field(default_factory=FoldingLog)
+    sessions: dict[str, Session] = field(default_factory=dict)
+
+
+def make_services(settings: Settings) -> Services:
+    """An empty room under ``settings``."""
+    spool = Spool(settings.spool_directory, settings.max_spool)
+    shelf = Shelf(spool)
+    delivery = Delivery()
+    return Services(
+        settings=settings,
+        spool=spool,
+        shelf=shelf,
+        delivery=delivery,
+        room=Room(delivery, shelf, Timestamps()),
+        backlogs=BacklogLimits(settings.max_backlog, settings.max_backlog_total),
+        addresses=AddressLimit(settings.max_per_address, settings.exempt),
+    )

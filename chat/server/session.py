@@ -1,0 +1,179 @@
+"""One user's connection, from the login's success to the end: plain code that reads a frame, acts, reads the next."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+import gevent
+
+from chat.framing import IncompleteFrame, StalledFrame
+from chat.protocol.descriptor import Descriptor, MessageType
+from chat.protocol.headers import ClientHeader, LoginHeader, encode_json
+from chat.protocol.names import UserName
+from chat.protocol.notices import LeaveReason, Notice
+from chat.server.connection import Connection
+from chat.server.intake import FrameRefused, Intake
+from chat.server.limits import TokenBucket
+from chat.server.outbox import Outbox, reason_of
+from chat.server.room import NoSuchUserError
+from chat.server.services import SOFTWARE, Services
+from chat.server.settings import DRAIN_TIMEOUT
+from chat.server.spool import SpooledFile
+
+if TYPE_CHECKING:
+    from chat.server.transfer import Transfer
+
+log = logging.getLogger("chat.server")
+
+
+class ServerStopping(BaseException):
+    """Thrown into what a session waits for, when the server stops. No Exception, lest anything swallow it."""
+
+
+class Session:
+    """A member of the room. ``token`` names the session to its transfers; None for a raw client."""
+
+    serial = 0  # the room numbers who comes in
+
+    def __init__(
+        self,
+        connection: Connection,
+        services: Services,
+        name: UserName,
+        header: LoginHeader,
+    ) -> None:
+        settings = services.settings
+        self.name = name
+        self.inline = header.inline
+        self.token = secrets.token_urlsafe(18) if header.is_json else None
+        self.transfers: set[Transfer] = set()
+        self.reason = LeaveReason.DISCONNECTED
+        self.connection = connection
+        self.outbox = Outbox(
+            connection.transport, connection.order, services.backlogs, self._end, header.inline
+        )
+        self._services = services
+        self._intake = Intake(connection.reader, settings, services.spool, name.key, self.give_up)
+        self._messages = TokenBucket(settings.rate) if settings.rate else None
+        self._bytes = TokenBucket(settings.byte_rate) if settings.byte_rate else None
+
+    def join(self) -> None:
+        """Enter the room, and be told so."""
+        if self.token is not None:
+            self._services.sessions[self.token] = self
+        self._services.room.join(self, self._welcome if self.token is not None else None)
+        kind = "JSON" if self.token is not None else "raw"
+        log.info("%s joined from %s (%s)", self.name.display, self.connection.label, kind)
+
+    def run(self) -> None:
+        """Until the client leaves or cannot be served any longer; then out of the room, and out of what is queued.
+
+        The caller closes the socket.
+        """
+        try:
+            self._serve()
+        except StalledFrame:
+            self._end(LeaveReason.TIMED_OUT)
+        except IncompleteFrame:
+            self._end(LeaveReason.DISCONNECTED)
+        except OSError as problem:
+            self._end(reason_of(problem))
+        except ServerStopping:
+            self._end(LeaveReason.SERVER_STOPPING)
+        finally:
+            self._leave()
+        self._drain()
+
+    def give_up(self) -> None:
+        """End it from outside: the client sends too slowly what others need the space for."""
+        self.outbox.fail(LeaveReason.TIMED_OUT)
+
+    def pace(self, descriptor: Descriptor) -> None:
+        """Wait until the user's rates allow a frame that begins so; of refused ones too."""
+        delay = 0.0
+        if self._messages is not None:
+            delay = self._messages.take(1)
+        if self._bytes is not None and descriptor.type == MessageType.UTF8:
+            size = min(descriptor.content_size, self._services.settings.max_text)
+            delay = max(delay, self._bytes.take(size))
+        if delay:
+            gevent.sleep(delay)
+
+    def say(self, intake: Intake, descriptor: Descriptor, header: ClientHeader) -> None:
+        """Take the content of a message from ``intake``, and have the room say it. Raises FrameRefused."""
+        room = self._services.room
+        try:
+            if header.to is not None:
+                room.find(header.to)  # before its content is waited for
+            content = intake.read_content(descriptor, header)
+            try:
+                if not self.outbox.closed:
+                    room.say(self, MessageType(descriptor.type), content, header)
+            finally:
+                if isinstance(content, SpooledFile):
+                    content.release()
+        except NoSuchUserError as problem:
+            raise FrameRefused(Notice.NO_SUCH_USER, str(problem), header.nonce) from None
+
+    def _serve(self) -> None:
+        intake, room = self._intake, self._services.room
+        while (descriptor := intake.next()) is not None and not self.outbox.closed:
+            if descriptor.type == MessageType.LOGOUT:
+                self.reason = LeaveReason.QUIT
+                return
+            self.pace(descriptor)
+            try:
+                self._take(descriptor)
+            except FrameRefused as refused:
+                room.notify(self, refused.notice, refused.sentence, refused.nonce)
+                if refused.fatal:
+                    return
+
+    def _take(self, descriptor: Descriptor) -> None:
+        header = self._intake.read_header(descriptor)
+        if header.fetch is not None:
+            sentence = "A content is fetched on a transfer connection."
+            raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
+        self.say(self._intake, descriptor, header)
+
+    def _welcome(self, names: list[str]) -> bytes:
+        settings = self._services.settings
+        limits = {"max_text": settings.max_text, "max_file": settings.max_file}
+        return encode_json(
+            {
+                "users": names,
+                "server": SOFTWARE,
+                "session": self.token,
+                "limits": {**limits, "inline": self.inline},
+                "motd": settings.motd,
+            }
+        )
+
+    def _end(self, reason: LeaveReason) -> None:
+        """He can't be served any longer: remember the first reason why."""
+        if self.reason is LeaveReason.DISCONNECTED:
+            self.reason = reason
+
+    def _leave(self) -> None:
+        room = self._services.room
+        if self.token is not None:
+            del self._services.sessions[self.token]
+        for transfer in list(self.transfers):
+            transfer.end()
+        if self.reason is LeaveReason.SERVER_STOPPING:
+            room.notify(self, Notice.SHUTTING_DOWN, "The server is shutting down.")
+            room.dismiss(self)
+        else:
+            room.leave(self, self.reason)
+        level = logging.WARNING if self.reason is LeaveReason.TOO_SLOW else logging.INFO
+        log.log(level, "%s left: %s", self.name.display, self.reason.value)
+
+    def _drain(self) -> None:
+        """Let what is queued go out, and say that nothing more comes."""
+        try:
+            if self.outbox.wait_until_drained(DRAIN_TIMEOUT):
+                self.connection.transport.finish(DRAIN_TIMEOUT)
+        finally:
+            self.outbox.close()

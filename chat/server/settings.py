@@ -1,0 +1,48 @@
+"""What an operator decides: every limit of the server, with the default that fits most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+from chat.address import DEFAULT_ADDRESS, Address, parse_address
+from chat.server.limits import Rate
+
+K, M, G = 1024, 1024**2, 1024**3
+
+# Not for an operator to decide: parts of the protocol's promise to clients.
+MAX_LOGIN_TRIES = 5
+MAX_LOGIN_HEADER = 4 * K
+MAX_LOGIN_CONTENT = 64 * K
+MAX_TRANSFERS = 4  # of one session, at a time
+MAX_IN_MEMORY = 64 * K  # a larger content goes to a file
+DRAIN_TIMEOUT = (
+    10.0  # seconds in which what is queued may still go out when a connection or the server ends
+)
+
+DEFAULT_RATE = Rate(50, 200)  # messages
+DEFAULT_BYTE_RATE = Rate(256 * K, M)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes in bytes, times in seconds. A rate of None is no limit."""
+
+    address: Address = field(default_factory=lambda: parse_address(DEFAULT_ADDRESS))
+    max_users: int = 10_000
+    max_per_address: int = 64
+    exempt: tuple[IPv4Network | IPv6Network, ...] = (
+        ip_network("127.0.0.0/8"),
+        ip_network("::1/128"),
+    )
+    login_timeout: float = 30.0
+    max_text: int = 64 * K
+    max_file: int = G
+    max_spool: int = 10 * G
+    spool_directory: Path = Path("/var/tmp")
+    max_backlog: int = 8 * M
+    max_backlog_total: int = G
+    rate: Rate | None = DEFAULT_RATE
+    byte_rate: Rate | None = DEFAULT_BYTE_RATE
+    motd: str | None = None

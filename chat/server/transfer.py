@@ -1,0 +1,107 @@
+"""A transfer connection: large contents of one user, beside his chat.
+
+What is sent here is said by him in the room; what he was offered is fetched here. It ends with his session.
+"""
+
+from __future__ import annotations
+
+from chat.framing import IncompleteFrame, StalledFrame
+from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
+from chat.protocol.frames import Frame
+from chat.protocol.headers import ClientHeader, ServerHeader, encode_server_header
+from chat.protocol.notices import LeaveReason, Notice
+from chat.server.connection import Connection
+from chat.server.intake import FrameRefused, Intake
+from chat.server.outbox import Outbox
+from chat.server.services import Services
+from chat.server.session import Session
+from chat.server.settings import DRAIN_TIMEOUT
+from chat.server.spool import SpooledFile
+
+
+class Transfer:
+    """One of at most ``MAX_TRANSFERS`` connections that a session has for its contents."""
+
+    def __init__(self, connection: Connection, services: Services, session: Session) -> None:
+        self._connection = connection
+        self._services = services
+        self._session = session
+        self._outbox = Outbox(
+            connection.transport, connection.order, services.backlogs, lambda reason: None
+        )
+        self._intake = Intake(
+            connection.reader, services.settings, services.spool, session.name.key, self.end
+        )
+        session.transfers.add(self)
+
+    def run(self) -> None:
+        """Until the client closes, the session ends, or nothing moves. The caller closes the socket."""
+        try:
+            self._serve()
+            if self._outbox.wait_until_drained(DRAIN_TIMEOUT):
+                self._connection.transport.finish(DRAIN_TIMEOUT)
+        except (OSError, IncompleteFrame, StalledFrame):
+            return  # the client knows: it has closed, or lets us wait
+        finally:
+            self._session.transfers.discard(self)
+            self._outbox.close()
+
+    def end(self) -> None:
+        """End it from outside."""
+        self._outbox.fail(LeaveReason.DISCONNECTED)
+
+    def _serve(self) -> None:
+        while (descriptor := self._intake.next()) is not None and not self._outbox.closed:
+            if descriptor.type == MessageType.LOGOUT:
+                return
+            self._session.pace(descriptor)
+            try:
+                self._outbox.put(self._answer(descriptor))
+            except FrameRefused as refused:
+                notice = self._services.room.notice_frame(
+                    self._session, refused.notice, refused.sentence, refused.nonce
+                )
+                self._outbox.put(notice)
+                if refused.fatal:
+                    return
+            # One thing at a time: who asks faster than he takes would pile up slices of files.
+            self._outbox.wait_until_drained(None)
+
+    def _answer(self, descriptor: Descriptor) -> Frame:
+        """Do what a frame asks for; what it is answered by. Raises FrameRefused."""
+        header = self._intake.read_header(descriptor)
+        if descriptor.type not in ATTACHMENTS:
+            sentence = "A transfer connection takes files, images and voice."
+            raise FrameRefused(Notice.BAD_TYPE, sentence, header.nonce)
+        if header.fetch is None:
+            self._session.say(self._intake, descriptor, header)
+            return Frame(MessageType(descriptor.type))
+        if descriptor.type != MessageType.FILE or descriptor.content_size:
+            sentence = "A fetch has the type File and no content."
+            raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
+        return self._fetch(header, header.fetch)
+
+    def _fetch(self, header: ClientHeader, id: str) -> Frame:
+        offer = self._services.shelf.find(id, self._session.serial)
+        if offer is None:
+            sentence = "The server does not have it any more."
+            raise FrameRefused(Notice.GONE, sentence, header.nonce)
+        if header.offset > offer.size:
+            sentence = f"It has {offer.size} bytes, fewer than the offset."
+            raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
+        said = offer.header
+        answer = encode_server_header(
+            ServerHeader(
+                said.sender,
+                said.timestamp,
+                filename=said.filename,
+                to=said.to,
+                nonce=header.nonce,
+                size=offer.size,
+                id=id,
+                offset=header.offset,
+            )
+        )
+        if isinstance(offer.content, SpooledFile):
+            return Frame(MessageType.FILE, answer, large=offer.content, offset=header.offset)
+        return Frame(MessageType.FILE, answer, offer.content[header.offset :])
