@@ -15,9 +15,11 @@ from typing import Any, NamedTuple, NoReturn
 
 import ujson
 
-from chat.protocol.errors import HeaderError
+from chat.protocol.errors import HeaderError, LocalProtocolError
 from chat.protocol.notices import SERVER_NAME
 
+# With what some writers of JSON put in front of it: a private message whose sender does so must not become public.
+_JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[\x00-\x20]*\{")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -78,7 +80,7 @@ class ServerHeader:
 def parse_login_header(data: bytes) -> LoginHeader:
     """Raises HeaderError if it is not UTF-8, or starts like a JSON object and is not a proper one."""
     text = _decode(data)
-    if not text.startswith("{"):
+    if not looks_like_json(data):
         return LoginHeader(text)
     fields = _Fields(text)
     return LoginHeader(
@@ -95,7 +97,7 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
     if not data:
         return _NO_HEADER
     text = _decode(data)
-    if not text.startswith("{"):
+    if not looks_like_json(data):
         if not names_a_file:
             raise HeaderError("A text takes no header but a JSON object.")
         return ClientHeader(filename=text)
@@ -113,8 +115,11 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
 
 
 def looks_like_json(data: bytes) -> bool:
-    """Whether a client's header has the JSON form, proper or not."""
-    return data.startswith(b"{")
+    """Whether a client's header has the JSON form, proper or not: it begins with ``{``.
+
+    A byte order mark, blanks and control characters before the ``{`` make no difference.
+    """
+    return _JSON_START.match(data) is not None
 
 
 def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
@@ -165,8 +170,11 @@ def parse_server_header(data: bytes) -> ServerHeader:
 
 
 def encode_json(value: object) -> bytes:
-    """Compact, non-ASCII and slashes as they are. ``value`` must not hold lone surrogates."""
-    return ujson.dumps(value, ensure_ascii=False, escape_forward_slashes=False).encode()
+    """Compact, non-ASCII and slashes as they are. Raises LocalProtocolError for lone surrogates."""
+    try:
+        return ujson.dumps(value, ensure_ascii=False, escape_forward_slashes=False).encode()
+    except UnicodeEncodeError:
+        raise LocalProtocolError("half a character cannot be sent") from None
 
 
 def parse_json_object(data: bytes) -> dict[str, Any]:

@@ -1,0 +1,356 @@
+"""Headers in both directions: what is read, what is refused, what is written."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.protocol.errors import HeaderError, LocalProtocolError
+from chat.protocol.headers import (
+    ClientHeader,
+    LoginHeader,
+    ServerHeader,
+    encode_client_header,
+    encode_json,
+    encode_server_header,
+    looks_like_json,
+    parse_client_header,
+    parse_json_object,
+    parse_login_header,
+    parse_server_header,
+)
+
+NOW = "2026-11-23T23:03:24.696444485Z"
+LARGEST = 2**63 - 1
+
+text = st.text()  # hypothesis makes no lone surrogates unless asked
+whole = st.integers(0, LARGEST)
+
+
+def optional(strategy: st.SearchStrategy) -> st.SearchStrategy:
+    return st.none() | strategy
+
+
+client_headers = st.builds(
+    ClientHeader,
+    to=optional(text),
+    filename=optional(text),
+    nonce=optional(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)),
+    fetch=optional(text),
+    offset=whole,
+)
+logins = st.builds(
+    LoginHeader, name=text, session=optional(text), inline=optional(whole), is_json=st.just(True)
+)
+server_headers = st.builds(
+    ServerHeader,
+    sender=text,
+    timestamp=st.just(NOW),
+    filename=optional(text),
+    to=optional(text),
+    nonce=optional(text),
+    reason=optional(text),
+    size=optional(whole),
+    id=optional(text),
+    offset=optional(whole),
+)
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=8,
+)
+# The keys that mean something, with values that may be of any kind.
+wild_objects = st.dictionaries(
+    st.sampled_from(
+        ["to", "session", "inline", "filename", "nonce", "fetch", "offset"]
+        + ["from", "timestamp", "notice", "reason", "size", "id"]
+    ),
+    any_json,
+).map(lambda fields: json.dumps(fields).encode())
+
+
+def message(data: bytes) -> ClientHeader:
+    """As the header of a text."""
+    return parse_client_header(data, names_a_file=False)
+
+
+def attachment(data: bytes) -> ClientHeader:
+    """As the header of a file."""
+    return parse_client_header(data, names_a_file=True)
+
+
+def said(**fields: object) -> bytes:
+    """A server's header with ``fields`` beside the two that it must have."""
+    return json.dumps({"from": "alice", "timestamp": NOW, **fields}).encode()
+
+
+# --- round trips ----------------------------------------------------------------------------------------------------
+
+
+@given(client_headers)
+def test_a_clients_header_comes_out_as_it_went_in(header: ClientHeader) -> None:
+    assert message(encode_client_header(header)) == header
+    assert attachment(encode_client_header(header)) == header
+
+
+@given(logins)
+def test_a_login_comes_out_as_it_went_in(header: LoginHeader) -> None:
+    encoded = encode_client_header(header)
+    assert parse_login_header(encoded or b"{}") == header
+
+
+@given(server_headers)
+def test_a_servers_header_comes_out_as_it_went_in(header: ServerHeader) -> None:
+    assert parse_server_header(encode_server_header(header)) == header
+
+
+@given(st.text(min_size=1).filter(lambda name: not looks_like_json(name.encode())))
+def test_a_raw_name_is_taken_as_it_is(name: str) -> None:
+    assert parse_login_header(name.encode()) == LoginHeader(name)
+    assert attachment(name.encode()) == ClientHeader(filename=name)
+
+
+def test_a_header_that_says_nothing_takes_no_bytes() -> None:
+    assert encode_client_header(ClientHeader()) == b""
+    assert message(b"") == attachment(b"") == message(b"{}") == ClientHeader()
+
+
+def test_what_is_written_is_compact_and_bare_of_escapes() -> None:
+    assert (
+        encode_server_header(
+            ServerHeader("борис", NOW, filename="a/b й😀", to="محمد", size=5, id="x")
+        )
+        == (
+            f'{{"from":"борис","timestamp":"{NOW}","filename":"a/b й😀","to":"محمد","size":5,"id":"x"}}'
+        ).encode()
+    )
+    assert encode_client_header(ClientHeader(to="борис")) == '{"to":"борис"}'.encode()
+
+
+def test_half_a_character_is_not_written() -> None:
+    with pytest.raises(LocalProtocolError):
+        encode_client_header(ClientHeader(to="\udcff"))
+
+
+# --- what a peer may send -------------------------------------------------------------------------------------------
+
+
+@given(st.binary() | st.binary().map(lambda tail: b"{" + tail) | wild_objects)
+def test_no_bytes_do_worse_than_a_header_error(data: bytes) -> None:
+    for parse in (parse_login_header, message, attachment, parse_server_header, parse_json_object):
+        try:
+            parse(data)
+        except HeaderError as error:
+            sentence = str(error)
+        else:
+            continue
+        assert re.fullmatch(r"[A-Z].*\.", sentence), "it is read by a person"
+
+
+BROKEN = [
+    b"\xff",
+    b"{",
+    b'{"to": "bob"',
+    b'{"to": "bob"}}',
+    b'{"to": "bob"} x',
+    b'{"to": "bob"}\0',
+    b"{'to': 'bob'}",
+    b'{"to": "bob",}',
+    b'{"to": "b\nob"}',
+    b'{"to": "\\ud800"}',
+    b'{"to": "\\udc00\\ud800"}',
+    b'{"to": "\xff"}',
+    b'{"to": "bob", "to": null}',
+    b'{"to": null, "to": "bob"}',
+    b'{"x": {"a": 1, "a": 1}}',
+    b'{"x": NaN}',
+    b'{"x": Infinity}',
+    b'{"x": -Infinity}',
+    b'{"x": 01}',
+    b'{"x": -}',
+    b'{"to": 7}',
+    b'{"to": true}',
+    b'{"to": ["bob"]}',
+    b'{"to": {"name": "bob"}}',
+    b'{"x": ' + b"[" * 60_000,
+    b'{"x": ' + b"[" * 32_000 + b"]" * 32_000 + b"}",
+    b'{"x": ' + b"9" * 60_000 + b"}",
+    b'\xef\xbb\xbf{"to": "bob"}',
+    b'{\0"\0t\0o\0"\0',
+    b'\0{\0"\0t\0o\0"',
+]
+
+
+@pytest.mark.parametrize("data", BROKEN, ids=lambda data: repr(data[:24]))
+@pytest.mark.parametrize("parse", [parse_login_header, message, attachment])
+def test_a_broken_object_is_refused_wherever_it_stands(parse: object, data: bytes) -> None:
+    assert callable(parse)
+    with pytest.raises(HeaderError):
+        parse(data)
+
+
+@pytest.mark.parametrize("data", BROKEN, ids=lambda data: repr(data[:24]))
+def test_a_broken_object_is_refused_from_a_server_too(data: bytes) -> None:
+    with pytest.raises(HeaderError):
+        parse_server_header(data)
+
+
+@pytest.mark.parametrize("data", [b"[]", b"null", b'"bob"', b"7", b"", b"bob"])
+def test_a_server_says_nothing_but_objects(data: bytes) -> None:
+    with pytest.raises(HeaderError):
+        parse_server_header(data)
+    with pytest.raises(HeaderError):
+        parse_json_object(data)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\r\n", "  "])
+def test_blanks_before_an_object_do_not_make_it_a_name(blank: str) -> None:
+    data = f'{blank}{{"to": "bob"}}'.encode()
+    assert looks_like_json(data)
+    assert parse_login_header(data) == LoginHeader("bob", is_json=True)
+    assert message(data).to == attachment(data).to == "bob"
+
+
+@pytest.mark.parametrize("data", [b"bob", b"", b"b{}", b"[1]", b" bob", b'"{"'])
+def test_a_raw_header_does_not_look_like_json(data: bytes) -> None:
+    assert not looks_like_json(data)
+
+
+@pytest.mark.parametrize("data", [b"bob", b" ", b"[]", b'"to"', b"null"])
+def test_a_text_takes_no_raw_header(data: bytes) -> None:
+    with pytest.raises(HeaderError, match="JSON object"):
+        message(data)
+
+
+def test_null_is_the_same_as_absent() -> None:
+    nothing = b'{"to":null,"filename":null,"nonce":null,"fetch":null,"offset":null}'
+    assert message(nothing) == ClientHeader()
+    login = b'{"to":null,"session":null,"inline":null}'
+    assert parse_login_header(login) == LoginHeader("", is_json=True)
+    assert parse_server_header(said(to=None, size=None)) == ServerHeader("alice", NOW)
+
+
+def test_an_empty_receiver_is_not_the_same_as_none() -> None:
+    assert message(b'{"to": ""}').to == ""
+
+
+def test_unknown_keys_are_ignored() -> None:
+    assert message(b'{"x": [{"y": 1e999}], "to": "bob"}') == ClientHeader(to="bob")
+    assert parse_server_header(said(x={"y": [1]})) == ServerHeader("alice", NOW)
+
+
+@pytest.mark.parametrize(
+    ("nonce", "good"),
+    [
+        ("a", True),
+        ("Az09_-", True),
+        ("x" * 63, True),
+        ("x" * 64, True),
+        ("x" * 65, False),
+        ("", False),
+        ("a b", False),
+        ("a\n", False),
+        ('a"', False),
+        ("é", False),
+        ("٣", False),
+    ],
+)
+def test_a_nonce_is_plain_and_short(nonce: str, good: bool) -> None:
+    data = json.dumps({"nonce": nonce}).encode()
+    if good:
+        assert message(data).nonce == nonce
+    else:
+        with pytest.raises(HeaderError, match="nonce"):
+            message(data)
+
+
+@pytest.mark.parametrize("value", ["-1", "9223372036854775808", "1.0", "1e3", "true", '"1"', "[]"])
+@pytest.mark.parametrize("key", ["offset", "inline", "size"])
+def test_a_number_is_whole_and_fits_63_bits(key: str, value: str) -> None:
+    parse = {"offset": message, "inline": parse_login_header, "size": parse_server_header}[key]
+    with pytest.raises(HeaderError, match=key):
+        parse(f'{{"from": "a", "timestamp": "{NOW}", "{key}": {value}}}'.encode())
+
+
+@pytest.mark.parametrize("value", [0, 1, LARGEST - 1, LARGEST])
+def test_a_number_at_its_limits(value: int) -> None:
+    assert message(json.dumps({"offset": value}).encode()).offset == value
+    assert parse_login_header(json.dumps({"inline": value}).encode()).inline == value
+    assert parse_server_header(said(size=value)).size == value
+
+
+# --- what a client believes of a server -----------------------------------------------------------------------------
+
+
+def test_a_notice_is_believed_from_the_server_alone() -> None:
+    assert parse_server_header(said(notice="gone")).notice is None
+    assert parse_server_header(said(**{"from": "server", "notice": "gone"})).notice == "gone"
+
+
+@pytest.mark.parametrize("missing", ["from", "timestamp"])
+@pytest.mark.parametrize("how", ["absent", "null"])
+def test_a_server_says_who_and_when(missing: str, how: str) -> None:
+    fields = {"from": "alice", "timestamp": NOW}
+    if how == "null":
+        fields[missing] = None  # type: ignore[assignment]
+    else:
+        del fields[missing]
+    with pytest.raises(HeaderError, match="who sent it and when"):
+        parse_server_header(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        "2026-11-23T23:03:24Z",
+        "2026-11-23T23:03:24.6Z",
+        NOW,
+        "2026-11-23T23:03:24+03:00",
+        "2026-11-23T23:03:24.123456-11:30",
+    ],
+)
+def test_a_time_in_the_form_of_rfc_3339(timestamp: str) -> None:
+    assert parse_server_header(said(timestamp=timestamp)).timestamp == timestamp
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        "",
+        "now",
+        "2026-11-23",
+        "2026-11-23T23:03:24",
+        "2026-11-23 23:03:24Z",
+        "2026-11-23T23:03Z",
+        "2026-11-23T23:03:24.Z",
+        "2026-11-23T23:03:24+0300",
+        "2026-11-23T23:03:24Z\n",
+        "٢٠٢٦-11-23T23:03:24Z",
+        1764000000,
+    ],
+)
+def test_a_time_in_any_other_form_is_refused(timestamp: object) -> None:
+    with pytest.raises(HeaderError):
+        parse_server_header(said(timestamp=timestamp))
+
+
+@pytest.mark.parametrize("key", ["filename", "to", "nonce", "reason", "size", "id", "offset"])
+def test_a_servers_values_have_kinds_too(key: str) -> None:
+    with pytest.raises(HeaderError, match=key):
+        parse_server_header(said(**{key: [1]}))
+
+
+def test_an_object_of_a_peer_is_read_as_a_whole() -> None:
+    assert parse_json_object('{"users":["alice","борис"],"motd":null}'.encode()) == {
+        "users": ["alice", "борис"],
+        "motd": None,
+    }
+
+
+@given(st.dictionaries(text, text | st.none() | st.booleans() | whole | st.lists(text)))
+def test_json_that_is_written_reads_the_same(values: dict) -> None:
+    assert parse_json_object(encode_json(values)) == values
