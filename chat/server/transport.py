@@ -23,6 +23,7 @@ SENDFILE_CHUNK = 512 * 1024
 # What is drained of a peer that goes on sending after we are done: without it the kernel resets the connection, and
 # with it goes what we sent last.
 _LINGER_BYTES = 16 * 1024 * 1024
+_SILENCE = 1.0  # seconds without a byte after which nothing more is expected
 
 
 class Transport:
@@ -72,18 +73,17 @@ class Transport:
             return  # the peer was first; the reader knows
 
     def finish(self, timeout: float) -> None:
-        """Say that nothing more comes, and read on until the peer has closed too, for at most ``timeout`` seconds."""
+        """Say that nothing more comes, and read on until the peer closes or falls silent, or ``timeout`` seconds."""
         gevent.with_timeout(timeout, self._read_out, timeout_value=None)
 
     def _read_out(self) -> None:
         left = _LINGER_BYTES
-        try:
+        # Only what arrives after we have closed makes the kernel reset the connection; a silent peer sends nothing.
+        with contextlib.suppress(OSError):
             self._sock.shutdown(plain_socket.SHUT_WR)
-            self._sock.settimeout(None)
+            self._sock.settimeout(_SILENCE)
             while left > 0:
                 received = len(self._sock.recv(65536))
                 if not received:
                     return
                 left -= received
-        except OSError:
-            return  # closed by the peer in its own way
