@@ -37,7 +37,6 @@ class Refusal(str, Enum):
     TOO_MANY_CONNECTIONS = "too-many-connections"
     NO_SUCH_SESSION = "no-such-session"
     TOO_MANY_TRANSFERS = "too-many-transfers"
-    SHUTTING_DOWN = "shutting-down"
 
 
 class LeaveReason(str, Enum):

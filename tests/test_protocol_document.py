@@ -1,0 +1,50 @@
+"""What docs/protocol.md shows is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
+from chat.protocol.headers import parse_server_header
+from chat.protocol.notices import LeaveReason, Notice, Refusal
+
+DOCUMENT = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text()
+
+
+def _block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert found, f"no block in {language}"
+    return found[1]
+
+
+def _bytes(line: str) -> bytes:
+    """Hexadecimal pairs and JSON objects, as the example writes them."""
+    parts = re.split(r"(\{.*\})", line)
+    return b"".join(p.encode() if p.startswith("{") else bytes.fromhex(p) for p in parts)
+
+
+def test_the_example_conversation_is_made_of_whole_frames() -> None:
+    types = []
+    for line in _block("hex").splitlines():
+        data = _bytes(line[2:])
+        descriptor = Descriptor.decode(data, ByteOrder.BIG)
+        assert len(data) == 16 + descriptor.header_size + descriptor.content_size, line
+        if line.startswith("<") and descriptor.header_size:
+            assert parse_server_header(data[16 : 16 + descriptor.header_size]).sender == "eve"
+        types.append((line[0], MessageType(descriptor.type).name))
+    assert types == [
+        (">", "LOGIN"),
+        ("<", "LOGIN"),
+        ("<", "LOGIN"),
+        (">", "UTF8"),
+        ("<", "UTF8"),
+    ]
+
+
+def test_every_code_and_type_is_in_the_tables() -> None:
+    codes = [code.value for kind in (Notice, Refusal, LeaveReason) for code in kind]
+    missing = [code for code in codes if f"`{code}`" not in DOCUMENT]
+    assert not missing
+    for type in MessageType:
+        assert re.search(rf"^\| {type.value} \|", DOCUMENT, re.MULTILINE), type
