@@ -43,7 +43,11 @@ def _prototypes() -> dict[str, str]:
         (other,) = found
         if len(partners[other]) > 1 or (len(other), character) > (1, other):
             prototypes[character] = other
-    return prototypes
+    # A sequence may be spelled with the one of two that does not stand for both: ø is o and U+0338, and U+0337 it is.
+    return {
+        character: "".join(prototypes.get(c, c) for c in unicodedata.normalize("NFD", other))
+        for character, other in prototypes.items()
+    }
 
 
 def _bare(text: str) -> str:
