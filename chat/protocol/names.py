@@ -18,6 +18,9 @@ from chat.protocol.errors import UserNameError
 from chat.protocol.notices import SERVER_NAME
 
 MAX_NAME_LENGTH = 32  # code points
+# An early bound: a header of 64 KiB need not go through the profile to be found too long. Width mapping and NFC never
+# make one character of more than four.
+_MAX_RAW_LENGTH = 4 * MAX_NAME_LENGTH
 
 _PRESERVED = get_profile("UsernameCasePreserved")
 _MAPPED = get_profile("UsernameCaseMapped")
@@ -35,9 +38,7 @@ def parse_user_name(raw: str) -> UserName:
 
     Raises UserNameError with a sentence for the person who chose it.
     """
-    # An early bound: a header of 64 KiB need not go through the profile to be found too long. Width mapping and
-    # NFC never shorten a name to a quarter.
-    if len(raw) > 4 * MAX_NAME_LENGTH:
+    if len(raw) > _MAX_RAW_LENGTH:
         raise UserNameError(f"A name has at most {MAX_NAME_LENGTH} characters.")
     try:
         display = _PRESERVED.enforce(raw)
@@ -55,9 +56,14 @@ def parse_user_name(raw: str) -> UserName:
     return UserName(display, key)
 
 
-@lru_cache(maxsize=1024)
 def name_key(name: str) -> str | None:
     """The key under which ``name`` would be found, or None if nobody can have that name."""
+    # Looked at before the cache is: a thousand names of 64 KiB each are not worth remembering.
+    return None if len(name) > _MAX_RAW_LENGTH else _cached_key(name)
+
+
+@lru_cache(maxsize=1024)
+def _cached_key(name: str) -> str | None:
     try:
         return parse_user_name(name).key
     except UserNameError:
