@@ -64,13 +64,13 @@ any_json = st.recursive(
     max_leaves=8,
 )
 # The keys that mean something, with values that may be of any kind.
-wild_objects = st.dictionaries(
-    st.sampled_from(
-        ["to", "session", "inline", "filename", "nonce", "fetch", "offset"]
-        + ["from", "timestamp", "notice", "reason", "size", "id"]
-    ),
-    any_json,
-).map(lambda fields: json.dumps(fields).encode())
+KEYS = """
+    to session inline filename nonce fetch offset
+    from timestamp notice reason size id
+"""
+wild_objects = st.dictionaries(st.sampled_from(KEYS.split()), any_json).map(
+    lambda fields: json.dumps(fields).encode()
+)
 
 
 def message(data: bytes) -> ClientHeader:

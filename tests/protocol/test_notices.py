@@ -1,0 +1,46 @@
+"""The codes are part of the wire: programs compare them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chat.protocol.headers import encode_json
+from chat.protocol.notices import SERVER_NAME, LeaveReason, Notice, Refusal
+
+
+def test_the_codes_of_notices() -> None:
+    assert [notice.value for notice in Notice] == [
+        "no-such-user",
+        "bad-header",
+        "bad-type",
+        "not-utf8",
+        "empty",
+        "too-large",
+        "no-space",
+        "gone",
+        "shutting-down",
+    ]
+
+
+def test_the_reasons_for_leaving() -> None:
+    assert [reason.value for reason in LeaveReason] == [
+        "quit",
+        "disconnected",
+        "timed-out",
+        "too-slow",
+        "kicked",
+        "replaced",
+        "server-stopping",
+    ]
+
+
+def test_the_name_of_the_server() -> None:
+    assert SERVER_NAME == "server"
+
+
+@pytest.mark.parametrize("code", [*Notice, *Refusal, *LeaveReason], ids=str)
+def test_a_code_is_a_plain_word_that_travels_as_it_is(code: str) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", code)
+    assert encode_json(code) == f'"{str.__str__(code)}"'.encode()
