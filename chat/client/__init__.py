@@ -13,6 +13,7 @@ Ordinary programs may send from any thread; programs on gevent pass ``runtime=GE
 ``chat.client.gevent_runtime``. Nothing here prints, and importing it loads neither gevent nor curses.
 """
 
+from chat.client.cancellation import Cancellation
 from chat.client.connection import Connection, connect
 from chat.client.errors import (
     ChatError,
@@ -38,7 +39,6 @@ from chat.client.events import (
 )
 from chat.client.outgoing import split_text
 from chat.client.receipts import Fate, Receipt
-from chat.client.transfers import Cancellation
 from chat.protocol.descriptor import MessageType
 
 __all__ = [

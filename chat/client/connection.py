@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, TypeAlias
+from typing import BinaryIO
 
-from chat.client.events import Attachment, Event, Limits
-from chat.client.receipts import Receipt
-from chat.client.runtime import Runtime
-from chat.client.transfers import Cancellation
-from chat.protocol.descriptor import MessageType
-
-ByteOrderChoice: TypeAlias = Literal["auto", "little", "big"]
-Progress: TypeAlias = Callable[[int, int], object]  # bytes done, bytes in all
+from chat.address import parse_address
+from chat.client.cancellation import Cancellation
+from chat.client.errors import (
+    ConnectError,
+    ConnectionLost,
+    NotSent,
+    NotSupported,
+    TransferFailed,
+    explain,
+)
+from chat.client.events import Attachment, Event, Limits, Notice, Welcome
+from chat.client.incoming import MAX_IN_MEMORY, Incoming
+from chat.client.link import Link
+from chat.client.login import ByteOrderChoice, log_in
+from chat.client.outgoing import Source, encode_header, encode_text, open_source
+from chat.client.receipts import Fate, Ledger, Receipt
+from chat.client.room import Room
+from chat.client.runtime import PLAIN, Runtime
+from chat.client.saving import PartialFile
+from chat.client.transfers import Progress, Transfers
+from chat.protocol.descriptor import ATTACHMENTS, MessageType
+from chat.protocol.errors import RemoteProtocolError
+from chat.protocol.notices import Notice as NoticeCode
 
 
 def connect(
@@ -25,39 +40,112 @@ def connect(
     inline: int = 64 * 1024,
     save_directory: str | Path | None = None,
     max_save: int = 100 * 1024**2,
-    runtime: Runtime | None = None,
+    runtime: Runtime = PLAIN,
     timeout: float = 30.0,
 ) -> Connection:
     """Enter the room at ``address`` (``HOST:PORT``, ``[IPv6]:PORT``, ``:PORT``, ``unix:PATH``) as ``username``.
 
-    ``inline``: attachments over so many bytes come as offers. ``save_directory``: others' attachments that come with
-    their message are saved there as they arrive, if they have at most ``max_save`` bytes. ``timeout`` (seconds) is
-    for connecting and logging in together.
+    ``byte_order``: "auto" finds out whether the server is the original and then keeps to what that one can do;
+    "little" takes it for the original, "big" for one of ours. ``inline``: attachments over so many bytes come as
+    offers. ``save_directory``: others' attachments that come with their message are saved there as they arrive, if
+    they have at most ``max_save`` bytes. ``timeout`` (seconds) is for connecting and logging in together.
     Raises ValueError (address), ConnectError, LoginRefused.
     """
-    raise NotImplementedError
+    place = parse_address(address)
+    link, original = log_in(
+        runtime, place, username, byte_order=byte_order, inline=inline, timeout=timeout
+    )
+    ledger = Ledger(uses_nonces=not original)
+    connection = Connection(
+        link,
+        Room(username, ledger, original=original),
+        ledger,
+        Transfers(runtime, place, timeout),
+        runtime,
+        original=original,
+        save_directory=None if save_directory is None else Path(save_directory),
+        max_save=max_save,
+    )
+    try:
+        link.set_deadline(timeout)
+        connection.await_welcome()
+        link.set_deadline(None)
+    except BaseException as error:
+        link.close()
+        if isinstance(error, ConnectionLost):
+            raise ConnectError(f"{place} let us in and then broke: {error}") from None
+        raise
+    return connection
 
 
 class Connection:
-    """Made by :func:`connect`. Iterating yields events until ``close()``.
+    """Made by :func:`connect`. Iterating yields events until ``close()``, which must be called in the end.
 
-    One task reads; any task may send at any time. Every method that sends raises ConnectionLost, and NotSent or
-    NotSupported for what it refuses itself.
+    One task reads; any task may send at any time. Every method that sends raises NotSent or NotSupported for what it
+    refuses itself, and ConnectionLost: then that message was not sent.
     """
 
-    original: bool
-    """Whether the server is (or is treated as) the original: no private messages, nothing over 16 KiB."""
-    username: str
-    """As the server knows it."""
-    server: str | None
-    """Name and version."""
-    limits: Limits
-    motd: str | None
+    def __init__(
+        self,
+        link: Link,
+        room: Room,
+        ledger: Ledger,
+        transfers: Transfers,
+        runtime: Runtime,
+        *,
+        original: bool,
+        save_directory: Path | None,
+        max_save: int,
+    ) -> None:
+        self._link = link
+        self._room = room
+        self._ledger = ledger
+        self._transfers = transfers
+        self._runtime = runtime
+        self._original = original
+        self._save_directory = save_directory
+        self._incoming = Incoming(link, room, runtime, save_directory, max_save)
+        self._first: Event | None = None
+        self._read_lock = runtime.lock()
+        self._send_lock = runtime.lock()
+        self._ended = runtime.event()
+        self._closing = False
+        self._interrupted = False
+        self._lost: str | None = None  # why, unless by our own wish
+        self._farewell = "The server closed the connection."
+
+    # What is known of the room
+
+    @property
+    def username(self) -> str:
+        """Ours, as the server knows it."""
+        return self._room.username
 
     @property
     def users(self) -> list[str]:
         """Who is in the room, oneself too; of an original server: who was seen."""
-        raise NotImplementedError
+        return list(self._room.users)
+
+    @property
+    def server(self) -> str | None:
+        """Name and version of the server, if it tells."""
+        return self._room.server
+
+    @property
+    def limits(self) -> Limits:
+        return self._room.limits
+
+    @property
+    def motd(self) -> str | None:
+        """Words of welcome."""
+        return self._room.motd
+
+    @property
+    def original(self) -> bool:
+        """Whether the server is, or is taken for, the original: no private messages, nothing over 16 KiB."""
+        return self._original
+
+    # Reading
 
     def __enter__(self) -> Connection:
         return self
@@ -77,11 +165,50 @@ class Connection:
 
     def read(self) -> Event | None:
         """Wait for the next event; None after ``close()``. Raises ConnectionLost."""
-        raise NotImplementedError
+        with self._read_lock:
+            if self._first is not None:
+                event, self._first = self._first, None
+                return event
+            return self._read()
+
+    def await_welcome(self) -> None:
+        """For :func:`connect`: read our own announcement, the first frame after the login."""
+        self._first = self._read()
+        # The original may announce another one first, who came in at the same moment.
+        if not self._original and not isinstance(self._first, Welcome):
+            raise ConnectionLost("The server did not announce us.")
+        self._transfers.session = self._room.session
+
+    def _read(self) -> Event | None:
+        event = None
+        if not self._ended.is_set() and not self._interrupted:
+            try:
+                event = self._incoming.read()
+            except (OSError, RemoteProtocolError) as error:
+                self._end(explain(error))
+            except BaseException:
+                # In the middle of who knows what. The server can still be told that we leave.
+                self._interrupted = True
+                self._lost = self._lost or "Reading was interrupted."
+                raise
+            else:
+                if event is None:
+                    self._end(self._farewell)
+        if event is None and self._lost is not None:
+            raise ConnectionLost(self._lost)
+        if isinstance(event, Notice) and event.code == NoticeCode.SHUTTING_DOWN.value:
+            self._farewell = event.sentence
+        return event
+
+    # Sending
 
     def send_text(self, text: str, to: str | None = None) -> Receipt:
         """Say it to everyone, or to one user. At most ``limits.max_text`` bytes of UTF-8: see ``split_text``."""
-        raise NotImplementedError
+        self._refuse_unsupported(to)
+        content = encode_text(text, self.limits.max_text)
+        receipt = self._receipt(MessageType.UTF8, text=text, to=to)
+        self._send(receipt, content)
+        return receipt
 
     def send_file(
         self,
@@ -93,12 +220,78 @@ class Connection:
         progress: Progress | None = None,
         cancel: Cancellation | None = None,
     ) -> Receipt:
-        """Send a file by its path, or out of a seekable binary file from its position on.
+        """Send a file by its path, or a seekable binary file from its position on; ``kind`` may be IMAGE or VOICE.
 
-        Over ``limits.inline`` bytes it is streamed on a connection of its own, while chat goes on, and the call
-        returns once the server has answered. Raises TransferFailed, TransferCancelled as well.
+        Over ``limits.inline`` bytes it goes by a connection of its own while chat goes on, and the call returns once
+        the server has answered: the receipt says what. Raises TransferFailed, TransferCancelled as well.
+        ``progress`` is called with the bytes done and those in all.
         """
-        raise NotImplementedError
+        if kind not in ATTACHMENTS:
+            raise ValueError(f"{kind!r} is no kind of file")
+        self._refuse_unsupported(to)
+        with open_source(source, filename) as found:
+            self._refuse_large(found)
+            receipt = self._receipt(kind, filename=found.filename, to=to)
+            if found.size > min(self.limits.inline, MAX_IN_MEMORY):
+                self._upload(receipt, found, progress, cancel)
+                return receipt
+            content = b"".join(found.pieces(found.file.read))
+            if cancel is not None:
+                cancel.check()
+            self._send(receipt, content)
+            if progress is not None:
+                progress(found.size, found.size)
+            return receipt
+
+    def unanswered(self) -> list[Receipt]:
+        """What was sent and not yet answered, oldest first; after ConnectionLost: what may be lost."""
+        return self._ledger.unanswered()
+
+    def _send(self, receipt: Receipt, content: bytes) -> None:
+        header = encode_header(receipt, raw=self._original)
+        with self._send_lock:
+            if self._closing or self._lost is not None:
+                raise ConnectionLost(self._lost or "The connection is closed.")
+            self._ledger.expect(receipt)
+            try:
+                self._link.send(receipt.kind, header, content)
+            except BaseException as error:
+                # Part of a frame may be out, so nothing can follow it. It is not the end yet for the reader: answers
+                # to what was sent before may still be there to be read.
+                self._ledger.forget(receipt)
+                self._link.stream.shut()
+                if not isinstance(error, OSError | RemoteProtocolError):
+                    self._lost = "Sending was interrupted."
+                    raise
+                self._lost = explain(error)
+                raise ConnectionLost(self._lost) from None
+
+    def _receipt(
+        self,
+        kind: MessageType,
+        *,
+        text: str | None = None,
+        filename: str | None = None,
+        to: str | None = None,
+    ) -> Receipt:
+        nonce = self._ledger.next_nonce()
+        return Receipt(
+            self._runtime.event(), kind, text=text, filename=filename, to=to, nonce=nonce
+        )
+
+    def _refuse_unsupported(self, to: str | None) -> None:
+        if to is not None and self._original:
+            raise NotSupported("This server is an original one, which has no private messages.")
+
+    def _refuse_large(self, source: Source) -> None:
+        if source.size <= self.limits.max_file:
+            return
+        sizes = f"{source.filename!r} has {source.size} bytes, and the server takes at most"
+        if self._original:
+            raise NotSupported(f"{sizes} {self.limits.max_file}, since it is an original one.")
+        raise NotSent(f"{sizes} {self.limits.max_file}.")
+
+    # Transfers
 
     def fetch(
         self,
@@ -111,13 +304,86 @@ class Connection:
         """Get an offered content into ``directory`` (None: the save directory); returns where it is.
 
         A broken download goes on where it stopped. Raises TransferFailed, TransferCancelled, SaveFailed.
+        ``progress`` is called with the bytes done and those in all.
         """
-        raise NotImplementedError
+        target = directory if directory is not None else self._save_directory
+        if offer.offer is None or target is None:
+            raise ValueError("it takes an offer, and a directory to save it in")
+        part = self._runtime.offload(PartialFile, target, offer.filename)
+        try:
+            self._transfers.download(offer, part, progress, cancel)
+            return self._runtime.offload(part.finish)
+        finally:
+            part.discard()
 
-    def unanswered(self) -> list[Receipt]:
-        """What was sent and not yet answered, oldest first; after ConnectionLost: what may be lost."""
-        raise NotImplementedError
+    def _upload(
+        self,
+        receipt: Receipt,
+        source: Source,
+        progress: Progress | None,
+        cancel: Cancellation | None,
+    ) -> None:
+        if self._room.session is None:
+            raise NotSupported("This server takes no large files.")
+        header = encode_header(receipt, raw=False)
+        self._ledger.expect_upload(receipt)
+        try:
+            refused = self._transfers.upload(receipt.kind, header, source, progress, cancel)
+        except BaseException as error:
+            self._ledger.forget(receipt)
+            if isinstance(error, TransferFailed) and receipt.fate is Fate.ACCEPTED:
+                return  # its echo has come, only the answer got lost
+            raise
+        if refused is None:
+            receipt.settle(Fate.ACCEPTED)
+        else:
+            self._ledger.forget(receipt)
+            receipt.settle(Fate.REFUSED, refused.code, refused.sentence)
+
+    # The end
 
     def close(self, timeout: float = 5.0) -> None:
         """Leave the room. Waits up to ``timeout`` seconds for the answers to what was sent. May be called twice."""
-        raise NotImplementedError
+        if self._closing:
+            return
+        self._closing = True
+        self._transfers.end()
+        self._take_leave(timeout)
+        self._end("The connection is closed.")
+        # Closing a socket under a reader could hand its number to somebody else's.
+        if self._read_lock.acquire(timeout=timeout):
+            self._link.close()
+            self._read_lock.release()
+
+    def _take_leave(self, timeout: float) -> None:
+        if self._ended.is_set():
+            return
+        if self._send_lock.acquire(timeout=timeout):
+            # What the original makes of a Logout from a client is unknown; the end of the stream it understands.
+            self._link.send_last(None if self._original else MessageType.LOGOUT, timeout)
+            self._send_lock.release()
+        if self._interrupted:
+            return
+        # Read on until the server ends it: what we sent is answered by then, and a socket that is closed with
+        # something unread takes back what the server has not read.
+        if not self._read_lock.acquire(blocking=False):
+            self._ended.wait(timeout)
+            return
+        try:
+            self._incoming.saves = False
+            self._link.set_deadline(timeout)
+            while self._read() is not None:
+                continue
+        except ConnectionLost:
+            return  # a sender had found out before
+        finally:
+            self._read_lock.release()
+
+    def _end(self, reason: str) -> None:
+        """Nothing more can be read."""
+        if not self._closing and self._lost is None:
+            self._lost = reason
+        self._ended.set()
+        self._ledger.lose()
+        self._transfers.end()
+        self._link.stream.shut()

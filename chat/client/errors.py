@@ -57,3 +57,9 @@ class TransferFailed(ChatError):
 
 class TransferCancelled(TransferFailed):
     """It was asked to stop."""
+
+
+def explain(error: Exception) -> str:
+    """What broke a connection, or kept a file from being read or written: a sentence."""
+    reason = str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    return reason if reason.endswith((".", "!", "?")) else f"{reason}."

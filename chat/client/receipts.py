@@ -5,11 +5,12 @@ The answer is the frame's own echo, or a notice that refuses it.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections import deque
 from enum import Enum
-from typing import Protocol
 
+from chat.client.runtime import Event
 from chat.protocol.descriptor import MessageType
 
 
@@ -20,14 +21,6 @@ class Fate(Enum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     LOST = "lost"
-
-
-class Event(Protocol):
-    """As ``threading.Event``."""
-
-    def set(self) -> None: ...
-
-    def wait(self, timeout: float | None = None, /) -> bool: ...
 
 
 class Receipt:
@@ -80,18 +73,16 @@ class Ledger:
     methods may be called by a sender and a reader at once: each does one thing that no thread can interrupt.
     """
 
-    def __init__(self, uses_nonces: bool) -> None:
+    def __init__(self, *, uses_nonces: bool) -> None:
         self._by_nonce: dict[str, Receipt] = {}
         self._in_order: deque[Receipt] = deque()
+        self._uploads: dict[str, Receipt] = {}
         self._uses_nonces = uses_nonces
         self._prefix = secrets.token_hex(4)
-        self._count = 0
+        self._count = itertools.count(1)
 
     def next_nonce(self) -> str | None:
-        if not self._uses_nonces:
-            return None
-        self._count += 1
-        return f"{self._prefix}-{self._count}"
+        return f"{self._prefix}-{next(self._count)}" if self._uses_nonces else None
 
     def expect(self, receipt: Receipt) -> None:
         """Its frame is about to be sent. Call in the order of sending."""
@@ -100,18 +91,30 @@ class Ledger:
         else:
             self._by_nonce[receipt.nonce] = receipt
 
+    def expect_upload(self, receipt: Receipt) -> None:
+        """It is sent on another connection, which is answered too; its echo may come here at any time, or not."""
+        assert receipt.nonce is not None, "there are no uploads without nonces"
+        self._uploads[receipt.nonce] = receipt
+
+    def forget(self, receipt: Receipt) -> None:
+        """It could not be sent."""
+        if receipt.nonce is not None:
+            self._by_nonce.pop(receipt.nonce, None)
+            self._uploads.pop(receipt.nonce, None)
+        elif receipt in self._in_order:
+            self._in_order.remove(receipt)
+
     def take(self, nonce: str | None) -> Receipt | None:
         """The receipt that an answer with this nonce settles."""
         if nonce is not None:
-            return self._by_nonce.pop(nonce, None)
+            return self._by_nonce.pop(nonce, None) or self._uploads.pop(nonce, None)
         if self._uses_nonces or not self._in_order:
             return None
         return self._in_order.popleft()
 
     def unanswered(self) -> list[Receipt]:
-        """Oldest first: what waits for an answer, or lost it with the connection."""
-        receipts = [*self._in_order, *self._by_nonce.values()]
-        return [receipt for receipt in receipts if receipt.fate in (Fate.WAITING, Fate.LOST)]
+        """Oldest first: what waits for an answer, or lost it with the connection. Uploads report for themselves."""
+        return [*self._in_order, *self._by_nonce.values()]
 
     def lose(self) -> None:
         """The connection has ended."""

@@ -6,6 +6,10 @@ there a lock of ``threading`` would stop every greenlet.
 
 from __future__ import annotations
 
+import select
+import socket
+import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -35,6 +39,10 @@ class Stream(Protocol):
 
     def send(self, data: memoryview, timeout: float, /) -> int:
         """Wait until some can be taken, at most ``timeout`` seconds, and send that. Raises TimeoutError or OSError."""
+        ...
+
+    def readable(self) -> bool:
+        """Whether ``recv_into`` would return at once."""
         ...
 
     def finish(self) -> None:
@@ -106,3 +114,124 @@ class Runtime(Protocol):
     def offload(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call what may wait for a disk, without keeping others from running; returns and raises as it does."""
         ...
+
+
+class PlainStream:
+    """A Stream for threads.
+
+    The descriptor never blocks and each wait is a poll of its own, because a time limit set on a socket object holds
+    for both directions: a reader that may wait for hours would take the writer's away.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self._timeout: float | None = None
+
+    def settimeout(self, value: float | None, /) -> None:
+        self._timeout = value
+
+    def recv_into(self, buffer: memoryview, /) -> int:
+        while True:
+            try:
+                return self._socket.recv_into(buffer)
+            except BlockingIOError:
+                self._wait(select.POLLIN, self._timeout)
+
+    def send(self, data: memoryview, timeout: float, /) -> int:
+        while True:
+            try:
+                return self._socket.send(data)
+            except BlockingIOError:
+                self._wait(select.POLLOUT, timeout)
+
+    def readable(self) -> bool:
+        return is_readable(self._socket)
+
+    def finish(self) -> None:
+        shut_down(self._socket, socket.SHUT_WR)
+
+    def shut(self) -> None:
+        shut_down(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _wait(self, event: int, timeout: float | None) -> None:
+        poll = select.poll()
+        poll.register(self._socket, event)
+        if not poll.poll(None if timeout is None else timeout * 1000):
+            raise TimeoutError("the peer took too long")
+
+
+class _PlainRuntime:
+    """Threads and plain sockets."""
+
+    def connect(self, address: Address, timeout: float) -> PlainStream:
+        if address.path is not None:
+            sock = socket.socket(socket.AF_UNIX)
+            try:
+                sock.settimeout(timeout)
+                sock.connect(address.path)
+            except BaseException:
+                sock.close()
+                raise
+        else:
+            sock = socket.create_connection(host_and_port(address), timeout)
+            tune(sock)
+        return PlainStream(sock)
+
+    def lock(self) -> Lock:
+        return threading.Lock()
+
+    def event(self) -> Event:
+        return threading.Event()
+
+    def spawn(self, function: Callable[..., object], *arguments: object) -> Task:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        thread.start()
+        return thread
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def pause(self) -> None:
+        """The interpreter switches threads by itself."""
+
+    def offload(self, function: Callable[..., T], *arguments: Any) -> T:
+        return function(*arguments)
+
+
+def host_and_port(address: Address) -> tuple[str, int]:
+    """Of a TCP address; ``:PORT`` is on this machine."""
+    return address.host or "localhost", address.port
+
+
+def tune(sock: Any) -> None:
+    """A line must not wait for the answer to the one before it, and a vanished peer must be noticed."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # The names that not every system has, or calls so.
+    for name, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
+        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
+        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+    ):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def is_readable(sock: Any) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def shut_down(sock: Any, how: int) -> None:
+    try:
+        sock.shutdown(how)
+    except OSError:
+        return  # the peer, or another task, was faster: it is what we wanted
+
+
+PLAIN: Runtime = _PlainRuntime()

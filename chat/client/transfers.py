@@ -1,30 +1,222 @@
-"""Uploads and downloads on connections of their own."""
+"""Uploads and downloads on connections of their own, so that several run side by side and chat goes on meanwhile.
+
+A broken download goes on where it stopped; a broken upload is reported, since only the one who asked for it can know
+whether saying it twice is worse than not at all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple, TypeAlias
+
+from chat.address import Address
+from chat.client.cancellation import Cancellation, Turns
+from chat.client.errors import ConnectError, LoginRefused, TransferFailed, explain
+from chat.client.events import Attachment
+from chat.client.link import Link
+from chat.client.login import open_transfer
+from chat.client.outgoing import Source
+from chat.client.runtime import Runtime
+from chat.client.saving import PartialFile
+from chat.protocol.descriptor import Descriptor, MessageType
+from chat.protocol.errors import HeaderError, RemoteProtocolError
+from chat.protocol.headers import (
+    ClientHeader,
+    ServerHeader,
+    encode_client_header,
+    parse_server_header,
+)
+from chat.protocol.notices import Refusal
+
+Progress: TypeAlias = Callable[[int, int], object]  # bytes done, bytes in all
+
+MAX_TRANSFERS = 4  # at a time, for one session: the server allows no more
+ANSWER_TIMEOUT = 120.0  # seconds for the answer to a request, or to an upload that is complete
+_MAX_NOTICE = 64 * 1024  # bytes
+# A download is tried again after these pauses (seconds), from the first one again whenever it got any further.
+_PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+# The server may not have noticed yet that the connection before this one is gone.
+_WORTH_WAITING = frozenset({Refusal.TOO_MANY_TRANSFERS.value, Refusal.TOO_MANY_CONNECTIONS.value})
 
 
-class Cancellation:
-    """Give it to one transfer; ``cancel()``, from any task, ends that transfer with TransferCancelled."""
+class Refused(NamedTuple):
+    """A notice instead of what was asked for."""
 
-    def __init__(self) -> None:
-        self.cancelled = False
-        self._callbacks: list[Callable[[], object]] = []
+    code: str
+    sentence: str
 
-    def cancel(self) -> None:
-        self.cancelled = True
-        for callback in list(self._callbacks):
-            callback()
+
+class Transfers:
+    """Those of one session. ``session`` is its token, once known. ``timeout`` (seconds) is for opening a connection."""
+
+    def __init__(self, runtime: Runtime, address: Address, timeout: float) -> None:
+        self.session: str | None = None
+        self._runtime = runtime
+        self._address = address
+        self._timeout = timeout
+        self._turns = Turns(runtime, MAX_TRANSFERS)
+        self._running: list[Cancellation] = []
+        self._ended = False
+
+    def end(self) -> None:
+        """The session is over: end all that run."""
+        self._ended = True
+        for cancel in list(self._running):
+            cancel.cancel()
+
+    def upload(
+        self,
+        kind: MessageType,
+        header: bytes,
+        source: Source,
+        progress: Progress | None,
+        cancel: Cancellation | None,
+    ) -> Refused | None:
+        """None: the server took it. Raises TransferFailed, TransferCancelled."""
+        with self._start(cancel) as stop:
+            try:
+                with self._open(stop) as link:
+                    return self._send(link, kind, header, source, progress)
+            except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
+                self._check(stop)
+                raise TransferFailed(
+                    f"{source.filename!r} was not sent: {explain(error)}"
+                ) from None
+
+    def download(
+        self,
+        offer: Attachment,
+        part: PartialFile,
+        progress: Progress | None,
+        cancel: Cancellation | None,
+    ) -> None:
+        """Write it to ``part``. Raises TransferFailed, TransferCancelled, SaveFailed."""
+        with self._start(cancel) as stop:
+            failures = 0
+            while True:
+                size = part.size
+                try:
+                    with self._open(stop) as link:
+                        self._receive(link, offer, part, progress)
+                    return
+                except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
+                    self._check(stop)
+                    failures = 1 if part.size > size else failures + 1
+                    if failures > len(_PAUSES) or not _may_pass(error):
+                        raise TransferFailed(
+                            f"{offer.filename!r} was not received: {explain(error)}"
+                        ) from None
+                stop.sleep(self._runtime, _PAUSES[failures - 1])
 
     @contextmanager
-    def calls(self, callback: Callable[[], object]) -> Iterator[None]:
-        """While inside, ``cancel()`` calls ``callback`` (maybe twice); at once if it was called before."""
-        self._callbacks.append(callback)
+    def _start(self, cancel: Cancellation | None) -> Iterator[Cancellation]:
+        stop = cancel or Cancellation()
+        self._running.append(stop)
         try:
-            if self.cancelled:
-                callback()
-            yield
+            self._check(stop)
+            with self._turns.turn(stop):
+                yield stop
         finally:
-            self._callbacks.remove(callback)
+            self._running.remove(stop)
+
+    def _check(self, stop: Cancellation) -> None:
+        if self._ended:
+            raise TransferFailed("The connection to the server has ended.")
+        stop.check()
+
+    @contextmanager
+    def _open(self, stop: Cancellation) -> Iterator[Link]:
+        assert self.session is not None, "there is nothing to transfer without one"
+        link = open_transfer(self._runtime, self._address, self.session, self._timeout)
+        try:
+            with stop.calls(link.stream.shut):
+                yield link
+        finally:
+            link.close()
+
+    def _send(
+        self,
+        link: Link,
+        kind: MessageType,
+        header: bytes,
+        source: Source,
+        progress: Progress | None,
+    ) -> Refused | None:
+        pieces = self._watched(link, source, progress)
+        broken: Exception | None = None
+        try:
+            link.send_pieces(kind, header, source.size, pieces)
+        except _AnsweredEarly:
+            broken = RemoteProtocolError("The server refused it.")
+        except OSError as error:
+            broken = error  # it may have said why before it closed
+        link.set_deadline(ANSWER_TIMEOUT)
+        try:
+            answer = self._answer(link)
+        except (OSError, RemoteProtocolError):
+            if broken:
+                raise broken from None
+            raise
+        if isinstance(answer, Refused):
+            return answer
+        if broken or answer != Descriptor(kind):
+            raise broken or RemoteProtocolError("The server's answer makes no sense.")
+        return None
+
+    def _watched(self, link: Link, source: Source, progress: Progress | None) -> Iterator[bytes]:
+        """The pieces of ``source``, until the server answers: before the end, that is a refusal."""
+        done = 0
+        for piece in source.pieces(lambda size: self._runtime.offload(source.file.read, size)):
+            if link.stream.readable():
+                raise _AnsweredEarly
+            yield piece
+            done += len(piece)
+            if progress:
+                progress(done, source.size)
+
+    def _receive(
+        self, link: Link, offer: Attachment, part: PartialFile, progress: Progress | None
+    ) -> None:
+        wanted = ClientHeader(fetch=offer.offer, offset=part.size)
+        link.send(MessageType.FILE, encode_client_header(wanted))
+        link.set_deadline(ANSWER_TIMEOUT)
+        answer = self._answer(link)
+        link.set_deadline(None)
+        if isinstance(answer, Refused):
+            raise TransferFailed(answer.sentence)
+        if answer.type != MessageType.FILE or answer.content_size != offer.size - part.size:
+            raise HeaderError("The server sends something else than it offered.")
+        _ = _server_header(link, answer)
+        while part.size < offer.size:
+            self._runtime.offload(part.write, link.reader.recv_some(offer.size - part.size))
+            if progress:
+                progress(part.size, offer.size)
+
+    def _answer(self, link: Link) -> Descriptor | Refused:
+        """A notice, read, or the descriptor of something else."""
+        descriptor = link.reader.read_descriptor()
+        if descriptor is None:
+            raise RemoteProtocolError("The server closed the connection.")
+        if descriptor.type != MessageType.UTF8 or not descriptor.header_size:
+            return descriptor
+        header = _server_header(link, descriptor)
+        if header.notice is None or descriptor.content_size > _MAX_NOTICE:
+            raise HeaderError("The server's answer makes no sense.")
+        sentence = link.reader.recv_exactly(descriptor.content_size).decode(errors="replace")
+        return Refused(header.notice, sentence)
+
+
+class _AnsweredEarly(Exception):
+    """The server answered an upload before it was complete."""
+
+
+def _server_header(link: Link, descriptor: Descriptor) -> ServerHeader:
+    return parse_server_header(link.reader.recv_exactly(descriptor.header_size))
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether another try may do better."""
+    if isinstance(error, LoginRefused):
+        return error.code in _WORTH_WAITING
+    return not isinstance(error, HeaderError)

@@ -1,0 +1,100 @@
+"""The runtime for programs on gevent: its sockets, locks and greenlets. All of it belongs to one thread."""
+
+from __future__ import annotations
+
+import socket as plain_socket
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import gevent
+import gevent.event
+import gevent.lock
+import gevent.socket
+
+from chat.address import Address
+from chat.client.runtime import (
+    Event,
+    Lock,
+    Runtime,
+    Stream,
+    Task,
+    host_and_port,
+    is_readable,
+    shut_down,
+    tune,
+)
+
+T = TypeVar("T")
+
+
+class GeventStream:
+    """A Stream for greenlets.
+
+    gevent's sockets never block, but a time limit holds for both directions of one object, and ``send(timeout=…)``
+    does not bound the wait. So the writer has a duplicate.
+    """
+
+    def __init__(self, sock: gevent.socket.socket) -> None:
+        sock.settimeout(None)
+        self._socket = sock
+        self._writer = sock.dup()
+
+    def settimeout(self, value: float | None, /) -> None:
+        self._socket.settimeout(value)
+
+    def recv_into(self, buffer: memoryview, /) -> int:
+        return int(self._socket.recv_into(buffer))
+
+    def readable(self) -> bool:
+        return is_readable(self._socket)
+
+    def send(self, data: memoryview, timeout: float, /) -> int:
+        self._writer.settimeout(timeout)
+        return int(self._writer.send(data))
+
+    def finish(self) -> None:
+        shut_down(self._socket, plain_socket.SHUT_WR)
+
+    def shut(self) -> None:
+        shut_down(self._socket, plain_socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._socket.close()
+        self._writer.close()
+
+
+class _GeventRuntime:
+    def connect(self, address: Address, timeout: float) -> Stream:
+        if address.path is not None:
+            sock = gevent.socket.socket(plain_socket.AF_UNIX)
+            try:
+                sock.settimeout(timeout)
+                sock.connect(address.path)
+            except BaseException:
+                sock.close()
+                raise
+        else:
+            sock = gevent.socket.create_connection(host_and_port(address), timeout)
+            tune(sock)
+        return GeventStream(sock)
+
+    def lock(self) -> Lock:
+        return cast(Lock, gevent.lock.BoundedSemaphore(1))
+
+    def event(self) -> Event:
+        return cast(Event, gevent.event.Event())
+
+    def spawn(self, function: Callable[..., object], *arguments: object) -> Task:
+        return cast(Task, gevent.spawn(function, *arguments))
+
+    def sleep(self, seconds: float) -> None:
+        gevent.sleep(seconds)
+
+    def pause(self) -> None:
+        gevent.sleep(0)
+
+    def offload(self, function: Callable[..., T], *arguments: Any) -> T:
+        return gevent.get_hub().threadpool.apply(function, arguments)
+
+
+GEVENT: Runtime = _GeventRuntime()

@@ -1,0 +1,107 @@
+"""One connection to a server as frames in both directions: what the room's connection and those of transfers share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from chat.address import Address
+from chat.client.errors import ConnectError
+from chat.client.runtime import Runtime, Stream
+from chat.framing import MIN_RATE, STALL_WINDOW, FrameReader, StalledFrame
+from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
+
+_JOINED = (
+    16 * 1024
+)  # bytes of content that are worth copying for the sake of one system call, one packet
+
+
+class Link:
+    """``reader`` is for one task, sending for one at a time.
+
+    Sending raises OSError or StalledFrame (less than ``MIN_RATE`` bytes a second taken over ``STALL_WINDOW``); after
+    that part of a frame may be on its way, and the link is of no more use.
+    """
+
+    def __init__(self, stream: Stream, order: ByteOrder, runtime: Runtime) -> None:
+        self.stream = stream
+        self.order = order
+        self.reader = FrameReader(stream, order, pause=runtime.pause)
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """Any reading ends with DeadlineExceeded in so many seconds from now; None: no such limit."""
+        self.reader.deadline = None if seconds is None else time.monotonic() + seconds
+
+    def send(self, type: MessageType, header: bytes = b"", content: bytes = b"") -> None:
+        self.send_pieces(type, header, len(content), [content])
+
+    def send_pieces(
+        self, type: MessageType, header: bytes, size: int, pieces: Iterable[bytes]
+    ) -> None:
+        """A frame whose content, of ``size`` bytes in all, comes in pieces."""
+        pace = _Pace()
+        start = Descriptor(type, len(header), size).encode(self.order) + header
+        if size <= _JOINED:
+            self._send_all(b"".join([start, *pieces]), pace)
+            return
+        self._send_all(start, pace)
+        for piece in pieces:
+            self._send_all(piece, pace)
+
+    def send_last(self, type: MessageType | None, timeout: float) -> None:
+        """Say so if it can be said within ``timeout`` seconds, and that nothing more follows."""
+        if type is not None:
+            with suppress(OSError):  # then the end of the stream has to do
+                self.stream.send(memoryview(Descriptor(type).encode(self.order)), timeout)
+        self.stream.finish()
+
+    def close(self) -> None:
+        self.stream.shut()
+        self.stream.close()
+
+    def _send_all(self, data: bytes, pace: _Pace) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                sent = self.stream.send(rest, pace.patience())
+            except TimeoutError as error:
+                if (
+                    error.errno is not None
+                ):  # not our limit, but the kernel's: the peer has vanished
+                    raise
+                continue
+            pace.count(sent)
+            rest = rest[sent:]
+
+
+class _Pace:
+    """Whether one frame goes out fast enough."""
+
+    def __init__(self) -> None:
+        self._window_end = time.monotonic() + STALL_WINDOW
+        self._sent = 0
+
+    def count(self, sent: int) -> None:
+        self._sent += sent
+
+    def patience(self) -> float:
+        """Seconds left of this window, above 0. Raises StalledFrame."""
+        now = time.monotonic()
+        if now >= self._window_end:
+            if self._sent < MIN_RATE * STALL_WINDOW:
+                raise StalledFrame(f"The server takes less than {MIN_RATE} bytes a second.")
+            self._window_end = now + STALL_WINDOW
+            self._sent = 0
+        return self._window_end - now
+
+
+def open_link(runtime: Runtime, address: Address, order: ByteOrder, timeout: float) -> Link:
+    """Raises ConnectError."""
+    try:
+        return Link(runtime.connect(address, timeout), order, runtime)
+    except TimeoutError:
+        raise ConnectError(f"{address} does not answer.") from None
+    except (OSError, UnicodeError) as error:  # a host name that is none fails to encode
+        reason = getattr(error, "strerror", None) or error
+        raise ConnectError(f"Can't connect to {address}: {reason}.") from None

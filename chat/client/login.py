@@ -1,0 +1,139 @@
+"""Getting into the room, as a JSON client if the server is one of ours, as a raw one if it is the original."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal, NamedTuple, TypeAlias
+
+from chat.address import Address
+from chat.client.errors import ConnectError, LoginRefused, explain
+from chat.client.link import Link, open_link
+from chat.client.runtime import Runtime
+from chat.framing import DeadlineExceeded
+from chat.protocol.descriptor import REFUSALS, ByteOrder, Descriptor, MessageType
+from chat.protocol.errors import HeaderError, RemoteProtocolError
+from chat.protocol.headers import (
+    LoginHeader,
+    encode_client_header,
+    looks_like_json,
+    parse_json_object,
+)
+from chat.protocol.notices import Refusal
+
+ByteOrderChoice: TypeAlias = Literal["auto", "little", "big"]
+
+# To a big-endian login the original, which reads it as an unknown type, answers BadLogin in little-endian: 05 00.
+_REFUSED_BY_ORIGINAL = MessageType.BAD_LOGIN << 8
+
+_BARE_REFUSALS = {
+    MessageType.USERNAME_EXISTS: (Refusal.USERNAME_EXISTS.value, "The name is in use."),
+    MessageType.BAD_USERNAME: (Refusal.BAD_USERNAME.value, "The server does not take this name."),
+    MessageType.BAD_LOGIN: ("bad-login", "The server refused the login."),
+}
+_MAX_REFUSAL = 64 * 1024  # bytes of content on a reply, which none should have
+
+
+class LoggedIn(NamedTuple):
+    link: Link
+    original: bool
+
+
+def log_in(
+    runtime: Runtime,
+    address: Address,
+    username: str,
+    *,
+    byte_order: ByteOrderChoice,
+    inline: int,
+    timeout: float,
+) -> LoggedIn:
+    """Connect and log in within ``timeout`` seconds. Raises ConnectError, LoginRefused."""
+    deadline = time.monotonic() + timeout
+    if byte_order != "little":
+        header = _encode(LoginHeader(username, inline=inline, is_json=True))
+        link = _ask(runtime, address, ByteOrder.BIG, header, deadline)
+        if link is not None:
+            return LoggedIn(link, original=False)
+        if byte_order == "big":
+            raise LoginRefused("bad-login", "The server does not speak big-endian.")
+    raw_header = _encode(username)
+    if looks_like_json(raw_header):
+        # A server that knows the JSON form would take it for that.
+        raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must not start with '{'.")
+    link = _ask(runtime, address, ByteOrder.LITTLE, raw_header, deadline)
+    if link is None:
+        raise ConnectError(f"{address} does not speak the chat protocol.")
+    return LoggedIn(link, original=True)
+
+
+def open_transfer(runtime: Runtime, address: Address, session: str, timeout: float) -> Link:
+    """A connection for transfers of a session. Raises ConnectError, LoginRefused."""
+    header = _encode(LoginHeader("", session=session, is_json=True))
+    link = _ask(runtime, address, ByteOrder.BIG, header, time.monotonic() + timeout)
+    if link is None:
+        raise ConnectError(f"{address} does not speak the chat protocol.")
+    return link
+
+
+def _encode(login: LoginHeader | str) -> bytes:
+    try:
+        return login.encode() if isinstance(login, str) else encode_client_header(login)
+    except UnicodeEncodeError:  # half a character, as a command line that is no UTF-8 gives
+        raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must be UTF-8.") from None
+
+
+def _ask(
+    runtime: Runtime, address: Address, order: ByteOrder, header: bytes, deadline: float
+) -> Link | None:
+    """Send a login and read the reply: a link that is in, or None if the original found the wrong byte order."""
+    link = open_link(runtime, address, order, max(deadline - time.monotonic(), 0.001))
+    try:
+        link.reader.deadline = deadline
+        link.send(MessageType.LOGIN, header)
+        reply = link.reader.read_descriptor()
+        if reply is None:
+            raise ConnectError(f"{address} closed the connection without an answer to the login.")
+        if order is ByteOrder.BIG:
+            if reply.type == _REFUSED_BY_ORIGINAL:
+                link.close()
+                return None
+            _judge(address, reply, _read_rest(link, reply))
+        else:
+            # A raw reply is 16 bytes and nothing more, whatever the original leaves in them.
+            _judge(address, reply, b"")
+        link.reader.deadline = None
+        return link
+    except DeadlineExceeded:
+        link.close()
+        raise ConnectError(f"{address} does not answer the login.") from None
+    except (OSError, RemoteProtocolError) as error:
+        link.close()
+        raise ConnectError(f"{address} does not let us log in: {explain(error)}") from None
+    except BaseException:
+        link.close()
+        raise
+
+
+def _read_rest(link: Link, reply: Descriptor) -> bytes:
+    header = link.reader.recv_exactly(reply.header_size)
+    if reply.content_size > _MAX_REFUSAL:
+        raise RemoteProtocolError("The answer to the login makes no sense.")
+    link.reader.skip(reply.content_size)
+    return header
+
+
+def _judge(address: Address, reply: Descriptor, header: bytes) -> None:
+    if reply.type == MessageType.LOGIN:
+        return
+    if reply.type not in REFUSALS:
+        raise ConnectError(f"{address} does not speak the chat protocol.")
+    code, sentence = _BARE_REFUSALS[MessageType(reply.type)]
+    if header:
+        try:
+            fields = parse_json_object(header)
+        except HeaderError:
+            fields = {}  # the type says enough
+        error, message = fields.get("error"), fields.get("message")
+        if isinstance(error, str) and isinstance(message, str):
+            code, sentence = error, message
+    raise LoginRefused(code, sentence)

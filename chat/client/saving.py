@@ -1,0 +1,119 @@
+"""Received contents on disk: under a temporary name while they come in, under their own once they are whole.
+
+Whatever a peer calls its file, it lands in the save directory, is not hidden, and replaces nothing. All functions
+here may wait for a disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from chat.client.errors import SaveFailed, explain
+from chat.protocol.filenames import clean_filename
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# What link() says on file systems that have no hard links, and where a policy forbids them.
+_NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+class PartialFile:
+    """A content that is coming in, in ``NAME.part``: ``write`` it, then ``finish`` or ``discard`` it.
+
+    ``size`` is what has been written, in bytes. All raise SaveFailed; then it is discarded already.
+    """
+
+    def __init__(self, directory: str | Path, filename: str) -> None:
+        self.size = 0
+        self._settled = False
+        self._directory = Path(directory)
+        self._filename = clean_filename(filename)
+        try:
+            self._part, self._descriptor = _create(self._directory / f"{self._filename}.part")
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def write(self, data: bytes | memoryview) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                written = os.write(self._descriptor, rest)
+                self.size += written
+                rest = rest[written:]
+        except OSError as error:
+            self.discard()
+            raise self._failure(error) from None
+
+    def finish(self) -> Path:
+        """Give it its own name, or the next free one: ``name (1).ext``. Returns where it is now."""
+        try:
+            self._close()  # some file systems find only here that there is no room
+            for path in _candidates(self._directory / self._filename):
+                if self._rename(path):
+                    self._settled = True
+                    return path
+            raise AssertionError("the candidates never end")
+        except OSError as error:
+            self.discard()
+            raise self._failure(error) from None
+
+    def discard(self) -> None:
+        """Remove what there is of it. May be called at any time, and twice; does nothing once it is finished."""
+        if self._settled:
+            return
+        self._settled = True
+        # It is given up already, for a reason that counts more than what goes wrong here.
+        with suppress(OSError):
+            self._close()
+        with suppress(OSError):
+            self._part.unlink()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor != -1:
+            os.close(descriptor)
+
+    def _rename(self, path: Path) -> bool:
+        """Whether it is now at ``path``, where nothing was before."""
+        try:
+            os.link(self._part, path, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return self._rename_without_links(path)
+        self._part.unlink()
+        return True
+
+    def _rename_without_links(self, path: Path) -> bool:
+        """Take the name with an empty file, which cannot hit another's, then replace that one."""
+        try:
+            os.close(os.open(path, _CREATE, 0o666))
+        except FileExistsError:
+            return False
+        self._part.replace(path)
+        return True
+
+    def _failure(self, error: OSError) -> SaveFailed:
+        return SaveFailed(f"Can't save {self._filename!r} in {self._directory}: {explain(error)}")
+
+
+def _create(wanted: Path) -> tuple[Path, int]:
+    """A new, empty file at ``wanted`` or the next free name, and its descriptor."""
+    for path in _candidates(wanted):
+        with suppress(FileExistsError):
+            return path, os.open(path, _CREATE, 0o666)
+    raise AssertionError("the candidates never end")
+
+
+def _candidates(path: Path) -> Iterator[Path]:
+    """``name.ext``, ``name (1).ext``, ``name (2).ext`` and so on."""
+    yield path
+    count = 1
+    while True:
+        yield path.with_name(f"{path.stem} ({count}){path.suffix}")
+        count += 1
