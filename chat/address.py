@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import NamedTuple
 
 _ADDRESS = re.compile(
-    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]/\s]*)):(?P<port>[0-9]{1,5})", re.ASCII
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[^:\[\]/\s\x00-\x20\x7f]*)):(?P<port>[0-9]{1,5})",
+    re.ASCII,
 )
 DEFAULT_ADDRESS = "127.0.0.1:8080"
 
@@ -35,8 +37,20 @@ def parse_address(text: str) -> Address:
             )
         return Address(path=path)
     match = _ADDRESS.fullmatch(text)
-    if not match or int(match["port"]) > 65535:
+    if not match or int(match["port"]) > 65535 or not _can_be_a_host(match["host"], match["ipv6"]):
         raise ValueError(
             f"{text!r} is no address: expected HOST:PORT, [IPv6]:PORT, :PORT or unix:PATH, a port from 0 to 65535"
         )
     return Address(match["ipv6"] or match["host"], int(match["port"]))
+
+
+def _can_be_a_host(host: str | None, ipv6: str | None) -> bool:
+    """Whether it may be looked up: what is no host name at all is a UnicodeError there, not a failed look-up."""
+    try:
+        if ipv6:
+            socket.inet_pton(socket.AF_INET6, ipv6.partition("%")[0])
+        elif host:
+            host.encode("idna")
+    except (OSError, UnicodeError):
+        return False
+    return True
