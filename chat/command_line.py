@@ -12,7 +12,12 @@ EXIT_OK = 0
 EXIT_FAILED = 1  # could not do it: unreachable, refused, something was lost
 EXIT_USAGE = 2  # was asked for something that makes no sense
 
+_LEFT_OVER = re.compile(
+    r"Option\((?:None|'([^']*)'), (?:None|'([^']*)'),"
+    r"""|Argument\(None, ('[^']*'|"[^"]*")\)"""
+)
 _SIZE = re.compile(r"([0-9]{1,18})([KMG]?)", re.IGNORECASE | re.ASCII)
+_MAX_SIZE = 2**63 - 1  # what a file offset holds
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
@@ -30,18 +35,27 @@ def parse_options(usage: str, argv: list[str] | None, version: str) -> dict[str,
     try:
         return dict(docopt.docopt(usage, arguments, version=version))
     except docopt.DocoptExit as problem:
-        # docopt says what is wrong, if it knows, in front of the usage pattern.
-        reason = str(problem).partition("Usage:")[0].strip().splitlines()
-        first = reason[0] if reason else "these arguments make no sense together"
-        raise UsageError(f"{first} (see --help)") from None
+        raise UsageError(f"{_in_plain_words(str(problem))} (see --help)") from None
+
+
+def _in_plain_words(problem: str) -> str:
+    """What docopt has to say, of which the usage pattern is always the end and sometimes all."""
+    reason, _, pattern = problem.partition("Usage:")
+    expected = f"expected {pattern.strip().splitlines()[0]}"
+    # What is left over it shows as Python objects; that may as well be because something else is missing.
+    left = ["".join(groups) for groups in _LEFT_OVER.findall(reason)]
+    if left:
+        return f"{', '.join(left)} does not fit: {expected}"
+    return reason.strip() or expected
 
 
 def parse_size(text: str, option: str) -> int:
     """Bytes from ``10G``, ``64K``, ``512``: K, M and G are powers of 1024. Raises UsageError."""
     match = _SIZE.fullmatch(text)
-    if not match:
+    size = int(match[1]) * _UNITS[match[2].upper()] if match else None
+    if size is None or size > _MAX_SIZE:
         raise UsageError(f"{option}={text}: expected a size such as 512, 64K, 10M or 1G")
-    return int(match[1]) * _UNITS[match[2].upper()]
+    return size
 
 
 def parse_count(text: str, option: str, minimum: int = 0) -> int:
