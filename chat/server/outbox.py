@@ -183,10 +183,9 @@ class Outbox:
         left = item.left if isinstance(item, FileSlice) else len(item)
         demanded = MIN_RATE * STALL_WINDOW if isinstance(item, FileSlice) else 1
         window_end, taken = time.monotonic() + STALL_WINDOW, 0
-        while left:
+        # Others run while this one waits, and may have failed him: then nothing is left to send.
+        while left and not self.closed:
             sent = self._try_item(backlog)
-            if self.closed:
-                return
             left -= sent
             taken += sent
             if sent:
