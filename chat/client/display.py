@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime, timezone
+from datetime import datetime
 
 TAB = "    "
 
@@ -51,15 +51,15 @@ def lines_of(text: str) -> list[str]:
     return [harmless(line) for line in _LINE_END.split(text.rstrip("\r\n"))]
 
 
-def clock_time(timestamp: str) -> str:
-    """``HH:MM:SS`` of the reader's own time zone, from RFC 3339; dashes if a server sent what is no time."""
+def clock_time(moment: datetime) -> str:
+    """``HH:MM:SS`` in the reader's own time zone."""
     try:
-        # Python 3.10 reads neither 'Z' nor a fraction that is not three or six digits long.
-        moment = datetime.fromisoformat(re.sub(r"\.\d+", "", timestamp).replace("Z", "+00:00"))
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
         return moment.astimezone().strftime("%H:%M:%S")
-    except (ValueError, OverflowError, OSError):
+    except (
+        ValueError,
+        OverflowError,
+        OSError,
+    ):  # a server may say any year; not every system knows it
         return "--:--:--"
 
 

@@ -1,0 +1,206 @@
+"""What a user does in the room: requests become messages and transfers, events and outcomes go to the face.
+
+Outlives connections: what was not answered over one is said again over the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gevent.event
+
+from chat.client.commands import Where, help_lines
+from chat.client.connection import Connection
+from chat.client.downloads import Downloads
+from chat.client.errors import ChatError, ConnectionLost, NotSupported
+from chat.client.events import Attachment, Event, Notice, Text
+from chat.client.news import (
+    Asked,
+    Done,
+    Explanation,
+    Face,
+    Failed,
+    People,
+    Tag,
+    TransferChanged,
+    Transfers,
+)
+from chat.client.outbox import Outbox, Outgoing
+from chat.client.receipts import Fate, Receipt
+from chat.client.requests import (
+    Cancel,
+    Get,
+    Help,
+    ListTransfers,
+    Quit,
+    Reply,
+    RequestError,
+    Say,
+    SendFile,
+    Who,
+)
+from chat.client.transfer_list import State, Transfer, TransferList
+from chat.client.uploads import Uploads
+
+NOT_CONNECTED = "There is no connection to the server just now."
+
+
+class Conversation:
+    """One user's, shown on ``face``.
+
+    ``spawn`` runs a function beside the caller. ``where`` is the kind of face, for the help. ``leave`` is called when
+    the user asks to. ``failures`` counts what was asked for and did not come about.
+    """
+
+    def __init__(
+        self,
+        face: Face,
+        *,
+        save_directory: Path,
+        max_save: int,
+        spawn: Callable[..., object],
+        where: Where,
+        leave: Callable[[], object],
+    ) -> None:
+        self.failures = 0
+        self.outbox = Outbox(self._tell_answer)
+        self.transfers = TransferList()
+        self.connection: Connection | None = None
+        self._face = face
+        self._downloads = Downloads(
+            self.transfers, face, self._tell_transfer, save_directory, max_save, spawn
+        )
+        self._uploads = Uploads(self.transfers, self._tell_transfer, spawn)
+        self._where = where
+        self._leave = leave
+        self._last_private_sender: str | None = None
+        self._transfer_ended = gevent.event.Event()
+        self._doing: dict[type, Callable[[Any, Tag], object]] = {
+            Say: self._say,
+            SendFile: self._say,
+            Reply: self._reply,
+            Get: self._get,
+            Cancel: self._cancel,
+            ListTransfers: self._list_transfers,
+            Who: self._who,
+            Help: self._help,
+            Quit: self._quit,
+        }
+
+    def do(self, asked: Asked) -> None:
+        """What was asked for. Waits while too much is waiting to be said; everything that fails is shown."""
+        try:
+            self._doing[type(asked.request)](asked.request, asked.tag)
+        except RequestError as problem:
+            self.refuse("bad-request", str(problem), asked.tag)
+
+    def refuse(self, code: str, sentence: str, tag: Tag = None) -> None:
+        """Something that was asked for does not come about."""
+        self.failures += 1
+        self._face.show(Failed(code, sentence, tag))
+
+    def take(self, event: Event) -> None:
+        """Something came in over the connection."""
+        if isinstance(event, Attachment):
+            assert self.connection is not None
+            self._downloads.take(event, self.connection)
+        elif isinstance(event, Notice) and event.receipt is not None:
+            pass  # the refusal of something that we sent is told as its outcome
+        else:
+            if isinstance(event, Text) and event.to is not None and not event.own:
+                self._last_private_sender = event.sender
+            self._face.show(event)
+        self.outbox.settle()
+
+    def send(self, connection: Connection, item: Outgoing) -> Receipt | None:
+        """For the outbox: put one item on the wire. Raises ConnectionLost."""
+        try:
+            if isinstance(item.request, SendFile):
+                return self._uploads.send(item, connection)
+            return connection.send_text(item.request.text, item.request.to)
+        except ConnectionLost:
+            raise
+        except ChatError as problem:
+            code = "not-supported" if isinstance(problem, NotSupported) else "not-sent"
+            self.refuse(code, str(problem), item.tag)
+            return None
+
+    def wait_idle(self, patience: float) -> bool:
+        """Wait until all that was asked for has come about or failed.
+
+        False if the server answers nothing for ``patience`` seconds although it should.
+        """
+        while True:
+            if not self.outbox.is_empty:
+                if not self.outbox.wait_progress(patience):
+                    return False
+            elif self.is_transferring:
+                self._transfer_ended.wait()
+            else:
+                return True
+
+    @property
+    def is_transferring(self) -> bool:
+        """Whether a transfer that was asked for is under way."""
+        return any(t.asked and not t.has_ended for t in self.transfers.all())
+
+    def _say(self, request: Say | SendFile, tag: Tag) -> None:
+        self.outbox.put(Outgoing(request, tag))
+
+    def _reply(self, request: Reply, tag: Tag) -> None:
+        if self._last_private_sender is None:
+            raise RequestError("Nobody has written to you alone yet.")
+        self._say(Say(request.text, self._last_private_sender), tag)
+
+    def _get(self, request: Get, tag: Tag) -> None:
+        self._downloads.get(request.number, self._connected(), tag)
+
+    def _cancel(self, request: Cancel, tag: Tag) -> None:
+        self.transfers[request.number].cancel()
+        self._tell_done(tag)
+
+    def _list_transfers(self, request: ListTransfers, tag: Tag) -> None:
+        self._face.show(Transfers(self.transfers.all(), tag))
+
+    def _who(self, request: Who, tag: Tag) -> None:
+        connection = self._connected()
+        self._face.show(People(tuple(connection.users), not connection.original, tag))
+
+    def _help(self, request: Help, tag: Tag) -> None:
+        self._face.show(Explanation(tuple(help_lines(request.command, self._where))))
+
+    def _quit(self, request: Quit, tag: Tag) -> None:
+        self._leave()
+
+    def _connected(self) -> Connection:
+        if self.connection is None:
+            raise RequestError(NOT_CONNECTED)
+        return self.connection
+
+    def _tell_answer(self, item: Outgoing, receipt: Receipt) -> None:
+        if receipt.fate is Fate.ACCEPTED:
+            self._tell_done(item.tag)
+        else:
+            self.refuse(receipt.code or "refused", receipt.refusal or "It was refused.", item.tag)
+
+    def _tell_transfer(self, transfer: Transfer) -> None:
+        self._face.show(TransferChanged(transfer))
+        if not transfer.has_ended:
+            return
+        if transfer.asked and transfer.state is State.FAILED:
+            self.failures += 1
+        if transfer.state is State.DONE:
+            self._tell_done(transfer.tag)
+        elif transfer.tag is not None:
+            sentence = transfer.problem or "It was cancelled."
+            self._face.show(Failed(transfer.state.value, sentence, transfer.tag))
+        # One event for each change, as in the outbox.
+        ended, self._transfer_ended = self._transfer_ended, gevent.event.Event()
+        ended.set()
+
+    def _tell_done(self, tag: Tag) -> None:
+        """Only programs want to hear it, and they give tags."""
+        if tag is not None:
+            self._face.show(Done(tag))

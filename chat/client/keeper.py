@@ -1,0 +1,128 @@
+"""Keeps one user in the room: connects, and connects again whenever the connection is lost."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gevent
+from gevent.event import Event
+
+from chat.client.connection import Connection
+from chat.client.conversation import Conversation
+from chat.client.errors import ChatError, ConnectionLost, LoginRefused
+from chat.client.news import Disconnected, Face
+from chat.protocol.notices import Refusal
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds. ``first`` pause before a new try, doubled until ``longest``; each pause is made shorter by chance, so
+    that a thousand clients don't come back to a restarted server at once. ``after_input`` is how long to go on
+    trying once there is nothing more to come.
+    """
+
+    first: float = 1.0
+    longest: float = 60.0
+    after_input: float = 60.0
+
+
+class GaveUp(ChatError):
+    """There is no connection, and no hope of one in time."""
+
+
+class Keeper:
+    """``connect`` makes a connection for a user name and raises ChatError. ``spawn`` runs a function beside it.
+
+    A server that had restarted, or is full, or still takes our own old connection for us, is tried again; a name that
+    it does not want any more is not.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[str], Connection],
+        conversation: Conversation,
+        face: Face,
+        spawn: Callable[..., gevent.Greenlet[..., object]],
+        patience: Patience | None = None,
+    ) -> None:
+        self._connect = connect
+        self._conversation = conversation
+        self._face = face
+        self._spawn = spawn
+        self._patience = patience or Patience()
+        self._pause = self._patience.first
+        self._input_ended_at: float | None = None
+        self._woken = Event()
+
+    def input_ended(self) -> None:
+        """Nothing more is to be said, so patience is limited from now on."""
+        self._input_ended_at = time.monotonic()
+        self._woken.set()
+
+    def run(self, connection: Connection) -> None:
+        """Until the connection is closed by ourselves. Raises GaveUp, LoginRefused."""
+        while True:
+            begun = time.monotonic()
+            lost = self._serve(connection)
+            if lost is None:
+                return
+            # A server that lets us in and drops us at once is not to be asked every second.
+            if time.monotonic() - begun >= self._patience.longest:
+                self._pause = self._patience.first
+            connection.close(timeout=0)
+            connection = self._connect_again(connection.username, lost)
+
+    def _serve(self, connection: Connection) -> ConnectionLost | None:
+        """Read and send over it until it ends; returns how, None if we closed it."""
+        conversation = self._conversation
+        conversation.connection = connection
+        sender = self._spawn(self._send, connection)
+        try:
+            for event in connection:
+                conversation.take(event)
+            return None
+        except ConnectionLost as lost:
+            return lost
+        finally:
+            sender.kill()
+            conversation.connection = None
+            conversation.outbox.take_back()
+
+    def _send(self, connection: Connection) -> None:
+        try:
+            self._conversation.outbox.send_all(
+                lambda item: self._conversation.send(connection, item)
+            )
+        except ConnectionLost:
+            return  # the reader is told as well, and it is the reader who ends the connection
+
+    def _connect_again(self, username: str, problem: ChatError) -> Connection:
+        lost_at = time.monotonic()
+        while True:
+            delay = self._pause * random.uniform(0.5, 1.0)
+            self._face.show(Disconnected(str(problem), delay))
+            self._sleep(delay, lost_at)
+            self._pause = min(self._pause * 2, self._patience.longest)
+            try:
+                return self._connect(username)
+            except LoginRefused as refused:
+                if refused.code == Refusal.BAD_USERNAME.value:
+                    raise
+                problem = refused
+            except ChatError as failed:
+                problem = failed
+
+    def _sleep(self, seconds: float, lost_at: float) -> None:
+        """Raises GaveUp as soon as there is nothing to wait for."""
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            last = end
+            if self._input_ended_at is not None:
+                last = max(self._input_ended_at, lost_at) + self._patience.after_input
+                if now >= last:
+                    raise GaveUp("The connection could not be made again.")
+            self._woken.clear()
+            self._woken.wait(min(end, last) - now)

@@ -1,0 +1,118 @@
+"""What a face shows: the events of the connection, and what became of what was asked on this side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from chat.client.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.requests import Request
+from chat.client.transfer_list import Transfer
+
+# How whoever asked recognizes the answer; None: does not care.
+Tag: TypeAlias = str | int | None
+
+
+@dataclass(frozen=True)
+class Announced:
+    """Somebody sent an attachment. ``transfer`` is its entry in the list; None for our own."""
+
+    attachment: Attachment
+    transfer: Transfer | None
+
+
+@dataclass(frozen=True)
+class TransferChanged:
+    """A transfer began or ended: see its ``state``. ``tag`` is that of the request, if there was one."""
+
+    transfer: Transfer
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was asked has been done; a text or a file has been accepted by the server."""
+
+    tag: Tag = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What was asked can't be done, or was refused. ``code`` is for programs, ``sentence`` for people."""
+
+    code: str
+    sentence: str
+    tag: Tag = None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that nobody asked for went wrong, such as saving what came in."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The connection was lost, or could not be made again; ``retry_in`` seconds there will be another try."""
+
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True)
+class People:
+    """Who is in the room. ``complete`` is False if the server does not say, so only who was seen is known."""
+
+    users: tuple[str, ...]
+    complete: bool
+    tag: Tag = None
+
+
+@dataclass(frozen=True)
+class Transfers:
+    """The attachments and how far they are, oldest first."""
+
+    transfers: tuple[Transfer, ...]
+    tag: Tag = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Lines of help."""
+
+    lines: tuple[str, ...]
+
+
+News: TypeAlias = (
+    Welcome
+    | Joined
+    | Left
+    | Text
+    | Notice
+    | BadFrame
+    | Announced
+    | TransferChanged
+    | Done
+    | Failed
+    | Trouble
+    | Disconnected
+    | People
+    | Transfers
+    | Explanation
+)
+
+
+class Face(Protocol):
+    """How the client speaks to whoever runs it: plain lines, JSON lines, a screen."""
+
+    def show(self, news: News) -> None:
+        """May wait until there is room for it where it goes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, and the tag under which its outcome is to be told."""
+
+    request: Request
+    tag: Tag = None

@@ -1,0 +1,230 @@
+"""The client as lines: one line of input is one message, one message is one line of output.
+
+Every line of output begins in a way that no message can produce: a text's first line with time and sender, its
+further lines with blanks and a bar, everything else with time and two dashes. So nobody can fake another's line, or
+the client's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from chat.client.commands import Where, parse_line
+from chat.client.display import byte_count, clock_time, harmless, lines_of
+from chat.client.events import BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.news import (
+    Announced,
+    Asked,
+    Disconnected,
+    Explanation,
+    Failed,
+    News,
+    People,
+    TransferChanged,
+    Transfers,
+    Trouble,
+)
+from chat.client.outgoing import split_text
+from chat.client.requests import Say
+from chat.client.standard_streams import Line
+from chat.client.transfer_list import State, Transfer
+from chat.protocol.descriptor import MessageType
+
+FURTHER_LINE = "         | "
+ACTION = "/me "
+
+_KINDS = {
+    MessageType.FILE: "a file",
+    MessageType.IMAGE: "an image",
+    MessageType.VOICE: "a voice message",
+}
+_REASONS = {
+    "quit": "",
+    "disconnected": " (connection lost)",
+    "timed-out": " (timed out)",
+    "too-slow": " (too slow)",
+    "kicked": " (was told to leave)",
+    "replaced": " (came in from elsewhere)",
+    "server-stopping": " (the server stops)",
+}
+
+
+def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
+    """What a line of input asks for. ``commands``: it may be a command. Raises RequestError.
+
+    Blank lines ask for nothing, invalid UTF-8 is replaced, what is longer than ``max_text`` bytes becomes several
+    texts.
+    """
+    text = line.data.decode(errors="replace")
+    if not text or text.isspace():
+        return
+    # The rest of an overlong line is text, whatever the piece happens to begin with.
+    if commands and not line.continued:
+        request = parse_line(text, Where.PLAIN)
+        if not isinstance(request, Say):
+            yield Asked(request)
+            return
+        text, to = request.text, request.to
+    else:
+        to = None
+    for piece in split_text(text, max_text):
+        yield Asked(Say(piece, to))
+
+
+class PlainFace:
+    """``tell`` takes lines for the output, ``warn`` for where errors go."""
+
+    def __init__(
+        self,
+        tell: Callable[[list[str]], object],
+        warn: Callable[[list[str]], object],
+    ) -> None:
+        self._tell = tell
+        self._warn = warn
+        self._username = ""
+        self._trouble = ""  # what was said last about the connection
+        self._formats: dict[type, Callable[[Any], list[str]]] = {
+            Welcome: self._welcome,
+            Joined: _joined,
+            Left: _left,
+            Text: self._text,
+            Notice: _notice,
+            Announced: self._announced,
+            People: _people,
+            Transfers: _transfers,
+            Explanation: lambda news: list(news.lines),
+        }
+        self._warnings: dict[type, Callable[[Any], list[str]]] = {
+            BadFrame: lambda news: [f"The server sent what it should not: {news.problem}"],
+            Failed: lambda news: [news.sentence],
+            Trouble: lambda news: [news.sentence],
+            Disconnected: self._disconnected,
+        }
+
+    def show(self, news: News) -> None:
+        kind = type(news)
+        if isinstance(news, TransferChanged):
+            self._show_transfer(news.transfer)
+        elif kind in self._formats:
+            self._tell(self._formats[kind](news))
+        elif kind in self._warnings:
+            self._warn([harmless(line) for line in self._warnings[kind](news)])
+
+    def _welcome(self, news: Welcome) -> list[str]:
+        self._username = news.username
+        self._trouble = ""
+        others = [harmless(user) for user in news.users if user != news.username]
+        company = f", with {', '.join(others)}" if others else ""
+        first = _line(news.timestamp, f"you are in the room as {harmless(news.username)}{company}")
+        return [
+            first,
+            *(FURTHER_LINE + line for line in (lines_of(news.motd) if news.motd else [])),
+        ]
+
+    def _text(self, news: Text) -> list[str]:
+        text, sender, to = news.text, harmless(news.sender), _receiver(news.to)
+        if text.startswith(ACTION):
+            head = f"* {sender}{to} "
+            text = text.removeprefix(ACTION)
+        else:
+            head = f"[{sender}{to}]: "
+        first, *further = lines_of(text)
+        return [
+            f"<{clock_time(news.timestamp)}> {head}{first}",
+            *(FURTHER_LINE + line for line in further),
+        ]
+
+    def _announced(self, news: Announced) -> list[str]:
+        attachment, transfer = news.attachment, news.transfer
+        what = _KINDS[attachment.kind]
+        if attachment.to is not None:
+            what += f" to {harmless(attachment.to)}"
+        name = f"{harmless(attachment.filename)} ({byte_count(attachment.size)})"
+        line = f"{harmless(attachment.sender)} sent {what}: {name}"
+        if transfer is not None:
+            line += f", number {transfer.number}"
+            if transfer.path is not None:
+                line += f", saved as {harmless(str(transfer.path))}"
+        return [_line(attachment.timestamp, line)]
+
+    def _show_transfer(self, transfer: Transfer) -> None:
+        """Only how it ended: how far it is the progress bars show, or /transfers."""
+        what = f"number {transfer.number}, {harmless(transfer.filename)},"
+        if transfer.state is State.DONE and not transfer.outgoing:
+            self._tell([_line(_now(), f"{what} is saved as {harmless(str(transfer.path))}")])
+        elif transfer.state is State.FAILED:
+            self._warn([harmless(f"{what} failed: {transfer.problem}")])
+        elif transfer.state is State.CANCELLED:
+            self._tell([_line(_now(), f"{what} is cancelled")])
+
+    def _disconnected(self, news: Disconnected) -> list[str]:
+        """An outage may take hours and many tries: a new line only for a new reason."""
+        if news.reason == self._trouble:
+            return []
+        self._trouble = news.reason
+        return [f"{news.reason} Trying again."]
+
+
+def _line(moment: datetime, text: str) -> str:
+    return f"<{clock_time(moment)}> -- {text}"
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _receiver(to: str | None) -> str:
+    return "" if to is None else f" -> {harmless(to)}"
+
+
+def _joined(news: Joined) -> list[str]:
+    return [_line(news.timestamp, f"{harmless(news.username)} joined")]
+
+
+def _left(news: Left) -> list[str]:
+    reason = _REASONS.get(news.reason or "quit", f" ({harmless(news.reason or '')})")
+    return [_line(news.timestamp, f"{harmless(news.username)} left{reason}")]
+
+
+def _notice(news: Notice) -> list[str]:
+    first, *further = lines_of(news.sentence)
+    return [
+        _line(news.timestamp, f"the server says: {first}"),
+        *(FURTHER_LINE + line for line in further),
+    ]
+
+
+def _people(news: People) -> list[str]:
+    names = ", ".join(sorted((harmless(user) for user in news.users), key=str.casefold))
+    count = f"{len(news.users)} in the room" if news.complete else "seen in the room so far"
+    return [_line(_now(), f"{count}: {names}")]
+
+
+def _transfers(news: Transfers) -> list[str]:
+    if not news.transfers:
+        return [_line(_now(), "no attachments yet")]
+    return [_line(_now(), "attachments:"), *(FURTHER_LINE + _entry(t) for t in news.transfers)]
+
+
+def _entry(transfer: Transfer) -> str:
+    way = "to" if transfer.outgoing else "from"
+    peer = harmless(transfer.peer) if transfer.peer is not None else "everyone"
+    what = f"{transfer.number}. {harmless(transfer.filename)} {way} {peer}"
+    return f"{what}, {byte_count(transfer.size)}: {_progress(transfer)}"
+
+
+def _progress(transfer: Transfer) -> str:
+    if transfer.state is State.RUNNING:
+        percent = 100 * transfer.done // transfer.size if transfer.size else 0
+        return f"{percent} %"
+    if transfer.state is State.OFFERED:
+        return f"on the server, /get {transfer.number} fetches it"
+    if transfer.state is State.FAILED:
+        return f"failed, {harmless(transfer.problem or 'it could not be saved')}"
+    if transfer.state is State.DONE and transfer.path is not None:
+        return f"saved as {harmless(str(transfer.path))}"
+    return {State.WAITING: "waiting", State.DONE: "sent", State.CANCELLED: "cancelled"}[
+        transfer.state
+    ]

@@ -1,0 +1,227 @@
+"""The client as a program: puts its parts together, and knows when and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+from gevent.event import AsyncResult
+
+from chat.client import json_lines, plain
+from chat.client.commands import Where
+from chat.client.connection import Connection, connect
+from chat.client.conversation import Conversation
+from chat.client.errors import ChatError, LoginRefused
+from chat.client.gevent_runtime import GEVENT
+from chat.client.keeper import GaveUp, Keeper
+from chat.client.news import Asked, Face
+from chat.client.progress import ProgressBars
+from chat.client.requests import RequestError
+from chat.client.settings import Mode, Settings
+from chat.client.standard_streams import Line, LineReader, LineWriter, OutputClosed, is_terminal
+from chat.command_line import EXIT_FAILED, EXIT_OK
+from chat.protocol.notices import Refusal
+
+PROGRAM = "chat-client"
+
+STDIN, STDOUT, STDERR = range(3)
+# Seconds that a server may take to answer the next of what it was sent, once the input has ended.
+NO_ANSWER = 120.0
+# Seconds that somebody who asked to leave waits for his last words to be said.
+LAST_WORDS = 2.0
+_NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
+
+
+@dataclass(frozen=True)
+class End:
+    """Why the program ends. ``problem`` is a sentence, None if nothing is wrong.
+
+    ``unfinished``: it may be that not all was said that was to be.
+    """
+
+    problem: str | None = None
+    unfinished: bool = False
+
+
+class Program:
+    """One run of the client."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reader = LineReader(STDIN, self._longest_line)
+        self._output = LineWriter(STDOUT)
+        self._errors = LineWriter(STDERR)
+        self._ending: AsyncResult[End] = AsyncResult()
+        self._max_text = 64 * 1024
+        self._is_quitting = False
+        self._is_interactive = (
+            is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
+        )
+        self._bars: ProgressBars | None = None
+        self._face = self._make_face()
+        self._conversation = Conversation(
+            self._face,
+            save_directory=settings.save_directory,
+            max_save=settings.max_save,
+            spawn=self._spawn,
+            where=Where.PLAIN,
+            leave=self._quit,
+        )
+        self._keeper = Keeper(self._connect, self._conversation, self._face, self._spawn)
+
+    def run(self) -> int:
+        """To the end; returns the exit status."""
+        if not sys.flags.dev_mode:
+            gevent.get_hub().exception_stream = None  # a fault is told in one line
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            gevent.signal_handler(number, self._end, End(unfinished=True))
+        life = self._spawn(self._live)
+        end = self._ending.get()
+        assert end is not None
+        self._leave(at_once=end.unfinished)
+        life.kill()
+        if self._bars is not None:
+            self._bars.close()
+        if end.problem is not None:
+            self._warn([end.problem])
+        return self._status(end)
+
+    def _live(self) -> None:
+        try:
+            connection = self._enter()
+            if not self._settings.listen:
+                self._spawn(self._read_input)
+            self._keeper.run(connection)
+        except GaveUp as problem:
+            count = len(self._conversation.outbox)
+            lost = f" Not said, or not known to be: {count}." if count else ""
+            self._end(End(f"{problem}{lost}", unfinished=True))
+        except ChatError as problem:
+            self._end(End(str(problem)))
+
+    def _enter(self) -> Connection:
+        """The first connection; on a terminal, under another name if this one can't be had. Raises ChatError."""
+        name = self._settings.username
+        while True:
+            try:
+                return self._connect(name)
+            except LoginRefused as refused:
+                if not self._is_interactive or refused.code not in _NAME_REFUSALS:
+                    raise
+                self._warn([str(refused)])
+                self._errors.write_text("Another name: ")
+                line = self._reader.read()
+                if line is None:
+                    self._errors.write([""])
+                    raise
+                name = line.data.decode(errors="replace").strip() or name
+
+    def _connect(self, username: str) -> Connection:
+        settings = self._settings
+        connection = connect(
+            str(settings.address),
+            username,
+            byte_order=settings.byte_order,
+            save_directory=settings.save_directory,
+            max_save=settings.max_save,
+            runtime=GEVENT,
+        )
+        self._max_text = max(connection.limits.max_text, 4)
+        return connection
+
+    def _read_input(self) -> None:
+        for line in self._reader:
+            try:
+                for asked in self._read_line(line):
+                    self._conversation.do(asked)
+            except json_lines.BadLine as problem:
+                self._conversation.refuse("bad-request", str(problem), problem.tag)
+            except RequestError as problem:
+                self._conversation.refuse("bad-request", str(problem))
+            if self._is_quitting:
+                break
+        self._keeper.input_ended()
+        if self._conversation.wait_idle(NO_ANSWER):
+            self._end(End())
+        else:
+            self._end(End("The server does not answer.", unfinished=True))
+
+    def _read_line(self, line: Line) -> Iterator[Asked]:
+        settings = self._settings
+        if settings.mode is Mode.JSON:
+            asked = json_lines.read_line(line)
+            if asked is not None:
+                yield asked
+        else:
+            commands = settings.commands or self._is_interactive
+            yield from plain.read_line(line, commands, self._max_text)
+
+    def _longest_line(self) -> int:
+        if self._settings.mode is Mode.JSON:
+            return json_lines.longest_line(self._max_text)
+        return self._max_text
+
+    def _quit(self) -> None:
+        """Somebody at a terminal leaves now; a script leaves once all is done that came before."""
+        self._is_quitting = True
+        if self._is_interactive:
+            if self._conversation.connection is not None:
+                wait = self._conversation.outbox.wait_empty
+                gevent.with_timeout(LAST_WORDS, wait, timeout_value=None)
+            self._end(End())
+
+    def _leave(self, at_once: bool) -> None:
+        connection = self._conversation.connection
+        if connection is not None:
+            connection.close(**({"timeout": 0} if at_once else {}))
+
+    def _status(self, end: End) -> int:
+        conversation = self._conversation
+        if end.problem is not None:
+            return EXIT_FAILED
+        if self._is_interactive:
+            return EXIT_OK  # whoever sits there has seen what was refused
+        unfinished = not conversation.outbox.is_empty or conversation.is_transferring
+        return EXIT_FAILED if conversation.failures or unfinished else EXIT_OK
+
+    def _make_face(self) -> Face:
+        if self._settings.mode is Mode.JSON:
+            return json_lines.JsonFace(self._tell)
+        face = plain.PlainFace(self._tell, self._warn)
+        if not is_terminal(STDERR):
+            return face
+        self._bars = ProgressBars(face, self._spawn)
+        for writer in (self._output, self._errors):
+            writer.draw_around(self._bars.around)
+        return self._bars
+
+    def _tell(self, lines: list[str]) -> None:
+        try:
+            self._output.write(lines)
+        except OutputClosed:
+            self._end(End(unfinished=True))
+
+    def _warn(self, lines: list[str]) -> None:
+        try:
+            self._errors.write([f"{PROGRAM}: {line}" for line in lines])
+        except OutputClosed:
+            return  # there is nobody to tell
+
+    def _end(self, end: End) -> None:
+        """The first reason counts."""
+        if not self._ending.ready():
+            self._ending.set(end)
+
+    def _spawn(self, function: Callable[..., Any], *arguments: Any) -> gevent.Greenlet[..., Any]:
+        greenlet = gevent.spawn(function, *arguments)
+        greenlet.link_exception(self._fault)
+        return greenlet
+
+    def _fault(self, greenlet: gevent.Greenlet[..., Any]) -> None:
+        """A mistake of this program's own: everything that can be expected was handled before."""
+        fault = greenlet.exception
+        self._end(End(f"internal fault: {type(fault).__name__}: {fault}", unfinished=True))

@@ -1,0 +1,164 @@
+"""The input and output of the process, without keeping other greenlets from running.
+
+The descriptors stay in blocking mode: they are shared with whoever started us, and O_NONBLOCK on a terminal would
+break the shell that comes after. Instead each read or write waits until it will not block.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import gevent
+from gevent.lock import RLock
+from gevent.socket import wait_read, wait_write
+
+_READ_SIZE = 64 * 1024
+# What a pipe that is ready for writing takes without blocking (POSIX, write).
+_WRITE_SIZE = select.PIPE_BUF
+
+
+class OutputClosed(Exception):
+    """Nobody reads our output any more, as after ``| head -1``; or it can't be written (a full disk)."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of input without its end, or a piece of one that is too long to be held whole.
+
+    ``cut``: the line goes on in the next piece; ``continued``: this piece goes on the one before.
+    """
+
+    data: bytes
+    cut: bool = False
+    continued: bool = False
+
+
+class LineReader:
+    """Lines of a descriptor. One of more than ``limit()`` bytes comes in pieces, cut between UTF-8 characters."""
+
+    def __init__(self, fd: int, limit: Callable[[], int]) -> None:
+        self._fd = fd
+        self._limit = limit
+        self._waits = _can_wait(fd)
+        self._buffer = bytearray()
+        self._continued = False
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Line]:
+        while (line := self.read()) is not None:
+            yield line
+
+    def read(self) -> Line | None:
+        """Wait for the next line; None at the end. A last line may lack its end."""
+        searched = 0
+        while True:
+            end = self._buffer.find(b"\n", searched)
+            limit = max(self._limit(), 4)
+            size = end if end >= 0 else len(self._buffer)
+            # A "\r" before the end does not count.
+            if size > limit + 1 or (size == limit + 1 and self._buffer[limit] != ord("\r")):
+                return self._take(_cut(self._buffer, limit), 0, continues=True)
+            if end >= 0:
+                return self._take(size, 1, continues=False)
+            searched = len(self._buffer)
+            if self._ended:
+                return self._take(searched, 0, continues=False) if searched else None
+            chunk = self._read_chunk()
+            self._buffer += chunk
+            self._ended = not chunk
+
+    def _take(self, size: int, end_size: int, *, continues: bool) -> Line:
+        data = bytes(self._buffer[:size])
+        del self._buffer[: size + end_size]
+        if not continues:
+            data = data.removesuffix(b"\r")
+        line = Line(data, cut=continues, continued=self._continued)
+        self._continued = continues
+        return line
+
+    def _read_chunk(self) -> bytes:
+        while True:
+            if self._waits:
+                wait_read(self._fd)
+            else:
+                gevent.sleep(0)
+            try:
+                return os.read(self._fd, _READ_SIZE)
+            except BlockingIOError:
+                # Somebody else set O_NONBLOCK, and was faster.
+                continue
+            except OSError:
+                return b""  # the terminal is gone, or we run in the background of one
+
+
+class LineWriter:
+    """Whole lines to a descriptor: two greenlets never mix theirs. Lone surrogates become question marks."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._waits = _can_wait(fd)
+        self._lock = RLock()
+        self._around: Callable[[Callable[[], None]], None] = _directly
+
+    def draw_around(self, around: Callable[[Callable[[], None]], None]) -> None:
+        """``around`` is called with what writes, to clear a progress bar before and draw it again after."""
+        self._around = around
+
+    def write(self, lines: list[str]) -> None:
+        """Wait until all are written. Raises OutputClosed."""
+        self.write_text("".join(line + "\n" for line in lines))
+
+    def write_text(self, text: str) -> None:
+        """For what is no line, such as a prompt."""
+        data = text.encode(errors="replace")
+        with self._lock:
+            self._around(lambda: self._write_all(data))
+
+    def _write_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            if self._waits:
+                wait_write(self._fd)
+            try:
+                written = os.write(self._fd, view[:_WRITE_SIZE] if self._waits else view)
+            except BlockingIOError:
+                gevent.sleep(0.01)
+                continue
+            except OSError as problem:
+                raise OutputClosed(problem.strerror) from None
+            view = view[written:]
+
+
+def is_terminal(fd: int) -> bool:
+    return os.isatty(fd)
+
+
+def open_missing_streams() -> None:
+    """Make sure that descriptors 0 to 2 exist: else the next socket would take the place of a closed one."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+
+
+def _directly(write: Callable[[], None]) -> None:
+    write()
+
+
+def _can_wait(fd: int) -> bool:
+    """Regular files and devices such as /dev/null are always ready, and an event loop refuses to watch them."""
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
+
+
+def _cut(data: bytearray, limit: int) -> int:
+    """Where to cut so that at most ``limit`` bytes come before, and no UTF-8 character is torn apart."""
+    for end in range(limit, limit - 4, -1):
+        if data[end] & 0xC0 != 0x80:  # not the continuation of a character
+            return end
+    return limit  # no UTF-8 at all

@@ -1,0 +1,112 @@
+"""The numbered list of attachments: what was announced to us, what we send, and how far each is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from chat.client.cancellation import Cancellation
+from chat.client.events import Attachment
+from chat.client.requests import RequestError
+from chat.protocol.descriptor import MessageType
+
+# Entries that are kept; a client may run for months, so the oldest that have ended go.
+MAX_ENTRIES = 1000
+
+
+class State(Enum):
+    """OFFERED: it is on the server, and waits to be asked for. WAITING: for its turn."""
+
+    OFFERED = "offered"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+
+
+@dataclass
+class Transfer:
+    """One attachment. ``peer``: who sent it, or whom it is sent to (None: everyone). Sizes in bytes.
+
+    ``asked`` tells a download that somebody asked for from one that happens by itself.
+    """
+
+    number: int
+    kind: MessageType
+    filename: str
+    size: int
+    outgoing: bool = False
+    peer: str | None = None
+    state: State = State.WAITING
+    done: int = 0
+    path: Path | None = None
+    problem: str | None = None
+    asked: bool = False
+    offer: Attachment | None = field(default=None, repr=False)
+    cancellation: Cancellation = field(default_factory=Cancellation, repr=False)
+    tag: str | int | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED
+
+    def progress(self, done: int, size: int) -> None:
+        """For the connection, to tell how far it is."""
+        self.done, self.size = done, size
+
+    def restart(self) -> None:
+        """Another try: it waits for its turn."""
+        self.state, self.done, self.problem = State.WAITING, 0, None
+        self.cancellation = Cancellation()
+
+    def fail(self, problem: str) -> None:
+        self.state, self.problem = State.FAILED, problem
+
+    def cancel(self) -> None:
+        """Raises RequestError if there is nothing to cancel."""
+        if self.state not in (State.WAITING, State.RUNNING):
+            raise RequestError(f"Transfer {self.number} is not under way.")
+        if self.state is State.WAITING:
+            self.state = State.CANCELLED
+        self.cancellation.cancel()
+
+
+class TransferList:
+    """Numbers attachments from 1 on; a number never means another attachment later."""
+
+    def __init__(self) -> None:
+        self._transfers: dict[int, Transfer] = {}
+        self._last = 0
+
+    def add(
+        self, kind: MessageType, filename: str, size: int, *, outgoing: bool, peer: str | None
+    ) -> Transfer:
+        self._last += 1
+        transfer = Transfer(self._last, kind, filename, size, outgoing, peer)
+        self._transfers[transfer.number] = transfer
+        self._forget_oldest()
+        return transfer
+
+    def __getitem__(self, number: int) -> Transfer:
+        """Raises RequestError."""
+        try:
+            return self._transfers[number]
+        except KeyError:
+            raise RequestError(f"There is no attachment number {number}.") from None
+
+    def all(self) -> tuple[Transfer, ...]:
+        """Oldest first."""
+        return tuple(self._transfers.values())
+
+    def _forget_oldest(self) -> None:
+        while len(self._transfers) > MAX_ENTRIES:
+            idle = (n for n, t in self._transfers.items() if t.state in ENDED | {State.OFFERED})
+            oldest = next(idle, None)
+            if oldest is None:
+                return  # all of them are under way, which has limits of its own
+            del self._transfers[oldest]

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from chat.client import outbox
+from chat.client.errors import ConnectionLost
+from chat.client.gevent_runtime import GEVENT
+from chat.client.outbox import Outbox, Outgoing
+from chat.client.receipts import Fate, Receipt
+from chat.client.requests import Say
+from chat.protocol.descriptor import MessageType
+
+
+class Line:
+    """The far end: takes what is sent, and answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.receipts: list[Receipt] = []
+        self.breaks_after: int | None = None
+
+    def send(self, item: Outgoing) -> Receipt | None:
+        if self.breaks_after == len(self.sent):
+            raise ConnectionLost("The line broke.")
+        assert isinstance(item.request, Say)
+        self.sent.append(item.request.text)
+        self.receipts.append(Receipt(GEVENT.event(), MessageType.UTF8, text=item.request.text))
+        return self.receipts[-1]
+
+    def answer(self, count: int, fate: Fate = Fate.ACCEPTED) -> None:
+        for receipt in self.receipts[:count]:
+            receipt.settle(fate)
+        del self.receipts[:count]
+
+
+def say(text: str) -> Outgoing:
+    return Outgoing(Say(text))
+
+
+def texts(items: list[Outgoing]) -> list[str]:
+    return [item.request.text for item in items if isinstance(item.request, Say)]
+
+
+@pytest.fixture
+def answered() -> list[Outgoing]:
+    return []
+
+
+@pytest.fixture
+def box(answered: list[Outgoing]) -> Outbox:
+    return Outbox(lambda item, receipt: answered.append(item))
+
+
+def run_until_idle() -> None:
+    """Let every greenlet that can run do so."""
+    for _ in range(10):
+        gevent.sleep(0)
+
+
+def test_items_are_sent_in_order_and_told_when_answered(
+    box: Outbox, answered: list[Outgoing]
+) -> None:
+    line = Line()
+    sender = gevent.spawn(box.send_all, line.send)
+    for text in "abc":
+        box.put(say(text))
+    run_until_idle()
+    assert line.sent == ["a", "b", "c"]
+    assert not answered
+    line.answer(2)
+    box.settle()
+    assert texts(answered) == ["a", "b"]
+    assert not box.is_empty
+    line.answer(1)
+    box.settle()
+    assert box.is_empty
+    sender.kill()
+
+
+def test_what_was_not_answered_is_sent_again_in_order(
+    box: Outbox, answered: list[Outgoing]
+) -> None:
+    line = Line()
+    line.breaks_after = 3
+    sender = gevent.spawn(box.send_all, line.send)
+    for text in "abcde":
+        box.put(say(text))
+    run_until_idle()
+    with pytest.raises(ConnectionLost):
+        sender.get()
+    line.answer(1)
+    line.answer(2, Fate.LOST)
+    box.take_back()
+
+    line = Line()
+    sender = gevent.spawn(box.send_all, line.send)
+    run_until_idle()
+    assert line.sent == ["b", "c", "d", "e"]
+    line.answer(4)
+    box.settle()
+    assert texts(answered) == list("abcde")
+    sender.kill()
+
+
+@pytest.mark.parametrize("limit", ["MAX_WAITING", "MAX_WAITING_BYTES"])
+def test_whoever_puts_waits_while_it_is_full(
+    box: Outbox, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, limit, 3)
+    for text in "abc":
+        box.put(say(text))
+    putter = gevent.spawn(box.put, say("d"))
+    run_until_idle()
+    assert not putter.ready()
+    line = Line()
+    sender = gevent.spawn(box.send_all, line.send)
+    run_until_idle()
+    assert putter.ready()
+    assert line.sent == list("abcd")
+    sender.kill()
+
+
+def test_what_is_unanswered_is_bounded(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MAX_IN_FLIGHT", 2)
+    line = Line()
+    sender = gevent.spawn(box.send_all, line.send)
+    for text in "abc":
+        box.put(say(text))
+    run_until_idle()
+    assert line.sent == ["a", "b"]
+    line.answer(1)
+    box.settle()
+    run_until_idle()
+    assert line.sent == ["a", "b", "c"]
+    sender.kill()
+
+
+def test_waiting_until_all_is_answered(box: Outbox) -> None:
+    line = Line()
+    box.put(say("a"))
+    sender = gevent.spawn(box.send_all, line.send)
+    waiter = gevent.spawn(box.wait_empty)
+    run_until_idle()
+    assert not waiter.ready()
+    line.answer(1)
+    box.settle()
+    run_until_idle()
+    assert waiter.ready()
+    sender.kill()
+
+
+def test_an_item_that_was_done_with_at_once_needs_no_answer(box: Outbox) -> None:
+    sender = gevent.spawn(box.send_all, lambda item: None)
+    box.put(say("a"))
+    run_until_idle()
+    assert box.is_empty
+    sender.kill()
