@@ -6,7 +6,6 @@ import errno
 import socket
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import gevent
 import gevent.socket
@@ -20,64 +19,12 @@ from chat.framing import (
     DeadlineExceeded,
     FrameReader,
     IncompleteFrame,
-    StalledFrame,
 )
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType, encode_frame
 from tests.wire.replay import Frame, read_frames, read_in_every_way, read_rest
+from tests.wire.scripted_socket import ScriptedSocket, Wait, reader_of
 
 BIG, LITTLE = ByteOrder.BIG, ByteOrder.LITTLE
-ENOUGH = int(MIN_RATE * STALL_WINDOW)  # bytes that a frame must bring in one window
-
-
-class Wait(NamedTuple):
-    """So many seconds pass before the next bytes come."""
-
-    seconds: float
-
-
-Step = bytes | Wait | OSError
-
-
-class ScriptedSocket:
-    """Follows a script of bytes, waits and errors, then ends the stream; its clock moves only by the waits."""
-
-    def __init__(self, *script: Step) -> None:
-        self.now = 1000.0
-        self.timeout: float | None = None
-        self.rooms: list[int] = []  # sizes of the buffers that were offered
-        self._script = [step for step in script if step != b""]
-
-    def clock(self) -> float:
-        return self.now
-
-    def settimeout(self, value: float | None) -> None:
-        assert value is None or value > 0, "0 would make the socket non-blocking"
-        self.timeout = value
-
-    def recv_into(self, buffer: memoryview) -> int:
-        self.rooms.append(len(buffer))
-        end = None if self.timeout is None else self.now + self.timeout
-        while self._script:
-            step = self._script.pop(0)
-            if isinstance(step, OSError):
-                raise step
-            if isinstance(step, bytes):
-                size = min(len(step), len(buffer))
-                buffer[:size] = step[:size]
-                if step[size:]:
-                    self._script.insert(0, step[size:])
-                return size
-            if end is not None and end < self.now + step.seconds:
-                self._script.insert(0, Wait(self.now + step.seconds - end))
-                self.now = end
-                raise TimeoutError("timed out")
-            self.now += step.seconds
-        return 0
-
-
-def reader_of(*script: Step) -> tuple[FrameReader, ScriptedSocket]:
-    sock = ScriptedSocket(*script)
-    return FrameReader(sock, BIG, clock=sock.clock), sock
 
 
 def text(content: bytes, order: ByteOrder = BIG) -> bytes:
@@ -180,115 +127,6 @@ def test_a_peer_that_the_kernel_gave_up_is_an_error_not_a_wait(received: bytes) 
     reader, _ = reader_of(received, OSError(errno.ETIMEDOUT, "Connection timed out"))
     with pytest.raises(TimeoutError, match="Connection timed out"):
         list(read_frames(reader))
-
-
-# --- stalls ---------------------------------------------------------------------------------------------------------
-
-
-def test_between_frames_a_peer_may_be_silent_for_days() -> None:
-    reader, sock = reader_of(Wait(86400 * 9), text(b"hi"), Wait(86400 * 9), text(b"again"))
-    assert [frame.content for frame in read_frames(reader)] == [b"hi", b"again"]
-    assert sock.timeout is None
-
-
-def test_before_the_first_byte_a_peer_may_be_silent_for_days() -> None:
-    sock = ScriptedSocket(Wait(86400 * 9), text(b"hi"))
-    assert FrameReader(sock, clock=sock.clock).read_byte_order() is BIG
-
-
-def test_a_frame_that_stops_is_given_up_after_one_window() -> None:
-    reader, sock = reader_of(FRAME[:5], Wait(86400))
-    with pytest.raises(StalledFrame, match=f"{MIN_RATE} bytes a second"):
-        reader.read_descriptor()
-    assert sock.now == 1000 + STALL_WINDOW
-
-
-def test_a_connection_that_stops_after_one_byte_is_given_up_after_one_window() -> None:
-    sock = ScriptedSocket(b"\0", Wait(86400))
-    with pytest.raises(StalledFrame):
-        FrameReader(sock, clock=sock.clock).read_byte_order()
-    assert sock.now == 1000 + STALL_WINDOW
-
-
-def test_a_trickle_is_given_up_after_one_window() -> None:
-    trickle = [step for byte in FRAME for step in (Wait(6), bytes([byte]))]
-    reader, sock = reader_of(*trickle)
-    with pytest.raises(StalledFrame):
-        list(read_frames(reader))
-    # The window opens with the first byte.
-    assert sock.now == 1006 + STALL_WINDOW
-
-
-def windowed(size: int, *pieces: int) -> list[Step]:
-    """A frame of ``size`` bytes of content: its descriptor, and then each of ``pieces`` in a window of its own."""
-    script: list[Step] = [Descriptor(MessageType.FILE, 0, size).encode(BIG)]
-    for piece in pieces:
-        script += [Wait(STALL_WINDOW / 2), bytes(piece), Wait(STALL_WINDOW / 2)]
-    return script
-
-
-@pytest.mark.parametrize("piece", [ENOUGH, ENOUGH + 1])
-def test_a_frame_at_the_minimal_rate_is_never_given_up(piece: int) -> None:
-    reader, sock = reader_of(*windowed(5 * piece, *[piece] * 5))
-    descriptor = reader.read_descriptor()
-    assert descriptor is not None
-    reader.skip(descriptor.content_size)
-    assert sock.now == 1000 + 4.5 * STALL_WINDOW
-
-
-def test_a_frame_just_under_the_minimal_rate_is_given_up() -> None:
-    reader, sock = reader_of(*windowed(5 * ENOUGH, ENOUGH, ENOUGH - 1, ENOUGH))
-    descriptor = reader.read_descriptor()
-    assert descriptor is not None
-    with pytest.raises(StalledFrame):
-        reader.skip(descriptor.content_size)
-    assert sock.now == 1000 + 2 * STALL_WINDOW
-
-
-def test_each_frame_has_its_own_window() -> None:
-    slow: list[Step] = [Wait(STALL_WINDOW - 1), FRAME[5:]]
-    reader, _ = reader_of(FRAME[:5], *slow, FRAME[:5], *slow, FRAME[:5], *slow)
-    assert len(list(read_frames(reader))) == 3
-
-
-def test_a_deadline_ends_a_wait_between_frames() -> None:
-    reader, sock = reader_of(text(b"hi"), Wait(86400))
-    reader.deadline = sock.now + 30
-    with pytest.raises(DeadlineExceeded):
-        list(read_frames(reader))
-    assert sock.now == 1030
-
-
-def test_a_deadline_ends_a_trickle() -> None:
-    reader, sock = reader_of(*[step for byte in FRAME for step in (bytes([byte]), Wait(1))])
-    reader.deadline = sock.now + 5
-    with pytest.raises(DeadlineExceeded):
-        list(read_frames(reader))
-    assert sock.now == 1005
-
-
-def test_a_deadline_in_the_past_reads_nothing_more() -> None:
-    reader, sock = reader_of(text(b"hi"))
-    reader.deadline = sock.now
-    with pytest.raises(DeadlineExceeded):
-        reader.read_descriptor()
-
-
-def test_the_window_holds_under_a_later_deadline() -> None:
-    reader, sock = reader_of(FRAME[:5], Wait(86400))
-    reader.deadline = sock.now + STALL_WINDOW * 2
-    with pytest.raises(StalledFrame):
-        reader.read_descriptor()
-
-
-def test_a_deadline_that_was_taken_back_limits_nothing() -> None:
-    reader, sock = reader_of(text(b"login"), Wait(86400), text(b"hi"))
-    reader.deadline = sock.now + 30
-    next(read_frames(reader))
-    assert sock.timeout == 30
-    reader.deadline = None
-    next(read_frames(reader))
-    assert sock.timeout is None
 
 
 # --- the buffer -----------------------------------------------------------------------------------------------------
