@@ -6,31 +6,34 @@ Usage:
   chat-client --version
 
 Where and who:
-  --address=<address>           The server: HOST:PORT, [IPv6]:PORT, :PORT (this
-                                machine) or unix:PATH [default: 127.0.0.1:8080].
-  --username=<username>         Your name in the room: letters, digits, '_', '-'
-                                and '.', in any script.
-  --byte-order=<order>          auto, little or big. With auto, a server that only
-                                knows the original little-endian protocol is found
-                                out and spoken to as it needs [default: auto].
+  --address=<address>           The server: HOST:PORT, [IPv6]:PORT, :PORT
+                                (this machine) or unix:PATH
+                                [default: 127.0.0.1:8080].
+  --username=<username>         Your name in the room: letters, digits, '_',
+                                '-' and '.', in any script.
+  --byte-order=<order>          auto, little or big. With auto, a server that
+                                only knows the original little-endian protocol
+                                is found out and spoken to as it needs
+                                [default: auto].
 
 What is received:
-  --save_directory=<directory>  Where files, images and voice are saved; nothing
-                                that is there is ever overwritten. By default
-                                the current directory.
+  --save_directory=<directory>  Where files, images and voice are saved;
+                                nothing that is there is ever overwritten. By
+                                default the current directory.
   --save-directory=<directory>  The same, for those who like it better.
   --max-save=<size>             Larger ones only when you ask, by /get
                                 [default: 100M].
 
 How it speaks:
   --plain                       Lines in, lines out, also on a terminal.
-  --json                        JSON objects, one a line, in and out: for programs.
-                                See docs/json-lines.md.
-  --commands                    Lines that begin with a slash are commands, even if
-                                the input is no terminal. Only for input you trust:
-                                a command can send any file you can read.
-  --listen                      Only listen: the input is not read, and the client
-                                stays until it is stopped.
+  --json                        JSON objects, one a line, in and out: for
+                                programs. See docs/json-lines.md.
+  --commands                    Lines that begin with a slash are commands,
+                                even if the input is no terminal. Only for
+                                input you trust: a command can send any file
+                                you can read.
+  --listen                      Only listen: the input is not read, and the
+                                client stays until it is stopped.
 
   -h, --help                    Show this.
   --version                     Show the version.
@@ -52,9 +55,9 @@ lost it comes back by itself, and says what was not said yet:
 
 Sizes take K, M and G (powers of 1024).
 
-Exit status: 0 if all went well; 1 if the server could not be reached or refused
-you, or if anything sent was refused or lost; 2 if the command line makes no
-sense.
+Exit status: 0 if all went well; 1 if the server could not be reached or
+refused you, or if anything sent was refused or lost; 2 if the command line
+makes no sense.
 """
 
 from __future__ import annotations
@@ -78,6 +81,12 @@ def usage() -> str:
 
 def read_command_line(argv: list[str] | None = None) -> Settings:
     """Raises UsageError; SystemExit for ``--help`` and ``--version``."""
+    arguments = sys.argv[1:] if argv is None else argv
+    # docopt can't say what is missing, and this is what everyone forgets the first time.
+    if not any(
+        argument.startswith(("--user", "--help", "-h", "--version")) for argument in arguments
+    ):
+        raise UsageError("--username=<username> is missing: your name in the room (see --help)")
     return read_settings(parse_options(usage(), argv, f"{PROGRAM} {__version__}"))
 
 

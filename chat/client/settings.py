@@ -91,11 +91,11 @@ def _save_directory(options: Mapping[str, str | bool | None]) -> Path:
 
 
 def _usable_directory(text: str, option: str) -> Path:
-    path = Path(text).expanduser()
     try:
+        path = Path(text).expanduser()
         is_directory = stat.S_ISDIR(path.stat().st_mode)
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
+    except (OSError, ValueError, RuntimeError) as problem:  # RuntimeError: ~ of nobody
+        reason = (getattr(problem, "strerror", None) or str(problem)).rstrip(".")
         raise UsageError(f"{option}={text}: {reason}; expected a directory") from None
     if not text or not is_directory:
         raise UsageError(f"{option}={text}: expected a directory")

@@ -98,9 +98,7 @@ def test_every_command_has_a_line_of_help() -> None:
 
 
 def test_help_on_one_command() -> None:
-    assert help_lines("get", Where.PLAIN) == [
-        "/get N  fetch attachment number N into the save directory"
-    ]
+    assert help_lines("get", Where.PLAIN) == ["/get N  fetch attachment number N"]
 
 
 def test_help_on_a_command_that_is_none() -> None:

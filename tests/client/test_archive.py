@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from chat.client.archive import archive
+from chat.client.cancellation import Cancellation
+from chat.client.errors import NotSent, TransferCancelled
+
+PLENTY = 1024**2
+
+
+@pytest.fixture
+def holiday(tmp_path: Path) -> Path:
+    directory = tmp_path / "holiday photos"
+    (directory / "day 1").mkdir(parents=True)
+    (directory / "day 1" / "морe.jpg").write_bytes(b"sea")
+    (directory / "notes").write_bytes(b"sun")
+    return directory
+
+
+def test_a_directory_becomes_a_tar(holiday: Path) -> None:
+    with archive(holiday, PLENTY, Cancellation()) as file, tarfile.open(fileobj=file) as tar:
+        assert set(tar.getnames()) == {
+            "holiday photos",
+            "holiday photos/day 1",
+            "holiday photos/day 1/морe.jpg",
+            "holiday photos/notes",
+        }
+        content = tar.extractfile("holiday photos/notes")
+        assert content is not None
+        assert content.read() == b"sun"
+
+
+def test_who_owns_the_files_is_nobodys_business(holiday: Path) -> None:
+    with archive(holiday, PLENTY, Cancellation()) as file, tarfile.open(fileobj=file) as tar:
+        assert {(m.uid, m.gid, m.uname, m.gname) for m in tar} == {(0, 0, "", "")}
+
+
+def test_what_is_no_file_stays_out_and_links_are_not_followed(holiday: Path) -> None:
+    os.mkfifo(holiday / "pipe")
+    (holiday / "link").symlink_to("/etc/passwd")
+    with archive(holiday, PLENTY, Cancellation()) as file, tarfile.open(fileobj=file) as tar:
+        assert "holiday photos/pipe" not in tar.getnames()
+        assert tar.getmember("holiday photos/link").issym()
+
+
+def test_a_directory_over_the_limit_is_refused(holiday: Path) -> None:
+    with archive(holiday, 6, Cancellation()):
+        pass
+    with pytest.raises(NotSent, match="larger than"):
+        archive(holiday, 5, Cancellation())
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NotSent, match="nowhere"):
+        archive(tmp_path / "nowhere", PLENTY, Cancellation())
+
+
+def test_it_can_be_cancelled(holiday: Path) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(TransferCancelled):
+        archive(holiday, PLENTY, cancellation)
