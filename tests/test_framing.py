@@ -14,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.framing import (
-    MIN_RATE,
-    STALL_WINDOW,
     DeadlineExceeded,
     FrameReader,
     IncompleteFrame,
