@@ -52,11 +52,13 @@ class GeventStream:
         self._writer.settimeout(timeout)
         return int(self._writer.send(data))
 
+    # By the duplicate: it is one connection, but gevent makes whoever waits on the object itself fail, and a reader
+    # is to be woken by the end of the stream, after what has arrived before it.
     def finish(self) -> None:
-        shut_down(self._socket, plain_socket.SHUT_WR)
+        shut_down(self._writer, plain_socket.SHUT_WR)
 
     def shut(self) -> None:
-        shut_down(self._socket, plain_socket.SHUT_RDWR)
+        shut_down(self._writer, plain_socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._socket.close()

@@ -11,7 +11,7 @@ from chat.client.link import Link, open_link
 from chat.client.runtime import Runtime
 from chat.framing import DeadlineExceeded
 from chat.protocol.descriptor import REFUSALS, ByteOrder, Descriptor, MessageType
-from chat.protocol.errors import HeaderError, RemoteProtocolError
+from chat.protocol.errors import HeaderError, LocalProtocolError, RemoteProtocolError
 from chat.protocol.headers import (
     LoginHeader,
     encode_client_header,
@@ -78,7 +78,10 @@ def open_transfer(runtime: Runtime, address: Address, session: str, timeout: flo
 def _encode(login: LoginHeader | str) -> bytes:
     try:
         return login.encode() if isinstance(login, str) else encode_client_header(login)
-    except UnicodeEncodeError:  # half a character, as a command line that is no UTF-8 gives
+    except (
+        UnicodeEncodeError,
+        LocalProtocolError,
+    ):  # half a character, as a command line that is no UTF-8 gives
         raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must be UTF-8.") from None
 
 

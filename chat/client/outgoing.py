@@ -13,6 +13,7 @@ from typing import BinaryIO
 from chat.client.errors import NotSent, TransferFailed, explain
 from chat.client.receipts import Receipt
 from chat.protocol.descriptor import MAX_HEADER_SIZE, MessageType
+from chat.protocol.errors import LocalProtocolError
 from chat.protocol.filenames import DEFAULT_FILENAME, clean_filename
 from chat.protocol.headers import ClientHeader, encode_client_header
 
@@ -59,7 +60,7 @@ def encode_header(receipt: Receipt, *, raw: bool) -> bytes:
         return (f"_{name[1:]}" if name.startswith("{") else name).encode()
     try:
         header = encode_client_header(ClientHeader(receipt.to, receipt.filename, receipt.nonce))
-    except UnicodeEncodeError:
+    except LocalProtocolError:
         raise NotSent(f"There can be no user {receipt.to!r}.") from None
     if len(header) > MAX_HEADER_SIZE:
         raise NotSent("There can be no user with such a long name.")
