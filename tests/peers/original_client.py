@@ -117,7 +117,7 @@ class OriginalClient(Wire):
 
     def _send(self, type: int, header: bytes, content: bytes) -> None:
         garbage = self._stray_memory.randbytes(4)
-        self.send(
+        self.send_bytes(
             struct.pack("<HH4sQ", type, len(header), garbage, len(content)) + header + content
         )
 
