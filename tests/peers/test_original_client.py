@@ -43,6 +43,7 @@ def server_that_says(data: bytes) -> Iterator[tuple[str, int]]:
     server = gevent.server.StreamServer(("127.0.0.1", 0), serve)
     server.start()
     try:
+        assert server.server_port is not None
         yield "127.0.0.1", server.server_port
     finally:
         server.stop()
