@@ -166,10 +166,8 @@ class Connection:
     def read(self) -> Event | None:
         """Wait for the next event; None after ``close()``. Raises ConnectionLost."""
         with self._read_lock:
-            if self._first is not None:
-                event, self._first = self._first, None
-                return event
-            return self._read()
+            event, self._first = self._first, None
+            return event if event is not None and not self._closing else self._read()
 
     def await_welcome(self) -> None:
         """For :func:`connect`: read our own announcement, the first frame after the login."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from chat.address import Address
@@ -24,14 +24,21 @@ class Link:
     that part of a frame may be on its way, and the link is of no more use.
     """
 
-    def __init__(self, stream: Stream, order: ByteOrder, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        order: ByteOrder,
+        runtime: Runtime,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.stream = stream
         self.order = order
-        self.reader = FrameReader(stream, order, pause=runtime.pause)
+        self.reader = FrameReader(stream, order, pause=runtime.pause, clock=clock)
+        self._clock = clock
 
     def set_deadline(self, seconds: float | None) -> None:
         """Any reading ends with DeadlineExceeded in so many seconds from now; None: no such limit."""
-        self.reader.deadline = None if seconds is None else time.monotonic() + seconds
+        self.reader.deadline = None if seconds is None else self._clock() + seconds
 
     def send(self, type: MessageType, header: bytes = b"", content: bytes = b"") -> None:
         self.send_pieces(type, header, len(content), [content])
@@ -40,7 +47,7 @@ class Link:
         self, type: MessageType, header: bytes, size: int, pieces: Iterable[bytes]
     ) -> None:
         """A frame whose content, of ``size`` bytes in all, comes in pieces."""
-        pace = _Pace()
+        pace = _Pace(self._clock)
         start = Descriptor(type, len(header), size).encode(self.order) + header
         if size <= _JOINED:
             self._send_all(b"".join([start, *pieces]), pace)
@@ -78,8 +85,9 @@ class Link:
 class _Pace:
     """Whether one frame goes out fast enough."""
 
-    def __init__(self) -> None:
-        self._window_end = time.monotonic() + STALL_WINDOW
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._window_end = clock() + STALL_WINDOW
         self._sent = 0
 
     def count(self, sent: int) -> None:
@@ -87,7 +95,7 @@ class _Pace:
 
     def patience(self) -> float:
         """Seconds left of this window, above 0. Raises StalledFrame."""
-        now = time.monotonic()
+        now = self._clock()
         if now >= self._window_end:
             if self._sent < MIN_RATE * STALL_WINDOW:
                 raise StalledFrame(f"The server takes less than {MIN_RATE} bytes a second.")

@@ -142,12 +142,11 @@ class ScriptedServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            self._listener.close()
-            return
-        for thread in self._threads:
-            thread.join(PATIENCE)
-        self._listener.close()
+        with self._listener:
+            if error is not None:
+                return
+            for thread in self._threads:
+                thread.join(PATIENCE)
         if self._failures:
             raise self._failures[0]
 

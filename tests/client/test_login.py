@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from chat.address import Address, parse_address
+from chat.client.errors import ConnectError, LoginRefused
+from chat.client.link import Link
+from chat.client.login import ByteOrderChoice, LoggedIn, log_in, open_transfer
+from chat.client.runtime import PLAIN, Runtime
+from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
+from tests.client.runtimes import with_both_runtimes
+from tests.peers.original_server import OriginalServer
+from tests.peers.scripted_server import Peer, Script, ScriptedServer
+
+
+def enter(
+    address: str,
+    username: str = "alice",
+    byte_order: ByteOrderChoice = "auto",
+    timeout: float = 5,
+    runtime: Runtime = PLAIN,
+) -> LoggedIn:
+    return log_in(
+        runtime,
+        parse_address(address),
+        username,
+        byte_order=byte_order,
+        inline=65536,
+        timeout=timeout,
+    )
+
+
+def enter_and_close(address: str, byte_order: ByteOrderChoice = "auto") -> tuple[ByteOrder, bool]:
+    link, original = enter(address, byte_order=byte_order)
+    link.close()
+    return link.order, original
+
+
+class TestOurServers:
+    def test_a_json_login_in_network_order(self) -> None:
+        def script(peer: Peer) -> None:
+            login = peer.expect(MessageType.LOGIN)
+            assert login.fields == {"to": "alice", "inline": 65536}
+            assert login.content == b""
+            peer.send(MessageType.LOGIN)
+            peer.wait_for_end()
+
+        with ScriptedServer(script) as server:
+            assert enter_and_close(server.address) == (ByteOrder.BIG, False)
+
+    @pytest.mark.parametrize(
+        ("type", "header", "code", "sentence"),
+        [
+            (MessageType.USERNAME_EXISTS, b"", "username-exists", "The name is in use."),
+            (MessageType.BAD_USERNAME, b"", "bad-username", "The server does not take this name."),
+            (MessageType.BAD_LOGIN, b"", "bad-login", "The server refused the login."),
+            (
+                MessageType.BAD_LOGIN,
+                b'{"error":"server-full","message":"Full."}',
+                "server-full",
+                "Full.",
+            ),
+            (
+                MessageType.BAD_LOGIN,
+                b'{"error":7,"message":"Full."}',
+                "bad-login",
+                "The server refused the login.",
+            ),
+            (MessageType.BAD_LOGIN, b'{"error', "bad-login", "The server refused the login."),
+        ],
+    )
+    def test_refused(self, type: MessageType, header: bytes, code: str, sentence: str) -> None:
+        def script(peer: Peer) -> None:
+            peer.expect(MessageType.LOGIN)
+            peer.send(type, header)
+            peer.wait_for_end()
+
+        with ScriptedServer(script) as server, pytest.raises(LoginRefused) as caught:
+            enter(server.address)
+        assert (caught.value.code, str(caught.value)) == (code, sentence)
+
+    def test_a_transfer_connection_names_its_session(self) -> None:
+        def script(peer: Peer) -> None:
+            peer.let_transfer()
+            peer.wait_for_end()
+
+        with ScriptedServer(script) as server:
+            open_transfer(PLAIN, parse_address(server.address), "token", 5).close()
+
+
+@with_both_runtimes
+class TestTheOriginal:
+    def test_is_found_out_and_spoken_to_in_its_own_way(self, runtime: Runtime) -> None:
+        with OriginalServer() as server:
+            link, original = enter(server.address, "борис", runtime=runtime)
+            assert original
+            assert link.order is ByteOrder.LITTLE
+            assert server.logins == ["борис".encode()]
+            link.close()
+
+    def test_little_does_not_try_the_other_first(self, runtime: Runtime) -> None:
+        with OriginalServer() as server:
+            link, original = enter(server.address, "bob", "little", runtime=runtime)
+            assert original
+            link.close()
+
+    def test_big_never_falls_back(self, runtime: Runtime) -> None:
+        with OriginalServer() as server:
+            with pytest.raises(LoginRefused, match="big-endian"):
+                enter(server.address, "bob", "big", runtime=runtime)
+            assert server.logins == []
+
+    def test_refuses_a_taken_name(self, runtime: Runtime) -> None:
+        with OriginalServer() as server:
+            first = enter(server.address, "bob", runtime=runtime)
+            with pytest.raises(LoginRefused) as caught:
+                enter(server.address, "bob", runtime=runtime)
+            assert caught.value.code == "username-exists"
+            first.link.close()
+
+    def test_a_name_like_json_is_not_sent_raw(self, runtime: Runtime) -> None:
+        with OriginalServer() as server:
+            with pytest.raises(LoginRefused, match="must not start with"):
+                enter(server.address, '{"to":"x"}', runtime=runtime)
+            assert server.logins == []
+
+    def test_its_reply_is_16_bytes_whatever_is_in_them(self, runtime: Runtime) -> None:
+        def script(peer: Peer) -> None:
+            peer.order = ByteOrder.LITTLE
+            peer.expect(MessageType.LOGIN)
+            peer.sock.sendall(
+                Descriptor(MessageType.LOGIN, 0x7FC4, 0x6A55).encode(ByteOrder.LITTLE)
+            )
+            peer.wait_for_end()
+
+        with ScriptedServer(script) as server:
+            enter(server.address, "bob", "little", runtime=runtime).link.close()
+
+
+@pytest.mark.parametrize("byte_order", ["auto", "little"])
+def test_half_a_character_is_no_name(byte_order: ByteOrderChoice) -> None:
+    with pytest.raises(LoginRefused, match="UTF-8"):
+        enter("127.0.0.1:1", "a\udcff", byte_order)
+
+
+def answer_with(data: bytes) -> Script:
+    def script(peer: Peer) -> None:
+        peer.sock.recv(1000)
+        peer.sock.sendall(data)
+
+    return script
+
+
+@pytest.mark.parametrize("order", ["big", "little"])
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        (answer_with(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 3), "protocol|makes no sense|ended"),
+        (answer_with(b""), "without an answer"),
+        (answer_with(b"\x00\x01\x00"), "ended inside a frame|protocol"),
+        (Peer.reset, "reset"),
+    ],
+    ids=["another protocol", "an end", "half an answer", "a reset"],
+)
+def test_what_is_no_chat_server(script: Script, problem: str, order: ByteOrderChoice) -> None:
+    with ScriptedServer(script) as server, pytest.raises(ConnectError, match=problem):
+        enter(server.address, byte_order=order)
+
+
+def test_an_answer_that_announces_too_much() -> None:
+    def script(peer: Peer) -> None:
+        peer.expect(MessageType.LOGIN)
+        peer.send(MessageType.LOGIN, size=2**64 - 1)
+        peer.wait_for_end()
+
+    with ScriptedServer(script) as server, pytest.raises(ConnectError, match="makes no sense"):
+        enter(server.address)
+
+
+@with_both_runtimes
+def test_a_server_that_says_nothing(runtime: Runtime) -> None:
+    with (
+        ScriptedServer(Peer.wait_for_end) as server,
+        pytest.raises(ConnectError, match="does not answer the login"),
+    ):
+        enter(server.address, timeout=0.05, runtime=runtime)
+
+
+def test_a_server_that_says_it_byte_by_byte() -> None:
+    """The deadline is for all of it, however much comes in between."""
+    closed = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.expect(MessageType.LOGIN)
+        for _ in range(15):
+            if closed.wait(0.02):
+                return
+            peer.sock.sendall(b"\0")
+
+    with ScriptedServer(script) as server:
+        with pytest.raises(ConnectError, match="does not answer the login"):
+            enter(server.address, timeout=0.1)
+        closed.set()
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ConnectError, match="Connection refused"):
+        log_in(PLAIN, Address("127.0.0.1", port), "a", byte_order="auto", inline=0, timeout=5)
+
+
+def test_a_link_in_use_has_no_deadline_left() -> None:
+    def script(peer: Peer) -> None:
+        peer.expect(MessageType.LOGIN)
+        peer.send(MessageType.LOGIN)
+        peer.wait_for_end()
+
+    with ScriptedServer(script) as server:
+        link: Link = enter(server.address).link
+        assert link.reader.deadline is None
+        link.close()
