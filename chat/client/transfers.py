@@ -143,25 +143,27 @@ class Transfers:
         source: Source,
         progress: Progress | None,
     ) -> Refused | None:
-        pieces = self._watched(link, source, progress)
-        broken: Exception | None = None
+        broken: OSError | None = None
+        complete = False
         try:
+            pieces = self._watched(link, source, progress)
             link.send_pieces(kind, header, source.size, pieces)
+            complete = True
         except _AnsweredEarly:
-            broken = RemoteProtocolError("The server refused it.")
+            complete = False
         except OSError as error:
-            broken = error  # it may have said why before it closed
+            broken = error  # the server may have said why before it closed
         link.set_deadline(ANSWER_TIMEOUT)
         try:
             answer = self._answer(link)
         except (OSError, RemoteProtocolError):
-            if broken:
+            if broken is not None:
                 raise broken from None
             raise
         if isinstance(answer, Refused):
             return answer
-        if broken or answer != Descriptor(kind):
-            raise broken or RemoteProtocolError("The server's answer makes no sense.")
+        if not complete or answer != Descriptor(kind):
+            raise RemoteProtocolError("The server's answer makes no sense.")
         return None
 
     def _watched(self, link: Link, source: Source, progress: Progress | None) -> Iterator[bytes]:
