@@ -27,6 +27,8 @@ _TYPES = {
     Refusal.BAD_USERNAME: MessageType.BAD_USERNAME,
 }
 
+_REFUSED_TIMEOUT = 5.0  # seconds in which one who is not let in anyway may hear why
+
 
 class LoginRefused(Exception):
     """A try to log in that failed; ``final``: there is not to be another on this connection."""
@@ -70,10 +72,16 @@ class Login:
         Raises what the reader raises, except that the time limit ends in None.
         """
         reader = self._connection.reader
-        reader.deadline = time.monotonic() + self._services.settings.login_timeout
+        timeout = self._services.settings.login_timeout
+        if self._refused is not None:
+            timeout = min(timeout, _REFUSED_TIMEOUT)
+        reader.deadline = time.monotonic() + timeout
         try:
             if reader.read_byte_order() is None:
-                self._log("its first bytes are none of ours")
+                if (
+                    reader.buffered
+                ):  # else it only looked whether anyone listens, as health checks do
+                    self._log("its first bytes are none of ours")
                 return None
             return self._try_until_admitted()
         except DeadlineExceeded:
