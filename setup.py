@@ -78,6 +78,7 @@ setup(
         "precis-i18n>=1.1",
         "tqdm>=4.66",
         "ujson>=5.10",
+        "wcwidth>=0.3",
     ],
     extras_require={"test": TEST, "dev": TEST + DEV},
     entry_points={
