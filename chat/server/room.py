@@ -79,15 +79,21 @@ class Room:
         self._delivery.add(member.outbox, (Frame(MessageType.LOGIN), own))
 
     def leave(self, member: Member, reason: LeaveReason) -> None:
-        """Everyone else is told that ``member`` has left, and why."""
-        self.dismiss(member)
+        """Everyone else is told that ``member``, if he is still here, has left, and why."""
+        if not self._is_here(member):
+            return
+        self._dismiss(member)
         header = self._header(member.name.display, reason=reason.value)
         self._delivery.post(Frame(MessageType.LOGOUT, header))
 
-    def dismiss(self, member: Member) -> None:
-        """``member`` has left and nobody is told: everyone goes, when the server stops."""
-        del self.members[member.name.key]
-        self._delivery.remove(member.outbox)
+    def close(self) -> None:
+        """Everyone is told that the server stops, and hears nothing more: all at once.
+
+        If they went one by one, somebody could see his message come back that those who went before never got.
+        """
+        for member in list(self.members.values()):
+            self.notify(member, Notice.SHUTTING_DOWN, "The server is shutting down.")
+            self._dismiss(member)
 
     def names(self) -> list[str]:
         """Who is here, in the order in which they came."""
@@ -137,8 +143,9 @@ class Room:
         sentence: str,
         nonce: str | None = None,
     ) -> None:
-        """Tell ``member`` alone, as the server."""
-        self._delivery.put(member.outbox, self.notice_frame(member, notice, sentence, nonce))
+        """Tell ``member`` alone, as the server, if he is still here."""
+        if self._is_here(member):
+            self._delivery.put(member.outbox, self.notice_frame(member, notice, sentence, nonce))
 
     def notice_frame(
         self,
@@ -150,6 +157,13 @@ class Room:
         """The frame that tells it."""
         header = self._header(SERVER_NAME, to=member.name.display, notice=notice.value, nonce=nonce)
         return Frame(MessageType.UTF8, header, sentence.encode())
+
+    def _is_here(self, member: Member) -> bool:
+        return self.members.get(member.name.key) is member
+
+    def _dismiss(self, member: Member) -> None:
+        del self.members[member.name.key]
+        self._delivery.remove(member.outbox)
 
     def _say_to_all(self, frame: Frame, content: bytes | SpooledFile, fields: ServerHeader) -> None:
         outboxes = (member.outbox for member in self.members.values())

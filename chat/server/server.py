@@ -107,7 +107,10 @@ class ChatServer:
         for listener in self._listeners:
             listener.close()
         log.info("stopping, with %d users here", len(self.services.room.members))
-        self.services.delivery.flush()
+        # Up to here for all of them, before any greenlet runs again.
+        for session in self.services.sessions.values():
+            session.end_transfers()
+        self.services.room.close()
         for greenlet in list(self.connections):
             greenlet.kill(ServerStopping, block=False)
         self.connections.join(timeout)

@@ -86,6 +86,11 @@ class Session:
             self._leave()
         self._drain()
 
+    def end_transfers(self) -> None:
+        """His contents go no further, in either direction."""
+        for transfer in list(self.transfers):
+            transfer.end()
+
     def give_up(self) -> None:
         """End it from outside: the client sends too slowly what others need the space for."""
         self.outbox.fail(LeaveReason.TIMED_OUT)
@@ -157,16 +162,10 @@ class Session:
             self.reason = reason
 
     def _leave(self) -> None:
-        room = self._services.room
         if self.token is not None:
             del self._services.sessions[self.token]
-        for transfer in list(self.transfers):
-            transfer.end()
-        if self.reason is LeaveReason.SERVER_STOPPING:
-            room.notify(self, Notice.SHUTTING_DOWN, "The server is shutting down.")
-            room.dismiss(self)
-        else:
-            room.leave(self, self.reason)
+        self.end_transfers()
+        self._services.room.leave(self, self.reason)
         level = logging.WARNING if self.reason is LeaveReason.TOO_SLOW else logging.INFO
         log.log(level, "%s left: %s", self.name.display, self.reason.value)
 
