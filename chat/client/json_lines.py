@@ -82,7 +82,7 @@ class JsonFace:
 
     def __init__(self, tell: Callable[[list[str]], object]) -> None:
         self._tell = tell
-        self._writers: dict[type, Callable[[Any], dict[str, Any]]] = {
+        self.writers: dict[type, Callable[[Any], dict[str, Any]]] = {
             Welcome: _welcome,
             Joined: lambda news: {"type": "joined", **_who(news)},
             Left: lambda news: {"type": "left", **_who(news), "reason": news.reason},
@@ -100,7 +100,7 @@ class JsonFace:
         }
 
     def show(self, news: News) -> None:
-        writer = self._writers.get(type(news))
+        writer = self.writers.get(type(news))
         if writer is not None:
             self._tell([encode(writer(news))])
 

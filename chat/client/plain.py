@@ -85,7 +85,7 @@ class PlainFace:
         self._warn = warn
         self._username = ""
         self._trouble = ""  # what was said last about the connection
-        self._formats: dict[type, Callable[[Any], list[str]]] = {
+        self.formats: dict[type, Callable[[Any], list[str]]] = {
             Welcome: self._welcome,
             Joined: _joined,
             Left: _left,
@@ -96,7 +96,7 @@ class PlainFace:
             Transfers: _transfers,
             Explanation: lambda news: list(news.lines),
         }
-        self._warnings: dict[type, Callable[[Any], list[str]]] = {
+        self.warnings: dict[type, Callable[[Any], list[str]]] = {
             BadFrame: lambda news: [f"The server sent what it should not: {news.problem}"],
             Failed: lambda news: [news.sentence],
             Trouble: lambda news: [news.sentence],
@@ -107,10 +107,10 @@ class PlainFace:
         kind = type(news)
         if isinstance(news, TransferChanged):
             self._show_transfer(news.transfer)
-        elif kind in self._formats:
-            self._tell(self._formats[kind](news))
-        elif kind in self._warnings:
-            self._warn([harmless(line) for line in self._warnings[kind](news)])
+        elif kind in self.formats:
+            self._tell(self.formats[kind](news))
+        elif kind in self.warnings:
+            self._warn([harmless(line) for line in self.warnings[kind](news)])
 
     def _welcome(self, news: Welcome) -> list[str]:
         self._username = news.username

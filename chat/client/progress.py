@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import gevent
 
@@ -24,11 +24,14 @@ _MAX_NAME = 24  # characters
 
 
 class ProgressBars:
-    """A face that shows bars for running transfers on stderr, and passes everything on to ``face``."""
+    """A face that shows bars for running transfers on ``stream`` (None: stderr), and passes all on to ``face``."""
 
-    def __init__(self, face: Face, spawn: Callable[..., object]) -> None:
+    def __init__(
+        self, face: Face, spawn: Callable[..., object], stream: TextIO | None = None
+    ) -> None:
         self._face = face
         self._spawn = spawn
+        self._stream = sys.stderr if stream is None else stream
         self._running: dict[int, Transfer] = {}
         self._bars: dict[int, tqdm[NoReturn]] = {}
         self._is_drawing = False
@@ -48,7 +51,7 @@ class ProgressBars:
 
         self._writers += 1
         try:
-            with tqdm.external_write_mode(file=sys.stderr, nolock=True):
+            with tqdm.external_write_mode(file=self._stream, nolock=True):
                 write()
         finally:
             self._writers -= 1
@@ -79,13 +82,13 @@ class ProgressBars:
             self._bars.pop(number).close()
         for number, transfer in self._running.items():
             if number not in self._bars:
-                self._bars[number] = _bar(transfer)
+                self._bars[number] = _bar(transfer, self._stream)
             bar = self._bars[number]
             bar.total = transfer.size
             bar.update(transfer.done - bar.n)
 
 
-def _bar(transfer: Transfer) -> tqdm[NoReturn]:
+def _bar(transfer: Transfer, stream: TextIO) -> tqdm[NoReturn]:
     from tqdm import tqdm  # takes a while to import, and most sessions need none
 
     # Its watching thread and its lock between processes are of no use here.
@@ -101,6 +104,6 @@ def _bar(transfer: Transfer) -> tqdm[NoReturn]:
         unit_scale=True,
         unit_divisor=1024,
         leave=False,
-        file=sys.stderr,
+        file=stream,
         dynamic_ncols=True,
     )

@@ -1,0 +1,151 @@
+"""A connection without a server, and a face without a screen, for tests of what stands between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import gevent
+from gevent.queue import Queue
+
+from chat.client.cancellation import Cancellation
+from chat.client.connection import Connection
+from chat.client.errors import ConnectionLost, TransferFailed
+from chat.client.events import Attachment, Event, Limits
+from chat.client.gevent_runtime import GEVENT
+from chat.client.news import News
+from chat.client.receipts import Fate, Receipt
+from chat.protocol.descriptor import MessageType
+
+T = TypeVar("T")
+
+NINE = datetime(2026, 1, 2, 21, 4, 5, tzinfo=timezone.utc)
+
+
+class FakeConnection:
+    """Answers nothing by itself: the test says what comes in, and what becomes of what is sent."""
+
+    def __init__(self, *, original: bool = False, inline: int = 100) -> None:
+        self.username = "bob"
+        self.users = ["alice", "bob"]
+        self.original = original
+        self.limits = Limits(max_text=100, max_file=1000, inline=inline)
+        self.sent: list[Receipt] = []
+        self.contents: list[bytes] = []  # of the files among them
+        self.fetched: list[str] = []
+        self.closed = False
+        self.refuse_with: Exception | None = None
+        self.transfers_wait = gevent.event.Event()
+        self.transfers_wait.set()
+        self.at_once = 0  # transfers under way
+        self.most_at_once = 0
+        self._incoming: Queue[Event | Exception | None] = Queue()
+
+    @property
+    def as_connection(self) -> Connection:
+        return cast(Connection, self)
+
+    # What a test does
+
+    def receive(self, event: Event) -> None:
+        self._incoming.put(event)
+
+    def lose(self, reason: str = "The line broke.") -> None:
+        for receipt in self.sent:
+            receipt.settle(Fate.LOST)
+        self._incoming.put(ConnectionLost(reason))
+
+    def answer(self, fate: Fate = Fate.ACCEPTED, code: str = "", sentence: str = "") -> None:
+        """To all that was sent so far."""
+        for receipt in self.sent:
+            receipt.settle(fate, code or None, sentence or None)
+
+    # What a connection does
+
+    def __iter__(self) -> Iterator[Event]:
+        while (event := self._incoming.get()) is not None:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def close(self, timeout: float = 5.0) -> None:
+        if not self.closed:
+            self.closed = True
+            self._incoming.put(None)
+
+    def send_text(self, text: str, to: str | None = None) -> Receipt:
+        if self.refuse_with is not None:
+            raise self.refuse_with
+        receipt = Receipt(GEVENT.event(), MessageType.UTF8, text=text, to=to)
+        self.sent.append(receipt)
+        return receipt
+
+    def send_file(
+        self,
+        source: Any,
+        *,
+        kind: MessageType = MessageType.FILE,
+        filename: str | None = None,
+        to: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Receipt:
+        content = source.read_bytes() if isinstance(source, Path) else source.read()
+        receipt = Receipt(GEVENT.event(), kind, filename=filename, to=to)
+        self.sent.append(receipt)
+        self.contents.append(content)
+        if len(content) > self.limits.inline:
+            self._transfer(cancel)
+            receipt.settle(Fate.ACCEPTED)
+        return receipt
+
+    def fetch(
+        self,
+        offer: Attachment,
+        *,
+        directory: Path,
+        progress: Callable[[int, int], object] | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Path:
+        assert offer.offer is not None
+        self.fetched.append(offer.offer)
+        self._transfer(cancel)
+        return directory / offer.filename
+
+    def _transfer(self, cancel: Cancellation | None) -> None:
+        assert cancel is not None
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            with cancel.calls(self.transfers_wait.set):
+                self.transfers_wait.wait()
+            cancel.check()
+            if self.refuse_with is not None:
+                raise TransferFailed(str(self.refuse_with))
+        finally:
+            self.at_once -= 1
+
+
+class Audience:
+    """A face that remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.news: list[News] = []
+
+    def show(self, news: News) -> None:
+        self.news.append(news)
+
+    def of(self, kind: type[T]) -> list[T]:
+        return [news for news in self.news if isinstance(news, kind)]
+
+
+def run_until_idle() -> None:
+    """Let every greenlet that can run do so."""
+    for _ in range(20):
+        gevent.sleep(0)
+
+
+def spawn(function: Callable[..., Any], *arguments: Any) -> gevent.Greenlet[..., Any]:
+    return gevent.spawn(function, *arguments)

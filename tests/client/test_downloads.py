@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat.client import downloads
+from chat.client.downloads import Downloads
+from chat.client.errors import TransferFailed
+from chat.client.events import Attachment
+from chat.client.news import Announced, Trouble
+from chat.client.requests import RequestError
+from chat.client.transfer_list import State, Transfer, TransferList
+from chat.protocol.descriptor import MessageType
+from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
+
+MAX_SAVE = 500
+RUNNING, FAILED, DONE = State.RUNNING, State.FAILED, State.DONE
+
+
+class Desk:
+    """Downloads at work."""
+
+    def __init__(self) -> None:
+        self.audience = Audience()
+        self.connection = FakeConnection()
+        self.transfers = TransferList()
+        self.told: list[tuple[int, State]] = []
+        self.downloads = Downloads(
+            self.transfers, self.audience, self._tell, Path("in"), MAX_SAVE, spawn
+        )
+
+    def _tell(self, transfer: Transfer) -> None:
+        self.told.append((transfer.number, transfer.state))
+
+    def take(self, **values: Any) -> None:
+        fields = {"filename": "a.txt", "size": 10, **values}
+        attachment = Attachment(MessageType.FILE, "alice", NINE, **fields)
+        self.downloads.take(attachment, self.connection.as_connection)
+
+    def get(self, number: int, tag: str | None = None) -> None:
+        self.downloads.get(number, self.connection.as_connection, tag)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_what_came_with_its_message_gets_a_number(desk: Desk) -> None:
+    desk.take(path=Path("in/a.txt"), content=b"0123456789")
+    assert desk.transfers[1].state is State.DONE
+    assert desk.transfers[1].path == Path("in/a.txt")
+    assert [news.transfer for news in desk.audience.of(Announced)] == [desk.transfers[1]]
+
+
+def test_what_could_not_be_saved_is_said(desk: Desk) -> None:
+    desk.take(problem="The disk is full.")
+    assert desk.transfers[1].state is State.FAILED
+    assert desk.audience.of(Trouble) == [Trouble("The disk is full.")]
+
+
+def test_what_is_our_own_is_neither_numbered_nor_fetched(desk: Desk) -> None:
+    desk.take(own=True, offer="x", size=200)
+    run_until_idle()
+    assert not desk.transfers.all()
+    assert not desk.connection.fetched
+    assert desk.audience.of(Announced)[0].transfer is None
+
+
+@pytest.mark.parametrize(("size", "fetched"), [(MAX_SAVE, ["x"]), (MAX_SAVE + 1, [])])
+def test_an_offer_is_fetched_by_itself_up_to_a_size(
+    desk: Desk, size: int, fetched: list[str]
+) -> None:
+    desk.take(offer="x", size=size)
+    run_until_idle()
+    assert desk.connection.fetched == fetched
+    assert desk.transfers[1].state is (State.DONE if fetched else State.OFFERED)
+
+
+def test_how_a_download_goes_is_told(desk: Desk) -> None:
+    desk.take(offer="x")
+    run_until_idle()
+    assert desk.told == [(1, State.RUNNING), (1, State.DONE)]
+    assert desk.transfers[1].path == Path("in/a.txt")
+
+
+def test_a_larger_one_is_fetched_when_asked_for(desk: Desk) -> None:
+    desk.take(offer="x", size=MAX_SAVE + 1)
+    desk.get(1, "tag")
+    run_until_idle()
+    assert desk.connection.fetched == ["x"]
+    assert desk.transfers[1].asked
+    assert desk.transfers[1].tag == "tag"
+
+
+def test_only_a_few_at_a_time(desk: Desk) -> None:
+    desk.connection.transfers_wait.clear()
+    for name in "abcde":
+        desk.take(offer=name)
+    run_until_idle()
+    assert desk.connection.fetched == ["a", "b"]
+    desk.connection.transfers_wait.set()
+    run_until_idle()
+    assert desk.connection.fetched == list("abcde")
+    assert desk.connection.most_at_once == downloads.AT_ONCE
+
+
+def test_a_flood_of_offers_is_only_listed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "MAX_WAITING", 3)
+    for name in "abcde":
+        desk.take(offer=name)
+    run_until_idle()
+    assert desk.connection.fetched == ["a", "b", "c"]
+    assert desk.transfers[5].state is State.OFFERED
+
+
+def test_one_that_failed_can_be_asked_for_again(desk: Desk) -> None:
+    desk.connection.refuse_with = TransferFailed("It is gone.")
+    desk.take(offer="x")
+    run_until_idle()
+    assert desk.transfers[1].problem == "It is gone."
+    desk.connection.refuse_with = None
+    desk.get(1)
+    run_until_idle()
+    assert desk.told == [(1, state) for state in (RUNNING, FAILED, RUNNING, DONE)]
+
+
+def test_asking_for_one_that_is_on_its_way_starts_no_other(desk: Desk) -> None:
+    desk.connection.transfers_wait.clear()
+    desk.take(offer="x")
+    run_until_idle()
+    desk.get(1)
+    desk.connection.transfers_wait.set()
+    run_until_idle()
+    assert desk.connection.fetched == ["x"]
+    assert desk.transfers[1].asked
+
+
+def test_one_that_runs_is_cancelled(desk: Desk) -> None:
+    desk.connection.transfers_wait.clear()
+    desk.take(offer="x")
+    run_until_idle()
+    desk.transfers[1].cancel()
+    run_until_idle()
+    assert desk.told == [(1, State.RUNNING), (1, State.CANCELLED)]
+
+
+def test_one_that_waits_is_cancelled_and_never_begun(desk: Desk) -> None:
+    desk.connection.transfers_wait.clear()
+    for name in "abc":
+        desk.take(offer=name)
+    run_until_idle()
+    desk.transfers[3].cancel()
+    desk.connection.transfers_wait.set()
+    run_until_idle()
+    assert desk.connection.fetched == ["a", "b"]
+    assert (3, State.CANCELLED) in desk.told
+
+
+def test_what_cannot_be_fetched(desk: Desk) -> None:
+    desk.take(path=Path("in/a.txt"))
+    desk.take(problem="The disk is full.")
+    desk.transfers.add(MessageType.FILE, "b", 5, outgoing=True, peer=None)
+    for number, sentence in ((1, "here already"), (2, "not on the server"), (3, "we sent")):
+        with pytest.raises(RequestError, match=sentence):
+            desk.get(number)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from chat.client.commands import Where
+from chat.client.connection import Connection
+from chat.client.conversation import Conversation
+from chat.client.errors import ChatError, ConnectError, LoginRefused
+from chat.client.events import Joined, Text
+from chat.client.keeper import GaveUp, Keeper, Patience
+from chat.client.news import Asked, Disconnected
+from chat.client.receipts import Fate
+from chat.client.requests import Say
+from chat.protocol.notices import Refusal
+from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
+
+QUICK = Patience(first=0.001, longest=0.004, after_input=10.0)
+
+
+class World:
+    """Servers that come and go: each try to connect takes the next of ``outcomes``."""
+
+    def __init__(self) -> None:
+        self.audience = Audience()
+        self.outcomes: list[FakeConnection | ChatError] = []
+        self.names: list[str] = []
+        self.conversation = Conversation(
+            self.audience,
+            save_directory=Path("in"),
+            max_save=0,
+            spawn=spawn,
+            where=Where.PLAIN,
+            leave=lambda: None,
+        )
+        self.first = FakeConnection()
+        self.keeper: Keeper
+        self.task: gevent.Greenlet[..., None]
+
+    def start(self, *outcomes: FakeConnection | ChatError, patience: Patience = QUICK) -> None:
+        self.outcomes = list(outcomes)
+        self.keeper = Keeper(self._connect, self.conversation, self.audience, spawn, patience)
+        self.task = spawn(self.keeper.run, self.first.as_connection)
+        run_until_idle()
+
+    def _connect(self, username: str) -> Connection:
+        self.names.append(username)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, ChatError):
+            raise outcome
+        return outcome.as_connection
+
+    def say(self, text: str) -> None:
+        self.conversation.do(Asked(Say(text)))
+        run_until_idle()
+
+    def wait_for(self, connection: FakeConnection) -> None:
+        with gevent.Timeout(10):
+            while self.conversation.connection is not connection.as_connection:
+                gevent.sleep(0.001)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    made.task.kill()
+
+
+def texts(connection: FakeConnection) -> list[str | None]:
+    return [receipt.text for receipt in connection.sent]
+
+
+def test_events_reach_the_face_until_we_close(world: World) -> None:
+    world.start()
+    world.first.receive(Joined("alice", NINE))
+    run_until_idle()
+    world.first.close()
+    world.task.get(timeout=5)
+    assert world.audience.news == [Joined("alice", NINE)]
+
+
+def test_what_was_not_answered_is_said_again_before_the_rest(world: World) -> None:
+    second = FakeConnection()
+    world.start(ConnectError("Nobody answers."), second)
+    for text in ("one", "two", "three"):
+        world.say(text)
+    world.first.sent[0].settle(Fate.ACCEPTED)
+    world.first.receive(Text("bob", NINE, "one", own=True))
+    run_until_idle()
+    world.first.lose()
+    run_until_idle()
+    world.say("four")
+    world.wait_for(second)
+    run_until_idle()
+    assert texts(second) == ["two", "three", "four"]
+    assert world.first.closed
+    reasons = [news.reason for news in world.audience.of(Disconnected)]
+    assert reasons == ["The line broke.", "Nobody answers."]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal.USERNAME_EXISTS,  # our own connection that the server has not found out about
+        Refusal.SERVER_FULL,
+        Refusal.TOO_MANY_CONNECTIONS,
+    ],
+)
+def test_a_refusal_that_may_pass_is_tried_again(world: World, refusal: Refusal) -> None:
+    second = FakeConnection()
+    world.start(LoginRefused(refusal.value, "Not now."), second)
+    world.first.lose()
+    world.wait_for(second)
+    assert world.names == ["bob", "bob"]
+
+
+def test_a_name_that_is_not_wanted_any_more_is_the_end(world: World) -> None:
+    world.start(LoginRefused(Refusal.BAD_USERNAME.value, "A name is made of letters."))
+    world.first.lose()
+    with pytest.raises(LoginRefused):
+        world.task.get(timeout=5)
+
+
+def test_pauses_double_up_to_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", max)
+    last = FakeConnection()
+    world.start(*[ConnectError("No.")] * 4, last)
+    world.first.lose()
+    world.wait_for(last)
+    pauses = [news.retry_in for news in world.audience.of(Disconnected)]
+    assert pauses == [0.001, 0.002, 0.004, 0.004, 0.004]
+
+
+def test_a_server_that_drops_us_at_once_is_not_asked_more_often(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", max)
+    flapping = [FakeConnection() for _ in range(3)]
+    for connection in flapping:
+        connection.lose()
+    last = FakeConnection()
+    patience = Patience(first=0.001, longest=60.0)
+    world.start(*flapping, last, patience=patience)
+    world.first.lose()
+    world.wait_for(last)
+    pauses = [news.retry_in for news in world.audience.of(Disconnected)]
+    assert pauses == [0.001, 0.002, 0.004, 0.008]
+
+
+def test_patience_ends_once_the_input_has(world: World) -> None:
+    world.start(*[ConnectError("No.")] * 100, patience=Patience(0.001, 0.004, after_input=0.01))
+    world.first.lose()
+    world.keeper.input_ended()
+    with pytest.raises(GaveUp):
+        world.task.get(timeout=5)
+
+
+def test_the_end_of_the_input_wakes_who_waits_for_long(world: World) -> None:
+    world.start(patience=Patience(first=1000.0, longest=1000.0, after_input=0.0))
+    world.first.lose()
+    run_until_idle()
+    assert not world.task.ready()
+    world.keeper.input_ended()
+    with pytest.raises(GaveUp):
+        world.task.get(timeout=5)

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import get_args
+
+from chat.client.json_lines import JsonFace
+from chat.client.news import Done, Explanation, News, TransferChanged
+from chat.client.plain import PlainFace
+
+
+def ignore(lines: list[str]) -> None:
+    """No test here looks at what is written."""
+
+
+def test_people_are_shown_every_kind_of_news() -> None:
+    face = PlainFace(ignore, ignore)
+    known = {TransferChanged, *face.formats, *face.warnings}
+    assert set(get_args(News)) - known == {Done}  # they see it happen
+
+
+def test_programs_are_told_every_kind_of_news() -> None:
+    assert set(get_args(News)) - set(JsonFace(ignore).writers) == {Explanation}
