@@ -93,7 +93,7 @@ class Outbox:
 
     def give(self, data: bytes | memoryview) -> None:
         """Send ``data``, or what the kernel takes of it, and queue the rest."""
-        if self.closed:
+        if self.closed or not data:
             return
         sent = 0
         if self._backlog is None:
@@ -132,7 +132,8 @@ class Outbox:
             return not self.closed
         if self._drained is None:
             self._drained = Event()
-        return bool(self._drained.wait(timeout)) and not self.closed
+        drained = self._drained
+        return bool(drained.wait(timeout)) and not self.closed
 
     def _drop(self) -> None:
         self.closed = True
@@ -141,8 +142,13 @@ class Outbox:
             self._limits.caught_up(self)
             self._backlog.clear()
             self._backlog = None
+        self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        """Nothing is left to be sent, for now: the next who waits needs a new event."""
         if self._drained is not None:
             self._drained.set()
+            self._drained = None
 
     def _queue(self, data: memoryview) -> None:
         backlog = self._lag()
@@ -170,8 +176,7 @@ class Outbox:
             self._backlog = None
             self._writer = None
             self._limits.caught_up(self)
-            if self._drained is not None:
-                self._drained.set()
+            self._wake_waiting()
 
     def _send_item(self, backlog: Backlog) -> None:
         """Send the first item whole.
@@ -188,14 +193,16 @@ class Outbox:
             sent = self._try_item(backlog)
             left -= sent
             taken += sent
+            # Only after another try: a socket is called writable when a third of its buffer is free, which takes a
+            # slow reader minutes, but it takes something before.
+            if left and time.monotonic() >= window_end:
+                if taken < demanded:
+                    raise TimeoutError
+                window_end, taken = time.monotonic() + STALL_WINDOW, 0
             if sent:
                 gevent.sleep(0)
             else:
                 self._transport.wait_writable(window_end - time.monotonic())
-            if time.monotonic() >= window_end:
-                if taken < demanded:
-                    raise TimeoutError
-                window_end, taken = time.monotonic() + STALL_WINDOW, 0
 
     def _try_item(self, backlog: Backlog) -> int:
         item = backlog.head()
