@@ -1,0 +1,144 @@
+"""The real server as a process of its own, watched from outside: its log, its memory, its descriptors."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gevent
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+PATIENCE = 15.0  # seconds after which something that should happen is taken not to
+
+
+class ServerProcess:
+    """A running ``chat-server`` on a port of its own, on loopback. Its log is collected as it comes."""
+
+    module = "chat.server.cli"  # what is run
+
+    def __init__(self, *options: str, descriptors: int | None = None) -> None:
+        command = [sys.executable, "-m", self.module, "--address=127.0.0.1:0", *options]
+        if descriptors is not None:
+            command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
+        # Of our own stdout it must know nothing: under pytest that is a nameless temporary file.
+        self._process = subprocess.Popen(
+            command,
+            cwd=CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        self.lines: list[str] = []  # of the log, as they come
+        self._collector = threading.Thread(target=self._collect, daemon=True)
+        self._collector.start()
+        try:
+            host, port = self.wait_for_line(r"listening on (\S+):(\d+)$").groups()
+        except BaseException:
+            self.end()
+            raise
+        self.address = (host, int(port))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        return "".join(self.lines)
+
+    def wait_for_line(self, pattern: str, timeout: float = PATIENCE) -> re.Match[str]:
+        """The first line of the log that ``pattern`` is found in, past or to come."""
+        expression = re.compile(pattern, re.MULTILINE)
+        eventually(lambda: expression.search(self.log) or not self._collector.is_alive(), timeout)
+        match = expression.search(self.log)
+        assert match is not None, f"no line {pattern!r} in:\n{self.log}"
+        return match
+
+    def resident_memory(self) -> int:
+        """Bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        match = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+        assert match is not None
+        return int(match[1]) * 1024
+
+    def open_files(self) -> list[str]:
+        """What its descriptors are open on."""
+        links = []
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            try:
+                links.append(str(descriptor.readlink()))
+            except FileNotFoundError:
+                continue  # closed since it was listed
+        return links
+
+    def temporary_files(self) -> int:
+        """The nameless files that contents are kept in."""
+        return sum(link.endswith("(deleted)") for link in self.open_files())
+
+    def send_signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        """Its exit status, when it has ended."""
+        eventually(lambda: self._process.poll() is not None, timeout)
+        self._collector.join(timeout)
+        return self._process.returncode
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit status."""
+        self.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def end(self) -> None:
+        """However it is, it is gone afterwards."""
+        if self.is_running:
+            self._process.kill()
+        self._process.wait()
+        self._collector.join(PATIENCE)
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+    def _collect(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.lines.append(line)
+
+
+@contextmanager
+def running_server(*options: str, descriptors: int | None = None) -> Iterator[ServerProcess]:
+    """A server for as long as the block runs, at whose end it must stop in good order, without a fault of its own.
+
+    ``descriptors``: the limit of open files that it starts with.
+    """
+    server = ServerProcess(*options, descriptors=descriptors)
+    try:
+        yield server
+        if server.is_running:
+            assert server.stop() == 0
+        assert "Traceback" not in server.log, server.log
+    finally:
+        server.end()
+
+
+def eventually(condition: Callable[[], object], timeout: float = PATIENCE) -> None:
+    """Wait until ``condition`` holds, for what nobody announces: another process's memory or descriptors.
+
+    Other greenlets of the test, which talk to the server, run meanwhile.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"still not so after {timeout} s"
+        gevent.sleep(0.01)

@@ -1,0 +1,97 @@
+"""Random and mutated streams against a real server, while two users chat who must not lose a word.
+
+Usage:
+  fuzz.py [--streams=<n>] [--seed=<n>]
+  fuzz.py --replay=<file>
+  fuzz.py (-h | --help)
+
+Options:
+  --streams=<n>    how many [default: 20000]
+  --seed=<n>       the same streams for the same seed; without it, a new one
+  --replay=<file>  the streams of a failure once more
+
+At the end the server must have logged no fault, hold no more greenlets, descriptors and temporary files than before,
+and stop with status 0. On a failure the streams that were on their way are kept in fuzz-SEED.jsonl, one a line, and
+tried one by one; the one that fails alone is shown. Exit status: 0, or 1 after a failure.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from chat.command_line import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UsageError,
+    parse_count,
+    parse_options,
+    report,
+)
+from tests.fuzzing.campaign import Campaign, FuzzFailure, narrow
+from tests.fuzzing.streams import Stream, generate
+
+_TELL_EVERY = 1000  # streams
+
+
+def main(argv: list[str] | None = None) -> int:
+    try:
+        options = parse_options(__doc__ or "", argv, "fuzz")
+        if options["--replay"] is not None:
+            return replay(Path(options["--replay"]))
+        seed = options["--seed"]
+        return fuzz(
+            secrets.randbelow(10**9) if seed is None else parse_count(seed, "--seed"),
+            parse_count(options["--streams"], "--streams", minimum=1),
+        )
+    except (UsageError, OSError, ValueError) as problem:
+        report("fuzz", str(problem))
+        return EXIT_USAGE
+
+
+def fuzz(seed: int, count: int) -> int:
+    """Streams 0 to ``count`` of ``seed``; the exit status."""
+    print(f"seed {seed}: {count} streams", flush=True)
+    try:
+        _run(generate(seed, index) for index in range(count))
+    except FuzzFailure as failure:
+        kept = Path(f"fuzz-{seed}.jsonl")
+        kept.write_text("".join(f"{stream.to_json()}\n" for stream in failure.suspects))
+        print(f"FAILED with seed {seed}: {failure}")
+        print(f"the last {len(failure.suspects)} streams: --replay={kept}", flush=True)
+        culprit = narrow(failure)
+        if culprit is not None:
+            alone = Path(f"fuzz-{seed}-{culprit.index}.jsonl")
+            alone.write_text(f"{culprit.to_json()}\n")
+            print(f"stream {culprit.index} fails alone: --replay={alone}\n{culprit}")
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def replay(file: Path) -> int:
+    """The streams in ``file``; the exit status."""
+    streams = [Stream.from_json(line) for line in file.read_text().splitlines()]
+    try:
+        _run(streams)
+    except FuzzFailure as failure:
+        print(f"FAILED: {failure}")
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _run(streams: Iterable[Stream]) -> None:
+    with Campaign() as campaign:
+        footprint = campaign.run(streams, _tell)
+        print(f"no fault; of {campaign.messages} messages of the pair none was lost; {footprint}")
+
+
+def _tell(count: int) -> None:
+    if count % _TELL_EVERY == 0:
+        print(f"{count} streams", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
