@@ -1,0 +1,250 @@
+"""The names of keys, and the one table of what they do.
+
+A printable character is its own name; every other key has a name in angle brackets, modifiers first and in this order:
+``<enter>``, ``<ctrl-a>``, ``<alt-backspace>``, ``<ctrl-alt-shift-up>``. What ``/keys`` prints comes from the table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+CTRL, ALT, SHIFT = "ctrl-", "alt-", "shift-"
+
+NAMED_KEYS = frozenset(
+    {
+        "enter",
+        "tab",
+        "esc",
+        "space",
+        "backspace",
+        "delete",
+        "insert",
+        "home",
+        "end",
+        "pageup",
+        "pagedown",
+        "up",
+        "down",
+        "left",
+        "right",
+        "wheel-up",
+        "wheel-down",
+        "focus-in",
+        "focus-out",
+        "resize",
+        *(f"f{number}" for number in range(1, 25)),
+    }
+)
+_NAMED = "|".join(sorted(NAMED_KEYS, key=len, reverse=True))
+_KEY_NAME = re.compile(rf"<(?:(?:{_NAMED})|(?:ctrl-|alt-|shift-)+(?:{_NAMED}|\S))>")
+
+
+class Where(Enum):
+    """Where a key works; the value is the heading that it stands under in ``/keys``."""
+
+    TYPING = "Typing"
+    LOG = "Reading"
+    VIEWS = "Views and screen"
+    SEARCH = "In a search"
+    QUESTION = "At a question"
+
+
+class Action(Enum):
+    """What a key does. Whoever finds an action of no concern to it leaves it to the next."""
+
+    SUBMIT = "submit"
+    NEW_LINE = "new-line"
+    LEFT = "left"
+    RIGHT = "right"
+    WORD_LEFT = "word-left"
+    WORD_RIGHT = "word-right"
+    LINE_START = "line-start"
+    LINE_END = "line-end"
+    UP = "up"
+    DOWN = "down"
+    HISTORY_OLDER = "history-older"
+    HISTORY_NEWER = "history-newer"
+    DELETE_LEFT = "delete-left"
+    DELETE_RIGHT = "delete-right"
+    DELETE_OR_LEAVE = "delete-or-leave"
+    KILL_TO_END = "kill-to-end"
+    KILL_TO_START = "kill-to-start"
+    KILL_BLANK_WORD_LEFT = "kill-blank-word-left"
+    KILL_WORD_LEFT = "kill-word-left"
+    KILL_WORD_RIGHT = "kill-word-right"
+    YANK = "yank"
+    YANK_OLDER = "yank-older"
+    TRANSPOSE = "transpose"
+    UNDO = "undo"
+    REDO = "redo"
+    COMPLETE = "complete"
+    COMPLETE_BACK = "complete-back"
+    CLEAR = "clear"
+    LEAVE = "leave"
+    PAGE_UP = "page-up"
+    PAGE_DOWN = "page-down"
+    SCROLL_UP = "scroll-up"
+    SCROLL_DOWN = "scroll-down"
+    WHEEL_UP = "wheel-up"
+    WHEEL_DOWN = "wheel-down"
+    TOP = "top"
+    BOTTOM = "bottom"
+    SEARCH = "search"
+    VIEW = "view"
+    NEXT_UNREAD = "next-unread"
+    REDRAW = "redraw"
+    SUSPEND = "suspend"
+    SHOW_KEYS = "show-keys"
+    SEARCH_OLDER = "search-older"
+    SEARCH_NEWER = "search-newer"
+    SEARCH_ACCEPT = "search-accept"
+    SEARCH_CANCEL = "search-cancel"
+    YES = "yes"
+    NO = "no"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """``keys`` all do the same."""
+
+    keys: tuple[str, ...]
+    action: Action
+    help: str
+    where: Where = Where.TYPING
+
+    @property
+    def labels(self) -> str:
+        """The keys as people write them: ``Ctrl-A, Home``."""
+        if self.action is Action.VIEW:
+            return f"{label(self.keys[0])} to {label(self.keys[-1])}"
+        return ", ".join(map(label, self.keys))
+
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding(("<enter>",), Action.SUBMIT, "send it, or do the command"),
+    Binding(("<alt-enter>", "<shift-enter>"), Action.NEW_LINE, "begin a new line"),
+    Binding(("<tab>",), Action.COMPLETE, "complete a command, name or path; again: next"),
+    Binding(("<shift-tab>",), Action.COMPLETE_BACK, "complete with the one before"),
+    Binding(("<up>",), Action.UP, "up a line, or to what was sent before"),
+    Binding(("<down>",), Action.DOWN, "down a line, or back to what is being written"),
+    Binding(("<ctrl-p>",), Action.HISTORY_OLDER, "to what was sent before"),
+    Binding(("<ctrl-n>",), Action.HISTORY_NEWER, "back to what is being written"),
+    Binding(("<ctrl-a>", "<home>"), Action.LINE_START, "to the start of the line"),
+    Binding(("<ctrl-e>", "<end>"), Action.LINE_END, "to the end of the line"),
+    Binding(("<ctrl-b>", "<left>"), Action.LEFT, "a character back"),
+    Binding(("<ctrl-f>", "<right>"), Action.RIGHT, "a character forward"),
+    Binding(("<alt-b>", "<alt-left>", "<ctrl-left>"), Action.WORD_LEFT, "a word back"),
+    Binding(("<alt-f>", "<alt-right>", "<ctrl-right>"), Action.WORD_RIGHT, "a word forward"),
+    Binding(("<backspace>",), Action.DELETE_LEFT, "delete the character before"),
+    Binding(("<delete>",), Action.DELETE_RIGHT, "delete the character after"),
+    Binding(("<ctrl-d>",), Action.DELETE_OR_LEAVE, "the same; with nothing written: leave"),
+    Binding(("<ctrl-w>",), Action.KILL_BLANK_WORD_LEFT, "cut back to the blank before"),
+    Binding(("<alt-backspace>",), Action.KILL_WORD_LEFT, "cut back to the word's start"),
+    Binding(("<alt-d>", "<ctrl-delete>"), Action.KILL_WORD_RIGHT, "cut to the end of the word"),
+    Binding(("<ctrl-u>",), Action.KILL_TO_START, "cut back to the start of the line"),
+    Binding(("<ctrl-k>",), Action.KILL_TO_END, "cut to the end of the line"),
+    Binding(("<ctrl-y>",), Action.YANK, "put in what was cut"),
+    Binding(("<alt-y>",), Action.YANK_OLDER, "put in what was cut before that instead"),
+    Binding(("<ctrl-t>",), Action.TRANSPOSE, "swap two characters"),
+    Binding(("<ctrl-_>",), Action.UNDO, "undo"),
+    Binding(("<alt-_>",), Action.REDO, "undo the undoing"),
+    Binding(("<ctrl-c>",), Action.CLEAR, "clear the input; twice: leave"),
+    Binding(("<pageup>",), Action.PAGE_UP, "a page up", Where.LOG),
+    Binding(("<pagedown>",), Action.PAGE_DOWN, "a page down", Where.LOG),
+    Binding(("<shift-up>",), Action.SCROLL_UP, "a line up", Where.LOG),
+    Binding(("<shift-down>",), Action.SCROLL_DOWN, "a line down", Where.LOG),
+    Binding(("<wheel-up>",), Action.WHEEL_UP, "a few lines up", Where.LOG),
+    Binding(("<wheel-down>",), Action.WHEEL_DOWN, "a few lines down", Where.LOG),
+    Binding(("<alt-<>", "<ctrl-home>"), Action.TOP, "to the oldest line", Where.LOG),
+    Binding(("<alt->>", "<ctrl-end>", "<esc>"), Action.BOTTOM, "to the newest line", Where.LOG),
+    Binding(("<ctrl-r>",), Action.SEARCH, "search", Where.LOG),
+    Binding(
+        tuple(f"<alt-{number}>" for number in range(1, 10)),
+        Action.VIEW,
+        "to the view of that number",
+        Where.VIEWS,
+    ),
+    Binding(("<alt-a>",), Action.NEXT_UNREAD, "to the next view with something new", Where.VIEWS),
+    Binding(("<ctrl-l>",), Action.REDRAW, "draw the screen again", Where.VIEWS),
+    Binding(("<ctrl-z>",), Action.SUSPEND, "back to the shell; fg returns", Where.VIEWS),
+    Binding(("<f1>",), Action.SHOW_KEYS, "show these keys", Where.VIEWS),
+    Binding(
+        ("<ctrl-r>", "<up>", "<ctrl-p>"), Action.SEARCH_OLDER, "the match before", Where.SEARCH
+    ),
+    Binding(
+        ("<ctrl-s>", "<down>", "<ctrl-n>"), Action.SEARCH_NEWER, "the match after", Where.SEARCH
+    ),
+    Binding(("<enter>",), Action.SEARCH_ACCEPT, "stay at this match", Where.SEARCH),
+    Binding(
+        ("<esc>", "<ctrl-g>", "<ctrl-c>"),
+        Action.SEARCH_CANCEL,
+        "back to where it began",
+        Where.SEARCH,
+    ),
+    Binding(("y", "<enter>"), Action.YES, "yes", Where.QUESTION),
+    Binding(("n", "<esc>", "<ctrl-g>", "<ctrl-c>"), Action.NO, "no", Where.QUESTION),
+)
+
+_SPECIAL = {Where.SEARCH, Where.QUESTION}
+_ACTIONS = {(b.where, key): b.action for b in BINDINGS if b.where in _SPECIAL for key in b.keys}
+_USUAL_ACTIONS = {key: b.action for b in BINDINGS if b.where not in _SPECIAL for key in b.keys}
+
+
+def action_of(key: str, where: Where = Where.TYPING) -> Action | None:
+    """What ``key`` does; None: nothing, or it is a character to insert.
+
+    In a search, keys that are not the search's own do what they always do. At a question they do nothing.
+    """
+    action = _ACTIONS.get((where, key.lower() if where is Where.QUESTION else key))
+    if action is None and where is not Where.QUESTION:
+        action = _USUAL_ACTIONS.get(key)
+    return action
+
+
+def is_character(key: str) -> bool:
+    """Whether ``key`` is a character to insert."""
+    return len(key) == 1
+
+
+def view_number(key: str) -> int:
+    """The number in a key of ``Action.VIEW``."""
+    return int(key[-2])
+
+
+def split_keys(text: str) -> list[str]:
+    """The keys in a text such as ``hi<home>x<alt-b>``: what is no name of a key is typed as it stands."""
+    keys: list[str] = []
+    position = 0
+    for match in _KEY_NAME.finditer(text):
+        keys += text[position : match.start()]
+        keys.append(match[0])
+        position = match.end()
+    return keys + list(text[position:])
+
+
+def label(key: str) -> str:
+    """``key`` as people write it: ``Ctrl-A`` for ``<ctrl-a>``, ``Page Up`` for ``<pageup>``."""
+    if is_character(key):
+        return key
+    name = key[1:-1]
+    written = ""
+    for modifier in (CTRL, ALT, SHIFT):
+        if name.startswith(modifier):
+            name = name.removeprefix(modifier)
+            written += modifier.capitalize()
+    if name not in NAMED_KEYS:
+        return written + name.upper()
+    words = name.replace("page", "page ").replace("-", " ")
+    return written + words.title()
+
+
+def help_lines() -> list[str]:
+    """All keys and what they do, under headings."""
+    width = max(len(binding.labels) for binding in BINDINGS)
+    lines: list[str] = []
+    for where in Where:
+        lines.append(f"{where.value}:")
+        lines += (f"  {b.labels:<{width}}  {b.help}" for b in BINDINGS if b.where is where)
+    return lines
