@@ -21,7 +21,12 @@ class RemoteProtocolError(ProtocolError):
 
 
 class HeaderError(RemoteProtocolError):
-    """A header that is not what its frame needs: not UTF-8, broken JSON, values of a wrong kind."""
+    """A header that is not what its frame needs: not UTF-8, broken JSON, values of a wrong kind.
+
+    ``nonce`` is that of the header, if it was good enough to have one: the refusal is still an answer to it.
+    """
+
+    nonce: str | None = None
 
 
 class UserNameError(RemoteProtocolError):

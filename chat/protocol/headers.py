@@ -105,13 +105,17 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
     nonce = fields.string("nonce")
     if nonce is not None and not _NONCE.fullmatch(nonce):
         raise HeaderError("A nonce is 1 to 64 of the characters A-Z, a-z, 0-9, '_' and '-'.")
-    return ClientHeader(
-        fields.string("to"),
-        fields.string("filename"),
-        nonce,
-        fields.string("fetch"),
-        fields.integer("offset") or 0,
-    )
+    try:
+        return ClientHeader(
+            fields.string("to"),
+            fields.string("filename"),
+            nonce,
+            fields.string("fetch"),
+            fields.integer("offset") or 0,
+        )
+    except HeaderError as problem:
+        problem.nonce = nonce
+        raise
 
 
 def looks_like_json(data: bytes) -> bool:

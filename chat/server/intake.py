@@ -85,7 +85,9 @@ class Intake:
         try:
             header = parse_client_header(data, names_a_file=descriptor.type in ATTACHMENTS)
         except HeaderError as problem:
-            raise refused or FrameRefused(Notice.BAD_HEADER, str(problem)) from None
+            refused = refused or FrameRefused(Notice.BAD_HEADER, str(problem))
+            refused.nonce = problem.nonce
+            raise refused from None
         if refused is not None:
             refused.nonce = header.nonce
             raise refused

@@ -268,6 +268,16 @@ def test_a_nonce_is_plain_and_short(nonce: str, good: bool) -> None:
             message(data)
 
 
+def test_the_nonce_of_a_refused_header_is_known_if_it_is_a_good_one() -> None:
+    with pytest.raises(HeaderError) as refused:
+        message(b'{"to": 7, "nonce": "n-1"}')
+    assert refused.value.nonce == "n-1"
+    for header in (b'{"to": 7}', b'{"to": 7, "nonce": "!"}', b'{"nonce": "n-1"'):
+        with pytest.raises(HeaderError) as refused:
+            message(header)
+        assert refused.value.nonce is None
+
+
 @pytest.mark.parametrize("value", ["-1", "9223372036854775808", "1.0", "1e3", "true", '"1"', "[]"])
 @pytest.mark.parametrize("key", ["offset", "inline", "size"])
 def test_a_number_is_whole_and_fits_63_bits(key: str, value: str) -> None:
