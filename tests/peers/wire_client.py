@@ -213,6 +213,13 @@ class WireClient(Wire):
                 return frames
         raise AssertionError(f"{content!r} did not come within {limit} frames")
 
+    def read_to_end(self) -> list[WireFrame]:
+        """All frames up to the end of the stream."""
+        frames = []
+        while not self.at_end():
+            frames.append(self.read_frame())
+        return frames
+
 
 def encode_header(header: Header) -> bytes:
     """As it travels."""
