@@ -84,11 +84,12 @@ class Delivery:
 
     def post(self, frame: Frame, offer: Frame | None = None) -> None:
         """Give ``frame`` to everyone; with ``offer``, that instead to those who want contents of its size offered."""
-        if offer is not None:
+        if offer is not None or frame.large is not None:
+            # Not the same for all, or not to be had in memory: it can't travel in the batch.
             self.flush()
             size = frame.content_size
             for outbox in self:
-                outbox.put(offer if outbox.wants_offer(size) else frame)
+                outbox.put(offer if offer and outbox.wants_offer(size) else frame)
             return
         for order, pending in self._pending.items():
             if pending.audience:
