@@ -34,11 +34,11 @@ NAMED_KEYS = frozenset(
         "focus-in",
         "focus-out",
         "resize",
-        *(f"f{number}" for number in range(1, 25)),
+        *(f"f{number}" for number in range(1, 64)),
     }
 )
 _NAMED = "|".join(sorted(NAMED_KEYS, key=len, reverse=True))
-_KEY_NAME = re.compile(rf"<(?:(?:{_NAMED})|(?:ctrl-|alt-|shift-)+(?:{_NAMED}|\S))>")
+_KEY_NAME = re.compile(rf"<(?:(?:{_NAMED})|(?:ctrl-|alt-|shift-)+(?:{_NAMED}|[^\x00-\x20]))>")
 
 
 class Where(Enum):
