@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chat.client.commands import Where, parse_line
-from chat.client.display import byte_count, clock_time, harmless, lines_of
+from chat.client.display import clock_time, harmless, lines_of
 from chat.client.events import BadFrame, Joined, Left, Notice, Text, Welcome
 from chat.client.news import (
     Announced,
@@ -30,25 +30,16 @@ from chat.client.outgoing import split_text
 from chat.client.requests import Say
 from chat.client.standard_streams import Line
 from chat.client.transfer_list import State, Transfer
-from chat.protocol.descriptor import MessageType
+from chat.client.wording import (
+    ACTION,
+    KINDS,
+    file_and_size,
+    leave_reason,
+    people,
+    transfer_line,
+)
 
 FURTHER_LINE = "         | "
-ACTION = "/me "
-
-_KINDS = {
-    MessageType.FILE: "a file",
-    MessageType.IMAGE: "an image",
-    MessageType.VOICE: "a voice message",
-}
-_REASONS = {
-    "quit": "",
-    "disconnected": " (connection lost)",
-    "timed-out": " (timed out)",
-    "too-slow": " (too slow)",
-    "kicked": " (was told to leave)",
-    "replaced": " (came in from elsewhere)",
-    "server-stopping": " (the server stops)",
-}
 
 
 def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
@@ -138,11 +129,10 @@ class PlainFace:
 
     def _announced(self, news: Announced) -> list[str]:
         attachment, transfer = news.attachment, news.transfer
-        what = _KINDS[attachment.kind]
+        what = KINDS[attachment.kind]
         if attachment.to is not None:
             what += f" to {harmless(attachment.to)}"
-        name = f"{harmless(attachment.filename)} ({byte_count(attachment.size)})"
-        line = f"{harmless(attachment.sender)} sent {what}: {name}"
+        line = f"{harmless(attachment.sender)} sent {what}: {file_and_size(attachment)}"
         if transfer is not None:
             line += f", number {transfer.number}"
             if transfer.path is not None:
@@ -184,8 +174,7 @@ def _joined(news: Joined) -> list[str]:
 
 
 def _left(news: Left) -> list[str]:
-    reason = _REASONS.get(news.reason or "quit", f" ({harmless(news.reason or '')})")
-    return [_line(news.timestamp, f"{harmless(news.username)} left{reason}")]
+    return [_line(news.timestamp, f"{harmless(news.username)} left{leave_reason(news.reason)}")]
 
 
 def _notice(news: Notice) -> list[str]:
@@ -197,34 +186,14 @@ def _notice(news: Notice) -> list[str]:
 
 
 def _people(news: People) -> list[str]:
-    names = ", ".join(sorted((harmless(user) for user in news.users), key=str.casefold))
-    count = f"{len(news.users)} in the room" if news.complete else "seen in the room so far"
-    return [_line(_now(), f"{count}: {names}")]
+    count = len(news.users) if news.complete else None
+    return [_line(_now(), people(news.users, count))]
 
 
 def _transfers(news: Transfers) -> list[str]:
     if not news.transfers:
         return [_line(_now(), "no attachments yet")]
-    return [_line(_now(), "attachments:"), *(FURTHER_LINE + _entry(t) for t in news.transfers)]
-
-
-def _entry(transfer: Transfer) -> str:
-    way = "to" if transfer.outgoing else "from"
-    peer = harmless(transfer.peer) if transfer.peer is not None else "everyone"
-    what = f"{transfer.number}. {harmless(transfer.filename)} {way} {peer}"
-    return f"{what}, {byte_count(transfer.size)}: {_progress(transfer)}"
-
-
-def _progress(transfer: Transfer) -> str:
-    if transfer.state is State.RUNNING:
-        percent = 100 * transfer.done // transfer.size if transfer.size else 0
-        return f"{percent} %"
-    if transfer.state is State.OFFERED:
-        return f"on the server, /get {transfer.number} fetches it"
-    if transfer.state is State.FAILED:
-        return f"failed, {harmless(transfer.problem or 'it could not be saved')}"
-    if transfer.state is State.DONE and transfer.path is not None:
-        return f"saved as {harmless(str(transfer.path))}"
-    return {State.WAITING: "waiting", State.DONE: "sent", State.CANCELLED: "cancelled"}[
-        transfer.state
+    return [
+        _line(_now(), "attachments:"),
+        *(FURTHER_LINE + transfer_line(t) for t in news.transfers),
     ]
