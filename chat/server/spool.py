@@ -21,13 +21,15 @@ from chat.framing import MIN_RATE
 
 log = logging.getLogger(__name__)
 
-# One user may hold this part of the space.
+# One user may hold this part of the space, and of the files.
 _SHARE = 4
 # Each file is an open descriptor.
 MAX_FILES = 512
 # An upload that is slower than MIN_RATE after so many seconds gives way when its space is needed.
 _GRACE = 5.0
 _PATIENCE = _GRACE + 2.0
+
+_FULL = "The server has no space left for it."
 
 
 class NoSpaceError(Exception):
@@ -65,13 +67,15 @@ class SpooledFile:
         """Write, in a thread since it may wait for the disk. Raises NoSpaceError."""
         task = gevent.get_hub().threadpool.spawn(_write_all, self._file.fileno(), data)
         try:
-            task.get()
-        except OSError as problem:
+            problem = task.get()
+        except BaseException:
+            # This greenlet was ended, and lets go of the file; the thread must not write to what is opened next.
+            self.hold()
+            task.rawlink(lambda task: self.release())
+            raise
+        if problem is not None:
             log.warning("cannot write to %s: %s", self._spool.directory, problem.strerror)
-            raise NoSpaceError("The server has no space left for it.") from None
-        finally:
-            # Whoever ends this greenlet closes the file, and the thread must not write to what is opened next.
-            task.wait()
+            raise NoSpaceError(_FULL)
         self.received += len(data)
 
     @property
@@ -97,7 +101,8 @@ class Spool:
         self.max_files = max_files
         self.used = 0
         self.make_room: Callable[[Hashable | None], bool] = lambda owner: False
-        self._used_by: Counter[Hashable] = Counter()
+        self._used_by: Counter[Hashable] = Counter()  # bytes
+        self._files_of: Counter[Hashable] = Counter()
         self._files: set[SpooledFile] = set()
         self._given_back = Event()
 
@@ -114,41 +119,55 @@ class Spool:
         share = self.max_size // _SHARE
         if size > share:
             raise NoSpaceError(f"The server keeps at most {share} bytes for one user.")
-        while self._used_by[owner] + size > share:
-            if not self.make_room(owner):
-                raise NoSpaceError(
-                    "Too much of yours is on its way; try again when it has arrived."
-                )
         deadline = time.monotonic() + _PATIENCE
-        while not self._fits(size):
-            if not self.make_room(None) and not self._displace_slow(deadline):
-                raise NoSpaceError("The server has no space left for it.")
-        return self._open(owner, size, give_up)
+        # What fitted before a wait may not do so after it: both are looked at again.
+        while True:
+            if self._exceeds_share(owner, size):
+                if not self.make_room(owner):
+                    raise NoSpaceError(
+                        "Too much of yours is on its way; try again when it has arrived."
+                    )
+            elif self._fits(size):
+                return self._open(owner, size, give_up)
+            elif not self.make_room(None) and not self._displace_slow(deadline):
+                raise NoSpaceError(_FULL)
 
     def give_back(self, file: SpooledFile) -> None:
         """Nobody holds ``file`` any more."""
         self._files.discard(file)
         self.used -= file.size
         self._used_by[file.owner] -= file.size
-        if not self._used_by[file.owner]:
-            del self._used_by[file.owner]
+        self._files_of[file.owner] -= 1
+        if not self._files_of[file.owner]:
+            del self._used_by[file.owner], self._files_of[file.owner]
         self._given_back.set()
+
+    def _exceeds_share(self, owner: Hashable, size: int) -> bool:
+        return (
+            self._used_by[owner] + size > self.max_size // _SHARE
+            or self._files_of[owner] >= self.max_files // _SHARE
+        )
 
     def _fits(self, size: int) -> bool:
         if self.used + size > self.max_size or len(self._files) >= self.max_files:
             return False
         promised = sum(file.size - file.received for file in self._files)
-        return shutil.disk_usage(self.directory).free - promised >= size
+        try:
+            return shutil.disk_usage(self.directory).free - promised >= size
+        except OSError as problem:
+            log.warning("cannot look at %s: %s", self.directory, problem.strerror)
+            raise NoSpaceError(_FULL) from None
 
     def _open(self, owner: Hashable, size: int, give_up: Callable[[], object]) -> SpooledFile:
         try:
             file = SpooledFile(self, owner, size, give_up)
         except OSError as problem:
             log.warning("cannot make a file in %s: %s", self.directory, problem.strerror)
-            raise NoSpaceError("The server has no space left for it.") from None
+            raise NoSpaceError(_FULL) from None
         self._files.add(file)
         self.used += size
         self._used_by[owner] += size
+        self._files_of[owner] += 1
         return file
 
     def _displace_slow(self, deadline: float) -> bool:
@@ -165,6 +184,11 @@ class Spool:
         return True
 
 
-def _write_all(fd: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
+def _write_all(fd: int, data: memoryview) -> OSError | None:
+    """What went wrong is returned: of what is raised in its threads, gevent prints a traceback."""
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError as problem:
+        return problem
+    return None
