@@ -13,6 +13,8 @@ from chat.server.spool import Spool, SpooledFile
 MAX_AGE = 24 * 3600.0
 # Small contents are offered to those who ask for it, and are not worth a file.
 MAX_MEMORY = 64 * 1024 * 1024
+# What an offer costs beside its content; contents of a byte would else be kept without bound.
+_OVERHEAD = 1024
 
 
 class Offer(NamedTuple):
@@ -64,7 +66,7 @@ class Shelf:
         if isinstance(content, SpooledFile):
             content.hold()
         else:
-            self._in_memory += offer.size
+            self._in_memory += offer.size + _OVERHEAD
             self._trim_memory()
         return offer.id
 
@@ -92,7 +94,7 @@ class Shelf:
         if isinstance(offer.content, SpooledFile):
             offer.content.release()
         else:
-            self._in_memory -= offer.size
+            self._in_memory -= offer.size + _OVERHEAD
 
     def _drop_oldest(self, owner: Hashable | None) -> bool:
         """Give back the space of the oldest content that nobody is being sent, of ``owner`` or of anyone."""
@@ -106,8 +108,6 @@ class Shelf:
         return False
 
     def _trim_memory(self) -> None:
-        for offer in list(self._offers.values()):
-            if self._in_memory <= MAX_MEMORY:
-                return
-            if isinstance(offer.content, bytes):
-                self._drop(offer)
+        while self._in_memory > MAX_MEMORY:
+            in_memory = (o for o in self._offers.values() if isinstance(o.content, bytes))
+            self._drop(next(in_memory))
