@@ -93,6 +93,7 @@ class Campaign:
             raise
         self._suspects: deque[Stream] = deque(maxlen=4 * _AT_ONCE)
         self._problems: list[str] = []
+        self._pool = Pool(_AT_ONCE)
 
     @property
     def messages(self) -> int:
@@ -103,6 +104,7 @@ class Campaign:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._pool.kill()
         self._host.close()
         self._pair.close()
         self.server.end()
@@ -118,7 +120,12 @@ class Campaign:
             self._throw_all(streams, told)
             self._fill_spool()
             after = self._settled_footprint(before)
+            self._host.make_offer()
+            self._host.fetch_offer()
             self._pair.finish()
+            assert self._pair.users == {"big", "original", "host"}, (
+                f"who is here: {self._pair.users}"
+            )
             self._check()
             self._host.close()
             self._pair.close()
@@ -131,37 +138,24 @@ class Campaign:
         return after
 
     def _throw_all(self, streams: Iterable[Stream], told: Callable[[int], object]) -> None:
-        pool = Pool(_AT_ONCE)
         for count, stream in enumerate(streams, 1):
             if count % _OFFER_EVERY == 1:
                 self._host.make_offer()
             self._suspects.append(stream)
-            pool.spawn(self._throw, stream, self._host.session, self._host.offer)
+            self._pool.spawn(self._throw, stream, self._host.session, self._host.offer)
             told(count)
             self._check()
-        pool.join()
+        self._pool.join()
         self._check()
 
     def _throw(self, stream: Stream, session: str, offer: str) -> None:
-        with Wire(self.server.address, timeout=_PATIENCE) as wire:
-            reader = gevent.spawn(_read_out, wire) if stream.end is End.READ_OUT else None
-            try:
-                for piece in stream.pieces(session, offer):
-                    wire.send_bytes(piece)
-                    gevent.sleep(0)
-                if stream.end is End.READ_OUT:
-                    wire.finish()
-            except ConnectionError:
-                pass  # the server has heard enough
-            except OSError as problem:
-                if reader is None or not reader.ready():
-                    self._problems.append(
-                        f"stream {stream.index}: sending to the server: {problem}"
-                    )
-            if reader is not None and reader.get():
-                self._problems.append(f"stream {stream.index}: {reader.get()}")
-            if stream.end is End.RESET:
-                wire.reset()
+        try:
+            with Wire(self.server.address, timeout=_PATIENCE) as wire:
+                problem = _send(wire, stream, session, offer)
+        except OSError as error:
+            problem = f"connecting: {error}"
+        if problem is not None:
+            self._problems.append(f"stream {stream.index}: {problem}")
 
     def _check(self) -> None:
         self._pair.check()
@@ -196,6 +190,33 @@ class Campaign:
         return found
 
 
+def _send(wire: Wire, stream: Stream, session: str, offer: str) -> str | None:
+    """Send ``stream`` and end it as it says; what is wrong with what the server did, if anything."""
+    reader = gevent.spawn(_read_out, wire) if stream.end is End.READ_OUT else None
+    try:
+        whole = _send_pieces(wire, stream.pieces(session, offer))
+    except TimeoutError:
+        return f"the server took nothing for {_PATIENCE} s"
+    if reader is not None:
+        if whole:
+            wire.finish()
+        return reader.get()
+    if stream.end is End.RESET:
+        wire.reset()
+    return None
+
+
+def _send_pieces(wire: Wire, pieces: Iterable[bytes]) -> bool:
+    """Whether all could be sent; a server that has heard enough closes before."""
+    for piece in pieces:
+        try:
+            wire.send_bytes(piece)
+        except ConnectionError:
+            return False
+        gevent.sleep(0)
+    return True
+
+
 def _read_out(wire: Wire) -> str | None:
     """Read to the end, or as much as is worth it; what is wrong, if anything."""
     read = 0
@@ -205,19 +226,24 @@ def _read_out(wire: Wire) -> str | None:
             if not data:
                 return None
             read += len(data)
-    except ConnectionError:
-        return None
     except TimeoutError:
         return f"the server kept the connection open for {_PATIENCE} s after its end"
+    except OSError:
+        return None  # reset, since the server had not heard all that was sent
     return None
 
 
 def narrow(failure: FuzzFailure) -> Stream | None:
     """The one of its suspects that alone brings about a failure, if there is such a one."""
-    for stream in reversed(failure.suspects):
-        with Campaign() as campaign:
-            try:
-                campaign.run([stream])
-            except FuzzFailure:
-                return stream
-    return None
+    if _fails([]):
+        return None  # no stream is needed for it
+    return next((stream for stream in reversed(failure.suspects) if _fails([stream])), None)
+
+
+def _fails(streams: Iterable[Stream]) -> bool:
+    with Campaign() as campaign:
+        try:
+            campaign.run(streams)
+        except FuzzFailure:
+            return True
+        return False

@@ -8,12 +8,14 @@ import gevent
 from gevent.event import Event
 
 from chat.protocol.descriptor import ByteOrder
-from tests.peers.original_client import LOGIN, UTF8, OriginalClient
+from tests.peers.original_client import FILE, IMAGE, LOGIN, LOGOUT, UTF8, VOICE, OriginalClient
 from tests.peers.wire import Address
-from tests.peers.wire_client import WireClient
+from tests.peers.wire_client import WireClient, WireFrame
 
 # What a witness may die of; anything else is a fault of the fuzzer itself.
 _CAUSES = (AssertionError, OSError, EOFError, ValueError, LookupError)
+_SAID_TO_MEMBERS = {LOGIN, LOGOUT, IMAGE, UTF8, FILE, VOICE}
+_TRANSFERS = 4  # of one session at a time
 _PATIENCE = 30.0  # seconds
 _PAUSE = 0.005  # seconds between two messages of one of the pair
 
@@ -113,9 +115,9 @@ class Pair:
         self._big = WireClient.joined(address, "big", inline=4096, timeout=_PATIENCE)
         self._original = OriginalClient(address, "original", timeout=_PATIENCE)
         # So that both hear all that either says.
-        self._big.expect_joined("original")
+        self._observer = Observer(self._big.welcome["users"])
+        self._observer.observe(self._big.expect_joined("original"))
         self._original.expect(LOGIN, "original")
-        self._big_checks = HeaderChecks()
         self._witnesses = (
             Witness("big", self._big.say, self._hear_big, self.NAMES),
             Witness("original", self._original.say, self._hear_original, self.NAMES),
@@ -124,6 +126,11 @@ class Pair:
     @property
     def said(self) -> int:
         return sum(witness.said for witness in self._witnesses)
+
+    @property
+    def users(self) -> set[str]:
+        """Who is in the room, as one of the pair was told."""
+        return self._observer.users
 
     def check(self) -> None:
         """Raises what went wrong so far."""
@@ -151,7 +158,7 @@ class Pair:
 
     def _hear_big(self) -> tuple[str, str] | None:
         frame = self._big.read_frame()
-        self._big_checks.check(frame.type, frame.header)
+        self._observer.observe(frame)
         if frame.type != UTF8 or "to" in frame.header:
             return None
         return frame.header["from"], frame.text
@@ -161,19 +168,28 @@ class Pair:
         return (heard.sender, heard.content.decode()) if heard.type == UTF8 else None
 
 
-class HeaderChecks:
-    """What holds of all that a member hears."""
+class Observer:
+    """What holds of all that a JSON client hears, and whom it knows to be in the room."""
 
-    def __init__(self) -> None:
+    def __init__(self, users: list[str]) -> None:
+        self.users = set(users)
         self._last = ""
 
-    def check(self, type: int, header: dict[str, object]) -> None:
-        assert type in (1, 2, 6, 7, 8, 9), f"a frame of type {type} to a member"
-        timestamp = header["timestamp"]
-        assert isinstance(timestamp, str)
-        assert timestamp.endswith("Z")
+    def observe(self, frame: WireFrame) -> None:
+        """Raises AssertionError for what must not be."""
+        assert frame.type in _SAID_TO_MEMBERS, f"a frame of type {frame.type} to a member"
+        timestamp, sender = frame.header["timestamp"], frame.header["from"]
+        assert timestamp.endswith("Z"), timestamp
         assert timestamp >= self._last, f"time ran backwards: {self._last} to {timestamp}"
         self._last = timestamp
+        if frame.type == LOGIN:
+            assert sender not in self.users, f"{sender} came twice"
+            self.users.add(sender)
+        elif frame.type == LOGOUT:
+            assert sender in self.users, f"{sender} left twice"
+            self.users.remove(sender)
+        else:
+            assert sender in self.users | {"server"}, f"{sender} is not here, but speaks"
 
 
 class Host:
@@ -186,6 +202,7 @@ class Host:
         self._client = WireClient.joined(
             address, "host", inline=4096, order=ByteOrder.LITTLE, timeout=_PATIENCE
         )
+        self._address = address
         self.session: str = self._client.welcome["session"]
         self.offer = ""
         self._offers = 0
@@ -197,8 +214,17 @@ class Host:
         content = bytes(self._SIZES[self._offers % 2])
         self._offers += 1
         self._offered.clear()
-        self._client.send(8, {"nonce": f"offer-{self._offers}", "to": "host"}, content)
+        self._client.send(FILE, {"nonce": f"offer-{self._offers}", "to": "host"}, content)
         assert self._offered.wait(_PATIENCE), "the host was not offered its own content"
+
+    def fetch_offer(self) -> None:
+        """All the transfers that a session may have at a time, each of which gets the content offered last."""
+        size = self._SIZES[(self._offers - 1) % 2]
+        transfers = [self._client.open_transfer(self._address) for _ in range(_TRANSFERS)]
+        for transfer in transfers:
+            with transfer:
+                transfer.send(FILE, {"fetch": self.offer})
+                transfer.expect(FILE, bytes(size), sender="host", id=self.offer)
 
     def check(self) -> None:
         """Raises what it died of, if it did."""
@@ -209,10 +235,10 @@ class Host:
         self._client.close()
 
     def _listen(self) -> None:
-        checks = HeaderChecks()
+        observer = Observer(self._client.welcome["users"])
         while True:
             frame = self._client.read_frame()
-            checks.check(frame.type, frame.header)
+            observer.observe(frame)
             if frame.header.get("nonce") == f"offer-{self._offers}":
                 self.offer = frame.header.get("id", self.offer)
                 self._offered.set()

@@ -5,6 +5,7 @@ Nothing of ``chat`` reads or writes here, so that a fault of its framing cannot 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
@@ -79,7 +80,8 @@ class Wire:
 
     def finish(self) -> None:
         """Say that nothing more comes; what the other side sends can still be read."""
-        self.socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it may have closed first
+            self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         self.socket.close()
