@@ -57,6 +57,7 @@ class Program:
         self._errors = LineWriter(STDERR)
         self._ending: AsyncResult[End] = AsyncResult()
         self._max_text = 64 * 1024
+        self._was_inside = False  # the room
         self._is_quitting = False
         self._is_interactive = (
             is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
@@ -131,6 +132,7 @@ class Program:
             runtime=GEVENT,
         )
         self._max_text = max(connection.limits.max_text, 4)
+        self._was_inside = True
         return connection
 
     def _read_input(self) -> None:
@@ -181,7 +183,7 @@ class Program:
 
     def _status(self, end: End) -> int:
         conversation = self._conversation
-        if end.problem is not None:
+        if end.problem is not None or not self._was_inside:
             return EXIT_FAILED
         if self._is_interactive:
             return EXIT_OK  # whoever sits there has seen what was refused

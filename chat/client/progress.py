@@ -64,6 +64,8 @@ class ProgressBars:
     def _watch(self, transfer: Transfer) -> None:
         if transfer.state is not State.RUNNING:
             self._running.pop(transfer.number, None)
+            if not self._writers:
+                self._draw()  # its bar goes before it is told how it ended
             return
         self._running[transfer.number] = transfer
         if not self._is_drawing:

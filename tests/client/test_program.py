@@ -1,0 +1,146 @@
+"""The program as a process, against servers that do what no real one does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+from chat.protocol.descriptor import MessageType
+from tests.end_to_end.client_process import PATIENCE, ClientProcess, run_client
+from tests.peers.scripted_server import Peer, ScriptedServer
+
+UTF8, FILE = MessageType.UTF8, MessageType.FILE
+
+
+def echo(peer: Peer, name: str) -> str:
+    """Take a text and let it come back; the text."""
+    frame = peer.expect(UTF8)
+    peer.say(UTF8, name, frame.content, nonce=frame.fields["nonce"])
+    return frame.content.decode()
+
+
+def test_progress_of_a_transfer(tmp_path: Path) -> None:
+    """Bars come and go, and never share a line with what is said."""
+    over = threading.Event()
+    (tmp_path / "large.bin").write_bytes(bytes(32 * 1024**2))
+
+    def chat(peer: Peer) -> None:
+        name = peer.welcome()
+        assert echo(peer, name) == "meanwhile"
+        peer.wait_for_end()
+        over.set()
+
+    def transfer(peer: Peer) -> None:
+        peer.let_transfer()
+        over.wait(PATIENCE)  # and not a byte of it is read
+
+    with (
+        ScriptedServer(chat, transfer) as server,
+        ClientProcess(server.address, "bob", "--plain", directory=tmp_path, terminal=True) as bob,
+    ):
+        bob.output.wait_for("you are in the room")
+        bob.type("/file large.bin\n")
+        bob.output.wait_for(r"1\. large\.bin: +\d+%")
+        bob.type("meanwhile\n")
+        bob.output.wait_for(r"^(.*\r)? *\r<[0-9:]+> \[bob\]: meanwhile\r$")
+        bob.type("/transfers\n")
+        bob.output.wait_for(r"1\. large\.bin to everyone, 32 MiB: \d+ %")
+        bob.type("/cancel 1\n")
+        bob.output.wait_for("number 1, large.bin, is cancelled")
+        bob.type("\x04")
+        assert bob.wait() == 0
+        assert "%" not in bob.output.text.rpartition("is cancelled")[2]
+
+
+def test_a_server_that_sends_what_it_should_not(tmp_path: Path) -> None:
+    def chat(peer: Peer) -> None:
+        name = peer.welcome()
+        peer.send(UTF8, b"no header at all", b"lost")
+        peer.say(UTF8, "eve\x1b[2J", b"\xff\x1b[0m", to="\u202ebob")
+        peer.say(FILE, "eve", b"x", filename="../../.bashrc")
+        assert echo(peer, name) == "still here"
+        peer.wait_for_end()
+
+    with (
+        ScriptedServer(chat) as server,
+        ClientProcess(server.address, "bob", directory=tmp_path) as bob,
+    ):
+        bob.output.wait_for("saved as bashrc")
+        bob.type("still here\n")
+        bob.end_input()
+        assert bob.wait() == 0
+        assert "\x1b" not in bob.output.text + bob.errors.text
+        assert "\u202e" not in bob.output.text
+        assert "[bob]: still here" in bob.lines
+        assert bob.errors.text.startswith("chat-client: The server sent what it should not: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["bashrc"]
+
+
+def test_json_from_a_server_that_sends_what_it_should_not(tmp_path: Path) -> None:
+    def chat(peer: Peer) -> None:
+        peer.welcome(motd="\u202eolleh\x9b")
+        peer.send(UTF8, b"{", b"lost")
+        peer.wait_for_end()
+
+    with (
+        ScriptedServer(chat) as server,
+        ClientProcess(server.address, "bob", "--json", directory=tmp_path) as bob,
+    ):
+        bob.output.wait_for("trouble")
+        bob.end_input()
+        assert bob.wait() == 0
+        assert "\u202e" not in bob.output.text
+        welcome, trouble = bob.objects
+        assert welcome["motd"] == "\u202eolleh\x9b"
+        assert trouble["type"] == "trouble"
+
+
+def test_what_was_not_answered_is_said_again_over_the_next_connection(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def first(peer: Peer) -> None:
+        name = peer.welcome()
+        heard.append(echo(peer, name))
+        peer.expect(UTF8)  # "two" arrives, and nobody knows
+        peer.reset()
+
+    def second(peer: Peer) -> None:
+        peer.expect(MessageType.LOGIN)
+        header = {"error": "username-exists", "message": "That name is in use."}
+        peer.send(MessageType.USERNAME_EXISTS, header)
+
+    def third(peer: Peer) -> None:
+        name = peer.welcome()
+        heard.extend(echo(peer, name) for _ in range(2))
+        peer.wait_for_end()
+
+    with ScriptedServer(first, second, third) as server:
+        done = run_client(server.address, "bob", said="one\ntwo\nthree\n", directory=tmp_path)
+    assert heard == ["one", "two", "three"]
+    assert done.returncode == 0
+    assert "That name is in use." in done.stderr
+
+
+def test_a_name_that_is_refused_later_is_the_end(tmp_path: Path) -> None:
+    def first(peer: Peer) -> None:
+        peer.welcome()
+        peer.expect(UTF8)
+        peer.reset()
+
+    def second(peer: Peer) -> None:
+        peer.expect(MessageType.LOGIN)
+        header = {"error": "bad-username", "message": "No bobs any more."}
+        peer.send(MessageType.BAD_USERNAME, header)
+        peer.wait_for_end()
+
+    with ScriptedServer(first, second) as server:
+        done = run_client(
+            server.address, "bob", "--json", said=json_text("one"), directory=tmp_path
+        )
+    assert done.returncode == 1
+    assert done.stderr == "chat-client: No bobs any more.\n"
+
+
+def json_text(text: str) -> str:
+    return json.dumps({"type": "text", "text": text}) + "\n"

@@ -1,0 +1,241 @@
+"""``chat-client`` in pipes, against the real server and the fake of the original one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.client_process import (
+    CLIENT,
+    ENVIRONMENT,
+    PATIENCE,
+    ClientProcess,
+    listening,
+    run_client,
+)
+from tests.peers.original_server import OriginalServer
+
+
+def bodies(output: str) -> list[str]:
+    """The lines of a client's output, without the times."""
+    return [line.partition("> ")[2] for line in output.splitlines()]
+
+
+def test_one_line_from_a_script(address: str, home: Path) -> None:
+    done = run_client(address, "bob", said="hello\n", directory=home)
+    assert done.returncode == 0
+    assert bodies(done.stdout) == ["-- you are in the room as bob", "[bob]: hello"]
+    assert done.stderr == ""
+
+
+def test_two_people_talk(address: str, home: Path) -> None:
+    with ClientProcess(address, "алиса", directory=home) as alice:
+        alice.output.wait_for("you are in the room")
+        with ClientProcess(address, "bob", directory=home) as bob:
+            alice.output.wait_for("bob joined")
+            alice.type("привет 👋🏽\n")
+            bob.output.wait_for("привет 👋🏽")
+            bob.type("مرحبا\n")
+            alice.output.wait_for("مرحبا")
+            bob.end_input()
+            assert bob.wait() == 0
+        alice.output.wait_for("bob left")
+        alice.end_input()
+        assert alice.wait() == 0
+        assert alice.lines == [
+            "-- you are in the room as алиса",
+            "-- bob joined",
+            "[алиса]: привет 👋🏽",
+            "[bob]: مرحبا",
+            "-- bob left",
+        ]
+
+
+def test_lines_of_a_script_are_texts_whatever_they_begin_with(address: str, home: Path) -> None:
+    (home / "secret").write_text("do not send")
+    done = run_client(address, "bob", said="/file secret\n/quit\n//x\n", directory=home)
+    assert done.returncode == 0
+    assert bodies(done.stdout)[1:] == ["[bob]: /file secret", "[bob]: /quit", "[bob]: //x"]
+
+
+def test_commands_of_a_script_that_is_trusted(address: str, home: Path) -> None:
+    with listening(address, "alice", directory=home) as alice:
+        said = "/me waves\n/msg alice psst\n/who\n//etc\n/quit\nnot said\n"
+        done = run_client(address, "bob", "--commands", said=said, directory=home)
+        assert done.returncode == 0
+        alice.output.wait_for("bob left")
+        assert alice.lines[2:] == [
+            "* bob waves",
+            "[bob -> alice]: psst",
+            "[bob]: /etc",
+            "-- bob left",
+        ]
+    assert "-- 2 in the room: alice, bob" in bodies(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("/msg nobody hi\n", "chat-client: Nobody of that name is here."),
+        ("/shout hi\n", "chat-client: There is no command /shout"),
+        ("/file nowhere\n", "chat-client: nowhere: No such file or directory."),
+        ("/get 7\n", "chat-client: There is no attachment number 7."),
+        ("/reply hi\n", "chat-client: Nobody has written to you alone yet."),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_status_1(
+    address: str, home: Path, said: str, sentence: str
+) -> None:
+    with listening(address, "alice", directory=home) as alice:
+        done = run_client(address, "bob", "--commands", said=f"{said}good bye\n", directory=home)
+        alice.output.wait_for("bob left")
+        assert alice.lines[1:] == ["-- bob joined", "[bob]: good bye", "-- bob left"]
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
+
+
+def test_odd_input(address: str, home: Path) -> None:
+    said = b"\n   \ncaf\xe9\r\n\x1b[2Jclear\nno end"
+    done = run_client(address, "bob", said=said, directory=home)
+    assert done.returncode == 0
+    assert bodies(done.stdout)[1:] == [
+        "[bob]: caf\N{REPLACEMENT CHARACTER}",
+        "[bob]: ␛[2Jclear",
+        "[bob]: no end",
+    ]
+
+
+def test_an_overlong_line_is_split_between_characters(address: str, home: Path) -> None:
+    line = "ж" * 100_000
+    done = run_client(address, "bob", said=f"{line}\nshort\n", directory=home)
+    assert done.returncode == 0
+    *pieces, short = [body.removeprefix("[bob]: ") for body in bodies(done.stdout)[1:]]
+    assert short == "short"
+    assert [len(piece.encode()) for piece in pieces] == [65536, 65536, 65536, 3392]
+    assert "".join(pieces) == line
+
+
+def test_many_lines_arrive_in_order_and_are_all_answered(address: str, home: Path) -> None:
+    lines = [f"line {number}" for number in range(230)]  # more than the burst of the server's rate
+    done = run_client(address, "bob", said="".join(f"{line}\n" for line in lines), directory=home)
+    assert done.returncode == 0
+    assert bodies(done.stdout)[1:] == [f"[bob]: {line}" for line in lines]
+
+
+@pytest.mark.parametrize("source", ["file", "device"])
+def test_input_from_what_is_always_ready(address: str, home: Path, source: str) -> None:
+    path = home / "input"
+    path.write_text("from a file\n")
+    with open(path if source == "file" else os.devnull) as stream:
+        done = subprocess.run(
+            [*CLIENT, f"--address={address}", "--username=bob"],
+            cwd=home,
+            env=ENVIRONMENT,
+            stdin=stream,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert bodies(done.stdout)[1:] == (["[bob]: from a file"] if source == "file" else [])
+
+
+def test_closed_streams(address: str, home: Path) -> None:
+    command = " ".join([*CLIENT, f"--address={address}", "--username=bob"])
+    done = subprocess.run(
+        ["sh", "-c", f"{command} <&- >&- 2>&-"],
+        cwd=home,
+        env=ENVIRONMENT,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0
+
+
+def test_an_output_that_nobody_reads_any_more_ends_quietly(address: str, home: Path) -> None:
+    with subprocess.Popen(
+        [*CLIENT, f"--address={address}", "--username=bob"],
+        cwd=home,
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as bob:
+        assert bob.stdin is not None
+        assert bob.stdout is not None
+        assert bob.stderr is not None
+        assert b"you are in the room" in bob.stdout.readline()
+        bob.stdout.close()  # as head -1 does
+        bob.stdin.write(b"anyone?\n")
+        bob.stdin.flush()
+        assert bob.stderr.read() == b""
+        assert bob.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_quietly(address: str, home: Path, number: signal.Signals) -> None:
+    with listening(address, "alice", directory=home) as alice:
+        with ClientProcess(address, "bob", directory=home) as bob:
+            bob.output.wait_for("you are in the room")
+            bob.send_signal(number)
+            assert bob.wait() == 0
+            assert bob.errors.text == ""
+        alice.output.wait_for("bob left$")  # said good-bye
+
+
+def test_nobody_there(home: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        host, port = unused.getsockname()
+        done = run_client(f"{host}:{port}", "bob", said="hello\n", directory=home)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("chat-client: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["alice", "two words", "server"])
+def test_a_name_that_cannot_be_had(address: str, home: Path, name: str) -> None:
+    with listening(address, "alice", directory=home):
+        done = run_client(address, name, said="hello\n", directory=home)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("chat-client: ")
+    assert done.stderr.count("\n") == 1
+
+
+class TestWithAnOriginalServer:
+    def test_talking(self, home: Path) -> None:
+        with OriginalServer() as server:
+            done = run_client(server.address, "bob", said="hello\n", directory=home)
+        assert done.returncode == 0
+        assert [(each.sender, each.content) for each in server.received] == [("bob", b"hello")]
+        assert "[bob]: hello" in bodies(done.stdout)
+
+    def test_files(self, home: Path) -> None:
+        (home / "small").write_bytes(b"x" * 10_000)
+        (home / "large").write_bytes(b"x" * 20_000)
+        with OriginalServer() as server:
+            done = run_client(
+                server.address,
+                "bob",
+                "--commands",
+                said="/file small\n/file large\n/voice small\n/msg bob psst\n/me waves\n",
+                directory=home,
+            )
+        assert done.returncode == 1
+        assert [(each.filename, len(each.content)) for each in server.received] == [
+            (b"small", 10_000),
+            (None, 10_000),
+            (None, 9),
+        ]
+        large, private = done.stderr.splitlines()
+        assert "20000 bytes" in large
+        assert "private" in private
