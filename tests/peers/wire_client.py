@@ -106,6 +106,7 @@ class WireClient(Wire):
     def open_transfer(self, address: Address) -> WireClient:
         """A transfer connection of this client's session."""
         transfer = WireClient(address, order=self.order, timeout=self.timeout)
+        transfer.name = self.name
         reply = transfer.try_login({"session": self.welcome["session"]})
         assert reply == (MessageType.LOGIN, {}, b""), f"the transfer was refused: {reply}"
         return transfer
