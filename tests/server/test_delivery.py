@@ -425,7 +425,7 @@ def test_one_who_was_failed_earlier_in_the_same_flush_is_given_nothing(delivery:
     first = listener(delivery, "first", limits=limits)
     largest = listener(delivery, "largest", limits=limits)
     first.transport.room = largest.transport.room = 0
-    delivery.put(largest.outbox, text("y" * 84))
+    delivery.put(largest.outbox, text("y" * 100))
     delivery.post(text("x" * 84))
 
     delivery.flush()
