@@ -66,10 +66,8 @@ import sys
 
 from chat import __version__
 from chat.client.commands import Where, help_lines
-from chat.client.settings import Settings, read_settings
+from chat.client.settings import PROGRAM, Settings, read_settings
 from chat.command_line import EXIT_FAILED, EXIT_USAGE, UsageError, parse_options, report
-
-PROGRAM = "chat-client"
 
 
 def usage() -> str:

@@ -58,10 +58,12 @@ class Command:
 def parse_line(line: str, where: Where) -> Request:
     """The request in a line of input: a command, or a text to everyone.
 
-    ``//`` starts a text with a slash. Raises RequestError; an unknown command never becomes a text.
+    ``//`` starts a text with a slash. Raises RequestError; an unknown command never becomes a text. Blanks before a
+    slash don't count: what was meant for one user must not be said to all because of a slip.
     """
-    if not line.startswith("/"):
+    if not line.lstrip().startswith("/"):
         return Say(line)
+    line = line.lstrip()
     if line.startswith("//"):
         return Say(line[1:])
     name, _, rest = line[1:].partition(" ")

@@ -158,8 +158,11 @@ class Conversation:
         self._downloads.get(request.number, self._connected(), tag)
 
     def _cancel(self, request: Cancel, tag: Tag) -> None:
-        self.transfers[request.number].cancel()
+        transfer = self.transfers[request.number]
+        transfer.cancel()
         self._tell_done(tag)
+        if transfer.has_ended:  # it had not begun; else it is told once it has stopped
+            self._tell_transfer(transfer)
 
     def _list_transfers(self, request: ListTransfers, tag: Tag) -> None:
         self._face.show(Transfers(self.transfers.all(), tag))

@@ -98,8 +98,9 @@ class Downloads:
     def _fetch_in_turn(self, transfer: Transfer, connection: Connection) -> None:
         with self._turns:
             self._waiting -= 1
-            if not transfer.has_ended:  # it may have been cancelled while it waited
-                self._fetch(transfer, connection)
+            if transfer.state is not State.WAITING:
+                return  # cancelled meanwhile, and maybe asked for again
+            self._fetch(transfer, connection)
         self._tell(transfer)
 
     def _fetch(self, transfer: Transfer, connection: Connection) -> None:

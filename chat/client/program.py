@@ -21,12 +21,17 @@ from chat.client.keeper import GaveUp, Keeper
 from chat.client.news import Asked, Face
 from chat.client.progress import ProgressBars
 from chat.client.requests import RequestError
-from chat.client.settings import Mode, Settings
-from chat.client.standard_streams import Line, LineReader, LineWriter, OutputClosed, is_terminal
+from chat.client.settings import PROGRAM, Mode, Settings
+from chat.client.standard_streams import (
+    Line,
+    LineReader,
+    LineWriter,
+    OutputClosed,
+    OutputFailed,
+    is_terminal,
+)
 from chat.command_line import EXIT_FAILED, EXIT_OK
 from chat.protocol.notices import Refusal
-
-PROGRAM = "chat-client"
 
 STDIN, STDOUT, STDERR = range(3)
 # Seconds that a server may take to answer the next of what it was sent, once the input has ended.
@@ -79,7 +84,9 @@ class Program:
         if not sys.flags.dev_mode:
             gevent.get_hub().exception_stream = None  # a fault is told in one line
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            gevent.signal_handler(number, self._end, End(unfinished=True))
+            # nohup and the shell's & have some ignored, and mean it.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                gevent.signal_handler(number, self._end, End(unfinished=True))
         life = self._spawn(self._live)
         end = self._ending.get()
         assert end is not None
@@ -204,6 +211,8 @@ class Program:
     def _tell(self, lines: list[str]) -> None:
         try:
             self._output.write(lines)
+        except OutputFailed as problem:
+            self._end(End(f"The output can't be written: {problem}.", unfinished=True))
         except OutputClosed:
             self._end(End(unfinished=True))
 

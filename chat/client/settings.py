@@ -13,6 +13,8 @@ from typing import Literal
 from chat.address import Address, parse_address
 from chat.command_line import UsageError, parse_size
 
+PROGRAM = "chat-client"
+
 ByteOrderChoice = Literal["auto", "little", "big"]
 _BYTE_ORDERS: dict[str, ByteOrderChoice] = {"auto": "auto", "little": "little", "big": "big"}
 

@@ -22,7 +22,11 @@ _WRITE_SIZE = select.PIPE_BUF
 
 
 class OutputClosed(Exception):
-    """Nobody reads our output any more, as after ``| head -1``; or it can't be written (a full disk)."""
+    """Nobody reads our output any more, as after ``| head -1``."""
+
+
+class OutputFailed(OutputClosed):
+    """It can't be written; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class LineWriter:
         self._around = around
 
     def write(self, lines: list[str]) -> None:
-        """Wait until all are written. Raises OutputClosed."""
+        """Wait until all are written. Raises OutputClosed, OutputFailed."""
         self.write_text("".join(line + "\n" for line in lines))
 
     def write_text(self, text: str) -> None:
@@ -128,8 +132,10 @@ class LineWriter:
             except BlockingIOError:
                 gevent.sleep(0.01)
                 continue
-            except OSError as problem:
-                raise OutputClosed(problem.strerror) from None
+            except (BrokenPipeError, ConnectionResetError):
+                raise OutputClosed from None
+            except OSError as problem:  # a full disk, a terminal that is gone
+                raise OutputFailed(problem.strerror) from None
             view = view[written:]
 
 

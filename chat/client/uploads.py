@@ -68,10 +68,11 @@ class Uploads:
         self, transfer: Transfer, path: Path, is_directory: bool, connection: Connection
     ) -> None:
         with self._turns:
-            if not transfer.has_ended:  # it may have been cancelled while it waited
-                transfer.state = State.RUNNING
-                self._tell(transfer)
-                self._send(transfer, path, is_directory, connection)
+            if transfer.state is not State.WAITING:
+                return  # cancelled meanwhile
+            transfer.state = State.RUNNING
+            self._tell(transfer)
+            self._send(transfer, path, is_directory, connection)
         self._tell(transfer)
 
     def _send(

@@ -32,6 +32,7 @@ IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
         ("/MSG bob  see  you ", Say("see  you", "bob")),
         ("/msg боб /quit", Say("/quit", "боб")),
         ("/msg bob one\ntwo", Say("one\ntwo", "bob")),
+        (" /msg bob psst", Say("psst", "bob")),
         ("/reply fine", Reply("fine")),
         ("/me waves", Say("/me waves")),
         ("/file a.txt", SendFile("a.txt")),

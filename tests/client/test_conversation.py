@@ -229,6 +229,18 @@ def test_cancelling_is_no_failure_but_is_told(room: Room, tmp_path: Path) -> Non
     assert outcomes == [Done("c"), Failed("cancelled", "It was cancelled.", "f")]
 
 
+def test_one_that_waits_is_cancelled_at_once(room: Room, tmp_path: Path) -> None:
+    room.connection.transfers_wait.clear()
+    for tag in "abc":
+        room.do(file_of(200, tmp_path), tag=tag)
+    room.do(Cancel(3))
+    assert room.audience.of(Failed) == [Failed("cancelled", "It was cancelled.", "c")]
+    room.connection.transfers_wait.set()
+    run_until_idle()
+    assert room.audience.of(Done) == [Done("a"), Done("b")]
+    assert len(room.audience.of(Failed)) == 1
+
+
 def test_a_missing_file(room: Room) -> None:
     room.do(SendFile("/nowhere/at/all"), tag="f")
     assert room.audience.of(Failed)[0].tag == "f"

@@ -156,7 +156,19 @@ def test_one_that_waits_is_cancelled_and_never_begun(desk: Desk) -> None:
     desk.connection.transfers_wait.set()
     run_until_idle()
     assert desk.connection.fetched == ["a", "b"]
-    assert (3, State.CANCELLED) in desk.told
+    assert 3 not in [number for number, _ in desk.told]  # who cancelled it tells
+
+
+def test_one_that_was_cancelled_while_it_waited_is_fetched_once_when_asked_for(desk: Desk) -> None:
+    desk.connection.transfers_wait.clear()
+    for name in "abc":
+        desk.take(offer=name)
+    run_until_idle()
+    desk.transfers[3].cancel()
+    desk.get(3)
+    desk.connection.transfers_wait.set()
+    run_until_idle()
+    assert desk.connection.fetched == ["a", "b", "c"]
 
 
 def test_what_cannot_be_fetched(desk: Desk) -> None:

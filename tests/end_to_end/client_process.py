@@ -16,9 +16,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
@@ -78,11 +79,19 @@ class Collector:
 class ClientProcess:
     """A running ``chat-client``; ``with`` sees to it that it is gone afterwards.
 
-    ``terminal``: it has one, as a person's does, for all of its streams.
+    ``terminal``: it has one, as a person's does, for all of its streams. ``source``: where its input comes from, if
+    the test does not type it. ``ignore``: a signal that it starts with ignored.
     """
 
     def __init__(
-        self, address: str, name: str, *options: str, directory: Path, terminal: bool = False
+        self,
+        address: str,
+        name: str,
+        *options: str,
+        directory: Path,
+        terminal: bool = False,
+        source: IO[bytes] | None = None,
+        ignore: signal.Signals | None = None,
     ) -> None:
         command = [*CLIENT, f"--address={address}", f"--username={name}", *options]
         self._near: int | None = None
@@ -106,9 +115,12 @@ class ClientProcess:
                 command,
                 cwd=directory,
                 env=ENVIRONMENT,
-                stdin=subprocess.PIPE,
+                stdin=subprocess.PIPE if source is None else source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                preexec_fn=None
+                if ignore is None
+                else partial(signal.signal, ignore, signal.SIG_IGN),
             )
             assert self.process.stdout is not None
             assert self.process.stderr is not None
@@ -208,8 +220,16 @@ def run_client(
 
 
 @contextmanager
-def listening(address: str, name: str, *options: str, directory: Path) -> Iterator[ClientProcess]:
+def listening(
+    address: str,
+    name: str,
+    *options: str,
+    directory: Path,
+    ignore: signal.Signals | None = None,
+) -> Iterator[ClientProcess]:
     """A client that is in the room and only listens."""
-    with ClientProcess(address, name, "--listen", *options, directory=directory) as client:
+    with ClientProcess(
+        address, name, "--listen", *options, directory=directory, ignore=ignore
+    ) as client:
         client.output.wait_for("you are in the room")
         yield client

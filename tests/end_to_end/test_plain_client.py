@@ -179,6 +179,32 @@ def test_an_output_that_nobody_reads_any_more_ends_quietly(address: str, home: P
         assert bob.wait(PATIENCE) == 0
 
 
+def test_an_output_that_cannot_be_written_is_told(address: str, home: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*CLIENT, f"--address={address}", "--username=bob"],
+            cwd=home,
+            env=ENVIRONMENT,
+            input=b"hello\n",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"chat-client: The output can't be written: No space left on device.\n"
+
+
+def test_a_signal_that_is_ignored_stays_so(address: str, home: Path) -> None:
+    """As under nohup."""
+    with listening(address, "alice", "--plain", directory=home, ignore=signal.SIGHUP) as alice:
+        alice.send_signal(signal.SIGHUP)
+        assert run_client(address, "bob", said="hello\n", directory=home).returncode == 0
+        alice.output.wait_for("hello")
+        alice.send_signal(signal.SIGTERM)
+        assert alice.wait() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_it_quietly(address: str, home: Path, number: signal.Signals) -> None:
     with listening(address, "alice", directory=home) as alice:
