@@ -67,7 +67,6 @@ def connect(
         max_save=max_save,
     )
     try:
-        link.set_deadline(timeout)
         connection.await_welcome()
         link.set_deadline(None)
     except BaseException as error:

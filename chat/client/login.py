@@ -38,6 +38,10 @@ class LoggedIn(NamedTuple):
     original: bool
 
 
+class _Original(ConnectError):
+    """The server read a big-endian login as a frame of a type that it does not know."""
+
+
 def log_in(
     runtime: Runtime,
     address: Address,
@@ -47,22 +51,25 @@ def log_in(
     inline: int,
     timeout: float,
 ) -> LoggedIn:
-    """Connect and log in within ``timeout`` seconds. Raises ConnectError, LoginRefused."""
+    """Connect and log in within ``timeout`` seconds, which is still the deadline of the link's reader.
+
+    Raises ConnectError, LoginRefused.
+    """
     deadline = time.monotonic() + timeout
     if byte_order != "little":
         header = _encode(LoginHeader(username, inline=inline, is_json=True))
-        link = _ask(runtime, address, ByteOrder.BIG, header, deadline)
-        if link is not None:
+        try:
+            link = _ask(runtime, address, ByteOrder.BIG, header, deadline)
+        except _Original:
+            if byte_order == "big":
+                raise
+        else:
             return LoggedIn(link, original=False)
-        if byte_order == "big":
-            raise LoginRefused("bad-login", "The server does not speak big-endian.")
     raw_header = _encode(username)
     if looks_like_json(raw_header):
         # A server that knows the JSON form would take it for that.
         raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must not start with '{'.")
     link = _ask(runtime, address, ByteOrder.LITTLE, raw_header, deadline)
-    if link is None:
-        raise ConnectError(f"{address} does not speak the chat protocol.")
     return LoggedIn(link, original=True)
 
 
@@ -70,8 +77,7 @@ def open_transfer(runtime: Runtime, address: Address, session: str, timeout: flo
     """A connection for transfers of a session. Raises ConnectError, LoginRefused."""
     header = _encode(LoginHeader("", session=session, is_json=True))
     link = _ask(runtime, address, ByteOrder.BIG, header, time.monotonic() + timeout)
-    if link is None:
-        raise ConnectError(f"{address} does not speak the chat protocol.")
+    link.set_deadline(None)
     return link
 
 
@@ -87,8 +93,8 @@ def _encode(login: LoginHeader | str) -> bytes:
 
 def _ask(
     runtime: Runtime, address: Address, order: ByteOrder, header: bytes, deadline: float
-) -> Link | None:
-    """Send a login and read the reply: a link that is in, or None if the original found the wrong byte order."""
+) -> Link:
+    """Send a login and read the reply."""
     link = open_link(runtime, address, order, max(deadline - time.monotonic(), 0.001))
     try:
         link.reader.deadline = deadline
@@ -98,13 +104,11 @@ def _ask(
             raise ConnectError(f"{address} closed the connection without an answer to the login.")
         if order is ByteOrder.BIG:
             if reply.type == _REFUSED_BY_ORIGINAL:
-                link.close()
-                return None
+                raise _Original(f"{address} is an original server, which knows no big-endian.")
             _judge(address, reply, _read_rest(link, reply))
         else:
             # A raw reply is 16 bytes and nothing more, whatever the original leaves in them.
             _judge(address, reply, b"")
-        link.reader.deadline = None
         return link
     except DeadlineExceeded:
         link.close()

@@ -7,12 +7,18 @@ whether saying it twice is worse than not at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple, TypeAlias
 
 from chat.address import Address
 from chat.client.cancellation import Cancellation, Turns
-from chat.client.errors import ConnectError, LoginRefused, TransferFailed, explain
+from chat.client.errors import (
+    ConnectError,
+    LoginRefused,
+    TransferCancelled,
+    TransferFailed,
+    explain,
+)
 from chat.client.events import Attachment
 from chat.client.link import Link
 from chat.client.login import open_transfer
@@ -34,9 +40,8 @@ Progress: TypeAlias = Callable[[int, int], object]  # bytes done, bytes in all
 MAX_TRANSFERS = 4  # at a time, for one session: the server allows no more
 ANSWER_TIMEOUT = 120.0  # seconds for the answer to a request, or to an upload that is complete
 _MAX_NOTICE = 64 * 1024  # bytes
-# A download is tried again after these pauses (seconds), from the first one again whenever it got any further.
+# What failed is tried again after these pauses (seconds), a download from the first one whenever it got any further.
 _PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-# The server may not have noticed yet that the connection before this one is gone.
 _WORTH_WAITING = frozenset({Refusal.TOO_MANY_TRANSFERS.value, Refusal.TOO_MANY_CONNECTIONS.value})
 
 
@@ -103,7 +108,9 @@ class Transfers:
                 except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
                     self._check(stop)
                     failures = 1 if part.size > size else failures + 1
-                    if failures > len(_PAUSES) or not _may_pass(error):
+                    # What is no accident another try would not mend.
+                    final = isinstance(error, LoginRefused | HeaderError)
+                    if final or failures > len(_PAUSES):
                         raise TransferFailed(
                             f"{offer.filename!r} was not received: {explain(error)}"
                         ) from None
@@ -111,12 +118,17 @@ class Transfers:
 
     @contextmanager
     def _start(self, cancel: Cancellation | None) -> Iterator[Cancellation]:
-        stop = cancel or Cancellation()
+        # The end of the session stops it too, which is not the caller's cancelling.
+        stop = Cancellation()
         self._running.append(stop)
         try:
+            with cancel.calls(stop.cancel) if cancel is not None else nullcontext():
+                self._check(stop)
+                with self._turns.turn(stop):
+                    yield stop
+        except TransferCancelled:
             self._check(stop)
-            with self._turns.turn(stop):
-                yield stop
+            raise
         finally:
             self._running.remove(stop)
 
@@ -127,13 +139,24 @@ class Transfers:
 
     @contextmanager
     def _open(self, stop: Cancellation) -> Iterator[Link]:
-        assert self.session is not None, "there is nothing to transfer without one"
-        link = open_transfer(self._runtime, self._address, self.session, self._timeout)
+        link = self._log_in(stop)
         try:
             with stop.calls(link.stream.shut):
                 yield link
         finally:
             link.close()
+
+    def _log_in(self, stop: Cancellation) -> Link:
+        """The server may take a moment to notice that a connection before this one is gone."""
+        assert self.session is not None, "there is nothing to transfer without one"
+        for pause in _PAUSES:
+            try:
+                return open_transfer(self._runtime, self._address, self.session, self._timeout)
+            except LoginRefused as refused:
+                if refused.code not in _WORTH_WAITING:
+                    raise
+            stop.sleep(self._runtime, pause)
+        return open_transfer(self._runtime, self._address, self.session, self._timeout)
 
     def _send(
         self,
@@ -215,10 +238,3 @@ class _AnsweredEarly(Exception):
 
 def _server_header(link: Link, descriptor: Descriptor) -> ServerHeader:
     return parse_server_header(link.reader.recv_exactly(descriptor.header_size))
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether another try may do better."""
-    if isinstance(error, LoginRefused):
-        return error.code in _WORTH_WAITING
-    return not isinstance(error, HeaderError)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from chat.client import (
-    Attachment,
     BadFrame,
     ConnectError,
     Connection,
@@ -20,7 +19,6 @@ from chat.client import (
     MessageType,
     Notice,
     NotSent,
-    NotSupported,
     Text,
     Welcome,
     connect,
@@ -28,7 +26,6 @@ from chat.client import (
 from chat.client.events import Event
 from chat.client.runtime import Runtime
 from tests.client.runtimes import with_both_runtimes
-from tests.peers.original_server import FILE, IMAGE, UTF8, VOICE, OriginalServer
 from tests.peers.scripted_server import Peer, ScriptedServer
 
 pytestmark = with_both_runtimes
@@ -42,7 +39,6 @@ def read_until(connection: Connection, wanted: Callable[[Event], object]) -> Eve
 
 
 def keep_open(peer: Peer) -> None:
-    """Let the client in, and listen until it leaves."""
     peer.welcome()
     peer.wait_for_end()
 
@@ -67,8 +63,7 @@ class TestReading:
                 1000,
             )
             assert not room.original
-            kinds = [type(room.read()) for _ in range(4)]
-            assert kinds == [Welcome, Joined, Left, Text]
+            assert [type(room.read()) for _ in range(4)] == [Welcome, Joined, Left, Text]
             assert room.users == ["alice", "carol"]
 
     def test_a_server_that_does_not_announce_us(self, runtime: Runtime) -> None:
@@ -295,6 +290,23 @@ class TestSending:
             assert receipt.fate is Fate.ACCEPTED
             assert room.unanswered() == []
 
+    def test_an_interrupted_sender_leaves_a_connection_of_no_use(self, runtime: Runtime) -> None:
+        """Part of a frame may be out, so nothing may follow it."""
+        with (
+            ScriptedServer(keep_open) as server,
+            connect(server.address, "alice", runtime=runtime) as room,
+        ):
+
+            def interrupt(*_: object) -> None:
+                raise KeyboardInterrupt
+
+            room._link.send = interrupt  # type: ignore[method-assign, assignment]
+            with pytest.raises(KeyboardInterrupt):
+                room.send_text("one")
+            with pytest.raises(ConnectionLost, match="interrupted"):
+                room.send_text("two")
+            assert room.unanswered() == []
+
 
 class TestClosing:
     def test_says_goodbye_and_reads_the_answers(self, runtime: Runtime) -> None:
@@ -339,6 +351,32 @@ class TestClosing:
             over.set()
             assert alone is None
 
+    def test_a_server_that_takes_nothing_any_more(self, runtime: Runtime) -> None:
+        over = threading.Event()
+
+        def script(peer: Peer) -> None:
+            peer.welcome()
+            over.wait(10)
+
+        with ScriptedServer(script) as server:
+            room = connect(server.address, "alice", runtime=runtime)
+            outcome: list[str] = []
+
+            def talk() -> None:
+                try:
+                    while True:
+                        room.send_text("x" * 60_000)
+                except ConnectionLost as lost:
+                    outcome.append(str(lost))
+
+            sender = runtime.spawn(talk)
+            runtime.sleep(0.2)
+            room.close(timeout=0.05)
+            sender.join(5)
+            over.set()
+        assert len(outcome) == 1
+        assert room.unanswered() != []
+
     def test_an_interrupted_reader_is_no_reader_any_more(self, runtime: Runtime) -> None:
         def script(peer: Peer) -> None:
             peer.welcome()
@@ -359,78 +397,3 @@ class TestClosing:
                 room.read()
             with pytest.raises(ConnectionLost, match="interrupted"):
                 room.read()
-
-
-class TestAnOriginalServer:
-    def test_talk(self, runtime: Runtime) -> None:
-        with (
-            OriginalServer() as server,
-            connect(server.address, "alice", runtime=runtime) as alice,
-            connect(server.address, "борис", runtime=runtime) as boris,
-        ):
-            assert alice.original
-            receipt = alice.send_text("/привет {world}")
-            heard = read_until(boris, lambda event: isinstance(event, Text))
-            assert isinstance(heard, Text)
-            assert (heard.sender, heard.text, heard.own) == ("alice", "/привет {world}", False)
-            own = read_until(alice, lambda event: isinstance(event, Text))
-            assert isinstance(own, Text)
-            assert (own.own, own.receipt) == (True, receipt)
-            assert boris.users == ["борис", "alice"]
-            assert server.received == [("alice", UTF8, None, "/привет {world}".encode())]
-
-    def test_files_images_and_voice(self, runtime: Runtime, tmp_path: Path) -> None:
-        content = bytes(range(256)) * 40  # 10 KiB
-        with (
-            OriginalServer() as server,
-            connect(server.address, "alice", runtime=runtime) as alice,
-            connect(server.address, "bob", runtime=runtime, save_directory=tmp_path) as bob,
-        ):
-            for kind in (MessageType.FILE, MessageType.IMAGE, MessageType.VOICE):
-                alice.send_file(io.BytesIO(content), kind=kind, filename="{a}.bin")
-            attachments: list[Attachment] = []
-            while len(attachments) < 3:
-                event = bob.read()
-                if isinstance(event, Attachment):
-                    attachments.append(event)
-            names = [event.path and event.path.name for event in attachments]
-            assert names == ["_a}.bin", "image", "voice"]
-            assert all(event.content == content for event in attachments)
-            assert [message[1:] for message in server.received] == [
-                (FILE, b"_a}.bin", content),
-                (IMAGE, None, content),
-                (VOICE, None, content),
-            ]
-
-    def test_what_it_cannot_do_is_refused_here(self, runtime: Runtime) -> None:
-        with (
-            OriginalServer() as server,
-            connect(server.address, "alice", runtime=runtime) as alice,
-        ):
-            with pytest.raises(NotSupported, match="no private messages"):
-                alice.send_text("psst", to="bob")
-            with pytest.raises(NotSupported, match="no private messages"):
-                alice.send_file(io.BytesIO(b"x"), to="bob")
-            with pytest.raises(
-                NotSupported, match="20480 bytes, and the server takes at most 16384"
-            ):
-                alice.send_file(io.BytesIO(bytes(20 * 1024)))
-            with pytest.raises(NotSent, match="at most 16384"):
-                alice.send_text("x" * 16385)
-            alice.send_file(io.BytesIO(bytes(16 * 1024)))
-            alice.send_text("x" * 16384)
-            echoes = [event for event in (alice.read() for _ in range(3)) if event]
-            assert [type(event) for event in echoes] == [Welcome, Attachment, Text]
-            assert len(server.received) == 2
-
-    def test_leaving(self, runtime: Runtime) -> None:
-        with (
-            OriginalServer() as server,
-            connect(server.address, "alice", runtime=runtime) as alice,
-        ):
-            with connect(server.address, "bob", runtime=runtime):
-                assert isinstance(read_until(alice, lambda e: isinstance(e, Joined)), Joined)
-            left = read_until(alice, lambda event: isinstance(event, Left))
-            assert isinstance(left, Left)
-            assert (left.username, left.reason) == ("bob", None)
-            assert alice.users == ["alice"]

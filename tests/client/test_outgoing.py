@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import threading
@@ -131,6 +132,18 @@ def test_a_file_that_shrinks_is_noticed(tmp_path: Path) -> None:
         os.truncate(path, 10)
         with pytest.raises(TransferFailed, match="became shorter"):
             list(pieces)
+
+
+def test_a_disk_that_fails_is_told() -> None:
+    def fail(size: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    reading = r"^Can't read 'film': Input/output error\.$"
+    with (
+        open_source(io.BytesIO(b"x"), "film") as source,
+        pytest.raises(TransferFailed, match=reading),
+    ):
+        list(source.pieces(fail))
 
 
 def test_a_file_that_grows_is_sent_as_it_was(tmp_path: Path) -> None:
