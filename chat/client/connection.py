@@ -163,7 +163,10 @@ class Connection:
             yield event
 
     def read(self) -> Event | None:
-        """Wait for the next event; None after ``close()``. Raises ConnectionLost."""
+        """Wait for the next event; None after ``close()``. Raises ConnectionLost.
+
+        Interrupted while it waits for a frame to begin (Ctrl-C, ``gevent.Timeout``), it may be called again.
+        """
         with self._read_lock:
             event, self._first = self._first, None
             return event if event is not None and not self._closing else self._read()
@@ -184,9 +187,10 @@ class Connection:
             except (OSError, RemoteProtocolError) as error:
                 self._end(explain(error))
             except BaseException:
-                # In the middle of who knows what. The server can still be told that we leave.
-                self._interrupted = True
-                self._lost = self._lost or "Reading was interrupted."
+                if self._incoming.inside_frame:
+                    # The server can still be told that we leave, but not understood any more.
+                    self._interrupted = True
+                    self._lost = self._lost or "Reading was interrupted."
                 raise
             else:
                 if event is None:
@@ -340,7 +344,10 @@ class Connection:
     # The end
 
     def close(self, timeout: float = 5.0) -> None:
-        """Leave the room. Waits up to ``timeout`` seconds for the answers to what was sent. May be called twice."""
+        """Leave the room. Waits up to ``timeout`` seconds for the answers to what was sent; ends transfers that run.
+
+        May be called from any task, and twice.
+        """
         if self._closing:
             return
         self._closing = True
@@ -356,9 +363,11 @@ class Connection:
         if self._ended.is_set():
             return
         if self._send_lock.acquire(timeout=timeout):
-            # What the original makes of a Logout from a client is unknown; the end of the stream it understands.
-            self._link.send_last(None if self._original else MessageType.LOGOUT, timeout)
-            self._send_lock.release()
+            try:
+                # What the original makes of a Logout from a client is unknown; the end of the stream it understands.
+                self._link.send_last(None if self._original else MessageType.LOGOUT, timeout)
+            finally:
+                self._send_lock.release()
         if self._interrupted:
             return
         # Read on until the server ends it: what we sent is answered by then, and a socket that is closed with

@@ -79,7 +79,7 @@ class Attachment:
     - ``content``: here, if they came with the message and are at most 64 KiB;
     - ``path``: saved there, if they came with the message, there is a save directory and the message is not ours;
     - ``offer``: still on the server; ``Connection.fetch`` gets them;
-    - nowhere, for a large one that came with the message and could not be saved: ``problem`` says why in a sentence.
+    - nowhere, for a large one that came with the message and is ours, or could not be saved: then ``problem`` says why.
 
     ``filename`` is cleaned: a base name, not hidden, no control characters.
     """

@@ -22,12 +22,17 @@ MAX_TEXT_IN_MEMORY = (
 
 
 class Incoming:
-    """What comes in on one link. ``saves`` may be switched off when nobody wants the files any more."""
+    """What comes in on one link.
+
+    ``saves`` may be switched off when nobody wants the files any more. ``inside_frame``: a ``read`` that is interrupted
+    now, by Ctrl-C or a time limit of gevent's, leaves a part of a frame that the next one would stumble on.
+    """
 
     def __init__(
         self, link: Link, room: Room, runtime: Runtime, directory: Path | None, max_save: int
     ) -> None:
         self.saves = directory is not None
+        self.inside_frame = False
         self._reader = link.reader
         self._room = room
         self._runtime = runtime
@@ -39,6 +44,12 @@ class Incoming:
         descriptor = self._reader.read_descriptor()
         if descriptor is None:
             return None
+        self.inside_frame = True
+        event = self._read_rest(descriptor)
+        self.inside_frame = False
+        return event
+
+    def _read_rest(self, descriptor: Descriptor) -> Event:
         raw_header = self._reader.recv_exactly(descriptor.header_size)
         try:
             kind = _type_of(descriptor)

@@ -376,24 +376,3 @@ class TestClosing:
             over.set()
         assert len(outcome) == 1
         assert room.unanswered() != []
-
-    def test_an_interrupted_reader_is_no_reader_any_more(self, runtime: Runtime) -> None:
-        def script(peer: Peer) -> None:
-            peer.welcome()
-            peer.say(MessageType.UTF8, "bob", b"hi")
-            peer.expect(MessageType.LOGOUT)
-
-        with (
-            ScriptedServer(script) as server,
-            connect(server.address, "alice", runtime=runtime) as room,
-        ):
-
-            def interrupt() -> None:
-                raise KeyboardInterrupt
-
-            assert isinstance(room.read(), Welcome)
-            room._incoming.read = interrupt  # type: ignore[method-assign]
-            with pytest.raises(KeyboardInterrupt):
-                room.read()
-            with pytest.raises(ConnectionLost, match="interrupted"):
-                room.read()
