@@ -80,7 +80,7 @@ class Room:
 
     def leave(self, member: Member, reason: LeaveReason) -> None:
         """Everyone else is told that ``member``, if he is still here, has left, and why."""
-        if not self._is_here(member):
+        if not self.is_here(member):
             return
         self._dismiss(member)
         header = self._header(member.name.display, reason=reason.value)
@@ -94,6 +94,10 @@ class Room:
         for member in list(self.members.values()):
             self.notify(member, Notice.SHUTTING_DOWN, "The server is shutting down.")
             self._dismiss(member)
+
+    def is_here(self, member: Member) -> bool:
+        """Whether he has come and not left; another of his name may have come since."""
+        return self.members.get(member.name.key) is member
 
     def names(self) -> list[str]:
         """Who is here, in the order in which they came."""
@@ -144,7 +148,7 @@ class Room:
         nonce: str | None = None,
     ) -> None:
         """Tell ``member`` alone, as the server, if he is still here."""
-        if self._is_here(member):
+        if self.is_here(member):
             self._delivery.put(member.outbox, self.notice_frame(member, notice, sentence, nonce))
 
     def notice_frame(
@@ -157,9 +161,6 @@ class Room:
         """The frame that tells it."""
         header = self._header(SERVER_NAME, to=member.name.display, notice=notice.value, nonce=nonce)
         return Frame(MessageType.UTF8, header, sentence.encode())
-
-    def _is_here(self, member: Member) -> bool:
-        return self.members.get(member.name.key) is member
 
     def _dismiss(self, member: Member) -> None:
         del self.members[member.name.key]

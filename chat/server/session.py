@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat.server")
 
 
-class ServerStopping(BaseException):
-    """Thrown into what a session waits for, when the server stops. No Exception, lest anything swallow it."""
+class ServerStopping(gevent.GreenletExit):
+    """Thrown into what a session waits for, when the server stops; no Exception, so nothing swallows it."""
 
 
 class Session:
@@ -73,18 +73,11 @@ class Session:
         The caller closes the socket.
         """
         try:
-            self._serve()
-        except StalledFrame:
-            self._end(LeaveReason.TIMED_OUT)
-        except IncompleteFrame:
-            self._end(LeaveReason.DISCONNECTED)
-        except OSError as problem:
-            self._end(reason_of(problem))
-        except ServerStopping:
-            self._end(LeaveReason.SERVER_STOPPING)
+            self._stay()
+            self._drain()
         finally:
-            self._leave()
-        self._drain()
+            # Whatever ended it: the writer must not write to a socket that is opened under the same number next.
+            self.outbox.close()
 
     def end_transfers(self) -> None:
         """His contents go no further, in either direction."""
@@ -114,13 +107,31 @@ class Session:
                 room.find(header.to)  # before its content is waited for
             content = intake.read_content(descriptor, header)
             try:
-                if not self.outbox.closed:
-                    room.say(self, MessageType(descriptor.type), content, header)
+                if self.outbox.closed or not room.is_here(self):
+                    # It ended while the content came, on a transfer connection perhaps.
+                    sentence = "Your session has ended."
+                    raise FrameRefused(Notice.GONE, sentence, header.nonce, fatal=True)
+                room.say(self, MessageType(descriptor.type), content, header)
             finally:
                 if isinstance(content, SpooledFile):
                     content.release()
         except NoSuchUserError as problem:
             raise FrameRefused(Notice.NO_SUCH_USER, str(problem), header.nonce) from None
+
+    def _stay(self) -> None:
+        """Until he leaves, by whatever way, and then out of the room."""
+        try:
+            self._serve()
+        except StalledFrame:
+            self._end(LeaveReason.TIMED_OUT)
+        except IncompleteFrame:
+            self._end(LeaveReason.DISCONNECTED)
+        except OSError as problem:
+            self._end(reason_of(problem))
+        except ServerStopping:
+            self._end(LeaveReason.SERVER_STOPPING)
+        finally:
+            self._leave()
 
     def _serve(self) -> None:
         intake, room = self._intake, self._services.room
@@ -171,8 +182,5 @@ class Session:
 
     def _drain(self) -> None:
         """Let what is queued go out, and say that nothing more comes."""
-        try:
-            if self.outbox.wait_until_drained(DRAIN_TIMEOUT):
-                self.connection.transport.finish(DRAIN_TIMEOUT)
-        finally:
-            self.outbox.close()
+        if self.outbox.wait_until_drained(DRAIN_TIMEOUT):
+            self.connection.transport.finish(DRAIN_TIMEOUT)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from tests.server.house import House, open_house
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _resources_of_the_hub() -> None:
+    """What gevent opens once and keeps, so that no test takes it for a leak of its own."""
+    gevent.get_hub().threadpool.apply(int)
+
+
+@pytest.fixture
+def open_a_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """A server with the settings that are given, in this process; it must be left as it was entered."""
+    with ExitStack() as houses:
+
+        def open_one(**changes: Any) -> House:
+            return houses.enter_context(open_house(tmp_path, **changes))
+
+        yield open_one
+
+
+@pytest.fixture
+def house(open_a_house: Callable[..., House]) -> House:
+    """A server with the default settings, in this process; it must be left as it was entered."""
+    return open_a_house()
