@@ -114,10 +114,10 @@ class Editor:
             joins=self._run is _Run.REPLACING,
         )
 
-    def set_text(self, text: str) -> None:
-        """Have ``text`` instead, the cursor at its end. It can be undone."""
+    def set_text(self, text: str, cursor: int | None = None) -> None:
+        """Have ``text`` instead, the cursor at its end unless told otherwise. It can be undone."""
         text = self._cleaned(text)
-        self._change(text, len(text))
+        self._change(text, len(text) if cursor is None else max(0, min(cursor, len(text))))
 
     def take(self) -> str:
         """The text, which is sent: it is gone from here, and nothing is left to undo."""

@@ -247,6 +247,12 @@ def test_another_text_can_be_undone() -> None:
     assert editor.cursor == len("from history")
     editor.undo()
     assert editor.text == "draft"
+    editor.set_text("one 🇫🇷", 2)
+    assert editor.cursor == 2
+    editor.set_text("🇫🇷!", 1)
+    assert editor.cursor == 2  # never inside a character
+    editor.set_text("short", 99)
+    assert editor.cursor == 5
 
 
 def test_a_text_that_is_taken_is_gone() -> None:

@@ -1,0 +1,137 @@
+"""What is being written, put together: the editor, the history, and completion, moved by keys.
+
+One composer belongs to one view, so every conversation has its own draft, undo and history; what was cut is shared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chat.client.screen.completion import Completer
+from chat.client.screen.editor import NO_WIDTH, Editor
+from chat.client.screen.history import History
+from chat.client.screen.keys import Action, action_of, is_character
+from chat.client.screen.kill_ring import KillRing
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Candidates that Tab goes through; ``chosen`` is None where the text is as it was typed."""
+
+    candidates: tuple[str, ...]
+    chosen: int | None
+    start: int
+    typed: str
+
+    @property
+    def text(self) -> str:
+        """What stands in the input from ``start`` on."""
+        return self.typed if self.chosen is None else self.candidates[self.chosen]
+
+    def moved(self, direction: int) -> Choice:
+        """The next candidate, or the one before; after the last comes what was typed, then the first again."""
+        places = len(self.candidates) + 1
+        at = len(self.candidates) if self.chosen is None else self.chosen
+        at = (at + direction) % places
+        chosen = None if at == len(self.candidates) else at
+        return Choice(self.candidates, chosen, self.start, self.typed)
+
+
+class Composer:
+    """``width`` is that of the input's rows, by which Up and Down go; whoever draws it tells it."""
+
+    def __init__(self, completer: Completer, kills: KillRing | None = None) -> None:
+        self.editor = Editor(kills=kills)
+        self.history = History()
+        self.width = NO_WIDTH
+        self._completer = completer
+        self._choice: Choice | None = None
+
+    @property
+    def choice(self) -> Choice | None:
+        """What Tab is going through, for a line that shows it; None: nothing."""
+        return self._choice
+
+    def press(self, key: str) -> Action | None:
+        """Do what ``key`` does to the input; what it does elsewhere is returned, for others to do.
+
+        Of what is done here, ``CLEAR`` is returned nevertheless (two in a row mean to leave), and a
+        ``DELETE_OR_LEAVE`` with nothing to delete becomes ``LEAVE``. ``SUBMIT`` asks for ``take``.
+        """
+        if is_character(key):
+            self._type(key)
+            return None
+        action = action_of(key)
+        return None if action is None else self.do(action)
+
+    def do(self, action: Action) -> Action | None:
+        """The same for an action."""
+        if action is Action.COMPLETE or action is Action.COMPLETE_BACK:
+            self._complete(1 if action is Action.COMPLETE else -1)
+            return None
+        if action is Action.DELETE_OR_LEAVE and not self.editor.text:
+            return Action.LEAVE
+        if not (self._go(action) or self.editor.do(action)):
+            return action
+        self._choice = None
+        return action if action is Action.CLEAR else None
+
+    def paste(self, text: str) -> None:
+        """Put in ``text``, as one step to undo."""
+        self._choice = None
+        self.editor.insert(text)
+
+    def take(self) -> str:
+        """The text, which was understood and is sent: it goes to the history, and the input is empty."""
+        self._choice = None
+        text = self.editor.take()
+        self.history.add(text)
+        return text
+
+    def give_back(self, text: str) -> bool:
+        """Have ``text`` again, which was taken and then refused; False if something else is being written by now.
+
+        It is in the history all the same.
+        """
+        if self.editor.text:
+            return False
+        self.editor.set_text(text)
+        return True
+
+    def _type(self, character: str) -> None:
+        is_accepted = (
+            character == "/" and self._choice is not None and self._choice.text[-1:] == "/"
+        )
+        self._choice = None
+        if not is_accepted:  # after a completed directory, "/" takes it and goes on
+            self.editor.insert(character)
+
+    def _go(self, action: Action) -> bool:
+        """Up and down, at the first and the last row into the history; False if ``action`` is neither."""
+        if action is Action.UP or action is Action.HISTORY_OLDER:
+            if action is Action.HISTORY_OLDER or not self.editor.up(self.width):
+                self._show(self.history.older(self.editor.text))
+        elif action is Action.DOWN or action is Action.HISTORY_NEWER:
+            if action is Action.HISTORY_NEWER or not self.editor.down(self.width):
+                self._show(self.history.newer(self.editor.text))
+        else:
+            return False
+        return True
+
+    def _show(self, text: str | None) -> None:
+        if text is not None:
+            self.editor.set_text(text)
+
+    def _complete(self, direction: int) -> None:
+        choice = self._choice
+        if choice is None:
+            found = self._completer.complete(self.editor.text, self.editor.cursor)
+            if found is None:
+                return
+            typed = self.editor.text[found.start : found.end]
+            choice = Choice(found.candidates, None, found.start, typed)
+        following = choice.moved(direction)
+        end = choice.start + len(choice.text)
+        self.editor.replace(choice.start, end, following.text)
+        # One candidate is no choice: the next Tab completes what comes after it.
+        self._choice = following if len(choice.candidates) > 1 else None
