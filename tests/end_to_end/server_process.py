@@ -23,8 +23,10 @@ class ServerProcess:
 
     module = "chat.server.cli"  # what is run
 
-    def __init__(self, *options: str, descriptors: int | None = None) -> None:
-        command = [sys.executable, "-m", self.module, "--address=127.0.0.1:0", *options]
+    def __init__(
+        self, *options: str, address: str = "127.0.0.1:0", descriptors: int | None = None
+    ) -> None:
+        command = [sys.executable, "-m", self.module, f"--address={address}", *options]
         if descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
         # Of our own stdout it must know nothing: under pytest that is a nameless temporary file.
