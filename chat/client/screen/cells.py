@@ -61,6 +61,13 @@ def clusters(text: str) -> list[str]:
     return list(wcwidth.iter_graphemes(text))
 
 
+def is_one_cell_each(text: str) -> bool:
+    """Whether every code point of ``text`` is a cluster of one cell: then indices are columns."""
+    if text.isascii() and text.isprintable():
+        return True
+    return set(map(_code_point_width, text)) == {1} and len(clusters(text)) == len(text)
+
+
 def clip(text: str, width: int) -> str:
     """As many whole clusters from the start of ``text`` as fit into ``width`` cells."""
     if text.isascii() and text.isprintable():
@@ -108,7 +115,7 @@ def wrap_offsets(text: str, width: int, first_width: int | None = None) -> list[
     limit, width = _limits(width, first_width)
     if cells(text) <= limit:
         return [(0, len(text))]
-    if _is_one_cell_each(text):
+    if is_one_cell_each(text):
         return _wrap_narrow(text, limit, width)
     return _wrap_clusters(text, limit, width)
 
@@ -117,12 +124,6 @@ def _limits(width: int, first_width: int | None) -> tuple[int, int]:
     """The width of the first line and of the others."""
     width = max(1, width)
     return (width if first_width is None else max(1, first_width)), width
-
-
-def _is_one_cell_each(text: str) -> bool:
-    if text.isascii() and text.isprintable():
-        return True
-    return set(map(_code_point_width, text)) == {1} and len(clusters(text)) == len(text)
 
 
 def _wrap_narrow(text: str, limit: int, width: int) -> list[tuple[int, int]]:

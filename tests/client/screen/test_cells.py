@@ -73,6 +73,7 @@ def test_what_a_reader_takes_for_one_character_is_one_cluster(cluster: str) -> N
 
 def test_flags_side_by_side_are_two_clusters() -> None:
     assert clusters("🇫🇷🇩🇪") == ["🇫🇷", "🇩🇪"]
+    assert clusters("\n🇫🇷🇩🇪") == ["\n", "🇫🇷", "🇩🇪"]  # not so before wcwidth 0.9.4
 
 
 @given(st.text())
@@ -178,6 +179,7 @@ def test_an_address_is_left_whole_where_a_line_can_hold_it(text: str, lines: lis
         ("sixsixsixsixsix", ["", "sixsixsixs", "ixsix"]),
         ("шесть! два", ["", "шесть! два"]),
         ("六六六", ["六六", "六"]),
+        ("cafe\u0301cafe\u0301 x", ["", "cafe\u0301cafe\u0301 x"]),
         ("fits", ["fits"]),
     ],
 )
@@ -219,7 +221,7 @@ def test_lines_end_between_clusters(text: str, width: int) -> None:
 @given(st.text(st.sampled_from("aя  ")), WIDTHS, WIDTHS)
 def test_the_fast_path_wraps_as_the_other_does(text: str, width: int, first: int) -> None:
     if cells(text) > first:
-        assert module._is_one_cell_each(text)
+        assert module.is_one_cell_each(text)
         assert module._wrap_narrow(text, first, width) == module._wrap_clusters(text, first, width)
 
 
