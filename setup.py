@@ -78,7 +78,7 @@ setup(
         "precis-i18n>=1.1",
         "tqdm>=4.66",
         "ujson>=5.10",
-        "wcwidth>=0.3",
+        "wcwidth>=0.9.4",  # before, it parted flags after a line end
     ],
     extras_require={"test": TEST, "dev": TEST + DEV},
     entry_points={
