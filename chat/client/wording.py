@@ -5,7 +5,7 @@ Everything returned is harmless for a terminal, whatever a peer put into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from chat.client.display import byte_count, harmless
 from chat.client.events import Attachment
@@ -49,6 +49,15 @@ def people(users: Iterable[str], count: int | None) -> str:
     names = ", ".join(sorted((harmless(user) for user in users), key=str.casefold))
     whose = "seen in the room so far" if count is None else f"{count} in the room"
     return f"{whose}: {names}"
+
+
+def some_names(names: Sequence[str], most: int = 8) -> str:
+    """``alice, bob and 12 others``: in full if they are at most ``most``."""
+    shown = [harmless(name) for name in (names if len(names) <= most else names[: most - 1])]
+    left_out = len(names) - len(shown)
+    if left_out:
+        return f"{', '.join(shown)} and {left_out} others"
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]])) if shown else ""
 
 
 def transfer_line(transfer: Transfer) -> str:

@@ -12,6 +12,7 @@ from chat.client.wording import (
     leave_reason,
     people,
     percent,
+    some_names,
     transfer_line,
     transfer_state,
 )
@@ -54,6 +55,25 @@ def test_a_file_and_its_size() -> None:
 def test_who_is_in_the_room() -> None:
     assert people(["Bob", "alice", "c\x1b"], 3) == "3 in the room: alice, Bob, c␛"
     assert people(["bob"], None) == "seen in the room so far: bob"
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, ""),
+        (1, "n0"),
+        (2, "n0 and n1"),
+        (3, "n0, n1 and n2"),
+        (4, "n0, n1 and 2 others"),
+        (1000, "n0, n1 and 998 others"),
+    ],
+)
+def test_some_names_of_many(count: int, words: str) -> None:
+    assert some_names([f"n{number}" for number in range(count)], most=3) == words
+
+
+def test_names_of_a_hostile_server() -> None:
+    assert some_names(["\x1b"]) == "␛"
 
 
 @pytest.mark.parametrize(
