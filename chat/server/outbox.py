@@ -28,15 +28,22 @@ class BacklogLimits:
         self.per_user = per_user
         self.total = total
         self.used = 0
+        self._most_used = 0
         self._lagging: set[Outbox] = set()
 
     def changed(self, outbox: Outbox, difference: int) -> None:
         """The backlog of ``outbox`` grew by ``difference`` bytes."""
         self.used += difference
         if difference > 0:
+            self._most_used = max(self._most_used, self.used)
             self._lagging.add(outbox)
             while self.used > self.total and self._lagging:
                 max(self._lagging, key=_waiting).fail(LeaveReason.TOO_SLOW)
+
+    def take_released(self) -> int:
+        """Bytes that waited at some time since the last call, and don't any more."""
+        released, self._most_used = self._most_used - self.used, self.used
+        return released
 
     def caught_up(self, outbox: Outbox) -> None:
         """Nothing waits for ``outbox`` any more."""

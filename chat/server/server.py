@@ -23,6 +23,7 @@ from chat.protocol.notices import Refusal
 from chat.server.connection import Connection
 from chat.server.limits import parse_host
 from chat.server.login import Login, LoginRefused
+from chat.server.memory import give_back_memory
 from chat.server.services import make_services
 from chat.server.session import ServerStopping
 from chat.server.settings import DRAIN_TIMEOUT, Settings
@@ -35,6 +36,7 @@ log = logging.getLogger("chat.server")
 _BACKLOG = 1024  # connections that the kernel keeps until we accept them
 _SOCKET_MODE = 0o660
 _HOUSEKEEPING = 10.0  # seconds between two looks at what has grown old
+_WORTH_GIVING_BACK = 1024**2  # bytes of backlog
 _REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
 
 # A vanished peer is found by the kernel in 60 + 4 * 15 seconds. TCP_USER_TIMEOUT is left alone: where it is set, it
@@ -164,6 +166,8 @@ class ChatServer:
         while True:
             gevent.sleep(_HOUSEKEEPING)
             self.services.shelf.drop_old()
+            if self.services.backlogs.take_released() >= _WORTH_GIVING_BACK:
+                give_back_memory()
             self.services.refusals.flush_if_due()
 
 

@@ -534,3 +534,17 @@ def test_waiting_for_one_who_ends_is_over(end: str) -> None:
 
     assert waiting.get(timeout=5) is False
     assert not user.outbox.wait_until_drained(None)
+
+
+def test_what_waited_and_waits_no_more_is_told_once() -> None:
+    user = User(room=0)
+    assert user.limits.take_released() == 0
+    user.outbox.give(bytes(1000))
+    assert user.limits.take_released() == 0
+    user.transport.make_room(400)
+    user.taken()
+    user.outbox.give(bytes(100))
+    assert user.limits.take_released() == 300
+    user.outbox.fail(LeaveReason.TOO_SLOW)
+    assert user.limits.take_released() == 700
+    assert user.limits.take_released() == 0
