@@ -1,0 +1,142 @@
+"""Rows of the screen as spans of styled text: measured, cut, marked and wrapped.
+
+All texts here are harmless already, and on one line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, TypeAlias
+
+from chat.client.screen.cells import ELLIPSIS, cells, clip, wrap_offsets
+from chat.client.screen.styles import TEXT, Style
+
+
+class Span(NamedTuple):
+    """A piece of a row in one style."""
+
+    text: str
+    style: Style = TEXT
+
+
+# One row of the screen, or a line before it is wrapped.
+Row: TypeAlias = list[Span]
+
+# An address that a terminal can open. What would begin or end a quotation does not belong to it: so a row that begins
+# with a piece of an address never looks like the beginning of an entry.
+_URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"]+")
+
+
+def text_of(row: Row) -> str:
+    return row[0].text if len(row) == 1 else "".join([span.text for span in row])
+
+
+def row_width(row: Row) -> int:
+    """In cells."""
+    return cells(text_of(row))
+
+
+def clip_row(row: Row, width: int) -> Row:
+    """As much of ``row`` as fits into ``width`` cells; no cluster is cut, also where two spans share it."""
+    text = text_of(row)
+    if cells(text) <= width:
+        return row
+    return _slice(row, 0, len(clip(text, width)))
+
+
+def fill_row(row: Row, width: int, style: Style) -> Row:
+    """``row`` in exactly ``width`` cells: cut, or followed by blanks."""
+    shown = clip_row(row, width)
+    missing = width - row_width(shown)
+    return [*shown, Span(" " * missing, style)] if missing > 0 else shown
+
+
+def mark(row: Row, pattern: re.Pattern[str], style: Style) -> Row:
+    """``row`` with all matches of ``pattern`` in ``style``, also where a match runs over several spans."""
+    marked: Row = []
+    position = 0
+    for match in pattern.finditer(text_of(row)):
+        if match.start() < match.end():
+            marked += _slice(row, position, match.start())
+            marked.append(Span(match[0], style))
+            position = match.end()
+    return marked + _slice(row, position) if position else row
+
+
+def wrap_row(row: Row, width: int, indent: int, *, hanging: bool = True) -> list[Row]:
+    """A line as rows of at most ``width`` cells, which begin with ``indent`` blanks; if ``hanging``, not the first one.
+
+    An address that would not fit between the indent and the edge has rows of its own that begin at the edge, so a
+    terminal sees as much of it in one piece as it can. A width under 1 counts as 1.
+    """
+    width = max(1, width)
+    indent = min(indent, width - 1)
+    first_indent = 0 if hanging else indent
+    text = text_of(row)
+    if cells(text) <= width - first_indent:
+        return [indented(row, first_indent)]
+    rows = []
+    for start, end, blanks in _row_offsets(text, width, first_indent, indent):
+        piece = _slice(row, start, end)
+        if cells(text[start:end]) > width - blanks:  # a cluster wider than the screen
+            piece = [Span(ELLIPSIS, piece[0].style)]
+        rows.append(indented(piece, blanks))
+    return rows
+
+
+def indented(row: Row, blanks: int) -> Row:
+    """``row`` after so many blanks."""
+    return [Span(" " * blanks), *row] if blanks else row
+
+
+def _row_offsets(
+    text: str, width: int, first_indent: int, indent: int
+) -> list[tuple[int, int, int]]:
+    """The rows as (start, end, indent)."""
+    rows: list[tuple[int, int, int]] = []
+    position = 0
+    if "://" in text:
+        for url in _URL.finditer(text):
+            if cells(url[0]) > width - indent:
+                rows += _words(text, position, url.start(), width, first_indent, indent)
+                rows += _offsets(text, url.start(), url.end(), width, 0, 0)
+                position = url.end()
+                first_indent = indent
+    if position and not text[position:].strip(" "):
+        return rows
+    return rows + _words(text, position, len(text), width, first_indent, indent)
+
+
+def _words(
+    text: str, start: int, end: int, width: int, first_indent: int, indent: int
+) -> list[tuple[int, int, int]]:
+    """The rows of what stands before, between or after addresses."""
+    while start and start < end and text[start] == " ":
+        start += 1
+    if start == end:
+        return []
+    return _offsets(text, start, end, width, first_indent, indent)
+
+
+def _offsets(
+    text: str, start: int, end: int, width: int, first_indent: int, indent: int
+) -> list[tuple[int, int, int]]:
+    pairs = wrap_offsets(text[start:end], width - indent, width - first_indent)
+    rows = [(start + left, start + right, indent) for left, right in pairs]
+    rows[0] = (rows[0][0], rows[0][1], first_indent)
+    return rows
+
+
+def _slice(row: Row, start: int, end: int | None = None) -> Row:
+    """The characters from ``start`` to ``end`` of the text of ``row``."""
+    piece: Row = []
+    offset = 0
+    for span in row:
+        length = len(span.text)
+        left = max(start - offset, 0)
+        right = length if end is None else min(end - offset, length)
+        if left < right:
+            whole = left == 0 and right == length
+            piece.append(span if whole else Span(span.text[left:right], span.style))
+        offset += length
+    return piece
