@@ -1,0 +1,70 @@
+"""The log as text: what ``/save`` writes, and what ``/log`` appends as it goes.
+
+Every entry begins with date and time, every further line with blanks and a bar, so nobody can fake an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+
+from chat.client.display import clock_time, harmless
+from chat.client.screen.entries import Entry, Movement, Step
+from chat.client.screen.lines import entry_lines, local_day
+from chat.client.screen.spans import text_of
+from chat.client.screen.views import View
+from chat.client.wording import leave_reason
+
+FURTHER_LINE = " " * 20 + "| "
+
+
+def saved_lines(view: View) -> Iterator[str]:
+    """The whole log of ``view``, without line ends."""
+    for entry in view.entries:
+        yield from _entry(entry)
+
+
+class Follower:
+    """Tells what is new in the log of ``view`` since it was asked before, or since it was made."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._next = view.end
+        self._steps = self._steps_of_last()
+
+    def new_lines(self) -> list[str]:
+        """Without line ends. What was forgotten in between is lost, so ask often."""
+        view = self._view
+        lines: list[str] = []
+        if view.first < self._next <= view.end:
+            last = view[self._next - 1]
+            if isinstance(last, Movement):  # it may have grown
+                lines += map(_step, last.steps[self._steps :])
+        for entry in islice(view.entries, max(0, self._next - view.first), None):
+            lines += _entry(entry)
+        self._next, self._steps = view.end, self._steps_of_last()
+        return lines
+
+    def _steps_of_last(self) -> int:
+        last = self._view.entries[-1] if self._view.entries else None
+        return len(last.steps) if isinstance(last, Movement) else 0
+
+
+def _entry(entry: Entry) -> list[str]:
+    if isinstance(entry, Movement):
+        return [_step(step) for step in entry.steps]
+    (_, *first), *further = entry_lines(entry)
+    return [
+        f"{_stamp(entry.moment)} {text_of(first)}",
+        *(FURTHER_LINE + text_of(line) for line in further),
+    ]
+
+
+def _step(step: Step) -> str:
+    what = "joined" if step.joined else f"left{leave_reason(step.reason)}"
+    return f"{_stamp(step.moment)} -- {harmless(step.name)} {what}"
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{local_day(moment) or '----------'} {clock_time(moment)}"
