@@ -70,11 +70,12 @@ class ServerProcess:
         return match
 
     def resident_memory(self) -> int:
-        """Bytes."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        match = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-        assert match is not None
-        return int(match[1]) * 1024
+        """Bytes, now."""
+        return self._memory("VmRSS")
+
+    def peak_memory(self) -> int:
+        """Bytes, the most that were resident at any time."""
+        return self._memory("VmHWM")
 
     def open_files(self) -> list[str]:
         """What its descriptors are open on."""
@@ -112,6 +113,12 @@ class ServerProcess:
         self._collector.join(PATIENCE)
         assert self._process.stderr is not None
         self._process.stderr.close()
+
+    def _memory(self, kind: str) -> int:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        match = re.search(rf"^{kind}:\s+(\d+) kB$", status, re.MULTILINE)
+        assert match is not None
+        return int(match[1]) * 1024
 
     def _collect(self) -> None:
         assert self._process.stderr is not None

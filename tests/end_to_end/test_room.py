@@ -135,6 +135,12 @@ def test_the_original_client_survives_all_that_json_clients_do(server: ServerPro
                 talker.send(type, None, b"")
                 heard = original.hear()
                 assert (heard.type, heard.sender, heard.content) == (type, name, b"")
+            with WireClient.joined(server.address, "оriginal") as lookalike:  # a Cyrillic letter
+                original.expect(LOGIN, "оriginal")
+                lookalike.say("it was me")
+                original.expect_text("it was me", "оriginal")
+                lookalike.leave()
+                original.expect(LOGOUT, "оriginal")
             talker.say("psst", to="original")
             original.expect_text("psst", name)
             talker.say("not for you", to="other")
