@@ -1,0 +1,198 @@
+"""Everything that the screen shows, as plain objects: what was said, what is being written, who looks at what.
+
+Knows no terminal and no clock: moments are arguments. ``intake`` puts in what the connection tells, ``layout`` draws.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+from chat.client.news import Tag
+from chat.client.screen.entries import Entry, Pending, Remark, Said, Shared, Unsent, peer_of
+from chat.client.screen.people import Mentions, People, folded
+from chat.client.screen.rates import Rates
+from chat.client.screen.search import Search
+from chat.client.screen.spans import Row
+from chat.client.screen.styles import DIM
+from chat.client.screen.views import Draft, View
+from chat.client.transfer_list import Transfer
+from chat.protocol.descriptor import MessageType
+
+# Pictures that are kept; of older ones only the line that tells of them.
+MAX_PICTURES = 50
+# How far back from the newest entry it is worth looking for who spoke, or for what was shared.
+_RECENT = 5000
+
+
+class Question(NamedTuple):
+    """Stands in the input area instead of the draft, until it is answered: a search, another name, yes or no."""
+
+    prompt: str
+    answer: Draft = Draft()
+
+
+class Model:
+    """``address`` is the room's. ``is_online``: there is a connection; if not, ``retry_at`` is the next try.
+
+    ``running`` are the transfers under way, by number.
+    """
+
+    def __init__(self, address: str, username: str, *, encrypted: bool = False) -> None:
+        self.address = address
+        self.encrypted = encrypted
+        self.is_online = False
+        self.retry_at: datetime | None = None
+        self.now: datetime | None = None
+        self.people = People()
+        self.room = View()
+        self.views = [self.room]
+        self.current = self.room
+        self.running: dict[int, Transfer] = {}
+        self.rates = Rates()
+        self.search: Search | None = None
+        self.question: Question | None = None
+        self.shows_names = False
+        self.rename(username)
+        self._has_focus = True
+        self._private: dict[str, View] = {}
+        self._pictures: deque[Shared] = deque()
+        self._update_attention()
+
+    def rename(self, username: str) -> None:
+        """We are called so from now on."""
+        self.username = username
+        self.mentions = Mentions(username)
+
+    def tick(self, now: datetime) -> None:
+        """Time went on: measure the transfers. A few times a second while any run or a try is waited for."""
+        self.now = now
+        self.rates.look(self.running.values(), now)
+
+    # What is said.
+
+    def say(self, tag: Tag, text: str, to: str | None, now: datetime) -> None:
+        """A text is on its way; what is told under ``tag`` says what becomes of it."""
+        self.view_with(to).await_echo(Pending(now, tag, self.username, text, to))
+
+    def share(
+        self, tag: Tag, filename: str, kind: MessageType, to: str | None, now: datetime
+    ) -> None:
+        """The same for a file, an image or a voice message."""
+        self.view_with(to).await_echo(Pending(now, tag, self.username, filename, to, kind))
+
+    def pending(self, tag: Tag) -> Pending | None:
+        """What waits for an answer under ``tag``."""
+        waiting = (pending for view in self.views for pending in view.pending)
+        return next((pending for pending in waiting if pending.tag == tag), None)
+
+    def settle(self, tag: Tag, problem: str | None = None) -> bool:
+        """What waits under ``tag`` was answered; with a ``problem`` it stays in the log, marked. False: nothing did."""
+        if tag is None:
+            return False
+        for view in self.views:
+            pending = view.take_pending(tag)
+            if pending is not None:
+                if problem is not None:
+                    view.append(Unsent(pending, problem))
+                return True
+        return False
+
+    def lose_pending(self, problem: str) -> None:
+        """No answer will come any more to what is pending."""
+        for view in self.views:
+            for pending in view.pending[:]:
+                self.settle(pending.tag, problem)
+
+    def remark(self, now: datetime, *lines: str, style: str = DIM) -> None:
+        """Say something to whoever sits there, in the view that he looks at."""
+        self.current.append(Remark(now, lines, style))
+
+    def set_picture(self, shared: Shared, rows: tuple[Row, ...]) -> None:
+        """Show the image that was shared; ``rows`` are made of spans in ``Colours``."""
+        shared.picture = rows
+        self._pictures.append(shared)
+        if len(self._pictures) > MAX_PICTURES:
+            self._pictures.popleft().picture = ()
+
+    def shared_by(self, transfer: Transfer) -> Shared | None:
+        """The entry that tells of ``transfer``, unless it is long gone."""
+        for view in self.views:
+            for entry in islice(reversed(view.entries), _RECENT):
+                if isinstance(entry, Shared) and entry.transfer is transfer:
+                    return entry
+        return None
+
+    # Who looks at what.
+
+    def focus(self, has_focus: bool) -> None:
+        """The terminal came to the front, or went."""
+        self._has_focus = has_focus
+        self._update_attention()
+
+    def switch(self, number: int) -> bool:
+        """Show the view ``number``, counted from 1 on. False: there is none."""
+        if not 1 <= number <= len(self.views):
+            return False
+        self.current = self.views[number - 1]
+        self._update_attention()
+        return True
+
+    def next_unread(self) -> bool:
+        """Show the next view with something unread, best with something for us. False: there is none."""
+        unread = [view for view in self.views if view.unread and view is not self.current]
+        if not unread:
+            return False
+        chosen = next((view for view in unread if view.calls), unread[0])
+        return self.switch(self.views.index(chosen) + 1)
+
+    def view_with(self, peer: str | None) -> View:
+        """Where a private message from or to ``peer`` stands (None: a public one): its own view, if there is one."""
+        return self.room if peer is None else self._private.get(folded(peer), self.room)
+
+    def query(self, name: str) -> View:
+        """Show the private conversation with ``name``, with what was said before."""
+        key = folded(name)
+        if key not in self._private:
+            view = View(self.people.spelling(name))
+            for entry in self.room.entries:
+                peer = peer_of(entry)
+                if peer is not None and folded(peer) == key:
+                    view.append(entry)
+            view.left_off = None
+            self._private[key] = view
+            self.views.append(view)
+        view = self._private[key]
+        self.switch(self.views.index(view) + 1)
+        return view
+
+    def close(self, view: View) -> bool:
+        """Take a private conversation away; what comes goes to the room's log again. False: it can't be, or not now."""
+        if view.peer is None or view.pending:
+            return False
+        self.views.remove(view)
+        del self._private[folded(view.peer)]
+        if self.current is view:
+            self.switch(1)
+        return True
+
+    def speakers(self) -> Iterator[str]:
+        """Names for completion: who spoke last first, then everyone else who is here; not our own."""
+        names = {self.username}
+        for entry in islice(reversed(self.current.entries), _RECENT):
+            name = _sender_of(entry)
+            if name is not None and name not in names:
+                names.add(name)
+                yield name
+        yield from (name for name in self.people.in_order() if name not in names)
+
+    def _update_attention(self) -> None:
+        for view in self.views:
+            view.show(self._has_focus and view is self.current)
+
+
+def _sender_of(entry: Entry) -> str | None:
+    return entry.sender if isinstance(entry, Said | Shared) else None
