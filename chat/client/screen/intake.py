@@ -1,0 +1,211 @@
+"""What the connection tells, put into the model: which view it belongs to, and what it changes besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from sys import intern
+from typing import Any, NamedTuple
+
+from chat.client.display import lines_of
+from chat.client.events import BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.news import (
+    Announced,
+    Disconnected,
+    Done,
+    Explanation,
+    Failed,
+    News,
+    People,
+    TransferChanged,
+    Transfers,
+    Trouble,
+)
+from chat.client.screen.entries import Movement, Remark, Said, Shared, Step
+from chat.client.screen.model import Model
+from chat.client.screen.styles import DIM, ERROR
+from chat.client.screen.views import View
+from chat.client.transfer_list import State
+from chat.client.wording import people, some_names, transfer_line, transfer_state
+
+# A transfer that ends so many entries after it began has its line too far up to be seen.
+_FAR = 20
+
+
+class Alert(NamedTuple):
+    """A message for us came in: it has our name in it, or nobody else gets it."""
+
+    view: View
+    entry: Said | Shared
+
+
+class Intake:
+    """Into ``model``."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._begun: dict[int, int] = {}  # where the room's log ended when a transfer began
+        self._lost_at: datetime | None = None
+        self._trouble = ""  # what was said last about the connection
+        self._takers: dict[type, Callable[[Any, datetime], Alert | None]] = {
+            Welcome: self._welcome,
+            Joined: self._joined,
+            Left: self._left,
+            Text: self._text,
+            Notice: self._notice,
+            BadFrame: self._bad_frame,
+            Announced: self._announced,
+            TransferChanged: self._transfer_changed,
+            Done: self._done,
+            Failed: self._failed,
+            Trouble: self._trouble_told,
+            Disconnected: self._disconnected,
+            People: self._people,
+            Transfers: self._transfers,
+            Explanation: self._explanation,
+        }
+
+    def take(self, news: News, now: datetime) -> Alert | None:
+        """``now`` is for what the server has put no time to. The answer is there if it is a message for us."""
+        return self._takers[type(news)](news, now)
+
+    def _text(self, news: Text, now: datetime) -> Alert | None:
+        model = self._model
+        # Every message has a string of its own with the sender's name; fifty thousand need not.
+        sender = intern(news.sender)
+        if model.people.ignored and model.people.is_ignored(sender):
+            return None
+        if sender not in model.people.names:
+            model.people.add(sender)
+        own, to, text = news.own, news.to, news.text
+        mentions = not own and text in model.mentions
+        said = Said(news.timestamp, sender, text, to, own, mentions)
+        calls = mentions or (to is not None and not own)
+        view = model.room if to is None else model.view_with(to if own else sender)
+        view.append(said, calls=calls)
+        return Alert(view, said) if calls else None
+
+    def _announced(self, news: Announced, now: datetime) -> Alert | None:
+        model = self._model
+        attachment = news.attachment
+        sender, to, own = intern(attachment.sender), attachment.to, attachment.own
+        if model.people.is_ignored(sender):
+            return None
+        model.people.add(sender)
+        shared = Shared(
+            attachment.timestamp,
+            sender,
+            attachment.kind,
+            attachment.filename,
+            attachment.size,
+            to,
+            own,
+            news.transfer,
+        )
+        calls = to is not None and not own
+        view = model.view_with(None if to is None else to if own else sender)
+        view.append(shared, calls=calls)
+        return Alert(view, shared) if calls else None
+
+    def _joined(self, news: Joined, now: datetime) -> None:
+        self._model.people.add(news.username)
+        self._move(Step(news.timestamp, news.username, joined=True))
+
+    def _left(self, news: Left, now: datetime) -> None:
+        self._model.people.remove(news.username)
+        self._move(Step(news.timestamp, news.username, joined=False, reason=news.reason))
+
+    def _move(self, step: Step) -> None:
+        model = self._model
+        if model.people.is_ignored(step.name):
+            return
+        views = {id(view): view for view in (model.room, model.view_with(step.name))}
+        for view in views.values():
+            last = view.entries[-1] if view.entries else None
+            if not isinstance(last, Movement) or not last.fold(step):
+                view.append(Movement(step))
+
+    def _welcome(self, news: Welcome, now: datetime) -> None:
+        model = self._model
+        model.rename(news.username)
+        model.people.reset(news.users)
+        model.is_online, model.retry_at = True, None
+        if self._lost_at is None:
+            others = [name for name in news.users if name != news.username]
+            company = f", with {some_names(others)}" if others else ""
+            line = f"you are in the room as {news.username}{company}"
+        else:
+            line = f"back in the room as {news.username} after {_duration(now - self._lost_at)}"
+        self._lost_at, self._trouble = None, ""
+        self._tell(news.timestamp, line, *(lines_of(news.motd) if news.motd else ()))
+
+    def _disconnected(self, news: Disconnected, now: datetime) -> None:
+        """An outage may take hours and many tries: a new line only for a new reason."""
+        model = self._model
+        model.is_online = False
+        model.retry_at = now + timedelta(seconds=news.retry_in)
+        self._lost_at = self._lost_at or now
+        if news.reason != self._trouble:
+            self._trouble = news.reason
+            self._warn(now, f"{news.reason} Trying again.")
+
+    def _notice(self, news: Notice, now: datetime) -> None:
+        first, *further = lines_of(news.sentence)
+        self._tell(news.timestamp, f"the server says: {first}", *further)
+
+    def _bad_frame(self, news: BadFrame, now: datetime) -> None:
+        self._warn(now, f"The server sent what it should not: {news.problem}")
+
+    def _trouble_told(self, news: Trouble, now: datetime) -> None:
+        self._warn(now, news.sentence)
+
+    def _transfer_changed(self, news: TransferChanged, now: datetime) -> None:
+        model, transfer = self._model, news.transfer
+        if transfer.state is State.RUNNING:
+            model.running[transfer.number] = transfer
+            self._begun[transfer.number] = model.room.end
+            pending = model.pending(transfer.tag) if transfer.outgoing else None
+            if pending is not None:
+                pending.transfer = transfer
+            return
+        model.running.pop(transfer.number, None)
+        begun = self._begun.pop(transfer.number, None)
+        is_in_sight = begun is not None and model.room.end - begun <= _FAR
+        if transfer.has_ended and not transfer.outgoing and not is_in_sight:
+            words = f"number {transfer.number}, {transfer.filename}: {transfer_state(transfer)}"
+            style = ERROR if transfer.state is State.FAILED else DIM
+            model.room.append(Remark(now, (words,), style))
+
+    def _done(self, news: Done, now: datetime) -> None:
+        self._model.settle(news.tag)
+
+    def _failed(self, news: Failed, now: datetime) -> None:
+        if not self._model.settle(news.tag, news.sentence):
+            self._model.remark(now, news.sentence, style=ERROR)
+
+    def _people(self, news: People, now: datetime) -> None:
+        self._model.remark(now, people(news.users, len(news.users) if news.complete else None))
+
+    def _transfers(self, news: Transfers, now: datetime) -> None:
+        if news.transfers:
+            self._model.remark(now, "attachments:", *map(transfer_line, news.transfers))
+        else:
+            self._model.remark(now, "no attachments yet")
+
+    def _explanation(self, news: Explanation, now: datetime) -> None:
+        self._model.remark(now, "help:", *news.lines)
+
+    def _tell(self, moment: datetime, *lines: str) -> None:
+        self._model.room.append(Remark(moment, lines, DIM))
+
+    def _warn(self, now: datetime, line: str) -> None:
+        self._model.room.append(Remark(now, (line,), ERROR))
+
+
+def _duration(time: timedelta) -> str:
+    """``8 s``, ``1 min 12 s``, ``3 h 5 min``."""
+    minutes, seconds = divmod(max(0, round(time.total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from chat.client.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.news import (
+    Announced,
+    Disconnected,
+    Done,
+    Explanation,
+    Failed,
+    News,
+    People,
+    TransferChanged,
+    Transfers,
+    Trouble,
+)
+from chat.client.screen.entries import Entry, Remark, Said, Shared
+from chat.client.screen.intake import Alert, Intake
+from chat.client.screen.lines import entry_lines
+from chat.client.screen.model import Model
+from chat.client.screen.spans import text_of
+from chat.client.screen.views import View
+from chat.client.transfer_list import State, Transfer
+from chat.protocol.descriptor import MessageType
+
+NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
+
+
+class Bench:
+    """A model, and what comes in."""
+
+    def __init__(self) -> None:
+        self.model = Model("chat.example:8080", "bob")
+        self._intake = Intake(self.model)
+        self.take(Welcome("bob", NINE, ("alice", "bob", "carol")))
+        self.model.room.clear()
+
+    def take(self, *news: News, at: float = 0) -> list[Alert | None]:
+        return [self._intake.take(one, NINE + timedelta(seconds=at)) for one in news]
+
+    def lines(self, view: View | None = None) -> list[str]:
+        """Without the times."""
+        return [
+            text_of(line).removeprefix("<21:04:05> ")
+            for entry in (view or self.model.room).entries
+            for line in entry_lines(entry)
+        ]
+
+    @property
+    def last(self) -> Entry:
+        return self.model.room.entries[-1]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def text(words: str = "hello", to: str | None = None, sender: str = "alice") -> Text:
+    return Text(sender, NINE, words, to, own=sender == "bob")
+
+
+def file(to: str | None = None, sender: str = "alice") -> Attachment:
+    return Attachment(MessageType.FILE, sender, NINE, "a.txt", 100, to, own=sender == "bob")
+
+
+def download(state: State = State.RUNNING, number: int = 3) -> Transfer:
+    return Transfer(number, MessageType.FILE, "a.txt", 100, peer="alice", state=state)
+
+
+def upload(tag: int) -> Transfer:
+    return Transfer(4, MessageType.FILE, "a.txt", 100, outgoing=True, state=State.RUNNING, tag=tag)
+
+
+def test_every_kind_of_news_is_taken(bench: Bench) -> None:
+    assert set(bench._intake._takers) == set(get_args(News))
+
+
+class TestTexts:
+    def test_one_for_everyone(self, bench: Bench) -> None:
+        assert bench.take(text()) == [None]
+        assert bench.lines() == ["[alice]: hello"]
+
+    def test_one_with_our_name_in_it(self, bench: Bench) -> None:
+        assert bench.take(text("hi Bob")) == [Alert(bench.model.room, bench.last)]  # type: ignore[arg-type]
+        assert isinstance(bench.last, Said)
+        assert bench.last.mentions
+
+    def test_our_own_name_in_our_own_words(self, bench: Bench) -> None:
+        assert bench.take(text("I am bob", sender="bob")) == [None]
+
+    def test_a_private_one(self, bench: Bench) -> None:
+        (alert,) = bench.take(text("psst", to="bob"))
+        assert alert is not None
+        assert alert.view is bench.model.room
+        assert bench.lines() == ["[alice -> bob]: psst"]
+
+    def test_a_private_one_has_its_place_in_a_view_of_its_own(self, bench: Bench) -> None:
+        view = bench.model.query("alice")
+        (alert, nothing) = bench.take(text("psst", to="bob"), text("yes?", "alice", "bob"))
+        assert alert is not None
+        assert alert.view is view
+        assert nothing is None
+        assert bench.lines(view) == ["[alice -> bob]: psst", "[bob -> alice]: yes?"]
+        assert bench.lines() == []
+
+    def test_what_is_for_us_is_counted_apart(self, bench: Bench) -> None:
+        bench.model.focus(False)
+        bench.take(text(), text("bob?"), text(to="bob"))
+        assert (bench.model.room.unread, bench.model.room.calls) == (3, 2)
+
+    def test_the_name_is_kept_once(self, bench: Bench) -> None:
+        for _ in range(2):
+            bench.take(text(sender="".join(["ali", "ce"])))
+        first, second = bench.model.room.entries
+        assert isinstance(first, Said)
+        assert isinstance(second, Said)
+        assert first.sender is second.sender
+
+    def test_who_speaks_is_here(self, bench: Bench) -> None:
+        bench.take(text(sender="dave"), Announced(file(sender="eve"), None))
+        assert {"dave", "eve"} <= bench.model.people.names.keys()
+
+    def test_who_is_ignored_is_not_heard(self, bench: Bench) -> None:
+        bench.model.people.ignore("ALICE")
+        heard = bench.take(
+            text("bob!"),
+            text("bob!", to="bob"),
+            Announced(file(), None),
+            Left("alice", NINE),
+            Joined("alice", NINE),
+            text("hi", sender="carol"),
+        )
+        assert heard == [None] * 6
+        assert bench.lines() == ["[carol]: hi"]
+        assert "alice" in bench.model.people.names
+
+
+class TestOwnWords:
+    def test_they_become_normal_when_they_come_back(self, bench: Bench) -> None:
+        bench.model.say(1, "hello", None, NINE)
+        bench.take(text(sender="bob"), Done(1))
+        assert bench.lines() == ["[bob]: hello"]
+        assert not bench.model.room.pending
+
+    def test_refused_ones_are_marked(self, bench: Bench) -> None:
+        bench.model.say(1, "hello", "dave", NINE)
+        bench.take(Failed("no-such-user", "There is no dave.", 1))
+        assert bench.lines() == ["[bob -> dave]: hello", "not sent: There is no dave."]
+
+    def test_another_failure_is_told(self, bench: Bench) -> None:
+        bench.take(Failed("bad-request", "There is no command /x."), Done(7))
+        assert bench.lines() == ["-- There is no command /x."]
+        assert isinstance(bench.last, Remark)
+        assert bench.last.style == "error"
+
+    def test_an_upload_shows_how_far_it_is(self, bench: Bench) -> None:
+        bench.model.share(1, "a.txt", MessageType.FILE, None, NINE)
+        transfer = upload(1)
+        bench.take(TransferChanged(transfer))
+        waiting = bench.model.pending(1)
+        assert waiting is not None
+        assert waiting.transfer is transfer
+        transfer.state = State.DONE
+        bench.take(Announced(file(sender="bob"), None), TransferChanged(transfer), Done(1))
+        assert bench.lines() == ["-- bob sent a file: a.txt (100 bytes)"]
+        assert not bench.model.running
+        assert not bench.model.room.pending
+
+    def test_an_upload_of_which_nobody_knows(self, bench: Bench) -> None:
+        bench.take(TransferChanged(upload(1)))
+        assert bench.model.running.keys() == {4}
+
+
+class TestFiles:
+    def test_one_for_everyone(self, bench: Bench) -> None:
+        transfer = download(State.OFFERED)
+        assert bench.take(Announced(file(), transfer)) == [None]
+        assert isinstance(bench.last, Shared)
+        assert bench.last.transfer is transfer
+
+    def test_a_private_one(self, bench: Bench) -> None:
+        view = bench.model.query("alice")
+        (alert, nothing) = bench.take(
+            Announced(file(to="bob"), download()), Announced(file("alice", "bob"), None)
+        )
+        assert alert == Alert(view, view[0])  # type: ignore[arg-type]
+        assert nothing is None
+        assert len(view.entries) == 2
+
+    def test_the_end_shows_where_the_file_stands(self, bench: Bench) -> None:
+        transfer = download()
+        bench.take(Announced(file(), transfer), TransferChanged(transfer))
+        assert bench.model.running == {3: transfer}
+        transfer.state, transfer.path = State.DONE, Path("/home/bob/a.txt")
+        bench.take(TransferChanged(transfer))
+        assert not bench.model.running
+        assert bench.lines() == [
+            "-- alice sent a file: a.txt (100 bytes), number 3: saved as /home/bob/a.txt"
+        ]
+
+    @pytest.mark.parametrize(
+        ("state", "words", "style"),
+        [
+            (State.DONE, "saved as a.txt", "dim"),
+            (State.FAILED, "failed, it could not be saved", "error"),
+            (State.CANCELLED, "cancelled", "dim"),
+        ],
+    )
+    def test_and_is_told_again_if_that_is_far_up(
+        self, bench: Bench, state: State, words: str, style: str
+    ) -> None:
+        transfer = download()
+        bench.take(Announced(file(), transfer), TransferChanged(transfer))
+        bench.take(*[text()] * 21)
+        transfer.state, transfer.path = state, Path("a.txt")
+        bench.take(TransferChanged(transfer))
+        assert bench.lines()[-1] == f"-- number 3, a.txt: {words}"
+        assert isinstance(bench.last, Remark)
+        assert bench.last.style == style
+
+    def test_one_that_never_began(self, bench: Bench) -> None:
+        bench.take(TransferChanged(download(State.WAITING)))
+        assert bench.lines() == []
+        bench.take(TransferChanged(download(State.CANCELLED)))
+        assert bench.lines() == ["-- number 3, a.txt: cancelled"]
+
+    def test_what_was_sent_is_told_by_its_echo(self, bench: Bench) -> None:
+        transfer = upload(1)
+        transfer.state = State.DONE
+        bench.take(TransferChanged(transfer))
+        assert bench.lines() == []
+
+
+class TestPeople:
+    def test_joins_and_leaves_are_folded(self, bench: Bench) -> None:
+        bench.take(Joined("dave", NINE), Left("carol", NINE, "timed-out"), Joined("eve", NINE))
+        assert bench.lines() == ["-- dave and eve joined; carol left (timed out)"]
+        assert list(bench.model.people.names) == ["alice", "bob", "dave", "eve"]
+
+    def test_not_over_what_was_said_between_them(self, bench: Bench) -> None:
+        bench.take(Joined("dave", NINE), text(), Joined("eve", NINE))
+        assert bench.lines() == ["-- dave joined", "[alice]: hello", "-- eve joined"]
+
+    def test_not_over_hours(self, bench: Bench) -> None:
+        bench.take(Joined("dave", NINE), Joined("eve", NINE + timedelta(hours=2)))
+        assert len(bench.model.room.entries) == 2
+
+    def test_who_leaves_a_private_conversation(self, bench: Bench) -> None:
+        view = bench.model.query("alice")
+        bench.take(Left("alice", NINE), Left("carol", NINE))
+        assert bench.lines() == ["-- alice and carol left"]
+        assert bench.lines(view) == ["-- alice left"]
+
+    def test_who_is_here(self, bench: Bench) -> None:
+        bench.take(People(("bob", "alice"), True), People(("bob",), False))
+        assert bench.lines() == ["-- 2 in the room: alice, bob", "-- seen in the room so far: bob"]
+
+
+class TestConnection:
+    def test_welcome(self) -> None:
+        model = Model("chat.example:8080", "Bob")
+        intake = Intake(model)
+        assert not model.is_online
+        intake.take(Welcome("bob", NINE, ("alice", "bob"), motd="Be nice.\nOr else.\x1b"), NINE)
+        assert model.is_online
+        assert model.username == "bob"
+        (entry,) = model.room.entries
+        assert [text_of(line) for line in entry_lines(entry)] == [
+            "<21:04:05> -- you are in the room as bob, with alice",
+            "Be nice.",
+            "Or else.␛",
+        ]
+
+    def test_alone(self) -> None:
+        model = Model("chat.example:8080", "bob")
+        Intake(model).take(Welcome("bob", NINE, ("bob",)), NINE)
+        (entry,) = model.room.entries
+        assert entry.search_text() == "you are in the room as bob"
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(8, "8 s"), (72, "1 min 12 s"), (3 * 3600 + 300, "3 h 5 min")]
+    )
+    def test_a_lost_connection_and_another(self, bench: Bench, seconds: int, words: str) -> None:
+        bench.take(Disconnected("The server is gone.", 2.0))
+        assert not bench.model.is_online
+        assert bench.model.retry_at == NINE + timedelta(seconds=2)
+        bench.take(Disconnected("The server is gone.", 4.0), at=2)
+        bench.take(Disconnected("Nobody listens there.", 8.0), at=6)
+        bench.take(Welcome("bob", NINE, ("bob", "eve")), at=seconds)
+        assert bench.model.is_online
+        assert bench.model.retry_at is None
+        assert [line.partition("-- ")[2] for line in bench.lines()] == [
+            "The server is gone. Trying again.",
+            "Nobody listens there. Trying again.",
+            f"back in the room as bob after {words}",
+        ]
+        assert list(bench.model.people.names) == ["bob", "eve"]
+
+    def test_the_next_loss_is_told_again(self, bench: Bench) -> None:
+        for _ in range(2):
+            bench.take(Disconnected("Gone.", 1.0), Welcome("bob", NINE, ("bob",)))
+        assert (
+            bench.lines() == ["-- Gone. Trying again.", "-- back in the room as bob after 0 s"] * 2
+        )
+
+
+@pytest.mark.parametrize(
+    ("news", "lines"),
+    [
+        (Notice("new", "One.\nTwo.", NINE), ["-- the server says: One.", "Two."]),
+        (
+            BadFrame("It makes no sense."),
+            ["-- The server sent what it should not: It makes no sense."],
+        ),
+        (Trouble("The disk is full."), ["-- The disk is full."]),
+        (Transfers(()), ["-- no attachments yet"]),
+        (Transfers((download(),)), ["-- attachments:", "3. a.txt from alice, 100 bytes: 0 %"]),
+        (Explanation(("/quit  leave",)), ["-- help:", "/quit  leave"]),
+    ],
+)
+def test_what_is_told(bench: Bench, news: News, lines: list[str]) -> None:
+    assert bench.take(news) == [None]
+    assert bench.lines() == lines
+
+
+def test_answers_stand_where_one_asked(bench: Bench) -> None:
+    view = bench.model.query("alice")
+    bench.take(Transfers(()), Explanation(("x",)), People((), True), Failed("x", "No."))
+    assert len(view.entries) == 4
+    assert bench.lines() == []
