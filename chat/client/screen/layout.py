@@ -1,0 +1,189 @@
+"""From the model and the size of the screen to its rows and its cursor.
+
+::
+
+    title
+    log ........................... names
+    log ........................... names
+    status
+    input
+
+Where there is little room the names go first, then the title, the status, and at last the log: what is being written
+is always there. The model is only looked at, but for ``scroll_*``, which move in the log of its current view.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chat.client.display import harmless
+from chat.client.screen.bars import status_line, title_line
+from chat.client.screen.cells import cells, elide
+from chat.client.screen.input_rows import lay_out
+from chat.client.screen.log_pane import LogPane
+from chat.client.screen.model import Model
+from chat.client.screen.people import folded
+from chat.client.screen.spans import Row, Span, fill_row
+from chat.client.screen.styles import (
+    DIM,
+    INPUT,
+    NAMES,
+    OWN_NAME,
+    PROMPT,
+    TEXT,
+    name_style,
+)
+
+# Columns: of the names, and what must be left for the log beside them.
+_MAX_NAMES_WIDTH = 20
+_MIN_LOG_WIDTH = 30
+
+
+class Size(NamedTuple):
+    """Of the screen, in cells; at least 0."""
+
+    columns: int
+    rows: int
+
+
+class Cursor(NamedTuple):
+    row: int
+    column: int
+
+
+class Screen(NamedTuple):
+    """``rows`` are exactly as many as there are on the screen, none wider than it; None: there is no room to write."""
+
+    rows: list[Row]
+    cursor: Cursor | None
+
+
+class _Input(NamedTuple):
+    rows: list[Row]
+    cursor: Cursor
+
+
+class Renderer:
+    """Draws models; remembers wrapped rows from one time to the next."""
+
+    def __init__(self) -> None:
+        self._log = LogPane()
+
+    def render(self, model: Model, size: Size) -> Screen:
+        if size.columns < 1 or size.rows < 1:
+            return Screen([[] for _ in range(size.rows)], None)
+        written = _input(model, size)
+        title, status = _bars(model, size)
+        height = size.rows - len(title) - len(status) - len(written.rows)
+        log = self._middle(model, size.columns, height)
+        rows = [*title, *log, *status, *written.rows]
+        row, column = written.cursor
+        return Screen(rows, Cursor(len(rows) - len(written.rows) + row, column))
+
+    def scroll(self, model: Model, rows: int, size: Size) -> None:
+        """Down, or up if negative."""
+        self._log.scroll(model.current, rows, self._prepared(model, size))
+
+    def scroll_pages(self, model: Model, pages: int, size: Size) -> None:
+        """So that one row is on both pages."""
+        height = self._prepared(model, size)
+        self._log.scroll(model.current, pages * max(1, height - 1), height)
+
+    def scroll_to_top(self, model: Model, size: Size) -> None:
+        self._log.scroll_to_top(model.current, self._prepared(model, size))
+
+    def scroll_to_bottom(self, model: Model) -> None:
+        model.current.scroll_to(None)
+
+    def scroll_to_match(self, model: Model, size: Size) -> None:
+        """To where the search stands."""
+        if model.search is not None and model.search.number is not None:
+            height = self._prepared(model, size)
+            self._log.scroll_to(model.current, model.search.number, height)
+
+    def _prepared(self, model: Model, size: Size) -> int:
+        """The height of the log, which is told its width and what to mark."""
+        title, status = _bars(model, size)
+        height = size.rows - len(title) - len(status) - len(_input(model, size).rows)
+        self._prepare(model, size.columns - _names_width(model, size.columns))
+        return max(0, height)
+
+    def _prepare(self, model: Model, width: int) -> None:
+        search = model.search
+        match = search.pattern if search is not None and search.view is model.current else None
+        self._log.prepare(width, model.mentions.pattern, match)
+
+    def _middle(self, model: Model, columns: int, height: int) -> list[Row]:
+        """The log, and beside it the names."""
+        names_width = _names_width(model, columns)
+        width = columns - names_width
+        self._prepare(model, width)
+        rows = self._log.rows(model.current, height)
+        rows += [[] for _ in range(height - len(rows))]
+        if not names_width:
+            return rows
+        names = _names(model, names_width, height)
+        return [
+            fill_row(row, width, TEXT) + beside for row, beside in zip(rows, names, strict=True)
+        ]
+
+
+def input_width(model: Model, size: Size) -> int:
+    """In cells: what the editor has to go by for a step up or down."""
+    return max(1, size.columns - cells(_prompt(model, size.columns)))
+
+
+def _bars(model: Model, size: Size) -> tuple[list[Row], list[Row]]:
+    """The title and the status, where there is room for them."""
+    title = [title_line(model, size.columns)] if size.rows >= 4 else []
+    status = [status_line(model, size.columns)] if size.rows >= 3 else []
+    return title, status
+
+
+def _input(model: Model, size: Size) -> _Input:
+    question = model.question
+    draft = model.current.draft if question is None else question.answer
+    prompt = _prompt(model, size.columns)
+    width = input_width(model, size)
+    laid_out = lay_out(draft.text, draft.cursor, width).window(max(1, size.rows // 3))
+    margin = cells(prompt)
+    rows: list[Row] = []
+    for text in laid_out.rows:
+        row = [Span(text, INPUT)]
+        if margin:
+            row.insert(0, Span(prompt if not rows else " " * margin, PROMPT))
+        rows.append(row)
+    return _Input(rows, Cursor(laid_out.row, margin + laid_out.column))
+
+
+def _prompt(model: Model, columns: int) -> str:
+    """At most half of the screen wide. To whom one writes must be plain to see, if it is not to everyone."""
+    question, peer = model.question, model.current.peer
+    if question is not None:
+        words = harmless(question.prompt)
+    else:
+        words = f"to {harmless(peer)} alone: " if peer is not None else ""
+    return elide(words, columns // 2)
+
+
+def _names_width(model: Model, columns: int) -> int:
+    if not model.shows_names or columns < _MIN_LOG_WIDTH + 8:
+        return 0
+    longest = max((cells(harmless(name)) for name in model.people.names), default=0)
+    return min(longest + 2, _MAX_NAMES_WIDTH, columns - _MIN_LOG_WIDTH)
+
+
+def _names(model: Model, width: int, height: int) -> list[Row]:
+    """Who is here, ``height`` rows of ``width`` cells."""
+    everyone = model.people.in_order()
+    shown = everyone if len(everyone) <= height else everyone[: max(0, height - 1)]
+    rows: list[Row] = []
+    for name in shown:
+        own = folded(name) == folded(model.username)
+        style = OWN_NAME if own else name_style(name)
+        rows.append([Span("│ ", DIM), Span(elide(harmless(name), width - 2), style)])
+    left_out = len(everyone) - len(shown)
+    if left_out and height > 0:
+        rows.append([Span("│ ", DIM), Span(elide(f"… {left_out} more", width - 2), DIM)])
+    rows += [[Span("│ ", DIM)] for _ in range(height - len(rows))]
+    return [fill_row(row, width, NAMES) for row in rows]
