@@ -37,7 +37,9 @@ FORBIDDEN = {
     "chat.framing": {"gevent", "socket", "os", "threading", "logging"},
     "chat.server.room": {"socket", "os", "gevent", "ujson", "json", "struct", "time", "pathlib"},
     "chat.client.screen.model": {"curses", "gevent", "time"},
-    "chat.client.screen.view": {"curses", "gevent", "time"},
+    "chat.client.screen.intake": {"curses", "gevent", "time"},
+    "chat.client.screen.layout": {"curses", "gevent", "time"},
+    "chat.client.screen.log_pane": {"curses", "gevent", "time"},
 }
 ONLY_CURSES = "chat.client.screen.terminal"
 
