@@ -8,6 +8,7 @@ import logging
 import os
 import resource
 import socket as plain_socket
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,6 +38,7 @@ _BACKLOG = 1024  # connections that the kernel keeps until we accept them
 _SOCKET_MODE = 0o660
 _HOUSEKEEPING = 10.0  # seconds between two looks at what has grown old
 _WORTH_GIVING_BACK = 1024**2  # bytes of backlog
+_GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
 _REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
 
 # A vanished peer is found by the kernel in 60 + 4 * 15 seconds. TCP_USER_TIMEOUT is left alone: where it is set, it
@@ -54,23 +56,30 @@ class _Listener(StreamServer):
     def __init__(self, listener: GeventSocket, server: ChatServer) -> None:
         super().__init__(listener, server.handle, spawn=server.connections)
         self._chat = server
-        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._spare = _open_spare()
 
     def do_read(self) -> Any:
         try:
             return super().do_read()
         except OSError as problem:
+            if problem.errno in _GONE_BEFORE_ACCEPTED:
+                log.debug("a newcomer was gone before he was accepted: %s", problem.strerror)
+                return None
             if problem.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-        os.close(self._spare)
+        self._spare.close()
         try:
             os.close(cast(Any, self.socket)._accept()[0])
         except OSError:
             log.debug("nobody was waiting to be turned away")
         finally:
-            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            self._spare = _open_spare()
         self._chat.services.refusals.refused("newcomers", "out of file descriptors")
         return None
+
+    def close(self) -> None:
+        super().close()
+        self._spare.close()
 
 
 class ChatServer:
@@ -93,10 +102,11 @@ class ChatServer:
     def start(self) -> None:
         """Listen, and serve in the background. Raises OSError if the address cannot be had."""
         address = self.services.settings.address
+        sockets = _listen(address)
         if address.path is not None:
             self._path = Path(address.path)
         self.services.delivery.start()
-        for listening in _listen(address):
+        for listening in sockets:
             listener = _Listener(listening, self)
             self._listeners.append(listener)
             listener.start()
@@ -108,6 +118,9 @@ class ChatServer:
         """Accept and take nothing more, tell everyone, and let what is queued go out, for ``timeout`` seconds."""
         for listener in self._listeners:
             listener.close()
+        if self._path is not None:
+            # Now, not at the end: by then the next server may listen there.
+            self._path.unlink(missing_ok=True)
         log.info("stopping, with %d users here", len(self.services.room.members))
         # Up to here for all of them, before any greenlet runs again.
         for session in self.services.sessions.values():
@@ -121,8 +134,6 @@ class ChatServer:
         if self._housekeeper is not None:
             self._housekeeper.kill()
         self.services.shelf.clear()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
         log.info("stopped")
 
     def handle(self, sock: GeventSocket, peer: object) -> None:
@@ -138,7 +149,7 @@ class ChatServer:
                 refused = LoginRefused(Refusal.TOO_MANY_CONNECTIONS, sentence, final=True)
             if over > self.services.settings.max_per_address:
                 # Not even worth an answer any more.
-                self.services.refusals.refused(label, Refusal.TOO_MANY_CONNECTIONS.value)
+                self.services.refusals.refused(host or label, Refusal.TOO_MANY_CONNECTIONS.value)
                 return
             self._converse(Connection(_prepare(sock), host, label), refused)
         except ServerStopping:
@@ -171,6 +182,10 @@ class ChatServer:
             self.services.refusals.flush_if_due()
 
 
+def _open_spare() -> BufferedReader:
+    return open(os.devnull, "rb")
+
+
 def raise_descriptor_limit() -> None:
     """As many descriptors as the system lets us have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -193,7 +208,13 @@ def _listen(address: Address) -> list[GeventSocket]:
     found = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
-    return [_bind(family, where) for family, where in dict.fromkeys((f[0], f[4]) for f in found)]
+    with contextlib.ExitStack() as bound:
+        sockets = [
+            bound.enter_context(_bind(family, where))
+            for family, where in dict.fromkeys((f[0], f[4]) for f in found)
+        ]
+        bound.pop_all()
+        return sockets
 
 
 def _bind(family: int, where: Any, *, dual: bool = False) -> GeventSocket:
@@ -230,6 +251,7 @@ def _listen_unix(path: str) -> GeventSocket:
 
 def _answers(path: str) -> bool:
     with contextlib.closing(plain_socket.socket(plain_socket.AF_UNIX)) as probe:
+        probe.setblocking(False)  # a server whose queue is full would let us wait
         try:
             probe.connect(path)
         except ConnectionRefusedError:
