@@ -1,0 +1,87 @@
+"""A room: everyone hears what anyone says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import NamedTuple
+
+from benchmarks.load import Crowd, Entrance, Sender, raise_descriptor_limit
+from benchmarks.peers.peer import MARKERS, Peer, content_of
+from benchmarks.plan import BenchmarkError
+from benchmarks.processes import ServerProcess
+from benchmarks.traffic import Traffic
+
+SPARE_DESCRIPTORS = 200
+
+
+class Demand(NamedTuple):
+    """How many hear it, how many speak, with how many messages under way each, of how many bytes."""
+
+    receivers: int
+    senders: int = 2
+    window: int = 64
+    content: int = 100
+
+
+class Audience(Traffic):
+    """``receivers`` are descriptors."""
+
+    def __init__(
+        self, server: ServerProcess, crowd: Crowd, senders: Sequence[Sender], receivers: list[int]
+    ) -> None:
+        super().__init__(server, crowd, senders)
+        self.receivers = receivers
+        self._calibrate()
+
+    @property
+    def deliveries(self) -> int:
+        return self.sent * len(self.receivers)
+
+    def expected(self) -> dict[int, int]:
+        return dict.fromkeys(self.receivers, self.sent)
+
+    def _calibrate(self) -> None:
+        """Learn ``size``, which must be the same from every sender, and count from here on."""
+        self.crowd.settle()
+        sizes: Counter[int] = Counter()
+        for sender in self.senders:
+            confirmed = partial(_is_confirmed, sender)
+            before = dict(self.crowd.received)
+            sender.start(1)
+            self.crowd.turn_until(confirmed, "a message came")
+            self.crowd.settle()
+            sizes.update(self.crowd.received[fd] - before[fd] for fd in self.receivers)
+            sender.sent = sender.confirmed = 0
+        ((self.size, times),) = sizes.most_common(1)
+        # One may have got something else just then.
+        if times < 0.9 * sum(sizes.values()):
+            raise BenchmarkError(f"one message arrives in different sizes: {dict(sizes)}")
+        for fd in self.receivers:
+            self.crowd.received[fd] = 0
+
+
+def _is_confirmed(sender: Sender) -> bool:
+    return sender.confirmed == sender.sent
+
+
+@contextmanager
+def audience(peer: Peer, demand: Demand) -> Iterator[Audience]:
+    """A fresh server with an audience, for as long as the block runs. Raises BenchmarkError."""
+    raise_descriptor_limit(demand.receivers + SPARE_DESCRIPTORS)
+    with peer.running() as server, closing(Crowd()) as crowd:
+        entrance = Entrance(crowd, server.address, peer.at_a_time)
+        speaking = entrance.let_in(peer.sender(number) for number in range(demand.senders))
+        others = demand.receivers - (demand.senders if peer.senders_receive else 0)
+        hearing = entrance.let_in(peer.receiver(number) for number in range(others))
+        if peer.senders_receive:
+            hearing = speaking + hearing
+        senders = []
+        for sock, confirming, marker in zip(speaking, hearing, MARKERS, strict=False):
+            message = peer.message(content_of(demand.content, marker))
+            sender = Sender(crowd, sock, message, demand.window)
+            sender.confirm_by(confirming, marker)
+            senders.append(sender)
+        yield Audience(server, crowd, senders, [sock.fileno() for sock in hearing])

@@ -1,0 +1,285 @@
+"""Thousands of connections from one process, at a fraction of what they cost the server.
+
+What comes is counted, not read: the kernel is asked to throw the bytes away and say how many there were
+(MSG_TRUNC, tcp(7)). All messages of a run are of one size, so bytes are messages.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import select
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from benchmarks.plan import BenchmarkError
+
+_READ = 1024 * 1024
+_EVENTS = 256  # of one poll: then senders get their turn
+_LAZE = 0.001
+_PATIENCE = 20.0  # seconds without a byte after which nothing more is expected
+_PER_SOURCE = 10_000  # connections from one of loopback's addresses: far fewer than it has ports
+_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: choose the port on connecting, when more of them fit
+
+_buffer = bytearray(_READ)
+
+
+def raise_descriptor_limit(needed: int) -> None:
+    """Raises BenchmarkError if the system does not let us have so many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if needed > hard != resource.RLIM_INFINITY:
+        raise BenchmarkError(f"it takes {needed} descriptors, and the limit is {hard} (ulimit -Hn)")
+    if needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+class Login(NamedTuple):
+    """What to say first, and the bytes in the answer that show that one is in."""
+
+    hello: bytes
+    ends: bytes
+
+
+def counting(sock: socket.socket) -> Callable[[], int]:
+    """A reader of ``sock`` that only counts."""
+    return partial(sock.recv_into, _buffer, 0, socket.MSG_TRUNC)
+
+
+class Crowd:
+    """Connections that are read when something is there.
+
+    Those that only count are read every ``_LAZE`` seconds: nobody waits for them, and a process that sleeps in wait
+    of them would have to be woken by the server for each. Those with a reader of their own are read at once.
+
+    ``received`` is the count of bytes by descriptor.
+    """
+
+    def __init__(self) -> None:
+        self._prompt = select.epoll()
+        self._lazy = select.epoll()
+        self._next_look = 0.0  # at the lazy ones
+        self._sockets: dict[int, socket.socket] = {}
+        self._watch: dict[int, select.epoll] = {}
+        self._receive: dict[int, Callable[[], int]] = {}
+        self._writers: dict[int, Callable[[], None]] = {}
+        self.received: dict[int, int] = {}
+
+    def add(self, sock: socket.socket, receive: Callable[[], int] | None = None) -> None:
+        """Read ``sock`` from now on: by ``receive``, which returns how many bytes there were, or only counting."""
+        fd = sock.fileno()
+        self._sockets[fd] = sock
+        self.received[fd] = 0
+        self.read_by(sock, receive)
+
+    def only_count(self, fd: int) -> None:
+        """Read it by counting again."""
+        self.read_by(self._sockets[fd])
+
+    def read_by(self, sock: socket.socket, receive: Callable[[], int] | None = None) -> None:
+        """From now on another way."""
+        fd = sock.fileno()
+        self._receive[fd] = receive or counting(sock)
+        watch = self._prompt if receive is not None else self._lazy
+        before = self._watch.get(fd)
+        if watch is not before:
+            if before is not None:
+                before.unregister(fd)
+            self._watch[fd] = watch
+            watch.register(fd, select.EPOLLIN)
+
+    def want_to_write(self, sock: socket.socket, writer: Callable[[], None] | None) -> None:
+        """Call ``writer`` whenever ``sock`` takes something; None: no longer."""
+        fd = sock.fileno()
+        if writer is None:
+            if self._writers.pop(fd, None) is not None:
+                self._watch[fd].modify(fd, select.EPOLLIN)
+            return
+        if fd not in self._writers:
+            self._watch[fd].modify(fd, select.EPOLLIN | select.EPOLLOUT)
+        self._writers[fd] = writer
+
+    def turn(self) -> int:
+        """Wait for something to come, ``_LAZE`` seconds at most, and take it. How many bytes it was."""
+        taken = self._take(self._prompt.poll(_LAZE, _EVENTS))
+        if time.monotonic() >= self._next_look:
+            events = self._lazy.poll(0, _EVENTS)
+            taken += self._take(events)
+            if len(events) < _EVENTS:
+                self._next_look = time.monotonic() + _LAZE
+        return taken
+
+    def timed_turn(
+        self, timeout: float, size: int, sent: Sequence[float], waits: list[float]
+    ) -> None:
+        """Read those that only count as soon as something comes, and append to ``waits`` how long it was on its way.
+
+        Their messages have ``size`` bytes and were ``sent`` at those times, by ``time.monotonic``.
+        """
+        receive, received, clock = self._receive, self.received, time.monotonic
+        for fd, _ in self._lazy.poll(timeout, _EVENTS):
+            count = receive[fd]()
+            if not count:
+                raise BenchmarkError("the server closed a connection")
+            before = received[fd]
+            after = received[fd] = before + count
+            now = clock()
+            for number in range(before // size, after // size):
+                waits.append(now - sent[number])
+
+    def turn_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Go on until ``condition`` holds. Raises BenchmarkError when nothing comes any more before it does."""
+        last = time.monotonic()
+        while not condition():
+            if self.turn():
+                last = time.monotonic()
+            elif time.monotonic() - last > _PATIENCE:
+                raise BenchmarkError(f"the server went silent before {what}")
+
+    def settle(self, quiet: float = 0.1) -> None:
+        """Go on until nothing has come for ``quiet`` seconds."""
+        last = time.monotonic()
+        while time.monotonic() - last < quiet:
+            if self.turn():
+                last = time.monotonic()
+
+    def _take(self, events: list[tuple[int, int]]) -> int:
+        receive, received = self._receive, self.received
+        taken = 0
+        for fd, event in events:
+            if event & select.EPOLLOUT:
+                self._writers[fd]()
+                if event == select.EPOLLOUT:
+                    continue
+            count = receive[fd]()
+            if not count:
+                raise BenchmarkError("the server closed a connection")
+            received[fd] += count
+            taken += count
+        return taken
+
+    def close(self) -> None:
+        for sock in self._sockets.values():
+            sock.close()
+        self._prompt.close()
+        self._lazy.close()
+
+
+class Sender:
+    """Says one message again and again, at most ``window`` times more than was confirmed."""
+
+    def __init__(self, crowd: Crowd, sock: socket.socket, message: bytes, window: int) -> None:
+        self.sent = 0
+        self.confirmed = 0
+        self._crowd = crowd
+        self._sock = sock
+        self._window = window
+        self._size = len(message)
+        self._burst = memoryview(message * window)
+        self._unsent = self._burst[:0]
+        self._limit: float = 0
+
+    def confirm_by(self, sock: socket.socket, marker: bytes) -> None:
+        """Each ``marker`` that ``sock`` receives confirms one: it is once in the message, and in nothing else."""
+        self._crowd.read_by(sock, partial(self._receive, sock, marker))
+
+    def start(self, messages: float = math.inf) -> None:
+        """Send so many more, as the window allows."""
+        self._limit = self.sent + messages
+        self._go_on()
+
+    def say(self) -> None:
+        """Send one more now, whatever was confirmed."""
+        self.sent += 1
+        self._unsent = self._burst[: self._size]
+        self._write()
+
+    def stop(self) -> None:
+        """Begin no further message."""
+        self._limit = self.sent
+
+    def confirm(self, messages: int) -> None:
+        """So many have arrived: as many more may go."""
+        self.confirmed += messages
+        self._go_on()
+
+    def _receive(self, sock: socket.socket, marker: bytes) -> int:
+        data = sock.recv(65536)
+        messages = data.count(marker)
+        if messages:
+            self.confirm(messages)
+        return len(data)
+
+    def _go_on(self) -> None:
+        if self._unsent:
+            self._write()
+            return
+        messages = int(min(self._window - self.sent + self.confirmed, self._limit - self.sent))
+        if messages > 0:
+            self.sent += messages
+            self._unsent = self._burst[: messages * self._size]
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            taken = self._sock.send(self._unsent)
+        except BlockingIOError:
+            taken = 0
+        self._unsent = self._unsent[taken:]
+        self._crowd.want_to_write(self._sock, self._write if self._unsent else None)
+
+
+class Entrance:
+    """Lets many log in, so many at a time, while those who are in go on being read."""
+
+    def __init__(
+        self,
+        crowd: Crowd,
+        address: tuple[str, int],
+        at_a_time: int = 100,
+        time_limit: float = math.inf,
+    ) -> None:
+        self.waits: list[float] = []  # seconds from connecting to being in
+        self._deadline = time.monotonic() + time_limit
+        self._crowd = crowd
+        self._address = address
+        self._at_a_time = at_a_time
+        self._under_way = 0
+        self._connections = 0
+
+    def let_in(self, logins: Iterable[Login]) -> list[socket.socket]:
+        """Their sockets, in the order of ``logins``. Raises BenchmarkError if any is not let in."""
+        sockets = []
+        for login in logins:
+            if time.monotonic() > self._deadline:
+                raise BenchmarkError(f"in the time that there is only {len(self.waits)} got in")
+            sockets.append(self._begin(login))
+            self._crowd.turn_until(lambda: self._under_way < self._at_a_time, "letting all in")
+        self._crowd.turn_until(lambda: not self._under_way, "letting all in")
+        return sockets
+
+    def _begin(self, login: Login) -> socket.socket:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_IP, _BIND_ADDRESS_NO_PORT, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.bind((f"127.0.0.{1 + self._connections // _PER_SOURCE}", 0))
+        self._connections += 1
+        self._under_way += 1
+        began = time.monotonic()
+        sock.connect(self._address)
+        sock.sendall(login.hello)
+        sock.setblocking(False)
+        self._crowd.add(sock, partial(self._answer, sock, login.ends, began, bytearray()))
+        return sock
+
+    def _answer(self, sock: socket.socket, ends: bytes, began: float, seen: bytearray) -> int:
+        data = sock.recv(65536)
+        seen += data
+        if ends in seen:
+            self._under_way -= 1
+            self.waits.append(time.monotonic() - began)
+            self._crowd.read_by(sock)
+        del seen[: -len(ends)]
+        return len(data)

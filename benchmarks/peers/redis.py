@@ -1,0 +1,53 @@
+"""Redis publish/subscribe, nothing saved to disk.
+
+Publishers ask for no answers (CLIENT REPLY OFF): Redis does the least that it can.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.load import Login
+from benchmarks.peers.peer import Peer
+
+
+class Redis(Peer):
+    name = "redis"
+    program = "redis-server"
+    senders_receive = False  # a subscriber cannot publish
+
+    def command(self, port: int, directory: Path) -> list[str]:
+        options = {
+            "bind": "127.0.0.1",
+            "port": str(port),
+            "save": "",
+            "appendonly": "no",
+            "maxclients": "15000",
+            "tcp-backlog": "1024",
+            "client-output-buffer-limit": "pubsub 0 0 0",
+        }
+        return ["redis-server", *(word for key in options for word in (f"--{key}", options[key]))]
+
+    def receiver(self, number: int) -> Login:
+        return Login(_command(b"SUBSCRIBE", b"chat"), b":1\r\n")
+
+    def sender(self, number: int) -> Login:
+        return Login(_command(b"PING") + _command(b"CLIENT", b"REPLY", b"OFF"), b"+PONG\r\n")
+
+    def message(self, content: bytes) -> bytes:
+        return _command(b"PUBLISH", b"chat", content)
+
+    def user(self, number: int) -> Login:
+        return Login(_command(b"SUBSCRIBE", _channel(number)), b":1\r\n")
+
+    def private_message(self, number: int, content: bytes) -> bytes:
+        return _command(b"PUBLISH", _channel(number), content)
+
+
+def _channel(number: int) -> bytes:
+    return b"user%06d" % number
+
+
+def _command(*words: bytes) -> bytes:
+    """In the protocol's own form (RESP)."""
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)

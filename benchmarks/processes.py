@@ -1,0 +1,140 @@
+"""A server under measurement, as a process of its own, and what it costs by the kernel's own books."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.plan import BenchmarkError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+_START_TIMEOUT = 10.0
+_CPUCLOCK_SCHED = (
+    2  # linux/posix-timers.h: the exact run time, where /proc/PID/stat has ticks of 10 ms
+)
+
+
+class ServerProcess:
+    """A running server that listens on ``address``, with all the processes it has started."""
+
+    def __init__(self, command: Sequence[str], address: tuple[str, int], directory: Path) -> None:
+        self.address = address
+        self._log = directory / "log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=directory,
+                env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_until_it_listens(self) -> None:
+        """Raises BenchmarkError if it ends instead, or takes too long."""
+        deadline = time.monotonic() + _START_TIMEOUT
+        while True:
+            try:
+                socket.create_connection(self.address, timeout=1.0).close()
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise BenchmarkError(f"it did not start: {self.last_words()}") from None
+                time.sleep(0.01)
+            else:
+                return
+
+    def cpu(self) -> float:
+        """Seconds of CPU time so far, user and system, of all its processes."""
+        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in self._processes())
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        return sum(_status(pid, "VmRSS") for pid in self._processes())
+
+    def peak_memory(self) -> int:
+        """The most resident bytes since ``forget_peak``."""
+        return sum(_status(pid, "VmHWM") for pid in self._processes())
+
+    def forget_peak(self) -> None:
+        """Count the peak from now on (proc(5), clear_refs)."""
+        for pid in self._processes():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def end(self) -> None:
+        """It has nothing to save."""
+        self._process.kill()
+        self._process.wait()
+
+    def _processes(self) -> Iterator[int]:
+        waiting = [self.pid]
+        while waiting:
+            pid = waiting.pop()
+            yield pid
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+            waiting += [int(child) for child in children.split()]
+
+
+@contextmanager
+def running(command: Sequence[str], port: int, directory: Path) -> Iterator[ServerProcess]:
+    """A server for as long as the block runs. Raises BenchmarkError if it does not start."""
+    server = ServerProcess(command, ("127.0.0.1", port), directory)
+    try:
+        server.wait_until_it_listens()
+        yield server
+    finally:
+        server.end()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Meter:
+    """What passes from its making on, in seconds: time, and CPU time of the server and of this process."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+        self._began = time.monotonic()
+        self._server_began = server.cpu()
+        self._own_began = time.process_time()
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def server_used(self) -> float:
+        return self._server.cpu() - self._server_began
+
+    def own_used(self) -> float:
+        return time.process_time() - self._own_began
+
+
+def _cpu_clock(pid: int) -> int:
+    """The number of the clock that counts the CPU time of ``pid``, all threads (clock_getcpuclockid(3))."""
+    return (~pid << 3) | _CPUCLOCK_SCHED
+
+
+def _status(pid: int, field: str) -> int:
+    """Bytes, from a field of /proc/PID/status in kB."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    match = re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE)
+    assert match is not None, f"/proc/{pid}/status has no {field}"
+    return int(match[1]) * 1024

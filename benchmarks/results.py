@@ -1,0 +1,86 @@
+"""What was measured: samples, their medians, and the file they are kept in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+
+class Figure(NamedTuple):
+    """One thing that is measured. A value times ``scale`` is in ``unit``."""
+
+    key: str
+    title: str
+    unit: str
+    scale: float = 1.0
+
+
+CPU_PER_DELIVERY = Figure("cpu_per_delivery", "server CPU per delivery", "µs", 1e6)
+THROUGHPUT = Figure("throughput", "deliveries a second", "thousands", 1e-3)
+SERVER_CPU = Figure("server_cpu", "server CPU", "s")
+# Over 1 the load costs more than what it is to measure.
+GENERATOR = Figure("generator", "CPU of the load / of the server", "")
+
+
+class Sample(NamedTuple):
+    """What one server did in one round: values by the keys of the work's figures, in SI units, and bytes."""
+
+    work: str
+    case: str
+    peer: str
+    round: int
+    values: dict[str, float]
+
+
+@dataclass
+class Results:
+    """``machine`` and ``versions`` (by peer) say what it was measured on; ``failures`` what could not be."""
+
+    machine: dict[str, str]
+    versions: dict[str, str]
+    samples: list[Sample] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def peers(self) -> list[str]:
+        """Those who have a sample."""
+        return [peer for peer in self.versions if any(s.peer == peer for s in self.samples)]
+
+    def cases(self, work: str) -> list[str]:
+        """In the order in which they were measured first."""
+        return list(dict.fromkeys(s.case for s in self.samples if s.work == work))
+
+    def median(self, work: str, case: str, peer: str, key: str) -> float | None:
+        """Of all rounds; None if nothing was measured."""
+        values = [s.values[key] for s in self._of(work, case, peer) if key in s.values]
+        return median(values) if values else None
+
+    def spread(self, work: str, case: str, peer: str, key: str) -> float | None:
+        """Largest by smallest value of all rounds."""
+        values = [s.values[key] for s in self._of(work, case, peer) if key in s.values]
+        return max(values) / min(values) if values and min(values) > 0 else None
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Results:
+        """Raises OSError, and ValueError for a file that is not of ours."""
+        try:
+            fields = json.loads(path.read_text())
+            samples = [Sample(*sample) for sample in fields.pop("samples")]
+            return cls(**fields, samples=samples)
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise ValueError(f"{path} holds no results") from problem
+
+    def _of(self, work: str, case: str, peer: str) -> Iterable[Sample]:
+        return (s for s in self.samples if (s.work, s.case, s.peer) == (work, case, peer))
+
+
+def quantile(values: Sequence[float], fraction: float) -> float:
+    """The value that ``fraction`` of ``values`` are not above."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))]
