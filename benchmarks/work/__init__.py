@@ -1,0 +1,21 @@
+"""What servers are given to do, each piece of work in some cases."""
+
+from __future__ import annotations
+
+from benchmarks.work.fan_out import FAN_OUT, GROWTH_BY_RECEIVERS, GROWTH_BY_SIZE, ONE_BY_ONE
+from benchmarks.work.file import SendFile
+from benchmarks.work.idle import Idle
+from benchmarks.work.paced import Paced
+from benchmarks.work.private import Private
+from benchmarks.work.work import Work
+
+WORK: tuple[Work, ...] = (
+    FAN_OUT,
+    Paced(),
+    ONE_BY_ONE,
+    Idle(),
+    SendFile(),
+    Private(),
+    GROWTH_BY_RECEIVERS,
+    GROWTH_BY_SIZE,
+)

@@ -1,0 +1,105 @@
+"""Conversations of two, many at a time."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from contextlib import closing
+
+from benchmarks.audience import SPARE_DESCRIPTORS
+from benchmarks.load import Crowd, Entrance, Sender, counting, raise_descriptor_limit
+from benchmarks.peers.peer import Peer, content_of
+from benchmarks.plan import BenchmarkError, Plan
+from benchmarks.processes import ServerProcess
+from benchmarks.results import CPU_PER_DELIVERY, GENERATOR, SERVER_CPU, THROUGHPUT
+from benchmarks.traffic import Traffic
+from benchmarks.work.work import Work
+
+_WINDOW = 8
+_CONTENT = 100
+
+
+class Private(Work):
+    """In each pair one writes to the other, who confirms. A delivery is what he gets; an echo is not counted."""
+
+    name = "private"
+    title = "private messages of 100 bytes, 8 under way in each pair, by number of pairs"
+    figures = (CPU_PER_DELIVERY, THROUGHPUT, SERVER_CPU, GENERATOR)
+
+    def cases(self, plan: Plan) -> Sequence[str]:
+        return ["10"] if plan.quick else ["500"]
+
+    def suits(self, peer: Peer, case: str) -> bool:
+        return peer.is_server and 2 * int(case) <= peer.max_receivers
+
+    def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
+        pairs = int(case)
+        raise_descriptor_limit(2 * pairs + SPARE_DESCRIPTORS)
+        with peer.running() as server, closing(Crowd()) as crowd:
+            entrance = Entrance(crowd, server.address, peer.at_a_time)
+            writers = entrance.let_in(peer.sender(number) for number in range(pairs))
+            readers = entrance.let_in(peer.user(number) for number in range(pairs))
+            senders = []
+            for number, writer in enumerate(writers):
+                message = peer.private_message(number, content_of(_CONTENT))
+                senders.append(Sender(crowd, writer, message, _WINDOW))
+            return _Pairs(server, crowd, senders, readers).run(plan)
+
+
+class _Pairs(Traffic):
+    """The reader of each pair stands where its sender stands."""
+
+    def __init__(
+        self,
+        server: ServerProcess,
+        crowd: Crowd,
+        senders: Sequence[Sender],
+        readers: Sequence[socket.socket],
+    ) -> None:
+        super().__init__(server, crowd, senders)
+        self._readers = [sock.fileno() for sock in readers]
+        self._calibrate()
+        for sender, sock in zip(senders, readers, strict=True):
+            crowd.read_by(sock, _Confirming(self, sender, sock))
+
+    @property
+    def deliveries(self) -> int:
+        return self.sent
+
+    def expected(self) -> dict[int, int]:
+        sent = (sender.sent for sender in self.senders)
+        return dict(zip(self._readers, sent, strict=True))
+
+    def _calibrate(self) -> None:
+        crowd = self.crowd
+        crowd.settle()
+        before = dict(crowd.received)
+        for sender in self.senders:
+            sender.start(1)
+        crowd.turn_until(
+            lambda: all(crowd.received[fd] > before[fd] for fd in self._readers), "a message came"
+        )
+        crowd.settle()
+        sizes = {crowd.received[fd] - before[fd] for fd in self._readers}
+        self.size = min(sizes)
+        if max(sizes) > self.size:
+            raise BenchmarkError(f"one message arrives in different sizes: {sorted(sizes)}")
+        for sender, fd in zip(self.senders, self._readers, strict=True):
+            sender.sent = 0
+            crowd.received[fd] = 0
+
+
+class _Confirming:
+    """Reads for one who tells his sender what has arrived."""
+
+    def __init__(self, pairs: _Pairs, sender: Sender, sock: socket.socket) -> None:
+        self._pairs = pairs
+        self._sender = sender
+        self._fd = sock.fileno()
+        self._count = counting(sock)
+
+    def __call__(self) -> int:
+        count = self._count()
+        messages = (self._pairs.crowd.received[self._fd] + count) // self._pairs.size
+        self._sender.confirm(messages - self._sender.confirmed)
+        return count
