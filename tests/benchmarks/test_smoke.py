@@ -1,0 +1,40 @@
+"""The measurement itself works: on our server, in a moment. What it comes to is nobody's business here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+from benchmarks.__main__ import main
+from benchmarks.results import Results
+from chat.command_line import EXIT_OK, EXIT_USAGE
+
+
+def test_measures_our_server_and_publishes_what_it_found(tmp_path: Path) -> None:
+    status = main(["--quick", "--work=fan-out", "--peers=chat", f"--output={tmp_path}"])
+
+    assert status == EXIT_OK
+    results = Results.load(tmp_path / "results.json")
+    assert results.failures == []
+    (sample,) = results.samples
+    assert (sample.work, sample.case, sample.peer) == ("fan-out", "10", "chat")
+    assert sample.values["cpu_per_delivery"] > 0
+    assert "server CPU per delivery" in (tmp_path / "results.txt").read_text()
+    assert ElementTree.parse(tmp_path / "results.svg").getroot().tag.endswith("svg")
+
+
+def test_draws_again_what_was_measured_before(tmp_path: Path) -> None:
+    sample = ["fan-out", "10", "chat", 0, {"cpu_per_delivery": 2e-6, "throughput": 1000.0}]
+    measured = {"machine": {}, "versions": {"chat": "1"}, "samples": [sample], "failures": []}
+    (tmp_path / "results.json").write_text(json.dumps(measured))
+
+    assert main(["draw", f"--output={tmp_path}"]) == EXIT_OK
+
+    assert "2.00" in (tmp_path / "results.txt").read_text()
+
+
+def test_says_which_work_there_is(tmp_path: Path, capsys) -> None:
+    assert main(["--work=juggling", f"--output={tmp_path}"]) == EXIT_USAGE
+
+    assert "juggling: expected some of fan-out" in capsys.readouterr().err
