@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from benchmarks.__main__ import main
 from benchmarks.results import Results
 from chat.command_line import EXIT_OK, EXIT_USAGE
@@ -34,7 +36,7 @@ def test_draws_again_what_was_measured_before(tmp_path: Path) -> None:
     assert "2.00" in (tmp_path / "results.txt").read_text()
 
 
-def test_says_which_work_there_is(tmp_path: Path, capsys) -> None:
+def test_says_which_work_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--work=juggling", f"--output={tmp_path}"]) == EXIT_USAGE
 
     assert "juggling: expected some of fan-out" in capsys.readouterr().err
