@@ -156,14 +156,18 @@ def _size(options: dict[str, Any], option: str) -> int:
 def _rate(options: dict[str, Any], option: str) -> Rate | None:
     """``50/200``: 50 a second after a burst of 200; ``50``: the burst is as much; ``0``: no limit."""
     text: str = options[option]
-    per_second, _, burst = text.partition("/")
-    rate = Rate(
-        parse_size(per_second, option), parse_size(burst if "/" in text else per_second, option)
-    )
+    per_second, slash, burst = text.partition("/")
+    expected = f"{option}={text}: expected 0, RATE or RATE/BURST such as 50, 50/200 or 256K/1M"
+    try:
+        rate = Rate(
+            parse_size(per_second, option), parse_size(burst if slash else per_second, option)
+        )
+    except UsageError:
+        raise UsageError(expected) from None
     if not rate.per_second:
         return None
     if not rate.burst:
-        raise UsageError(f"{option}={text}: expected RATE or RATE/BURST, a burst of at least 1")
+        raise UsageError(expected)
     return rate
 
 
@@ -179,7 +183,8 @@ def _networks(text: str) -> tuple[Network, ...]:
 def _directory(text: str) -> Path:
     """A directory that a temporary file can be made in."""
     try:
-        with tempfile.TemporaryFile(dir=text):
+        # An empty one would be the current directory, which nobody means by it.
+        with tempfile.TemporaryFile(dir=text or os.devnull):
             return Path(text)
     except OSError as problem:
         raise UsageError(
@@ -191,15 +196,16 @@ def _motd(path: str | None) -> str | None:
     if path is None:
         return None
     try:
-        data = Path(path).read_bytes()
-        text = data.decode().strip()
+        with open(path, "rb") as file:
+            data = file.read(_MAX_MOTD + 1)
     except OSError as problem:
         raise UsageError(f"--motd={path}: cannot read it ({problem.strerror})") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"--motd={path}: expected a text in UTF-8") from None
     if len(data) > _MAX_MOTD:
         raise UsageError(f"--motd={path}: expected at most {_MAX_MOTD} bytes")
-    return text or None
+    try:
+        return data.decode().strip() or None
+    except UnicodeDecodeError:
+        raise UsageError(f"--motd={path}: expected a text in UTF-8") from None
 
 
 def _choice(options: dict[str, Any], option: str, values: tuple[str, ...]) -> str:
