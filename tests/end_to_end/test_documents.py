@@ -52,12 +52,14 @@ def running(*command: str, environment: dict[str, str] | None = None) -> Iterato
 
 def test_the_bot_in_five_lines_of_python(server: ServerProcess) -> None:
     bot = block("README.md", "python", server)
-    with WireClient.joined(server.address, "alice", timeout=PATIENCE) as alice:
-        with running(sys.executable, "-c", bot):
-            alice.expect_joined("echo")
-            alice.send(MessageType.UTF8, {"to": "echo"}, b"anybody there?")
-            alice.expect(MessageType.UTF8, b"anybody there?", sender="alice")
-            alice.expect(MessageType.UTF8, b"anybody there?", sender="echo", to="alice")
+    with (
+        WireClient.joined(server.address, "alice", timeout=PATIENCE) as alice,
+        running(sys.executable, "-c", bot),
+    ):
+        alice.expect_joined("echo")
+        alice.send(MessageType.UTF8, {"to": "echo"}, b"anybody there?")
+        alice.expect(MessageType.UTF8, b"anybody there?", sender="alice")
+        alice.expect(MessageType.UTF8, b"anybody there?", sender="echo", to="alice")
 
 
 def test_the_bot_in_one_line_of_shell(server: ServerProcess, tmp_path: Path) -> None:
@@ -69,14 +71,16 @@ def test_the_bot_in_one_line_of_shell(server: ServerProcess, tmp_path: Path) -> 
     program.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     bot = block("README.md", "sh", server)
-    with WireClient.joined(server.address, "alice", timeout=PATIENCE) as alice:
-        with running("bash", "-c", bot, environment={"PATH": path}):
-            alice.expect_joined("clock")
-            alice.send(MessageType.UTF8, None, b"time?")
-            alice.expect(MessageType.UTF8, b"time?", sender="alice")
-            answer = alice.read_frame()
-            assert answer.sender == "clock"
-            assert re.fullmatch(r"\d\d:\d\d:\d\d", answer.text)
+    with (
+        WireClient.joined(server.address, "alice", timeout=PATIENCE) as alice,
+        running("bash", "-c", bot, environment={"PATH": path}),
+    ):
+        alice.expect_joined("clock")
+        alice.send(MessageType.UTF8, None, b"time?")
+        alice.expect(MessageType.UTF8, b"time?", sender="alice")
+        answer = alice.read_frame()
+        assert answer.sender == "clock"
+        assert re.fullmatch(r"\d\d:\d\d:\d\d", answer.text)
 
 
 def test_the_client_in_one_page(server: ServerProcess) -> None:
