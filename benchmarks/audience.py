@@ -73,15 +73,19 @@ def audience(peer: Peer, demand: Demand) -> Iterator[Audience]:
     raise_descriptor_limit(demand.receivers + SPARE_DESCRIPTORS)
     with peer.running() as server, closing(Crowd()) as crowd:
         entrance = Entrance(crowd, server.address, peer.at_a_time)
-        speaking = entrance.let_in(peer.sender(number) for number in range(demand.senders))
         others = demand.receivers - (demand.senders if peer.senders_receive else 0)
-        hearing = entrance.let_in(peer.receiver(number) for number in range(others))
+        half = others // 2
+        # Some servers serve first who came first, others who came last: who confirms comes in the middle.
+        hearing = entrance.let_in(peer.receiver(number) for number in range(half))
+        speaking = entrance.let_in(peer.sender(number) for number in range(demand.senders))
         if peer.senders_receive:
-            hearing = speaking + hearing
+            hearing += speaking
+        hearing += entrance.let_in(peer.receiver(number) for number in range(half, others))
+        confirming = hearing[half : half + demand.senders]
         senders = []
-        for sock, confirming, marker in zip(speaking, hearing, MARKERS, strict=False):
+        for sock, confirmer, marker in zip(speaking, confirming, MARKERS, strict=False):
             message = peer.message(content_of(demand.content, marker))
             sender = Sender(crowd, sock, message, demand.window)
-            sender.confirm_by(confirming, marker)
+            sender.confirm_by(confirmer, marker)
             senders.append(sender)
         yield Audience(server, crowd, senders, [sock.fileno() for sock in hearing])
