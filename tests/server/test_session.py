@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
-from gevent.event import Event
 
 from chat import framing
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.notices import LeaveReason
-from chat.server import session as session_module
-from chat.server.limits import Rate
 from chat.server.services import SOFTWARE
 from chat.server.session import ServerStopping
 from tests.peers.wire_client import WireClient, WireFrame
@@ -363,109 +359,3 @@ def test_a_fault_of_ours_costs_that_connection_alone(
 
 
 # Rates
-
-
-class Sleeps:
-    """Stands in for gevent in the session: notes how long it was to sleep, and returns when told."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, at_once: bool = True) -> None:
-        self.delays: list[float] = []
-        self.asleep, self.may_wake = Event(), Event()
-        if at_once:
-            self.may_wake.set()
-        monkeypatch.setattr(session_module, "gevent", SimpleNamespace(sleep=self.sleep))
-
-    def sleep(self, seconds: float) -> None:
-        self.delays.append(seconds)
-        self.asleep.set()
-        assert self.may_wake.wait(5)
-
-
-def test_messages_over_the_rate_are_delayed_and_none_is_dropped(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
-) -> None:
-    house = open_a_house(rate=Rate(1, 10), byte_rate=None)
-    alice = house.join("alice")
-    sleeps = Sleeps(monkeypatch)
-    for number in range(12):
-        alice.say(str(number))
-    for number in range(12):
-        alice.expect_text(str(number), "alice")
-
-    assert sleeps.delays == pytest.approx([1, 2], abs=0.5)
-
-
-def test_refused_frames_count_too(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
-) -> None:
-    house = open_a_house(rate=Rate(1, 10), byte_rate=None)
-    alice = house.join("alice")
-    sleeps = Sleeps(monkeypatch)
-    for _ in range(12):
-        alice.send(77)
-    for _ in range(12):
-        alice.expect_notice("bad-type")
-
-    assert len(sleeps.delays) == 2
-
-
-def test_the_bytes_of_texts_have_a_rate_of_their_own(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
-) -> None:
-    house = open_a_house(rate=Rate(1000, 1000), byte_rate=Rate(1000, 5000))
-    alice = house.join("alice")
-    sleeps = Sleeps(monkeypatch)
-    alice.send(FILE, None, b"x" * 20_000)  # no text
-    alice.expect(FILE)
-    for _ in range(2):
-        alice.say("x" * 4000)
-        alice.expect(UTF8)
-    assert sleeps.delays == pytest.approx([3], abs=0.5)
-
-    # More than a text may have is refused, and not paid for.
-    alice.send(UTF8, None, b"x" * (10 * M))
-    alice.expect_notice("too-large")
-    assert sleeps.delays[1] <= 3 + 64 * 1.024 + 0.5
-
-
-def test_without_rates_nothing_is_delayed(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
-) -> None:
-    house = open_a_house(rate=None, byte_rate=None)
-    alice = house.join("alice")
-    sleeps = Sleeps(monkeypatch)
-    alice.send_bytes(alice.encode(UTF8, None, b"hi") * 500)
-    for _ in range(500):
-        alice.expect_text("hi", "alice")
-
-    assert sleeps.delays == []
-
-
-def test_one_who_is_closed_while_he_is_delayed_says_nothing_more(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
-) -> None:
-    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
-    alice, bob = pair(house)
-    alice.say("first")
-    alice.expect_text("first", "alice")
-    bob.expect_text("first", "alice")
-    sleeps = Sleeps(monkeypatch, at_once=False)
-    alice.send_bytes(alice.encode(UTF8, None, b"second") * 3)
-    assert sleeps.asleep.wait(5)
-
-    house.session("alice").outbox.fail(LeaveReason.TOO_SLOW)
-    sleeps.may_wake.set()
-
-    bob.expect_left("alice", "too-slow")
-    assert len(sleeps.delays) == 1
-
-
-def test_everyone_is_told_when_the_server_stops(house: House) -> None:
-    alice, bob = pair(house)
-    stopping = gevent.spawn(house.server.stop)
-
-    for guest in (alice, bob):
-        guest.expect_notice("shutting-down")
-        guest.expect_closed()
-        guest.close()
-    stopping.get(timeout=5)

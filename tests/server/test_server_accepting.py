@@ -1,0 +1,283 @@
+"""Accepting when something is short, and stopping in good order."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import resource
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket
+from gevent.server import StreamServer
+
+from chat import framing
+from chat.protocol.descriptor import MessageType
+from chat.server import server as server_module
+from chat.server.server import ChatServer, raise_descriptor_limit
+from chat.server.settings import Settings
+from tests.server.fakes import run_ready_greenlets, wait_until
+from tests.server.house import House
+from tests.server.test_server import UTF8, OpenAHouse
+
+
+def test_newcomers_who_are_gone_before_they_are_accepted_leave_no_trace(
+    house: House, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(20):
+        house.connect().reset()
+    house.connections_end()
+
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert capfd.readouterr().err == ""
+
+
+def test_one_who_sends_a_login_too_slowly_is_refused(
+    monkeypatch: pytest.MonkeyPatch, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chat.server")
+    monkeypatch.setattr(framing, "STALL_WINDOW", 0.05)
+    client = house.connect()
+
+    client.send_bytes(b"\0")
+
+    assert client.at_end()
+    assert "slower than 1024 bytes a second" in caplog.messages[-1]
+
+
+class FailingAccepts:
+    """The next accepts of every listener fail as told, before anybody is taken from the queue."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *problems: int) -> None:
+        self.problems = list(problems)
+        do_read = StreamServer.do_read
+
+        def fail(listener: StreamServer) -> Any:
+            if self.problems:
+                raise OSError(self.problems.pop(0), "as told")
+            return do_read(listener)
+
+        monkeypatch.setattr(StreamServer, "do_read", fail)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_out_of_descriptors_newcomers_are_turned_away_with_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    house: House,
+    number: int,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.INFO, "chat.server")
+    FailingAccepts(monkeypatch, number, number, number)
+
+    for _ in range(3):
+        assert house.connect().at_end()
+    house.join("alice")
+
+    assert caplog.messages[0] == "refused newcomers: out of file descriptors"
+    assert sum("out of file descriptors" in message for message in caplog.messages) == 1
+    assert capfd.readouterr().err == ""
+
+
+def test_out_of_descriptors_with_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, house: House
+) -> None:
+    FailingAccepts(monkeypatch, errno.EMFILE)
+    [listener] = house.server._listeners
+
+    assert listener.do_read() is None
+
+    house.join("alice")
+
+
+def test_an_accept_that_fails_for_a_newcomer_who_went_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    FailingAccepts(monkeypatch, errno.ECONNABORTED, errno.EPROTO)
+
+    house.join("alice")
+
+    assert capfd.readouterr().err == ""
+
+
+def test_what_else_fails_an_accept_is_not_hidden(
+    monkeypatch: pytest.MonkeyPatch, house: House
+) -> None:
+    FailingAccepts(monkeypatch, errno.EIO)
+    [listener] = house.server._listeners
+
+    with pytest.raises(OSError) as caught:
+        listener.do_read()
+
+    assert caught.value.errno == errno.EIO
+
+
+@pytest.mark.parametrize(
+    ("limits", "refusal", "asked"),
+    [
+        ((256, 4096), None, [(4096, 4096)]),
+        ((4096, 4096), None, []),
+        ((256, 4096), OSError(errno.EPERM, "no"), [(4096, 4096)]),
+        ((256, 4096), ValueError("no"), [(4096, 4096)]),
+    ],
+)
+def test_the_limit_of_descriptors_is_raised_as_far_as_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+    limits: tuple[int, int],
+    refusal: Exception | None,
+    asked: list[tuple[int, int]],
+) -> None:
+    calls: list[tuple[int, int]] = []
+
+    def set_limit(which: int, limits: tuple[int, int]) -> None:
+        calls.append(limits)
+        if refusal is not None:
+            raise refusal
+
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits)
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+
+    raise_descriptor_limit()
+
+    assert calls == asked
+
+
+def test_what_has_grown_old_is_looked_after(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+) -> None:
+    monkeypatch.setattr(server_module, "_HOUSEKEEPING", 0.01)
+    house = open_a_house()
+    looked: list[str] = []
+    monkeypatch.setattr(house.services.shelf, "drop_old", lambda: looked.append("shelf"))
+    monkeypatch.setattr(house.services.refusals, "flush_if_due", lambda: looked.append("log"))
+
+    wait_until(lambda: looked.count("log") == 2)
+
+    assert looked[:4] == ["shelf", "log"] * 2
+
+
+@pytest.mark.parametrize(("released", "given_back"), [(1024**2 - 1, False), (1024**2, True)])
+def test_memory_that_waited_for_slow_readers_is_given_back(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, released: int, given_back: bool
+) -> None:
+    monkeypatch.setattr(server_module, "_HOUSEKEEPING", 0.01)
+    house = open_a_house()
+    looked: list[str] = []
+    monkeypatch.setattr(server_module, "give_back_memory", lambda: looked.append("memory"))
+    monkeypatch.setattr(house.services.backlogs, "take_released", lambda: released)
+    monkeypatch.setattr(house.services.refusals, "flush_if_due", lambda: looked.append("log"))
+
+    wait_until(lambda: "log" in looked)
+
+    assert ("memory" in looked) is given_back
+
+
+# Stopping
+
+
+def test_all_that_was_said_reaches_everyone_before_they_are_told(house: House) -> None:
+    alice, bob = house.join("alice"), house.join("bob", raw=True)
+    alice.expect_joined("bob")
+    for number in range(50):
+        alice.say(str(number))
+    alice.expect_text("0", "alice")
+
+    stopping = gevent.spawn(house.server.stop)
+
+    heard = [[frame.text for frame in alice.read_until(UTF8, b"The server is shutting down.")]]
+    heard.append([frame.text for frame in bob.read_until(UTF8, b"The server is shutting down.")])
+    assert heard[0] == heard[1][1:]
+    for guest in (alice, bob):
+        guest.expect_closed()
+        guest.close()
+    stopping.get(timeout=5)
+
+
+def test_nobody_is_let_in_any_more(house: House) -> None:
+    early = house.connect()
+    early.send_bytes(b"\0\1")
+    alice = house.join("alice")
+    stopping = gevent.spawn(house.server.stop)
+    alice.expect_notice("shutting-down")
+
+    with pytest.raises(ConnectionRefusedError):
+        house.connect()
+    assert early.at_end()
+
+    alice.close()
+    stopping.get(timeout=5)
+
+
+def test_one_who_has_only_just_been_accepted_is_no_fault(
+    house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        house.server.connections.spawn(house.server.handle, ours, "")
+        house.server.stop()
+
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_transfers_end_at_once(house: House) -> None:
+    alice = house.join("alice")
+    transfer = house.transfer(alice)
+    transfer.send_bytes(transfer.encode(MessageType.FILE, None, b"x", content_size=100_000))
+    wait_until(lambda: house.services.spool.used, "the upload to begin")
+    stopping = gevent.spawn(house.server.stop)
+
+    assert transfer.at_end()
+    alice.expect_notice("shutting-down")
+    alice.close()
+    stopping.get(timeout=5)
+    assert house.services.spool.used == 0
+
+
+def test_one_who_does_not_read_is_not_waited_for_longer_than_said(open_a_house: OpenAHouse) -> None:
+    house = open_a_house(rate=None, byte_rate=None, max_backlog=100 * 1024**2)
+    alice = house.join("alice")
+    house.join("sleepy", receive_buffer=4096)
+    alice.expect_joined("sleepy")
+    while not house.session("sleepy").outbox.waiting:
+        alice.say("x" * 60_000)
+        alice.expect(UTF8)
+    stopping = gevent.spawn(house.server.stop, 0.1)
+    alice.expect_notice("shutting-down")
+    alice.close()
+
+    stopping.get(timeout=5)
+
+    assert not house.server.connections
+    assert house.services.backlogs.used == 0
+
+
+def test_offers_are_forgotten(house: House) -> None:
+    alice = house.join("alice", inline=0)
+    alice.send(MessageType.FILE, None, b"x" * 100_000)
+    alice.expect(MessageType.FILE, size=100_000)
+    assert house.services.spool.used == 100_000
+    alice.close()
+    house.connections_end()
+
+    house.server.stop()
+
+    assert (len(house.services.shelf), house.services.spool.used) == (0, 0)
+
+
+def test_a_server_that_never_started_can_be_stopped(tmp_path: Path) -> None:
+    ChatServer(Settings(spool_directory=tmp_path)).stop()
+
+
+def test_no_greenlet_of_a_stopped_server_is_left(house: House) -> None:
+    housekeeper, flusher = house.server._housekeeper, house.services.delivery._flusher
+    assert housekeeper is not None
+    assert flusher is not None
+
+    house.server.stop()
+    run_ready_greenlets()
+
+    assert housekeeper.dead
+    assert flusher.dead
