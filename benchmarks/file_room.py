@@ -59,8 +59,12 @@ class FileRoom:
         for sock in sockets:
             self._receive_on(sock)
 
-    def upload(self, file: IO[bytes], size: int) -> str:
-        """Have the server take the file in; the id that it is offered under."""
+    def upload(self, file: IO[bytes], size: int) -> None:
+        """Send the file to the server, to the last byte that the kernel takes.
+
+        What the server does from here on counts as delivery, though it has a little left to take in: the other way
+        round, raw receivers would be sent their first bytes for nothing.
+        """
         header = encode_client_header(ClientHeader(filename="file"))
         descriptor = Descriptor(MessageType.FILE, len(header), size).encode(ORDER)
         self._uploader.sendall(descriptor + header)
@@ -73,13 +77,13 @@ class FileRoom:
                 self._crowd.want_to_write(self._uploader, None)
 
         self._crowd.want_to_write(self._uploader, send)
-        self._talk_until(lambda: bool(self._offers))
-        return self._offers[0]
+        self._talk_until(lambda: offset == size)
 
-    def deliver(self, offer: str, size: int) -> None:
-        """Go on until everyone has the file."""
+    def deliver(self, size: int) -> None:
+        """Go on until it is offered, and everyone has the file."""
+        self._talk_until(lambda: bool(self._offers))
         for token in self._tokens:
-            self._fetch(token, offer)
+            self._fetch(token, self._offers[0])
         received = self._crowd.received
         self._talk_until(
             lambda: all(received[fd] >= before + size for fd, before in self._before.items())

@@ -7,6 +7,7 @@ who is there when somebody sends a byte.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -73,7 +74,10 @@ def send_file(port: int, file: BinaryIO) -> None:
         writable.register(fd, select.EPOLLOUT)
     while offsets:
         for fd, _ in writable.poll():
-            offsets[fd] += os.sendfile(fd, file.fileno(), offsets[fd], SENDFILE_CHUNK)
+            # Until the kernel takes no more: a call for each of the pieces that it sends off would cost more.
+            with contextlib.suppress(BlockingIOError):
+                while offsets[fd] < size:
+                    offsets[fd] += os.sendfile(fd, file.fileno(), offsets[fd], SENDFILE_CHUNK)
             if offsets[fd] == size:
                 del offsets[fd]
                 writable.unregister(fd)

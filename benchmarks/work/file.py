@@ -63,10 +63,10 @@ def _in_chat(peer: Chat, file: IO[bytes], size: int, *, fetched: bool) -> dict[s
         before = server.memory()
         server.forget_peak()
         meter = Meter(server)
-        offer = room.upload(file, size)
+        room.upload(file, size)
         taken_in = meter.server_used()
         delivery = Meter(server)
-        room.deliver(offer, size)
+        room.deliver(size)
         figures = _figures(delivery, size)
         return {
             **figures,
