@@ -74,7 +74,8 @@ class House:
         assert (services.backlogs.used, services.backlogs._lagging) == (0, set())
         assert not services.addresses._counts
         self.server.stop()
-        assert (services.spool.used, services.spool.files) == (0, 0)
+        wait_until(lambda: services.spool.used == 0, "the space to be given back")
+        assert services.spool.files == 0
 
 
 @contextmanager

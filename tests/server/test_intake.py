@@ -237,7 +237,8 @@ def test_a_greenlet_that_is_killed_in_the_middle_gives_its_space_back(spool: Spo
 
         taking.kill(timeout=5)
 
-    assert (spool.used, spool.files) == (0, 0)
+    wait_until(lambda: spool.used == 0, "the thread that writes to end")
+    assert spool.files == 0
 
 
 def test_the_end_of_the_stream_between_frames_is_an_end(spool: Spool) -> None:

@@ -233,7 +233,7 @@ def test_transfers_end_at_once(house: House) -> None:
     alice.expect_notice("shutting-down")
     alice.close()
     stopping.get(timeout=5)
-    assert house.services.spool.used == 0
+    wait_until(lambda: house.services.spool.used == 0, "the thread that writes to end")
 
 
 def test_one_who_does_not_read_is_not_waited_for_longer_than_said(open_a_house: OpenAHouse) -> None:

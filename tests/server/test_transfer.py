@@ -295,7 +295,7 @@ def test_a_transfer_that_is_killed_gives_everything_back(
     greenlet.kill(exception, timeout=5)
 
     assert greenlet.dead
-    assert house.services.spool.used == 0
+    wait_until(lambda: house.services.spool.used == 0, "the thread that writes to end")
     assert not house.session("alice").transfers
     assert transfer.at_end()
 
