@@ -143,8 +143,8 @@ class Conversation:
 
     @property
     def is_transferring(self) -> bool:
-        """Whether a transfer that was asked for is under way."""
-        return any(t.asked and not t.has_ended for t in self.transfers.all())
+        """Whether a transfer that was asked for is under way, or its end still to be shown."""
+        return any(t.asked and not t.told for t in self.transfers.all())
 
     def _say(self, request: Say | SendFile, tag: Tag) -> None:
         self.outbox.put(Outgoing(request, tag))
@@ -199,6 +199,7 @@ class Conversation:
         elif transfer.tag is not None:
             sentence = transfer.problem or "It was cancelled."
             self._face.show(Failed(transfer.state.value, sentence, transfer.tag))
+        transfer.told = True
         # One event for each change, as in the outbox.
         ended, self._transfer_ended = self._transfer_ended, gevent.event.Event()
         ended.set()

@@ -47,6 +47,7 @@ class Outbox:
         self._waiting: deque[Outgoing] = deque()
         self._waiting_bytes = 0
         self._in_flight: deque[tuple[Outgoing, Receipt]] = deque()
+        self._answering = 0
         self._changed = Event()
 
     def put(self, item: Outgoing) -> None:
@@ -74,7 +75,12 @@ class Outbox:
         """Look at what has been answered since."""
         while self._in_flight and self._in_flight[0][1].fate in (Fate.ACCEPTED, Fate.REFUSED):
             item, receipt = self._in_flight.popleft()
-            self._answered(item, receipt)
+            # Showing it may wait, and until it is shown we must not seem to be done with it.
+            self._answering += 1
+            try:
+                self._answered(item, receipt)
+            finally:
+                self._answering -= 1
             self._tell()
 
     def take_back(self) -> None:
@@ -88,8 +94,8 @@ class Outbox:
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything has been answered."""
-        return not self._waiting and not self._in_flight
+        """Whether everything has been answered, and the answers told."""
+        return not self._waiting and not self._in_flight and not self._answering
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._in_flight)

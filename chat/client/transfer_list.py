@@ -33,7 +33,8 @@ ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 class Transfer:
     """One attachment. ``peer``: who sent it, or whom it is sent to (None: everyone). Sizes in bytes.
 
-    ``asked`` tells a download that somebody asked for from one that happens by itself.
+    ``asked`` tells a download that somebody asked for from one that happens by itself; ``told``: how it ended has
+    been shown.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Transfer:
     path: Path | None = None
     problem: str | None = None
     asked: bool = False
+    told: bool = False
     offer: Attachment | None = field(default=None, repr=False)
     cancellation: Cancellation = field(default_factory=Cancellation, repr=False)
     tag: str | int | None = None
@@ -61,7 +63,7 @@ class Transfer:
 
     def restart(self) -> None:
         """Another try: it waits for its turn."""
-        self.state, self.done, self.problem = State.WAITING, 0, None
+        self.state, self.done, self.problem, self.told = State.WAITING, 0, None, False
         self.cancellation = Cancellation()
 
     def fail(self, problem: str) -> None:

@@ -220,6 +220,23 @@ def test_a_transfer_that_fails_counts_if_it_was_asked_for(room: Room, tmp_path: 
     assert room.conversation.failures == 1
 
 
+def test_a_transfer_is_under_way_until_its_end_is_told(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever leaves once nothing is under way would else leave before he has said how it ended."""
+    told: list[bool] = []
+
+    def show(news: News) -> None:
+        if isinstance(news, Failed):
+            told.append(room.conversation.is_transferring)
+
+    monkeypatch.setattr(room.audience, "show", show)
+    room.connection.refuse_with = NotSent("It broke.")
+    room.do(file_of(200, tmp_path), tag="f")
+    assert told == [True]
+    assert not room.conversation.is_transferring
+
+
 def test_cancelling_is_no_failure_but_is_told(room: Room, tmp_path: Path) -> None:
     room.connection.transfers_wait.clear()
     room.do(file_of(200, tmp_path), tag="f")

@@ -156,3 +156,20 @@ def test_an_item_that_was_done_with_at_once_needs_no_answer(box: Outbox) -> None
     run_until_idle()
     assert box.is_empty
     sender.kill()
+
+
+def test_it_is_not_empty_before_the_last_answer_is_told() -> None:
+    line, seen = Line(), []
+
+    def tell(item: Outgoing, receipt: Receipt) -> None:
+        seen.append(box.is_empty)
+
+    box = Outbox(tell)
+    box.put(say("hello"))
+    sender = gevent.spawn(box.send_all, line.send)
+    gevent.idle()
+    line.answer(1)
+    box.settle()
+    assert seen == [False]
+    assert box.is_empty
+    sender.kill()
