@@ -47,7 +47,7 @@ class Frame:
     @property
     def content_size(self) -> int:
         """Bytes, as the descriptor announces them."""
-        return self.large.size - self.offset if self.large else len(self.content)
+        return len(self.content) if self.large is None else self.large.size - self.offset
 
     def encode(self, order: ByteOrder) -> bytes:
         """All that is in memory: the whole frame, or what goes before its large content.

@@ -162,14 +162,14 @@ def test_it_is_not_empty_before_the_last_answer_is_told() -> None:
     line, seen = Line(), []
 
     def tell(item: Outgoing, receipt: Receipt) -> None:
-        seen.append(box.is_empty)
+        seen.append(mine.is_empty)
 
-    box = Outbox(tell)
-    box.put(say("hello"))
-    sender = gevent.spawn(box.send_all, line.send)
+    mine = Outbox(tell)
+    mine.put(say("hello"))
+    sender = gevent.spawn(mine.send_all, line.send)
     gevent.idle()
     line.answer(1)
-    box.settle()
+    mine.settle()
     assert seen == [False]
-    assert box.is_empty
+    assert mine.is_empty
     sender.kill()
