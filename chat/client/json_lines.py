@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any, NoReturn
+from typing import Any
 
 from chat.client.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
 from chat.client.news import (
@@ -36,6 +36,7 @@ from chat.client.requests import (
 from chat.client.standard_streams import Line
 from chat.client.transfer_list import State, Transfer
 from chat.protocol.descriptor import MessageType
+from chat.protocol.strict_json import decode_json
 
 # A text in which every byte is written as \u00XX takes six times its size, and some more for the rest of the object.
 LONGEST_ESCAPE = 6
@@ -120,8 +121,8 @@ def _escaped(character: str) -> str:
 
 def _parse(data: bytes) -> dict[str, Any]:
     try:
-        value = _DECODER.decode(data.decode())
-    except (ValueError, RecursionError):
+        value = decode_json(data.decode())
+    except ValueError:
         raise BadLine("The line is no JSON object.") from None
     if not isinstance(value, dict):
         raise BadLine("The line is no JSON object.")
@@ -162,20 +163,6 @@ class _Fields:
 
 def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("a key stands twice")
-    return values
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
 
 
 def _read_text(fields: _Fields) -> Request:

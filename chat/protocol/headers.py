@@ -1,22 +1,20 @@
 """What stands between the descriptor and the content, in both directions.
 
 A client's header is plain UTF-8 (a *raw* header: a user or file name) or a JSON object; a server's is always a JSON
-object. JSON from a peer is read by the standard library, which, unlike ujson, takes nothing that RFC 8259 does not
-and lets us see a key that stands twice: of ``{"to": "bob", "to": null}`` a lenient reader makes a public message.
-What we write goes through ujson: it is fast, and it leaves non-ASCII and ``/`` as they are, as the original needs.
+object. JSON from a peer is read strictly: see ``strict_json``. What we write goes through ujson: it is fast, and it
+leaves non-ASCII and ``/`` as they are, as the original needs.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import ujson
 
 from chat.protocol.errors import HeaderError, LocalProtocolError
 from chat.protocol.notices import SERVER_NAME
+from chat.protocol.strict_json import decode_json
 
 # With what some writers of JSON put in front of it: a private message whose sender does so must not become public.
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[\x00-\x20]*\{")
@@ -56,8 +54,7 @@ class ClientHeader(NamedTuple):
 _NO_HEADER = ClientHeader()
 
 
-@dataclass(frozen=True)
-class ServerHeader:
+class ServerHeader(NamedTuple):
     """The header of every frame that a server sends after login.
 
     ``sender`` travels as ``from``; ``timestamp`` is RFC 3339; ``size`` (bytes) and ``id`` are those of an offer,
@@ -75,6 +72,9 @@ class ServerHeader:
     size: int | None = None
     id: str | None = None
     offset: int | None = None
+
+
+_OPTIONAL_KEYS = ServerHeader._fields[2:]
 
 
 def parse_login_header(data: bytes) -> LoginHeader:
@@ -142,9 +142,9 @@ def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
 
 def encode_server_header(header: ServerHeader) -> bytes:
     """Compact JSON. The caller sees to it that no value needs an escape where the original client may read it."""
-    fields: dict[str, object] = {"from": header.sender, "timestamp": header.timestamp}
-    for key in ("filename", "to", "nonce", "notice", "reason", "size", "id", "offset"):
-        value = getattr(header, key)
+    sender, timestamp, *rest = header
+    fields: dict[str, object] = {"from": sender, "timestamp": timestamp}
+    for key, value in zip(_OPTIONAL_KEYS, rest, strict=True):
         if value is not None:
             fields[key] = value
     return encode_json(fields)
@@ -191,8 +191,8 @@ class _Fields:
 
     def __init__(self, text: str) -> None:
         try:
-            values = _STRICT.decode(text)
-        except (ValueError, RecursionError):
+            values = decode_json(text)
+        except ValueError:
             raise HeaderError("A header that starts with '{' must be a JSON object.") from None
         if not isinstance(values, dict):
             raise HeaderError("A header must be a JSON object.")
@@ -224,17 +224,3 @@ def _decode(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise HeaderError("A header must be UTF-8.") from None
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("a key stands twice")
-    return values
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)

@@ -205,17 +205,7 @@ class Room:
     ) -> Frame:
         """Keep the content; the frame that offers it."""
         id = self._shelf.keep(content, fields, latest=self._serial, serials=serials)
-        header = encode_server_header(
-            ServerHeader(
-                fields.sender,
-                fields.timestamp,
-                filename=fields.filename,
-                to=fields.to,
-                nonce=fields.nonce,
-                size=frame.content_size,
-                id=id,
-            )
-        )
+        header = encode_server_header(fields._replace(size=frame.content_size, id=id))
         return Frame(frame.type, header)
 
     def _header(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from chat.framing import IncompleteFrame, StalledFrame
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.frames import Frame
-from chat.protocol.headers import ClientHeader, ServerHeader, encode_server_header
+from chat.protocol.headers import ClientHeader, encode_server_header
 from chat.protocol.notices import LeaveReason, Notice
 from chat.server.connection import Connection
 from chat.server.intake import FrameRefused, Intake
@@ -91,16 +91,7 @@ class Transfer:
             raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
         said = offer.header
         answer = encode_server_header(
-            ServerHeader(
-                said.sender,
-                said.timestamp,
-                filename=said.filename,
-                to=said.to,
-                nonce=header.nonce,
-                size=offer.size,
-                id=id,
-                offset=header.offset,
-            )
+            said._replace(nonce=header.nonce, size=offer.size, id=id, offset=header.offset)
         )
         if isinstance(offer.content, SpooledFile):
             return Frame(MessageType.FILE, answer, large=offer.content, offset=header.offset)

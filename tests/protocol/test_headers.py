@@ -53,6 +53,7 @@ server_headers = st.builds(
     filename=optional(text),
     to=optional(text),
     nonce=optional(text),
+    notice=st.none(),  # of the server alone it is believed
     reason=optional(text),
     size=optional(whole),
     id=optional(text),
