@@ -118,6 +118,8 @@ class FrameReader:
 
     def recv_exactly(self, size: int) -> bytes:
         """The next ``size`` bytes, in memory."""
+        if not size:
+            return b""
         self._require(size)
         return bytes(self._take(size))
 

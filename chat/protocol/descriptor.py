@@ -55,6 +55,9 @@ class ByteOrder(Enum):
     BIG = "big"
     LITTLE = "little"
 
+    # Looked up for every frame; Enum's own hash is a call into Python. There is one object of each.
+    __hash__ = object.__hash__
+
 
 _LAYOUTS = {ByteOrder.BIG: struct.Struct(">HH4xQ"), ByteOrder.LITTLE: struct.Struct("<HH4xQ")}
 _KNOWN_TYPES = frozenset(int(known) for known in MessageType)
