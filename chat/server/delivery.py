@@ -8,6 +8,7 @@ has got to. It does not know what any of it means.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 
 import gevent
@@ -15,7 +16,10 @@ from gevent.event import Event
 
 from chat.protocol.descriptor import ByteOrder
 from chat.protocol.frames import Frame
+from chat.protocol.notices import LeaveReason
 from chat.server.outbox import Outbox
+
+log = logging.getLogger("chat.server")
 
 # Pending bytes that are not kept waiting for the flusher: bounds what one batch holds.
 _BATCH_SIZE = 256 * 1024
@@ -120,15 +124,15 @@ class Delivery:
         batch = pending.joined()
         ahead = pending.ahead
         pending.frames, pending.size, pending.ahead = [], 0, {}
-        if not ahead:
-            for outbox in pending.audience:
-                outbox.give(batch)
-            return
         view = memoryview(batch)
         for outbox in pending.audience:
-            start = ahead.get(outbox, 0)
-            if start < len(batch):
-                outbox.give(view[start:])
+            start = ahead.get(outbox, 0) if ahead else 0
+            try:
+                outbox.give(view[start:] if start else batch)
+            except Exception:
+                # Ours, or no memory is left: it costs this user his connection, and nobody else a message.
+                log.exception("giving a user what was posted failed")
+                outbox.fail(LeaveReason.DISCONNECTED)
 
     def _catch_up(self, outbox: Outbox, then: bytes = b"") -> None:
         """Give ``outbox`` what is pending for it, and ``then``, in one go."""

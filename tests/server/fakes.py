@@ -47,7 +47,7 @@ class FakeTransport(Transport):
         self.room = room
         self.taken = bytearray()
         self.sends: list[int] = []  # the bytes that were offered in each call
-        self.breaks_with: OSError | None = None
+        self.breaks_with: Exception | None = None
         self.aborted = False
         self.finished = False
         self.wakes = Event()
@@ -70,7 +70,7 @@ class FakeTransport(Transport):
         self.room += size
         self.wakes.set()
 
-    def break_with(self, problem: OSError) -> None:
+    def break_with(self, problem: Exception) -> None:
         self.breaks_with = problem
         self.wakes.set()
 

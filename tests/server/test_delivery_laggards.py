@@ -138,6 +138,23 @@ def test_one_whose_connection_breaks_in_a_flush_disturbs_nobody(delivery: Delive
         assert contents(member) == ["hello", "again"]
 
 
+def test_a_fault_of_ours_in_a_flush_costs_one_user_and_nobody_a_message(
+    delivery: Delivery, caplog: pytest.LogCaptureFixture
+) -> None:
+    members = [listener(delivery, f"user{number}") for number in range(5)]
+    members[2].transport.breaks_with = MemoryError()
+
+    delivery.post(text("hello"))
+    run_ready_greenlets()
+    delivery.post(text("again"))
+    run_ready_greenlets()
+
+    assert members[2].failed == [LeaveReason.DISCONNECTED]
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+    for member in members[:2] + members[3:]:
+        assert contents(member) == ["hello", "again"]
+
+
 def test_one_whose_connection_breaks_as_he_is_caught_up(delivery: Delivery) -> None:
     bob, carol = listener(delivery, "bob"), listener(delivery, "carol")
     bob.transport.breaks_with = ConnectionResetError()
