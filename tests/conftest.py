@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 # A loaded machine is no failure, so an example may take as long as it needs; the time limit of a test still holds.
 settings.register_profile("chat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("chat")
+
+# Whoever runs the tests in the background, by nohup or a shell's &, has them start with some signals ignored, and the
+# programs under test would inherit that and rightly go on ignoring them.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
