@@ -2,25 +2,20 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from chat.client import (
-    Attachment,
     Cancellation,
-    Connection,
     SaveFailed,
     TransferCancelled,
     TransferFailed,
-    Welcome,
-    connect,
     transfers,
 )
 from chat.client.runtime import Runtime
 from chat.protocol.descriptor import MessageType
+from tests.client.rooms import room_at, the_offer
 from tests.client.runtimes import with_both_runtimes
 from tests.peers.scripted_server import Peer, Script, ScriptedServer
 from tests.peers.transfer_scripts import (
@@ -39,19 +34,6 @@ pytestmark = with_both_runtimes
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "_PAUSES", (0.001, 0.002, 0.003))
-
-
-@contextmanager
-def room_at(server: ScriptedServer, runtime: Runtime) -> Iterator[Connection]:
-    with connect(server.address, "alice", runtime=runtime) as room:
-        assert isinstance(room.read(), Welcome)
-        yield room
-
-
-def the_offer(room: Connection) -> Attachment:
-    event = room.read()
-    assert isinstance(event, Attachment)
-    return event
 
 
 def test_whole(runtime: Runtime, tmp_path: Path) -> None:
