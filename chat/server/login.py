@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 from chat.framing import DeadlineExceeded
 from chat.protocol.descriptor import Descriptor, MessageType
@@ -44,13 +43,6 @@ class LoginRefused(Exception):
         return _TYPES.get(self.refusal, MessageType.BAD_LOGIN)
 
 
-class _Try(NamedTuple):
-    """One frame that came before login, taken whole, and what is wrong with it so far."""
-
-    header: bytes
-    problem: LoginRefused | None
-
-
 class Login:
     """The conversation before a client is let in.
 
@@ -78,9 +70,8 @@ class Login:
         reader.deadline = time.monotonic() + timeout
         try:
             if reader.read_byte_order() is None:
-                if (
-                    reader.buffered
-                ):  # else it only looked whether anyone listens, as health checks do
+                # One that closed without a byte only looked whether anyone listens, as health checks do.
+                if reader.buffered:
                     self._log("its first bytes are none of ours")
                 return None
             return self._try_until_admitted()
@@ -104,29 +95,30 @@ class Login:
                     return None
         return None
 
-    def _take(self, descriptor: Descriptor) -> _Try:
-        """Take a frame whole, or as far as it is worth it; judged on its descriptor before more is waited for."""
+    def _take(self, descriptor: Descriptor) -> bytes:
+        """Take a frame whole, or as far as it is worth it; the header of a login.
+
+        Raises LoginRefused for anything else, judged on the descriptor before more is waited for.
+        """
         reader = self._connection.reader
         type, header_size, content_size = descriptor
         if type != MessageType.LOGIN:
-            problem = LoginRefused(Refusal.NOT_LOGGED_IN, "Log in first.")
-            if content_size > self._services.settings.max_file:
-                problem.final = True
-                return _Try(b"", problem)
-            reader.skip(header_size + content_size)
-            return _Try(b"", problem)
+            too_much = content_size > self._services.settings.max_file
+            if not too_much:
+                reader.skip(header_size + content_size)
+            raise LoginRefused(Refusal.NOT_LOGGED_IN, "Log in first.", final=too_much)
         if header_size > MAX_LOGIN_HEADER or content_size > MAX_LOGIN_CONTENT:
             sentence = "That is too much for a login."
-            return _Try(b"", LoginRefused(Refusal.TOO_LARGE, sentence, final=True))
+            raise LoginRefused(Refusal.TOO_LARGE, sentence, final=True)
         header = reader.recv_exactly(header_size)
         reader.skip(content_size)
         self._is_json = looks_like_json(header)
-        return _Try(header, self._refused)
+        return header
 
-    def _admit(self, attempt: _Try) -> Session | Transfer:
-        if attempt.problem is not None:
-            raise attempt.problem
-        header, name = _parse(attempt.header)
+    def _admit(self, data: bytes) -> Session | Transfer:
+        if self._refused is not None:
+            raise self._refused
+        header, name = _parse(data)
         if name is None:
             return self._begin_transfer(header)
         room, settings = self._services.room, self._services.settings
