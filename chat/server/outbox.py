@@ -83,9 +83,8 @@ class Outbox:
         self._transport = transport
         self._limits = limits
         self._on_fail = on_fail
-        self._backlog: Backlog | None = (
-            None  # only while something waits: most users never need one
-        )
+        # Only while something waits: most users never need one.
+        self._backlog: Backlog | None = None
         self._writer: gevent.Greenlet[[], None] | None = None
         self._drained: Event | None = None
 
