@@ -10,18 +10,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag, auto
 from functools import partial
+from typing import Any
 
 from chat.client.requests import (
     Cancel,
+    ClearLog,
+    CloseView,
+    FollowLog,
     Get,
     Help,
+    Ignore,
     ListTransfers,
+    OpenFile,
+    OpenView,
     Quit,
+    Reconnect,
     Reply,
     Request,
     RequestError,
+    SaveLog,
     Say,
+    SearchLog,
     SendFile,
+    SetBell,
+    ShowKeys,
+    ToggleNames,
+    Unignore,
     Who,
 )
 from chat.protocol.descriptor import MessageType
@@ -132,7 +146,7 @@ def _unquoted(path: str) -> str:
     return path.replace("\\ ", " ")
 
 
-def _parse_number(rest: str, *, make: type[Get] | type[Cancel], name: str) -> Request:
+def _parse_number(rest: str, *, make: Callable[[int], Request], name: str) -> Request:
     digits = rest.removeprefix("#")
     if not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
         raise RequestError(f"Expected /{name} N, a number as /transfers shows it.")
@@ -149,12 +163,63 @@ def _parse_help(rest: str) -> Request:
     return Help(rest.removeprefix("/") or None)
 
 
+def _parse_search(rest: str) -> Request:
+    return SearchLog(rest or None)
+
+
+def _parse_save(rest: str) -> Request:
+    path = _unquoted(rest)
+    if not path:
+        raise RequestError("Expected /save FILE.")
+    return SaveLog(path)
+
+
+def _parse_name(rest: str, *, make: Callable[[str], Request], name: str) -> Request:
+    if not rest or len(rest.split()) > 1:
+        raise RequestError(f"Expected /{name} NAME.")
+    return make(rest)
+
+
+def _parse_optional_name(rest: str, *, make: Callable[[str | None], Request], name: str) -> Request:
+    if len(rest.split()) > 1:
+        raise RequestError(f"Expected /{name} or /{name} NAME.")
+    return make(rest or None)
+
+
+def _parse_switch(rest: str, *, make: Callable[[bool | None], Request], name: str) -> Request:
+    if not rest:
+        return make(None)
+    if rest.lower() not in ("on", "off"):
+        raise RequestError(f"Expected /{name} on or /{name} off.")
+    return make(rest.lower() == "on")
+
+
 def _file_command(name: str, kind: MessageType, help: str) -> Command:
     return Command(name, "PATH [--to NAME]", help, partial(_parse_file, kind=kind, name=name))
 
 
-def _bare_command(name: str, make: Callable[[], Request], help: str) -> Command:
-    return Command(name, "", help, partial(_parse_nothing, make=make, name=name))
+def _bare_command(
+    name: str, make: Callable[[], Request], help: str, where: Where = Where.EVERYWHERE
+) -> Command:
+    return Command(name, "", help, partial(_parse_nothing, make=make, name=name), where)
+
+
+def _number_command(
+    name: str, make: Callable[[int], Request], help: str, where: Where = Where.EVERYWHERE
+) -> Command:
+    return Command(name, "N", help, partial(_parse_number, make=make, name=name), where)
+
+
+def _screen_command(
+    name: str, arguments: str, make: Callable[[Any], Request], help: str
+) -> Command:
+    """What it takes is told by ``arguments``: a name, one or none, or a switch."""
+    parse = {
+        "NAME": _parse_name,
+        "[NAME]": _parse_optional_name,
+        "[on|off]": _parse_switch,
+    }[arguments]
+    return Command(name, arguments, help, partial(parse, make=make, name=name), Where.SCREEN)
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -164,20 +229,23 @@ COMMANDS: tuple[Command, ...] = (
     _file_command("file", MessageType.FILE, "send a file, or a directory as a tar archive"),
     _file_command("image", MessageType.IMAGE, "send a picture"),
     _file_command("voice", MessageType.VOICE, "send a recording"),
-    Command(
-        "get",
-        "N",
-        "fetch attachment number N",
-        partial(_parse_number, make=Get, name="get"),
-    ),
+    _number_command("get", Get, "fetch attachment number N"),
     _bare_command("transfers", ListTransfers, "list the attachments and how far they are"),
-    Command(
-        "cancel",
-        "N",
-        "give up transfer number N",
-        partial(_parse_number, make=Cancel, name="cancel"),
-    ),
+    _number_command("cancel", Cancel, "give up transfer number N"),
+    _number_command("open", OpenFile, "open saved attachment number N", Where.SCREEN),
     _bare_command("who", Who, "list who is in the room"),
+    _bare_command("names", ToggleNames, "show or hide a column of who is here", Where.SCREEN),
+    _screen_command("query", "NAME", OpenView, "talk to one user in a view of its own"),
+    _bare_command("close", CloseView, "close the view of one user", Where.SCREEN),
+    _screen_command("ignore", "[NAME]", Ignore, "hide what somebody says; alone: list them"),
+    _screen_command("unignore", "NAME", Unignore, "show it again"),
+    Command("search", "[TEXT]", "find a text in the log", _parse_search, Where.SCREEN),
+    _bare_command("clear", ClearLog, "clear the log on the screen", Where.SCREEN),
+    Command("save", "FILE", "save the log as text", _parse_save, Where.SCREEN),
+    _screen_command("log", "[on|off]", FollowLog, "append the log to a file as it goes"),
+    _screen_command("bell", "[on|off]", SetBell, "ring for mentions and private messages"),
+    _screen_command("reconnect", "[NAME]", Reconnect, "connect again now, or as somebody else"),
+    _bare_command("keys", ShowKeys, "explain the keys", Where.SCREEN),
     Command("help", "[COMMAND]", "explain the commands, or one of them", _parse_help),
     _bare_command("quit", Quit, "leave"),
 )

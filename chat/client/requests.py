@@ -74,4 +74,105 @@ class Quit:
     """Leave the room."""
 
 
-Request = Say | Reply | SendFile | Get | Cancel | ListTransfers | Who | Help | Quit
+# The rest makes sense only on a screen.
+
+
+@dataclass(frozen=True)
+class SearchLog:
+    """Find ``text`` in the log; without one, what is searched for is asked."""
+
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class ClearLog:
+    """Forget what the view shows."""
+
+
+@dataclass(frozen=True)
+class SaveLog:
+    """Write the log of the view as text to ``path``."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class FollowLog:
+    """Append the room's log to a file as it goes, or stop it; None: tell whether it is done, and where."""
+
+    on: bool | None = None
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """Hide what ``name`` says from now on; None: tell who is ignored."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Unignore:
+    """Hear ``name`` again."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class SetBell:
+    """Ring for what is meant for us, or don't; None: tell which."""
+
+    on: bool | None = None
+
+
+@dataclass(frozen=True)
+class ToggleNames:
+    """Show who is here in a column, or take it away."""
+
+
+@dataclass(frozen=True)
+class OpenView:
+    """A view of the private conversation with ``name``."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class CloseView:
+    """Leave the private conversation that is shown."""
+
+
+@dataclass(frozen=True)
+class ShowKeys:
+    """What each key does."""
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """Hand the saved attachment ``number`` to the desktop's program."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Reconnect:
+    """Connect again at once, under another name if there is one."""
+
+    username: str | None = None
+
+
+ScreenRequest = (
+    SearchLog
+    | ClearLog
+    | SaveLog
+    | FollowLog
+    | Ignore
+    | Unignore
+    | SetBell
+    | ToggleNames
+    | OpenView
+    | CloseView
+    | ShowKeys
+    | OpenFile
+    | Reconnect
+)
+Request = Say | Reply | SendFile | Get | Cancel | ListTransfers | Who | Help | Quit | ScreenRequest

@@ -5,15 +5,28 @@ import pytest
 from chat.client.commands import COMMANDS, Where, help_lines, parse_line
 from chat.client.requests import (
     Cancel,
+    ClearLog,
+    CloseView,
+    FollowLog,
     Get,
     Help,
+    Ignore,
     ListTransfers,
+    OpenFile,
+    OpenView,
     Quit,
+    Reconnect,
     Reply,
     Request,
     RequestError,
+    SaveLog,
     Say,
+    SearchLog,
     SendFile,
+    SetBell,
+    ShowKeys,
+    ToggleNames,
+    Unignore,
     Who,
 )
 from chat.protocol.descriptor import MessageType
@@ -88,6 +101,54 @@ def test_a_line_makes_a_request(line: str, request_: Request) -> None:
 def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
         parse_line(line, Where.PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("line", "request_"),
+    [
+        ("/search", SearchLog()),
+        ("/search two words", SearchLog("two words")),
+        ("/clear", ClearLog()),
+        ("/save ~/my log.txt", SaveLog("~/my log.txt")),
+        ("/save 'a b'", SaveLog("a b")),
+        ("/log", FollowLog()),
+        ("/log on", FollowLog(True)),
+        ("/log OFF", FollowLog(False)),
+        ("/ignore", Ignore()),
+        ("/ignore mallory", Ignore("mallory")),
+        ("/unignore mallory", Unignore("mallory")),
+        ("/bell", SetBell()),
+        ("/bell off", SetBell(False)),
+        ("/names", ToggleNames()),
+        ("/query bob", OpenView("bob")),
+        ("/close", CloseView()),
+        ("/keys", ShowKeys()),
+        ("/open 3", OpenFile(3)),
+        ("/reconnect", Reconnect()),
+        ("/reconnect robert", Reconnect("robert")),
+    ],
+)
+def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:
+    assert parse_line(line, Where.SCREEN) == request_
+    with pytest.raises(RequestError, match="There is no command"):
+        parse_line(line, Where.PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("/save", "Expected /save FILE"),
+        ("/log maybe", "Expected /log on or /log off"),
+        ("/ignore a b", "Expected /ignore or /ignore NAME"),
+        ("/unignore", "Expected /unignore NAME"),
+        ("/query a b", "Expected /query NAME"),
+        ("/open it", "Expected /open N"),
+        ("/keys now", "/keys takes nothing"),
+    ],
+)
+def test_a_command_of_the_screen_is_refused_if_it_makes_no_sense(line: str, sentence: str) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        parse_line(line, Where.SCREEN)
 
 
 def test_every_command_has_a_line_of_help() -> None:
