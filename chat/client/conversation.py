@@ -63,6 +63,7 @@ class Conversation:
         spawn: Callable[..., object],
         where: Where,
         leave: Callable[[], object],
+        is_wanted: Callable[[str], bool] = lambda sender: True,
     ) -> None:
         self.failures = 0
         self.outbox = Outbox(self._tell_answer)
@@ -70,7 +71,7 @@ class Conversation:
         self.connection: Connection | None = None
         self._face = face
         self._downloads = Downloads(
-            self.transfers, face, self._tell_transfer, save_directory, max_save, spawn
+            self.transfers, face, self._tell_transfer, save_directory, max_save, spawn, is_wanted
         )
         self._uploads = Uploads(self.transfers, self._tell_transfer, spawn)
         self._where = where
@@ -149,10 +150,14 @@ class Conversation:
     def _say(self, request: Say | SendFile, tag: Tag) -> None:
         self.outbox.put(Outgoing(request, tag))
 
-    def _reply(self, request: Reply, tag: Tag) -> None:
+    def addressed(self, reply: Reply) -> Say:
+        """To whom a reply goes just now. Raises RequestError if nobody has written to us alone."""
         if self._last_private_sender is None:
             raise RequestError("Nobody has written to you alone yet.")
-        self._say(Say(request.text, self._last_private_sender), tag)
+        return Say(reply.text, self._last_private_sender)
+
+    def _reply(self, request: Reply, tag: Tag) -> None:
+        self._say(self.addressed(request), tag)
 
     def _get(self, request: Get, tag: Tag) -> None:
         self._downloads.get(request.number, self._connected(), tag)

@@ -27,7 +27,8 @@ MAX_WAITING = 100
 class Downloads:
     """``max_save`` (bytes): what is larger waits to be asked for.
 
-    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function beside the caller.
+    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function beside the caller. ``is_wanted``
+    tells of a sender whether what he offers is fetched by itself.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Downloads:
         save_directory: Path,
         max_save: int,
         spawn: Callable[..., object],
+        is_wanted: Callable[[str], bool] = lambda sender: True,
     ) -> None:
         self._transfers = transfers
         self._face = face
@@ -45,6 +47,7 @@ class Downloads:
         self._directory = save_directory
         self._max_save = max_save
         self._spawn = spawn
+        self._is_wanted = is_wanted
         self._turns = BoundedSemaphore(AT_ONCE)
         self._waiting = 0
 
@@ -64,7 +67,7 @@ class Downloads:
             transfer.offer = attachment
             transfer.state = State.OFFERED
             self._face.show(Announced(attachment, transfer))
-            if attachment.size <= self._max_save and self._waiting < MAX_WAITING:
+            if self._is_fetched_unasked(attachment):
                 self._begin(transfer, connection)
             return
         transfer.path, transfer.problem = attachment.path, attachment.problem
@@ -89,6 +92,13 @@ class Downloads:
         if transfer.state not in (State.WAITING, State.RUNNING):
             self._begin(transfer, connection)
         return transfer
+
+    def _is_fetched_unasked(self, attachment: Attachment) -> bool:
+        return (
+            attachment.size <= self._max_save
+            and self._waiting < MAX_WAITING
+            and self._is_wanted(attachment.sender)
+        )
 
     def _begin(self, transfer: Transfer, connection: Connection) -> None:
         transfer.restart()

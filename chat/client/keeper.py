@@ -33,6 +33,11 @@ class GaveUp(ChatError):
     """There is no connection, and no hope of one in time."""
 
 
+# Seconds for an orderly end of a connection that is to be replaced, because it may be dead.
+_FAREWELL = 1.0
+_ASKED = ConnectionLost("Connecting again.")
+
+
 class Keeper:
     """``connect`` makes a connection for a user name and raises ChatError. ``spawn`` runs a function beside it.
 
@@ -56,6 +61,17 @@ class Keeper:
         self._pause = self._patience.first
         self._input_ended_at: float | None = None
         self._woken = Event()
+        self._hurries = False  # somebody asked to connect again at once
+        self._username: str | None = None  # under which it was asked for
+
+    def reconnect(self, username: str | None = None) -> None:
+        """At once: without the rest of the pause, or instead of the connection there is. Under ``username``, if any."""
+        self._hurries = True
+        self._username = username
+        connection = self._conversation.connection
+        if connection is not None:
+            self._spawn(connection.close, _FAREWELL)
+        self._woken.set()
 
     def input_ended(self) -> None:
         """Nothing more is to be said, so patience is limited from now on."""
@@ -67,13 +83,13 @@ class Keeper:
         while True:
             begun = time.monotonic()
             lost = self._serve(connection)
-            if lost is None:
+            if lost is None and not self._hurries:
                 return
             # A server that lets us in and drops us at once is not to be asked every second.
             if time.monotonic() - begun >= self._patience.longest:
                 self._pause = self._patience.first
             connection.close(timeout=0)
-            connection = self._connect_again(connection.username, lost)
+            connection = self._connect_again(connection.username, lost or _ASKED)
 
     def _serve(self, connection: Connection) -> ConnectionLost | None:
         """Read and send over it until it ends; returns how, None if we closed it."""
@@ -102,10 +118,14 @@ class Keeper:
     def _connect_again(self, username: str, problem: ChatError) -> Connection:
         lost_at = time.monotonic()
         while True:
-            delay = self._pause * random.uniform(0.5, 1.0)
+            delay = 0.0 if self._hurries else self._pause * random.uniform(0.5, 1.0)
             self._face.show(Disconnected(str(problem), delay))
             self._sleep(delay, lost_at)
-            self._pause = min(self._pause * 2, self._patience.longest)
+            if self._hurries:
+                self._hurries, self._pause = False, self._patience.first
+                username, self._username = self._username or username, None
+            else:
+                self._pause = min(self._pause * 2, self._patience.longest)
             try:
                 return self._connect(username)
             except LoginRefused as refused:
@@ -118,7 +138,7 @@ class Keeper:
     def _sleep(self, seconds: float, lost_at: float) -> None:
         """Raises GaveUp as soon as there is nothing to wait for."""
         end = time.monotonic() + seconds
-        while (now := time.monotonic()) < end:
+        while (now := time.monotonic()) < end and not self._hurries:
             last = end
             if self._input_ended_at is not None:
                 last = max(self._input_ended_at, lost_at) + self._patience.after_input

@@ -28,7 +28,13 @@ class Desk:
         self.transfers = TransferList()
         self.told: list[tuple[int, State]] = []
         self.downloads = Downloads(
-            self.transfers, self.audience, self._tell, Path("in"), MAX_SAVE, spawn
+            self.transfers,
+            self.audience,
+            self._tell,
+            Path("in"),
+            MAX_SAVE,
+            spawn,
+            is_wanted=lambda sender: sender != "mallory",
         )
 
     def _tell(self, transfer: Transfer) -> None:
@@ -36,7 +42,8 @@ class Desk:
 
     def take(self, **values: Any) -> None:
         fields = {"filename": "a.txt", "size": 10, **values}
-        attachment = Attachment(MessageType.FILE, "alice", NINE, **fields)
+        sender = fields.pop("sender", "alice")
+        attachment = Attachment(MessageType.FILE, sender, NINE, **fields)
         self.downloads.take(attachment, self.connection.as_connection)
 
     def get(self, number: int, tag: str | None = None) -> None:
@@ -178,3 +185,12 @@ def test_what_cannot_be_fetched(desk: Desk) -> None:
     for number, sentence in ((1, "here already"), (2, "not on the server"), (3, "we sent")):
         with pytest.raises(RequestError, match=sentence):
             desk.get(number)
+
+
+def test_what_comes_from_somebody_unwanted_waits_to_be_asked_for(desk: Desk) -> None:
+    desk.take(offer="one", sender="mallory")
+    run_until_idle()
+    assert desk.transfers[1].state is State.OFFERED
+    desk.get(1)
+    run_until_idle()
+    assert desk.connection.fetched == ["one"]

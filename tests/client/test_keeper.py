@@ -168,3 +168,38 @@ def test_the_end_of_the_input_wakes_who_waits_for_long(world: World) -> None:
     world.keeper.input_ended()
     with pytest.raises(GaveUp):
         world.task.get(timeout=5)
+
+
+def test_who_asks_for_it_is_connected_again_without_the_rest_of_the_pause(world: World) -> None:
+    last = FakeConnection()
+    world.start(last, patience=Patience(first=1000.0, longest=1000.0))
+    world.first.lose()
+    run_until_idle()
+    assert world.names == []
+    world.keeper.reconnect()
+    world.wait_for(last)
+    assert world.names == ["bob"]
+
+
+def test_a_connection_is_given_up_for_a_new_one_under_another_name(world: World) -> None:
+    last = FakeConnection()
+    world.start(last)
+    world.say("not answered yet")
+    world.keeper.reconnect("robert")
+    world.wait_for(last)
+    run_until_idle()
+    assert world.first.closed
+    assert world.names == ["robert"]
+    assert texts(last) == ["not answered yet"]
+
+
+def test_a_wish_to_connect_again_holds_once(world: World) -> None:
+    second, last = FakeConnection(), FakeConnection()
+    world.start(second, last, patience=Patience(first=0.002, longest=0.002))
+    world.keeper.reconnect("robert")
+    world.wait_for(second)
+    second.username = "robert"
+    second.lose()
+    world.wait_for(last)
+    assert world.names == ["robert", "robert"]
+    assert [news.retry_in > 0 for news in world.audience.of(Disconnected)] == [False, True]
