@@ -74,6 +74,8 @@ class Quit:
     """Leave the room."""
 
 
+CommonRequest = Say | Reply | SendFile | Get | Cancel | ListTransfers | Who | Help | Quit
+
 # The rest makes sense only on a screen.
 
 
@@ -175,4 +177,4 @@ ScreenRequest = (
     | OpenFile
     | Reconnect
 )
-Request = Say | Reply | SendFile | Get | Cancel | ListTransfers | Who | Help | Quit | ScreenRequest
+Request = CommonRequest | ScreenRequest

@@ -6,7 +6,7 @@ from typing import get_args
 
 from chat.client import json_lines
 from chat.client.commands import Where, parse_line
-from chat.client.requests import Help, Reply, Request
+from chat.client.requests import CommonRequest, Help, Reply, ScreenRequest
 from chat.client.standard_streams import Line
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "json-lines.md"
@@ -15,7 +15,13 @@ DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "json-lines.md"
 def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
     lines += ["/transfers", "/who", "/help", "/quit"]
-    assert {type(parse_line(line, Where.PLAIN)) for line in lines} == set(get_args(Request))
+    assert {type(parse_line(line, Where.PLAIN)) for line in lines} == set(get_args(CommonRequest))
+
+
+def test_everything_that_only_a_screen_does_can_be_typed() -> None:
+    lines = ["/search", "/clear", "/save a", "/log", "/ignore", "/unignore a", "/bell", "/names"]
+    lines += ["/query a", "/close", "/keys", "/open 1", "/reconnect"]
+    assert {type(parse_line(line, Where.SCREEN)) for line in lines} == set(get_args(ScreenRequest))
 
 
 def test_programs_can_ask_for_all_that_is_not_for_people() -> None:
@@ -23,4 +29,4 @@ def test_programs_can_ask_for_all_that_is_not_for_people() -> None:
     examples = re.findall(r"`(\{\"type\".*?\})`", DOCUMENT.read_text(encoding="utf-8"))
     asked = [json_lines.read_line(Line(example.encode())) for example in examples]
     made = {type(each.request) for each in asked if each is not None}
-    assert made == set(get_args(Request)) - {Help, Reply}
+    assert made == set(get_args(CommonRequest)) - {Help, Reply}
