@@ -22,7 +22,10 @@ def long_description() -> str:
     return readme.read_text(encoding="utf-8") if readme.exists() else ""
 
 
+# Older ones can be made to run what a picture says (CVE-2023-4863, CVE-2024-28219).
+PICTURES = ["Pillow>=10.3"]
 TEST = [
+    *PICTURES,
     "coverage[toml]>=7.2",
     "hypothesis>=6.90",
     "jsonschema>=4.18",
@@ -80,7 +83,7 @@ setup(
         "ujson>=5.10",
         "wcwidth>=0.9.4",  # before, it parted flags after a line end
     ],
-    extras_require={"test": TEST, "dev": TEST + DEV},
+    extras_require={"pictures": PICTURES, "test": TEST, "dev": TEST + DEV},
     entry_points={
         "console_scripts": [
             "chat-server = chat.server.cli:main",

@@ -1,0 +1,270 @@
+"""The program that decodes a picture and draws it small: whatever is in the file, it can hurt nothing but this process.
+
+``pictures`` runs it with the arguments COLUMNS ROWS PALETTE LIBRARY and the path of the picture on the standard input.
+PALETTE is the colours to choose from, RRGGBB each; LIBRARY the directory that has Pillow. What comes out is a
+``HEADER`` with the size in columns and rows of half-blocks, and for each of their 2 * rows * columns pixels, line by
+line, a byte: the number of a colour in PALETTE. Otherwise it ends with a ``Refusal``, or by a signal once it has used
+up its time.
+
+It knows nothing of the chat and of the directories that Python looks in by itself, so it can be isolated from both.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import stat
+import struct
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from enum import IntEnum
+from importlib import import_module
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Colour: TypeAlias = tuple[int, int, int]  # red, green, blue
+
+HEADER = struct.Struct(">HH")
+MAX_COLOURS = 16  # any two of them in one cell are few enough pairs for curses
+
+# Palettes are coarse where colours are dark or pale: more than half of a photograph would come out grey.
+_SATURATION = 1.4
+_SAMPLES = 64  # colours of the picture itself, by which they are chosen
+
+MAX_FILE_SIZE = 64 << 20
+MAX_PIXELS = 40_000_000
+# A JPEG is decoded at an eighth of its size if that is enough, so a large one takes time, but no memory.
+MAX_JPEG_PIXELS = 120_000_000
+MAX_MEMORY = 640 << 20  # bytes of addresses: three times the largest picture, and the libraries
+MAX_PROCESSOR_SECONDS = 4
+MAX_SECONDS = 8
+_MAX_FILES = 16
+
+
+_START = 32  # bytes at the start of a file, where all of them tell what they are
+
+
+class _Decoder(NamedTuple):
+    """What draws a file that has ``magic`` at ``offset``. Named, so Pillow does not load and try all that it has."""
+
+    magic: bytes
+    module: str
+    name: str
+    offset: int = 0
+    max_pixels: int = MAX_PIXELS
+
+
+_DECODERS = (
+    _Decoder(b"\x89PNG\r\n\x1a\n", "PngImagePlugin", "PngImageFile"),
+    _Decoder(b"\xff\xd8\xff", "JpegImagePlugin", "JpegImageFile", max_pixels=MAX_JPEG_PIXELS),
+    _Decoder(b"GIF87a", "GifImagePlugin", "GifImageFile"),
+    _Decoder(b"GIF89a", "GifImagePlugin", "GifImageFile"),
+    _Decoder(b"WEBP", "WebPImagePlugin", "WebPImageFile", offset=8),
+    _Decoder(b"BM", "BmpImagePlugin", "BmpImageFile"),
+)
+# What Pillow raises for EXIF data that it can't make sense of.
+_NONSENSE = (
+    *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError),
+    *(SyntaxError, OverflowError, struct.error),
+)
+_ORIENTATION = 0x0112  # the tag in EXIF
+
+
+class Refusal(IntEnum):
+    """The status that the process ends with. 1 is Python's own for an exception: the picture is broken."""
+
+    BROKEN = 1
+    NOT_A_FILE = 64
+    UNREADABLE = 65
+    FILE_TOO_LARGE = 66
+    UNKNOWN_FORMAT = 67
+    TOO_MANY_PIXELS = 68
+    OUT_OF_MEMORY = 69
+
+
+def main(arguments: list[str]) -> None:
+    """Draw what the arguments say, see above."""
+    _confine()
+    columns, rows = int(arguments[0]), int(arguments[1])
+    palette = bytes.fromhex(arguments[2])
+    file = _open(sys.stdin.buffer.read())
+    sys.path.append(arguments[3])
+    try:
+        image = _decoded(file, max(columns, 2 * rows))
+        small = _small(image, columns, rows)
+    except MemoryError:
+        sys.exit(Refusal.OUT_OF_MEMORY)
+    pixels = _quantised(small, palette)
+    sys.stdout.buffer.write(HEADER.pack(small.width, small.height // 2) + pixels)
+
+
+def _confine() -> None:
+    """Take from this process what a decoder has no need of. Where a system lacks one limit, the others hold."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(MAX_SECONDS)  # also if nobody is left who would end us
+    os.nice(10)
+    for what, limit in (
+        (resource.RLIMIT_AS, MAX_MEMORY),
+        (resource.RLIMIT_CPU, MAX_PROCESSOR_SECONDS),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, _MAX_FILES),
+        (resource.RLIMIT_NPROC, 0),
+    ):
+        with suppress(ValueError, OSError):
+            resource.setrlimit(what, (limit, limit))
+
+
+def _open(path: bytes) -> IO[bytes]:
+    """The file at ``path``, if it is one. A device or a pipe is not even opened: that may do something, or wait."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a Path takes no bytes
+            sys.exit(Refusal.NOT_A_FILE)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        status = os.fstat(descriptor)
+    except (OSError, ValueError):
+        sys.exit(Refusal.UNREADABLE)
+    if not stat.S_ISREG(status.st_mode):
+        sys.exit(Refusal.NOT_A_FILE)
+    if status.st_size > MAX_FILE_SIZE:
+        sys.exit(Refusal.FILE_TOO_LARGE)
+    return os.fdopen(descriptor, "rb")
+
+
+def _decoded(file: IO[bytes], least: int) -> Image:
+    """The first frame, in a size that may be smaller than its own, but no smaller than twice ``least``."""
+    start = file.read(_START)
+    file.seek(0)
+    decoder = next((d for d in _DECODERS if start.startswith(d.magic, d.offset)), None)
+    if decoder is None:
+        sys.exit(Refusal.UNKNOWN_FORMAT)
+    if decoder.name == "WebPImageFile" and _webp_pixels(start) > MAX_PIXELS:
+        sys.exit(Refusal.TOO_MANY_PIXELS)
+    image: Any = getattr(import_module(f"PIL.{decoder.module}"), decoder.name)(file)
+    if image.width * image.height > decoder.max_pixels:
+        sys.exit(Refusal.TOO_MANY_PIXELS)
+    image.draft(None, (2 * least, 2 * least))
+    if image.width * image.height > MAX_PIXELS:
+        sys.exit(Refusal.TOO_MANY_PIXELS)
+    image.load()
+    return image  # type: ignore[no-any-return]
+
+
+def _webp_pixels(start: bytes) -> int:
+    """Of the whole picture, for which the decoder takes memory at once (RFC 9649, 2.5 to 2.7; RFC 6386, 9.1)."""
+    kind = start[12:16]
+    if kind == b"VP8X":
+        width, height = 1 + _little(start[24:27]), 1 + _little(start[27:30])
+    elif kind == b"VP8L":
+        bits = _little(start[21:25])
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    else:
+        width, height = _little(start[26:28]) & 0x3FFF, _little(start[28:30]) & 0x3FFF
+    return width * height
+
+
+def _little(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
+def _small(image: Image, columns: int, rows: int) -> Image:
+    """In RGB, upright, on black, and so small that it fits; with an even height, never larger than it is."""
+    from PIL.Image import Resampling, Transpose, merge
+
+    turn = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(_orientation(image))
+    is_lying = turn is not None and turn >= Transpose.ROTATE_90 and turn != Transpose.ROTATE_180
+    width, height = (image.height, image.width) if is_lying else image.size
+    scale = min(1.0, columns / width, 2 * rows / height)
+    width, height = max(1, round(width * scale)), max(2, 2 * round(height * scale / 2))
+    size = (height, width) if is_lying else (width, height)
+    small = _smoothable(image).resize(size, Resampling.LANCZOS)
+    if small.mode == "RGBa":
+        small = merge("RGB", small.split()[:3])  # multiplied by the opacity, so it is on black
+    return small.convert("RGB") if turn is None else small.convert("RGB").transpose(turn)
+
+
+def _orientation(image: Image) -> int:
+    """How the camera was held, 1 to 8 (EXIF 2.32, 4.6.4 A); 1, upright, if nobody knows."""
+    with suppress(*_NONSENSE):
+        orientation = image.getexif().get(_ORIENTATION)
+        if isinstance(orientation, int):
+            return orientation
+    return 1
+
+
+def _smoothable(image: Image) -> Image:
+    """In a mode that can be made smaller by taking means."""
+    if image.has_transparency_data:
+        return image.convert("RGBA").convert("RGBa")
+    if image.mode.startswith("I"):  # 16 bits of grey, which convert would cut off at 255
+        return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    return image if image.mode in ("L", "RGB", "RGBX") else image.convert("RGB")
+
+
+def _quantised(image: Image, palette: bytes) -> bytes:
+    """For each pixel the number of a colour in ``palette``, of which at most ``MAX_COLOURS`` are taken."""
+    from PIL.Image import Dither, blend, new
+
+    image = blend(image.convert("L").convert("RGB"), image, _SATURATION)
+    colours = [(red, green, blue) for red, green, blue in _triples(palette)]
+    is_choice = len(colours) > MAX_COLOURS
+    chosen = _chosen(image, colours) if is_choice else range(len(colours))
+    reference = new("P", (1, 1))
+    # Some releases of Pillow take what is not given for black.
+    full = [chosen[min(index, len(chosen) - 1)] for index in range(256)]
+    reference.putpalette(bytes(channel for index in full for channel in colours[index]))
+    # Dots of few colours mix into more. Where the colours suit, they would only be noise.
+    dither = Dither.NONE if is_choice else Dither.FLOYDSTEINBERG
+    return image.quantize(palette=reference, dither=dither).tobytes().translate(bytes(full))
+
+
+def _chosen(image: Image, colours: Sequence[Colour]) -> list[int]:
+    """Of ``colours`` those that suit ``image``: one after the other the one that brings it nearest to what it was."""
+    from PIL.Image import Quantize
+
+    reduced = image.quantize(_SAMPLES, method=Quantize.MEDIANCUT, kmeans=0)
+    found = list(_triples(bytes(reduced.getpalette() or ())))
+    counts = [(count, found[number]) for number, count in Counter(reduced.tobytes()).items()]
+    candidates = {
+        min(range(len(colours)), key=lambda i: _difference(colours[i], colour))
+        for _, colour in counts
+    }
+    # By candidate, for each colour of the picture: how wrong all its pixels would be.
+    errors = {
+        candidate: [count * _difference(colours[candidate], colour) for count, colour in counts]
+        for candidate in sorted(candidates)
+    }
+    chosen: list[int] = []
+    left = [sys.maxsize] * len(counts)
+    while errors and len(chosen) < MAX_COLOURS:
+        best = min(errors, key=lambda candidate: sum(map(min, left, errors[candidate])))
+        left = list(map(min, left, errors.pop(best)))
+        chosen.append(best)
+    return chosen
+
+
+def _triples(data: bytes) -> Iterator[Colour]:
+    return zip(data[::3], data[1::3], data[2::3], strict=True)
+
+
+def _difference(colour: Colour, other: Colour) -> int:
+    """As an eye sees it: green counts most."""
+    red, green, blue = (one - two for one, two in zip(colour, other, strict=True))
+    return 3 * red * red + 4 * green * green + 2 * blue * blue
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
