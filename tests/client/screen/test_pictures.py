@@ -381,7 +381,7 @@ class TestGreenlets:
     ) -> None:
         program("time.sleep(60)")
         drawings = [gevent.spawn(draw, picture, 40, 12, 256) for _ in range(MAX_WAITING)]
-        while not started.processes:
+        while not started.processes or len(pictures._waiting) < MAX_WAITING:
             gevent.sleep(0.001)
         assert refusal(picture) == "Can't draw 'cat.png': too many others are being drawn."
         gevent.killall(drawings, timeout=10)
