@@ -17,7 +17,7 @@ from chat.client.screen.cells import cells
 from chat.client.screen.desktop import DesktopError, notification, notify_send, open_file
 
 PLAIN: dict[str, str] = {}
-IN_TMUX = {"TMUX": "/tmp/tmux-1000/default,1,0"}
+IN_TMUX = {"TMUX": "socket,1,0"}
 CONTROLS = set(map(chr, [*range(32), *range(127, 160)]))
 OPENER = "open" if sys.platform == "darwin" else "xdg-open"
 
