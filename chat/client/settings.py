@@ -10,12 +10,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal
 
-from chat.address import Address, parse_address
+from chat.address import DEFAULT_ADDRESS, Address, parse_address
 from chat.command_line import UsageError, parse_size
 
 PROGRAM = "chat-client"
+_DEFAULT_ADDRESS = parse_address(DEFAULT_ADDRESS)
 
 ByteOrderChoice = Literal["auto", "little", "big"]
+NotifyChoice = Literal["off", "osc9", "osc777", "notify-send"]
 _BYTE_ORDERS: dict[str, ByteOrderChoice] = {"auto": "auto", "little": "little", "big": "big"}
 
 
@@ -24,20 +26,33 @@ class Mode(Enum):
 
     PLAIN = "plain"
     JSON = "json"
+    SCREEN = "screen"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands."""
+    """``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands.
 
-    address: Address
-    username: str
-    save_directory: Path
-    byte_order: ByteOrderChoice
-    mode: Mode
-    commands: bool
-    listen: bool
-    max_save: int
+    ``username`` is None only in ``Mode.SCREEN``: it is asked for there. What stands below ``max_save`` is for the
+    screen: ``names`` shows a column of who is here, ``log`` appends what is shown to ``log_file`` (None: the usual
+    place for the logs of this user), ``ignore`` names who is not shown.
+    """
+
+    address: Address = _DEFAULT_ADDRESS
+    username: str | None = None
+    save_directory: Path = Path()
+    byte_order: ByteOrderChoice = "auto"
+    mode: Mode = Mode.PLAIN
+    commands: bool = False
+    listen: bool = False
+    max_save: int = 100 * 1024**2
+    bell: bool = True
+    notify: NotifyChoice = "off"
+    names: bool = False
+    pictures: bool = True
+    log: bool = False
+    log_file: Path | None = None
+    ignore: tuple[str, ...] = ()
 
 
 def read_settings(options: Mapping[str, str | bool | None]) -> Settings:
