@@ -105,7 +105,7 @@ class Renderer:
         """The height of the log, which is told its width and what to mark."""
         title, status = _bars(model, size)
         height = size.rows - len(title) - len(status) - len(_input(model, size).rows)
-        self._prepare(model, size.columns - _names_width(model, size.columns))
+        self._prepare(model, log_width(model, size.columns))
         return max(0, height)
 
     def _prepare(self, model: Model, width: int) -> None:
@@ -131,6 +131,11 @@ class Renderer:
 def input_width(model: Model, size: Size) -> int:
     """In cells: what the editor has to go by for a step up or down."""
     return max(1, size.columns - cells(_prompt(model, size.columns)))
+
+
+def log_width(model: Model, columns: int) -> int:
+    """In cells: what the names leave of so many ``columns``."""
+    return columns - _names_width(model, columns)
 
 
 def _bars(model: Model, size: Size) -> tuple[list[Row], list[Row]]:

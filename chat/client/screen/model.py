@@ -133,6 +133,11 @@ class Model:
         self._has_focus = has_focus
         self._update_attention()
 
+    @property
+    def has_focus(self) -> bool:
+        """Whether the terminal is at the front, as far as it tells."""
+        return self._has_focus
+
     def switch(self, number: int) -> bool:
         """Show the view ``number``, counted from 1 on. False: there is none."""
         if not 1 <= number <= len(self.views):

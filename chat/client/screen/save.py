@@ -5,7 +5,7 @@ Every entry begins with date and time, every further line with blanks and a bar,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
@@ -19,9 +19,9 @@ from chat.client.wording import leave_reason
 FURTHER_LINE = " " * 20 + "| "
 
 
-def saved_lines(view: View) -> Iterator[str]:
-    """The whole log of ``view``, without line ends."""
-    for entry in view.entries:
+def saved_lines(entries: Iterable[Entry]) -> Iterator[str]:
+    """A log as text, without line ends."""
+    for entry in entries:
         yield from _entry(entry)
 
 

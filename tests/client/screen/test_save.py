@@ -31,7 +31,7 @@ def test_a_log_as_text() -> None:
     movement.fold(step("bo\x07b", "too-slow", joined=False))
     view.append(movement)
     view.append(Unsent(Pending(NINE, 1, "bob", "hi"), "It was refused."))
-    assert list(saved_lines(view)) == [
+    assert list(saved_lines(view.entries)) == [
         "2026-11-24 21:04:05 -- you are in the room as bob",
         "                    | be nice",
         "2026-11-25 00:04:05 [alice -> bob]: one",
@@ -46,13 +46,13 @@ def test_a_log_as_text() -> None:
 def test_a_long_text_is_saved_whole() -> None:
     view = View()
     view.append(said("line\n" * 2000))
-    assert len(list(saved_lines(view))) == 2000
+    assert len(list(saved_lines(view.entries))) == 2000
 
 
 def test_a_time_that_nobody_knows() -> None:
     view = View()
     view.append(Said(datetime.max.replace(tzinfo=timezone(timedelta(hours=-23))), "alice", "hello"))
-    assert list(saved_lines(view)) == ["---------- --:--:-- [alice]: hello"]
+    assert list(saved_lines(view.entries)) == ["---------- --:--:-- [alice]: hello"]
 
 
 def test_only_what_is_new_is_followed() -> None:

@@ -1,0 +1,297 @@
+"""The full-screen client: its greenlets, and how its parts hang together.
+
+One greenlet reads the connection, one the keyboard, one draws, at most thirty times a second and only when something
+has changed; one looks at what changes by itself.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import gevent
+import gevent.queue
+from gevent.event import AsyncResult, Event
+
+from chat.client.commands import Where
+from chat.client.connection import Connection, connect
+from chat.client.conversation import Conversation
+from chat.client.errors import ChatError, LoginRefused
+from chat.client.gevent_runtime import GEVENT
+from chat.client.keeper import Keeper
+from chat.client.news import Asked
+from chat.client.requests import Reply, RequestError, Say, ScreenRequest
+from chat.client.screen.controller import Controller
+from chat.client.screen.face import ScreenFace
+from chat.client.screen.faults import describe, write_report
+from chat.client.screen.layout import Renderer
+from chat.client.screen.local_commands import LocalCommands
+from chat.client.screen.model import Model
+from chat.client.screen.questions import LineQuestion
+from chat.client.screen.styles import ERROR
+from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
+from chat.client.settings import PROGRAM, Settings
+from chat.client.transfer_list import TransferList
+from chat.command_line import EXIT_FAILED, EXIT_OK, report
+from chat.protocol.notices import Refusal
+
+FRAME = 1 / 30  # seconds
+# Seconds between looks at what nobody tells of: how far transfers are, how long until the next try.
+TICK = 0.25
+# Seconds that somebody who leaves waits for his last words to be said.
+LAST_WORDS = 2.0
+NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
+
+
+class App:
+    """One run of the client on a screen."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._terminal = Terminal()
+        self._renderer = Renderer()
+        self._changed = Event()
+        self._asked: gevent.queue.Queue[Asked] = gevent.queue.Queue()
+        self._ending: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
+        self._painted_at = 0.0
+        self._max_text = 64 * 1024
+        self._was_inside = False  # the room
+        self._model = Model(str(settings.address), settings.username or "")
+        self._model.shows_names = settings.names
+        for name in settings.ignore:
+            self._model.people.ignore(name)
+        self._local = LocalCommands(
+            self._model, self, now, bell=settings.bell, log_path=settings.log_file
+        )
+        self._controller = Controller(self._model, self._renderer, self, now)
+        self._local.controller = self._controller
+        self._face = ScreenFace(self._model, self._controller, self._local, self, settings)
+        self._conversation = Conversation(
+            self._face,
+            save_directory=settings.save_directory,
+            max_save=settings.max_save,
+            spawn=self.spawn,
+            where=Where.SCREEN,
+            leave=self.leave,
+            is_wanted=lambda sender: not self._model.people.is_ignored(sender),
+        )
+        self._keeper = Keeper(self._connect, self._conversation, self._face, self.spawn)
+
+    def run(self) -> int:
+        """To the end; returns the exit status."""
+        if not sys.flags.dev_mode:
+            gevent.get_hub().exception_stream = (
+                None  # a fault is told in one line, once the screen is gone
+            )
+        greenlets: list[gevent.Greenlet[..., Any]] = []
+        problem: str | None
+        try:
+            with self._terminal:
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    gevent.signal_handler(number, self._end)
+                tasks = (self._paint, self._read_keys, self._tick, self._do_asked, self._live)
+                greenlets += (self.spawn(task) for task in tasks)
+                problem = self._ending.get()
+        except TerminalUnusable as unusable:
+            problem = f"{unusable}; --plain needs none"
+        gevent.killall(greenlets)
+        connection = self._conversation.connection
+        if connection is not None:
+            connection.close(timeout=1.0)
+        self._close_log()
+        if problem is not None:
+            report(PROGRAM, problem)
+            return EXIT_FAILED
+        return EXIT_OK if self._was_inside else EXIT_FAILED
+
+    # For the controller.
+
+    @property
+    def max_text(self) -> int:
+        return self._max_text
+
+    def ask(self, asked: Asked) -> None:
+        """Whoever types does not wait for whoever sends."""
+        self._asked.put(asked)
+
+    def addressed(self, reply: Reply) -> Say:
+        return self._conversation.addressed(reply)
+
+    def do_here(self, request: ScreenRequest) -> None:
+        self._local.do(request)
+
+    def leave(self) -> None:
+        self.spawn(self._leave)
+
+    def suspend(self) -> None:
+        self._terminal.suspend()
+        self.repaint()
+
+    def redraw(self) -> None:
+        self._terminal.redraw()
+        self.repaint()
+
+    # For the commands of the screen and for its face.
+
+    @property
+    def transfers(self) -> TransferList:
+        return self._conversation.transfers
+
+    @property
+    def colours(self) -> int:
+        return self._terminal.colours
+
+    def spawn(
+        self, function: Callable[..., object], *arguments: object
+    ) -> gevent.Greenlet[..., Any]:
+        greenlet: gevent.Greenlet[..., Any] = gevent.spawn(function, *arguments)
+        greenlet.link_exception(self._fault)
+        return greenlet
+
+    def reconnect(self, username: str | None) -> None:
+        self._keeper.reconnect(username)
+
+    def repaint(self) -> None:
+        """Something has changed."""
+        if not self._changed.is_set():
+            self._changed.set()
+
+    # The greenlets.
+
+    def _live(self) -> None:
+        try:
+            name = self._settings.username or self._ask_name("your name: ", _login_name())
+            while True:
+                try:
+                    self._keeper.run(self._connect(name))
+                    return
+                except LoginRefused as refused:
+                    if refused.code not in NAME_REFUSALS:
+                        raise
+                    self._model.remark(now(), str(refused), style=ERROR)
+                    name = self._ask_name("another name: ", name)
+        except ChatError as problem:
+            self._end(str(problem))
+
+    def _connect(self, username: str) -> Connection:
+        settings = self._settings
+        connection = connect(
+            str(settings.address),
+            username,
+            byte_order=settings.byte_order,
+            save_directory=settings.save_directory,
+            max_save=settings.max_save,
+            runtime=GEVENT,
+        )
+        self._max_text = max(connection.limits.max_text, 4)
+        self._was_inside = True
+        return connection
+
+    def _ask_name(self, prompt: str, name: str) -> str:
+        """Wait for the answer; whoever gives none leaves."""
+        answer: AsyncResult[str | None] = AsyncResult()
+        self._controller.ask(LineQuestion(prompt, name, answer.set))
+        self.repaint()
+        given = answer.get()
+        if given is None:
+            self._end()
+            raise gevent.GreenletExit
+        return given
+
+    def _do_asked(self) -> None:
+        while True:
+            self._conversation.do(self._asked.get())
+            self.repaint()
+
+    def _read_keys(self) -> None:
+        try:
+            while True:
+                for key in self._terminal.read():
+                    self._controller.press(key)
+                self.repaint()
+        except TerminalGone:
+            self._end()
+
+    def _paint(self) -> None:
+        self.spawn(self._watch_size)
+        try:
+            while True:
+                self._frame()
+                self._changed.wait()
+                # What comes together is drawn together.
+                gevent.sleep(max(0.0, self._painted_at + FRAME - time.monotonic()))
+        except TerminalGone:
+            self._end()
+
+    def _frame(self) -> None:
+        self._changed.clear()
+        self._controller.size = size = self._terminal.size
+        self._controller.show_draft()
+        self._terminal.draw(self._renderer.render(self._model, size))
+        for sequence in self._face.signals():
+            self._terminal.write(sequence)
+        self._painted_at = time.monotonic()
+
+    def _watch_size(self) -> None:
+        resized = self._terminal.resized
+        while True:
+            resized.wait()
+            resized.clear()
+            self.repaint()
+
+    def _tick(self) -> None:
+        if self._settings.log:
+            try:
+                self._local.start_log()
+            except RequestError as problem:
+                self._model.remark(now(), str(problem), style=ERROR)
+        while True:
+            model = self._model
+            if model.running or not model.is_online:
+                model.tick(now())
+                self.repaint()
+            self._local.write_log()
+            gevent.sleep(TICK)
+
+    # The end.
+
+    def _leave(self) -> None:
+        """Once the last words are said, or can't be."""
+        if self._conversation.connection is not None:
+            wait = self._conversation.outbox.wait_empty
+            gevent.with_timeout(LAST_WORDS, wait, timeout_value=None)
+        self._end()
+
+    def _end(self, problem: str | None = None) -> None:
+        """The first reason counts."""
+        if not self._ending.ready():
+            self._ending.set(problem)
+
+    def _close_log(self) -> None:
+        try:
+            self._local.close_log()
+        except OSError as problem:
+            report(PROGRAM, f"the end of the log could not be written: {problem.strerror}")
+
+    def _fault(self, greenlet: gevent.Greenlet[..., Any]) -> None:
+        """A mistake of this program's own: everything that can be expected was handled before."""
+        fault = greenlet.exception
+        assert fault is not None
+        self._end(describe(fault, write_report(fault)))
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _login_name() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a user without a name, as in containers
+        return ""

@@ -1,0 +1,249 @@
+"""What keys and pastes do: to the draft, to the log on the screen, and, once something is submitted, to the room."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from itertools import count
+from pathlib import PurePath
+from typing import Protocol
+
+from chat.client.commands import COMMANDS, Where, parse_line
+from chat.client.news import Asked, Failed, Tag
+from chat.client.outgoing import split_text
+from chat.client.requests import (
+    Quit,
+    Reply,
+    Request,
+    RequestError,
+    Say,
+    ScreenRequest,
+    SendFile,
+)
+from chat.client.screen.completion import Completer
+from chat.client.screen.composer import Composer
+from chat.client.screen.decoder import Input, Paste
+from chat.client.screen.keys import Action, help_lines, view_number
+from chat.client.screen.kill_ring import KillRing
+from chat.client.screen.layout import Renderer, Size, input_width
+from chat.client.screen.model import Model
+from chat.client.screen.questions import Asker, SearchQuestion, YesOrNo, shown
+from chat.client.screen.styles import ERROR
+from chat.client.screen.views import Draft, View
+
+# A paste with more lines than this was hardly meant to be one message.
+PASTE_LINES = 5
+PASTE_CHARACTERS = 2000
+WHEEL_ROWS = 3
+# Lines of input that are kept until it is known what became of them.
+_MAX_SUBMITTED = 1000
+
+
+class Desk(Protocol):
+    """What is around the screen: the room, the terminal, the desktop."""
+
+    @property
+    def max_text(self) -> int: ...  # bytes of one message
+
+    def ask(self, asked: Asked) -> None: ...
+
+    def addressed(self, reply: Reply) -> Say: ...  # raises RequestError
+
+    def do_here(self, request: ScreenRequest) -> None: ...  # raises RequestError
+
+    def leave(self) -> None: ...
+
+    def suspend(self) -> None: ...
+
+    def redraw(self) -> None: ...
+
+
+class Controller:
+    """``size`` is the screen's, kept up to date by whoever draws. ``now`` tells the time, aware of its zone."""
+
+    def __init__(
+        self, model: Model, renderer: Renderer, desk: Desk, now: Callable[[], datetime]
+    ) -> None:
+        self.size = Size(80, 24)
+        self._model = model
+        self._renderer = renderer
+        self._desk = desk
+        self._now = now
+        self._asker: Asker | None = None
+        self._kills = KillRing()
+        self._composers: dict[int, tuple[View, Composer]] = {}
+        self._completer = Completer(
+            [command for command in COMMANDS if command.where & Where.SCREEN], model.speakers
+        )
+        self._tags = count(1)
+        self._submitted: OrderedDict[Tag, tuple[Composer, str]] = OrderedDict()
+        self._cleared_just_now = False
+        self._actions: dict[Action, Callable[[], object]] = {
+            Action.SUBMIT: self._submit,
+            Action.LEAVE: desk.leave,
+            Action.PAGE_UP: lambda: self._scroll_pages(-1),
+            Action.PAGE_DOWN: lambda: self._scroll_pages(1),
+            Action.SCROLL_UP: lambda: self._scroll(-1),
+            Action.SCROLL_DOWN: lambda: self._scroll(1),
+            Action.WHEEL_UP: lambda: self._scroll(-WHEEL_ROWS),
+            Action.WHEEL_DOWN: lambda: self._scroll(WHEEL_ROWS),
+            Action.TOP: lambda: self._renderer.scroll_to_top(self._model, self.size),
+            Action.BOTTOM: self._to_bottom,
+            Action.SEARCH: self.search,
+            Action.NEXT_UNREAD: model.next_unread,
+            Action.REDRAW: desk.redraw,
+            Action.SUSPEND: desk.suspend,
+            Action.SHOW_KEYS: self.show_keys,
+        }
+
+    def press(self, key: Input) -> None:
+        """A key or a paste from the terminal."""
+        if isinstance(key, Paste):
+            self._paste(key.text)
+        elif key in ("<focus-in>", "<focus-out>"):
+            self._model.focus(key == "<focus-in>")
+        elif self._asker is not None:
+            self._press_in(self._asker, key)
+        else:
+            self._act(self.composer.press(key), key)
+        self.show_draft()
+
+    def ask(self, asker: Asker) -> None:
+        """Put a question; the draft waits behind it."""
+        self._asker = asker
+        self.show_draft()
+
+    def show_draft(self) -> None:
+        """Tell the model what is being written."""
+        asker = self._asker
+        self._model.question = None if asker is None else shown(asker)
+        editor = self.composer.editor
+        self._model.current.draft = Draft(editor.text, editor.cursor)
+        self.composer.width = input_width(self._model, self.size)
+
+    @property
+    def composer(self) -> Composer:
+        """Of the view that is shown."""
+        view = self._model.current
+        if id(view) not in self._composers:
+            self._composers[id(view)] = view, Composer(self._completer, self._kills)
+        return self._composers[id(view)][1]
+
+    def forget(self, view: View) -> None:
+        """It was closed."""
+        self._composers.pop(id(view), None)
+
+    def search(self, text: str | None = None) -> None:
+        """Ask what to look for; with a ``text``, begin with that."""
+        question = SearchQuestion(self._model, self._show_match)
+        if text is not None:
+            question.editor.set_text(text)
+            question.look()
+        self.ask(question)
+
+    def show_keys(self) -> None:
+        self._model.remark(self._now(), "keys:", *help_lines())
+
+    def settle(self, tag: Tag, failed: Failed | None = None) -> None:
+        """What was submitted has been done, or not: then it can be mended and sent again."""
+        composer, line = self._submitted.pop(tag, (None, ""))
+        if failed is not None and composer is not None:
+            composer.give_back(line)
+            self.show_draft()
+
+    def _press_in(self, asker: Asker, key: str) -> None:
+        action = asker.press(key)
+        if asker.is_over and self._asker is asker:
+            self._asker = None
+        if action is not None and action is not Action.SEARCH:
+            self._act(action, key)
+
+    def _paste(self, text: str) -> None:
+        asker = self._asker
+        if asker is not None:
+            if not isinstance(asker, YesOrNo):
+                asker.editor.insert(text)
+            if isinstance(asker, SearchQuestion):
+                asker.look()
+            return
+        lines = text.rstrip("\n").count("\n") + 1
+        composer = self.composer
+        if lines <= PASTE_LINES and len(text) <= PASTE_CHARACTERS:
+            composer.paste(text.rstrip("\n") if lines == 1 else text)
+            return
+        size = f"{lines} lines" if lines > 1 else f"{len(text)} characters"
+        self.ask(YesOrNo(f"Paste {size} as one message?", lambda: composer.paste(text)))
+
+    def _act(self, action: Action | None, key: str) -> None:
+        if action is Action.CLEAR and self._cleared_just_now:
+            self._desk.leave()
+        self._cleared_just_now = action is Action.CLEAR
+        if action is Action.VIEW:
+            self._model.switch(view_number(key))
+        elif action is not None and action in self._actions:
+            self._actions[action]()
+
+    def _submit(self) -> None:
+        composer = self.composer
+        line = composer.editor.text
+        if not line.strip():
+            return
+        try:
+            request = self._directed(parse_line(line, Where.SCREEN))
+            if isinstance(request, ScreenRequest):
+                self._desk.do_here(request)
+        except RequestError as problem:
+            self._model.remark(self._now(), str(problem), style=ERROR)
+            return
+        composer.take()
+        if isinstance(request, Quit):
+            self._desk.leave()
+        elif not isinstance(request, ScreenRequest):
+            self._ask_room(request, composer, line)
+
+    def _directed(self, request: Request) -> Request:
+        """To whom the view speaks, unless it says otherwise."""
+        if isinstance(request, Reply):
+            return self._desk.addressed(request)
+        peer = self._model.current.peer
+        if isinstance(request, Say | SendFile) and request.to is None and peer is not None:
+            return replace(request, to=peer)
+        return request
+
+    def _ask_room(self, request: Request, composer: Composer, line: str) -> None:
+        """What is said appears at once as pending; how it went is told under its tag."""
+        model, now = self._model, self._now()
+        if isinstance(request, Say):
+            pieces = list(split_text(request.text, self._desk.max_text))
+            for piece in pieces:
+                tag = self._tag(composer, line if len(pieces) == 1 else piece)
+                model.say(tag, piece, request.to, now)
+                self._desk.ask(Asked(replace(request, text=piece), tag))
+            return
+        tag = self._tag(composer, line)
+        if isinstance(request, SendFile):
+            name = PurePath(request.path).name or request.path
+            model.share(tag, name, request.kind, request.to, now)
+        self._desk.ask(Asked(request, tag))
+
+    def _tag(self, composer: Composer, line: str) -> int:
+        tag = next(self._tags)
+        self._submitted[tag] = composer, line
+        if len(self._submitted) > _MAX_SUBMITTED:
+            self._submitted.popitem(last=False)
+        return tag
+
+    def _scroll(self, rows: int) -> None:
+        self._renderer.scroll(self._model, rows, self.size)
+
+    def _scroll_pages(self, pages: int) -> None:
+        self._renderer.scroll_pages(self._model, pages, self.size)
+
+    def _to_bottom(self) -> None:
+        self._model.search = None
+        self._renderer.scroll_to_bottom(self._model)
+
+    def _show_match(self) -> None:
+        self._renderer.scroll_to_match(self._model, self.size)

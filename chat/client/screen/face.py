@@ -1,0 +1,141 @@
+"""How the room speaks to whoever sits at the screen: into the model, by the bell, by the desktop, in pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Protocol
+
+from chat.client.errors import ChatError
+from chat.client.news import Announced, Done, Failed, News, TransferChanged
+from chat.client.screen.controller import Controller
+from chat.client.screen.entries import Said, Shared
+from chat.client.screen.intake import Alert, Intake
+from chat.client.screen.layout import log_width
+from chat.client.screen.local_commands import LocalCommands
+from chat.client.screen.model import Model
+from chat.client.settings import Settings
+from chat.client.transfer_list import State
+from chat.protocol.descriptor import MessageType
+
+# Seconds between two signals: a flood of mentions must not become a flood of noise.
+SIGNAL_PAUSE = 2.0
+# Cells of a picture at most, and under which it is not worth drawing.
+_PICTURE_COLUMNS, _PICTURE_ROWS = 40, 12
+_LEAST_COLUMNS, _LEAST_ROWS = 8, 3
+
+
+class Surroundings(Protocol):
+    """What the face needs of the program."""
+
+    @property
+    def colours(self) -> int: ...
+
+    def spawn(self, function: Callable[..., object], *arguments: object) -> object: ...
+
+    def repaint(self) -> None: ...
+
+
+class ScreenFace:
+    """A face (``chat.client.news``) over ``model``."""
+
+    def __init__(
+        self,
+        model: Model,
+        controller: Controller,
+        local: LocalCommands,
+        around: Surroundings,
+        settings: Settings,
+    ) -> None:
+        self._model = model
+        self._controller = controller
+        self._local = local
+        self._around = around
+        self._notify = settings.notify
+        self._draws_pictures = settings.pictures
+        self._intake = Intake(model)
+        self._signals: list[bytes] = []
+        self._signalled_at = -SIGNAL_PAUSE
+
+    def show(self, news: News) -> None:
+        alert = self._intake.take(news, datetime.now(timezone.utc))
+        if alert is not None:
+            self._call(alert)
+        if isinstance(news, Done):
+            self._controller.settle(news.tag)
+        elif isinstance(news, Failed):
+            self._controller.settle(news.tag, news)
+        elif isinstance(news, Announced):
+            self._picture_of(news)
+        elif isinstance(news, TransferChanged):
+            transfer = news.transfer
+            if transfer.kind is MessageType.IMAGE and transfer.state is State.DONE:
+                shared = self._model.shared_by(transfer)
+                if shared is not None and transfer.path is not None:
+                    self._draw(shared, transfer.path)
+        self._around.repaint()
+
+    def signals(self) -> Iterator[bytes]:
+        """What the terminal is to be sent so that somebody looks up; each once."""
+        signals, self._signals = self._signals, []
+        yield from signals
+
+    def _call(self, alert: Alert) -> None:
+        moment = time.monotonic()
+        if moment - self._signalled_at < SIGNAL_PAUSE:
+            return
+        self._signalled_at = moment
+        if self._local.bell:
+            self._signals.append(b"\a")
+        if self._notify != "off" and not self._model.has_focus:
+            self._around.spawn(self._raise_notification, alert)
+
+    def _raise_notification(self, alert: Alert) -> None:
+        from chat.client.screen import desktop  # for those who asked for it
+
+        entry = alert.entry
+        body = entry.text if isinstance(entry, Said) else entry.filename
+        title = f"{entry.sender} at {self._model.address}"
+        sequence = desktop.notification(self._notify, title, body)
+        if sequence is not None:
+            self._signals.append(sequence)
+            self._around.repaint()
+            return
+        try:
+            desktop.notify_send(title, body)
+        except desktop.DesktopError as problem:
+            self._notify = "off"
+            self._model.remark(datetime.now(timezone.utc), f"{problem} No notifications, then.")
+            self._around.repaint()
+
+    def _picture_of(self, news: Announced) -> None:
+        attachment, transfer = news.attachment, news.transfer
+        if attachment.kind is not MessageType.IMAGE or transfer is None or transfer.path is None:
+            return
+        shared = self._model.shared_by(transfer)
+        if shared is not None:
+            self._draw(shared, transfer.path)
+
+    def _draw(self, shared: Shared, path: Path) -> None:
+        if self._draws_pictures and self._around.colours and not shared.picture:
+            self._around.spawn(self._draw_picture, shared, path)
+
+    def _draw_picture(self, shared: Shared, path: Path) -> None:
+        from chat.client.screen import pictures  # for those who get some
+
+        size = self._controller.size
+        # The log indents it by up to a dozen columns.
+        columns = min(_PICTURE_COLUMNS, log_width(self._model, size.columns) - 12)
+        rows = min(_PICTURE_ROWS, (size.rows - 3) // 2)
+        if columns < _LEAST_COLUMNS or rows < _LEAST_ROWS:
+            return
+        try:
+            drawn = pictures.draw(path, columns, rows, self._around.colours)
+        except ChatError as problem:
+            # Said next to where it was announced, dimly: the file is saved all the same.
+            self._model.remark(datetime.now(timezone.utc), f"no picture: {problem}")
+        else:
+            self._model.set_picture(shared, drawn)
+        self._around.repaint()

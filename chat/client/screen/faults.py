@@ -1,0 +1,40 @@
+"""A fault of the program's own: one sentence for whoever sits there, and a report with all that helps to mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import traceback
+from datetime import datetime, timezone
+from pathlib import Path
+
+from chat import __version__
+
+
+def write_report(fault: BaseException, directory: Path | None = None) -> Path | None:
+    """Where the fault is written down; None if it can't be. ``directory`` is by default that for the user's logs."""
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+    lines = [
+        f"chat-client {__version__}, Python {platform.python_version()}, {platform.platform()}\n",
+        f"TERM={os.environ.get('TERM', '')}\n\n",
+        *traceback.format_exception(fault),
+    ]
+    try:
+        if directory is None:
+            from platformdirs import user_log_path
+
+            directory = user_log_path("chat", appauthor=False)
+        directory.mkdir(parents=True, exist_ok=True)
+        file_descriptor, name = tempfile.mkstemp(".txt", f"fault-{stamp}-", directory)
+        with open(file_descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.writelines(lines)
+    except OSError:
+        return None
+    return Path(name)
+
+
+def describe(fault: BaseException, written: Path | None) -> str:
+    """The sentence."""
+    sentence = f"internal fault: {type(fault).__name__}: {fault}"
+    return f"{sentence}; the details are in {written}" if written is not None else sentence

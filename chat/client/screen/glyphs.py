@@ -1,0 +1,56 @@
+"""Characters as the system's C library knows them, for that is whose widths curses goes by.
+
+The layout goes by the newest Unicode tables, an older library by its own. Where they differ a cell would be left over
+or missing, and the whole row be out of place; so such a character is shown as something of the width it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chat.client.screen.cells import cells
+
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+
+
+class Glyphs:
+    """``width_of`` is C's ``wcwidth`` for a code point (POSIX): columns, -1 for what can't be printed."""
+
+    def __init__(self, width_of: Callable[[int], int] | None = None) -> None:
+        self._table = _Table(width_of)
+
+    def shown(self, text: str) -> str:
+        """``text``, in the same cells on every system."""
+        return text if text.isascii() else text.translate(self._table)
+
+
+class _Table(dict[int, "int | str"]):
+    """For ``str.translate``; filled as characters turn up."""
+
+    def __init__(self, width_of: Callable[[int], int] | None) -> None:
+        super().__init__()
+        self._width_of = width_of
+
+    def __missing__(self, code: int) -> int | str:
+        if self._width_of is None:
+            self._width_of = _system_width()
+        wanted = cells(chr(code))
+        width = self._width_of(code)
+        if width == wanted:
+            shown: int | str = code
+        elif width < 0 and wanted == 0:
+            shown = ""
+        else:
+            shown = (UNKNOWN if self._width_of(ord(UNKNOWN)) == 1 else "?") + " " * (wanted - 1)
+            shown = shown if wanted else ""
+        self[code] = shown
+        return shown
+
+
+def _system_width() -> Callable[[int], int]:
+    import ctypes  # not for those who write ASCII only
+
+    library = ctypes.CDLL(None)
+    library.wcwidth.argtypes = [ctypes.c_wchar]
+    library.wcwidth.restype = ctypes.c_int
+    return lambda code: int(library.wcwidth(chr(code)))

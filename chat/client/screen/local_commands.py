@@ -1,0 +1,187 @@
+"""The commands that only a screen has: what they change in the model, and what they say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import gevent
+
+from chat.client.display import harmless
+from chat.client.errors import explain
+from chat.client.requests import (
+    ClearLog,
+    CloseView,
+    FollowLog,
+    Ignore,
+    OpenFile,
+    OpenView,
+    Reconnect,
+    RequestError,
+    SaveLog,
+    ScreenRequest,
+    SearchLog,
+    SetBell,
+    ShowKeys,
+    ToggleNames,
+    Unignore,
+)
+from chat.client.screen.controller import Controller
+from chat.client.screen.log_file import LogFile, default_path, save
+from chat.client.screen.model import Model
+from chat.client.screen.styles import DIM, ERROR
+from chat.client.transfer_list import TransferList
+from chat.client.uploads import expand
+
+
+class Surroundings(Protocol):
+    """What the commands need that is not of the screen."""
+
+    @property
+    def transfers(self) -> TransferList: ...
+
+    def spawn(self, function: Callable[..., object], *arguments: object) -> object: ...
+
+    def reconnect(self, username: str | None) -> None: ...
+
+    def repaint(self) -> None: ...
+
+
+class LocalCommands:
+    """``bell`` is whether to ring. ``log_path`` is where the log goes; None: to the usual place."""
+
+    def __init__(
+        self,
+        model: Model,
+        around: Surroundings,
+        now: Callable[[], datetime],
+        *,
+        bell: bool = True,
+        log_path: Path | None = None,
+    ) -> None:
+        self.bell = bell
+        self.controller: Controller
+        self._model = model
+        self._around = around
+        self._now = now
+        self._log_path = log_path
+        self._log: LogFile | None = None
+        self._doing: dict[type, Callable[[Any], object]] = {
+            SearchLog: lambda request: self.controller.search(request.text),
+            ClearLog: lambda request: model.current.clear(),
+            SaveLog: self._save,
+            FollowLog: self._follow,
+            Ignore: self._ignore,
+            Unignore: self._unignore,
+            SetBell: self._set_bell,
+            ToggleNames: self._toggle_names,
+            OpenView: lambda request: model.query(request.name),
+            CloseView: self._close_view,
+            ShowKeys: lambda request: self.controller.show_keys(),
+            OpenFile: self._open,
+            Reconnect: lambda request: around.reconnect(request.username),
+        }
+
+    def do(self, request: ScreenRequest) -> None:
+        """Raises RequestError."""
+        self._doing[type(request)](request)
+
+    def start_log(self) -> None:
+        """As ``/log on``. Raises RequestError."""
+        self._follow(FollowLog(on=True))
+
+    def write_log(self) -> None:
+        """Append what is new, if that is wanted. A disk that is full ends it, and it is said."""
+        log = self._log
+        if log is None:
+            return
+        try:
+            log.write_new()
+        except OSError as problem:
+            self._log = None
+            self._remark(f"The log is not written any more: {explain(problem)}", ERROR)
+
+    def close_log(self) -> None:
+        if self._log is not None:
+            log, self._log = self._log, None
+            log.close()
+
+    def _remark(self, line: str, style: str = DIM) -> None:
+        self._model.remark(self._now(), line, style=style)
+        self._around.repaint()
+
+    def _save(self, request: SaveLog) -> None:
+        path = expand(request.path)
+        if path.exists():
+            raise RequestError(f"{path} is there already; nothing is overwritten.")
+        # As it is now: more may come while it is written.
+        self._around.spawn(self._save_entries, tuple(self._model.current.entries), path)
+
+    def _save_entries(self, entries: tuple[Any, ...], path: Path) -> None:
+        try:
+            count = save(entries, path, lambda: gevent.sleep(0))
+        except (OSError, ValueError) as problem:
+            self._remark(f"{path} can't be written: {explain(problem)}", ERROR)
+        else:
+            self._remark(f"the log is saved as {path} ({count} entries)")
+
+    def _follow(self, request: FollowLog) -> None:
+        if request.on is None:
+            where = "nowhere" if self._log is None else f"to {self._log.path}"
+            self._remark(f"the log goes {where}")
+        elif not request.on:
+            self.close_log()
+            self._remark("the log goes nowhere from now on")
+        elif self._log is None:
+            path = self._log_path or default_path(self._model.address)
+            try:
+                self._log = LogFile(self._model.room, path)
+            except OSError as problem:
+                raise RequestError(f"{path} can't be written: {explain(problem)}") from None
+            self._remark(f"the log goes to {path} from now on")
+
+    def _ignore(self, request: Ignore) -> None:
+        people = self._model.people
+        if request.name is None:
+            names = ", ".join(map(harmless, people.ignored.values()))
+            self._remark(f"ignored: {names}" if names else "nobody is ignored")
+            return
+        people.ignore(request.name)
+        self._remark(f"{request.name} is not shown from now on")
+
+    def _unignore(self, request: Unignore) -> None:
+        if not self._model.people.unignore(request.name):
+            raise RequestError(f"{request.name} is not ignored.")
+        self._remark(f"{request.name} is shown again")
+
+    def _set_bell(self, request: SetBell) -> None:
+        if request.on is not None:
+            self.bell = request.on
+        self._remark(f"the bell is {'on' if self.bell else 'off'}")
+
+    def _toggle_names(self, request: ToggleNames) -> None:
+        self._model.shows_names = not self._model.shows_names
+
+    def _close_view(self, request: CloseView) -> None:
+        view = self._model.current
+        if view.peer is None:
+            raise RequestError("This is the room; /quit leaves it.")
+        if not self._model.close(view):
+            raise RequestError("Something said here is still under way.")
+        self.controller.forget(view)
+
+    def _open(self, request: OpenFile) -> None:
+        transfer = self._around.transfers[request.number]
+        if transfer.outgoing or transfer.path is None:
+            raise RequestError(f"Attachment {request.number} is not saved here.")
+        self._around.spawn(self._open_path, transfer.path)
+
+    def _open_path(self, path: Path) -> None:
+        from chat.client.screen import desktop  # for those who have one
+
+        try:
+            desktop.open_file(path)
+        except desktop.DesktopError as problem:
+            self._remark(str(problem), ERROR)

@@ -1,0 +1,62 @@
+"""The log as a file: written once, or appended to as it goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TextIO
+
+from chat.client.screen.entries import Entry
+from chat.client.screen.save import Follower, saved_lines
+from chat.client.screen.views import View
+
+# Entries after which other greenlets have a turn.
+_AT_ONCE = 200
+
+
+def default_path(address: str) -> Path:
+    """Where the log of the room at ``address`` goes, if nobody says otherwise."""
+    from platformdirs import user_log_path  # for those who keep logs
+
+    return (
+        user_log_path("chat", appauthor=False) / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', address)}.log"
+    )
+
+
+def save(entries: Iterable[Entry], path: Path, pause: Callable[[], object]) -> int:
+    """Write a log to a new file, and return how many entries it has. Raises OSError, also if there is one already.
+
+    ``pause`` is called now and then.
+    """
+    count = 0
+    with path.open("x", encoding="utf-8", errors="replace") as file:
+        for count, entry in enumerate(entries, 1):
+            file.writelines(f"{line}\n" for line in saved_lines([entry]))
+            if count % _AT_ONCE == 0:
+                pause()
+    return count
+
+
+class LogFile:
+    """What comes into ``view`` from now on, appended to the file at ``path``. Raises OSError if it can't be."""
+
+    def __init__(self, view: View, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._follower = Follower(view)
+        self._file: TextIO = path.open("a", encoding="utf-8", errors="replace")
+
+    def write_new(self) -> None:
+        """Raises OSError."""
+        lines = self._follower.new_lines()
+        if lines:
+            self._file.write("".join(f"{line}\n" for line in lines))
+            self._file.flush()
+
+    def close(self) -> None:
+        """Raises OSError."""
+        try:
+            self.write_new()
+        finally:
+            self._file.close()

@@ -1,0 +1,112 @@
+"""What stands in the input area for a moment instead of the draft: a search, yes or no, a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from chat.client.screen.editor import Editor
+from chat.client.screen.keys import Action, Where, action_of, is_character
+from chat.client.screen.model import Model, Question
+from chat.client.screen.search import Search
+from chat.client.screen.views import Draft
+
+
+class Asker(Protocol):
+    """Takes keys until it is answered. ``press`` returns an action that is for others to do."""
+
+    prompt: str
+    editor: Editor
+    is_over: bool
+
+    def press(self, key: str) -> Action | None: ...
+
+
+def shown(asker: Asker) -> Question:
+    """As the model has it."""
+    return Question(asker.prompt, Draft(asker.editor.text, asker.editor.cursor))
+
+
+class YesOrNo:
+    """``yes`` is called if the answer is yes."""
+
+    def __init__(self, prompt: str, yes: Callable[[], object]) -> None:
+        self.prompt = f"{prompt} y or n: "
+        self.editor = Editor(single_line=True)
+        self.is_over = False
+        self._yes = yes
+
+    def press(self, key: str) -> Action | None:
+        action = action_of(key, Where.QUESTION)
+        if action in (Action.YES, Action.NO):
+            self.is_over = True
+            if action is Action.YES:
+                self._yes()
+        return None
+
+
+class LineQuestion:
+    """A line of text. ``answer`` is called with it, or with None if whoever is asked would rather leave."""
+
+    def __init__(self, prompt: str, text: str, answer: Callable[[str | None], object]) -> None:
+        self.prompt = prompt
+        self.editor = Editor(text, single_line=True)
+        self.is_over = False
+        self._answer = answer
+
+    def press(self, key: str) -> Action | None:
+        action = None if is_character(key) else action_of(key)
+        if action is Action.SUBMIT:
+            if self.editor.text.strip():
+                self._end(self.editor.text.strip())
+        elif action is Action.CLEAR and self.editor.text:
+            self.editor.clear()
+        elif action is Action.CLEAR or (action is Action.DELETE_OR_LEAVE and not self.editor.text):
+            self._end(None)
+        elif not self.editor.press(key):
+            return action
+        return None
+
+    def _end(self, answer: str | None) -> None:
+        self.is_over = True
+        self._answer(answer)
+
+
+class SearchQuestion:
+    """Looks while the needle is being typed. ``show`` is called to bring the match into sight."""
+
+    def __init__(self, model: Model, show: Callable[[], object]) -> None:
+        self.prompt = "search: "
+        self.editor = Editor(single_line=True)
+        self.is_over = False
+        self._model = model
+        self._show = show
+        self._view = model.current
+        self._began_at = model.current.anchor
+        self._search = model.search = Search(model.current)
+
+    def press(self, key: str) -> Action | None:
+        action = None if is_character(key) else action_of(key, Where.SEARCH)
+        if action is Action.SEARCH_OLDER:
+            self._search.older()
+        elif action is Action.SEARCH_NEWER:
+            self._search.newer()
+        elif action is Action.SEARCH_ACCEPT:
+            self.is_over = True
+        elif action is Action.SEARCH_CANCEL:
+            self.is_over = True
+            self._model.search = None
+            self._view.scroll_to(self._began_at)
+            return None
+        elif self.editor.press(key):
+            self.look()
+        else:
+            return action
+        self._show()
+        return None
+
+    def look(self) -> None:
+        """The needle may have changed."""
+        if self.editor.text != self._search.needle:
+            self._search.find(self.editor.text)
+            self._show()
