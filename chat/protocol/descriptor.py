@@ -59,7 +59,7 @@ class ByteOrder(Enum):
     __hash__ = object.__hash__
 
 
-_LAYOUTS = {ByteOrder.BIG: struct.Struct(">HH4xQ"), ByteOrder.LITTLE: struct.Struct("<HH4xQ")}
+LAYOUTS = {ByteOrder.BIG: struct.Struct(">HH4xQ"), ByteOrder.LITTLE: struct.Struct("<HH4xQ")}
 _KNOWN_TYPES = frozenset(int(known) for known in MessageType)
 
 
@@ -77,14 +77,14 @@ class Descriptor(NamedTuple):
     def encode(self, order: ByteOrder) -> bytes:
         """The 16 bytes. Raises LocalProtocolError for a size that does not fit its field."""
         try:
-            return _LAYOUTS[order].pack(*self)
+            return LAYOUTS[order].pack(*self)
         except struct.error:
             raise LocalProtocolError(f"{self} does not fit a descriptor") from None
 
     @classmethod
     def decode(cls, data: bytes | bytearray | memoryview, order: ByteOrder) -> Descriptor:
         """From the first 16 bytes of ``data``; any 16 bytes are a descriptor."""
-        return cls._make(_LAYOUTS[order].unpack_from(data))
+        return cls._make(LAYOUTS[order].unpack_from(data))
 
 
 def sniff_byte_order(start: bytes) -> ByteOrder | None:

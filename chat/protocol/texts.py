@@ -1,0 +1,63 @@
+"""Plain texts, many at a time: what nearly all frames of a chat are, in both directions.
+
+On its own, a frame costs the same whatever it says: a descriptor to judge, a header to parse, another to write. Texts
+that have come together are one judgement, one header, and one block of bytes for everyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from chat.protocol.descriptor import DESCRIPTOR_SIZE, LAYOUTS, ByteOrder, Descriptor, MessageType
+
+_UTF8 = int(MessageType.UTF8)
+
+
+def split_texts(
+    data: bytes, start: int, order: ByteOrder, max_size: int, limit: int
+) -> tuple[list[bytes], int]:
+    """The plain texts that ``data`` holds whole from ``start`` on, at most ``limit``; and where they end.
+
+    A plain text is a Utf8 frame without a header and with 1 to ``max_size`` bytes of valid UTF-8. Whatever else
+    comes, ends them: it is for a closer look.
+    """
+    unpack = LAYOUTS[order].unpack_from
+    available = len(data)
+    texts: list[bytes] = []
+    end = start
+    while len(texts) < limit and end + DESCRIPTOR_SIZE <= available:
+        type, header_size, size = unpack(data, end)
+        begin = end + DESCRIPTOR_SIZE
+        if type != _UTF8 or header_size or not 0 < size <= max_size or begin + size > available:
+            break
+        end = begin + size
+        texts.append(data[begin:end])
+    try:
+        # No character goes across a line end, so that all are valid if the whole is.
+        b"\n".join(texts).decode()
+    except UnicodeDecodeError:
+        texts = list(takewhile(_is_utf8, texts))
+        end = start + sum(DESCRIPTOR_SIZE + len(text) for text in texts)
+    return texts, end
+
+
+def encode_texts(header: bytes, texts: Sequence[bytes], order: ByteOrder) -> bytes:
+    """``texts`` as Utf8 frames, each with the same ``header``. Raises LocalProtocolError for one over 65,535 bytes."""
+    openings: dict[int, bytes] = {}  # what stands before a text of so many bytes
+    parts = []
+    for text in texts:
+        size = len(text)
+        if size not in openings:
+            openings[size] = Descriptor(MessageType.UTF8, len(header), size).encode(order) + header
+        parts.append(openings[size])
+        parts.append(text)
+    return b"".join(parts)
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
