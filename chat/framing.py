@@ -12,17 +12,16 @@ from typing import Protocol
 
 from chat.protocol.descriptor import DESCRIPTOR_SIZE, ByteOrder, Descriptor, sniff_byte_order
 from chat.protocol.errors import RemoteProtocolError
+from chat.protocol.texts import split_texts
 
 # A frame that has begun must come in at MIN_RATE bytes a second, averaged over each STALL_WINDOW seconds.
 MIN_RATE = 1024
 STALL_WINDOW = 60.0
 
-# An idle connection should cost little and a busy one few system calls, so the buffer grows with what comes.
-_SMALL_BUFFER = 512
-_LARGE_BUFFER = 64 * 1024
+_READ = 64 * 1024  # of frames, in one recv
 _CHUNK = 256 * 1024  # of a content that is not kept in memory
 
-# A recv that finds data does not let other greenlets run. After so many units of work the reader does.
+# A recv that finds data does not let other greenlets run. After so many frames, or pieces of one, the reader does.
 _TURN = 64
 
 
@@ -46,6 +45,11 @@ class DeadlineExceeded(RemoteProtocolError):
     """The reader's ``deadline`` passed before what was waited for came."""
 
 
+def make_scratch() -> memoryview:
+    """Room for what one recv gives."""
+    return memoryview(bytearray(_CHUNK))
+
+
 def _no_pause() -> None:
     """For plain sockets, whose threads need no reminding to let others run."""
 
@@ -56,10 +60,27 @@ class FrameReader:
     ``order`` is its byte order, None until known. ``deadline`` (by ``clock``), while set, ends any wait with
     DeadlineExceeded, between frames too; without it an idle peer may be silent between frames for as long as it
     likes. ``pause`` is called now and then while the peer sends without a break, to let other greenlets run.
+    ``scratch`` is where the socket puts what comes, for no longer than it takes to copy it: all readers of one thread
+    may share it, so that an idle connection costs no buffer.
 
     Every method that waits raises OSError as the socket does, IncompleteFrame, StalledFrame or DeadlineExceeded;
     after any of them the connection is of no more use.
     """
+
+    __slots__ = (
+        "_clock",
+        "_data",
+        "_has_timeout",
+        "_pause",
+        "_scratch",
+        "_sock",
+        "_start",
+        "_turn",
+        "_window_bytes",
+        "_window_end",
+        "deadline",
+        "order",
+    )
 
     def __init__(
         self,
@@ -68,16 +89,16 @@ class FrameReader:
         *,
         pause: Callable[[], object] = _no_pause,
         clock: Callable[[], float] = time.monotonic,
+        scratch: memoryview | None = None,
     ) -> None:
         self.order = order
         self.deadline: float | None = None
         self._sock = sock
         self._pause = pause
         self._clock = clock
-        self._buffer = bytearray(_SMALL_BUFFER)
-        self._start = 0  # of what was received and not yet taken
-        self._end = 0
-        self._was_full = False  # the last recv: there is probably more
+        self._scratch = scratch if scratch is not None else make_scratch()
+        self._data = b""  # received, and taken up to ``_start``
+        self._start = 0
         self._turn = 0
         self._has_timeout = False
         # The window of the frame under way, by the clock, and the bytes received in it; None between frames.
@@ -87,18 +108,37 @@ class FrameReader:
     @property
     def buffered(self) -> int:
         """Bytes received and not yet taken."""
-        return self._end - self._start
+        return len(self._data) - self._start
 
     def read_byte_order(self) -> ByteOrder | None:
         """Learn ``order`` from the first two bytes, which stay to be read; None if they open no chat.
 
         None too for a stream that ends before its first byte, as those of port scans and health checks do.
         """
-        if not self.buffered and not self._receive(2):
+        if not self.wait():
             return None
         self._require(2)
-        self.order = sniff_byte_order(bytes(self._buffer[self._start : self._start + 2]))
+        self.order = sniff_byte_order(self._data[self._start : self._start + 2])
         return self.order
+
+    def wait(self) -> bool:
+        """Wait until the next frame has begun; False if the stream ends instead."""
+        self._window_end = None
+        self._let_others_run()
+        if self.buffered:
+            return True
+        self._data, self._start = b"", 0  # not kept while an idle peer is waited for
+        self._data = bytes(self._receive(_READ))
+        return bool(self._data)
+
+    def take_texts(self, max_size: int, limit: int) -> list[bytes]:
+        """The plain texts that are here already, from the next frame on: see ``split_texts``. Waits for nothing."""
+        assert self.order is not None, "the byte order comes first"
+        texts, self._start = split_texts(
+            self._data, self._start, self.order, max_size, min(limit, _TURN)
+        )
+        self._turn += len(texts)
+        return texts
 
     def read_descriptor(self) -> Descriptor | None:
         """The next frame's descriptor, or None if the stream ended where a frame may end.
@@ -106,71 +146,67 @@ class FrameReader:
         What it announces must be taken by the other methods before the next one is read.
         """
         assert self.order is not None, "the byte order comes first"
-        self._window_end = None
-        if not self.buffered:
-            self._shrink()
-            if not self._receive(DESCRIPTOR_SIZE):
-                return None
+        if not self.wait():
+            return None
         self._require(DESCRIPTOR_SIZE)
         descriptor = Descriptor.decode(self._take(DESCRIPTOR_SIZE), self.order)
-        self._take_turn()
+        self._turn += 1
         return descriptor
 
     def recv_exactly(self, size: int) -> bytes:
         """The next ``size`` bytes, in memory."""
-        if not size:
-            return b""
         self._require(size)
-        return bytes(self._take(size))
+        return self._take(size)
 
     def recv_some(self, limit: int) -> memoryview:
-        """At least one byte and at most ``limit``, good until the next call: for contents that go elsewhere."""
+        """At least one byte and at most ``limit``: for contents that go elsewhere."""
+        self._let_others_run()
+        self._turn += 1
         if not self.buffered:
-            self._receive_in_frame(min(limit, _CHUNK))
-        self._take_turn()
-        return self._take(min(limit, self.buffered))
+            self._data, self._start = bytes(self._receive_in_frame(min(limit, _CHUNK))), 0
+        start = self._start
+        self._start = min(start + limit, len(self._data))
+        return memoryview(self._data)[start : self._start]
 
     def skip(self, size: int) -> None:
         """Take ``size`` bytes and forget them."""
         while size:
             size -= len(self.recv_some(size))
 
-    def _take(self, size: int) -> memoryview:
+    def _take(self, size: int) -> bytes:
         start = self._start
         self._start += size
-        return memoryview(self._buffer)[start : self._start]
+        return self._data[start : self._start]
 
     def _require(self, size: int) -> None:
         """Receive until ``size`` bytes of the frame under way are there."""
-        while self.buffered < size:
-            self._receive_in_frame(size - self.buffered)
+        if self.buffered >= size:
+            return
+        gathered = bytearray(self._data[self._start :])
+        while len(gathered) < size:
+            gathered += self._receive_in_frame(_READ)
+        self._data, self._start = bytes(gathered), 0
 
-    def _receive_in_frame(self, wanted: int) -> None:
+    def _receive_in_frame(self, limit: int) -> memoryview:
         if self._window_end is None:
             self._window_end = self._clock() + STALL_WINDOW
             self._window_bytes = 0
-        received = self._receive(wanted)
+        received = self._receive(limit)
         if not received:
             raise IncompleteFrame("The connection ended inside a frame.")
-        self._window_bytes += received
+        self._window_bytes += len(received)
+        return received
 
-    def _receive(self, wanted: int) -> int:
-        """One recv with room for ``wanted`` bytes, maybe more; 0 at the end of the stream."""
-        self._make_room(wanted)
-        room = memoryview(self._buffer)[self._end :]
+    def _receive(self, limit: int) -> memoryview:
+        """What one recv gives, empty at the end of the stream; to be copied before others run."""
         while True:
             self._limit_wait()
             try:
-                received = self._sock.recv_into(room)
+                return self._scratch[: self._sock.recv_into(self._scratch[:limit])]
             except TimeoutError as error:
                 # With a number it is not our own limit but the kernel's ETIMEDOUT: the peer has vanished.
                 if error.errno is not None:
                     raise
-            else:
-                self._end += received
-                # A room that was just what was wanted, and is full, says nothing about what follows.
-                self._was_full = received == len(room) and received > wanted
-                return received
 
     def _limit_wait(self) -> None:
         """Let the next recv wait no longer than it may; judge what has come in if that is over."""
@@ -191,31 +227,8 @@ class FrameReader:
         self._has_timeout = True
         self._sock.settimeout(end - now)
 
-    def _make_room(self, wanted: int) -> None:
-        """At least ``wanted`` bytes of free buffer; more for a peer that filled the last one."""
-        kept = self.buffered
-        capacity = len(self._buffer)
-        if kept == 0:
-            self._start = self._end = 0
-        if self._was_full and capacity < _LARGE_BUFFER:
-            capacity *= 2
-        capacity = max(capacity, kept + wanted)
-        if capacity == len(self._buffer) and capacity - self._end >= wanted:
-            return
-        # Never resized in place: a view that recv_some gave out may still be in use.
-        target = self._buffer if capacity == len(self._buffer) else bytearray(capacity)
-        target[:kept] = self._buffer[self._start : self._end]
-        self._buffer, self._start, self._end = target, 0, kept
-
-    def _shrink(self) -> None:
-        """Nothing is buffered and the peer may be silent for long: keep no large buffer for it."""
-        size = _LARGE_BUFFER if self._was_full else _SMALL_BUFFER
-        if len(self._buffer) > size:
-            self._buffer = bytearray(size)
-            self._start = self._end = 0
-
-    def _take_turn(self) -> None:
-        self._turn += 1
+    def _let_others_run(self) -> None:
+        """If it is their turn."""
         if self._turn >= _TURN:
             self._turn = 0
             self._pause()

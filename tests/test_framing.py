@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
+import math
 import socket
+import sys
 import time
 from collections.abc import Iterator
 
@@ -17,6 +20,7 @@ from chat.framing import (
     DeadlineExceeded,
     FrameReader,
     IncompleteFrame,
+    make_scratch,
 )
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType, encode_frame
 from tests.wire.replay import Frame, read_frames, read_in_every_way, read_rest
@@ -130,31 +134,17 @@ def test_a_peer_that_the_kernel_gave_up_is_an_error_not_a_wait(received: bytes) 
 # --- the buffer -----------------------------------------------------------------------------------------------------
 
 
-def test_what_recv_some_gives_stays_until_the_next_call() -> None:
-    content = bytes(range(250)) * 4
-    reader, _ = reader_of(text(content)[:300], text(content)[300:])
-    descriptor = reader.read_descriptor()
-    assert descriptor is not None
-    taken = bytearray()
-    while len(taken) < len(content):
-        view = reader.recv_some(len(content) - len(taken))
-        assert 1 <= len(view) <= len(content) - len(taken)
-        taken += view
-    assert taken == content
-
-
-def test_a_view_that_is_still_held_never_stops_the_buffer_from_growing() -> None:
-    # A bytearray with a view on it cannot be resized: BufferError.
+def test_what_recv_some_gives_stays_as_it_is() -> None:
     content = bytes(range(250)) * 40
-    reader, _ = reader_of(text(content) + text(content))
-    descriptor = reader.read_descriptor()
-    assert descriptor is not None
-    held, size = [], 0
-    while size < len(content):
-        held.append(reader.recv_some(len(content) - size))
-        size += len(held[-1])
+    data = text(content) * 2
+    reader, _ = reader_of(data[:300], data[300:7000], data[7000:])
+    assert reader.read_descriptor() is not None
+    held: list[memoryview] = []
+    while (left := len(content) - sum(map(len, held))) > 0:
+        held.append(reader.recv_some(left))
+        assert 1 <= len(held[-1]) <= left
     assert next(read_frames(reader)).content == content
-    assert all(len(view) for view in held)
+    assert b"".join(held) == content
 
 
 def test_recv_some_takes_no_more_than_it_is_asked_for() -> None:
@@ -172,31 +162,58 @@ def test_skipping_nothing_reads_nothing() -> None:
     assert sock.rooms == []
 
 
-def test_an_idle_connection_has_a_small_buffer_a_busy_one_a_large_one() -> None:
-    flood = text(b"x" * 84) * 6000
-    reader, sock = reader_of(flood, Wait(1), text(b"bye"))
-    assert len(list(read_frames(reader))) == 6001
-    assert sock.rooms[0] == 512
-    assert max(sock.rooms) <= 64 * 1024
-    # Few calls for many frames.
-    assert len(sock.rooms) < 40
-    # The last wait is for the next frame of a peer that is silent.
-    assert sock.rooms[-1] == 512
+class IdleMeter(ScriptedSocket):
+    """Knows how many bytes of memory its reader holds when the last frame has been taken and the next is waited for."""
+
+    reader: FrameReader
+    held: int
+
+    def recv_into(self, buffer: memoryview) -> int:
+        referents = gc.get_referents(self.reader)
+        self.held = sum(sys.getsizeof(it) for it in referents if isinstance(it, (bytes, bytearray)))
+        return super().recv_into(buffer)
 
 
-@pytest.mark.parametrize("size", [513, 64 * 1024, 64 * 1024 + 1, 200_000, 256 * 1024, 300_000])
+@pytest.mark.parametrize("size", [1, 513, 64 * 1024, 64 * 1024 + 1, 200_000, 300_000])
 @pytest.mark.parametrize("piecewise", [False, True], ids=["recv_exactly", "skip"])
-def test_after_a_large_content_the_buffer_is_small_again(size: int, piecewise: bool) -> None:
+def test_a_reader_that_waits_for_a_frame_holds_no_buffer(size: int, piecewise: bool) -> None:
     descriptor = Descriptor(MessageType.FILE, 0, size)
-    reader, sock = reader_of(descriptor.encode(BIG), bytes(size), Wait(1), text(b"hi"))
+    sock = IdleMeter(descriptor.encode(BIG), bytes(size), Wait(1))
+    reader = sock.reader = FrameReader(sock, BIG)
     assert reader.read_descriptor() == descriptor
     if piecewise:
         reader.skip(size)
     else:
         reader.recv_exactly(size)
-    before = len(sock.rooms)
-    next(read_frames(reader))
-    assert sock.rooms[before] == 512
+    assert reader.read_descriptor() is None
+    assert sock.held == sys.getsizeof(b"")
+
+
+def test_many_frames_take_few_calls() -> None:
+    flood = text(b"x" * 84) * 6000
+    reader, sock = reader_of(flood)
+    assert len(list(read_frames(reader))) == 6000
+    assert len(sock.rooms) == 1 + math.ceil(len(flood) / (64 * 1024))
+
+
+def test_readers_of_one_thread_may_share_their_scratch() -> None:
+    scratch = make_scratch()
+    pairs = [gevent.socket.socketpair() for _ in range(3)]
+
+    def read(ours: gevent.socket.socket) -> list[Frame]:
+        return list(read_frames(FrameReader(ours, BIG, scratch=scratch)))
+
+    def send(theirs: gevent.socket.socket, content: bytes) -> None:
+        with theirs:
+            theirs.sendall(text(content) * 2)
+
+    contents = [bytes([number]) * 300_000 for number in range(3)]
+    reading = [gevent.spawn(read, ours) for ours, _ in pairs]
+    for (_, theirs), content in zip(pairs, contents, strict=True):
+        gevent.spawn(send, theirs, content)
+    for (ours, _), content, frames in zip(pairs, contents, reading, strict=True):
+        assert frames.get() == [Frame(MessageType.UTF8, b"", content)] * 2
+        ours.close()
 
 
 def test_contents_that_go_elsewhere_never_take_a_large_buffer() -> None:
@@ -205,6 +222,36 @@ def test_contents_that_go_elsewhere_never_take_a_large_buffer() -> None:
     reader.read_descriptor()
     reader.skip(size)
     assert max(sock.rooms) == 256 * 1024
+
+
+# --- texts ---------------------------------------------------------------------------------------------------------
+
+
+def test_texts_that_have_come_whole_are_taken_at_once_and_the_rest_is_read_as_ever() -> None:
+    data = text(b"one") + text(b"two") + FRAME + text(b"three")
+    reader, _ = reader_of(data)
+    assert reader.wait()
+    assert reader.take_texts(100, 10) == [b"one", b"two"]
+    assert reader.take_texts(100, 10) == []
+    assert [frame.content for frame in read_frames(reader)] == [b"content", b"three"]
+
+
+def test_taking_texts_waits_for_nothing() -> None:
+    reader, sock = reader_of(text(b"one") + text(b"two")[:-1], text(b"two")[-1:])
+    assert reader.take_texts(100, 10) == []
+    assert sock.rooms == []
+    assert reader.wait()
+    assert reader.take_texts(100, 10) == [b"one"]
+    assert len(sock.rooms) == 1
+    assert [frame.content for frame in read_frames(reader)] == [b"two"]
+
+
+def test_waiting_takes_nothing_and_tells_the_end() -> None:
+    reader, _ = reader_of(text(b"one"))
+    assert reader.wait()
+    assert reader.wait()
+    assert reader.take_texts(100, 10) == [b"one"]
+    assert not reader.wait()
 
 
 # --- letting others run ---------------------------------------------------------------------------------------------
@@ -217,6 +264,16 @@ def test_a_flood_of_frames_pauses_now_and_then(count: int) -> None:
     reader = FrameReader(sock, BIG, pause=lambda: pauses.append(None))
     assert len(list(read_frames(reader))) == count
     assert len(pauses) == count // 64
+
+
+def test_a_flood_of_texts_pauses_now_and_then() -> None:
+    pauses: list[int] = []
+    taken: list[bytes] = []
+    sock = ScriptedSocket(text(b"x") * 640)
+    reader = FrameReader(sock, BIG, pause=lambda: pauses.append(len(taken)))
+    while reader.wait():
+        taken += reader.take_texts(100, 1000)
+    assert pauses == list(range(64, 641, 64))
 
 
 def test_a_flood_inside_one_frame_pauses_too() -> None:

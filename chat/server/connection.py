@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from chat.framing import FrameReader
+from chat.framing import FrameReader, make_scratch
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.server.transport import Transport
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
+_SCRATCH = make_scratch()  # for all: no two greenlets are in the kernel at a time
 _LOGIN_GRACE = 10.0  # seconds in which the few bytes of an answer to a login must be taken
+_pause = partial(gevent.sleep, 0)
 
 
 class Connection:
@@ -26,7 +28,7 @@ class Connection:
         self._sock = sock
         self.host = host
         self.label = label
-        self.reader = FrameReader(sock, pause=partial(gevent.sleep, 0))
+        self.reader = FrameReader(sock, pause=_pause, scratch=_SCRATCH)
         self.transport = Transport(sock)
 
     @property
