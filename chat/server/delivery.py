@@ -9,7 +9,8 @@ has got to. It does not know what any of it means.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import gevent
 from gevent.event import Event
@@ -17,6 +18,7 @@ from gevent.event import Event
 from chat.protocol.descriptor import ByteOrder
 from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
+from chat.protocol.texts import encode_texts
 from chat.server.outbox import Outbox
 
 log = logging.getLogger("chat.server")
@@ -95,12 +97,11 @@ class Delivery:
             for outbox in self:
                 outbox.put(offer if offer and outbox.wants_offer(size) else frame)
             return
-        for order, pending in self._pending.items():
-            if pending.audience:
-                pending.append(frame.encode(order))
-                if pending.size >= _BATCH_SIZE:
-                    self._flush(pending)
-        self._posted.set()
+        self._append(frame.encode)
+
+    def post_texts(self, header: bytes, texts: Sequence[bytes]) -> None:
+        """Give everyone ``texts``, each as a frame with ``header``."""
+        self._append(partial(encode_texts, header, texts))
 
     def put(self, outbox: Outbox, frame: Frame) -> None:
         """Give ``frame`` to one alone, in its place among what everyone gets."""
@@ -113,6 +114,14 @@ class Delivery:
         for pending in self._pending.values():
             if pending.frames:
                 self._flush(pending)
+
+    def _append(self, encode: Callable[[ByteOrder], bytes]) -> None:
+        for order, pending in self._pending.items():
+            if pending.audience:
+                pending.append(encode(order))
+                if pending.size >= _BATCH_SIZE:
+                    self._flush(pending)
+        self._posted.set()
 
     def _run(self) -> None:
         while True:

@@ -69,11 +69,19 @@ class Intake:
         self._give_up = give_up
         self._left = 0  # of the content under way, in bytes
 
-    def next(self) -> Descriptor | None:
-        """The next frame's descriptor, or None when the client has closed. Skips what is left of the last frame."""
+    def wait(self) -> bool:
+        """Wait until the next frame has begun; False when the client has closed. Skips what is left of the last."""
         self._reader.skip(self._left)
         self._left = 0
-        return self._reader.read_descriptor()
+        return self._reader.wait()
+
+    def take_texts(self, limit: int) -> list[bytes]:
+        """The texts for everyone, at most ``limit``, that have come whole and need no closer look; maybe none."""
+        return self._reader.take_texts(self._settings.max_text, limit)
+
+    def next(self) -> Descriptor | None:
+        """The next frame's descriptor, or None when the client has closed. Skips what is left of the last frame."""
+        return self._reader.read_descriptor() if self.wait() else None
 
     def read_header(self, descriptor: Descriptor) -> ClientHeader:
         """Raises FrameRefused, with the nonce that the answer must have."""

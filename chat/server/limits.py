@@ -29,13 +29,18 @@ class TokenBucket:
         self._tokens = float(rate.burst)
         self._filled = clock()
 
-    def take(self, amount: float) -> float:
-        """Take ``amount`` tokens; the seconds to wait until they are there."""
+    def available(self) -> float:
+        """How many tokens can be taken without a wait; under 0 while others wait for theirs."""
         now = self._clock()
         per_second, burst = self._rate
-        self._tokens = min(burst, self._tokens + (now - self._filled) * per_second) - amount
+        self._tokens = min(burst, self._tokens + (now - self._filled) * per_second)
         self._filled = now
-        return max(0.0, -self._tokens / per_second)
+        return self._tokens
+
+    def take(self, amount: float) -> float:
+        """Take ``amount`` tokens; the seconds to wait until they are there."""
+        self._tokens = self.available() - amount
+        return max(0.0, -self._tokens / self._rate.per_second)
 
 
 class AddressLimit:

@@ -6,7 +6,7 @@ makes headers and hands frames to the delivery, and contents that somebody wants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from chat.protocol.descriptor import MessageType
@@ -139,6 +139,10 @@ class Room:
             self._say_to_all(frame, content, fields)
         else:
             self._say_privately(sender, recipient, frame, content, fields)
+
+    def say_texts(self, sender: Member, texts: Sequence[bytes]) -> None:
+        """Give texts that have come together to everyone, in their order."""
+        self._delivery.post_texts(self._header(sender.name.display), texts)
 
     def notify(
         self,

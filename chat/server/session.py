@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chat.server")
 
+_MAX_TEXTS = 64  # of one user, in a row
+
 
 class ServerStopping(gevent.GreenletExit):
     """Thrown into what a session waits for, when the server stops; no Exception, so nothing swallows it."""
@@ -90,12 +92,15 @@ class Session:
 
     def pace(self, descriptor: Descriptor) -> None:
         """Wait until the user's rates allow a frame that begins so; of refused ones too."""
+        size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0
+        self._pace(1, min(size, self._services.settings.max_text))
+
+    def _pace(self, messages: int, text_size: int) -> None:
         delay = 0.0
         if self._messages is not None:
-            delay = self._messages.take(1)
-        if self._bytes is not None and descriptor.type == MessageType.UTF8:
-            size = min(descriptor.content_size, self._services.settings.max_text)
-            delay = max(delay, self._bytes.take(size))
+            delay = self._messages.take(messages)
+        if self._bytes is not None:
+            delay = max(delay, self._bytes.take(text_size))
         if delay:
             gevent.sleep(delay)
 
@@ -135,7 +140,13 @@ class Session:
 
     def _serve(self) -> None:
         intake, room = self._intake, self._services.room
-        while (descriptor := intake.next()) is not None and not self.outbox.closed:
+        while intake.wait() and not self.outbox.closed:
+            texts = intake.take_texts(self._allowance())
+            if texts:
+                self._say_texts(texts)
+                continue
+            descriptor = intake.next()
+            assert descriptor is not None, "it has begun"
             if descriptor.type == MessageType.LOGOUT:
                 self.reason = LeaveReason.QUIT
                 return
@@ -146,6 +157,21 @@ class Session:
                 room.notify(self, refused.notice, refused.sentence, refused.nonce)
                 if refused.fatal:
                     return
+
+    def _allowance(self) -> int:
+        """How many texts the rates allow at once; one, which has to wait, if they allow none."""
+        limit = _MAX_TEXTS
+        if self._messages is not None:
+            limit = min(limit, int(self._messages.available()))
+        if self._bytes is not None:
+            limit = min(limit, int(self._bytes.available() // self._services.settings.max_text))
+        return max(limit, 1)
+
+    def _say_texts(self, texts: list[bytes]) -> None:
+        self._pace(len(texts), sum(map(len, texts)))
+        # It may have ended while it waited.
+        if not self.outbox.closed and self._services.room.is_here(self):
+            self._services.room.say_texts(self, texts)
 
     def _take(self, descriptor: Descriptor) -> None:
         header = self._intake.read_header(descriptor)

@@ -72,6 +72,20 @@ def test_posts_travel_together_in_one_system_call(delivery: Delivery) -> None:
         assert len(member.transport.sends) == 1
 
 
+@BOTH_ORDERS
+def test_texts_that_come_together_are_frames_like_any_other(
+    delivery: Delivery, order: ByteOrder
+) -> None:
+    member = listener(delivery, "alice", order)
+    delivery.post(text("0"))
+    delivery.post_texts(b"{}", [b"1", b"22", b"3"])
+    delivery.post(text("4"))
+
+    assert contents(member) == ["0", "1", "22", "3", "4"]
+    assert [frame.header for frame in member.frames] == [b"", b"{}", b"{}", b"{}", b""]
+    assert len(member.transport.sends) == 1
+
+
 def test_a_post_sends_nothing_by_itself(delivery: Delivery) -> None:
     member = listener(delivery)
 

@@ -245,6 +245,18 @@ def test_the_end_of_the_stream_between_frames_is_an_end(spool: Spool) -> None:
     assert intake_of(spool).next() is None
 
 
+def test_texts_are_taken_together_from_behind_what_is_skipped(spool: Spool) -> None:
+    texts = [frame(UTF8, b"", b"one"), frame(UTF8, b"", b"two"), frame(UTF8, b"", b"x" * 101)]
+    intake = intake_of(spool, frame(UTF8, b"raw", b"x" * 50) + b"".join(texts))
+    refusal(intake)
+
+    assert intake.wait()
+    assert intake.take_texts(10) == [b"one", b"two"]
+    assert intake.take_texts(10) == []
+    assert refusal(intake).notice is Notice.TOO_LARGE
+    assert not intake.wait()
+
+
 def test_the_end_of_the_stream_in_what_is_skipped_is_none(spool: Spool) -> None:
     intake = intake_of(spool, frame(UTF8, b"raw", b"x" * 50)[:-1])
     refusal(intake)

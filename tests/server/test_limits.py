@@ -53,6 +53,19 @@ def test_who_does_not_wait_owes_it(bucket: TokenBucket) -> None:
     assert [bucket.take(1) for _ in range(3)] == pytest.approx([0.1, 0.2, 0.3])
 
 
+def test_what_is_available_is_what_can_be_taken_without_a_wait(
+    bucket: TokenBucket, clock: FakeClock
+) -> None:
+    assert bucket.available() == 20
+    assert bucket.take(23) == pytest.approx(0.3)
+    assert bucket.available() == -3
+
+    clock.advance(0.5)
+    assert bucket.available() == pytest.approx(2)
+    clock.advance(1_000_000)
+    assert bucket.available() == 20
+
+
 def test_taking_nothing_costs_nothing(bucket: TokenBucket) -> None:
     bucket.take(20)
 

@@ -90,6 +90,27 @@ def test_each_frame_is_answered_once_in_order_with_its_nonce(house: House) -> No
     bob.expect_text("nothing else", "bob")
 
 
+def test_texts_that_come_together_are_said_in_their_place_and_order(house: House) -> None:
+    alice, bob = pair(house)
+    texts = [f"{number}: привет" for number in range(100)]
+    frames = [alice.encode(UTF8, None, text.encode()) for text in texts]
+    frames[30] = alice.encode(UTF8, None, b"\xff")
+    frames[60] = alice.encode(UTF8, {"to": "bob"}, texts[60].encode())
+    # In two pieces, cut inside a text.
+    data = b"".join(frames)
+    alice.send_bytes(data[:3000])
+    alice.expect_text(texts[0], "alice")
+    alice.send_bytes(data[3000:])
+
+    for number, text in enumerate(texts[1:], 1):
+        if number == 30:
+            alice.expect_notice("not-utf8")
+        else:
+            alice.expect_text(text, "alice")
+    for text in [*texts[:30], *texts[31:]]:
+        bob.expect_text(text, "alice")
+
+
 @pytest.mark.parametrize(
     ("type", "header"),
     [
@@ -339,14 +360,14 @@ def test_a_fault_of_ours_costs_that_connection_alone(
 ) -> None:
     alice, bob = pair(house)
     session = house.session("alice")
-    say = house.services.room.say
+    say = house.services.room.say_texts
 
     def fail_for_alice(sender: object, *args: Any) -> None:
         if sender is session:
             raise RuntimeError("our fault")
         say(sender, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(house.services.room, "say", fail_for_alice)
+    monkeypatch.setattr(house.services.room, "say_texts", fail_for_alice)
     alice.say("hello")
 
     alice.expect_closed()

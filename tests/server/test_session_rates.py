@@ -45,6 +45,37 @@ def test_messages_over_the_rate_are_delayed_and_none_is_dropped(
     assert sleeps.delays == pytest.approx([1, 2], abs=0.5)
 
 
+def test_texts_that_come_together_are_said_as_far_as_the_rate_allows(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+) -> None:
+    house = open_a_house(rate=Rate(1, 10), byte_rate=None)
+    alice = house.join("alice")
+    sleeps = Sleeps(monkeypatch, at_once=False)
+    alice.send_bytes(b"".join(alice.encode(UTF8, None, b"%d" % number) for number in range(12)))
+
+    for number in range(10):
+        alice.expect_text(str(number), "alice")
+    assert sleeps.asleep.wait(5)
+    sleeps.may_wake.set()
+
+    for number in (10, 11):
+        alice.expect_text(str(number), "alice")
+    assert sleeps.delays == pytest.approx([1, 2], abs=0.5)
+
+
+def test_the_bytes_of_texts_that_come_together_have_their_rate(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+) -> None:
+    house = open_a_house(max_text=1000, rate=None, byte_rate=Rate(1000, 5000))
+    alice = house.join("alice")
+    sleeps = Sleeps(monkeypatch)
+    alice.send_bytes(alice.encode(UTF8, None, b"x" * 1000) * 7)
+
+    for _ in range(7):
+        alice.expect_text("x" * 1000, "alice")
+    assert sleeps.delays == pytest.approx([1, 2], abs=0.5)
+
+
 def test_refused_frames_count_too(
     monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
 ) -> None:
@@ -108,6 +139,25 @@ def test_one_who_is_closed_while_he_is_delayed_says_nothing_more(
 
     bob.expect_left("alice", "too-slow")
     assert len(sleeps.delays) == 1
+
+
+def test_one_who_is_not_in_the_room_any_more_when_his_delay_ends_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+) -> None:
+    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
+    alice, bob = pair(house)
+    alice.say("first")
+    bob.expect_text("first", "alice")
+    sleeps = Sleeps(monkeypatch, at_once=False)
+    alice.say("second")
+    assert sleeps.asleep.wait(5)
+
+    house.services.room.leave(house.session("alice"), LeaveReason.KICKED)
+    sleeps.may_wake.set()
+
+    bob.expect_left("alice", "kicked")
+    bob.say("next")
+    bob.expect_text("next", "bob")
 
 
 def test_everyone_is_told_when_the_server_stops(house: House) -> None:
