@@ -38,6 +38,7 @@ DEV = [
     "pre-commit>=3.3",
     # An exact series: another release of ruff formats and warns differently.
     "ruff~=0.17.6",
+    "tomli>=2",  # mypy looks at the code as Python 3.10 sees it
     "types-gevent",
     "types-jsonschema",
     "types-tqdm",
@@ -78,7 +79,9 @@ setup(
         "confusable-homoglyphs>=3.3",
         "docopt-ng>=0.9",
         "gevent>=23.9.1",
+        "platformdirs>=3",
         "precis-i18n>=1.1",
+        'tomli>=2; python_version < "3.11"',
         "tqdm>=4.66",
         "ujson>=5.10",
         "wcwidth>=0.9.4",  # before, it parted flags after a line end

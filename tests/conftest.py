@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 from hypothesis import HealthCheck, settings
@@ -15,3 +16,6 @@ settings.load_profile("chat")
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
+
+# A file of settings of whoever runs the tests is no part of them. Nothing can be in this directory, for it is none.
+os.environ["XDG_CONFIG_HOME"] = os.devnull

@@ -1,20 +1,25 @@
 """Talk in a chat room from a terminal, a script or another program.
 
 Usage:
-  chat-client --username=<username> [options]
+  chat-client [options]
   chat-client (-h | --help)
   chat-client --version
+
+On a terminal the client fills the screen: what is said above, what you type
+below, with commands (/help) and keys (/keys, F1); see docs/client.md. Without
+one it is a pipe: lines in, lines out.
 
 Where and who:
   --address=<address>           The server: HOST:PORT, [IPv6]:PORT, :PORT
                                 (this machine) or unix:PATH
-                                [default: 127.0.0.1:8080].
+                                (default: 127.0.0.1:8080).
   --username=<username>         Your name in the room: letters, digits, '_',
-                                '-' and '.', in any script.
+                                '-' and '.', in any script. Only the screen
+                                asks for it.
   --byte-order=<order>          auto, little or big. With auto, a server that
                                 only knows the original little-endian protocol
                                 is found out and spoken to as it needs
-                                [default: auto].
+                                (default: auto).
 
 What is received:
   --save_directory=<directory>  Where files, images and voice are saved;
@@ -22,10 +27,28 @@ What is received:
                                 default the current directory.
   --save-directory=<directory>  The same, for those who like it better.
   --max-save=<size>             Larger ones only when you ask, by /get
-                                [default: 100M].
+                                (default: 100M).
+
+The screen:
+  --bell=<on|off>               Ring when somebody names you or writes to you
+                                alone (default: on).
+  --notify=<way>                Tell the desktop of that while the terminal has
+                                no focus: off, osc9, osc777 (the two ways that
+                                terminals know) or notify-send (default: off).
+  --names=<on|off>              Begin with a column of who is here
+                                (default: off).
+  --pictures=<on|off>           Show small pictures of images that come
+                                (default: on). Needs Pillow.
+  --log=<on|off>                Append what is shown to a file as it goes
+                                (default: off).
+  --log-file=<file>             That file. By default it is named after the
+                                address, where your system keeps logs.
+  --ignore=<names>              Whom not to show, with commas between.
 
 How it speaks:
   --plain                       Lines in, lines out, also on a terminal.
+  --screen                      The screen even if the file of settings says
+                                plain.
   --json                        JSON objects, one a line, in and out: for
                                 programs. See docs/json-lines.md.
   --commands                    Lines that begin with a slash are commands,
@@ -35,15 +58,29 @@ How it speaks:
   --listen                      Only listen: the input is not read, and the
                                 client stays until it is stopped.
 
+  --config=<file>               The file of settings. By default client.toml in
+                                the directory "chat" where your system keeps
+                                settings, such as ~/.config, if there is one.
   -h, --help                    Show this.
   --version                     Show the version.
+
+Settings: the file is TOML, with the names of these options as keys, such as
+address = "chat.example.org:8080", max-save = "1G", bell = false, plain = true
+and ignore = ["bob"]. The command line wins over the file, and the file over
+the defaults. What would change the meaning of a script has no place in the
+file: that is, --screen, --json, --commands and --listen.
 
 Each line you type is said to everyone; each message is shown on a line. On a
 terminal lines that begin with a slash are commands:
 
 @COMMANDS@
 
-// starts a text with a slash. Ctrl-D leaves once all is sent, Ctrl-C at once.
+On the screen there are also:
+
+@SCREEN_COMMANDS@
+
+// starts a text with a slash. Without the screen, Ctrl-D leaves once all is
+sent, Ctrl-C at once.
 
 Without a terminal each line of the input is said as it is, whatever it begins
 with; blank lines are skipped, overlong ones split. At the end of the input the
@@ -62,30 +99,42 @@ makes no sense.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from chat import __version__
-from chat.client.commands import Where, help_lines
-from chat.client.settings import PROGRAM, Settings, read_settings
+from chat.client.commands import COMMANDS, Where, help_lines
+from chat.client.config_file import read_config_file
+from chat.client.settings import PROGRAM, Mode, Settings, read_path, read_settings
 from chat.command_line import EXIT_FAILED, EXIT_USAGE, UsageError, parse_options, report
+
+STDIN, STDOUT = 0, 1
 
 
 def usage() -> str:
     """What ``--help`` shows and docopt reads."""
     assert __doc__ is not None, "the documentation is the command line; do not run with -OO"
-    commands = "\n".join(f"  {line}" for line in help_lines(None, Where.PLAIN))
-    return __doc__.replace("@COMMANDS@", commands)
+    lines = help_lines(None, Where.EVERYWHERE)
+    groups: dict[bool, list[str]] = {True: [], False: []}
+    for command, line in zip(COMMANDS, lines, strict=True):
+        groups[bool(command.where & Where.PLAIN)].append(f"  {line}")
+    return __doc__.replace("@COMMANDS@", "\n".join(groups[True])).replace(
+        "@SCREEN_COMMANDS@", "\n".join(groups[False])
+    )
 
 
 def read_command_line(argv: list[str] | None = None) -> Settings:
-    """Raises UsageError; SystemExit for ``--help`` and ``--version``."""
-    arguments = sys.argv[1:] if argv is None else argv
-    # docopt can't say what is missing, and this is what everyone forgets the first time.
-    if not any(
-        argument.startswith(("--user", "--help", "-h", "--version")) for argument in arguments
-    ):
-        raise UsageError("--username=<username> is missing: your name in the room (see --help)")
-    return read_settings(parse_options(usage(), argv, f"{PROGRAM} {__version__}"))
+    """With the file of settings. Raises UsageError; SystemExit for ``--help`` and ``--version``."""
+    options = parse_options(usage(), argv, f"{PROGRAM} {__version__}")
+    given = options["--config"]
+    path = None if given is None else read_path(given, "--config", "a file of settings")
+    return read_settings(options, read_config_file(path), _has_screen())
+
+
+def _has_screen() -> bool:
+    """Whether there is a terminal that a screen can be drawn on."""
+    terminal = os.environ.get("TERM", "")
+    return terminal not in ("", "dumb") and os.isatty(STDIN) and os.isatty(STDOUT)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -93,6 +142,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = read_command_line(argv)
         # Only now: it takes a while to import, and who asks for help need not wait for it.
+        if settings.mode is Mode.SCREEN:
+            from chat.client.screen.app import App
+
+            return App(settings).run()
         from chat.client.program import Program
         from chat.client.standard_streams import open_missing_streams
 

@@ -1,24 +1,28 @@
-"""What the command line of the client says, checked: everything wrong with it is said before anything is done."""
+"""What the client was asked to be, checked: everything wrong with it is said before anything is done.
+
+The words come from the command line or from a file, as the one table ``OPTIONS`` tells; the documentation is the text
+of ``chat.client.cli``.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-from chat.address import DEFAULT_ADDRESS, Address, parse_address
+from chat.address import Address, parse_address
 from chat.command_line import UsageError, parse_size
 
 PROGRAM = "chat-client"
-_DEFAULT_ADDRESS = parse_address(DEFAULT_ADDRESS)
+_DEFAULT_ADDRESS = Address("127.0.0.1", 8080)  # not parsed: that alone loads the tables of IDNA
 
 ByteOrderChoice = Literal["auto", "little", "big"]
 NotifyChoice = Literal["off", "osc9", "osc777", "notify-send"]
-_BYTE_ORDERS: dict[str, ByteOrderChoice] = {"auto": "auto", "little": "little", "big": "big"}
 
 
 class Mode(Enum):
@@ -55,81 +59,188 @@ class Settings:
     ignore: tuple[str, ...] = ()
 
 
-def read_settings(options: Mapping[str, str | bool | None]) -> Settings:
-    """From what docopt made of the command line. Raises UsageError with one line."""
-    return Settings(
-        address=_address(_text(options, "--address")),
-        username=_username(_text(options, "--username")),
-        save_directory=_save_directory(options),
-        byte_order=_byte_order(_text(options, "--byte-order")),
-        mode=_mode(options),
-        commands=bool(options["--commands"]),
-        listen=bool(options["--listen"]),
-        max_save=parse_size(_text(options, "--max-save"), "--max-save"),
+class Given(NamedTuple):
+    """The words given for an option, and where: ``--max-save``, or a file and the key in it."""
+
+    text: str
+    where: str
+
+
+class Kind(Enum):
+    """What the file may say for an option."""
+
+    TEXT = "a text in quotes"
+    SIZE = 'a number of bytes or a text such as "64K"'
+    SWITCH = "true or false"
+    NAMES = 'a list of names such as ["bob"]'
+
+
+class Option(NamedTuple):
+    """``--name`` on the command line, ``name`` in the file.
+
+    ``parse`` makes of words, and where they were given, the value of the field of ``Settings`` called the same; raises
+    UsageError. The words of a switch are on and off, however it is turned.
+    """
+
+    name: str
+    kind: Kind
+    parse: Callable[[str, str], Any]
+    in_file: bool = True
+
+    @property
+    def field(self) -> str:
+        return self.name.replace("-", "_")
+
+
+def read_settings(
+    command_line: Mapping[str, str | bool | None], file: Mapping[str, Given], has_screen: bool
+) -> Settings:
+    """The command line wins over the file, and that over the defaults.
+
+    ``command_line``: what docopt made of it; ``has_screen``: there is a terminal that a screen can be drawn on. Raises
+    UsageError with one line.
+    """
+    flags = _values(
+        {
+            name.removeprefix("--"): Given(text if isinstance(text, str) else "on", name)
+            for name, text in command_line.items()
+            if text not in (None, False)
+        }
     )
+    values = _values(file, unless=flags) | flags
+    mode = _mode(values, flags, has_screen)
+    if "username" not in values and mode is not Mode.SCREEN:
+        raise UsageError("--username=<username> is missing: your name in the room (see --help)")
+    return Settings(**{name: values[name] for name in _FIELDS & values.keys()}, mode=mode)
 
 
-def _text(options: Mapping[str, str | bool | None], name: str) -> str:
-    value = options[name]
-    assert isinstance(value, str), f"{name} is required or has a default"
-    return value
+def _values(given: Mapping[str, Given], unless: Collection[str] = ()) -> dict[str, Any]:
+    """By field. Two spellings of one option are both fine as long as they agree."""
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        if option.name not in given or option.field in unless:
+            continue
+        value = option.parse(*given[option.name])
+        if values.setdefault(option.field, value) != value:
+            names = (other.name for other in OPTIONS if other.field == option.field)
+            both = " and ".join(given[name].where for name in names)
+            raise UsageError(f"{both} say different things: give one")
+    return values
 
 
-def _address(text: str) -> Address:
+def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -> Mode:
+    if "json" in flags and "commands" in flags:
+        raise UsageError("--commands is for --plain: with --json every line says what it is")
+    for one, other in _EXCLUSIVE:
+        if one in flags and other in flags:
+            raise UsageError(f"--{one} and --{other} exclude each other")
+    if "json" in flags:
+        return Mode.JSON
+    if "screen" in flags and not has_screen:
+        raise UsageError("--screen: expected a terminal for input and output, and its name in TERM")
+    in_lines = bool({"commands", "listen"} & values.keys()) or values.get("plain", False)
+    return Mode.SCREEN if has_screen and ("screen" in flags or not in_lines) else Mode.PLAIN
+
+
+def _address(text: str, where: str) -> Address:
     try:
         return parse_address(text)
     except ValueError as problem:
-        raise UsageError(f"--address={problem}") from None
+        raise UsageError(f"{where}={problem}") from None
 
 
-def _username(name: str) -> str:
+def _username(name: str, where: str) -> str:
     """The server judges names; here only what could not even be asked for is refused."""
     if not name.strip():
-        raise UsageError("--username= is empty: expected a name")
+        raise UsageError(f"{where}= is empty: expected a name")
+    return _utf8(name, where)
+
+
+def _names(text: str, where: str) -> tuple[str, ...]:
+    names = (name.strip() for name in _utf8(text, where).split(","))
+    return tuple(name for name in names if name)
+
+
+def _utf8(text: str, where: str) -> str:
     try:
-        name.encode()
+        text.encode()
     except UnicodeEncodeError:
-        raise UsageError("--username is not UTF-8") from None
-    return name
+        raise UsageError(f"{where} is not UTF-8") from None
+    return text
 
 
-def _save_directory(options: Mapping[str, str | bool | None]) -> Path:
-    """The value of either spelling; both is fine as long as they agree."""
-    given = {
-        name: value.removeprefix("=")  # the document of the original writes --save_directory==DIR
-        for name in ("--save_directory", "--save-directory")
-        if isinstance(value := options[name], str)
-    }
-    if len(set(given.values())) > 1:
-        raise UsageError("--save_directory and --save-directory say different things: give one")
-    for name, text in given.items():
-        return _usable_directory(text, name)
-    return Path()
-
-
-def _usable_directory(text: str, option: str) -> Path:
+def _save_directory(text: str, where: str) -> Path:
+    text = text.removeprefix("=")  # the document of the original writes --save_directory==DIR
+    path = read_path(text, where, "a directory")
     try:
-        path = Path(text).expanduser()
         is_directory = stat.S_ISDIR(path.stat().st_mode)
-    except (OSError, ValueError, RuntimeError) as problem:  # RuntimeError: ~ of nobody
-        reason = (getattr(problem, "strerror", None) or str(problem)).rstrip(".")
-        raise UsageError(f"{option}={text}: {reason}; expected a directory") from None
-    if not text or not is_directory:
-        raise UsageError(f"{option}={text}: expected a directory")
+    except OSError as problem:
+        raise UsageError(f"{where}={text}: {problem.strerror}; expected a directory") from None
+    if not is_directory:
+        raise UsageError(f"{where}={text}: expected a directory")
     if not os.access(path, os.W_OK | os.X_OK):
-        raise UsageError(f"{option}={text}: may not write there; expected a directory to save in")
+        raise UsageError(f"{where}={text}: may not write there; expected a directory to save in")
     return path
 
 
-def _byte_order(text: str) -> ByteOrderChoice:
-    if text not in _BYTE_ORDERS:
-        raise UsageError(f"--byte-order={text}: expected auto, little or big")
-    return _BYTE_ORDERS[text]
+def _log_file(text: str, where: str) -> Path:
+    """That it can be written to is seen when it is."""
+    path = read_path(text, where, "a file")
+    if path.is_dir():
+        raise UsageError(f"{where}={text}: a directory; expected a file")
+    return path
 
 
-def _mode(options: Mapping[str, str | bool | None]) -> Mode:
-    if options["--json"] and options["--plain"]:
-        raise UsageError("--json and --plain exclude each other")
-    if options["--json"] and options["--commands"]:
-        raise UsageError("--commands is for --plain: with --json every line says what it is")
-    return Mode.JSON if options["--json"] else Mode.PLAIN
+def read_path(text: str, where: str, expected: str) -> Path:
+    """``~`` is a home directory. Raises UsageError for what can be no path at all."""
+    if not text or "\0" in text:
+        raise UsageError(f"{where}={text!r}: expected {expected}")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as problem:  # ~ of nobody
+        raise UsageError(
+            f"{where}={text}: {str(problem).rstrip('.')}; expected {expected}"
+        ) from None
+
+
+def _choice(text: str, where: str, *, values: Collection[str]) -> str:
+    if text not in values:
+        *others, last = values
+        raise UsageError(f"{where}={text}: expected {', '.join(others)} or {last}")
+    return text
+
+
+def _switch(text: str, where: str) -> bool:
+    return _choice(text, where, values=("on", "off")) == "on"
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("address", Kind.TEXT, _address),
+    Option("username", Kind.TEXT, _username),
+    Option("byte-order", Kind.TEXT, partial(_choice, values=("auto", "little", "big"))),
+    Option("save_directory", Kind.TEXT, _save_directory),
+    Option("save-directory", Kind.TEXT, _save_directory),
+    Option("max-save", Kind.SIZE, parse_size),
+    Option("bell", Kind.SWITCH, _switch),
+    Option("notify", Kind.TEXT, partial(_choice, values=("off", "osc9", "osc777", "notify-send"))),
+    Option("names", Kind.SWITCH, _switch),
+    Option("pictures", Kind.SWITCH, _switch),
+    Option("log", Kind.SWITCH, _switch),
+    Option("log-file", Kind.TEXT, _log_file),
+    Option("ignore", Kind.NAMES, _names),
+    Option("plain", Kind.SWITCH, _switch),
+    # A file that is forgotten must not change what a script does, nor make commands of what it reads.
+    Option("screen", Kind.SWITCH, _switch, in_file=False),
+    Option("json", Kind.SWITCH, _switch, in_file=False),
+    Option("commands", Kind.SWITCH, _switch, in_file=False),
+    Option("listen", Kind.SWITCH, _switch, in_file=False),
+    Option("config", Kind.TEXT, partial(read_path, expected="a file of settings"), in_file=False),
+)
+_FIELDS = frozenset(field.name for field in fields(Settings))
+_EXCLUSIVE = (
+    ("json", "plain"),
+    ("screen", "json"),
+    ("screen", "plain"),
+    ("screen", "listen"),
+    ("screen", "commands"),
+)

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
+
 import pytest
 
 from chat import __version__
 from chat.client.cli import main, read_command_line, usage
 from chat.client.commands import COMMANDS, Where
+from chat.client.settings import OPTIONS
 from chat.command_line import UsageError
 
 
@@ -15,8 +21,10 @@ def test_help_tells_everything(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for command in (c for c in COMMANDS if c.where & Where.PLAIN):
         assert command.usage in shown
-    for option in ("--address", "--save_directory", "--save-directory", "--max-save", "--listen"):
-        assert option in shown
+    for option in OPTIONS:
+        assert f"--{option.name}" in shown
+    for document in ("/help", "/keys", "docs/client.md"):
+        assert document in shown
     assert "Exit status" in shown
 
 
@@ -56,3 +64,33 @@ def test_a_senseless_command_line_is_one_line_and_status_2(
 def test_a_missing_name_is_asked_for_by_its_option(arguments: list[str]) -> None:
     with pytest.raises(UsageError, match="--username"):
         read_command_line(arguments)
+
+
+MODE = "from chat.client.cli import read_command_line as r; print(r(['--username=bob']).mode.name)"
+
+
+def mode_on_a_terminal(term: str | None, *, input_too: bool = True) -> str:
+    """The mode of a client whose output is a terminal, and its input if not said otherwise."""
+    environment = {**os.environ, "TERM": term or ""}
+    if term is None:
+        del environment["TERM"]
+    near, far = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", MODE],
+        env=environment,
+        stdin=far if input_too else subprocess.DEVNULL,
+        stdout=far,
+    )
+    assert process.wait(20) == 0
+    said = os.read(near, 100).decode().strip()
+    os.close(near)
+    os.close(far)
+    return said
+
+
+def test_the_screen_needs_a_terminal_that_can_do_it() -> None:
+    assert mode_on_a_terminal("xterm") == "SCREEN"
+    assert mode_on_a_terminal("xterm", input_too=False) == "PLAIN"
+    assert mode_on_a_terminal("dumb") == "PLAIN"
+    assert mode_on_a_terminal("") == "PLAIN"
+    assert mode_on_a_terminal(None) == "PLAIN"
