@@ -147,7 +147,8 @@ class Intake:
         self._lost_at = self._lost_at or now
         if news.reason != self._trouble:
             self._trouble = news.reason
-            self._warn(now, f"{news.reason} Trying again.")
+            # Without a pause it is because somebody asked for it.
+            self._warn(now, f"{news.reason} Trying again." if news.retry_in else news.reason)
 
     def _notice(self, news: Notice, now: datetime) -> None:
         first, *further = lines_of(news.sentence)

@@ -302,6 +302,10 @@ class TestConnection:
         ]
         assert list(bench.model.people.names) == ["bob", "eve"]
 
+    def test_one_that_was_given_up_for_another(self, bench: Bench) -> None:
+        bench.take(Disconnected("Connecting again.", 0.0))
+        assert [line.partition("-- ")[2] for line in bench.lines()] == ["Connecting again."]
+
     def test_the_next_loss_is_told_again(self, bench: Bench) -> None:
         for _ in range(2):
             bench.take(Disconnected("Gone.", 1.0), Welcome("bob", NINE, ("bob",)))
