@@ -1,7 +1,6 @@
 """Giving one message to many: what is posted is joined once, and offered to each with one system call.
 
-A post only appends to what is pending and wakes the flusher, which runs when the greenlets that are ready now have
-had their turn; so the busier the room, the more messages travel in one batch, and the cheaper each becomes.
+A post only appends to what is pending, which is flushed when the greenlets that are ready now have had their turn; so the busier the room, the more messages travel in one batch, and the cheaper each becomes.
 What goes to one user alone keeps its place: he is first given what is pending, and the batch is cut for him where he
 has got to. It does not know what any of it means.
 """
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import gevent
-from gevent.event import Event
 
 from chat.protocol.descriptor import ByteOrder
 from chat.protocol.frames import Frame
@@ -55,19 +53,17 @@ class Delivery:
 
     def __init__(self) -> None:
         self._pending = {order: _Pending() for order in ByteOrder}
-        self._posted = Event()
-        self._flusher: gevent.Greenlet[[], None] | None = None
+        self._flushes_itself = False
+        self._will_flush = False
 
     def start(self) -> None:
         """Flush from now on by itself."""
-        self._flusher = gevent.spawn(self._run)
+        self._flushes_itself = True
 
     def stop(self) -> None:
         """Flush once more, and then no longer by itself."""
         self.flush()
-        if self._flusher is not None:
-            self._flusher.kill()
-            self._flusher = None
+        self._flushes_itself = False
 
     def __iter__(self) -> Iterator[Outbox]:
         for pending in self._pending.values():
@@ -121,13 +117,17 @@ class Delivery:
                 pending.append(encode(order))
                 if pending.size >= _BATCH_SIZE:
                     self._flush(pending)
-        self._posted.set()
+        self._flush_soon()
 
-    def _run(self) -> None:
-        while True:
-            self._posted.wait()
-            self._posted.clear()
-            self.flush()
+    def _flush_soon(self) -> None:
+        """When those have had their turn who are ready now: by the event loop itself, since nothing in it waits."""
+        if self._flushes_itself and not self._will_flush:
+            self._will_flush = True
+            gevent.get_hub().loop.run_callback(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._will_flush = False
+        self.flush()
 
     def _flush(self, pending: _Pending) -> None:
         batch = pending.joined()

@@ -272,12 +272,10 @@ def test_a_server_that_never_started_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_no_greenlet_of_a_stopped_server_is_left(house: House) -> None:
-    housekeeper, flusher = house.server._housekeeper, house.services.delivery._flusher
+    housekeeper = house.server._housekeeper
     assert housekeeper is not None
-    assert flusher is not None
 
     house.server.stop()
     run_ready_greenlets()
 
     assert housekeeper.dead
-    assert flusher.dead
