@@ -157,6 +157,8 @@ class Controller:
         action = asker.press(key)
         if asker.is_over and self._asker is asker:
             self._asker = None
+        if action in (Action.VIEW, Action.NEXT_UNREAD) and isinstance(asker, SearchQuestion):
+            self._asker = None  # it was about the view that is left
         if action is not None and action is not Action.SEARCH:
             self._act(action, key)
 

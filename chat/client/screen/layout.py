@@ -96,10 +96,12 @@ class Renderer:
         model.current.scroll_to(None)
 
     def scroll_to_match(self, model: Model, size: Size) -> None:
-        """To where the search stands."""
-        if model.search is not None and model.search.number is not None:
-            height = self._prepared(model, size)
-            self._log.scroll_to(model.current, model.search.number, height)
+        """To where the search stands, unless that is in another view or forgotten by now."""
+        search, view = model.search, model.current
+        if search is None or search.view is not view or search.number is None:
+            return
+        if search.number >= view.first:
+            self._log.scroll_to(view, search.number, self._prepared(model, size))
 
     def _prepared(self, model: Model, size: Size) -> int:
         """The height of the log, which is told its width and what to mark."""

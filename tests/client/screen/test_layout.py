@@ -278,6 +278,17 @@ class TestScrolling:
         rows = desk.renderer.render(desk.model, self.SIZE).rows
         assert "match" not in {span.style for row in rows for span in row}
 
+    def test_a_match_in_another_view_or_forgotten_by_now_is_not_gone_to(self, desk: Desk) -> None:
+        search = desk.model.search = Search(desk.model.room)
+        search.find("text 7")
+        desk.model.query("alice")
+        desk.renderer.scroll_to_match(desk.model, self.SIZE)
+        assert desk.model.current.anchor is None
+        desk.model.switch(1)
+        desk.model.room.clear()
+        desk.renderer.scroll_to_match(desk.model, self.SIZE)
+        assert desk.model.room.anchor is None
+
     @pytest.mark.parametrize("size", [Size(0, 0), Size(1, 1), Size(5, 2), Size(0, 9)])
     def test_on_hardly_any_screen(self, desk: Desk, size: Size) -> None:
         desk.model.search = Search(desk.model.room)
