@@ -1,8 +1,9 @@
 """Giving one message to many: what is posted is joined once, and offered to each with one system call.
 
-A post only appends to what is pending, which is flushed when the greenlets that are ready now have had their turn; so the busier the room, the more messages travel in one batch, and the cheaper each becomes.
-What goes to one user alone keeps its place: he is first given what is pending, and the batch is cut for him where he
-has got to. It does not know what any of it means.
+A post only appends to what is pending, which is flushed when the greenlets that are ready now have had their turn; so
+the busier the room, the more messages travel in one batch, and the cheaper each becomes. What goes to one user alone
+keeps its place: he is given it together with what is pending for him, and the batch is cut for him where he has got
+to. It does not know what any of it means.
 """
 
 from __future__ import annotations
@@ -28,12 +29,19 @@ _BATCH_SIZE = 256 * 1024
 class _Pending:
     """What is posted and not yet flushed, in one byte order, and who is to get it."""
 
-    __slots__ = ("ahead", "audience", "frames", "size")
+    __slots__ = ("ahead", "alone", "audience", "frames", "size", "size_alone")
 
     def __init__(self) -> None:
         self.audience: dict[Outbox, None] = {}  # a set that keeps its order
+        self.clear()
+
+    def clear(self) -> None:
+        """Everyone has got everything."""
         self.frames: list[bytes] = []
         self.size = 0
+        # What goes to one alone, before what he has not got of ``frames``.
+        self.alone: dict[Outbox, list[bytes]] = {}
+        self.size_alone = 0
         # Who needs no more of the first so many bytes: given to him already, or from before he came.
         self.ahead: dict[Outbox, int] = {}
 
@@ -41,11 +49,33 @@ class _Pending:
         self.frames.append(encoded)
         self.size += len(encoded)
 
+    def append_alone(self, outbox: Outbox, encoded: bytes) -> None:
+        """The same for ``outbox`` alone."""
+        parts = self.alone.setdefault(outbox, [])
+        parts.append(self._take_rest(outbox))
+        parts.append(encoded)
+        self.size_alone += len(encoded)
+
     def joined(self) -> bytes:
-        """All of it; kept joined, since it may be asked for again before the flush."""
+        """What goes to all; kept joined, since it may be asked for again before the flush."""
         if len(self.frames) != 1:
             self.frames = [b"".join(self.frames)]
         return self.frames[0]
+
+    def take(self, outbox: Outbox) -> bytes:
+        """All that is pending for ``outbox``; from now on it is not."""
+        return b"".join((*self.alone.pop(outbox, ()), self._take_rest(outbox)))
+
+    def take_different(self) -> dict[Outbox, bytes]:
+        """For all of those who don't just get what goes to all."""
+        return {outbox: self.take(outbox) for outbox in {**self.ahead, **self.alone}}
+
+    def _take_rest(self, outbox: Outbox) -> bytes:
+        start = self.ahead.get(outbox, 0)
+        if start == self.size:
+            return b""
+        self.ahead[outbox] = self.size
+        return self.joined()[start:]
 
 
 class Delivery:
@@ -79,8 +109,8 @@ class Delivery:
 
     def remove(self, outbox: Outbox) -> None:
         """Give ``outbox`` what is pending, and nothing that is posted from now on."""
-        self._catch_up(outbox)
         pending = self._pending[outbox.order]
+        outbox.give(pending.take(outbox))
         pending.audience.pop(outbox, None)
         pending.ahead.pop(outbox, None)
 
@@ -101,15 +131,20 @@ class Delivery:
 
     def put(self, outbox: Outbox, frame: Frame) -> None:
         """Give ``frame`` to one alone, in its place among what everyone gets."""
-        self._catch_up(outbox, frame.encode(outbox.order) if frame.large is None else b"")
+        pending = self._pending[outbox.order]
         if frame.large is not None:
+            outbox.give(pending.take(outbox))
             outbox.put(frame)
+            return
+        pending.append_alone(outbox, frame.encode(outbox.order))
+        if pending.size_alone >= _BATCH_SIZE:
+            self._flush(pending)
+        self._flush_soon()
 
     def flush(self) -> None:
         """Give everyone what is pending, now."""
         for pending in self._pending.values():
-            if pending.frames:
-                self._flush(pending)
+            self._flush(pending)
 
     def _append(self, encode: Callable[[ByteOrder], bytes]) -> None:
         for order, pending in self._pending.items():
@@ -130,25 +165,23 @@ class Delivery:
         self.flush()
 
     def _flush(self, pending: _Pending) -> None:
+        different = pending.take_different()
         batch = pending.joined()
-        ahead = pending.ahead
-        pending.frames, pending.size, pending.ahead = [], 0, {}
-        view = memoryview(batch)
-        for outbox in pending.audience:
-            start = ahead.get(outbox, 0) if ahead else 0
+        pending.clear()
+        for outbox, data in different.items():
+            self._give(data, (outbox,))
+        everyone = pending.audience
+        self._give(
+            batch, [each for each in everyone if each not in different] if different else everyone
+        )
+
+    def _give(self, data: bytes, outboxes: Iterable[Outbox]) -> None:
+        if not data:
+            return
+        for outbox in outboxes:
             try:
-                outbox.give(view[start:] if start else batch)
+                outbox.give(data)
             except Exception:
                 # Ours, or no memory is left: it costs this user his connection, and nobody else a message.
                 log.exception("giving a user what was posted failed")
                 outbox.fail(LeaveReason.DISCONNECTED)
-
-    def _catch_up(self, outbox: Outbox, then: bytes = b"") -> None:
-        """Give ``outbox`` what is pending for it, and ``then``, in one go."""
-        pending = self._pending[outbox.order]
-        start = pending.ahead.get(outbox, 0)
-        if start < pending.size:
-            then = pending.joined()[start:] + then
-            pending.ahead[outbox] = pending.size
-        if then:
-            outbox.give(then)

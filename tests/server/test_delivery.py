@@ -249,16 +249,34 @@ def test_what_is_pending_and_what_follows_it_go_in_one_system_call(delivery: Del
     delivery.post(text("2"))
 
     delivery.put(bob.outbox, text("bob 3"))
+    delivery.put(bob.outbox, text("bob 4"))
+    delivery.post(text("5"))
 
+    assert bob.transport.sends == []
+    assert contents(bob) == ["1", "2", "bob 3", "bob 4", "5"]
     assert len(bob.transport.sends) == 1
 
 
-def test_a_private_one_needs_no_flusher(delivery: Delivery) -> None:
+def test_private_ones_that_are_too_much_for_a_batch_do_not_wait(delivery: Delivery) -> None:
+    bob, carol = listener(delivery, "bob"), listener(delivery, "carol")
+    filler = "x" * (BATCH_SIZE // 2 - 16)
+    delivery.put(bob.outbox, text(filler))
+    assert bob.transport.sends == []
+
+    delivery.put(carol.outbox, text(filler))
+
+    assert bob.transport.sends == carol.transport.sends == [BATCH_SIZE // 2]
+
+
+def test_who_goes_gets_what_was_for_him_alone(delivery: Delivery) -> None:
     bob = listener(delivery, "bob")
-
     delivery.put(bob.outbox, text("psst"))
+    delivery.post(text("hello"))
+
+    delivery.remove(bob.outbox)
 
     assert len(bob.transport.sends) == 1
+    assert contents(bob) == ["psst", "hello"]
 
 
 def test_a_newcomer_who_is_first_spoken_to_alone(delivery: Delivery) -> None:

@@ -155,15 +155,18 @@ def test_a_fault_of_ours_in_a_flush_costs_one_user_and_nobody_a_message(
         assert contents(member) == ["hello", "again"]
 
 
-def test_one_whose_connection_breaks_as_he_is_caught_up(delivery: Delivery) -> None:
+@pytest.mark.parametrize("problem", [ConnectionResetError(), MemoryError()])
+def test_one_whose_connection_breaks_as_he_is_spoken_to_alone(
+    delivery: Delivery, problem: Exception
+) -> None:
     bob, carol = listener(delivery, "bob"), listener(delivery, "carol")
-    bob.transport.breaks_with = ConnectionResetError()
+    bob.transport.breaks_with = problem
     delivery.post(text("1"))
 
     delivery.put(bob.outbox, text("psst"))
 
-    assert bob.failed == [LeaveReason.DISCONNECTED]
     assert contents(carol) == ["1"]
+    assert bob.failed == [LeaveReason.DISCONNECTED]
 
 
 def test_a_flood_of_one_greenlet_lets_the_flusher_run(delivery: Delivery) -> None:
