@@ -8,7 +8,7 @@ COVERED = chat/protocol/*,chat/server/room.py,chat/server/delivery.py
 PACKAGES = chat tests scripts $(wildcard benchmarks examples)
 
 .DEFAULT_GOAL = help
-.PHONY: help run stop install test check format cover bench clean
+.PHONY: help run stop install test check format cover docs bench clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,10 @@ cover: ## measure what the unit tests reach; the core must be complete
 	$(PYTHON) -m coverage run -m pytest --ignore=$(SYSTEM_TESTS) $(ARGS)
 	$(PYTHON) -m coverage report
 	$(PYTHON) -m coverage report --include='$(COVERED)' --fail-under=100
+
+docs: ## make the man pages from what --help says
+	@scripts/environment test
+	$(PYTHON) -m scripts.manual
 
 bench: ## measure speed and memory beside other servers
 	@scripts/environment test

@@ -27,6 +27,8 @@ PICTURES = ["Pillow>=10.3"]
 TEST = [
     *PICTURES,
     "coverage[toml]>=7.2",
+    # An exact series: another release writes other pages.
+    "docutils~=0.23.0",
     "hypothesis>=6.90",
     "jsonschema>=4.18",
     "pyte>=0.8.1",
@@ -39,6 +41,7 @@ DEV = [
     # An exact series: another release of ruff formats and warns differently.
     "ruff~=0.17.6",
     "tomli>=2",  # mypy looks at the code as Python 3.10 sees it
+    "types-docutils",
     "types-gevent",
     "types-jsonschema",
     "types-tqdm",
@@ -74,6 +77,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["chat", "chat.*"]),
     package_data={"": ["py.typed", "*.json"]},
+    data_files=[("share/man/man1", ["docs/chat-client.1", "docs/chat-server.1"])],
     zip_safe=False,
     install_requires=[
         "confusable-homoglyphs>=3.3",

@@ -21,7 +21,7 @@ Where and who:
                                 is found out and spoken to as it needs
                                 (default: auto).
 
-What is received:
+What is received (sizes take K, M and G: powers of 1024):
   --save_directory=<directory>  Where files, images and voice are saved;
                                 nothing that is there is ever overwritten. By
                                 default the current directory.
@@ -58,6 +58,7 @@ How it speaks:
   --listen                      Only listen: the input is not read, and the
                                 client stays until it is stopped.
 
+Other:
   --config=<file>               The file of settings. By default client.toml in
                                 the directory "chat" where your system keeps
                                 settings, such as ~/.config, if there is one.
@@ -70,8 +71,8 @@ and ignore = ["bob"]. The command line wins over the file, and the file over
 the defaults. What would change the meaning of a script has no place in the
 file: that is, --screen, --json, --commands and --listen.
 
-Each line you type is said to everyone; each message is shown on a line. On a
-terminal lines that begin with a slash are commands:
+Commands: each line you type is said to everyone, unless it begins with a
+slash. // starts a text with a slash.
 
 @COMMANDS@
 
@@ -79,22 +80,20 @@ On the screen there are also:
 
 @SCREEN_COMMANDS@
 
-// starts a text with a slash. Without the screen, Ctrl-D leaves once all is
-sent, Ctrl-C at once.
+With --plain, each message is shown on a line; Ctrl-D leaves once all is sent,
+Ctrl-C at once.
 
-Without a terminal each line of the input is said as it is, whatever it begins
-with; blank lines are skipped, overlong ones split. At the end of the input the
-client leaves once everything it sent has been answered. If the connection is
-lost it comes back by itself, and says what was not said yet:
+Pipes: without a terminal each line of the input is said as it is, whatever it
+begins with; blank lines are skipped, overlong ones split. At the end of the
+input the client leaves once everything it sent has been answered. If the
+connection is lost it comes back by itself, and says what was not said yet:
 
   tail -f app.log | chat-client --username=logs
   printf 'the build is done\\n' | chat-client --username=ci
 
-Sizes take K, M and G (powers of 1024).
-
 Exit status: 0 if all went well; 1 if the server could not be reached or
 refused you, or if anything sent was refused or lost; 2 if the command line
-makes no sense.
+or the file of settings makes no sense.
 """
 
 from __future__ import annotations

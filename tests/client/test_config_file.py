@@ -15,6 +15,8 @@ from chat.client.config_file import read_config_file
 from chat.client.settings import Settings
 from chat.command_line import UsageError
 
+README = Path(__file__).resolve().parent.parent.parent / "README.md"
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -64,6 +66,23 @@ def test_everything_that_a_file_can_say(file: Path, tmp_path: Path) -> None:
         log=True,
         log_file=Path("chat.log"),
         ignore=("eve", "mallory"),
+    )
+
+
+def test_the_file_that_the_readme_shows(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shown,) = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    file.write_text(shown, encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "Downloads").mkdir()
+    assert read_command_line([f"--config={file}", "--bell=on"]) == Settings(
+        address=Address("chat.example.org", 8080),
+        username="bob",
+        save_directory=tmp_path / "Downloads",
+        max_save=1024**3,
+        notify="notify-send",
+        ignore=("eve",),
     )
 
 

@@ -37,3 +37,11 @@ def test_each_command_is_a_function_that_needs_no_argument(metadata: dict[str, A
         module, _, function = target.partition(":")
         main = getattr(importlib.import_module(module), function)
         inspect.signature(main).bind()  # TypeError where an argument is missing
+
+
+def test_the_programs_come_with_their_manuals(metadata: dict[str, Any]) -> None:
+    ((directory, pages),) = metadata["data_files"]
+    assert directory == "share/man/man1"
+    programs = [entry.partition(" = ")[0] for entry in metadata["entry_points"]["console_scripts"]]
+    assert sorted(pages) == [f"docs/{program}.1" for program in sorted(programs)]
+    assert all((SETUP.parent / page).is_file() for page in pages)
