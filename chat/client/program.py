@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -66,7 +65,7 @@ class Program:
         self._was_inside = False  # the room
         self._is_quitting = False
         self._is_interactive = (
-            is_terminal(STDIN) and settings.mode is not Mode.JSON and not settings.listen
+            is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
         )
         self._bars: ProgressBars | None = None
         self._face = self._make_face()
@@ -114,7 +113,8 @@ class Program:
 
     def _enter(self) -> Connection:
         """The first connection; on a terminal, under another name if this one can't be had. Raises ChatError."""
-        name = self._settings.username or getpass.getuser()
+        name = self._settings.username
+        assert name is not None, "only a screen asks for it"
         while True:
             try:
                 return self._connect(name)
