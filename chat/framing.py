@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chat.protocol.descriptor import DESCRIPTOR_SIZE, ByteOrder, Descriptor, sniff_byte_order
 from chat.protocol.errors import RemoteProtocolError
@@ -18,7 +18,7 @@ from chat.protocol.texts import split_texts
 MIN_RATE = 1024
 STALL_WINDOW = 60.0
 
-_READ = 64 * 1024  # of frames, in one recv
+_READ = 64 * 1024  # of frames, at most, in one recv
 _CHUNK = 256 * 1024  # of a content that is not kept in memory
 
 # A recv that finds data does not let other greenlets run. After so many frames, or pieces of one, the reader does.
@@ -45,9 +45,16 @@ class DeadlineExceeded(RemoteProtocolError):
     """The reader's ``deadline`` passed before what was waited for came."""
 
 
-def make_scratch() -> memoryview:
-    """Room for what one recv gives."""
-    return memoryview(bytearray(_CHUNK))
+class Scratch(NamedTuple):
+    """Room for what one recv gives: of frames, and, more, of a content that is not kept in memory."""
+
+    frames: memoryview
+    content: memoryview
+
+    @classmethod
+    def make(cls) -> Scratch:
+        room = memoryview(bytearray(_CHUNK))
+        return cls(room[:_READ], room)
 
 
 def _no_pause() -> None:
@@ -89,14 +96,14 @@ class FrameReader:
         *,
         pause: Callable[[], object] = _no_pause,
         clock: Callable[[], float] = time.monotonic,
-        scratch: memoryview | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
         self.order = order
         self.deadline: float | None = None
         self._sock = sock
         self._pause = pause
         self._clock = clock
-        self._scratch = scratch if scratch is not None else make_scratch()
+        self._scratch = scratch if scratch is not None else Scratch.make()
         self._data = b""  # received, and taken up to ``_start``
         self._start = 0
         self._turn = 0
@@ -128,7 +135,7 @@ class FrameReader:
         if self.buffered:
             return True
         self._data, self._start = b"", 0  # not kept while an idle peer is waited for
-        self._data = bytes(self._receive(_READ))
+        self._data = bytes(self._receive(self._scratch.frames))
         return bool(self._data)
 
     def take_texts(self, max_size: int, limit: int) -> list[bytes]:
@@ -163,7 +170,8 @@ class FrameReader:
         self._let_others_run()
         self._turn += 1
         if not self.buffered:
-            self._data, self._start = bytes(self._receive_in_frame(min(limit, _CHUNK))), 0
+            room = self._scratch.content if limit >= _CHUNK else self._scratch.frames
+            self._data, self._start = bytes(self._receive_in_frame(room)), 0
         start = self._start
         self._start = min(start + limit, len(self._data))
         return memoryview(self._data)[start : self._start]
@@ -184,25 +192,25 @@ class FrameReader:
             return
         gathered = bytearray(self._data[self._start :])
         while len(gathered) < size:
-            gathered += self._receive_in_frame(_READ)
+            gathered += self._receive_in_frame(self._scratch.frames)
         self._data, self._start = bytes(gathered), 0
 
-    def _receive_in_frame(self, limit: int) -> memoryview:
+    def _receive_in_frame(self, room: memoryview) -> memoryview:
         if self._window_end is None:
             self._window_end = self._clock() + STALL_WINDOW
             self._window_bytes = 0
-        received = self._receive(limit)
+        received = self._receive(room)
         if not received:
             raise IncompleteFrame("The connection ended inside a frame.")
         self._window_bytes += len(received)
         return received
 
-    def _receive(self, limit: int) -> memoryview:
+    def _receive(self, room: memoryview) -> memoryview:
         """What one recv gives, empty at the end of the stream; to be copied before others run."""
         while True:
             self._limit_wait()
             try:
-                return self._scratch[: self._sock.recv_into(self._scratch[:limit])]
+                return room[: self._sock.recv_into(room)]
             except TimeoutError as error:
                 # With a number it is not our own limit but the kernel's ETIMEDOUT: the peer has vanished.
                 if error.errno is not None:

@@ -20,7 +20,7 @@ from chat.framing import (
     DeadlineExceeded,
     FrameReader,
     IncompleteFrame,
-    make_scratch,
+    Scratch,
 )
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType, encode_frame
 from tests.wire.replay import Frame, read_frames, read_in_every_way, read_rest
@@ -197,7 +197,7 @@ def test_many_frames_take_few_calls() -> None:
 
 
 def test_readers_of_one_thread_may_share_their_scratch() -> None:
-    scratch = make_scratch()
+    scratch = Scratch.make()
     pairs = [gevent.socket.socketpair() for _ in range(3)]
 
     def read(ours: gevent.socket.socket) -> list[Frame]:
@@ -216,12 +216,14 @@ def test_readers_of_one_thread_may_share_their_scratch() -> None:
         ours.close()
 
 
-def test_contents_that_go_elsewhere_never_take_a_large_buffer() -> None:
+def test_contents_that_go_elsewhere_come_in_large_pieces_and_what_follows_does_not() -> None:
     size = 3_000_000
-    reader, sock = reader_of(Descriptor(MessageType.FILE, 0, size).encode(BIG), bytes(size))
+    data = Descriptor(MessageType.FILE, 0, size).encode(BIG), bytes(size), text(b"x") * 100_000
+    reader, sock = reader_of(data[0], b"".join(data[1:]))
     reader.read_descriptor()
     reader.skip(size)
     assert max(sock.rooms) == 256 * 1024
+    assert reader.buffered < 64 * 1024
 
 
 # --- texts ---------------------------------------------------------------------------------------------------------
