@@ -205,7 +205,8 @@ def _listen(address: Address) -> list[GeventSocket]:
             if problem.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 raise
         return [_bind(socket.AF_INET, ("0.0.0.0", address.port))]
-    found = socket.getaddrinfo(
+    # Nobody is served yet who would have to wait; gevent's would need a thread for it.
+    found = plain_socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     with contextlib.ExitStack() as bound:

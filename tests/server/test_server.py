@@ -122,7 +122,7 @@ def test_a_name_is_all_that_it_means(monkeypatch: pytest.MonkeyPatch, start: Sta
         loopback = [("127.0.0.1", 0), ("127.0.0.2", 0), ("127.0.0.1", 0)]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where) for where in loopback]
 
-    monkeypatch.setattr(socket, "getaddrinfo", both)
+    monkeypatch.setattr("socket.getaddrinfo", both)
     addresses = start("both.example:0").addresses
 
     assert [address.host for address in addresses] == ["127.0.0.1", "127.0.0.2"]
@@ -160,7 +160,7 @@ def test_of_several_addresses_one_that_cannot_be_had_is_enough_to_give_up(
     def one_bad(*args: object, **options: object) -> list[tuple[Any, ...]]:
         return [(2, 1, 6, "", (host, 0)) for host in ("127.0.0.1", "192.0.2.1")]
 
-    monkeypatch.setattr(socket, "getaddrinfo", one_bad)
+    monkeypatch.setattr("socket.getaddrinfo", one_bad)
     descriptors = open_descriptors()
 
     with pytest.raises(OSError):
