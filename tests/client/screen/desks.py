@@ -1,0 +1,114 @@
+"""A controller at work without a room, a terminal or a clock, for the tests of what keys and commands do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from chat.client.events import Text, Welcome
+from chat.client.news import Asked, News
+from chat.client.requests import Reply, RequestError, Say, ScreenRequest
+from chat.client.screen.controller import Controller
+from chat.client.screen.decoder import Paste
+from chat.client.screen.intake import Alert, Intake
+from chat.client.screen.keys import split_keys
+from chat.client.screen.layout import Renderer, Size
+from chat.client.screen.lines import entry_lines
+from chat.client.screen.local_commands import LocalCommands
+from chat.client.screen.model import Model
+from chat.client.screen.spans import text_of
+from chat.client.transfer_list import TransferList
+
+NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
+
+
+class Desk:
+    """Bob's. What goes to the room, the terminal and the desktop is only written down."""
+
+    def __init__(self, log_path: Path | None = None) -> None:
+        self.model = Model("chat.example:8080", "bob")
+        self.asked: list[Asked] = []
+        self.done: list[str] = []
+        self.max_text = 40
+        self.colours = 256
+        self.last_private_sender: str | None = None
+        self.transfers = TransferList()
+        self.spawned: list[Callable[[], object]] = []
+        self.local = LocalCommands(self.model, self, lambda: NINE, log_path=log_path)
+        self.controller = Controller(self.model, Renderer(), self, lambda: NINE)
+        self.local.controller = self.controller
+        self.controller.size = Size(60, 12)
+        self._intake = Intake(self.model)
+        self.take(Welcome("bob", NINE, ("bob", "alice", "carol")))
+
+    # What a test does and sees
+
+    def take(self, news: News) -> Alert | None:
+        return self._intake.take(news, NINE)
+
+    def hear(self, *texts: str, sender: str = "alice", to: str | None = None) -> None:
+        for text in texts:
+            self.take(Text(sender, NINE, text, to))
+
+    def type(self, keys: str) -> None:
+        """As in ``hi<enter>``."""
+        for key in split_keys(keys):
+            self.controller.press(key)
+
+    def paste(self, text: str) -> None:
+        self.controller.press(Paste(text))
+
+    def run_spawned(self) -> None:
+        while self.spawned:
+            self.spawned.pop(0)()
+
+    @property
+    def draft(self) -> str:
+        return self.model.current.draft.text
+
+    @property
+    def question(self) -> tuple[str, str] | None:
+        question = self.model.question
+        return None if question is None else (question.prompt, question.answer.text)
+
+    def log(self) -> list[str]:
+        """Without the times."""
+        entries = self.model.current.entries
+        lines = [text_of(line) for entry in entries for line in entry_lines(entry)]
+        return [line.partition("> ")[2] or line for line in lines]
+
+    def screen(self) -> list[str]:
+        rows = Renderer().render(self.model, self.controller.size).rows
+        return [text_of(row).rstrip() for row in rows]
+
+    # What a controller, the commands and the face ask for
+
+    def ask(self, asked: Asked) -> None:
+        self.asked.append(asked)
+
+    def addressed(self, reply: Reply) -> Say:
+        if self.last_private_sender is None:
+            raise RequestError("Nobody has written to you alone yet.")
+        return Say(reply.text, self.last_private_sender)
+
+    def do_here(self, request: ScreenRequest) -> None:
+        self.local.do(request)
+
+    def leave(self) -> None:
+        self.done.append("leave")
+
+    def suspend(self) -> None:
+        self.done.append("suspend")
+
+    def redraw(self) -> None:
+        self.done.append("redraw")
+
+    def reconnect(self, username: str | None) -> None:
+        self.done.append(f"reconnect {username}")
+
+    def repaint(self) -> None:
+        self.done.append("repaint")
+
+    def spawn(self, function: Callable[..., object], *arguments: object) -> None:
+        self.spawned.append(lambda: function(*arguments))

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import pytest
+
+from chat.client.news import Asked, Done, Failed
+from chat.client.requests import Get, Help, Say, SendFile
+from chat.client.screen.keys import BINDINGS, Where
+from chat.client.screen.views import Position
+from chat.protocol.descriptor import MessageType
+from tests.client.screen.desks import Desk
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def requests(desk: Desk) -> list[object]:
+    return [asked.request for asked in desk.asked]
+
+
+class TestSaying:
+    def test_a_text_is_pending_until_the_server_sends_it_back(self, desk: Desk) -> None:
+        desk.type("hello<enter>")
+        assert requests(desk) == [Say("hello")]
+        assert desk.draft == ""
+        (pending,) = desk.model.room.pending
+        assert (pending.text, pending.tag) == ("hello", desk.asked[0].tag)
+        desk.take(Done(pending.tag))
+        assert desk.model.room.pending == []
+
+    @pytest.mark.parametrize("keys", ["<enter>", "  <enter>", "<alt-enter><enter>"])
+    def test_nothing_is_said_of_blanks(self, desk: Desk, keys: str) -> None:
+        desk.type(keys)
+        assert desk.asked == []
+
+    def test_a_text_over_the_limit_goes_in_pieces(self, desk: Desk) -> None:
+        desk.type("x" * 41 + "<enter>")
+        assert requests(desk) == [Say("x" * 40), Say("x")]
+        assert len({asked.tag for asked in desk.asked}) == 2
+        assert len(desk.model.room.pending) == 2
+
+    def test_what_is_refused_is_there_to_be_mended(self, desk: Desk) -> None:
+        desk.type("hello<enter>")
+        failed = Failed("refused", "No.", desk.asked[0].tag)
+        desk.controller.settle(failed.tag, failed)
+        assert desk.draft == "hello"
+
+    def test_what_is_refused_does_not_disturb_what_is_being_written(self, desk: Desk) -> None:
+        desk.type("hello<enter>some<enter>thing")
+        failed = Failed("refused", "No.", desk.asked[0].tag)
+        desk.controller.settle(failed.tag, failed)
+        assert desk.draft == "thing"
+
+    def test_what_went_well_does_not_come_back(self, desk: Desk) -> None:
+        desk.type("hello<enter>")
+        tag = desk.asked[0].tag
+        desk.controller.settle(tag)
+        desk.controller.settle(tag, Failed("refused", "No.", tag))
+        assert desk.draft == ""
+
+    def test_a_command_that_makes_no_sense_stays_where_it_is(self, desk: Desk) -> None:
+        desk.type("/flie x<enter>")
+        assert desk.asked == []
+        assert desk.draft == "/flie x"
+        assert "did you mean /file?" in desk.log()[-1]
+
+    def test_other_commands_are_for_the_room(self, desk: Desk) -> None:
+        desk.type("/get 3<enter>/help<enter>")
+        assert requests(desk) == [Get(3), Help()]
+
+    def test_a_file_is_pending_by_its_name(self, desk: Desk) -> None:
+        desk.type("/voice ~/my songs/la.ogg --to carol<enter>")
+        assert requests(desk) == [SendFile("~/my songs/la.ogg", MessageType.VOICE, "carol")]
+        (pending,) = desk.model.room.pending
+        assert (pending.text, pending.kind, pending.to) == ("la.ogg", MessageType.VOICE, "carol")
+
+    def test_a_reply_goes_to_whoever_wrote_last(self, desk: Desk) -> None:
+        desk.type("/reply hm<enter>")
+        assert "Nobody has written to you alone yet." in desk.log()[-1]
+        desk.last_private_sender = "carol"
+        desk.type("<enter>")
+        assert requests(desk) == [Say("hm", "carol")]
+
+    def test_leaving(self, desk: Desk) -> None:
+        desk.type("/quit<enter>")
+        assert desk.done == ["leave"]
+
+
+class TestViews:
+    def test_what_is_said_in_a_conversation_goes_to_one_alone(self, desk: Desk) -> None:
+        desk.type("/query alice<enter>psst<enter>/file a.txt<enter>/msg carol hi<enter>")
+        assert requests(desk) == [
+            Say("psst", "alice"),
+            SendFile("a.txt", to="alice"),
+            Say("hi", "carol"),
+        ]
+
+    def test_each_view_has_a_draft_of_its_own(self, desk: Desk) -> None:
+        desk.type("to all/query alice")
+        desk.type("<ctrl-u>/query alice<enter>to her<alt-1>")
+        assert desk.model.current.peer is None
+        desk.type("in the room<alt-2>")
+        assert (desk.model.current.peer, desk.draft) == ("alice", "to her")
+        desk.type("<alt-1>")
+        assert desk.draft == "in the room"
+
+    def test_what_was_cut_in_one_can_be_put_into_another(self, desk: Desk) -> None:
+        desk.type("words<ctrl-u>/query alice<enter><ctrl-y>")
+        assert desk.draft == "words"
+
+    def test_to_the_next_with_something_new(self, desk: Desk) -> None:
+        desk.type("/query alice<enter><alt-1>")
+        desk.hear("psst", to="bob")
+        desk.type("<alt-a>")
+        assert desk.model.current.peer == "alice"
+
+
+class TestScrolling:
+    @pytest.fixture
+    def desk(self) -> Desk:
+        desk = Desk()
+        desk.hear(*(f"text {number}" for number in range(30)))
+        return desk
+
+    @pytest.mark.parametrize(
+        "keys",
+        ["<pageup>", "<shift-up>", "<wheel-up>", "<alt-<>", "<ctrl-home>", "<pageup><pagedown>"],
+    )
+    def test_up_and_back_by_one_key(self, desk: Desk, keys: str) -> None:
+        bottom = desk.screen()
+        desk.type(keys)
+        if keys != "<pageup><pagedown>":
+            assert desk.screen() != bottom
+        desk.type("<esc>")
+        assert desk.model.current.anchor is None
+        assert desk.screen() == bottom
+
+    def test_by_lines_down_again(self, desk: Desk) -> None:
+        desk.type("<wheel-up><shift-down><shift-down>")
+        assert desk.model.current.anchor == Position(29, 0)
+        desk.type("<wheel-down>")
+        assert desk.model.current.anchor is None
+
+
+class TestSearching:
+    @pytest.fixture
+    def desk(self) -> Desk:
+        desk = Desk()
+        desk.hear(*(f"text {number}" for number in range(30)))
+        return desk
+
+    def test_while_it_is_being_typed(self, desk: Desk) -> None:
+        desk.type("a draft<ctrl-r>text 1")
+        assert desk.question == ("search: ", "text 1")
+        assert "[alice]: text 19" in "\n".join(desk.screen())
+        desk.type("<ctrl-r><enter>")
+        assert desk.model.search is not None
+        assert desk.model.room[desk.model.search.number or 0].search_text() == "alice text 18"
+        assert (desk.question, desk.draft) == (None, "a draft")
+
+    def test_given_up_it_is_as_before(self, desk: Desk) -> None:
+        desk.type("<ctrl-r>text 3<ctrl-g>")
+        assert desk.model.search is None
+        assert desk.model.current.anchor is None
+
+    def test_by_the_command(self, desk: Desk) -> None:
+        desk.type("/search text 7<enter>")
+        assert desk.question == ("search: ", "text 7")
+        assert "text 7" in "\n".join(desk.screen())
+
+    def test_a_paste_is_looked_for(self, desk: Desk) -> None:
+        desk.type("<ctrl-r>")
+        desk.paste("text 5")
+        assert desk.question == ("search: ", "text 5")
+        assert desk.model.search is not None
+        assert desk.model.search.number is not None
+
+    def test_it_ends_with_the_view(self, desk: Desk) -> None:
+        desk.type("/query alice<enter><alt-1><ctrl-r>text<alt-2>")
+        assert desk.model.current.peer == "alice"
+        assert desk.question is None
+
+
+class TestPasting:
+    def test_a_short_one_is_put_in(self, desk: Desk) -> None:
+        desk.type("say: ")
+        desk.paste("one\ntwo")
+        assert desk.draft == "say: one\ntwo"
+
+    def test_the_end_of_a_single_line_sends_nothing(self, desk: Desk) -> None:
+        desk.paste("make test\n")
+        assert (desk.draft, desk.asked) == ("make test", [])
+
+    @pytest.mark.parametrize(
+        ("text", "size"), [("line\n" * 9, "9 lines"), ("x" * 3000, "3000 characters")]
+    )
+    def test_a_long_one_is_asked_about(self, desk: Desk, text: str, size: str) -> None:
+        desk.paste(text)
+        assert desk.question == (f"Paste {size} as one message? y or n: ", "")
+        desk.type("xn")
+        assert (desk.question, desk.draft) == (None, "")
+        desk.paste(text)
+        desk.type("y")
+        assert (desk.question, desk.draft) == (None, text)
+
+    def test_nothing_is_pasted_into_a_yes_or_no(self, desk: Desk) -> None:
+        desk.paste("line\n" * 9)
+        desk.paste("y")
+        assert desk.question is not None
+
+
+class TestTheRest:
+    def test_clearing_twice_leaves(self, desk: Desk) -> None:
+        desk.type("words<ctrl-c>")
+        assert (desk.draft, desk.done) == ("", [])
+        desk.type("<ctrl-c>")
+        assert desk.done == ["leave"]
+
+    def test_not_if_something_was_typed_between(self, desk: Desk) -> None:
+        desk.type("<ctrl-c>x<ctrl-c>")
+        assert desk.done == []
+
+    @pytest.mark.parametrize(
+        ("key", "done"),
+        [("<ctrl-d>", "leave"), ("<ctrl-z>", "suspend"), ("<ctrl-l>", "redraw")],
+    )
+    def test_keys_of_the_terminal(self, desk: Desk, key: str, done: str) -> None:
+        desk.type(key)
+        assert desk.done == [done]
+
+    def test_all_keys_are_explained(self, desk: Desk) -> None:
+        desk.type("<f1>")
+        shown = "\n".join(desk.log())
+        assert all(binding.help in shown for binding in BINDINGS)
+        assert all(where.value in shown for where in Where)
+
+    def test_focus(self, desk: Desk) -> None:
+        desk.type("<focus-out>")
+        desk.hear("hello")
+        assert desk.model.room.unread == 1
+        desk.type("<focus-in>")
+        assert desk.model.room.unread == 0
+
+    def test_only_so_many_lines_are_kept_to_be_given_back(self, desk: Desk) -> None:
+        for number in range(1001):
+            desk.type(f"{number}<enter>")
+        first: Asked = desk.asked[0]
+        desk.controller.settle(first.tag, Failed("refused", "No.", first.tag))
+        assert desk.draft == ""

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from chat.client.screen.faults import describe, write_report
+
+
+def fault() -> BaseException:
+    try:
+        raise KeyError("missing")
+    except KeyError as problem:
+        return problem
+
+
+def test_a_report_tells_where_it_happened(tmp_path: Path) -> None:
+    written = write_report(fault(), tmp_path / "logs")
+    assert written is not None
+    text = written.read_text(encoding="utf-8")
+    assert "Traceback" in text
+    assert "KeyError: 'missing'" in text
+    assert "Python 3." in text
+
+
+def test_each_has_a_file_of_its_own(tmp_path: Path) -> None:
+    assert write_report(fault(), tmp_path) != write_report(fault(), tmp_path)
+
+
+def test_the_sentence_says_where_the_report_is(tmp_path: Path) -> None:
+    assert describe(fault(), tmp_path / "fault.txt") == (
+        f"internal fault: KeyError: 'missing'; the details are in {tmp_path / 'fault.txt'}"
+    )
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert write_report(fault(), tmp_path / "file" / "logs") is None
+    assert describe(fault(), None) == "internal fault: KeyError: 'missing'"

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from chat.client.screen.cells import cells
+from chat.client.screen.glyphs import UNKNOWN, Glyphs
+
+
+def test_ascii_is_known_everywhere() -> None:
+    text = "hello"
+    assert Glyphs(lambda code: -1).shown(text) is text
+
+
+def test_what_both_agree_on_stays() -> None:
+    glyphs = Glyphs(lambda code: 2 if code == ord("日") else 1)
+    assert glyphs.shown("é日") == "é日"
+
+
+def test_what_the_library_takes_for_narrower_keeps_its_cells() -> None:
+    glyphs = Glyphs(lambda code: 1)
+    assert glyphs.shown("a日b") == f"a{UNKNOWN} b"
+
+
+def test_where_not_even_that_can_be_shown() -> None:
+    glyphs = Glyphs(lambda code: -1)
+    assert glyphs.shown("日é") == "? ?"
+
+
+def test_a_mark_that_the_library_gives_a_cell_is_left_out() -> None:
+    assert Glyphs(lambda code: 1).shown("e\u0301") == "e"
+
+
+def test_a_mark_that_it_does_not_know_is_left_out() -> None:
+    assert Glyphs(lambda code: -1 if code == 0x301 else 1).shown("e\u0301x") == "ex"
+
+
+@pytest.mark.parametrize("text", ["мир", "日本語", "e\u0301", "👩🏽‍🚀 🇩🇪", "שלום", "─│▀…"])
+def test_by_the_library_of_this_system_no_text_changes_its_cells(text: str) -> None:
+    assert cells(Glyphs().shown(text)) == cells(text)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from chat.client.transfer_list import State
+from chat.protocol.descriptor import MessageType
+from tests.client.screen.desks import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(log_path=tmp_path / "logs" / "room.log")
+
+
+def test_clearing_the_log(desk: Desk) -> None:
+    desk.hear("hello")
+    desk.type("/clear<enter>")
+    assert desk.log() == []
+
+
+class TestSaving:
+    def test_the_log_as_text(self, desk: Desk, tmp_path: Path) -> None:
+        desk.hear("hello\nworld", *["x"] * 300)
+        path = tmp_path / "my log.txt"
+        desk.type(f"/save {path}<enter>")
+        desk.run_spawned()
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert lines[1:3] == [
+            "2026-11-24 21:04:05 [alice]: hello",
+            "                    | world",
+        ]
+        assert len(lines) == 303
+        assert desk.log()[-1] == f"-- the log is saved as {path} (302 entries)"
+
+    def test_nothing_is_overwritten(self, desk: Desk, tmp_path: Path) -> None:
+        path = tmp_path / "precious"
+        path.write_text("gold", encoding="utf-8")
+        desk.type(f"/save {path}<enter>")
+        assert path.read_text(encoding="utf-8") == "gold"
+        assert "nothing is overwritten" in desk.log()[-1]
+        assert desk.draft == f"/save {path}"
+
+    def test_where_it_cannot_be(self, desk: Desk, tmp_path: Path) -> None:
+        desk.type(f"/save {tmp_path}/none/log<enter>")
+        desk.run_spawned()
+        assert "can't be written: No such file or directory." in desk.log()[-1]
+
+
+class TestLogging:
+    def test_as_it_goes(self, desk: Desk, tmp_path: Path) -> None:
+        path = tmp_path / "logs" / "room.log"
+        desk.hear("before")
+        desk.type("/log on<enter>/log on<enter>/log<enter>")
+        assert desk.log()[-1] == f"-- the log goes to {path}"
+        desk.hear("one")
+        desk.local.write_log()
+        assert path.read_text(encoding="utf-8").splitlines()[-1].endswith("[alice]: one")
+        desk.hear("two")
+        desk.type("/log off<enter>")
+        desk.hear("after")
+        desk.local.write_log()
+        text = path.read_text(encoding="utf-8")
+        assert "two" in text
+        assert "before" not in text
+        assert "after" not in text
+        desk.type("/log<enter>")
+        assert desk.log()[-1] == "-- the log goes nowhere"
+
+    def test_where_it_cannot_be(self, desk: Desk, tmp_path: Path) -> None:
+        (tmp_path / "logs").write_text("a file", encoding="utf-8")
+        desk.type("/log on<enter>")
+        assert "can't be written" in desk.log()[-1]
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+    def test_a_full_disk_ends_it(self) -> None:
+        desk = Desk(log_path=Path("/dev/full"))
+        desk.type("/log on<enter>")
+        desk.hear("hello")
+        desk.local.write_log()
+        assert "The log is not written any more: No space left on device." in desk.log()[-1]
+        desk.type("/log<enter>")
+        assert desk.log()[-1] == "-- the log goes nowhere"
+
+
+def test_ignoring(desk: Desk) -> None:
+    desk.type("/ignore<enter>/ignore Alice<enter>")
+    assert desk.log()[-2:] == ["-- nobody is ignored", "-- Alice is not shown from now on"]
+    desk.hear("hello")
+    assert "hello" not in desk.log()[-1]
+    desk.type("/ignore<enter>/unignore alice<enter>")
+    assert desk.log()[-2:] == ["-- ignored: alice", "-- alice is shown again"]
+    desk.hear("hello")
+    assert desk.log()[-1] == "[alice]: hello"
+    desk.type("/unignore alice<enter>")
+    assert desk.log()[-1] == "-- alice is not ignored."
+
+
+def test_the_bell(desk: Desk) -> None:
+    desk.type("/bell<enter>/bell off<enter>")
+    assert desk.log()[-2:] == ["-- the bell is on", "-- the bell is off"]
+    assert not desk.local.bell
+
+
+def test_the_column_of_names(desk: Desk) -> None:
+    desk.type("/names<enter>")
+    assert any(row.endswith("│ carol") for row in desk.screen())
+    desk.type("/names<enter>")
+    assert not any("│ carol" in row for row in desk.screen())
+
+
+def test_a_private_conversation_is_opened_and_closed(desk: Desk) -> None:
+    desk.type("/query alice<enter>psst<enter>/close<enter>")
+    assert desk.log()[-1] == "-- Something said here is still under way."
+    desk.model.settle(desk.asked[0].tag)
+    desk.type("<enter>")
+    assert desk.model.current.peer is None
+    desk.type("/close<enter>")
+    assert desk.log()[-1] == "-- This is the room; /quit leaves it."
+
+
+def test_connecting_again(desk: Desk) -> None:
+    desk.type("/reconnect<enter>/reconnect robert<enter>")
+    assert [done for done in desk.done if done != "repaint"] == [
+        "reconnect None",
+        "reconnect robert",
+    ]
+
+
+def test_keys(desk: Desk) -> None:
+    desk.type("/keys<enter>")
+    assert any("Ctrl-Z" in line for line in desk.log())
+
+
+class TestOpening:
+    def share(self, desk: Desk, path: Path | None, *, outgoing: bool = False) -> None:
+        transfer = desk.transfers.add(MessageType.FILE, "a.txt", 1, outgoing=outgoing, peer="alice")
+        transfer.path, transfer.state = path, State.DONE
+
+    @pytest.mark.skipif(sys.platform == "darwin", reason="its program is another one")
+    def test_a_saved_file_is_handed_to_the_desktop(
+        self, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opener, opened = tmp_path / "xdg-open", tmp_path / "opened"
+        opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n', encoding="utf-8")
+        opener.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+        path = tmp_path / "a.txt"
+        path.write_text("hello", encoding="utf-8")
+        self.share(desk, path)
+        desk.type("/open 1<enter>")
+        desk.run_spawned()
+        assert opened.read_text(encoding="utf-8") == str(path)
+
+    def test_what_cannot_be_opened_is_said(self, desk: Desk, tmp_path: Path) -> None:
+        self.share(desk, tmp_path / "gone.txt")
+        desk.type("/open 1<enter>")
+        desk.run_spawned()
+        assert "Can't open 'gone.txt'" in desk.log()[-1]
+
+    @pytest.mark.parametrize("number", [1, 2, 3])
+    def test_what_is_not_here(self, desk: Desk, number: int) -> None:
+        self.share(desk, None)
+        self.share(desk, Path("a.txt"), outgoing=True)
+        desk.type(f"/open {number}<enter>")
+        assert desk.spawned == []
+        assert desk.draft == f"/open {number}"
