@@ -63,11 +63,9 @@ class Desk:
         while self.spawned:
             self.spawned.pop(0)()
 
-    @property
     def draft(self) -> str:
         return self.model.current.draft.text
 
-    @property
     def question(self) -> tuple[str, str] | None:
         question = self.model.question
         return None if question is None else (question.prompt, question.answer.text)

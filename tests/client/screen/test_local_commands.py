@@ -42,7 +42,7 @@ class TestSaving:
         desk.type(f"/save {path}<enter>")
         assert path.read_text(encoding="utf-8") == "gold"
         assert "nothing is overwritten" in desk.log()[-1]
-        assert desk.draft == f"/save {path}"
+        assert desk.draft() == f"/save {path}"
 
     def test_where_it_cannot_be(self, desk: Desk, tmp_path: Path) -> None:
         desk.type(f"/save {tmp_path}/none/log<enter>")
@@ -167,4 +167,4 @@ class TestOpening:
         self.share(desk, Path("a.txt"), outgoing=True)
         desk.type(f"/open {number}<enter>")
         assert desk.spawned == []
-        assert desk.draft == f"/open {number}"
+        assert desk.draft() == f"/open {number}"

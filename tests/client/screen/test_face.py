@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from chat.client.events import Attachment, Text
+from chat.client.news import Announced, Done, Failed, TransferChanged
+from chat.client.screen import face, pictures
+from chat.client.screen.entries import Shared
+from chat.client.screen.face import ScreenFace
+from chat.client.screen.spans import Row, Span
+from chat.client.settings import Mode, Settings
+from chat.client.transfer_list import State, Transfer
+from chat.protocol.descriptor import MessageType
+from tests.client.screen.desks import NINE, Desk
+
+IMAGE = MessageType.IMAGE
+SETTINGS = Settings(username="bob", mode=Mode.SCREEN)
+
+
+class Sight:
+    """A desk with a face."""
+
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.desk = Desk()
+        self.now = 100.0
+        desk = self.desk
+        self.face = ScreenFace(desk.model, desk.controller, desk.local, desk, settings)
+
+    def hear(self, text: str, to: str | None = None) -> list[bytes]:
+        """And what the terminal is sent because of it."""
+        self.face.show(Text("alice", NINE, text, to))
+        self.desk.run_spawned()
+        return list(self.face.signals())
+
+    def receive_image(self, path: Path | None, state: State = State.DONE) -> Transfer:
+        transfer = Transfer(1, IMAGE, "a.png", 10, peer="alice", state=state, path=path)
+        attachment = Attachment(IMAGE, "alice", NINE, "a.png", 10)
+        self.face.show(Announced(attachment, transfer))
+        self.desk.run_spawned()
+        return transfer
+
+    @property
+    def shared(self) -> Shared:
+        (entry,) = (e for e in self.desk.model.room.entries if isinstance(e, Shared))
+        return entry
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The last value is the time now."""
+    times = [100.0]
+    monkeypatch.setattr(face, "time", SimpleNamespace(monotonic=lambda: times[-1]))
+    return times
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int, int, int]]:
+    """What was to be drawn; it comes out as one row."""
+    asked: list[tuple[Path, int, int, int]] = []
+
+    def draw(path: Path, columns: int, rows: int, colours: int) -> tuple[Row, ...]:
+        asked.append((path, columns, rows, colours))
+        if path.name == "broken.png":
+            raise pictures.PictureError("Can't draw 'broken.png': it is broken.")
+        return ([Span("▀▀")],)
+
+    monkeypatch.setattr(pictures, "draw", draw)
+    return asked
+
+
+class TestSignals:
+    def test_the_bell_rings_for_what_is_for_us(self, clock: list[float]) -> None:
+        sight = Sight()
+        assert sight.hear("hello") == []
+        assert sight.hear("hello bob") == [b"\a"]
+        clock.append(103.0)
+        assert sight.hear("psst", to="bob") == [b"\a"]
+
+    def test_a_flood_rings_now_and_then(self, clock: list[float]) -> None:
+        sight = Sight()
+        assert [sight.hear("bob!") for _ in range(3)] == [[b"\a"], [], []]
+        clock.append(102.0)
+        assert sight.hear("bob!") == [b"\a"]
+
+    def test_it_can_be_turned_off(self, clock: list[float]) -> None:
+        sight = Sight()
+        sight.desk.local.bell = False
+        assert sight.hear("bob!") == []
+
+    def test_the_desktop_is_told_while_the_terminal_is_out_of_sight(
+        self, clock: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("TMUX", raising=False)
+        sight = Sight(replace(SETTINGS, notify="osc777"))
+        assert sight.hear("bob!") == [b"\a"]
+        sight.desk.model.focus(False)
+        clock.append(103.0)
+        ring, notification = sight.hear("bob: look\x1b]0;evil")
+        assert ring == b"\a"
+        assert notification.startswith(b"\x1b]777;notify;alice at chat.example:8080;bob: look")
+        assert notification.count(b"\x1b") == 1
+
+    def test_a_desktop_without_notifications_is_told_of_once(
+        self, clock: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", "/nowhere")
+        sight = Sight(replace(SETTINGS, notify="notify-send"))
+        sight.desk.model.focus(False)
+        for moment in (110.0, 120.0):
+            clock.append(moment)
+            sight.hear("bob!")
+        assert sum("No notifications, then." in line for line in sight.desk.log()) == 1
+
+
+class TestPictures:
+    def test_what_came_is_drawn_where_it_is_announced(
+        self, drawn: list[tuple[Path, int, int, int]]
+    ) -> None:
+        sight = Sight()
+        sight.receive_image(Path("a.png"))
+        assert drawn == [(Path("a.png"), 40, 4, 256)]
+        assert sight.shared.picture == ([Span("▀▀")],)
+
+    def test_what_is_fetched_is_drawn_once_it_is_here(
+        self, drawn: list[tuple[Path, int, int, int]]
+    ) -> None:
+        sight = Sight()
+        transfer = sight.receive_image(None, State.RUNNING)
+        assert drawn == []
+        transfer.state, transfer.path = State.DONE, Path("a.png")
+        sight.face.show(TransferChanged(transfer))
+        sight.desk.run_spawned()
+        assert sight.shared.picture
+
+    def test_a_broken_one_is_said_and_nothing_else(
+        self, drawn: list[tuple[Path, int, int, int]]
+    ) -> None:
+        sight = Sight()
+        sight.receive_image(Path("broken.png"))
+        assert sight.shared.picture == ()
+        assert sight.desk.log()[-1] == "-- no picture: Can't draw 'broken.png': it is broken."
+
+    def test_none_on_request(self, drawn: list[tuple[Path, int, int, int]]) -> None:
+        Sight(replace(SETTINGS, pictures=False)).receive_image(Path("a.png"))
+        assert drawn == []
+
+    def test_none_without_colours(self, drawn: list[tuple[Path, int, int, int]]) -> None:
+        sight = Sight()
+        sight.desk.colours = 0
+        sight.receive_image(Path("a.png"))
+        assert drawn == []
+
+    def test_none_where_there_is_no_room(self, drawn: list[tuple[Path, int, int, int]]) -> None:
+        sight = Sight()
+        sight.desk.controller.size = sight.desk.controller.size._replace(rows=8)
+        sight.receive_image(Path("a.png"))
+        assert drawn == []
+
+
+def test_a_refusal_gives_back_what_was_typed() -> None:
+    sight = Sight()
+    sight.desk.type("one<enter>two<enter>")
+    first, second = sight.desk.asked
+    sight.face.show(Done(first.tag))
+    sight.face.show(Failed("refused", "No.", second.tag))
+    assert sight.desk.draft() == "two"
+    assert sight.desk.log()[-2:] == ["[bob]: two", "not sent: No."]
