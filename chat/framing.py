@@ -57,8 +57,8 @@ class Scratch(NamedTuple):
         return cls(room[:_READ], room)
 
 
-def _no_pause() -> None:
-    """For plain sockets, whose threads need no reminding to let others run."""
+def _do_nothing() -> None:
+    """For plain sockets: their threads need no reminding to let others run, and wait in a recv as well as anywhere."""
 
 
 class FrameReader:
@@ -67,6 +67,7 @@ class FrameReader:
     ``order`` is its byte order, None until known. ``deadline`` (by ``clock``), while set, ends any wait with
     DeadlineExceeded, between frames too; without it an idle peer may be silent between frames for as long as it
     likes. ``pause`` is called now and then while the peer sends without a break, to let other greenlets run.
+    ``wait_readable`` returns when a recv would not wait: where a recv that finds nothing costs more than such a wait.
     ``scratch`` is where the socket puts what comes, for no longer than it takes to copy it: all readers of one thread
     may share it, so that an idle connection costs no buffer.
 
@@ -83,6 +84,7 @@ class FrameReader:
         "_sock",
         "_start",
         "_turn",
+        "_wait_readable",
         "_window_bytes",
         "_window_end",
         "deadline",
@@ -94,14 +96,16 @@ class FrameReader:
         sock: ReadableSocket,
         order: ByteOrder | None = None,
         *,
-        pause: Callable[[], object] = _no_pause,
+        pause: Callable[[], object] = _do_nothing,
         clock: Callable[[], float] = time.monotonic,
+        wait_readable: Callable[[], object] = _do_nothing,
         scratch: Scratch | None = None,
     ) -> None:
         self.order = order
         self.deadline: float | None = None
         self._sock = sock
         self._pause = pause
+        self._wait_readable = wait_readable
         self._clock = clock
         self._scratch = scratch if scratch is not None else Scratch.make()
         self._data = b""  # received, and taken up to ``_start``
@@ -134,7 +138,10 @@ class FrameReader:
         self._let_others_run()
         if self.buffered:
             return True
+        is_drained = len(self._data) < _READ
         self._data, self._start = b"", 0  # not kept while an idle peer is waited for
+        if is_drained and self.deadline is None:
+            self._wait_readable()
         self._data = bytes(self._receive(self._scratch.frames))
         return bool(self._data)
 

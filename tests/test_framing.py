@@ -196,6 +196,23 @@ def test_many_frames_take_few_calls() -> None:
     assert len(sock.rooms) == 1 + math.ceil(len(flood) / (64 * 1024))
 
 
+def test_it_waits_for_a_drained_socket_and_reads_one_on_that_may_have_more() -> None:
+    waits: list[int] = []
+    sock = ScriptedSocket(text(b"x" * (64 * 1024 - 16)), text(b"short"), Wait(1), text(b"late"))
+    reader = FrameReader(sock, BIG, wait_readable=lambda: waits.append(len(sock.rooms)))
+    assert len(list(read_frames(reader))) == 3
+    # Before the first recv, and after each that did not fill the room.
+    assert waits == [0, 2, 3]
+
+
+def test_with_a_deadline_it_waits_in_a_recv_that_ends_by_it() -> None:
+    sock = ScriptedSocket(Wait(86400))
+    reader = FrameReader(sock, BIG, clock=sock.clock, wait_readable=lambda: pytest.fail("waited"))
+    reader.deadline = sock.now + 5
+    with pytest.raises(DeadlineExceeded):
+        reader.wait()
+
+
 def test_readers_of_one_thread_may_share_their_scratch() -> None:
     scratch = Scratch.make()
     pairs = [gevent.socket.socketpair() for _ in range(3)]

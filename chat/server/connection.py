@@ -28,8 +28,10 @@ class Connection:
         self._sock = sock
         self.host = host
         self.label = label
-        self.reader = FrameReader(sock, pause=_pause, scratch=_SCRATCH)
         self.transport = Transport(sock)
+        self.reader = FrameReader(
+            sock, pause=_pause, wait_readable=self.transport.wait_readable, scratch=_SCRATCH
+        )
 
     @property
     def order(self) -> ByteOrder:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket as plain_socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import gevent
 from gevent import socket
@@ -51,6 +51,11 @@ class Transport:
         if not sent:
             raise OSError("the file ended before its content did")
         return sent
+
+    def wait_readable(self) -> None:
+        """Until something comes, or the peer closes. Raises OSError if we do."""
+        # The socket's own watcher: a public function would make another for each wait.
+        gevent.get_hub().wait(cast(Any, self._sock)._read_event)
 
     def wait_writable(self, timeout: float) -> None:
         """Until the kernel takes something again, or ``timeout`` seconds have passed."""

@@ -125,6 +125,41 @@ def test_a_file_that_is_too_short_is_an_error(pair: Pair) -> None:
         Transport(ours).try_sendfile(FakeContent(b"0123456789").fileno(), 10, 5)
 
 
+def test_waiting_for_a_peer_who_says_something(pair: Pair) -> None:
+    ours, peers = pair
+    waiting = gevent.spawn(Transport(ours).wait_readable)
+    gevent.idle()
+    assert not waiting.ready()
+
+    peers.sendall(b"hello")
+
+    waiting.get(timeout=5)
+    assert ours.recv(100) == b"hello"
+
+
+def test_waiting_for_a_peer_who_closes(pair: Pair) -> None:
+    ours, peers = pair
+    waiting = gevent.spawn(Transport(ours).wait_readable)
+    gevent.idle()
+
+    peers.close()
+
+    waiting.get(timeout=5)
+    assert ours.recv(100) == b""
+
+
+def test_waiting_for_a_peer_on_a_connection_that_we_end(pair: Pair) -> None:
+    ours, _ = pair
+    transport = Transport(ours)
+    waiting = gevent.spawn(transport.wait_readable)
+    gevent.idle()
+
+    transport.abort()
+
+    with pytest.raises(OSError):
+        waiting.get(timeout=5)
+
+
 def test_waiting_for_a_peer_that_reads(pair: Pair) -> None:
     ours, peers = pair
     transport = Transport(ours)
