@@ -89,6 +89,8 @@ def main(argv: list[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(message)s",
     )
     raise_descriptor_limit()
+    # Who spawned whom is of use to a debugger, and takes a kilobyte for every three users.
+    gevent.config.track_greenlet_tree = False
     server = ChatServer(settings)
     stop = Event()
     _stop_on_signals(stop)

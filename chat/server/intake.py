@@ -54,6 +54,8 @@ class Intake:
     ``owner`` is whom the space of large contents is counted for; ``give_up`` ends the connection from outside.
     """
 
+    __slots__ = ("_give_up", "_left", "_owner", "_reader", "_settings", "_spool")
+
     def __init__(
         self,
         reader: FrameReader,

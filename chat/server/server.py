@@ -20,6 +20,7 @@ from gevent.server import StreamServer
 from chat.address import Address
 from chat.framing import IncompleteFrame
 from chat.protocol.errors import RemoteProtocolError
+from chat.protocol.names import name_key
 from chat.protocol.notices import Refusal
 from chat.server.connection import Connection
 from chat.server.limits import parse_host
@@ -105,6 +106,8 @@ class ChatServer:
         sockets = _listen(address)
         if address.path is not None:
             self._path = Path(address.path)
+        # The first look at a name loads tables meanwhile nobody else would be served.
+        name_key("first")
         self.services.delivery.start()
         for listening in sockets:
             listener = _Listener(listening, self)

@@ -37,7 +37,20 @@ class ServerStopping(gevent.GreenletExit):
 class Session:
     """A member of the room. ``token`` names the session to its transfers; None for a raw client."""
 
-    serial = 0  # the room numbers who comes in
+    __slots__ = (
+        "_bytes",
+        "_intake",
+        "_messages",
+        "_services",
+        "connection",
+        "inline",
+        "name",
+        "outbox",
+        "reason",
+        "serial",
+        "token",
+        "transfers",
+    )
 
     def __init__(
         self,
@@ -50,7 +63,8 @@ class Session:
         self.name = name
         self.inline = header.inline
         self.token = secrets.token_urlsafe(18) if header.is_json else None
-        self.transfers: set[Transfer] = set()
+        self.serial = 0  # the room numbers who comes in
+        self.transfers: list[Transfer] = []
         self.reason = LeaveReason.DISCONNECTED
         self.connection = connection
         self.outbox = Outbox(

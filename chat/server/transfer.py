@@ -32,7 +32,7 @@ class Transfer:
         self._intake = Intake(
             connection.reader, services.settings, services.spool, session.name.key, self.end
         )
-        session.transfers.add(self)
+        session.transfers.append(self)
 
     def run(self) -> None:
         """Until the client closes, the session ends, or nothing moves. The caller closes the socket."""
@@ -43,7 +43,7 @@ class Transfer:
         except (OSError, IncompleteFrame, StalledFrame):
             return  # the client knows: it has closed, or lets us wait
         finally:
-            self._session.transfers.discard(self)
+            self._session.transfers.remove(self)
             self._outbox.close()
 
     def end(self) -> None:
