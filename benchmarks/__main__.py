@@ -1,4 +1,4 @@
-"""Measures our server and others side by side, by the CPU time that each needs for the same work on loopback.
+"""Measures our server and client beside others, by the CPU time that each needs for the same work on loopback.
 
 Typed as `python -m benchmarks`.
 
@@ -8,11 +8,12 @@ Usage:
 
 Options:
   --work=<names>        only these, with commas between: fan-out, paced, one-by-one, idle, file,
-                        private, growth-receivers, growth-size
-  --peers=<names>       only these: chat, redis, nats, ngircd, floor; others that are not installed
-                        are left out (benchmarks/install-peers installs them)
+                        private, growth-receivers, growth-size, client-log, client-start
+  --peers=<names>       only these: chat, redis, nats, ngircd, floor, irssi, weechat; those that are
+                        not installed are left out (benchmarks/install-peers installs them)
   --rounds=<n>          of each measurement, interleaved; medians count [default: 5]
-  --seconds=<n>         each takes at least, and until the server has used a second of CPU [default: 2]
+  --seconds=<n>         each of a server takes at least, and until it has used a second of CPU
+                        [default: 2]
   --quick               one round of a fraction of a second, everything small: does it work?
   --output=<directory>  where results.json, results.txt and results.svg go
                         [default: build/benchmarks]
@@ -30,8 +31,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from benchmarks.clients import CLIENTS
+from benchmarks.contender import Contender
 from benchmarks.peers import PEERS
-from benchmarks.peers.peer import Peer
 from benchmarks.picture import draw_picture
 from benchmarks.plan import QUICK, BenchmarkError, Plan
 from benchmarks.results import Results, Sample
@@ -49,13 +51,14 @@ from chat.command_line import (
 )
 
 _PROGRAM = "benchmarks"
-_Named = TypeVar("_Named", Peer, Work)
+_CONTENDERS: tuple[Contender, ...] = (*PEERS, *CLIENTS)
+_Named = TypeVar("_Named", Contender, Work)
 
 
 class _Task(NamedTuple):
     work: Work
     case: str
-    peer: Peer
+    peer: Contender
     round: int
 
     def __str__(self) -> str:
@@ -71,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
             _publish(Results.load(directory / "results.json"), directory)
             return EXIT_OK
         plan = _plan(options)
-        peers = _chosen(options, "--peers", PEERS)
+        peers = _chosen(options, "--peers", _CONTENDERS)
         work = _chosen(options, "--work", WORK)
         directory.mkdir(parents=True, exist_ok=True)
     except UsageError as problem:
@@ -81,28 +84,36 @@ def main(argv: list[str] | None = None) -> int:
         report(_PROGRAM, str(problem))
         return EXIT_FAILED
     results = Results(_machine(), {})
-    for peer in peers:
-        if peer.is_installed():
-            results.versions[peer.name] = peer.version()
-        else:
-            results.failures.append(f"{peer.name}: it is not installed (benchmarks/install-peers)")
-    present = [peer for peer in peers if peer.name in results.versions]
-    for task in _tasks(work, present, plan):
+    for task in _tasks(work, _present(peers, work, results), plan):
         _carry_out(task, plan, results)
         results.save(directory / "results.json")
     _publish(results, directory)
     return EXIT_OK if results.samples else EXIT_FAILED
 
 
-def _tasks(work: Sequence[Work], peers: Sequence[Peer], plan: Plan) -> Iterator[_Task]:
+def _tasks(work: Sequence[Work], peers: Sequence[Contender], plan: Plan) -> Iterator[_Task]:
     """Everyone in turn with the same; each round begins with another, so that no one always comes first."""
     for round in range(plan.rounds):
         turned = [*peers[round % len(peers) :], *peers[: round % len(peers)]]
         for each in work:
             for case in each.cases(plan):
                 for peer in turned:
-                    if each.suits(peer, case):
+                    if isinstance(peer, each.kind) and each.suits(peer, case):
                         yield _Task(each, case, peer, round)
+
+
+def _present(peers: Sequence[Contender], work: Sequence[Work], results: Results) -> list[Contender]:
+    """Those who are installed, of those whom the work is for."""
+    present = []
+    for peer in peers:
+        if not any(isinstance(peer, each.kind) for each in work):
+            continue
+        if peer.is_installed():
+            results.versions[peer.name] = peer.version()
+            present.append(peer)
+        else:
+            results.failures.append(f"{peer.name}: it is not installed (benchmarks/install-peers)")
+    return present
 
 
 def _carry_out(task: _Task, plan: Plan, results: Results) -> None:
@@ -146,7 +157,7 @@ def _chosen(options: dict[str, Any], option: str, all: Sequence[_Named]) -> list
     names = text.split(",")
     unknown = set(names) - {each.name for each in all}
     if unknown:
-        known = ", ".join(each.name for each in all)
+        known = ", ".join(dict.fromkeys(each.name for each in all))
         raise UsageError(f"{option}={text}: expected some of {known}")
     return [each for each in all if each.name in names]
 

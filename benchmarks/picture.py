@@ -1,13 +1,14 @@
-"""The results as a picture: what a delivery costs each server, and how that grows."""
+"""The results as a picture: what a delivery costs each server, how that grows, and what clients need."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from html import escape
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from benchmarks.results import CPU_PER_DELIVERY, Results
+from benchmarks.results import CPU_PER_DELIVERY, CPU_PER_LINE, FIRST_SCREEN, Figure, Results
 
 _COLOURS = {
     "chat": "#0969da",
@@ -15,9 +16,12 @@ _COLOURS = {
     "nats": "#8250df",
     "ngircd": "#bf8700",
     "floor": "#8c959f",
+    "irssi": "#1a7f37",
+    "irssi-lenient": "#4ac26b",
+    "weechat": "#bc4c00",
 }
 _OTHER = "#57606a"
-_WIDTH, _HEIGHT = 960, 720
+_WIDTH = 960
 # In both light and dark surroundings.
 _STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #57606a }
@@ -54,43 +58,91 @@ class _Scale(NamedTuple):
         return self.start + part * (self.end - self.start)
 
 
+_Chart: TypeAlias = Callable[
+    ..., Iterator[str]
+]  # of the results, in the frame that is named ``frame``
+
+
 def draw_picture(results: Results) -> str:
-    """An SVG document."""
+    """An SVG document. What was not measured is left out, and what comes after it moves up."""
+    charts: list[str] = []
+    bottom = 40.0
+    rows: tuple[tuple[_Chart, ...], ...] = (
+        (_receivers,),
+        (
+            partial(_curves, work="growth-receivers", axis="receivers"),
+            partial(_curves, work="growth-size", axis="size in bytes"),
+        ),
+        (
+            partial(_comparison, work="client-log", figure=CPU_PER_LINE),
+            partial(_comparison, work="client-start", figure=FIRST_SCREEN),
+        ),
+    )
+    for row in rows:
+        width = (860 - 80 * (len(row) - 1)) / len(row)
+        drawn = [
+            part
+            for number, chart in enumerate(row)
+            for part in chart(
+                results, frame=_Frame(70 + number * (width + 80), bottom + 50, width, 230)
+            )
+        ]
+        if drawn:
+            charts += drawn
+            bottom += 330
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">',
-        "<title>Server CPU per delivered message</title>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom:.0f}" role="img">',
+        "<title>What servers need for a delivered message, and clients for a shown one</title>",
         f"<style>{_STYLE}</style>",
         *_legend(results.peers()),
-        *_bars(results, _Frame(70, 90, 860, 230)),
-        *_curves(results, "growth-receivers", "receivers", _Frame(70, 420, 390, 230)),
-        *_curves(results, "growth-size", "bytes of a message", _Frame(540, 420, 390, 230)),
+        *charts,
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
 
 
 def _legend(peers: Sequence[str]) -> Iterator[str]:
-    for number, peer in enumerate(peers):
-        x = 70 + 110 * number
+    x = 70
+    for peer in peers:
         yield f'<rect x="{x}" y="20" width="14" height="14" fill="{_colour(peer)}"/>'
         yield _text(x + 20, 32, peer)
+        x += 44 + 8 * len(peer)
 
 
-def _bars(results: Results, frame: _Frame) -> Iterator[str]:
+def _receivers(results: Results, frame: _Frame) -> Iterator[str]:
     """Groups by number of receivers, a bar for each server: microseconds of server CPU per delivery."""
-    work, peers = "fan-out", results.peers()
+    labels = {case: f"{int(case):,} receivers" for case in results.cases("fan-out")}
+    yield from _bars(results, "fan-out", CPU_PER_DELIVERY, labels, _title("receivers"), frame)
+
+
+def _comparison(results: Results, work: str, figure: Figure, frame: _Frame) -> Iterator[str]:
+    """A bar for each client."""
+    labels = dict.fromkeys(results.cases(work), "")
+    title = f"{figure.title} ({figure.unit})"
+    yield from _bars(results, work, figure, labels, title, frame)
+
+
+def _bars(
+    results: Results,
+    work: str,
+    figure: Figure,
+    labels: Mapping[str, str],
+    title: str,
+    frame: _Frame,
+) -> Iterator[str]:
+    """A group for each of the cases that have ``labels``, in it a bar for each who did the work."""
+    peers = results.peers(work)
     bars = [
-        (number, peer, value)
-        for number, case in enumerate(results.cases(work))
+        (number, peer, value * figure.scale)
+        for number, case in enumerate(labels)
         for peer in peers
-        if (value := _micros(results, work, case, peer)) is not None
+        if (value := results.median(work, case, peer, figure.key)) is not None
     ]
     if not bars:
         return
-    yield _text(frame.left, frame.top - 20, _title("receivers"), "title")
+    yield _text(frame.left, frame.top - 20, title, "title")
     highest = max(value for _, _, value in bars)
-    groups = len(results.cases(work))
-    step = frame.width / groups
+    step = frame.width / len(labels)
     width = 0.8 * step / len(peers)
     for number, peer, value in bars:
         x = frame.left + number * step + (0.1 * step) + peers.index(peer) * width
@@ -99,10 +151,11 @@ def _bars(results: Results, frame: _Frame) -> Iterator[str]:
             f'<rect x="{x:.1f}" y="{frame.bottom - height:.1f}" width="{0.9 * width:.1f}" '
             f'height="{height:.1f}" fill="{_colour(peer)}"/>'
         )
-        yield _text(x + 0.45 * width, frame.bottom - height - 5, f"{value:.2f}", anchor="middle")
-    for number, case in enumerate(results.cases(work)):
+        label = f"{value:.2f}" if value < 10 else f"{value:.0f}"
+        yield _text(x + 0.45 * width, frame.bottom - height - 5, label, anchor="middle")
+    for number, label in enumerate(labels.values()):
         middle = frame.left + (number + 0.5) * step
-        yield _text(middle, frame.bottom + 20, f"{int(case):,} receivers", anchor="middle")
+        yield _text(middle, frame.bottom + 20, label, anchor="middle")
     yield f'<path class="axis" d="M{frame.left},{frame.bottom}h{frame.width}"/>'
 
 
@@ -114,7 +167,7 @@ def _curves(results: Results, work: str, axis: str, frame: _Frame) -> Iterator[s
             for case in results.cases(work)
             if (value := _micros(results, work, case, peer)) is not None
         ]
-        for peer in results.peers()
+        for peer in results.peers(work)
     }
     points = [point for curve in curves.values() for point in curve]
     numbers = sorted({number for number, _ in points})

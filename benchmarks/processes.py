@@ -1,4 +1,4 @@
-"""A server under measurement, as a process of its own, and what it costs by the kernel's own books."""
+"""What is under measurement, as a process of its own, and what it costs by the kernel's own books."""
 
 from __future__ import annotations
 
@@ -20,41 +20,21 @@ _CPUCLOCK_SCHED = (
 )
 
 
-class ServerProcess:
-    """A running server that listens on ``address``, with all the processes it has started."""
+class ProcessTree:
+    """A running process with all that it has started."""
 
-    def __init__(self, command: Sequence[str], address: tuple[str, int], directory: Path) -> None:
-        self.address = address
-        self._log = directory / "log"
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=directory,
-                env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
-            )
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def wait_until_it_listens(self) -> None:
-        """Raises BenchmarkError if it ends instead, or takes too long."""
-        deadline = time.monotonic() + _START_TIMEOUT
-        while True:
-            try:
-                socket.create_connection(self.address, timeout=1.0).close()
-            except OSError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise BenchmarkError(f"it did not start: {self.last_words()}") from None
-                time.sleep(0.01)
-            else:
-                return
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     def cpu(self) -> float:
-        """Seconds of CPU time so far, user and system, of all its processes."""
+        """Seconds of CPU time so far, user and system."""
         return sum(time.clock_gettime(_cpu_clock(pid)) for pid in self._processes())
 
     def memory(self) -> int:
@@ -70,11 +50,6 @@ class ServerProcess:
         for pid in self._processes():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
-    def last_words(self) -> str:
-        """The end of its log."""
-        lines = self._log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
-
     def end(self) -> None:
         """It has nothing to save."""
         self._process.kill()
@@ -87,6 +62,43 @@ class ServerProcess:
             yield pid
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
             waiting += [int(child) for child in children.split()]
+
+
+class ServerProcess(ProcessTree):
+    """A running server that listens on ``address``."""
+
+    def __init__(self, command: Sequence[str], address: tuple[str, int], directory: Path) -> None:
+        self.address = address
+        self._log = directory / "log"
+        with self._log.open("wb") as log:
+            super().__init__(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=directory,
+                    env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+                )
+            )
+
+    def wait_until_it_listens(self) -> None:
+        """Raises BenchmarkError if it ends instead, or takes too long."""
+        deadline = time.monotonic() + _START_TIMEOUT
+        while True:
+            try:
+                socket.create_connection(self.address, timeout=1.0).close()
+            except OSError:
+                if self.has_ended() or time.monotonic() > deadline:
+                    raise BenchmarkError(f"it did not start: {self.last_words()}") from None
+                time.sleep(0.01)
+            else:
+                return
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
 
 
 @contextmanager
@@ -109,19 +121,19 @@ def free_port() -> int:
 
 
 class Meter:
-    """What passes from its making on, in seconds: time, and CPU time of the server and of this process."""
+    """What passes from its making on, in seconds: time, and CPU time of what is measured and of this process."""
 
-    def __init__(self, server: ServerProcess) -> None:
-        self._server = server
+    def __init__(self, measured: ProcessTree) -> None:
+        self._measured = measured
         self._began = time.monotonic()
-        self._server_began = server.cpu()
+        self._cpu_began = measured.cpu()
         self._own_began = time.process_time()
 
     def elapsed(self) -> float:
         return time.monotonic() - self._began
 
-    def server_used(self) -> float:
-        return self._server.cpu() - self._server_began
+    def used(self) -> float:
+        return self._measured.cpu() - self._cpu_began
 
     def own_used(self) -> float:
         return time.process_time() - self._own_began

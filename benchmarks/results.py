@@ -22,12 +22,15 @@ class Figure(NamedTuple):
 CPU_PER_DELIVERY = Figure("cpu_per_delivery", "server CPU per delivery", "µs", 1e6)
 THROUGHPUT = Figure("throughput", "deliveries a second", "thousands", 1e-3)
 SERVER_CPU = Figure("server_cpu", "server CPU", "s")
+CPU_PER_LINE = Figure("cpu_per_line", "client CPU per line", "µs", 1e6)
+FIRST_SCREEN = Figure("first_screen", "time to the first screen", "ms", 1e3)
 # Over 1 the load costs more than what it is to measure.
 GENERATOR = Figure("generator", "CPU of the load / of the server", "")
+CLIENT_GENERATOR = GENERATOR._replace(title="CPU of the load / of the client")
 
 
 class Sample(NamedTuple):
-    """What one server did in one round: values by the keys of the work's figures, in SI units, and bytes."""
+    """What one server or client did in one round: values by the keys of the work's figures, in SI units, and bytes."""
 
     work: str
     case: str
@@ -45,9 +48,10 @@ class Results:
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def peers(self) -> list[str]:
-        """Those who have a sample."""
-        return [peer for peer in self.versions if any(s.peer == peer for s in self.samples)]
+    def peers(self, work: str | None = None) -> list[str]:
+        """Those who have a sample, of that work if one is named."""
+        measured = {s.peer for s in self.samples if work in (None, s.work)}
+        return [peer for peer in self.versions if peer in measured]
 
     def cases(self, work: str) -> list[str]:
         """In the order in which they were measured first."""

@@ -13,7 +13,7 @@ _OURS = "chat"
 
 
 def draw_table(results: Results) -> str:
-    """One block for each piece of work: a line for each case and figure, a column for each server.
+    """One block for each piece of work: a line for each case and figure, a column for each who did it.
 
     In brackets beside the first figure: ours by theirs, so under 1 ours needs less.
     """
@@ -21,13 +21,13 @@ def draw_table(results: Results) -> str:
 
 
 def _lines(results: Results) -> Iterator[str]:
-    peers = results.peers()
     yield from (f"{key}: {value}" for key, value in results.machine.items())
     yield from (f"{peer}: {version}" for peer, version in results.versions.items())
     for work in WORK:
         cases = results.cases(work.name)
         if not cases:
             continue
+        peers = results.peers(work.name)
         yield ""
         yield f"{work.name}: {work.title}"
         yield f"{'':8}{'':40}" + "".join(f"{peer:>{_COLUMN}}" for peer in peers)
@@ -66,7 +66,7 @@ def _number(value: float) -> str:
 def _warnings(results: Results) -> Iterator[str]:
     for work in WORK:
         for case in results.cases(work.name):
-            for peer in results.peers():
+            for peer in results.peers(work.name):
                 share = results.median(work.name, case, peer, GENERATOR.key)
                 if share is not None and share > 1:
                     yield (

@@ -65,7 +65,7 @@ class Traffic(ABC):
             self.crowd.turn()
             if meter.elapsed() < look:
                 continue
-            if meter.server_used() >= cpu or meter.elapsed() > patience:
+            if meter.used() >= cpu or meter.elapsed() > patience:
                 break
             look = meter.elapsed() + 0.1
         for sender in self.senders:
@@ -75,7 +75,7 @@ class Traffic(ABC):
 
 def figures(deliveries: int, meter: Meter) -> dict[str, float]:
     """What ``deliveries`` have cost since ``meter`` was made, by the names that all work uses for it."""
-    wall, server_cpu, own_cpu = meter.elapsed(), meter.server_used(), meter.own_used()
+    wall, server_cpu, own_cpu = meter.elapsed(), meter.used(), meter.own_used()
     return {
         "cpu_per_delivery": server_cpu / deliveries,
         "throughput": deliveries / wall,

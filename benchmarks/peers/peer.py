@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.contender import Contender
 from benchmarks.load import Login
 from benchmarks.processes import ServerProcess, free_port, running
 
@@ -17,15 +16,13 @@ from benchmarks.processes import ServerProcess, free_port, running
 MARKERS = (b"%", b"&")
 
 
-class Peer(ABC):
+class Peer(Contender):
     """A kind of server. Every message that ``message`` makes comes to each receiver in one and the same size.
 
     ``senders_receive``: who sends is one of the receivers, and sees his own messages come back. Where that is not
     so, senders are connections of their own.
     """
 
-    name: str
-    program: str  # what has to be installed
     is_server = True  # or only the least that one must do
     senders_receive = True
     max_content = 64 * 1024
@@ -60,14 +57,6 @@ class Peer(ABC):
     def idler(self, number: int) -> Login:
         """The login of one of those who are just there, as the usual client of this server does it."""
         return self.receiver(number)
-
-    def is_installed(self) -> bool:
-        return shutil.which(self.program) is not None
-
-    def version(self) -> str:
-        """What it says of itself."""
-        said = subprocess.run([self.program, "--version"], capture_output=True, text=True)
-        return (said.stdout or said.stderr).strip().splitlines()[0]
 
     @contextmanager
     def running(self) -> Iterator[ServerProcess]:

@@ -1,7 +1,9 @@
-"""What servers are given to do, each piece of work in some cases."""
+"""What servers and clients are given to do, each piece of work in some cases."""
 
 from __future__ import annotations
 
+from benchmarks.work.client_log import ClientLog
+from benchmarks.work.client_start import ClientStart
 from benchmarks.work.fan_out import FAN_OUT, GROWTH_BY_RECEIVERS, GROWTH_BY_SIZE, ONE_BY_ONE
 from benchmarks.work.file import SendFile
 from benchmarks.work.idle import Idle
@@ -18,4 +20,6 @@ WORK: tuple[Work, ...] = (
     Private(),
     GROWTH_BY_RECEIVERS,
     GROWTH_BY_SIZE,
+    ClientLog(),
+    ClientStart(),
 )

@@ -8,13 +8,13 @@ from benchmarks.audience import Demand, audience
 from benchmarks.peers.peer import Peer
 from benchmarks.plan import Plan
 from benchmarks.results import CPU_PER_DELIVERY, GENERATOR, SERVER_CPU, THROUGHPUT
-from benchmarks.work.work import Work
+from benchmarks.work.work import ServerWork
 
 _WINDOW = 64
 _WINDOW_BYTES = 256 * 1024  # of one sender under way; with large messages the window is smaller
 
 
-class FanOut(Work):
+class FanOut(ServerWork):
     """Cases are numbers; ``demand`` says what a number asks for."""
 
     figures = (CPU_PER_DELIVERY, THROUGHPUT, SERVER_CPU, GENERATOR)

@@ -17,7 +17,7 @@ from benchmarks.peers.peer import Peer
 from benchmarks.plan import Plan
 from benchmarks.processes import Meter, free_port, running
 from benchmarks.results import GENERATOR, SERVER_CPU, Figure, quantile
-from benchmarks.work.work import Work
+from benchmarks.work.work import ServerWork
 
 _MIB = 1024**2
 _GIB = 1024**3
@@ -25,7 +25,7 @@ _RECEIVERS = 8
 _SPACE = "/var/tmp"  # on a disk, as the server's own
 
 
-class SendFile(Work):
+class SendFile(ServerWork):
     """``inline``: to raw receivers, who get it as it is; ``fetched``: to our clients, who fetch it when offered."""
 
     name = "file"
@@ -64,7 +64,7 @@ def _in_chat(peer: Chat, file: IO[bytes], size: int, *, fetched: bool) -> dict[s
         server.forget_peak()
         meter = Meter(server)
         room.upload(file, size)
-        taken_in = meter.server_used()
+        taken_in = meter.used()
         delivery = Meter(server)
         room.deliver(size)
         figures = _figures(delivery, size)
@@ -74,8 +74,8 @@ def _in_chat(peer: Chat, file: IO[bytes], size: int, *, fetched: bool) -> dict[s
             "memory": server.peak_memory() - before,
             "p50": quantile(room.waits, 0.5),
             "p99": quantile(room.waits, 0.99),
-            "server_cpu": meter.server_used(),
-            "generator": meter.own_used() / meter.server_used(),
+            "server_cpu": meter.used(),
+            "generator": meter.own_used() / meter.used(),
         }
 
 
@@ -108,7 +108,7 @@ def _by_bare_loop(file: IO[bytes], size: int) -> dict[str, float]:
 
 def _figures(meter: Meter, size: int) -> dict[str, float]:
     """Of the delivery."""
-    used, delivered = meter.server_used(), _RECEIVERS * size
+    used, delivered = meter.used(), _RECEIVERS * size
     return {
         "cpu_per_gib": used / delivered * _GIB,
         "throughput": delivered / meter.elapsed(),

@@ -11,13 +11,13 @@ from benchmarks.peers.peer import Peer
 from benchmarks.plan import Plan
 from benchmarks.processes import Meter
 from benchmarks.results import GENERATOR, SERVER_CPU, Figure, quantile
-from benchmarks.work.work import Work
+from benchmarks.work.work import ServerWork
 
 _TIME_LIMIT = 120.0  # for all to come in
 MEMORY = Figure("memory", "memory of one idle user", "kB", 1e-3)
 
 
-class Idle(Work):
+class Idle(ServerWork):
     """The users log in as the usual client of a server does; where that is so, everyone is told of everyone."""
 
     name = "idle"
@@ -49,7 +49,7 @@ class Idle(Work):
             entrance.let_in(peer.idler(number) for number in range(users))
             wall = meter.elapsed()
             crowd.settle()
-            used, own = meter.server_used(), meter.own_used()
+            used, own = meter.used(), meter.own_used()
             return {
                 "memory": (server.memory() - empty) / users,
                 "cpu_per_login": used / users,

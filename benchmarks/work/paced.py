@@ -11,14 +11,14 @@ from benchmarks.plan import Plan
 from benchmarks.processes import Meter
 from benchmarks.results import CPU_PER_DELIVERY, GENERATOR, SERVER_CPU, Figure, quantile
 from benchmarks.traffic import figures
-from benchmarks.work.work import Work
+from benchmarks.work.work import ServerWork
 
 _INTERVAL = 0.01
 P50 = Figure("p50", "wait, p50", "ms", 1e3)
 P99 = Figure("p99", "wait, p99", "ms", 1e3)
 
 
-class Paced(Work):
+class Paced(ServerWork):
     name = "paced"
     title = "100 messages of 100 bytes a second, by number of receivers"
     figures = (CPU_PER_DELIVERY, P50, P99, SERVER_CPU, GENERATOR)
@@ -50,7 +50,7 @@ def _speak(them: Audience, plan: Plan, meter: Meter) -> list[float]:
         if now < due:
             them.crowd.timed_turn(due - now, them.size, sent, waits)
             continue
-        if now >= plan.seconds and (meter.server_used() >= plan.cpu or now > plan.patience):
+        if now >= plan.seconds and (meter.used() >= plan.cpu or now > plan.patience):
             break
         # The moment is taken here, not as planned: being late is the load's fault, not the server's.
         sent.append(time.monotonic())

@@ -13,13 +13,13 @@ from benchmarks.plan import BenchmarkError, Plan
 from benchmarks.processes import ServerProcess
 from benchmarks.results import CPU_PER_DELIVERY, GENERATOR, SERVER_CPU, THROUGHPUT
 from benchmarks.traffic import Traffic
-from benchmarks.work.work import Work
+from benchmarks.work.work import ServerWork
 
 _WINDOW = 8
 _CONTENT = 100
 
 
-class Private(Work):
+class Private(ServerWork):
     """In each pair one writes to the other, who confirms. A delivery is what he gets; an echo is not counted."""
 
     name = "private"

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Generic, TypeVar
 
+from benchmarks.clients.client import Client
+from benchmarks.contender import Contender
 from benchmarks.peers.peer import Peer
 from benchmarks.plan import Plan
 from benchmarks.results import Figure
 
+C = TypeVar("C", bound=Contender)
 
-class Work(ABC):
-    """``figures`` are what it gives; the first is the one that ratios are made of, the less the better."""
 
+class Work(ABC, Generic[C]):
+    """``figures`` are what it gives; the first is the one that ratios are made of, the less the better.
+
+    ``kind``: whom it is for.
+    """
+
+    kind: type[C]
     name: str
     title: str
     figures: tuple[Figure, ...]
@@ -22,9 +31,24 @@ class Work(ABC):
         """In what forms, or sizes, it is given."""
 
     @abstractmethod
-    def suits(self, peer: Peer, case: str) -> bool:
+    def suits(self, peer: C, case: str) -> bool:
         """Whether ``peer`` can do it."""
 
     @abstractmethod
-    def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
+    def measure(self, peer: C, case: str, plan: Plan) -> dict[str, float]:
         """Values by the keys of the figures. Raises BenchmarkError."""
+
+
+class ServerWork(Work[Peer]):
+    """For servers."""
+
+    kind = Peer
+
+
+class ClientWork(Work[Client]):
+    """For clients in a terminal: all of them can do it."""
+
+    kind = Client
+
+    def suits(self, peer: Client, case: str) -> bool:
+        return True

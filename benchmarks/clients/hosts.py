@@ -1,0 +1,139 @@
+"""The server's side of a client's connection, as little of it as the client needs. Bytes in, bytes out; no sockets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+
+from chat.protocol.descriptor import (
+    DESCRIPTOR_SIZE,
+    ByteOrder,
+    Descriptor,
+    MessageType,
+    encode_frame,
+)
+from chat.protocol.headers import (
+    ServerHeader,
+    encode_json,
+    encode_server_header,
+    parse_login_header,
+)
+
+SPEAKERS = ("anna", "bert", "carla", "dmitri", "elif", "farid", "greta", "hiro")
+OWN_NAME = "listener"
+# A real server's messages that come as fast as this one's have times about so far apart.
+_INTERVAL = timedelta(microseconds=20)
+
+
+class Message(NamedTuple):
+    """What ``sender``, one of SPEAKERS, says to everyone."""
+
+    sender: str
+    text: bytes
+
+
+class Host(ABC):
+    """One client's. ``is_inside``: he is in the room by what has been answered."""
+
+    def __init__(self) -> None:
+        self.is_inside = False
+        self._received = b""
+
+    def answer(self, data: bytes) -> bytes:
+        """What to say to what the client has said."""
+        self._received += data
+        return b"".join(self._answers())
+
+    @abstractmethod
+    def _answers(self) -> Iterable[bytes]:
+        """Take from ``_received`` what is whole."""
+
+    @abstractmethod
+    def encode(self, messages: Iterable[Message]) -> bytes:
+        """As they go to the client."""
+
+
+class ChatHost(Host):
+    """As our own server speaks to our own client."""
+
+    _ORDER = ByteOrder.BIG
+
+    def _answers(self) -> Iterable[bytes]:
+        while len(self._received) >= DESCRIPTOR_SIZE:
+            descriptor = Descriptor.decode(self._received, self._ORDER)
+            end_of_header = DESCRIPTOR_SIZE + descriptor.header_size
+            end = end_of_header + descriptor.content_size
+            if len(self._received) < end:
+                return
+            header = self._received[DESCRIPTOR_SIZE:end_of_header]
+            self._received = self._received[end:]
+            if descriptor.type == MessageType.LOGIN:
+                yield self._let_in(parse_login_header(header).name)
+
+    def encode(self, messages: Iterable[Message]) -> bytes:
+        moment = datetime.now(timezone.utc)
+        frames = []
+        for sender, text in messages:
+            header = encode_server_header(ServerHeader(sender, _rfc3339(moment)))
+            frames.append(encode_frame(MessageType.UTF8, header, text, self._ORDER))
+            moment += _INTERVAL
+        return b"".join(frames)
+
+    def _let_in(self, name: str) -> bytes:
+        self.is_inside = True
+        header = encode_server_header(ServerHeader(name, _rfc3339(datetime.now(timezone.utc))))
+        welcome = encode_json({"users": [*SPEAKERS, name], "server": "benchmark", "session": "0"})
+        return encode_frame(MessageType.LOGIN, b"", b"", self._ORDER) + encode_frame(
+            MessageType.LOGIN, header, welcome, self._ORDER
+        )
+
+
+class IrcHost(Host):
+    """RFC 2812, one channel, of which the client may be a member as soon as it has read GREETING."""
+
+    CHANNEL = "#room"
+    GREETING = "Welcome"
+    _NAME = "irc.example"
+
+    def _answers(self) -> Iterable[bytes]:
+        *lines, self._received = self._received.split(b"\n")
+        for line in lines:
+            command, *parameters = line.decode(errors="replace").split() or [""]
+            for answer in self._answer(command.upper(), parameters):
+                yield f"{answer}\r\n".encode()
+
+    def encode(self, messages: Iterable[Message]) -> bytes:
+        return b"".join(
+            f":{sender}!{sender}@host.example PRIVMSG {self.CHANNEL} :".encode() + text + b"\r\n"
+            for sender, text in messages
+        )
+
+    def _answer(self, command: str, parameters: list[str]) -> Iterable[str]:
+        if command == "CAP" and parameters[:1] == ["LS"]:
+            yield f":{self._NAME} CAP * LS :"
+        elif command == "USER":
+            yield self._numeric("001", f":{self.GREETING}")
+            yield self._numeric("422", ":There is no message of the day")
+        elif command == "JOIN":
+            self.is_inside = True
+            yield f":{OWN_NAME}!{OWN_NAME}@host.example JOIN {self.CHANNEL}"
+            yield self._numeric("353", f"= {self.CHANNEL} :{' '.join((OWN_NAME, *SPEAKERS))}")
+            yield self._numeric("366", f"{self.CHANNEL} :End of names")
+        elif command == "MODE" and "b" in parameters[1:]:
+            yield self._numeric("368", f"{self.CHANNEL} :End of bans")
+        elif command == "MODE" and parameters[:1] == [self.CHANNEL]:
+            yield self._numeric("324", f"{self.CHANNEL} +")
+        elif command == "WHO":
+            yield self._numeric("315", f"{self.CHANNEL} :End of who")
+        elif command == "PING":
+            yield f":{self._NAME} PONG {self._NAME} {' '.join(parameters)}"
+
+    def _numeric(self, code: str, rest: str) -> str:
+        return f":{self._NAME} {code} {OWN_NAME} {rest}"
+
+
+def _rfc3339(moment: datetime) -> str:
+    """As our server writes it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -1,0 +1,63 @@
+"""Very many messages at once, to a client that shows and keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from benchmarks.clients.client import Client
+from benchmarks.clients.hosts import SPEAKERS, Message
+from benchmarks.plan import Plan
+from benchmarks.processes import Meter
+from benchmarks.results import CLIENT_GENERATOR, CPU_PER_LINE, Figure
+from benchmarks.work.work import ClientWork
+
+_SIZE = 60  # bytes of a text
+_WORDS = b"and so it goes on for quite a while until everyone who reads it is tired of it "
+# Not one character of it can stand in the same place of an earlier line, so that it is drawn in one piece.
+_LAST = b"THELASTOFALLLINES"
+_QUIET = 0.5  # seconds after which a client is thought to be done
+
+
+class ClientLog(ClientWork):
+    name = "client-log"
+    title = "a terminal client, 120x40, that gets messages of 60 bytes as fast as it takes them, by number"
+    figures = (
+        CPU_PER_LINE,
+        Figure("memory", "memory afterwards", "MB", 1e-6),
+        Figure("wall", "time until the last is shown", "s"),
+        Figure("drawn", "sent to the terminal", "MB", 1e-6),
+        Figure("client_cpu", "client CPU", "s"),
+        CLIENT_GENERATOR,
+    )
+
+    def cases(self, plan: Plan) -> Sequence[str]:
+        return ["500"] if plan.quick else ["50000"]
+
+    def measure(self, peer: Client, case: str, plan: Plan) -> dict[str, float]:
+        lines = int(case)
+        with peer.running() as stage:
+            stage.wait_for_text(peer.first_words(stage.port))
+            peer.enter(stage)
+            stage.settle(_QUIET)
+            flood = stage.host.encode(_messages(lines))
+            drawn = stage.drawn
+            meter = Meter(stage.process)
+            stage.say(flood)
+            stage.wait_for_text(_LAST)
+            wall = meter.elapsed()
+            stage.settle(_QUIET)
+            used = meter.used()
+            return {
+                "cpu_per_line": used / lines,
+                "memory": stage.process.memory(),
+                "wall": wall,
+                "drawn": stage.drawn - drawn,
+                "client_cpu": used,
+                "generator": meter.own_used() / used,
+            }
+
+
+def _messages(count: int) -> Iterator[Message]:
+    for number in range(count):
+        words = b"%05d %s" % (number, _WORDS[number % 20 :]) if number < count - 1 else _LAST
+        yield Message(SPEAKERS[number * 5 % len(SPEAKERS)], words[:_SIZE].ljust(_SIZE, b"."))
