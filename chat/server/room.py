@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from chat.protocol.descriptor import MessageType
 from chat.protocol.filenames import clean_filename
 from chat.protocol.frames import Frame
-from chat.protocol.headers import ClientHeader, ServerHeader, encode_server_header
+from chat.protocol.headers import (
+    ClientHeader,
+    ServerHeader,
+    encode_json,
+    encode_server_header,
+)
 from chat.protocol.names import UserName, name_key
 from chat.protocol.notices import SERVER_NAME, LeaveReason, Notice
 
@@ -53,15 +58,17 @@ class Room:
         timestamp: Callable[[], str],
     ) -> None:
         self.members: dict[str, Member] = {}
+        # As each newcomer is told them: in JSON, since to write them anew for each is most of what many logins cost.
+        self._names: dict[str, bytes] = {}
         self._delivery = delivery
         self._shelf = shelf
         self._timestamp = timestamp
         self._serial = 0
 
-    def join(self, member: Member, welcome: Callable[[list[str]], bytes] | None = None) -> None:
+    def join(self, member: Member, welcome: Callable[[bytes], bytes] | None = None) -> None:
         """Let ``member`` in: his login is answered and his coming announced, to him first of all.
 
-        ``welcome`` makes the content of his own announcement from the names of all who are here.
+        ``welcome`` makes the content of his own announcement from ``names_json``.
         Raises NameTakenError.
         """
         if member.name.key in self.members:
@@ -69,11 +76,12 @@ class Room:
         self._serial += 1
         member.serial = self._serial
         self.members[member.name.key] = member
+        self._names[member.name.key] = encode_json(member.name.display)
         header = self._header(member.name.display)
         announcement = Frame(MessageType.LOGIN, header)
         own = announcement
         if welcome is not None:
-            own = Frame(MessageType.LOGIN, header, welcome(self.names()))
+            own = Frame(MessageType.LOGIN, header, welcome(self.names_json()))
         # Everyone else's comes from the post, which the newcomer joins behind.
         self._delivery.post(announcement)
         self._delivery.add(member.outbox, (Frame(MessageType.LOGIN), own))
@@ -99,9 +107,9 @@ class Room:
         """Whether he has come and not left; another of his name may have come since."""
         return self.members.get(member.name.key) is member
 
-    def names(self) -> list[str]:
-        """Who is here, in the order in which they came."""
-        return [member.name.display for member in self.members.values()]
+    def names_json(self) -> bytes:
+        """Who is here, in the order in which they came: an array."""
+        return b"[" + b",".join(self._names.values()) + b"]"
 
     def find(self, name: str) -> Member:
         """The member that ``name``, in any case, is the name of. Raises NoSuchUserError."""
@@ -167,7 +175,7 @@ class Room:
         return Frame(MessageType.UTF8, header, sentence.encode())
 
     def _dismiss(self, member: Member) -> None:
-        del self.members[member.name.key]
+        del self.members[member.name.key], self._names[member.name.key]
         self._delivery.remove(member.outbox)
 
     def _say_to_all(self, frame: Frame, content: bytes | SpooledFile, fields: ServerHeader) -> None:

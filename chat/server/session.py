@@ -194,18 +194,18 @@ class Session:
             raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
         self.say(self._intake, descriptor, header)
 
-    def _welcome(self, names: list[str]) -> bytes:
+    def _welcome(self, names_json: bytes) -> bytes:
         settings = self._services.settings
         limits = {"max_text": settings.max_text, "max_file": settings.max_file}
-        return encode_json(
+        rest = encode_json(
             {
-                "users": names,
                 "server": SOFTWARE,
                 "session": self.token,
                 "limits": {**limits, "inline": self.inline},
                 "motd": settings.motd,
             }
         )
+        return b'{"users":' + names_json + b"," + rest[1:]
 
     def _end(self, reason: LeaveReason) -> None:
         """He can't be served any longer: remember the first reason why."""
