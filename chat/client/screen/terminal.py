@@ -116,7 +116,10 @@ class Terminal:
                 return keys
 
     def draw(self, screen: Screen) -> None:
-        """Make the terminal show it; what it shows already is not sent. Raises TerminalGone."""
+        """Make the terminal show it; what it shows already is not sent.
+
+        Curses does not tell whether anybody is there to see it: ``read`` does.
+        """
         wait_write(STDOUT)
         window = self._shown
         self._fit(window, screen)

@@ -1,0 +1,143 @@
+"""A program of Python's on a terminal of its own, seen as whoever sits there sees it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+import pyte
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+PATIENCE = 20.0  # seconds after which something that should happen is taken not to
+
+# What xterm calls private modes: bracketed paste, focus, mouse, its coordinates, and the alternate screen.
+SCREEN_MODES = frozenset({2004, 1004, 1000, 1006, 1049})
+
+
+class Onlooker:
+    """Runs ``script``; ``with`` sees to it that it is gone afterwards. ``output`` is all that it has written."""
+
+    def __init__(
+        self,
+        script: str,
+        *,
+        columns: int = 40,
+        rows: int = 6,
+        environment: Mapping[str, str] | None = None,
+        command: tuple[str, ...] = (sys.executable, "-c"),
+    ) -> None:
+        self.columns, self.rows = columns, rows
+        self.output = b""
+        self.master: int | None
+        self.master, far = pty.openpty()
+        self._set_size(far)
+        self.settings_before = termios.tcgetattr(far)
+        usual = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        self.process = subprocess.Popen(
+            [*command, script],
+            cwd=CHECKOUT,
+            env={**usual, "TERM": "xterm-256color", "TZ": "UTC", **(environment or {})},
+            stdin=far,
+            stdout=far,
+            stderr=far,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(far)
+
+    def __enter__(self) -> Onlooker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # It leads a session of its own, with all that it has started.
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.master is not None:
+            self.hang_up()
+
+    def type(self, keys: bytes) -> None:
+        assert self.master is not None
+        os.write(self.master, keys)
+
+    def resize(self, columns: int, rows: int) -> None:
+        assert self.master is not None
+        self.columns, self.rows = columns, rows
+        self._set_size(self.master)
+
+    def hang_up(self) -> None:
+        assert self.master is not None
+        os.close(self.master)
+        self.master = None
+
+    def wait_for(self, pattern: str) -> None:
+        """Until it is found on the screen."""
+        self.wait_until(lambda: re.search(pattern, self.text) is not None, pattern)
+
+    def wait_until(self, is_so: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not is_so():
+            left = deadline - time.monotonic()
+            assert left > 0, f"no {what} in {self.output!r}:\n{self.text}"
+            assert self._read_more(), f"ended without {what}: {self.output!r}\n{self.text}"
+
+    def wait(self) -> int:
+        """Its exit status, once all is read that it has written."""
+        while self._read_more():
+            pass
+        return self.process.wait(PATIENCE)
+
+    @property
+    def screen(self) -> pyte.Screen:
+        screen = pyte.Screen(self.columns, self.rows)
+        pyte.ByteStream(screen).feed(self.output)
+        return screen
+
+    @property
+    def text(self) -> str:
+        """What is on the screen, without the blanks at the ends."""
+        return "\n".join(row.rstrip() for row in self.screen.display).rstrip()
+
+    @property
+    def modes(self) -> set[int]:
+        """Those of ``SCREEN_MODES`` that are on."""
+        return {mode for mode in SCREEN_MODES if mode << 5 in self.screen.mode}
+
+    @property
+    def settings(self) -> list[object]:
+        """Of the terminal's line: whether it echoes, and so on."""
+        assert self.master is not None
+        return list(termios.tcgetattr(self.master))
+
+    def _set_size(self, descriptor: int) -> None:
+        size = struct.pack("HHHH", self.rows, self.columns, 0, 0)
+        fcntl.ioctl(descriptor, termios.TIOCSWINSZ, size)
+
+    def _read_more(self) -> bool:
+        """False once nobody has the terminal open any more."""
+        assert self.master is not None
+        ready, _, _ = select.select([self.master], [], [], PATIENCE)
+        assert ready, f"silent after {self.output!r}:\n{self.text}"
+        try:
+            data = os.read(self.master, 65536)
+        except OSError:
+            return False
+        self.output += data
+        return bool(data)
