@@ -44,6 +44,8 @@ FRAME = 1 / 30  # seconds
 TICK = 0.25
 # Seconds that somebody who leaves waits for his last words to be said.
 LAST_WORDS = 2.0
+# And for an orderly end of the connection.
+FAREWELL = 1.0
 NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
 
 
@@ -87,26 +89,33 @@ class App:
             gevent.get_hub().exception_stream = (
                 None  # a fault is told in one line, once the screen is gone
             )
-        greenlets: list[gevent.Greenlet[..., Any]] = []
         problem: str | None
         try:
             with self._terminal:
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    gevent.signal_handler(number, self._end)
-                tasks = (self._paint, self._read_keys, self._tick, self._do_asked, self._live)
-                greenlets += (self.spawn(task) for task in tasks)
-                problem = self._ending.get()
+                problem = self._run_on_screen()
         except TerminalUnusable as unusable:
             problem = f"{unusable}; --plain needs none"
-        gevent.killall(greenlets)
-        connection = self._conversation.connection
-        if connection is not None:
-            connection.close(timeout=1.0)
         self._close_log()
         if problem is not None:
             report(PROGRAM, problem)
             return EXIT_FAILED
         return EXIT_OK if self._was_inside else EXIT_FAILED
+
+    def _run_on_screen(self) -> str | None:
+        """Until the end; returns what went wrong, if anything did."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            gevent.signal_handler(number, self._end)
+        tasks = (self._paint, self._read_keys, self._tick, self._do_asked)
+        greenlets = [self.spawn(task) for task in tasks]
+        life = self.spawn(self._live)
+        problem = self._ending.get()
+        gevent.killall(greenlets)
+        # While the keeper still has it: it forgets the connection as it goes.
+        connection = self._conversation.connection
+        if connection is not None:
+            connection.close(timeout=FAREWELL)
+        life.kill()
+        return problem
 
     # For the controller.
 

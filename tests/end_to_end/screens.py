@@ -1,0 +1,302 @@
+"""The full-screen client on a real terminal, and what a person would see there.
+
+Two terminals: one in this process (pyte on a pseudo-terminal), and tmux, which knows emoji and right-to-left text.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import shlex
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import pyte
+import pytest
+
+from tests.end_to_end.client_process import CLIENT, ENVIRONMENT, PATIENCE
+
+needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+# What an xterm sends.
+KEYS = {
+    "<enter>": "\r",
+    "<tab>": "\t",
+    "<shift-tab>": "\x1b[Z",
+    "<esc>": "\x1b",
+    "<backspace>": "\x7f",
+    "<delete>": "\x1b[3~",
+    "<home>": "\x1b[H",
+    "<end>": "\x1b[F",
+    "<up>": "\x1b[A",
+    "<down>": "\x1b[B",
+    "<right>": "\x1b[C",
+    "<left>": "\x1b[D",
+    "<pageup>": "\x1b[5~",
+    "<pagedown>": "\x1b[6~",
+    "<wheel-up>": "\x1b[<64;1;1M",
+    "<wheel-down>": "\x1b[<65;1;1M",
+    "<focus-in>": "\x1b[I",
+    "<focus-out>": "\x1b[O",
+    "<f1>": "\x1bOP",
+    "<alt-enter>": "\x1b\r",
+    "<alt-backspace>": "\x1b\x7f",
+    "<shift-enter>": "\x1b[27;2;13~",
+    **{
+        f"<{modifier}-{name}>": f"\x1b[1;{code}{letter}"
+        for modifier, code in (("shift", 2), ("alt", 3), ("ctrl", 5))
+        for name, letter in zip(
+            ("up", "down", "right", "left", "home", "end"), "ABCDHF", strict=True
+        )
+    },
+    "<ctrl-delete>": "\x1b[3;5~",
+}
+
+
+def sent_by(key: str) -> str:
+    """What a terminal sends for a key by its name."""
+    if key in KEYS:
+        return KEYS[key]
+    if len(key) == 1:
+        return key
+    if match := re.fullmatch(r"<ctrl-(.)>", key):
+        return chr(ord(match[1].upper()) & 0x1F)
+    match = re.fullmatch(r"<alt-(.)>", key)
+    assert match, f"no xterm sends {key}"
+    return f"\x1b{match[1]}"
+
+
+class Screen:
+    """What both terminals have in common."""
+
+    def rows(self) -> list[str]:
+        """Without blanks at the ends."""
+        raise NotImplementedError
+
+    def send(self, data: str) -> None:
+        raise NotImplementedError
+
+    def press(self, *keys: str) -> None:
+        """By their names; everything else is typed as it stands."""
+        for key in keys:
+            self.send(sent_by(key) if key.startswith("<") and key.endswith(">") else key)
+
+    def command(self, line: str) -> None:
+        self.press(line, "<enter>")
+
+    def wait_for(self, *patterns: str) -> list[str]:
+        """Until all are on the screen, each in some row; the rows."""
+        return self.wait_until(
+            lambda rows: all(any(re.search(p, row) for row in rows) for p in patterns),
+            f"not {patterns}",
+        )
+
+    def wait_until(
+        self, condition: Callable[[list[str]], object], complaint: str = "never"
+    ) -> list[str]:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            rows = self.rows()
+            if condition(rows):
+                return rows
+            assert time.monotonic() < deadline, "\n".join([complaint, *rows])
+            self.pause()
+
+    def pause(self) -> None:
+        """Until something may have changed."""
+        time.sleep(0.01)  # there is no event to wait for: nobody tells what another process draws
+
+    @property
+    def draft(self) -> str:
+        return self.rows()[-1]
+
+
+class PyteScreen(Screen):
+    """``with`` sees to it that the process is gone afterwards."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        directory: Path,
+        *,
+        columns: int = 80,
+        rows: int = 24,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.raw = b""
+        self._is_gone = False
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+        self._lock = threading.Lock()
+        self.near, far = pty.openpty()
+        self._set_size(columns, rows)
+        self.process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env={**ENVIRONMENT, "TERM": "xterm-256color", **(environment or {})},
+            stdin=far,
+            stdout=far,
+            stderr=far,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+        self.far = far
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> PyteScreen:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """The terminal is closed."""
+        if self.far >= 0:
+            os.close(self.far)
+            self.far = -1
+            self._thread.join(PATIENCE)
+            os.close(self.near)
+
+    def pull_away(self) -> None:
+        """The terminal is closed while the client runs on it."""
+        self._is_gone = True
+        self._thread.join(PATIENCE)  # while it reads, the terminal is open
+        os.close(self.far)
+        os.close(self.near)
+        self.far = -1
+
+    def rows(self) -> list[str]:
+        with self._lock:
+            return [row.rstrip() for row in self._screen.display]
+
+    def send(self, data: str) -> None:
+        os.write(self.near, data.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        with self._lock:
+            self._screen.resize(rows, columns)
+        self._set_size(columns, rows)
+
+    def wait(self) -> int:
+        """The exit status, with all that was said before it."""
+        status = self.process.wait(PATIENCE)
+        deadline = time.monotonic() + 1
+        seen = -1
+        while seen != len(self.raw) and time.monotonic() < deadline:
+            seen = len(self.raw)
+            time.sleep(0.05)
+        return status
+
+    def modes(self) -> list[int | list[bytes]]:
+        """Of the line discipline."""
+        return termios.tcgetattr(self.far)
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self.near, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def _read(self) -> None:
+        while not self._is_gone:
+            if not select.select([self.near], [], [], 0.1)[0]:
+                continue
+            try:
+                data = os.read(self.near, 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            with self._lock:
+                self.raw += data
+                self._stream.feed(data)
+
+
+class TmuxScreen(Screen):
+    """In a tmux of its own."""
+
+    def __init__(
+        self, command: Sequence[str], directory: Path, *, columns: int = 80, rows: int = 24
+    ) -> None:
+        self._socket = directory / f"tmux-{time.monotonic_ns()}"
+        words = shlex.join(
+            ["env", *(f"{k}={ENVIRONMENT[k]}" for k in ("TZ", "PYTHONPATH")), *command]
+        )
+        size = ("-x", str(columns), "-y", str(rows))
+        self._tmux("-f", "/dev/null", "new-session", "-d", *size, "-c", str(directory), words)
+
+    def __enter__(self) -> TmuxScreen:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        subprocess.run(
+            ["tmux", "-S", str(self._socket), "kill-server"], capture_output=True, check=False
+        )
+
+    def rows(self) -> list[str]:
+        return [row.rstrip() for row in self._tmux("capture-pane", "-p").split("\n")[:-1]]
+
+    def send(self, data: str) -> None:
+        self._tmux("send-keys", "-H", *(f"{byte:x}" for byte in data.encode()))
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def _tmux(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-u", "-S", str(self._socket), *arguments],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+        return done.stdout.decode()
+
+
+def client(address: str, name: str | None, *options: str) -> list[str]:
+    """The command of a client for the screen."""
+    names = [] if name is None else [f"--username={name}"]
+    return [*CLIENT, f"--address={address}", *names, *options]
+
+
+def broken_client(address: str, name: str, where: str) -> list[str]:
+    """One in which the function ``where`` (module:class.function) raises, as a fault of its own would."""
+    script = (
+        "import sys, importlib, functools\n"
+        f"module, _, path = {where!r}.partition(':')\n"
+        "*parents, last = path.split('.')\n"
+        "owner = functools.reduce(getattr, parents, importlib.import_module(module))\n"
+        "def broken(*arguments, **named): raise ZeroDivisionError('made by a test')\n"
+        "setattr(owner, last, broken)\n"
+        "from chat.client.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    return [sys.executable, "-c", script, f"--address={address}", f"--username={name}"]
+
+
+def _take_terminal() -> None:
+    """In the child: its input is the terminal that Ctrl-C and a hang-up come from."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
