@@ -7,9 +7,10 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.plan import BenchmarkError
 
@@ -18,6 +19,9 @@ _START_TIMEOUT = 10.0
 _CPUCLOCK_SCHED = (
     2  # linux/posix-timers.h: the exact run time, where /proc/PID/stat has ticks of 10 ms
 )
+
+
+N = TypeVar("N", int, float)
 
 
 class ProcessTree:
@@ -35,15 +39,15 @@ class ProcessTree:
 
     def cpu(self) -> float:
         """Seconds of CPU time so far, user and system."""
-        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in self._processes())
+        return self._sum(lambda pid: time.clock_gettime(_cpu_clock(pid)))
 
     def memory(self) -> int:
         """Resident bytes."""
-        return sum(_status(pid, "VmRSS") for pid in self._processes())
+        return self._sum(lambda pid: _status(pid, "VmRSS"))
 
     def peak_memory(self) -> int:
         """The most resident bytes since ``forget_peak``."""
-        return sum(_status(pid, "VmHWM") for pid in self._processes())
+        return self._sum(lambda pid: _status(pid, "VmHWM"))
 
     def forget_peak(self) -> None:
         """Count the peak from now on (proc(5), clear_refs)."""
@@ -55,13 +59,26 @@ class ProcessTree:
         self._process.kill()
         self._process.wait()
 
+    def _sum(self, measure: Callable[[int], N]) -> N:
+        """Of the process and all its descendants; one of these that ends meanwhile counts for nothing."""
+        total = measure(self.pid)
+        for pid in self._descendants():
+            with suppress(OSError):
+                total += measure(pid)
+        return total
+
     def _processes(self) -> Iterator[int]:
+        yield self.pid
+        yield from self._descendants()
+
+    def _descendants(self) -> Iterator[int]:
         waiting = [self.pid]
         while waiting:
             pid = waiting.pop()
-            yield pid
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-            waiting += [int(child) for child in children.split()]
+            with suppress(OSError):  # it has ended
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                waiting += map(int, children)
+                yield from map(int, children)
 
 
 class ServerProcess(ProcessTree):
@@ -145,8 +162,7 @@ def _cpu_clock(pid: int) -> int:
 
 
 def _status(pid: int, field: str) -> int:
-    """Bytes, from a field of /proc/PID/status in kB."""
+    """Bytes, from a field of /proc/PID/status in kB; one that has ended, unnoticed by its parent, has none."""
     text = Path(f"/proc/{pid}/status").read_text()
     match = re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE)
-    assert match is not None, f"/proc/{pid}/status has no {field}"
-    return int(match[1]) * 1024
+    return int(match[1]) * 1024 if match is not None else 0
