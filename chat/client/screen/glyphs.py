@@ -1,7 +1,8 @@
 """Characters as the system's C library knows them, for that is whose widths curses goes by.
 
-The layout goes by the newest Unicode tables, an older library by its own. Where they differ a cell would be left over
-or missing, and the whole row be out of place; so such a character is shown as something of the width it was given.
+The layout goes by the newest Unicode tables, and a little to the safe side; an older library goes by its own. What it
+takes for wider than the layout did would not fit, and what it does not know it would not write at all: both are shown
+as something else, in the cells that they were given.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class Glyphs:
         self._table = _Table(width_of)
 
     def shown(self, text: str) -> str:
-        """``text``, in the same cells on every system."""
+        """``text``, in no more cells on any system than it was laid out for."""
         return text if text.isascii() else text.translate(self._table)
 
 
@@ -36,13 +37,13 @@ class _Table(dict[int, "int | str"]):
             self._width_of = _system_width()
         wanted = cells(chr(code))
         width = self._width_of(code)
-        if width == wanted:
+        if 0 <= width <= wanted:
             shown: int | str = code
-        elif width < 0 and wanted == 0:
+        elif wanted == 0:
             shown = ""
         else:
-            shown = (UNKNOWN if self._width_of(ord(UNKNOWN)) == 1 else "?") + " " * (wanted - 1)
-            shown = shown if wanted else ""
+            mark = UNKNOWN if self._width_of(ord(UNKNOWN)) == 1 else "?"
+            shown = mark + " " * (wanted - 1)
         self[code] = shown
         return shown
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.screen.cells import cells
 from chat.client.screen.glyphs import UNKNOWN, Glyphs
 
 
@@ -16,9 +15,16 @@ def test_what_both_agree_on_stays() -> None:
     assert glyphs.shown("é日") == "é日"
 
 
-def test_what_the_library_takes_for_narrower_keeps_its_cells() -> None:
-    glyphs = Glyphs(lambda code: 1)
-    assert glyphs.shown("a日b") == f"a{UNKNOWN} b"
+def test_what_the_library_takes_for_narrower_fits_as_it_is() -> None:
+    assert Glyphs(lambda code: 1).shown("🇩🇪日") == "🇩🇪日"
+
+
+def test_what_it_takes_for_wider_would_not_fit() -> None:
+    assert Glyphs(lambda code: 2 if code == ord("é") else 1).shown("aéb") == f"a{UNKNOWN}b"
+
+
+def test_what_it_does_not_know_keeps_its_cells() -> None:
+    assert Glyphs(lambda code: -1 if code == ord("日") else 1).shown("日b") == f"{UNKNOWN} b"
 
 
 def test_where_not_even_that_can_be_shown() -> None:
@@ -35,5 +41,5 @@ def test_a_mark_that_it_does_not_know_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("text", ["мир", "日本語", "e\u0301", "👩🏽‍🚀 🇩🇪", "שלום", "─│▀…"])
-def test_by_the_library_of_this_system_no_text_changes_its_cells(text: str) -> None:
-    assert cells(Glyphs().shown(text)) == cells(text)
+def test_by_the_library_of_this_system_all_of_it_is_shown(text: str) -> None:
+    assert Glyphs().shown(text) == text
