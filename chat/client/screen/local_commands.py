@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,6 +102,8 @@ class LocalCommands:
             log.write_new()
         except OSError as problem:
             self._log = None
+            with suppress(OSError):  # it is full, and has just said so
+                log.close()
             self._remark(f"The log is not written any more: {explain(problem)}", ERROR)
 
     def close_log(self) -> None:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from chat.client.screen.faults import describe, write_report
+from chat.client.screen.log_file import default_path
 
 
 def fault() -> BaseException:
@@ -19,6 +22,16 @@ def test_a_report_tells_where_it_happened(tmp_path: Path) -> None:
     assert "Traceback" in text
     assert "KeyError: 'missing'" in text
     assert "Python 3." in text
+
+
+def test_it_is_among_the_logs_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    written = write_report(fault())
+    assert written is not None
+    assert written.parent == default_path("any:1").parent
+    assert tmp_path in written.parents
+    assert written.stat().st_mode & 0o077 == 0  # it may quote what was said
 
 
 def test_each_has_a_file_of_its_own(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ with Terminal() as terminal:
 
 def onlooker(script: str, **environment: str) -> Onlooker:
     return Onlooker(BEGIN + script, environment=environment)
+
+
+def shows(seen: Onlooker, text: str) -> bool:
+    return seen.text == text
 
 
 def colours_of(cell: Char) -> tuple[str, str]:
@@ -109,8 +114,8 @@ with Terminal() as terminal:
             assert seen.settings == seen.settings_before
             seen.output = b""
             seen.type(b"\n")
+            seen.wait_until(lambda: seen.modes == SCREEN_MODES, "modes of a screen")
             seen.wait_for("inside")
-            assert seen.modes == SCREEN_MODES
             assert seen.settings != seen.settings_before
             seen.type(b"q")
             seen.wait_for("left 0")
@@ -176,10 +181,11 @@ class TestDrawing:
         script = """
 with Terminal() as terminal:
     terminal.draw(screen(*(str(number) * 40 for number in range(6))))
+    terminal.bell()
     terminal.read()
 """
         with onlooker(script) as seen:
-            seen.wait_for("5{40}")
+            seen.wait_until(lambda: b"\a" in seen.output, "bell")
             assert seen.text.splitlines() == [str(number) * 40 for number in range(6)]
             assert (seen.screen.cursor.y, seen.screen.cursor.x) == (0, 0)
 
@@ -188,10 +194,11 @@ with Terminal() as terminal:
 with Terminal() as terminal:
     terminal.draw(screen("one", "two")._replace(cursor=Cursor(1, 3)))
     terminal.draw(screen("one", "two")._replace(cursor=None))
+    terminal.bell()
     terminal.read()
 """
         with onlooker(script) as seen:
-            seen.wait_for("two")
+            seen.wait_until(lambda: b"\a" in seen.output, "bell")
             assert (seen.screen.cursor.y, seen.screen.cursor.x) == (1, 3)
 
     def test_only_what_has_changed_is_sent(self) -> None:
@@ -245,8 +252,8 @@ with Terminal() as terminal:
             seen.wait_for("40x6")
             for columns, rows in ((20, 10), (60, 3), (5, 1)):
                 seen.resize(columns, rows)
-                seen.wait_for(rf"\A{columns}x{rows}$")
-                assert seen.text == f"{columns}x{rows}"
+                text = f"{columns}x{rows}"
+                seen.wait_until(partial(shows, seen, text), text)
 
     def test_a_screen_for_another_size_does_no_harm(self) -> None:
         """The terminal may shrink between the layout and the drawing."""
@@ -257,8 +264,7 @@ with Terminal() as terminal:
     terminal.read()
 """
         with onlooker(script) as seen:
-            seen.wait_for("lives")
-            assert seen.text == "it\nlives"
+            seen.wait_until(lambda: seen.text == "it\nlives", "second screen alone")
 
 
 class TestColours:

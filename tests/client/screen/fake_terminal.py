@@ -1,0 +1,75 @@
+"""A terminal that a test types at and reads, for the program that draws on it."""
+
+from __future__ import annotations
+
+import gevent
+from gevent.event import Event
+from gevent.queue import Queue
+
+from chat.client.screen.decoder import Input
+from chat.client.screen.keys import split_keys
+from chat.client.screen.layout import Screen, Size
+from chat.client.screen.spans import text_of
+from chat.client.screen.terminal import TerminalGone, TerminalUnusable
+
+PATIENCE = 20.0  # seconds after which something that should happen is taken not to
+
+
+class FakeTerminal:
+    """``done`` tells what was asked of it, beside drawing."""
+
+    def __init__(self) -> None:
+        self.colours = 256
+        self.resized = Event()
+        self.size = Size(60, 10)
+        self.rows: list[str] = []
+        self.done: list[str | bytes] = []
+        self.is_on = False
+        self.unusable: TerminalUnusable | None = None
+        self._drawn = Event()
+        self._typed: Queue[list[Input] | TerminalGone] = Queue()
+
+    # What a test does
+
+    def type(self, keys: str) -> None:
+        self._typed.put([*split_keys(keys)])
+
+    def hang_up(self) -> None:
+        self._typed.put(TerminalGone("it was closed"))
+
+    def wait_for(self, text: str) -> None:
+        with gevent.Timeout(PATIENCE, AssertionError(f"no {text!r} in {self.rows}")):
+            while not any(text in row for row in self.rows):
+                self._drawn.clear()
+                self._drawn.wait()
+
+    # What a terminal does
+
+    def __enter__(self) -> FakeTerminal:
+        if self.unusable is not None:
+            raise self.unusable
+        self.is_on = True
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.is_on = False
+
+    def read(self) -> list[Input]:
+        typed = self._typed.get()
+        if isinstance(typed, TerminalGone):
+            raise typed
+        return typed
+
+    def draw(self, screen: Screen) -> None:
+        self.rows = [text_of(row).rstrip() for row in screen.rows]
+        self._drawn.set()
+
+    def write(self, sequence: bytes) -> None:
+        self.done.append(sequence)
+        self._drawn.set()
+
+    def suspend(self) -> None:
+        self.done.append("suspend")
+
+    def redraw(self) -> None:
+        self.done.append("redraw")

@@ -1,0 +1,353 @@
+"""The program of the screen over a connection and a terminal that are not there.
+
+On real ones it runs in the end-to-end tests.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from chat.client.errors import ConnectError, LoginRefused
+from chat.client.events import Text, Welcome
+from chat.client.receipts import Fate
+from chat.client.screen import app as module
+from chat.client.screen.app import App
+from chat.client.screen.decoder import Input
+from chat.client.screen.layout import Size
+from chat.client.screen.log_file import LogFile
+from chat.client.screen.terminal import TerminalGone, TerminalUnusable
+from chat.client.settings import Mode, Settings
+from chat.protocol.notices import Refusal
+from tests.client.fake_connection import NINE, FakeConnection
+from tests.client.screen.fake_terminal import PATIENCE, FakeTerminal
+
+SETTINGS = Settings(username="bob", mode=Mode.SCREEN)
+TAKEN = LoginRefused(Refusal.USERNAME_EXISTS.value, "The name is taken.")
+
+
+class Run:
+    """An app at work. ``outcomes`` are what comes of its tries to connect, under the names in ``names``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.terminal = FakeTerminal()
+        self.connection = FakeConnection()
+        self.outcomes: list[Exception | FakeConnection] = [self.connection]
+        self.names: list[str] = []
+        self.signals: dict[int, Callable[[], object]] = {}
+        self.app: App
+        self._running: gevent.Greenlet[..., int] | None = None
+        monkeypatch.setattr(module, "Terminal", lambda: self.terminal)
+        monkeypatch.setattr(module, "connect", self._connect)
+        monkeypatch.setattr(gevent, "signal_handler", self.signals.__setitem__)
+        monkeypatch.setattr(gevent.get_hub(), "exception_stream", None)
+        monkeypatch.setattr(module, "FRAME", 0.0)
+
+    def start(self, settings: Settings = SETTINGS) -> Run:
+        self.app = App(settings)
+        self._running = gevent.spawn(self.app.run)
+        return self
+
+    def enter(self, settings: Settings = SETTINGS) -> Run:
+        """Into the room."""
+        self.start(settings)
+        self.connection.receive(Welcome("bob", NINE, ("alice", "bob")))
+        self.terminal.wait_for("you are in the room as bob, with alice")
+        return self
+
+    def wait(self) -> int:
+        """The exit status."""
+        assert self._running is not None
+        status: int = self._running.get(timeout=PATIENCE)
+        assert not self.terminal.is_on
+        return status
+
+    def kill(self) -> None:
+        if self._running is not None:
+            self._running.kill()
+
+    def _connect(self, address: str, username: str, **settings: Any) -> FakeConnection:
+        self.names.append(username)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        outcome.username = username
+        return outcome
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    run = Run(monkeypatch)
+    yield run
+    run.kill()
+
+
+def problem(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line at the end."""
+    said = capsys.readouterr().err
+    assert said.startswith("chat-client: ")
+    assert said.count("\n") == 1
+    return said.removeprefix("chat-client: ").rstrip()
+
+
+def nothing_said(capsys: pytest.CaptureFixture[str]) -> bool:
+    return capsys.readouterr() == ("", "")
+
+
+class TestEntering:
+    def test_a_first_connection_that_fails_ends_it(
+        self, run: Run, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run.outcomes = [ConnectError("Can't connect to 127.0.0.1:8080: Connection refused.")]
+        assert run.start().wait() == 1
+        assert problem(capsys) == "Can't connect to 127.0.0.1:8080: Connection refused."
+
+    def test_a_name_that_is_taken_can_be_mended(self, run: Run) -> None:
+        run.outcomes = [TAKEN, TAKEN, run.connection]
+        run.start()
+        run.terminal.wait_for("The name is taken.")
+        run.terminal.wait_for("another name: bob")
+        run.terminal.type("by<enter>")
+        run.terminal.wait_for("another name: bobby")
+        run.terminal.type("<backspace><enter>")
+        run.connection.receive(Welcome("bobb", NINE))
+        run.terminal.wait_for("you are in the room as bobb")
+        assert run.names == ["bob", "bobby", "bobb"]
+
+    def test_a_refusal_for_another_reason_ends_it(
+        self, run: Run, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run.outcomes = [LoginRefused(Refusal.SERVER_FULL.value, "The room is full.")]
+        assert run.start().wait() == 1
+        assert problem(capsys) == "The room is full."
+
+    def test_who_has_no_name_is_asked_for_one(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LOGNAME", "robert")
+        run.start(replace(SETTINGS, username=None))
+        run.terminal.wait_for("your name: robert")
+        run.terminal.type("<enter>")
+        run.connection.receive(Welcome("robert", NINE))
+        run.terminal.wait_for("you are in the room as robert")
+
+    def test_a_login_without_a_name_offers_none(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def nobody() -> str:
+            raise KeyError("getpwuid(): uid not found: 4711")
+
+        monkeypatch.setattr("getpass.getuser", nobody)
+        run.start(replace(SETTINGS, username=None))
+        run.terminal.wait_for("your name:")
+        assert run.terminal.rows[-1] == "your name:"
+
+    def test_who_gives_no_name_leaves(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+        run.start(replace(SETTINGS, username=None))
+        run.terminal.wait_for("your name:")
+        run.terminal.type("<ctrl-u><ctrl-d>")
+        assert run.wait() == 1
+        assert run.names == []
+        assert nothing_said(capsys)
+
+    def test_a_terminal_that_cannot_be_used(
+        self, run: Run, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run.terminal.unusable = TerminalUnusable("the terminal can't be used: it is a teapot")
+        assert run.start().wait() == 1
+        assert problem(capsys) == ("the terminal can't be used: it is a teapot; --plain needs none")
+        assert run.names == []
+
+
+class TestInside:
+    def test_what_is_typed_is_said(self, run: Run) -> None:
+        run.enter().terminal.type("hello<enter>")
+        run.terminal.wait_for("[bob]: hello …")
+        assert [receipt.text for receipt in run.connection.sent] == ["hello"]
+        run.connection.receive(Text("bob", NINE, "hello", own=True))
+        run.connection.answer()
+        run.connection.receive(Text("alice", NINE, "hi there"))
+        run.terminal.wait_for("[alice]: hi there")
+        assert sum("[bob]: hello" in row for row in run.terminal.rows) == 1
+
+    def test_a_long_text_goes_in_pieces_as_the_server_wants_them(self, run: Run) -> None:
+        run.enter().terminal.type("x" * 150 + "<enter>")
+        run.terminal.wait_for("x …")
+        run.connection.answer()
+        run.connection.receive(Text("alice", NINE, "that was long"))
+        run.terminal.wait_for("that was long")
+        assert [len(receipt.text or "") for receipt in run.connection.sent] == [100, 50]
+
+    def test_what_is_refused_comes_back(self, run: Run) -> None:
+        run.enter().terminal.type("/msg nobody psst<enter>")
+        run.terminal.wait_for("psst …")
+        run.connection.answer(Fate.REFUSED, "unknown-user", "There is no nobody.")
+        run.connection.receive(Text("alice", NINE, "so?"))
+        run.terminal.wait_for("not sent: There is no nobody.")
+        run.terminal.wait_for("/msg nobody psst")
+
+    def test_a_reply(self, run: Run) -> None:
+        run.enter().terminal.type("/reply hm<enter>")
+        run.terminal.wait_for("Nobody has written to you alone yet.")
+        run.connection.receive(Text("alice", NINE, "psst", to="bob"))
+        run.terminal.wait_for("psst")
+        run.terminal.type("<enter>")
+        run.terminal.wait_for("hm …")
+        assert [(r.text, r.to) for r in run.connection.sent] == [("hm", "alice")]
+
+    def test_the_bell(self, run: Run) -> None:
+        run.enter()
+        run.connection.receive(Text("alice", NINE, "bob!"))
+        with gevent.Timeout(PATIENCE, AssertionError("silence")):
+            while b"\a" not in run.terminal.done:
+                gevent.sleep(0)
+        run.connection.receive(Text("alice", NINE, "well?"))
+        run.terminal.wait_for("well?")
+        assert run.terminal.done == [b"\a"]
+
+    def test_who_is_ignored_is_not_heard(self, run: Run) -> None:
+        run.enter(replace(SETTINGS, ignore=("Eve",)))
+        run.connection.receive(Text("eve", NINE, "buy!"))
+        run.connection.receive(Text("alice", NINE, "hello"))
+        run.terminal.wait_for("hello")
+        assert not any("buy!" in row for row in run.terminal.rows)
+
+    def test_the_column_of_names(self, run: Run) -> None:
+        run.enter(replace(SETTINGS, names=True)).terminal.wait_for("│ alice")
+
+    def test_the_screen_follows_its_size(self, run: Run) -> None:
+        run.enter()
+        run.terminal.size = Size(50, 5)
+        run.terminal.resized.set()
+        run.terminal.wait_for("you are in the room")
+        with gevent.Timeout(PATIENCE, AssertionError("not drawn anew")):
+            while len(run.terminal.rows) != 5:
+                gevent.sleep(0)
+
+    @pytest.mark.parametrize(("key", "done"), [("<ctrl-z>", "suspend"), ("<ctrl-l>", "redraw")])
+    def test_keys_of_the_terminal(self, run: Run, key: str, done: str) -> None:
+        run.enter().terminal.type(key + "drawn")
+        run.terminal.wait_for("drawn")
+        assert run.terminal.done == [done]
+
+    def test_an_attachment_that_is_not_there(self, run: Run) -> None:
+        run.enter().terminal.type("/open 7<enter>")
+        run.terminal.wait_for("There is no attachment number 7.")
+
+    def test_connecting_again_under_another_name(self, run: Run) -> None:
+        run.outcomes.append(FakeConnection())
+        second = run.outcomes[1]
+        assert isinstance(second, FakeConnection)
+        run.enter().terminal.type("a draft/<ctrl-u>/reconnect robert<enter>")
+        second.receive(Welcome("robert", NINE))
+        run.terminal.wait_for("back in the room as robert")
+        assert run.names == ["bob", "robert"]
+        assert run.connection.closed
+
+
+class TestTheLog:
+    def test_is_kept_from_the_beginning(self, run: Run, tmp_path: Path) -> None:
+        path = tmp_path / "room.log"
+        run.enter(replace(SETTINGS, log=True, log_file=path))
+        run.connection.receive(Text("alice", NINE, "hello"))
+        run.terminal.wait_for("hello")
+        run.terminal.type("<ctrl-d>")
+        assert run.wait() == 0
+        text = path.read_text(encoding="utf-8")
+        assert "you are in the room as bob" in text
+        assert text.endswith("[alice]: hello\n")
+
+    def test_that_cannot_be_kept_is_said(self, run: Run, tmp_path: Path) -> None:
+        path = tmp_path / "file" / "room.log"
+        path.parent.touch()
+        run.enter(replace(SETTINGS, log=True, log_file=path))
+        run.terminal.wait_for("can't be written")
+
+    def test_whose_end_cannot_be_written(
+        self,
+        run: Run,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        monkeypatch.setattr(module, "TICK", PATIENCE)
+        run.enter(replace(SETTINGS, log=True, log_file=tmp_path / "room.log"))
+        run.terminal.wait_for("the log goes to")
+
+        def fail(log: LogFile) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(LogFile, "write_new", fail)
+        run.terminal.type("<ctrl-d>")
+        assert run.wait() == 0
+        assert problem(capsys) == (
+            f"the end of the log could not be written: {os.strerror(errno.ENOSPC)}"
+        )
+
+
+class TestLeaving:
+    @pytest.mark.parametrize("keys", ["<ctrl-d>", "<ctrl-c><ctrl-c>", "/quit<enter>"])
+    def test_by_keys(self, run: Run, keys: str, capsys: pytest.CaptureFixture[str]) -> None:
+        run.enter().terminal.type(keys)
+        assert run.wait() == 0
+        assert run.connection.closed
+        assert nothing_said(capsys)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_by_a_signal(self, run: Run, number: signal.Signals) -> None:
+        run.enter().signals[number]()
+        assert run.wait() == 0
+        assert run.connection.closed
+
+    def test_nobody_sits_there_any_more(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+        run.enter().terminal.hang_up()
+        assert run.wait() == 0
+        assert nothing_said(capsys)
+
+    def test_that_nobody_sits_there_may_show_while_it_draws(self, run: Run) -> None:
+        def gone(sequence: bytes) -> None:
+            raise TerminalGone("it was closed")
+
+        run.enter().terminal.write = gone  # type: ignore[method-assign]
+        run.connection.receive(Text("alice", NINE, "bob!"))
+        assert run.wait() == 0
+
+    def test_last_words_are_waited_for(self, run: Run) -> None:
+        run.enter().terminal.type("good bye<enter><ctrl-d>")
+        run.terminal.wait_for("good bye …")
+        assert not run.connection.closed
+        run.connection.answer()
+        run.connection.receive(Text("bob", NINE, "good bye", own=True))
+        assert run.wait() == 0
+
+    def test_but_not_for_ever(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "LAST_WORDS", 0.01)
+        run.enter().terminal.type("good bye<enter><ctrl-d>")
+        assert run.wait() == 0
+
+
+def test_a_fault_is_one_line_that_names_its_report(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.enter()
+
+    def broken(key: Input) -> None:
+        raise ZeroDivisionError("made by a test")
+
+    monkeypatch.setattr(run.app._controller, "press", broken)
+    run.terminal.type("x")
+    assert run.wait() == 1
+    (written,) = (tmp_path / "state").rglob("fault-*.txt")
+    assert problem(capsys) == (
+        f"internal fault: ZeroDivisionError: made by a test; the details are in {written}"
+    )
+    assert "Traceback" in written.read_text(encoding="utf-8")
