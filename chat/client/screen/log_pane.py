@@ -168,7 +168,7 @@ class LogPane:
     def _wrap(self, entry: Entry) -> list[Row]:
         width = self._width
         # Never none, as long as there are two columns: what is indented can't look like an entry of its own.
-        indent = min(_INDENT, width // 8 + 1)
+        indent = min(_INDENT, width // 7 + 1)
         first, *further = entry_lines(entry, self._mentions, self._match)
         rows = wrap_row(first, width, indent)
         left_out = len(further) - MAX_LINES
