@@ -50,9 +50,10 @@ cover: ## measure what the unit tests reach; the core must be complete
 	$(PYTHON) -m coverage report
 	$(PYTHON) -m coverage report --include='$(COVERED)' --fail-under=100
 
-docs: ## make the man pages from what --help says
+docs: ## make the man pages from what --help says, and the screens by playing them (needs tmux)
 	@scripts/environment test
 	$(PYTHON) -m scripts.manual
+	$(PYTHON) -m scripts.screens
 
 bench: ## measure speed and memory beside other servers
 	@scripts/environment test

@@ -34,6 +34,7 @@ TEST = [
     "pyte>=0.8.1",
     "pytest>=7.4",
     "pytest-timeout>=2.1",
+    "rich>=13.4",
 ]
 DEV = [
     "mypy>=1.11",

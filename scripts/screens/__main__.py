@@ -1,0 +1,20 @@
+"""``python -m scripts.screens``: play the scenes and write the screens that the documentation shows."""
+
+from __future__ import annotations
+
+from scripts.screens import SCREENS
+from scripts.screens.drawing import draw_svg
+from scripts.screens.scenes import play
+
+
+def main() -> None:
+    SCREENS.mkdir(exist_ok=True)
+    for name, screen in play():
+        (SCREENS / f"{name}.txt").write_text(screen.text, encoding="utf-8")
+        svg = draw_svg(screen, f"screen-{name}")
+        (SCREENS / f"{name}.svg").write_text(svg, encoding="utf-8")
+        print(f"docs/screens/{name}.txt, {name}.svg")
+
+
+if __name__ == "__main__":
+    main()

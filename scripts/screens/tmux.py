@@ -1,0 +1,114 @@
+"""A terminal without a window: one of tmux, in a server of its own that nobody else's sessions are in."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+PATIENCE = 15.0  # seconds after which something that should appear is taken not to
+_NUMBERS = count(1)
+_PAUSE = 0.02  # between two looks
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
+_BLANKS_AT_ENDS = re.compile(r" +$", re.MULTILINE)
+
+
+class NeverShown(Exception):
+    """The terminal did not come to show what it should."""
+
+
+class Captured(NamedTuple):
+    """What a terminal shows: rows with their colours as ANSI sequences, and where its cursor is."""
+
+    ansi: str
+    column: int
+    row: int
+    is_over: bool  # the program has ended
+
+    @property
+    def text(self) -> str:
+        return _BLANKS_AT_ENDS.sub("", _COLOURS.sub("", self.ansi))
+
+
+class Terminal:
+    """A program in a terminal of ``columns`` x ``rows``. ``directory`` is where tmux has its socket."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        columns: int,
+        rows: int,
+        *,
+        directory: Path,
+        environment: Mapping[str, str],
+    ) -> None:
+        # A server that was told to end may still be there.
+        self._name = f"screen{next(_NUMBERS)}"
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("TMUX")},
+            **environment,
+            "TMUX_TMPDIR": str(directory),
+            "LC_ALL": "C.UTF-8",
+        }
+        size = ("-x", str(columns), "-y", str(rows))
+        # What it starts would be told another TERM, one that not every system knows.
+        words = f"TERM=screen-256color exec {shlex.join(command)}"
+        # Its own status line would take a row. What a program said at its end is to be seen.
+        first = ("-f", "/dev/null", "start-server", ";", "set", "-g", "status", "off", ";")
+        more = ("set", "-g", "remain-on-exit", "on", ";")
+        self._tmux(*first, *more, "new-session", "-d", *size, words)
+
+    def close(self) -> None:
+        subprocess.run(
+            ["tmux", "-L", self._name, "kill-server"],
+            env=self._environment,
+            capture_output=True,
+            check=False,
+        )
+
+    def type(self, text: str) -> None:
+        self._tmux("send-keys", "-l", "--", text)
+
+    def press(self, *keys: str) -> None:
+        """Keys as tmux calls them: ``Enter``, ``PPage``, ``C-r``."""
+        self._tmux("send-keys", *keys)
+
+    def enter(self, line: str) -> None:
+        self.type(line)
+        self.press("Enter")
+
+    def wait_for(self, *patterns: str) -> Captured:
+        """What it shows once all of them are found there together, line ends without blanks. Raises NeverShown."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            captured = self._capture()
+            missing = [p for p in patterns if not re.search(p, captured.text, re.MULTILINE)]
+            if not missing:
+                return captured
+            if captured.is_over or time.monotonic() > deadline:
+                raise NeverShown(f"no {missing} in:\n{captured.text}")
+            time.sleep(_PAUSE)
+
+    def _capture(self) -> Captured:
+        answer = self._tmux(
+            *("display", "-p", "#{cursor_x} #{cursor_y} #{pane_dead}", ";"),
+            *("capture-pane", "-e", "-N", "-p"),
+        )
+        state, _, ansi = answer.partition("\n")
+        column, row, is_over = map(int, state.split())
+        return Captured(ansi, column, row, bool(is_over))
+
+    def _tmux(self, *arguments: str) -> str:
+        return subprocess.run(
+            ["tmux", "-u", "-L", self._name, *arguments],
+            env=self._environment,
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+        ).stdout
