@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 
 from chat.client import connect
 from tests.end_to_end.screens import TmuxScreen, client, needs_tmux
 
 SIZES = [(200, 60), (80, 24), (20, 5), (1, 1), (3, 2), (80, 24), (20, 5), (200, 60), (80, 24)]
+
+
+def has_rows(count: int, seen: list[str]) -> bool:
+    return len(seen) == count
 
 
 @needs_tmux
@@ -32,7 +37,7 @@ def test_resizing_while_messages_flow(address: str, home: Path) -> None:
         try:
             for columns, rows in SIZES:
                 bob.resize(columns, rows)
-                bob.wait_until(lambda seen, rows=rows: len(seen) == rows)
+                bob.wait_until(partial(has_rows, rows))
                 if columns >= 20:
                     bob.wait_until(lambda seen: seen[0].startswith(" 127.0.0.1"))
                 if columns >= 80:
