@@ -101,6 +101,7 @@ class Controller:
     def press(self, key: Input) -> None:
         """A key or a paste from the terminal."""
         if isinstance(key, Paste):
+            self._cleared_just_now = False
             self._paste(key.text)
         elif key in ("<focus-in>", "<focus-out>"):
             self._model.focus(key == "<focus-in>")
@@ -150,7 +151,8 @@ class Controller:
         """What was submitted has been done, or not: then it can be mended and sent again."""
         composer, line = self._submitted.pop(tag, (None, ""))
         if failed is not None and composer is not None:
-            composer.give_back(line)
+            if composer.give_back(line):
+                self._cleared_just_now = False
             self.show_draft()
 
     def _press_in(self, asker: Asker, key: str) -> None:

@@ -37,6 +37,8 @@ from chat.client.screen.styles import (
 # Columns: of the names, and what must be left for the log beside them.
 _MAX_NAMES_WIDTH = 20
 _MIN_LOG_WIDTH = 30
+# And for the answer to a question. What is asked must be plain; "y" is enough of an answer.
+_MIN_ANSWER_WIDTH = 4
 
 
 class Size(NamedTuple):
@@ -164,12 +166,11 @@ def _input(model: Model, size: Size) -> _Input:
 
 
 def _prompt(model: Model, columns: int) -> str:
-    """At most half of the screen wide. To whom one writes must be plain to see, if it is not to everyone."""
+    """To whom one writes must be plain to see, if it is not to everyone; half of the screen is enough for it."""
     question, peer = model.question, model.current.peer
     if question is not None:
-        words = harmless(question.prompt)
-    else:
-        words = f"to {harmless(peer)} alone: " if peer is not None else ""
+        return elide(harmless(question.prompt), max(columns // 2, columns - _MIN_ANSWER_WIDTH))
+    words = f"to {harmless(peer)} alone: " if peer is not None else ""
     return elide(words, columns // 2)
 
 

@@ -5,6 +5,7 @@ import pytest
 from chat.client.news import Asked, Done, Failed
 from chat.client.requests import Get, Help, Say, SendFile
 from chat.client.screen.keys import BINDINGS, Where
+from chat.client.screen.layout import Size
 from chat.client.screen.views import Position
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.desks import Desk
@@ -204,6 +205,12 @@ class TestPasting:
         desk.type("y")
         assert (desk.question(), desk.draft()) == (None, text)
 
+    @pytest.mark.parametrize("columns", [42, 60, 80])
+    def test_what_is_asked_is_there_to_read(self, desk: Desk, columns: int) -> None:
+        desk.controller.size = Size(columns, 12)
+        desk.paste("line\n" * 9)
+        assert desk.screen()[-1] == "Paste 9 lines as one message? y or n:"
+
     def test_nothing_is_pasted_into_a_yes_or_no(self, desk: Desk) -> None:
         desk.paste("line\n" * 9)
         desk.paste("y")
@@ -220,6 +227,19 @@ class TestTheRest:
     def test_not_if_something_was_typed_between(self, desk: Desk) -> None:
         desk.type("<ctrl-c>x<ctrl-c>")
         assert desk.done == []
+
+    def test_nor_if_something_was_pasted(self, desk: Desk) -> None:
+        desk.type("<ctrl-c>")
+        desk.paste("words")
+        desk.type("<ctrl-c>")
+        assert (desk.draft(), desk.done) == ("", [])
+
+    def test_nor_if_something_came_back(self, desk: Desk) -> None:
+        desk.type("hello<enter><ctrl-c>")
+        failed = Failed("refused", "No.", desk.asked[0].tag)
+        desk.controller.settle(failed.tag, failed)
+        desk.type("<ctrl-c>")
+        assert (desk.draft(), desk.done) == ("", [])
 
     @pytest.mark.parametrize(
         ("key", "done"),

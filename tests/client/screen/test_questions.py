@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from chat.client.screen.entries import Said
 from chat.client.screen.keys import Action, split_keys
-from chat.client.screen.questions import Asker, LineQuestion, YesOrNo, shown
-from chat.client.screen.views import Draft
+from chat.client.screen.model import Model
+from chat.client.screen.questions import Asker, LineQuestion, SearchQuestion, YesOrNo, shown
+from chat.client.screen.views import Draft, Position
+from tests.client.screen.desks import NINE
 
 
 def press(asker: Asker, keys: str) -> list[Action]:
@@ -69,3 +72,74 @@ class TestALine:
     def test_what_is_not_of_the_line_is_for_others(self, answers: list[str | None]) -> None:
         question = LineQuestion("name: ", "bob", answers.append)
         assert press(question, "<pageup><ctrl-z>") == [Action.PAGE_UP, Action.SUSPEND]
+
+
+class TestASearch:
+    """In a log of "cat 0", "dog 1", "cat 2", "dog 3", of which the second is at the bottom of the screen."""
+
+    @pytest.fixture
+    def model(self) -> Model:
+        model = Model("chat.example:8080", "bob")
+        for number in range(4):
+            model.room.append(Said(NINE, "alice", f"{('cat', 'dog')[number % 2]} {number}"))
+        model.room.scroll_to(Position(1, 0))
+        return model
+
+    @pytest.fixture
+    def shown_matches(self) -> list[int | None]:
+        return []
+
+    @pytest.fixture
+    def question(self, model: Model, shown_matches: list[int | None]) -> SearchQuestion:
+        def show() -> None:
+            assert model.search is not None
+            shown_matches.append(model.search.number)
+
+        return SearchQuestion(model, show)
+
+    @pytest.mark.parametrize(
+        ("keys", "number"),
+        [
+            ("cat", 2),
+            ("cat<ctrl-r>", 0),
+            ("cat<up><ctrl-s>", 2),
+            ("dog 1", 1),
+            ("dog 1<backspace><backspace>", 3),
+            ("q", None),
+        ],
+    )
+    def test_each_match_is_shown(
+        self,
+        question: SearchQuestion,
+        shown_matches: list[int | None],
+        keys: str,
+        number: int | None,
+    ) -> None:
+        press(question, keys)
+        assert shown_matches[-1] == number
+        assert not question.is_over
+
+    def test_it_may_stay_at_the_match(self, model: Model, question: SearchQuestion) -> None:
+        press(question, "cat<ctrl-r><enter>")
+        assert question.is_over
+        assert model.search is not None
+        assert model.search.number == 0
+
+    @pytest.mark.parametrize("keys", ["<esc>", "<ctrl-c>", "<ctrl-g>"])
+    def test_it_may_go_back(self, model: Model, question: SearchQuestion, keys: str) -> None:
+        press(question, "cat")
+        model.room.scroll_to(None)  # as whoever shows the match may do
+        press(question, keys)
+        assert question.is_over
+        assert model.search is None
+        assert model.room.anchor == Position(1, 0)
+
+    def test_what_is_looked_for_already_is_not_again(
+        self, question: SearchQuestion, shown_matches: list[int | None]
+    ) -> None:
+        press(question, "cat<ctrl-r>")
+        question.look()
+        assert shown_matches[-1] == 0
+
+    def test_other_keys_do_what_they_always_do(self, question: SearchQuestion) -> None:
+        assert press(question, "cat<pageup><alt-2>") == [Action.PAGE_UP, Action.VIEW]
