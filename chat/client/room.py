@@ -17,6 +17,7 @@ from chat.protocol.notices import Notice as NoticeCode
 
 # Any frame over 16 KiB makes the original server close.
 ORIGINAL_MAX_CONTENT = 16 * 1024
+_OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
 
 
@@ -49,17 +50,17 @@ class Room:
         if kind in ATTACHMENTS:
             return self._attachment(kind, header, timestamp, content, size)
         assert content is not None, "only attachments may be elsewhere"
+        if kind is MessageType.UTF8:  # nearly always
+            if header.notice is not None:
+                return self._notice(header, header.notice, timestamp, _text(content))
+            receipt = self._accept(header)
+            own = self.is_own(header)
+            return Text(header.sender, timestamp, _text(content), header.to, own, receipt)
         if kind is MessageType.LOGIN:
             return self._enter(header, timestamp, content)
         if kind is MessageType.LOGOUT:
             self.users.pop(header.sender, None)
             return Left(header.sender, timestamp, header.reason)
-        if kind is MessageType.UTF8 and header.notice is not None:
-            return self._notice(header, header.notice, timestamp, _text(content))
-        if kind is MessageType.UTF8:
-            receipt = self._accept(header)
-            own = self.is_own(header)
-            return Text(header.sender, timestamp, _text(content), header.to, own, receipt)
         raise HeaderError(
             f"The server sent a message of type {kind.name}, which makes no sense here."
         )
@@ -134,6 +135,16 @@ def attachment_name(kind: MessageType, header: ServerHeader) -> str:
 
 def read_timestamp(text: str) -> datetime:
     """In UTC, from RFC 3339 with any number of digits after the point. Raises HeaderError."""
+    try:
+        if len(text) == _OUR_LENGTH and text[-1] == "Z" and text[17:19] != "60":
+            return datetime.fromisoformat(f"{text[:-1]}+00:00")
+        return _read_foreign_timestamp(text)
+    except (ValueError, OverflowError):
+        raise HeaderError("The server sent a time that does not exist.") from None
+
+
+def _read_foreign_timestamp(text: str) -> datetime:
+    """One that not every version of Python reads as it is. Raises ValueError, OverflowError."""
     day, _, rest = text.partition("T")
     clock, fraction = rest[:8], ""
     zone = rest[8:]
@@ -143,13 +154,10 @@ def read_timestamp(text: str) -> datetime:
     if clock.endswith(":60"):  # a leap second, which datetime does not know
         clock = f"{clock[:-2]}59"
     microseconds = fraction[:6].ljust(6, "0")
-    try:
-        moment = datetime.fromisoformat(
-            f"{day}T{clock}.{microseconds}{'+00:00' if zone == 'Z' else zone}"
-        )
-        return moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        raise HeaderError("The server sent a time that does not exist.") from None
+    moment = datetime.fromisoformat(
+        f"{day}T{clock}.{microseconds}{'+00:00' if zone == 'Z' else zone}"
+    )
+    return moment.astimezone(timezone.utc)
 
 
 def _same(name: str, asked: str) -> bool:

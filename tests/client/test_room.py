@@ -194,10 +194,12 @@ class TestTimestamps:
         ("text", "expected"),
         [
             ("2026-11-24T12:00:00Z", AT_NOON),
+            ("2026-11-24T12:00:00.000000Z", AT_NOON),
             ("2026-11-24T12:00:00.000000999Z", AT_NOON),
             ("2026-11-24T12:00:00.5Z", AT_NOON.replace(microsecond=500_000)),
             ("2026-11-24T15:30:00+03:30", AT_NOON),
             ("2026-11-24T12:00:60Z", AT_NOON.replace(second=59)),
+            ("2026-11-24T12:00:60.000000Z", AT_NOON.replace(second=59)),
         ],
     )
     def test_in_utc_to_the_microsecond(self, text: str, expected: datetime) -> None:
@@ -208,6 +210,7 @@ class TestTimestamps:
         "text",
         [
             "2026-02-30T12:00:00Z",
+            "2026-02-30T12:00:00.000000Z",
             "0000-01-01T00:00:00Z",
             "0001-01-01T00:00:00+23:59",
             "2026-11-24T12:00:00+99:99",

@@ -302,6 +302,33 @@ def test_a_notice_is_believed_from_the_server_alone() -> None:
     assert parse_server_header(said(**{"from": "server", "notice": "gone"})).notice == "gone"
 
 
+@given(sender=text)
+def test_a_header_without_more_than_that_is_read_the_same_however_it_is_written(
+    sender: str,
+) -> None:
+    fields = {"from": sender, "timestamp": NOW}
+    compact = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+    spaced = json.dumps(fields)
+    assert parse_server_header(compact.encode()) == ServerHeader(sender, NOW)
+    assert parse_server_header(spaced.encode()) == ServerHeader(sender, NOW)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"from":"a\nb","timestamp":"%s"}',
+        b'{"from":"a\\","timestamp":"%s"}',
+        b'{"from":"a","timestamp":"%s"}}',
+        b'{"from":"a","timestamp":"%s"',
+        b'{"from":"a","from":"b","timestamp":"%s"}',
+        b'{"from":"\xff","timestamp":"%s"}',
+    ],
+)
+def test_a_header_that_is_nearly_as_our_server_writes_it_is_refused(data: bytes) -> None:
+    with pytest.raises(HeaderError):
+        parse_server_header(data % NOW.encode())
+
+
 @pytest.mark.parametrize("missing", ["from", "timestamp"])
 @pytest.mark.parametrize("how", ["absent", "null"])
 def test_a_server_says_who_and_when(missing: str, how: str) -> None:
