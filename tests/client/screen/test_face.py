@@ -169,3 +169,36 @@ def test_a_refusal_gives_back_what_was_typed() -> None:
     sight.face.show(Failed("refused", "No.", second.tag))
     assert sight.desk.draft() == "two"
     assert sight.desk.log()[-2:] == ["[bob]: two", "not sent: No."]
+
+
+class TestNothingToDraw:
+    """No picture, and nothing said about it."""
+
+    def test_what_is_no_image(self, drawn: list[tuple[Path, int, int, int]]) -> None:
+        sight = Sight()
+        path = Path("a.png")
+        transfer = Transfer(1, MessageType.FILE, "a.png", 10, state=State.DONE, path=path)
+        attachment = Attachment(MessageType.FILE, "alice", NINE, "a.png", 10)
+        sight.face.show(Announced(attachment, transfer))
+        sight.face.show(TransferChanged(transfer))
+        sight.desk.run_spawned()
+        assert drawn == []
+
+    def test_an_image_that_is_not_in_the_log_any_more(
+        self, drawn: list[tuple[Path, int, int, int]]
+    ) -> None:
+        sight = Sight()
+        transfer = sight.receive_image(None, State.RUNNING)
+        sight.desk.type("/clear<enter>")
+        transfer.state, transfer.path = State.DONE, Path("a.png")
+        sight.face.show(TransferChanged(transfer))
+        sight.desk.run_spawned()
+        assert drawn == []
+
+    def test_an_image_of_somebody_who_is_ignored(
+        self, drawn: list[tuple[Path, int, int, int]]
+    ) -> None:
+        sight = Sight()
+        sight.desk.type("/ignore alice<enter>")
+        sight.receive_image(Path("a.png"))
+        assert drawn == []
