@@ -65,6 +65,10 @@ KEYS = {
 }
 
 
+# Of whoever runs the tests; no client is to know of it.
+_PERSONAL = ("NO_COLOR", "TMUX", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+
+
 def sent_by(key: str) -> str:
     """What a terminal sends for a key by its name."""
     if key in KEYS:
@@ -123,6 +127,38 @@ class Screen:
         return self.rows()[-1]
 
 
+class _Emulator(pyte.Screen):
+    """With what pyte does not know of an xterm and curses makes use of: SU, SD and REP (ECMA-48)."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        super().__init__(columns, rows)
+        self._drawn = " "
+
+    def draw(self, data: str) -> None:
+        super().draw(data)
+        self._drawn = data[-1:] or self._drawn
+
+    def scroll_up(self, count: int = 1) -> None:
+        self._scroll(self.delete_lines, count)
+
+    def scroll_down(self, count: int = 1) -> None:
+        self._scroll(self.insert_lines, count)
+
+    def repeat(self, count: int = 1) -> None:
+        self.draw(self._drawn * (count or 1))
+
+    def _scroll(self, change: Callable[[int], None], count: int) -> None:
+        at = self.cursor.x, self.cursor.y
+        self.cursor.y = self.margins.top if self.margins else 0
+        change(count or 1)
+        self.cursor.x, self.cursor.y = at
+
+
+class _Stream(pyte.ByteStream):
+    csi = {**pyte.ByteStream.csi, "S": "scroll_up", "T": "scroll_down", "b": "repeat"}  # noqa: RUF012
+    events = pyte.ByteStream.events | {"scroll_up", "scroll_down", "repeat"}
+
+
 class PyteScreen(Screen):
     """``with`` sees to it that the process is gone afterwards."""
 
@@ -137,15 +173,16 @@ class PyteScreen(Screen):
     ) -> None:
         self.raw = b""
         self._is_gone = False
-        self._screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self._screen)
+        self._screen = _Emulator(columns, rows)
+        self._stream = _Stream(self._screen)
         self._lock = threading.Lock()
         self.near, far = pty.openpty()
         self._set_size(columns, rows)
+        known = {name: value for name, value in ENVIRONMENT.items() if name not in _PERSONAL}
         self.process = subprocess.Popen(
             command,
             cwd=directory,
-            env={**ENVIRONMENT, "TERM": "xterm-256color", **(environment or {})},
+            env={**known, "HOME": str(directory), "TERM": "xterm-256color", **(environment or {})},
             stdin=far,
             stdout=far,
             stderr=far,
@@ -237,9 +274,9 @@ class TmuxScreen(Screen):
         self, command: Sequence[str], directory: Path, *, columns: int = 80, rows: int = 24
     ) -> None:
         self._socket = directory / f"tmux-{time.monotonic_ns()}"
-        words = shlex.join(
-            ["env", *(f"{k}={ENVIRONMENT[k]}" for k in ("TZ", "PYTHONPATH")), *command]
-        )
+        unset = [word for name in _PERSONAL if name != "TMUX" for word in ("-u", name)]
+        given = [f"{name}={ENVIRONMENT[name]}" for name in ("TZ", "PYTHONPATH")]
+        words = shlex.join(["env", *unset, *given, f"HOME={directory}", *command])
         size = ("-x", str(columns), "-y", str(rows))
         self._tmux("-f", "/dev/null", "new-session", "-d", *size, "-c", str(directory), words)
 

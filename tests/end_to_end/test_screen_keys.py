@@ -1,0 +1,362 @@
+"""Every key of the full-screen client, typed as an xterm sends it into the real program.
+
+``SCENARIOS`` has one for each binding, and runs once for each of its keys; a binding without one is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from chat.client import Connection, connect
+from chat.client.screen.controller import PASTE_LINES, WHEEL_ROWS
+from chat.client.screen.keys import BINDINGS, Action, Where, help_lines, split_keys, view_number
+from tests.end_to_end.screens import PyteScreen, client
+from tests.end_to_end.server_process import ServerProcess, running_server
+
+LOG_ROWS = 24 - 3  # of a terminal: all but title, status and input
+INSIDE = "you are in the room as bob"
+
+
+class Stage:
+    """Bob at his screen, who is there from one test to the next, and alice, who talks when she is told to."""
+
+    def __init__(self, address: str, directory: Path, alice: Connection) -> None:
+        self.address = address
+        self.directory = directory
+        self.alice = alice
+        self._numbers = count(1)
+        self._screen: PyteScreen | None = None
+
+    @property
+    def bob(self) -> PyteScreen:
+        if self._screen is None:
+            self._screen = PyteScreen(client(self.address, "bob"), self.directory)
+            self._screen.wait_for(INSIDE)
+        return self._screen
+
+    def tidy(self) -> None:
+        """Nothing asked, nothing written, at the end of the room's log; else the next one is another bob."""
+        screen = self.bob
+        if screen.process.poll() is None:
+            screen.press("<ctrl-g>", "<ctrl-end>", "<alt-1>", "<ctrl-c>", "tidy")
+            try:
+                screen.wait_until(lambda rows: rows[-1] == "tidy" and not rows[-2])
+                screen.press("<ctrl-u>")
+                screen.wait_until(lambda rows: rows[-1] == "")
+                return
+            except AssertionError:
+                self.leave()
+                raise
+        self.leave()
+
+    def leave(self) -> None:
+        if self._screen is not None:
+            screen, self._screen = self._screen, None
+            screen.__exit__(None, None, None)
+
+    def fill(self, amount: int = 3 * LOG_ROWS, needles: tuple[int, ...] = ()) -> range:
+        """Alice says numbered lines; those at the places ``needles`` have the word in them. The numbers."""
+        numbers = [next(self._numbers) for _ in range(amount)]
+        for place, number in enumerate(numbers):
+            self.alice.send_text(f"{'needle' if place in needles else 'line'} {number}")
+        self.bob.wait_for(rf" {numbers[-1]}$")
+        return range(numbers[0], numbers[-1] + 1)
+
+    def wait_for_bottom(self, *bottoms: int) -> None:
+        """Until the last of alice's lines in sight is one of ``bottoms``."""
+        self.bob.wait_until(lambda rows: in_sight(rows)[-1:] and in_sight(rows)[-1] in bottoms)
+
+
+def in_sight(rows: list[str]) -> list[int]:
+    """The numbers of alice's lines in the log on the screen."""
+    return [int(found[1]) for row in rows[:-1] if (found := re.search(r"\]: \w+ (\d+)$", row))]
+
+
+Scenario: TypeAlias = Callable[[Stage, str], None]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    with running_server("--rate=0") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def shared(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    host, port = server.address
+    address = f"{host}:{port}"
+    with connect(address, "alice") as alice:
+        stage = Stage(address, tmp_path_factory.mktemp("home"), alice)
+        yield stage
+        stage.leave()
+
+
+@pytest.fixture
+def stage(shared: Stage) -> Iterator[Stage]:
+    assert shared.bob.process.poll() is None
+    yield shared
+    shared.tidy()
+
+
+# Scenarios.
+
+
+def writes(before: str, after: str) -> Scenario:
+    """``before`` is typed (keys by their names), then the key, then a bar: ``after`` is what is being written now."""
+
+    def scenario(stage: Stage, key: str) -> None:
+        stage.bob.press(*split_keys(before), key, "|")
+        lines = after.split("\n")
+        stage.bob.wait_until(lambda rows: rows[-len(lines) :] == lines, f"not {after!r}")
+
+    return scenario
+
+
+def scrolls(before: tuple[str, ...], rows: int) -> Scenario:
+    """After the keys ``before``, the key moves the log by ``rows``, down if positive."""
+
+    def scenario(stage: Stage, key: str) -> None:
+        end = stage.fill()[-1]
+        stage.bob.press(*before)
+        at = end + sum(MOVES[each] for each in before)
+        stage.wait_for_bottom(at)
+        stage.bob.press(key)
+        stage.wait_for_bottom(at + rows)
+
+    return scenario
+
+
+PAGE = LOG_ROWS - 1  # one row is on both pages
+MOVES = {"<pageup>": -PAGE, "<shift-up>": -1}
+
+
+def submits(stage: Stage, key: str) -> None:
+    stage.bob.press("said by bob", key)
+    stage.bob.wait_until(
+        lambda rows: rows[-1] == "" and any(row.endswith("[bob]: said by bob") for row in rows)
+    )
+
+
+def goes_back_in_history(stage: Stage, key: str) -> None:
+    stage.bob.command("said before")
+    writes("a draft", "said before|")(stage, key)
+
+
+def comes_back_from_history(stage: Stage, key: str) -> None:
+    stage.bob.command("said before")
+    writes("a draft<ctrl-p>", "a draft|")(stage, key)
+
+
+def clears_and_twice_leaves(stage: Stage, key: str) -> None:
+    writes("a draft", "|")(stage, key)
+    stage.bob.press(key, key)
+    assert stage.bob.wait() == 0
+
+
+def deletes_and_leaves(stage: Stage, key: str) -> None:
+    writes("abc<ctrl-a>", "|bc")(stage, key)
+    stage.bob.press("<ctrl-k>", "<ctrl-u>", key)
+    assert stage.bob.wait() == 0
+
+
+def shows_the_oldest(stage: Stage, key: str) -> None:
+    stage.fill()
+    stage.bob.press(key)
+    stage.bob.wait_for(INSIDE, "scrolled up")
+
+
+def shows_the_newest(stage: Stage, key: str) -> None:
+    end = stage.fill()[-1]
+    stage.bob.press("<ctrl-home>")
+    stage.bob.wait_for(INSIDE)
+    stage.bob.press(key)
+    stage.wait_for_bottom(end)
+
+
+def asks_what_to_search(stage: Stage, key: str) -> None:
+    stage.fill(1, (0,))
+    stage.bob.press(key, "needle")
+    stage.bob.wait_for("^search: needle$", "search: found")
+
+
+def searching(stage: Stage) -> list[int]:
+    """The draft waits behind a search, at the newest of three matches; never are two in sight. Their numbers."""
+    places = (5, 5 + 2 * LOG_ROWS, 5 + 4 * LOG_ROWS)
+    numbers = stage.fill(6 * LOG_ROWS, places)
+    stage.bob.press("a draft", "<ctrl-r>", "needle")
+    wait_for_match(stage, numbers[places[2]])
+    return [numbers[place] for place in places]
+
+
+def wait_for_match(stage: Stage, number: int) -> None:
+    stage.bob.wait_for(rf"\[alice\]: needle {number}$")
+
+
+def finds_the_match_before(stage: Stage, key: str) -> None:
+    _, second, _ = searching(stage)
+    stage.bob.press(key)
+    wait_for_match(stage, second)
+
+
+def finds_the_match_after(stage: Stage, key: str) -> None:
+    first, second, _ = searching(stage)
+    stage.bob.press("<ctrl-r>", "<ctrl-r>")
+    wait_for_match(stage, first)
+    stage.bob.press(key)
+    wait_for_match(stage, second)
+
+
+def stays_at_the_match(stage: Stage, key: str) -> None:
+    _, _, third = searching(stage)
+    stage.bob.press(key)
+    rows = stage.bob.wait_for("^a draft$")
+    assert third in in_sight(rows)
+
+
+def ends_the_search_where_it_began(stage: Stage, key: str) -> None:
+    searching(stage)
+    stage.bob.press("<ctrl-r>", key)
+    stage.bob.wait_until(lambda rows: rows[-1] == "a draft" and rows[-2] == "")
+
+
+def pasting(stage: Stage) -> list[str]:
+    """A paste that a question is asked about; its lines."""
+    lines = [f"pasted {number}" for number in range(PASTE_LINES + 1)]
+    stage.bob.send("\x1b[200~" + "\r".join(lines) + "\x1b[201~")
+    stage.bob.wait_for(rf"^Paste {len(lines)} lines as one message\? y or n:$")
+    return lines
+
+
+def says_yes(stage: Stage, key: str) -> None:
+    lines = pasting(stage)
+    stage.bob.press(key)
+    stage.bob.wait_until(lambda rows: rows[-len(lines) :] == lines)
+
+
+def says_no(stage: Stage, key: str) -> None:
+    pasting(stage)
+    stage.bob.press(key)
+    stage.bob.wait_until(lambda rows: rows[-1] == "")
+    stage.bob.press("|")
+    stage.bob.wait_until(lambda rows: rows[-1] == "|")
+
+
+def shows_a_view(stage: Stage, key: str) -> None:
+    number = view_number(key)
+    peers = [f"peer{each}" for each in range(2, 10)]
+    for peer in peers:
+        stage.bob.command(f"/query {peer}")
+    # From another one than the one that is wanted.
+    stage.bob.press("<alt-9>" if number != 9 else "<alt-2>")
+    stage.bob.wait_for(rf"^ {'peer9' if number != 9 else 'peer2'} alone, at ")
+    stage.bob.press(key)
+    stage.bob.wait_for("^ 127" if number == 1 else rf"^ peer{number} alone, at ")
+
+
+def shows_what_is_new(stage: Stage, key: str) -> None:
+    stage.bob.command("/query alice")
+    stage.bob.wait_for("^ alice alone, at ")
+    stage.bob.press("<alt-1>")
+    stage.bob.wait_for("^ 127")
+    stage.alice.send_text("for you", to="bob")
+    stage.bob.wait_for(r"\d:alice 1")
+    stage.bob.press(key)
+    stage.bob.wait_for("^ alice alone, at ", r"\[alice -> bob\]: for you$")
+
+
+def draws_again(stage: Stage, key: str) -> None:
+    stage.bob.press("a draft")
+    before = stage.bob.wait_until(lambda rows: rows[-1] == "a draft")
+    os.write(stage.bob.far, b"\x1b7\x1b[4;1Hwritten by somebody else\x1b8")
+    stage.bob.wait_for("^written by somebody else")
+    stage.bob.press(key)
+    stage.bob.wait_until(lambda rows: rows == before)
+
+
+def goes_to_the_shell(stage: Stage, key: str) -> None:
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    with PyteScreen(shell, stage.directory, environment={"PS1": "shell> "}) as screen:
+        screen.wait_for("^shell>")
+        screen.command(" ".join(client(stage.address, "carol")))
+        screen.wait_for("you are in the room as carol")
+        screen.press("a draft", key)
+        screen.wait_for("Stopped", "^shell>")
+        screen.command("fg")
+        screen.wait_for("you are in the room as carol", "^a draft$")
+
+
+def shows_the_keys(stage: Stage, key: str) -> None:
+    stage.bob.press(key)
+    stage.bob.wait_for(*(re.escape(line.strip()) for line in help_lines()[-3:]))
+
+
+SCENARIOS: dict[tuple[Where, Action], Scenario] = {
+    (Where.TYPING, Action.SUBMIT): submits,
+    (Where.TYPING, Action.NEW_LINE): writes("one", "one\n|"),
+    (Where.TYPING, Action.COMPLETE): writes("/qu", "/query |"),
+    (Where.TYPING, Action.COMPLETE_BACK): writes("/qu", "/quit|"),
+    (Where.TYPING, Action.UP): goes_back_in_history,
+    (Where.TYPING, Action.DOWN): comes_back_from_history,
+    (Where.TYPING, Action.HISTORY_OLDER): goes_back_in_history,
+    (Where.TYPING, Action.HISTORY_NEWER): comes_back_from_history,
+    (Where.TYPING, Action.LINE_START): writes("one two", "|one two"),
+    (Where.TYPING, Action.LINE_END): writes("one two<ctrl-a>", "one two|"),
+    (Where.TYPING, Action.LEFT): writes("ab", "a|b"),
+    (Where.TYPING, Action.RIGHT): writes("ab<ctrl-a>", "a|b"),
+    (Where.TYPING, Action.WORD_LEFT): writes("one two", "one |two"),
+    (Where.TYPING, Action.WORD_RIGHT): writes("one two<ctrl-a>", "one| two"),
+    (Where.TYPING, Action.DELETE_LEFT): writes("abc", "ab|"),
+    (Where.TYPING, Action.DELETE_RIGHT): writes("abc<ctrl-a>", "|bc"),
+    (Where.TYPING, Action.DELETE_OR_LEAVE): deletes_and_leaves,
+    (Where.TYPING, Action.KILL_BLANK_WORD_LEFT): writes("see a/b.c", "see |"),
+    (Where.TYPING, Action.KILL_WORD_LEFT): writes("see a/b.c", "see a/b.|"),
+    (Where.TYPING, Action.KILL_WORD_RIGHT): writes("one two<ctrl-a>", "| two"),
+    (Where.TYPING, Action.KILL_TO_START): writes("one two<left>", "|o"),
+    (Where.TYPING, Action.KILL_TO_END): writes("one two<ctrl-a><right>", "o|"),
+    (Where.TYPING, Action.YANK): writes("one two<ctrl-w>", "one two|"),
+    (Where.TYPING, Action.YANK_OLDER): writes("one<ctrl-u>two<ctrl-u><ctrl-y>", "one|"),
+    (Where.TYPING, Action.TRANSPOSE): writes("ab", "ba|"),
+    (Where.TYPING, Action.UNDO): writes("one<ctrl-u>", "one|"),
+    (Where.TYPING, Action.REDO): writes("one<ctrl-u><ctrl-_>", "|"),
+    (Where.TYPING, Action.CLEAR): clears_and_twice_leaves,
+    (Where.LOG, Action.PAGE_UP): scrolls((), -PAGE),
+    (Where.LOG, Action.PAGE_DOWN): scrolls(("<pageup>", "<pageup>"), PAGE),
+    (Where.LOG, Action.SCROLL_UP): scrolls((), -1),
+    (Where.LOG, Action.SCROLL_DOWN): scrolls(("<pageup>",), 1),
+    (Where.LOG, Action.WHEEL_UP): scrolls((), -WHEEL_ROWS),
+    (Where.LOG, Action.WHEEL_DOWN): scrolls(("<pageup>",), WHEEL_ROWS),
+    (Where.LOG, Action.TOP): shows_the_oldest,
+    (Where.LOG, Action.BOTTOM): shows_the_newest,
+    (Where.LOG, Action.SEARCH): asks_what_to_search,
+    (Where.VIEWS, Action.VIEW): shows_a_view,
+    (Where.VIEWS, Action.NEXT_UNREAD): shows_what_is_new,
+    (Where.VIEWS, Action.REDRAW): draws_again,
+    (Where.VIEWS, Action.SUSPEND): goes_to_the_shell,
+    (Where.VIEWS, Action.SHOW_KEYS): shows_the_keys,
+    (Where.SEARCH, Action.SEARCH_OLDER): finds_the_match_before,
+    (Where.SEARCH, Action.SEARCH_NEWER): finds_the_match_after,
+    (Where.SEARCH, Action.SEARCH_ACCEPT): stays_at_the_match,
+    (Where.SEARCH, Action.SEARCH_CANCEL): ends_the_search_where_it_began,
+    (Where.QUESTION, Action.YES): says_yes,
+    (Where.QUESTION, Action.NO): says_no,
+}
+
+
+def test_every_binding_has_a_scenario() -> None:
+    assert set(SCENARIOS) == {(binding.where, binding.action) for binding in BINDINGS}
+
+
+@pytest.mark.parametrize(
+    ("where", "action", "key"),
+    [(binding.where, binding.action, key) for binding in BINDINGS for key in binding.keys],
+    ids=lambda value: value if isinstance(value, str) else value.name.lower(),
+)
+def test_key(stage: Stage, where: Where, action: Action, key: str) -> None:
+    SCENARIOS[where, action](stage, key)
