@@ -9,7 +9,7 @@ from benchmarks.work import WORK
 from benchmarks.work.work import Work
 
 _COLUMN = 18
-_OURS = "chat"
+OURS = "chat"
 
 
 def draw_table(results: Results) -> str:
@@ -40,15 +40,15 @@ def _lines(results: Results) -> Iterator[str]:
 
 
 def _line(results: Results, work: Work, case: str, figure: Figure, peers: list[str]) -> str:
-    ours = results.median(work.name, case, _OURS, figure.key)
+    ours = results.median(work.name, case, OURS, figure.key)
     cells = []
     for peer in peers:
         value = results.median(work.name, case, peer, figure.key)
         if value is None:
             cells.append("-")
             continue
-        cell = _number(value * figure.scale)
-        if figure is work.figures[0] and peer != _OURS and ours:
+        cell = short_number(value * figure.scale)
+        if figure is work.figures[0] and peer != OURS and ours:
             cell += f" ({ours / value:.2f})"
         cells.append(cell)
     unit = f", {figure.unit}" if figure.unit else ""
@@ -57,7 +57,7 @@ def _line(results: Results, work: Work, case: str, figure: Figure, peers: list[s
     return label + "".join(f"{cell:>{_COLUMN}}" for cell in cells)
 
 
-def _number(value: float) -> str:
+def short_number(value: float) -> str:
     """With three digits that mean something."""
     size = abs(value)
     return f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3}f}"

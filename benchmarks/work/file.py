@@ -24,6 +24,9 @@ _GIB = 1024**3
 _RECEIVERS = 8
 _SPACE = "/var/tmp"  # on a disk, as the server's own
 
+CPU_PER_GIB = Figure("cpu_per_gib", "server CPU per GiB delivered", "s")
+FILE_MEMORY = Figure("memory", "memory grows by", "MiB", 1 / _MIB)
+
 
 class SendFile(ServerWork):
     """``inline``: to raw receivers, who get it as it is; ``fetched``: to our clients, who fetch it when offered."""
@@ -31,10 +34,10 @@ class SendFile(ServerWork):
     name = "file"
     title = "a file of 256 MiB to 8 receivers, while two talk"
     figures = (
-        Figure("cpu_per_gib", "server CPU per GiB delivered", "s"),
+        CPU_PER_GIB,
         Figure("upload", "server CPU per GiB taken in", "s"),
         Figure("throughput", "delivered", "GiB/s", 1 / _GIB),
-        Figure("memory", "memory grows by", "MiB", 1 / _MIB),
+        FILE_MEMORY,
         Figure("p50", "wait of those who talk, p50", "ms", 1e3),
         Figure("p99", "wait of those who talk, p99", "ms", 1e3),
         SERVER_CPU,
