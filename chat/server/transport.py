@@ -53,7 +53,10 @@ class Transport:
         return sent
 
     def wait_readable(self) -> None:
-        """Until something comes, or the peer closes. Raises OSError if we do."""
+        """Until something comes, or the peer closes. Raises OSError if we do.
+
+        One that decrypts must look first for what it holds already.
+        """
         # The socket's own watcher: a public function would make another for each wait.
         gevent.get_hub().wait(cast(Any, self._sock)._read_event)
 
