@@ -9,69 +9,34 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
-from chat.client import Connection, connect
 from chat.client.screen.controller import PASTE_LINES, WHEEL_ROWS
 from chat.client.screen.keys import BINDINGS, Action, Where, help_lines, split_keys, view_number
+from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.screens import PyteScreen, client
-from tests.end_to_end.server_process import ServerProcess, running_server
 
 LOG_ROWS = 24 - 3  # of a terminal: all but title, status and input
 INSIDE = "you are in the room as bob"
 
 
-class Stage:
-    """Bob at his screen, who is there from one test to the next, and alice, who talks when she is told to."""
+NUMBERS = count(1)
 
-    def __init__(self, address: str, directory: Path, alice: Connection) -> None:
-        self.address = address
-        self.directory = directory
-        self.alice = alice
-        self._numbers = count(1)
-        self._screen: PyteScreen | None = None
 
-    @property
-    def bob(self) -> PyteScreen:
-        if self._screen is None:
-            self._screen = PyteScreen(client(self.address, "bob"), self.directory)
-            self._screen.wait_for(INSIDE)
-        return self._screen
+def fill(stage: Stage, amount: int = 3 * LOG_ROWS, needles: tuple[int, ...] = ()) -> range:
+    """Alice says numbered lines; those at the places ``needles`` have the word in them. The numbers."""
+    numbers = [next(NUMBERS) for _ in range(amount)]
+    for place, number in enumerate(numbers):
+        stage.alice.send_text(f"{'needle' if place in needles else 'line'} {number}")
+    stage.bob.wait_for(rf" {numbers[-1]}$")
+    return range(numbers[0], numbers[-1] + 1)
 
-    def tidy(self) -> None:
-        """Nothing asked, nothing written, at the end of the room's log; else the next one is another bob."""
-        screen = self.bob
-        if screen.process.poll() is None:
-            screen.press("<ctrl-g>", "<ctrl-end>", "<alt-1>", "<ctrl-c>", "tidy")
-            try:
-                screen.wait_until(lambda rows: rows[-1] == "tidy" and not rows[-2])
-                screen.press("<ctrl-u>")
-                screen.wait_until(lambda rows: rows[-1] == "")
-                return
-            except AssertionError:
-                self.leave()
-                raise
-        self.leave()
 
-    def leave(self) -> None:
-        if self._screen is not None:
-            screen, self._screen = self._screen, None
-            screen.__exit__(None, None, None)
-
-    def fill(self, amount: int = 3 * LOG_ROWS, needles: tuple[int, ...] = ()) -> range:
-        """Alice says numbered lines; those at the places ``needles`` have the word in them. The numbers."""
-        numbers = [next(self._numbers) for _ in range(amount)]
-        for place, number in enumerate(numbers):
-            self.alice.send_text(f"{'needle' if place in needles else 'line'} {number}")
-        self.bob.wait_for(rf" {numbers[-1]}$")
-        return range(numbers[0], numbers[-1] + 1)
-
-    def wait_for_bottom(self, *bottoms: int) -> None:
-        """Until the last of alice's lines in sight is one of ``bottoms``."""
-        self.bob.wait_until(lambda rows: in_sight(rows)[-1:] and in_sight(rows)[-1] in bottoms)
+def wait_for_bottom(stage: Stage, bottom: int) -> None:
+    """Until this is the last of alice's lines in sight."""
+    stage.bob.wait_until(lambda rows: in_sight(rows)[-1:] == [bottom])
 
 
 def in_sight(rows: list[str]) -> list[int]:
@@ -83,19 +48,9 @@ Scenario: TypeAlias = Callable[[Stage, str], None]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server("--rate=0") as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def shared(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    host, port = server.address
-    address = f"{host}:{port}"
-    with connect(address, "alice") as alice:
-        stage = Stage(address, tmp_path_factory.mktemp("home"), alice)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("home")) as stage:
         yield stage
-        stage.leave()
 
 
 @pytest.fixture
@@ -123,12 +78,12 @@ def scrolls(before: tuple[str, ...], rows: int) -> Scenario:
     """After the keys ``before``, the key moves the log by ``rows``, down if positive."""
 
     def scenario(stage: Stage, key: str) -> None:
-        end = stage.fill()[-1]
+        end = fill(stage)[-1]
         stage.bob.press(*before)
         at = end + sum(MOVES[each] for each in before)
-        stage.wait_for_bottom(at)
+        wait_for_bottom(stage, at)
         stage.bob.press(key)
-        stage.wait_for_bottom(at + rows)
+        wait_for_bottom(stage, at + rows)
 
     return scenario
 
@@ -167,21 +122,21 @@ def deletes_and_leaves(stage: Stage, key: str) -> None:
 
 
 def shows_the_oldest(stage: Stage, key: str) -> None:
-    stage.fill()
+    fill(stage)
     stage.bob.press(key)
     stage.bob.wait_for(INSIDE, "scrolled up")
 
 
 def shows_the_newest(stage: Stage, key: str) -> None:
-    end = stage.fill()[-1]
+    end = fill(stage)[-1]
     stage.bob.press("<ctrl-home>")
     stage.bob.wait_for(INSIDE)
     stage.bob.press(key)
-    stage.wait_for_bottom(end)
+    wait_for_bottom(stage, end)
 
 
 def asks_what_to_search(stage: Stage, key: str) -> None:
-    stage.fill(1, (0,))
+    fill(stage, 1, (0,))
     stage.bob.press(key, "needle")
     stage.bob.wait_for("^search: needle$", "search: found")
 
@@ -189,7 +144,7 @@ def asks_what_to_search(stage: Stage, key: str) -> None:
 def searching(stage: Stage) -> list[int]:
     """The draft waits behind a search, at the newest of three matches; never are two in sight. Their numbers."""
     places = (5, 5 + 2 * LOG_ROWS, 5 + 4 * LOG_ROWS)
-    numbers = stage.fill(6 * LOG_ROWS, places)
+    numbers = fill(stage, 6 * LOG_ROWS, places)
     stage.bob.press("a draft", "<ctrl-r>", "needle")
     wait_for_match(stage, numbers[places[2]])
     return [numbers[place] for place in places]

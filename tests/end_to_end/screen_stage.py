@@ -1,0 +1,91 @@
+"""A room with bob at his screen and alice in a program, for tests that share them: to start a client takes longest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chat.client import Connection, Text, connect
+from tests.end_to_end.screens import PyteScreen, client
+from tests.end_to_end.server_process import running_server
+
+
+class Stage:
+    """Bob at his screen, who is there from one test to the next, and alice, who talks when she is told to."""
+
+    def __init__(
+        self,
+        address: str,
+        directory: Path,
+        alice: Connection,
+        *options: str,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.address = address
+        self.directory = directory
+        self.alice = alice
+        self._options = options
+        self._environment = environment
+        self._screen: PyteScreen | None = None
+
+    @property
+    def bob(self) -> PyteScreen:
+        if self._screen is None:
+            self._screen = PyteScreen(
+                client(self.address, "bob", *self._options),
+                self.directory,
+                environment=self._environment,
+            )
+            self._screen.wait_for("you are in the room as bob")
+        return self._screen
+
+    def tidy(self) -> None:
+        """Nothing asked, nothing written, at the end of the room's log; else the next one is another bob."""
+        screen = self.bob
+        if screen.process.poll() is None:
+            screen.press("<ctrl-g>", "<ctrl-end>", "<alt-1>", "<ctrl-c>", "tidy")
+            try:
+                screen.wait_until(lambda rows: rows[-1] == "tidy" and not rows[-2])
+                screen.press("<ctrl-u>")
+                screen.wait_until(lambda rows: rows[-1] == "")
+                return
+            except AssertionError:
+                self.leave()
+                raise
+        self.leave()
+
+    def leave(self) -> None:
+        if self._screen is not None:
+            screen, self._screen = self._screen, None
+            screen.__exit__(None, None, None)
+
+    def say(self, text: str, to: str | None = None) -> None:
+        """Alice says it; when this returns, the server has sent it to all."""
+        self.alice.send_text(text, to)
+        self.hear(text)
+
+    def hear(self, text: str) -> Text:
+        """Wait until alice gets the text, hers or somebody else's."""
+        for event in self.alice:
+            if isinstance(event, Text) and event.text == text:
+                return event
+        raise AssertionError("the connection was closed")
+
+
+@contextmanager
+def staged(
+    directory: Path, *options: str, environment: dict[str, str] | None = None
+) -> Iterator[Stage]:
+    """``options`` are of bob's client, which runs in ``directory``."""
+    elsewhere = directory / "of alice"
+    elsewhere.mkdir()
+    with running_server("--rate=0") as server:
+        host, port = server.address
+        address = f"{host}:{port}"
+        with connect(address, "alice", save_directory=elsewhere) as alice:
+            stage = Stage(address, directory, alice, *options, environment=environment)
+            try:
+                yield stage
+            finally:
+                stage.leave()
