@@ -55,7 +55,7 @@ docs: ## make the man pages from what --help says, and the screens by playing th
 	$(PYTHON) -m scripts.manual
 	$(PYTHON) -m scripts.screens
 
-bench: ## measure speed and memory beside other servers
+bench: ## measure speed and memory beside other servers and clients
 	@scripts/environment test
 	$(PYTHON) -m benchmarks $(ARGS)
 

@@ -8,7 +8,7 @@ Usage:
 
 Options:
   --work=<names>        only these, with commas between: fan-out, paced, one-by-one, idle, file,
-                        private, growth-receivers, growth-size, client-log, client-start
+                        private, growth-receivers, growth-size, client-log, client-key, client-start
   --peers=<names>       only these: chat, redis, nats, ngircd, floor, irssi, weechat; those that are
                         not installed are left out (benchmarks/install-peers installs them)
   --rounds=<n>          of each measurement, interleaved; medians count [default: 5]

@@ -7,6 +7,7 @@ system gives, looked through for the one text that is waited for, and thrown awa
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import re
 import select
@@ -31,7 +32,10 @@ _CONTROLS = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[
 
 
 class Stage:
-    """``drawn``: bytes that the client has sent to its terminal."""
+    """``drawn``: bytes that the client has sent to its terminal.
+
+    ``seen_at``: when the text was drawn that was looked for last, by ``time.monotonic``; None: not yet.
+    """
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -45,7 +49,8 @@ class Stage:
         self._terminal, self._far = os.openpty()
         self._poll.register(self._terminal, select.POLLIN)
         self._tail = b""
-        self._awaited: bytes | None = None
+        self._awaited = b""
+        self.seen_at: float | None = None
 
     @property
     def port(self) -> int:
@@ -80,30 +85,50 @@ class Stage:
         os.write(self._terminal, keys)
 
     def say(self, data: bytes) -> None:
-        """Let the client be sent this, as fast as it takes it."""
+        """Let the client be sent this, after what it has not taken yet, as fast as it takes it."""
         assert self._connection is not None, "the client has not come yet"
-        self._unsent = memoryview(data)
+        self._unsent = memoryview(bytes(self._unsent) + data if self._unsent else data)
         self._send()
 
+    def look_for(self, text: bytes) -> None:
+        """From now on ``seen_at`` tells of ``text``, drawn in one piece, just now or later."""
+        self._awaited = text
+        self.seen_at = time.monotonic() if text in self._tail else None
+
     def wait_for_text(self, text: bytes) -> None:
-        """Until the client has drawn ``text``, in one piece, just now or later. Raises BenchmarkError if not."""
-        self._awaited = None if text in self._tail else text
-        self.wait_for(lambda: self._awaited is None, f"it drew {text.decode()!r}")
+        """Look for ``text`` until it is there. Raises BenchmarkError if it does not come."""
+        self.look_for(text)
+        self.wait_for(lambda: self.seen_at is not None, f"it drew {text.decode()!r}")
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Until ``condition`` holds. Raises BenchmarkError if it does not and nothing happens any more."""
         last = time.monotonic()
         while not condition():
-            if self._turn():
+            if self.turn():
                 last = time.monotonic()
             elif time.monotonic() - last > _PATIENCE:
                 raise BenchmarkError(f"it went silent before {what}; {self._last_words()}")
+
+    def turn(self, timeout: float = 0.1) -> bool:
+        """Wait for something to happen, so many seconds at most, and see to it; whether anything did."""
+        events = self._poll.poll(math.ceil(1000 * timeout))
+        for descriptor, event in events:
+            if descriptor == self._terminal:
+                self._read_terminal()
+            elif descriptor == self._listener.fileno():
+                self._accept()
+            else:
+                if event & select.POLLOUT:
+                    self._send()
+                if event & ~select.POLLOUT:
+                    self._answer()
+        return bool(events)
 
     def settle(self, quiet: float) -> None:
         """Go on until nothing has been drawn for ``quiet`` seconds."""
         last, drawn = time.monotonic(), self.drawn
         while time.monotonic() - last < quiet:
-            self._turn()
+            self.turn()
             if self.drawn != drawn:
                 last, drawn = time.monotonic(), self.drawn
 
@@ -120,21 +145,6 @@ class Stage:
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def _turn(self) -> bool:
-        """Wait for something to happen, a tenth of a second at most, and see to it; whether anything did."""
-        events = self._poll.poll(100)
-        for descriptor, event in events:
-            if descriptor == self._terminal:
-                self._read_terminal()
-            elif descriptor == self._listener.fileno():
-                self._accept()
-            else:
-                if event & select.POLLOUT:
-                    self._send()
-                if event & ~select.POLLOUT:
-                    self._answer()
-        return bool(events)
-
     def _read_terminal(self) -> None:
         try:
             data = os.read(self._terminal, _READ)
@@ -142,8 +152,8 @@ class Stage:
             raise BenchmarkError(f"it ended; {self._last_words()}") from None
         self.drawn += len(data)
         recent = self._tail + data
-        if self._awaited is not None and self._awaited in recent:
-            self._awaited = None
+        if self.seen_at is None and self._awaited in recent:
+            self.seen_at = time.monotonic()
         self._tail = recent[-_TAIL:]
 
     def _accept(self) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from benchmarks.clients.client import Client
-from benchmarks.clients.hosts import SPEAKERS, Message
+from benchmarks.clients.flood import LAST, flood, last_message
 from benchmarks.plan import Plan
 from benchmarks.processes import Meter
 from benchmarks.results import CLIENT_GENERATOR, CPU_PER_LINE, Figure
 from benchmarks.work.work import ClientWork
 
-_SIZE = 60  # bytes of a text
-_WORDS = b"and so it goes on for quite a while until everyone who reads it is tired of it "
-# Not one character of it can stand in the same place of an earlier line, so that it is drawn in one piece.
-_LAST = b"THELASTOFALLLINES"
 _QUIET = 0.5  # seconds after which a client is thought to be done
 
 
@@ -39,11 +35,11 @@ class ClientLog(ClientWork):
             stage.wait_for_text(peer.first_words(stage.port))
             peer.enter(stage)
             stage.settle(_QUIET)
-            flood = stage.host.encode(_messages(lines))
+            data = stage.host.encode([*flood(lines - 1), last_message()])
             drawn = stage.drawn
             meter = Meter(stage.process)
-            stage.say(flood)
-            stage.wait_for_text(_LAST)
+            stage.say(data)
+            stage.wait_for_text(LAST)
             wall = meter.elapsed()
             stage.settle(_QUIET)
             used = meter.used()
@@ -55,9 +51,3 @@ class ClientLog(ClientWork):
                 "client_cpu": used,
                 "generator": meter.own_used() / used,
             }
-
-
-def _messages(count: int) -> Iterator[Message]:
-    for number in range(count):
-        words = b"%05d %s" % (number, _WORDS[number % 20 :]) if number < count - 1 else _LAST
-        yield Message(SPEAKERS[number * 5 % len(SPEAKERS)], words[:_SIZE].ljust(_SIZE, b"."))

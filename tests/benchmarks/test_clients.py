@@ -19,18 +19,20 @@ def test_measures_a_client_in_a_terminal(client: Client, tmp_path: Path) -> None
     if not client.is_installed():
         pytest.skip(f"{client.name} is not installed")
 
-    work = "--work=client-log,client-start"
+    work = "--work=client-log,client-key,client-start"
     status = main(["--quick", work, f"--peers={client.name}", f"--output={tmp_path}"])
 
     assert status == EXIT_OK
     results = Results.load(tmp_path / "results.json")
     assert results.failures == []
-    log, start = results.samples
+    log, key, start = results.samples
     assert (log.work, log.case, log.peer) == ("client-log", "500", client.name)
+    assert (key.work, key.case, key.peer) == ("client-key", "5", client.name)
     assert (start.work, start.case, start.peer) == ("client-start", "warm", client.name)
     assert all(value > 0 for sample in results.samples for value in sample.values.values())
     table = (tmp_path / "results.txt").read_text()
     assert "client CPU per line" in table
+    assert "time until a key shows, p50" in table
     assert "time to the first screen" in table
     texts = [element.text for element in ElementTree.parse(tmp_path / "results.svg").iter()]
     assert "client CPU per line (µs)" in texts

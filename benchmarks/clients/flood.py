@@ -1,0 +1,24 @@
+"""What is said to a client in a flood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.clients.hosts import SPEAKERS, Message
+
+SIZE = 60  # bytes of a text
+# Not one character of it can stand in the same place of another line, so that it is drawn in one piece.
+LAST = b"THELASTOFALLLINES"
+_WORDS = b"and so it goes on for quite a while until everyone who reads it is tired of it "
+
+
+def flood(count: int) -> Iterator[Message]:
+    """So many texts of 60 bytes in small letters and digits, no two alike, from a few in turn."""
+    for number in range(count):
+        words = b"%05d %s" % (number, _WORDS[number % 20 :])
+        yield Message(SPEAKERS[number * 5 % len(SPEAKERS)], words[:SIZE].ljust(SIZE, b"."))
+
+
+def last_message() -> Message:
+    """One that is recognised."""
+    return Message(SPEAKERS[0], LAST.ljust(SIZE, b"."))
