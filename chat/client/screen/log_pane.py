@@ -16,8 +16,9 @@ from chat.client.screen.spans import Row, Span, clip_row, indented, wrap_row
 from chat.client.screen.styles import DIM, RULE, UNREAD_MARKER, Style
 from chat.client.screen.views import Position, View
 
-# Rows that are remembered; one message can make thousands on a narrow screen.
-MAX_REMEMBERED = 20_000
+# Rows that are remembered, some dozens of pages. Each is several objects, and Python's garbage collector looks through
+# all there are while somebody who types waits.
+MAX_REMEMBERED = 3_000
 # Of one entry; 64 KiB of line ends would be a log of their own. What is saved is complete.
 MAX_LINES = 500
 # The width of a time, so that words stand under words, where the screen has room for that.
