@@ -66,7 +66,9 @@ class ScreenFace:
         if isinstance(news, Done):
             self._controller.settle(news.tag)
         elif isinstance(news, Failed):
-            self._controller.settle(news.tag, news)
+            # What was given up on purpose is not to be mended.
+            given_up = news.code == State.CANCELLED.value
+            self._controller.settle(news.tag, None if given_up else news)
         elif isinstance(news, Announced):
             self._picture_of(news)
         elif isinstance(news, TransferChanged):

@@ -171,6 +171,15 @@ def test_a_refusal_gives_back_what_was_typed() -> None:
     assert sight.desk.log()[-2:] == ["[bob]: two", "not sent: No."]
 
 
+def test_what_was_given_up_on_purpose_is_not_given_back() -> None:
+    sight = Sight()
+    sight.desk.type("/file a.bin<enter>")
+    (asked,) = sight.desk.asked
+    sight.face.show(Failed(State.CANCELLED.value, "It was cancelled.", asked.tag))
+    assert sight.desk.draft() == ""
+    assert sight.desk.log()[-1] == "not sent: It was cancelled."
+
+
 class TestNothingToDraw:
     """No picture, and nothing said about it."""
 
