@@ -1,0 +1,348 @@
+"""Every command of the full-screen client, typed into the real program.
+
+``SCENARIOS`` has one for each command; a command without one is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from chat.client import Attachment, MessageType
+from chat.client.commands import COMMANDS, Where, help_lines
+from chat.client.screen import keys
+from tests.end_to_end.screen_stage import Stage, staged
+from tests.end_to_end.server_process import eventually
+
+MAX_SAVE = 100 * 1024  # bytes; what is larger waits for /get
+ROOM = r"^ 127\.0\.0\.1:\d+ │"  # the title of its view
+
+Scenario: TypeAlias = Callable[[Stage], None]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    home = tmp_path_factory.mktemp("home")
+    programs = tmp_path_factory.mktemp("programs")
+    for name in ("xdg-open", "open"):  # the desktop
+        (programs / name).write_text('#!/bin/sh\nprintf %s "$1" > "$HOME/opened"\n')
+        (programs / name).chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    with staged(home, f"--max-save={MAX_SAVE}", environment={"PATH": path}) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(shared: Stage) -> Iterator[Stage]:
+    assert shared.bob.process.poll() is None
+    yield shared
+    shared.tidy()
+
+
+def attachment_to(stage: Stage) -> Attachment:
+    """The next one that alice gets."""
+    for event in stage.alice:
+        if isinstance(event, Attachment) and not event.own:
+            return event
+    raise AssertionError("the connection was closed")
+
+
+def file_from_alice(stage: Stage, name: str, size: int) -> str:
+    """Its number at bob's, as soon as his screen tells of it."""
+    path = stage.directory / "of alice" / name
+    path.write_bytes(b"x" * size)
+    stage.alice.send_file(path)
+    pattern = re.compile(rf"alice sent a file: {re.escape(name)} \(.*\), number (\d+):")
+    rows = stage.bob.wait_for(pattern.pattern)
+    return next(found[1] for row in rows if (found := pattern.search(row)))
+
+
+def is_gone(stage: Stage, pattern: str) -> None:
+    """Wait until no row of the log has it."""
+    stage.bob.wait_until(lambda rows: not any(re.search(pattern, row) for row in rows[1:-1]))
+
+
+# Scenarios.
+
+
+def msg(stage: Stage) -> None:
+    stage.bob.command("/msg alice psst")
+    assert stage.hear("psst").to == "alice"
+    stage.bob.wait_for(r"\[bob -> alice\]: psst$")
+
+
+def reply(stage: Stage) -> None:
+    stage.say("a question", to="bob")
+    stage.bob.wait_for(r"\[alice -> bob\]: a question$")
+    stage.bob.command("/reply an answer")
+    assert stage.hear("an answer").to == "alice"
+    stage.bob.wait_for(r"\[bob -> alice\]: an answer$")
+
+
+def me(stage: Stage) -> None:
+    stage.bob.command("/me waves")
+    stage.bob.wait_for(r"\* bob waves$")
+    stage.hear("/me waves")
+
+
+def sends(command: str, kind: MessageType, words: str) -> Scenario:
+    def scenario(stage: Stage) -> None:
+        name = f"two words.{command}"
+        (stage.directory / name).write_bytes(b"12345")
+        stage.bob.command(f"/{command} {name}")
+        stage.bob.wait_for(rf"bob sent {words}: {name} \(5 bytes\)$")
+        got = attachment_to(stage)
+        assert (got.kind, got.filename, got.size, got.to) == (kind, name, 5, None)
+
+    return scenario
+
+
+def get(stage: Stage) -> None:
+    number = file_from_alice(stage, "large.bin", 2 * MAX_SAVE)
+    stage.bob.wait_for(f"/get {number} fetches it")
+    assert not (stage.directory / "large.bin").exists()
+    stage.bob.command(f"/get {number}")
+    # It may stand in the next row.
+    stage.bob.wait_until(lambda rows: "large.bin" in saved_names(rows))
+    assert (stage.directory / "large.bin").read_bytes() == b"x" * 2 * MAX_SAVE
+
+
+def saved_names(rows: list[str]) -> list[str]:
+    text = "".join(row.strip() if row.startswith(" ") else f"\n{row}" for row in rows)
+    return re.findall(r"saved as ?.*?([\w. -]+)$", text, re.MULTILINE)
+
+
+def transfers(stage: Stage) -> None:
+    number = file_from_alice(stage, "listed.txt", 5)
+    stage.bob.command("/transfers")
+    stage.bob.wait_for("-- attachments:", rf"^ +{number}\. listed\.txt from alice, 5 bytes: saved")
+
+
+def cancel(stage: Stage) -> None:
+    with open(stage.directory / "endless.bin", "wb") as file:
+        file.truncate(1000 * 1024**2)
+    stage.bob.command("/file endless.bin")
+    rows = stage.bob.wait_for(r"sending \d+\. endless\.bin")
+    number = re.findall(r"sending (\d+)\.", rows[-2])[0]
+    stage.bob.command(f"/cancel {number}")
+    stage.bob.wait_for("sending a file: endless.bin$", "not sent: It was cancelled")
+    stage.bob.wait_until(lambda rows: rows[-2] == "")
+    stage.bob.command("/transfers")
+    stage.bob.wait_for(rf"{number}\. endless\.bin to everyone, .*: cancelled$")
+
+
+def opens(stage: Stage) -> None:
+    number = file_from_alice(stage, "shown.txt", 5)
+    eventually((stage.directory / "shown.txt").exists)
+    stage.bob.command(f"/open {number}")
+    opened = stage.directory / "opened"
+    eventually(lambda: opened.exists() and Path(opened.read_text()).name == "shown.txt")
+
+
+def who(stage: Stage) -> None:
+    stage.bob.command("/who")
+    stage.bob.wait_for("-- 2 in the room: alice, bob$")
+
+
+def names(stage: Stage) -> None:
+    stage.bob.command("/names")
+    stage.bob.wait_for("│ alice$", "│ bob$")
+    stage.bob.command("/names")
+    is_gone(stage, "│ alice$")
+
+
+def query(stage: Stage) -> None:
+    stage.bob.command("/query alice")
+    stage.bob.wait_for("^ alice alone, at ", "^to alice alone:$")
+    stage.bob.command("between us")
+    assert stage.hear("between us").to == "alice"
+    stage.say("in public")
+    stage.say("quite so", to="bob")
+    rows = stage.bob.wait_for(r"\[bob -> alice\]: between us$", r"\[alice -> bob\]: quite so$")
+    assert not any("in public" in row for row in rows)
+    close(stage)
+
+
+def close(stage: Stage) -> None:
+    stage.bob.command("/query alice")
+    stage.bob.wait_for("^ alice alone, at ")
+    stage.bob.command("/close")
+    stage.bob.wait_for(ROOM)
+    stage.bob.command("/close")
+    stage.bob.wait_for("This is the room")
+    stage.bob.press("<ctrl-u>")
+
+
+def ignore(stage: Stage) -> None:
+    stage.bob.command("/ignore alice")
+    stage.bob.wait_for("-- alice is not shown from now on$")
+    stage.bob.command("/ignore")
+    stage.bob.wait_for("-- ignored: alice$")
+    stage.say("unheard of")
+    stage.bob.command("after that")
+    rows = stage.bob.wait_for(r"\[bob\]: after that$")
+    assert not any("unheard of" in row for row in rows)
+
+
+def unignore(stage: Stage) -> None:
+    ignore(stage)
+    stage.bob.command("/unignore alice")
+    stage.bob.wait_for("-- alice is shown again$")
+    stage.say("heard again")
+    stage.bob.wait_for(r"\[alice\]: heard again$")
+
+
+def search(stage: Stage) -> None:
+    stage.say("a needle")
+    stage.bob.command("/search NEEDLE")
+    stage.bob.wait_for("^search: NEEDLE$", "search: found")
+
+
+def clear(stage: Stage) -> None:
+    stage.say("soon to be gone")
+    stage.bob.wait_for("soon to be gone$")
+    stage.bob.command("/clear")
+    is_gone(stage, "^<")
+    stage.say("what comes then")
+    stage.bob.wait_for(r"\[alice\]: what comes then$")
+
+
+def save(stage: Stage) -> None:
+    stage.say("worth keeping")
+    stage.bob.wait_for("worth keeping$")
+    stage.bob.command("/save the log.txt")
+    stage.bob.wait_for("the log is saved as")
+    log = (stage.directory / "the log.txt").read_text(encoding="utf-8")
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.* \[alice\]: worth keeping$", log, re.M)
+    stage.bob.command("/save the log.txt")
+    stage.bob.wait_for("nothing is overwritten|is there already")
+    stage.bob.press("<ctrl-u>")
+
+
+def log(stage: Stage) -> None:
+    stage.say("before it was written")
+    stage.bob.wait_for("before it was written$")
+    stage.bob.command("/log on")
+    stage.bob.wait_for("-- the log goes to")
+    stage.say("worth writing")
+    (path,) = stage.directory.rglob("*.log")
+    eventually(lambda: "[alice]: worth writing\n" in path.read_text(encoding="utf-8"))
+    stage.bob.command("/log off")
+    stage.bob.wait_for("-- the log goes nowhere from now on$")
+    stage.say("not written")
+    stage.bob.wait_for("not written$")
+    stage.leave()
+    assert "before" not in path.read_text(encoding="utf-8")
+    assert "not written" not in path.read_text(encoding="utf-8")
+
+
+def bell(stage: Stage) -> None:
+    stage.leave()  # it is not rung often; a client that has just come has not rung
+    stage.bob.command("/bell off")
+    stage.bob.wait_for("-- the bell is off$")
+    stage.say("bob, wake up")
+    stage.bob.wait_for("bob, wake up$")
+    # With the next frame everything before it has been sent.
+    stage.bob.press("awake")
+    stage.bob.wait_for("^awake$")
+    assert b"\a" not in stage.bob.raw
+    stage.leave()
+    stage.bob.command("/bell off")
+    stage.bob.command("/bell on")
+    stage.bob.wait_for("-- the bell is on$")
+    stage.say("bob, wake up")
+    stage.bob.wait_until(lambda rows: b"\a" in stage.bob.raw)
+
+
+def reconnect(stage: Stage) -> None:
+    stage.bob.press("/reconnect")
+    stage.bob.wait_for("^/reconnect$")
+    stage.bob.press("<enter>")
+    stage.bob.wait_for("-- back in the room as bob after ")
+    stage.bob.command("/reconnect robert")
+    stage.bob.wait_for("-- back in the room as robert after ", "│ robert │")
+    stage.bob.command("said as robert")
+    assert stage.hear("said as robert").sender == "robert"
+    stage.leave()
+
+
+def shows_keys(stage: Stage) -> None:
+    stage.bob.command("/keys")
+    stage.bob.wait_for(*(re.escape(line) for line in keys.help_lines()[-3:]))
+
+
+def shows_help(stage: Stage) -> None:
+    stage.bob.command("/help")
+    # More than the screen has room for: to the end, then from where it began.
+    lines = help_lines(None, Where.SCREEN)
+    stage.bob.wait_for(*(rf"^ +{re.escape(line)}$" for line in lines[-3:]))
+    stage.bob.press("<pageup>")
+    stage.bob.wait_for("-- help:$", rf"^ +{re.escape(lines[0])}$")
+    stage.bob.command("/help cancel")
+    stage.bob.press("<ctrl-end>")
+    stage.bob.wait_for(r"^ +/cancel N  give up")
+
+
+def quits(stage: Stage) -> None:
+    stage.bob.command("famous last words")
+    stage.bob.command("/quit")
+    assert stage.bob.wait() == 0
+    stage.hear("famous last words")
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "msg": msg,
+    "reply": reply,
+    "me": me,
+    "file": sends("file", MessageType.FILE, "a file"),
+    "image": sends("image", MessageType.IMAGE, "an image"),
+    "voice": sends("voice", MessageType.VOICE, "a voice message"),
+    "get": get,
+    "transfers": transfers,
+    "cancel": cancel,
+    "open": opens,
+    "who": who,
+    "names": names,
+    "query": query,
+    "close": close,
+    "ignore": ignore,
+    "unignore": unignore,
+    "search": search,
+    "clear": clear,
+    "save": save,
+    "log": log,
+    "bell": bell,
+    "reconnect": reconnect,
+    "keys": shows_keys,
+    "help": shows_help,
+    "quit": quits,
+}
+
+
+def test_every_command_has_a_scenario() -> None:
+    assert set(SCENARIOS) == {command.name for command in COMMANDS if command.where & Where.SCREEN}
+
+
+@pytest.mark.parametrize("name", [c.name for c in COMMANDS if c.where & Where.SCREEN])
+def test_command(stage: Stage, name: str) -> None:
+    SCENARIOS[name](stage)
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("/hlep", "There is no command /hlep; did you mean /help?"),
+        ("/msg alice", "Expected /msg NAME TEXT."),
+        ("/get 9999", "There is no attachment number 9999."),
+        ("/file no such file", "no such file"),
+        ("/msg nobody-here hello", "not sent: "),
+    ],
+)
+def test_what_is_refused_stays_to_be_mended(stage: Stage, line: str, answer: str) -> None:
+    stage.bob.command(line)
+    stage.bob.wait_until(lambda rows: rows[-1] == line and any(answer in row for row in rows[1:-1]))
