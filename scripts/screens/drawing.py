@@ -15,7 +15,7 @@ from rich.text import Text
 
 from scripts.screens.tmux import Captured
 
-_ADDRESS = "chat.example.org:8080"
+_ADDRESS = "chat.local:8080"  # as long as what it stands for, with a port of five digits
 _TITLE = f"chat-client --address={_ADDRESS}"
 _DAY = "Friday, 13 March 2026"
 _FIRST = 21 * 3600 + 4 * 60 + 5  # the time of the first line, in seconds of the day
@@ -101,7 +101,7 @@ def read(captured: Captured) -> Screen:
         if _TIME.match(row.plain):
             minutes, seconds = divmod(next(times), 60)
             row = _replace(row, _TIME, f"<{minutes // 60:02}:{minutes % 60:02}:{seconds:02}>")
-        fixed.append(row)
+        fixed.append(_trimmed(row))
     return Screen(tuple(fixed), captured.column, captured.row)
 
 
@@ -138,6 +138,20 @@ def _with_cursor(row: Text, column: int) -> Text:
         position += 1
     row.stylize(Style(reverse=True), position, position + 1)
     return row
+
+
+def _trimmed(row: Text) -> Text:
+    """Without blanks at the end that one can't see: whether they were ever written depends on what stood there."""
+    end = len(row)
+    while end and row.plain[end - 1] == " " and not _is_seen(_style_at(row, end - 1)):
+        end -= 1
+    return row[:end]
+
+
+def _is_seen(style: Style) -> bool:
+    """On a blank."""
+    has_ground = style.bgcolor is not None and not style.bgcolor.is_default
+    return bool(has_ground or style.reverse or style.underline)
 
 
 def _replace(row: Text, pattern: re.Pattern[str], instead: str) -> Text:

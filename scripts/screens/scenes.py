@@ -133,7 +133,8 @@ def _lost(stage: Stage) -> Screen:
     alice.say("I'm moving the server to the other rack, hold on.")
     _say(terminal, "go ahead, we can wait")
     stage.kill_server()
-    terminal.wait_for("no connection")
+    # By now it has given all the reasons that it will give.
+    terminal.wait_for("Connection refused. Trying again.")
     terminal.enter("this is said as soon as it can be")
     terminal.wait_for("as soon as it can be …$")
     terminal.type("and this stays here until ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -65,12 +66,11 @@ class Terminal:
         self._tmux(*first, *more, "new-session", "-d", *size, words)
 
     def close(self) -> None:
-        subprocess.run(
-            ["tmux", "-L", self._name, "kill-server"],
-            env=self._environment,
-            capture_output=True,
-            check=False,
-        )
+        """The program is gone afterwards, and writes nothing more."""
+        is_over, process = map(int, self._tmux("display", "-p", "#{pane_dead} #{pane_pid}").split())
+        if not is_over:
+            os.kill(process, signal.SIGKILL)
+        self._tmux("kill-server")
 
     def type(self, text: str) -> None:
         self._tmux("send-keys", "-l", "--", text)
