@@ -43,17 +43,16 @@ class Stage:
     def tidy(self) -> None:
         """Nothing asked, nothing written, at the end of the room's log; else the next one is another bob."""
         screen = self.bob
-        if screen.process.poll() is None:
-            screen.press("<ctrl-g>", "<ctrl-end>", "<alt-1>", "<ctrl-c>", "tidy")
-            try:
-                screen.wait_until(lambda rows: rows[-1] == "tidy" and not rows[-2])
-                screen.press("<ctrl-u>")
-                screen.wait_until(lambda rows: rows[-1] == "")
-                return
-            except AssertionError:
-                self.leave()
-                raise
-        self.leave()
+        if screen.process.poll() is not None:
+            self.leave()
+            return
+        screen.press("<ctrl-g>", "<ctrl-end>", "<alt-1>", "<ctrl-c>", "tidy")
+        try:
+            screen.wait_until(lambda rows: rows[-1] == "tidy" and not rows[-2])
+        except AssertionError:
+            self.leave()
+            raise
+        screen.press("<ctrl-u>")  # nobody need wait for that: what he types next comes after it
 
     def leave(self) -> None:
         if self._screen is not None:

@@ -302,6 +302,11 @@ class TmuxScreen(Screen):
     def resize(self, columns: int, rows: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
+    def pids(self) -> tuple[int, int]:
+        """Of the client, and of tmux."""
+        client_pid, tmux_pid = self._tmux("display-message", "-p", "#{pane_pid} #{pid}").split()
+        return int(client_pid), int(tmux_pid)
+
     def _tmux(self, *arguments: str) -> str:
         done = subprocess.run(
             ["tmux", "-u", "-S", str(self._socket), *arguments],

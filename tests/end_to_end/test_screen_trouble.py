@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from chat.client import connect
+from chat.client import MessageType, connect
 from tests.end_to_end.client_process import listening
-from tests.end_to_end.screens import PyteScreen, broken_client, client
-from tests.end_to_end.server_process import ServerProcess
+from tests.end_to_end.screens import (
+    PyteScreen,
+    TmuxScreen,
+    broken_client,
+    client,
+    needs_tmux,
+)
+from tests.end_to_end.server_process import ServerProcess, eventually
 
 INSIDE = "you are in the room as"
 
@@ -191,3 +197,70 @@ def test_what_others_send_changes_nothing_but_its_own_line(address: str, home: P
         sent = bob.raw[marker:]
         for sequence in (b"\x1b[2J", b"\x1b]0;", "\u202e".encode(), b"\xc2\x9b", b"\x08\x1b"):
             assert sequence not in sent
+
+
+def test_what_nobody_has_answered_is_said_again_once(
+    servers: list[ServerProcess], home: Path
+) -> None:
+    """The server is gone before it reads what is said."""
+    address = address_of(servers[0])
+    lines = [f"line {number}" for number in range(15)]
+    with (
+        listening(address, "alice", directory=home) as alice,
+        PyteScreen(client(address, "bob"), home) as bob,
+    ):
+        bob.wait_for(f"{INSIDE} bob")
+        servers[0].send_signal(signal.SIGSTOP)
+        for line in lines:
+            bob.command(line)
+        bob.wait_for(r"\[bob\]: line 14 …$")
+        servers[0].send_signal(signal.SIGKILL)
+        servers[0].wait()
+        bob.wait_for("no connection")
+        servers.append(ServerProcess(address=address))
+        bob.wait_for("back in the room as bob")
+        rows = bob.wait_until(lambda rows: not any(row.endswith("…") for row in rows))
+        text = "\n".join(rows)
+        assert [text.count(f"[bob]: {line}\n") for line in lines] == [1] * len(lines)
+        bob.command("the end")
+        bob.wait_for(r"\[bob\]: the end$")
+        alice.output.wait_for(r"\[bob\]: the end$")
+        heard = [line.removeprefix("[bob]: ") for line in alice.lines if line.startswith("[bob]")]
+        assert len(heard) == len(set(heard))
+
+
+def test_a_picture_with_sequences_in_its_name(address: str, home: Path) -> None:
+    """Also what is said of why it can't be drawn has the name in it."""
+    name = "a\x1b[2J\x1b]0;title\x07\u202eb.png"
+    (home / name).write_bytes(b"no picture\x1b[2J\x1b]0;title\x07")
+    with PyteScreen(client(address, "bob"), home) as bob:
+        before = bob.wait_for(f"{INSIDE} bob")
+        marker = len(bob.raw)
+        with connect(address, "mallory") as mallory:
+            mallory.send_file(home / name, kind=MessageType.IMAGE)
+            bob.wait_for("mallory sent an image: ", "no picture: ")
+        bob.command("/transfers")
+        rows = bob.wait_for("attachments:", "mallory left")
+        assert rows[:3] == before[:3]
+        for sequence in (b"\x1b[2J", b"\x1b]0;", "\u202e".encode()):
+            assert sequence not in bob.raw[marker:]
+
+
+@needs_tmux
+def test_when_tmux_is_killed_no_process_is_left(address: str, home: Path) -> None:
+    with listening(address, "alice", directory=home) as alice:
+        with TmuxScreen(client(address, "bob"), home) as bob:
+            bob.wait_for(f"{INSIDE} bob")
+            client_pid, tmux_pid = bob.pids()
+            os.kill(tmux_pid, signal.SIGKILL)
+            eventually(lambda: not is_running(client_pid))
+        alice.output.wait_for("bob left")
+
+
+def is_running(pid: int) -> bool:
+    """Or at least not yet waited for."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "zombie" not in Path(f"/proc/{pid}/status").read_text()

@@ -1,0 +1,46 @@
+"""The full-screen client on other terminals and in other locales than the usual."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.screens import PyteScreen, client
+
+TEXT = "привет 日本 é"
+
+
+def talk(address: str, home: Path, **environment: str) -> bytes:
+    """What the terminal was sent while bob said something."""
+    with PyteScreen(client(address, "bob"), home, environment=environment) as bob:
+        bob.wait_for("you are in the room as bob")
+        bob.press(TEXT)
+        # The emulator puts something beside characters of two columns.
+        bob.wait_until(lambda rows: rows[-1].replace(" ", "") == TEXT.replace(" ", ""))
+        bob.press("<left>", "<backspace>", "<end>", "<enter>")
+        bob.wait_until(
+            lambda rows: rows[-1] == "" and any("[bob]: привет" in row for row in rows[:-1])
+        )
+        bob.press("<ctrl-d>")
+        assert bob.wait() == 0
+        return bob.raw
+
+
+@pytest.mark.parametrize(
+    "kind", ["xterm", "xterm-256color", "screen", "tmux-256color", "linux", "vt100"]
+)
+def test_terminals(address: str, home: Path, kind: str) -> None:
+    talk(address, home, TERM=kind)
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8", "xx_XX.ISO8859-1", ""])
+def test_locales(address: str, home: Path, locale: str) -> None:
+    talk(address, home, LC_ALL=locale, LANG=locale)
+
+
+def test_no_colour_if_none_is_wanted(address: str, home: Path) -> None:
+    colour = re.compile(rb"\x1b\[(?:[\d;]*;)?[34]\d[\d;]*m")  # SGR 30 to 49 (ECMA-48)
+    assert colour.search(talk(address, home))
+    assert not colour.search(talk(address, home, NO_COLOR="1"))
