@@ -132,7 +132,7 @@ def _upper_half(match: re.Match[str]) -> str:
 
 def _with_cursor(row: Text, column: int) -> Text:
     row = row.copy()
-    row.pad_right(1)
+    row.pad_right(max(0, column + 1 - cell_len(row.plain)))
     position = 0
     while cell_len(row.plain[:position]) < column:
         position += 1
