@@ -199,6 +199,7 @@ def unignore(stage: Stage) -> None:
 
 def search(stage: Stage) -> None:
     stage.say("a needle")
+    stage.bob.wait_for("a needle$")
     stage.bob.command("/search NEEDLE")
     stage.bob.wait_for("^search: NEEDLE$", "search: found")
 

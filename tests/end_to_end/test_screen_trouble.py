@@ -222,6 +222,7 @@ def test_what_nobody_has_answered_is_said_again_once(
         rows = bob.wait_until(lambda rows: not any(row.endswith("…") for row in rows))
         text = "\n".join(rows)
         assert [text.count(f"[bob]: {line}\n") for line in lines] == [1] * len(lines)
+        alice.output.wait_for("you are in the room", count=2)
         bob.command("the end")
         bob.wait_for(r"\[bob\]: the end$")
         alice.output.wait_for(r"\[bob\]: the end$")
