@@ -17,7 +17,6 @@ _RATE = 5000  # messages a second
 _TICK = 0.01  # seconds between what is sent of them
 _INTERVAL = 0.103  # seconds between two keys: no multiple of the time between two screens
 _PATIENCE = 10.0
-_QUIET = 0.5
 # Letters that nothing else on the screen has, nor what a terminal is told: each is found when it is drawn.
 _FIRST_KEY = 0x0410
 
@@ -43,7 +42,7 @@ class ClientKey(ClientWork):
         with peer.running() as stage:
             stage.wait_for_text(peer.first_words(stage.port))
             peer.enter(stage)
-            stage.settle(_QUIET)
+            stage.settle(plan.quiet)
             messages = list(flood(_RATE))
             size = int(_RATE * _TICK)
             pieces = [

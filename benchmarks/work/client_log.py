@@ -11,8 +11,6 @@ from benchmarks.processes import Meter
 from benchmarks.results import CLIENT_GENERATOR, CPU_PER_LINE, Figure
 from benchmarks.work.work import ClientWork
 
-_QUIET = 0.5  # seconds after which a client is thought to be done
-
 
 class ClientLog(ClientWork):
     name = "client-log"
@@ -34,14 +32,14 @@ class ClientLog(ClientWork):
         with peer.running() as stage:
             stage.wait_for_text(peer.first_words(stage.port))
             peer.enter(stage)
-            stage.settle(_QUIET)
+            stage.settle(plan.quiet)
             data = stage.host.encode([*flood(lines - 1), last_message()])
             drawn = stage.drawn
             meter = Meter(stage.process)
             stage.say(data)
             stage.wait_for_text(LAST)
             wall = meter.elapsed()
-            stage.settle(_QUIET)
+            stage.settle(plan.quiet)
             used = meter.used()
             return {
                 "cpu_per_line": used / lines,

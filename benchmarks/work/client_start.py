@@ -12,7 +12,6 @@ from benchmarks.results import CLIENT_GENERATOR, FIRST_SCREEN, Figure
 from benchmarks.work.work import ClientWork
 
 _STARTS = 3  # in each round, after one that is not counted: it brings into memory what has fallen out of it
-_QUIET = 0.3
 
 
 class ClientStart(ClientWork):
@@ -30,12 +29,12 @@ class ClientStart(ClientWork):
         return ["warm"]
 
     def measure(self, peer: Client, case: str, plan: Plan) -> dict[str, float]:
-        starts = [_start(peer) for _ in range(1 if plan.quick else 1 + _STARTS)]
+        starts = [_start(peer, plan) for _ in range(1 if plan.quick else 1 + _STARTS)]
         counted = starts[1:] or starts
         return {key: median(start[key] for start in counted) for key in starts[0]}
 
 
-def _start(client: Client) -> dict[str, float]:
+def _start(client: Client, plan: Plan) -> dict[str, float]:
     began, own_began = time.monotonic(), time.process_time()
     with client.running() as stage:
         stage.wait_for_text(client.first_words(stage.port))
@@ -43,7 +42,7 @@ def _start(client: Client) -> dict[str, float]:
         used, own = stage.process.cpu(), time.process_time() - own_began
         client.enter(stage)
         inside = time.monotonic() - began
-        stage.settle(_QUIET)
+        stage.settle(plan.quiet)
         return {
             "first_screen": first_screen,
             "screen_cpu": used,
