@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from chat.protocol.descriptor import DESCRIPTOR_SIZE, ByteOrder, Descriptor, sniff_byte_order
 from chat.protocol.errors import RemoteProtocolError
@@ -45,16 +45,9 @@ class DeadlineExceeded(RemoteProtocolError):
     """The reader's ``deadline`` passed before what was waited for came."""
 
 
-class Scratch(NamedTuple):
-    """Room for what one recv gives: of frames, and, more, of a content that is not kept in memory."""
-
-    frames: memoryview
-    content: memoryview
-
-    @classmethod
-    def make(cls) -> Scratch:
-        room = memoryview(bytearray(_CHUNK))
-        return cls(room[:_READ], room)
+def make_scratch() -> memoryview:
+    """Room for what one recv gives."""
+    return memoryview(bytearray(_CHUNK))
 
 
 def _do_nothing() -> None:
@@ -99,7 +92,7 @@ class FrameReader:
         pause: Callable[[], object] = _do_nothing,
         clock: Callable[[], float] = time.monotonic,
         wait_readable: Callable[[], object] = _do_nothing,
-        scratch: Scratch | None = None,
+        scratch: memoryview | None = None,
     ) -> None:
         self.order = order
         self.deadline: float | None = None
@@ -107,7 +100,7 @@ class FrameReader:
         self._pause = pause
         self._wait_readable = wait_readable
         self._clock = clock
-        self._scratch = scratch if scratch is not None else Scratch.make()
+        self._scratch = scratch if scratch is not None else make_scratch()
         self._data = b""  # received, and taken up to ``_start``
         self._start = 0
         self._turn = 0
@@ -142,7 +135,7 @@ class FrameReader:
         self._data, self._start = b"", 0  # not kept while an idle peer is waited for
         if is_drained and self.deadline is None:
             self._wait_readable()
-        self._data = bytes(self._receive(self._scratch.frames))
+        self._data = bytes(self._receive(_READ))
         return bool(self._data)
 
     def take_texts(self, max_size: int, limit: int) -> list[bytes]:
@@ -177,8 +170,7 @@ class FrameReader:
         self._let_others_run()
         self._turn += 1
         if not self.buffered:
-            room = self._scratch.content if limit >= _CHUNK else self._scratch.frames
-            self._data, self._start = bytes(self._receive_in_frame(room)), 0
+            self._data, self._start = bytes(self._receive_in_frame(limit)), 0
         start = self._start
         self._start = min(start + limit, len(self._data))
         return memoryview(self._data)[start : self._start]
@@ -199,25 +191,25 @@ class FrameReader:
             return
         gathered = bytearray(self._data[self._start :])
         while len(gathered) < size:
-            gathered += self._receive_in_frame(self._scratch.frames)
+            gathered += self._receive_in_frame(_READ)
         self._data, self._start = bytes(gathered), 0
 
-    def _receive_in_frame(self, room: memoryview) -> memoryview:
+    def _receive_in_frame(self, limit: int) -> memoryview:
         if self._window_end is None:
             self._window_end = self._clock() + STALL_WINDOW
             self._window_bytes = 0
-        received = self._receive(room)
+        received = self._receive(limit)
         if not received:
             raise IncompleteFrame("The connection ended inside a frame.")
         self._window_bytes += len(received)
         return received
 
-    def _receive(self, room: memoryview) -> memoryview:
+    def _receive(self, limit: int) -> memoryview:
         """What one recv gives, empty at the end of the stream; to be copied before others run."""
         while True:
             self._limit_wait()
             try:
-                return room[: self._sock.recv_into(room)]
+                return self._scratch[: self._sock.recv_into(self._scratch[:limit])]
             except TimeoutError as error:
                 # With a number it is not our own limit but the kernel's ETIMEDOUT: the peer has vanished.
                 if error.errno is not None:

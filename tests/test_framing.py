@@ -20,7 +20,7 @@ from chat.framing import (
     DeadlineExceeded,
     FrameReader,
     IncompleteFrame,
-    Scratch,
+    make_scratch,
 )
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType, encode_frame
 from tests.wire.replay import Frame, read_frames, read_in_every_way, read_rest
@@ -214,7 +214,7 @@ def test_with_a_deadline_it_waits_in_a_recv_that_ends_by_it() -> None:
 
 
 def test_readers_of_one_thread_may_share_their_scratch() -> None:
-    scratch = Scratch.make()
+    scratch = make_scratch()
     pairs = [gevent.socket.socketpair() for _ in range(3)]
 
     def read(ours: gevent.socket.socket) -> list[Frame]:

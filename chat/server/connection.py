@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from chat.framing import FrameReader, Scratch
+from chat.framing import FrameReader, make_scratch
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.server.transport import Transport
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
-_SCRATCH = Scratch.make()  # for all: no two greenlets are in the kernel at a time
+_SCRATCH = make_scratch()  # for all: no two greenlets are in the kernel at a time
 _LOGIN_GRACE = 10.0  # seconds in which the few bytes of an answer to a login must be taken
 _pause = partial(gevent.sleep, 0)
 
