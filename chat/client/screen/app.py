@@ -71,7 +71,7 @@ class App:
         )
         self._controller = Controller(self._model, self._renderer, self, now)
         self._local.controller = self._controller
-        self._face = ScreenFace(self._model, self._controller, self._local, self, settings)
+        self._face = ScreenFace(self._model, self._controller, self._local, self, settings, now)
         self._conversation = Conversation(
             self._face,
             save_directory=settings.save_directory,

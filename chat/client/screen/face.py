@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from chat.client.screen.layout import log_width
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model import Model
 from chat.client.settings import Settings
-from chat.client.transfer_list import State
+from chat.client.transfer_list import State, Transfer
 from chat.protocol.descriptor import MessageType
 
 # Seconds between two signals: a flood of mentions must not become a flood of noise.
@@ -48,11 +48,13 @@ class ScreenFace:
         local: LocalCommands,
         around: Surroundings,
         settings: Settings,
+        now: Callable[[], datetime],
     ) -> None:
         self._model = model
         self._controller = controller
         self._local = local
         self._around = around
+        self._now = now
         self._notify = settings.notify
         self._draws_pictures = settings.pictures
         self._intake = Intake(model)
@@ -60,7 +62,7 @@ class ScreenFace:
         self._signalled_at = -SIGNAL_PAUSE
 
     def show(self, news: News) -> None:
-        alert = self._intake.take(news, datetime.now(timezone.utc))
+        alert = self._intake.take(news, self._now())
         if alert is not None:
             self._call(alert)
         if isinstance(news, Done):
@@ -69,14 +71,8 @@ class ScreenFace:
             # What was given up on purpose is not to be mended.
             given_up = news.code == State.CANCELLED.value
             self._controller.settle(news.tag, None if given_up else news)
-        elif isinstance(news, Announced):
-            self._picture_of(news)
-        elif isinstance(news, TransferChanged):
-            transfer = news.transfer
-            if transfer.kind is MessageType.IMAGE and transfer.state is State.DONE:
-                shared = self._model.shared_by(transfer)
-                if shared is not None and transfer.path is not None:
-                    self._draw(shared, transfer.path)
+        elif isinstance(news, Announced | TransferChanged) and news.transfer is not None:
+            self._picture_of(news.transfer)
         self._around.repaint()
 
     def signals(self) -> Iterator[bytes]:
@@ -109,20 +105,18 @@ class ScreenFace:
             desktop.notify_send(title, body)
         except desktop.DesktopError as problem:
             self._notify = "off"
-            self._model.remark(datetime.now(timezone.utc), f"{problem} No notifications, then.")
+            self._model.remark(self._now(), f"{problem} No notifications, then.")
             self._around.repaint()
 
-    def _picture_of(self, news: Announced) -> None:
-        attachment, transfer = news.attachment, news.transfer
-        if attachment.kind is not MessageType.IMAGE or transfer is None or transfer.path is None:
+    def _picture_of(self, transfer: Transfer) -> None:
+        """Draw it, once it is here."""
+        if transfer.kind is not MessageType.IMAGE or transfer.state is not State.DONE:
+            return
+        if transfer.path is None or not (self._draws_pictures and self._around.colours):
             return
         shared = self._model.shared_by(transfer)
-        if shared is not None:
-            self._draw(shared, transfer.path)
-
-    def _draw(self, shared: Shared, path: Path) -> None:
-        if self._draws_pictures and self._around.colours and not shared.picture:
-            self._around.spawn(self._draw_picture, shared, path)
+        if shared is not None and not shared.picture:
+            self._around.spawn(self._draw_picture, shared, transfer.path)
 
     def _draw_picture(self, shared: Shared, path: Path) -> None:
         from chat.client.screen import pictures  # for those who get some
@@ -137,7 +131,7 @@ class ScreenFace:
             drawn = pictures.draw(path, columns, rows, self._around.colours)
         except ChatError as problem:
             # Said next to where it was announced, dimly: the file is saved all the same.
-            self._model.remark(datetime.now(timezone.utc), f"no picture: {problem}")
+            self._model.remark(self._now(), f"no picture: {problem}")
         else:
             self._model.set_picture(shared, drawn)
         self._around.repaint()

@@ -28,7 +28,9 @@ class Sight:
         self.desk = Desk()
         self.now = 100.0
         desk = self.desk
-        self.face = ScreenFace(desk.model, desk.controller, desk.local, desk, settings)
+        self.face = ScreenFace(
+            desk.model, desk.controller, desk.local, desk, settings, lambda: NINE
+        )
 
     def hear(self, text: str, to: str | None = None) -> list[bytes]:
         """And what the terminal is sent because of it."""
