@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gevent
 import gevent.event
 
 from chat.client.commands import Where, help_lines
@@ -44,6 +45,8 @@ from chat.client.requests import (
 from chat.client.transfer_list import State, Transfer, TransferList
 from chat.client.uploads import Uploads
 
+# Seconds that somebody who asked to leave waits for his last words to be said.
+LAST_WORDS = 2.0
 NOT_CONNECTED = "There is no connection to the server just now."
 
 
@@ -141,6 +144,11 @@ class Conversation:
                 self._transfer_ended.wait()
             else:
                 return True
+
+    def wait_for_last_words(self) -> None:
+        """Wait, for a moment, until all that was said has been answered; not without a connection."""
+        if self.connection is not None:
+            gevent.with_timeout(LAST_WORDS, self.outbox.wait_empty, timeout_value=None)
 
     @property
     def is_transferring(self) -> bool:

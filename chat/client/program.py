@@ -13,10 +13,10 @@ from gevent.event import AsyncResult
 
 from chat.client import json_lines, plain
 from chat.client.commands import Where
-from chat.client.connection import Connection, connect
+from chat.client.connection import Connection
 from chat.client.conversation import Conversation
+from chat.client.entrance import NAME_REFUSALS, enter
 from chat.client.errors import ChatError, LoginRefused
-from chat.client.gevent_runtime import GEVENT
 from chat.client.keeper import GaveUp, Keeper
 from chat.client.news import Asked, Face
 from chat.client.progress import ProgressBars
@@ -31,14 +31,10 @@ from chat.client.standard_streams import (
     is_terminal,
 )
 from chat.command_line import EXIT_FAILED, EXIT_OK
-from chat.protocol.notices import Refusal
 
 STDIN, STDOUT, STDERR = range(3)
 # Seconds that a server may take to answer the next of what it was sent, once the input has ended.
 NO_ANSWER = 120.0
-# Seconds that somebody who asked to leave waits for his last words to be said.
-LAST_WORDS = 2.0
-_NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ class Program:
             try:
                 return self._connect(name)
             except LoginRefused as refused:
-                if not self._is_interactive or refused.code not in _NAME_REFUSALS:
+                if not self._is_interactive or refused.code not in NAME_REFUSALS:
                     raise
                 self._warn([str(refused)])
                 self._errors.write_text("Another name: ")
@@ -130,15 +126,7 @@ class Program:
                 name = line.data.decode(errors="replace").strip() or name
 
     def _connect(self, username: str) -> Connection:
-        settings = self._settings
-        connection = connect(
-            str(settings.address),
-            username,
-            byte_order=settings.byte_order,
-            save_directory=settings.save_directory,
-            max_save=settings.max_save,
-            runtime=GEVENT,
-        )
+        connection = enter(self._settings, username)
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
         return connection
@@ -179,9 +167,7 @@ class Program:
         """Somebody at a terminal leaves now; a script leaves once all is done that came before."""
         self._is_quitting = True
         if self._is_interactive:
-            if self._conversation.connection is not None:
-                wait = self._conversation.outbox.wait_empty
-                gevent.with_timeout(LAST_WORDS, wait, timeout_value=None)
+            self._conversation.wait_for_last_words()
             self._end(End())
 
     def _leave(self, at_once: bool) -> None:

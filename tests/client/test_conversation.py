@@ -308,3 +308,20 @@ class TestWaitingForTheEnd:
             receipt.settle(Fate.ACCEPTED)
             room.hear()
         assert waiting.get(timeout=5) is True
+
+
+def test_last_words_are_waited_for_until_they_are_answered(room: Room) -> None:
+    room.do(Say("bye"))
+    leaving = spawn(room.conversation.wait_for_last_words)
+    run_until_idle()
+    assert not leaving.ready()
+    room.answer()
+    leaving.get(timeout=5)
+
+
+def test_last_words_without_a_connection_are_not_waited_for(room: Room) -> None:
+    room.do(Say("bye"))
+    room.conversation.connection = None
+    leaving = spawn(room.conversation.wait_for_last_words)
+    run_until_idle()
+    assert leaving.ready()

@@ -18,10 +18,10 @@ import gevent.queue
 from gevent.event import AsyncResult, Event
 
 from chat.client.commands import Where
-from chat.client.connection import Connection, connect
+from chat.client.connection import Connection
 from chat.client.conversation import Conversation
+from chat.client.entrance import NAME_REFUSALS, enter
 from chat.client.errors import ChatError, LoginRefused
-from chat.client.gevent_runtime import GEVENT
 from chat.client.keeper import Keeper
 from chat.client.news import Asked
 from chat.client.requests import Reply, RequestError, Say, ScreenRequest
@@ -37,16 +37,12 @@ from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.settings import PROGRAM, Settings
 from chat.client.transfer_list import TransferList
 from chat.command_line import EXIT_FAILED, EXIT_OK, report
-from chat.protocol.notices import Refusal
 
 FRAME = 1 / 30  # seconds
 # Seconds between looks at what nobody tells of: how far transfers are, how long until the next try.
 TICK = 0.25
-# Seconds that somebody who leaves waits for his last words to be said.
-LAST_WORDS = 2.0
-# And for an orderly end of the connection.
+# Seconds for an orderly end of the connection.
 FAREWELL = 1.0
-NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
 
 
 class App:
@@ -187,15 +183,7 @@ class App:
             self._end(str(problem))
 
     def _connect(self, username: str) -> Connection:
-        settings = self._settings
-        connection = connect(
-            str(settings.address),
-            username,
-            byte_order=settings.byte_order,
-            save_directory=settings.save_directory,
-            max_save=settings.max_save,
-            runtime=GEVENT,
-        )
+        connection = enter(self._settings, username)
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
         return connection
@@ -269,10 +257,7 @@ class App:
     # The end.
 
     def _leave(self) -> None:
-        """Once the last words are said, or can't be."""
-        if self._conversation.connection is not None:
-            wait = self._conversation.outbox.wait_empty
-            gevent.with_timeout(LAST_WORDS, wait, timeout_value=None)
+        self._conversation.wait_for_last_words()
         self._end()
 
     def _end(self, problem: str | None = None) -> None:

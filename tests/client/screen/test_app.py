@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 import pytest
 
+from chat.client import conversation, entrance
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.events import Text, Welcome
 from chat.client.receipts import Fate
@@ -46,7 +47,7 @@ class Run:
         self.app: App
         self._running: gevent.Greenlet[..., int] | None = None
         monkeypatch.setattr(module, "Terminal", lambda: self.terminal)
-        monkeypatch.setattr(module, "connect", self._connect)
+        monkeypatch.setattr(entrance, "connect", self._connect)
         monkeypatch.setattr(gevent, "signal_handler", self.signals.__setitem__)
         monkeypatch.setattr(gevent.get_hub(), "exception_stream", None)
         monkeypatch.setattr(module, "FRAME", 0.0)
@@ -330,7 +331,7 @@ class TestLeaving:
         assert run.wait() == 0
 
     def test_but_not_for_ever(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "LAST_WORDS", 0.01)
+        monkeypatch.setattr(conversation, "LAST_WORDS", 0.01)
         run.enter().terminal.type("good bye<enter><ctrl-d>")
         assert run.wait() == 0
 
