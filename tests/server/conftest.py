@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
+from chat.server.delivery import Delivery
 from tests.server.house import House, open_house
 
 
@@ -15,6 +16,15 @@ from tests.server.house import House, open_house
 def _resources_of_the_hub() -> None:
     """What gevent opens once and keeps, so that no test takes it for a leak of its own."""
     gevent.get_hub().threadpool.apply(int)
+
+
+@pytest.fixture
+def delivery() -> Iterator[Delivery]:
+    """One that flushes by itself."""
+    delivery = Delivery()
+    delivery.start()
+    yield delivery
+    delivery.stop()
 
 
 @pytest.fixture

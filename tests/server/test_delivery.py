@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from chat.protocol.descriptor import ByteOrder, MessageType
@@ -14,14 +12,6 @@ from tests.server.fakes import FakeContent, FakeMember, run_ready_greenlets
 
 BOTH_ORDERS = pytest.mark.parametrize("order", list(ByteOrder))
 BATCH_SIZE = 256 * 1024
-
-
-@pytest.fixture
-def delivery() -> Iterator[Delivery]:
-    delivery = Delivery()
-    delivery.start()
-    yield delivery
-    delivery.stop()
 
 
 def text(content: str) -> Frame:

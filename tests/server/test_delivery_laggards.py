@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import gevent
 import pytest
 
@@ -13,14 +11,6 @@ from chat.server.delivery import Delivery
 from chat.server.outbox import BacklogLimits
 from tests.server.fakes import PLENTY, FakeContent, frames_of, run_ready_greenlets
 from tests.server.test_delivery import contents, file, listener, text
-
-
-@pytest.fixture
-def delivery() -> Iterator[Delivery]:
-    delivery = Delivery()
-    delivery.start()
-    yield delivery
-    delivery.stop()
 
 
 def test_only_who_takes_less_gets_a_backlog(delivery: Delivery) -> None:
