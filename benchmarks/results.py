@@ -62,11 +62,6 @@ class Results:
         values = [s.values[key] for s in self._of(work, case, peer) if key in s.values]
         return median(values) if values else None
 
-    def spread(self, work: str, case: str, peer: str, key: str) -> float | None:
-        """Largest by smallest value of all rounds."""
-        values = [s.values[key] for s in self._of(work, case, peer) if key in s.values]
-        return max(values) / min(values) if values and min(values) > 0 else None
-
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
 

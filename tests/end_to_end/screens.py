@@ -122,10 +122,6 @@ class Screen:
         """Until something may have changed."""
         time.sleep(0.01)  # there is no event to wait for: nobody tells what another process draws
 
-    @property
-    def draft(self) -> str:
-        return self.rows()[-1]
-
 
 class _Emulator(pyte.Screen):
     """With what pyte does not know of an xterm and curses makes use of: SU, SD and REP (ECMA-48)."""
