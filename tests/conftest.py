@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from typing import Any
 
+import gevent
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A loaded machine is no failure, so an example may take as long as it needs; the time limit of a test still holds.
@@ -19,3 +23,12 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
 
 # A file of settings of whoever runs the tests is no part of them. Nothing can be in this directory, for it is none.
 os.environ["XDG_CONFIG_HOME"] = os.devnull
+
+
+@pytest.fixture(autouse=True)
+def children_belong_to_whoever_started_them() -> Iterator[None]:
+    """Once gevent has started a program, it reaps every child there is, and ``subprocess`` takes each to end with 0."""
+    yield
+    loop: Any = gevent.get_hub().loop
+    loop.reset_sigchld()  # it will put its handler back when it needs one
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -133,7 +133,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
         assert server.is_running
         server.send_signal(signal.SIGTERM)
         # Not waiting for him, who has read nothing yet, nor out of patience with him.
-        assert server.wait() == 1
+        assert server.wait() == 1, server.log
         assert "stopped" not in server.log
         del slow
 
