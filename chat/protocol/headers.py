@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import ujson
 
+from chat.protocol.commands import Command
 from chat.protocol.errors import HeaderError, LocalProtocolError
 from chat.protocol.notices import SERVER_NAME
 from chat.protocol.strict_json import decode_json
@@ -31,6 +32,8 @@ _MAX_INTEGER = 2**63 - 1
 class LoginHeader(NamedTuple):
     """A login: of a user by ``name``, or of a transfer connection by the ``session`` it belongs to.
 
+    Both: the user takes over his own session of that name, which may still look alive. ``password`` is his own, or
+    the room's.
     ``inline``: File, Image and Voice contents over so many bytes are to come as offers; None: as they are.
     ``is_json``: the client logged in with the JSON form, and may be told more than the original understands.
     """
@@ -39,12 +42,18 @@ class LoginHeader(NamedTuple):
     session: str | None = None
     inline: int | None = None
     is_json: bool = False
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        """Without what must not stand in a log."""
+        return f"<LoginHeader {self.name!r}>"
 
 
 class ClientHeader(NamedTuple):
     """The header of a message: ``to`` makes it private, ``nonce`` comes back in the answer.
 
-    ``fetch`` and ``offset`` (bytes) ask for an offered content, on a transfer connection only.
+    ``fetch`` and ``offset`` (bytes) ask for an offered content, on a transfer connection only. ``command``: it is
+    none, but asks the server to do something.
     """
 
     to: str | None = None
@@ -52,6 +61,7 @@ class ClientHeader(NamedTuple):
     nonce: str | None = None
     fetch: str | None = None
     offset: int = 0
+    command: Command | None = None
 
 
 _NO_HEADER = ClientHeader()
@@ -87,7 +97,11 @@ def parse_login_header(data: bytes) -> LoginHeader:
         return LoginHeader(text)
     fields = _Fields(text)
     return LoginHeader(
-        fields.string("to") or "", fields.string("session"), fields.integer("inline"), is_json=True
+        fields.string("to") or "",
+        fields.string("session"),
+        fields.integer("inline"),
+        is_json=True,
+        password=fields.string("password"),
     )
 
 
@@ -115,6 +129,7 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
             nonce,
             fields.string("fetch"),
             fields.integer("offset") or 0,
+            _read_command(fields),
         )
     except HeaderError as problem:
         problem.nonce = nonce
@@ -136,11 +151,28 @@ def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
             "to": header.name or None,
             "session": header.session,
             "inline": header.inline,
+            "password": header.password,
         }
     else:
         fields = {**header._asdict(), "offset": header.offset or None}
+        if header.command is not None:
+            fields.update(header.command._asdict(), verb=None, command=header.command.verb)
     present = {key: value for key, value in fields.items() if value is not None}
     return encode_json(present) if present else b""
+
+
+def _read_command(fields: _Fields) -> Command | None:
+    verb = fields.string("command")
+    if verb is None:
+        return None
+    return Command(
+        verb,
+        fields.string("target"),
+        fields.integer("seconds"),
+        fields.string("reason"),
+        fields.string("password"),
+        fields.string("new_password"),
+    )
 
 
 def encode_server_header(header: ServerHeader) -> bytes:

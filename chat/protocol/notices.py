@@ -23,6 +23,15 @@ class Notice(str, Enum):
     NO_SPACE = "no-space"
     GONE = "gone"
     SHUTTING_DOWN = "shutting-down"
+    # Answers to commands; DONE alone says that it came about.
+    DONE = "done"
+    BAD_COMMAND = "bad-command"
+    NOT_ALLOWED = "not-allowed"
+    WRONG_PASSWORD = "wrong-password"
+    ENCRYPTION_NEEDED = "encryption-needed"
+    MUTED = "muted"
+    # To everyone, about somebody: what a moderator has done.
+    MODERATED = "moderated"
 
 
 class Refusal(str, Enum):
@@ -37,6 +46,12 @@ class Refusal(str, Enum):
     TOO_MANY_CONNECTIONS = "too-many-connections"
     NO_SUCH_SESSION = "no-such-session"
     TOO_MANY_TRANSFERS = "too-many-transfers"
+    TOO_MANY_ATTEMPTS = "too-many-attempts"
+    ENCRYPTION_NEEDED = "encryption-needed"
+    PASSWORD_NEEDED = "password-needed"
+    WRONG_PASSWORD = "wrong-password"
+    MEMBERS_ONLY = "members-only"
+    BANNED = "banned"
 
 
 class LeaveReason(str, Enum):
@@ -47,5 +62,6 @@ class LeaveReason(str, Enum):
     TIMED_OUT = "timed-out"
     TOO_SLOW = "too-slow"
     KICKED = "kicked"
+    BANNED = "banned"
     REPLACED = "replaced"
     SERVER_STOPPING = "server-stopping"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from enum import Enum
+from ipaddress import ip_network
 from pathlib import Path
 
 from chat.address import DEFAULT_ADDRESS, Address, parse_address
-from chat.server.limits import Rate
+from chat.server.limits import Network, Rate
 
 K, M, G = 1024, 1024**2, 1024**3
 
@@ -25,14 +26,28 @@ DEFAULT_RATE = Rate(50, 200)  # messages
 DEFAULT_BYTE_RATE = Rate(256 * K, M)
 
 
+class TlsMode(Enum):
+    """Whether TLS is spoken: not at all, with those who begin so, or with everyone."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Sizes in bytes, times in seconds. A rate of None is no limit."""
+    """Sizes in bytes, times in seconds. A rate of None is no limit.
+
+    ``data_directory`` holds accounts, bans and the server's own certificate; None: nothing is kept, and nothing that
+    needs it can be had. ``tls_cert`` and ``tls_key`` (PEM) come both or not at all. ``password`` is the whole room's.
+    ``register``: a guest may make his name an account. ``max_connects`` and ``max_logins`` are for one address in one
+    minute. ``proxies``: from there a PROXY protocol header comes first, and is believed.
+    """
 
     address: Address = field(default_factory=lambda: parse_address(DEFAULT_ADDRESS))
     max_users: int = 10_000
     max_per_address: int = 64
-    exempt: tuple[IPv4Network | IPv6Network, ...] = (
+    exempt: tuple[Network, ...] = (
         ip_network("127.0.0.0/8"),
         ip_network("::1/128"),
     )
@@ -46,3 +61,14 @@ class Settings:
     rate: Rate | None = DEFAULT_RATE
     byte_rate: Rate | None = DEFAULT_BYTE_RATE
     motd: str | None = None
+    data_directory: Path | None = None
+    tls: TlsMode = TlsMode.OFF
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    members_only: bool = False
+    password: str | None = field(default=None, repr=False)
+    register: bool = True
+    max_connects: int = 300
+    max_logins: int = 60
+    proxies: tuple[Network, ...] = ()
+    metrics_address: Address | None = None
