@@ -56,7 +56,7 @@ class AddressLimit:
 
         ``host`` is None for a unix socket.
         """
-        key = self._key(host)
+        key = address_key(host, self._exempt)
         if key is not None:
             self._counts[key] += 1
         return key
@@ -73,13 +73,18 @@ class AddressLimit:
         """How many connections over the limit there are."""
         return 0 if key is None else max(0, self._counts[key] - self._limit)
 
-    def _key(self, host: str | None) -> Network | None:
-        if host is None:
-            return None
-        address = parse_host(host)
-        if any(address in network for network in self._exempt):
-            return None
-        return ip_network(f"{address}/{64 if address.version == 6 else 32}", strict=False)
+
+def address_key(host: str | None, exempt: Sequence[Network]) -> Network | None:
+    """Under which strangers are counted: an IPv4 address or an IPv6 network of 64 bits; None for who is not limited.
+
+    ``host`` is as a socket reports it, None for a unix socket.
+    """
+    if host is None:
+        return None
+    address = parse_host(host)
+    if any(address in network for network in exempt):
+        return None
+    return ip_network(f"{address}/{64 if address.version == 6 else 32}", strict=False)
 
 
 def parse_host(host: str) -> IPv4Address | IPv6Address:
