@@ -48,6 +48,15 @@ def judge(descriptor: Descriptor, settings: Settings) -> FrameRefused | None:
     return None
 
 
+def judge_command(descriptor: Descriptor, header: ClientHeader) -> FrameRefused | None:
+    """What is wrong with a frame that asks the server to do something, if anything."""
+    if descriptor.type == MessageType.UTF8 and not descriptor.content_size and header.to is None:
+        return None
+    # It may hold a password: nobody is to get it by an error.
+    sentence = "A command is a text without a content, for nobody but the server."
+    return FrameRefused(Notice.BAD_HEADER, sentence)
+
+
 class Intake:
     """Reads the frames of one connection, one after the other.
 
@@ -95,9 +104,13 @@ class Intake:
         try:
             header = parse_client_header(data, names_a_file=descriptor.type in ATTACHMENTS)
         except HeaderError as problem:
-            refused = refused or FrameRefused(Notice.BAD_HEADER, str(problem))
+            # Nothing may be said in a header that is broken, and it may be a command, which has no content.
+            if refused is None or refused.notice is Notice.EMPTY:
+                refused = FrameRefused(Notice.BAD_HEADER, str(problem))
             refused.nonce = problem.nonce
             raise refused from None
+        if header.command is not None and (refused is None or refused.notice is Notice.EMPTY):
+            refused = judge_command(descriptor, header)
         if refused is not None:
             refused.nonce = header.nonce
             raise refused

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chat import __version__
+from chat.server.commands import Commands
 from chat.server.delivery import Delivery
 from chat.server.folding import FoldingLog
 from chat.server.limits import AddressLimit
@@ -33,6 +34,7 @@ class Services:
     room: Room
     backlogs: BacklogLimits
     addresses: AddressLimit
+    commands: Commands = field(default_factory=Commands)
     refusals: FoldingLog = field(default_factory=FoldingLog)
     sessions: dict[str, Session] = field(default_factory=dict)
 

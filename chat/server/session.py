@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import gevent
 
 from chat.framing import IncompleteFrame, StalledFrame
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.headers import ClientHeader, LoginHeader, encode_json
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, Notice
+from chat.server.commands import CommandRefused
 from chat.server.connection import Connection
 from chat.server.intake import FrameRefused, Intake
 from chat.server.limits import TokenBucket
@@ -192,7 +194,19 @@ class Session:
         if header.fetch is not None:
             sentence = "A content is fetched on a transfer connection."
             raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
+        if header.command is not None:
+            self._obey(header.command, header.nonce)
+            return
         self.say(self._intake, descriptor, header)
+
+    def _obey(self, command: Command, nonce: str | None) -> None:
+        """Do what he asks of the server, and tell him how it went, if he is still here."""
+        services = self._services
+        try:
+            notice, sentence = Notice.DONE, services.commands.obey(self, command)
+        except CommandRefused as refused:
+            notice, sentence = refused.notice, refused.sentence
+        services.room.notify(self, notice, sentence, nonce)
 
     def _welcome(self, names_json: bytes) -> bytes:
         settings = self._services.settings
