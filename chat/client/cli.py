@@ -104,8 +104,9 @@ import sys
 from chat import __version__
 from chat.client.commands import COMMANDS, Where, help_lines
 from chat.client.config_file import read_config_file
-from chat.client.settings import PROGRAM, Mode, Settings, read_path, read_settings
+from chat.client.settings import PROGRAM, Mode, Settings, read_settings
 from chat.command_line import EXIT_FAILED, EXIT_USAGE, UsageError, parse_options, report
+from chat.options import read_path
 
 STDIN, STDOUT = 0, 1
 

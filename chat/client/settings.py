@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from chat.address import Address, parse_address
+from chat.address import Address
 from chat.command_line import UsageError, parse_size
+from chat.options import (
+    Given,
+    Kind,
+    Option,
+    given_on_command_line,
+    read_address,
+    read_choice,
+    read_given,
+    read_path,
+    read_switch,
+)
 
 PROGRAM = "chat-client"
 _DEFAULT_ADDRESS = Address("127.0.0.1", 8080)  # not parsed: that alone loads the tables of IDNA
@@ -59,39 +70,6 @@ class Settings:
     ignore: tuple[str, ...] = ()
 
 
-class Given(NamedTuple):
-    """The words given for an option, and where: ``--max-save``, or a file and the key in it."""
-
-    text: str
-    where: str
-
-
-class Kind(Enum):
-    """What the file may say for an option."""
-
-    TEXT = "a text in quotes"
-    SIZE = 'a number of bytes or a text such as "64K"'
-    SWITCH = "true or false"
-    NAMES = 'a list of names such as ["bob"]'
-
-
-class Option(NamedTuple):
-    """``--name`` on the command line, ``name`` in the file.
-
-    ``parse`` makes of words, and where they were given, the value of the field of ``Settings`` called the same; raises
-    UsageError. The words of a switch are on and off, however it is turned.
-    """
-
-    name: str
-    kind: Kind
-    parse: Callable[[str, str], Any]
-    in_file: bool = True
-
-    @property
-    def field(self) -> str:
-        return self.name.replace("-", "_")
-
-
 def read_settings(
     command_line: Mapping[str, str | bool | None], file: Mapping[str, Given], has_screen: bool
 ) -> Settings:
@@ -100,32 +78,15 @@ def read_settings(
     ``command_line``: what docopt made of it; ``has_screen``: there is a terminal that a screen can be drawn on. Raises
     UsageError with one line.
     """
-    flags = _values(
-        {
-            name.removeprefix("--"): Given(text if isinstance(text, str) else "on", name)
-            for name, text in command_line.items()
-            if text not in (None, False)
-        }
-    )
-    values = _values(file, unless=flags) | flags
+    problems: list[str] = []
+    flags = read_given(OPTIONS, given_on_command_line(command_line), problems)
+    values = read_given(OPTIONS, file, problems, unless=flags) | flags
+    if problems:
+        raise UsageError(problems[0])
     mode = _mode(values, flags, has_screen)
     if "username" not in values and mode is not Mode.SCREEN:
         raise UsageError("--username=<username> is missing: your name in the room (see --help)")
     return Settings(**{name: values[name] for name in _FIELDS & values.keys()}, mode=mode)
-
-
-def _values(given: Mapping[str, Given], unless: Collection[str] = ()) -> dict[str, Any]:
-    """By field. Two spellings of one option are both fine as long as they agree."""
-    values: dict[str, Any] = {}
-    for option in OPTIONS:
-        if option.name not in given or option.field in unless:
-            continue
-        value = option.parse(*given[option.name])
-        if values.setdefault(option.field, value) != value:
-            names = (other.name for other in OPTIONS if other.field == option.field)
-            both = " and ".join(given[name].where for name in names)
-            raise UsageError(f"{both} say different things: give one")
-    return values
 
 
 def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -> Mode:
@@ -140,13 +101,6 @@ def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -
         raise UsageError("--screen: expected a terminal for input and output, and its name in TERM")
     in_lines = bool({"commands", "listen"} & values.keys()) or values.get("plain", False)
     return Mode.SCREEN if has_screen and ("screen" in flags or not in_lines) else Mode.PLAIN
-
-
-def _address(text: str, where: str) -> Address:
-    try:
-        return parse_address(text)
-    except ValueError as problem:
-        raise UsageError(f"{where}={problem}") from None
 
 
 def _username(name: str, where: str) -> str:
@@ -191,49 +145,28 @@ def _log_file(text: str, where: str) -> Path:
     return path
 
 
-def read_path(text: str, where: str, expected: str) -> Path:
-    """``~`` is a home directory. Raises UsageError for what can be no path at all."""
-    if not text or "\0" in text:
-        raise UsageError(f"{where}={text!r}: expected {expected}")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as problem:  # ~ of nobody
-        raise UsageError(
-            f"{where}={text}: {str(problem).rstrip('.')}; expected {expected}"
-        ) from None
-
-
-def _choice(text: str, where: str, *, values: Collection[str]) -> str:
-    if text not in values:
-        *others, last = values
-        raise UsageError(f"{where}={text}: expected {', '.join(others)} or {last}")
-    return text
-
-
-def _switch(text: str, where: str) -> bool:
-    return _choice(text, where, values=("on", "off")) == "on"
-
-
 OPTIONS: tuple[Option, ...] = (
-    Option("address", Kind.TEXT, _address),
+    Option("address", Kind.TEXT, read_address),
     Option("username", Kind.TEXT, _username),
-    Option("byte-order", Kind.TEXT, partial(_choice, values=("auto", "little", "big"))),
+    Option("byte-order", Kind.TEXT, partial(read_choice, values=("auto", "little", "big"))),
     Option("save_directory", Kind.TEXT, _save_directory),
     Option("save-directory", Kind.TEXT, _save_directory),
     Option("max-save", Kind.SIZE, parse_size),
-    Option("bell", Kind.SWITCH, _switch),
-    Option("notify", Kind.TEXT, partial(_choice, values=("off", "osc9", "osc777", "notify-send"))),
-    Option("names", Kind.SWITCH, _switch),
-    Option("pictures", Kind.SWITCH, _switch),
-    Option("log", Kind.SWITCH, _switch),
+    Option("bell", Kind.SWITCH, read_switch),
+    Option(
+        "notify", Kind.TEXT, partial(read_choice, values=("off", "osc9", "osc777", "notify-send"))
+    ),
+    Option("names", Kind.SWITCH, read_switch),
+    Option("pictures", Kind.SWITCH, read_switch),
+    Option("log", Kind.SWITCH, read_switch),
     Option("log-file", Kind.TEXT, _log_file),
     Option("ignore", Kind.NAMES, _names),
-    Option("plain", Kind.SWITCH, _switch),
+    Option("plain", Kind.SWITCH, read_switch),
     # A file that is forgotten must not change what a script does, nor make commands of what it reads.
-    Option("screen", Kind.SWITCH, _switch, in_file=False),
-    Option("json", Kind.SWITCH, _switch, in_file=False),
-    Option("commands", Kind.SWITCH, _switch, in_file=False),
-    Option("listen", Kind.SWITCH, _switch, in_file=False),
+    Option("screen", Kind.SWITCH, read_switch, in_file=False),
+    Option("json", Kind.SWITCH, read_switch, in_file=False),
+    Option("commands", Kind.SWITCH, read_switch, in_file=False),
+    Option("listen", Kind.SWITCH, read_switch, in_file=False),
     Option("config", Kind.TEXT, partial(read_path, expected="a file of settings"), in_file=False),
 )
 _FIELDS = frozenset(field.name for field in fields(Settings))

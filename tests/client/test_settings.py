@@ -7,8 +7,9 @@ import pytest
 
 from chat.address import Address
 from chat.client.cli import read_command_line, usage
-from chat.client.settings import OPTIONS, Given, Kind, Mode, Option, Settings, read_settings
+from chat.client.settings import OPTIONS, Mode, Settings, read_settings
 from chat.command_line import UsageError, parse_options
+from chat.options import Given, Kind, Option
 
 
 def test_only_the_name_is_required() -> None:
