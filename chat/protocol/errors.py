@@ -24,9 +24,11 @@ class HeaderError(RemoteProtocolError):
     """A header that is not what its frame needs: not UTF-8, broken JSON, values of a wrong kind.
 
     ``nonce`` is that of the header, if it was good enough to have one: the refusal is still an answer to it.
+    ``is_command``: it asks the server to do something, if it is good enough to tell.
     """
 
     nonce: str | None = None
+    is_command: bool = False
 
 
 class UserNameError(RemoteProtocolError):

@@ -132,7 +132,7 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
             _read_command(fields),
         )
     except HeaderError as problem:
-        problem.nonce = nonce
+        problem.nonce, problem.is_command = nonce, "command" in fields.values
         raise
 
 

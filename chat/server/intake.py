@@ -104,8 +104,7 @@ class Intake:
         try:
             header = parse_client_header(data, names_a_file=descriptor.type in ATTACHMENTS)
         except HeaderError as problem:
-            # Nothing may be said in a header that is broken, and it may be a command, which has no content.
-            if refused is None or refused.notice is Notice.EMPTY:
+            if refused is None or (problem.is_command and refused.notice is Notice.EMPTY):
                 refused = FrameRefused(Notice.BAD_HEADER, str(problem))
             refused.nonce = problem.nonce
             raise refused from None

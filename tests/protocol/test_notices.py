@@ -21,6 +21,33 @@ def test_the_codes_of_notices() -> None:
         "no-space",
         "gone",
         "shutting-down",
+        "done",
+        "bad-command",
+        "not-allowed",
+        "wrong-password",
+        "encryption-needed",
+        "muted",
+        "moderated",
+    ]
+
+
+def test_the_codes_of_refused_logins() -> None:
+    assert [refusal.value for refusal in Refusal] == [
+        "username-exists",
+        "bad-username",
+        "bad-header",
+        "too-large",
+        "not-logged-in",
+        "server-full",
+        "too-many-connections",
+        "no-such-session",
+        "too-many-transfers",
+        "too-many-attempts",
+        "encryption-needed",
+        "password-needed",
+        "wrong-password",
+        "members-only",
+        "banned",
     ]
 
 
@@ -31,6 +58,7 @@ def test_the_reasons_for_leaving() -> None:
         "timed-out",
         "too-slow",
         "kicked",
+        "banned",
         "replaced",
         "server-stopping",
     ]
