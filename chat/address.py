@@ -10,6 +10,8 @@ _ADDRESS = re.compile(
     r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[^:\[\]/\s\x00-\x20\x7f]*)):(?P<port>[0-9]{1,5})",
     re.ASCII,
 )
+# ``ipaddress`` knows them too, but takes longer to import than all else here together.
+_LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){1,3}|::1|localhost\.?|", re.ASCII | re.IGNORECASE)
 DEFAULT_ADDRESS = "127.0.0.1:8080"
 
 
@@ -24,6 +26,14 @@ class Address(NamedTuple):
         if self.path is not None:
             return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a client that connects to it stays on this machine, where nobody on the way can listen.
+
+        By RFC 6761 (section 6.3) ``localhost`` is no other's name.
+        """
+        return self.path is not None or _LOOPBACK.fullmatch(self.host) is not None
 
 
 def parse_address(text: str) -> Address:

@@ -98,3 +98,25 @@ def test_whatever_is_accepted_can_be_looked_up(text: str) -> None:
         # It may not be found, but to ask for it is no error.
         with contextlib.suppress(socket.gaierror):
             socket.getaddrinfo(address.host or None, address.port, flags=socket.AI_NUMERICHOST)
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        (":80", True),
+        ("localhost:80", True),
+        ("LOCALHOST.:80", True),
+        ("127.0.0.1:80", True),
+        ("127.1:80", True),
+        ("[::1]:80", True),
+        ("unix:/run/chat", True),
+        ("127.0.0.1.example.org:80", False),
+        ("127.example:80", False),
+        ("localhost.example.org:80", False),
+        ("192.0.2.1:80", False),
+        ("[2001:db8::1]:80", False),
+        ("0.0.0.0:80", False),
+    ],
+)
+def test_whether_it_stays_on_this_machine(text: str, local: bool) -> None:
+    assert parse_address(text).is_local is local

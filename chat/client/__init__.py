@@ -14,7 +14,8 @@ Ordinary programs may send from any thread; programs on gevent pass ``runtime=GE
 """
 
 from chat.client.cancellation import Cancellation
-from chat.client.connection import Connection, connect
+from chat.client.connecting import connect
+from chat.client.connection import Connection
 from chat.client.errors import (
     ChatError,
     ConnectError,

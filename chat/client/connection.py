@@ -7,10 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from chat.address import parse_address
 from chat.client.cancellation import Cancellation
 from chat.client.errors import (
-    ConnectError,
     ConnectionLost,
     NotSent,
     NotSupported,
@@ -20,11 +18,10 @@ from chat.client.errors import (
 from chat.client.events import Attachment, Event, Limits, Notice, Welcome
 from chat.client.incoming import MAX_IN_MEMORY, Incoming
 from chat.client.link import Link
-from chat.client.login import ByteOrderChoice, log_in
 from chat.client.outgoing import Source, encode_header, encode_text, open_source
 from chat.client.receipts import Fate, Ledger, Receipt
 from chat.client.room import Room
-from chat.client.runtime import PLAIN, Runtime
+from chat.client.runtime import Runtime
 from chat.client.saving import PartialFile
 from chat.client.transfers import Progress, Transfers
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
@@ -32,53 +29,8 @@ from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.notices import Notice as NoticeCode
 
 
-def connect(
-    address: str,
-    username: str,
-    *,
-    byte_order: ByteOrderChoice = "auto",
-    inline: int = 64 * 1024,
-    save_directory: str | Path | None = None,
-    max_save: int = 100 * 1024**2,
-    runtime: Runtime = PLAIN,
-    timeout: float = 30.0,
-) -> Connection:
-    """Enter the room at ``address`` (``HOST:PORT``, ``[IPv6]:PORT``, ``:PORT``, ``unix:PATH``) as ``username``.
-
-    ``byte_order``: "auto" finds out whether the server is the original and then keeps to what that one can do;
-    "little" takes it for the original, "big" for one of ours. ``inline``: attachments over so many bytes come as
-    offers. ``save_directory``: others' attachments that come with their message are saved there as they arrive, if
-    they have at most ``max_save`` bytes. ``timeout`` (seconds) is for connecting and logging in together.
-    Raises ValueError (address), ConnectError, LoginRefused.
-    """
-    place = parse_address(address)
-    link, original = log_in(
-        runtime, place, username, byte_order=byte_order, inline=inline, timeout=timeout
-    )
-    ledger = Ledger(uses_nonces=not original)
-    connection = Connection(
-        link,
-        Room(username, ledger, original=original),
-        ledger,
-        Transfers(runtime, place, timeout),
-        runtime,
-        original=original,
-        save_directory=None if save_directory is None else Path(save_directory),
-        max_save=max_save,
-    )
-    try:
-        connection.await_welcome()
-        link.set_deadline(None)
-    except BaseException as error:
-        link.close()
-        if isinstance(error, ConnectionLost):
-            raise ConnectError(f"{place} let us in and then broke: {error}") from None
-        raise
-    return connection
-
-
 class Connection:
-    """Made by :func:`connect`. Iterating yields events until ``close()``, which must be called in the end.
+    """Made by :func:`chat.client.connect`. Iterating yields events until ``close()``, which must be called in the end.
 
     One task reads; any task may send at any time. Every method that sends raises NotSent or NotSupported for what it
     refuses itself, and ConnectionLost: then that message was not sent.
@@ -172,7 +124,7 @@ class Connection:
             return event if event is not None and not self._closing else self._read()
 
     def await_welcome(self) -> None:
-        """For :func:`connect`: read our own announcement, the first frame after the login."""
+        """For ``connect``: read our own announcement, the first frame after the login."""
         self._first = self._read()
         # The original may announce another one first, who came in at the same moment.
         if not self._original and not isinstance(self._first, Welcome):

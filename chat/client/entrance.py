@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chat.client.connection import Connection, connect
+from chat.client.connecting import connect
+from chat.client.connection import Connection
 from chat.client.gevent_runtime import GEVENT
 from chat.client.settings import Settings
 from chat.protocol.notices import Refusal

@@ -21,7 +21,8 @@ class Link:
     """``reader`` is for one task, sending for one at a time.
 
     Sending raises OSError or StalledFrame (less than ``MIN_RATE`` bytes a second taken over ``STALL_WINDOW``); after
-    that part of a frame may be on its way, and the link is of no more use.
+    that part of a frame may be on its way, and the link is of no more use. ``is_private``: nobody on the way can
+    listen, so a password may be sent over it.
     """
 
     def __init__(
@@ -30,7 +31,10 @@ class Link:
         order: ByteOrder,
         runtime: Runtime,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        is_private: bool = False,
     ) -> None:
+        self.is_private = is_private
         self.stream = stream
         self.order = order
         self.reader = FrameReader(stream, order, pause=runtime.pause, clock=clock)
@@ -107,7 +111,8 @@ class _Pace:
 def open_link(runtime: Runtime, address: Address, order: ByteOrder, timeout: float) -> Link:
     """Raises ConnectError."""
     try:
-        return Link(runtime.connect(address, timeout), order, runtime)
+        stream = runtime.connect(address, timeout)
+        return Link(stream, order, runtime, is_private=address.is_local)
     except TimeoutError:
         raise ConnectError(f"{address} does not answer.") from None
     except (OSError, UnicodeError) as error:  # a host name that is none fails to encode
