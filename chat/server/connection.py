@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,36 @@ _pause = partial(gevent.sleep, 0)
 
 
 class Connection:
-    """A socket with its one reader and its one writer. ``host`` is None for a unix socket; ``label`` is for logs."""
+    """A socket with its one reader and its one writer. ``host`` is None for a unix socket; ``label`` is for logs.
 
-    __slots__ = ("_sock", "host", "label", "reader", "transport")
+    ``is_encrypted``: by TLS, with us. ``is_private``: what it says is safe from listeners, be it by TLS, be it because
+    it does not leave the machine; passwords are taken from nobody else. ``login_deadline`` is by time.monotonic.
+    """
 
-    def __init__(self, sock: GeventSocket, host: str | None, label: str) -> None:
-        self._sock = sock
+    __slots__ = (
+        "host",
+        "is_encrypted",
+        "is_private",
+        "label",
+        "login_deadline",
+        "reader",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        sock: GeventSocket,
+        host: str | None,
+        label: str,
+        *,
+        is_private: bool = False,
+        login_deadline: float = math.inf,
+    ) -> None:
         self.host = host
         self.label = label
+        self.is_encrypted = False
+        self.is_private = is_private
+        self.login_deadline = login_deadline
         self.transport = Transport(sock)
         self.reader = FrameReader(
             sock, pause=_pause, wait_readable=self.transport.wait_readable, scratch=_SCRATCH
@@ -41,6 +64,4 @@ class Connection:
 
     def answer(self, type: MessageType, header: bytes = b"") -> None:
         """Send a frame without content while nobody else writes. Raises OSError."""
-        self._sock.settimeout(_LOGIN_GRACE)
-        self._sock.sendall(encode_frame(type, header, b"", self.order))
-        self._sock.settimeout(None)
+        self.transport.send_all(encode_frame(type, header, b"", self.order), _LOGIN_GRACE)

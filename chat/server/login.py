@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from chat.framing import DeadlineExceeded
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.errors import HeaderError, UserNameError
@@ -25,8 +23,6 @@ _TYPES = {
     Refusal.USERNAME_EXISTS: MessageType.USERNAME_EXISTS,
     Refusal.BAD_USERNAME: MessageType.BAD_USERNAME,
 }
-
-_REFUSED_TIMEOUT = 5.0  # seconds in which one who is not let in anyway may hear why
 
 
 class LoginRefused(Exception):
@@ -64,10 +60,7 @@ class Login:
         Raises what the reader raises, except that the time limit ends in None.
         """
         reader = self._connection.reader
-        timeout = self._services.settings.login_timeout
-        if self._refused is not None:
-            timeout = min(timeout, _REFUSED_TIMEOUT)
-        reader.deadline = time.monotonic() + timeout
+        reader.deadline = self._connection.login_deadline
         try:
             if reader.read_byte_order() is None:
                 # One that closed without a byte only looked whether anyone listens, as health checks do.

@@ -21,9 +21,8 @@ from chat.address import Address
 from chat.framing import IncompleteFrame
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.names import name_key
-from chat.protocol.notices import Refusal
+from chat.server.arrival import arriving, origin_of
 from chat.server.connection import Connection
-from chat.server.limits import parse_host
 from chat.server.login import Login, LoginRefused
 from chat.server.memory import give_back_memory
 from chat.server.services import make_services
@@ -41,14 +40,6 @@ _HOUSEKEEPING = 10.0  # seconds between two looks at what has grown old
 _WORTH_GIVING_BACK = 1024**2  # bytes of backlog
 _GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
 _REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
-
-# A vanished peer is found by the kernel in 60 + 4 * 15 seconds. TCP_USER_TIMEOUT is left alone: where it is set, it
-# replaces the count of probes, and it cuts slow readers that are alive.
-_KEEPALIVE = (
-    (plain_socket.TCP_KEEPIDLE, 60),
-    (plain_socket.TCP_KEEPINTVL, 15),
-    (plain_socket.TCP_KEEPCNT, 4),
-)
 
 
 class _Listener(StreamServer):
@@ -141,27 +132,15 @@ class ChatServer:
 
     def handle(self, sock: GeventSocket, peer: object) -> None:
         """Serve one connection; the listener closes it when this returns."""
-        host, label = _describe(peer)
-        addresses = self.services.addresses
-        key = addresses.enter(host)
         try:
-            over = addresses.exceeded_by(key)
-            refused = None
-            if over:
-                sentence = "There are too many connections from your address."
-                refused = LoginRefused(Refusal.TOO_MANY_CONNECTIONS, sentence, final=True)
-            if over > self.services.settings.max_per_address:
-                # Not even worth an answer any more.
-                self.services.refusals.refused(host or label, Refusal.TOO_MANY_CONNECTIONS.value)
-                return
-            self._converse(Connection(_prepare(sock), host, label), refused)
+            with arriving(sock, peer, self.services) as arrived:
+                if arrived is not None:
+                    self._converse(*arrived)
         except ServerStopping:
             return
         except Exception:
             # Ours, not the peer's: it costs this connection alone.
-            log.exception("serving %s failed", label)
-        finally:
-            addresses.leave(key)
+            log.exception("serving %s failed", origin_of(peer).label)
 
     def _converse(self, connection: Connection, refused: LoginRefused | None) -> None:
         try:
@@ -263,21 +242,3 @@ def _answers(path: str) -> bool:
         except OSError:
             return True
         return True
-
-
-def _describe(peer: object) -> tuple[str | None, str]:
-    """The host that limits count by, None for a unix socket, and what the log calls the peer."""
-    if not isinstance(peer, tuple):
-        return None, "the unix socket"
-    host = str(parse_host(peer[0]))
-    return host, str(Address(host, peer[1]))
-
-
-def _prepare(sock: GeventSocket) -> GeventSocket:
-    if sock.family != socket.AF_UNIX:
-        # Without it the kernel holds back small frames for 40 ms.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
-    return sock

@@ -9,6 +9,7 @@ import contextlib
 import os
 import socket as plain_socket
 import struct
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 import gevent
@@ -41,6 +42,16 @@ class Transport:
             return os.write(self._fd, data)
         except BlockingIOError:
             return 0
+
+    def send_all(self, data: bytes, timeout: float) -> None:
+        """Send all of it, while nobody else writes. Raises TimeoutError if that takes over ``timeout`` seconds."""
+        left, deadline = memoryview(data), time.monotonic() + timeout
+        while left:
+            left = left[self.try_send(left) :]
+            if left:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError
+                self.wait_writable(deadline - time.monotonic())
 
     def try_sendfile(self, fd: int, offset: int, size: int) -> int:
         """The same out of a file, without a copy. 0 with space to write means that the file is too short."""

@@ -65,4 +65,4 @@ def test_after_an_answer_a_peer_may_be_silent_for_as_long_as_it_likes(
 
     connection.answer(MessageType.LOGIN)
 
-    assert connection._sock.gettimeout() is None
+    assert connection.transport._sock.gettimeout() is None

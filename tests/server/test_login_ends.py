@@ -7,7 +7,7 @@ import logging
 import gevent
 import pytest
 
-from chat.server import login as login_module
+from chat.server import arrival as arrival_module
 from tests.server.house import House
 from tests.server.test_login import LOGIN, OpenAHouse, refusals
 
@@ -71,7 +71,7 @@ def test_the_time_to_log_in_is_not_one_to_stay(open_a_house: OpenAHouse) -> None
 def test_one_who_is_not_let_in_anyway_has_less_time(
     monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
 ) -> None:
-    monkeypatch.setattr(login_module, "_REFUSED_TIMEOUT", 0.05)
+    monkeypatch.setattr(arrival_module, "REFUSED_TIMEOUT", 0.05)
     house = open_a_house(max_per_address=1, exempt=())
     first = house.connect()
 

@@ -294,7 +294,7 @@ def test_an_ipv4_peer_of_a_socket_of_both_families_is_an_ipv4_one(
 
 def test_vanished_peers_are_looked_for_and_small_frames_not_held_back(house: House) -> None:
     house.join("alice")
-    sock = house.session("alice").connection._sock
+    sock = house.session("alice").connection.transport._sock
 
     def option(level: int, name: int) -> int:
         return int(sock.getsockopt(level, name))
