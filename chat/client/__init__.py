@@ -40,6 +40,7 @@ from chat.client.events import (
 )
 from chat.client.outgoing import split_text
 from chat.client.receipts import Fate, Receipt
+from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "BadFrame",
     "Cancellation",
     "ChatError",
+    "Command",
     "ConnectError",
     "Connection",
     "ConnectionLost",
@@ -65,6 +67,7 @@ __all__ = [
     "Text",
     "TransferCancelled",
     "TransferFailed",
+    "Verb",
     "Welcome",
     "connect",
     "split_text",

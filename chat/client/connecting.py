@@ -18,6 +18,8 @@ def connect(
     address: str,
     username: str,
     *,
+    password: str | None = None,
+    session: str | None = None,
     byte_order: ByteOrderChoice = "auto",
     inline: int = 64 * 1024,
     save_directory: str | Path | None = None,
@@ -27,6 +29,8 @@ def connect(
 ) -> Connection:
     """Enter the room at ``address`` (``HOST:PORT``, ``[IPv6]:PORT``, ``:PORT``, ``unix:PATH``) as ``username``.
 
+    ``password``: that of the name, or the room's; it is never sent where somebody on the way could read it.
+    ``session``: ``Connection.session`` of a connection under the same name, which the new one takes the place of.
     ``byte_order``: "auto" finds out whether the server is the original and then keeps to what that one can do;
     "little" takes it for the original, "big" for one of ours. ``inline``: attachments over so many bytes come as
     offers. ``save_directory``: others' attachments that come with their message are saved there as they arrive, if
@@ -35,7 +39,14 @@ def connect(
     """
     place = parse_address(address)
     link, original = log_in(
-        runtime, place, username, byte_order=byte_order, inline=inline, timeout=timeout
+        runtime,
+        place,
+        username,
+        byte_order=byte_order,
+        inline=inline,
+        timeout=timeout,
+        password=password,
+        session=session,
     )
     ledger = Ledger(uses_nonces=not original)
     connection = Connection(

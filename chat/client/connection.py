@@ -24,6 +24,7 @@ from chat.client.room import Room
 from chat.client.runtime import Runtime
 from chat.client.saving import PartialFile
 from chat.client.transfers import Progress, Transfers
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.notices import Notice as NoticeCode
@@ -95,6 +96,16 @@ class Connection:
     def original(self) -> bool:
         """Whether the server is, or is taken for, the original: no private messages, nothing over 16 KiB."""
         return self._original
+
+    @property
+    def session(self) -> str | None:
+        """For the next connection of ours to take the place of this one; a secret. None: an original server's."""
+        return self._room.session
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody on the way can listen: passwords are sent only then."""
+        return self._link.is_private
 
     # Reading
 
@@ -196,6 +207,17 @@ class Connection:
                 progress(found.size, found.size)
             return receipt
 
+    def command(self, command: Command) -> Receipt:
+        """Ask the server to do something: its answer is the receipt's, ``answer`` or ``refusal``."""
+        if self._original:
+            raise NotSupported("This server is an original one, which takes no commands.")
+        is_secret = command.password is not None or command.new_password is not None
+        if is_secret and not self.is_private:
+            raise NotSent("The connection is not encrypted, so no password is sent.")
+        receipt = self._receipt(MessageType.UTF8, command=command)
+        self._send(receipt, b"")
+        return receipt
+
     def unanswered(self) -> list[Receipt]:
         """What was sent and not yet answered, oldest first; after ConnectionLost: what may be lost."""
         return self._ledger.unanswered()
@@ -226,10 +248,12 @@ class Connection:
         text: str | None = None,
         filename: str | None = None,
         to: str | None = None,
+        command: Command | None = None,
     ) -> Receipt:
         nonce = self._ledger.next_nonce()
+        done = self._runtime.event()
         return Receipt(
-            self._runtime.event(), kind, text=text, filename=filename, to=to, nonce=nonce
+            done, kind, text=text, filename=filename, to=to, nonce=nonce, command=command
         )
 
     def _refuse_unsupported(self, to: str | None) -> None:

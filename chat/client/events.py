@@ -100,7 +100,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Notice:
-    """The server speaks to us: something we sent is refused (``receipt`` says what), or the server is going down.
+    """The server speaks to us: of something that we sent (``receipt`` says what), or on its own, such as that it stops.
 
     ``code`` is a value of ``chat.protocol.notices.Notice``, or another if the server is newer than we are.
     """

@@ -50,16 +50,20 @@ def log_in(
     byte_order: ByteOrderChoice,
     inline: int,
     timeout: float,
+    password: str | None = None,
+    session: str | None = None,
 ) -> LoggedIn:
     """Connect and log in within ``timeout`` seconds, which is still the deadline of the link's reader.
 
-    Raises ConnectError, LoginRefused.
+    ``session`` takes over an own session that may still look alive. A server that knows it no more has let go of the
+    name too, so then it is asked for without. Raises ConnectError, LoginRefused; the latter for a ``password`` that
+    somebody on the way could read, before a byte of it is sent.
     """
     deadline = time.monotonic() + timeout
     if byte_order != "little":
-        header = _encode(LoginHeader(username, inline=inline, is_json=True))
+        login = LoginHeader(username, session, inline, is_json=True, password=password)
         try:
-            link = _ask(runtime, address, ByteOrder.BIG, header, deadline)
+            link = _ask_for_name(runtime, address, login, deadline)
         except _Original:
             if byte_order == "big":
                 raise
@@ -81,6 +85,17 @@ def open_transfer(runtime: Runtime, address: Address, session: str, timeout: flo
     return link
 
 
+def _ask_for_name(runtime: Runtime, address: Address, login: LoginHeader, deadline: float) -> Link:
+    is_secret = login.password is not None
+    try:
+        return _ask(runtime, address, ByteOrder.BIG, _encode(login), deadline, is_secret)
+    except LoginRefused as refused:
+        if login.session is None or refused.code != Refusal.NO_SUCH_SESSION.value:
+            raise
+    header = _encode(login._replace(session=None))
+    return _ask(runtime, address, ByteOrder.BIG, header, deadline, is_secret)
+
+
 def _encode(login: LoginHeader | str) -> bytes:
     try:
         return login.encode() if isinstance(login, str) else encode_client_header(login)
@@ -92,12 +107,20 @@ def _encode(login: LoginHeader | str) -> bytes:
 
 
 def _ask(
-    runtime: Runtime, address: Address, order: ByteOrder, header: bytes, deadline: float
+    runtime: Runtime,
+    address: Address,
+    order: ByteOrder,
+    header: bytes,
+    deadline: float,
+    is_secret: bool = False,
 ) -> Link:
-    """Send a login and read the reply."""
+    """Send a login and read the reply. ``is_secret``: there is a password in it."""
     link = open_link(runtime, address, order, max(deadline - time.monotonic(), 0.001))
     try:
         link.reader.deadline = deadline
+        if is_secret and not link.is_private:
+            sentence = f"The connection to {address} is not encrypted, so no password is sent."
+            raise LoginRefused(Refusal.ENCRYPTION_NEEDED.value, sentence)
         link.send(MessageType.LOGIN, header)
         reply = link.reader.read_descriptor()
         if reply is None:

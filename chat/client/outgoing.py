@@ -59,9 +59,15 @@ def encode_header(receipt: Receipt, *, raw: bool) -> bytes:
         name = receipt.filename
         return (f"_{name[1:]}" if name.startswith("{") else name).encode()
     try:
-        header = encode_client_header(ClientHeader(receipt.to, receipt.filename, receipt.nonce))
+        header = encode_client_header(
+            ClientHeader(receipt.to, receipt.filename, receipt.nonce, command=receipt.command)
+        )
     except LocalProtocolError:
+        if receipt.command is not None:
+            raise NotSent("The command has half a character in it.") from None
         raise NotSent(f"There can be no user {receipt.to!r}.") from None
+    if len(header) > MAX_HEADER_SIZE and receipt.command is not None:
+        raise NotSent("The command is too long.")
     if len(header) > MAX_HEADER_SIZE:
         raise NotSent("There can be no user with such a long name.")
     return header

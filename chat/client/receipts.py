@@ -11,6 +11,7 @@ from collections import deque
 from enum import Enum
 
 from chat.client.runtime import Event
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
 
@@ -26,8 +27,9 @@ class Fate(Enum):
 class Receipt:
     """For one message sent: what it was, and what became of it.
 
-    ``text`` is None for an attachment, ``filename`` is None for a text. ``refusal`` is the server's sentence, ``code``
-    the notice's, once ``fate`` is REFUSED.
+    ``text`` is None for an attachment, ``filename`` is None for a text; both are for a command. ``refusal`` is the
+    server's sentence, ``code`` the notice's, once ``fate`` is REFUSED; ``answer`` is its sentence about a command that
+    is ACCEPTED, which means done.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class Receipt:
         filename: str | None = None,
         to: str | None = None,
         nonce: str | None = None,
+        command: Command | None = None,
     ) -> None:
+        self.command = command
         self.kind = kind
         self.text = text
         self.filename = filename
@@ -48,20 +52,28 @@ class Receipt:
         self.fate = Fate.WAITING
         self.code: str | None = None
         self.refusal: str | None = None
+        self.answer: str | None = None
         self._done = done
 
     def __repr__(self) -> str:
-        return f"<Receipt {self.kind.name} {self.text or self.filename!r} {self.fate.value}>"
+        what = self.command or self.text or self.filename
+        return f"<Receipt {self.kind.name} {what!r} {self.fate.value}>"
 
     def wait(self, timeout: float | None = None) -> Fate:
         """Wait until its fate is known, or ``timeout`` seconds. Somebody else must be reading the connection."""
         self._done.wait(timeout)
         return self.fate
 
-    def settle(self, fate: Fate, code: str | None = None, refusal: str | None = None) -> None:
+    def settle(
+        self,
+        fate: Fate,
+        code: str | None = None,
+        refusal: str | None = None,
+        answer: str | None = None,
+    ) -> None:
         """For the connection: the first answer counts."""
         if self.fate is Fate.WAITING:
-            self.code, self.refusal = code, refusal
+            self.code, self.refusal, self.answer = code, refusal, answer
             self.fate = fate
             self._done.set()
 

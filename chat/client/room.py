@@ -17,6 +17,7 @@ from chat.protocol.notices import Notice as NoticeCode
 
 # Any frame over 16 KiB makes the original server close.
 ORIGINAL_MAX_CONTENT = 16 * 1024
+_TELLING = frozenset({NoticeCode.SHUTTING_DOWN.value, NoticeCode.MODERATED.value})
 _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
 
@@ -84,10 +85,12 @@ class Room:
         self, header: ServerHeader, code: str, timestamp: datetime, sentence: str
     ) -> Notice:
         receipt = None
-        # Without nonces: this one tells, all others answer.
-        if header.nonce is not None or code != NoticeCode.SHUTTING_DOWN.value:
+        # Without nonces: these tell, all others answer.
+        if header.nonce is not None or code not in _TELLING:
             receipt = self._ledger.take(header.nonce)
-        if receipt is not None:
+        if receipt is not None and code == NoticeCode.DONE.value:
+            receipt.settle(Fate.ACCEPTED, answer=sentence)
+        elif receipt is not None:
             receipt.settle(Fate.REFUSED, code, sentence)
         return Notice(code, sentence, timestamp, receipt)
 

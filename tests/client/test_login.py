@@ -21,6 +21,8 @@ def enter(
     byte_order: ByteOrderChoice = "auto",
     timeout: float = 5,
     runtime: Runtime = PLAIN,
+    password: str | None = None,
+    session: str | None = None,
 ) -> LoggedIn:
     return log_in(
         runtime,
@@ -29,7 +31,33 @@ def enter(
         byte_order=byte_order,
         inline=65536,
         timeout=timeout,
+        password=password,
+        session=session,
     )
+
+
+class FarAway(type(PLAIN)):  # type: ignore[misc]
+    """Connects to anywhere, where somebody reads all and answers nothing."""
+
+    sent = b""
+
+    def connect(self, address: Address, timeout: float) -> FarAway:
+        return self
+
+    def settimeout(self, value: float | None) -> None:
+        """There is nothing to wait for."""
+
+    def send(self, data: memoryview, timeout: float) -> int:
+        self.sent += bytes(data)
+        return len(data)
+
+    def recv_into(self, buffer: memoryview) -> int:
+        return 0
+
+    def shut(self) -> None:
+        """It is not really open."""
+
+    close = shut
 
 
 def enter_and_close(address: str, byte_order: ByteOrderChoice = "auto") -> tuple[ByteOrder, bool]:
@@ -80,6 +108,55 @@ class TestOurServers:
         with ScriptedServer(script) as server, pytest.raises(LoginRefused) as caught:
             enter(server.address)
         assert (caught.value.code, str(caught.value)) == (code, sentence)
+
+    def test_a_password_goes_with_the_name(self) -> None:
+        def script(peer: Peer) -> None:
+            fields = peer.expect(MessageType.LOGIN).fields
+            assert fields == {"to": "alice", "inline": 65536, "password": "correct horse"}
+            peer.send(MessageType.LOGIN)
+            peer.wait_for_end()
+
+        with ScriptedServer(script) as server:
+            enter(server.address, password="correct horse").link.close()
+
+    def test_no_byte_of_a_login_with_a_password_goes_where_anybody_could_read_it(self) -> None:
+        far_away = FarAway()
+        with pytest.raises(LoginRefused, match="not encrypted") as caught:
+            enter("192.0.2.1:80", password="correct horse", runtime=far_away)
+        assert caught.value.code == "encryption-needed"
+        assert far_away.sent == b""
+
+    def test_one_without_goes_there(self) -> None:
+        far_away = FarAway()
+        with pytest.raises(ConnectError, match="without an answer"):
+            enter("192.0.2.1:80", runtime=far_away)
+        assert b'"to":"alice"' in far_away.sent
+
+    def test_the_last_session_comes_with_the_name_that_it_gives_up(self) -> None:
+        def script(peer: Peer) -> None:
+            fields = peer.expect(MessageType.LOGIN).fields
+            assert fields == {"to": "alice", "inline": 65536, "session": "token"}
+            peer.send(MessageType.LOGIN)
+            peer.wait_for_end()
+
+        with ScriptedServer(script) as server:
+            enter(server.address, session="token").link.close()
+
+    def test_a_session_that_nobody_knows_any_more_is_left_out(self) -> None:
+        def forgetful(peer: Peer) -> None:
+            assert peer.expect(MessageType.LOGIN).fields["session"] == "token"
+            header = {"error": "no-such-session", "message": "There is no such session."}
+            peer.send(MessageType.BAD_LOGIN, header)
+            peer.wait_for_end()
+
+        def script(peer: Peer) -> None:
+            fields = peer.expect(MessageType.LOGIN).fields
+            assert fields == {"to": "alice", "inline": 65536, "password": "secret"}
+            peer.send(MessageType.LOGIN)
+            peer.wait_for_end()
+
+        with ScriptedServer(forgetful, script) as server:
+            enter(server.address, session="token", password="secret").link.close()
 
     def test_a_transfer_connection_names_its_session(self) -> None:
         def script(peer: Peer) -> None:

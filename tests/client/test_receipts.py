@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 from chat.client.receipts import Fate, Ledger, Receipt
+from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
 
 
@@ -26,6 +27,12 @@ def test_the_first_answer_counts() -> None:
 
 def test_it_says_what_it_is_for() -> None:
     assert repr(receipt()) == "<Receipt UTF8 'hi' waiting>"
+
+
+def test_what_it_says_of_a_command_has_no_password_in_it() -> None:
+    command = Command(Verb.PASSWD.value, password="old", new_password="new")
+    sent = Receipt(threading.Event(), MessageType.UTF8, command=command)
+    assert repr(sent) == "<Receipt UTF8 <Command 'passwd' None> waiting>"
 
 
 def test_nonces_are_told_apart_from_those_of_other_connections() -> None:

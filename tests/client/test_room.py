@@ -182,10 +182,20 @@ class TestNotices:
         hall.hear(MessageType.UTF8, "server", b"No.", notice="empty")
         assert (first.fate, second.fate) == (Fate.REFUSED, Fate.WAITING)
 
-    def test_a_warning_answers_nothing(self) -> None:
+    def test_a_command_is_done(self) -> None:
+        hall = Hall()
+        receipt = hall.sent()
+        nonce = receipt.nonce
+        event = hall.hear(MessageType.UTF8, "server", b"Gone.", notice="done", nonce=nonce)
+        assert isinstance(event, Notice)
+        assert event.receipt is receipt
+        assert (receipt.fate, receipt.answer) == (Fate.ACCEPTED, "Gone.")
+
+    @pytest.mark.parametrize("code", ["shutting-down", "moderated"])
+    def test_what_the_server_tells_on_its_own_answers_nothing(self, code: str) -> None:
         hall = Hall(original=True)
         receipt = hall.sent()
-        hall.hear(MessageType.UTF8, "server", b"Bye.", notice="shutting-down")
+        hall.hear(MessageType.UTF8, "server", b"Bye.", notice=code)
         assert receipt.fate is Fate.WAITING
 
 

@@ -1,0 +1,111 @@
+"""What a connection asks of its server."""
+
+from __future__ import annotations
+
+import pytest
+
+from chat.client import Command, Connection, Fate, MessageType, NotSent, NotSupported, Verb, connect
+from chat.client.events import Notice
+from chat.client.runtime import Runtime
+from tests.client.runtimes import with_both_runtimes
+from tests.peers.original_server import OriginalServer
+from tests.peers.scripted_server import Peer, ScriptedServer
+
+pytestmark = with_both_runtimes
+
+KICK = Command(Verb.KICK, "bob", reason="He shouts.")
+
+
+def read_notice(room: Connection) -> Notice:
+    for event in room:
+        if isinstance(event, Notice):
+            return event
+    raise AssertionError("the connection was closed")
+
+
+def test_done(runtime: Runtime) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        frame = peer.expect(MessageType.UTF8)
+        nonce = frame.fields["nonce"]
+        assert frame.content == b""
+        assert frame.fields == {
+            "command": "kick",
+            "target": "bob",
+            "reason": "He shouts.",
+            "nonce": nonce,
+        }
+        peer.notice("moderated", "alice kicked bob.")
+        peer.notice("done", "bob was told to leave.", nonce=nonce)
+        peer.wait_for_end()
+
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+    ):
+        receipt = room.command(KICK)
+        assert room.unanswered() == [receipt]
+        assert read_notice(room).receipt is None
+        assert read_notice(room).receipt is receipt
+        assert (receipt.fate, receipt.answer) == (Fate.ACCEPTED, "bob was told to leave.")
+        assert (receipt.code, receipt.refusal) == (None, None)
+
+
+def test_not_done(runtime: Runtime) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        nonce = peer.expect(MessageType.UTF8).fields["nonce"]
+        peer.notice("not-allowed", "Only moderators may.", nonce=nonce)
+        peer.wait_for_end()
+
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+    ):
+        receipt = room.command(KICK)
+        read_notice(room)
+        assert receipt.fate is Fate.REFUSED
+        assert (receipt.code, receipt.refusal) == ("not-allowed", "Only moderators may.")
+        assert receipt.answer is None
+
+
+def test_a_password_does_not_go_where_anybody_could_read_it(runtime: Runtime) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        while (frame := peer.read()) is not None:
+            assert b"correct horse" not in frame.header
+
+    register = Command(Verb.REGISTER, password="correct horse")
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+    ):
+        room._link.is_private = False  # as if the server were elsewhere
+        with pytest.raises(NotSent, match="not encrypted"):
+            room.command(register)
+        assert room.unanswered() == []
+
+
+def test_the_original_takes_none(runtime: Runtime) -> None:
+    with (
+        OriginalServer() as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+    ):
+        assert room.session is None
+        with pytest.raises(NotSupported, match="takes no commands"):
+            room.command(KICK)
+
+
+def test_what_cannot_be_sent(runtime: Runtime) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        peer.wait_for_end()
+
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+    ):
+        with pytest.raises(NotSent, match="too long"):
+            room.command(Command(Verb.KICK, "bob", reason="x" * 70_000))
+        with pytest.raises(NotSent, match="half a character"):
+            room.command(Command(Verb.KICK, "\udcff"))
