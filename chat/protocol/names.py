@@ -70,11 +70,15 @@ def _cached_key(name: str) -> str | None:
         return None
 
 
-def looks_like_server(name: str) -> bool:
-    """Whether a reader could take ``name`` for the server's own (UTS #39 skeleton, in any case)."""
+def looks_of(name: str) -> frozenset[str]:
+    """What ``name`` looks like (UTS #39 skeleton, in any case): who has one in common can be taken for the other."""
     # Capitals are drawn like other letters than their small forms, so both ways round are looked at.
-    folded = skeleton(name.casefold()), skeleton(skeleton(name).casefold())
-    return skeleton(SERVER_NAME) in folded
+    return frozenset((skeleton(name.casefold()), skeleton(skeleton(name).casefold())))
+
+
+def looks_like_server(name: str) -> bool:
+    """Whether a reader could take ``name`` for the server's own."""
+    return skeleton(SERVER_NAME) in looks_of(name)
 
 
 def _starts_well(character: str) -> bool:

@@ -163,6 +163,11 @@ class Room:
         if self.is_here(member):
             self._delivery.put(member.outbox, self.notice_frame(member, notice, sentence, nonce))
 
+    def announce(self, notice: Notice, sentence: str) -> None:
+        """Tell everyone, as the server."""
+        header = self._header(SERVER_NAME, notice=notice.value)
+        self._delivery.post(Frame(MessageType.UTF8, header, sentence.encode()))
+
     def notice_frame(
         self,
         member: Member,

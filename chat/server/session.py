@@ -30,10 +30,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat.server")
 
 _MAX_TEXTS = 64  # of one user, in a row
+LAST_WORDS_TIMEOUT = 3.0  # seconds in which one who is thrown out may hear why
+_THROWN_OUT = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
 
 
 class ServerStopping(gevent.GreenletExit):
     """Thrown into what a session waits for, when the server stops; no Exception, so nothing swallows it."""
+
+
+class ThrownOut(gevent.GreenletExit):
+    """Thrown into what a session waits for that others have ended; it has left the room by then."""
 
 
 class Session:
@@ -41,7 +47,9 @@ class Session:
 
     __slots__ = (
         "_bytes",
+        "_greenlet",
         "_intake",
+        "_left",
         "_messages",
         "_services",
         "connection",
@@ -72,13 +80,17 @@ class Session:
         self.outbox = Outbox(
             connection.transport, connection.order, services.backlogs, self._end, header.inline
         )
+        self._left = False
+        self._greenlet: gevent.Greenlet[..., object] | None = None
         self._services = services
         self._intake = Intake(connection.reader, settings, services.spool, name.key, self.give_up)
         self._messages = TokenBucket(settings.rate) if settings.rate else None
         self._bytes = TokenBucket(settings.byte_rate) if settings.byte_rate else None
 
     def join(self) -> None:
-        """Enter the room, and be told so."""
+        """Enter the room, and be told so. Whoever calls it also calls ``run``, and waits for nothing between."""
+        current = gevent.getcurrent()
+        self._greenlet = current if isinstance(current, gevent.Greenlet) else None
         if self.token is not None:
             self._services.sessions[self.token] = self
         self._services.room.join(self, self._welcome if self.token is not None else None)
@@ -92,7 +104,9 @@ class Session:
         """
         try:
             self._stay()
-            self._drain()
+            self._drain(LAST_WORDS_TIMEOUT if self.reason in _THROWN_OUT else DRAIN_TIMEOUT)
+        except ThrownOut:
+            return  # he was leaving already
         finally:
             # Whatever ended it: the writer must not write to a socket that is opened under the same number next.
             self.outbox.close()
@@ -105,6 +119,17 @@ class Session:
     def give_up(self) -> None:
         """End it from outside: the client sends too slowly what others need the space for."""
         self.outbox.fail(LeaveReason.TIMED_OUT)
+
+    def throw_out(self, reason: LeaveReason, notice: Notice, sentence: str) -> None:
+        """End it from outside, at once for everyone else; he hears ``sentence`` as the last thing."""
+        room = self._services.room
+        if not room.is_here(self):
+            return
+        room.notify(self, notice, sentence)
+        self._end(reason)
+        self._leave()
+        if self._greenlet is not None:
+            self._greenlet.kill(ThrownOut, block=False)
 
     def pace(self, descriptor: Descriptor) -> None:
         """Wait until the user's rates allow a frame that begins so; of refused ones too."""
@@ -151,6 +176,8 @@ class Session:
             self._end(reason_of(problem))
         except ServerStopping:
             self._end(LeaveReason.SERVER_STOPPING)
+        except ThrownOut:
+            return
         finally:
             self._leave()
 
@@ -227,6 +254,9 @@ class Session:
             self.reason = reason
 
     def _leave(self) -> None:
+        if self._left:
+            return
+        self._left = True
         if self.token is not None:
             del self._services.sessions[self.token]
         self.end_transfers()
@@ -234,7 +264,7 @@ class Session:
         level = logging.WARNING if self.reason is LeaveReason.TOO_SLOW else logging.INFO
         log.log(level, "%s left: %s", self.name.display, self.reason.value)
 
-    def _drain(self) -> None:
+    def _drain(self, timeout: float) -> None:
         """Let what is queued go out, and say that nothing more comes."""
-        if self.outbox.wait_until_drained(DRAIN_TIMEOUT):
-            self.connection.transport.finish(DRAIN_TIMEOUT)
+        if self.outbox.wait_until_drained(timeout):
+            self.connection.transport.finish(timeout)

@@ -15,6 +15,7 @@ from chat.protocol.names import (
     MAX_NAME_LENGTH,
     UserName,
     looks_like_server,
+    looks_of,
     name_key,
     parse_user_name,
 )
@@ -190,3 +191,13 @@ def test_keys_are_remembered_but_not_at_any_length() -> None:
         assert name_key("x" * 60_000) is None
     assert names._cached_key.cache_info()[:2] == (1, 1)
     assert names._cached_key.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize("other", ["alice", "ALICE", "a1ice", "aIice", "аlice", "AІice", "Аlісе"])
+def test_names_that_are_drawn_alike_have_a_look_in_common(other: str) -> None:
+    assert looks_of("Alice") & looks_of(other)
+
+
+@pytest.mark.parametrize("other", ["alicia", "alic", "alice1", "bob"])
+def test_names_that_are_drawn_otherwise_have_none(other: str) -> None:
+    assert not looks_of("Alice") & looks_of(other)
