@@ -6,7 +6,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-MAX_KEYS = 65_536  # of strangers' addresses that are remembered at a time; some 20 MB
+from chat.server.limits import Rate, TokenBucket
+
+MAX_KEYS = 16_384  # of strangers' addresses that are remembered at a time; up to 10 MB
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds after the first failure, and after however many
 FORGOTTEN_AFTER = 900.0  # seconds without a failure
@@ -151,3 +153,40 @@ class FailureDelays:
         latest = self._clock() - self._forgotten_after
         while self._failures and next(iter(self._failures.values()))[0] <= latest:
             self._failures.popitem(last=False)
+
+
+class Queues:
+    """A token bucket for each of very many keys: who is over its rate waits for his turn in line.
+
+    When there are more than ``max_keys`` the one that was seen longest ago is forgotten.
+    """
+
+    def __init__(
+        self,
+        rate: Rate,
+        max_keys: int = MAX_KEYS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rate = rate
+        self._max_keys = max_keys
+        self._clock = clock
+        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many keys are remembered."""
+        return len(self._buckets)
+
+    def line_up(self, key: Hashable | None, patience: float) -> float | None:
+        """The seconds until it is ``key``'s turn; None, and no place in line, if they are more than ``patience``.
+
+        A key of None never waits.
+        """
+        if key is None:
+            return 0.0
+        bucket = self._buckets.pop(key, None) or TokenBucket(self._rate, self._clock)
+        self._buckets[key] = bucket
+        if len(self._buckets) > self._max_keys:
+            self._buckets.popitem(last=False)
+        if (1 - bucket.available()) / self._rate.per_second > patience:
+            return None
+        return bucket.take(1)

@@ -74,7 +74,7 @@ def test_more_addresses_than_it_tells_apart_are_one(
     clock: FakeClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(folding, "MAX_ADDRESSES", 3)
+    monkeypatch.setattr(folding, "MAX_SUBJECTS", 3)
     for number in range(100):
         refusals.refused(f"192.0.2.{number}", "bad-username")
     refusals.refused("192.0.2.0", "bad-username")
@@ -91,3 +91,31 @@ def test_more_addresses_than_it_tells_apart_are_one(
         "refused 192.0.2.0 1 more times: bad-username",
         "refused other addresses 96 more times: bad-username",
     ]
+
+
+def test_troubles_of_the_server_itself_are_folded_at_their_own_level(
+    refusals: FoldingLog, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        refusals.noted("the spool", "No space left on device", logging.WARNING)
+    clock.advance(60)
+    refusals.flush_if_due()
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "the spool: No space left on device"),
+        ("WARNING", "the spool 2 more times: No space left on device"),
+    ]
+
+
+def test_five_thousand_addresses_cost_few_bytes_each(
+    refusals: FoldingLog, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(5000):
+        refusals.refused(f"2001:db8:1234:{number:x}:1234:5678:9abc:def0", "took too long to log in")
+    clock.advance(60)
+    refusals.flush_if_due()
+
+    assert (
+        sum(len(message) + len("2026-01-01 00:00:00,000 INFO \n") for message in caplog.messages)
+        < 5000 * 2
+    )

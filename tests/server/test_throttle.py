@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.server.throttle import FailureDelays, SlidingWindow
+from chat.server.limits import Rate
+from chat.server.throttle import FailureDelays, Queues, SlidingWindow
 from tests.server.fakes import FakeClock
 
 
@@ -23,6 +24,11 @@ def window(clock: FakeClock) -> SlidingWindow:
 @pytest.fixture
 def delays(clock: FakeClock) -> FailureDelays:
     return FailureDelays(clock, max_keys=3)
+
+
+@pytest.fixture
+def queues(clock: FakeClock) -> Queues:
+    return Queues(Rate(per_second=2, burst=4), max_keys=3, clock=clock)
 
 
 def test_a_window_admits_up_to_its_limit(window: SlidingWindow) -> None:
@@ -182,3 +188,36 @@ def test_quiet_keys_are_given_back(delays: FailureDelays, clock: FakeClock) -> N
 
     assert len(delays) == 1
     assert delays.failed("b") == 1.0
+
+
+def test_in_a_line_nobody_of_a_burst_waits_and_then_each_for_his_turn(
+    queues: Queues, clock: FakeClock
+) -> None:
+    assert [queues.line_up("a", 30) for _ in range(4)] == [0.0] * 4
+    assert [queues.line_up("a", 30) for _ in range(3)] == pytest.approx([0.5, 1.0, 1.5])
+    assert queues.line_up("b", 30) == 0.0
+    assert queues.line_up(None, 0) == 0.0
+
+    clock.advance(2)
+    assert queues.line_up("a", 30) == 0.0
+
+
+def test_a_line_longer_than_one_has_patience_is_not_joined(queues: Queues) -> None:
+    for _ in range(4):
+        queues.line_up("a", 30)
+
+    assert queues.line_up("a", 0.4) is None
+    assert queues.line_up("a", 0.5) == pytest.approx(0.5)
+    assert queues.line_up("a", 0.9) is None
+    assert queues.line_up("a", 1.0) == pytest.approx(1.0)
+
+
+def test_lines_of_so_many_keys_are_remembered(queues: Queues) -> None:
+    for key in "abca":
+        for _ in range(5):
+            queues.line_up(key, 30)
+    queues.line_up("d", 30)  # b was seen longest ago
+
+    assert len(queues) == 3
+    assert queues.line_up("a", 0) is None
+    assert queues.line_up("b", 0) == 0.0

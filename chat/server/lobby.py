@@ -1,0 +1,72 @@
+"""Room for connections: while descriptors are short, who has not logged in makes way, the longest waiting first."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket as plain_socket
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from chat.server.folding import FoldingLog
+from chat.server.spool import MAX_FILES
+
+_SHARE = 4  # this part of the descriptors is kept for files, if there are few
+_MOST_FILES = MAX_FILES + 64  # more are never needed
+
+
+class Socket(Protocol):
+    def shutdown(self, how: int, /) -> object: ...
+
+
+class Lobby:
+    """Every connection, and those among them that have not logged in.
+
+    An honest client logs in at once; so when more than ``capacity`` are open, the one that has been waiting longest is
+    shut down for the newcomer. Who is let in stays.
+    """
+
+    def __init__(self, capacity: int, refusals: FoldingLog) -> None:
+        self.capacity = capacity
+        self._refusals = refusals
+        self._waiting: OrderedDict[int, Socket] = OrderedDict()
+        self._inside = 0
+
+    def __len__(self) -> int:
+        """How many connections are open, logged in or not."""
+        return len(self._waiting) + self._inside
+
+    @contextmanager
+    def visit(self, sock: Socket) -> Iterator[None]:
+        """``sock`` is open for as long as the context lasts, and waits until it is let in."""
+        self._waiting[id(sock)] = sock
+        if len(self) > self.capacity:
+            self._make_way()
+        try:
+            yield
+        finally:
+            if self._waiting.pop(id(sock), None) is None:
+                self._inside -= 1
+
+    def let_in(self, sock: Socket) -> None:
+        """It has logged in, and no longer makes way."""
+        if self._waiting.pop(id(sock), None) is not None:
+            self._inside += 1
+
+    def _make_way(self) -> None:
+        oldest = next(iter(self._waiting.values()))
+        # It stays counted until its greenlet has seen it and its descriptor is closed; but not to be chosen again.
+        self.let_in(oldest)
+        self._refusals.refused("newcomers", "too many at once")
+        with contextlib.suppress(OSError):  # it is gone already
+            oldest.shutdown(plain_socket.SHUT_RDWR)
+
+
+def connection_capacity() -> int:
+    """How many connections leave enough of this process's descriptors for files."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        limit = 1 << 20
+    return max(1, limit - min(limit // _SHARE, _MOST_FILES))

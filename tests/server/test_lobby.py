@@ -1,0 +1,105 @@
+"""Who makes way when descriptors are short."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from chat.server.folding import FoldingLog
+from chat.server.lobby import Lobby, connection_capacity
+
+
+class Visitor:
+    """A socket that remembers whether it was shut down."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+    def shutdown(self, how: int, /) -> None:
+        assert how == socket.SHUT_RDWR
+        self.is_open = False
+
+
+class Gone(Visitor):
+    def shutdown(self, how: int, /) -> None:
+        super().shutdown(how)
+        raise OSError("Transport endpoint is not connected")
+
+
+@pytest.fixture
+def lobby() -> Lobby:
+    return Lobby(capacity=3, refusals=FoldingLog())
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_within_the_capacity_nobody_makes_way(lobby: Lobby, stack: ExitStack) -> None:
+    visitors = [Visitor() for _ in range(3)]
+    for visitor in visitors:
+        stack.enter_context(lobby.visit(visitor))
+
+    assert all(visitor.is_open for visitor in visitors)
+    assert len(lobby) == 3
+    stack.close()
+    assert len(lobby) == 0
+
+
+def test_for_each_one_too_many_the_longest_waiting_makes_way(
+    lobby: Lobby, stack: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "chat.server")
+    visitors = [Gone(), *(Visitor() for _ in range(4))]
+    for visitor in visitors:
+        stack.enter_context(lobby.visit(visitor))
+
+    assert [visitor.is_open for visitor in visitors] == [False, False, True, True, True]
+    assert caplog.messages == ["refused newcomers: too many at once"]
+    stack.close()
+    assert len(lobby) == 0
+
+
+def test_who_is_let_in_stays(lobby: Lobby, stack: ExitStack) -> None:
+    visitors = [Visitor() for _ in range(5)]
+    for visitor in visitors[:3]:
+        stack.enter_context(lobby.visit(visitor))
+        lobby.let_in(visitor)
+        lobby.let_in(visitor)
+    for visitor in visitors[3:]:
+        stack.enter_context(lobby.visit(visitor))
+
+    # Nobody else waits: those who came last are turned away.
+    assert [visitor.is_open for visitor in visitors] == [True, True, True, False, False]
+    stack.close()
+    assert len(lobby) == 0
+
+
+def test_a_place_that_became_free_is_had_without_anyone_making_way(
+    lobby: Lobby, stack: ExitStack
+) -> None:
+    waiting = Visitor()
+    stack.enter_context(lobby.visit(waiting))
+    for _ in range(10):
+        with lobby.visit(Visitor()), lobby.visit(Visitor()):
+            pass
+
+    assert waiting.is_open
+
+
+@pytest.mark.parametrize(
+    ("limit", "capacity"),
+    [(1, 1), (1000, 750), (1_048_576, 1_048_576 - 576), (resource.RLIM_INFINITY, (1 << 20) - 576)],
+)
+def test_a_part_of_the_descriptors_is_kept_for_files(
+    monkeypatch: pytest.MonkeyPatch, limit: int, capacity: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit, limit))
+
+    assert connection_capacity() == capacity
