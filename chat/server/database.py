@@ -24,6 +24,7 @@ _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
 
 # Times are whole seconds since 1970, NULL where there is no end; a key is how names are compared (RFC 8265).
+# The name_key of a banned network is that of the name with which it was banned.
 _SCHEMA = (
     """
     CREATE TABLE users (
@@ -42,6 +43,7 @@ _SCHEMA = (
         "by" TEXT NOT NULL,
         reason TEXT,
         created INTEGER NOT NULL,
+        name_key TEXT,
         PRIMARY KEY (kind, target)
     )
     """,

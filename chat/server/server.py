@@ -128,6 +128,8 @@ class ChatServer:
         if self._housekeeper is not None:
             self._housekeeper.kill()
         self.services.shelf.clear()
+        if self.services.database is not None:
+            self.services.database.close()
         log.info("stopped")
 
     def handle(self, sock: GeventSocket, peer: object) -> None:

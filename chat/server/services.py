@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chat import __version__
 from chat.server.commands import Commands
+from chat.server.database import Database, DatabaseThread
 from chat.server.delivery import Delivery
 from chat.server.folding import FoldingLog
 from chat.server.limits import AddressLimit
@@ -25,7 +26,10 @@ SOFTWARE = f"chat/{__version__}"
 
 @dataclass
 class Services:
-    """One room and what serves it. ``sessions`` are those of JSON clients, by the token of their welcome."""
+    """One room and what serves it. ``sessions`` are those of JSON clients, by the token of their welcome.
+
+    ``database`` is None where nothing is kept.
+    """
 
     settings: Settings
     spool: Spool
@@ -34,6 +38,7 @@ class Services:
     room: Room
     backlogs: BacklogLimits
     addresses: AddressLimit
+    database: DatabaseThread | None = None
     commands: Commands = field(default_factory=Commands)
     refusals: FoldingLog = field(default_factory=FoldingLog)
     sessions: dict[str, Session] = field(default_factory=dict)
@@ -44,6 +49,7 @@ def make_services(settings: Settings) -> Services:
     spool = Spool(settings.spool_directory, settings.max_spool)
     shelf = Shelf(spool)
     delivery = Delivery()
+    kept_in = settings.data_directory
     return Services(
         settings=settings,
         spool=spool,
@@ -52,4 +58,5 @@ def make_services(settings: Settings) -> Services:
         room=Room(delivery, shelf, Timestamps()),
         backlogs=BacklogLimits(settings.max_backlog, settings.max_backlog_total),
         addresses=AddressLimit(settings.max_per_address, settings.exempt),
+        database=DatabaseThread(Database(kept_in)) if kept_in is not None else None,
     )

@@ -43,7 +43,10 @@ class ThrownOut(gevent.GreenletExit):
 
 
 class Session:
-    """A member of the room. ``token`` names the session to its transfers; None for a raw client."""
+    """A member of the room. ``token`` names the session to its transfers; None for a raw client.
+
+    ``registered``: the name is his account, whose password he knows; ``moderator``: and it may act on others.
+    """
 
     __slots__ = (
         "_bytes",
@@ -54,9 +57,11 @@ class Session:
         "_services",
         "connection",
         "inline",
+        "moderator",
         "name",
         "outbox",
         "reason",
+        "registered",
         "serial",
         "token",
         "transfers",
@@ -72,6 +77,8 @@ class Session:
         settings = services.settings
         self.name = name
         self.inline = header.inline
+        self.registered = False
+        self.moderator = False
         self.token = secrets.token_urlsafe(18) if header.is_json else None
         self.serial = 0  # the room numbers who comes in
         self.transfers: list[Transfer] = []
