@@ -53,7 +53,10 @@ def main() -> int:
 
 
 def start_server(address: Address, address_text: str) -> None:
-    command = [sys.executable, str(ROOT / "bin" / "chat-server"), f"--address={address_text}"]
+    command = [
+        *(sys.executable, str(ROOT / "bin" / "chat-server")),
+        *(f"--address={address_text}", f"--data-directory={STATE / 'data'}"),
+    ]
     if ensure_listening(address, command, STATE):
         print(f"Started a server on {address_text}; 'make stop' ends it, its log is in {STATE}")
     else:

@@ -23,6 +23,9 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
 
 # A file of settings of whoever runs the tests is no part of them. Nothing can be in this directory, for it is none.
 os.environ["XDG_CONFIG_HOME"] = os.devnull
+# Nor are the accounts of a server that he has: one that is told no other place finds none here to keep any in.
+os.environ["XDG_DATA_HOME"] = os.devnull
+os.environ.pop("STATE_DIRECTORY", None)
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,9 @@ class Chat(Peer):
     announces = True
 
     def command(self, port: int, directory: Path) -> list[str]:
+        options = ("--rate=0", "--max-file=4G", "--tls=off", f"--data-directory={directory}")
         address = f"--address=127.0.0.1:{port}"
-        return [sys.executable, "-m", "chat.server.cli", address, "--rate=0", "--max-file=4G"]
+        return [sys.executable, "-m", "chat.server.cli", address, *options]
 
     def version(self) -> str:
         return f"chat {__version__}, Python {sys.version.split()[0]}"

@@ -32,6 +32,7 @@ class Stage:
         self._environment = {
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home),
+            "XDG_DATA_HOME": str(home),
             "XDG_STATE_HOME": str(home),
             "PYTHONPATH": str(_ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -41,7 +42,8 @@ class Stage:
         self._people: list[Person] = []
         self._terminal: Terminal | None = None
         self._line: SlowLine | None = None
-        self._server = self._start("chat.server.cli", "--address=127.0.0.1:0", errors=True)
+        options = ("--address=127.0.0.1:0", "--tls=off", f"--data-directory={home}/server")
+        self._server = self._start("chat.server.cli", *options, errors=True)
         assert self._server.stderr is not None
         found = _read_until(self._server.stderr.fileno(), r"listening on \S+:(\d+)$")
         self.port = int(found[1])

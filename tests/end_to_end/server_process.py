@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +28,12 @@ class ServerProcess:
     def __init__(
         self, *options: str, address: str = "127.0.0.1:0", descriptors: int | None = None
     ) -> None:
-        command = [sys.executable, "-m", self.module, f"--address={address}", *options]
+        # One of its own for each server; nothing is encrypted, which few tests are about, unless they say so.
+        self.data_directory = Path(tempfile.mkdtemp(prefix="chat-server-"))
+        defaults = ["--tls=off", f"--data-directory={self.data_directory}"]
+        given = {option.partition("=")[0] for option in options}
+        usual = [each for each in defaults if each.partition("=")[0] not in given]
+        command = [sys.executable, "-m", self.module, f"--address={address}", *usual, *options]
         if descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
         # Of our own stdout it must know nothing: under pytest that is a nameless temporary file.
@@ -113,6 +120,7 @@ class ServerProcess:
         self._collector.join(PATIENCE)
         assert self._process.stderr is not None
         self._process.stderr.close()
+        shutil.rmtree(self.data_directory, ignore_errors=True)
 
     def _memory(self, kind: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()

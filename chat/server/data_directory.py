@@ -1,0 +1,44 @@
+"""The one directory in which a server keeps what outlives it: accounts, bans, its own certificate."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from chat.command_line import UsageError
+from chat.options import read_path
+
+_MODE = 0o700
+_NAME = "chat-server"
+_EXPECTED = "a directory to keep accounts, bans and the server's certificate in"
+
+
+def default_data_directory() -> Path:
+    """What systemd has made for the service (``StateDirectory=``), or else where the user's data is kept."""
+    # Several directories of one unit come with colons between; see systemd.exec(5).
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    import platformdirs
+
+    return platformdirs.user_data_path(_NAME, appauthor=False)
+
+
+def read_data_directory(text: str, where: str) -> Path:
+    """A directory that is there and can be written to, or that can be made. Raises UsageError."""
+    path = read_path(text, where, _EXPECTED)
+    # Its parents may be missing too.
+    nearest = path
+    while not os.path.lexists(nearest) and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise UsageError(f"{where}={text}: {nearest} is no directory; expected {_EXPECTED}")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"{where}={text}: may not write in {nearest}; expected {_EXPECTED}")
+    return path
+
+
+def make_data_directory(path: Path) -> None:
+    """Make it unless it is there, for nobody else to look into. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=_MODE, exist_ok=True)
