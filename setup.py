@@ -24,7 +24,9 @@ def long_description() -> str:
 
 # Older ones can be made to run what a picture says (CVE-2023-4863, CVE-2024-28219).
 PICTURES = ["Pillow>=10.3"]
+METRICS = ["prometheus-client>=0.20"]
 TEST = [
+    *METRICS,
     *PICTURES,
     "coverage[toml]>=7.2",
     # An exact series: another release writes other pages.
@@ -81,7 +83,9 @@ setup(
     data_files=[("share/man/man1", ["docs/chat-client.1", "docs/chat-server.1"])],
     zip_safe=False,
     install_requires=[
+        "argon2-cffi>=23.1",
         "confusable-homoglyphs>=3.3",
+        "cryptography>=42",
         "docopt-ng>=0.9",
         "gevent>=23.9.1",
         "platformdirs>=3",
@@ -91,7 +95,7 @@ setup(
         "ujson>=5.10",
         "wcwidth>=0.9.4",  # before, it parted flags after a line end
     ],
-    extras_require={"pictures": PICTURES, "test": TEST, "dev": TEST + DEV},
+    extras_require={"metrics": METRICS, "pictures": PICTURES, "test": TEST, "dev": TEST + DEV},
     entry_points={
         "console_scripts": [
             "chat-server = chat.server.cli:main",
