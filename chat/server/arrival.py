@@ -16,6 +16,7 @@ from chat.protocol.notices import Refusal
 from chat.server.connection import Connection
 from chat.server.limits import Network, parse_host
 from chat.server.login import LoginRefused
+from chat.server.newcomers import Welcome
 from chat.server.services import Services
 
 if TYPE_CHECKING:
@@ -79,14 +80,19 @@ def _receive(
     deadline = time.monotonic() + settings.login_timeout
     refused = None
     over = services.addresses.exceeded_by(key)
-    if over > settings.max_per_address:
-        # Not even worth an answer any more.
-        services.refusals.refused(origin.host or origin.label, Refusal.TOO_MANY_CONNECTIONS.value)
-        return None
+    welcome = services.newcomers.connects(origin.host)
     if over:
         sentence = "There are too many connections from your address."
         refused = LoginRefused(Refusal.TOO_MANY_CONNECTIONS, sentence, final=True)
+    elif welcome is not Welcome.COME_IN:
+        sentence = "Your address connects too often; try again in a minute."
+        refused = LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
+    if refused is not None:
         deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
+        if over > settings.max_per_address or welcome is Welcome.CLOSE:
+            # Not even worth an answer any more.
+            services.refusals.refused(origin.host or origin.label, refused.refusal.value)
+            return None
     connection = Connection(
         _prepare(sock),
         origin.host,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+import gevent
+
 from chat.framing import DeadlineExceeded
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.errors import HeaderError, UserNameError
@@ -109,19 +113,53 @@ class Login:
         return header
 
     def _admit(self, data: bytes) -> Session | Transfer:
-        if self._refused is not None:
-            raise self._refused
+        self._count_the_try(data)
         header, name = _parse(data)
         if name is None:
             return self._begin_transfer(header)
-        room, settings = self._services.room, self._services.settings
-        if name.key in room.members:
-            raise LoginRefused(Refusal.USERNAME_EXISTS, "Somebody of that name is here already.")
-        if len(room.members) >= settings.max_users:
-            raise LoginRefused(Refusal.SERVER_FULL, "The room is full.", final=True)
+        self._require_room_for(name)
+        if self._waited_in_line():
+            self._require_room_for(name)  # somebody else may have come meanwhile
         session = Session(self._connection, self._services, name, header)
         session.join()
+        self._services.newcomers.came_in(self._connection.host)
         return session
+
+    def _count_the_try(self, data: bytes) -> None:
+        """Refuse it if it is one too many; those of who is in the room already are never too many."""
+        refused, is_insider = self._refused, self._is_insider(data)
+        if refused is not None and refused.refusal is Refusal.TOO_MANY_ATTEMPTS and is_insider:
+            return
+        if refused is not None:
+            raise refused
+        if not is_insider and not self._services.newcomers.may_try(self._connection.host):
+            sentence = "Your address tries to log in too often; try again in a minute."
+            raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
+
+    def _is_insider(self, data: bytes) -> bool:
+        try:
+            return parse_login_header(data).session in self._services.sessions
+        except HeaderError:
+            return False
+
+    def _require_room_for(self, name: UserName) -> None:
+        room = self._services.room
+        if name.key in room.members:
+            raise LoginRefused(Refusal.USERNAME_EXISTS, "Somebody of that name is here already.")
+        if len(room.members) >= self._services.settings.max_users:
+            raise LoginRefused(Refusal.SERVER_FULL, "The room is full.", final=True)
+
+    def _waited_in_line(self) -> bool:
+        """Wait, if many have come in from his address, until it is his turn; whether that took any time."""
+        connection = self._connection
+        patience = connection.login_deadline - time.monotonic()
+        delay = self._services.newcomers.line_up(connection.host, patience)
+        if delay is None:
+            sentence = "Too many come in from your address; try again in a minute."
+            raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
+        if delay:
+            gevent.sleep(delay)
+        return delay > 0
 
     def _begin_transfer(self, header: LoginHeader) -> Transfer:
         session = self._services.sessions.get(header.session or "")
@@ -130,6 +168,8 @@ class Login:
         if len(session.transfers) >= MAX_TRANSFERS:
             sentence = f"A session has at most {MAX_TRANSFERS} transfers at a time."
             raise LoginRefused(Refusal.TOO_MANY_TRANSFERS, sentence)
+        if self._refused is None:
+            self._services.newcomers.was_no_newcomer(self._connection.host)
         self._connection.answer(MessageType.LOGIN)
         return Transfer(self._connection, self._services, session)
 

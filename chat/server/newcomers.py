@@ -60,9 +60,7 @@ class Newcomers:
 
     def was_no_newcomer(self, host: str | None) -> None:
         """A connection that counted turned out to be one more of somebody who is in the room."""
-        key = address_key(host, self._exempt)
-        self._connects.give_back(key)
-        self._logins.give_back(key)
+        self._connects.give_back(address_key(host, self._exempt))
 
     def is_worth_a_line(self, host: str | None) -> bool:
         """Whether the log is to tell of one who has come in, by name."""

@@ -45,6 +45,8 @@ _REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
 class _Listener(StreamServer):
     """A StreamServer that survives running out of descriptors: it keeps one spare to turn newcomers away with."""
 
+    max_accept = 16  # in a row, before whoever is here already has his turn
+
     def __init__(self, listener: GeventSocket, server: ChatServer) -> None:
         super().__init__(listener, server.handle, spawn=server.connections)
         self._chat = server
@@ -135,16 +137,18 @@ class ChatServer:
     def handle(self, sock: GeventSocket, peer: object) -> None:
         """Serve one connection; the listener closes it when this returns."""
         try:
-            with arriving(sock, peer, self.services) as arrived:
+            with self.services.lobby.visit(sock), arriving(sock, peer, self.services) as arrived:
                 if arrived is not None:
-                    self._converse(*arrived)
+                    self._converse(sock, *arrived)
         except ServerStopping:
             return
         except Exception:
             # Ours, not the peer's: it costs this connection alone.
             log.exception("serving %s failed", origin_of(peer).label)
 
-    def _converse(self, connection: Connection, refused: LoginRefused | None) -> None:
+    def _converse(
+        self, sock: GeventSocket, connection: Connection, refused: LoginRefused | None
+    ) -> None:
         try:
             admitted = Login(connection, self.services, refused).run()
         except (OSError, IncompleteFrame):
@@ -153,6 +157,7 @@ class ChatServer:
             self.services.refusals.refused(connection.host or connection.label, str(problem))
             return
         if admitted is not None:
+            self.services.lobby.let_in(sock)
             admitted.run()
         else:
             connection.transport.finish(_REFUSAL_LINGER)

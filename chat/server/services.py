@@ -11,6 +11,8 @@ from chat.server.database import Database, DatabaseThread
 from chat.server.delivery import Delivery
 from chat.server.folding import FoldingLog
 from chat.server.limits import AddressLimit
+from chat.server.lobby import Lobby, connection_capacity
+from chat.server.newcomers import Newcomers
 from chat.server.outbox import BacklogLimits
 from chat.server.room import Room
 from chat.server.settings import Settings
@@ -38,6 +40,8 @@ class Services:
     room: Room
     backlogs: BacklogLimits
     addresses: AddressLimit
+    newcomers: Newcomers
+    lobby: Lobby
     database: DatabaseThread | None = None
     commands: Commands = field(default_factory=Commands)
     refusals: FoldingLog = field(default_factory=FoldingLog)
@@ -46,6 +50,7 @@ class Services:
 
 def make_services(settings: Settings) -> Services:
     """An empty room under ``settings``."""
+    refusals = FoldingLog()
     spool = Spool(settings.spool_directory, settings.max_spool)
     shelf = Shelf(spool)
     delivery = Delivery()
@@ -58,5 +63,8 @@ def make_services(settings: Settings) -> Services:
         room=Room(delivery, shelf, Timestamps()),
         backlogs=BacklogLimits(settings.max_backlog, settings.max_backlog_total),
         addresses=AddressLimit(settings.max_per_address, settings.exempt),
+        newcomers=Newcomers(settings),
+        lobby=Lobby(connection_capacity(), refusals),
+        refusals=refusals,
         database=DatabaseThread(Database(kept_in)) if kept_in is not None else None,
     )

@@ -52,6 +52,7 @@ class Session:
         "_bytes",
         "_greenlet",
         "_intake",
+        "_is_logged",
         "_left",
         "_messages",
         "_services",
@@ -88,6 +89,7 @@ class Session:
             connection.transport, connection.order, services.backlogs, self._end, header.inline
         )
         self._left = False
+        self._is_logged = True
         self._greenlet: gevent.Greenlet[..., object] | None = None
         self._services = services
         self._intake = Intake(connection.reader, settings, services.spool, name.key, self.give_up)
@@ -102,7 +104,12 @@ class Session:
             self._services.sessions[self.token] = self
         self._services.room.join(self, self._welcome if self.token is not None else None)
         kind = "JSON" if self.token is not None else "raw"
-        log.info("%s joined from %s (%s)", self.name.display, self.connection.label, kind)
+        host = self.connection.host
+        self._is_logged = self._services.newcomers.is_worth_a_line(host)
+        if self._is_logged:
+            log.info("%s joined from %s (%s)", self.name.display, self.connection.label, kind)
+        else:
+            self._services.refusals.noted(f"not in the log from {host}", "joined and left")
 
     def run(self) -> None:
         """Until the client leaves or cannot be served any longer; then out of the room, and out of what is queued.
@@ -269,7 +276,8 @@ class Session:
         self.end_transfers()
         self._services.room.leave(self, self.reason)
         level = logging.WARNING if self.reason is LeaveReason.TOO_SLOW else logging.INFO
-        log.log(level, "%s left: %s", self.name.display, self.reason.value)
+        if self._is_logged:
+            log.log(level, "%s left: %s", self.name.display, self.reason.value)
 
     def _drain(self, timeout: float) -> None:
         """Let what is queued go out, and say that nothing more comes."""

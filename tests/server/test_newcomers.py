@@ -71,10 +71,9 @@ def test_tries_that_succeed_are_not_counted(clock: FakeClock) -> None:
 
 
 def test_transfers_of_who_is_in_the_room_are_no_newcomers(clock: FakeClock) -> None:
-    newcomers = newcomers_with(clock, max_connects=3, max_logins=3)
+    newcomers = newcomers_with(clock, max_connects=3)
     for _ in range(50):
         assert newcomers.connects(STRANGER) is Welcome.COME_IN
-        assert newcomers.may_try(STRANGER)
         newcomers.was_no_newcomer(STRANGER)
 
 
