@@ -1,0 +1,237 @@
+"""The client's view of a server that sends anything: events, and what the three faces make of them."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+from chat.client.display import harmless
+from chat.client.events import Attachment, Event, Notice, Text, Welcome
+from chat.client.incoming import MAX_IN_MEMORY, Incoming
+from chat.client.json_lines import JsonFace
+from chat.client.link import Link
+from chat.client.news import Announced, News
+from chat.client.plain import PlainFace
+from chat.client.receipts import Ledger, Receipt
+from chat.client.room import Room
+from chat.client.runtime import PLAIN
+from chat.client.screen import desktop
+from chat.client.screen.entries import Said, Shared
+from chat.client.screen.intake import Alert, Intake
+from chat.client.screen.layout import Renderer, Size
+from chat.client.screen.model import Model
+from chat.client.screen.save import saved_lines
+from chat.client.screen.spans import row_width, text_of
+from chat.client.transfer_list import Transfer, TransferList
+from chat.framing import FrameReader, IncompleteFrame
+from chat.protocol.descriptor import MessageType
+from chat.protocol.filenames import clean_filename
+from tests.fuzzing.targets.frames import MAX_ROOM
+from tests.fuzzing.targets.streams import LITTLE, Stream, read_stream
+from tests.wire.scripted_socket import ScriptedSocket, Step
+
+SAVES = 2  # the flag: what comes is saved
+OURS = "bob"
+_MAX_SAVE = 256 * 1024
+_NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+_SIZES = (Size(80, 24), Size(30, 8), Size(7, 5), Size(1, 1))
+_EVENTS = get_args(Event)
+
+
+class FedStream(ScriptedSocket):
+    """A connection of the client's (``runtime.Stream``) on which a script comes in, and what goes out is forgotten."""
+
+    def __init__(self, *script: Step) -> None:
+        super().__init__(*script)
+        self.is_shut = False
+
+    def send(self, data: memoryview, timeout: float, /) -> int:
+        return len(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def finish(self) -> None:
+        """Nobody listens."""
+
+    def shut(self) -> None:
+        self.is_shut = True
+
+    def close(self) -> None:
+        assert self.is_shut
+
+
+class Heard(NamedTuple):
+    """All events of a connection, its end, and the fates of three texts that had been sent before."""
+
+    events: list[Event]
+    end: str
+    fates: list[str]
+
+
+def check_client(data: bytes) -> None:
+    """Raises AssertionError, or what the client raised against its word."""
+    stream = read_stream(data)
+    rng = random.Random(stream.seed)
+    heard = hear(stream, [stream.data])
+    assert hear(stream, stream.pieces(rng)) == heard, "it depends on how the bytes arrive"
+    for event in heard.events:
+        _check_event(event)
+    if stream.flags & SAVES:
+        with tempfile.TemporaryDirectory() as directory:
+            saved = hear(stream, stream.pieces(rng), Path(directory))
+            assert [_bare(event) for event in saved.events] == [_bare(e) for e in heard.events]
+            _check_saved(saved.events, Path(directory))
+    _check_json(heard.events)
+
+
+def check_screen(data: bytes) -> None:
+    """Raises AssertionError for anything on the screen, or in lines, that a terminal would obey."""
+    stream = read_stream(data)
+    news = [_news(event, TransferList()) for event in hear(stream, [stream.data]).events]
+    model, renderer = Model("chat.example:8080", OURS), Renderer()
+    intake = Intake(model)
+    model.shows_names = True
+    lines: list[str] = []
+    plain = PlainFace(lines.extend, lines.extend)
+    for one in news:
+        alert = intake.take(one, _NOW)
+        if alert is not None:
+            _check_notification(alert)
+        plain.show(one)
+    if model.people.names:
+        model.query(next(iter(model.people.names)))
+    for number in range(1, len(model.views) + 1):
+        model.switch(number)
+        for size in _SIZES:
+            _check_screen(model, renderer, size)
+        lines += saved_lines(model.current.entries)
+    assert all(harmless(line) == line for line in lines)
+
+
+def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> Heard:
+    """What a client that has sent three texts makes of ``stream``. Raises what it should not."""
+    original = bool(stream.flags & LITTLE)
+    fed = FedStream(*pieces)
+    link = Link(fed, stream.order, PLAIN)
+    ledger = Ledger(uses_nonces=not original)
+    receipts = [
+        Receipt(PLAIN.event(), MessageType.UTF8, text=nonce, nonce=None if original else nonce)
+        for nonce in "123"
+    ]
+    for receipt in receipts:
+        ledger.expect(receipt)
+    room = Room(OURS, ledger, original=original)
+    incoming = Incoming(link, room, PLAIN, directory, _MAX_SAVE)
+    events: list[Event] = []
+    end = "end"
+    try:
+        while (event := incoming.read()) is not None:
+            assert not incoming.inside_frame
+            events.append(event)
+            _check_reader(link.reader)
+    except IncompleteFrame as error:
+        end = type(error).__name__
+    assert max(fed.rooms, default=0) <= MAX_ROOM
+    link.close()
+    return Heard(events, end, [receipt.fate.value for receipt in receipts])
+
+
+def _check_reader(reader: FrameReader) -> None:
+    assert reader.buffered <= MAX_ROOM, "it reads ahead more than it should"
+
+
+def _check_event(event: Event) -> None:
+    assert isinstance(event, _EVENTS)
+    if isinstance(event, Attachment):
+        assert event.content is None or len(event.content) == event.size <= MAX_IN_MEMORY
+        assert clean_filename(event.filename) == event.filename
+        assert event.offer is None or event.content is None
+    elif isinstance(event, Welcome):
+        limits = event.limits
+        assert min(limits.max_text, limits.max_file, limits.inline) > 0
+    elif isinstance(event, Notice):
+        event.code.encode()
+
+
+def _bare(event: Event) -> Event:
+    """Without what depends on where it is saved."""
+    return replace(event, path=None, problem=None) if isinstance(event, Attachment) else event
+
+
+def _check_saved(events: list[Event], directory: Path) -> None:
+    """Each in a file of its own in that directory, whole, and nothing else there."""
+    paths = [event.path for event in events if isinstance(event, Attachment) and event.path]
+    assert len(set(paths)) == len(paths)
+    assert set(paths) == set(directory.iterdir()), "what is there is not what was told"
+    for event in events:
+        if isinstance(event, Attachment) and event.path is not None:
+            assert event.path.parent == directory
+            assert event.path.is_file()
+            assert not event.path.is_symlink()
+            assert event.path.stat().st_size == event.size <= _MAX_SAVE
+            assert not event.path.name.startswith(".")
+            assert not event.own
+
+
+def _news(event: Event, transfers: TransferList) -> News:
+    """As the conversation tells it."""
+    if not isinstance(event, Attachment):
+        return event
+    return Announced(event, None if event.own else _transfer(event, transfers))
+
+
+def _transfer(event: Attachment, transfers: TransferList) -> Transfer:
+    name, size = event.filename, event.size
+    return transfers.add(event.kind, name, size, outgoing=False, peer=event.sender)
+
+
+def _check_json(events: list[Event]) -> None:
+    lines: list[str] = []
+    face = JsonFace(lines.extend)
+    transfers = TransferList()
+    for event in events:
+        face.show(_news(event, transfers))
+    for line in lines:
+        assert harmless(line) == line
+        line.encode()
+        told: dict[str, Any] = json.loads(line)
+        assert isinstance(told["type"], str)
+    said = [event.text for event in events if isinstance(event, Text)]
+    told_texts = [json.loads(line) for line in lines]
+    assert [told["text"] for told in told_texts if told["type"] == "text"] == said
+
+
+def _check_screen(model: Model, renderer: Renderer, size: Size) -> None:
+    moves: tuple[Callable[[], object], ...] = (
+        lambda: renderer.scroll_to_bottom(model),
+        lambda: renderer.scroll_pages(model, -1, size),
+        lambda: renderer.scroll_to_top(model, size),
+    )
+    for move in moves:
+        move()
+        screen = renderer.render(model, size)
+        assert len(screen.rows) == size.rows
+        for row in screen.rows:
+            assert harmless(text_of(row)) == text_of(row), "an escape sequence on the screen"
+            assert row_width(row) <= size.columns
+
+
+def _check_notification(alert: Alert) -> None:
+    """Between the escape that is ours and its end there is nothing of that kind."""
+    entry = alert.entry
+    assert isinstance(entry, Said | Shared)
+    body = entry.text if isinstance(entry, Said) else entry.filename
+    for how in ("osc9", "osc777"):
+        sequence = desktop.notification(how, entry.sender, body, {})
+        assert sequence is not None
+        text = sequence.decode()
+        assert text[0] == "\x1b"
+        assert text[-1] == "\x07"
+        assert harmless(text[1:-1]) == text[1:-1]
