@@ -12,8 +12,11 @@ from enum import Flag, auto
 from functools import partial
 from typing import Any
 
+from chat.client.moderating import parse_ban, parse_kick, parse_mute, parse_target
 from chat.client.requests import (
+    AskServer,
     Cancel,
+    ChangePassword,
     ClearLog,
     CloseView,
     FollowLog,
@@ -25,6 +28,7 @@ from chat.client.requests import (
     OpenView,
     Quit,
     Reconnect,
+    Register,
     Reply,
     Request,
     RequestError,
@@ -38,6 +42,8 @@ from chat.client.requests import (
     Unignore,
     Who,
 )
+from chat.protocol.commands import Command as ServerCommand
+from chat.protocol.commands import Verb
 from chat.protocol.descriptor import MessageType
 
 # No name has a quote in it, but a quoted path may have a --to.
@@ -163,6 +169,10 @@ def _parse_help(rest: str) -> Request:
     return Help(rest.removeprefix("/") or None)
 
 
+def _list_bans() -> Request:
+    return AskServer(ServerCommand(Verb.BANS))
+
+
 def _parse_search(rest: str) -> Request:
     return SearchLog(rest or None)
 
@@ -222,6 +232,11 @@ def _screen_command(
     return Command(name, arguments, help, partial(parse, make=make, name=name), Where.SCREEN)
 
 
+def _about(verb: Verb, what: str, help: str) -> Command:
+    """One that the server does, about ``what``, and that takes nothing else."""
+    return Command(verb.value, what, help, partial(parse_target, verb=verb, what=what))
+
+
 COMMANDS: tuple[Command, ...] = (
     Command("msg", "NAME TEXT", "say something to one user only", _parse_message),
     Command("reply", "TEXT", "answer whoever last wrote to you alone", _parse_reply),
@@ -245,6 +260,14 @@ COMMANDS: tuple[Command, ...] = (
     _screen_command("log", "[on|off]", FollowLog, "append the log to a file as it goes"),
     _screen_command("bell", "[on|off]", SetBell, "ring for mentions and private messages"),
     _screen_command("reconnect", "[NAME]", Reconnect, "connect again now, or as somebody else"),
+    _bare_command("register", Register, "keep your name for you, by a password"),
+    _bare_command("passwd", ChangePassword, "change your password"),
+    Command("kick", "NAME [REASON]", "have somebody leave (moderators only)", parse_kick),
+    Command("ban", "NAME|ADDRESS [FOR] [REASON]", "keep somebody out, FOR 30m, 2h, 7d", parse_ban),
+    _about(Verb.UNBAN, "NAME|ADDRESS", "let somebody in again"),
+    _bare_command("bans", _list_bans, "list who is kept out"),
+    Command("mute", "NAME [FOR]", "let somebody listen only", parse_mute),
+    _about(Verb.UNMUTE, "NAME", "let somebody talk again"),
     _bare_command("keys", ShowKeys, "explain the keys", Where.SCREEN),
     Command("help", "[COMMAND]", "explain the commands, or one of them", _parse_help),
     _bare_command("quit", Quit, "leave"),

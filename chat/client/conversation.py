@@ -29,13 +29,18 @@ from chat.client.news import (
     Transfers,
 )
 from chat.client.outbox import Outbox, Outgoing
+from chat.client.passwords import NO_TERMINAL, chosen_password
 from chat.client.receipts import Fate, Receipt
 from chat.client.requests import (
+    AskServer,
     Cancel,
+    ChangePassword,
     Get,
     Help,
     ListTransfers,
+    NeedsPassword,
     Quit,
+    Register,
     Reply,
     RequestError,
     Say,
@@ -48,13 +53,15 @@ from chat.client.uploads import Uploads
 # Seconds that somebody who asked to leave waits for his last words to be said.
 LAST_WORDS = 2.0
 NOT_CONNECTED = "There is no connection to the server just now."
+NOT_KNOWN = "The connection was lost before the server answered; it may have been done, or not."
 
 
 class Conversation:
     """One user's, shown on ``face``.
 
     ``spawn`` runs a function beside the caller. ``where`` is the kind of face, for the help. ``leave`` is called when
-    the user asks to. ``failures`` counts what was asked for and did not come about.
+    the user asks to. ``failures`` counts what was asked for and did not come about. ``learn`` is called with the
+    password that the own name has from now on.
     """
 
     def __init__(
@@ -67,6 +74,7 @@ class Conversation:
         where: Where,
         leave: Callable[[], object],
         is_wanted: Callable[[str], bool] = lambda sender: True,
+        learn: Callable[[str], object] = lambda password: None,
     ) -> None:
         self.failures = 0
         self.outbox = Outbox(self._tell_answer)
@@ -79,6 +87,7 @@ class Conversation:
         self._uploads = Uploads(self.transfers, self._tell_transfer, spawn)
         self._where = where
         self._leave = leave
+        self._learn = learn
         self._last_private_sender: str | None = None
         self._transfer_ended = gevent.event.Event()
         self._doing: dict[type, Callable[[Any, Tag], object]] = {
@@ -89,6 +98,9 @@ class Conversation:
             Cancel: self._cancel,
             ListTransfers: self._list_transfers,
             Who: self._who,
+            AskServer: self._ask_server,
+            Register: self._refuse_unseen,
+            ChangePassword: self._refuse_unseen,
             Help: self._help,
             Quit: self._quit,
         }
@@ -123,6 +135,8 @@ class Conversation:
         try:
             if isinstance(item.request, SendFile):
                 return self._uploads.send(item, connection)
+            if isinstance(item.request, AskServer):
+                return connection.command(item.request.command)
             return connection.send_text(item.request.text, item.request.to)
         except ConnectionLost:
             raise
@@ -184,11 +198,24 @@ class Conversation:
         connection = self._connected()
         self._face.show(People(tuple(connection.users), not connection.original, tag))
 
+    def _ask_server(self, request: AskServer, tag: Tag) -> None:
+        self._connected()  # later it might surprise somebody
+        self.outbox.put(Outgoing(request, tag))
+
+    def _refuse_unseen(self, request: NeedsPassword, tag: Tag) -> None:
+        """A face that can ask for a password has done so before."""
+        raise RequestError(NO_TERMINAL)
+
     def _help(self, request: Help, tag: Tag) -> None:
         self._face.show(Explanation(tuple(help_lines(request.command, self._where))))
 
     def _quit(self, request: Quit, tag: Tag) -> None:
         self._leave()
+
+    def check_privacy(self) -> None:
+        """Before somebody is asked for a password. Raises RequestError if it could not be sent anyway."""
+        if not self._connected().is_private:
+            raise RequestError("The connection is not encrypted, so no password is sent.")
 
     def _connected(self) -> Connection:
         if self.connection is None:
@@ -197,7 +224,13 @@ class Conversation:
 
     def _tell_answer(self, item: Outgoing, receipt: Receipt) -> None:
         if receipt.fate is Fate.ACCEPTED:
-            self._tell_done(item.tag)
+            if isinstance(item.request, AskServer):
+                password = chosen_password(item.request.command)
+                if password is not None:
+                    self._learn(password)
+            self._tell_done(item.tag, receipt.answer)
+        elif receipt.fate is Fate.LOST:
+            self.refuse("lost", NOT_KNOWN, item.tag)
         else:
             self.refuse(receipt.code or "refused", receipt.refusal or "It was refused.", item.tag)
 
@@ -217,7 +250,7 @@ class Conversation:
         ended, self._transfer_ended = self._transfer_ended, gevent.event.Event()
         ended.set()
 
-    def _tell_done(self, tag: Tag) -> None:
-        """Only programs want to hear it, and they give tags."""
-        if tag is not None:
-            self._face.show(Done(tag))
+    def _tell_done(self, tag: Tag, answer: str | None = None) -> None:
+        """Only programs want to hear it, and they give tags, unless there is more to hear."""
+        if tag is not None or answer is not None:
+            self._face.show(Done(tag, answer))

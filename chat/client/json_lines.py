@@ -23,6 +23,7 @@ from chat.client.news import (
     Trouble,
 )
 from chat.client.requests import (
+    AskServer,
     Cancel,
     Get,
     ListTransfers,
@@ -35,6 +36,7 @@ from chat.client.requests import (
 )
 from chat.client.standard_streams import Line
 from chat.client.transfer_list import State, Transfer
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 from chat.protocol.strict_json import decode_json
 
@@ -92,7 +94,7 @@ class JsonFace:
             BadFrame: lambda news: {"type": "trouble", "message": news.problem},
             Announced: _announced,
             TransferChanged: lambda news: {"type": "transfer", **_transfer(news.transfer)},
-            Done: lambda news: {"type": "done", "id": news.tag},
+            Done: lambda news: {"type": "done", "id": news.tag, "message": news.answer},
             Failed: _failed,
             Trouble: lambda news: {"type": "trouble", "message": news.sentence},
             Disconnected: _disconnected,
@@ -173,6 +175,23 @@ def _file_reader(kind: MessageType) -> Callable[[_Fields], Request]:
     return lambda fields: SendFile(fields.required("path", str), kind, fields.optional("to", str))
 
 
+def _read_command(fields: _Fields) -> Request:
+    """The server judges the verb: it may know more than we do."""
+    seconds = fields.optional("seconds", int)
+    if seconds is not None and seconds < 0:
+        raise BadLine("The value of 'seconds' must be 0 or more.", fields.tag)
+    return AskServer(
+        Command(
+            fields.required("command", str),
+            fields.optional("target", str),
+            seconds,
+            fields.optional("reason", str),
+            fields.optional("password", str),
+            fields.optional("new_password", str),
+        )
+    )
+
+
 _READERS: dict[str, Callable[[_Fields], Request]] = {
     "text": _read_text,
     "file": _file_reader(MessageType.FILE),
@@ -182,6 +201,7 @@ _READERS: dict[str, Callable[[_Fields], Request]] = {
     "cancel": lambda fields: Cancel(fields.required("number", int)),
     "transfers": lambda fields: ListTransfers(),
     "who": lambda fields: Who(),
+    "command": _read_command,
     "quit": lambda fields: Quit(),
 }
 

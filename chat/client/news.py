@@ -30,9 +30,13 @@ class TransferChanged:
 
 @dataclass(frozen=True)
 class Done:
-    """What was asked has been done; a text or a file has been accepted by the server."""
+    """What was asked has been done; a text or a file has been accepted by the server.
+
+    ``answer`` is what the server says to that.
+    """
 
     tag: Tag = None
+    answer: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from chat.client.news import Tag
 from chat.client.receipts import Fate, Receipt
-from chat.client.requests import Say, SendFile
+from chat.client.requests import AskServer, Say, SendFile
 
 MAX_WAITING = 1000  # items
 MAX_WAITING_BYTES = 1024 * 1024  # of text
@@ -24,10 +24,15 @@ MAX_IN_FLIGHT = 256
 
 @dataclass(frozen=True, eq=False)
 class Outgoing:
-    """A text or a file on its way."""
+    """Something on its way to the server."""
 
-    request: Say | SendFile
+    request: Say | SendFile | AskServer
     tag: Tag = None
+
+    @property
+    def is_said_again(self) -> bool:
+        """After a lost connection. To have something done twice is not to be risked, least of all by surprise."""
+        return not isinstance(self.request, AskServer)
 
     @property
     def size(self) -> int:
@@ -74,22 +79,31 @@ class Outbox:
     def settle(self) -> None:
         """Look at what has been answered since."""
         while self._in_flight and self._in_flight[0][1].fate in (Fate.ACCEPTED, Fate.REFUSED):
-            item, receipt = self._in_flight.popleft()
-            # Showing it may wait, and until it is shown we must not seem to be done with it.
-            self._answering += 1
-            try:
-                self._answered(item, receipt)
-            finally:
-                self._answering -= 1
+            self._answer(*self._in_flight.popleft())
             self._tell()
 
+    def _answer(self, item: Outgoing, receipt: Receipt) -> None:
+        # Showing it may wait, and until it is shown we must not seem to be done with it.
+        self._answering += 1
+        try:
+            self._answered(item, receipt)
+        finally:
+            self._answering -= 1
+
     def take_back(self) -> None:
-        """The connection is lost and nothing is being sent: what was not answered waits again, before the rest."""
+        """The connection is lost and nothing is being sent: what was not answered waits again, before the rest.
+
+        What is not to be said again is answered, with a receipt whose fate is LOST.
+        """
         self.settle()
-        while self._in_flight:
-            item, _ = self._in_flight.pop()
-            self._waiting.appendleft(item)
-            self._waiting_bytes += item.size
+        in_flight, self._in_flight = self._in_flight, deque()
+        lost = [entry for entry in in_flight if not entry[0].is_said_again]
+        for item, _ in reversed(in_flight):
+            if item.is_said_again:
+                self._waiting.appendleft(item)
+                self._waiting_bytes += item.size
+        for item, receipt in lost:
+            self._answer(item, receipt)
         self._tell()
 
     @property

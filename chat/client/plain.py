@@ -18,6 +18,7 @@ from chat.client.news import (
     Announced,
     Asked,
     Disconnected,
+    Done,
     Explanation,
     Failed,
     News,
@@ -83,6 +84,7 @@ class PlainFace:
             Text: self._text,
             Notice: _notice,
             Announced: self._announced,
+            Done: lambda news: [] if news.answer is None else _from_server(_now(), news.answer),
             People: _people,
             Transfers: _transfers,
             Explanation: lambda news: list(news.lines),
@@ -178,9 +180,13 @@ def _left(news: Left) -> list[str]:
 
 
 def _notice(news: Notice) -> list[str]:
-    first, *further = lines_of(news.sentence)
+    return _from_server(news.timestamp, news.sentence)
+
+
+def _from_server(moment: datetime, text: str) -> list[str]:
+    first, *further = lines_of(text)
     return [
-        _line(news.timestamp, f"the server says: {first}"),
+        _line(moment, f"the server says: {first}"),
         *(FURTHER_LINE + line for line in further),
     ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
 
@@ -63,6 +64,23 @@ class Who:
 
 
 @dataclass(frozen=True)
+class AskServer:
+    """Have the server do something; its answer is for whoever asked."""
+
+    command: Command
+
+
+@dataclass(frozen=True)
+class Register:
+    """Make the own name an account; the password is asked for, by a face that can do so without showing it."""
+
+
+@dataclass(frozen=True)
+class ChangePassword:
+    """Have another password; both are asked for in the same way."""
+
+
+@dataclass(frozen=True)
 class Help:
     """The commands, or one of them."""
 
@@ -74,7 +92,21 @@ class Quit:
     """Leave the room."""
 
 
-CommonRequest = Say | Reply | SendFile | Get | Cancel | ListTransfers | Who | Help | Quit
+# The rest of what it takes is still to be asked of whoever asked for it.
+NeedsPassword = Register | ChangePassword
+CommonRequest = (
+    Say
+    | Reply
+    | SendFile
+    | Get
+    | Cancel
+    | ListTransfers
+    | Who
+    | AskServer
+    | NeedsPassword
+    | Help
+    | Quit
+)
 
 # The rest makes sense only on a screen.
 

@@ -17,6 +17,7 @@ from chat.client.events import Attachment, Event, Limits
 from chat.client.gevent_runtime import GEVENT
 from chat.client.news import News
 from chat.client.receipts import Fate, Receipt
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
 T = TypeVar("T")
@@ -31,6 +32,8 @@ class FakeConnection:
         self.username = "bob"
         self.users = ["alice", "bob"]
         self.original = original
+        self.is_private = True
+        self.session: str | None = "token"
         self.limits = Limits(max_text=100, max_file=1000, inline=inline)
         self.sent: list[Receipt] = []
         self.contents: list[bytes] = []  # of the files among them
@@ -79,6 +82,13 @@ class FakeConnection:
         if self.refuse_with is not None:
             raise self.refuse_with
         receipt = Receipt(GEVENT.event(), MessageType.UTF8, text=text, to=to)
+        self.sent.append(receipt)
+        return receipt
+
+    def command(self, command: Command) -> Receipt:
+        if self.refuse_with is not None:
+            raise self.refuse_with
+        receipt = Receipt(GEVENT.event(), MessageType.UTF8, command=command)
         self.sent.append(receipt)
         return receipt
 

@@ -25,9 +25,20 @@ from chat.client.news import (
     Transfers,
     Trouble,
 )
-from chat.client.requests import Cancel, Get, ListTransfers, Quit, Request, Say, SendFile, Who
+from chat.client.requests import (
+    AskServer,
+    Cancel,
+    Get,
+    ListTransfers,
+    Quit,
+    Request,
+    Say,
+    SendFile,
+    Who,
+)
 from chat.client.standard_streams import Line
 from chat.client.transfer_list import State, Transfer
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
 SCHEMA = json.loads(
@@ -85,6 +96,15 @@ def test_the_schema_is_one() -> None:
         ('{"type":"transfers"}', ListTransfers()),
         (' {"type": "who"} ', Who()),
         ('{"type":"quit"}', Quit()),
+        ('{"type":"command","command":"bans"}', AskServer(Command("bans"))),
+        (
+            '{"type":"command","command":"ban","target":"bob","seconds":60,"reason":"spam"}',
+            AskServer(Command("ban", "bob", 60, "spam")),
+        ),
+        (
+            '{"type":"command","command":"passwd","password":"a","new_password":"b"}',
+            AskServer(Command("passwd", password="a", new_password="b")),
+        ),
     ],
 )
 def test_a_line_makes_a_request(line: str, request_: Request) -> None:
@@ -112,6 +132,10 @@ def test_an_id_comes_along(tag: str | int) -> None:
         ('{"type":"get","number":"3"}', "must be a whole number"),
         ('{"type":"get","number":true}', "must be a whole number"),
         ('{"type":"get","number":1.5}', "must be a whole number"),
+        ('{"type":"command","target":"bob"}', "'command' is missing"),
+        ('{"type":"command","command":"ban","seconds":-1}', "must be 0 or more"),
+        ('{"type":"command","command":"ban","seconds":"1h"}', "must be a whole number"),
+        ('{"type":"command","command":"kick","name":"bob"}', "no key 'name'"),
         ('{"type":"shout"}', "expected text, file"),
         ('{"text":"a"}', "'type' is missing"),
     ],
@@ -221,6 +245,8 @@ def test_events(news: News, value: dict[str, Any]) -> None:
             },
         ),
         (Done(7), {"type": "done", "id": 7}),
+        (Done(7, "Gone."), {"type": "done", "id": 7, "message": "Gone."}),
+        (Done(None, "Gone."), {"type": "done", "message": "Gone."}),
         (
             Failed("no-such-user", "Nobody of that name is here.", "x"),
             {

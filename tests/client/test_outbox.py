@@ -8,7 +8,8 @@ from chat.client.errors import ConnectionLost
 from chat.client.gevent_runtime import GEVENT
 from chat.client.outbox import Outbox, Outgoing
 from chat.client.receipts import Fate, Receipt
-from chat.client.requests import Say
+from chat.client.requests import AskServer, Say
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
 
@@ -23,9 +24,10 @@ class Line:
     def send(self, item: Outgoing) -> Receipt | None:
         if self.breaks_after == len(self.sent):
             raise ConnectionLost("The line broke.")
-        assert isinstance(item.request, Say)
-        self.sent.append(item.request.text)
-        self.receipts.append(Receipt(GEVENT.event(), MessageType.UTF8, text=item.request.text))
+        assert isinstance(item.request, Say | AskServer)
+        text = item.request.text if isinstance(item.request, Say) else item.request.command.verb
+        self.sent.append(text)
+        self.receipts.append(Receipt(GEVENT.event(), MessageType.UTF8, text=text))
         return self.receipts[-1]
 
     def answer(self, count: int, fate: Fate = Fate.ACCEPTED) -> None:
@@ -173,3 +175,41 @@ def test_it_is_not_empty_before_the_last_answer_is_told() -> None:
     assert seen == [False]
     assert mine.is_empty
     sender.kill()
+
+
+def test_a_command_is_not_given_again() -> None:
+    """Its answer may have been lost, and it done."""
+    fates: list[tuple[Outgoing, Fate]] = []
+    box = Outbox(lambda item, receipt: fates.append((item, receipt.fate)))
+    line = Line()
+    command = Outgoing(AskServer(Command("passwd", password="a", new_password="b")))
+    for item in (say("one"), command, say("two")):
+        box.put(item)
+    sender = gevent.spawn(box.send_all, line.send)
+    run_until_idle()
+    sender.kill()
+    line.answer(3, Fate.LOST)
+    box.take_back()
+    assert fates == [(command, Fate.LOST)]
+    assert line.sent == ["one", "passwd", "two"]
+    sender = gevent.spawn(box.send_all, line.send)
+    run_until_idle()
+    sender.kill()
+    assert line.sent[3:] == ["one", "two"]
+
+
+def test_a_command_that_was_not_given_yet_waits_in_its_place() -> None:
+    box = Outbox(lambda item, receipt: None)
+    line = Line()
+    line.breaks_after = 1
+    for item in (say("one"), Outgoing(AskServer(Command("bans")))):
+        box.put(item)
+    with pytest.raises(ConnectionLost):
+        box.send_all(line.send)
+    line.answer(1, Fate.LOST)
+    box.take_back()
+    line.breaks_after = None
+    sender = gevent.spawn(box.send_all, line.send)
+    run_until_idle()
+    sender.kill()
+    assert line.sent == ["one", "one", "bans"]

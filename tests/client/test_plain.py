@@ -99,6 +99,10 @@ def photo(**values: object) -> Attachment:
             ["<21:04:05> -- the server says: The server stops.", "         | Now."],
         ),
         (
+            Notice("moderated", "alice muted bob.", NINE),
+            ["<21:04:05> -- the server says: alice muted bob."],
+        ),
+        (
             Welcome("bob", NINE, ("alice", "bob"), motd="Be nice.\nOr leave.\x07"),
             [
                 "<21:04:05> -- you are in the room as bob, with alice",
@@ -221,6 +225,13 @@ def test_no_text_begins_as_the_client_itself_does(shown: Shown) -> None:
 def test_what_only_programs_want_to_know_is_not_shown(shown: Shown) -> None:
     shown.face.show(Done("7"))
     assert not shown.lines + shown.warnings
+
+
+def test_the_answer_to_a_command_is_told(shown: Shown) -> None:
+    shown.face.show(Done(None, "Kept out:\nmallory\x1b"))
+    first, second = shown.lines
+    assert first.endswith(" -- the server says: Kept out:")
+    assert second == "         | mallory␛"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import get_args
 
 from chat.client import json_lines
 from chat.client.commands import Where, parse_line
-from chat.client.requests import CommonRequest, Help, Reply, ScreenRequest
+from chat.client.requests import CommonRequest, Help, NeedsPassword, Reply, ScreenRequest
 from chat.client.standard_streams import Line
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "json-lines.md"
@@ -14,7 +14,7 @@ DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "json-lines.md"
 
 def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
-    lines += ["/transfers", "/who", "/help", "/quit"]
+    lines += ["/transfers", "/who", "/bans", "/register", "/passwd", "/help", "/quit"]
     assert {type(parse_line(line, Where.PLAIN)) for line in lines} == set(get_args(CommonRequest))
 
 
@@ -29,4 +29,6 @@ def test_programs_can_ask_for_all_that_is_not_for_people() -> None:
     examples = re.findall(r"`(\{\"type\".*?\})`", DOCUMENT.read_text(encoding="utf-8"))
     asked = [json_lines.read_line(Line(example.encode())) for example in examples]
     made = {type(each.request) for each in asked if each is not None}
-    assert made == set(get_args(CommonRequest)) - {Help, Reply}
+    # They have fields for passwords instead.
+    prompts = set(get_args(NeedsPassword))
+    assert made == set(get_args(CommonRequest)) - {Help, Reply} - prompts

@@ -179,6 +179,9 @@ class Intake:
 
     def _done(self, news: Done, now: datetime) -> None:
         self._model.settle(news.tag)
+        if news.answer is not None:
+            first, *further = lines_of(news.answer)
+            self._model.remark(now, f"the server says: {first}", *further)
 
     def _failed(self, news: Failed, now: datetime) -> None:
         if not self._model.settle(news.tag, news.sentence):

@@ -159,6 +159,15 @@ class TestOwnWords:
         assert isinstance(bench.last, Remark)
         assert bench.last.style == "error"
 
+    def test_the_answer_to_a_command_is_told_where_it_was_given(self, bench: Bench) -> None:
+        view = bench.model.query("alice")
+        bench.take(Done(7, "Kept out:\nmallory, for 2 h"))
+        assert bench.lines(view) == [
+            "-- the server says: Kept out:",
+            "mallory, for 2 h",
+        ]
+        assert bench.lines() == []
+
     def test_an_upload_shows_how_far_it_is(self, bench: Bench) -> None:
         bench.model.share(1, "a.txt", MessageType.FILE, None, NINE)
         transfer = upload(1)
