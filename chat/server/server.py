@@ -7,13 +7,11 @@ import errno
 import logging
 import os
 import resource
-import socket as plain_socket
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import gevent
-from gevent import socket
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
@@ -23,6 +21,7 @@ from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.names import name_key
 from chat.server.arrival import arriving, origin_of
 from chat.server.connection import Connection
+from chat.server.listening import listen
 from chat.server.login import Login, LoginRefused
 from chat.server.memory import give_back_memory
 from chat.server.services import make_services
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chat.server")
 
-_BACKLOG = 1024  # connections that the kernel keeps until we accept them
-_SOCKET_MODE = 0o660
 _HOUSEKEEPING = 10.0  # seconds between two looks at what has grown old
 _WORTH_GIVING_BACK = 1024**2  # bytes of backlog
 _GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
@@ -96,7 +93,7 @@ class ChatServer:
     def start(self) -> None:
         """Listen, and serve in the background. Raises OSError if the address cannot be had."""
         address = self.services.settings.address
-        sockets = _listen(address)
+        sockets = listen(address)
         if address.path is not None:
             self._path = Path(address.path)
         # The first look at a name loads tables meanwhile nobody else would be served.
@@ -181,71 +178,3 @@ def raise_descriptor_limit() -> None:
     if soft != hard:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _listen(address: Address) -> list[GeventSocket]:
-    """Bound and listening sockets: one for each thing that the host's name means. Raises OSError."""
-    if address.path is not None:
-        return [_listen_unix(address.path)]
-    if not address.host:
-        try:
-            return [_bind(socket.AF_INET6, ("::", address.port), dual=True)]
-        except OSError as problem:
-            if problem.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                raise
-        return [_bind(socket.AF_INET, ("0.0.0.0", address.port))]
-    # Nobody is served yet who would have to wait; gevent's would need a thread for it.
-    found = plain_socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    with contextlib.ExitStack() as bound:
-        sockets = [
-            bound.enter_context(_bind(family, where))
-            for family, where in dict.fromkeys((f[0], f[4]) for f in found)
-        ]
-        bound.pop_all()
-        return sockets
-
-
-def _bind(family: int, where: Any, *, dual: bool = False) -> GeventSocket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual)
-        sock.bind(where)
-        sock.listen(_BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _listen_unix(path: str) -> GeventSocket:
-    """A socket file with its mode set before anyone can connect; a dead server's file is replaced, a live one's not."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if Path(path).is_socket() and not _answers(path):
-            Path(path).unlink()
-        mask = os.umask(0o777 & ~_SOCKET_MODE)
-        try:
-            sock.bind(path)
-        finally:
-            os.umask(mask)
-        sock.listen(_BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _answers(path: str) -> bool:
-    with contextlib.closing(plain_socket.socket(plain_socket.AF_UNIX)) as probe:
-        probe.setblocking(False)  # a server whose queue is full would let us wait
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return False
-        except OSError:
-            return True
-        return True

@@ -18,7 +18,7 @@ from gevent import socket
 
 from chat.address import Address, parse_address
 from chat.protocol.descriptor import MessageType
-from chat.server import server as server_module
+from chat.server import listening
 from chat.server.server import ChatServer
 from chat.server.settings import Settings
 from tests.peers.wire_client import WireClient
@@ -85,14 +85,14 @@ def test_without_a_host_it_listens_on_all_interfaces_of_both_families(start: Sta
 def test_without_a_host_on_a_machine_without_ipv6_it_listens_on_the_other(
     monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
-    bind = server_module._bind
+    bind = listening._bind
 
     def bind_without_ipv6(family: int, where: Any, **options: bool) -> Any:
         if family == socket.AF_INET6:
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
         return bind(family, where, **options)
 
-    monkeypatch.setattr(server_module, "_bind", bind_without_ipv6)
+    monkeypatch.setattr(listening, "_bind", bind_without_ipv6)
     [address] = start(":0").addresses
 
     assert address.host == "0.0.0.0"
