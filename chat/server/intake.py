@@ -13,7 +13,7 @@ from chat.protocol.descriptor import ATTACHMENTS, MESSAGES, Descriptor, MessageT
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ClientHeader, parse_client_header
 from chat.protocol.notices import Notice
-from chat.server.settings import MAX_IN_MEMORY, Settings
+from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
 from chat.server.spool import NoSpaceError, Spool, SpooledFile
 
 
@@ -61,9 +61,11 @@ class Intake:
     """Reads the frames of one connection, one after the other.
 
     ``owner`` is whom the space of large contents is counted for; ``give_up`` ends the connection from outside.
+    ``bill`` is called before each further ``BILLED_BYTES`` of a content, taken or skipped, and may wait: so a large
+    content is delayed as many messages are, and leaves turns to what else its sender says.
     """
 
-    __slots__ = ("_give_up", "_left", "_owner", "_reader", "_settings", "_spool")
+    __slots__ = ("_bill", "_give_up", "_left", "_owner", "_paid", "_reader", "_settings", "_spool")
 
     def __init__(
         self,
@@ -72,18 +74,21 @@ class Intake:
         spool: Spool,
         owner: Hashable,
         give_up: Callable[[], object],
+        bill: Callable[[], object] = lambda: None,
     ) -> None:
         self._reader = reader
         self._settings = settings
         self._spool = spool
         self._owner = owner
         self._give_up = give_up
+        self._bill = bill
+        self._paid = 0  # bytes of it that may come before the next bill
         self._left = 0  # of the content under way, in bytes
 
     def wait(self) -> bool:
         """Wait until the next frame has begun; False when the client has closed. Skips what is left of the last."""
-        self._reader.skip(self._left)
-        self._left = 0
+        while self._left:
+            self._take_some()
         return self._reader.wait()
 
     def take_texts(self, limit: int) -> list[bytes]:
@@ -101,6 +106,7 @@ class Intake:
             raise refused  # on its 16 bytes alone: of this peer nothing more is waited for
         data = self._reader.recv_exactly(descriptor.header_size)
         self._left = descriptor.content_size
+        self._paid = BILLED_BYTES  # with the frame
         try:
             header = parse_client_header(data, names_a_file=descriptor.type in ATTACHMENTS)
         except HeaderError as problem:
@@ -137,11 +143,19 @@ class Intake:
         file = self._spool.reserve(self._owner, size, self._give_up)
         try:
             while self._left:
-                piece = self._reader.recv_some(self._left)
-                self._left -= len(piece)
-                file.append(piece)
+                file.append(self._take_some())
         finally:
             # Whatever ended it, also a greenlet that is killed: what is not whole reaches nobody.
             if not file.is_complete:
                 file.release()
         return file
+
+    def _take_some(self) -> memoryview:
+        """At least one more byte of the content under way."""
+        if not self._paid:
+            self._bill()
+            self._paid = BILLED_BYTES
+        piece = self._reader.recv_some(min(self._left, self._paid))
+        self._left -= len(piece)
+        self._paid -= len(piece)
+        return piece

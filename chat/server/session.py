@@ -92,7 +92,9 @@ class Session:
         self._is_logged = True
         self._greenlet: gevent.Greenlet[..., object] | None = None
         self._services = services
-        self._intake = Intake(connection.reader, settings, services.spool, name.key, self.give_up)
+        self._intake = Intake(
+            connection.reader, settings, services.spool, name.key, self.give_up, self.bill
+        )
         self._messages = TokenBucket(settings.rate) if settings.rate else None
         self._bytes = TokenBucket(settings.byte_rate) if settings.byte_rate else None
 
@@ -150,11 +152,15 @@ class Session:
         size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0
         self._pace(1, min(size, self._services.settings.max_text))
 
+    def bill(self) -> None:
+        """Wait until they allow more of a content that counts as several messages."""
+        self._pace(1, 0)
+
     def _pace(self, messages: int, text_size: int) -> None:
         delay = 0.0
         if self._messages is not None:
             delay = self._messages.take(messages)
-        if self._bytes is not None:
+        if self._bytes is not None and text_size:
             delay = max(delay, self._bytes.take(text_size))
         if delay:
             gevent.sleep(delay)

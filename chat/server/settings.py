@@ -18,6 +18,9 @@ MAX_LOGIN_HEADER = 4 * K
 MAX_LOGIN_CONTENT = 64 * K
 MAX_TRANSFERS = 4  # of one session, at a time
 MAX_IN_MEMORY = 64 * K  # a larger content goes to a file
+# A content counts as one message for each so many bytes begun: at the default rate 100 MiB a second after a burst of
+# 400, which a gigabit network does not exceed.
+BILLED_BYTES = 2 * M
 DRAIN_TIMEOUT = (
     10.0  # seconds in which what is queued may still go out when a connection or the server ends
 )

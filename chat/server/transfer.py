@@ -30,7 +30,12 @@ class Transfer:
             connection.transport, connection.order, services.backlogs, lambda reason: None
         )
         self._intake = Intake(
-            connection.reader, services.settings, services.spool, session.name.key, self.end
+            connection.reader,
+            services.settings,
+            services.spool,
+            session.name.key,
+            self.end,
+            session.bill,
         )
         session.transfers.append(self)
 

@@ -15,7 +15,7 @@ from chat.protocol.headers import ClientHeader
 from chat.protocol.notices import Notice
 from chat.server import spool as spool_module
 from chat.server.intake import FrameRefused, Intake, judge
-from chat.server.settings import MAX_IN_MEMORY, Settings
+from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
 from chat.server.spool import NoSpaceError, Spool, SpooledFile
 from tests.server.fakes import wait_until
 from tests.wire.replay import ChunkedSocket
@@ -185,6 +185,38 @@ def test_a_large_text_stays_in_memory(spool: Spool) -> None:
     reader = FrameReader(ChunkedSocket([frame(UTF8, b"", content)]), ByteOrder.BIG)
 
     assert take(Intake(reader, Settings(max_text=1 << 20), spool, 1, lambda: None)) == content
+
+
+@pytest.mark.parametrize(
+    ("size", "bills"),
+    [
+        (BILLED_BYTES, 0),
+        (BILLED_BYTES + 1, 1),
+        (3 * BILLED_BYTES, 2),
+        (3 * BILLED_BYTES + 1, 3),
+    ],
+)
+@pytest.mark.parametrize("header", [b"", b"{"], ids=["taken", "refused"])
+def test_of_a_large_content_each_further_part_is_billed_before_it_comes(
+    tmp_path: Path, header: bytes, size: int, bills: int
+) -> None:
+    billed: list[int] = []
+    data = frame(FILE, header, bytes(size)) + frame(UTF8, b"", b"next")
+    socket = ChunkedSocket([data[i : i + 100_000] for i in range(0, len(data), 100_000)])
+    reader = FrameReader(socket, ByteOrder.BIG)
+    spool = Spool(tmp_path, 1 << 30)
+    intake = Intake(
+        reader, Settings(), spool, "alice", lambda: None, lambda: billed.append(spool.used)
+    )
+    if header:
+        refusal(intake)
+    else:
+        file = take(intake)
+        assert isinstance(file, SpooledFile)
+        file.release()
+
+    assert take(intake) == b"next"
+    assert len(billed) == bills
 
 
 def test_without_space_a_content_is_refused_and_skipped(tmp_path: Path) -> None:

@@ -90,6 +90,44 @@ def test_refused_frames_count_too(
     assert len(sleeps.delays) == 2
 
 
+@pytest.mark.parametrize("size", [5 * M, 6 * M])
+def test_a_large_content_counts_as_several_messages(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, size: int
+) -> None:
+    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
+    alice = house.join("alice")
+    sleeps = Sleeps(monkeypatch)
+    alice.send(FILE, None, bytes(size))
+    alice.expect(FILE, bytes(size))
+    assert sleeps.delays == pytest.approx([1, 2], abs=0.5)
+
+    # On a transfer connection it is the same, by the same rate.
+    transfer = house.transfer(alice)
+    transfer.send(FILE, None, bytes(size))
+    transfer.expect(FILE, b"")
+    alice.expect(FILE, bytes(size))
+    assert sleeps.delays == pytest.approx([1, 2, 3, 4, 5], abs=1.0)
+
+
+def test_a_fetch_counts_as_one_message(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+) -> None:
+    house = open_a_house(rate=Rate(1, 10), byte_rate=None)
+    alice = house.join("alice", inline=0)
+    alice.send(FILE, None, bytes(5 * M))  # three messages
+    offer = alice.expect(FILE)
+    sleeps = Sleeps(monkeypatch)
+    transfer = house.transfer(alice)
+    for _ in range(7):
+        transfer.send(FILE, {"fetch": offer.header["id"]})
+        transfer.expect(FILE, bytes(5 * M))
+    assert sleeps.delays == []
+
+    transfer.send(FILE, {"fetch": offer.header["id"]})
+    transfer.expect(FILE, bytes(5 * M))
+    assert len(sleeps.delays) == 1
+
+
 def test_the_bytes_of_texts_have_a_rate_of_their_own(
     monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
 ) -> None:
