@@ -9,7 +9,7 @@ to. It does not know what any of it means.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 import gevent
@@ -79,9 +79,10 @@ class _Pending:
 
 
 class Delivery:
-    """Everyone who is to be given what is posted."""
+    """Everyone who is to be given what is posted. ``given``: the bytes of all batches, as often as they were given."""
 
     def __init__(self) -> None:
+        self.given = 0
         self._pending = {order: _Pending() for order in ByteOrder}
         self._flushes_itself = False
         self._will_flush = False
@@ -175,9 +176,10 @@ class Delivery:
             batch, [each for each in everyone if each not in different] if different else everyone
         )
 
-    def _give(self, data: bytes, outboxes: Iterable[Outbox]) -> None:
+    def _give(self, data: bytes, outboxes: Collection[Outbox]) -> None:
         if not data:
             return
+        self.given += len(data) * len(outboxes)
         for outbox in outboxes:
             try:
                 outbox.give(data)

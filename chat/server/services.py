@@ -12,12 +12,14 @@ from chat.server.delivery import Delivery
 from chat.server.folding import FoldingLog
 from chat.server.limits import AddressLimit
 from chat.server.lobby import Lobby, connection_capacity
+from chat.server.moderation import Moderation
 from chat.server.newcomers import Newcomers
 from chat.server.outbox import BacklogLimits
 from chat.server.room import Room
 from chat.server.settings import Settings
 from chat.server.shelf import Shelf
 from chat.server.spool import Spool
+from chat.server.tally import Tally
 from chat.server.timestamps import Timestamps
 
 if TYPE_CHECKING:
@@ -42,9 +44,11 @@ class Services:
     addresses: AddressLimit
     newcomers: Newcomers
     lobby: Lobby
+    moderation: Moderation
     database: DatabaseThread | None = None
     commands: Commands = field(default_factory=Commands)
     refusals: FoldingLog = field(default_factory=FoldingLog)
+    tally: Tally = field(default_factory=Tally)
     sessions: dict[str, Session] = field(default_factory=dict)
 
 
@@ -54,17 +58,23 @@ def make_services(settings: Settings) -> Services:
     spool = Spool(settings.spool_directory, settings.max_spool)
     shelf = Shelf(spool)
     delivery = Delivery()
+    room = Room(delivery, shelf, Timestamps())
     kept_in = settings.data_directory
-    return Services(
+    database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
+    moderation = Moderation(room, settings, database, is_moderators=lambda key: False)
+    services = Services(
         settings=settings,
         spool=spool,
         shelf=shelf,
         delivery=delivery,
-        room=Room(delivery, shelf, Timestamps()),
+        room=room,
         backlogs=BacklogLimits(settings.max_backlog, settings.max_backlog_total),
         addresses=AddressLimit(settings.max_per_address, settings.exempt),
         newcomers=Newcomers(settings),
         lobby=Lobby(connection_capacity(), refusals),
+        moderation=moderation,
         refusals=refusals,
-        database=DatabaseThread(Database(kept_in)) if kept_in is not None else None,
+        database=database,
     )
+    moderation.serve(services.commands)
+    return services

@@ -105,6 +105,7 @@ class Session:
         if self.token is not None:
             self._services.sessions[self.token] = self
         self._services.room.join(self, self._welcome if self.token is not None else None)
+        self._services.tally.logins[self.token is not None] += 1
         kind = "JSON" if self.token is not None else "raw"
         host = self.connection.host
         self._is_logged = self._services.newcomers.is_worth_a_line(host)
@@ -169,20 +170,30 @@ class Session:
         """Take the content of a message from ``intake``, and have the room say it. Raises FrameRefused."""
         room = self._services.room
         try:
+            self._require_voice(header)
             if header.to is not None:
                 room.find(header.to)  # before its content is waited for
             content = intake.read_content(descriptor, header)
             try:
+                self._require_voice(header)  # it may have taken long
                 if self.outbox.closed or not room.is_here(self):
                     # It ended while the content came, on a transfer connection perhaps.
                     sentence = "Your session has ended."
                     raise FrameRefused(Notice.GONE, sentence, header.nonce, fatal=True)
-                room.say(self, MessageType(descriptor.type), content, header)
+                type = MessageType(descriptor.type)
+                room.say(self, type, content, header)
+                self._services.tally.said(type, 1, descriptor.content_size)
             finally:
                 if isinstance(content, SpooledFile):
                     content.release()
         except NoSuchUserError as problem:
             raise FrameRefused(Notice.NO_SUCH_USER, str(problem), header.nonce) from None
+
+    def _require_voice(self, header: ClientHeader) -> None:
+        """Raises FrameRefused for one who is muted."""
+        muted = self._services.moderation.mute_for(self.name.key)
+        if muted is not None:
+            raise FrameRefused(Notice.MUTED, muted, header.nonce)
 
     def _stay(self) -> None:
         """Until he leaves, by whatever way, and then out of the room."""
@@ -231,10 +242,18 @@ class Session:
         return max(limit, 1)
 
     def _say_texts(self, texts: list[bytes]) -> None:
-        self._pace(len(texts), sum(map(len, texts)))
+        size = sum(map(len, texts))
+        self._pace(len(texts), size)
         # It may have ended while it waited.
-        if not self.outbox.closed and self._services.room.is_here(self):
+        if self.outbox.closed or not self._services.room.is_here(self):
+            return
+        muted = self._services.moderation.mute_for(self.name.key)
+        if muted is None:
             self._services.room.say_texts(self, texts)
+            self._services.tally.said(MessageType.UTF8, len(texts), size)
+            return
+        for _ in texts:
+            self._services.room.notify(self, Notice.MUTED, muted)
 
     def _take(self, descriptor: Descriptor) -> None:
         header = self._intake.read_header(descriptor)
