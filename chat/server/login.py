@@ -19,6 +19,7 @@ from chat.server.settings import (
     MAX_LOGIN_CONTENT,
     MAX_LOGIN_HEADER,
     MAX_LOGIN_TRIES,
+    MAX_STRANGERS_FRAME,
     MAX_TRANSFERS,
 )
 from chat.server.transfer import Transfer
@@ -100,7 +101,7 @@ class Login:
         reader = self._connection.reader
         type, header_size, content_size = descriptor
         if type != MessageType.LOGIN:
-            too_much = content_size > self._services.settings.max_file
+            too_much = content_size > MAX_STRANGERS_FRAME
             if not too_much:
                 reader.skip(header_size + content_size)
             raise LoginRefused(Refusal.NOT_LOGGED_IN, "Log in first.", final=too_much)

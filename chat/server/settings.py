@@ -16,6 +16,7 @@ K, M, G = 1024, 1024**2, 1024**3
 MAX_LOGIN_TRIES = 5
 MAX_LOGIN_HEADER = 4 * K
 MAX_LOGIN_CONTENT = 64 * K
+MAX_STRANGERS_FRAME = M  # what comes before a login is skipped so far
 MAX_TRANSFERS = 4  # of one session, at a time
 MAX_IN_MEMORY = 64 * K  # a larger content goes to a file
 # A content counts as one message for each so many bytes begun: at the default rate 100 MiB a second after a burst of

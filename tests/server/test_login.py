@@ -206,13 +206,12 @@ def test_a_login_that_is_too_large_is_refused_on_its_descriptor_alone(
     client.expect_closed()
 
 
-def test_what_is_too_large_to_skip_is_refused_and_closed(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(max_file=1000)
+def test_what_is_too_large_to_skip_is_refused_and_closed(house: House) -> None:
     client = house.connect()
-    client.send(MessageType.FILE, None, b"x" * 1000)
+    client.send(MessageType.FILE, None, bytes(K * K))
     assert client.read_frame().type == BAD_LOGIN
 
-    client.send_bytes(client.encode(MessageType.FILE, content_size=1001))
+    client.send_bytes(client.encode(MessageType.FILE, content_size=K * K + 1))
 
     assert client.read_frame().type == BAD_LOGIN
     client.expect_closed()
