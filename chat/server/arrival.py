@@ -81,7 +81,10 @@ def _receive(
     refused = None
     over = services.addresses.exceeded_by(key)
     welcome = services.newcomers.connects(origin.host)
-    if over:
+    banned = services.moderation.refusal_for_host(origin.host)
+    if banned is not None:
+        refused = LoginRefused(Refusal.BANNED, banned, final=True)
+    elif over:
         sentence = "There are too many connections from your address."
         refused = LoginRefused(Refusal.TOO_MANY_CONNECTIONS, sentence, final=True)
     elif welcome is not Welcome.COME_IN:

@@ -24,7 +24,7 @@ _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
 
 # Times are whole seconds since 1970, NULL where there is no end; a key is how names are compared (RFC 8265).
-# The name_key of a banned network is that of the name with which it was banned.
+# The name of a banned network is that of whom it was banned with.
 _SCHEMA = (
     """
     CREATE TABLE users (
@@ -43,7 +43,7 @@ _SCHEMA = (
         "by" TEXT NOT NULL,
         reason TEXT,
         created INTEGER NOT NULL,
-        name_key TEXT,
+        name TEXT,
         PRIMARY KEY (kind, target)
     )
     """,

@@ -98,6 +98,7 @@ class ChatServer:
             self._path = Path(address.path)
         # The first look at a name loads tables meanwhile nobody else would be served.
         name_key("first")
+        self.services.moderation.start()
         self.services.delivery.start()
         for listening in sockets:
             listener = _Listener(listening, self)
@@ -127,6 +128,7 @@ class ChatServer:
         if self._housekeeper is not None:
             self._housekeeper.kill()
         self.services.shelf.clear()
+        self.services.moderation.stop()
         if self.services.database is not None:
             self.services.database.close()
         log.info("stopped")
