@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chat import __version__
+from chat.server.certificates import Certificates, make_certificates
 from chat.server.commands import Commands
 from chat.server.database import Database, DatabaseThread
 from chat.server.delivery import Delivery
@@ -32,7 +33,7 @@ SOFTWARE = f"chat/{__version__}"
 class Services:
     """One room and what serves it. ``sessions`` are those of JSON clients, by the token of their welcome.
 
-    ``database`` is None where nothing is kept.
+    ``database`` is None where nothing is kept, ``certificates`` where no TLS is spoken.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class Services:
     lobby: Lobby
     moderation: Moderation
     database: DatabaseThread | None = None
+    certificates: Certificates | None = None
     commands: Commands = field(default_factory=Commands)
     refusals: FoldingLog = field(default_factory=FoldingLog)
     tally: Tally = field(default_factory=Tally)
@@ -55,7 +57,7 @@ class Services:
 def make_services(settings: Settings) -> Services:
     """An empty room under ``settings``."""
     refusals = FoldingLog()
-    spool = Spool(settings.spool_directory, settings.max_spool)
+    spool = Spool(settings.spool_directory, settings.max_spool, troubles=refusals)
     shelf = Shelf(spool)
     delivery = Delivery()
     room = Room(delivery, shelf, Timestamps())

@@ -18,8 +18,7 @@ import gevent
 from gevent.event import Event
 
 from chat.framing import MIN_RATE
-
-log = logging.getLogger(__name__)
+from chat.server.folding import FoldingLog
 
 # One user may hold this part of the space, and of the files.
 _SHARE = 4
@@ -74,7 +73,7 @@ class SpooledFile:
             task.rawlink(lambda task: self.release())
             raise
         if problem is not None:
-            log.warning("cannot write to %s: %s", self._spool.directory, problem.strerror)
+            self._spool.log_trouble("cannot write", problem)
             raise NoSpaceError(_FULL)
         self.received += len(data)
 
@@ -95,7 +94,13 @@ class Spool:
     if his share is the matter); it says whether it found any.
     """
 
-    def __init__(self, directory: Path, max_size: int, max_files: int = MAX_FILES) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        max_size: int,
+        max_files: int = MAX_FILES,
+        troubles: FoldingLog | None = None,
+    ) -> None:
         self.directory = directory
         self.max_size = max_size
         self.max_files = max_files
@@ -105,6 +110,7 @@ class Spool:
         self._files_of: Counter[Hashable] = Counter()
         self._files: set[SpooledFile] = set()
         self._given_back = Event()
+        self._troubles = troubles if troubles is not None else FoldingLog()
 
     @property
     def files(self) -> int:
@@ -142,6 +148,11 @@ class Spool:
             del self._used_by[file.owner], self._files_of[file.owner]
         self._given_back.set()
 
+    def log_trouble(self, what: str, problem: OSError) -> None:
+        """What the operator must know; once in a while, since a disk that is full is so for each upload."""
+        subject = f"spool directory {self.directory}"
+        self._troubles.noted(subject, f"{what}: {problem.strerror}", logging.WARNING)
+
     def _exceeds_share(self, owner: Hashable, size: int) -> bool:
         return (
             self._used_by[owner] + size > self.max_size // _SHARE
@@ -155,14 +166,14 @@ class Spool:
         try:
             return shutil.disk_usage(self.directory).free - promised >= size
         except OSError as problem:
-            log.warning("cannot look at %s: %s", self.directory, problem.strerror)
+            self.log_trouble("cannot look at it", problem)
             raise NoSpaceError(_FULL) from None
 
     def _open(self, owner: Hashable, size: int, give_up: Callable[[], object]) -> SpooledFile:
         try:
             file = SpooledFile(self, owner, size, give_up)
         except OSError as problem:
-            log.warning("cannot make a file in %s: %s", self.directory, problem.strerror)
+            self.log_trouble("cannot make a file", problem)
             raise NoSpaceError(_FULL) from None
         self._files.add(file)
         self.used += size
