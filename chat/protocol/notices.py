@@ -30,6 +30,8 @@ class Notice(str, Enum):
     WRONG_PASSWORD = "wrong-password"
     ENCRYPTION_NEEDED = "encryption-needed"
     MUTED = "muted"
+    # The last thing that a session hears: its user has come in from elsewhere, and it is not to come back by itself.
+    REPLACED = "replaced"
     # To everyone, about somebody: what a moderator has done.
     MODERATED = "moderated"
 

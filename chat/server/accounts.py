@@ -180,6 +180,11 @@ class Accounts:
             self._complain(str(fault))
         return self._register
 
+    def is_moderators(self, key: str) -> bool:
+        """Whether the name that is compared by ``key`` is a moderator's."""
+        account = self.look().find(key)
+        return account is not None and account.is_moderator
+
     def _read(self, database: Database) -> None:
         stamp = database.stamp()
         accounts = read_accounts(database) if stamp is not None else []

@@ -12,7 +12,9 @@ from chat.protocol.errors import HeaderError, UserNameError
 from chat.protocol.headers import LoginHeader, encode_json, looks_like_json, parse_login_header
 from chat.protocol.names import UserName, parse_user_name
 from chat.protocol.notices import Refusal
+from chat.server.admission import Admission
 from chat.server.connection import Connection
+from chat.server.login_refused import LoginRefused as LoginRefused
 from chat.server.services import Services
 from chat.server.session import Session
 from chat.server.settings import (
@@ -23,25 +25,6 @@ from chat.server.settings import (
     MAX_TRANSFERS,
 )
 from chat.server.transfer import Transfer
-
-_TYPES = {
-    Refusal.USERNAME_EXISTS: MessageType.USERNAME_EXISTS,
-    Refusal.BAD_USERNAME: MessageType.BAD_USERNAME,
-}
-
-
-class LoginRefused(Exception):
-    """A try to log in that failed; ``final``: there is not to be another on this connection."""
-
-    def __init__(self, refusal: Refusal, sentence: str, *, final: bool = False) -> None:
-        super().__init__(sentence)
-        self.refusal = refusal
-        self.sentence = sentence
-        self.final = final
-
-    @property
-    def type(self) -> MessageType:
-        return _TYPES.get(self.refusal, MessageType.BAD_LOGIN)
 
 
 class Login:
@@ -118,10 +101,18 @@ class Login:
         header, name = _parse(data)
         if name is None:
             return self._begin_transfer(header)
-        self._require_room_for(name)
+        admission = Admission(self._connection, self._services)
+        proof = admission.prove(name, header)
+        former = admission.make_room(name, header, proof)
         if self._waited_in_line():
-            self._require_room_for(name)  # somebody else may have come meanwhile
+            # Somebody else may have come meanwhile.
+            admission.renew(name, proof)
+            former = admission.make_room(name, header, proof)
         session = Session(self._connection, self._services, name, header)
+        if proof.account is not None:
+            session.registered, session.moderator = True, proof.account.is_moderator
+        if former is not None:
+            former.make_way()
         session.join()
         self._services.newcomers.came_in(self._connection.host)
         return session
@@ -142,13 +133,6 @@ class Login:
             return parse_login_header(data).session in self._services.sessions
         except HeaderError:
             return False
-
-    def _require_room_for(self, name: UserName) -> None:
-        room = self._services.room
-        if name.key in room.members:
-            raise LoginRefused(Refusal.USERNAME_EXISTS, "Somebody of that name is here already.")
-        if len(room.members) >= self._services.settings.max_users:
-            raise LoginRefused(Refusal.SERVER_FULL, "The room is full.", final=True)
 
     def _waited_in_line(self) -> bool:
         """Wait, if many have come in from his address, until it is his turn; whether that took any time."""

@@ -93,6 +93,11 @@ class Outbox:
         """Bytes of memory that wait for this user."""
         return self._backlog.size if self._backlog is not None else 0
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits for this user, or did when he was given up."""
+        return self._backlog is not None or self.closed
+
     def wants_offer(self, size: int) -> bool:
         """Whether a content of ``size`` bytes is to be offered to him rather than sent."""
         return self.inline is not None and size > self.inline

@@ -20,13 +20,15 @@ from chat.framing import IncompleteFrame
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.names import name_key
 from chat.server.arrival import arriving, origin_of
+from chat.server.certificates import CertificateFault
 from chat.server.connection import Connection
+from chat.server.limits import parse_host
 from chat.server.listening import listen
 from chat.server.login import Login, LoginRefused
 from chat.server.memory import give_back_memory
 from chat.server.services import make_services
 from chat.server.session import ServerStopping
-from chat.server.settings import DRAIN_TIMEOUT, Settings
+from chat.server.settings import DRAIN_TIMEOUT, Settings, TlsMode
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -91,8 +93,14 @@ class ChatServer:
         return [Address(*listener.socket.getsockname()[:2]) for listener in self._listeners]
 
     def start(self) -> None:
-        """Listen, and serve in the background. Raises OSError if the address cannot be had."""
+        """Listen, and serve in the background.
+
+        Raises OSError if the address cannot be had, CertificateFault if TLS is to be spoken and cannot.
+        """
         address = self.services.settings.address
+        if self.services.certificates is not None:
+            self.services.certificates.load()
+        self.services.accounts.start()
         sockets = listen(address)
         if address.path is not None:
             self._path = Path(address.path)
@@ -107,6 +115,19 @@ class ChatServer:
         self._housekeeper = gevent.spawn(self._keep_house)
         for address in self.addresses:
             log.info("listening on %s", address)
+        self._tell_of_encryption()
+
+    def reload(self) -> None:
+        """Read the certificate again, for those who come from now on; a bad one is logged, and the old one stays."""
+        certificates = self.services.certificates
+        if certificates is None:
+            return
+        try:
+            certificates.load()
+        except CertificateFault as problem:
+            log.error("the certificate stays as it was: %s", problem)
+        else:
+            log.info("read the certificate again: %s", certificates.fingerprint)
 
     def stop(self, timeout: float = DRAIN_TIMEOUT) -> None:
         """Accept and take nothing more, tell everyone, and let what is queued go out, for ``timeout`` seconds."""
@@ -129,6 +150,7 @@ class ChatServer:
             self._housekeeper.kill()
         self.services.shelf.clear()
         self.services.moderation.stop()
+        self.services.passwords.close()
         if self.services.database is not None:
             self.services.database.close()
         log.info("stopped")
@@ -161,6 +183,15 @@ class ChatServer:
         else:
             connection.transport.finish(_REFUSAL_LINGER)
 
+    def _tell_of_encryption(self) -> None:
+        certificates, settings = self.services.certificates, self.services.settings
+        if certificates is not None:
+            log.info("TLS is %s; our key is %s", settings.tls.value, certificates.fingerprint)
+        if settings.tls is not TlsMode.REQUIRED and not all(map(_is_here, self.addresses)):
+            log.warning(
+                "clients may come in without TLS, from other machines too; --tls=required refuses them"
+            )
+
     def _keep_house(self) -> None:
         while True:
             gevent.sleep(_HOUSEKEEPING)
@@ -180,3 +211,8 @@ def raise_descriptor_limit() -> None:
     if soft != hard:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _is_here(address: Address) -> bool:
+    """Whether only this machine can connect to it."""
+    return address.path is not None or parse_host(address.host).is_loopback

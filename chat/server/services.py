@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chat import __version__
+from chat.server.accounts import Accounts
 from chat.server.certificates import Certificates, make_certificates
 from chat.server.commands import Commands
 from chat.server.database import Database, DatabaseThread
@@ -16,6 +17,8 @@ from chat.server.lobby import Lobby, connection_capacity
 from chat.server.moderation import Moderation
 from chat.server.newcomers import Newcomers
 from chat.server.outbox import BacklogLimits
+from chat.server.password_guard import PasswordGuard
+from chat.server.passwords import Passwords
 from chat.server.room import Room
 from chat.server.settings import Settings
 from chat.server.shelf import Shelf
@@ -46,6 +49,9 @@ class Services:
     newcomers: Newcomers
     lobby: Lobby
     moderation: Moderation
+    accounts: Accounts
+    passwords: Passwords
+    password_guard: PasswordGuard
     database: DatabaseThread | None = None
     certificates: Certificates | None = None
     commands: Commands = field(default_factory=Commands)
@@ -63,7 +69,9 @@ def make_services(settings: Settings) -> Services:
     room = Room(delivery, shelf, Timestamps())
     kept_in = settings.data_directory
     database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
-    moderation = Moderation(room, settings, database, is_moderators=lambda key: False)
+    accounts = Accounts(database)
+    passwords = Passwords()
+    moderation = Moderation(room, settings, database, accounts.is_moderators)
     services = Services(
         settings=settings,
         spool=spool,
@@ -75,7 +83,11 @@ def make_services(settings: Settings) -> Services:
         newcomers=Newcomers(settings),
         lobby=Lobby(connection_capacity(), refusals),
         moderation=moderation,
+        accounts=accounts,
+        passwords=passwords,
+        password_guard=PasswordGuard(passwords, settings.exempt),
         refusals=refusals,
+        certificates=make_certificates(settings),
         database=database,
     )
     moderation.serve(services.commands)

@@ -148,6 +148,13 @@ class Session:
         if self._greenlet is not None:
             self._greenlet.kill(ThrownOut, block=False)
 
+    def make_way(self) -> None:
+        """The same, for the user himself, who has come in from elsewhere: this connection may be long dead."""
+        if self.outbox.is_behind:
+            self.outbox.fail(LeaveReason.REPLACED)
+        sentence = "You have come in from elsewhere: this connection ends."
+        self.throw_out(LeaveReason.REPLACED, Notice.REPLACED, sentence)
+
     def pace(self, descriptor: Descriptor) -> None:
         """Wait until the user's rates allow a frame that begins so; of refused ones too."""
         size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0

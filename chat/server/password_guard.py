@@ -1,0 +1,75 @@
+"""Who may try a password, and when: wrong ones cost time that grows, for the address they come from and no other.
+
+The owner of a name, who comes from elsewhere, never waits for what strangers try with it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import gevent
+
+from chat.server.limits import Network, address_key
+from chat.server.passwords import Passwords, TooManyWaiting
+from chat.server.throttle import FailureDelays
+
+# A shorter delay is waited out for the client, who hardly notices; of a longer one he is told.
+_PATIENCE = 2.0  # seconds
+_LONGEST_FOR_A_NAME = 10.0  # seconds; others may share the address
+
+
+class TooManyAttempts(Exception):
+    """The password was not looked at; the text is a sentence for who sent it."""
+
+
+class PasswordGuard:
+    """The one way to have a password compared, from wherever it comes. The ``exempt`` networks never wait."""
+
+    def __init__(
+        self,
+        passwords: Passwords,
+        exempt: Sequence[Network],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._passwords = passwords
+        self._exempt = tuple(exempt)
+        self._by_address = FailureDelays(clock)
+        # A success of one name at an address makes up for its failures, but not for those with other names.
+        self._by_name = FailureDelays(clock, longest=_LONGEST_FOR_A_NAME)
+
+    def verify(self, host: str | None, name_key: str, password: str, hash: str | None) -> bool:
+        """Whether ``password`` is what ``hash`` was made of. None, of an unknown name, takes as long and is wrong.
+
+        ``host`` is where it comes from, as a socket reports it. Waits; raises TooManyAttempts.
+        """
+        address = address_key(host, self._exempt)
+        try:
+            with self._passwords.turn(address):
+                return self._verify(address, name_key, password, hash)
+        except TooManyWaiting:
+            raise TooManyAttempts("Too many try passwords just now; try again later.") from None
+
+    def forget_old(self) -> None:
+        """Give back what quiet addresses take."""
+        self._by_address.forget_old()
+        self._by_name.forget_old()
+
+    def _verify(
+        self, address: Network | None, name_key: str, password: str, hash: str | None
+    ) -> bool:
+        both = (address, name_key) if address is not None else None
+        delay = max(self._by_address.wait(address), self._by_name.wait(both))
+        if delay > _PATIENCE:
+            seconds = math.ceil(delay)
+            raise TooManyAttempts(f"Too many wrong passwords; try again in {seconds} seconds.")
+        if delay:
+            gevent.sleep(delay)
+        if self._passwords.matches(password, hash):
+            self._by_address.succeeded(address)
+            self._by_name.succeeded(both)
+            return True
+        self._by_address.failed(address)
+        self._by_name.failed(both)
+        return False
