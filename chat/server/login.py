@@ -71,6 +71,7 @@ class Login:
                 return self._admit(self._take(descriptor))
             except LoginRefused as refused:
                 self._log(refused.refusal.value)
+                self._services.tally.refusals[refused.refusal] += 1
                 self._answer(refused)
                 if refused.final:
                     return None

@@ -1,0 +1,152 @@
+"""What Prometheus is told: read from the services when it asks, so that it costs nothing while nobody does.
+
+Names and units are as https://prometheus.io/docs/practices/naming/ wants them. Nothing here tells who is who: no
+name and no address is a label.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from chat import __version__
+from chat.protocol.descriptor import MessageType
+from chat.protocol.notices import Refusal
+from chat.server.session import Session
+
+if TYPE_CHECKING:
+    from chat.server.services import Services
+
+# As they are called to people; the protocol's own word for a text is its encoding.
+_KINDS = {
+    MessageType.UTF8: "text",
+    MessageType.FILE: "file",
+    MessageType.IMAGE: "image",
+    MessageType.VOICE: "voice",
+}
+_CLIENTS = {True: "json", False: "raw"}
+_ENCRYPTION = {True: "tls", False: "none"}
+
+
+class Metrics:
+    """Everything that is told of one server and its process."""
+
+    def __init__(self, services: Services) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_ServicesCollector(services))
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The text in the format that ``accept``, the header of HTTP, prefers, and its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+
+class _ServicesCollector(Collector):
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        yield _gauge("chat_build_info", "The version that runs; always 1.", 1, version=__version__)
+        yield from self._people()
+        yield from self._messages()
+        yield from self._limited()
+
+    def _people(self) -> Iterator[Metric]:
+        services = self._services
+        users = GaugeMetricFamily(
+            "chat_users",
+            "Users in the room, by how their client speaks.",
+            labels=["client", "encryption"],
+        )
+        present: Counter[tuple[bool, bool]] = Counter()
+        transfers = 0
+        for session in services.room.members.values():
+            if isinstance(session, Session):
+                present[session.token is not None, session.connection.is_encrypted] += 1
+                transfers += len(session.transfers)
+        for is_json, client in _CLIENTS.items():
+            for is_encrypted, encryption in _ENCRYPTION.items():
+                users.add_metric([client, encryption], present[is_json, is_encrypted])
+        yield users
+        yield _gauge(
+            "chat_connections",
+            "Open connections: of users, of their transfers, and of those who have not logged in.",
+            len(services.lobby),
+        )
+        yield _gauge("chat_transfers", "Open transfer connections.", transfers)
+        logins = CounterMetricFamily(
+            "chat_logins", "Logins that let somebody into the room.", labels=["client"]
+        )
+        for is_json, client in _CLIENTS.items():
+            logins.add_metric([client], services.tally.logins[is_json])
+        yield logins
+        refusals = CounterMetricFamily(
+            "chat_refused_logins", "Logins that were refused, by the reason.", labels=["reason"]
+        )
+        for refusal in Refusal:
+            refusals.add_metric([refusal.value], services.tally.refusals[refusal])
+        yield refusals
+
+    def _messages(self) -> Iterator[Metric]:
+        tally = self._services.tally
+        messages = CounterMetricFamily(
+            "chat_messages", "Messages that users have said.", labels=["type"]
+        )
+        received = CounterMetricFamily(
+            "chat_received_bytes",
+            "Bytes of the contents of messages that users have said.",
+            labels=["type"],
+        )
+        for type, kind in _KINDS.items():
+            messages.add_metric([kind], tally.messages[type])
+            received.add_metric([kind], tally.received[type])
+        yield messages
+        yield received
+        yield CounterMetricFamily(
+            "chat_delivered_bytes",
+            "Bytes handed to users for sending, once for each who gets them; without large contents.",
+            self._services.delivery.given,
+        )
+
+    def _limited(self) -> Iterator[Metric]:
+        """What has a bound, beside its bound."""
+        services, settings = self._services, self._services.settings
+        for name, documentation, used, bound in (
+            (
+                "chat_backlog_bytes",
+                "Bytes of memory that wait for slow readers",
+                services.backlogs.used,
+                settings.max_backlog_total,
+            ),
+            (
+                "chat_spool_bytes",
+                "Bytes of disk that large contents take",
+                services.spool.used,
+                settings.max_spool,
+            ),
+            (
+                "chat_spool_files",
+                "Large contents on disk",
+                services.spool.files,
+                services.spool.max_files,
+            ),
+        ):
+            stem, unit = name.rsplit("_", 1)
+            yield _gauge(name, f"{documentation}.", used)
+            yield _gauge(f"{stem}_limit_{unit}", f"{documentation}, at most.", bound)
+        yield _gauge("chat_users_limit", "Users in the room, at most.", settings.max_users)
+        yield _gauge("chat_offers", "Contents that can still be fetched.", len(services.shelf))
+
+
+def _gauge(name: str, documentation: str, value: float, **labels: str) -> Metric:
+    gauge = GaugeMetricFamily(name, documentation, labels=list(labels))
+    gauge.add_metric(list(labels.values()), value)
+    return gauge
