@@ -1,0 +1,222 @@
+"""TLS on one connection: a Transport that encrypts, and the socket that a FrameReader reads, which decrypts.
+
+OpenSSL works on memory and never sees the socket. What it wants sent goes out by one queue, in the order in which
+OpenSSL made it, whether a write or a read made it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import gevent
+
+from chat.framing import DeadlineExceeded
+from chat.server.transport import SENDFILE_CHUNK, Transport
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812
+
+# Of plaintext: what fits in one record (RFC 8446, section 5.1). OpenSSL's memory keeps the size of the most that was
+# ever in it, so larger pieces would cost every user memory for good, and gain little.
+_PIECE = 16 * 1024
+_MOST_AT_ONCE = SENDFILE_CHUNK  # of plaintext in one try; then others have their turn
+# A peer may make us answer (to a KeyUpdate, say), and take no answer. So much is kept for him, no more.
+_MAX_UNSENT = 64 * 1024
+
+_scratch = memoryview(
+    bytearray(32 * 1024)
+)  # for what comes, until OpenSSL has it: shared, as nobody waits meanwhile
+
+
+class HandshakeFailed(Exception):
+    """The peer spoke no TLS that we do, or does not want ours. The text is one phrase, without anything it sent."""
+
+
+class TlsTransport(Transport):
+    """A gevent socket that speaks TLS as a server, once ``handshake`` has returned.
+
+    It has one reader and one writer, which may be two greenlets. Bytes of which the kernel has not taken the ciphertext
+    count as not sent, and are to be offered again: the next call must begin with the same bytes. What is encrypted of
+    them is kept and goes first, so nothing is encrypted twice.
+    """
+
+    __slots__ = ("_incoming", "_outgoing", "_owed", "_timeout", "_tls", "_unsent")
+
+    def __init__(self, sock: GeventSocket, context: ssl.SSLContext) -> None:
+        super().__init__(sock)
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._unsent: bytes | memoryview = b""  # taken from ``_outgoing``, and not by the kernel
+        self._owed = 0  # bytes of plaintext that are encrypted and not counted as sent
+        self._timeout: float | None = None
+
+    def handshake(self, deadline: float) -> None:
+        """Until both sides are sure of each other.
+
+        Raises HandshakeFailed, DeadlineExceeded when ``deadline`` (by time.monotonic) has passed, OSError as the socket
+        does, EOFError if the stream ends.
+        """
+        while not self._advance():
+            self._flush_until(deadline)
+            self._receive(deadline)
+        self._flush_until(deadline)
+
+    # --- writing ---
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        view = memoryview(data)
+        return self._try(len(view), lambda start, end: view[start:end])
+
+    def try_sendfile(self, fd: int, offset: int, size: int) -> int:
+        return self._try(size, lambda start, end: _read_file(fd, offset + start, end - start))
+
+    def finish(self, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        with contextlib.suppress(OSError, DeadlineExceeded):  # it is broken, or the peer is gone
+            self._say_goodbye()
+            self._flush_until(end)
+        super().finish(max(0.0, end - time.monotonic()))
+
+    # --- reading, for a FrameReader ---
+
+    def wait_readable(self) -> None:
+        if not self._holds_something():
+            super().wait_readable()
+
+    def settimeout(self, value: float | None) -> None:
+        """For every ``recv_into`` from now on, in seconds, whatever trickles in meanwhile."""
+        self._timeout = value
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Wait for some plaintext; 0 at the end of the stream. Raises TimeoutError, or OSError as the socket does."""
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        is_fruitless = False
+        while True:
+            if self._holds_something() and (size := self._decrypt(buffer)) is not None:
+                return size
+            if is_fruitless:
+                gevent.sleep(
+                    0
+                )  # nothing but pieces of records, or records without content: others have their turn
+            try:
+                self._receive(deadline)
+            except EOFError:
+                return 0  # without a goodbye; whether it ended where it may, the frames tell
+            except DeadlineExceeded:
+                raise TimeoutError from None
+            is_fruitless = True
+
+    def _try(self, size: int, piece: Callable[[int, int], bytes | memoryview]) -> int:
+        """Send what ``piece(start, end)`` gives, up to ``size``; how much of it was sent whole."""
+        if not self._flush():
+            return 0
+        sent, self._owed = self._owed, 0
+        assert sent <= size, "the same bytes must be offered again"
+        end = min(size, _MOST_AT_ONCE)
+        while sent < end:
+            written = self._tls.write(piece(sent, min(sent + _PIECE, end)))
+            if not self._flush():
+                self._owed = written
+                break
+            sent += written
+        return sent
+
+    def _flush(self) -> bool:
+        """Give the kernel what OpenSSL wants sent; whether it took all."""
+        while True:
+            if not self._unsent:
+                if not self._outgoing.pending:
+                    return True
+                self._unsent = self._outgoing.read()
+            try:
+                sent = os.write(self._fd, self._unsent)
+            except BlockingIOError:
+                return False
+            self._unsent = memoryview(self._unsent)[sent:] if sent < len(self._unsent) else b""
+
+    def _flush_until(self, deadline: float) -> None:
+        while not self._flush():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise DeadlineExceeded("It took too long.")
+            self.wait_writable(left)
+
+    def _advance(self) -> bool:
+        """One step of the handshake, as far as what has come allows; whether it is done."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError as problem:
+            with contextlib.suppress(OSError):
+                self._flush()  # it says why, in the protocol's own words
+            raise HandshakeFailed(_phrase(problem)) from None
+        return True
+
+    def _decrypt(self, buffer: memoryview) -> int | None:
+        """Fill ``buffer`` from what has been received; None if that makes no plaintext yet, 0 after a goodbye."""
+        filled: int | None = None
+        try:
+            while (at := filled or 0) < len(buffer):
+                size = cast(int, self._tls.read(len(buffer) - at, cast(Any, buffer[at:])))
+                filled = at + size
+                if not size or not self._holds_something():
+                    break
+        except ssl.SSLWantReadError:
+            pass  # the rest of a record, or one without content
+        except ssl.SSLZeroReturnError:
+            filled = filled or 0
+        except ssl.SSLError:
+            with contextlib.suppress(OSError):
+                self._flush()
+            raise
+        if self._outgoing.pending:
+            self._answer()
+        return filled
+
+    def _holds_something(self) -> bool:
+        return bool(self._incoming.pending or self._tls.pending())
+
+    def _answer(self) -> None:
+        """Send what reading made OpenSSL say, as far as it can go now."""
+        if not self._flush() and len(self._unsent) + self._outgoing.pending > _MAX_UNSENT:
+            raise ConnectionAbortedError("a peer that asks for answers and takes none")
+
+    def _receive(self, deadline: float | None) -> None:
+        """Wait for ciphertext. Raises EOFError at the end of the stream, DeadlineExceeded, or OSError."""
+        left = None
+        if deadline is not None and (left := deadline - time.monotonic()) <= 0:
+            raise DeadlineExceeded("It took too long.")
+        self._sock.settimeout(left)
+        try:
+            size = self._sock.recv_into(_scratch)
+        except TimeoutError as problem:
+            if problem.errno is not None:
+                raise  # by the kernel: the peer has vanished
+            raise DeadlineExceeded("It took too long.") from None
+        if not size:
+            raise EOFError
+        self._incoming.write(_scratch[:size])
+
+    def _say_goodbye(self) -> None:
+        with contextlib.suppress(
+            ssl.SSLWantReadError
+        ):  # ours is said, and nobody waits for the peer's
+            self._tls.unwrap()
+
+
+def _read_file(fd: int, offset: int, size: int) -> bytes:
+    data = os.pread(fd, size, offset)
+    if not data:
+        raise OSError("the file ended before its content did")
+    return data
+
+
+def _phrase(problem: ssl.SSLError) -> str:
+    return (problem.reason or "protocol error").replace("_", " ").lower()
