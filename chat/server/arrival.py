@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import socket as plain_socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from gevent import socket
 
 from chat.address import Address
+from chat.framing import DeadlineExceeded
 from chat.protocol.notices import Refusal
 from chat.server.connection import Connection
+from chat.server.encryption import HandshakeFailed, TlsTransport
 from chat.server.limits import Network, parse_host
 from chat.server.login import LoginRefused
 from chat.server.newcomers import Welcome
+from chat.server.proxy_protocol import Proxied, ProxyProtocolError, read_header
 from chat.server.services import Services
+from chat.server.settings import Settings, TlsMode
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
+log = logging.getLogger("chat.server")
+
 REFUSED_TIMEOUT = 5.0  # seconds in which one who is not let in anyway may hear why
+
+_TLS_HANDSHAKE = b"\x16"  # RFC 8446, section 5.1; a frame of the chat begins with 0 or 1
 
 # A vanished peer is found by the kernel in 60 + 4 * 15 seconds. TCP_USER_TIMEOUT is left alone: where it is set, it
 # replaces the count of probes, and it cuts slow readers that are alive.
@@ -36,12 +45,17 @@ _KEEPALIVE = (
 class Origin(NamedTuple):
     """Where a connection comes from: ``host`` is what limits count by, None for a unix socket; ``label`` is for logs.
 
-    ``is_private``: nobody between it and us can listen.
+    ``is_private``: nobody between it and us can listen. ``is_encrypted``: it speaks TLS to a proxy, which speaks to us.
     """
 
     host: str | None
     label: str
     is_private: bool
+    is_encrypted: bool = False
+
+
+class _NotWorthAnAnswer(Exception):
+    """To be closed at once. The text is a phrase for the log."""
 
 
 class Arrived(NamedTuple):
@@ -57,12 +71,24 @@ def arriving(sock: GeventSocket, peer: object, services: Services) -> Iterator[A
 
     It counts as one of its address until the context is left.
     """
+    deadline = time.monotonic() + services.settings.login_timeout
     origin = origin_of(peer)
-    key = services.addresses.enter(origin.host)
-    try:
-        yield _receive(sock, origin, key, services)
-    finally:
-        services.addresses.leave(key)
+    arrived = None
+    with ExitStack() as counted:
+        try:
+            if _is_proxy(origin, services.settings):
+                origin = _behind(origin, _read_proxy_header(sock, deadline))
+            key = services.addresses.enter(origin.host)
+            counted.callback(services.addresses.leave, key)
+            refused, deadline = _judge(origin, key, services, deadline)
+            arrived = _receive(sock, origin, services, refused, deadline)
+        except (_NotWorthAnAnswer, ProxyProtocolError, HandshakeFailed) as problem:
+            services.refusals.refused(origin.host or origin.label, str(problem))
+        except DeadlineExceeded:
+            services.refusals.refused(origin.host or origin.label, "took too long to log in")
+        except (OSError, EOFError):
+            log.debug("%s was gone before it had a name", origin.label)
+        yield arrived
 
 
 def origin_of(peer: object) -> Origin:
@@ -73,12 +99,39 @@ def origin_of(peer: object) -> Origin:
     return Origin(host, str(Address(host, peer[1])), ip_address(host).is_loopback)
 
 
-def _receive(
-    sock: GeventSocket, origin: Origin, key: Network | None, services: Services
-) -> Arrived | None:
-    settings = services.settings
-    deadline = time.monotonic() + settings.login_timeout
-    refused = None
+def _is_proxy(origin: Origin, settings: Settings) -> bool:
+    if origin.host is None or not settings.proxies:
+        return False
+    address = parse_host(origin.host)
+    return any(address in network for network in settings.proxies)
+
+
+def _read_proxy_header(sock: GeventSocket, deadline: float) -> Proxied:
+    proxied = read_header(lambda size: _receive_some(sock, size, deadline))
+    if proxied is None:
+        raise EOFError
+    return proxied
+
+
+def _behind(proxy: Origin, proxied: Proxied) -> Origin:
+    """Who a proxy speaks for; itself, if it knows no better."""
+    if proxied.is_local:
+        return proxy
+    is_encrypted = proxied.is_encrypted
+    if proxied.address is None:
+        return proxy._replace(is_private=is_encrypted, is_encrypted=is_encrypted)
+    client = origin_of(proxied.address)
+    # One on the proxy's own machine is heard by nobody on the way to the proxy; but on the way from it to us?
+    is_private = is_encrypted or (client.is_private and proxy.is_private)
+    label = f"{client.label} through {proxy.host}"
+    return Origin(client.host, label, is_private, is_encrypted)
+
+
+def _judge(
+    origin: Origin, key: Network | None, services: Services, deadline: float
+) -> tuple[LoginRefused | None, float]:
+    """Why it is not to be let in, if so, and how long it may take to log in. Raises _NotWorthAnAnswer."""
+    limit = services.settings.max_per_address
     over = services.addresses.exceeded_by(key)
     welcome = services.newcomers.connects(origin.host)
     banned = services.moderation.refusal_for_host(origin.host)
@@ -90,20 +143,59 @@ def _receive(
     elif welcome is not Welcome.COME_IN:
         sentence = "Your address connects too often; try again in a minute."
         refused = LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
-    if refused is not None:
-        deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
-        if over > settings.max_per_address or welcome is Welcome.CLOSE:
-            # Not even worth an answer any more.
-            services.refusals.refused(origin.host or origin.label, refused.refusal.value)
-            return None
+    else:
+        return None, deadline
+    if over > limit or welcome is Welcome.CLOSE:
+        raise _NotWorthAnAnswer(refused.refusal.value)
+    return refused, min(deadline, time.monotonic() + REFUSED_TIMEOUT)
+
+
+def _receive(
+    sock: GeventSocket,
+    origin: Origin,
+    services: Services,
+    refused: LoginRefused | None,
+    deadline: float,
+) -> Arrived:
+    """Agree on TLS, if we have it and it is wanted. Raises EOFError, and what a handshake does."""
+    _prepare(sock)
+    tls = None
+    if services.certificates is not None:
+        first = _receive_some(sock, 1, deadline, plain_socket.MSG_PEEK)
+        if not first:
+            raise EOFError
+        if first == _TLS_HANDSHAKE:
+            tls = TlsTransport(sock, services.certificates.context)
+            tls.handshake(deadline)
+        elif services.settings.tls is TlsMode.REQUIRED and not origin.is_encrypted:
+            sentence = "Nobody is let in here without TLS."
+            refused = LoginRefused(Refusal.ENCRYPTION_NEEDED, sentence, final=True)
+            deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
     connection = Connection(
-        _prepare(sock),
+        sock,
         origin.host,
         origin.label,
+        tls=tls,
         is_private=origin.is_private,
         login_deadline=deadline,
     )
     return Arrived(connection, refused)
+
+
+def _receive_some(sock: GeventSocket, size: int, deadline: float, flags: int = 0) -> bytes:
+    """At most ``size`` bytes, none at the end. Raises DeadlineExceeded, or OSError as the socket does."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded("It took too long.")
+    sock.settimeout(left)
+    try:
+        received = sock.recv(size, flags)
+    except TimeoutError as problem:
+        if problem.errno is not None:
+            raise  # by the kernel: the peer has vanished
+        raise DeadlineExceeded("It took too long.") from None
+    sock.settimeout(None)
+    return received
 
 
 def _prepare(sock: GeventSocket) -> GeventSocket:

@@ -10,6 +10,7 @@ import gevent
 
 from chat.framing import FrameReader, make_scratch
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
+from chat.server.encryption import TlsTransport
 from chat.server.transport import Transport
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _pause = partial(gevent.sleep, 0)
 
 class Connection:
     """A socket with its one reader and its one writer. ``host`` is None for a unix socket; ``label`` is for logs.
+    ``tls`` has done its handshake over that socket.
 
     ``is_encrypted``: by TLS, with us. ``is_private``: what it says is safe from listeners, be it by TLS, be it because
     it does not leave the machine; passwords are taken from nobody else. ``login_deadline`` is by time.monotonic.
@@ -43,17 +45,18 @@ class Connection:
         host: str | None,
         label: str,
         *,
+        tls: TlsTransport | None = None,
         is_private: bool = False,
         login_deadline: float = math.inf,
     ) -> None:
         self.host = host
         self.label = label
-        self.is_encrypted = False
-        self.is_private = is_private
+        self.is_encrypted = tls is not None
+        self.is_private = is_private or self.is_encrypted
         self.login_deadline = login_deadline
-        self.transport = Transport(sock)
+        self.transport: Transport = tls or Transport(sock)
         self.reader = FrameReader(
-            sock, pause=_pause, wait_readable=self.transport.wait_readable, scratch=_SCRATCH
+            tls or sock, pause=_pause, wait_readable=self.transport.wait_readable, scratch=_SCRATCH
         )
 
     @property
