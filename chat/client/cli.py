@@ -16,6 +16,9 @@ Where and who:
   --username=<username>         Your name in the room: letters, digits, '_',
                                 '-' and '.', in any script. Only the screen
                                 asks for it.
+  --password-file=<file>        The first line of that file is your password, or
+                                the room's. On a terminal you are asked for it
+                                otherwise.
   --byte-order=<order>          auto, little or big. With auto, a server that
                                 only knows the original little-endian protocol
                                 is found out and spoken to as it needs

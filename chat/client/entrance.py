@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from chat.client.connecting import connect
 from chat.client.connection import Connection
+from chat.client.credentials import Credentials
+from chat.client.display import harmless
+from chat.client.errors import ChatError, LoginRefused
 from chat.client.gevent_runtime import GEVENT
 from chat.client.settings import Settings
 from chat.protocol.notices import Refusal
@@ -12,13 +15,37 @@ from chat.protocol.notices import Refusal
 NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
 
 
-def enter(settings: Settings, username: str) -> Connection:
+# Refusals that a password may help against, if somebody can be asked for it.
+PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PASSWORD.value})
+
+
+def enter(settings: Settings, username: str, credentials: Credentials) -> Connection:
     """A connection as ``username``, for greenlets. Raises ChatError, as ``connect`` does."""
-    return connect(
+    connection = connect(
         str(settings.address),
         username,
+        password=credentials.password_of(username),
+        session=credentials.session_of(username),
         byte_order=settings.byte_order,
         save_directory=settings.save_directory,
         max_save=settings.max_save,
         runtime=GEVENT,
     )
+    credentials.remember(connection)
+    return connection
+
+
+def credentials_of(settings: Settings) -> Credentials:
+    """To begin with."""
+    return Credentials(settings.password.text if settings.password is not None else None)
+
+
+def password_prompt(username: str) -> str:
+    return f"the password of {harmless(username)}: "
+
+
+def advice(problem: ChatError) -> str:
+    """What to tell somebody who can't be asked for a password, or was and gave none."""
+    if isinstance(problem, LoginRefused) and problem.code == Refusal.PASSWORD_NEEDED.value:
+        return f"{problem} --password-file=<file> names a file with it."
+    return str(problem)

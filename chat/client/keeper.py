@@ -35,14 +35,26 @@ class GaveUp(ChatError):
 
 # Seconds for an orderly end of a connection that is to be replaced, because it may be dead.
 _FAREWELL = 1.0
+# Refusals of a login that the same login will meet again.
+_FINAL = frozenset(
+    refusal.value
+    for refusal in (
+        Refusal.BAD_USERNAME,
+        Refusal.BANNED,
+        Refusal.ENCRYPTION_NEEDED,
+        Refusal.MEMBERS_ONLY,
+        Refusal.PASSWORD_NEEDED,
+        Refusal.WRONG_PASSWORD,
+    )
+)
 _ASKED = ConnectionLost("Connecting again.")
 
 
 class Keeper:
     """``connect`` makes a connection for a user name and raises ChatError. ``spawn`` runs a function beside it.
 
-    A server that had restarted, or is full, or still takes our own old connection for us, is tried again; a name that
-    it does not want any more is not.
+    A server that had restarted, or is full, or still takes our own old connection for us, is tried again; one that
+    does not want us any more, or not with what we can show, is not.
     """
 
     def __init__(
@@ -129,7 +141,7 @@ class Keeper:
             try:
                 return self._connect(username)
             except LoginRefused as refused:
-                if refused.code == Refusal.BAD_USERNAME.value:
+                if refused.code in _FINAL:
                     raise
                 problem = refused
             except ChatError as failed:

@@ -15,12 +15,20 @@ from chat.client import json_lines, plain
 from chat.client.commands import Where
 from chat.client.connection import Connection
 from chat.client.conversation import Conversation
-from chat.client.entrance import NAME_REFUSALS, enter
+from chat.client.entrance import (
+    NAME_REFUSALS,
+    PASSWORD_REFUSALS,
+    advice,
+    credentials_of,
+    enter,
+    password_prompt,
+)
 from chat.client.errors import ChatError, LoginRefused
 from chat.client.keeper import GaveUp, Keeper
 from chat.client.news import Asked, Face
+from chat.client.passwords import choose_password
 from chat.client.progress import ProgressBars
-from chat.client.requests import RequestError
+from chat.client.requests import AskServer, NeedsPassword, RequestError
 from chat.client.settings import PROGRAM, Mode, Settings
 from chat.client.standard_streams import (
     Line,
@@ -29,6 +37,7 @@ from chat.client.standard_streams import (
     OutputClosed,
     OutputFailed,
     is_terminal,
+    unseen,
 )
 from chat.command_line import EXIT_FAILED, EXIT_OK
 
@@ -59,6 +68,9 @@ class Program:
         self._ending: AsyncResult[End] = AsyncResult()
         self._max_text = 64 * 1024
         self._was_inside = False  # the room
+        self._username = settings.username or ""  # under which we came in last
+        self._credentials = credentials_of(settings)
+        self._input: gevent.Greenlet[..., Any] | None = None
         self._is_quitting = False
         self._is_interactive = (
             is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
@@ -72,6 +84,7 @@ class Program:
             spawn=self._spawn,
             where=Where.PLAIN,
             leave=self._quit,
+            learn=lambda password: self._credentials.learn(self._username, password),
         )
         self._keeper = Keeper(self._connect, self._conversation, self._face, self._spawn)
 
@@ -88,6 +101,8 @@ class Program:
         assert end is not None
         self._leave(at_once=end.unfinished)
         life.kill()
+        if self._input is not None:
+            self._input.kill()  # it may have changed the terminal
         if self._bars is not None:
             self._bars.close()
         if end.problem is not None:
@@ -95,17 +110,20 @@ class Program:
         return self._status(end)
 
     def _live(self) -> None:
+        given = self._settings.password
+        if given is not None and given.warning is not None:
+            self._warn([given.warning])
         try:
             connection = self._enter()
             if not self._settings.listen:
-                self._spawn(self._read_input)
+                self._input = self._spawn(self._read_input)
             self._keeper.run(connection)
         except GaveUp as problem:
             count = len(self._conversation.outbox)
             lost = f" Not said, or not known to be: {count}." if count else ""
             self._end(End(f"{problem}{lost}", unfinished=True))
         except ChatError as problem:
-            self._end(End(str(problem)))
+            self._end(End(advice(problem)))
 
     def _enter(self) -> Connection:
         """The first connection; on a terminal, under another name if this one can't be had. Raises ChatError."""
@@ -115,9 +133,17 @@ class Program:
             try:
                 return self._connect(name)
             except LoginRefused as refused:
-                if not self._is_interactive or refused.code not in NAME_REFUSALS:
+                if (
+                    not self._is_interactive
+                    or refused.code not in NAME_REFUSALS | PASSWORD_REFUSALS
+                ):
                     raise
                 self._warn([str(refused)])
+                if refused.code in PASSWORD_REFUSALS:
+                    password = self._ask_unseen(password_prompt(name))
+                    if password:
+                        self._credentials.learn(name, password)
+                        continue
                 self._errors.write_text("Another name: ")
                 line = self._reader.read()
                 if line is None:
@@ -126,7 +152,8 @@ class Program:
                 name = line.data.decode(errors="replace").strip() or name
 
     def _connect(self, username: str) -> Connection:
-        connection = enter(self._settings, username)
+        connection = enter(self._settings, username, self._credentials)
+        self._username = connection.username
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
         return connection
@@ -135,7 +162,7 @@ class Program:
         for line in self._reader:
             try:
                 for asked in self._read_line(line):
-                    self._conversation.do(asked)
+                    self._conversation.do(self._completed(asked))
             except json_lines.BadLine as problem:
                 self._conversation.refuse("bad-request", str(problem), problem.tag)
             except RequestError as problem:
@@ -147,6 +174,21 @@ class Program:
             self._end(End())
         else:
             self._end(End("The server does not answer.", unfinished=True))
+
+    def _completed(self, asked: Asked) -> Asked:
+        """With the password that it takes, which is asked for. Raises RequestError."""
+        if not self._is_interactive or not isinstance(asked.request, NeedsPassword):
+            return asked
+        self._conversation.check_privacy()
+        return Asked(AskServer(choose_password(asked.request, self._ask_unseen)), asked.tag)
+
+    def _ask_unseen(self, prompt: str) -> str | None:
+        with unseen(STDIN):
+            self._reader.discard()
+            self._errors.write_text(prompt)
+            line = self._reader.read()
+            self._errors.write([""])  # the end of the line was not shown either
+        return None if line is None else line.data.decode(errors="replace")
 
     def _read_line(self, line: Line) -> Iterator[Asked]:
         settings = self._settings

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chat.address import Address
+from chat.client.password_file import FilePassword, read_password_file
 from chat.command_line import UsageError, parse_size
 from chat.options import (
     Given,
@@ -68,6 +69,7 @@ class Settings:
     log: bool = False
     log_file: Path | None = None
     ignore: tuple[str, ...] = ()
+    password: FilePassword | None = None
 
 
 def read_settings(
@@ -148,6 +150,7 @@ def _log_file(text: str, where: str) -> Path:
 OPTIONS: tuple[Option, ...] = (
     Option("address", Kind.TEXT, read_address),
     Option("username", Kind.TEXT, _username),
+    Option("password-file", Kind.TEXT, read_password_file, sets="password"),
     Option("byte-order", Kind.TEXT, partial(read_choice, values=("auto", "little", "big"))),
     Option("save_directory", Kind.TEXT, _save_directory),
     Option("save-directory", Kind.TEXT, _save_directory),

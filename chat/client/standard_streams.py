@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import select
 import stat
+import termios
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import gevent
 from gevent.lock import RLock
 from gevent.socket import wait_read, wait_write
 
+_LOCAL, _CONTROL = 3, 6  # of what tcgetattr returns
 _READ_SIZE = 64 * 1024
 # What a pipe that is ready for writing takes without blocking (POSIX, write).
 _WRITE_SIZE = select.PIPE_BUF
@@ -74,6 +77,10 @@ class LineReader:
             chunk = self._read_chunk()
             self._buffer += chunk
             self._ended = not chunk
+
+    def discard(self) -> None:
+        """Forget what was read and not asked for yet."""
+        self._buffer.clear()
 
     def _take(self, size: int, end_size: int, *, continues: bool) -> Line:
         data = bytes(self._buffer[:size])
@@ -141,6 +148,25 @@ class LineWriter:
 
 def is_terminal(fd: int) -> bool:
     return os.isatty(fd)
+
+
+@contextmanager
+def unseen(fd: int) -> Iterator[None]:
+    """For a password: what is typed at the terminal ``fd`` meanwhile is not shown. What was typed before is gone.
+
+    Nor can the program be stopped meanwhile by a key: the shell would get a terminal that shows nothing.
+    """
+    saved = termios.tcgetattr(fd)
+    quiet = termios.tcgetattr(fd)
+    quiet[_LOCAL] &= ~termios.ECHO
+    quiet[_CONTROL][termios.VSUSP] = os.fpathconf(fd, "PC_VDISABLE").to_bytes(1, "big")
+    termios.tcsetattr(fd, termios.TCSANOW, quiet)
+    try:
+        termios.tcflush(fd, termios.TCIFLUSH)
+        yield
+    finally:
+        with suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(fd, termios.TCSANOW, saved)
 
 
 def open_missing_streams() -> None:

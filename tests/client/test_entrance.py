@@ -7,26 +7,54 @@ import pytest
 
 from chat.address import parse_address
 from chat.client import entrance
-from chat.client.entrance import NAME_REFUSALS, enter
+from chat.client.connection import Connection
+from chat.client.entrance import NAME_REFUSALS, advice, credentials_of, enter
+from chat.client.errors import ConnectError, LoginRefused
 from chat.client.gevent_runtime import GEVENT
+from chat.client.password_file import FilePassword
 from chat.client.settings import Settings
 from chat.protocol.notices import Refusal
+from tests.client.fake_connection import FakeConnection
 
 
 def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
-    monkeypatch.setattr(
-        entrance, "connect", lambda *given, **named: asked.update(named, given=given)
-    )
+    connection = FakeConnection()
+
+    def connect(*given: str, **named: Any) -> Connection:
+        asked.update(named, given=given)
+        return connection.as_connection
+
+    monkeypatch.setattr(entrance, "connect", connect)
     address = parse_address("chat.example:8080")
-    enter(Settings(address, "bob", Path("in"), "little", max_save=7), "robert")
+    settings = Settings(
+        address, "bob", Path("in"), "little", max_save=7, password=FilePassword("secret")
+    )
+    credentials = credentials_of(settings)
+    enter(settings, "robert", credentials)
     assert asked == {
         "given": ("chat.example:8080", "robert"),
+        "password": "secret",
+        "session": None,
         "byte_order": "little",
         "save_directory": Path("in"),
         "max_save": 7,
         "runtime": GEVENT,
     }
+    assert credentials.session_of("bob") == "token"  # as whom the server took him
+
+
+def test_nobody_is_asked_for_a_password_to_begin_with() -> None:
+    assert credentials_of(Settings()).password_of("bob") is None
+
+
+def test_what_helps_who_cannot_be_asked_for_a_password() -> None:
+    needed = LoginRefused(Refusal.PASSWORD_NEEDED.value, "This name has a password.")
+    assert advice(needed) == (
+        "This name has a password. --password-file=<file> names a file with it."
+    )
+    assert advice(LoginRefused(Refusal.WRONG_PASSWORD.value, "It is wrong.")) == "It is wrong."
+    assert advice(ConnectError("Nobody there.")) == "Nobody there."
 
 
 def test_another_name_helps_against_refusals_of_a_name() -> None:

@@ -119,8 +119,19 @@ def test_a_refusal_that_may_pass_is_tried_again(world: World, refusal: Refusal) 
     assert world.names == ["bob", "bob"]
 
 
-def test_a_name_that_is_not_wanted_any_more_is_the_end(world: World) -> None:
-    world.start(LoginRefused(Refusal.BAD_USERNAME.value, "A name is made of letters."))
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal.BAD_USERNAME,
+        Refusal.BANNED,
+        Refusal.ENCRYPTION_NEEDED,
+        Refusal.MEMBERS_ONLY,
+        Refusal.PASSWORD_NEEDED,
+        Refusal.WRONG_PASSWORD,
+    ],
+)
+def test_who_is_not_wanted_any_more_does_not_ask_again(world: World, refusal: Refusal) -> None:
+    world.start(LoginRefused(refusal.value, "Not you."))
     world.first.lose()
     with pytest.raises(LoginRefused):
         world.task.get(timeout=5)

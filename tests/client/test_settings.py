@@ -216,6 +216,10 @@ def words_of(option: Option, directory: Path) -> tuple[str, str]:
             return "osc9", "osc777"
         case "save_directory" | "save-directory":
             return str(directory / "one"), str(directory)
+        case "password-file":
+            (directory / "first").write_text("secret")
+            (directory / "second").write_text("another secret")
+            return str(directory / "first"), str(directory / "second")
     if option.kind is Kind.SWITCH:
         return "on", "off"
     return "one", "other"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.standard_streams import Line, LineReader, LineWriter, OutputClosed
+from chat.client.standard_streams import Line, LineReader, LineWriter, OutputClosed, unseen
 
 
 @pytest.fixture
@@ -140,3 +142,48 @@ def test_what_is_no_character_is_written_all_the_same(tmp_path: Path) -> None:
     with open(tmp_path / "output", "wb") as file:
         LineWriter(file.fileno()).write(["\ud800", "ж"])
     assert (tmp_path / "output").read_bytes() == "?\nж\n".encode()
+
+
+class TestUnseen:
+    """On a pseudo-terminal, whose keyboard is ``keyboard``."""
+
+    @pytest.fixture
+    def terminal(self) -> Iterator[tuple[int, int]]:
+        keyboard, fd = pty.openpty()
+        yield keyboard, fd
+        os.close(keyboard)
+        os.close(fd)
+
+    def test_what_is_typed_is_not_shown(self, terminal: tuple[int, int]) -> None:
+        keyboard, fd = terminal
+        before = termios.tcgetattr(fd)
+        reader = LineReader(fd, lambda: 1000)
+        with unseen(fd):
+            os.write(keyboard, b"secret\n")
+            assert reader.read() == Line(b"secret")
+        os.write(fd, b"after")
+        assert os.read(keyboard, 100) == b"after"
+        assert termios.tcgetattr(fd) == before
+
+    def test_what_was_typed_before_is_none_of_it(self, terminal: tuple[int, int]) -> None:
+        keyboard, fd = terminal
+        reader = LineReader(fd, lambda: 1000)
+        os.write(keyboard, b"one\ntwo\nthree\n")
+        assert reader.read() == Line(b"one")
+        with unseen(fd):
+            reader.discard()
+            os.write(keyboard, b"secret\n")
+            assert reader.read() == Line(b"secret")
+
+    def test_the_terminal_is_as_before_whatever_happens(self, terminal: tuple[int, int]) -> None:
+        _, fd = terminal
+        before = termios.tcgetattr(fd)
+        asking = gevent.spawn(self._ask, fd)
+        gevent.sleep(0)
+        assert termios.tcgetattr(fd) != before
+        asking.kill()
+        assert termios.tcgetattr(fd) == before
+
+    def _ask(self, fd: int) -> None:
+        with unseen(fd):
+            LineReader(fd, lambda: 1000).read()

@@ -20,18 +20,26 @@ from gevent.event import AsyncResult, Event
 from chat.client.commands import Where
 from chat.client.connection import Connection
 from chat.client.conversation import Conversation
-from chat.client.entrance import NAME_REFUSALS, enter
+from chat.client.entrance import (
+    NAME_REFUSALS,
+    PASSWORD_REFUSALS,
+    advice,
+    credentials_of,
+    enter,
+    password_prompt,
+)
 from chat.client.errors import ChatError, LoginRefused
 from chat.client.keeper import Keeper
 from chat.client.news import Asked
-from chat.client.requests import Reply, RequestError, Say, ScreenRequest
+from chat.client.passwords import choose_password
+from chat.client.requests import AskServer, NeedsPassword, Reply, RequestError, Say, ScreenRequest
 from chat.client.screen.controller import Controller
 from chat.client.screen.face import ScreenFace
 from chat.client.screen.faults import describe, write_report
 from chat.client.screen.layout import Renderer
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model import Model
-from chat.client.screen.questions import LineQuestion
+from chat.client.screen.questions import LineQuestion, PasswordQuestion
 from chat.client.screen.styles import ERROR
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.settings import PROGRAM, Settings
@@ -58,6 +66,8 @@ class App:
         self._painted_at = 0.0
         self._max_text = 64 * 1024
         self._was_inside = False  # the room
+        self._username = settings.username or ""  # under which we came in last, or tried to
+        self._credentials = credentials_of(settings)
         self._model = Model(str(settings.address), settings.username or "")
         self._model.shows_names = settings.names
         for name in settings.ignore:
@@ -76,6 +86,7 @@ class App:
             where=Where.SCREEN,
             leave=self.leave,
             is_wanted=lambda sender: not self._model.people.is_ignored(sender),
+            learn=lambda password: self._credentials.learn(self._username, password),
         )
         self._keeper = Keeper(self._connect, self._conversation, self._face, self.spawn)
 
@@ -129,6 +140,10 @@ class App:
     def do_here(self, request: ScreenRequest) -> None:
         self._local.do(request)
 
+    def complete(self, request: NeedsPassword) -> None:
+        self._conversation.check_privacy()
+        self.spawn(self._complete, request)
+
     def leave(self) -> None:
         self.spawn(self._leave)
 
@@ -168,6 +183,9 @@ class App:
     # The greenlets.
 
     def _live(self) -> None:
+        given = self._settings.password
+        if given is not None and given.warning is not None:
+            self._model.remark(now(), given.warning, style=ERROR)
         try:
             name = self._settings.username or self._ask_name("your name: ", _login_name())
             while True:
@@ -175,15 +193,22 @@ class App:
                     self._keeper.run(self._connect(name))
                     return
                 except LoginRefused as refused:
-                    if refused.code not in NAME_REFUSALS:
+                    if refused.code not in NAME_REFUSALS | PASSWORD_REFUSALS:
                         raise
                     self._model.remark(now(), str(refused), style=ERROR)
+                    name = self._username  # it may have been another since
+                    if refused.code in PASSWORD_REFUSALS:
+                        password = self._ask_unseen(password_prompt(name))
+                        if password is not None:
+                            self._credentials.learn(name, password)
+                            continue
                     name = self._ask_name("another name: ", name)
         except ChatError as problem:
-            self._end(str(problem))
+            self._end(advice(problem))
 
     def _connect(self, username: str) -> Connection:
-        connection = enter(self._settings, username)
+        self._username = username
+        connection = enter(self._settings, username, self._credentials)
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
         return connection
@@ -198,6 +223,22 @@ class App:
             self._end()
             raise gevent.GreenletExit
         return given
+
+    def _ask_unseen(self, prompt: str) -> str | None:
+        """Wait for a password; None if there is none to be had."""
+        answer: AsyncResult[str | None] = AsyncResult()
+        self._controller.ask(PasswordQuestion(prompt, answer.set))
+        self.repaint()
+        return answer.get()
+
+    def _complete(self, request: NeedsPassword) -> None:
+        try:
+            command = choose_password(request, self._ask_unseen)
+        except RequestError as problem:
+            self._model.remark(now(), str(problem), style=ERROR)
+            self.repaint()
+        else:
+            self.ask(Asked(AskServer(command)))
 
     def _do_asked(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from chat.client.commands import COMMANDS, Where, parse_line
 from chat.client.news import Asked, Failed, Tag
 from chat.client.outgoing import split_text
 from chat.client.requests import (
+    NeedsPassword,
     Quit,
     Reply,
     Request,
@@ -52,6 +53,8 @@ class Desk(Protocol):
     def addressed(self, reply: Reply) -> Say: ...  # raises RequestError
 
     def do_here(self, request: ScreenRequest) -> None: ...  # raises RequestError
+
+    def complete(self, request: NeedsPassword) -> None: ...  # asks for it; raises RequestError
 
     def leave(self) -> None: ...
 
@@ -168,7 +171,7 @@ class Controller:
         asker = self._asker
         if asker is not None:
             if not isinstance(asker, YesOrNo):
-                asker.editor.insert(text)
+                asker.editor.insert(text.rstrip("\n"))
             if isinstance(asker, SearchQuestion):
                 asker.look()
             return
@@ -198,13 +201,15 @@ class Controller:
             request = self._directed(parse_line(line, Where.SCREEN))
             if isinstance(request, ScreenRequest):
                 self._desk.do_here(request)
+            elif isinstance(request, NeedsPassword):
+                self._desk.complete(request)
         except RequestError as problem:
             self._model.remark(self._now(), str(problem), style=ERROR)
             return
         composer.take()
         if isinstance(request, Quit):
             self._desk.leave()
-        elif not isinstance(request, ScreenRequest):
+        elif not isinstance(request, ScreenRequest | NeedsPassword):
             self._ask_room(request, composer, line)
 
     def _directed(self, request: Request) -> Request:

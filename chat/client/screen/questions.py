@@ -11,6 +11,9 @@ from chat.client.screen.model import Model, Question
 from chat.client.screen.search import Search
 from chat.client.screen.views import Draft
 
+# What stands for each character of a password.
+DOT = "*"
+
 
 class Asker(Protocol):
     """Takes keys until it is answered. ``press`` returns an action that is for others to do."""
@@ -23,8 +26,11 @@ class Asker(Protocol):
 
 
 def shown(asker: Asker) -> Question:
-    """As the model has it."""
-    return Question(asker.prompt, Draft(asker.editor.text, asker.editor.cursor))
+    """As the model has it, which never has a password."""
+    text = asker.editor.text
+    if isinstance(asker, PasswordQuestion):
+        text = DOT * len(text)
+    return Question(asker.prompt, Draft(text, asker.editor.cursor))
 
 
 class YesOrNo:
@@ -59,6 +65,35 @@ class LineQuestion:
         if action is Action.SUBMIT:
             if self.editor.text.strip():
                 self._end(self.editor.text.strip())
+        elif action is Action.CLEAR and self.editor.text:
+            self.editor.clear()
+        elif action is Action.CLEAR or (action is Action.DELETE_OR_LEAVE and not self.editor.text):
+            self._end(None)
+        elif not self.editor.press(key):
+            return action
+        return None
+
+    def _end(self, answer: str | None) -> None:
+        self.is_over = True
+        self._answer(answer)
+
+
+class PasswordQuestion:
+    """``answer`` is called with what was typed, or with None if whoever is asked has thought better of it.
+
+    Its editor is its own, and what is cut in it too: both go with it.
+    """
+
+    def __init__(self, prompt: str, answer: Callable[[str | None], object]) -> None:
+        self.prompt = prompt
+        self.editor = Editor(single_line=True)
+        self.is_over = False
+        self._answer = answer
+
+    def press(self, key: str) -> Action | None:
+        action = None if is_character(key) else action_of(key)
+        if action is Action.SUBMIT:
+            self._end(self.editor.text or None)
         elif action is Action.CLEAR and self.editor.text:
             self.editor.clear()
         elif action is Action.CLEAR or (action is Action.DELETE_OR_LEAVE and not self.editor.text):

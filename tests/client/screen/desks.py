@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chat.client.events import Text, Welcome
 from chat.client.news import Asked, News
-from chat.client.requests import Reply, RequestError, Say, ScreenRequest
+from chat.client.requests import NeedsPassword, Reply, RequestError, Say, ScreenRequest
 from chat.client.screen.controller import Controller
 from chat.client.screen.decoder import Paste
 from chat.client.screen.intake import Alert, Intake
@@ -92,6 +92,9 @@ class Desk:
 
     def do_here(self, request: ScreenRequest) -> None:
         self.local.do(request)
+
+    def complete(self, request: NeedsPassword) -> None:
+        self.done.append(f"complete {type(request).__name__}")
 
     def leave(self) -> None:
         self.done.append("leave")

@@ -4,8 +4,15 @@ import pytest
 
 from chat.client.screen.entries import Said
 from chat.client.screen.keys import Action, split_keys
-from chat.client.screen.model import Model
-from chat.client.screen.questions import Asker, LineQuestion, SearchQuestion, YesOrNo, shown
+from chat.client.screen.model import Model, Question
+from chat.client.screen.questions import (
+    Asker,
+    LineQuestion,
+    PasswordQuestion,
+    SearchQuestion,
+    YesOrNo,
+    shown,
+)
 from chat.client.screen.views import Draft, Position
 from tests.client.screen.desks import NINE
 
@@ -72,6 +79,37 @@ class TestALine:
     def test_what_is_not_of_the_line_is_for_others(self, answers: list[str | None]) -> None:
         question = LineQuestion("name: ", "bob", answers.append)
         assert press(question, "<pageup><ctrl-z>") == [Action.PAGE_UP, Action.SUSPEND]
+
+
+class TestAPassword:
+    def test_nobody_sees_it(self, answers: list[str | None]) -> None:
+        question = PasswordQuestion("the password of bob: ", answers.append)
+        press(question, "pä<left>*")
+        assert shown(question) == Question("the password of bob: ", Draft("***", 2))
+        press(question, "<enter>")
+        assert question.is_over
+        assert answers == ["p*ä"]
+
+    def test_blanks_belong_to_it(self, answers: list[str | None]) -> None:
+        press(PasswordQuestion("password: ", answers.append), " a <enter>")
+        assert answers == [" a "]
+
+    @pytest.mark.parametrize("keys", ["<enter>", "<ctrl-c>", "<ctrl-d>", "ab<ctrl-c><ctrl-c>"])
+    def test_who_types_none_has_thought_better_of_it(
+        self, answers: list[str | None], keys: str
+    ) -> None:
+        press(PasswordQuestion("password: ", answers.append), keys)
+        assert answers == [None]
+
+    def test_what_is_cut_in_it_cannot_be_put_elsewhere(self, answers: list[str | None]) -> None:
+        press(PasswordQuestion("password: ", answers.append), "secret<ctrl-u><ctrl-c>")
+        question = LineQuestion("name: ", "", answers.append)
+        press(question, "<ctrl-y>")
+        assert question.editor.text == ""
+
+    def test_what_is_not_of_it_is_for_others(self, answers: list[str | None]) -> None:
+        question = PasswordQuestion("password: ", answers.append)
+        assert press(question, "a<pageup><ctrl-z>") == [Action.PAGE_UP, Action.SUSPEND]
 
 
 class TestASearch:
