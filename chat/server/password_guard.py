@@ -32,9 +32,11 @@ class PasswordGuard:
         passwords: Passwords,
         exempt: Sequence[Network],
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = gevent.sleep,
     ) -> None:
         self._passwords = passwords
         self._exempt = tuple(exempt)
+        self._sleep = sleep
         self._by_address = FailureDelays(clock)
         # A success of one name at an address makes up for its failures, but not for those with other names.
         self._by_name = FailureDelays(clock, longest=_LONGEST_FOR_A_NAME)
@@ -65,7 +67,7 @@ class PasswordGuard:
             seconds = math.ceil(delay)
             raise TooManyAttempts(f"Too many wrong passwords; try again in {seconds} seconds.")
         if delay:
-            gevent.sleep(delay)
+            self._sleep(delay)
         if self._passwords.matches(password, hash):
             self._by_address.succeeded(address)
             self._by_name.succeeded(both)

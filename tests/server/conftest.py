@@ -7,7 +7,9 @@ from typing import Any
 
 import gevent
 import pytest
+from argon2 import PasswordHasher
 
+from chat.server import passwords
 from chat.server.delivery import Delivery
 from tests.server.house import House, open_house
 
@@ -25,6 +27,16 @@ def delivery() -> Iterator[Delivery]:
     delivery.start()
     yield delivery
     delivery.stop()
+
+
+@pytest.fixture
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords that take no time; the real ones have tests of their own."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", lambda: hasher)
+    passwords._dummy.cache_clear()
+    yield
+    passwords._dummy.cache_clear()
 
 
 @pytest.fixture
