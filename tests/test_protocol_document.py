@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
-from chat.protocol.headers import parse_server_header
+from chat.protocol.headers import (
+    ClientHeader,
+    LoginHeader,
+    ServerHeader,
+    encode_client_header,
+    encode_server_header,
+    parse_server_header,
+)
 from chat.protocol.notices import LeaveReason, Notice, Refusal
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text()
@@ -40,6 +49,24 @@ def test_the_example_conversation_is_made_of_whole_frames() -> None:
         (">", "UTF8"),
         ("<", "UTF8"),
     ]
+
+
+def test_every_command_is_in_the_table() -> None:
+    for verb in Verb:
+        assert re.search(rf"^\| `{verb.value}` \|", DOCUMENT, re.MULTILINE), verb
+
+
+def test_every_key_of_a_header_is_named() -> None:
+    command = Command("ban", "eve", 1, "spam", "old", "new")
+    headers = (
+        encode_client_header(LoginHeader("alice", "token", 1, password="secret")),
+        encode_client_header(ClientHeader("bob", "a.txt", "n", "id", 1, command)),
+        encode_server_header(ServerHeader("a", "t", "f", "b", "n", "gone", "quit", 1, "id", 1)),
+    )
+    keys = {key for header in headers for key in json.loads(header)}
+    missing = [key for key in keys if not re.search(rf"[`\"]{key}[`\"]", DOCUMENT)]
+    assert len(keys) == 18
+    assert not missing
 
 
 def test_every_code_and_type_is_in_the_tables() -> None:

@@ -27,6 +27,7 @@ def test_the_codes_of_notices() -> None:
         "wrong-password",
         "encryption-needed",
         "muted",
+        "replaced",
         "moderated",
     ]
 
