@@ -68,12 +68,7 @@ Exit status: 0; 1 if it cannot listen; 2 for an unusable option.
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import sys
-
-import gevent
-from gevent.event import Event
 
 from chat import __version__
 from chat.command_line import (
@@ -84,9 +79,8 @@ from chat.command_line import (
     parse_options,
     report,
 )
-from chat.server.data_directory import make_data_directory
 from chat.server.options import Mistakes, read_orders
-from chat.server.server import ChatServer, raise_descriptor_limit
+from chat.server.program import CannotStart, run
 
 log = logging.getLogger("chat.server")
 
@@ -110,7 +104,6 @@ def main(argv: list[str] | None = None) -> int:
             report(PROGRAM, f"warning: {warning}")
         print(f"{PROGRAM}: all is well")
         return EXIT_OK
-    settings = orders.settings
     logging.basicConfig(
         stream=sys.stderr,
         level=orders.log_level.upper(),
@@ -118,37 +111,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     for warning in orders.warnings:
         log.warning(warning)
-    raise_descriptor_limit()
-    # Who spawned whom is of use to a debugger, and takes a kilobyte for every three users.
-    gevent.config.track_greenlet_tree = False
     try:
-        if settings.data_directory is not None:
-            make_data_directory(settings.data_directory)
-    except OSError as problem:
-        report(PROGRAM, f"cannot make {settings.data_directory}: {problem.strerror or problem}")
+        return run(orders.settings)
+    except CannotStart as problem:
+        report(PROGRAM, str(problem))
         return EXIT_FAILED
-    server = ChatServer(settings)
-    stop = Event()
-    _stop_on_signals(stop)
-    try:
-        server.start()
-    except OSError as problem:
-        report(PROGRAM, f"cannot listen on {settings.address}: {problem.strerror or problem}")
-        return EXIT_FAILED
-    stop.wait()
-    server.stop()
-    return EXIT_OK
-
-
-def _stop_on_signals(stop: Event) -> None:
-    def asked() -> None:
-        if stop.is_set():
-            # Somebody is waiting for the prompt: no farewell, no flush.
-            os._exit(EXIT_FAILED)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, asked)
 
 
 if __name__ == "__main__":

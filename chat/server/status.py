@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import socket as plain_socket
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -84,6 +85,8 @@ class StatusServer:
         """Whoever is being answered is cut off."""
         for server in self._servers:
             server.stop(timeout=0)
+        if self._path is not None:
+            Path(self._path).unlink(missing_ok=True)
 
     def _answer(self, environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
         try:

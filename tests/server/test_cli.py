@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import socket
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gevent
 import pytest
-from gevent.event import Event
 
 from chat import __version__
 from chat.server import cli
 from chat.server.cli import main
-from tests.peers.wire_client import WireClient
+from chat.server.program import CannotStart
+from chat.server.settings import Settings, TlsMode
 
 HELP = cli.__doc__ or ""
 
@@ -110,84 +105,45 @@ def test_help_fits_a_terminal() -> None:
 
 
 @pytest.fixture
-def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, Callable[[], None]]]:
-    """What the command would do on each signal; the process of the tests keeps its own ways, and its log."""
-    handlers: dict[int, Callable[[], None]] = {}
-    monkeypatch.setattr(gevent, "signal_handler", handlers.__setitem__)
-    monkeypatch.setattr(cli, "raise_descriptor_limit", lambda: None)
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """What it would have been run with; it ends well, and the log of the tests is left alone."""
+    told: list[Settings] = []
+
+    def run(settings: Settings) -> int:
+        told.append(settings)
+        return 0
+
+    monkeypatch.setattr(cli, "run", run)
     monkeypatch.setattr(logging, "basicConfig", lambda **options: None)
-    yield handlers
-    assert set(handlers) <= {signal.SIGTERM, signal.SIGINT}
+    return told
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_in_good_order(
-    signals: dict[int, Callable[[], None]], tmp_path: Path, number: signal.Signals
+def test_it_runs_as_it_was_told_to(told: list[Settings], data_directory: Path) -> None:
+    assert main(["--max-users=7"]) == 0
+    assert told == [Settings(tls=TlsMode.OPTIONAL, max_users=7, data_directory=data_directory)]
+
+
+def test_what_may_not_be_meant_is_in_the_log(
+    told: list[Settings], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = tmp_path / "chat.socket"
-    running = gevent.spawn(main, [f"--address=unix:{path}", f"--spool-directory={tmp_path}"])
-    gevent.sleep(0)
-    with WireClient.joined(str(path), "alice") as alice:
-        signals[number]()
-        alice.expect_notice("shutting-down")
-        alice.expect_closed()
-
-    assert running.get(timeout=5) == 0
-    assert not path.exists()
+    password = tmp_path / "password"
+    password.write_text("open sesame\n")
+    password.chmod(0o644)
+    assert main([f"--password-file={password}"]) == 0
+    assert caplog.messages == [f"--password-file={password} can be read by everyone here"]
+    assert told[0].password == "open sesame"
 
 
-def test_a_second_signal_ends_it_at_once(
-    monkeypatch: pytest.MonkeyPatch, signals: dict[int, Callable[[], None]], tmp_path: Path
+def test_what_cannot_be_started_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ended = Event()
-    statuses: list[int] = []
+    def run(settings: Settings) -> int:
+        raise CannotStart("cannot listen on 127.0.0.1:8080: Address already in use")
 
-    def end(status: int) -> None:
-        statuses.append(status)
-        ended.set()
-
-    monkeypatch.setattr(os, "_exit", end)
-    path = tmp_path / "chat.socket"
-    running = gevent.spawn(main, [f"--address=unix:{path}", f"--spool-directory={tmp_path}"])
-    gevent.sleep(0)
-    with WireClient.joined(str(path), "alice") as alice:
-        signals[signal.SIGINT]()
-        alice.expect_notice("shutting-down")  # and the farewell goes on
-
-        signals[signal.SIGINT]()
-
-        assert ended.wait(5)
-    running.get(timeout=5)
-    assert statuses == [1]
-
-
-@pytest.mark.usefixtures("signals")
-def test_an_address_that_is_taken_is_one_line(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-
-        status = main([f"--address=127.0.0.1:{port}", f"--spool-directory={tmp_path}"])
-
-    assert status == 1
+    monkeypatch.setattr(cli, "run", run)
+    monkeypatch.setattr(logging, "basicConfig", lambda **options: None)
+    assert main([]) == 1
     assert (
         capsys.readouterr().err
-        == f"chat-server: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+        == "chat-server: cannot listen on 127.0.0.1:8080: Address already in use\n"
     )
-
-
-@pytest.mark.usefixtures("signals")
-@pytest.mark.parametrize(
-    "address", ["192.0.2.1:0", "no-such-host.invalid:0", "unix:/no/such/directory/chat.socket"]
-)
-def test_an_address_that_cannot_be_had_is_one_line(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, address: str
-) -> None:
-    assert main([f"--address={address}", f"--spool-directory={tmp_path}"]) == 1
-
-    err = capsys.readouterr().err
-    assert err.startswith(f"chat-server: cannot listen on {address}: ")
-    assert err.count("\n") == 1

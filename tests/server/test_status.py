@@ -156,6 +156,7 @@ def test_on_a_unix_socket(house: House, tmp_path: Path) -> None:
     server.start()
     assert get(server, "/healthz").body == b"ok\n"
     server.stop()
+    assert not (tmp_path / "status").exists()
 
 
 def test_the_socket_is_closed_with_the_server(server: StatusServer) -> None:

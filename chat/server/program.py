@@ -1,0 +1,100 @@
+"""The process around a server: its signals, its service manager, who watches over it, and its end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+
+from chat.command_line import EXIT_FAILED, EXIT_OK
+from chat.server import notify
+from chat.server.certificates import CertificateFault
+from chat.server.data_directory import make_data_directory
+from chat.server.database import DatabaseFault
+from chat.server.server import ChatServer, raise_descriptor_limit
+from chat.server.settings import Settings
+
+log = logging.getLogger("chat.server")
+
+
+class CannotStart(Exception):
+    """The text is one line for whoever wanted it to."""
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal says stop; the exit status. Raises CannotStart."""
+    raise_descriptor_limit()
+    # Who spawned whom is of use to a debugger, and takes a kilobyte for every three users.
+    gevent.config.track_greenlet_tree = False
+    stop = Event()
+    _stop_on_signals(stop)
+    _make_data_directory(settings)
+    server = ChatServer(settings)
+    end_watch = _start(server, settings, stop)
+    _reload_on_hangup(server)
+    notify.ready(_status(server))
+    stop.wait()
+    notify.stopping()
+    server.stop()
+    end_watch()
+    return EXIT_OK
+
+
+def _make_data_directory(settings: Settings) -> None:
+    if settings.data_directory is None:
+        return
+    try:
+        make_data_directory(settings.data_directory)
+    except OSError as problem:
+        why = problem.strerror or problem
+        raise CannotStart(f"cannot make {settings.data_directory}: {why}") from None
+
+
+def _start(server: ChatServer, settings: Settings, stop: Event) -> Callable[[], object]:
+    """Let it listen, and those ask who watch over it; what ends the latter."""
+    address = settings.metrics_address
+    watch = None
+    try:
+        if address is not None:
+            # Only now: most servers have none, and what it needs is an extra.
+            from chat.server.status import StatusServer
+
+            watch = StatusServer(address, server.services, lambda: not stop.is_set())
+        address = settings.address
+        server.start()
+    except OSError as problem:
+        raise CannotStart(f"cannot listen on {address}: {problem.strerror or problem}") from None
+    except (CertificateFault, DatabaseFault) as problem:
+        raise CannotStart(str(problem)) from None
+    if watch is None:
+        return lambda: None
+    watch.start()
+    return watch.stop
+
+
+def _stop_on_signals(stop: Event) -> None:
+    def asked() -> None:
+        if stop.is_set():
+            # Somebody is waiting for the prompt: no farewell, no flush.
+            os._exit(EXIT_FAILED)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, asked)
+
+
+def _reload_on_hangup(server: ChatServer) -> None:
+    def asked() -> None:
+        notify.reloading()
+        server.reload()
+        notify.ready(_status(server))
+
+    gevent.signal_handler(signal.SIGHUP, asked)
+
+
+def _status(server: ChatServer) -> str:
+    return f"listening on {', '.join(map(str, server.addresses))}"

@@ -1,0 +1,193 @@
+"""The process around a server: what signals do, what the service manager hears, and ends that come too early."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from chat.address import Address, parse_address
+from chat.server import program
+from chat.server.program import CannotStart, run
+from chat.server.server import ChatServer
+from chat.server.settings import Settings, TlsMode
+from tests.peers.wire_client import WireClient
+
+Signals = dict[int, Callable[[], None]]
+
+
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[Signals]:
+    """What the program would do on each signal; the process of the tests keeps its own ways."""
+    handlers: Signals = {}
+    monkeypatch.setattr(gevent, "signal_handler", handlers.__setitem__)
+    monkeypatch.setattr(program, "raise_descriptor_limit", lambda: None)
+    yield handlers
+    assert set(handlers) <= {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(address=Address(path=str(tmp_path / "chat.socket")), spool_directory=tmp_path)
+
+
+def start(settings: Settings) -> gevent.Greenlet[..., int]:
+    """It listens afterwards."""
+    running = gevent.spawn(run, settings)
+    gevent.sleep(0)
+    return running
+
+
+def joined(settings: Settings, name: str) -> WireClient:
+    assert settings.address.path is not None
+    return WireClient.joined(settings.address.path, name)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_in_good_order(
+    signals: Signals, settings: Settings, number: signal.Signals
+) -> None:
+    running = start(settings)
+    with joined(settings, "alice") as alice:
+        signals[number]()
+        alice.expect_notice("shutting-down")
+        alice.expect_closed()
+
+    assert running.get(timeout=5) == 0
+    assert not Path(settings.address.path or "").exists()
+
+
+def test_a_second_signal_ends_it_at_once(
+    monkeypatch: pytest.MonkeyPatch, signals: Signals, settings: Settings
+) -> None:
+    ended = Event()
+    statuses: list[int] = []
+
+    def end(status: int) -> None:
+        statuses.append(status)
+        ended.set()
+
+    monkeypatch.setattr(os, "_exit", end)
+    running = start(settings)
+    with joined(settings, "alice") as alice:
+        signals[signal.SIGINT]()
+        alice.expect_notice("shutting-down")  # and the farewell goes on
+
+        signals[signal.SIGINT]()
+
+        assert ended.wait(5)
+    running.get(timeout=5)
+    assert statuses == [1]
+
+
+def test_the_service_manager_is_told_of_every_step(
+    signals: Signals, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        running = start(settings)
+        ready = f"READY=1\nSTATUS=listening on {settings.address}"
+        assert manager.recv(4096).decode() == ready
+        signals[signal.SIGHUP]()
+        assert manager.recv(4096).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert manager.recv(4096).decode() == ready
+        signals[signal.SIGTERM]()
+        assert running.get(timeout=5) == 0
+        assert manager.recv(4096).startswith(b"STOPPING=1\n")
+
+
+def test_a_hangup_has_the_server_read_again_what_it_can(
+    signals: Signals, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloaded: list[ChatServer] = []
+    monkeypatch.setattr(ChatServer, "reload", lambda server: reloaded.append(server))
+    running = start(settings)
+    signals[signal.SIGHUP]()
+    signals[signal.SIGTERM]()
+    assert running.get(timeout=5) == 0
+    assert len(reloaded) == 1
+
+
+def test_who_watches_is_told_that_it_is_stopping(
+    signals: Signals, settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "watch.socket"
+    running = start(dataclasses.replace(settings, metrics_address=Address(path=str(path))))
+
+    def ask() -> bytes:
+        with gevent.socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(path))
+            sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            return bytes(sock.recv(100))
+
+    with joined(settings, "alice") as alice:
+        assert ask().startswith(b"HTTP/1.1 200 OK")
+        signals[signal.SIGTERM]()
+        alice.expect_notice("shutting-down")  # and the farewell goes on
+        assert ask().startswith(b"HTTP/1.1 503 ")
+    assert running.get(timeout=5) == 0
+    assert not path.exists()
+
+
+# What cannot be started
+
+
+def test_an_address_that_is_taken_is_one_line(signals: Signals, settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = Address("127.0.0.1", taken.getsockname()[1])
+        for changed in (
+            dataclasses.replace(settings, address=address),
+            dataclasses.replace(settings, metrics_address=address),
+        ):
+            with pytest.raises(CannotStart) as caught:
+                run(changed)
+            assert str(caught.value) == f"cannot listen on {address}: Address already in use"
+
+
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1:0", "no-such-host.invalid:0", "unix:/no/such/directory/chat.socket"]
+)
+def test_an_address_that_cannot_be_had_is_one_line(
+    signals: Signals, settings: Settings, address: str
+) -> None:
+    with pytest.raises(CannotStart, match=f"^cannot listen on {address}: .+") as caught:
+        run(dataclasses.replace(settings, address=parse_address(address)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_line(
+    signals: Signals, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "data"
+    with pytest.raises(CannotStart, match=f"^cannot make {path}: (Not a directory|File exists)$"):
+        run(dataclasses.replace(settings, data_directory=path))
+
+
+def test_a_broken_database_is_one_line(
+    signals: Signals, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "chat.db").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(CannotStart) as caught:
+        run(dataclasses.replace(settings, data_directory=tmp_path))
+    assert str(tmp_path / "chat.db") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_broken_certificate_is_one_line(
+    signals: Signals, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "server.crt").write_text("no certificate")
+    (tmp_path / "server.key").write_text("no key")
+    with pytest.raises(CannotStart) as caught:
+        run(dataclasses.replace(settings, data_directory=tmp_path, tls=TlsMode.OPTIONAL))
+    assert "\n" not in str(caught.value)
