@@ -11,9 +11,15 @@ import pytest
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import Notice
 from chat.server import bans
-from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
 from tests.server.house import House
+from tests.server.moderators import (
+    bob_who_moderates,
+    command,
+    expect_told,
+    refused,
+    try_login,
+)
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 M = 1024**2
@@ -26,47 +32,6 @@ def house(open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch) -> House:
     """One to whom this machine's addresses are like any others."""
     monkeypatch.setattr(bans, "_LOOPBACK", ())
     return open_a_house(exempt=())
-
-
-def bob_who_moderates(house: House) -> WireClient:
-    bob = house.join("bob")
-    house.session("bob").moderator = True
-    return bob
-
-
-def ask(client: WireClient, verb: str, target: str | None = None, **fields: Any) -> None:
-    client.send(UTF8, {"command": verb, "target": target, **fields})
-
-
-def answer_of(client: WireClient, code: str = "done") -> str:
-    """The answer to a command, whatever else is heard before it."""
-    while True:
-        frame = client.read_frame()
-        if frame.header.get("notice") not in (None, "moderated"):
-            assert frame.header["notice"] == code, frame
-            return frame.text
-
-
-def command(client: WireClient, verb: str, target: str | None = None, **fields: Any) -> str:
-    """The answer to a command that is done."""
-    ask(client, verb, target, **fields)
-    return answer_of(client)
-
-
-def refused(client: WireClient, verb: str, target: str | None = None, **fields: Any) -> str:
-    """The code of the answer to one that is not."""
-    ask(client, verb, target, **fields)
-    return str(client.expect(UTF8, sender="server").header["notice"])
-
-
-def expect_told(client: WireClient, told: str) -> None:
-    client.expect(UTF8, told.encode(), sender="server", notice="moderated", to=None)
-
-
-def try_login(house: House, name: str, source: str | None = None) -> str | None:
-    """How a login is refused; None if it is not."""
-    with WireClient(house.address, source=source) as guest:
-        return guest.try_login({"to": name}).header.get("error")
 
 
 # Kicks

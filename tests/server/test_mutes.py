@@ -1,0 +1,106 @@
+"""One who is muted hears everything and says nothing, and everything that he sends is answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from tests.server.fakes import wait_until
+from tests.server.house import House
+from tests.server.moderators import bob_who_moderates, command, expect_told
+
+UTF8, FILE = MessageType.UTF8, MessageType.FILE
+M = 1024**2
+
+
+def test_what_he_says_is_refused_one_by_one_and_reaches_nobody(house: House) -> None:
+    bob = bob_who_moderates(house)
+    eve = house.join("Eve")
+
+    told = command(bob, "mute", "eve", reason="noise")
+    eve.send_bytes(eve.encode(UTF8, None, b"hi") * 3)
+    eve.say("psst", to="bob", nonce="1")
+    eve.send(FILE, {"nonce": "2"}, b"content")
+    bob.say("hello")
+
+    assert told == "Eve is muted until it is lifted. It is forgotten when the server stops."
+    expect_told(eve, "Eve was muted by bob until it is lifted: noise.")
+    heard = [eve.read_frame() for _ in range(6)]
+    notices = [frame for frame in heard if frame.header.get("notice") == "muted"]
+    assert [frame.header.get("nonce") for frame in notices] == [None, None, None, "1", "2"]
+    assert {frame.text for frame in notices} == {"You are muted until it is lifted: noise."}
+    assert [frame.text for frame in heard if frame.sender == "bob"] == ["hello"]
+    bob.expect_text("hello", "bob")
+
+
+def test_a_large_file_is_refused_before_it_comes(house: House) -> None:
+    bob = bob_who_moderates(house)
+    eve = house.join("eve")
+    transfer = house.transfer(eve)
+    command(bob, "mute", "eve")
+
+    for connection in (eve, transfer):
+        connection.send_bytes(connection.encode(FILE, {"nonce": "n"}, content_size=M))
+    eve.expect(UTF8, notice="moderated")
+
+    for connection in (eve, transfer):
+        connection.expect_notice("muted", nonce="n")
+    assert house.services.spool.used == 0
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_file_that_is_under_way_when_he_is_muted_reaches_nobody(
+    house: House, elsewhere: bool
+) -> None:
+    bob = bob_who_moderates(house)
+    eve = house.join("eve")
+    bob.expect_joined("eve")
+    connection = house.transfer(eve) if elsewhere else eve
+    connection.send_bytes(connection.encode(FILE, {"nonce": "n"}, b"x" * 1000, content_size=M))
+    wait_until(lambda: house.services.spool.used == M, "the upload to begin")
+
+    command(bob, "mute", "eve")
+    eve.expect(UTF8, notice="moderated")
+    connection.send_bytes(b"x" * (M - 1000))
+
+    connection.expect_notice("muted", nonce="n")
+    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
+    bob.say("next")
+    bob.expect_text("next", "bob")
+
+
+def test_he_is_muted_when_he_comes_again_and_not_when_he_may_speak(house: House) -> None:
+    bob = bob_who_moderates(house)
+    eve = house.join("eve")
+    command(bob, "mute", "eve", seconds=3600)
+    eve.leave()
+    bob.expect_left("eve")
+
+    eve = house.join("EVE")
+    eve.say("hello")
+    assert eve.expect_notice("muted").text.startswith("You are muted until 20")
+
+    assert command(bob, "unmute", "eve") == "EVE is not muted any longer."
+    expect_told(eve, "EVE may speak again, says bob.")
+    eve.say("hello")
+    eve.expect_text("hello", "EVE")
+
+
+def test_a_mute_of_somebody_who_is_not_here_waits_for_him(house: House) -> None:
+    bob = bob_who_moderates(house)
+    command(bob, "mute", "eve")
+    eve = house.join("eve")
+    eve.say("hello")
+    eve.expect_notice("muted")
+
+
+def test_he_may_ask_the_server_for_something_and_leave(house: House) -> None:
+    bob = bob_who_moderates(house)
+    eve = house.join("eve")
+    command(bob, "mute", "eve")
+    eve.expect(UTF8, notice="moderated")
+
+    eve.send(UTF8, {"command": "bans"})
+    eve.expect_notice("not-allowed")
+    eve.leave()
+    eve.expect_closed()
