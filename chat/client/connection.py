@@ -10,6 +10,7 @@ from typing import BinaryIO
 from chat.client.cancellation import Cancellation
 from chat.client.errors import (
     ConnectionLost,
+    Dismissed,
     NotSent,
     NotSupported,
     TransferFailed,
@@ -64,6 +65,7 @@ class Connection:
         self._closing = False
         self._interrupted = False
         self._lost: str | None = None  # why, unless by our own wish
+        self._dismissal: Notice | None = None  # if that was read last
         self._farewell = "The server closed the connection."
 
     # What is known of the room
@@ -159,7 +161,11 @@ class Connection:
                 if event is None:
                     self._end(self._farewell)
         if event is None and self._lost is not None:
+            if self._dismissal is not None:
+                raise Dismissed(self._dismissal.code, self._dismissal.sentence)
             raise ConnectionLost(self._lost)
+        if event is not None:
+            self._dismissal = event if isinstance(event, Notice) and event.dismisses else None
         if isinstance(event, Notice) and event.code == NoticeCode.SHUTTING_DOWN.value:
             self._farewell = event.sentence
         return event

@@ -6,6 +6,7 @@
       ConnectError        the server can't be reached, or what answers there is no chat server
       LoginRefused        the server does not let this user in
       ConnectionLost      it worked, and then the connection ended without our wish
+        Dismissed         by the server's: we were told to leave, or have come in from elsewhere
       NotSent             refused on this side; nothing of it was sent
         NotSupported      the server is the original, or lacks what this needs
       SaveFailed          a content could not be written to the save directory
@@ -37,6 +38,16 @@ class LoginRefused(ChatError):
 
 class ConnectionLost(ChatError):
     """The connection ended without our wish; what was not answered by then may or may not have arrived."""
+
+
+class Dismissed(ConnectionLost):
+    """The server ended the connection on purpose, and said why: a moderator had us leave (code ``moderated``), or we
+    have come in from elsewhere (``replaced``). To come back at once would be rude, or a quarrel with ourselves.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class NotSent(ChatError):

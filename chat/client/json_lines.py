@@ -290,7 +290,7 @@ def _disconnected(news: Disconnected) -> dict[str, Any]:
     return {
         "type": "disconnected",
         "message": news.reason,
-        "retry_in": round(news.retry_in, 3),
+        "retry_in": None if news.retry_in is None else round(news.retry_in, 3),
     }
 
 

@@ -12,7 +12,7 @@ from gevent.event import Event
 
 from chat.client.connection import Connection
 from chat.client.conversation import Conversation
-from chat.client.errors import ChatError, ConnectionLost, LoginRefused
+from chat.client.errors import ChatError, ConnectionLost, Dismissed, LoginRefused
 from chat.client.news import Disconnected, Face
 from chat.protocol.notices import Refusal
 
@@ -54,7 +54,8 @@ class Keeper:
     """``connect`` makes a connection for a user name and raises ChatError. ``spawn`` runs a function beside it.
 
     A server that had restarted, or is full, or still takes our own old connection for us, is tried again; one that
-    does not want us any more, or not with what we can show, is not.
+    does not want us any more, or not with what we can show, is not. Nor do we come back by ourselves to where we were
+    told to leave, or to where we have come in from elsewhere: with ``stays``, only when somebody asks for it.
     """
 
     def __init__(
@@ -64,12 +65,15 @@ class Keeper:
         face: Face,
         spawn: Callable[..., gevent.Greenlet[..., object]],
         patience: Patience | None = None,
+        *,
+        stays: bool = False,
     ) -> None:
         self._connect = connect
         self._conversation = conversation
         self._face = face
         self._spawn = spawn
         self._patience = patience or Patience()
+        self._stays = stays
         self._pause = self._patience.first
         self._input_ended_at: float | None = None
         self._woken = Event()
@@ -91,7 +95,7 @@ class Keeper:
         self._woken.set()
 
     def run(self, connection: Connection) -> None:
-        """Until the connection is closed by ourselves. Raises GaveUp, LoginRefused."""
+        """Until the connection is closed by ourselves. Raises GaveUp, LoginRefused, Dismissed."""
         while True:
             begun = time.monotonic()
             lost = self._serve(connection)
@@ -101,6 +105,8 @@ class Keeper:
             if time.monotonic() - begun >= self._patience.longest:
                 self._pause = self._patience.first
             connection.close(timeout=0)
+            if isinstance(lost, Dismissed) and not self._hurries:
+                self._wait_to_be_asked(lost)
             connection = self._connect_again(connection.username, lost or _ASKED)
 
     def _serve(self, connection: Connection) -> ConnectionLost | None:
@@ -126,6 +132,14 @@ class Keeper:
             )
         except ConnectionLost:
             return  # the reader is told as well, and it is the reader who ends the connection
+
+    def _wait_to_be_asked(self, dismissed: Dismissed) -> None:
+        if not self._stays:
+            raise dismissed
+        self._face.show(Disconnected(str(dismissed), None))
+        while not self._hurries:
+            self._woken.clear()
+            self._woken.wait()
 
     def _connect_again(self, username: str, problem: ChatError) -> Connection:
         lost_at = time.monotonic()

@@ -55,15 +55,15 @@ def log_in(
 ) -> LoggedIn:
     """Connect and log in within ``timeout`` seconds, which is still the deadline of the link's reader.
 
-    ``session`` takes over an own session that may still look alive. A server that knows it no more has let go of the
-    name too, so then it is asked for without. Raises ConnectError, LoginRefused; the latter for a ``password`` that
-    somebody on the way could read, before a byte of it is sent.
+    ``session`` takes over an own session that may still look alive. Raises ConnectError, LoginRefused; the latter for a
+    ``password`` that somebody on the way could read, before a byte of it is sent.
     """
     deadline = time.monotonic() + timeout
     if byte_order != "little":
         login = LoginHeader(username, session, inline, is_json=True, password=password)
         try:
-            link = _ask_for_name(runtime, address, login, deadline)
+            header, is_secret = _encode(login), password is not None
+            link = _ask(runtime, address, ByteOrder.BIG, header, deadline, is_secret)
         except _Original:
             if byte_order == "big":
                 raise
@@ -83,17 +83,6 @@ def open_transfer(runtime: Runtime, address: Address, session: str, timeout: flo
     link = _ask(runtime, address, ByteOrder.BIG, header, time.monotonic() + timeout)
     link.set_deadline(None)
     return link
-
-
-def _ask_for_name(runtime: Runtime, address: Address, login: LoginHeader, deadline: float) -> Link:
-    is_secret = login.password is not None
-    try:
-        return _ask(runtime, address, ByteOrder.BIG, _encode(login), deadline, is_secret)
-    except LoginRefused as refused:
-        if login.session is None or refused.code != Refusal.NO_SUCH_SESSION.value:
-            raise
-    header = _encode(login._replace(session=None))
-    return _ask(runtime, address, ByteOrder.BIG, header, deadline, is_secret)
 
 
 def _encode(login: LoginHeader | str) -> bytes:

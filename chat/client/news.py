@@ -57,10 +57,13 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Disconnected:
-    """The connection was lost, or could not be made again; ``retry_in`` seconds there will be another try."""
+    """The connection was lost, or could not be made again; in ``retry_in`` seconds there will be another try.
+
+    None: only when somebody asks for one, on the screen.
+    """
 
     reason: str
-    retry_in: float
+    retry_in: float | None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from chat.protocol.notices import Notice as NoticeCode
 
 # Any frame over 16 KiB makes the original server close.
 ORIGINAL_MAX_CONTENT = 16 * 1024
-_TELLING = frozenset({NoticeCode.SHUTTING_DOWN.value, NoticeCode.MODERATED.value})
+_TELLING = frozenset(
+    {NoticeCode.SHUTTING_DOWN.value, NoticeCode.MODERATED.value, NoticeCode.REPLACED.value}
+)
 _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
 
@@ -92,7 +94,11 @@ class Room:
             receipt.settle(Fate.ACCEPTED, answer=sentence)
         elif receipt is not None:
             receipt.settle(Fate.REFUSED, code, sentence)
-        return Notice(code, sentence, timestamp, receipt)
+        # What moderators do is told to everyone; to us alone, if it is done to us.
+        dismisses = code == NoticeCode.REPLACED.value or (
+            code == NoticeCode.MODERATED.value and header.to is not None
+        )
+        return Notice(code, sentence, timestamp, receipt, dismisses)
 
     def _attachment(
         self,

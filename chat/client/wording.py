@@ -27,6 +27,7 @@ _REASONS = {
     LeaveReason.TIMED_OUT.value: "timed out",
     LeaveReason.TOO_SLOW.value: "too slow",
     LeaveReason.KICKED.value: "was told to leave",
+    LeaveReason.BANNED.value: "was banned",
     LeaveReason.REPLACED.value: "came in from elsewhere",
     LeaveReason.SERVER_STOPPING.value: "the server stops",
 }

@@ -55,10 +55,10 @@ class FakeConnection:
     def receive(self, event: Event) -> None:
         self._incoming.put(event)
 
-    def lose(self, reason: str = "The line broke.") -> None:
+    def lose(self, reason: str | ConnectionLost = "The line broke.") -> None:
         for receipt in self.sent:
             receipt.settle(Fate.LOST)
-        self._incoming.put(ConnectionLost(reason))
+        self._incoming.put(ConnectionLost(reason) if isinstance(reason, str) else reason)
 
     def answer(self, fate: Fate = Fate.ACCEPTED, code: str = "", sentence: str = "") -> None:
         """To all that was sent so far."""

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from chat.client import Command, Connection, Fate, MessageType, NotSent, NotSupported, Verb, connect
+from chat.client import (
+    Command,
+    Connection,
+    ConnectionLost,
+    Dismissed,
+    Fate,
+    MessageType,
+    NotSent,
+    NotSupported,
+    Verb,
+    connect,
+)
 from chat.client.events import Notice
 from chat.client.runtime import Runtime
 from tests.client.runtimes import with_both_runtimes
@@ -67,6 +80,44 @@ def test_not_done(runtime: Runtime) -> None:
         assert receipt.fate is Fate.REFUSED
         assert (receipt.code, receipt.refusal) == ("not-allowed", "Only moderators may.")
         assert receipt.answer is None
+
+
+@pytest.mark.parametrize("code", ["moderated", "replaced"])
+@pytest.mark.parametrize("end", ["closed", "reset"])
+def test_the_server_says_why_it_ends_the_connection(runtime: Runtime, code: str, end: str) -> None:
+    over = threading.Event()
+
+    def script(peer: Peer) -> None:
+        name = peer.welcome()
+        peer.notice(code, "That was enough.", to=name)
+        if end == "reset":
+            over.wait(10)
+            peer.reset()
+
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+    ):
+        assert read_notice(room).dismisses
+        over.set()
+        with pytest.raises(Dismissed, match=r"^That was enough\.$") as caught:
+            room.read()
+        assert caught.value.code == code
+
+
+def test_a_notice_long_ago_is_not_why(runtime: Runtime) -> None:
+    def script(peer: Peer) -> None:
+        name = peer.welcome()
+        peer.notice("moderated", "You talk too much.", to=name)
+        peer.say(MessageType.UTF8, "bob", b"hi")
+
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+        pytest.raises(ConnectionLost) as caught,
+    ):
+        list(room)
+    assert not isinstance(caught.value, Dismissed)
 
 
 def test_a_password_does_not_go_where_anybody_could_read_it(runtime: Runtime) -> None:

@@ -9,6 +9,7 @@ from chat.client.errors import (
     ChatError,
     ConnectError,
     ConnectionLost,
+    Dismissed,
     LoginRefused,
     NotSent,
     NotSupported,
@@ -44,6 +45,13 @@ def test_one_handler_takes_them_all(kind: type[ChatError]) -> None:
 def test_what_this_side_refuses_and_what_was_stopped_are_told_by_the_wider_kind_too() -> None:
     assert issubclass(NotSupported, NotSent)
     assert issubclass(TransferCancelled, TransferFailed)
+
+
+def test_who_is_dismissed_has_lost_his_connection() -> None:
+    with pytest.raises(ConnectionLost, match=r"^You were kicked by eve\.$") as caught:
+        raise Dismissed("moderated", "You were kicked by eve.")
+    assert isinstance(caught.value, Dismissed)
+    assert caught.value.code == "moderated"
 
 
 def test_a_refused_login_has_a_code_for_programs_and_a_sentence_for_people() -> None:

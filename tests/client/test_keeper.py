@@ -10,7 +10,7 @@ import pytest
 from chat.client.commands import Where
 from chat.client.connection import Connection
 from chat.client.conversation import Conversation
-from chat.client.errors import ChatError, ConnectError, LoginRefused
+from chat.client.errors import ChatError, ConnectError, Dismissed, LoginRefused
 from chat.client.events import Joined, Text
 from chat.client.keeper import GaveUp, Keeper, Patience
 from chat.client.news import Asked, Disconnected
@@ -41,9 +41,16 @@ class World:
         self.keeper: Keeper
         self.task: gevent.Greenlet[..., None]
 
-    def start(self, *outcomes: FakeConnection | ChatError, patience: Patience = QUICK) -> None:
+    def start(
+        self,
+        *outcomes: FakeConnection | ChatError,
+        patience: Patience = QUICK,
+        stays: bool = False,
+    ) -> None:
         self.outcomes = list(outcomes)
-        self.keeper = Keeper(self._connect, self.conversation, self.audience, spawn, patience)
+        self.keeper = Keeper(
+            self._connect, self.conversation, self.audience, spawn, patience, stays=stays
+        )
         self.task = spawn(self.keeper.run, self.first.as_connection)
         run_until_idle()
 
@@ -213,4 +220,29 @@ def test_a_wish_to_connect_again_holds_once(world: World) -> None:
     second.lose()
     world.wait_for(last)
     assert world.names == ["robert", "robert"]
-    assert [news.retry_in > 0 for news in world.audience.of(Disconnected)] == [False, True]
+    assert [bool(news.retry_in) for news in world.audience.of(Disconnected)] == [False, True]
+
+
+KICKED = Dismissed("moderated", "You were kicked by eve.")
+
+
+def test_who_was_told_to_leave_does_not_come_back(world: World) -> None:
+    world.start()
+    world.first.lose(KICKED)
+    with pytest.raises(Dismissed, match="kicked by eve"):
+        world.task.get(timeout=5)
+    assert world.names == []
+
+
+def test_unless_he_is_asked_and_wants_to(world: World) -> None:
+    second = FakeConnection()
+    world.start(second, stays=True)
+    world.first.lose(KICKED)
+    run_until_idle()
+    assert world.audience.of(Disconnected) == [Disconnected("You were kicked by eve.", None)]
+    world.keeper.input_ended()  # which wakes him, and is no wish to come back
+    run_until_idle()
+    assert world.names == []
+    world.keeper.reconnect()
+    world.wait_for(second)
+    assert world.names == ["bob"]

@@ -142,22 +142,6 @@ class TestOurServers:
         with ScriptedServer(script) as server:
             enter(server.address, session="token").link.close()
 
-    def test_a_session_that_nobody_knows_any_more_is_left_out(self) -> None:
-        def forgetful(peer: Peer) -> None:
-            assert peer.expect(MessageType.LOGIN).fields["session"] == "token"
-            header = {"error": "no-such-session", "message": "There is no such session."}
-            peer.send(MessageType.BAD_LOGIN, header)
-            peer.wait_for_end()
-
-        def script(peer: Peer) -> None:
-            fields = peer.expect(MessageType.LOGIN).fields
-            assert fields == {"to": "alice", "inline": 65536, "password": "secret"}
-            peer.send(MessageType.LOGIN)
-            peer.wait_for_end()
-
-        with ScriptedServer(forgetful, script) as server:
-            enter(server.address, session="token", password="secret").link.close()
-
     def test_a_transfer_connection_names_its_session(self) -> None:
         def script(peer: Peer) -> None:
             peer.let_transfer()

@@ -191,12 +191,28 @@ class TestNotices:
         assert event.receipt is receipt
         assert (receipt.fate, receipt.answer) == (Fate.ACCEPTED, "Gone.")
 
-    @pytest.mark.parametrize("code", ["shutting-down", "moderated"])
+    @pytest.mark.parametrize("code", ["shutting-down", "moderated", "replaced"])
     def test_what_the_server_tells_on_its_own_answers_nothing(self, code: str) -> None:
         hall = Hall(original=True)
         receipt = hall.sent()
         hall.hear(MessageType.UTF8, "server", b"Bye.", notice=code)
         assert receipt.fate is Fate.WAITING
+
+    @pytest.mark.parametrize(
+        ("code", "to", "dismisses"),
+        [
+            ("moderated", "alice", True),
+            ("replaced", "alice", True),
+            ("moderated", None, False),  # it happened to somebody else
+            ("shutting-down", "alice", False),
+            ("muted", "alice", False),
+        ],
+    )
+    def test_who_is_dismissed(self, code: str, to: str | None, dismisses: bool) -> None:
+        fields = {"notice": code} if to is None else {"notice": code, "to": to}
+        event = Hall().hear(MessageType.UTF8, "server", b"Words.", **fields)
+        assert isinstance(event, Notice)
+        assert event.dismisses is dismisses
 
 
 class TestTimestamps:

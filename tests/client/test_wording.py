@@ -31,6 +31,7 @@ def transfer(state: State, **values: object) -> Transfer:
         (None, ""),
         ("quit", ""),
         ("too-slow", " (too slow)"),
+        ("banned", " (was banned)"),
         ("abducted", " (abducted)"),  # by a server that is newer than we are
         ("\x1b[2J", " (␛[2J)"),
     ],

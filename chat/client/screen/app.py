@@ -88,7 +88,7 @@ class App:
             is_wanted=lambda sender: not self._model.people.is_ignored(sender),
             learn=lambda password: self._credentials.learn(self._username, password),
         )
-        self._keeper = Keeper(self._connect, self._conversation, self._face, self.spawn)
+        self._keeper = Keeper(self._connect, self._conversation, self._face, self.spawn, stays=True)
 
     def run(self) -> int:
         """To the end; returns the exit status."""

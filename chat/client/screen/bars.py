@@ -43,6 +43,8 @@ def status_line(model: Model, width: int) -> Row:
 def _connection(model: Model) -> list[Span]:
     if model.is_online:
         return []
+    if model.is_dismissed:
+        return [Span("no connection", STATUS_ALERT)]
     if model.retry_at is None or model.now is None:
         return [Span("connecting", STATUS_ALERT)]
     seconds = round((model.retry_at - model.now).total_seconds())

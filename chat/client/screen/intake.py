@@ -143,8 +143,13 @@ class Intake:
         """An outage may take hours and many tries: a new line only for a new reason."""
         model = self._model
         model.is_online = False
-        model.retry_at = now + timedelta(seconds=news.retry_in)
         self._lost_at = self._lost_at or now
+        model.is_dismissed = news.retry_in is None
+        if news.retry_in is None:  # why has been told
+            model.retry_at = None
+            self._warn(now, "No connection any more; /reconnect comes back.")
+            return
+        model.retry_at = now + timedelta(seconds=news.retry_in)
         if news.reason != self._trouble:
             self._trouble = news.reason
             # Without a pause it is because somebody asked for it.

@@ -36,7 +36,8 @@ class Question(NamedTuple):
 
 
 class Model:
-    """``address`` is the room's. ``is_online``: there is a connection; if not, ``retry_at`` is the next try.
+    """``address`` is the room's. ``is_online``: there is a connection; if not, ``retry_at`` is the next try, and with
+    ``is_dismissed`` there is none until somebody asks for it.
 
     ``running`` are the transfers under way, by number.
     """
@@ -45,6 +46,7 @@ class Model:
         self.address = address
         self.encrypted = encrypted
         self.is_online = False
+        self.is_dismissed = False
         self.retry_at: datetime | None = None
         self.now: datetime | None = None
         self.people = People()

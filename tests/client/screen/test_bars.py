@@ -85,6 +85,10 @@ class TestStatus:
         model.tick(NINE)
         assert alerts(model) == [f"no connection, {words}"]
 
+    def test_one_that_comes_back_only_if_somebody_wants_it(self, model: Model) -> None:
+        model.is_online, model.is_dismissed = False, True
+        assert alerts(model) == ["no connection"]
+
     def test_scrolled_up(self, model: Model) -> None:
         model.room.append(said())
         model.room.scroll_to(Position(0, 0))

@@ -315,6 +315,18 @@ class TestConnection:
         bench.take(Disconnected("Connecting again.", 0.0))
         assert [line.partition("-- ")[2] for line in bench.lines()] == ["Connecting again."]
 
+    def test_who_was_told_to_leave_is_asked_whether_to_come_back(self, bench: Bench) -> None:
+        told = Notice("moderated", "You were kicked by eve.", NINE, dismisses=True)
+        bench.take(told, Disconnected("You were kicked by eve.", None))
+        assert bench.model.is_dismissed
+        bench.take(Disconnected("Connecting again.", 0.0))
+        assert not bench.model.is_dismissed
+        assert [line.partition("-- ")[2] for line in bench.lines()] == [
+            "the server says: You were kicked by eve.",
+            "No connection any more; /reconnect comes back.",
+            "Connecting again.",
+        ]
+
     def test_the_next_loss_is_told_again(self, bench: Bench) -> None:
         for _ in range(2):
             bench.take(Disconnected("Gone.", 1.0), Welcome("bob", NINE, ("bob",)))

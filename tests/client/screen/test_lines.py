@@ -165,6 +165,7 @@ def test_what_is_searched_for_stands_out_but_not_in_the_time() -> None:
         ),
         ([joins("alice"), leaves("alice")], ["alice came and went"]),
         ([leaves("alice"), joins("alice")], ["alice came back"]),
+        ([leaves("alice", "replaced"), joins("alice")], ["alice came back"]),
         ([joins("alice"), leaves("alice"), joins("alice")], ["alice joined"]),
         (
             [joins(f"n{n}") for n in range(99)],
