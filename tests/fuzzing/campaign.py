@@ -47,12 +47,12 @@ class Footprint(NamedTuple):
 
 
 class FuzzedServer(ServerProcess):
-    """The real server, which can tell how many greenlets it has."""
+    """The real server, which can tell how many greenlets it has. With ``options``, or those of the fuzzer."""
 
     module = "tests.fuzzing.watched_server"
 
-    def __init__(self) -> None:
-        super().__init__(*OPTIONS)
+    def __init__(self, *options: str) -> None:
+        super().__init__(*(options or OPTIONS))
         self._looked_at = 0
 
     def footprint(self) -> Footprint:

@@ -1,0 +1,350 @@
+"""A soak: many clients of all kinds in one room for a long time, and what must be so at the end of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import gevent
+
+from chat.protocol.descriptor import ByteOrder
+from tests.fuzzing.campaign import Footprint, FuzzedServer
+from tests.peers.wire_client import WireClient
+from tests.soaking.chronicle import LAST_WORDS, entry_of_frame
+from tests.soaking.members import (
+    ENDS,
+    FILE,
+    IMAGE,
+    PATIENCE,
+    VOICE,
+    Member,
+    WireMember,
+    stranger,
+)
+from tests.soaking.programs import LibraryMember, ProgramMember
+from tests.soaking.town import Town
+
+SPOOL = (
+    16 * 1024**2
+)  # bytes; small, so that the shelf is full soon and has to drop the oldest offers
+_SHARE = SPOOL // 4  # what one user may hold
+# Memory may grow after the first fifth of the time by so much, for a heap is never quite the same twice.
+MEMORY_FACTOR, MEMORY_SLACK = 1.2, 16 * 1024**2
+_SETTLED = 30.0  # seconds in which all must be given back once everyone has left
+_WITNESSES = 2
+# Deeds, how often of a hundred.
+_DEEDS = {"say": 63, "whisper": 15, "share": 13, "large": 2, "fetch": 4, "stall": 3}
+_STRANGERS = 0.1  # before so many of the lives
+
+
+class Sample(NamedTuple):
+    """Of the server: bytes of memory and of the spool, and how many descriptors; ``at`` is in seconds."""
+
+    at: float
+    memory: int
+    descriptors: int
+    spool: int
+
+
+class Soak:
+    """``clients`` at a time for ``seconds``; ``programs`` of them are real chat-clients. For one ``run``."""
+
+    def __init__(
+        self,
+        *,
+        seconds: float,
+        clients: int,
+        programs: int,
+        seed: int,
+        directory: Path,
+        tls: bool,
+        pause: float,
+        life: float,
+    ) -> None:
+        spool = directory / "spool"
+        spool.mkdir()
+        self._seconds = seconds
+        self._clients = clients
+        self._programs = programs
+        self.seed = seed
+        self.server = FuzzedServer(
+            *(f"--tls={'optional' if tls else 'off'}", "--max-per-address=2000"),
+            *(f"--spool-directory={spool}", f"--max-spool={SPOOL}"),
+        )
+        self.town = Town(self.server.address, directory, pause, life, tls=tls)
+        self.samples: list[Sample] = []
+        self.before = self.after = Footprint(0, 0, 0)
+        self._started = time.monotonic()
+        self._tasks: list[gevent.Greenlet] = []
+
+    def __enter__(self) -> Soak:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gevent.killall(self._tasks)
+        self.server.end()
+
+    def run(self, told: Callable[[str], object]) -> list[str]:
+        """All of it, telling now and then how it goes; what went wrong."""
+        town = self.town
+        with WireClient.joined(town.address, "witness", inline=4096, timeout=PATIENCE) as witness:
+            town.chronicle.add(("+", "witness"))
+            self._spawn(self._watch, witness)
+            other = self._other_witness()
+            self._fill_spool()
+            self.before = self._settled(None)
+            told(f"before: {self.before}")
+            lives = [self._spawn(self._live_on, slot) for slot in range(self._clients)]
+            self._sample_until_end(told)
+            town.is_closing = True
+            witness.say(LAST_WORDS)
+            gevent.joinall(lives, timeout=3 * PATIENCE)
+            if not all(life.ready() for life in lives):
+                town.complain("some members never came to their end")
+            self._check_resident(other)
+            self._check_end(told)
+            other.close()
+        status = self.server.stop()
+        if status:
+            town.complain(f"the server ended with status {status}")
+        self._look_at_log()
+        return town.problems
+
+    # Those who are there all along
+
+    def _watch(self, witness: WireClient) -> None:
+        while True:
+            try:
+                type, header, size = witness.read_opening()
+                content = witness.receive_exactly(size)
+                entry = entry_of_frame(type, header, size, content)
+                if entry is not None:
+                    self.town.chronicle.add(entry)
+            except (*ENDS, AssertionError, ValueError, KeyError) as problem:
+                if not self.town.is_closing:
+                    self.town.complain(f"the witness: {type_name(problem)}: {problem}")
+                return
+
+    def _other_witness(self) -> Member:
+        """A raw one, in the other byte order."""
+        rng = Random(0)
+        other = WireMember(self.town, "original", rng, raw=True, order=ByteOrder.LITTLE, tls=False)
+        other.enter()
+        self._spawn(self._listen, other)
+        return other
+
+    def _check_resident(self, member: Member) -> None:
+        """Of one who is still there: everything up to the last words."""
+        if not member.heard_last_words.wait(PATIENCE):
+            self.town.complain(f"{member.name} did not hear the last words")
+            return
+        chronicle = self.town.chronicle
+        assert chronicle.closed_at is not None
+        record = member.record[: member.record.index(("text", "witness", LAST_WORDS)) + 1]
+        self.town.complain(chronicle.problem(member.name, record, True, chronicle.closed_at + 1))
+
+    # Those who come and go
+
+    def _live_on(self, slot: int) -> None:
+        """One life after the other, each under a name of its own."""
+        number = 0
+        while not self.town.is_closing:
+            rng = Random(f"{self.seed}/{slot}/{number}")
+            if rng.random() < _STRANGERS:
+                self._try(partial(stranger, self.town, rng))
+            member = self._make(slot, number, rng)
+            try:
+                self._live(member)
+            except ENDS as problem:
+                self.town.complain(f"{member.name}: {type_name(problem)}: {problem}")
+            finally:
+                member.close()
+            number += 1
+
+    def _make(self, slot: int, number: int, rng: Random) -> Member:
+        name = f"u{slot}.{number}"
+        if slot < self._programs:
+            return ProgramMember(self.town, name, rng)
+        if slot % 4 == 3:
+            return LibraryMember(self.town, name, rng)
+        order = ByteOrder.LITTLE if slot % 2 else ByteOrder.BIG
+        tls = self.town.tls and slot % 8 >= 4
+        return WireMember(self.town, name, rng, raw=slot % 3 == 0, order=order, tls=tls)
+
+    def _live(self, member: Member) -> None:
+        town, rng = self.town, member.rng
+        member.enter()
+        town.counts["lives"] += 1
+        listener = self._spawn(self._listen, member)
+        end = time.monotonic() + rng.expovariate(1 / town.life)
+        while time.monotonic() < end and not town.is_closing:
+            gevent.sleep(min(rng.expovariate(1 / town.pause), max(end - time.monotonic(), 0)))
+            if member.ended:
+                break
+            if not town.is_closing:
+                self._act(member)
+        if member.ended:
+            town.complain(f"{member.name} was cut off")
+            return
+        if town.is_closing and town.chronicle.wait_until_closed(member.name, PATIENCE / 4):
+            self._check_resident(member)
+        self._die(member, listener)
+
+    def _die(self, member: Member, listener: gevent.Greenlet) -> None:
+        town = self.town
+        how = member.rng.choice(member.endings)
+        town.counts[how] += 1
+        whole = member.end(how)
+        listener.join(PATIENCE)
+        if not listener.ready():
+            town.complain(f"{member.name} ({how}) is not let go")
+            return
+        if not member.record:
+            return  # a program that ended before it had come in
+        if not town.chronicle.wait_until_left(member.name, PATIENCE):
+            town.complain(f"{member.name} ({how}) is still there")
+            return
+        town.complain(town.chronicle.problem(member.name, member.record, whole))
+        if whole:
+            town.heard_all.add(member.name)
+            member.check_end()
+
+    def _act(self, member: Member) -> None:
+        town, rng = self.town, member.rng
+        deed = rng.choices(list(_DEEDS), list(_DEEDS.values()))[0]
+        kind = rng.choice((FILE, IMAGE, VOICE))
+        deeds: dict[str, Callable[[], object]] = {
+            "say": lambda: member.say(member.next_text()),
+            "whisper": lambda: member.say(member.next_text(), self._somebody(member)),
+            "share": lambda: member.share(kind, rng.randrange(1, 30_000)),
+            "large": lambda: member.share(FILE, rng.randrange(66_000, 200_000)),
+            "fetch": member.fetch,
+            "stall": lambda: member.stall(rng.uniform(0, min(3.0, town.pause))),
+        }
+        self._try(deeds[deed])
+
+    def _somebody(self, member: Member) -> str | None:
+        there = [name for name in self.town.chronicle.present if name[0] == "u"]
+        others = [name for name in there if name != member.name]
+        return member.rng.choice(others) if others else None
+
+    def _listen(self, member: Member) -> None:
+        try:
+            member.listen()
+        except ENDS:
+            pass  # the way most connections end here
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is to be told at the end
+            self.town.complain(f"{member.name}: {type_name(problem)}: {problem}")
+        finally:
+            member.ended = True
+
+    def _try(self, deed: Callable[[], object]) -> None:
+        """What fails because the connection is gone, is found out by whoever listens on it."""
+        try:
+            deed()
+        except ENDS:
+            self.town.counts["deeds that failed"] += 1
+
+    # The server
+
+    def _sample_until_end(self, told: Callable[[str], object]) -> None:
+        self._started = time.monotonic()
+        every = max(0.5, min(60.0, self._seconds / 10))
+        while (left := self._started + self._seconds - time.monotonic()) > 0:
+            gevent.sleep(min(every, left))
+            self.samples.append(sample := self._sample())
+            told(f"{sample.at:6.0f} s: {describe(sample)}, {len(self.town.chronicle.present)} here")
+            if self.town.problems:
+                told(self.town.problems[0])
+                return
+
+    def _sample(self) -> Sample:
+        files = 0
+        for descriptor in Path(f"/proc/{self.server.pid}/fd").iterdir():
+            try:
+                if str(descriptor.readlink()).endswith("(deleted)"):
+                    files += descriptor.stat().st_blocks * 512
+            except FileNotFoundError:
+                continue  # closed since it was listed
+        at = time.monotonic() - self._started
+        return Sample(at, self.server.resident_memory(), len(self.server.open_files()), files)
+
+    def _check_end(self, told: Callable[[str], object]) -> None:
+        town = self.town
+        town.check_whispers()
+        for entry in town.chronicle.repeated():
+            if entry[0] not in ("+", "-"):
+                town.complain(f"it came twice: {entry}")
+        self._fill_spool()
+        self.after = self._settled(self.before)
+        told(f"after:  {self.after}")
+        if self.after != self.before:
+            town.complain(f"{self.before} became {self.after}")
+        self.samples.append(self._sample())
+        for sample in self.samples:
+            if sample.spool > SPOOL * 1.1:
+                town.complain(f"{sample.spool} bytes in the spool, which may have {SPOOL}")
+        if not self.memory_is_flat:
+            town.complain(f"memory grew: {[sample.memory for sample in self.samples]}")
+
+    @property
+    def memory_is_flat(self) -> bool:
+        """Whether it has not grown since the first fifth of the time, within what is said above."""
+        settled = self.samples[len(self.samples) // 5].memory
+        return self.samples[-1].memory <= settled * MEMORY_FACTOR + MEMORY_SLACK
+
+    def _fill_spool(self) -> None:
+        """Keepers that need all of it: were space lost, there would not be enough; what is offered has to go."""
+        for number in range(4):
+            name = f"keeper{number}{'a' if self.samples else 'b'}"
+            with WireClient.joined(self.town.address, name, inline=0, timeout=PATIENCE) as keeper:
+                keeper.send(8, {"to": name, "nonce": "kept"}, bytes(_SHARE))
+                answer = keeper.read_frame()
+                while answer.header.get("nonce") != "kept":
+                    answer = keeper.read_frame()
+                if answer.header.get("size") != _SHARE:
+                    self.town.complain(f"space was lost: {answer}")
+
+    def _settled(self, expected: Footprint | None) -> Footprint:
+        """Once it is as ``expected``, or does not change any more; at the latest after a while."""
+        deadline = time.monotonic() + _SETTLED
+        found = self.server.footprint()
+        while found != expected and time.monotonic() < deadline:
+            gevent.sleep(0.3)
+            last, found = found, self.server.footprint()
+            if expected is None and found == last:
+                break
+        return found
+
+    def _look_at_log(self) -> None:
+        try:
+            self.server.look_at_log()
+        except AssertionError as problem:
+            self.town.complain(str(problem))
+
+    def _spawn(self, function: Callable[..., None], *arguments: object) -> gevent.Greenlet:
+        task = gevent.spawn(function, *arguments)
+        self._tasks.append(task)
+        task.link(self._forget)
+        return task
+
+    def _forget(self, task: gevent.Greenlet) -> None:
+        self._tasks.remove(task)
+        if task.exception is not None:
+            self.town.complain(f"a fault of the soak itself: {task.exception!r}")
+
+
+def describe(sample: Sample) -> str:
+    megabytes = 1024**2
+    return (
+        f"{sample.memory / megabytes:.1f} MiB, {sample.descriptors} descriptors, "
+        f"{sample.spool / megabytes:.1f} MiB in the spool"
+    )
+
+
+def type_name(problem: BaseException) -> str:
+    return type(problem).__name__
