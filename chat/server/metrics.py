@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from chat import __version__
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import Refusal
+from chat.server.bans import NAME, NETWORK, Ban
 from chat.server.session import Session
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class _ServicesCollector(Collector):
         yield from self._people()
         yield from self._messages()
         yield from self._limited()
+        yield from self._guards()
 
     def _people(self) -> Iterator[Metric]:
         services = self._services
@@ -144,6 +146,24 @@ class _ServicesCollector(Collector):
             yield _gauge(f"{stem}_limit_{unit}", f"{documentation}, at most.", bound)
         yield _gauge("chat_users_limit", "Users in the room, at most.", settings.max_users)
         yield _gauge("chat_offers", "Contents that can still be fetched.", len(services.shelf))
+
+    def _guards(self) -> Iterator[Metric]:
+        """What keeps people out."""
+        passwords = self._services.passwords
+        yield CounterMetricFamily(
+            "chat_password_hashes", "Passwords hashed, to be compared or kept.", passwords.hashed
+        )
+        yield _gauge(
+            "chat_password_hashes_waiting", "Passwords whose turn has not come.", passwords.waiting
+        )
+        yield _gauge("chat_accounts", "Registered names.", len(self._services.accounts.look()))
+        entries = self._services.moderation.entries.all()
+        kinds = Counter(entry.kind for entry in entries if isinstance(entry, Ban))
+        bans = GaugeMetricFamily("chat_bans", "Bans in force.", labels=["kind"])
+        for kind in (NAME, NETWORK):
+            bans.add_metric([kind], kinds[kind])
+        yield bans
+        yield _gauge("chat_mutes", "Mutes in force.", len(entries) - kinds.total())
 
 
 def _gauge(name: str, documentation: str, value: float, **labels: str) -> Metric:

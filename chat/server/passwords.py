@@ -86,9 +86,15 @@ class Passwords:
     """
 
     def __init__(self) -> None:
+        self.hashed = 0  # since the start
         self._pool: ThreadPool | None = None
         self._waiting = 0
         self._lines: dict[Hashable, _Line] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many have asked and got no answer yet."""
+        return self._waiting
 
     @contextlib.contextmanager
     def turn(self, address: Hashable | None) -> Iterator[None]:
@@ -122,6 +128,7 @@ class Passwords:
             pool.kill()
 
     def _run(self, work: Callable[[], Result]) -> Result:
+        self.hashed += 1
         if self._pool is None:
             self._pool = ThreadPool(AT_ONCE)
         result: Result = self._pool.apply(_step_back_and, (work,))

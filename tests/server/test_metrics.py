@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 from prometheus_client import Metric, parser
@@ -11,8 +12,13 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from chat import __version__
 from chat.protocol.descriptor import MessageType
+from chat.protocol.names import parse_user_name
 from chat.protocol.notices import Refusal
+from chat.server.accounts import add_account
+from chat.server.bans import NAME, NETWORK, Ban, Mute
+from chat.server.database import Database
 from chat.server.metrics import Metrics
+from chat.server.passwords import hash_password
 from tests.server.fakes import wait_until
 from tests.server.house import House
 
@@ -114,6 +120,31 @@ def test_what_has_a_bound_stands_beside_it(open_a_house: Callable[..., House]) -
     assert value(house, "chat_backlog_limit_bytes") == 500
     assert value(house, "chat_backlog_bytes") == 0
     assert value(house, "chat_spool_limit_files") >= value(house, "chat_spool_files") == 0
+
+
+def test_bans_are_counted_while_they_are_in_force(house: House) -> None:
+    house.services.moderation.entries.add(
+        Ban(NAME, "mallory", None, "alice", None, 0),
+        Ban(NETWORK, "192.0.2.0/24", None, "alice", None, 0),
+        Ban(NETWORK, "192.0.2.1/32", 1, "alice", "long ago", 0),
+        Mute("bob", None, "alice", None, 0),
+    )
+    assert value(house, "chat_bans", kind="name") == 1
+    assert value(house, "chat_bans", kind="network") == 1
+    assert value(house, "chat_mutes") == 1
+
+
+def test_accounts_and_passwords(open_a_house: Callable[..., House], tmp_path: Path) -> None:
+    house = open_a_house(data_directory=tmp_path)
+    add_account(Database(tmp_path), parse_user_name("alice"), hash_password("open sesame"))
+
+    wrong = {"to": "alice", "password": "guess"}
+    assert house.connect().try_login(wrong).type == MessageType.BAD_LOGIN
+
+    assert value(house, "chat_accounts") == 1
+    assert value(house, "chat_password_hashes_total") == 1
+    assert value(house, "chat_password_hashes_waiting") == 0
+    assert value(house, "chat_refused_logins_total", reason="wrong-password") == 1
 
 
 def test_nothing_tells_who_is_here(house: House) -> None:

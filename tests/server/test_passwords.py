@@ -239,3 +239,11 @@ def test_the_queue_has_an_end(line: Passwords, monkeypatch: pytest.MonkeyPatch) 
         pass
     with line.turn(3):
         assert line._waiting == 1
+
+
+def test_what_is_hashed_and_what_waits_is_counted(line: Passwords) -> None:
+    with line.turn("a"):
+        assert line.waiting == 1
+        line.hash("open sesame")
+        line.matches("open sesame", None)
+    assert (line.waiting, line.hashed) == (0, 2)
