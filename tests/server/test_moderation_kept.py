@@ -239,7 +239,8 @@ def test_an_unreadable_file_is_told_of_once_and_nothing_is_forgotten(
     bob = bob_who_moderates(house)
     command(bob, "ban", "alice")
 
-    (data / "chat.db").write_bytes(b"rubbish" * 1000)
+    (data / "rubbish").write_bytes(b"rubbish" * 1000)
+    (data / "rubbish").replace(data / "chat.db")
 
     wait_until(lambda: caplog.messages, "the fault to be told of")
     gevent.sleep(0.1)
