@@ -111,16 +111,17 @@ def remove_account(database: Database, name: UserName) -> None:
 
 def set_password(
     database: Database, name: UserName, password: str, *, instead_of: str | None = None
-) -> None:
-    """``password`` is a hash; ``instead_of``: only if it is that now. Raises NoSuchAccount."""
+) -> bool:
+    """``password`` is a hash; ``instead_of``: only if it is that now, and whether it was. Raises NoSuchAccount."""
     if instead_of is None:
         _change(database, name, "UPDATE users SET password = ? WHERE key = ?", password)
-    else:
-        with database.writing() as connection:
-            connection.execute(
-                "UPDATE users SET password = ? WHERE key = ? AND password = ?",
-                (password, name.key, instead_of),
-            )
+        return True
+    with database.writing() as connection:
+        changed = connection.execute(
+            "UPDATE users SET password = ? WHERE key = ? AND password = ?",
+            (password, name.key, instead_of),
+        )
+        return changed.rowcount > 0
 
 
 def set_moderator(database: Database, name: UserName, is_moderator: bool) -> None:

@@ -12,8 +12,10 @@ from chat.server.commands import Commands
 from chat.server.database import Database, DatabaseThread
 from chat.server.delivery import Delivery
 from chat.server.folding import FoldingLog
+from chat.server.handshakes import Handshakes
 from chat.server.limits import AddressLimit
 from chat.server.lobby import Lobby, connection_capacity
+from chat.server.membership import Membership
 from chat.server.moderation import Moderation
 from chat.server.newcomers import Newcomers
 from chat.server.outbox import BacklogLimits
@@ -36,7 +38,7 @@ SOFTWARE = f"chat/{__version__}"
 class Services:
     """One room and what serves it. ``sessions`` are those of JSON clients, by the token of their welcome.
 
-    ``database`` is None where nothing is kept, ``certificates`` where no TLS is spoken.
+    ``database`` is None where nothing is kept, ``certificates`` and ``handshakes`` where no TLS is spoken.
     """
 
     settings: Settings
@@ -54,6 +56,7 @@ class Services:
     password_guard: PasswordGuard
     database: DatabaseThread | None = None
     certificates: Certificates | None = None
+    handshakes: Handshakes | None = None
     commands: Commands = field(default_factory=Commands)
     refusals: FoldingLog = field(default_factory=FoldingLog)
     tally: Tally = field(default_factory=Tally)
@@ -62,6 +65,7 @@ class Services:
 
 def make_services(settings: Settings) -> Services:
     """An empty room under ``settings``."""
+    certificates = make_certificates(settings)
     refusals = FoldingLog()
     spool = Spool(settings.spool_directory, settings.max_spool, troubles=refusals)
     shelf = Shelf(spool)
@@ -87,8 +91,11 @@ def make_services(settings: Settings) -> Services:
         passwords=passwords,
         password_guard=PasswordGuard(passwords, settings.exempt),
         refusals=refusals,
-        certificates=make_certificates(settings),
+        certificates=certificates,
+        handshakes=Handshakes(certificates) if certificates is not None else None,
         database=database,
     )
     moderation.serve(services.commands)
+    membership = Membership(room, settings, database, accounts, passwords, services.password_guard)
+    membership.serve(services.commands)
     return services

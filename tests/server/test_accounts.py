@@ -105,8 +105,8 @@ def test_what_can_be_changed(database: Database) -> None:
 def test_a_hash_can_be_renewed_unless_it_is_another_by_now(database: Database) -> None:
     add_account(database, ALICE, "first")
 
-    set_password(database, ALICE, "renewed", instead_of="first")
-    set_password(database, ALICE, "late", instead_of="first")
+    assert set_password(database, ALICE, "renewed", instead_of="first")
+    assert not set_password(database, ALICE, "late", instead_of="first")
 
     assert in_file(database) == [("Alice", "renewed", False)]
 
