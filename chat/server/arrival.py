@@ -16,7 +16,7 @@ from chat.address import Address
 from chat.framing import DeadlineExceeded
 from chat.protocol.notices import Refusal
 from chat.server.connection import Connection
-from chat.server.encryption import HandshakeFailed, TlsTransport
+from chat.server.encryption import HandshakeFailed
 from chat.server.limits import Network, parse_host
 from chat.server.login import LoginRefused
 from chat.server.newcomers import Welcome
@@ -160,13 +160,12 @@ def _receive(
     """Agree on TLS, if we have it and it is wanted. Raises EOFError, and what a handshake does."""
     _prepare(sock)
     tls = None
-    if services.certificates is not None:
+    if services.handshakes is not None:
         first = _receive_some(sock, 1, deadline, plain_socket.MSG_PEEK)
         if not first:
             raise EOFError
         if first == _TLS_HANDSHAKE:
-            tls = TlsTransport(sock, services.certificates.context)
-            tls.handshake(deadline)
+            tls = services.handshakes.shake(sock, deadline)
         elif services.settings.tls is TlsMode.REQUIRED and not origin.is_encrypted:
             sentence = "Nobody is let in here without TLS."
             refused = LoginRefused(Refusal.ENCRYPTION_NEEDED, sentence, final=True)

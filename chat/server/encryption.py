@@ -34,11 +34,11 @@ _scratch = memoryview(
 
 
 class HandshakeFailed(Exception):
-    """The peer spoke no TLS that we do, or does not want ours. The text is one phrase, without anything it sent."""
+    """The peer spoke no TLS that we do, or does not want ours. The text is a phrase, without anything it sent."""
 
 
 class TlsTransport(Transport):
-    """A gevent socket that speaks TLS as a server, once ``handshake`` has returned.
+    """A gevent socket that speaks TLS as a server, after a handshake.
 
     It has one reader and one writer, which may be two greenlets. Bytes of which the kernel has not taken the ciphertext
     count as not sent, and are to be offered again: the next call must begin with the same bytes. What is encrypted of
@@ -56,16 +56,57 @@ class TlsTransport(Transport):
         self._owed = 0  # bytes of plaintext that are encrypted and not counted as sent
         self._timeout: float | None = None
 
-    def handshake(self, deadline: float) -> None:
-        """Until both sides are sure of each other.
+    # --- the handshake: receive, advance and flush, until advance says that it is done
 
-        Raises HandshakeFailed, DeadlineExceeded when ``deadline`` (by time.monotonic) has passed, OSError as the socket
-        does, EOFError if the stream ends.
+    def advance(self) -> bool:
+        """One step, as far as what has been received allows; whether it was the last. Touches no socket.
+
+        Raises HandshakeFailed.
         """
-        while not self._advance():
-            self._flush_until(deadline)
-            self._receive(deadline)
-        self._flush_until(deadline)
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError as problem:
+            raise HandshakeFailed(f"no TLS handshake: {_phrase(problem)}") from None
+        return True
+
+    def receive(self, deadline: float | None) -> None:
+        """Wait for ciphertext. Raises EOFError at the end of the stream, DeadlineExceeded, or OSError as the socket."""
+        left = None
+        if deadline is not None and (left := deadline - time.monotonic()) <= 0:
+            raise DeadlineExceeded("It took too long.")
+        self._sock.settimeout(left)
+        try:
+            size = self._sock.recv_into(_scratch)
+        except TimeoutError as problem:
+            if problem.errno is not None:
+                raise  # by the kernel: the peer has vanished
+            raise DeadlineExceeded("It took too long.") from None
+        if not size:
+            raise EOFError
+        self._incoming.write(_scratch[:size])
+
+    def flush(self) -> bool:
+        """Give the kernel what OpenSSL wants sent; whether it took all."""
+        while True:
+            if not self._unsent:
+                if not self._outgoing.pending:
+                    return True
+                self._unsent = self._outgoing.read()
+            try:
+                sent = os.write(self._fd, self._unsent)
+            except BlockingIOError:
+                return False
+            self._unsent = memoryview(self._unsent)[sent:] if sent < len(self._unsent) else b""
+
+    def flush_until(self, deadline: float) -> None:
+        """All of it. Raises DeadlineExceeded, or OSError as the socket does."""
+        while not self.flush():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise DeadlineExceeded("It took too long.")
+            self.wait_writable(left)
 
     # --- writing ---
 
@@ -80,7 +121,7 @@ class TlsTransport(Transport):
         end = time.monotonic() + timeout
         with contextlib.suppress(OSError, DeadlineExceeded):  # it is broken, or the peer is gone
             self._say_goodbye()
-            self._flush_until(end)
+            self.flush_until(end)
         super().finish(max(0.0, end - time.monotonic()))
 
     # --- reading, for a FrameReader ---
@@ -101,11 +142,10 @@ class TlsTransport(Transport):
             if self._holds_something() and (size := self._decrypt(buffer)) is not None:
                 return size
             if is_fruitless:
-                gevent.sleep(
-                    0
-                )  # nothing but pieces of records, or records without content: others have their turn
+                # Nothing but pieces of records, or records without content: others have their turn.
+                gevent.sleep(0)
             try:
-                self._receive(deadline)
+                self.receive(deadline)
             except EOFError:
                 return 0  # without a goodbye; whether it ended where it may, the frames tell
             except DeadlineExceeded:
@@ -114,50 +154,18 @@ class TlsTransport(Transport):
 
     def _try(self, size: int, piece: Callable[[int, int], bytes | memoryview]) -> int:
         """Send what ``piece(start, end)`` gives, up to ``size``; how much of it was sent whole."""
-        if not self._flush():
+        if not self.flush():
             return 0
         sent, self._owed = self._owed, 0
         assert sent <= size, "the same bytes must be offered again"
         end = min(size, _MOST_AT_ONCE)
         while sent < end:
             written = self._tls.write(piece(sent, min(sent + _PIECE, end)))
-            if not self._flush():
+            if not self.flush():
                 self._owed = written
                 break
             sent += written
         return sent
-
-    def _flush(self) -> bool:
-        """Give the kernel what OpenSSL wants sent; whether it took all."""
-        while True:
-            if not self._unsent:
-                if not self._outgoing.pending:
-                    return True
-                self._unsent = self._outgoing.read()
-            try:
-                sent = os.write(self._fd, self._unsent)
-            except BlockingIOError:
-                return False
-            self._unsent = memoryview(self._unsent)[sent:] if sent < len(self._unsent) else b""
-
-    def _flush_until(self, deadline: float) -> None:
-        while not self._flush():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise DeadlineExceeded("It took too long.")
-            self.wait_writable(left)
-
-    def _advance(self) -> bool:
-        """One step of the handshake, as far as what has come allows; whether it is done."""
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
-        except ssl.SSLError as problem:
-            with contextlib.suppress(OSError):
-                self._flush()  # it says why, in the protocol's own words
-            raise HandshakeFailed(_phrase(problem)) from None
-        return True
 
     def _decrypt(self, buffer: memoryview) -> int | None:
         """Fill ``buffer`` from what has been received; None if that makes no plaintext yet, 0 after a goodbye."""
@@ -174,7 +182,7 @@ class TlsTransport(Transport):
             filled = filled or 0
         except ssl.SSLError:
             with contextlib.suppress(OSError):
-                self._flush()
+                self.flush()
             raise
         if self._outgoing.pending:
             self._answer()
@@ -185,24 +193,8 @@ class TlsTransport(Transport):
 
     def _answer(self) -> None:
         """Send what reading made OpenSSL say, as far as it can go now."""
-        if not self._flush() and len(self._unsent) + self._outgoing.pending > _MAX_UNSENT:
+        if not self.flush() and len(self._unsent) + self._outgoing.pending > _MAX_UNSENT:
             raise ConnectionAbortedError("a peer that asks for answers and takes none")
-
-    def _receive(self, deadline: float | None) -> None:
-        """Wait for ciphertext. Raises EOFError at the end of the stream, DeadlineExceeded, or OSError."""
-        left = None
-        if deadline is not None and (left := deadline - time.monotonic()) <= 0:
-            raise DeadlineExceeded("It took too long.")
-        self._sock.settimeout(left)
-        try:
-            size = self._sock.recv_into(_scratch)
-        except TimeoutError as problem:
-            if problem.errno is not None:
-                raise  # by the kernel: the peer has vanished
-            raise DeadlineExceeded("It took too long.") from None
-        if not size:
-            raise EOFError
-        self._incoming.write(_scratch[:size])
 
     def _say_goodbye(self) -> None:
         with contextlib.suppress(

@@ -151,6 +151,8 @@ class ChatServer:
         self.services.shelf.clear()
         self.services.moderation.stop()
         self.services.passwords.close()
+        if self.services.handshakes is not None:
+            self.services.handshakes.close()
         if self.services.database is not None:
             self.services.database.close()
         log.info("stopped")

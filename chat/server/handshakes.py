@@ -1,0 +1,76 @@
+"""Newcomers' TLS handshakes: not so many at a time, and not so near, that those who talk would notice."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from gevent.lock import Semaphore
+from gevent.threadpool import ThreadPool
+
+from chat.framing import DeadlineExceeded
+from chat.server.certificates import Certificates
+from chat.server.encryption import HandshakeFailed, TlsTransport
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812
+
+# One at work, and one that has come for when that is done: a longer queue would keep threads and loop no busier.
+_AT_A_TIME = 2
+
+
+class Handshakes:
+    """Where they are done: on a thread, which OpenSSL lets run beside the loop while it computes.
+
+    The rest wait here, each no longer than its deadline.
+    """
+
+    def __init__(self, certificates: Certificates) -> None:
+        self._certificates = certificates
+        self._turns = Semaphore(_AT_A_TIME)
+        self._pool: ThreadPool | None = None
+
+    def shake(self, sock: GeventSocket, deadline: float) -> TlsTransport:
+        """A transport over ``sock`` when both sides are sure of each other.
+
+        Raises HandshakeFailed, DeadlineExceeded when ``deadline`` (by time.monotonic) has passed, OSError as the socket
+        does, EOFError if the stream ends.
+        """
+        transport = TlsTransport(sock, self._certificates.context)
+        is_done = False
+        while not is_done:
+            transport.receive(deadline)
+            is_done = self._advance(transport, deadline)
+            transport.flush_until(deadline)
+        return transport
+
+    def close(self) -> None:
+        """Give the thread back, when what it is doing is done."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.kill()
+
+    def _advance(self, transport: TlsTransport, deadline: float) -> bool:
+        if not self._turns.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise DeadlineExceeded("It took too long.")
+        try:
+            if self._pool is None:
+                self._pool = ThreadPool(1)
+            outcome = self._pool.apply(_compute, (transport,))
+        finally:
+            self._turns.release()
+        if isinstance(outcome, HandshakeFailed):
+            # It says why in the protocol's own words, if that can go at once.
+            with contextlib.suppress(OSError):
+                transport.flush()
+            raise outcome
+        return outcome
+
+
+def _compute(transport: TlsTransport) -> bool | HandshakeFailed:
+    """On the thread, where an exception would be reported as nobody's."""
+    try:
+        return transport.advance()
+    except HandshakeFailed as failure:
+        return failure
