@@ -131,6 +131,7 @@ class Moderation:
     def _obey(
         self, handler: Callable[[Session, Command], str], session: Session, command: Command
     ) -> str:
+        _require_moderator(session)  # before he waits for others
         # In a greenlet of its own: what has been begun comes to its end, whatever becomes of who asked for it.
         outcome = gevent.spawn(self._attempt, handler, session, command).get()
         if isinstance(outcome, CommandRefused):
@@ -142,11 +143,10 @@ class Moderation:
         self, handler: Callable[[Session, Command], str], session: Session, command: Command
     ) -> str | CommandRefused:
         with self._changing:
-            if not session.moderator:
-                return CommandRefused(Notice.NOT_ALLOWED, "Only a moderator may do that.")
             if not self._room.is_here(session):
                 return CommandRefused(Notice.GONE, "Your session has ended.")
             try:
+                _require_moderator(session)
                 return handler(session, command)
             except CommandRefused as refused:
                 return refused
@@ -262,7 +262,8 @@ class Moderation:
             raise CommandRefused(Notice.NOT_ALLOWED, "That is your own address.")
 
     def _bannable(self, host: str | None) -> Network | None:
-        network = address_key(host, self._settings.exempt)
+        # A proxy that does not tell whom it speaks for may speak for everyone.
+        network = address_key(host, (*self._settings.exempt, *self._settings.proxies))
         return None if network is None or is_loopback(network) else network
 
     def _address_of(self, name: UserName, session: Session) -> tuple[Network | None, str]:
@@ -337,6 +338,11 @@ class Moderation:
         self.entries = entries
         is_settled = stamp is None or abs(time.time_ns() - stamp[0]) > _UNSETTLED
         self._stamp = stamp if is_settled else None
+
+
+def _require_moderator(session: Session) -> None:
+    if not session.moderator:
+        raise CommandRefused(Notice.NOT_ALLOWED, "Only a moderator may do that.")
 
 
 def _target(command: Command) -> str:

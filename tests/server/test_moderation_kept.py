@@ -16,7 +16,7 @@ from gevent.event import Event
 
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, Notice
-from chat.server import moderation
+from chat.server import bans, moderation
 from chat.server.ban_records import read_records, write_records
 from chat.server.bans import NAME, Ban
 from chat.server.database import Database, DatabaseFault
@@ -107,6 +107,21 @@ def test_an_ipv6_network_is_banned_as_a_whole_with_who_comes_from_it(
     assert try_from(house, "eve", "2001:db8:0:2:a:b:c:d")["error"] == "banned"
     assert try_from(house, "eve", "2001:db8:0:3::2") == {}
     assert refused(bob, "ban", "2001:db8:0:1:5::") == "not-allowed", "it is his own"
+
+
+def test_a_proxy_that_does_not_tell_whom_it_speaks_for_is_not_banned(
+    open_again: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bans, "_LOOPBACK", ())
+    house = open_again(exempt=(), **BEHIND_A_PROXY)
+    bob = proxied(house, "bob", "203.0.113.1")
+    house.session("bob").moderator = True
+    alice = house.connect(source="127.0.0.2")
+    alice.send_bytes(b"PROXY UNKNOWN\r\n")
+    alice.login("alice")
+
+    assert "this server leaves it alone" in command(bob, "ban", "alice")
+    assert refused(bob, "ban", "127.0.0.2") == "not-allowed"
 
 
 def test_what_has_an_end_ends(
@@ -202,8 +217,8 @@ def test_what_was_begun_is_done_though_its_moderator_is_gone(
     gate.set()
 
     alice.expect_notice("moderated")
-    bans, _ = read_records(Database(data))
-    assert [ban.target for ban in bans] == ["alice"]
+    kept, _ = read_records(Database(data))
+    assert [ban.target for ban in kept] == ["alice"]
 
 
 def test_two_moderators_at_once_are_served_one_after_the_other(
@@ -222,8 +237,8 @@ def test_two_moderators_at_once_are_served_one_after_the_other(
             if frame.header.get("notice") == "done":
                 answers.append(frame.text)
 
-    bans, mutes = read_records(Database(data))
-    assert (len(bans), len(mutes)) == (5, 5)
+    kept, mutes = read_records(Database(data))
+    assert (len(kept), len(mutes)) == (5, 5)
     assert len(house.services.moderation.entries) == 10
 
 
