@@ -1,0 +1,48 @@
+"""Attacks of full size on the real server: ``python -m tests.hostile [ATTACK...]``.
+
+Bounded in count and time: about three minutes, on loopback. Prints for each attack what the two users inside saw, and
+what it cost the log; ends with 1 if one of their texts was lost or something was not given back.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tests.end_to_end.server_process import running_server
+from tests.hostile import siege, trouble
+from tests.hostile.attacks import ATTACKS, connection_flood
+from tests.hostile.witnesses import witnesses_on
+
+FLOOD, COUNT, SECONDS = 5000, 600, 8.0
+
+
+def main(names: list[str]) -> int:
+    lost = 0
+    chosen = [pair for pair in siege.numbered(ATTACKS) if not names or pair[1].__name__ in names]
+    with running_server(*siege.OPTIONS) as server, witnesses_on(server.address[1]) as witnesses:
+        print(f"{'quiet':69s}  {siege.quiet(witnesses, 10)}", flush=True)
+        before, began = siege.resources_of(server), len(server.log)
+        connections = 0
+        for first, attack in chosen:
+            count = FLOOD if attack is connection_flood else COUNT
+            outcome = siege.besiege(
+                server, witnesses, attack, count=count, seconds=SECONDS, first=first
+            )
+            connections += outcome.connections
+            lost += outcome.phase.lost
+            print(outcome, flush=True)
+        if chosen:
+            time.sleep(62)  # the log's counts are told once a minute
+            each = (len(server.log) - began) / connections
+            print(f"in all {connections} connections, {each:.1f} log bytes each with all counts")
+            print(f"before: {before}\nafter:  {siege.resources_of(server)}")
+            print(f"{'quiet again':69s}  {siege.quiet(witnesses, 10)}", flush=True)
+    for scene in trouble.SCENES:
+        if not names or scene.__name__ in names:
+            lost += scene()
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

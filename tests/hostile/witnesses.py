@@ -1,0 +1,127 @@
+"""Two users inside, as a process of their own: they talk all the time, and tell what was lost and how late it came.
+
+    python -m tests.hostile.witnesses PORT
+
+Each line on stdin ends a phase, of which a JSON object on stdout tells; the end of stdin ends it all.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import gevent
+from gevent.fileobject import FileObject
+from gevent.subprocess import PIPE, Popen
+
+from chat.protocol.descriptor import MessageType
+from tests.end_to_end.server_process import CHECKOUT
+from tests.peers.wire_client import WireClient
+
+_PAUSE = 0.05  # seconds between two texts of one user: well within his rate
+_PATIENCE = 20.0  # seconds after which a text counts as lost
+NAMES = ("alice", "bob")
+
+
+class Phase(NamedTuple):
+    """What two users saw of each other for a while; times in seconds."""
+
+    said: int
+    lost: int
+    p50: float
+    p99: float
+    longest: float
+
+    def __str__(self) -> str:
+        times = "  ".join(f"{1000 * time:7.1f}" for time in self[2:])
+        return f"{self.said:6d} said  {self.lost} lost  p50, p99, max: {times} ms"
+
+
+class Witness:
+    """One of the two; ``latencies`` are of what the other said."""
+
+    def __init__(self, port: int, name: str, other: str) -> None:
+        self.name = name
+        self.said = 0
+        self.heard = 0
+        self.latencies: list[float] = []
+        self._other = other
+        self._client = WireClient.joined(("127.0.0.1", port), name, timeout=3600)
+
+    def talk(self) -> None:
+        while True:
+            self._client.say(str(time.monotonic()))
+            self.said += 1
+            gevent.sleep(_PAUSE)
+
+    def listen(self) -> None:
+        while True:
+            frame = self._client.read_frame()
+            if frame.type == MessageType.UTF8 and frame.sender == self._other:
+                self.heard += 1
+                self.latencies.append(time.monotonic() - float(frame.text))
+
+
+def main() -> None:
+    port = int(sys.argv[1])
+    alice, bob = Witness(port, *NAMES), Witness(port, *reversed(NAMES))
+    speaking = [gevent.spawn(witness.talk) for witness in (alice, bob)]
+    listening = [gevent.spawn(witness.listen) for witness in (alice, bob)]
+    said = 0
+    print("ready", flush=True)
+    for _ in FileObject(sys.stdin, "r"):
+        told = alice.said + bob.said - said
+        said += told
+        deadline = time.monotonic() + _PATIENCE
+        while alice.heard + bob.heard < said and time.monotonic() < deadline:
+            gevent.sleep(0.01)
+        lost = max(0, said - alice.heard - bob.heard)
+        latencies = sorted(alice.latencies + bob.latencies)
+        alice.latencies, bob.latencies = [], []
+        print(json.dumps({"said": told, "lost": lost, "latencies": latencies}), flush=True)
+    gevent.killall(speaking + listening)
+
+
+class Witnesses:
+    """The process, from outside."""
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+
+    def end_phase(self) -> Phase:
+        """What they saw since the last time."""
+        self._process.stdin.write("next\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "a user inside was thrown out"
+        told = json.loads(line)
+        latencies = told["latencies"] or [0.0]
+        at = [latencies[int(part * (len(latencies) - 1))] for part in (0.5, 0.99, 1.0)]
+        return Phase(told["said"], told["lost"], *at)
+
+
+@contextmanager
+def witnesses_on(port: int) -> Iterator[Witnesses]:
+    """Two users who talk as long as the block lasts."""
+    command = [sys.executable, "-m", "tests.hostile.witnesses", str(port)]
+    process: Any = Popen(command, cwd=CHECKOUT, stdin=PIPE, stdout=PIPE, universal_newlines=True)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield Witnesses(process)
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+if __name__ == "__main__":
+    main()
