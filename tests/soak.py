@@ -10,8 +10,8 @@ Options:
   --programs=<n>  how many of them are real chat-client processes [default: 4]
   --seed=<n>      the same lives for the same seed (not to the millisecond); without it, a new one
   --tls=<mode>    on: a part of them is encrypted; off: nobody [default: on]
-  --pause=<s>     seconds between two deeds of one of them, on average [default: 15]
-  --life=<s>      seconds that one of them stays, on average [default: 60]
+  --pause=<s>     seconds between two deeds of one of them, on average [default: 8]
+  --life=<s>      seconds that one of them stays, on average [default: 45]
 
 Raw and JSON clients in both byte orders, with TLS and without, the library on gevent and the real program. At the end
 what each of them heard is compared with what a witness heard who was there all along: the same, in the same order,

@@ -107,6 +107,12 @@ class SecureWireClient(WireClient):
             self.socket.close()
             raise
 
+    def _receive(self, deadline: float) -> bool:
+        try:
+            return super()._receive(deadline)
+        except ValueError as problem:  # it was closed meanwhile, by another greenlet
+            raise EOFError(str(problem)) from None
+
 
 class WireMember(Member):
     """A raw or a JSON client, in either byte order, encrypted or not."""
