@@ -117,10 +117,11 @@ class Admission:
 
     def _require_no_ban(self, name: UserName, proof: Proof) -> None:
         account = proof.account
-        if account is not None and account.is_moderator:
-            return  # who could lift it
         sentence = self._services.moderation.refusal_for(
-            name, self._connection.host, owned=account is not None
+            name,
+            self._connection.host,
+            owned=account is not None,
+            is_moderator=account is not None and account.is_moderator,
         )
         if sentence is not None:
             raise LoginRefused(Refusal.BANNED, sentence)

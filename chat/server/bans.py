@@ -22,6 +22,7 @@ _WIDTHS = {4: (32,), 6: (64, 128)}  # in bits, of what can be banned
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 NAME, NETWORK = "name", "network"
+OPERATOR = "the operator"  # as the one by whom; no user can have that name
 
 
 class BadBan(Exception):

@@ -23,6 +23,7 @@ from chat.server.bans import (
     MAX_ENTRIES,
     NAME,
     NETWORK,
+    OPERATOR,
     BadBan,
     Ban,
     BanList,
@@ -102,14 +103,25 @@ class Moderation:
 
     # What others ask
 
-    def refusal_for(self, name: UserName, host: str | None, *, owned: bool = False) -> str | None:
+    def refusal_for(
+        self,
+        name: UserName,
+        host: str | None,
+        *,
+        owned: bool = False,
+        is_moderator: bool = False,
+    ) -> str | None:
         """Why ``name`` must not come in from ``host``, as a sentence for him.
 
-        ``owned``: the name is his account, whose password he has shown.
+        ``owned``: the name is his account, whose password he has shown; ``is_moderator``: and that of a moderator,
+        whom only the operator can ban.
         """
         ban = self.entries.of_name(name, owned=owned)
-        if ban is not None:
+        if ban is not None and (ban.by == OPERATOR or not is_moderator):
             return sentence(f"You are banned {end_in_words(ban.until)}", ban.reason)
+        ban = self.entries.of_host(host)
+        if ban is not None and is_moderator and ban.by != OPERATOR:
+            return None
         return self.refusal_for_host(host)
 
     def refusal_for_host(self, host: str | None) -> str | None:
@@ -184,6 +196,8 @@ class Moderation:
             end = end_in_words(until)
             done = f"{name.display}, and whatever looks like it, is banned {end}{why}"
             told = name.display
+        for ban in bans:
+            _require_not_the_operators(self.entries.about(ban.target))
         self._keep(add=bans)
         thrown_out = self._throw_out_banned()
         if thrown_out:
@@ -200,6 +214,7 @@ class Moderation:
         bans = self.entries.about(key)
         if not bans:
             raise BadBan("There is no such ban; the list of bans shows what there is.")
+        _require_not_the_operators(bans)
         self._keep(remove=bans)
         lifted = ", ".join(_subject(ban) for ban in bans)
         log.info("%s lifts the ban of %s", session.name.display, lifted)
@@ -218,6 +233,8 @@ class Moderation:
         until, reason = read_end(command.seconds, now), read_reason(command.reason)
         name = parse_user_name(_target(command))
         self._require_mortal(name)
+        mute = self.entries.mute_of(name.key)
+        _require_not_the_operators([] if mute is None else [mute])
         by = session.name.display
         self._keep(add=[Mute(name.key, until, by, reason, now)])
         shown = self._shown(name)
@@ -229,6 +246,7 @@ class Moderation:
         mute, shown = self.entries.mute_of(name.key), self._shown(name)
         if mute is None:
             raise BadBan(f"{shown} is not muted.")
+        _require_not_the_operators([mute])
         self._keep(remove=[mute])
         self._announce(f"{shown} may speak again, says {session.name.display}.")
         return f"{shown} is not muted any longer."
@@ -285,10 +303,14 @@ class Moderation:
             session = cast("Session", member)
             if not number % _MEMBERS_AT_ONCE:
                 gevent.sleep(0)
-            if session.moderator or not self._room.is_here(session):
+            if not self._room.is_here(session):
                 continue
-            host, owned = session.connection.host, session.registered
-            refusal = self.refusal_for(session.name, host, owned=owned)
+            refusal = self.refusal_for(
+                session.name,
+                session.connection.host,
+                owned=session.registered,
+                is_moderator=session.moderator,
+            )
             if refusal is not None:
                 session.throw_out(LeaveReason.BANNED, Notice.MODERATED, refusal)
                 names.append(session.name.display)
@@ -343,6 +365,11 @@ class Moderation:
 def _require_moderator(session: Session) -> None:
     if not session.moderator:
         raise CommandRefused(Notice.NOT_ALLOWED, "Only a moderator may do that.")
+
+
+def _require_not_the_operators(entries: Sequence[Ban | Mute]) -> None:
+    if any(entry.by == OPERATOR for entry in entries):
+        raise CommandRefused(Notice.NOT_ALLOWED, "That was done by the operator, who can undo it.")
 
 
 def _target(command: Command) -> str:

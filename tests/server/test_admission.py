@@ -290,7 +290,7 @@ def test_a_banned_name_hears_of_it_only_with_its_password(
 ) -> None:
     club = open_a_club(members_only=True)
     moderation = club.services.moderation
-    monkeypatch.setattr(moderation, "refusal_for", lambda name, host, owned: "You are banned.")
+    monkeypatch.setattr(moderation, "refusal_for", lambda *asked, **how: "You are banned.")
 
     assert answer(club, "alice") == "password-needed"
     assert answer(club, "alice", WRONG) == "wrong-password"

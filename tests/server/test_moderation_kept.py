@@ -18,7 +18,7 @@ from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, Notice
 from chat.server import bans, moderation
 from chat.server.ban_records import read_records, write_records
-from chat.server.bans import NAME, Ban
+from chat.server.bans import NAME, OPERATOR, Ban, Mute
 from chat.server.database import Database, DatabaseFault
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import FakeClock, wait_until
@@ -165,6 +165,26 @@ def test_what_the_operator_changes_meanwhile_takes_effect(
     write_records(Database(data), remove=[ban])
     wait_until(lambda: not house.services.moderation.entries.all(), "the ban to be lifted")
     house.join("alice")
+
+
+def test_the_operators_word_counts_for_moderators_too_and_they_do_not_undo_it(
+    open_again: Callable[..., House], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moderation, "_LOOK_INTERVAL", 0.01)
+    house = open_again()
+    bob, alice = bob_who_moderates(house), house.join("alice")
+    house.session("alice").moderator = True
+    ban = Ban(NAME, "alice", None, OPERATOR, None, int(time.time()), "alice")
+    mute = Mute("eve", None, OPERATOR, None, int(time.time()))
+
+    write_records(Database(data), add=[ban, mute])
+
+    alice.expect_notice("moderated")
+    alice.expect_closed()
+    for verb, target in (("unban", "alice"), ("unmute", "eve"), ("mute", "eve")):
+        assert refused(bob, verb, target) == "not-allowed"
+    assert refused(bob, "ban", "alice", seconds=1) == "not-allowed"
+    assert len(house.services.moderation.entries) == 2
 
 
 def test_what_the_disk_does_not_take_is_not_done(
