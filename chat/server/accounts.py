@@ -91,17 +91,21 @@ def add_account(
     """Register ``name``; ``password`` is a hash. Raises AccountExists."""
     account = Account(name.display, name.key, password, is_moderator, int(time.time()))
     with database.writing() as connection:
-        register = Register(_select(connection))
-        if register.find(name.key) is not None:
-            raise AccountExists(f"{name.display} is registered already.")
-        other = register.lookalike(name)
-        if other is not None:
-            raise AccountExists(f"{name.display} looks like {other.name}, who is registered.")
+        require_free(name, Register(_select(connection)))
         connection.execute(
             "INSERT INTO users (name, key, password, moderator, created) VALUES (?, ?, ?, ?, ?)",
             account,
         )
     return account
+
+
+def require_free(name: UserName, register: Register) -> None:
+    """Raises AccountExists if somebody has it, or one that looks like it."""
+    if register.find(name.key) is not None:
+        raise AccountExists(f"{name.display} is registered already.")
+    other = register.lookalike(name)
+    if other is not None:
+        raise AccountExists(f"{name.display} looks like {other.name}, who is registered.")
 
 
 def remove_account(database: Database, name: UserName) -> None:

@@ -2,6 +2,7 @@
 
 Usage:
   chat-server [options]
+  chat-server users (--help | add | remove | list | passwd | moderator) ...
   chat-server (-h | --help)
   chat-server --version
 
@@ -89,6 +90,11 @@ PROGRAM = "chat-server"
 
 def main(argv: list[str] | None = None) -> int:
     """Run the server until it is told to stop; the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["users"]:
+        from chat.server import users_cli
+
+        return users_cli.main(arguments)
     try:
         options = parse_options(__doc__ or "", argv, f"{PROGRAM} {__version__}")
         orders = read_orders(options)
