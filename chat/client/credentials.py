@@ -12,7 +12,7 @@ class Credentials:
 
     def __init__(self, password: str | None = None) -> None:
         self._password = password
-        self._learnt: dict[str, str] = {}
+        self._learnt: dict[str, str | None] = {}
         self._sessions: dict[str, str] = {}
 
     def password_of(self, username: str) -> str | None:
@@ -22,7 +22,8 @@ class Credentials:
         """Of the last connection under this name: the server may not have noticed yet that it is dead."""
         return self._sessions.get(_folded(username))
 
-    def learn(self, username: str, password: str) -> None:
+    def learn(self, username: str, password: str | None) -> None:
+        """None: there is none to be had, so the next try is without."""
         self._learnt[_folded(username)] = password
 
     def remember(self, connection: Connection) -> None:

@@ -140,9 +140,9 @@ class Program:
                     raise
                 self._warn([str(refused)])
                 if refused.code in PASSWORD_REFUSALS:
-                    password = self._ask_unseen(password_prompt(name))
-                    if password:
-                        self._credentials.learn(name, password)
+                    password = self._ask_unseen(password_prompt(name)) or None
+                    self._credentials.learn(name, password)
+                    if password is not None:
                         continue
                 self._errors.write_text("Another name: ")
                 line = self._reader.read()

@@ -18,6 +18,12 @@ def test_what_was_learnt_of_a_name_is_for_that_name() -> None:
     assert credentials.password_of("BOB") == "another"
 
 
+def test_a_name_may_have_none_although_the_room_has() -> None:
+    credentials = Credentials("of the room")
+    credentials.learn("bob", None)
+    assert credentials.password_of("bob") is None
+
+
 def test_the_session_of_the_last_connection_under_a_name() -> None:
     credentials, connection = Credentials(), FakeConnection()
     assert credentials.session_of("bob") is None

@@ -199,8 +199,8 @@ class App:
                     name = self._username  # it may have been another since
                     if refused.code in PASSWORD_REFUSALS:
                         password = self._ask_unseen(password_prompt(name))
+                        self._credentials.learn(name, password)
                         if password is not None:
-                            self._credentials.learn(name, password)
                             continue
                     name = self._ask_name("another name: ", name)
         except ChatError as problem:

@@ -43,6 +43,7 @@ class Run:
         self.connection = FakeConnection()
         self.outcomes: list[Exception | FakeConnection] = [self.connection]
         self.names: list[str] = []
+        self.passwords: list[str | None] = []  # that were shown with them
         self.signals: dict[int, Callable[[], object]] = {}
         self.app: App
         self._running: gevent.Greenlet[..., int] | None = None
@@ -77,6 +78,7 @@ class Run:
 
     def _connect(self, address: str, username: str, **settings: Any) -> FakeConnection:
         self.names.append(username)
+        self.passwords.append(settings["password"])
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
