@@ -24,6 +24,12 @@ _CHUNK = 256 * 1024  # of a content that is not kept in memory
 # A recv that finds data does not let other greenlets run. After so many frames, or pieces of one, the reader does.
 _TURN = 64
 
+# A frame may come in so many crumbs, receives of few bytes; before each further one what comes is let gather, longer
+# and longer: else a peer that sends byte by byte would have a turn for each.
+_FREE_CRUMBS = 4
+_CRUMB = 512  # bytes
+_GATHER, _LONGEST_GATHER = 0.01, 0.25  # seconds, times the crumbs; and at most
+
 
 class ReadableSocket(Protocol):
     """What a socket must be able to do to be read here."""
@@ -54,12 +60,17 @@ def _do_nothing() -> None:
     """For plain sockets: their threads need no reminding to let others run, and wait in a recv as well as anywhere."""
 
 
+def _do_not_wait(seconds: float, /) -> None:
+    """For who reads one peer only, and has the time."""
+
+
 class FrameReader:
     """Reads one connection.
 
     ``order`` is its byte order, None until known. ``deadline`` (by ``clock``), while set, ends any wait with
     DeadlineExceeded, between frames too; without it an idle peer may be silent between frames for as long as it
     likes. ``pause`` is called now and then while the peer sends without a break, to let other greenlets run.
+    ``let_gather`` waits so many seconds, while a peer sends in crumbs what would be worth one turn.
     ``wait_readable`` returns when a recv would not wait: where a recv that finds nothing costs more than such a wait.
     ``scratch`` is where the socket puts what comes, for no longer than it takes to copy it: all readers of one thread
     may share it, so that an idle connection costs no buffer.
@@ -70,8 +81,10 @@ class FrameReader:
 
     __slots__ = (
         "_clock",
+        "_crumbs",
         "_data",
         "_has_timeout",
+        "_let_gather",
         "_pause",
         "_scratch",
         "_sock",
@@ -90,6 +103,7 @@ class FrameReader:
         order: ByteOrder | None = None,
         *,
         pause: Callable[[], object] = _do_nothing,
+        let_gather: Callable[[float], object] = _do_not_wait,
         clock: Callable[[], float] = time.monotonic,
         wait_readable: Callable[[], object] = _do_nothing,
         scratch: memoryview | None = None,
@@ -98,12 +112,14 @@ class FrameReader:
         self.deadline: float | None = None
         self._sock = sock
         self._pause = pause
+        self._let_gather = let_gather
         self._wait_readable = wait_readable
         self._clock = clock
         self._scratch = scratch if scratch is not None else make_scratch()
         self._data = b""  # received, and taken up to ``_start``
         self._start = 0
         self._turn = 0
+        self._crumbs = 0  # of the frame under way
         self._has_timeout = False
         # The window of the frame under way, by the clock, and the bytes received in it; None between frames.
         self._window_end: float | None = None
@@ -128,6 +144,7 @@ class FrameReader:
     def wait(self) -> bool:
         """Wait until the next frame has begun; False if the stream ends instead."""
         self._window_end = None
+        self._crumbs = 0
         self._let_others_run()
         if self.buffered:
             return True
@@ -198,9 +215,13 @@ class FrameReader:
         if self._window_end is None:
             self._window_end = self._clock() + STALL_WINDOW
             self._window_bytes = 0
+        if self._crumbs > _FREE_CRUMBS:
+            self._let_gather(min(self._crumbs * _GATHER, _LONGEST_GATHER))
         received = self._receive(limit)
         if not received:
             raise IncompleteFrame("The connection ended inside a frame.")
+        if len(received) < min(limit, _CRUMB):
+            self._crumbs += 1
         self._window_bytes += len(received)
         return received
 

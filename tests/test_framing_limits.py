@@ -58,6 +58,44 @@ def test_a_trickle_is_given_up_after_one_window() -> None:
     assert sock.now == 1006 + STALL_WINDOW
 
 
+def test_what_comes_in_crumbs_is_let_gather_longer_and_longer() -> None:
+    waits: list[float] = []
+    content = bytes(100)
+    data = [bytes([byte]) for byte in text(content)]
+    reader = FrameReader(ScriptedSocket(*data, text(b"whole")), BIG, let_gather=waits.append)
+
+    assert [frame.content for frame in read_frames(reader)] == [content, b"whole"]
+    # The first byte opens the frame; five more are free.
+    assert len(waits) == len(data) - 6
+    assert waits[0] == pytest.approx(0.05)
+    assert waits == sorted(waits)
+    assert waits[-1] == 0.25
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 600])
+def test_a_frame_in_few_pieces_is_not_waited_for(content: bytes) -> None:
+    waits: list[float] = []
+    whole = encode_frame(MessageType.FILE, b"name", content, BIG)
+    pieces = [whole[:16], whole[16:20], whole[20:]] if content else [whole[:16], whole[16:]]
+    reader = FrameReader(ScriptedSocket(*pieces * 50), BIG, let_gather=waits.append)
+
+    assert len(list(read_frames(reader))) == 50
+    assert waits == []
+
+
+def test_pieces_of_a_content_that_are_worth_a_turn_are_not_waited_for() -> None:
+    waits: list[float] = []
+    opening = Descriptor(MessageType.FILE, 0, 512 * 100 + 3).encode(BIG)
+    reader = FrameReader(
+        ScriptedSocket(opening, *[bytes(512)] * 100, bytes(3)), BIG, let_gather=waits.append
+    )
+    descriptor = reader.read_descriptor()
+    assert descriptor is not None
+    reader.skip(descriptor.content_size)
+
+    assert waits == []
+
+
 def windowed(size: int, *pieces: int) -> list[Step]:
     """A frame of ``size`` bytes of content: its descriptor, and then each of ``pieces`` in a window of its own."""
     script: list[Step] = [Descriptor(MessageType.FILE, 0, size).encode(BIG)]

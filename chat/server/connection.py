@@ -56,7 +56,11 @@ class Connection:
         self.login_deadline = login_deadline
         self.transport: Transport = tls or Transport(sock)
         self.reader = FrameReader(
-            tls or sock, pause=_pause, wait_readable=self.transport.wait_readable, scratch=_SCRATCH
+            tls or sock,
+            pause=_pause,
+            let_gather=gevent.sleep,
+            wait_readable=self.transport.wait_readable,
+            scratch=_SCRATCH,
         )
 
     @property
