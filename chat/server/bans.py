@@ -6,7 +6,7 @@ No I/O; the time is the wall clock's, since a ban outlives the server.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from ipaddress import ip_network
@@ -76,12 +76,6 @@ class BanList:
 
     def __len__(self) -> int:
         return len(self._names) + len(self._networks) + len(self._mutes)
-
-    def replace_all(self, bans: Iterable[Ban], mutes: Iterable[Mute]) -> None:
-        """Begin anew with these."""
-        for kept in (self._names, self._networks, self._mutes, self._by_look):
-            kept.clear()
-        self.add(*bans, *mutes)
 
     def add(self, *entries: Ban | Mute) -> None:
         """From now on; instead of what has the same target."""

@@ -3,6 +3,7 @@
 Usage:
   chat-server [options]
   chat-server users (--help | add | remove | list | passwd | moderator) ...
+  chat-server bans (--help | add | remove | list) ...
   chat-server (-h | --help)
   chat-server --version
 
@@ -91,6 +92,10 @@ PROGRAM = "chat-server"
 def main(argv: list[str] | None = None) -> int:
     """Run the server until it is told to stop; the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["bans"]:
+        from chat.server import bans_cli
+
+        return bans_cli.main(arguments)
     if arguments[:1] == ["users"]:
         from chat.server import users_cli
 

@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options = parse_options(__doc__ or "", argv, PROGRAM)
-        return _obey(options, Database(_directory(options)))
+        return _obey(options, Database(directory_of(options)))
     except (UsageError, UserNameError, UnusablePassword) as problem:
         report(PROGRAM, str(problem))
         return EXIT_USAGE
@@ -146,8 +146,8 @@ def _require_known(name: UserName, database: Database) -> None:
         raise NoSuchAccount(f"{name.display} is not registered.")
 
 
-def _directory(options: dict[str, Any]) -> Path:
-    """That of the server. Raises UsageError."""
+def directory_of(options: dict[str, Any]) -> Path:
+    """That of the server whose accounts or bans ``options`` are about. Raises UsageError."""
     typed, file = options["--data-directory"], options["--config"]
     if typed is not None:
         return read_data_directory(typed, "--data-directory")
