@@ -135,12 +135,14 @@ class ServerProcess:
 
 
 @contextmanager
-def running_server(*options: str, descriptors: int | None = None) -> Iterator[ServerProcess]:
+def running_server(
+    *options: str, address: str = "127.0.0.1:0", descriptors: int | None = None
+) -> Iterator[ServerProcess]:
     """A server for as long as the block runs, at whose end it must stop in good order, without a fault of its own.
 
     ``descriptors``: the limit of open files that it starts with.
     """
-    server = ServerProcess(*options, descriptors=descriptors)
+    server = ServerProcess(*options, address=address, descriptors=descriptors)
     try:
         yield server
         if server.is_running:
