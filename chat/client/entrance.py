@@ -13,15 +13,25 @@ from chat.protocol.notices import Refusal
 
 # Refusals of a login that another name may help against.
 NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
-
-
 # Refusals that a password may help against, if somebody can be asked for it.
 PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PASSWORD.value})
 
 
 def enter(settings: Settings, username: str, credentials: Credentials) -> Connection:
     """A connection as ``username``, for greenlets. Raises ChatError, as ``connect`` does."""
-    connection = connect(
+    try:
+        connection = _connect(settings, username, credentials)
+    except LoginRefused as refused:
+        needed = refused.code == Refusal.PASSWORD_NEEDED.value
+        if not needed or not credentials.may_try_rooms(username):
+            raise
+        connection = _connect(settings, username, credentials)
+    credentials.remember(connection)
+    return connection
+
+
+def _connect(settings: Settings, username: str, credentials: Credentials) -> Connection:
+    return connect(
         str(settings.address),
         username,
         password=credentials.password_of(username),
@@ -31,13 +41,12 @@ def enter(settings: Settings, username: str, credentials: Credentials) -> Connec
         max_save=settings.max_save,
         runtime=GEVENT,
     )
-    credentials.remember(connection)
-    return connection
 
 
 def credentials_of(settings: Settings) -> Credentials:
     """To begin with."""
-    return Credentials(settings.password.text if settings.password is not None else None)
+    password = settings.password.text if settings.password is not None else None
+    return Credentials(password, settings.username)
 
 
 def password_prompt(username: str) -> str:

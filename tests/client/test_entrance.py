@@ -31,9 +31,9 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
         address, "bob", Path("in"), "little", max_save=7, password=FilePassword("secret")
     )
     credentials = credentials_of(settings)
-    enter(settings, "robert", credentials)
+    enter(settings, "bob", credentials)
     assert asked == {
-        "given": ("chat.example:8080", "robert"),
+        "given": ("chat.example:8080", "bob"),
         "password": "secret",
         "session": None,
         "byte_order": "little",
@@ -41,7 +41,26 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
         "max_save": 7,
         "runtime": GEVENT,
     }
-    assert credentials.session_of("bob") == "token"  # as whom the server took him
+    assert credentials.session_of("bob") == "token"
+
+
+def test_the_password_of_a_name_is_tried_for_another_only_if_one_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str | None] = []
+
+    def connect(*given: str, password: str | None, **named: Any) -> Connection:
+        shown.append(password)
+        if password is None:
+            raise LoginRefused(Refusal.PASSWORD_NEEDED.value, "Everyone must know it here.")
+        return FakeConnection().as_connection
+
+    monkeypatch.setattr(entrance, "connect", connect)
+    settings = Settings(username="bob", password=FilePassword("of the room"))
+    enter(settings, "robert", credentials_of(settings))
+    assert shown == [None, "of the room"]
+    with pytest.raises(LoginRefused, match="must know it"):
+        enter(settings, "robert", credentials_of(Settings()))
 
 
 def test_nobody_is_asked_for_a_password_to_begin_with() -> None:
