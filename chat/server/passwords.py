@@ -29,7 +29,7 @@ MIN_PASSWORD, MAX_PASSWORD = 8, 1024  # bytes of UTF-8
 AT_ONCE = 2  # each takes 64 MiB, and all processors for a moment
 MAX_WAITING = 512  # for their turn, in all
 MAX_WAITING_PER_ADDRESS = 16
-_NICENESS = 10  # of the threads: whoever is in the room goes first
+_NICENESS = 5  # of the threads: whoever is in the room goes first
 
 _OPAQUE = get_profile("OpaqueString")
 

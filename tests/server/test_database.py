@@ -214,7 +214,9 @@ def test_one_thing_at_a_time(thread: DatabaseThread) -> None:
     assert max(most) == 1
 
 
-def test_what_fails_in_the_thread_fails_for_who_asked(thread: DatabaseThread) -> None:
+def test_what_fails_in_the_thread_fails_for_who_asked(
+    thread: DatabaseThread, capfd: pytest.CaptureFixture[str]
+) -> None:
     def work(database: Database) -> None:
         with database.writing() as connection:
             connection.execute(INSERT, ("eve",))
@@ -223,6 +225,7 @@ def test_what_fails_in_the_thread_fails_for_who_asked(thread: DatabaseThread) ->
     with pytest.raises(DatabaseFault, match="UNIQUE"):
         thread.run(work)
     assert thread.run(muted) == []
+    assert capfd.readouterr().err == ""  # nobody else need know
 
 
 def test_a_thread_that_was_given_back_can_be_had_again(thread: DatabaseThread) -> None:
