@@ -20,6 +20,7 @@ from tests.wire.replay import original_captures
 
 CORPUS = Path(__file__).with_name("corpus")
 
+PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n"
 NOON = "2026-11-24T12:00:00.123456Z"
 _TIMES = (
     *(NOON, "2026-11-24T12:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:60.5-23:59"),
@@ -123,12 +124,38 @@ def _streams(draw: st.DrawFn) -> bytes:
     return _damaged(draw, b"".join(parts))
 
 
+@st.composite
+def _proxy_headers(draw: st.DrawFn) -> bytes:
+    rest = draw(st.sampled_from([b"", b"\0\1", b"\x16\x03\x01"]))
+    if draw(st.booleans()):
+        addresses = st.sampled_from(
+            ["192.0.2.1", "::1", "::ffff:1.2.3.4", "fe80::1%lo", "1.2.3", "", "01.2.3.4", "\x1b"]
+        )
+        ports = st.sampled_from(["0", "65535", "65536", "-1", "+1", "1_0", "", " 1", "80"])
+        kind = draw(st.sampled_from(["TCP4", "TCP6", "UNKNOWN", "UDP4", ""]))
+        words = [kind, draw(addresses), draw(addresses), draw(ports), draw(ports)]
+        line = f"PROXY {' '.join(words[: draw(st.integers(1, 5))])}\r\n".encode()
+    else:
+        body = draw(st.binary(max_size=60))
+        extension = draw(
+            st.sampled_from([b"", b"\x20\0\5\1\0\0\0\0", b"\x20\0\1\1", b"\4\xff\xff"])
+        )
+        size = draw(st.sampled_from([None, None, None, 0, 12, 36, 65_535]))
+        whole = body + extension
+        line = PROXY_2 + bytes([draw(st.sampled_from([0x20, 0x21, 0x22]))])
+        line += bytes([draw(st.sampled_from([0x11, 0x21, 0x12, 0x31, 0, 0x41]))])
+        line += (len(whole) if size is None else size).to_bytes(2, "big") + whole
+    return draw(st.binary(min_size=1, max_size=1)) + _damaged(draw, line) + rest
+
+
 def strategy(kind: str) -> st.SearchStrategy[bytes]:
     """Inputs for targets of this kind; hypothesis makes the smallest of those that fail."""
     if kind == "stream":
         return st.one_of(_streams(), _streams(), st.binary(max_size=200))
     if kind == "header":
         return headers
+    if kind == "proxy":
+        return _proxy_headers()
     return st.one_of(texts.map(lambda text: text.encode("utf-8", "surrogatepass")), st.binary())
 
 
@@ -147,6 +174,11 @@ def seeds(target: str, kind: str) -> Iterator[bytes]:
         for index in range(60):
             yield bytes([index % 4, index, 0]) + generate(1, index).data[:3000]
             yield bytes([index % 4, index, 0]) + _server_stream(rng, index)
+    elif kind == "proxy":
+        yield b"\0PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n\0\1"
+        yield b"\0PROXY TCP6 ::1 ::1 1 2\r\n"
+        yield b"\0" + PROXY_2 + b"\x21\x11\0\x14" + bytes(12) + b"\x20\0\5\1\0\0\0\0"
+        yield b"\0" + PROXY_2 + b"\x21\x21\0\x24" + bytes(36)
     else:
         for key in _KEYS:
             yield json.dumps({"from": "alice", "timestamp": NOON, key: "1"}).encode()
@@ -160,7 +192,15 @@ def dictionary() -> Iterator[bytes]:
     yield from (f'"{key}":'.encode() for key in _KEYS)
     yield from (f'"{word}"'.encode() for word in (*_CODES, *_TIMES, "server", "bob"))
     yield f'{{"from":"bob","timestamp":"{NOON}"'.encode()
-    yield from (b"\xef\xbb\xbf", b"\\ud800", b"/me ", b"\x1b[2J", "\u202e".encode())
+    yield from (
+        b"\xef\xbb\xbf",
+        b"\\ud800",
+        b"/me ",
+        PROXY_2,
+        b"PROXY TCP6 ",
+        b"\x1b[2J",
+        "\u202e".encode(),
+    )
 
 
 def _server_stream(rng: random.Random, index: int) -> bytes:

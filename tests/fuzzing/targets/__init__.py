@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.fuzzing.targets import frames, headers, hostile, names
+from tests.fuzzing.targets import frames, headers, hostile, names, proxies
 
 
 class Target(NamedTuple):
     """``check`` raises for an input that shows a fault; ``kind`` says what makes inputs that mean something."""
 
     check: Callable[[bytes], None]
-    kind: str  # "stream", "header", "text"
+    kind: str  # "stream", "header", "text", "proxy"
 
 
 TARGETS = {
@@ -24,6 +24,7 @@ TARGETS = {
     "headers": Target(headers.check, "header"),
     "names": Target(names.check_name, "text"),
     "filenames": Target(names.check_filename, "text"),
+    "proxy": Target(proxies.check, "proxy"),
     "client": Target(hostile.check_client, "stream"),
     "screen": Target(hostile.check_screen, "stream"),
 }
