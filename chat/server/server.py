@@ -101,12 +101,12 @@ class ChatServer:
         if self.services.certificates is not None:
             self.services.certificates.load()
         self.services.accounts.start()
+        self.services.moderation.start()
         sockets = listen(address)
         if address.path is not None:
             self._path = Path(address.path)
         # The first look at a name loads tables meanwhile nobody else would be served.
         name_key("first")
-        self.services.moderation.start()
         self.services.delivery.start()
         for listening in sockets:
             listener = _Listener(listening, self)
