@@ -1,0 +1,126 @@
+"""What an operator does: settings in a file, a look at them before, a service manager, a watchdog, metrics."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from prometheus_client import parser
+
+from tests.end_to_end.server_process import CHECKOUT, ServerProcess, running_server
+from tests.peers.wire_client import WireClient
+
+
+def fetch(url: str) -> tuple[int, str]:
+    """In a thread, for the clients of the test are greenlets of this one."""
+
+    def ask() -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as page:
+                return page.status, page.read().decode()
+        except urllib.error.HTTPError as problem:
+            return problem.code, problem.read().decode()
+
+    answer: tuple[int, str] = gevent.get_hub().threadpool.apply(ask)
+    return answer
+
+
+def watched(server: ServerProcess) -> str:
+    port = server.wait_for_line(r"metrics are on 127\.0\.0\.1:(\d+)$")[1]
+    return f"http://127.0.0.1:{port}"
+
+
+def test_metrics_follow_what_happens() -> None:
+    with running_server("--metrics-address=127.0.0.1:0") as server:
+        url = watched(server)
+        assert fetch(f"{url}/healthz") == (200, "ok\n")
+        with WireClient.joined(server.address, "alice") as alice:
+            alice.say("hello")
+            alice.expect_text("hello", "alice")
+            status, text = fetch(f"{url}/metrics")
+    assert status == 200
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert samples["chat_users", "json", "none"] == 1
+    assert samples["chat_messages_total", "text"] == 1
+    assert samples["process_open_fds",] > 3
+
+
+def test_a_watchdog_sees_that_it_stops() -> None:
+    with running_server("--metrics-address=127.0.0.1:0") as server:
+        url = watched(server)
+        with WireClient.joined(server.address, "alice") as alice:
+            server.send_signal(signal.SIGTERM)
+            alice.expect_notice("shutting-down")  # it waits for her to close
+            assert fetch(f"{url}/healthz") == (503, "stopping\n")
+        assert server.wait() == 0
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """The socket of a service manager."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield manager
+
+
+def test_the_service_manager_is_told_of_every_step(manager: socket.socket) -> None:
+    with running_server() as server:
+        host, port = server.address
+        ready = f"READY=1\nSTATUS=listening on {host}:{port}"
+        assert manager.recv(4096).decode() == ready
+        server.send_signal(signal.SIGHUP)
+        assert manager.recv(4096).startswith(b"RELOADING=1\n")
+        assert manager.recv(4096).decode() == ready
+    assert manager.recv(4096).startswith(b"STOPPING=1\n")
+
+
+def chat_server(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "chat.server.cli", *arguments]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=30)
+
+
+def test_settings_are_looked_at_before_they_are_used(tmp_path: Path) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text(
+        f"""
+        address = "127.0.0.1:0"
+        data-directory = "{tmp_path}/data"
+        max-users = 1
+        rate = "fast"
+        motd = "/no/such/file"
+        """
+    )
+    done = chat_server(f"--config={file}", "--check")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.removeprefix(f"chat-server: {file}: ") for line in done.stderr.splitlines()] == [
+        "motd=/no/such/file: cannot read it (No such file or directory)",
+        "rate=fast: expected 0, RATE or RATE/BURST such as 50, 50/200 or 256K/1M",
+    ]
+    assert chat_server(f"--config={file}").stderr == done.stderr  # it would not have started
+
+    file.write_text(file.read_text().replace('"fast"', "5").replace("/no/such/file", "/dev/null"))
+    done = chat_server(f"--config={file}", "--check")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "chat-server: all is well\n", "")
+    assert not (tmp_path / "data").exists()
+
+    with (
+        running_server(f"--config={file}", f"--data-directory={tmp_path}/data") as server,
+        WireClient.joined(server.address, "alice"),
+        WireClient(server.address) as bob,
+    ):
+        assert bob.try_login({"to": "bob"}).header["error"] == "server-full"
+    assert (tmp_path / "data").is_dir()
