@@ -45,7 +45,7 @@ class TlsTransport(Transport):
     them is kept and goes first, so nothing is encrypted twice.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_owed", "_timeout", "_tls", "_unsent")
+    __slots__ = ("_has_ended", "_incoming", "_outgoing", "_owed", "_timeout", "_tls", "_unsent")
 
     def __init__(self, sock: GeventSocket, context: ssl.SSLContext) -> None:
         super().__init__(sock)
@@ -55,6 +55,7 @@ class TlsTransport(Transport):
         self._unsent: bytes | memoryview = b""  # taken from ``_outgoing``, and not by the kernel
         self._owed = 0  # bytes of plaintext that are encrypted and not counted as sent
         self._timeout: float | None = None
+        self._has_ended = False  # the peer has said goodbye
 
     # --- the handshake: receive, advance and flush, until advance says that it is done
 
@@ -138,7 +139,7 @@ class TlsTransport(Transport):
         """Wait for some plaintext; 0 at the end of the stream. Raises TimeoutError, or OSError as the socket does."""
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         is_fruitless = False
-        while True:
+        while not self._has_ended:
             if self._holds_something() and (size := self._decrypt(buffer)) is not None:
                 return size
             if is_fruitless:
@@ -151,6 +152,7 @@ class TlsTransport(Transport):
             except DeadlineExceeded:
                 raise TimeoutError from None
             is_fruitless = True
+        return 0
 
     def _try(self, size: int, piece: Callable[[int, int], bytes | memoryview]) -> int:
         """Send what ``piece(start, end)`` gives, up to ``size``; how much of it was sent whole."""
@@ -174,11 +176,13 @@ class TlsTransport(Transport):
             while (at := filled or 0) < len(buffer):
                 size = cast(int, self._tls.read(len(buffer) - at, cast(Any, buffer[at:])))
                 filled = at + size
+                self._has_ended = not size
                 if not size or not self._holds_something():
                     break
         except ssl.SSLWantReadError:
             pass  # the rest of a record, or one without content
         except ssl.SSLZeroReturnError:
+            self._has_ended = True
             filled = filled or 0
         except ssl.SSLError:
             with contextlib.suppress(OSError):
