@@ -22,6 +22,7 @@ from tests.peers.wire_client import WireClient
 OPTIONS = (
     *("--max-text=4K", "--max-file=4M", "--max-spool=8M", "--max-backlog=2M"),
     *("--login-timeout=10", "--rate=100000/100000", "--byte-rate=1G/1G", "--max-users=60"),
+    "--tls=optional",
 )
 _SHARE = 2 * 1024**2  # bytes of the spool that one user may hold: a quarter
 _AT_ONCE = 12  # streams

@@ -7,6 +7,7 @@ import random
 import struct
 from collections.abc import Callable
 
+from chat.protocol.commands import Verb
 from chat.protocol.descriptor import MAX_CONTENT_SIZE, ByteOrder, MessageType
 from tests.wire.replay import original_captures
 
@@ -30,6 +31,7 @@ _FILENAMES = (
     *("notes.txt", "../../etc/passwd", 'a"b\\c', ".", ".bashrc", "\u202egpj.exe", "a\nb", ""),
     *("😀" * 300, "x" * 65_535, "{", "{}", "\ufeff{", "name.tar.gz"),
 )
+_PASSWORDS = ("", "short", 7, "long enough", "x" * 1025, "\x00" * 10)
 _NONCES = ("1", "a-b_C", "x" * 64, "x" * 65, "", "a b", 7, None)
 _VALUES: tuple[object, ...] = (
     None,
@@ -111,6 +113,10 @@ def login(rng: random.Random, order: ByteOrder) -> bytes:
         fields: dict[str, object] = {"to": name}
         if rng.random() < 0.5:
             fields["inline"] = rng.choice((0, 1, 1000, 65_536, 2**63 - 1, 2**63, -1, "0"))
+        if rng.random() < 0.05:
+            fields["session"] = rng.choice(("x" * 24, "", 7, "é"))
+        if rng.random() < 0.01:  # to look at one takes the server a tenth of a second
+            fields["password"] = rng.choice(_PASSWORDS)
         header = _json(fields, rng)
     content = bytes(rng.choice((0, 0, 0, 1, 65_536, 65_537)))
     return frame(order, MessageType.LOGIN, header, content, _stray(rng))
@@ -132,11 +138,31 @@ def message(rng: random.Random, order: ByteOrder) -> bytes:
             fields["filename"] = rng.choice(_FILENAMES)
         if rng.random() < 0.4:
             fields["nonce"] = rng.choice(_NONCES)
+        if rng.random() < 0.1:
+            return command(rng, order, fields)
         header = _json(fields, rng)
     size = rng.choice(_SIZES) if rng.random() < 0.97 else rng.choice(_LARGE_SIZES)
     if rng.random() < 0.02:
         return frame(order, type, header, b"the beginning", size=rng.choice(HUGE_SIZES))
     return frame(order, type, header, _content(rng, size), _stray(rng))
+
+
+def command(rng: random.Random, order: ByteOrder, fields: dict[str, object]) -> bytes:
+    """Something that the server is to do, which it does for few of those who ask."""
+    verb = rng.choice([verb.value for verb in Verb] if rng.random() < 0.9 else ["", "fly", None, 1])
+    # A password that could be one is hashed, which takes the server a tenth of a second.
+    secret = rng.choice(_PASSWORDS) if rng.random() < 0.1 else rng.choice(_PASSWORDS[:3])
+    keys: dict[str, object] = {
+        "target": rng.choice((*_NAMES[:5], "host", "10.0.0.1", "::/64", "\x1b[2J", "", None)),
+        "seconds": rng.choice((None, 0, 1, 2**63 - 1, 2**63, -1, 0.5)),
+        "reason": rng.choice((None, "", "why\x1b[2J\n", "x" * 3000)),
+        "password": secret,
+        "new_password": secret,
+    }
+    chosen = {key: value for key, value in keys.items() if rng.random() < 0.5}
+    content = b"x" if rng.random() < 0.05 else b""
+    header = _json({**fields, "command": verb, **chosen}, rng)
+    return frame(order, MessageType.UTF8, header, content, _stray(rng))
 
 
 def stranger(rng: random.Random) -> bytes:
