@@ -57,7 +57,8 @@ class Certificates:
             chain = certificate.read_bytes()
             # A password would be asked for on the terminal, where nobody may be.
             context.load_cert_chain(certificate, key, password=_refuse_to_ask)
-            fingerprint = fingerprint_of_certificate(_leaf_of(chain))
+            leaf = _leaf_of(chain)
+            fingerprint = fingerprint_of_certificate(leaf)
         except ssl.SSLError as problem:
             raise CertificateFault(f"{_names(certificate, key)}: {_in_words(problem)}") from None
         except OSError as problem:
@@ -66,6 +67,7 @@ class Certificates:
         except ValueError as problem:
             raise CertificateFault(f"{certificate}: {problem}") from None
         self.context, self.fingerprint = context, fingerprint
+        _warn_of_age(certificate, leaf)
 
     def _files(self) -> tuple[Path, Path]:
         settings = self._settings
@@ -191,6 +193,18 @@ def _leaf_of(chain: bytes) -> bytes:
     if found is None:
         raise ValueError("no certificate in it")
     return ssl.PEM_cert_to_DER_cert(found[0].decode("ascii"))
+
+
+def _warn_of_age(path: Path, leaf: bytes) -> None:
+    """It is the clients who decide whether they mind."""
+    from cryptography import x509
+
+    try:
+        end = x509.load_der_x509_certificate(leaf).not_valid_after_utc
+    except ValueError:
+        return  # OpenSSL has taken it, and knows better
+    if end < datetime.now(timezone.utc):
+        log.warning("%s expired on %s: clients that check will not come", path, end.date())
 
 
 def _refuse_to_ask() -> str:

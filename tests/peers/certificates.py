@@ -37,8 +37,8 @@ class Identity(NamedTuple):
         return context
 
 
-def make_identity(directory: Path, *hosts: str, name: str = "server") -> Identity:
-    """A new key, and a self-signed certificate that is good for ``hosts``."""
+def make_identity(directory: Path, *hosts: str, name: str = "server", days: int = 1) -> Identity:
+    """A new key, and a self-signed certificate that is good for ``hosts``, until so many ``days`` from now."""
     key = generate_private_key(SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(timezone.utc)
@@ -49,8 +49,8 @@ def make_identity(directory: Path, *hosts: str, name: str = "server") -> Identit
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=3))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, SHA256())
