@@ -81,6 +81,7 @@ from chat.command_line import (
     parse_options,
     report,
 )
+from chat.server.log_format import log_to
 from chat.server.options import Mistakes, read_orders
 from chat.server.program import CannotStart, run
 
@@ -115,11 +116,7 @@ def main(argv: list[str] | None = None) -> int:
             report(PROGRAM, f"warning: {warning}")
         print(f"{PROGRAM}: all is well")
         return EXIT_OK
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=orders.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
+    log_to(sys.stderr, orders.log_level)
     for warning in orders.warnings:
         log.warning(warning)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -114,7 +113,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         return 0
 
     monkeypatch.setattr(cli, "run", run)
-    monkeypatch.setattr(logging, "basicConfig", lambda **options: None)
+    monkeypatch.setattr(cli, "log_to", lambda stream, level: None)
     return told
 
 
@@ -141,7 +140,7 @@ def test_what_cannot_be_started_is_one_line(
         raise CannotStart("cannot listen on 127.0.0.1:8080: Address already in use")
 
     monkeypatch.setattr(cli, "run", run)
-    monkeypatch.setattr(logging, "basicConfig", lambda **options: None)
+    monkeypatch.setattr(cli, "log_to", lambda stream, level: None)
     assert main([]) == 1
     assert (
         capsys.readouterr().err
