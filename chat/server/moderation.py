@@ -202,7 +202,9 @@ class Moderation:
         thrown_out = self._throw_out_banned()
         if thrown_out:
             done += f" Thrown out: {', '.join(thrown_out)}."
-        log.info("%s bans %s", session.name.display, "; ".join(map(str, bans)))
+        subjects = " and ".join(map(_subject, bans))
+        what = sentence(f"{subjects} {end_in_words(until)}", reason)
+        log.info("%s bans %s", session.name.display, what)
         by = f"{told} was banned by {session.name.display} {end_in_words(until)}"
         self._room.announce(Notice.MODERATED, sentence(by, reason))
         return done + self._how_long_it_is_kept()
