@@ -33,7 +33,9 @@ def log_to(stream: TextIO, level: str) -> None:
         if _is_journal(stream)
         else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     )
-    logging.basicConfig(level=level.upper(), handlers=[handler])
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(level.upper())
 
 
 def _is_journal(stream: TextIO) -> bool:

@@ -13,13 +13,15 @@ from chat.server.log_format import log_to
 
 @pytest.fixture(autouse=True)
 def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The log of a fresh process."""
+    """It is as it was, afterwards."""
     root = logging.getLogger()
     level = root.level
-    monkeypatch.setattr(root, "handlers", [])
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     yield
     root.setLevel(level)
+    for handler in list(root.handlers):
+        if type(handler) is logging.StreamHandler:  # pytest's own are of other kinds
+            root.removeHandler(handler)
 
 
 def test_people_are_told_when() -> None:
