@@ -42,7 +42,6 @@ _FINAL = frozenset(
         Refusal.BAD_USERNAME,
         Refusal.BANNED,
         Refusal.ENCRYPTION_NEEDED,
-        Refusal.MEMBERS_ONLY,
         Refusal.PASSWORD_NEEDED,
         Refusal.WRONG_PASSWORD,
     )

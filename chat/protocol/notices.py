@@ -52,7 +52,6 @@ class Refusal(str, Enum):
     ENCRYPTION_NEEDED = "encryption-needed"
     PASSWORD_NEEDED = "password-needed"
     WRONG_PASSWORD = "wrong-password"
-    MEMBERS_ONLY = "members-only"
     BANNED = "banned"
 
 

@@ -198,6 +198,7 @@ class ChatServer:
         while True:
             gevent.sleep(_HOUSEKEEPING)
             self.services.shelf.drop_old()
+            self.services.password_guard.forget_old()
             if self.services.backlogs.take_released() >= _WORTH_GIVING_BACK:
                 give_back_memory()
             self.services.refusals.flush_if_due()

@@ -132,7 +132,6 @@ def test_a_refusal_that_may_pass_is_tried_again(world: World, refusal: Refusal) 
         Refusal.BAD_USERNAME,
         Refusal.BANNED,
         Refusal.ENCRYPTION_NEEDED,
-        Refusal.MEMBERS_ONLY,
         Refusal.PASSWORD_NEEDED,
         Refusal.WRONG_PASSWORD,
     ],

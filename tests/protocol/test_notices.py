@@ -47,7 +47,6 @@ def test_the_codes_of_refused_logins() -> None:
         "encryption-needed",
         "password-needed",
         "wrong-password",
-        "members-only",
         "banned",
     ]
 
