@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import gevent
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, Notice
 from chat.server import session as session_module
+from chat.server.settings import TlsMode
+from tests.peers.tls_wire_client import TlsWireClient
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
 from tests.server.house import House
@@ -123,3 +126,22 @@ def test_one_who_fails_is_out_at_once_for_his_first_reason(house: House) -> None
     assert not house.services.room.is_here(session)
     bob.expect_left("alice", "too-slow")
     wait_until(lambda: len(house.server.connections) == 1, "the connection to end")
+
+
+@pytest.mark.parametrize("doing", [nothing, half_a_text, half_a_file])
+def test_over_tls_it_is_the_same(
+    open_a_house: Callable[..., House], tmp_path: Path, doing: Callable[[WireClient], None]
+) -> None:
+    house = open_a_house(data_directory=tmp_path / "data", tls=TlsMode.OPTIONAL)
+    bob, alice = house.join("bob"), house.remember(TlsWireClient(house.address))
+    alice.login("alice")
+    bob.expect_joined("alice")
+    doing(alice)
+    gevent.sleep(0.02)
+
+    throw_out(house, "alice")
+
+    bob.expect_left("alice", "kicked")
+    alice.expect_notice("moderated")
+    alice.expect_closed()
+    assert house.services.spool.used == 0
