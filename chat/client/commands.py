@@ -263,7 +263,7 @@ COMMANDS: tuple[Command, ...] = (
     _bare_command("register", Register, "keep your name for you, by a password"),
     _bare_command("passwd", ChangePassword, "change your password"),
     Command("kick", "NAME [REASON]", "have somebody leave (moderators only)", parse_kick),
-    Command("ban", "NAME|ADDRESS [FOR] [REASON]", "keep somebody out, FOR 30m, 2h, 7d", parse_ban),
+    Command("ban", "NAME [FOR] [REASON]", "keep out a name or address, FOR 30m, 7d", parse_ban),
     _about(Verb.UNBAN, "NAME|ADDRESS", "let somebody in again"),
     _bare_command("bans", _list_bans, "list who is kept out"),
     Command("mute", "NAME [FOR]", "let somebody listen only", parse_mute),

@@ -20,7 +20,7 @@ def parse_kick(rest: str) -> AskServer:
 
 def parse_ban(rest: str) -> AskServer:
     """What begins with a digit is meant as a time: a slip in one must not become a ban for ever."""
-    target, further = _split(rest, "/ban NAME|ADDRESS [FOR] [REASON]")
+    target, further = _split(rest, "/ban NAME [FOR] [REASON], or an address for NAME")
     seconds, reason = None, further
     if further is not None and further[0].isdigit():
         time, _, after = further.partition(" ")

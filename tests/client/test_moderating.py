@@ -35,7 +35,7 @@ def test_what_the_server_is_asked(line: str, command: Command) -> None:
     ("line", "sentence"),
     [
         ("/kick", r"^Expected /kick NAME \[REASON\]\.$"),
-        ("/ban", r"^Expected /ban NAME\|ADDRESS \[FOR\] \[REASON\]\.$"),
+        ("/ban", r"^Expected /ban NAME \[FOR\] \[REASON\], or an address"),
         # None of these may be for ever.
         ("/ban bob 30", "'30': expected a time such as 30m"),
         ("/ban bob 30min", "'30min': expected a time"),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chat.client import Connection, Text, connect
+from tests.end_to_end.accounts import password_option, register
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import running_server
 
@@ -74,14 +75,20 @@ class Stage:
 
 @contextmanager
 def staged(
-    directory: Path, *options: str, environment: dict[str, str] | None = None
+    directory: Path,
+    *options: str,
+    environment: dict[str, str] | None = None,
+    moderator_password: str | None = None,
 ) -> Iterator[Stage]:
-    """``options`` are of bob's client, which runs in ``directory``."""
+    """``options`` are of bob's client, which runs in ``directory``. With the password he is a moderator."""
     elsewhere = directory / "of alice"
     elsewhere.mkdir()
     with running_server("--rate=0") as server:
         host, port = server.address
         address = f"{host}:{port}"
+        if moderator_password is not None:
+            register(server.data_directory, "bob", moderator_password, is_moderator=True)
+            options = (*options, password_option(elsewhere, moderator_password))
         with connect(address, "alice", save_directory=elsewhere) as alice:
             stage = Stage(address, directory, alice, *options, environment=environment)
             try:

@@ -16,6 +16,7 @@ import pytest
 from chat.client import Attachment, MessageType
 from chat.client.commands import COMMANDS, Where, help_lines
 from chat.client.screen import keys
+from tests.end_to_end import screen_moderating
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.server_process import eventually
 
@@ -33,7 +34,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         (programs / name).write_text('#!/bin/sh\nprintf %s "$1" > "$HOME/opened"\n')
         (programs / name).chmod(0o755)
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    with staged(home, f"--max-save={MAX_SAVE}", environment={"PATH": path}) as stage:
+    with staged(
+        home,
+        f"--max-save={MAX_SAVE}",
+        environment={"PATH": path},
+        moderator_password=screen_moderating.BOBS,
+    ) as stage:
         yield stage
 
 
@@ -319,6 +325,14 @@ SCENARIOS: dict[str, Scenario] = {
     "log": log,
     "bell": bell,
     "reconnect": reconnect,
+    "register": screen_moderating.register,
+    "passwd": screen_moderating.passwd,
+    "kick": screen_moderating.kick,
+    "ban": screen_moderating.ban,
+    "unban": screen_moderating.unban,
+    "bans": screen_moderating.bans,
+    "mute": screen_moderating.mute,
+    "unmute": screen_moderating.mute,
     "keys": shows_keys,
     "help": shows_help,
     "quit": quits,
