@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 
 from chat.server import passwords
 from chat.server.delivery import Delivery
+from chat.server.settings import TlsMode
 from tests.server.house import House, open_house
 
 
@@ -54,3 +55,19 @@ def open_a_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
 def house(open_a_house: Callable[..., House]) -> House:
     """A server with the default settings, in this process; it must be left as it was entered."""
     return open_a_house()
+
+
+@pytest.fixture
+def open_a_safe_house(open_a_house: Callable[..., House], tmp_path: Path) -> Callable[..., House]:
+    """The same with TLS, for those who want it, and a certificate of its own."""
+
+    def open_one(**changes: Any) -> House:
+        options = {"tls": TlsMode.OPTIONAL, "data_directory": tmp_path / "data", **changes}
+        return open_a_house(**options)
+
+    return open_one
+
+
+@pytest.fixture
+def safe_house(open_a_safe_house: Callable[..., House]) -> House:
+    return open_a_safe_house()
