@@ -22,11 +22,13 @@ from chat.client.errors import (
     ConnectionLost,
     Dismissed,
     LoginRefused,
+    NotEncrypted,
     NotSent,
     NotSupported,
     SaveFailed,
     TransferCancelled,
     TransferFailed,
+    UntrustedServer,
 )
 from chat.client.events import (
     Attachment,
@@ -41,6 +43,7 @@ from chat.client.events import (
 )
 from chat.client.outgoing import split_text
 from chat.client.receipts import Fate, Receipt
+from chat.client.trust import Stranger
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
 
@@ -61,14 +64,17 @@ __all__ = [
     "Limits",
     "LoginRefused",
     "MessageType",
+    "NotEncrypted",
     "NotSent",
     "NotSupported",
     "Notice",
     "Receipt",
     "SaveFailed",
+    "Stranger",
     "Text",
     "TransferCancelled",
     "TransferFailed",
+    "UntrustedServer",
     "Verb",
     "Welcome",
     "connect",

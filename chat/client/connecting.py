@@ -7,11 +7,14 @@ from pathlib import Path
 from chat.address import parse_address
 from chat.client.connection import Connection
 from chat.client.errors import ConnectError, ConnectionLost
+from chat.client.known_hosts import KnownHosts
 from chat.client.login import ByteOrderChoice, log_in
 from chat.client.receipts import Ledger
 from chat.client.room import Room
 from chat.client.runtime import PLAIN, Runtime
 from chat.client.transfers import Transfers
+from chat.client.trust import Demands, Door, Judge, TlsChoice
+from chat.fingerprint import parse_fingerprint
 
 
 def connect(
@@ -20,6 +23,10 @@ def connect(
     *,
     password: str | None = None,
     session: str | None = None,
+    tls: TlsChoice = "auto",
+    fingerprint: str | None = None,
+    known_hosts: str | Path | None = None,
+    trust: Judge | None = None,
     byte_order: ByteOrderChoice = "auto",
     inline: int = 64 * 1024,
     save_directory: str | Path | None = None,
@@ -35,12 +42,48 @@ def connect(
     "little" takes it for the original, "big" for one of ours. ``inline``: attachments over so many bytes come as
     offers. ``save_directory``: others' attachments that come with their message are saved there as they arrive, if
     they have at most ``max_save`` bytes. ``timeout`` (seconds) is for connecting and logging in together.
-    Raises ValueError (address), ConnectError, LoginRefused.
+
+    Encryption: with ``tls`` "auto" only a server on this machine is spoken to without, if it knows none; "required"
+    makes no exception, "off" never encrypts. The server must have the key of ``fingerprint`` (``SHA256:…``), or be in
+    the file ``known_hosts`` (None: the user's own), or an authority of the system must vouch for it; else ``trust`` is
+    called with a Stranger, and if it returns True the answer is remembered in that file.
+
+    Raises ValueError (address, fingerprint), ConnectError, NotEncrypted, UntrustedServer, LoginRefused.
     """
-    place = parse_address(address)
+    demands = Demands(
+        tls=tls,
+        fingerprint=None if fingerprint is None else parse_fingerprint(fingerprint),
+        known_hosts=KnownHosts(None if known_hosts is None else Path(known_hosts)),
+        judge=trust,
+    )
+    return connect_through(
+        Door(runtime, parse_address(address), demands),
+        username,
+        password=password,
+        session=session,
+        byte_order=byte_order,
+        inline=inline,
+        save_directory=save_directory,
+        max_save=max_save,
+        timeout=timeout,
+    )
+
+
+def connect_through(
+    door: Door,
+    username: str,
+    *,
+    password: str | None = None,
+    session: str | None = None,
+    byte_order: ByteOrderChoice = "auto",
+    inline: int = 64 * 1024,
+    save_directory: str | Path | None = None,
+    max_save: int = 100 * 1024**2,
+    timeout: float = 30.0,
+) -> Connection:
+    """The same by a door, which several sessions may use one after the other: see ``connect``."""
     link, original = log_in(
-        runtime,
-        place,
+        door,
         username,
         byte_order=byte_order,
         inline=inline,
@@ -53,8 +96,8 @@ def connect(
         link,
         Room(username, ledger, original=original),
         ledger,
-        Transfers(runtime, place, timeout),
-        runtime,
+        Transfers(door, timeout),
+        door.runtime,
         original=original,
         save_directory=None if save_directory is None else Path(save_directory),
         max_save=max_save,
@@ -65,6 +108,6 @@ def connect(
     except BaseException as error:
         link.close()
         if isinstance(error, ConnectionLost):
-            raise ConnectError(f"{place} let us in and then broke: {error}") from None
+            raise ConnectError(f"{door.address} let us in and then broke: {error}") from None
         raise
     return connection

@@ -109,6 +109,11 @@ class Connection:
         """Whether nobody on the way can listen: passwords are sent only then."""
         return self._link.is_private
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether it is by TLS."""
+        return self._link.is_encrypted
+
     # Reading
 
     def __enter__(self) -> Connection:

@@ -4,6 +4,8 @@
 
     ChatError
       ConnectError        the server can't be reached, or what answers there is no chat server
+        NotEncrypted      it does not encrypt, and without that nothing is to be said there
+        UntrustedServer   it can't show that it is the server it is taken for
       LoginRefused        the server does not let this user in
       ConnectionLost      it worked, and then the connection ended without our wish
         Dismissed         by the server's: we were told to leave, or have come in from elsewhere
@@ -23,6 +25,17 @@ class ChatError(Exception):
 
 class ConnectError(ChatError):
     """The server can't be reached, or what answers there is no chat server."""
+
+
+class NotEncrypted(ConnectError):
+    """The server does not encrypt, and without that nothing is to be said there."""
+
+
+class UntrustedServer(ConnectError):
+    """The server can't show that it is the one it is taken for. Nothing was said to it.
+
+    The text has several lines if a key has changed.
+    """
 
 
 class LoginRefused(ChatError):

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from chat.address import Address
-from chat.client.errors import ConnectError
 from chat.client.runtime import Runtime, Stream
+from chat.client.trust import Door
 from chat.framing import MIN_RATE, STALL_WINDOW, FrameReader, StalledFrame
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 
@@ -22,7 +21,7 @@ class Link:
 
     Sending raises OSError or StalledFrame (less than ``MIN_RATE`` bytes a second taken over ``STALL_WINDOW``); after
     that part of a frame may be on its way, and the link is of no more use. ``is_private``: nobody on the way can
-    listen, so a password may be sent over it.
+    listen, so a password may be sent over it; ``is_encrypted``: not because it stays on this machine.
     """
 
     def __init__(
@@ -33,8 +32,10 @@ class Link:
         clock: Callable[[], float] = time.monotonic,
         *,
         is_private: bool = False,
+        is_encrypted: bool = False,
     ) -> None:
         self.is_private = is_private
+        self.is_encrypted = is_encrypted
         self.stream = stream
         self.order = order
         self.reader = FrameReader(stream, order, pause=runtime.pause, clock=clock)
@@ -108,13 +109,8 @@ class _Pace:
         return self._window_end - now
 
 
-def open_link(runtime: Runtime, address: Address, order: ByteOrder, timeout: float) -> Link:
+def open_link(door: Door, order: ByteOrder, timeout: float) -> Link:
     """Raises ConnectError."""
-    try:
-        stream = runtime.connect(address, timeout)
-        return Link(stream, order, runtime, is_private=address.is_local)
-    except TimeoutError:
-        raise ConnectError(f"{address} does not answer.") from None
-    except (OSError, UnicodeError) as error:  # a host name that is none fails to encode
-        reason = getattr(error, "strerror", None) or error
-        raise ConnectError(f"Can't connect to {address}: {reason}.") from None
+    stream = door.open(timeout)
+    is_private = door.is_encrypted or door.address.is_local
+    return Link(stream, order, door.runtime, is_private=is_private, is_encrypted=door.is_encrypted)

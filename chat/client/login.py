@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from chat.address import Address
 from chat.client.errors import ConnectError, LoginRefused, explain
 from chat.client.link import Link, open_link
-from chat.client.runtime import Runtime
+from chat.client.trust import Door
 from chat.framing import DeadlineExceeded
 from chat.protocol.descriptor import REFUSALS, ByteOrder, Descriptor, MessageType
 from chat.protocol.errors import HeaderError, LocalProtocolError, RemoteProtocolError
@@ -43,8 +43,7 @@ class _Original(ConnectError):
 
 
 def log_in(
-    runtime: Runtime,
-    address: Address,
+    door: Door,
     username: str,
     *,
     byte_order: ByteOrderChoice,
@@ -55,15 +54,16 @@ def log_in(
 ) -> LoggedIn:
     """Connect and log in within ``timeout`` seconds, which is still the deadline of the link's reader.
 
+    That does not count the time in which somebody is asked whether to trust the server, nor what leads to the question.
     ``session`` takes over an own session that may still look alive. Raises ConnectError, LoginRefused; the latter for a
     ``password`` that somebody on the way could read, before a byte of it is sent.
     """
+    header = _encode(LoginHeader(username, session, inline, is_json=True, password=password))
+    door.knock(timeout)
     deadline = time.monotonic() + timeout
     if byte_order != "little":
-        login = LoginHeader(username, session, inline, is_json=True, password=password)
         try:
-            header, is_secret = _encode(login), password is not None
-            link = _ask(runtime, address, ByteOrder.BIG, header, deadline, is_secret)
+            link = _ask(door, ByteOrder.BIG, header, deadline, is_secret=password is not None)
         except _Original:
             if byte_order == "big":
                 raise
@@ -73,14 +73,14 @@ def log_in(
     if looks_like_json(raw_header):
         # A server that knows the JSON form would take it for that.
         raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must not start with '{'.")
-    link = _ask(runtime, address, ByteOrder.LITTLE, raw_header, deadline)
+    link = _ask(door, ByteOrder.LITTLE, raw_header, deadline)
     return LoggedIn(link, original=True)
 
 
-def open_transfer(runtime: Runtime, address: Address, session: str, timeout: float) -> Link:
-    """A connection for transfers of a session. Raises ConnectError, LoginRefused."""
+def open_transfer(door: Door, session: str, timeout: float) -> Link:
+    """A connection for transfers of a session, whose own came by the same door. Raises ConnectError, LoginRefused."""
     header = _encode(LoginHeader("", session=session, is_json=True))
-    link = _ask(runtime, address, ByteOrder.BIG, header, time.monotonic() + timeout)
+    link = _ask(door, ByteOrder.BIG, header, time.monotonic() + timeout)
     link.set_deadline(None)
     return link
 
@@ -96,15 +96,15 @@ def _encode(login: LoginHeader | str) -> bytes:
 
 
 def _ask(
-    runtime: Runtime,
-    address: Address,
+    door: Door,
     order: ByteOrder,
     header: bytes,
     deadline: float,
     is_secret: bool = False,
 ) -> Link:
     """Send a login and read the reply. ``is_secret``: there is a password in it."""
-    link = open_link(runtime, address, order, max(deadline - time.monotonic(), 0.001))
+    address = door.address
+    link = open_link(door, order, max(deadline - time.monotonic(), 0.001))
     try:
         link.reader.deadline = deadline
         if is_secret and not link.is_private:

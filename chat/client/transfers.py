@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple, TypeAlias
 
-from chat.address import Address
 from chat.client.cancellation import Cancellation, Turns
 from chat.client.errors import (
     ConnectError,
@@ -23,8 +22,8 @@ from chat.client.events import Attachment
 from chat.client.link import Link
 from chat.client.login import open_transfer
 from chat.client.outgoing import Source
-from chat.client.runtime import Runtime
 from chat.client.saving import PartialFile
+from chat.client.trust import Door
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.errors import HeaderError, RemoteProtocolError
 from chat.protocol.headers import (
@@ -55,12 +54,12 @@ class Refused(NamedTuple):
 class Transfers:
     """Those of one session. ``session`` is its token, once known. ``timeout`` (seconds) is for opening a connection."""
 
-    def __init__(self, runtime: Runtime, address: Address, timeout: float) -> None:
+    def __init__(self, door: Door, timeout: float) -> None:
         self.session: str | None = None
-        self._runtime = runtime
-        self._address = address
+        self._runtime = door.runtime
+        self._door = door
         self._timeout = timeout
-        self._turns = Turns(runtime, MAX_TRANSFERS)
+        self._turns = Turns(door.runtime, MAX_TRANSFERS)
         self._running: list[Cancellation] = []
         self._ended = False
 
@@ -151,12 +150,12 @@ class Transfers:
         assert self.session is not None, "there is nothing to transfer without one"
         for pause in _PAUSES:
             try:
-                return open_transfer(self._runtime, self._address, self.session, self._timeout)
+                return open_transfer(self._door, self.session, self._timeout)
             except LoginRefused as refused:
                 if refused.code not in _WORTH_WAITING:
                     raise
             stop.sleep(self._runtime, pause)
-        return open_transfer(self._runtime, self._address, self.session, self._timeout)
+        return open_transfer(self._door, self.session, self._timeout)
 
     def _send(
         self,

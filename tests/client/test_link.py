@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
 
 from chat.address import Address
-from chat.client.errors import ConnectError
 from chat.client.link import Link, open_link
 from chat.client.runtime import PLAIN
+from chat.client.trust import Demands, Door
 from chat.framing import DeadlineExceeded, StalledFrame
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 
@@ -109,25 +110,13 @@ def test_the_last_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "sentence"),
-    [
-        (Address("127.0.0.1", 1), r"Can't connect to 127.0.0.1:1: Connection refused\."),
-        (
-            Address(path="/no/socket"),
-            r"Can't connect to unix:/no/socket: No such file or directory\.",
-        ),
-        (Address("x" * 64, 1), r"Can't connect to x{64}:1: .+\."),
-    ],
+    ("host", "is_private"), [("127.0.0.1", True), ("localhost", True), ("0x7f.1", False)]
 )
-def test_nobody_there(address: Address, sentence: str) -> None:
-    with pytest.raises(ConnectError, match=f"^{sentence}$"):
-        open_link(PLAIN, address, ByteOrder.BIG, 5)
-
-
-def test_no_answer() -> None:
-    class Silence(type(PLAIN)):  # type: ignore[misc]
-        def connect(self, address: Address, timeout: float) -> None:
-            raise TimeoutError("timed out")
-
-    with pytest.raises(ConnectError, match=r"^10.0.0.1:1 does not answer\.$"):
-        open_link(Silence(), Address("10.0.0.1", 1), ByteOrder.BIG, 5)
+def test_what_is_not_encrypted_is_private_on_this_machine(host: str, is_private: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = Address(host, listener.getsockname()[1])
+        door = Door(PLAIN, address, Demands(tls="off"))
+        door.knock(5)
+        link = open_link(door, ByteOrder.BIG, 5)
+        link.close()
+    assert (link.is_private, link.is_encrypted) == (is_private, False)

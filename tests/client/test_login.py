@@ -9,10 +9,16 @@ from chat.address import Address, parse_address
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.login import ByteOrderChoice, LoggedIn, log_in, open_transfer
 from chat.client.runtime import PLAIN, Runtime
+from chat.client.trust import Demands, Door
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 from tests.client.runtimes import with_both_runtimes
 from tests.peers.original_server import OriginalServer
 from tests.peers.scripted_server import Peer, Script, ScriptedServer
+
+
+def plain_door(address: str, runtime: Runtime) -> Door:
+    """What is said at the door in TLS is another matter."""
+    return Door(runtime, parse_address(address), Demands(tls="off"))
 
 
 def enter(
@@ -25,8 +31,7 @@ def enter(
     session: str | None = None,
 ) -> LoggedIn:
     return log_in(
-        runtime,
-        parse_address(address),
+        plain_door(address, runtime),
         username,
         byte_order=byte_order,
         inline=65536,
@@ -148,7 +153,9 @@ class TestOurServers:
             peer.wait_for_end()
 
         with ScriptedServer(script) as server:
-            open_transfer(PLAIN, parse_address(server.address), "token", 5).close()
+            door = plain_door(server.address, PLAIN)
+            door.knock(5)
+            open_transfer(door, "token", 5).close()
 
 
 @with_both_runtimes
@@ -270,4 +277,4 @@ def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ConnectError, match="Connection refused"):
-        log_in(PLAIN, Address("127.0.0.1", port), "a", byte_order="auto", inline=0, timeout=5)
+        enter(f"127.0.0.1:{port}")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from chat.protocol.descriptor import DESCRIPTOR_SIZE, ByteOrder, Descriptor, MessageType
 
 PATIENCE = 10.0  # seconds
+TLS_HANDSHAKE = b"\x16"  # the first byte of whoever speaks it
 NOON = "2026-11-24T12:00:00.5Z"
 
 
@@ -122,7 +123,10 @@ Script = Callable[[Peer], object]
 
 
 class ScriptedServer:
-    """Runs its scripts, one for each connection in turn; what a script raises is raised at the end of the block."""
+    """Runs its scripts, one for each connection in turn; what a script raises is raised at the end of the block.
+
+    It speaks no TLS: who says hello in that is closed, and no script serves him.
+    """
 
     def __init__(self, *scripts: Script) -> None:
         self._scripts = scripts
@@ -153,6 +157,9 @@ class ScriptedServer:
     def _accept(self) -> None:
         for script in self._scripts:
             sock, _ = self._listener.accept()
+            while sock.recv(1, socket.MSG_PEEK) == TLS_HANDSHAKE:
+                sock.close()
+                sock, _ = self._listener.accept()
             self._start(self._serve, sock, script)
 
     def _serve(self, sock: socket.socket, script: Script) -> None:
