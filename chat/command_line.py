@@ -66,6 +66,7 @@ def parse_count(text: str, option: str, minimum: int = 0) -> int:
 
 
 def report(program: str, sentence: str) -> None:
-    """One line on stderr, whatever is in it."""
+    """One line on stderr, whatever is in it: a terminal obeys none of it."""
     flat = " ".join(sentence.split())
+    flat = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in flat)
     print(f"{program}: {flat}", file=sys.stderr)

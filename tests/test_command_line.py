@@ -120,6 +120,13 @@ def test_what_is_no_count_says_what_is_expected(text: str) -> None:
         parse_count(text, "--max-users", minimum=2)
 
 
+def test_a_report_has_nothing_in_it_that_a_terminal_obeys(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report("chat-client", "go\x1b[2J away\x9b1m \u202eeht\x07")
+    assert capsys.readouterr().err == "chat-client: go\ufffd[2J away\ufffd1m \ufffdeht\ufffd\n"
+
+
 def test_a_report_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
     report("chat-client", "cannot read 'a\nb\r\n\u2028c\x85'  :  gone")
     assert capsys.readouterr() == ("", "chat-client: cannot read 'a b c ' : gone\n")

@@ -15,6 +15,7 @@ from chat.client import json_lines, plain
 from chat.client.commands import Where
 from chat.client.connection import Connection
 from chat.client.conversation import Conversation
+from chat.client.display import lines_of
 from chat.client.entrance import (
     NAME_REFUSALS,
     PASSWORD_REFUSALS,
@@ -246,8 +247,10 @@ class Program:
             self._end(End(unfinished=True))
 
     def _warn(self, lines: list[str]) -> None:
+        # What a server says when it lets nobody in is a stranger's word too.
+        shown = [line for text in lines for line in lines_of(text)]
         try:
-            self._errors.write([f"{PROGRAM}: {line}" for line in lines])
+            self._errors.write([f"{PROGRAM}: {line}" for line in shown])
         except OutputClosed:
             return  # there is nobody to tell
 

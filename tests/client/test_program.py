@@ -6,6 +6,8 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
+
 from chat.protocol.descriptor import MessageType
 from tests.end_to_end.client_process import PATIENCE, ClientProcess, run_client
 from tests.peers.scripted_server import Peer, ScriptedServer
@@ -94,6 +96,25 @@ def test_json_from_a_server_that_sends_what_it_should_not(tmp_path: Path) -> Non
         welcome, trouble = bob.objects
         assert welcome["motd"] == "\u202eolleh\x9b"
         assert trouble["type"] == "trouble"
+
+
+@pytest.mark.parametrize("option", ["--plain", "--json"])
+def test_a_refusal_that_a_terminal_would_obey(option: str, tmp_path: Path) -> None:
+    def refuse(peer: Peer) -> None:
+        peer.expect(MessageType.LOGIN)
+        peer.send(
+            MessageType.BAD_LOGIN,
+            {"error": "\x1b]0;x\x07", "message": "go\x1b[2J\x9b1m\u202e\n<12:00:00> [alice]: hi"},
+        )
+
+    with ScriptedServer(refuse) as server:
+        done = run_client(server.address, "bob", option, directory=tmp_path)
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert (first, second) == (
+        "chat-client: go␛[2J<U+009B>1m<U+202E>",
+        "chat-client: <12:00:00> [alice]: hi",
+    )
 
 
 def test_what_was_not_answered_is_said_again_over_the_next_connection(tmp_path: Path) -> None:
