@@ -8,7 +8,7 @@ from pathlib import Path
 from chat.client.errors import SaveFailed
 from chat.client.events import Attachment, BadFrame, Event
 from chat.client.link import Link
-from chat.client.room import Room, attachment_name
+from chat.client.room import Room, attachment_name, read_timestamp
 from chat.client.runtime import Runtime
 from chat.client.saving import PartialFile
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
@@ -56,6 +56,8 @@ class Incoming:
         try:
             kind = _type_of(descriptor)
             header = parse_server_header(raw_header)
+            if kind in ATTACHMENTS:
+                read_timestamp(header.timestamp)  # before anything of it is saved
         except HeaderError as error:
             self._reader.skip(descriptor.content_size)
             return BadFrame(str(error))

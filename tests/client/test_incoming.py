@@ -174,3 +174,15 @@ def test_hostile_names(runtime: Runtime, tmp_path: Path) -> None:
     assert {*paths} == {*directory.iterdir()}
     assert [path.name for path in tmp_path.iterdir()] == ["inner"]
     assert not any(path.name.startswith(".") for path in directory.iterdir())
+
+
+def test_nothing_is_saved_of_what_is_not_told(runtime: Runtime, tmp_path: Path) -> None:
+    def send(peer: Peer) -> None:
+        header = {"from": "bob", "timestamp": "0001-01-01T00:00:00+23:59", "filename": "large"}
+        peer.send(MessageType.FILE, header, LARGE)
+        peer.say(MessageType.UTF8, "bob", b"and then")
+
+    with room_of(send, runtime, tmp_path) as room:
+        assert isinstance(room.read(), BadFrame)
+        assert isinstance(room.read(), Text)
+    assert not list(tmp_path.iterdir())
