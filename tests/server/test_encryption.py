@@ -14,15 +14,14 @@ import gevent
 import pytest
 from gevent import socket
 
-from chat.framing import DeadlineExceeded
 from chat.server import encryption
-from chat.server.encryption import HandshakeFailed, TlsTransport
+from chat.server.encryption import TlsTransport
 from tests.peers.certificates import Identity, make_identity
 from tests.peers.tls_wire_client import trusting_context
 from tests.server.fakes import FakeContent, run_ready_greenlets
 
 if TYPE_CHECKING:
-    from gevent.socket import socket as GeventSocket  # noqa: N812
+    pass
 
 Pair = tuple[TlsTransport, ssl.SSLSocket]
 Connect = Callable[..., Pair]
@@ -353,67 +352,3 @@ def test_one_who_reads_nothing_is_not_said_goodbye_to_for_ever(connect: Connect)
     transport.finish(0.05)
 
     assert time.monotonic() - began < 5
-
-
-# Handshakes that fail
-
-
-@pytest.fixture
-def stranger(identity: Identity) -> Iterator[tuple[TlsTransport, GeventSocket]]:
-    ours, peers = socket.socketpair()
-    with ours, peers:
-        yield TlsTransport(ours, identity.context()), peers
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"\x16garbage" * 10,
-        b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",  # a hello of one byte
-        b"\x16\x03\x01\xff\xff" + b"x" * 70_000,  # a record longer than any may be
-    ],
-)
-def test_garbage_is_no_handshake(stranger: tuple[TlsTransport, GeventSocket], sent: bytes) -> None:
-    transport, peers = stranger
-    sending = gevent.spawn(peers.sendall, sent)
-
-    with pytest.raises(HandshakeFailed, match=r"^no TLS handshake: [a-z ]+$"):
-        shake_hands(transport, time.monotonic() + 5)
-
-    sending.kill()
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
-def test_a_client_that_is_too_old_is_refused(stranger: tuple[TlsTransport, GeventSocket]) -> None:
-    transport, peers = stranger
-    shaking = gevent.spawn(shake_hands, transport, time.monotonic() + 5)
-    old = trusting_context(ssl.TLSVersion.TLSv1_1)
-    old.minimum_version = ssl.TLSVersion.TLSv1_1
-    old.set_ciphers("ALL:@SECLEVEL=0")
-    calling = gevent.spawn(old.wrap_socket, peers)
-
-    with pytest.raises(HandshakeFailed, match="unsupported protocol"):
-        shaking.get(timeout=5)
-
-    transport._sock.close()
-    with pytest.raises(OSError):
-        calling.get(timeout=5)
-
-
-def test_a_handshake_that_stalls_ends_in_time(
-    stranger: tuple[TlsTransport, GeventSocket],
-) -> None:
-    transport, peers = stranger
-    peers.sendall(b"\x16\x03\x01")
-
-    with pytest.raises(DeadlineExceeded):
-        shake_hands(transport, time.monotonic() + 0.05)
-
-
-def test_a_handshake_that_ends(stranger: tuple[TlsTransport, GeventSocket]) -> None:
-    transport, peers = stranger
-    peers.sendall(b"\x16\x03\x01")
-    peers.close()
-
-    with pytest.raises(EOFError):
-        shake_hands(transport, time.monotonic() + 5)
