@@ -1,13 +1,18 @@
-"""What ``--check`` looks at beyond the words of the options: whether the addresses could be had, without listening."""
+"""What ``--check`` looks at beyond the words of the options, and changes nothing: addresses, and what is kept."""
 
 from __future__ import annotations
 
 import os
 import socket
+import sqlite3
+import ssl
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from chat.address import Address
+from chat.server.certificates import CERTIFICATE_NAME, KEY_NAME
+from chat.server.database import FILE_NAME
 
 
 def unusable_addresses(addresses: Mapping[str, Address]) -> list[str]:
@@ -23,6 +28,42 @@ def unusable_addresses(addresses: Mapping[str, Address]) -> list[str]:
             reason = problem.strerror or problem
             problems.append(f"{where}={address}: cannot listen there ({reason})")
     return problems
+
+
+def unusable_data(directory: Path) -> list[str]:
+    """One line for each file in the data directory that a server could not start with."""
+    problems = []
+    database = directory / FILE_NAME
+    if database.exists():
+        try:
+            # Read-only: not even a look may make tables, or a file that belongs to whoever looks.
+            with closing(
+                sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+            ) as kept:
+                kept.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.Error as problem:
+            problems.append(f"{database}: cannot be used ({problem})")
+    certificate, key = directory / CERTIFICATE_NAME, directory / KEY_NAME
+    if certificate.exists() and key.exists():
+        reason = unusable_certificate(certificate, key)
+        if reason is not None:
+            problems.append(f"{certificate}: cannot be used with {key} ({reason})")
+    return problems
+
+
+def unusable_certificate(certificate: Path, key: Path) -> str | None:
+    """Why a server could not speak TLS with these, as a phrase."""
+
+    def no_passphrase() -> bytes:
+        raise ValueError("the key has a passphrase, which nobody is there to type")
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_passphrase)
+    except ValueError as problem:
+        return str(problem)
+    except OSError as problem:  # of which SSLError is one
+        return getattr(problem, "reason", None) or problem.strerror or str(problem)
+    return None
 
 
 def _try(address: Address) -> None:

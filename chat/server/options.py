@@ -6,7 +6,6 @@ of ``chat.server.cli``.
 
 from __future__ import annotations
 
-import ssl
 import tempfile
 from collections.abc import Mapping
 from dataclasses import fields
@@ -29,7 +28,7 @@ from chat.options import (
     read_path,
     read_switch,
 )
-from chat.server.check import unusable_addresses
+from chat.server.check import unusable_addresses, unusable_certificate, unusable_data
 from chat.server.data_directory import default_data_directory, read_data_directory
 from chat.server.limits import Network, Rate
 from chat.server.settings import Settings, TlsMode
@@ -80,6 +79,8 @@ def read_orders(command_line: Mapping[str, Any]) -> Orders:
         problems += unusable_addresses(
             {given[name].where: values[at] for name, at in places.items() if at in values}
         )
+        if "data_directory" in values:
+            problems += unusable_data(values["data_directory"])
     if problems:
         raise Mistakes(problems)
     if values.get("rate", True) is None:
@@ -95,7 +96,13 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> li
         if one in given and other not in given:
             problems.append(f"{given[one].where} without {other}: give both, or neither")
     if "tls_cert" in values and "tls_key" in values:
-        problems += _unusable_certificate(values["tls_cert"], values["tls_key"], given)
+        cert, key = values["tls_cert"], values["tls_key"]
+        reason = unusable_certificate(cert, key)
+        if reason is not None:
+            problems.append(
+                f"{given['tls-cert'].where}={cert}: cannot be used with {key} ({reason}); expected"
+                " a certificate, its chain and its own key, in PEM"
+            )
     metrics = values.get("metrics_address")
     if metrics is not None:
         address = values.get("address", Settings().address)
@@ -107,23 +114,6 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> li
                 "pip install '.[metrics]'"
             )
     return problems
-
-
-def _unusable_certificate(cert: Path, key: Path, given: Mapping[str, Given]) -> list[str]:
-    def no_passphrase() -> bytes:
-        raise UsageError(f"{given['tls-key'].where}={key}: expected a key without a passphrase")
-
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, no_passphrase)
-    except UsageError as problem:
-        return [str(problem)]
-    except OSError as problem:  # of which SSLError is one
-        reason = getattr(problem, "reason", None) or problem.strerror or str(problem)
-        return [
-            f"{given['tls-cert'].where}={cert}: cannot be used with {key} ({reason}); expected a"
-            " certificate, its chain and its own key, in PEM"
-        ]
-    return []
 
 
 def _warnings(settings: Settings, given: Mapping[str, Given]) -> list[str]:

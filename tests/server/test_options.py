@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from chat.address import Address
 from chat.command_line import parse_options
@@ -16,6 +21,7 @@ from chat.server import cli
 from chat.server.limits import Rate
 from chat.server.options import OPTIONS, Mistakes, Orders, read_orders
 from chat.server.settings import Settings, TlsMode
+from tests.peers.certificates import make_identity
 
 HELP = cli.__doc__ or ""
 
@@ -46,12 +52,9 @@ def mistakes(*arguments: str) -> list[str]:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=chat"
-    subprocess.run(
-        [*command.split(), "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True
-    )
-    return cert, key
+    identity = make_identity(tmp_path)
+    identity.key.chmod(0o600)
+    return identity.certificate, identity.key
 
 
 # Each option
@@ -262,11 +265,11 @@ def test_a_certificate_must_be_one(certificate: tuple[Path, Path]) -> None:
 
 def test_nobody_is_there_to_type_a_passphrase(certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
-    command = ["openssl", "ec", "-aes256", "-passout", "pass:secret", "-in", str(key)]
-    subprocess.run([*command, "-out", str(key)], check=True, capture_output=True)
-    assert mistakes(f"--tls-cert={cert}", f"--tls-key={key}") == [
-        f"--tls-key={key}: expected a key without a passphrase"
-    ]
+    plain = load_pem_private_key(key.read_bytes(), None)
+    locked = BestAvailableEncryption(b"secret")
+    key.write_bytes(plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
+    [problem] = mistakes(f"--tls-cert={cert}", f"--tls-key={key}")
+    assert "the key has a passphrase" in problem
 
 
 @pytest.mark.parametrize("option", ["motd", "password-file"])
