@@ -104,11 +104,24 @@ headers = st.one_of(
 )
 
 
+_refusals = st.dictionaries(
+    st.sampled_from(["error", "message"]), st.one_of(texts, texts, st.sampled_from(_CODES), values)
+)
+
+
 @st.composite
-def _streams(draw: st.DrawFn) -> bytes:
-    flags = draw(st.integers(0, 3))
+def _streams(draw: st.DrawFn, reply: bool = False) -> bytes:
+    """What a server says; with ``reply``, to a login first."""
+    flags = draw(st.integers(0, 63 if reply else 3))
     order = ByteOrder.LITTLE if flags & 1 else ByteOrder.BIG
     parts = [bytes([flags]), draw(st.binary(min_size=2, max_size=2))]
+    if reply:
+        answer = draw(st.sampled_from([1, 1, 1, 3, 4, 5, 0x0500, 2, 0]))
+        explained = draw(st.one_of(st.just(b""), _json(_refusals)))
+        parts.append(grammar.frame(order, answer, b"" if answer == 1 else explained))
+        own = {"from": draw(st.sampled_from(["bob", "Bob", "eve"])), "timestamp": NOON}
+        welcome = draw(st.one_of(_json(welcomes), st.just(b"")))
+        parts.append(grammar.frame(order, 1, json.dumps(own).encode(), welcome))
     for _ in range(draw(st.integers(0, 6))):
         type = draw(st.sampled_from([1, 1, 2, 6, 7, 7, 7, 7, 8, 8, 9, 3, 5, 10]))
         contents = st.one_of(
@@ -152,6 +165,8 @@ def strategy(kind: str) -> st.SearchStrategy[bytes]:
     """Inputs for targets of this kind; hypothesis makes the smallest of those that fail."""
     if kind == "stream":
         return st.one_of(_streams(), _streams(), st.binary(max_size=200))
+    if kind == "login":
+        return st.one_of(_streams(True), st.binary(max_size=200))
     if kind == "header":
         return headers
     if kind == "proxy":
@@ -168,7 +183,7 @@ def seeds(target: str, kind: str) -> Iterator[bytes]:
     """To begin with, for an engine that changes what it has."""
     yield from (case.read_bytes() for case in cases(target))
     rng = random.Random(1)
-    if kind == "stream":
+    if kind in ("stream", "login"):
         for capture in original_captures():
             yield b"\1\0\0" + capture.data[:3000]
         for index in range(60):

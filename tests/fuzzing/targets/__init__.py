@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.fuzzing.targets import frames, headers, hostile, names, proxies
+from tests.fuzzing.targets import entrance, frames, headers, hostile, names, proxies
 
 
 class Target(NamedTuple):
     """``check`` raises for an input that shows a fault; ``kind`` says what makes inputs that mean something."""
 
     check: Callable[[bytes], None]
-    kind: str  # "stream", "header", "text", "proxy"
+    kind: str  # "stream", "header", "text", "proxy", "login"
 
 
 TARGETS = {
@@ -25,6 +25,7 @@ TARGETS = {
     "names": Target(names.check_name, "text"),
     "filenames": Target(names.check_filename, "text"),
     "proxy": Target(proxies.check, "proxy"),
+    "login": Target(entrance.check, "login"),
     "client": Target(hostile.check_client, "stream"),
     "screen": Target(hostile.check_screen, "stream"),
 }
