@@ -49,9 +49,7 @@ class Attacker:
 
     def hang(self, client: WireClient) -> None:
         """Stay as one is, until the server closes or the time is over."""
-        client.timeout = self.seconds
-        while client.receive_some(65536):
-            pass
+        gevent.with_timeout(self.seconds, client.read_to_end, timeout_value=None)
 
     def _address(self, number: int) -> str:
         host = number // PER_ADDRESS
@@ -186,9 +184,7 @@ def huge_frames(attacker: Attacker) -> None:
         if inside:
             attacker.admitted(client)
         client.send_bytes(client.encode(type, None, content_size=_HUGE) + bytes(100_000))
-        client.timeout = 1.0
-        while client.receive_some(65536):
-            pass
+        attacker.hang(client)
 
     attacker.from_many(act)
 
@@ -202,9 +198,7 @@ def broken_handshakes(attacker: Attacker) -> None:
         client.send_bytes(b"\x16\x03\x01\xff\xff" + bytes(300) if end is None else client_hello())
         if end:
             client.send_bytes(end)
-        client.timeout = attacker.seconds
-        while client.receive_some(65536):
-            pass
+        attacker.hang(client)
 
     attacker.from_many(act)
 

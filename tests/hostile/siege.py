@@ -11,7 +11,7 @@ from tests.end_to_end.server_process import ServerProcess, eventually
 from tests.hostile.attacks import Attacker
 from tests.hostile.witnesses import Phase, Witnesses
 
-OPTIONS = ("--exempt=127.0.0.1/32", "--tls=optional", "--login-timeout=5")
+OPTIONS = ("--exempt=127.0.0.1/32", "--tls=optional")
 SERVED = 20.0  # seconds in which all that an attack took must be given back
 
 

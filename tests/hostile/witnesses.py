@@ -13,11 +13,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gevent
 from gevent.fileobject import FileObject
-from gevent.subprocess import PIPE, Popen
 
 from chat.protocol.descriptor import MessageType
 from tests.end_to_end.server_process import CHECKOUT
@@ -74,7 +73,7 @@ def main() -> None:
     listening = [gevent.spawn(witness.listen) for witness in (alice, bob)]
     said = 0
     print("ready", flush=True)
-    for _ in FileObject(sys.stdin, "r"):
+    for _ in FileObject(sys.stdin.fileno(), "r"):
         told = alice.said + bob.said - said
         said += told
         deadline = time.monotonic() + _PATIENCE
@@ -90,16 +89,22 @@ def main() -> None:
 class Witnesses:
     """The process, from outside."""
 
-    def __init__(self, process: Any) -> None:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+
+    def read_line(self) -> str:
+        """What the process says next; other greenlets run meanwhile."""
+        assert self._process.stdout is not None
+        line: str = gevent.get_hub().threadpool.apply(self._process.stdout.readline)
+        assert line, "a user inside was thrown out"
+        return line
 
     def end_phase(self) -> Phase:
         """What they saw since the last time."""
+        assert self._process.stdin is not None
         self._process.stdin.write("next\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        assert line, "a user inside was thrown out"
-        told = json.loads(line)
+        told = json.loads(self.read_line())
         latencies = told["latencies"] or [0.0]
         at = [latencies[int(part * (len(latencies) - 1))] for part in (0.5, 0.99, 1.0)]
         return Phase(told["said"], told["lost"], *at)
@@ -109,18 +114,16 @@ class Witnesses:
 def witnesses_on(port: int) -> Iterator[Witnesses]:
     """Two users who talk as long as the block lasts."""
     command = [sys.executable, "-m", "tests.hostile.witnesses", str(port)]
-    process: Any = Popen(command, cwd=CHECKOUT, stdin=PIPE, stdout=PIPE, universal_newlines=True)
-    try:
-        assert process.stdout.readline() == "ready\n"
-        yield Witnesses(process)
-    finally:
-        process.stdin.close()
+    # Not gevent's: whoever resets its watch over children would let it wait for ever.
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
+            witnesses = Witnesses(process)
+            assert witnesses.read_line() == "ready\n"
+            yield witnesses
+        finally:
             process.kill()
-            process.wait()
-        process.stdout.close()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""The real server under small attacks: whoever is inside loses nothing, and all is given back.
+
+``python -m tests.hostile`` is the same in full size, with figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.end_to_end.server_process import ServerProcess, running_server
+from tests.hostile import siege, trouble
+from tests.hostile.attacks import ATTACKS, Attacker, joining_and_leaving
+from tests.hostile.witnesses import Witnesses, witnesses_on
+
+COUNT = 120
+M = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def besieged() -> Iterator[tuple[ServerProcess, Witnesses]]:
+    """One server, and two users who talk on it, for all attacks: they come one after the other in life too."""
+    with (
+        running_server(*siege.OPTIONS, "--login-timeout=2") as server,
+        witnesses_on(server.address[1]) as witnesses,
+    ):
+        yield server, witnesses
+
+
+@pytest.mark.parametrize(
+    ("first", "attack"), siege.numbered(ATTACKS), ids=[attack.__name__ for attack in ATTACKS]
+)
+def test_who_is_inside_loses_nothing_and_all_is_given_back(
+    besieged: tuple[ServerProcess, Witnesses], first: int, attack: Callable[[Attacker], None]
+) -> None:
+    server, witnesses = besieged
+    memory = server.resident_memory()
+
+    outcome = siege.besiege(server, witnesses, attack, count=COUNT, seconds=1.0, first=first)
+
+    assert outcome.connections == COUNT
+    assert outcome.phase.said > 0
+    assert outcome.phase.lost == 0
+    assert outcome.log_bytes < 100 * COUNT, server.log
+    assert server.resident_memory() < memory + 40 * M
+
+
+def test_the_room_is_not_flooded_by_one_address_that_comes_and_goes(
+    besieged: tuple[ServerProcess, Witnesses],
+) -> None:
+    server, witnesses = besieged
+    joined = server.log.count("joined from 127.90.")
+
+    siege.besiege(server, witnesses, joining_and_leaving, count=COUNT, seconds=1.0, first=90)
+
+    # Whom the log names: the others are a count.
+    assert server.log.count("joined from 127.90.") - joined <= 20
+
+
+@pytest.mark.parametrize("scene", trouble.SCENES, ids=lambda scene: str(scene.__name__))
+def test_what_is_used_up_is_used_up_for_strangers_alone(scene: Callable[[], int]) -> None:
+    try:
+        if scene is trouble.few_descriptors:
+            lost = trouble.few_descriptors(limit=200, count=600, seconds=0.2)
+        else:
+            lost = scene()
+    except trouble.LeftOut as reason:
+        pytest.skip(str(reason))
+    assert lost == 0
