@@ -214,6 +214,8 @@ class Conversation:
 
     def check_privacy(self) -> None:
         """Before somebody is asked for a password. Raises RequestError if it could not be sent anyway."""
+        if self._connected().original:
+            raise RequestError("This server is an original one, which has no accounts.")
         if not self._connected().is_private:
             raise RequestError("The connection is not encrypted, so no password is sent.")
 

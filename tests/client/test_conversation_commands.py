@@ -131,7 +131,10 @@ def test_a_face_that_cannot_ask_refuses(room: Room, request_: Request) -> None:
 
 def test_nobody_is_asked_for_a_password_that_could_not_be_sent(room: Room) -> None:
     room.conversation.check_privacy()
-    room.connection.is_private = False
+    room.connection.original = True
+    with pytest.raises(RequestError, match="has no accounts"):
+        room.conversation.check_privacy()
+    room.connection.original = room.connection.is_private = False
     with pytest.raises(RequestError, match="not encrypted"):
         room.conversation.check_privacy()
     room.conversation.connection = None
