@@ -24,6 +24,11 @@ _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our s
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
 
 
+# Names that are remembered, ten times as many as a room has, and their length: a server could go on for ever.
+MAX_USERS = 100_000
+MAX_USERNAME = 256
+
+
 class Room:
     """``username`` is what we asked for until our own announcement tells how the server writes it."""
 
@@ -71,14 +76,15 @@ class Room:
     def _enter(self, header: ServerHeader, timestamp: datetime, content: bytes) -> Event:
         name = header.sender
         if self._announced or not _same(name, self.username):
-            self.users[name] = None
+            self._see(name)
             return Joined(name, timestamp)
         self._announced = True
         self.username = name
         welcome = Welcome(name, timestamp, (name,), limits=self.limits)
         if content and not self._original:
             welcome = _read_welcome(content, welcome)
-        self.users.update(dict.fromkeys(welcome.users))
+        for user in welcome.users:
+            self._see(user)
         self.server, self.session = welcome.server, welcome.session
         self.limits, self.motd = welcome.limits, welcome.motd
         return welcome
@@ -124,17 +130,25 @@ class Room:
             receipt=self._accept(header),
         )
 
+    def _see(self, name: str) -> None:
+        """``name`` is here."""
+        if is_worth_remembering(name, len(self.users)):
+            self.users[name] = None
+
     def _accept(self, header: ServerHeader) -> Receipt | None:
         """The receipt of what this frame is the echo of, if it is one."""
         if not self.is_own(header):
-            self.users.setdefault(
-                header.sender
-            )  # the original tells nobody who was there before him
+            self._see(header.sender)  # the original tells nobody who was there before him
             return None
         receipt = self._ledger.take(header.nonce)
         if receipt is not None:
             receipt.settle(Fate.ACCEPTED)
         return receipt
+
+
+def is_worth_remembering(name: str, known: int) -> bool:
+    """Whether one more name finds room, where so many are known."""
+    return known < MAX_USERS and len(name) <= MAX_USERNAME
 
 
 def attachment_name(kind: MessageType, header: ServerHeader) -> str:

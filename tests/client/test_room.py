@@ -54,6 +54,18 @@ class TestComingAndGoing:
         assert (hall.room.server, hall.room.session) == ("chat/1", "s")
         assert (hall.room.limits, hall.room.motd) == (Limits(1, 2, 3), "Hi!")
 
+    def test_a_server_that_names_people_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("chat.client.room.MAX_USERS", 10)
+        hall = Hall()
+        hall.welcome(users=["alice", "x" * 257])
+        for number in range(20):
+            assert hall.hear(MessageType.LOGIN, f"n{number}") == Joined(f"n{number}", AT_NOON)
+            hall.hear(MessageType.UTF8, f"t{number}", b"hi")
+        hall.hear(MessageType.LOGOUT, "n0")
+        hall.hear(MessageType.FILE, "late", b"")
+        known = ["alice", "t0", "n1", "t1", "n2", "t2", "n3", "t3", "n4", "late"]
+        assert list(hall.room.users) == known
+
     def test_a_session_is_nothing_to_print(self) -> None:
         assert "secret" not in repr(Hall().welcome(session="secret"))
 

@@ -6,12 +6,22 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
+
+from chat.client.room import MAX_USERNAME, MAX_USERS, is_worth_remembering
 
 
-@lru_cache(maxsize=4096)
 def folded(name: str) -> str:
     """What two spellings of one name have in common, for finding what somebody typed. The server judges names."""
+    # Looked at before the cache is: thousands of names of 64 KiB each are not worth remembering.
+    return _cached_folded(name) if len(name) <= MAX_USERNAME else _folded(name)
+
+
+def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
+
+
+_cached_folded = lru_cache(maxsize=4096)(_folded)
 
 
 class People:
@@ -26,11 +36,12 @@ class People:
         return len(self.names)
 
     def reset(self, names: Iterable[str]) -> None:
-        self.names = dict.fromkeys(names)
+        worth = (name for name in names if is_worth_remembering(name, 0))
+        self.names = dict.fromkeys(islice(worth, MAX_USERS))
         self._sorted = None
 
     def add(self, name: str) -> None:
-        if name not in self.names:
+        if name not in self.names and is_worth_remembering(name, len(self.names)):
             self.names[name] = None
             self._sorted = None
 

@@ -21,6 +21,17 @@ def test_those_who_come_and_go(people: People) -> None:
     assert len(people) == 2
 
 
+def test_names_that_never_end(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.client.room.MAX_USERS", 4)
+    monkeypatch.setattr("chat.client.screen.people.MAX_USERS", 4)
+    for name in ("carol", "x" * 257, "dave", "eve", "bob"):
+        people.add(name)
+    assert list(people.names) == ["bob", "Alice", "carol", "dave"]
+    people.reset(["x" * 257, *"abcdef"])
+    assert list(people.names) == ["a", "b", "c", "d"]
+    assert folded("X" * 70_000) == "x" * 70_000
+
+
 def test_the_order_of_names(people: People) -> None:
     assert people.in_order() == ["Alice", "bob"]
     people.add("anna")
