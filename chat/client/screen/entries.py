@@ -17,6 +17,7 @@ from chat.protocol.descriptor import MessageType
 
 # Joins and leaves in one line: a line that tells of more, or of a longer time, tells nothing.
 MAX_STEPS = 500
+_MAX_STEP = 100  # characters of one; a longer one, from an odd server, is an entry of its own
 MAX_SPAN = timedelta(hours=1)
 
 
@@ -69,7 +70,7 @@ class Said(Entry):
 
     @property
     def weight(self) -> int:
-        return len(self.text) + 100
+        return len(self.text) + len(self.sender) + len(self.to or "") + 100
 
     def search_text(self) -> str:
         return f"{self.sender} {self.text}"
@@ -107,7 +108,7 @@ class Shared(Entry):
 
     @property
     def weight(self) -> int:
-        return 1000
+        return len(self.sender) + len(self.to or "") + 1000
 
     @property
     def version(self) -> Hashable:
@@ -128,6 +129,11 @@ class Step(NamedTuple):
     joined: bool
     reason: str | None = None
 
+    @property
+    def length(self) -> int:
+        """In characters."""
+        return len(self.name) + len(self.reason or "")
+
 
 class Movement(Entry):
     """Joins and leaves with nothing between them."""
@@ -140,7 +146,7 @@ class Movement(Entry):
 
     @property
     def weight(self) -> int:
-        return 10_000  # it grows to no more than about that
+        return self.steps[0].length + 10_000  # it grows to no more than about that
 
     @property
     def version(self) -> Hashable:
@@ -148,7 +154,9 @@ class Movement(Entry):
 
     def fold(self, step: Step) -> bool:
         """Take one more, if it belongs here: the answer says whether."""
-        if len(self.steps) >= MAX_STEPS or step.moment - self.moment > MAX_SPAN:
+        if len(self.steps) >= MAX_STEPS or step.length > _MAX_STEP:
+            return False
+        if step.moment - self.moment > MAX_SPAN:
             return False
         self.steps.append(step)
         return True

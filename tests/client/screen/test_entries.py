@@ -54,6 +54,19 @@ def test_every_kind_can_be_weighed_and_searched() -> None:
         assert entry.version == entry.version
 
 
+def test_long_names_of_an_odd_server_weigh_what_they_take() -> None:
+    name = "x" * 60_000
+    step = Step(NINE, name, joined=True)
+    assert Said(NINE, name, "hello", to=name).weight >= 120_000
+    assert Shared(NINE, name, MessageType.FILE, "a", 1, to=name).weight >= 120_000
+    assert Movement(step).weight >= 60_000
+    movement = Movement(ALICE_JOINS)
+    before = movement.weight
+    assert not movement.fold(step)
+    assert movement.fold(Step(NINE, "bob", joined=True))
+    assert movement.weight == before
+
+
 def test_an_entry_itself_is_of_no_kind() -> None:
     entry = Entry(NINE)
     assert entry.version is None
