@@ -24,6 +24,21 @@ Where and who:
                                 is found out and spoken to as it needs
                                 (default: auto).
 
+Encryption (without any of these, a server on another machine must encrypt, or
+you are asked; and so you are about a key that nobody vouches for, once):
+  --tls=<when>                  auto, required (on this machine too) or off
+                                (default: auto).
+  --fingerprint=<fingerprint>   The server must have the key with this
+                                fingerprint, as it printed it: SHA256:...
+                                What needs no question, for scripts.
+  --known-hosts=<file>          Where the keys of servers are remembered. By
+                                default known_hosts in the directory "chat"
+                                where your system keeps data, such as
+                                ~/.local/share.
+  --insecure                    Encrypt, but do not check with whom: whoever is
+                                on the way can pretend to be the server, and
+                                read and change everything.
+
 What is received (sizes take K, M and G: powers of 1024):
   --save_directory=<directory>  Where files, images and voice are saved;
                                 nothing that is there is ever overwritten. By
@@ -72,7 +87,7 @@ Settings: the file is TOML, with the names of these options as keys, such as
 address = "chat.example.org:8080", max-save = "1G", bell = false, plain = true
 and ignore = ["bob"]. The command line wins over the file, and the file over
 the defaults. What would change the meaning of a script has no place in the
-file: that is, --screen, --json, --commands and --listen.
+file: that is, --screen, --json, --commands and --listen; nor has --insecure.
 
 Commands: each line you type is said to everyone, unless it begins with a
 slash. // starts a text with a slash.

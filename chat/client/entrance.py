@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from chat.client.connecting import connect
+from chat.client.connecting import connect_through
 from chat.client.connection import Connection
 from chat.client.credentials import Credentials
 from chat.client.display import harmless
 from chat.client.errors import ChatError, LoginRefused
 from chat.client.gevent_runtime import GEVENT
+from chat.client.known_hosts import KnownHosts
 from chat.client.settings import Settings
+from chat.client.trust import Demands, Door, Judge
 from chat.protocol.notices import Refusal
 
 # Refusals of a login that another name may help against.
@@ -17,29 +19,40 @@ NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.v
 PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PASSWORD.value})
 
 
-def enter(settings: Settings, username: str, credentials: Credentials) -> Connection:
-    """A connection as ``username``, for greenlets. Raises ChatError, as ``connect`` does."""
+def door_of(settings: Settings, judge: Judge | None) -> Door:
+    """The way to the server for greenlets. ``judge`` is asked whether to trust it; None: there is nobody to ask."""
+    demands = Demands(
+        settings.tls,
+        settings.fingerprint,
+        settings.insecure,
+        KnownHosts(settings.known_hosts),
+        judge,
+    )
+    return Door(GEVENT, settings.address, demands)
+
+
+def enter(settings: Settings, door: Door, username: str, credentials: Credentials) -> Connection:
+    """A connection as ``username``. Raises ChatError, as ``connect`` does."""
     try:
-        connection = _connect(settings, username, credentials)
+        connection = _connect(settings, door, username, credentials)
     except LoginRefused as refused:
         needed = refused.code == Refusal.PASSWORD_NEEDED.value
         if not needed or not credentials.may_try_rooms(username):
             raise
-        connection = _connect(settings, username, credentials)
+        connection = _connect(settings, door, username, credentials)
     credentials.remember(connection)
     return connection
 
 
-def _connect(settings: Settings, username: str, credentials: Credentials) -> Connection:
-    return connect(
-        str(settings.address),
+def _connect(settings: Settings, door: Door, username: str, credentials: Credentials) -> Connection:
+    return connect_through(
+        door,
         username,
         password=credentials.password_of(username),
         session=credentials.session_of(username),
         byte_order=settings.byte_order,
         save_directory=settings.save_directory,
         max_save=settings.max_save,
-        runtime=GEVENT,
     )
 
 

@@ -12,7 +12,13 @@ from gevent.event import Event
 
 from chat.client.connection import Connection
 from chat.client.conversation import Conversation
-from chat.client.errors import ChatError, ConnectionLost, Dismissed, LoginRefused
+from chat.client.errors import (
+    ChatError,
+    ConnectionLost,
+    Dismissed,
+    LoginRefused,
+    UntrustedServer,
+)
 from chat.client.news import Disconnected, Face
 from chat.protocol.notices import Refusal
 
@@ -157,6 +163,8 @@ class Keeper:
                 if refused.code in _FINAL:
                     raise
                 problem = refused
+            except UntrustedServer:
+                raise  # whoever it is now, it is not to be tried until it is believed
             except ChatError as failed:
                 problem = failed
 

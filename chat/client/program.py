@@ -21,6 +21,7 @@ from chat.client.entrance import (
     PASSWORD_REFUSALS,
     advice,
     credentials_of,
+    door_of,
     enter,
     password_prompt,
 )
@@ -40,6 +41,7 @@ from chat.client.standard_streams import (
     is_terminal,
     unseen,
 )
+from chat.client.trust import Stranger
 from chat.command_line import EXIT_FAILED, EXIT_OK
 
 STDIN, STDOUT, STDERR = range(3)
@@ -73,6 +75,9 @@ class Program:
         self._credentials = credentials_of(settings)
         self._input: gevent.Greenlet[..., Any] | None = None
         self._is_quitting = False
+        # Whoever is asked must see the question, too.
+        can_ask = is_terminal(STDIN) and is_terminal(STDERR) and settings.mode is Mode.PLAIN
+        self._door = door_of(settings, self._judge if can_ask else None)
         self._is_interactive = (
             is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
         )
@@ -107,13 +112,14 @@ class Program:
         if self._bars is not None:
             self._bars.close()
         if end.problem is not None:
-            self._warn([end.problem])
+            self._warn(end.problem.splitlines())
         return self._status(end)
 
     def _live(self) -> None:
         given = self._settings.password
         if given is not None and given.warning is not None:
             self._warn([given.warning])
+        self._warn(self._door.warnings())
         try:
             connection = self._enter()
             if not self._settings.listen:
@@ -153,11 +159,24 @@ class Program:
                 name = line.data.decode(errors="replace").strip() or name
 
     def _connect(self, username: str) -> Connection:
-        connection = enter(self._settings, username, self._credentials)
+        connection = enter(self._settings, self._door, username, self._credentials)
         self._username = connection.username
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
         return connection
+
+    def _judge(self, stranger: Stranger) -> bool:
+        """Ask until there is an answer; the end of the input is a no."""
+        self._warn(stranger.lines)
+        while True:
+            self._errors.write_text(f"{stranger.question} (yes/no) ")
+            line = self._reader.read()
+            if line is None:
+                self._errors.write([""])
+                return False
+            word = line.data.strip().lower()
+            if word in (b"yes", b"no"):
+                return word == b"yes"
 
     def _read_input(self) -> None:
         for line in self._reader:

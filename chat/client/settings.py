@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from chat.address import Address
 from chat.client.password_file import FilePassword, read_password_file
@@ -30,10 +30,14 @@ from chat.options import (
     read_switch,
 )
 
+if TYPE_CHECKING:
+    from chat.fingerprint import Fingerprint
+
 PROGRAM = "chat-client"
 _DEFAULT_ADDRESS = Address("127.0.0.1", 8080)  # not parsed: that alone loads the tables of IDNA
 
 ByteOrderChoice = Literal["auto", "little", "big"]
+TlsChoice = Literal["auto", "required", "off"]
 NotifyChoice = Literal["off", "osc9", "osc777", "notify-send"]
 
 
@@ -51,7 +55,7 @@ class Settings:
 
     ``username`` is None only in ``Mode.SCREEN``: it is asked for there. What stands below ``max_save`` is for the
     screen: ``names`` shows a column of who is here, ``log`` appends what is shown to ``log_file`` (None: the usual
-    place for the logs of this user), ``ignore`` names who is not shown.
+    place for the logs of this user), ``ignore`` names who is not shown. ``known_hosts`` is None for this user's file.
     """
 
     address: Address = _DEFAULT_ADDRESS
@@ -70,6 +74,10 @@ class Settings:
     log_file: Path | None = None
     ignore: tuple[str, ...] = ()
     password: FilePassword | None = None
+    tls: TlsChoice = "auto"
+    fingerprint: Fingerprint | None = None
+    insecure: bool = False
+    known_hosts: Path | None = None
 
 
 def read_settings(
@@ -86,6 +94,7 @@ def read_settings(
     if problems:
         raise UsageError(problems[0])
     mode = _mode(values, flags, has_screen)
+    _judge_encryption(values, flags)
     if "username" not in values and mode is not Mode.SCREEN:
         raise UsageError("--username=<username> is missing: your name in the room (see --help)")
     return Settings(**{name: values[name] for name in _FIELDS & values.keys()}, mode=mode)
@@ -103,6 +112,16 @@ def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -
         raise UsageError("--screen: expected a terminal for input and output, and its name in TERM")
     in_lines = bool({"commands", "listen"} & values.keys()) or values.get("plain", False)
     return Mode.SCREEN if has_screen and ("screen" in flags or not in_lines) else Mode.PLAIN
+
+
+def _judge_encryption(values: dict[str, Any], flags: Collection[str]) -> None:
+    """A key that the file tells of is that of the server that the file tells of, and gives way to the command line."""
+    if "fingerprint" in values.keys() - flags and {"address", "tls", "insecure"} & set(flags):
+        del values["fingerprint"]
+    if "fingerprint" in values and values.get("insecure"):
+        raise UsageError("--fingerprint and --insecure exclude each other")
+    if values.get("tls") == "off" and (values.get("insecure") or "fingerprint" in values):
+        raise UsageError("--tls=off shows no key: --fingerprint and --insecure exclude it")
 
 
 def _username(name: str, where: str) -> str:
@@ -139,7 +158,16 @@ def _save_directory(text: str, where: str) -> Path:
     return path
 
 
-def _log_file(text: str, where: str) -> Path:
+def _fingerprint(text: str, where: str) -> Fingerprint:
+    from chat.fingerprint import parse_fingerprint  # most give none
+
+    try:
+        return parse_fingerprint(text)
+    except ValueError as problem:
+        raise UsageError(f"{where}={problem}") from None
+
+
+def _file(text: str, where: str) -> Path:
     """That it can be written to is seen when it is."""
     path = read_path(text, where, "a file")
     if path.is_dir():
@@ -152,6 +180,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("username", Kind.TEXT, _username),
     Option("password-file", Kind.TEXT, read_password_file, sets="password"),
     Option("byte-order", Kind.TEXT, partial(read_choice, values=("auto", "little", "big"))),
+    Option("tls", Kind.TEXT, partial(read_choice, values=("auto", "required", "off"))),
+    Option("fingerprint", Kind.TEXT, _fingerprint),
+    Option("known-hosts", Kind.TEXT, _file),
+    # Where it stands in a file it would be forgotten.
+    Option("insecure", Kind.SWITCH, read_switch, in_file=False),
     Option("save_directory", Kind.TEXT, _save_directory),
     Option("save-directory", Kind.TEXT, _save_directory),
     Option("max-save", Kind.SIZE, parse_size),
@@ -162,7 +195,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("names", Kind.SWITCH, read_switch),
     Option("pictures", Kind.SWITCH, read_switch),
     Option("log", Kind.SWITCH, read_switch),
-    Option("log-file", Kind.TEXT, _log_file),
+    Option("log-file", Kind.TEXT, _file),
     Option("ignore", Kind.NAMES, _names),
     Option("plain", Kind.SWITCH, read_switch),
     # A file that is forgotten must not change what a script does, nor make commands of what it reads.

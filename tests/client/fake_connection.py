@@ -33,6 +33,7 @@ class FakeConnection:
         self.users = ["alice", "bob"]
         self.original = original
         self.is_private = True
+        self.encrypted = False
         self.session: str | None = "token"
         self.limits = Limits(max_text=100, max_file=1000, inline=inline)
         self.sent: list[Receipt] = []

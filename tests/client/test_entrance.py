@@ -8,11 +8,13 @@ import pytest
 from chat.address import parse_address
 from chat.client import entrance
 from chat.client.connection import Connection
-from chat.client.entrance import NAME_REFUSALS, advice, credentials_of, enter
+from chat.client.entrance import NAME_REFUSALS, advice, credentials_of, door_of, enter
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.gevent_runtime import GEVENT
 from chat.client.password_file import FilePassword
 from chat.client.settings import Settings
+from chat.client.trust import Demands
+from chat.fingerprint import fingerprint_of_key
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import FakeConnection
 
@@ -21,27 +23,43 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
     asked: dict[str, Any] = {}
     connection = FakeConnection()
 
-    def connect(*given: str, **named: Any) -> Connection:
+    def connect(*given: object, **named: Any) -> Connection:
         asked.update(named, given=given)
         return connection.as_connection
 
-    monkeypatch.setattr(entrance, "connect", connect)
+    monkeypatch.setattr(entrance, "connect_through", connect)
     address = parse_address("chat.example:8080")
     settings = Settings(
         address, "bob", Path("in"), "little", max_save=7, password=FilePassword("secret")
     )
     credentials = credentials_of(settings)
-    enter(settings, "bob", credentials)
+    door = door_of(settings, None)
+    enter(settings, door, "bob", credentials)
     assert asked == {
-        "given": ("chat.example:8080", "bob"),
+        "given": (door, "bob"),
         "password": "secret",
         "session": None,
         "byte_order": "little",
         "save_directory": Path("in"),
         "max_save": 7,
-        "runtime": GEVENT,
     }
     assert credentials.session_of("bob") == "token"
+    assert (door.runtime, door.address) == (GEVENT, address)
+
+
+def test_all_that_the_settings_say_of_encryption_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    demanded: list[Demands] = []
+    monkeypatch.setattr(entrance, "Door", lambda runtime, address, it: demanded.append(it))
+    key = fingerprint_of_key(b"key")
+    settings = Settings(
+        tls="required", fingerprint=key, insecure=True, known_hosts=tmp_path / "known"
+    )
+    door_of(settings, bool)
+    (demands,) = demanded
+    assert demands == Demands("required", key, True, demands.known_hosts, bool)
+    assert demands.known_hosts.path == tmp_path / "known"
 
 
 def test_the_password_of_a_name_is_tried_for_another_only_if_one_is_needed(
@@ -49,18 +67,18 @@ def test_the_password_of_a_name_is_tried_for_another_only_if_one_is_needed(
 ) -> None:
     shown: list[str | None] = []
 
-    def connect(*given: str, password: str | None, **named: Any) -> Connection:
+    def connect(*given: object, password: str | None, **named: Any) -> Connection:
         shown.append(password)
         if password is None:
             raise LoginRefused(Refusal.PASSWORD_NEEDED.value, "Everyone must know it here.")
         return FakeConnection().as_connection
 
-    monkeypatch.setattr(entrance, "connect", connect)
+    monkeypatch.setattr(entrance, "connect_through", connect)
     settings = Settings(username="bob", password=FilePassword("of the room"))
-    enter(settings, "robert", credentials_of(settings))
+    enter(settings, door_of(settings, None), "robert", credentials_of(settings))
     assert shown == [None, "of the room"]
     with pytest.raises(LoginRefused, match="must know it"):
-        enter(settings, "robert", credentials_of(Settings()))
+        enter(settings, door_of(settings, None), "robert", credentials_of(Settings()))
 
 
 def test_nobody_is_asked_for_a_password_to_begin_with() -> None:

@@ -9,6 +9,7 @@ from chat.address import Address
 from chat.client.cli import read_command_line, usage
 from chat.client.settings import OPTIONS, Mode, Settings, read_settings
 from chat.command_line import UsageError, parse_options
+from chat.fingerprint import fingerprint_of_key
 from chat.options import Given, Kind, Option
 
 
@@ -216,6 +217,10 @@ def words_of(option: Option, directory: Path) -> tuple[str, str]:
             return "osc9", "osc777"
         case "save_directory" | "save-directory":
             return str(directory / "one"), str(directory)
+        case "tls":
+            return "required", "off"
+        case "fingerprint":
+            return str(fingerprint_of_key(b"one")), str(fingerprint_of_key(b"other"))
         case "password-file":
             (directory / "first").write_text("secret")
             (directory / "second").write_text("another secret")
@@ -232,3 +237,37 @@ def test_a_value_that_is_overruled_may_be_out_of_date() -> None:
     options = parse_options(usage(), ["--username=bob"], "version")
     with pytest.raises(UsageError, match="file: save-directory=/unmounted: No such file"):
         read_settings(options, file, has_screen=False)
+
+
+KEY = str(fingerprint_of_key(b"key"))
+OF_THE_FILE = {
+    "address": Given("chat.example:8080", "file: address"),
+    "fingerprint": Given(KEY, "file: fingerprint"),
+    "username": Given("bob", "file: username"),
+}
+
+
+def test_a_key_in_the_file_is_that_of_the_server_in_the_file() -> None:
+    def settings(*arguments: str) -> Settings:
+        return read_settings(parse_options(usage(), list(arguments), ""), OF_THE_FILE, False)
+
+    assert str(settings().fingerprint) == KEY
+    for other in ("--address=other.example:1", "--tls=off", "--insecure"):
+        assert settings(other).fingerprint is None
+    assert settings("--address=other.example:1", f"--fingerprint={KEY}").fingerprint is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--fingerprint=SHA256:abc"], "--fingerprint='SHA256:abc' is no fingerprint"),
+        ([f"--fingerprint={KEY}", "--insecure"], "exclude each other"),
+        ([f"--fingerprint={KEY}", "--tls=off"], "--tls=off shows no key"),
+        (["--insecure", "--tls=off"], "--tls=off shows no key"),
+        (["--tls=on"], "expected auto, required or off"),
+    ],
+)
+def test_what_makes_no_sense_about_encryption(arguments: list[str], problem: str) -> None:
+    options = parse_options(usage(), ["--username=bob", *arguments], "")
+    with pytest.raises(UsageError, match=problem):
+        read_settings(options, {}, False)

@@ -25,6 +25,7 @@ from chat.client.entrance import (
     PASSWORD_REFUSALS,
     advice,
     credentials_of,
+    door_of,
     enter,
     password_prompt,
 )
@@ -39,11 +40,12 @@ from chat.client.screen.faults import describe, write_report
 from chat.client.screen.layout import Renderer
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model import Model
-from chat.client.screen.questions import LineQuestion, PasswordQuestion
+from chat.client.screen.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.styles import ERROR
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.settings import PROGRAM, Settings
 from chat.client.transfer_list import TransferList
+from chat.client.trust import Stranger
 from chat.command_line import EXIT_FAILED, EXIT_OK, report
 
 FRAME = 1 / 30  # seconds
@@ -68,6 +70,7 @@ class App:
         self._was_inside = False  # the room
         self._username = settings.username or ""  # under which we came in last, or tried to
         self._credentials = credentials_of(settings)
+        self._door = door_of(settings, self._judge)
         self._model = Model(str(settings.address), settings.username or "")
         self._model.shows_names = settings.names
         for name in settings.ignore:
@@ -186,6 +189,8 @@ class App:
         given = self._settings.password
         if given is not None and given.warning is not None:
             self._model.remark(now(), given.warning, style=ERROR)
+        for warning in self._door.warnings():
+            self._model.remark(now(), warning, style=ERROR)
         try:
             name = self._settings.username or self._ask_name("your name: ", _login_name())
             while True:
@@ -208,10 +213,23 @@ class App:
 
     def _connect(self, username: str) -> Connection:
         self._username = username
-        connection = enter(self._settings, username, self._credentials)
+        connection = enter(self._settings, self._door, username, self._credentials)
+        self._model.encrypted = connection.encrypted
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
         return connection
+
+    def _judge(self, stranger: Stranger) -> bool:
+        """Show who is there, and wait for yes or no."""
+        self._model.remark(now(), *stranger.lines, style=ERROR)
+        answer: AsyncResult[bool] = AsyncResult()
+        said = answer.set
+        question = stranger.question
+        self._controller.ask(
+            YesOrNo(question, lambda: said(True), lambda: said(False), lightly=False)
+        )
+        self.repaint()
+        return bool(answer.get())
 
     def _ask_name(self, prompt: str, name: str) -> str:
         """Wait for the answer; whoever gives none leaves."""

@@ -34,20 +34,33 @@ def shown(asker: Asker) -> Question:
 
 
 class YesOrNo:
-    """``yes`` is called if the answer is yes."""
+    """``yes`` is called if the answer is yes, ``no`` if it is no. ``lightly``: the enter key is a yes as well."""
 
-    def __init__(self, prompt: str, yes: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        prompt: str,
+        yes: Callable[[], object],
+        no: Callable[[], object] = lambda: None,
+        *,
+        lightly: bool = True,
+    ) -> None:
         self.prompt = f"{prompt} y or n: "
         self.editor = Editor(single_line=True)
         self.is_over = False
         self._yes = yes
+        self._no = no
+        self._lightly = lightly
 
     def press(self, key: str) -> Action | None:
         action = action_of(key, Where.QUESTION)
+        if key == "<enter>" and not self._lightly:
+            return None
         if action in (Action.YES, Action.NO):
             self.is_over = True
             if action is Action.YES:
                 self._yes()
+            else:
+                self._no()
         return None
 
 

@@ -27,6 +27,7 @@ from chat.client.screen.layout import Size
 from chat.client.screen.log_file import LogFile
 from chat.client.screen.terminal import TerminalGone, TerminalUnusable
 from chat.client.settings import Mode, Settings
+from chat.client.trust import Door
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection
 from tests.client.screen.fake_terminal import PATIENCE, FakeTerminal
@@ -48,7 +49,7 @@ class Run:
         self.app: App
         self._running: gevent.Greenlet[..., int] | None = None
         monkeypatch.setattr(module, "Terminal", lambda: self.terminal)
-        monkeypatch.setattr(entrance, "connect", self._connect)
+        monkeypatch.setattr(entrance, "connect_through", self._connect)
         monkeypatch.setattr(gevent, "signal_handler", self.signals.__setitem__)
         monkeypatch.setattr(gevent.get_hub(), "exception_stream", None)
         monkeypatch.setattr(module, "FRAME", 0.0)
@@ -76,7 +77,7 @@ class Run:
         if self._running is not None:
             self._running.kill()
 
-    def _connect(self, address: str, username: str, **settings: Any) -> FakeConnection:
+    def _connect(self, door: Door, username: str, **settings: Any) -> FakeConnection:
         self.names.append(username)
         self.passwords.append(settings["password"])
         outcome = self.outcomes.pop(0)

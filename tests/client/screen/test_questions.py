@@ -38,10 +38,19 @@ def test_yes(keys: str) -> None:
 @pytest.mark.parametrize("keys", ["n", "<esc>", "<ctrl-c>", "<ctrl-g>"])
 def test_no(keys: str) -> None:
     said: list[str] = []
-    question = YesOrNo("Really?", lambda: said.append("yes"))
+    question = YesOrNo("Really?", lambda: said.append("yes"), lambda: said.append("no"))
     press(question, keys)
     assert question.is_over
-    assert said == []
+    assert said == ["no"]
+
+
+def test_what_is_not_to_be_answered_lightly() -> None:
+    said: list[str] = []
+    question = YesOrNo("Trust it?", lambda: said.append("yes"), lightly=False)
+    press(question, "<enter>")
+    assert not question.is_over
+    press(question, "y")
+    assert said == ["yes"]
 
 
 @pytest.fixture
