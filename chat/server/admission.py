@@ -19,7 +19,7 @@ from chat.server.connection import Connection
 from chat.server.database import Database, DatabaseFault
 from chat.server.login_refused import LoginRefused
 from chat.server.password_guard import TooManyAttempts
-from chat.server.passwords import is_outdated, is_same
+from chat.server.passwords import TooManyWaiting, is_outdated
 from chat.server.services import Services
 from chat.server.session import Session
 
@@ -87,19 +87,20 @@ class Admission:
             if account is None and not settings.members_only and settings.password is None:
                 return
             raise LoginRefused(Refusal.PASSWORD_NEEDED, self._needed())
-        for_all = settings.password if not settings.members_only else None
-        if account is None and for_all is not None and is_same(password, for_all):
-            return
         hash = account.password if account is not None else None
+        # The room's password is for those who can have none of their own.
+        for_all = settings.password if account is None and not settings.members_only else None
         try:
-            host = self._connection.host
-            is_right = self._services.password_guard.verify(host, name.key, password, hash)
+            is_right = self._services.password_guard.verify(
+                self._connection.host, name.key, password, hash, for_all
+            )
         except TooManyAttempts as problem:
             raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, str(problem)) from None
-        if not is_right or account is None:
+        if not is_right:
             sentence = "That name and that password don't belong together."
             raise LoginRefused(Refusal.WRONG_PASSWORD, sentence)
-        self._keep_up_to_date(name, password, account)
+        if account is not None:
+            self._keep_up_to_date(name, password, account)
 
     def _needed(self) -> str:
         settings = self._services.settings
@@ -131,7 +132,10 @@ class Admission:
         database = self._services.database
         if database is None or not is_outdated(account.password):
             return
-        hash = self._services.passwords.hash(password)
+        try:
+            hash = self._services.passwords.hash(password)
+        except TooManyWaiting:
+            return  # another time
 
         def renew(database: Database) -> None:
             set_password(database, name, hash, instead_of=account.password)

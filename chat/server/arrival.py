@@ -18,7 +18,7 @@ from chat.protocol.notices import Refusal
 from chat.server.connection import Connection
 from chat.server.encryption import HandshakeFailed
 from chat.server.limits import Network, parse_host
-from chat.server.login import LoginRefused
+from chat.server.login_refused import LoginRefused
 from chat.server.newcomers import Welcome
 from chat.server.proxy_protocol import Proxied, ProxyProtocolError, read_header
 from chat.server.services import Services

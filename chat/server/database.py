@@ -138,7 +138,7 @@ class Database:
             if os.geteuid() == 0:
                 # An operator's root must not lock out the user that the server runs as, whose the directory is.
                 owner = directory.stat()
-                if self.path.lstat().st_uid != owner.st_uid:
+                if owner.st_uid and not self.path.lstat().st_uid:
                     os.chown(self.path, owner.st_uid, owner.st_gid, follow_symlinks=False)
         except OSError as problem:
             raise self._fault(problem.strerror or str(problem)) from None

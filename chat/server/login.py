@@ -10,11 +10,11 @@ from chat.framing import DeadlineExceeded
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.errors import HeaderError, UserNameError
 from chat.protocol.headers import LoginHeader, encode_json, looks_like_json, parse_login_header
-from chat.protocol.names import UserName, parse_user_name
+from chat.protocol.names import UserName, name_key, parse_user_name
 from chat.protocol.notices import Refusal
 from chat.server.admission import Admission
 from chat.server.connection import Connection
-from chat.server.login_refused import LoginRefused as LoginRefused
+from chat.server.login_refused import LoginRefused
 from chat.server.services import Services
 from chat.server.session import Session
 from chat.server.settings import (
@@ -130,10 +130,15 @@ class Login:
             raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
 
     def _is_insider(self, data: bytes) -> bool:
+        """Whether it is for a session that is here: a transfer, or the user himself once more."""
         try:
-            return parse_login_header(data).session in self._services.sessions
+            header = parse_login_header(data)
         except HeaderError:
             return False
+        session = self._services.sessions.get(header.session or "")
+        return session is not None and (
+            not header.name or name_key(header.name) == session.name.key
+        )
 
     def _waited_in_line(self) -> bool:
         """Wait, if many have come in from his address, until it is his turn; whether that took any time."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import gevent
 
 from chat.server.limits import Network, address_key
-from chat.server.passwords import Passwords, TooManyWaiting
+from chat.server.passwords import Passwords, TooManyWaiting, is_same
 from chat.server.throttle import FailureDelays
 
 # A shorter delay is waited out for the client, who hardly notices; of a longer one he is told.
@@ -41,15 +41,27 @@ class PasswordGuard:
         # A success of one name at an address makes up for its failures, but not for those with other names.
         self._by_name = FailureDelays(clock, longest=_LONGEST_FOR_A_NAME)
 
-    def verify(self, host: str | None, name_key: str, password: str, hash: str | None) -> bool:
+    def verify(
+        self,
+        host: str | None,
+        name_key: str,
+        password: str,
+        hash: str | None,
+        or_is: str | None = None,
+    ) -> bool:
         """Whether ``password`` is what ``hash`` was made of. None, of an unknown name, takes as long and is wrong.
 
-        ``host`` is where it comes from, as a socket reports it. Waits; raises TooManyAttempts.
+        ``or_is``: or whether it is this one, of which there is no hash. ``host`` is where it comes from, as a socket
+        reports it. Waits; raises TooManyAttempts.
         """
         address = address_key(host, self._exempt)
         try:
             with self._passwords.turn(address):
-                return self._verify(address, name_key, password, hash)
+                self._wait_for(address, name_key)
+                is_right = or_is is not None and is_same(password, or_is)
+                is_right = is_right or self._passwords.matches(password, hash)
+                self._remember(address, name_key, is_right)
+                return is_right
         except TooManyWaiting:
             raise TooManyAttempts("Too many try passwords just now; try again later.") from None
 
@@ -58,20 +70,25 @@ class PasswordGuard:
         self._by_address.forget_old()
         self._by_name.forget_old()
 
-    def _verify(
-        self, address: Network | None, name_key: str, password: str, hash: str | None
-    ) -> bool:
-        both = (address, name_key) if address is not None else None
+    def _wait_for(self, address: Network | None, name_key: str) -> None:
+        """Until it may try again."""
+        both = _both(address, name_key)
         delay = max(self._by_address.wait(address), self._by_name.wait(both))
         if delay > _PATIENCE:
             seconds = math.ceil(delay)
             raise TooManyAttempts(f"Too many wrong passwords; try again in {seconds} seconds.")
         if delay:
             self._sleep(delay)
-        if self._passwords.matches(password, hash):
+
+    def _remember(self, address: Network | None, name_key: str, is_right: bool) -> None:
+        both = _both(address, name_key)
+        if is_right:
             self._by_address.succeeded(address)
             self._by_name.succeeded(both)
-            return True
-        self._by_address.failed(address)
-        self._by_name.failed(both)
-        return False
+        else:
+            self._by_address.failed(address)
+            self._by_name.failed(both)
+
+
+def _both(address: Network | None, name_key: str) -> tuple[Network, str] | None:
+    return (address, name_key) if address is not None else None

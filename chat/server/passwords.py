@@ -27,8 +27,8 @@ Result = TypeVar("Result")
 MIN_PASSWORD, MAX_PASSWORD = 8, 1024  # bytes of UTF-8
 
 AT_ONCE = 2  # each takes 64 MiB, and all processors for a moment
-MAX_WAITING = 512  # for their turn, in all
-MAX_WAITING_PER_ADDRESS = 16
+MAX_WAITING = 512  # for a thread, in all
+MAX_WAITING_PER_ADDRESS = 16  # for their turn
 _NICENESS = 5  # of the threads: whoever is in the room goes first
 
 _OPAQUE = get_profile("OpaqueString")
@@ -93,28 +93,29 @@ class Passwords:
 
     @property
     def waiting(self) -> int:
-        """How many have asked and got no answer yet."""
+        """How many wait for a thread, or have one."""
         return self._waiting
 
     @contextlib.contextmanager
     def turn(self, address: Hashable | None) -> Iterator[None]:
         """Wait until nobody else of the ``address`` has his turn. Raises TooManyWaiting."""
-        line = _Line() if address is None else self._lines.setdefault(address, _Line())
-        if self._waiting >= MAX_WAITING or line.length >= MAX_WAITING_PER_ADDRESS:
+        if address is None:
+            yield
+            return
+        line = self._lines.setdefault(address, _Line())
+        if line.length >= MAX_WAITING_PER_ADDRESS:
             raise TooManyWaiting
-        self._waiting += 1
         line.length += 1
         try:
             with line.head:
                 yield
         finally:
-            self._waiting -= 1
             line.length -= 1
-            if address is not None and not line.length:
+            if not line.length:
                 del self._lines[address]
 
     def matches(self, password: str, hash: str | None) -> bool:
-        """:func:`matches` for one who has his turn; others run meanwhile."""
+        """:func:`matches` for one who has his turn; others run meanwhile. Raises TooManyWaiting."""
         return self._run(lambda: matches(password, hash))
 
     def hash(self, password: str) -> str:
@@ -128,11 +129,18 @@ class Passwords:
             pool.kill()
 
     def _run(self, work: Callable[[], Result]) -> Result:
-        self.hashed += 1
+        # Of one address there is one here at most: the rest of its line does not keep others out.
+        if self._waiting >= MAX_WAITING:
+            raise TooManyWaiting
         if self._pool is None:
             self._pool = ThreadPool(AT_ONCE)
-        result: Result = self._pool.apply(_step_back_and, (work,))
-        return result
+        self.hashed += 1
+        self._waiting += 1
+        try:
+            result: Result = self._pool.apply(_step_back_and, (work,))
+            return result
+        finally:
+            self._waiting -= 1
 
 
 class _Line:

@@ -24,7 +24,8 @@ from chat.server.certificates import CertificateFault
 from chat.server.connection import Connection
 from chat.server.limits import parse_host
 from chat.server.listening import listen
-from chat.server.login import Login, LoginRefused
+from chat.server.login import Login
+from chat.server.login_refused import LoginRefused
 from chat.server.memory import give_back_memory
 from chat.server.services import make_services
 from chat.server.session import ServerStopping

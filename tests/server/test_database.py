@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import stat
@@ -58,6 +59,19 @@ def test_nobody_else_may_look(database: Database) -> None:
 
     assert stat.S_IMODE(database.path.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(database.path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_makes_belongs_to_whose_the_directory_is(database: Database) -> None:
+    database.path.parent.mkdir()
+    os.chown(database.path.parent, 65534, 65534)
+
+    mute(database, "eve")
+
+    assert database.path.stat().st_uid == 65534
+    os.chown(database.path.parent, 0, 65534)
+    mute(database, "mallory")
+    assert database.path.stat().st_uid == 65534  # and is not taken away again
 
 
 def test_a_directory_that_is_there_stays_as_it_is(database: Database) -> None:

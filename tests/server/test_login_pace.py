@@ -37,6 +37,23 @@ def test_too_many_tries_from_an_address_are_refused_and_closed(
     assert house.join("bob", source="127.0.0.2").name == "bob"
 
 
+def test_whose_session_is_here_is_let_in_but_not_to_try_other_names(
+    open_a_house: OpenAHouse,
+) -> None:
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_logins=3)
+    alice = house.join("alice")
+    token = alice.welcome["session"]
+    client = house.connect()
+    house.join("bob")
+    for _ in range(3):
+        reply = client.try_login({"to": "bob", "session": token})
+        assert refused(reply)[1] == "username-exists"
+
+    reply = client.try_login({"to": "carol", "session": token})
+    assert refused(reply) == (BAD_LOGIN, "too-many-attempts")
+    assert house.connect().try_login({"to": "ALICE", "session": token}).type == LOGIN
+
+
 def test_tries_that_succeed_are_never_too_many(open_a_house: OpenAHouse) -> None:
     house = open_a_house(exempt=NOBODY_EXEMPT, max_logins=3)
     for number in range(20):

@@ -41,6 +41,17 @@ def test_the_right_password_is_right(guard: PasswordGuard, hash: str) -> None:
     assert not guard.verify(OWNER, "nobody", "correct horse", None)
 
 
+def test_a_password_without_a_hash_is_slowed_the_same_way(
+    guard: PasswordGuard, clock: FakeClock
+) -> None:
+    assert guard.verify(OWNER, "bob", "open sesame", None, "open sesame")
+    for _ in range(4):
+        assert not guard.verify(MALLORY, "bob", "open barley", None, "open sesame")
+
+    with pytest.raises(TooManyAttempts):
+        guard.verify(MALLORY, "bob", "open sesame", None, "open sesame")
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_wrong_ones_cost_time_that_grows(
     guard: PasswordGuard, clock: FakeClock, hash: str, known: bool

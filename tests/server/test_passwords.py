@@ -235,15 +235,49 @@ def test_an_address_cannot_fill_the_queue(line: Passwords) -> None:
 def test_the_queue_has_an_end(line: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "MAX_WAITING", 2)
 
-    with line.turn(1), line.turn(2), pytest.raises(TooManyWaiting), line.turn(3):
-        pass
-    with line.turn(3):
-        assert line._waiting == 1
+    may_end = threading.Event()
+
+    def slow(password: str) -> str:
+        may_end.wait(5)
+        return "hash"
+
+    monkeypatch.setattr(passwords, "hash_password", slow)
+    waiting = [gevent.spawn(line.hash, "correct horse") for _ in range(2)]
+    gevent.sleep(0)
+    assert line.waiting == 2
+
+    with pytest.raises(TooManyWaiting):
+        line.hash("correct horse")
+
+    may_end.set()
+    gevent.joinall(waiting, raise_error=True)
+    assert line.hash("correct horse") == "hash"
+    assert line.waiting == 0
 
 
-def test_what_is_hashed_and_what_waits_is_counted(line: Passwords) -> None:
-    with line.turn("a"):
-        assert line.waiting == 1
-        line.hash("open sesame")
-        line.matches("open sesame", None)
+def test_who_waits_for_his_turn_keeps_no_other_address_out(
+    line: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "MAX_WAITING", 1)
+    monkeypatch.setattr(passwords, "hash_password", lambda password: "hash")
+    go_on = Event()
+
+    def take() -> None:
+        with line.turn("mallory"):
+            go_on.wait(5)
+
+    greenlets = [gevent.spawn(take) for _ in range(MAX_WAITING_PER_ADDRESS)]
+    gevent.sleep(0)
+
+    with line.turn("owner"):
+        assert line.hash("correct horse") == "hash"
+
+    go_on.set()
+    gevent.joinall(greenlets, raise_error=True)
+
+
+def test_what_is_hashed_is_counted(line: Passwords) -> None:
+    line.hash("open sesame")
+    line.matches("open sesame", None)
+
     assert (line.waiting, line.hashed) == (0, 2)
