@@ -50,7 +50,7 @@ def test_the_oldest_go_and_the_numbers_stay(view: View, monkeypatch: pytest.Monk
 
 
 def test_long_texts_leave_room_for_fewer(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "MAX_WEIGHT", 1000)
+    monkeypatch.setattr(views, "MAX_WEIGHT", 1100)
     for _ in range(10):
         view.append(said("x" * 400))
     assert (view.first, view.end) == (8, 10)
