@@ -29,7 +29,7 @@ Who, and how many:
   --max-users=<n>              users at once (default: 10000)
   --max-per-address=<n>        connections of one address: IPv4, or IPv6 /64 (default: 64)
   --max-connects=<n>           new connections of one address in a minute (default: 300)
-  --max-logins=<n>             tries to log in of one address in a minute (default: 60)
+  --max-logins=<n>             tries to log in that fail, of one address in a minute (default: 60)
   --exempt=<networks>          addresses that limits by address don't touch, with commas between;
                                unix sockets never count (default: 127.0.0.0/8,::1)
   --proxy=<networks>           proxies: from there a header of the PROXY protocol, version 1 or 2,
@@ -45,8 +45,9 @@ How much (sizes take K, M, G: powers of 1024):
   --max-backlog-total=<size>   the same for all together; the largest goes first (default: 1G)
 
 How fast (rates delay, they never drop):
-  --rate=<rate>                one user's messages: so many a second, after a burst; 0: no limit to
-                               this and the next (default: 50/200)
+  --rate=<rate>                one user's messages: so many a second, after a burst; an attachment
+                               counts as one for each 2M begun; 0: no limit to this and the next
+                               (default: 50/200)
   --byte-rate=<rate>           the bytes of his texts (default: 256K/1M)
 
 Other:
