@@ -93,7 +93,7 @@ def test_a_download_cut_ten_times(
     with (
         CuttingProxy(server.address, cuts=10, after=SIZE // 12) as line,
         connect(address_of(server), "alice", runtime=runtime) as alice,
-        connect(line.address, "bob", runtime=runtime, save_directory=saved) as bob,
+        connect(line.address, "bob", tls="off", runtime=runtime, save_directory=saved) as bob,
     ):
         alice.send_file(big)
         done: list[int] = []
@@ -109,7 +109,7 @@ def test_a_broken_upload_reaches_nobody_and_leaves_nothing(
 ) -> None:
     with (
         CuttingProxy(server.address, cuts=1, after=SIZE // 2, uploads=True) as line,
-        connect(line.address, "alice", runtime=runtime) as alice,
+        connect(line.address, "alice", tls="off", runtime=runtime) as alice,
         connect(address_of(server), "bob", runtime=runtime) as bob,
     ):
         kept = server.temporary_files()

@@ -1,0 +1,321 @@
+"""Our client and TLS: whom it believes, and what happens when somebody else answers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from chat.client import (
+    Attachment,
+    Connection,
+    NotEncrypted,
+    Stranger,
+    Text,
+    UntrustedServer,
+    connect,
+)
+from chat.client.runtime import Runtime
+from tests.client.doors import ELSEWHERE
+from tests.client.runtimes import with_both_runtimes
+from tests.end_to_end.client_process import ClientProcess, listening, run_client
+from tests.end_to_end.screens import PyteScreen, client
+from tests.end_to_end.server_process import ServerProcess
+
+INSIDE = "you are in the room as"
+PICTURE = re.compile(r"[+|][^\n]{17}[+|]\s*$", re.MULTILINE)
+
+
+class House:
+    """One port, behind which one server may follow another, each with a key of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._known_hosts = directory / "known_hosts"
+        self._servers: list[ServerProcess] = []
+        self.start()
+
+    @property
+    def server(self) -> ServerProcess:
+        return self._servers[-1]
+
+    @property
+    def key(self) -> str:
+        return self.server.wait_for_line(r"our key is (SHA256:\S+)$")[1]
+
+    @property
+    def here(self) -> str:
+        return f"127.0.0.1:{self.server.address[1]}"
+
+    @property
+    def elsewhere(self) -> str:
+        """The same, and the client does not know that it is on this machine."""
+        return f"{ELSEWHERE}:{self.server.address[1]}"
+
+    @property
+    def option(self) -> str:
+        return f"--known-hosts={self._known_hosts}"
+
+    @property
+    def known(self) -> str:
+        """What the clients remember."""
+        return self._known_hosts.read_text() if self._known_hosts.exists() else ""
+
+    def remember(self) -> None:
+        self._known_hosts.write_text(f"{self.elsewhere} {self.key}\n")
+
+    def start(self, tls: str = "optional") -> None:
+        """Another server, once the one before it is gone."""
+        address = self.here if self._servers else "127.0.0.1:0"
+        self._servers.append(ServerProcess(f"--tls={tls}", address=address))
+
+    def change(self, tls: str = "optional") -> None:
+        self.server.end()
+        self.start(tls)
+
+    def log_of_all(self) -> str:
+        return "".join(server.log for server in self._servers)
+
+    def end(self) -> None:
+        for server in self._servers:
+            server.end()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    yield house
+    house.end()
+
+
+T = TypeVar("T")
+
+
+def next_of(kind: type[T], connection: Connection) -> T:
+    return next(event for event in connection if isinstance(event, kind))
+
+
+@with_both_runtimes
+class TestTheLibrary:
+    def test_talk_and_large_files(self, house: House, home: Path, runtime: Runtime) -> None:
+        big = home / "big.bin"
+        big.write_bytes(hashlib.shake_256(b"big").digest(3_000_000))
+        with (
+            connect(house.here, "alice", runtime=runtime, tls="required") as alice,
+            connect(house.here, "bob", runtime=runtime, save_directory=home) as bob,
+        ):
+            assert alice.encrypted
+            assert bob.encrypted
+            alice.send_text("psst", to="bob")
+            assert next_of(Text, bob).text == "psst"
+            alice.send_file(big)
+            path = bob.fetch(next_of(Attachment, bob))
+            assert path != big
+            assert hashlib.sha256(path.read_bytes()).digest() == (
+                hashlib.sha256(big.read_bytes()).digest()
+            )
+
+    def test_whom_it_trusts(self, house: House, home: Path, runtime: Runtime) -> None:
+        asked: list[Stranger] = []
+
+        def trust(stranger: Stranger) -> bool:
+            asked.append(stranger)
+            return True
+
+        def enter(**options: object) -> None:
+            known_hosts = home / "known_hosts"
+            with connect(
+                house.elsewhere,
+                "alice",
+                known_hosts=known_hosts,
+                runtime=runtime,
+                **options,  # type: ignore[arg-type]
+            ) as alice:
+                assert alice.encrypted
+
+        with pytest.raises(UntrustedServer):
+            enter()
+        enter(fingerprint=house.key)
+        enter(trust=trust)
+        enter(trust=trust)
+        enter()
+        assert [str(stranger.fingerprint) for stranger in asked] == [house.key]
+        house.change(tls="off")
+        with pytest.raises(NotEncrypted):
+            enter(trust=trust)
+        house.change()
+        with pytest.raises(UntrustedServer, match="HAS CHANGED"):
+            enter(trust=trust)
+        assert len(asked) == 1
+
+
+class TestPipes:
+    def run(self, house: House, home: Path, *options: str, address: str = "") -> tuple[int, str]:
+        """The status and what was said of it; and whether what it had to say was said agrees with that."""
+        before = house.log_of_all().count("bob")
+        done = run_client(
+            address or house.elsewhere, "bob", house.option, *options, said="hi\n", directory=home
+        )
+        was_inside = house.log_of_all().count("bob") > before
+        assert was_inside == (done.returncode == 0)
+        assert ("[bob]: hi" in done.stdout or '"text":"hi"' in done.stdout) == was_inside
+        return done.returncode, done.stderr
+
+    @pytest.mark.parametrize("mode", ["--plain", "--json"])
+    def test_a_stranger(self, house: House, home: Path, mode: str) -> None:
+        status, errors = self.run(house, home, mode)
+        assert status == 1
+        assert len(errors.splitlines()) == 1
+        assert f"--fingerprint={house.key}" in errors
+
+    def test_a_fingerprint(self, house: House, home: Path) -> None:
+        assert self.run(house, home, f"--fingerprint={house.key}") == (0, "")
+        other = "SHA256:" + "A" * 43
+        status, errors = self.run(house, home, f"--fingerprint={other}")
+        assert status == 1
+        assert f"HAS ANOTHER KEY: {house.key}, and not {other}" in errors
+        assert not house.known
+
+    def test_insecure_says_what_it_does(self, house: House, home: Path) -> None:
+        status, errors = self.run(house, home, "--insecure")
+        assert status == 0
+        assert "who can read and change all that is said" in errors
+
+    def test_off_says_what_it_does(self, house: House, home: Path) -> None:
+        status, errors = self.run(house, home, "--tls=off")
+        assert status == 0
+        assert "Nothing is encrypted (--tls=off)" in errors
+        assert self.run(house, home, "--tls=off", address=house.here) == (0, "")
+
+    def test_a_known_server(self, house: House, home: Path) -> None:
+        house.remember()
+        assert self.run(house, home) == (0, "")
+        house.change()
+        status, errors = self.run(house, home)
+        assert status == 1
+        assert "HAS CHANGED" in errors
+        assert f"remove the line of {house.elsewhere} from" in errors
+
+    def test_a_known_server_is_never_spoken_to_in_plain(self, house: House, home: Path) -> None:
+        house.remember()
+        house.change(tls="off")
+        status, errors = self.run(house, home)
+        assert status == 1
+        assert "does not speak TLS" in errors
+
+    def test_on_this_machine(self, house: House, home: Path) -> None:
+        assert self.run(house, home, "--tls=required", address=house.here) == (0, "")
+        house.change(tls="required")
+        assert self.run(house, home, address=house.here) == (0, "")
+        house.change(tls="off")
+        assert self.run(house, home, address=house.here) == (0, "")
+        assert self.run(house, home, "--tls=required", address=house.here)[0] == 1
+
+
+class TestTheTerminal:
+    def test_a_key_is_shown_and_asked_about_once(self, house: House, home: Path) -> None:
+        def start() -> ClientProcess:
+            return ClientProcess(
+                house.elsewhere, "bob", "--plain", house.option, directory=home, terminal=True
+            )
+
+        with start() as bob:
+            bob.output.wait_for(r"\(yes/no\) ")
+            assert house.key in bob.output.text
+            assert len(PICTURE.findall(bob.output.text)) == 11
+            bob.type("y\n")
+            bob.output.wait_for(r"\(yes/no\) ", 2)
+            bob.type("yes\n")
+            bob.output.wait_for(f"{INSIDE} bob")
+        assert house.known == f"{house.elsewhere} {house.key}\n"
+        with start() as bob:
+            bob.output.wait_for(f"{INSIDE} bob")
+            assert "yes/no" not in bob.output.text
+
+    @pytest.mark.parametrize("answer", ["no\n", "\x04"])
+    def test_no_is_no(self, house: House, home: Path, answer: str) -> None:
+        with ClientProcess(
+            house.elsewhere, "bob", "--plain", house.option, directory=home, terminal=True
+        ) as bob:
+            bob.output.wait_for(r"\(yes/no\) ")
+            bob.type(answer)
+            assert bob.wait() == 1
+            assert "is not trusted" in bob.output.text
+        assert not house.known
+        assert "bob" not in house.server.log
+
+    def test_a_server_that_does_not_encrypt(self, house: House, home: Path) -> None:
+        house.change(tls="off")
+        with ClientProcess(
+            house.elsewhere, "bob", "--plain", house.option, directory=home, terminal=True
+        ) as bob:
+            bob.output.wait_for(r"does not encrypt(.|\r|\n)*\(yes/no\) ")
+            bob.type("yes\n")
+            bob.output.wait_for(f"{INSIDE} bob")
+        assert not house.known
+
+
+class TestTheScreen:
+    def test_yes(self, house: House, home: Path) -> None:
+        with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
+            rows = bob.wait_for("remembered.*y or n")
+            assert any(house.key in row for row in rows)
+            assert len(PICTURE.findall("\n".join(rows))) == 11
+            bob.press("<enter>", "y")
+            bob.wait_for(f"{INSIDE} bob", "bob │.*│ encrypted")
+        assert house.known == f"{house.elsewhere} {house.key}\n"
+
+    def test_no(self, house: House, home: Path) -> None:
+        with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
+            bob.wait_for("remembered.*y or n")
+            bob.press("n")
+            assert bob.wait() == 1
+            bob.wait_for("is not trusted")
+        assert not house.known
+
+    def test_a_changed_key_stops_it(self, house: House, home: Path) -> None:
+        house.remember()
+        house.change()
+        with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
+            assert bob.wait() == 1
+            bob.wait_for("HAS CHANGED")
+
+
+class TestALostConnection:
+    """To a server that is killed, and another answers in its place."""
+
+    def test_the_same_server(self, house: House, home: Path) -> None:
+        house.remember()
+        data = f"--data-directory={house.server.data_directory}"
+        with listening(house.elsewhere, "bob", house.option, directory=home) as bob:
+            house.server.send_signal(signal.SIGKILL)
+            house.server.wait()
+            again = ServerProcess("--tls=optional", data, address=house.here)
+            try:
+                bob.output.wait_for(f"{INSIDE} bob", 2)
+            finally:
+                again.end()
+
+    def test_another_key_is_the_end(self, house: House, home: Path) -> None:
+        house.remember()
+        with listening(house.elsewhere, "bob", house.option, directory=home) as bob:
+            house.server.send_signal(signal.SIGKILL)
+            house.server.wait()
+            house.start()
+            assert bob.wait() == 1
+            assert "HAS CHANGED" in bob.errors.text
+
+    @pytest.mark.parametrize("is_here", [True, False])
+    def test_nothing_is_said_in_plain(self, house: House, home: Path, is_here: bool) -> None:
+        house.remember()
+        address = house.here if is_here else house.elsewhere
+        with listening(address, "bob", house.option, directory=home) as bob:
+            house.server.send_signal(signal.SIGKILL)
+            house.server.wait()
+            house.start(tls="off")
+            bob.errors.wait_for("does not speak TLS")
+            assert "bob" not in house.server.log
