@@ -65,3 +65,8 @@ class Newcomers:
     def is_worth_a_line(self, host: str | None) -> bool:
         """Whether the log is to tell of one who has come in, by name."""
         return not self._logged.admit(address_key(host, self._exempt))
+
+    def forget_old(self) -> None:
+        """Give back what quiet addresses take."""
+        for counted in (self._connects, self._refusals, self._logins, self._logged, self._joins):
+            counted.forget_old()

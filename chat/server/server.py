@@ -203,6 +203,7 @@ class ChatServer:
             if self.services.backlogs.take_released() >= _WORTH_GIVING_BACK:
                 give_back_memory()
             self.services.refusals.flush_if_due()
+            self.services.newcomers.forget_old()
 
 
 def _open_spare() -> BufferedReader:

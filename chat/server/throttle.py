@@ -69,6 +69,12 @@ class SlidingWindow:
         elif before:
             self._counts[key] = (period, before - 1, current)
 
+    def forget_old(self) -> None:
+        """Give back what quiet keys take."""
+        period, _ = self._now()
+        while self._counts and next(iter(self._counts.values()))[0] < period - 1:
+            self._counts.popitem(last=False)
+
     def _now(self) -> tuple[int, float]:
         """The number of the period, and how much of it has passed (0 to 1)."""
         period, into = divmod(self._clock() / self._seconds, 1.0)
@@ -190,3 +196,11 @@ class Queues:
         if (1 - bucket.available()) / self._rate.per_second > patience:
             return None
         return bucket.take(1)
+
+    def forget_old(self) -> None:
+        """Give back what keys take that have no line any more, of those seen longest ago."""
+        while self._buckets:
+            key, bucket = next(iter(self._buckets.items()))
+            if bucket.available() < self._rate.burst:
+                return
+            del self._buckets[key]

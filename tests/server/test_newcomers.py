@@ -85,6 +85,24 @@ def test_as_many_as_may_be_here_come_in_at_once_and_then_one_a_second(clock: Fak
     assert newcomers.line_up(OTHER, 0) == 0
 
 
+def test_what_quiet_addresses_take_is_given_back(clock: FakeClock) -> None:
+    newcomers = newcomers_with(clock, max_connects=1)
+    for number in range(100):
+        host = f"192.0.2.{number}"
+        for _ in range(2):
+            newcomers.connects(host)
+        newcomers.may_try(host)
+        newcomers.line_up(host, 30)
+        newcomers.is_worth_a_line(host)
+    tables = [value for value in vars(newcomers).values() if hasattr(value, "forget_old")]
+    assert [len(table) for table in tables] == [100] * 5
+
+    clock.advance(180)
+    newcomers.forget_old()
+
+    assert [len(table) for table in tables] == [0] * 5
+
+
 def test_the_log_tells_of_so_many_of_one_address(clock: FakeClock) -> None:
     newcomers = newcomers_with(clock)
 

@@ -221,3 +221,26 @@ def test_lines_of_so_many_keys_are_remembered(queues: Queues) -> None:
     assert len(queues) == 3
     assert queues.line_up("a", 0) is None
     assert queues.line_up("b", 0) == 0.0
+
+
+def test_windows_and_lines_of_quiet_keys_are_given_back(
+    window: SlidingWindow, queues: Queues, clock: FakeClock
+) -> None:
+    window.admit("a")
+    queues.line_up("a", 30)
+    clock.advance(60)
+    for _ in range(3):
+        window.admit("b")
+        queues.line_up("b", 30)
+    window.forget_old()
+    queues.forget_old()
+    assert (len(window), len(queues)) == (2, 1)  # half of a's window is still to come
+
+    clock.advance(60)
+    window.forget_old()
+    queues.forget_old()
+    assert (len(window), len(queues)) == (1, 0)
+
+    clock.advance(60)
+    window.forget_old()
+    assert len(window) == 0
