@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 Network = IPv4Network | IPv6Network
@@ -84,9 +85,12 @@ def address_key(host: str | None, exempt: Sequence[Network]) -> Network | None:
     address = parse_host(host)
     if any(address in network for network in exempt):
         return None
-    return ip_network(f"{address}/{64 if address.version == 6 else 32}", strict=False)
+    if isinstance(address, IPv6Address):
+        return IPv6Network((int(address) >> 64 << 64, 64))
+    return IPv4Network((int(address), 32))
 
 
+@lru_cache(maxsize=1024)  # each connection is looked at more than once
 def parse_host(host: str) -> IPv4Address | IPv6Address:
     """The address that a socket reports; an IPv4 one that came over an IPv6 socket is an IPv4 one."""
     address = ip_address(host.partition("%")[0])
