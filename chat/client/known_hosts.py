@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -134,6 +133,8 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str) -> None:
+    import tempfile  # few ever write
+
     target = path.resolve()  # it may be a link to where somebody keeps such files
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")  # mode 0600
     try:
