@@ -15,8 +15,7 @@ from chat.protocol.notices import Refusal
 
 # Refusals of a login that another name may help against.
 NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
-# Refusals that a password may help against, if somebody can be asked for it.
-PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PASSWORD.value})
+_PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PASSWORD.value})
 
 
 def door_of(settings: Settings, judge: Judge | None) -> Door:
@@ -60,6 +59,13 @@ def credentials_of(settings: Settings) -> Credentials:
     """To begin with."""
     password = settings.password.text if settings.password is not None else None
     return Credentials(password, settings.username)
+
+
+def wants_password(refused: LoginRefused, username: str, credentials: Credentials) -> bool:
+    """Whether to ask for it. Who has typed some wrong ones has to wait a little, and then may type another."""
+    if refused.code == Refusal.TOO_MANY_ATTEMPTS.value:
+        return credentials.password_of(username) is not None
+    return refused.code in _PASSWORD_REFUSALS
 
 
 def password_prompt(username: str) -> str:

@@ -18,7 +18,6 @@ from chat.client.conversation import Conversation
 from chat.client.display import lines_of
 from chat.client.entrance import (
     NAME_REFUSALS,
-    PASSWORD_REFUSALS,
     advice,
     credentials_of,
     door_of,
@@ -140,13 +139,12 @@ class Program:
             try:
                 return self._connect(name)
             except LoginRefused as refused:
-                if (
-                    not self._is_interactive
-                    or refused.code not in NAME_REFUSALS | PASSWORD_REFUSALS
-                ):
+                asks_password = wants_password(refused, name, self._credentials)
+                may_help = asks_password or refused.code in NAME_REFUSALS
+                if not self._is_interactive or not may_help:
                     raise
                 self._warn([str(refused)])
-                if refused.code in PASSWORD_REFUSALS:
+                if asks_password:
                     password = self._ask_unseen(password_prompt(name)) or None
                     self._credentials.learn(name, password)
                     if password is not None:

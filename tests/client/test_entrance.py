@@ -8,7 +8,13 @@ import pytest
 from chat.address import parse_address
 from chat.client import entrance
 from chat.client.connection import Connection
-from chat.client.entrance import NAME_REFUSALS, advice, credentials_of, door_of, enter
+from chat.client.entrance import (
+    NAME_REFUSALS,
+    advice,
+    credentials_of,
+    door_of,
+    enter,
+)
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.gevent_runtime import GEVENT
 from chat.client.password_file import FilePassword
@@ -92,6 +98,22 @@ def test_what_helps_who_cannot_be_asked_for_a_password() -> None:
     )
     assert advice(LoginRefused(Refusal.WRONG_PASSWORD.value, "It is wrong.")) == "It is wrong."
     assert advice(ConnectError("Nobody there.")) == "Nobody there."
+
+
+@pytest.mark.parametrize(
+    ("refusal", "shown", "asks"),
+    [
+        (Refusal.PASSWORD_NEEDED, None, True),
+        (Refusal.WRONG_PASSWORD, "secret", True),
+        (Refusal.TOO_MANY_ATTEMPTS, "secret", True),
+        (Refusal.TOO_MANY_ATTEMPTS, None, False),  # too many connections, that is
+        (Refusal.BANNED, "secret", False),
+        (Refusal.USERNAME_EXISTS, None, False),
+    ],
+)
+def test_who_is_asked_for_a_password(refusal: Refusal, shown: str | None, asks: bool) -> None:
+    refused = LoginRefused(refusal.value, "No.")
+    assert wants_password(refused, "bob", Credentials(shown, "bob")) is asks
 
 
 def test_another_name_helps_against_refusals_of_a_name() -> None:

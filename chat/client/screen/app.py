@@ -22,7 +22,6 @@ from chat.client.connection import Connection
 from chat.client.conversation import Conversation
 from chat.client.entrance import (
     NAME_REFUSALS,
-    PASSWORD_REFUSALS,
     advice,
     credentials_of,
     door_of,
@@ -198,11 +197,12 @@ class App:
                     self._keeper.run(self._connect(name))
                     return
                 except LoginRefused as refused:
-                    if refused.code not in NAME_REFUSALS | PASSWORD_REFUSALS:
+                    name = self._username  # it may have been another since
+                    asks_password = wants_password(refused, name, self._credentials)
+                    if not asks_password and refused.code not in NAME_REFUSALS:
                         raise
                     self._model.remark(now(), str(refused), style=ERROR)
-                    name = self._username  # it may have been another since
-                    if refused.code in PASSWORD_REFUSALS:
+                    if asks_password:
                         password = self._ask_unseen(password_prompt(name))
                         self._credentials.learn(name, password)
                         if password is not None:
