@@ -8,6 +8,7 @@ import pytest
 from chat.address import parse_address
 from chat.client import entrance
 from chat.client.connection import Connection
+from chat.client.credentials import Credentials
 from chat.client.entrance import (
     NAME_REFUSALS,
     advice,

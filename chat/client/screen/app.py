@@ -27,6 +27,7 @@ from chat.client.entrance import (
     door_of,
     enter,
     password_prompt,
+    wants_password,
 )
 from chat.client.errors import ChatError, LoginRefused
 from chat.client.keeper import Keeper
