@@ -12,6 +12,7 @@ from typing import NamedTuple
 import gevent
 
 from chat.protocol.descriptor import ByteOrder
+from chat.server.shelf import MAX_MEMORY
 from tests.fuzzing.campaign import Footprint, FuzzedServer
 from tests.peers.wire_client import WireClient
 from tests.soaking.chronicle import LAST_WORDS, entry_of_frame
@@ -34,6 +35,9 @@ SPOOL = (
 _SHARE = SPOOL // 4  # what one user may hold
 # Memory may grow after the first fifth of the time by so much, for a heap is never quite the same twice.
 MEMORY_FACTOR, MEMORY_SLACK = 1.2, 16 * 1024**2
+# Small offers are kept in memory, up to a limit of their own that an hour's talk would take a while to reach.
+_SMALL = 60_000  # bytes
+_WORTH_FILLING = 60.0  # seconds of a soak for which the shelf is filled before
 _SETTLED = 30.0  # seconds in which all must be given back once everyone has left
 _WITNESSES = 2
 # Deeds, how often of a hundred.
@@ -74,6 +78,8 @@ class Soak:
         self.server = FuzzedServer(
             *(f"--tls={'optional' if tls else 'off'}", "--max-per-address=2000"),
             *(f"--spool-directory={spool}", f"--max-spool={SPOOL}"),
+            # The code for the rates runs, but those who fill the shelf are not delayed.
+            *("--rate=1000/10000", "--byte-rate=100M/1G"),
         )
         self.town = Town(self.server.address, directory, pause, life, tls=tls)
         self.samples: list[Sample] = []
@@ -96,6 +102,8 @@ class Soak:
             self._spawn(self._watch, witness)
             other = self._other_witness()
             self._fill_spool()
+            if self._seconds >= _WORTH_FILLING:
+                self._fill_shelf()
             self.before = self._settled(None)
             told(f"before: {self.before}")
             lives = [self._spawn(self._live_on, slot) for slot in range(self._clients)]
@@ -168,9 +176,9 @@ class Soak:
     def _make(self, slot: int, number: int, rng: Random) -> Member:
         name = f"u{slot}.{number}"
         if slot < self._programs:
-            return ProgramMember(self.town, name, rng)
+            return ProgramMember(self.town, name, rng, f"--tls={'off' if slot % 2 else 'auto'}")
         if slot % 4 == 3:
-            return LibraryMember(self.town, name, rng)
+            return LibraryMember(self.town, name, rng, tls="off" if slot % 8 == 3 else "auto")
         order = ByteOrder.LITTLE if slot % 2 else ByteOrder.BIG
         tls = self.town.tls and slot % 8 >= 4
         return WireMember(self.town, name, rng, raw=slot % 3 == 0, order=order, tls=tls)
@@ -308,6 +316,14 @@ class Soak:
                     answer = keeper.read_frame()
                 if answer.header.get("size") != _SHARE:
                     self.town.complain(f"space was lost: {answer}")
+
+    def _fill_shelf(self) -> None:
+        """So much that is offered is kept in memory: what comes then takes the place of something, and no more."""
+        with WireClient.joined(self.town.address, "filler", inline=0, timeout=PATIENCE) as filler:
+            for number in range(MAX_MEMORY // _SMALL + 1):
+                filler.send(8, {"to": "filler", "nonce": str(number)}, bytes(_SMALL))
+                while filler.read_frame().header.get("nonce") != str(number):
+                    continue
 
     def _settled(self, expected: Footprint | None) -> Footprint:
         """Once it is as ``expected``, or does not change any more; at the latest after a while."""
