@@ -15,6 +15,7 @@ from chat.client.entrance import (
     credentials_of,
     door_of,
     enter,
+    wants_password,
 )
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.gevent_runtime import GEVENT
