@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import socket
 import ssl
 import threading
@@ -115,6 +116,30 @@ class TestAsAStream:
                 received += line.receive(1 << 18)
             assert received == data
             sender.join(10)
+
+    def test_much_in_both_directions_at_once(self, runtime: Runtime, identity: Identity) -> None:
+        data = hashlib.shake_256(b"there and back").digest(4_000_000)
+        with Line(runtime, identity) as line:
+            received = bytearray()
+
+            def read() -> None:
+                while len(received) < len(data):
+                    received.extend(line.receive(1 << 16))
+
+            def echo() -> None:
+                while piece := line.far.recv(1 << 16):
+                    line.far.sendall(piece)
+
+            echoing = threading.Thread(target=echo, daemon=True)
+            echoing.start()
+            reader = runtime.spawn(read)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[line.stream.send(rest, 10) :]
+            reader.join(20)
+            assert received == data
+            line.stream.finish()
+            echoing.join(20)
 
     def test_a_small_buffer_loses_nothing(self, runtime: Runtime, identity: Identity) -> None:
         with Line(runtime, identity) as line:

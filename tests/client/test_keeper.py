@@ -10,7 +10,14 @@ import pytest
 from chat.client.commands import Where
 from chat.client.connection import Connection
 from chat.client.conversation import Conversation
-from chat.client.errors import ChatError, ConnectError, Dismissed, LoginRefused
+from chat.client.errors import (
+    ChatError,
+    ConnectError,
+    Dismissed,
+    LoginRefused,
+    NotEncrypted,
+    UntrustedServer,
+)
 from chat.client.events import Joined, Text
 from chat.client.keeper import GaveUp, Keeper, Patience
 from chat.client.news import Asked, Disconnected
@@ -141,6 +148,20 @@ def test_who_is_not_wanted_any_more_does_not_ask_again(world: World, refusal: Re
     world.first.lose()
     with pytest.raises(LoginRefused):
         world.task.get(timeout=5)
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+def test_a_server_that_can_not_show_who_it_is(world: World, is_final: bool) -> None:
+    """Another key is the end. That it does not encrypt may be but for a moment, as while it starts."""
+    problem = UntrustedServer("Another key.") if is_final else NotEncrypted("No TLS.")
+    second = FakeConnection()
+    world.start(problem, second)
+    world.first.lose()
+    if is_final:
+        with pytest.raises(UntrustedServer):
+            world.task.get(timeout=5)
+    else:
+        world.wait_for(second)
 
 
 def test_pauses_double_up_to_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

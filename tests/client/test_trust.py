@@ -183,6 +183,16 @@ class TestStrangers:
         assert [asked.fingerprint for asked in visitor.asked] == ([] if trusts is None else [None])
         assert not path.exists()
 
+    def test_silence_is_no_encryption(
+        self, server: LittleServer, path: Path, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(trust, "_PATIENCE", 0.05)
+        server.answer = by_silence
+        visitor = Visitor(path, runtime, trusts=False)
+        with pytest.raises(NotEncrypted, match="does not answer to TLS"):
+            visitor.door(server).knock(60)
+        assert [asked.fingerprint for asked in visitor.asked] == [None]
+
     def test_what_was_agreed_to_is_not_what_answers(
         self, server: LittleServer, path: Path, second: Identity, runtime: Runtime
     ) -> None:
