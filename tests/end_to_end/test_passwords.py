@@ -176,3 +176,15 @@ class TestOnesOwnGhost:
             with pytest.raises(Dismissed):
                 list(old)
         old.close()
+
+
+def test_a_password_by_tls(home: Path) -> None:
+    with running_server("--tls=required") as server:
+        register(server.data_directory, "bob", PASSWORD)
+        host, port = server.address
+        with connect(f"{host}:{port}", "bob", password=PASSWORD) as bob:
+            assert bob.encrypted
+            assert bob.is_private
+            session = bob.session
+            with connect(f"{host}:{port}", "bob", session=session, password=PASSWORD) as again:
+                assert again.users == ["bob"]
