@@ -12,7 +12,8 @@ from tests.hostile.attacks import Attacker
 from tests.hostile.witnesses import Phase, Witnesses
 
 OPTIONS = ("--exempt=127.0.0.1/32", "--tls=optional")
-SERVED = 20.0  # seconds in which all that an attack took must be given back
+_SERVED = 20.0  # seconds in which all that an attack took must be given back
+_AFTERMATH = 0.5  # seconds that still belong to an attack
 
 
 class Resources(NamedTuple):
@@ -64,6 +65,7 @@ def besiege(
     attacker = Attacker(server.address[1], count, seconds, first)
     with gevent.Timeout(60 + 4 * seconds):
         attack(attacker)
+    gevent.sleep(_AFTERMATH)
     phase = witnesses.end_phase()
     outcome = Outcome(attack.__name__, attacker.connected, len(server.log) - logged, phase)
     wait_until_given_back(server, before)
@@ -79,7 +81,7 @@ def wait_until_given_back(server: ServerProcess, before: Resources) -> None:
             now.descriptors <= before.descriptors and now.temporary_files <= before.temporary_files
         )
 
-    eventually(is_so, SERVED)
+    eventually(is_so, _SERVED)
 
 
 def quiet(witnesses: Witnesses, seconds: float) -> Phase:
