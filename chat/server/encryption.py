@@ -45,7 +45,16 @@ class TlsTransport(Transport):
     them is kept and goes first, so nothing is encrypted twice.
     """
 
-    __slots__ = ("_has_ended", "_incoming", "_outgoing", "_owed", "_timeout", "_tls", "_unsent")
+    __slots__ = (
+        "_has_ended",
+        "_incoming",
+        "_may_have_more",
+        "_outgoing",
+        "_owed",
+        "_timeout",
+        "_tls",
+        "_unsent",
+    )
 
     def __init__(self, sock: GeventSocket, context: ssl.SSLContext) -> None:
         super().__init__(sock)
@@ -56,6 +65,7 @@ class TlsTransport(Transport):
         self._owed = 0  # bytes of plaintext that are encrypted and not counted as sent
         self._timeout: float | None = None
         self._has_ended = False  # the peer has said goodbye
+        self._may_have_more = False  # the last recv gave as much as it could
 
     # --- the handshake: receive, advance and flush, until advance says that it is done
 
@@ -77,16 +87,12 @@ class TlsTransport(Transport):
         left = None
         if deadline is not None and (left := deadline - time.monotonic()) <= 0:
             raise DeadlineExceeded("It took too long.")
-        self._sock.settimeout(left)
         try:
-            size = self._sock.recv_into(_scratch)
+            self._receive(left)
         except TimeoutError as problem:
             if problem.errno is not None:
                 raise  # by the kernel: the peer has vanished
             raise DeadlineExceeded("It took too long.") from None
-        if not size:
-            raise EOFError
-        self._incoming.write(_scratch[:size])
 
     def flush(self) -> bool:
         """Give the kernel what OpenSSL wants sent; whether it took all."""
@@ -141,7 +147,7 @@ class TlsTransport(Transport):
         is_fruitless = False
         while not self._has_ended:
             if self._holds_something() and (size := self._decrypt(buffer)) is not None:
-                return size
+                return size + self._read_on(buffer[size:]) if size else 0
             if is_fruitless:
                 # Nothing but pieces of records, or records without content: others have their turn.
                 gevent.sleep(0)
@@ -153,6 +159,17 @@ class TlsTransport(Transport):
                 raise TimeoutError from None
             is_fruitless = True
         return 0
+
+    def _read_on(self, buffer: memoryview) -> int:
+        """Fill ``buffer`` with what else has come: of a large content the reader wants much at a time."""
+        filled = 0
+        while self._may_have_more and not self._has_ended and len(buffer) - filled >= len(_scratch):
+            try:
+                self._receive(0.0)
+            except (OSError, EOFError):
+                break  # nothing now; or an end, which is there the next time, too
+            filled += self._decrypt(buffer[filled:]) or 0
+        return filled
 
     def _try(self, size: int, piece: Callable[[int, int], bytes | memoryview]) -> int:
         """Send what ``piece(start, end)`` gives, up to ``size``; how much of it was sent whole."""
@@ -168,6 +185,14 @@ class TlsTransport(Transport):
                 break
             sent += written
         return sent
+
+    def _receive(self, timeout: float | None) -> None:
+        self._sock.settimeout(timeout)
+        size = self._sock.recv_into(_scratch)
+        if not size:
+            raise EOFError
+        self._may_have_more = size == len(_scratch)
+        self._incoming.write(_scratch[:size])
 
     def _decrypt(self, buffer: memoryview) -> int | None:
         """Fill ``buffer`` from what has been received; None if that makes no plaintext yet, 0 after a goodbye."""
