@@ -76,6 +76,9 @@ class SpooledFile:
             self._spool.log_trouble("cannot write", problem)
             raise NoSpaceError(_FULL)
         self.received += len(data)
+        if self.is_complete:
+            # Else it would keep the connection that it came by in memory for as long as it is offered.
+            self.give_up = _do_nothing
 
     @property
     def is_complete(self) -> bool:
@@ -193,6 +196,10 @@ class Spool:
         self._given_back.clear()
         self._given_back.wait(0.2)
         return True
+
+
+def _do_nothing() -> None:
+    """There is nothing more to be given up."""
 
 
 def _write_all(fd: int, data: memoryview) -> OSError | None:

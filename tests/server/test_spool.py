@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Hashable
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,6 +53,24 @@ class SlowUpload:
 
 
 # Files
+
+
+def test_a_content_that_is_there_does_not_keep_what_it_came_by(spool: Spool) -> None:
+    class Upload:
+        def give_up(self) -> None:
+            raise AssertionError("it is there")
+
+    upload = Upload()
+    gone = weakref.ref(upload)
+    file = spool.reserve("alice", 4, upload.give_up)
+    file.append(memoryview(b"01"))
+    assert gone() is not None
+    del upload
+    file.append(memoryview(b"23"))
+    gc.collect()
+    assert gone() is None
+    file.give_up()
+    file.release()
 
 
 def test_a_content_is_kept_as_it_came(spool: Spool) -> None:
