@@ -9,8 +9,9 @@ Usage:
 Options:
   --work=<names>        only these, with commas between: fan-out, paced, one-by-one, idle, file,
                         private, growth-receivers, growth-size, client-log, client-key, client-start
-  --peers=<names>       only these: chat, redis, nats, ngircd, floor, irssi, weechat; those that are
-                        not installed are left out (benchmarks/install-peers installs them)
+  --peers=<names>       only these: chat, redis, nats, ngircd, floor, chat-tls, redis-tls, irssi,
+                        weechat; those that are not installed are left out
+                        (benchmarks/install-peers installs them)
   --rounds=<n>          of each measurement, interleaved; medians count [default: 5]
   --seconds=<n>         each of a server takes at least, and until it has used a second of CPU
                         [default: 2]

@@ -72,7 +72,7 @@ def audience(peer: Peer, demand: Demand) -> Iterator[Audience]:
     """A fresh server with an audience, for as long as the block runs. Raises BenchmarkError."""
     raise_descriptor_limit(demand.receivers + SPARE_DESCRIPTORS)
     with peer.running() as server, closing(Crowd()) as crowd:
-        entrance = Entrance(crowd, server.address, peer.at_a_time)
+        entrance = Entrance(crowd, server.address, peer.at_a_time, is_encrypted=peer.encrypted)
         others = demand.receivers - (demand.senders if peer.senders_receive else 0)
         half = others // 2
         # Some servers serve first who came first, others who came last: who confirms comes in the middle.

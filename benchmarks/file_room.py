@@ -15,6 +15,7 @@ from benchmarks.peers.chat import ORDER, json_login, raw_login
 from benchmarks.peers.peer import MARKERS, content_of
 from benchmarks.plan import BenchmarkError
 from benchmarks.processes import ServerProcess
+from benchmarks.tls import TlsSocket
 from chat.framing import FrameReader
 from chat.protocol.descriptor import Descriptor, MessageType, encode_frame
 from chat.protocol.headers import (
@@ -27,6 +28,7 @@ from chat.protocol.headers import (
 _INTERVAL = 0.01  # seconds between two messages of those who talk
 _PATIENCE = 60.0
 _CHUNK = 1024 * 1024
+_PIECE = 16 * 1024  # a record of TLS
 _MARKER = MARKERS[0]
 _OFFER = re.compile(rb'"id":"([^"]+)"')
 
@@ -34,11 +36,12 @@ _OFFER = re.compile(rb'"id":"([^"]+)"')
 class FileRoom:
     """``fetchers`` are users with our client. ``waits`` has the seconds that each word of the talk was on its way."""
 
-    def __init__(self, server: ServerProcess, crowd: Crowd, fetchers: int) -> None:
+    def __init__(
+        self, server: ServerProcess, crowd: Crowd, is_encrypted: bool, fetchers: int
+    ) -> None:
         self.waits: list[float] = []
-        self._server = server
         self._crowd = crowd
-        self._entrance = Entrance(crowd, server.address)
+        self._entrance = Entrance(crowd, server.address, is_encrypted=is_encrypted)
         self._sent: list[float] = []
         self._heard: dict[socket.socket, int] = {}
         self._offers: list[str] = []
@@ -72,12 +75,22 @@ class FileRoom:
 
         def send() -> None:
             nonlocal offset
-            offset += os.sendfile(self._uploader.fileno(), file.fileno(), offset, _CHUNK)
+            if isinstance(self._uploader, TlsSocket):
+                offset += self._send_piece(file, offset)
+            else:
+                offset += os.sendfile(self._uploader.fileno(), file.fileno(), offset, _CHUNK)
             if offset == size:
                 self._crowd.want_to_write(self._uploader, None)
 
         self._crowd.want_to_write(self._uploader, send)
         self._talk_until(lambda: offset == size)
+
+    def _send_piece(self, file: IO[bytes], offset: int) -> int:
+        # After a piece that was not taken OpenSSL wants the same again.
+        try:
+            return self._uploader.send(os.pread(file.fileno(), _PIECE, offset))
+        except BlockingIOError:
+            return 0
 
     def deliver(self, size: int) -> None:
         """Go on until it is offered, and everyone has the file."""
@@ -94,7 +107,7 @@ class FileRoom:
         hello = encode_frame(MessageType.LOGIN, login, b"", ORDER)
         fetch = encode_client_header(ClientHeader(fetch=offer))
         hello += encode_frame(MessageType.FILE, fetch, b"", ORDER)
-        sock = socket.create_connection(self._server.address)
+        sock = self._entrance.connect()
         sock.sendall(hello)
         sock.setblocking(False)
         self._crowd.add(sock)
@@ -106,7 +119,7 @@ class FileRoom:
 
     def _let_in_with_token(self, name: str) -> str:
         """What a user's transfers log in with."""
-        sock = socket.create_connection(self._server.address)
+        sock = self._entrance.connect()
         sock.sendall(json_login(name).hello)
         reader = FrameReader(sock, ORDER)
         content = b""

@@ -16,6 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from benchmarks.plan import BenchmarkError
+from benchmarks.tls import encrypted
 
 _READ = 1024 * 1024
 _EVENTS = 256  # of one poll: then senders get their turn
@@ -153,7 +154,10 @@ class Crowd:
                 self._writers[fd]()
                 if event == select.EPOLLOUT:
                     continue
-            count = receive[fd]()
+            try:
+                count = receive[fd]()
+            except BlockingIOError:
+                continue  # a piece of a record, of which nothing can be read yet
             if not count:
                 raise BenchmarkError("the server closed a connection")
             received[fd] += count
@@ -240,12 +244,15 @@ class Entrance:
         address: tuple[str, int],
         at_a_time: int = 100,
         time_limit: float = math.inf,
+        *,
+        is_encrypted: bool = False,
     ) -> None:
         self.waits: list[float] = []  # seconds from connecting to being in
         self._deadline = time.monotonic() + time_limit
         self._crowd = crowd
         self._address = address
         self._at_a_time = at_a_time
+        self._is_encrypted = is_encrypted
         self._under_way = 0
         self._connections = 0
 
@@ -260,15 +267,20 @@ class Entrance:
         self._crowd.turn_until(lambda: not self._under_way, "letting all in")
         return sockets
 
-    def _begin(self, login: Login) -> socket.socket:
+    def connect(self) -> socket.socket:
+        """A connection on which nothing has been said, but for the handshake of TLS."""
         sock = socket.socket()
         sock.setsockopt(socket.SOL_IP, _BIND_ADDRESS_NO_PORT, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.bind((f"127.0.0.{1 + self._connections // _PER_SOURCE}", 0))
         self._connections += 1
+        sock.connect(self._address)
+        return encrypted(sock) if self._is_encrypted else sock
+
+    def _begin(self, login: Login) -> socket.socket:
         self._under_way += 1
         began = time.monotonic()
-        sock.connect(self._address)
+        sock = self.connect()
         sock.sendall(login.hello)
         sock.setblocking(False)
         self._crowd.add(sock, partial(self._answer, sock, login.ends, began, bytearray()))

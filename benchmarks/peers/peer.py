@@ -25,6 +25,7 @@ class Peer(Contender):
 
     is_server = True  # or only the least that one must do
     senders_receive = True
+    encrypted = False  # TLS is spoken; such a one is given what its work says is for it too
     max_content = 64 * 1024
     max_receivers = 100_000
     announces = False  # who comes and goes is told to everyone

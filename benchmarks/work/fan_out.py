@@ -26,18 +26,23 @@ class FanOut(ServerWork):
         numbers: Sequence[int],
         demand: Callable[[int], Demand],
         quick: Sequence[int],
+        *,
+        encrypted_too: bool = False,
     ) -> None:
         self.name = name
         self.title = title
         self._numbers = numbers
         self._demand = demand
         self._quick = quick
+        self._encrypted_too = encrypted_too
 
     def cases(self, plan: Plan) -> Sequence[str]:
         return [str(number) for number in (self._quick if plan.quick else self._numbers)]
 
     def suits(self, peer: Peer, case: str) -> bool:
         demand = self._demand(int(case))
+        if peer.encrypted and not self._encrypted_too:
+            return False
         return demand.content <= peer.max_content and demand.receivers <= peer.max_receivers
 
     def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
@@ -56,6 +61,7 @@ FAN_OUT = FanOut(
     (10, 100, 1000),
     Demand,
     quick=(10,),
+    encrypted_too=True,
 )
 ONE_BY_ONE = FanOut(
     "one-by-one",
@@ -63,6 +69,7 @@ ONE_BY_ONE = FanOut(
     (10, 100, 1000),
     lambda receivers: Demand(receivers, senders=1, window=1),
     quick=(10,),
+    encrypted_too=True,
 )
 GROWTH_BY_RECEIVERS = FanOut(
     "growth-receivers",

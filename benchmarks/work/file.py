@@ -60,7 +60,7 @@ class SendFile(ServerWork):
 
 def _in_chat(peer: Chat, file: IO[bytes], size: int, *, fetched: bool) -> dict[str, float]:
     with peer.running() as server, closing(Crowd()) as crowd:
-        room = FileRoom(server, crowd, fetchers=_RECEIVERS if fetched else 0)
+        room = FileRoom(server, crowd, peer.encrypted, fetchers=_RECEIVERS if fetched else 0)
         if not fetched:
             room.let_in_raw_receivers(_RECEIVERS)
         before = server.memory()

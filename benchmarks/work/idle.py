@@ -38,7 +38,7 @@ class Idle(ServerWork):
         return ["200"] if plan.quick else ["10000"]
 
     def suits(self, peer: Peer, case: str) -> bool:
-        return peer.is_server and int(case) <= peer.max_receivers
+        return not peer.encrypted and peer.is_server and int(case) <= peer.max_receivers
 
     def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
         users = int(case)

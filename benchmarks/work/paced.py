@@ -27,7 +27,7 @@ class Paced(ServerWork):
         return ["10"] if plan.quick else ["1000"]
 
     def suits(self, peer: Peer, case: str) -> bool:
-        return int(case) <= peer.max_receivers
+        return not peer.encrypted and int(case) <= peer.max_receivers
 
     def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
         with audience(peer, Demand(int(case), senders=1)) as them:

@@ -30,7 +30,7 @@ class Private(ServerWork):
         return ["10"] if plan.quick else ["500"]
 
     def suits(self, peer: Peer, case: str) -> bool:
-        return peer.is_server and 2 * int(case) <= peer.max_receivers
+        return not peer.encrypted and peer.is_server and 2 * int(case) <= peer.max_receivers
 
     def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
         pairs = int(case)

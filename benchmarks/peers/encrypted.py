@@ -1,0 +1,38 @@
+"""Servers that encrypt for each receiver by itself, as TLS wants it: ours, and Redis in the same way."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks.peers.chat import Chat
+from benchmarks.peers.redis import Redis
+from benchmarks.tls import make_certificate
+
+
+class ChatTls(Chat):
+    name = "chat-tls"
+    encrypted = True
+
+    def command(self, port: int, directory: Path) -> list[str]:
+        options = ("--rate=0", "--max-file=4G", "--tls=required", f"--data-directory={directory}")
+        address = f"--address=127.0.0.1:{port}"
+        return [sys.executable, "-m", "chat.server.cli", address, *options]
+
+
+class RedisTls(Redis):
+    name = "redis-tls"
+    encrypted = True
+
+    def command(self, port: int, directory: Path) -> list[str]:
+        certificate, key = make_certificate(directory)
+        plain = super().command(port, directory)
+        options = {
+            "port": "0",
+            "tls-port": str(port),
+            "tls-cert-file": str(certificate),
+            "tls-key-file": str(key),
+            "tls-auth-clients": "no",
+            "tls-session-caching": "no",
+        }
+        return [*plain, *(word for key in options for word in (f"--{key}", options[key]))]

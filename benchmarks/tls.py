@@ -1,0 +1,57 @@
+"""TLS for the load: sockets that behave as others do when nothing is there, and a certificate for who is measured."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+from chat.server.certificates import CERTIFICATE_NAME, KEY_NAME, Certificates
+from chat.server.settings import Settings, TlsMode
+
+
+class TlsSocket(ssl.SSLSocket):
+    """One that raises BlockingIOError, and ignores flags, which say nothing about plaintext."""
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen)
+        except ssl.SSLWantReadError:
+            raise BlockingIOError from None
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        try:
+            return super().recv_into(buffer, nbytes or None)
+        except ssl.SSLWantReadError:
+            raise BlockingIOError from None
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        try:
+            return super().send(data)
+        except ssl.SSLWantWriteError:
+            raise BlockingIOError from None
+
+
+def encrypted(sock: socket.socket) -> TlsSocket:
+    """A connected ``sock`` after the handshake, whoever is at the other end."""
+    wrapped = _context.wrap_socket(sock)
+    assert isinstance(wrapped, TlsSocket)
+    return wrapped
+
+
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    """A certificate and its key in files of ``directory``, as our server makes them for itself."""
+    Certificates(Settings(tls=TlsMode.OPTIONAL, data_directory=directory)).load()
+    return directory / CERTIFICATE_NAME, directory / KEY_NAME
+
+
+def _make_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.sslsocket_class = TlsSocket
+    return context
+
+
+_context = _make_context()
