@@ -22,7 +22,9 @@ class ChatClient(Client):
         return ChatHost()
 
     def command(self, port: int, directory: Path) -> list[str]:
-        return [self.program, f"--username={OWN_NAME}", f"--address=127.0.0.1:{port}"]
+        # The other clients are not asked to encrypt either.
+        options = (f"--username={OWN_NAME}", f"--address=127.0.0.1:{port}", "--tls=off")
+        return [self.program, *options]
 
     def first_words(self, port: int) -> bytes:
         return f"127.0.0.1:{port}".encode()
