@@ -21,10 +21,20 @@ class TlsSocket(ssl.SSLSocket):
             raise BlockingIOError from None
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        try:
-            return super().recv_into(buffer, nbytes or None)
-        except ssl.SSLWantReadError:
-            raise BlockingIOError from None
+        """All that has come, as a plain socket does, where SSLSocket gives a record at a time."""
+        view = memoryview(buffer)[: nbytes or None]
+        filled = 0
+        while filled < len(view):
+            try:
+                size = super().recv_into(view[filled:])
+            except ssl.SSLWantReadError:
+                break
+            filled += size
+            if not size:
+                return filled
+        if not filled:
+            raise BlockingIOError
+        return filled
 
     def send(self, data: Any, flags: int = 0) -> int:
         try:
