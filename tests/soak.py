@@ -17,7 +17,7 @@ Raw and JSON clients in both byte orders, with TLS and without, the library on g
 what each of them heard is compared with what a witness heard who was there all along: the same, in the same order,
 nothing twice, nothing missing from when he came until he left or died. The server must be as it was before: as many
 greenlets, descriptors and temporary files to the one, the spool within its bound and all of it free, memory within
-20 % and 16 MiB of what it was after the first fifth of the time, no fault in its log, status 0.
+10 % and 8 MiB of what it was after the first fifth of the time, no fault in its log, status 0.
 
 Exit status: 0, or 1 after a failure.
 """

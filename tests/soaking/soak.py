@@ -34,7 +34,7 @@ SPOOL = (
 )  # bytes; small, so that the shelf is full soon and has to drop the oldest offers
 _SHARE = SPOOL // 4  # what one user may hold
 # Memory may grow after the first fifth of the time by so much, for a heap is never quite the same twice.
-MEMORY_FACTOR, MEMORY_SLACK = 1.2, 16 * 1024**2
+MEMORY_FACTOR, MEMORY_SLACK = 1.1, 8 * 1024**2
 # Small offers are kept in memory, up to a limit of their own that an hour's talk would take a while to reach.
 _SMALL = 60_000  # bytes
 _WORTH_FILLING = 60.0  # seconds of a soak for which the shelf is filled before
