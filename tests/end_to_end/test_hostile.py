@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.server_process import ServerProcess, running_server
 from tests.hostile import siege, trouble
-from tests.hostile.attacks import ATTACKS, Attacker, joining_and_leaving
+from tests.hostile.attacks import ATTACKS, Attack, joining_and_leaving
 from tests.hostile.witnesses import Witnesses, witnesses_on
 
 COUNT = 120
@@ -32,7 +32,7 @@ def besieged() -> Iterator[tuple[ServerProcess, Witnesses]]:
     ("first", "attack"), siege.numbered(ATTACKS), ids=[attack.__name__ for attack in ATTACKS]
 )
 def test_who_is_inside_loses_nothing_and_all_is_given_back(
-    besieged: tuple[ServerProcess, Witnesses], first: int, attack: Callable[[Attacker], None]
+    besieged: tuple[ServerProcess, Witnesses], first: int, attack: Attack
 ) -> None:
     server, witnesses = besieged
     memory = server.resident_memory()

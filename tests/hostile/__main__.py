@@ -6,12 +6,13 @@ what it cost the log; ends with 1 if one of their texts was lost or something wa
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
 from tests.end_to_end.server_process import running_server
 from tests.hostile import siege, trouble
-from tests.hostile.attacks import ATTACKS, connection_flood
+from tests.hostile.attacks import ATTACKS, Attack, connection_flood
 from tests.hostile.witnesses import witnesses_on
 
 FLOOD, COUNT, SECONDS = 5000, 600, 8.0
@@ -19,14 +20,28 @@ FLOOD, COUNT, SECONDS = 5000, 600, 8.0
 
 def main(names: list[str]) -> int:
     lost = 0
+    for scene in trouble.SCENES:
+        if not names or scene.__name__ in names:
+            try:
+                lost += scene()
+            except trouble.LeftOut as problem:
+                print(f"{scene.__name__.replace('_', ' ')}: left out, {problem}")
     chosen = [pair for pair in siege.numbered(ATTACKS) if not names or pair[1].__name__ in names]
+    return 1 if lost + (attack_all(chosen) if chosen else 0) else 0
+
+
+def attack_all(chosen: list[tuple[int, Attack]]) -> int:
+    """One attack after the other on one server; how many texts were lost."""
+    lost = connections = 0
     with (
         running_server(*siege.OPTIONS, "--login-timeout=5") as server,
         witnesses_on(server.address[1]) as witnesses,
     ):
-        print(f"{'quiet':69s}  {siege.quiet(witnesses, 10)}", flush=True)
+        os.nice(
+            10
+        )  # attackers have processors of their own, and take none from the server and its users
+        print(f"{'quiet':70s}{siege.quiet(witnesses, 10)}", flush=True)
         before, began = siege.resources_of(server), len(server.log)
-        connections = 0
         for first, attack in chosen:
             count = FLOOD if attack is connection_flood else COUNT
             outcome = siege.besiege(
@@ -35,19 +50,12 @@ def main(names: list[str]) -> int:
             connections += outcome.connections
             lost += outcome.phase.lost
             print(outcome, flush=True)
-        if chosen:
-            time.sleep(62)  # the log's counts are told once a minute
-            each = (len(server.log) - began) / connections
-            print(f"in all {connections} connections, {each:.1f} log bytes each with all counts")
-            print(f"before: {before}\nafter:  {siege.resources_of(server)}")
-            print(f"{'quiet again':69s}  {siege.quiet(witnesses, 10)}", flush=True)
-    for scene in trouble.SCENES:
-        if not names or scene.__name__ in names:
-            try:
-                lost += scene()
-            except trouble.LeftOut as problem:
-                print(f"{scene.__name__.replace('_', ' ')}: left out, {problem}")
-    return 1 if lost else 0
+        time.sleep(62)  # the log's counts are told once a minute
+        each = (len(server.log) - began) / connections
+        print(f"in all {connections} connections, {each:.1f} log bytes each with all counts")
+        print(f"before: {before}\nafter:  {siege.resources_of(server)}")
+        print(f"{'quiet again':70s}{siege.quiet(witnesses, 10)}", flush=True)
+    return lost
 
 
 if __name__ == "__main__":

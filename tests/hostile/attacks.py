@@ -213,7 +213,9 @@ def joining_and_leaving(attacker: Attacker) -> None:
     attacker.from_one_address(act)
 
 
-ATTACKS = (
+Attack = Callable[[Attacker], None]
+
+ATTACKS: tuple[Attack, ...] = (
     connection_flood,
     refused_logins,
     slow_logins,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import gevent
 
 from tests.end_to_end.server_process import ServerProcess, eventually
-from tests.hostile.attacks import Attacker
+from tests.hostile.attacks import Attack, Attacker
 from tests.hostile.witnesses import Phase, Witnesses
 
 OPTIONS = ("--exempt=127.0.0.1/32", "--tls=optional")
@@ -53,7 +53,7 @@ def resources_of(server: ServerProcess) -> Resources:
 def besiege(
     server: ServerProcess,
     witnesses: Witnesses,
-    attack: Callable[[Attacker], None],
+    attack: Attack,
     *,
     count: int,
     seconds: float,
@@ -92,7 +92,7 @@ def quiet(witnesses: Witnesses, seconds: float) -> Phase:
 
 
 def numbered(
-    attacks: Sequence[Callable[[Attacker], None]],
-) -> list[tuple[int, Callable[[Attacker], None]]]:
+    attacks: Sequence[Attack],
+) -> list[tuple[int, Attack]]:
     """Each with addresses of its own, so that one attack does not use up what the next is allowed."""
     return list(enumerate(attacks, start=10))
