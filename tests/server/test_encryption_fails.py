@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import gevent
@@ -85,3 +87,69 @@ def test_a_handshake_that_ends(stranger: tuple[TlsTransport, GeventSocket]) -> N
 
     with pytest.raises(EOFError):
         shake_hands(transport, time.monotonic() + 5)
+
+
+# What travels is changed on its way
+
+
+class Peer:
+    """A client whose bytes are at hand before they go."""
+
+    def __init__(self, sock: GeventSocket) -> None:
+        self._sock = sock
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = trusting_context().wrap_bio(self._incoming, self._outgoing)
+
+    def hello(self) -> bytes:
+        with pytest.raises(ssl.SSLWantReadError):
+            self._tls.do_handshake()
+        return self._outgoing.read()
+
+    def finish(self) -> bytes:
+        """The rest of the handshake, when the server has answered."""
+        self._incoming.write(self._sock.recv(65536))
+        self._tls.do_handshake()
+        return self._outgoing.read()
+
+    def encrypt(self, data: bytes) -> bytes:
+        self._tls.write(data)
+        return self._outgoing.read()
+
+
+def broken(data: bytes, seed: int) -> bytes:
+    """With a byte changed, left out, doubled, or all cut off from there on."""
+    chance = random.Random(seed)
+    at = chance.randrange(len(data))
+    changed = bytes([data[at] ^ chance.randrange(1, 256)])
+    instead = chance.choice([changed, b"", data[at : at + 1] * 2, None])
+    return data[:at] if instead is None else data[:at] + instead + data[at + 1 :]
+
+
+@pytest.mark.parametrize("stage", ["hello", "finish", "words"])
+def test_nothing_of_what_is_changed_on_its_way_is_believed(
+    context: ssl.SSLContext, stage: str
+) -> None:
+    for seed in range(40):
+        with ExitStack() as ends:
+            ours, peers = map(ends.enter_context, socket.socketpair())
+            peers.settimeout(0.01)
+            transport, peer = TlsTransport(ours, context), Peer(peers)
+            buffer = memoryview(bytearray(65536))
+            try:
+                hello = peer.hello()
+                peers.sendall(broken(hello, seed) if stage == "hello" else hello)
+                transport.receive(time.monotonic() + 5)
+                transport.advance()
+                transport.flush()
+                rest = peer.finish()
+                peers.sendall(broken(rest, seed) if stage == "finish" else rest)
+                transport.receive(time.monotonic() + 5)
+                assert transport.advance() or stage == "finish"
+                words = peer.encrypt(b"pay alice") + peer.encrypt(b" a hundred")
+                peers.sendall(broken(words, seed))
+                peers.shutdown(socket.SHUT_WR)
+                size = transport.recv_into(buffer)
+            except (HandshakeFailed, OSError, EOFError):
+                continue
+            # A cut may leave whole records, and nothing else.
+            assert bytes(buffer[:size]) in (b"", b"pay alice", b"pay alice a hundred")
