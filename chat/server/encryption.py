@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import gevent
 
 from chat.framing import DeadlineExceeded
-from chat.server.transport import SENDFILE_CHUNK, Transport
+from chat.server.transport import Transport
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 # Of plaintext: what fits in one record (RFC 8446, section 5.1). OpenSSL's memory keeps the size of the most that was
 # ever in it, so larger pieces would cost every user memory for good, and gain little.
 _PIECE = 16 * 1024
-_MOST_AT_ONCE = SENDFILE_CHUNK  # of plaintext in one try; then others have their turn
+# Of plaintext in one try; then others have their turn. It takes as long as what sendfile does in one.
+_MOST_AT_ONCE = 128 * 1024
 # A peer may make us answer (to a KeyUpdate, say), and take no answer. So much is kept for him, no more.
 _MAX_UNSENT = 64 * 1024
 
