@@ -29,9 +29,8 @@ _MOST_AT_ONCE = 128 * 1024
 # A peer may make us answer (to a KeyUpdate, say), and take no answer. So much is kept for him, no more.
 _MAX_UNSENT = 64 * 1024
 
-_scratch = memoryview(
-    bytearray(32 * 1024)
-)  # for what comes, until OpenSSL has it: shared, as nobody waits meanwhile
+# For what comes, until OpenSSL has it. Nobody waits meanwhile, so one is enough for all.
+_scratch = memoryview(bytearray(32 * 1024))
 
 
 class HandshakeFailed(Exception):
