@@ -9,8 +9,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from chat.protocol.descriptor import MessageType
 from chat.server.folding import FoldingLog
 from chat.server.lobby import Lobby, connection_capacity
+from tests.server.house import House
 
 
 class Visitor:
@@ -103,3 +105,21 @@ def test_a_part_of_the_descriptors_is_kept_for_files(
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit, limit))
 
     assert connection_capacity() == capacity
+
+
+def test_a_newcomer_takes_the_place_of_who_has_waited_longest_and_of_nobody_inside(
+    house: House,
+) -> None:
+    alice = house.join("alice")
+    house.services.lobby.capacity = 4
+    idle = [house.connect() for _ in range(3)]
+    transfer = house.transfer(alice)
+    bob = house.join("bob")
+
+    assert [client.at_end() for client in idle[:2]] == [True, True]
+    alice.expect_joined("bob")
+    bob.say("hi")
+    alice.expect_text("hi", "bob")
+    transfer.send(MessageType.FILE, "name", b"content")
+    alice.expect(MessageType.FILE, b"content")
+    assert idle[2].try_login("carol").type == MessageType.LOGIN
