@@ -14,6 +14,7 @@ from benchmarks.results import GENERATOR, SERVER_CPU, Figure, quantile
 from benchmarks.work.work import ServerWork
 
 _TIME_LIMIT = 120.0  # for all to come in
+_MOST_ENCRYPTED = 1000  # who the load can decrypt for
 MEMORY = Figure("memory", "memory of one idle user", "kB", 1e-3)
 CPU_PER_LOGIN = Figure("cpu_per_login", "server CPU per login", "ms", 1e3)
 
@@ -35,17 +36,24 @@ class Idle(ServerWork):
     )
 
     def cases(self, plan: Plan) -> Sequence[str]:
-        return ["200"] if plan.quick else ["10000"]
+        return ["200"] if plan.quick else ["1000", "10000"]
 
     def suits(self, peer: Peer, case: str) -> bool:
-        return not peer.encrypted and peer.is_server and int(case) <= peer.max_receivers
+        most = min(peer.max_receivers, _MOST_ENCRYPTED) if peer.encrypted else peer.max_receivers
+        return peer.is_server and int(case) <= most
 
     def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
         users = int(case)
         raise_descriptor_limit(users + SPARE_DESCRIPTORS)
         with peer.running() as server, closing(Crowd()) as crowd:
             empty = server.memory()
-            entrance = Entrance(crowd, server.address, peer.at_a_time, _TIME_LIMIT)
+            entrance = Entrance(
+                crowd,
+                server.address,
+                peer.at_a_time,
+                _TIME_LIMIT,
+                is_encrypted=peer.encrypted,
+            )
             meter = Meter(server)
             entrance.let_in(peer.idler(number) for number in range(users))
             wall = meter.elapsed()
