@@ -85,6 +85,10 @@ class Intake:
         self._paid = 0  # bytes of it that may come before the next bill
         self._left = 0  # of the content under way, in bytes
 
+    def close(self) -> None:
+        """Nothing more is read. Both callables lead back to whom this intake is of; with them goes the circle."""
+        self._give_up = self._bill = _do_nothing
+
     def wait(self) -> bool:
         """Wait until the next frame has begun; False when the client has closed. Skips what is left of the last."""
         while self._left:
@@ -159,3 +163,7 @@ class Intake:
         self._left -= len(piece)
         self._paid -= len(piece)
         return piece
+
+
+def _do_nothing() -> None:
+    """It has ended."""

@@ -133,6 +133,8 @@ class Outbox:
     def close(self) -> None:
         """The end, by the greenlet that owns the connection, before it closes the socket."""
         self._drop()
+        # It leads back to whom this outbox is of: a circle, whose memory comes back when the collector gets to it.
+        self._on_fail = _do_nothing
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.kill()
@@ -238,3 +240,7 @@ def reason_of(problem: OSError) -> LeaveReason:
     if isinstance(problem, TimeoutError):
         return LeaveReason.TOO_SLOW
     return LeaveReason.DISCONNECTED
+
+
+def _do_nothing(reason: LeaveReason) -> None:
+    """It has ended: there is nobody to be told."""

@@ -127,6 +127,7 @@ class Session:
         finally:
             # Whatever ended it: the writer must not write to a socket that is opened under the same number next.
             self.outbox.close()
+            self._intake.close()
 
     def end_transfers(self) -> None:
         """His contents go no further, in either direction."""

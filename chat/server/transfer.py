@@ -50,6 +50,7 @@ class Transfer:
         finally:
             self._session.transfers.remove(self)
             self._outbox.close()
+            self._intake.close()
 
     def end(self) -> None:
         """End it from outside."""
