@@ -24,8 +24,7 @@ Where and who:
                                 is found out and spoken to as it needs
                                 (default: auto).
 
-Encryption (without any of these, a server on another machine must encrypt, or
-you are asked; and so you are about a key that nobody vouches for, once):
+Encryption (of other machines you are asked about new keys, and if it is missing):
   --tls=<when>                  auto, required (on this machine too) or off
                                 (default: auto).
   --fingerprint=<fingerprint>   The server must have the key with this
