@@ -24,7 +24,7 @@ Where and who:
                                 is found out and spoken to as it needs
                                 (default: auto).
 
-Encryption (of other machines you are asked about new keys, and if it is missing):
+Encryption (elsewhere you are asked about new keys, and where there is none):
   --tls=<when>                  auto, required (on this machine too) or off
                                 (default: auto).
   --fingerprint=<fingerprint>   The server must have the key with this
