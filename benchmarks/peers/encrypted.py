@@ -15,7 +15,9 @@ class ChatTls(Chat):
     encrypted = True
 
     def command(self, port: int, directory: Path) -> list[str]:
-        options = ("--rate=0", "--max-file=4G", "--tls=required", f"--data-directory={directory}")
+        # The load, which has to decrypt, is slower than the server: without more room it would be cut off.
+        limits = ("--rate=0", "--max-file=4G", "--max-backlog=512M")
+        options = (*limits, "--tls=required", f"--data-directory={directory}")
         address = f"--address=127.0.0.1:{port}"
         return [sys.executable, "-m", "chat.server.cli", address, *options]
 
