@@ -3,6 +3,8 @@
 PYTHON = .venv/bin/python
 # Tests that run the programs as a user does: they count for `test`, not for `cover`.
 SYSTEM_TESTS = tests/end_to_end
+# One for each processor. A file's tests stay together: some share a room, or a screen.
+WORKERS = -n auto --dist loadfile
 # Where a missed line or branch is a failure.
 COVERED = chat/protocol/*,chat/server/room.py,chat/server/delivery.py
 PACKAGES = chat tests scripts $(wildcard benchmarks examples)
@@ -29,7 +31,7 @@ install: ## make bin/chat-server and bin/chat-client ready for use
 
 test: ## run all tests (ARGS="-k name tests/protocol" to choose)
 	@scripts/environment test
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest $(WORKERS) $(ARGS)
 
 check: ## look at format, style and types
 	@scripts/environment dev

@@ -65,7 +65,7 @@ def test_he_hears_why_and_his_name_is_free_at_once(
     second.expect_text("again", "alice")
     alice.close()
     wait_until(lambda: len(house.server.connections) == 2, "the connection to end")
-    assert house.services.spool.used == 0
+    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
 
 
 def test_what_he_sends_on_a_transfer_reaches_nobody(house: House) -> None:
