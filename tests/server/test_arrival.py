@@ -7,10 +7,12 @@ import socket
 import ssl
 import struct
 from ipaddress import ip_network
+from pathlib import Path
 
 import gevent
 import pytest
 
+from chat.address import Address
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.server.arrival import Origin, origin_of
 from chat.server.settings import TlsMode
@@ -125,6 +127,34 @@ def test_one_who_only_looks_whether_anyone_listens_is_not_worth_a_line(
     safe_house.connections_end()
 
     assert turned_away(caplog) == []
+
+
+def test_a_unix_socket_takes_both_too(open_a_safe_house: OpenAHouse, tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    house = open_a_safe_house(address=Address(path=path))
+    plain = house.remember(WireClient.joined(path, "plain"))
+
+    encrypted = house.remember(TlsWireClient.joined(path, "encrypted"))
+
+    plain.expect_joined("encrypted")
+    encrypted.say("hello")
+    plain.expect_text("hello", "encrypted")
+    assert house.session("plain").connection.is_private
+
+
+def test_one_who_comes_too_often_hears_so_and_then_nothing(
+    open_a_safe_house: OpenAHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chat.server")
+    house = open_a_safe_house(max_connects=1, exempt=())
+    house.join("alice")
+
+    second = house.remember(TlsWireClient(house.address))
+    assert second.try_login({"to": "bob"}).header["error"] == "too-many-attempts"
+    with pytest.raises(OSError):
+        TlsWireClient(house.address)
+
+    assert turned_away(caplog) == ["refused 127.0.0.1: too-many-attempts"]
 
 
 def test_too_many_of_one_address_are_told_so_over_tls(open_a_safe_house: OpenAHouse) -> None:
