@@ -15,7 +15,6 @@ from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
 from tests.server.house import House
 
-
 Memory = Callable[[], list[str]]
 
 
