@@ -21,8 +21,13 @@ class TlsSocket(ssl.SSLSocket):
             raise BlockingIOError from None
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        """All that has come, as a plain socket does, where SSLSocket gives a record at a time."""
+        """All that has come, as a plain socket does, where SSLSocket gives a record at a time.
+
+        One that may wait does so for the first record only.
+        """
         view = memoryview(buffer)[: nbytes or None]
+        if self.gettimeout() != 0:
+            return super().recv_into(view)
         filled = 0
         while filled < len(view):
             try:
