@@ -45,8 +45,6 @@ _REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
 class _Listener(StreamServer):
     """A StreamServer that survives running out of descriptors: it keeps one spare to turn newcomers away with."""
 
-    max_accept = 16  # in a row, before whoever is here already has his turn
-
     def __init__(self, listener: GeventSocket, server: ChatServer) -> None:
         super().__init__(listener, server.handle, spawn=server.connections)
         self._chat = server
