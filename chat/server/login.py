@@ -100,10 +100,15 @@ class Login:
         return header
 
     def _admit(self, data: bytes) -> Session | Transfer:
-        self._count_the_try(data)
-        header, name = _parse(data)
-        if name is None:
+        try:
+            header = _parse(data)
+        except LoginRefused:
+            self._count_the_try(None)
+            raise
+        self._count_the_try(header)
+        if header.session is not None and not header.name:
             return self._begin_transfer(header)
+        name = _parse_name(header.name)
         admission = Admission(self._connection, self._services)
         proof = admission.prove(name, header)
         former = admission.make_room(name, header, proof)
@@ -120,9 +125,13 @@ class Login:
         self._services.newcomers.came_in(self._connection.host)
         return session
 
-    def _count_the_try(self, data: bytes) -> None:
-        """Refuse it if it is one too many; those of who is in the room already are never too many."""
-        refused, is_insider = self._refused, self._is_insider(data)
+    def _count_the_try(self, header: LoginHeader | None) -> None:
+        """Refuse it if it is one too many; those of who is in the room already are never too many.
+
+        ``header`` is None where it makes no sense.
+        """
+        refused = self._refused
+        is_insider = header is not None and self._is_insider(header)
         if refused is not None and refused.refusal is Refusal.TOO_MANY_ATTEMPTS and is_insider:
             return
         if refused is not None:
@@ -131,12 +140,8 @@ class Login:
             sentence = "Your address tries to log in too often; try again in a minute."
             raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
 
-    def _is_insider(self, data: bytes) -> bool:
+    def _is_insider(self, header: LoginHeader) -> bool:
         """Whether it is for a session that is here: a transfer, or the user himself once more."""
-        try:
-            header = parse_login_header(data)
-        except HeaderError:
-            return False
         session = self._services.sessions.get(header.session or "")
         return session is not None and (
             not header.name or name_key(header.name) == session.name.key
@@ -175,19 +180,21 @@ class Login:
         self._services.refusals.refused(connection.host or connection.label, reason)
 
 
-def _parse(header: bytes) -> tuple[LoginHeader, UserName | None]:
-    """The header of a login, with the name, or None for a transfer's. Raises LoginRefused."""
+def _parse(data: bytes) -> LoginHeader:
+    """The header of a login. Raises LoginRefused."""
     try:
-        header.decode()
+        data.decode()
     except UnicodeDecodeError:
         raise LoginRefused(Refusal.BAD_USERNAME, "A name must be UTF-8.") from None
     try:
-        parsed = parse_login_header(header)
+        return parse_login_header(data)
     except HeaderError as problem:
         raise LoginRefused(Refusal.BAD_HEADER, str(problem)) from None
-    if parsed.session is not None and not parsed.name:
-        return parsed, None
+
+
+def _parse_name(name: str) -> UserName:
+    """Raises LoginRefused."""
     try:
-        return parsed, parse_user_name(parsed.name)
+        return parse_user_name(name)
     except UserNameError as problem:
         raise LoginRefused(Refusal.BAD_USERNAME, str(problem)) from None
