@@ -76,8 +76,7 @@ class LineQuestion:
     def press(self, key: str) -> Action | None:
         action = None if is_character(key) else action_of(key)
         if action is Action.SUBMIT:
-            if self.editor.text.strip():
-                self._end(self.editor.text.strip())
+            self._submit()
         elif action is Action.CLEAR and self.editor.text:
             self.editor.clear()
         elif action is Action.CLEAR or (action is Action.DELETE_OR_LEAVE and not self.editor.text):
@@ -86,38 +85,26 @@ class LineQuestion:
             return action
         return None
 
+    def _submit(self) -> None:
+        if self.editor.text.strip():
+            self._end(self.editor.text.strip())
+
     def _end(self, answer: str | None) -> None:
         self.is_over = True
         self._answer(answer)
 
 
-class PasswordQuestion:
-    """``answer`` is called with what was typed, or with None if whoever is asked has thought better of it.
+class PasswordQuestion(LineQuestion):
+    """The answer is what was typed, blanks and all, or None if whoever is asked has thought better of it.
 
     Its editor is its own, and what is cut in it too: both go with it.
     """
 
     def __init__(self, prompt: str, answer: Callable[[str | None], object]) -> None:
-        self.prompt = prompt
-        self.editor = Editor(single_line=True)
-        self.is_over = False
-        self._answer = answer
+        super().__init__(prompt, "", answer)
 
-    def press(self, key: str) -> Action | None:
-        action = None if is_character(key) else action_of(key)
-        if action is Action.SUBMIT:
-            self._end(self.editor.text or None)
-        elif action is Action.CLEAR and self.editor.text:
-            self.editor.clear()
-        elif action is Action.CLEAR or (action is Action.DELETE_OR_LEAVE and not self.editor.text):
-            self._end(None)
-        elif not self.editor.press(key):
-            return action
-        return None
-
-    def _end(self, answer: str | None) -> None:
-        self.is_over = True
-        self._answer(answer)
+    def _submit(self) -> None:
+        self._end(self.editor.text or None)
 
 
 class SearchQuestion:
