@@ -14,13 +14,9 @@ from typing import NamedTuple
 from gevent.lock import BoundedSemaphore
 
 from chat.protocol.names import UserName, looks_of
-from chat.server.database import Database, DatabaseFault, DatabaseThread
+from chat.server.database import Database, DatabaseFault, DatabaseThread, Stamp, settled
 
 log = logging.getLogger("chat.server")
-
-# A change so soon after another may leave a file with the same stamp: the kernel's clock has ticks.
-_UNSETTLED = 50_000_000  # nanoseconds
-_UNREAD = (0, 0, 0)  # the stamp of no file
 
 
 class AccountExists(Exception):
@@ -158,7 +154,7 @@ class Accounts:
     def __init__(self, thread: DatabaseThread | None) -> None:
         self._thread = thread
         self._register = Register()
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
         self._reading = BoundedSemaphore(1)
         self._complaint = ""
 
@@ -194,9 +190,8 @@ class Accounts:
         stamp = database.stamp()
         accounts = read_accounts(database) if stamp is not None else []
         register = Register(accounts, before=self._register)
-        is_settled = stamp is not None and abs(time.time_ns() - stamp[0]) > _UNSETTLED
         self._register = register
-        self._stamp = stamp if is_settled or stamp is None else _UNREAD
+        self._stamp = settled(stamp)
 
     def _complain(self, fault: str) -> None:
         """Once, not at every login."""

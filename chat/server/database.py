@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -59,6 +60,11 @@ _SCHEMA = (
 )
 _VERSION = 1
 
+Stamp = tuple[int, int, int]
+UNREAD: Stamp = (0, 0, 0)  # of no file: who has read by it reads again
+# A change so soon after another may leave a file with the same stamp: the kernel's clock has ticks.
+_UNSETTLED = 50_000_000  # nanoseconds
+
 
 class DatabaseFault(Exception):
     """The file cannot be used; the text is one line for the operator, and names the file."""
@@ -83,7 +89,7 @@ class Database:
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
-    def stamp(self) -> tuple[int, int, int] | None:
+    def stamp(self) -> Stamp | None:
         """Another one after each change (but for two within a tick of the kernel's clock); None: there is no file.
 
         Its first item is the time of the last change in nanoseconds since 1970.
@@ -152,6 +158,13 @@ class Database:
 
     def _fault(self, reason: str) -> DatabaseFault:
         return DatabaseFault(f"cannot use {self.path}: {reason}")
+
+
+def settled(stamp: Stamp | None) -> Stamp | None:
+    """What to remember after reading a file that had ``stamp``: UNREAD while it might not show another change."""
+    if stamp is None or abs(time.time_ns() - stamp[0]) > _UNSETTLED:
+        return stamp
+    return UNREAD
 
 
 class DatabaseThread:

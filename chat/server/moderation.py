@@ -38,7 +38,7 @@ from chat.server.bans import (
     sentence,
 )
 from chat.server.commands import CommandRefused, Commands
-from chat.server.database import Database, DatabaseFault, DatabaseThread
+from chat.server.database import Database, DatabaseFault, DatabaseThread, Stamp, settled
 from chat.server.limits import Network, address_key
 from chat.server.room import NoSuchUserError, Room
 from chat.server.settings import Settings
@@ -50,8 +50,6 @@ log = logging.getLogger("chat.server")
 
 _LOOK_INTERVAL = 1.0  # seconds between two looks whether the operator has changed something
 _MEMBERS_AT_ONCE = 200  # that are looked through before others have their turn
-# A change so soon after another may leave a file with the same stamp: the kernel's clock has ticks.
-_UNSETTLED = 50_000_000  # nanoseconds
 
 
 class Moderation:
@@ -74,7 +72,7 @@ class Moderation:
         self._is_moderators = is_moderators
         self._clock = clock
         self._changing = BoundedSemaphore(1)
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
         self._watcher: gevent.Greenlet[[], None] | None = None
 
     def serve(self, commands: Commands) -> None:
@@ -360,8 +358,7 @@ class Moderation:
             bans, mutes = read_records(database)
             entries.add(*bans, *mutes)
         self.entries = entries
-        is_settled = stamp is None or abs(time.time_ns() - stamp[0]) > _UNSETTLED
-        self._stamp = stamp if is_settled else None
+        self._stamp = settled(stamp)
 
 
 def _require_moderator(session: Session) -> None:

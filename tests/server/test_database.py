@@ -9,13 +9,20 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
 import pytest
 
-from chat.server.database import Database, DatabaseFault, DatabaseThread
+from chat.server.database import (
+    UNREAD,
+    Database,
+    DatabaseFault,
+    DatabaseThread,
+    settled,
+)
 
 INSERT = "INSERT INTO mutes VALUES (?, NULL, 'op', NULL, 0)"
 
@@ -253,3 +260,11 @@ def test_an_error_of_the_caller_can_be_told_apart(database: Database) -> None:
     mute(database, "eve")
     with database.writing() as connection, pytest.raises(sqlite3.IntegrityError):
         connection.execute(INSERT, ("eve",))
+
+
+def test_only_a_stamp_that_shows_the_next_change_is_remembered() -> None:
+    now = time.time_ns()
+    assert settled(None) is None
+    assert settled((now, 1, 1)) == UNREAD
+    old = (now - 10**9, 1, 1)
+    assert settled(old) == old
