@@ -132,6 +132,24 @@ def test_a_name_is_free_again_when_its_bearer_has_left(house: House) -> None:
     assert json.loads(house.room.names_json()) == ["Alice"]
 
 
+def test_the_names_are_those_of_who_is_here_in_the_order_of_coming(house: House) -> None:
+    def names() -> list[str]:
+        found: list[str] = json.loads(house.room.names_json())
+        return found
+
+    assert names() == []
+    alice = house.enter("alice")
+    assert names() == ["alice"]
+    house.enter("Bob-2")
+    house.enter("çelik")
+    assert names() == ["alice", "Bob-2", "çelik"]
+    house.room.leave(alice, LeaveReason.QUIT)
+    house.enter("dora")
+    assert names() == ["Bob-2", "çelik", "dora"]
+    house.enter("Alice")
+    assert names() == ["Bob-2", "çelik", "dora", "Alice"]
+
+
 def test_serials_grow_and_never_come_back(house: House) -> None:
     first = house.enter("alice")
     house.room.leave(first, LeaveReason.QUIT)
