@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import socket as plain_socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +15,7 @@ from chat.framing import DeadlineExceeded
 from chat.protocol.notices import Refusal
 from chat.server.connection import Connection
 from chat.server.encryption import HandshakeFailed
-from chat.server.limits import Network, parse_host
+from chat.server.limits import parse_host
 from chat.server.login_refused import LoginRefused
 from chat.server.newcomers import Welcome
 from chat.server.proxy_protocol import Proxied, ProxyProtocolError, read_header
@@ -58,37 +56,24 @@ class _NotWorthAnAnswer(Exception):
     """To be closed at once. The text is a phrase for the log."""
 
 
-class Arrived(NamedTuple):
-    """A connection, and why it is not to be let in, if so: it is told in the answer to its login."""
-
-    connection: Connection
-    refused: LoginRefused | None
-
-
-@contextmanager
-def arriving(sock: GeventSocket, peer: object, services: Services) -> Iterator[Arrived | None]:
+def arrive(sock: GeventSocket, peer: object, services: Services) -> Connection | None:
     """The connection behind a socket that was accepted from ``peer``; None if it is to be closed without an answer.
 
-    It counts as one of its address until the context is left.
+    It counts as one of its address: whoever gets it has ``services.addresses`` told when it ends.
     """
     deadline = time.monotonic() + services.settings.login_timeout
     origin = origin_of(peer)
-    arrived = None
-    with ExitStack() as counted:
-        try:
-            if _is_proxy(origin, services.settings):
-                origin = _behind(origin, _read_proxy_header(sock, deadline))
-            key = services.addresses.enter(origin.host)
-            counted.callback(services.addresses.leave, key)
-            refused, deadline = _judge(origin, key, services, deadline)
-            arrived = _receive(sock, origin, services, refused, deadline)
-        except (_NotWorthAnAnswer, ProxyProtocolError, HandshakeFailed) as problem:
-            services.refusals.refused(origin.host or origin.label, str(problem))
-        except DeadlineExceeded:
-            services.refusals.refused(origin.host or origin.label, "took too long to log in")
-        except (OSError, EOFError):
-            log.debug("%s was gone before it had a name", origin.label)
-        yield arrived
+    try:
+        if _is_proxy(origin, services.settings):
+            origin = _behind(origin, _read_proxy_header(sock, deadline))
+        return _come_in(sock, origin, services, deadline)
+    except (_NotWorthAnAnswer, ProxyProtocolError, HandshakeFailed) as problem:
+        services.refusals.refused(origin.host or origin.label, str(problem))
+    except DeadlineExceeded:
+        services.refusals.refused(origin.host or origin.label, "took too long to log in")
+    except (OSError, EOFError):
+        log.debug("%s was gone before it had a name", origin.label)
+    return None
 
 
 def origin_of(peer: object) -> Origin:
@@ -127,12 +112,23 @@ def _behind(proxy: Origin, proxied: Proxied) -> Origin:
     return Origin(client.host, label, is_private, is_encrypted)
 
 
-def _judge(
-    origin: Origin, key: Network | None, services: Services, deadline: float
-) -> tuple[LoginRefused | None, float]:
-    """Why it is not to be let in, if so, and how long it may take to log in. Raises _NotWorthAnAnswer."""
+def _come_in(sock: GeventSocket, origin: Origin, services: Services, deadline: float) -> Connection:
+    """Count it and see what it is worth. Raises _NotWorthAnAnswer, and what ``_receive`` does."""
+    services.addresses.enter(origin.host)
+    try:
+        refused = _judge(origin, services)
+        if refused is not None:
+            deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
+        return _receive(sock, origin, services, refused, deadline)
+    except BaseException:
+        services.addresses.leave(origin.host)
+        raise
+
+
+def _judge(origin: Origin, services: Services) -> LoginRefused | None:
+    """Why it is not to be let in, if so. Raises _NotWorthAnAnswer."""
     limit = services.settings.max_per_address
-    over = services.addresses.exceeded_by(key)
+    over = services.addresses.exceeded_by(origin.host)
     welcome = services.newcomers.connects(origin.host)
     banned = services.moderation.refusal_for_host(origin.host)
     if banned is not None:
@@ -144,10 +140,10 @@ def _judge(
         sentence = "Your address connects too often; try again in a minute."
         refused = LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
     else:
-        return None, deadline
+        return None
     if over > limit or welcome is Welcome.CLOSE:
         raise _NotWorthAnAnswer(refused.refusal.value)
-    return refused, min(deadline, time.monotonic() + REFUSED_TIMEOUT)
+    return refused
 
 
 def _receive(
@@ -156,7 +152,7 @@ def _receive(
     services: Services,
     refused: LoginRefused | None,
     deadline: float,
-) -> Arrived:
+) -> Connection:
     """Agree on TLS, if we have it and it is wanted. Raises EOFError, and what a handshake does."""
     _prepare(sock)
     tls = None
@@ -170,15 +166,15 @@ def _receive(
             sentence = "Nobody is let in here without TLS."
             refused = LoginRefused(Refusal.ENCRYPTION_NEEDED, sentence, final=True)
             deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
-    connection = Connection(
+    return Connection(
         sock,
         origin.host,
         origin.label,
         tls=tls,
         is_private=origin.is_private,
+        refused=refused,
         login_deadline=deadline,
     )
-    return Arrived(connection, refused)
 
 
 def _receive_some(sock: GeventSocket, size: int, deadline: float, flags: int = 0) -> bytes:

@@ -11,6 +11,7 @@ import gevent
 from chat.framing import FrameReader, make_scratch
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.server.encryption import TlsTransport
+from chat.server.login_refused import LoginRefused
 from chat.server.transport import Transport
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Connection:
     ``tls`` has done its handshake over that socket.
 
     ``is_encrypted``: by TLS, with us. ``is_private``: what it says is safe from listeners, be it by TLS, be it because
-    it does not leave the machine; passwords are taken from nobody else. ``login_deadline`` is by time.monotonic.
+    it does not leave the machine; passwords are taken from nobody else. ``refused``: why it is not to be let in,
+    whatever it says, if so. ``login_deadline`` is by time.monotonic.
     """
 
     __slots__ = (
@@ -36,6 +38,7 @@ class Connection:
         "label",
         "login_deadline",
         "reader",
+        "refused",
         "transport",
     )
 
@@ -47,12 +50,14 @@ class Connection:
         *,
         tls: TlsTransport | None = None,
         is_private: bool = False,
+        refused: LoginRefused | None = None,
         login_deadline: float = math.inf,
     ) -> None:
         self.host = host
         self.label = label
         self.is_encrypted = tls is not None
         self.is_private = is_private or self.is_encrypted
+        self.refused = refused
         self.login_deadline = login_deadline
         self.transport: Transport = tls or Transport(sock)
         self.reader = FrameReader(

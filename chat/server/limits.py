@@ -52,26 +52,24 @@ class AddressLimit:
         self._exempt = tuple(exempt)
         self._counts: Counter[Network] = Counter()
 
-    def enter(self, host: str | None) -> Network | None:
-        """Count one more connection of ``host``; what ``leave`` must be given, None if it is not limited.
-
-        ``host`` is None for a unix socket.
-        """
+    def enter(self, host: str | None) -> None:
+        """Count one more connection of ``host``, None for a unix socket; ``leave`` must be called in the end."""
         key = address_key(host, self._exempt)
         if key is not None:
             self._counts[key] += 1
-        return key
 
-    def leave(self, key: Network | None) -> None:
-        """A counted connection has ended."""
+    def leave(self, host: str | None) -> None:
+        """A counted connection of ``host`` has ended."""
+        key = address_key(host, self._exempt)
         if key is None:
             return
         self._counts[key] -= 1
         if not self._counts[key]:
             del self._counts[key]
 
-    def exceeded_by(self, key: Network | None) -> int:
+    def exceeded_by(self, host: str | None) -> int:
         """How many connections over the limit there are."""
+        key = address_key(host, self._exempt)
         return 0 if key is None else max(0, self._counts[key] - self._limit)
 
 

@@ -6,8 +6,6 @@ import contextlib
 import resource
 import socket as plain_socket
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 from chat.server.folding import FoldingLog
@@ -38,22 +36,21 @@ class Lobby:
         """How many connections are open, logged in or not."""
         return len(self._waiting) + self._inside
 
-    @contextmanager
-    def visit(self, sock: Socket) -> Iterator[None]:
-        """``sock`` is open for as long as the context lasts, and waits until it is let in."""
+    def enter(self, sock: Socket) -> None:
+        """``sock`` is open, and waits until it is let in; whoever calls it calls ``leave`` in the end."""
         self._waiting[id(sock)] = sock
         if len(self) > self.capacity:
             self._make_way()
-        try:
-            yield
-        finally:
-            if self._waiting.pop(id(sock), None) is None:
-                self._inside -= 1
 
     def let_in(self, sock: Socket) -> None:
         """It has logged in, and no longer makes way."""
         if self._waiting.pop(id(sock), None) is not None:
             self._inside += 1
+
+    def leave(self, sock: Socket) -> None:
+        """It is about to be closed."""
+        if self._waiting.pop(id(sock), None) is None:
+            self._inside -= 1
 
     def _make_way(self) -> None:
         oldest = next(iter(self._waiting.values()))

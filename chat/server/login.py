@@ -30,16 +30,13 @@ from chat.server.transfer import Transfer
 class Login:
     """The conversation before a client is let in.
 
-    ``refused`` is set for a connection that is not to be let in, whatever it says: it is told so in the answer to
-    its login, as a person would want to be.
+    A connection that is not to be let in, whatever it says, is told so in the answer to its login, as a person would
+    want to be.
     """
 
-    def __init__(
-        self, connection: Connection, services: Services, refused: LoginRefused | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, services: Services) -> None:
         self._connection = connection
         self._services = services
-        self._refused = refused
         self._is_json = False
 
     def run(self) -> Session | Transfer | None:
@@ -130,12 +127,13 @@ class Login:
 
         ``header`` is None where it makes no sense.
         """
-        refused = self._refused
+        refused = self._connection.refused
         is_insider = header is not None and self._is_insider(header)
         if refused is not None and refused.refusal is Refusal.TOO_MANY_ATTEMPTS and is_insider:
             return
         if refused is not None:
-            raise refused
+            # Another one: the connection's own would keep, with its traceback, what keeps the connection.
+            raise LoginRefused(refused.refusal, refused.sentence, final=refused.final)
         if not is_insider and not self._services.newcomers.may_try(self._connection.host):
             sentence = "Your address tries to log in too often; try again in a minute."
             raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
@@ -166,7 +164,7 @@ class Login:
         if len(session.transfers) >= MAX_TRANSFERS:
             sentence = f"A session has at most {MAX_TRANSFERS} transfers at a time."
             raise LoginRefused(Refusal.TOO_MANY_TRANSFERS, sentence)
-        if self._refused is None:
+        if self._connection.refused is None:
             self._services.newcomers.was_no_newcomer(self._connection.host)
         self._connection.answer(MessageType.LOGIN)
         return Transfer(self._connection, self._services, session)

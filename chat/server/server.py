@@ -19,17 +19,17 @@ from chat.address import Address
 from chat.framing import IncompleteFrame
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.names import name_key
-from chat.server.arrival import arriving, origin_of
+from chat.server.arrival import arrive, origin_of
 from chat.server.certificates import CertificateFault
 from chat.server.connection import Connection
 from chat.server.limits import parse_host
 from chat.server.listening import listen
 from chat.server.login import Login
-from chat.server.login_refused import LoginRefused
 from chat.server.memory import give_back_memory
-from chat.server.services import make_services
-from chat.server.session import ServerStopping
+from chat.server.services import Services, make_services
+from chat.server.session import ServerStopping, Session
 from chat.server.settings import DRAIN_TIMEOUT, Settings, TlsMode
+from chat.server.transfer import Transfer
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -46,9 +46,14 @@ class _Listener(StreamServer):
     """A StreamServer that survives running out of descriptors: it keeps one spare to turn newcomers away with."""
 
     def __init__(self, listener: GeventSocket, server: ChatServer) -> None:
-        super().__init__(listener, server.handle, spawn=server.connections)
+        super().__init__(listener, server.handle)
         self._chat = server
         self._spare = _open_spare()
+
+    def do_handle(self, *accepted: Any) -> None:
+        # Not by way of the base class, which puts one more call of C at the bottom of each greenlet's stack: most of a
+        # kilobyte for everyone who is here.
+        self._chat.connections.spawn(self._chat.handle, *accepted)
 
     def do_read(self) -> Any:
         try:
@@ -157,32 +162,28 @@ class ChatServer:
         log.info("stopped")
 
     def handle(self, sock: GeventSocket, peer: object) -> None:
-        """Serve one connection; the listener closes it when this returns."""
+        """Serve one connection, and close it.
+
+        What waits in here, for as long as a user is idle, is what he costs: few frames with few locals.
+        """
+        services = self.services
+        services.lobby.enter(sock)
+        connection = None
         try:
-            with self.services.lobby.visit(sock), arriving(sock, peer, self.services) as arrived:
-                if arrived is not None:
-                    self._converse(sock, *arrived)
+            connection = arrive(sock, peer, services)
+            admitted = _let_in(sock, connection, services) if connection is not None else None
+            if admitted is not None:
+                admitted.run()
         except ServerStopping:
-            return
+            log.debug("%s was still to log in", origin_of(peer).label)
         except Exception:
             # Ours, not the peer's: it costs this connection alone.
             log.exception("serving %s failed", origin_of(peer).label)
-
-    def _converse(
-        self, sock: GeventSocket, connection: Connection, refused: LoginRefused | None
-    ) -> None:
-        try:
-            admitted = Login(connection, self.services, refused).run()
-        except (OSError, IncompleteFrame):
-            return  # gone before it had a name: nobody was told of it
-        except RemoteProtocolError as problem:
-            self.services.refusals.refused(connection.host or connection.label, str(problem))
-            return
-        if admitted is not None:
-            self.services.lobby.let_in(sock)
-            admitted.run()
-        else:
-            connection.transport.finish(_REFUSAL_LINGER)
+        finally:
+            if connection is not None:
+                services.addresses.leave(connection.host)
+            services.lobby.leave(sock)
+            sock.close()
 
     def _tell_of_encryption(self) -> None:
         certificates, settings = self.services.certificates, self.services.settings
@@ -202,6 +203,24 @@ class ChatServer:
                 give_back_memory()
             self.services.refusals.flush_if_due()
             self.services.newcomers.forget_old()
+
+
+def _let_in(
+    sock: GeventSocket, connection: Connection, services: Services
+) -> Session | Transfer | None:
+    """Whoever has logged in; None if the connection has had its answer, or was closed without one."""
+    try:
+        admitted = Login(connection, services).run()
+    except (OSError, IncompleteFrame):
+        return None  # gone before it had a name: nobody was told of it
+    except RemoteProtocolError as problem:
+        services.refusals.refused(connection.host or connection.label, str(problem))
+        return None
+    if admitted is not None:
+        services.lobby.let_in(sock)
+    else:
+        connection.transport.finish(_REFUSAL_LINGER)
+    return admitted
 
 
 def _open_spare() -> BufferedReader:

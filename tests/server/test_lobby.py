@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable
 
 import pytest
 
@@ -37,60 +36,59 @@ def lobby() -> Lobby:
     return Lobby(capacity=3, refusals=FoldingLog())
 
 
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
+def everyone_leaves(lobby: Lobby, visitors: Iterable[Visitor]) -> None:
+    for visitor in visitors:
+        lobby.leave(visitor)
 
 
-def test_within_the_capacity_nobody_makes_way(lobby: Lobby, stack: ExitStack) -> None:
+def test_within_the_capacity_nobody_makes_way(lobby: Lobby) -> None:
     visitors = [Visitor() for _ in range(3)]
     for visitor in visitors:
-        stack.enter_context(lobby.visit(visitor))
+        lobby.enter(visitor)
 
     assert all(visitor.is_open for visitor in visitors)
     assert len(lobby) == 3
-    stack.close()
+    everyone_leaves(lobby, visitors)
     assert len(lobby) == 0
 
 
 def test_for_each_one_too_many_the_longest_waiting_makes_way(
-    lobby: Lobby, stack: ExitStack, caplog: pytest.LogCaptureFixture
+    lobby: Lobby, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "chat.server")
     visitors = [Gone(), *(Visitor() for _ in range(4))]
     for visitor in visitors:
-        stack.enter_context(lobby.visit(visitor))
+        lobby.enter(visitor)
 
     assert [visitor.is_open for visitor in visitors] == [False, False, True, True, True]
     assert caplog.messages == ["refused newcomers: too many at once"]
-    stack.close()
+    everyone_leaves(lobby, visitors)
     assert len(lobby) == 0
 
 
-def test_who_is_let_in_stays(lobby: Lobby, stack: ExitStack) -> None:
+def test_who_is_let_in_stays(lobby: Lobby) -> None:
     visitors = [Visitor() for _ in range(5)]
     for visitor in visitors[:3]:
-        stack.enter_context(lobby.visit(visitor))
+        lobby.enter(visitor)
         lobby.let_in(visitor)
         lobby.let_in(visitor)
     for visitor in visitors[3:]:
-        stack.enter_context(lobby.visit(visitor))
+        lobby.enter(visitor)
 
     # Nobody else waits: those who came last are turned away.
     assert [visitor.is_open for visitor in visitors] == [True, True, True, False, False]
-    stack.close()
+    everyone_leaves(lobby, visitors)
     assert len(lobby) == 0
 
 
-def test_a_place_that_became_free_is_had_without_anyone_making_way(
-    lobby: Lobby, stack: ExitStack
-) -> None:
+def test_a_place_that_became_free_is_had_without_anyone_making_way(lobby: Lobby) -> None:
     waiting = Visitor()
-    stack.enter_context(lobby.visit(waiting))
+    lobby.enter(waiting)
     for _ in range(10):
-        with lobby.visit(Visitor()), lobby.visit(Visitor()):
-            pass
+        others = [Visitor(), Visitor()]
+        for visitor in others:
+            lobby.enter(visitor)
+        everyone_leaves(lobby, others)
 
     assert waiting.is_open
 

@@ -27,9 +27,10 @@ def test_each_limit_is_the_one_of_the_settings(tmp_path: Path) -> None:
 
     assert (services.spool.max_size, services.spool.directory) == (1000, tmp_path)
     assert (services.backlogs.per_user, services.backlogs.total) == (200, 500)
-    keys = [services.addresses.enter("198.51.100.1") for _ in range(4)]
-    assert services.addresses.exceeded_by(keys[0]) == 1
-    assert services.addresses.enter("192.0.2.1") is None
+    for host in ("198.51.100.1", "192.0.2.1") * 4:
+        services.addresses.enter(host)
+    assert services.addresses.exceeded_by("198.51.100.1") == 1
+    assert services.addresses.exceeded_by("192.0.2.1") == 0
 
 
 def test_room_delivery_shelf_and_spool_belong_together(tmp_path: Path) -> None:
