@@ -58,6 +58,7 @@ class TlsTransport(Transport):
 
     def __init__(self, sock: GeventSocket, context: ssl.SSLContext) -> None:
         super().__init__(sock)
+        self.descriptor = None
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)

@@ -55,6 +55,9 @@ class Outbox:
 
     ``order``: the byte order of his connection. ``inline``: contents over so many bytes go to him as offers; None:
     as they are. ``on_fail`` is called once, at once, when he can't be served any longer, with the reason.
+
+    ``direct``: a descriptor to which whoever has something for him may write it as it is, now; None where that is to be
+    left to ``give``, as it is while something waits. What the kernel does not take of it goes to ``give``.
     """
 
     __slots__ = (
@@ -65,6 +68,7 @@ class Outbox:
         "_transport",
         "_writer",
         "closed",
+        "direct",
         "inline",
         "order",
     )
@@ -80,6 +84,7 @@ class Outbox:
         self.order = order
         self.inline = inline
         self.closed = False
+        self.direct = transport.descriptor
         self._transport = transport
         self._limits = limits
         self._on_fail = on_fail
@@ -150,6 +155,7 @@ class Outbox:
 
     def _drop(self) -> None:
         self.closed = True
+        self.direct = None
         if self._backlog is not None:
             self._limits.changed(self, -self._backlog.size)
             self._limits.caught_up(self)
@@ -174,6 +180,7 @@ class Outbox:
         """The backlog, with a writer that drains it."""
         if self._backlog is None:
             self._backlog = Backlog()
+            self.direct = None
             self._writer = gevent.spawn(self._drain)
         return self._backlog
 
@@ -187,6 +194,7 @@ class Outbox:
             return
         if not self.closed:
             self._backlog = None
+            self.direct = self._transport.descriptor
             self._writer = None
             self._limits.caught_up(self)
             self._wake_waiting()

@@ -28,13 +28,17 @@ _SILENCE = 1.0  # seconds without a byte after which nothing more is expected
 
 
 class Transport:
-    """A gevent socket as the delivery sees it. One writer at a time; everything raises OSError as the socket does."""
+    """A gevent socket as the delivery sees it. One writer at a time; everything raises OSError as the socket does.
 
-    __slots__ = ("_fd", "_sock")
+    ``descriptor`` is what ``try_send`` does nothing but write to; None if it does more.
+    """
+
+    __slots__ = ("_fd", "_sock", "descriptor")
 
     def __init__(self, sock: GeventSocket) -> None:
         self._sock = sock
         self._fd = sock.fileno()
+        self.descriptor: int | None = self._fd
 
     def try_send(self, data: bytes | memoryview) -> int:
         """Send what the kernel takes at once; how many bytes that was, 0 if it takes none now."""

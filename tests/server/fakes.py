@@ -44,6 +44,7 @@ class FakeTransport(Transport):
     __slots__ = ("aborted", "breaks_with", "finished", "on_wait", "room", "sends", "taken", "wakes")
 
     def __init__(self, room: int = PLENTY) -> None:  # no socket: nothing of the real one is used
+        self.descriptor = None  # everything goes by `try_send`
         self.room = room
         self.taken = bytearray()
         self.sends: list[int] = []  # the bytes that were offered in each call

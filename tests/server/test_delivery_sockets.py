@@ -1,0 +1,125 @@
+"""Giving to sockets, to which the delivery itself writes: what they don't take waits, in its place."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import pytest
+from gevent import socket as gevent_socket
+
+from chat.protocol.descriptor import ByteOrder, MessageType
+from chat.protocol.frames import Frame
+from chat.protocol.notices import LeaveReason
+from chat.server.delivery import Delivery
+from chat.server.outbox import BacklogLimits, Outbox
+from chat.server.transport import Transport
+from tests.server.fakes import frames_of, run_ready_greenlets, wait_until
+
+LARGE = 64 * 1024  # bytes of a message: a few are more than a socket holds
+
+
+class Listener(NamedTuple):
+    outbox: Outbox
+    peer: socket.socket
+    reasons: list[LeaveReason]
+
+    def heard(self) -> list[bytes]:
+        """The contents that have come; the writer goes on as what is there is taken."""
+        data = bytearray()
+
+        def is_all_taken() -> bool:
+            while True:
+                try:
+                    piece = self.peer.recv(1 << 20)
+                except BlockingIOError:
+                    return self.outbox.waiting == 0 and not self.outbox.is_behind
+                data.extend(piece)
+
+        wait_until(is_all_taken, "all to be taken")
+        return [frame.content for frame in frames_of(bytes(data))]
+
+
+@pytest.fixture
+def ends() -> Iterator[ExitStack]:
+    with ExitStack() as ends:
+        yield ends
+
+
+def listener(delivery: Delivery, ends: ExitStack, per_user: int = 1 << 30) -> Listener:
+    ours, peer = socket.socketpair()
+    ends.enter_context(peer).setblocking(False)
+    sock = ends.enter_context(gevent_socket.socket(fileno=ours.detach()))
+    reasons: list[LeaveReason] = []
+    limits = BacklogLimits(per_user, 1 << 30)
+    outbox = Outbox(Transport(sock), ByteOrder.BIG, limits, reasons.append)
+    ends.callback(outbox.close)
+    delivery.add(outbox)
+    return Listener(outbox, peer, reasons)
+
+
+def say(delivery: Delivery, content: bytes) -> bytes:
+    delivery.post(Frame(MessageType.UTF8, b"", content))
+    run_ready_greenlets()
+    return content
+
+
+def test_what_a_socket_does_not_take_comes_later_and_in_order(
+    delivery: Delivery, ends: ExitStack
+) -> None:
+    slow, quick = listener(delivery, ends), listener(delivery, ends)
+    said, heard = [], []
+
+    for number in range(40):
+        said.append(say(delivery, b"%d" % number * LARGE))
+        heard += quick.heard()
+    assert slow.outbox.is_behind
+    said.append(say(delivery, b"the last"))
+    heard += quick.heard()
+
+    assert slow.heard() == said
+    assert heard == said
+
+
+def test_who_has_caught_up_is_written_to_as_before(delivery: Delivery, ends: ExitStack) -> None:
+    member = listener(delivery, ends)
+    direct = member.outbox.direct
+    assert direct is not None
+    said = [say(delivery, b"x" * LARGE) for _ in range(40)]
+    assert member.outbox.direct is None
+
+    assert member.heard() == said
+
+    assert member.outbox.direct == direct
+    say(delivery, b"again")
+    assert member.heard() == [b"again"]
+
+
+def test_one_whose_peer_has_gone_costs_nobody_else_anything(
+    delivery: Delivery, ends: ExitStack
+) -> None:
+    members = [listener(delivery, ends) for _ in range(3)]
+    members[1].peer.close()
+
+    said = [say(delivery, b"one"), say(delivery, b"two")]
+
+    assert members[1].reasons == [LeaveReason.DISCONNECTED]
+    assert members[0].heard() == members[2].heard() == said
+
+
+def test_one_who_has_been_given_up_is_written_to_no_more(
+    delivery: Delivery, ends: ExitStack
+) -> None:
+    lost, other = listener(delivery, ends, per_user=LARGE), listener(delivery, ends)
+    for _ in range(40):
+        say(delivery, b"x" * LARGE)
+        other.heard()
+    assert lost.reasons == [LeaveReason.TOO_SLOW]
+    assert lost.outbox.direct is None
+
+    say(delivery, b"and so on")
+
+    assert lost.outbox.waiting == 0
+    assert other.heard() == [b"and so on"]
