@@ -34,6 +34,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from benchmarks.clients import CLIENTS
 from benchmarks.contender import Contender
+from benchmarks.cores import load_confined
+from benchmarks.network import own_network
 from benchmarks.peers import PEERS
 from benchmarks.picture import draw_picture
 from benchmarks.plan import QUICK, BenchmarkError, Plan
@@ -85,9 +87,11 @@ def main(argv: list[str] | None = None) -> int:
         report(_PROGRAM, str(problem))
         return EXIT_FAILED
     results = Results(_machine(), {})
-    for task in _tasks(work, _present(peers, work, results), plan):
-        _carry_out(task, plan, results)
-        results.save(directory / "results.json")
+    machine = results.machine
+    with load_confined() as machine["processors"], own_network() as machine["network"]:
+        for task in _tasks(work, _present(peers, work, results), plan):
+            _carry_out(task, plan, results)
+            results.save(directory / "results.json")
     _publish(results, directory)
     return EXIT_OK if results.samples else EXIT_FAILED
 

@@ -46,6 +46,7 @@ class FileRoom:
         self._heard: dict[socket.socket, int] = {}
         self._offers: list[str] = []
         # Whoever receives the file, and how many bytes had come to him before.
+        self._receivers: list[socket.socket] = []
         self._before: dict[int, int] = {}
         self._tokens = [self._let_in_with_token(f"fetcher{number}") for number in range(fetchers)]
         logins = [json_login(name) for name in ("talker", "listener", "uploader")]
@@ -68,6 +69,9 @@ class FileRoom:
         What the server does from here on counts as delivery, though it has a little left to take in: the other way
         round, raw receivers would be sent their first bytes for nothing.
         """
+        self._offers.clear()
+        for sock in self._receivers:
+            self._before[sock.fileno()] = self._crowd.received[sock.fileno()]
         header = encode_client_header(ClientHeader(filename="file"))
         descriptor = Descriptor(MessageType.FILE, len(header), size).encode(ORDER)
         self._uploader.sendall(descriptor + header)
@@ -101,6 +105,8 @@ class FileRoom:
         self._talk_until(
             lambda: all(received[fd] >= before + size for fd, before in self._before.items())
         )
+        if self._tokens:
+            self._end_fetching()
 
     def _fetch(self, token: str, offer: str) -> None:
         login = encode_client_header(LoginHeader("", session=token, is_json=True))
@@ -113,7 +119,14 @@ class FileRoom:
         self._crowd.add(sock)
         self._receive_on(sock)
 
+    def _end_fetching(self) -> None:
+        for sock in self._receivers:
+            del self._before[sock.fileno()]
+            self._crowd.forget(sock)
+        self._receivers.clear()
+
     def _receive_on(self, sock: socket.socket) -> None:
+        self._receivers.append(sock)
         self._before[sock.fileno()] = self._crowd.received[sock.fileno()]
         self._crowd.read_by(sock, counting(sock))
 

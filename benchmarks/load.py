@@ -10,6 +10,7 @@ import math
 import resource
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -24,6 +25,11 @@ _LAZE = 0.001
 _PATIENCE = 20.0  # seconds without a byte after which nothing more is expected
 _PER_SOURCE = 10_000  # connections from one of loopback's addresses: far fewer than it has ports
 _BIND_ADDRESS_NO_PORT = 24  # linux/in.h: choose the port on connecting, when more of them fit
+_SO_TIMESTAMPNS = (
+    35  # asm-generic/socket.h: the time of arrival, as a timespec, with what is received
+)
+_TIMESPEC = struct.Struct("@ll")
+_NOTES = socket.CMSG_SPACE(_TIMESPEC.size)
 
 _buffer = bytearray(_READ)
 
@@ -52,7 +58,7 @@ def counting(sock: socket.socket) -> Callable[[], int]:
 class Crowd:
     """Connections that are read when something is there.
 
-    Those that only count are read every ``_LAZE`` seconds: nobody waits for them, and a process that sleeps in wait
+    Those that only count are read every ``laze`` seconds: nobody waits for them, and a process that sleeps in wait
     of them would have to be woken by the server for each. Those with a reader of their own are read at once.
 
     ``received`` is the count of bytes by descriptor.
@@ -61,6 +67,8 @@ class Crowd:
     def __init__(self) -> None:
         self._prompt = select.epoll()
         self._lazy = select.epoll()
+        self._timed = select.epoll()
+        self.laze = _LAZE
         self._next_look = 0.0  # at the lazy ones
         self._sockets: dict[int, socket.socket] = {}
         self._watch: dict[int, select.epoll] = {}
@@ -75,6 +83,14 @@ class Crowd:
         self.received[fd] = 0
         self.read_by(sock, receive)
 
+    def forget(self, sock: socket.socket) -> None:
+        """Close ``sock``, and read it no longer."""
+        fd = sock.fileno()
+        self._watch.pop(fd).unregister(fd)
+        for known in (self._sockets, self._receive, self._writers, self.received):
+            known.pop(fd, None)
+        sock.close()
+
     def only_count(self, fd: int) -> None:
         """Read it by counting again."""
         self.read_by(self._sockets[fd])
@@ -83,7 +99,9 @@ class Crowd:
         """From now on another way."""
         fd = sock.fileno()
         self._receive[fd] = receive or counting(sock)
-        watch = self._prompt if receive is not None else self._lazy
+        self._put(fd, self._prompt if receive is not None else self._lazy)
+
+    def _put(self, fd: int, watch: select.epoll) -> None:
         before = self._watch.get(fd)
         if watch is not before:
             if before is not None:
@@ -109,26 +127,31 @@ class Crowd:
             events = self._lazy.poll(0, _EVENTS)
             taken += self._take(events)
             if len(events) < _EVENTS:
-                self._next_look = time.monotonic() + _LAZE
+                self._next_look = time.monotonic() + self.laze
         return taken
 
-    def timed_turn(
-        self, timeout: float, size: int, sent: Sequence[float], waits: list[float]
-    ) -> None:
-        """Read those that only count as soon as something comes, and append to ``waits`` how long it was on its way.
+    def time_arrivals(self, fd: int) -> None:
+        """From now on the kernel notes when something arrives at ``fd``, and ``take_times`` reads it."""
+        self._sockets[fd].setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self._put(fd, self._timed)
 
-        Their messages have ``size`` bytes and were ``sent`` at those times, by ``time.monotonic``.
+    def take_times(self, size: int, sent: Sequence[float], waits: list[float]) -> None:
+        """Read those whose arrivals are timed, and append to ``waits`` how many seconds each message was on its way.
+
+        Their messages have ``size`` bytes and were ``sent`` at those times, by ``time.time``. When they arrived says
+        the kernel's own stamp: so it makes no difference when the load comes to read. What is read together has arrived
+        as late as the last of it.
         """
-        receive, received, clock = self._receive, self.received, time.monotonic
-        for fd, _ in self._lazy.poll(timeout, _EVENTS):
-            count = receive[fd]()
+        for fd, _ in self._timed.poll(0, _EVENTS):
+            count, notes, _, _ = self._sockets[fd].recvmsg_into([_buffer], _NOTES, socket.MSG_TRUNC)
             if not count:
                 raise BenchmarkError("the server closed a connection")
-            before = received[fd]
-            after = received[fd] = before + count
-            now = clock()
-            for number in range(before // size, after // size):
-                waits.append(now - sent[number])
+            ((_, _, stamp),) = notes
+            seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+            arrived = seconds + nanoseconds * 1e-9
+            before = self.received[fd]
+            after = self.received[fd] = before + count
+            waits.extend(arrived - sent[number] for number in range(before // size, after // size))
 
     def turn_until(self, condition: Callable[[], bool], what: str) -> None:
         """Go on until ``condition`` holds. Raises BenchmarkError when nothing comes any more before it does."""
@@ -167,8 +190,8 @@ class Crowd:
     def close(self) -> None:
         for sock in self._sockets.values():
             sock.close()
-        self._prompt.close()
-        self._lazy.close()
+        for watch in (self._prompt, self._lazy, self._timed):
+            watch.close()
 
 
 class Sender:

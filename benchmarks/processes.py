@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.cores import beside_the_load
 from benchmarks.plan import BenchmarkError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -87,7 +88,7 @@ class ServerProcess(ProcessTree):
     def __init__(self, command: Sequence[str], address: tuple[str, int], directory: Path) -> None:
         self.address = address
         self._log = directory / "log"
-        with self._log.open("wb") as log:
+        with self._log.open("wb") as log, beside_the_load():
             super().__init__(
                 subprocess.Popen(
                     command,

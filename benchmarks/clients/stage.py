@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.clients.hosts import Host
+from benchmarks.cores import beside_the_load
 from benchmarks.plan import BenchmarkError
 from benchmarks.processes import ProcessTree
 
@@ -66,8 +67,8 @@ class Stage:
         """Start the client in the terminal."""
         far = self._far
         fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self._process = ProcessTree(
-            subprocess.Popen(
+        with beside_the_load():
+            process = subprocess.Popen(
                 command,
                 cwd=directory,
                 env=environment,
@@ -77,7 +78,7 @@ class Stage:
                 start_new_session=True,
                 preexec_fn=_take_terminal,
             )
-        )
+        self._process = ProcessTree(process)
         os.close(far)
         self._far = -1
 

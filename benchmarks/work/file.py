@@ -15,13 +15,15 @@ from benchmarks.load import Crowd, Entrance, Login, counting
 from benchmarks.peers.chat import Chat
 from benchmarks.peers.peer import Peer
 from benchmarks.plan import Plan
-from benchmarks.processes import Meter, free_port, running
+from benchmarks.processes import Meter, ServerProcess, free_port, running
 from benchmarks.results import GENERATOR, SERVER_CPU, Figure, quantile
 from benchmarks.work.work import ServerWork
 
 _MIB = 1024**2
 _GIB = 1024**3
 _RECEIVERS = 8
+# What it costs to send a file depends on where in memory it has come to lie: several, one after the other.
+_FILES = 4
 _SPACE = "/var/tmp"  # on a disk, as the server's own
 
 CPU_PER_GIB = Figure("cpu_per_gib", "server CPU per GiB delivered", "s")
@@ -32,7 +34,7 @@ class SendFile(ServerWork):
     """``inline``: to raw receivers, who get it as it is; ``fetched``: to our clients, who fetch it when offered."""
 
     name = "file"
-    title = "a file of 256 MiB to 8 receivers, while two talk"
+    title = "files of 256 MiB, one after the other, to 8 receivers, while two talk"
     figures = (
         CPU_PER_GIB,
         Figure("upload", "server CPU per GiB taken in", "s"),
@@ -52,72 +54,90 @@ class SendFile(ServerWork):
 
     def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
         size = (16 if plan.quick else 256) * _MIB
-        with _file_of(size) as file:
-            if isinstance(peer, Chat):
-                return _in_chat(peer, file, size, fetched=case == "fetched")
-            return _by_bare_loop(file, size)
+        if isinstance(peer, Chat):
+            return _in_chat(peer, size, fetched=case == "fetched")
+        return _by_bare_loop(size)
 
 
-def _in_chat(peer: Chat, file: IO[bytes], size: int, *, fetched: bool) -> dict[str, float]:
+class _Delivered:
+    """What all deliveries together took, in seconds."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.used = self.own_used = self.elapsed = 0.0
+
+    def add(self, meter: Meter, size: int) -> None:
+        self.bytes += _RECEIVERS * size
+        self.used += meter.used()
+        self.own_used += meter.own_used()
+        self.elapsed += meter.elapsed()
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "cpu_per_gib": self.used / self.bytes * _GIB,
+            "throughput": self.bytes / self.elapsed,
+            "server_cpu": self.used,
+            "generator": self.own_used / self.used,
+        }
+
+
+def _in_chat(peer: Chat, size: int, *, fetched: bool) -> dict[str, float]:
     with peer.running() as server, closing(Crowd()) as crowd:
         room = FileRoom(server, crowd, peer.encrypted, fetchers=_RECEIVERS if fetched else 0)
         if not fetched:
             room.let_in_raw_receivers(_RECEIVERS)
         before = server.memory()
         server.forget_peak()
-        meter = Meter(server)
-        room.upload(file, size)
-        taken_in = meter.used()
-        delivery = Meter(server)
-        room.deliver(size)
-        figures = _figures(delivery, size)
+        taken_in = 0.0
+        delivered = _Delivered()
+        for _ in range(_FILES):
+            with _file_of(size) as file:
+                meter = Meter(server)
+                room.upload(file, size)
+                taken_in += meter.used()
+                meter = Meter(server)
+                room.deliver(size)
+                delivered.add(meter, size)
         return {
-            **figures,
-            "upload": taken_in / size * _GIB,
+            **delivered.figures(),
+            "upload": taken_in / (_FILES * size) * _GIB,
             "memory": server.peak_memory() - before,
             "p50": quantile(room.waits, 0.5),
             "p99": quantile(room.waits, 0.99),
-            "server_cpu": meter.used(),
-            "generator": meter.own_used() / meter.used(),
         }
 
 
-def _by_bare_loop(file: IO[bytes], size: int) -> dict[str, float]:
+def _by_bare_loop(size: int) -> dict[str, float]:
+    delivered = _Delivered()
+    for _ in range(_FILES):
+        with _file_of(size) as file, _bare_loop(file.name) as server, closing(Crowd()) as crowd:
+            delivered.add(_have_sent(server, crowd, size), size)
+    return delivered.figures()
+
+
+def _have_sent(server: ServerProcess, crowd: Crowd, size: int) -> Meter:
+    """What ran while a bare loop sent its file."""
+    sockets = Entrance(crowd, server.address).let_in([Login(b"+", b"+")] * _RECEIVERS)
+    for sock in sockets:
+        crowd.read_by(sock, counting(sock))
+    meter = Meter(server)
+    sockets[0].send(b"!")
+    crowd.turn_until(
+        lambda: all(crowd.received[sock.fileno()] > size for sock in sockets),
+        "the file had arrived",
+    )
+    return meter
+
+
+@contextmanager
+def _bare_loop(path: str) -> Iterator[ServerProcess]:
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.peers.bare_loops",
-        "sendfile",
-        str(port),
-        file.name,
-    ]
+    program = (sys.executable, "-m", "benchmarks.peers.bare_loops")
     with (
         tempfile.TemporaryDirectory(prefix="bench-floor-") as directory,
-        running(command, port, Path(directory)) as server,
-        closing(Crowd()) as crowd,
+        running((*program, "sendfile", str(port), path), port, Path(directory)) as server,
     ):
-        sockets = Entrance(crowd, server.address).let_in([Login(b"+", b"+")] * _RECEIVERS)
-        for sock in sockets:
-            crowd.read_by(sock, counting(sock))
-        meter = Meter(server)
-        sockets[0].send(b"!")
-        crowd.turn_until(
-            lambda: all(crowd.received[sock.fileno()] > size for sock in sockets),
-            "the file had arrived",
-        )
-        return _figures(meter, size)
-
-
-def _figures(meter: Meter, size: int) -> dict[str, float]:
-    """Of the delivery."""
-    used, delivered = meter.used(), _RECEIVERS * size
-    return {
-        "cpu_per_gib": used / delivered * _GIB,
-        "throughput": delivered / meter.elapsed(),
-        "server_cpu": used,
-        "generator": meter.own_used() / used,
-    }
+        yield server
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -10,6 +12,7 @@ import pytest
 
 from benchmarks.load import Crowd, Entrance, Login, Sender
 from benchmarks.plan import BenchmarkError
+from tests.server.fakes import wait_until
 
 
 @pytest.fixture
@@ -41,6 +44,43 @@ def test_counts_without_reading(crowd: Crowd, listener: socket.socket) -> None:
     with theirs:
         theirs.sendall(b"x" * 100_000)
         crowd.turn_until(lambda: crowd.received[ours.fileno()] == 100_000, "all came")
+
+
+def test_when_it_arrived_counts_and_not_when_it_is_read(
+    crowd: Crowd, listener: socket.socket
+) -> None:
+    ours = socket.create_connection(listener.getsockname())
+    theirs, _ = listener.accept()
+    crowd.add(ours)
+    crowd.time_arrivals(ours.fileno())
+    sent: list[float] = []
+    waits: list[float] = []
+
+    def is_stamped_before_it_is_read() -> bool:
+        sent.append(time.time() - 5)
+        theirs.sendall(b"12345678")
+        select.select([ours], [], [])
+        was_there = time.time()
+        crowd.take_times(8, sent, waits)
+        return 5 <= waits[-1] <= was_there - sent[-1]
+
+    with theirs:
+        # The kernel begins to stamp a moment after it has been asked to.
+        wait_until(is_stamped_before_it_is_read)
+        assert len(waits) == len(sent)
+        crowd.only_count(ours.fileno())
+        theirs.sendall(b"12345678")
+        total = 8 * (len(sent) + 1)
+        crowd.turn_until(lambda: crowd.received[ours.fileno()] == total, "the other came")
+
+
+def test_one_who_is_forgotten_is_closed(crowd: Crowd, pair: tuple) -> None:
+    ours, theirs = pair
+
+    crowd.forget(ours)
+
+    assert theirs.recv(1) == b""
+    crowd.settle()
 
 
 def test_notices_that_the_server_hung_up(crowd: Crowd, pair: tuple) -> None:
