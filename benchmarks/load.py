@@ -146,9 +146,8 @@ class Crowd:
             count, notes, _, _ = self._sockets[fd].recvmsg_into([_buffer], _NOTES, socket.MSG_TRUNC)
             if not count:
                 raise BenchmarkError("the server closed a connection")
-            ((_, _, stamp),) = notes
-            seconds, nanoseconds = _TIMESPEC.unpack(stamp)
-            arrived = seconds + nanoseconds * 1e-9
+            # None on the very first, since the kernel begins a moment after it is asked to.
+            arrived = _seconds(notes[0][2]) if notes else time.time()
             before = self.received[fd]
             after = self.received[fd] = before + count
             waits.extend(arrived - sent[number] for number in range(before // size, after // size))
@@ -192,6 +191,11 @@ class Crowd:
             sock.close()
         for watch in (self._prompt, self._lazy, self._timed):
             watch.close()
+
+
+def _seconds(stamp: bytes) -> float:
+    seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+    return float(seconds + nanoseconds * 1e-9)
 
 
 class Sender:
