@@ -185,6 +185,11 @@ def encode_server_header(header: ServerHeader) -> bytes:
     return encode_json(fields)
 
 
+def encode_plain_header(sender_json: bytes, timestamp: str) -> bytes:
+    """What ``encode_server_header`` makes of these two alone; the sender is in JSON already, made once for all."""
+    return b'{"from":%b,"timestamp":"%b"}' % (sender_json, timestamp.encode())
+
+
 def parse_server_header(data: bytes) -> ServerHeader:
     """For a client: raises HeaderError for anything that is not a server's header; unknown keys are ignored.
 

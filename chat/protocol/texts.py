@@ -26,13 +26,16 @@ def split_texts(
     available = len(data)
     texts: list[bytes] = []
     end = start
-    while len(texts) < limit and end + DESCRIPTOR_SIZE <= available:
-        type, header_size, size = unpack(data, end)
+    for _ in range(limit):
         begin = end + DESCRIPTOR_SIZE
-        if type != _UTF8 or header_size or not 0 < size <= max_size or begin + size > available:
+        if begin > available:
             break
-        end = begin + size
-        texts.append(data[begin:end])
+        type, header_size, size = unpack(data, end)
+        stop = begin + size
+        if type != _UTF8 or header_size or not 0 < size <= max_size or stop > available:
+            break
+        texts.append(data[begin:stop])
+        end = stop
     try:
         # No character goes across a line end, so that all are valid if the whole is.
         b"\n".join(texts).decode()
@@ -45,13 +48,14 @@ def split_texts(
 def encode_texts(header: bytes, texts: Sequence[bytes], order: ByteOrder) -> bytes:
     """``texts`` as Utf8 frames, each with the same ``header``. Raises LocalProtocolError for one over 65,535 bytes."""
     openings: dict[int, bytes] = {}  # what stands before a text of so many bytes
-    parts = []
+    parts: list[bytes] = []
     for text in texts:
         size = len(text)
-        if size not in openings:
-            openings[size] = Descriptor(MessageType.UTF8, len(header), size).encode(order) + header
-        parts.append(openings[size])
-        parts.append(text)
+        opening = openings.get(size)
+        if opening is None:
+            opening = Descriptor(MessageType.UTF8, len(header), size).encode(order) + header
+            openings[size] = opening
+        parts += (opening, text)
     return b"".join(parts)
 
 
