@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import gevent
 
@@ -19,12 +20,17 @@ from chat.protocol.descriptor import ByteOrder
 from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
 from chat.protocol.texts import encode_texts
+from chat.server.limits import Rate, TokenBucket
 from chat.server.outbox import Outbox
 
 log = logging.getLogger("chat.server")
 
 # Pending bytes that are not kept waiting for the flusher: bounds what one batch holds.
 _BATCH_SIZE = 256 * 1024
+
+# Batches made for announcements alone. Thousands who come back after a restart, each told to everyone at once, would
+# cost a system call for each pair of them; by TLS an encryption too.
+_ANNOUNCING = Rate(per_second=20, burst=10)
 
 
 class _Pending:
@@ -87,6 +93,8 @@ class Delivery:
         self._pending = {order: _Pending() for order in ByteOrder}
         self._flushes_itself = False
         self._will_flush = False
+        self._announcements = TokenBucket(_ANNOUNCING)
+        self._timer: Any = None  # of an announcement that waits for others
 
     def start(self) -> None:
         """Flush from now on by itself."""
@@ -96,6 +104,7 @@ class Delivery:
         """Flush once more, and then no longer by itself."""
         self.flush()
         self._flushes_itself = False
+        self._end_timer()
 
     def __iter__(self) -> Iterator[Outbox]:
         for pending in self._pending.values():
@@ -126,10 +135,17 @@ class Delivery:
                 outbox.put(offer if offer and outbox.wants_offer(size) else frame)
             return
         self._append(frame.encode)
+        self._flush_soon()
+
+    def announce(self, frame: Frame) -> None:
+        """The same for what everyone can wait for, 50 ms at most: where many come or go, it is joined."""
+        self._append(frame.encode)
+        self._flush_in_a_while()
 
     def post_texts(self, header: bytes, texts: Sequence[bytes]) -> None:
         """Give everyone ``texts``, each as a frame with ``header``."""
         self._append(partial(encode_texts, header, texts))
+        self._flush_soon()
 
     def put(self, outbox: Outbox, frame: Frame) -> None:
         """Give ``frame`` to one alone, in its place among what everyone gets."""
@@ -154,7 +170,6 @@ class Delivery:
                 pending.append(encode(order))
                 if pending.size >= _BATCH_SIZE:
                     self._flush(pending)
-        self._flush_soon()
 
     def _flush_soon(self) -> None:
         """When those have had their turn who are ready now: by the event loop itself, since nothing in it waits."""
@@ -165,6 +180,27 @@ class Delivery:
     def _flush_now(self) -> None:
         self._will_flush = False
         self.flush()
+
+    def _flush_in_a_while(self) -> None:
+        """The same, but no oftener than announcements may have a batch of their own."""
+        if not self._flushes_itself or self._will_flush or self._timer is not None:
+            return
+        delay = self._announcements.take(1)
+        if not delay:
+            self._flush_soon()
+            return
+        self._timer = gevent.get_hub().loop.timer(delay)
+        self._timer.start(self._flush_announced)
+
+    def _flush_announced(self) -> None:
+        self._end_timer()
+        self.flush()
+
+    def _end_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
 
     def _flush(self, pending: _Pending) -> None:
         different = pending.take_different()

@@ -16,6 +16,7 @@ from chat.protocol.headers import (
     ClientHeader,
     ServerHeader,
     encode_json,
+    encode_plain_header,
     encode_server_header,
 )
 from chat.protocol.names import UserName, name_key
@@ -87,7 +88,7 @@ class Room:
         if welcome is not None:
             own = Frame(MessageType.LOGIN, header, welcome(self.names_json()))
         # Everyone else's comes from the post, which the newcomer joins behind.
-        self._delivery.post(announcement)
+        self._delivery.announce(announcement)
         self._delivery.add(member.outbox, (Frame(MessageType.LOGIN), own))
 
     def leave(self, member: Member, reason: LeaveReason) -> None:
@@ -96,7 +97,7 @@ class Room:
             return
         self._dismiss(member)
         header = self._header(member.name.display, reason=reason.value)
-        self._delivery.post(Frame(MessageType.LOGOUT, header))
+        self._delivery.announce(Frame(MessageType.LOGOUT, header))
 
     def close(self) -> None:
         """Everyone is told that the server stops, and hears nothing more: all at once.
@@ -155,8 +156,9 @@ class Room:
             self._say_privately(sender, recipient, frame, content, fields)
 
     def say_texts(self, sender: Member, texts: Sequence[bytes]) -> None:
-        """Give texts that have come together to everyone, in their order."""
-        self._delivery.post_texts(self._header(sender.name.display), texts)
+        """Give texts that have come together to everyone, in their order; ``sender`` must be here."""
+        header = encode_plain_header(self._names[sender.name.key], self._timestamp())
+        self._delivery.post_texts(header, texts)
 
     def notify(
         self,
