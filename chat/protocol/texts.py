@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from chat.protocol.descriptor import DESCRIPTOR_SIZE, LAYOUTS, ByteOrder, Descriptor, MessageType
+from chat.protocol.descriptor import (
+    DESCRIPTOR_SIZE,
+    LAYOUTS,
+    MAX_HEADER_SIZE,
+    ByteOrder,
+    MessageType,
+)
+from chat.protocol.errors import LocalProtocolError
 
 _UTF8 = int(MessageType.UTF8)
 
@@ -47,15 +54,12 @@ def split_texts(
 
 def encode_texts(header: bytes, texts: Sequence[bytes], order: ByteOrder) -> bytes:
     """``texts`` as Utf8 frames, each with the same ``header``. Raises LocalProtocolError for one over 65,535 bytes."""
-    openings: dict[int, bytes] = {}  # what stands before a text of so many bytes
+    pack, header_size = LAYOUTS[order].pack, len(header)
+    if header_size > MAX_HEADER_SIZE:
+        raise LocalProtocolError(f"a header has at most {MAX_HEADER_SIZE} bytes")
     parts: list[bytes] = []
     for text in texts:
-        size = len(text)
-        opening = openings.get(size)
-        if opening is None:
-            opening = Descriptor(MessageType.UTF8, len(header), size).encode(order) + header
-            openings[size] = opening
-        parts += (opening, text)
+        parts += (pack(_UTF8, header_size, len(text)), header, text)
     return b"".join(parts)
 
 
