@@ -20,6 +20,7 @@ from chat.protocol.descriptor import ByteOrder
 from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
 from chat.protocol.texts import encode_texts
+from chat.server.batch_file import BatchFile
 from chat.server.limits import Rate, TokenBucket
 from chat.server.outbox import Outbox
 
@@ -31,6 +32,11 @@ _BATCH_SIZE = 256 * 1024
 # Batches made for announcements alone. Thousands who come back after a restart, each told to everyone at once, would
 # cost a system call for each pair of them; by TLS an encryption too.
 _ANNOUNCING = Rate(per_second=20, burst=10)
+
+
+# From where on it is cheaper to give references to one copy of a batch than a copy to each: bytes of it, receivers.
+_WORTH_SHARING = 8 * 1024
+_SHARERS = 16
 
 
 class _Pending:
@@ -95,6 +101,7 @@ class Delivery:
         self._will_flush = False
         self._announcements = TokenBucket(_ANNOUNCING)
         self._timer: Any = None  # of an announcement that waits for others
+        self._file = BatchFile()
 
     def start(self) -> None:
         """Flush from now on by itself."""
@@ -105,6 +112,7 @@ class Delivery:
         self.flush()
         self._flushes_itself = False
         self._end_timer()
+        self._file.close()
 
     def __iter__(self) -> Iterator[Outbox]:
         for pending in self._pending.values():
@@ -220,16 +228,25 @@ class Delivery:
         self.given += size * len(outboxes)
         # What is done for each delivery: so the kernel is called from here, for the calls of ours that lead to it would
         # take as long as a tenth of its work.
+        file = self._share(data, len(outboxes))
         for outbox in outboxes:
             sent = 0
-            if (descriptor := outbox.direct) is not None:
+            if (fd := outbox.direct) is not None:
                 try:
-                    sent = os.write(descriptor, data)
+                    sent = os.write(fd, data) if file is None else os.sendfile(fd, file, 0, size)
                 except OSError:
                     sent = 0  # the outbox will meet it too, and knows what it means
                 if sent == size:
                     continue
             _give_rest(outbox, memoryview(data)[sent:])
+        if file is not None:
+            self._file.clear()
+
+    def _share(self, data: bytes, times: int) -> int | None:
+        """A file of ``data``, if it pays that it is copied once rather than so many ``times``."""
+        if len(data) < _WORTH_SHARING or times < _SHARERS:
+            return None
+        return self._file.put(data)
 
 
 def _give_rest(outbox: Outbox, data: memoryview) -> None:

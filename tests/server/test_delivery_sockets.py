@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +20,9 @@ from chat.server.transport import Transport
 from tests.server.fakes import frames_of, run_ready_greenlets, wait_until
 
 LARGE = 64 * 1024  # bytes of a message: a few are more than a socket holds
+SHARED = 8 * 1024  # bytes of a message that many are given by reference
+HELD = 64 * 1024  # bytes for which either end of a connection has a buffer
+MANY = 20  # so many share a batch
 
 
 class Listener(NamedTuple):
@@ -49,8 +53,13 @@ def ends() -> Iterator[ExitStack]:
 
 
 def listener(delivery: Delivery, ends: ExitStack, per_user: int = 1 << 30) -> Listener:
-    ours, peer = socket.socketpair()
-    ends.enter_context(peer).setblocking(False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, HELD)
+        peer = ends.enter_context(socket.socket())
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HELD)
+        peer.connect(server.getsockname())
+        ours, _ = server.accept()
+    peer.setblocking(False)
     sock = ends.enter_context(gevent_socket.socket(fileno=ours.detach()))
     reasons: list[LeaveReason] = []
     limits = BacklogLimits(per_user, 1 << 30)
@@ -123,3 +132,56 @@ def test_one_who_has_been_given_up_is_written_to_no_more(
 
     assert lost.outbox.waiting == 0
     assert other.heard() == [b"and so on"]
+
+
+# A large batch for many is shared by them
+
+
+def test_a_batch_that_is_shared_is_whole_for_all_however_late_they_take_it(
+    delivery: Delivery, ends: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    sendfile = os.sendfile
+
+    def counted(out: int, file: int, offset: int, size: int) -> int:
+        sizes.append(size)
+        return sendfile(out, file, offset, size)
+
+    monkeypatch.setattr(os, "sendfile", counted)
+    members = [listener(delivery, ends) for _ in range(MANY)]
+
+    # Each is put where the last one was, while that still lies in the sockets; in the end they don't take all.
+    said = [say(delivery, b"%02d" % number * SHARED) for number in range(40)]
+
+    assert len(sizes) > 2 * MANY
+    assert min(sizes) > 2 * SHARED
+    assert all(member.outbox.is_behind for member in members)
+    for member in members:
+        assert member.heard() == said
+
+
+def test_a_shared_batch_in_which_one_has_gone_reaches_the_others(
+    delivery: Delivery, ends: ExitStack
+) -> None:
+    members = [listener(delivery, ends) for _ in range(MANY)]
+    members[1].peer.close()
+    said = [say(delivery, b"one" * LARGE), say(delivery, b"two" * LARGE)]
+
+    assert members[1].reasons == [LeaveReason.DISCONNECTED]
+    for member in (members[0], *members[2:]):
+        assert member.heard() == said
+
+
+def test_without_memory_to_share_everyone_gets_a_copy(
+    delivery: Delivery, ends: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    delivery = Delivery()
+    delivery.start()
+    members = [listener(delivery, ends) for _ in range(MANY)]
+
+    said = [say(delivery, b"one" * LARGE)]
+
+    for member in members:
+        assert member.heard() == said
+    delivery.stop()
