@@ -36,7 +36,7 @@ _ANNOUNCING = Rate(per_second=20, burst=10)
 
 # From where on it is cheaper to give references to one copy of a batch than a copy to each: bytes of it, receivers.
 _WORTH_SHARING = 8 * 1024
-_SHARERS = 16
+_SHARERS = 32
 
 
 class _Pending:

@@ -22,7 +22,7 @@ from tests.server.fakes import frames_of, run_ready_greenlets, wait_until
 LARGE = 64 * 1024  # bytes of a message: a few are more than a socket holds
 SHARED = 8 * 1024  # bytes of a message that many are given by reference
 HELD = 64 * 1024  # bytes for which either end of a connection has a buffer
-MANY = 20  # so many share a batch
+MANY = 40  # so many share a batch
 
 
 class Listener(NamedTuple):
