@@ -97,13 +97,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _tasks(work: Sequence[Work], peers: Sequence[Contender], plan: Plan) -> Iterator[_Task]:
-    """Everyone in turn with the same; each round begins with another, so that no one always comes first."""
+    """Everyone in turn with the same; each turn begins with another, so that no one always comes first."""
     for round in range(plan.rounds):
-        turned = [*peers[round % len(peers) :], *peers[: round % len(peers)]]
         for each in work:
             for case in each.cases(plan):
-                for peer in turned:
-                    if isinstance(peer, each.kind) and each.suits(peer, case):
+                able = [p for p in peers if isinstance(p, each.kind) and each.suits(p, case)]
+                for turn in range(round * each.times, (round + 1) * each.times):
+                    first = turn % len(able) if able else 0
+                    for peer in (*able[first:], *able[:first]):
                         yield _Task(each, case, peer, round)
 
 

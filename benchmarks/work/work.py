@@ -18,10 +18,11 @@ C = TypeVar("C", bound=Contender)
 class Work(ABC, Generic[C]):
     """``figures`` are what it gives; the first is the one that ratios are made of, the less the better.
 
-    ``kind``: whom it is for.
+    ``kind``: whom it is for. ``times``: how often it is given to each in a round.
     """
 
     kind: type[C]
+    times = 1
     name: str
     title: str
     figures: tuple[Figure, ...]

@@ -27,6 +27,13 @@ def test_measures_our_server_and_publishes_what_it_found(tmp_path: Path, peer: s
     assert ElementTree.parse(tmp_path / "results.svg").getroot().tag.endswith("svg")
 
 
+def test_what_varies_more_is_measured_oftener(tmp_path: Path) -> None:
+    assert main(["--quick", "--work=paced", "--peers=chat", f"--output={tmp_path}"]) == EXIT_OK
+
+    samples = Results.load(tmp_path / "results.json").samples
+    assert [(each.work, each.round) for each in samples] == [("paced", 0)] * 3
+
+
 def test_draws_again_what_was_measured_before(tmp_path: Path) -> None:
     sample = ["fan-out", "10", "chat", 0, {"cpu_per_delivery": 2e-6, "throughput": 1000.0}]
     measured = {"machine": {}, "versions": {"chat": "1"}, "samples": [sample], "failures": []}
