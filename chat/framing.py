@@ -12,7 +12,7 @@ from typing import Protocol
 
 from chat.protocol.descriptor import DESCRIPTOR_SIZE, ByteOrder, Descriptor, sniff_byte_order
 from chat.protocol.errors import RemoteProtocolError
-from chat.protocol.texts import split_texts
+from chat.protocol.texts import Texts, split_texts
 
 # A frame that has begun must come in at MIN_RATE bytes a second, averaged over each STALL_WINDOW seconds.
 MIN_RATE = 1024
@@ -155,13 +155,13 @@ class FrameReader:
         self._data = bytes(self._receive(_READ))
         return bool(self._data)
 
-    def take_texts(self, max_size: int, limit: int) -> list[bytes]:
+    def take_texts(self, max_size: int, limit: int) -> Texts:
         """The plain texts that are here already, from the next frame on: see ``split_texts``. Waits for nothing."""
         assert self.order is not None, "the byte order comes first"
         texts, self._start = split_texts(
             self._data, self._start, self.order, max_size, min(limit, _TURN)
         )
-        self._turn += len(texts)
+        self._turn += len(texts.contents)
         return texts
 
     def read_descriptor(self) -> Descriptor | None:

@@ -24,7 +24,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"
 _TIMESTAMP = re.compile(_TIME, re.ASCII)
 # What our server writes above nearly every text: JSON (RFC 8259, section 7) that it takes no parser to read.
-_PLAIN_HEADER = re.compile(rf'\{{"from":"([^"\\\x00-\x1f]*)","timestamp":"({_TIME})"\}}', re.ASCII)
+_PLAIN = r'"([^"\\\x00-\x1f]*)"'
+_PLAIN_HEADER = re.compile(
+    rf'\{{"from":{_PLAIN},"timestamp":"({_TIME})"(?:,"to":{_PLAIN})?(?:,"nonce":{_PLAIN})?\}}',
+    re.ASCII,
+)
 # What every integer of the protocol fits in; also keeps a reader of other languages out of trouble.
 _MAX_INTEGER = 2**63 - 1
 
@@ -185,9 +189,11 @@ def encode_server_header(header: ServerHeader) -> bytes:
     return encode_json(fields)
 
 
-def encode_plain_header(sender_json: bytes, timestamp: str) -> bytes:
-    """What ``encode_server_header`` makes of these two alone; the sender is in JSON already, made once for all."""
-    return b'{"from":%b,"timestamp":"%b"}' % (sender_json, timestamp.encode())
+def encode_plain_header(sender_json: bytes, timestamp: str, to_json: bytes | None = None) -> bytes:
+    """What ``encode_server_header`` makes of these alone; the names are in JSON already, made once for all."""
+    if to_json is None:
+        return b'{"from":%b,"timestamp":"%b"}' % (sender_json, timestamp.encode())
+    return b'{"from":%b,"timestamp":"%b","to":%b}' % (sender_json, timestamp.encode(), to_json)
 
 
 def parse_server_header(data: bytes) -> ServerHeader:
@@ -198,7 +204,7 @@ def parse_server_header(data: bytes) -> ServerHeader:
     text = _decode(data)
     plain = _PLAIN_HEADER.fullmatch(text)
     if plain is not None:
-        return ServerHeader(plain[1], plain[2])
+        return ServerHeader(plain[1], plain[2], to=plain[3], nonce=plain[4])
     fields = _Fields(text)
     sender, timestamp = fields.string("from"), fields.string("timestamp")
     if sender is None or timestamp is None or not _TIMESTAMP.fullmatch(timestamp):

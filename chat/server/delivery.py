@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ import gevent
 from chat.protocol.descriptor import ByteOrder
 from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
-from chat.protocol.texts import encode_texts
+from chat.protocol.texts import Texts, encode_texts
 from chat.server.batch_file import BatchFile
 from chat.server.limits import Rate, TokenBucket
 from chat.server.outbox import Outbox
@@ -150,8 +150,8 @@ class Delivery:
         self._append(frame.encode)
         self._flush_in_a_while()
 
-    def post_texts(self, header: bytes, texts: Sequence[bytes]) -> None:
-        """Give everyone ``texts``, each as a frame with ``header``."""
+    def post_texts(self, header: bytes, texts: Texts) -> None:
+        """Give everyone ``texts``: see ``encode_texts``."""
         self._append(partial(encode_texts, header, texts))
         self._flush_soon()
 
@@ -162,10 +162,16 @@ class Delivery:
             outbox.give(pending.take(outbox))
             outbox.put(frame)
             return
-        pending.append_alone(outbox, frame.encode(outbox.order))
-        if pending.size_alone >= _BATCH_SIZE:
-            self._flush(pending)
-        self._flush_soon()
+        self._append_alone(outbox, frame.encode(outbox.order))
+
+    def put_texts(self, outboxes: Iterable[Outbox], header: bytes, texts: Texts) -> None:
+        """The same for each of ``outboxes``: see ``encode_texts``."""
+        encoded: dict[ByteOrder, bytes] = {}
+        for outbox in outboxes:
+            order = outbox.order
+            if order not in encoded:
+                encoded[order] = encode_texts(header, texts, order)
+            self._append_alone(outbox, encoded[order])
 
     def flush(self) -> None:
         """Give everyone what is pending, now."""
@@ -178,6 +184,13 @@ class Delivery:
                 pending.append(encode(order))
                 if pending.size >= _BATCH_SIZE:
                     self._flush(pending)
+
+    def _append_alone(self, outbox: Outbox, encoded: bytes) -> None:
+        pending = self._pending[outbox.order]
+        pending.append_alone(outbox, encoded)
+        if pending.size_alone >= _BATCH_SIZE:
+            self._flush(pending)
+        self._flush_soon()
 
     def _flush_soon(self) -> None:
         """When those have had their turn who are ready now: by the event loop itself, since nothing in it waits."""

@@ -13,6 +13,7 @@ from chat.protocol.descriptor import ATTACHMENTS, MESSAGES, Descriptor, MessageT
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ClientHeader, parse_client_header
 from chat.protocol.notices import Notice
+from chat.protocol.texts import Texts
 from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
 from chat.server.spool import NoSpaceError, Spool, SpooledFile
 
@@ -95,8 +96,8 @@ class Intake:
             self._take_some()
         return self._reader.wait()
 
-    def take_texts(self, limit: int) -> list[bytes]:
-        """The texts for everyone, at most ``limit``, that have come whole and need no closer look; maybe none."""
+    def take_texts(self, limit: int) -> Texts:
+        """The texts for the same, at most ``limit``, that have come whole and need no closer look; maybe none."""
         return self._reader.take_texts(self._settings.max_text, limit)
 
     def next(self) -> Descriptor | None:

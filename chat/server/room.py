@@ -6,7 +6,7 @@ makes headers and hands frames to the delivery, and contents that somebody wants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from chat.protocol.descriptor import MessageType
@@ -21,6 +21,7 @@ from chat.protocol.headers import (
 )
 from chat.protocol.names import UserName, name_key
 from chat.protocol.notices import SERVER_NAME, LeaveReason, Notice
+from chat.protocol.texts import Texts
 
 if TYPE_CHECKING:
     from chat.server.delivery import Delivery
@@ -155,10 +156,16 @@ class Room:
         else:
             self._say_privately(sender, recipient, frame, content, fields)
 
-    def say_texts(self, sender: Member, texts: Sequence[bytes]) -> None:
-        """Give texts that have come together to everyone, in their order; ``sender`` must be here."""
-        header = encode_plain_header(self._names[sender.name.key], self._timestamp())
-        self._delivery.post_texts(header, texts)
+    def say_texts(self, sender: Member, texts: Texts) -> None:
+        """The same for texts that have come together; ``sender`` must be here."""
+        name = self._names[sender.name.key]
+        if texts.to is None:
+            self._delivery.post_texts(encode_plain_header(name, self._timestamp()), texts)
+            return
+        recipient = self.find(texts.to)
+        header = encode_plain_header(name, self._timestamp(), self._names[recipient.name.key])
+        both = dict.fromkeys((sender.outbox, recipient.outbox))
+        self._delivery.put_texts(both, header, texts)
 
     def notify(
         self,

@@ -14,6 +14,7 @@ from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.headers import ClientHeader, LoginHeader, encode_json
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.texts import Texts
 from chat.server.commands import CommandRefused
 from chat.server.connection import Connection
 from chat.server.intake import FrameRefused, Intake
@@ -224,7 +225,7 @@ class Session:
         intake, room = self._intake, self._services.room
         while intake.wait() and not self.outbox.closed:
             texts = intake.take_texts(self._allowance())
-            if texts:
+            if texts.contents:
                 self._say_texts(texts)
                 continue
             descriptor = intake.next()
@@ -249,19 +250,27 @@ class Session:
             limit = min(limit, int(self._bytes.available() // self._services.settings.max_text))
         return max(limit, 1)
 
-    def _say_texts(self, texts: list[bytes]) -> None:
-        size = sum(map(len, texts))
-        self._pace(len(texts), size)
+    def _say_texts(self, texts: Texts) -> None:
+        count, size = len(texts.contents), sum(map(len, texts.contents))
+        self._pace(count, size)
         # It may have ended while it waited.
         if self.outbox.closed or not self._services.room.is_here(self):
             return
         muted = self._services.moderation.mute_for(self.name.key)
-        if muted is None:
-            self._services.room.say_texts(self, texts)
-            self._services.tally.said(MessageType.UTF8, len(texts), size)
+        if muted is not None:
+            self._refuse_texts(texts, Notice.MUTED, muted)
             return
-        for _ in texts:
-            self._services.room.notify(self, Notice.MUTED, muted)
+        try:
+            self._services.room.say_texts(self, texts)
+        except NoSuchUserError as problem:
+            self._refuse_texts(texts, Notice.NO_SUCH_USER, str(problem))
+            return
+        self._services.tally.said(MessageType.UTF8, count, size)
+
+    def _refuse_texts(self, texts: Texts, notice: Notice, sentence: str) -> None:
+        for nonce in texts.nonces:
+            text = nonce.decode() if nonce is not None else None
+            self._services.room.notify(self, notice, sentence, text)
 
     def _take(self, descriptor: Descriptor) -> None:
         header = self._intake.read_header(descriptor)

@@ -10,6 +10,7 @@ import pytest
 
 from chat.protocol import filenames
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
+from chat.protocol.texts import Texts
 from tests import fuzz
 from tests.fuzzing import engines, inputs
 from tests.fuzzing.engines import Finding, run_hypothesis
@@ -70,7 +71,9 @@ def _spoil_strip(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _spoil_text_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.framing.split_texts", lambda data, start, *_: ([], min(start, 1)))
+    monkeypatch.setattr(
+        "chat.framing.split_texts", lambda data, start, *_: (Texts((), ()), min(start, 1))
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,56 @@ from hypothesis import strategies as st
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType, encode_frame
 from chat.protocol.errors import LocalProtocolError
 from chat.protocol.frames import Frame
-from chat.protocol.texts import encode_texts, split_texts
+from chat.protocol.headers import (
+    ClientHeader,
+    ServerHeader,
+    encode_client_header,
+    encode_server_header,
+    parse_client_header,
+)
+from chat.protocol.texts import Texts, encode_texts, split_texts
 
 BIG = ByteOrder.BIG
 BOTH_ORDERS = pytest.mark.parametrize("order", list(ByteOrder))
 
 
-def text(content: bytes, order: ByteOrder = BIG) -> bytes:
-    return encode_frame(MessageType.UTF8, b"", content, order)
+def text(content: bytes, order: ByteOrder = BIG, header: bytes = b"") -> bytes:
+    return encode_frame(MessageType.UTF8, header, content, order)
+
+
+def plain(*contents: bytes) -> Texts:
+    """As they are when nobody has put anything above them."""
+    return Texts(list(contents), [None] * len(contents))
+
+
+HEADERS = {
+    b"": (None, None),
+    b'{"nonce":"a-1"}': (None, b"a-1"),
+    b'{"to":"bob"}': ("bob", None),
+    '{"to":"борис","nonce":"_"}'.encode(): ("борис", b"_"),
+}
+OTHER_HEADERS = [
+    b"{}",
+    b"raw",
+    b'{"to":"bob",}',
+    b'{"to":"bob""nonce":"a"}',
+    b'{"nonce":"a","to":"bob"}',  # good, but nobody writes it so
+    b'{"nonce": "a"}',
+    b'{"to":"bob","to":"eve"}',
+    b'{"to":"bob","nonce":"a","nonce":"a"}',
+    b'{"to":""}',
+    b'{"to":null}',
+    b'{"to":"b\\u006fb"}',
+    b'{"to":"a\nb"}',
+    b'{"to":"\xd1"}',
+    b'{"nonce":""}',
+    b'{"nonce":"a b"}',
+    b'{"nonce":"%b"}' % (b"x" * 65),
+    b'{"nonce":"a"} ',
+    b' {"nonce":"a"}',
+    b'{"nonce":"a","fetch":"x"}',
+    b'{"command":"who"}',
+]
 
 
 def is_plain(type: int, header: bytes, content: bytes, max_size: int) -> bool:
@@ -24,14 +66,15 @@ def is_plain(type: int, header: bytes, content: bytes, max_size: int) -> bool:
         content.decode()
     except UnicodeDecodeError:
         return False
-    return type == MessageType.UTF8 and not header and 0 < len(content) <= max_size
+    return type == MessageType.UTF8 and header in HEADERS and 0 < len(content) <= max_size
 
 
 # Mostly plain texts, of few bytes, so that runs are long; and pieces of characters, which may seem whole when joined.
+headers = st.sampled_from([b""] * 9 + [b"{}"]) | st.sampled_from([*HEADERS, *OTHER_HEADERS])
 frames = st.lists(
     st.tuples(
         st.sampled_from([MessageType.UTF8] * 9 + [MessageType.FILE]),
-        st.sampled_from([b""] * 9 + [b"{}"]),
+        headers,
         st.sampled_from([b"hi", b"", "я".encode(), b"\xd1", b"\x8f", b"x" * 9, b"\0", b"\n"]),
     ),
     max_size=20,
@@ -44,46 +87,104 @@ def test_what_is_split_off_is_what_one_look_at_a_time_would_find(
 ) -> None:
     data = b"".join(encode_frame(*frame, order) for frame in sent)
     data = data[: max(len(data) - cut, 0)]
-    expected: list[bytes] = []
+    contents: list[bytes] = []
+    labels: list[tuple[str | None, bytes | None]] = []
     end = 0
     for type, header, content in sent:
         next_end = end + 16 + len(header) + len(content)
-        if not is_plain(type, header, content, 8) or next_end > len(data) or len(expected) >= limit:
+        if not is_plain(type, header, content, 8) or next_end > len(data) or len(contents) >= limit:
             break
-        expected.append(content)
+        if labels and HEADERS[header][0] != labels[0][0]:
+            break
+        contents.append(content)
+        labels.append(HEADERS[header])
         end = next_end
 
     before = b"before"
-    assert split_texts(before + data, len(before), order, 8, limit) == (expected, len(before) + end)
+    texts, split_end = split_texts(before + data, len(before), order, 8, limit)
+
+    assert split_end == len(before) + end
+    assert list(texts.contents) == contents
+    assert [(texts.to, nonce) for nonce in texts.nonces] == labels
+
+
+@pytest.mark.parametrize("header", [header for header in HEADERS if header])
+def test_a_plain_header_says_what_it_would_say_at_a_closer_look(header: bytes) -> None:
+    parsed = parse_client_header(header, names_a_file=False)
+
+    texts, _ = split_texts(text(b"hi", BIG, header), 0, BIG, 100, 10)
+
+    nonce = parsed.nonce.encode() if parsed.nonce is not None else None
+    assert texts == Texts([b"hi"], [nonce], parsed.to)
+    assert parsed == ClientHeader(to=parsed.to, nonce=parsed.nonce)
+
+
+@pytest.mark.parametrize("header", OTHER_HEADERS)
+def test_any_other_header_takes_a_closer_look(header: bytes) -> None:
+    texts, end = split_texts(text(b"hi", BIG, header), 0, BIG, 100, 10)
+
+    assert (list(texts.contents), end) == ([], 0)
+
+
+@given(
+    st.none() | st.text(min_size=1),
+    st.none() | st.from_regex("[A-Za-z0-9_-]{1,64}", fullmatch=True),
+)
+def test_what_our_client_writes_above_a_text_is_plain(to: str | None, nonce: str | None) -> None:
+    if to is not None and any(character in '"\\' or character < " " for character in to):
+        to = "somebody"
+    header = encode_client_header(ClientHeader(to=to, nonce=nonce))
+
+    texts, _ = split_texts(text(b"hi", BIG, header), 0, BIG, 100, 10)
+
+    assert texts == Texts([b"hi"], [nonce.encode() if nonce else None], to)
 
 
 @BOTH_ORDERS
 def test_what_is_reserved_is_not_looked_at(order: ByteOrder) -> None:
     data = bytearray(text(b"hi", order))
     data[4:8] = b"\1\2\3\4"
-    assert split_texts(bytes(data), 0, order, 100, 10) == ([b"hi"], 18)
+    assert split_texts(bytes(data), 0, order, 100, 10) == (plain(b"hi"), 18)
 
 
 def test_a_size_beyond_all_measure_ends_a_run() -> None:
     data = text(b"hi") + Descriptor(MessageType.UTF8, 0, 2**64 - 1).encode(BIG)
-    assert split_texts(data, 0, BIG, 2**64, 10) == ([b"hi"], 18)
+    assert split_texts(data, 0, BIG, 2**64, 10) == (plain(b"hi"), 18)
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
 def test_a_run_ends_before_what_is_no_utf8(bad: int) -> None:
     contents = [b"one", b"two", b"three"]
     contents[bad] = b"\xff"
-    data = b"".join(map(text, contents))
-    expected = contents[:bad]
-    assert split_texts(data, 0, BIG, 100, 10) == (expected, sum(16 + len(c) for c in expected))
+    header = b'{"nonce":"a"}'
+    data = b"".join(text(each, BIG, header) for each in contents)
+
+    texts, end = split_texts(data, 0, BIG, 100, 10)
+
+    assert list(texts.contents) == contents[:bad]
+    assert end == sum(16 + len(header) + len(each) for each in contents[:bad])
 
 
-@given(st.lists(st.binary(max_size=5)), st.sampled_from(ByteOrder))
-def test_texts_are_encoded_as_frames_are(contents: list[bytes], order: ByteOrder) -> None:
-    one_by_one = [Frame(MessageType.UTF8, b"header", each).encode(order) for each in contents]
-    assert encode_texts(b"header", contents, order) == b"".join(one_by_one)
+nonces = st.none() | st.sampled_from(["a", "-_9"])
 
 
-def test_a_header_that_is_too_long_is_our_fault() -> None:
+@given(st.lists(st.tuples(st.binary(max_size=5), nonces)), st.sampled_from(ByteOrder))
+def test_texts_are_encoded_as_frames_are(
+    said: list[tuple[bytes, str | None]], order: ByteOrder
+) -> None:
+    texts = Texts(
+        [content for content, _ in said], [nonce.encode() if nonce else None for _, nonce in said]
+    )
+    fields = ServerHeader("alice", "2026-11-24T09:30:00Z", to="bob")
+    one_by_one = [
+        Frame(MessageType.UTF8, encode_server_header(fields._replace(nonce=nonce)), content)
+        for content, nonce in said
+    ]
+    expected = b"".join(frame.encode(order) for frame in one_by_one)
+    assert encode_texts(encode_server_header(fields), texts, order) == expected
+
+
+@pytest.mark.parametrize(("size", "nonce"), [(65536, None), (65530, b"nonce")])
+def test_a_header_that_is_too_long_is_our_fault(size: int, nonce: bytes | None) -> None:
     with pytest.raises(LocalProtocolError):
-        encode_texts(b"x" * 65536, [b"hi"], BIG)
+        encode_texts(b"x" * size, Texts([b"hi"], [nonce]), BIG)

@@ -7,6 +7,7 @@ import pytest
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
+from chat.protocol.texts import Texts
 from chat.server.delivery import Delivery
 from tests.server.fakes import FakeContent, FakeMember, run_ready_greenlets
 
@@ -68,7 +69,7 @@ def test_texts_that_come_together_are_frames_like_any_other(
 ) -> None:
     member = listener(delivery, "alice", order)
     delivery.post(text("0"))
-    delivery.post_texts(b"{}", [b"1", b"22", b"3"])
+    delivery.post_texts(b"{}", Texts([b"1", b"22", b"3"], [None] * 3))
     delivery.post(text("4"))
 
     assert contents(member) == ["0", "1", "22", "3", "4"]

@@ -18,16 +18,16 @@ def test_what_he_says_is_refused_one_by_one_and_reaches_nobody(house: House) -> 
     eve = house.join("Eve")
 
     told = command(bob, "mute", "eve", reason="noise")
-    eve.send_bytes(eve.encode(UTF8, None, b"hi") * 3)
+    eve.send_bytes(eve.encode(UTF8, None, b"hi") * 3 + eve.encode(UTF8, '{"nonce":"0"}', b"hi"))
     eve.say("psst", to="bob", nonce="1")
     eve.send(FILE, {"nonce": "2"}, b"content")
     bob.say("hello")
 
     assert told == "Eve is muted until it is lifted. It is forgotten when the server stops."
     expect_told(eve, "Eve was muted by bob until it is lifted: noise.")
-    heard = [eve.read_frame() for _ in range(6)]
+    heard = [eve.read_frame() for _ in range(7)]
     notices = [frame for frame in heard if frame.header.get("notice") == "muted"]
-    assert [frame.header.get("nonce") for frame in notices] == [None, None, None, "1", "2"]
+    assert [frame.header.get("nonce") for frame in notices] == [None, None, None, "0", "1", "2"]
     assert {frame.text for frame in notices} == {"You are muted until it is lifted: noise."}
     assert [frame.text for frame in heard if frame.sender == "bob"] == ["hello"]
     bob.expect_text("hello", "bob")

@@ -235,15 +235,6 @@ def test_everyone_hears_a_message_the_sender_too(house: House) -> None:
     assert house.heard(alice, bob) == [line, line]
 
 
-def test_texts_that_come_together_are_heard_by_everyone_in_their_order(house: House) -> None:
-    alice, bob = house.enter("alice"), house.enter("bob", ByteOrder.LITTLE)
-    house.heard(alice, bob)
-
-    house.room.say_texts(alice, [b"one", "привет 😀".encode()])
-
-    assert house.heard(alice, bob) == [["UTF8 alice: one", "UTF8 alice: привет 😀"]] * 2
-
-
 def test_all_hear_everything_in_one_and_the_same_order(house: House) -> None:
     members = [house.enter(f"user{n}", list(ByteOrder)[n % 2]) for n in range(4)]
     house.heard(*members)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 from chat.framing import DeadlineExceeded, FrameReader, IncompleteFrame, StalledFrame
 from chat.protocol.descriptor import ByteOrder, Descriptor, sniff_byte_order
-from chat.protocol.texts import encode_texts
+from chat.protocol.headers import ClientHeader, encode_client_header, parse_client_header
+from chat.protocol.texts import Texts, encode_texts
 from tests.fuzzing.targets.streams import Plain, Stream, read_plainly, read_stream
 from tests.wire.scripted_socket import ScriptedSocket, Step, Wait
 
@@ -42,8 +44,7 @@ def read_all(reader: FrameReader, rng: random.Random) -> tuple[list[Plain], str]
             if rng.random() < 0.5:
                 max_size = rng.choice((1, 7, 4096))
                 texts = reader.take_texts(max_size, rng.choice((0, 1, 2, 100)))
-                assert all(0 < len(text) <= max_size and text.decode() for text in texts)
-                read += (Plain(7, b"", text, len(text)) for text in texts)
+                read += _whole(texts, max_size)
             descriptor = reader.read_descriptor()
             if descriptor is None:
                 assert reader.buffered == 0
@@ -53,6 +54,17 @@ def read_all(reader: FrameReader, rng: random.Random) -> tuple[list[Plain], str]
             read.append(Plain(descriptor.type, header, content, descriptor.content_size))
     except (IncompleteFrame, StalledFrame, DeadlineExceeded) as end:
         return read, type(end).__name__
+
+
+def _whole(texts: Texts, max_size: int) -> Iterator[Plain]:
+    """The frames that they were; each is one of the texts that may be taken so."""
+    for content, nonce in zip(texts.contents, texts.nonces, strict=True):
+        assert 0 < len(content) <= max_size
+        assert content.decode()
+        told = ClientHeader(to=texts.to, nonce=nonce.decode() if nonce is not None else None)
+        header = encode_client_header(told)
+        assert parse_client_header(header, names_a_file=False) == told
+        yield Plain(7, header, content, len(content))
 
 
 def _read_content(reader: FrameReader, size: int, rng: random.Random) -> bytes | None:
@@ -87,7 +99,7 @@ def _check_encoding(frames: list[Plain], stream: Stream) -> None:
         came[4:8] = bytes(4)
         assert bytes(came) == again
         if frame.type == 7:
-            assert encode_texts(frame.header, [frame.content], stream.order) == again
+            assert encode_texts(frame.header, Texts([frame.content], [None]), stream.order) == again
         encoded += again
 
 
