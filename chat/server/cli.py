@@ -70,8 +70,8 @@ Exit status: 0; 1 if it cannot listen; 2 for an unusable option.
 
 from __future__ import annotations
 
-import logging
 import sys
+from typing import Any
 
 from chat import __version__
 from chat.command_line import (
@@ -82,11 +82,6 @@ from chat.command_line import (
     parse_options,
     report,
 )
-from chat.server.log_format import log_to
-from chat.server.options import Mistakes, read_orders
-from chat.server.program import CannotStart, run
-
-log = logging.getLogger("chat.server")
 
 PROGRAM = "chat-server"
 
@@ -104,6 +99,21 @@ def main(argv: list[str] | None = None) -> int:
         return users_cli.main(arguments)
     try:
         options = parse_options(__doc__ or "", argv, f"{PROGRAM} {__version__}")
+    except UsageError as problem:
+        report(PROGRAM, str(problem))
+        return EXIT_USAGE
+    return _follow(options)
+
+
+def _follow(options: dict[str, Any]) -> int:
+    # Only now: all of the server takes a while to import, and who asks for help need not wait for it.
+    import logging
+
+    from chat.server.log_format import log_to
+    from chat.server.options import Mistakes, read_orders
+    from chat.server.program import CannotStart, run
+
+    try:
         orders = read_orders(options)
     except Mistakes as mistakes:
         for problem in mistakes.problems:
@@ -119,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_OK
     log_to(sys.stderr, orders.log_level)
     for warning in orders.warnings:
-        log.warning(warning)
+        logging.getLogger("chat.server").warning(warning)
     try:
         return run(orders.settings)
     except CannotStart as problem:

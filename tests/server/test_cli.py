@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from chat import __version__
-from chat.server import cli
+from chat.server import cli, log_format, program
 from chat.server.cli import main
 from chat.server.program import CannotStart
 from chat.server.settings import Settings, TlsMode
@@ -47,6 +49,18 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert not caught.value.code
     assert capsys.readouterr().out == f"chat-server {__version__}\n"
+
+
+def test_who_asks_for_the_version_need_not_wait_for_a_server() -> None:
+    program = (
+        "import sys; from chat.server.cli import main\n"
+        "try: main(['--version'])\n"
+        "finally: print(*sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    loaded = found.stdout.split()
+    assert loaded[:2] == ["chat-server", __version__]
+    assert not {"gevent", "ssl", "sqlite3", "logging", "ujson", "cryptography"} & {*loaded}
 
 
 def test_every_mistake_is_a_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -112,8 +126,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         told.append(settings)
         return 0
 
-    monkeypatch.setattr(cli, "run", run)
-    monkeypatch.setattr(cli, "log_to", lambda stream, level: None)
+    monkeypatch.setattr(program, "run", run)
+    monkeypatch.setattr(log_format, "log_to", lambda stream, level: None)
     return told
 
 
@@ -139,8 +153,8 @@ def test_what_cannot_be_started_is_one_line(
     def run(settings: Settings) -> int:
         raise CannotStart("cannot listen on 127.0.0.1:8080: Address already in use")
 
-    monkeypatch.setattr(cli, "run", run)
-    monkeypatch.setattr(cli, "log_to", lambda stream, level: None)
+    monkeypatch.setattr(program, "run", run)
+    monkeypatch.setattr(log_format, "log_to", lambda stream, level: None)
     assert main([]) == 1
     assert (
         capsys.readouterr().err
