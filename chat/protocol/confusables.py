@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from pkgutil import get_data
+
+import ujson
 
 # The data file shows right-to-left characters between two of these marks.
 _LEFT_TO_RIGHT_MARK = "\u200e"
@@ -29,13 +32,14 @@ def _prototypes() -> dict[str, str]:
     two has only the other, either may stand for both, if the same one always does: the longer (a sequence is always
     a prototype), else the smaller.
     """
-    # Imported here because it reads a megabyte of JSON, which a client never needs.
-    from confusable_homoglyphs.confusables import confusables_data
-
+    # Its file, not its modules: those load an HTTP client and a second table too. And not before somebody asks: it is
+    # a megabyte of JSON, which a client never needs.
+    data = get_data("confusable_homoglyphs", "confusables.json")
+    assert data is not None, "the library is not made of files"
     partners: dict[str, set[str]] = {}
-    for character, entries in confusables_data.items():
+    for character, entries in ujson.loads(data).items():
         found = partners.setdefault(_bare(character), set())
-        found.update(_bare(entry["c"]) for entry in entries)
+        found.update([_bare(entry["c"]) for entry in entries])
     prototypes = {}
     for character, found in partners.items():
         if len(character) != 1 or len(found) != 1:
