@@ -31,7 +31,7 @@ def test_what_is_started_meanwhile_is_alone_with_its_like() -> None:
             if "its own," not in words:
                 pytest.skip(words)
             assert NETWORK.readlink() != former
-            assert congestion_control() == "cubic"
+            assert congestion_control() == "reno"
             with socket.create_server(("127.0.0.1", 0)) as inside:
                 assert reaches(inside.getsockname()[1])
             assert not reaches(outside.getsockname()[1])
