@@ -21,8 +21,10 @@ STALL_WINDOW = 60.0
 _READ = 64 * 1024  # of frames, at most, in one recv
 _CHUNK = 256 * 1024  # of a content that is not kept in memory
 
-# A recv that finds data does not let other greenlets run. After so many frames, or pieces of one, the reader does.
+# A recv that finds data does not let other greenlets run. After so many frames, or pieces of one, the reader does; or
+# as many bytes as they are of: of large frames so many would keep everyone else waiting for 4 MiB to be delivered.
 _TURN = 64
+_PIECE = 4096  # bytes
 
 # A frame may come in so many crumbs, receives of few bytes; before each further one what comes is let gather, longer
 # and longer: else a peer that sends byte by byte would have a turn for each.
@@ -71,7 +73,8 @@ class FrameReader:
     DeadlineExceeded, between frames too; without it an idle peer may be silent between frames for as long as it
     likes. ``pause`` is called now and then while the peer sends without a break, to let other greenlets run.
     ``let_gather`` waits so many seconds, while a peer sends in crumbs what would be worth one turn.
-    ``wait_readable`` returns when a recv would not wait: where a recv that finds nothing costs more than such a wait.
+    ``wait_readable`` returns when a recv would not wait, and lets other greenlets run until then: where a recv that
+    finds nothing costs more than such a wait.
     ``scratch`` is where the socket puts what comes, for no longer than it takes to copy it: all readers of one thread
     may share it, so that an idle connection costs no buffer.
 
@@ -105,7 +108,7 @@ class FrameReader:
         pause: Callable[[], object] = _do_nothing,
         let_gather: Callable[[float], object] = _do_not_wait,
         clock: Callable[[], float] = time.monotonic,
-        wait_readable: Callable[[], object] = _do_nothing,
+        wait_readable: Callable[[], object] | None = None,
         scratch: memoryview | None = None,
     ) -> None:
         self.order = order
@@ -145,13 +148,16 @@ class FrameReader:
         """Wait until the next frame has begun; False if the stream ends instead."""
         self._window_end = None
         self._crumbs = 0
-        self._let_others_run()
         if self.buffered:
+            self._let_others_run()
             return True
         is_drained = len(self._data) < _READ
         self._data, self._start = b"", 0  # not kept while an idle peer is waited for
-        if is_drained and self.deadline is None:
+        if is_drained and self.deadline is None and self._wait_readable is not None:
             self._wait_readable()
+            self._turn = 0  # others have had theirs
+        else:
+            self._let_others_run()
         self._data = bytes(self._receive(_READ))
         return bool(self._data)
 
@@ -230,11 +236,14 @@ class FrameReader:
         while True:
             self._limit_wait()
             try:
-                return self._scratch[: self._sock.recv_into(self._scratch[:limit])]
+                size = self._sock.recv_into(self._scratch[:limit])
             except TimeoutError as error:
                 # With a number it is not our own limit but the kernel's ETIMEDOUT: the peer has vanished.
                 if error.errno is not None:
                     raise
+            else:
+                self._turn += size // _PIECE
+                return self._scratch[:size]
 
     def _limit_wait(self) -> None:
         """Let the next recv wait no longer than it may; judge what has come in if that is over."""

@@ -273,39 +273,6 @@ def test_waiting_takes_nothing_and_tells_the_end() -> None:
     assert not reader.wait()
 
 
-# --- letting others run ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", [63, 64, 65, 640])
-def test_a_flood_of_frames_pauses_now_and_then(count: int) -> None:
-    pauses: list[None] = []
-    sock = ScriptedSocket(text(b"x") * count)
-    reader = FrameReader(sock, BIG, pause=lambda: pauses.append(None))
-    assert len(list(read_frames(reader))) == count
-    assert len(pauses) == count // 64
-
-
-def test_a_flood_of_texts_pauses_now_and_then() -> None:
-    pauses: list[int] = []
-    taken: list[bytes] = []
-    sock = ScriptedSocket(text(b"x") * 640)
-    reader = FrameReader(sock, BIG, pause=lambda: pauses.append(len(taken)))
-    while reader.wait():
-        taken += reader.take_texts(100, 1000).contents
-    assert pauses == list(range(64, 641, 64))
-
-
-def test_a_flood_inside_one_frame_pauses_too() -> None:
-    pauses: list[None] = []
-    chunks = [bytes(64 * 1024)] * 200
-    size = sum(map(len, chunks))
-    sock = ScriptedSocket(Descriptor(MessageType.FILE, 0, size).encode(BIG), *chunks)
-    reader = FrameReader(sock, BIG, pause=lambda: pauses.append(None))
-    reader.read_descriptor()
-    reader.skip(size)
-    assert len(pauses) == 3
-
-
 # --- real sockets ---------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 import gevent
@@ -13,13 +12,13 @@ from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.server.encryption import TlsTransport
 from chat.server.login_refused import LoginRefused
 from chat.server.transport import Transport
+from chat.server.turns import let_others_run
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
 _SCRATCH = make_scratch()  # for all: no two greenlets are in the kernel at a time
 _LOGIN_GRACE = 10.0  # seconds in which the few bytes of an answer to a login must be taken
-_pause = partial(gevent.sleep, 0)
 
 
 class Connection:
@@ -62,7 +61,7 @@ class Connection:
         self.transport: Transport = tls or Transport(sock)
         self.reader = FrameReader(
             tls or sock,
-            pause=_pause,
+            pause=let_others_run,
             let_gather=gevent.sleep,
             wait_readable=self.transport.wait_readable,
             scratch=_SCRATCH,

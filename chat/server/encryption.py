@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-import gevent
-
 from chat.framing import DeadlineExceeded
 from chat.server.transport import Transport
+from chat.server.turns import let_others_run
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -151,7 +150,7 @@ class TlsTransport(Transport):
                 return size + self._read_on(buffer[size:]) if size else 0
             if is_fruitless:
                 # Nothing but pieces of records, or records without content: others have their turn.
-                gevent.sleep(0)
+                let_others_run()
             try:
                 self.receive(deadline)
             except EOFError:

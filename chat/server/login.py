@@ -25,6 +25,7 @@ from chat.server.settings import (
     MAX_TRANSFERS,
 )
 from chat.server.transfer import Transfer
+from chat.server.turns import let_others_run
 
 
 class Login:
@@ -66,7 +67,7 @@ class Login:
                 return None
             try:
                 data = self._take(descriptor)
-                gevent.sleep(0)  # hundreds that come at once take turns with those who talk
+                let_others_run()  # hundreds that come at once take turns with those who talk
                 return self._admit(data)
             except LoginRefused as refused:
                 self._log(refused.refusal.value)

@@ -42,6 +42,7 @@ from chat.server.database import Database, DatabaseFault, DatabaseThread, Stamp,
 from chat.server.limits import Network, address_key
 from chat.server.room import NoSuchUserError, Room
 from chat.server.settings import Settings
+from chat.server.turns import let_others_run
 
 if TYPE_CHECKING:
     from chat.server.session import Session
@@ -302,7 +303,7 @@ class Moderation:
         for number, member in enumerate(list(self._room.members.values()), 1):
             session = cast("Session", member)
             if not number % _MEMBERS_AT_ONCE:
-                gevent.sleep(0)
+                let_others_run()
             if not self._room.is_here(session):
                 continue
             refusal = self.refusal_for(

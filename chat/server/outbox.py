@@ -19,6 +19,7 @@ from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
 from chat.server.backlog import Backlog, FileSlice
 from chat.server.transport import Transport
+from chat.server.turns import let_others_run
 
 
 class BacklogLimits:
@@ -221,7 +222,7 @@ class Outbox:
                     raise TimeoutError
                 window_end, taken = time.monotonic() + STALL_WINDOW, 0
             if sent:
-                gevent.sleep(0)
+                let_others_run()
             else:
                 self._transport.wait_writable(window_end - time.monotonic())
 

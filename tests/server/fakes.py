@@ -16,6 +16,7 @@ from chat.protocol.names import UserName, parse_user_name
 from chat.protocol.notices import LeaveReason
 from chat.server.outbox import BacklogLimits, Outbox
 from chat.server.transport import Transport
+from chat.server.turns import let_others_run
 from tests.wire.replay import ChunkedSocket, Frame, read_frames
 
 PLENTY = 1 << 40
@@ -179,7 +180,7 @@ class FakeContent:
 def run_ready_greenlets() -> None:
     """Let every greenlet that can run do so."""
     for _ in range(20):
-        gevent.sleep(0)
+        let_others_run()
 
 
 def wait_until(condition: Callable[[], object], what: str = "it") -> None:
