@@ -36,10 +36,15 @@ class Lobby:
         """How many connections are open, logged in or not."""
         return len(self._waiting) + self._inside
 
+    @property
+    def room(self) -> int:
+        """How many more may come before one has to make way; below 0 while some have yet to go."""
+        return self.capacity - len(self)
+
     def enter(self, sock: Socket) -> None:
         """``sock`` is open, and waits until it is let in; whoever calls it calls ``leave`` in the end."""
         self._waiting[id(sock)] = sock
-        if len(self) > self.capacity:
+        if self.room < 0:
             self._make_way()
 
     def let_in(self, sock: Socket) -> None:

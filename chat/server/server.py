@@ -39,6 +39,7 @@ log = logging.getLogger("chat.server")
 _HOUSEKEEPING = 10.0  # seconds between two looks at what has grown old
 _WORTH_GIVING_BACK = 1024**2  # bytes of backlog
 _GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
+_ACCEPTED_AT_ONCE = 100
 _REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
 
 
@@ -46,9 +47,17 @@ class _Listener(StreamServer):
     """A StreamServer that survives running out of descriptors: it keeps one spare to turn newcomers away with."""
 
     def __init__(self, listener: GeventSocket, server: ChatServer) -> None:
-        super().__init__(listener, server.handle)
         self._chat = server
+        super().__init__(listener, server.handle)
         self._spare = _open_spare()
+
+    @property
+    def max_accept(self) -> int:  # type: ignore[override]
+        """How many are accepted in one turn of the loop: as many as there is room for.
+
+        Where there is none, one at a time, so that whoever makes way for him is gone before the next.
+        """
+        return max(1, min(_ACCEPTED_AT_ONCE, self._chat.services.lobby.room))
 
     def do_handle(self, *accepted: Any) -> None:
         # Not by way of the base class, which puts one more call of C at the bottom of each greenlet's stack: most of a

@@ -307,7 +307,7 @@ def test_500_silent_connections_keep_nobody_out() -> None:
 
 
 def test_running_out_of_descriptors_turns_newcomers_away_with_one_line() -> None:
-    with running_server(descriptors=40) as server, ExitStack() as stack:
+    with running_server(descriptors=24) as server, ExitStack() as stack:
         alice = stack.enter_context(WireClient.joined(server.address, "alice"))
         crowd = [stack.enter_context(WireClient(server.address)) for _ in range(60)]
         server.wait_for_line("out of file descriptors")

@@ -62,6 +62,18 @@ class FailingAccepts:
         monkeypatch.setattr(StreamServer, "do_read", fail)
 
 
+@pytest.mark.parametrize(("room", "at_once"), [(1000, 100), (100, 100), (3, 3), (0, 1), (-2, 1)])
+def test_no_more_are_accepted_at_once_than_there_is_room_for(
+    house: House, room: int, at_once: int
+) -> None:
+    [listener] = house.server._listeners
+    house.join("alice")
+
+    house.services.lobby.capacity = 1 + room
+
+    assert listener.max_accept == at_once
+
+
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
 def test_out_of_descriptors_newcomers_are_turned_away_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
