@@ -10,27 +10,33 @@ import threading
 from chat.client import Attachment, ChatError, Connection, connect
 
 
+def report(what: object) -> None:
+    # A line in one piece: threads may have something to say at the same time.
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
 def fetch(room: Connection, offer: Attachment) -> None:
     try:
         path = room.fetch(offer, progress=lambda done, total: None)
     except ChatError as problem:
-        print(problem, flush=True)
+        report(problem)
     else:
-        print(f"{offer.sender} sent {path.name!r}, {offer.size} bytes", flush=True)
+        report(f"{offer.sender} sent {path.name!r}, {offer.size} bytes")
 
 
 def main(address: str, username: str, directory: str) -> None:
     with connect(address, username, save_directory=directory) as room:
-        print(f"saving what is sent to {directory}", flush=True)
+        report(f"saving what is sent to {directory}")
         for event in room:
             if not isinstance(event, Attachment) or event.own:
                 continue
             if event.offer is not None:
                 threading.Thread(target=fetch, args=(room, event), daemon=True).start()
             elif event.path is not None:
-                print(f"{event.sender} sent {event.path.name!r}, {event.size} bytes", flush=True)
+                report(f"{event.sender} sent {event.path.name!r}, {event.size} bytes")
             else:
-                print(event.problem, flush=True)
+                report(event.problem)
 
 
 if __name__ == "__main__":
