@@ -3,11 +3,14 @@
 PYTHON = .venv/bin/python
 # Tests that run the programs as a user does: they count for `test`, not for `cover`.
 SYSTEM_TESTS = tests/end_to_end
-# One for each processor. A file's tests stay together: some share a room, or a screen.
-WORKERS = -n auto --dist loadfile
+# How many, and in which order, tests/conftest.py says. A file's tests stay together: some share a room, or a screen.
+WORKERS = -n auto --dist loadfile --no-loadscope-reorder
 # Where a missed line or branch is a failure.
 COVERED = chat/protocol/*,chat/server/room.py,chat/server/delivery.py
 PACKAGES = chat tests scripts $(wildcard benchmarks examples)
+
+# Tests start the programs by the hundred: compiled anew each time, every start would take twice as long.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
 .PHONY: help run stop install test check format cover docs bench clean

@@ -36,7 +36,7 @@ TEST = [
     "pyte>=0.8.1",
     "pytest>=7.4",
     "pytest-timeout>=2.1",
-    "pytest-xdist>=3.5",
+    "pytest-xdist>=3.8",
     "rich>=13.4",
 ]
 DEV = [
