@@ -29,3 +29,19 @@ def test_a_message_is_received_while_two_give_each_other_way_and_go_on() -> None
         gevent.killall(busy)
         ours.close()
         theirs.close()
+
+
+def test_one_who_is_killed_meanwhile_holds_up_nobody() -> None:
+    ended: list[str] = []
+
+    def wait(name: str) -> None:
+        let_others_run()
+        ended.append(name)
+
+    waiting = [gevent.spawn(wait, name) for name in ("alice", "bob", "carol")]
+    gevent.sleep(0)
+    waiting[1].kill()
+    gevent.joinall(waiting, timeout=5)
+
+    assert ended == ["alice", "carol"]
+    let_others_run()
