@@ -39,7 +39,7 @@ _next_look = _NextLook()
 
 
 def let_others_run() -> None:
-    """Wait until the loop has looked once at every socket and timer, and whoever was ready has run.
+    """Wait until the loop has looked once at every socket and timer: whoever is ready has his turn before our next.
 
     ``gevent.sleep(0)`` does not say so much: of greenlets that only give each other way so, the loop runs fifty turns
     before it looks. Where one turn delivers a large batch to a crowd, that is a tenth of a second in which nothing is
