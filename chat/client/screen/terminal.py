@@ -131,7 +131,9 @@ class Terminal:
                 self._drawn[number] = written
                 _put(window, number, written)
         if screen.cursor is not None:
-            window.move(*screen.cursor)
+            # It may have shrunk since the screen was laid out: the next frame is for its new size.
+            with contextlib.suppress(curses.error):
+                window.move(*screen.cursor)
         window.refresh()
 
     def redraw(self) -> None:

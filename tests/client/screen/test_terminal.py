@@ -260,6 +260,7 @@ with Terminal() as terminal:
         script = """
 with Terminal() as terminal:
     terminal.draw(screen(*["x" * 50] * 9, rows=9))
+    terminal.draw(Screen([[]] * 9, Cursor(8, 49)))
     terminal.draw(screen("it", "lives"))
     terminal.read()
 """
