@@ -10,12 +10,22 @@ from chat.client.errors import ConnectError, LoginRefused, explain
 from chat.client.link import Link, open_link
 from chat.client.trust import Door
 from chat.framing import DeadlineExceeded
-from chat.protocol.descriptor import REFUSALS, ByteOrder, Descriptor, MessageType
-from chat.protocol.errors import HeaderError, LocalProtocolError, RemoteProtocolError
+from chat.protocol.descriptor import (
+    MAX_HEADER_SIZE,
+    REFUSALS,
+    ByteOrder,
+    Descriptor,
+    MessageType,
+)
+from chat.protocol.errors import (
+    HeaderError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    UserNameError,
+)
 from chat.protocol.headers import (
     LoginHeader,
     encode_client_header,
-    looks_like_json,
     parse_json_object,
 )
 from chat.protocol.notices import Refusal
@@ -57,8 +67,13 @@ def log_in(
     That does not count the time in which somebody is asked whether to trust the server, nor what leads to the question.
     ``session`` takes over an own session that may still look alive. Raises ConnectError, LoginRefused; the latter for a
     ``password`` that somebody on the way could read, before a byte of it is sent.
+
+    An original server takes any name and passes it on, so a raw login is held to the rules of ``protocol.names`` here:
+    LoginRefused with ``bad-username``, before there is a connection that would log in by it.
     """
     header = _encode(LoginHeader(username, session, inline, is_json=True, password=password))
+    if byte_order == "little":
+        _raw_header(username)
     door.knock(timeout)
     deadline = time.monotonic() + timeout
     if byte_order != "little":
@@ -69,11 +84,7 @@ def log_in(
                 raise
         else:
             return LoggedIn(link, original=False)
-    raw_header = _encode(username)
-    if looks_like_json(raw_header):
-        # A server that knows the JSON form would take it for that.
-        raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must not start with '{'.")
-    link = _ask(door, ByteOrder.LITTLE, raw_header, deadline)
+    link = _ask(door, ByteOrder.LITTLE, _raw_header(username), deadline)
     return LoggedIn(link, original=True)
 
 
@@ -85,14 +96,28 @@ def open_transfer(door: Door, session: str, timeout: float) -> Link:
     return link
 
 
-def _encode(login: LoginHeader | str) -> bytes:
+def _encode(login: LoginHeader) -> bytes:
     try:
-        return login.encode() if isinstance(login, str) else encode_client_header(login)
-    except (
-        UnicodeEncodeError,
-        LocalProtocolError,
-    ):  # half a character, as a command line that is no UTF-8 gives
+        header = encode_client_header(login)
+    except LocalProtocolError:  # half a character, as a command line that is no UTF-8 gives
         raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must be UTF-8.") from None
+    if len(header) > MAX_HEADER_SIZE:
+        sentence = "The name or the password is too long to be sent."
+        raise LoginRefused(Refusal.BAD_USERNAME.value, sentence)
+    return header
+
+
+def _raw_header(username: str) -> bytes:
+    """The name as our own server would write it. Raises LoginRefused.
+
+    The original clients read JSON in place: a name with a character that JSON escapes would end each of them.
+    """
+    from chat.protocol.names import parse_user_name  # its tables take a while to load
+
+    try:
+        return parse_user_name(username).display.encode()
+    except UserNameError as problem:
+        raise LoginRefused(Refusal.BAD_USERNAME.value, str(problem)) from None
 
 
 def _ask(

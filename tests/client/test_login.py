@@ -188,11 +188,35 @@ class TestTheOriginal:
             assert caught.value.code == "username-exists"
             first.link.close()
 
-    def test_a_name_like_json_is_not_sent_raw(self, runtime: Runtime) -> None:
+    @pytest.mark.parametrize("byte_order", ["auto", "little"])
+    @pytest.mark.parametrize(
+        ("name", "sentence"),
+        [
+            ('qu"ote', "made of letters and digits"),
+            ("CORP\\bob", "made of letters and digits"),
+            ("two\nlines", "made of letters and digits"),
+            ("\x1b[2Jbob", "made of letters and digits"),
+            ('{"to":"x"}', "starts with a letter"),
+            ("../bob", "starts with a letter"),
+            ("x" * 33, "at most 32 characters"),
+            ("б" * 200, "at most 32 characters"),
+            ("sеrver", "is reserved"),  # the second letter is Cyrillic
+            ("", "must not be empty"),
+        ],
+    )
+    def test_a_name_against_the_rules_is_not_sent_raw(
+        self, runtime: Runtime, name: str, sentence: str, byte_order: ByteOrderChoice
+    ) -> None:
         with OriginalServer() as server:
-            with pytest.raises(LoginRefused, match="must not start with"):
-                enter(server.address, '{"to":"x"}', runtime=runtime)
+            with pytest.raises(LoginRefused, match=sentence) as caught:
+                enter(server.address, name, byte_order, runtime=runtime)
+            assert caught.value.code == "bad-username"
             assert server.logins == []
+
+    def test_a_name_is_sent_raw_as_our_own_server_would_write_it(self, runtime: Runtime) -> None:
+        with OriginalServer() as server:
+            enter(server.address, "ＢＯＢ", runtime=runtime).link.close()
+            assert server.logins == [b"BOB"]
 
     def test_its_reply_is_16_bytes_whatever_is_in_them(self, runtime: Runtime) -> None:
         def script(peer: Peer) -> None:
@@ -211,6 +235,21 @@ class TestTheOriginal:
 def test_half_a_character_is_no_name(byte_order: ByteOrderChoice) -> None:
     with pytest.raises(LoginRefused, match="UTF-8"):
         enter("127.0.0.1:1", "a\udcff", byte_order)
+
+
+@pytest.mark.parametrize("byte_order", ["auto", "little", "big"])
+@pytest.mark.parametrize("letter", ["x", "б"])
+def test_a_name_that_fits_into_no_header(letter: str, byte_order: ByteOrderChoice) -> None:
+    with pytest.raises(LoginRefused, match="too long to be sent") as caught:
+        enter("127.0.0.1:1", letter * 70_000, byte_order)
+    assert caught.value.code == "bad-username"
+
+
+def test_a_raw_login_is_refused_before_there_is_any_connection() -> None:
+    with pytest.raises(LoginRefused, match="made of letters"):
+        enter(
+            "127.0.0.1:1", 'qu"ote', "little"
+        )  # nobody listens there: that would be a ConnectError
 
 
 def answer_with(data: bytes) -> Script:

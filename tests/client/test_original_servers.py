@@ -13,6 +13,7 @@ from chat.client import (
     Connection,
     Joined,
     Left,
+    LoginRefused,
     MessageType,
     NotSent,
     NotSupported,
@@ -23,7 +24,8 @@ from chat.client import (
 from chat.client.events import Event
 from chat.client.runtime import Runtime
 from tests.client.runtimes import with_both_runtimes
-from tests.peers.original_server import FILE, IMAGE, UTF8, VOICE, OriginalServer
+from tests.peers.original_client import OriginalClient
+from tests.peers.original_server import FILE, IMAGE, LOGIN, UTF8, VOICE, OriginalServer
 
 pytestmark = with_both_runtimes
 
@@ -95,6 +97,60 @@ def test_what_it_cannot_do_is_refused_here(runtime: Runtime) -> None:
         echoes = [event for event in (alice.read() for _ in range(3)) if event]
         assert [type(event) for event in echoes] == [Welcome, Attachment, Text]
         assert len(server.received) == 2
+
+
+@pytest.mark.parametrize("name", ['qu"ote', "back\\slash", "tab\tbed", "bell\a", "{alice}"])
+def test_no_name_of_ours_ends_an_original_client(runtime: Runtime, name: str) -> None:
+    with (
+        OriginalServer() as server,
+        OriginalClient(server.wire_address, "carol") as carol,
+    ):
+        carol.expect(LOGIN, "carol")
+        with pytest.raises(LoginRefused):
+            connect(server.address, name, runtime=runtime)
+        with connect(server.address, "alice", runtime=runtime):
+            carol.expect(LOGIN, "alice")  # and nobody else came in
+
+
+@pytest.mark.parametrize(
+    ("name", "arrives"),
+    [
+        ('a "b".txt', "a _b_.txt"),
+        ("C:\\dir\\c.txt", "c.txt"),
+        ("../../etc/passwd", "passwd"),
+        ("new\nline\x1b[2J\x7f.txt", "newline[2J.txt"),
+        ("\ufeff{json}", "_json}"),
+        ("отчёт.pdf", "отчёт.pdf"),
+        ("x" * 500 + ".txt", "x" * 196 + ".txt"),
+        ("half \udcff.txt", "half .txt"),
+    ],
+)
+def test_no_file_name_of_ours_ends_an_original_client(
+    runtime: Runtime, name: str, arrives: str
+) -> None:
+    with (
+        OriginalServer() as server,
+        OriginalClient(server.wire_address, "carol") as carol,
+        connect(server.address, "alice", runtime=runtime) as alice,
+    ):
+        carol.expect(LOGIN, "carol")
+        carol.expect(LOGIN, "alice")
+        alice.send_file(io.BytesIO(b"x"), filename=name)
+        carol.expect(FILE, "alice", b"x", arrives)
+
+
+def test_no_text_of_ours_ends_an_original_client(runtime: Runtime) -> None:
+    texts = ['qu"ote \\ and {', "two\nlines", "\0\x1b[2J\u202e", "\ufeff", "😀" * 4096]
+    with (
+        OriginalServer() as server,
+        OriginalClient(server.wire_address, "carol") as carol,
+        connect(server.address, "alice", runtime=runtime) as alice,
+    ):
+        carol.expect(LOGIN, "carol")
+        carol.expect(LOGIN, "alice")
+        for text in texts:
+            alice.send_text(text)
+            carol.expect_text(text, "alice")
 
 
 def test_leaving(runtime: Runtime) -> None:

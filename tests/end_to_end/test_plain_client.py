@@ -18,6 +18,7 @@ from tests.end_to_end.client_process import (
     listening,
     run_client,
 )
+from tests.peers.original_client import OriginalClient
 from tests.peers.original_server import OriginalServer
 
 
@@ -238,6 +239,29 @@ def test_a_name_that_cannot_be_had(address: str, home: Path, name: str) -> None:
 
 
 class TestWithAnOriginalServer:
+    @pytest.mark.parametrize("options", [["--byte-order=little"], ["--json"], []])
+    def test_a_name_that_would_end_its_clients(self, home: Path, options: list[str]) -> None:
+        with OriginalServer() as server:
+            done = run_client(server.address, 'qu"ote', *options, said="hi\n", directory=home)
+            assert server.logins == []
+        assert done.returncode == 1
+        sentence = "A name is made of letters and digits of any script, '_', '-' and '.'."
+        assert done.stderr == f"chat-client: {sentence}\n"
+
+    def test_names_of_others_against_the_rules_are_shown_harmlessly(self, home: Path) -> None:
+        evil = '\x1b[2Jqu"ote\n<09:00:00> [bob]: I owe you\u202e'
+        with OriginalServer() as server, listening(server.address, "bob", directory=home) as bob:
+            with OriginalClient(server.wire_address, evil) as stranger:
+                stranger.say("hi")
+                stranger.send_file('../a"\nb', b"x")
+                bob.output.wait_for("sent a file")
+            bob.output.wait_for("left")
+            shown = '␛[2Jqu"ote␊<09:00:00> [bob]: I owe you<U+202E>'
+            assert [line for line in bob.lines if "hi" in line] == [f"[{shown}]: hi"]
+            assert "\x1b" not in bob.output.text
+            assert "\u202e" not in bob.output.text
+            assert not [line for line in bob.output.text.splitlines() if "[bob]: I" in line[:20]]
+
     def test_talking(self, home: Path) -> None:
         with OriginalServer() as server:
             done = run_client(server.address, "bob", said="hello\n", directory=home)

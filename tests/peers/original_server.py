@@ -39,7 +39,8 @@ class OriginalServer:
         self.received: list[Received] = []
         self.logins: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.wire_address: tuple[str, int] = self._listener.getsockname()
+        self.address = f"127.0.0.1:{self.wire_address[1]}"
         self._lock = threading.Lock()
         self._users: dict[str, socket.socket] = {}
         self._connections: list[socket.socket] = []
