@@ -24,6 +24,7 @@ MAX_LINES = 400
 LEAVES = {
     *("chat", "chat.address", "chat.command_line", "chat.config_file", "chat.fingerprint"),
     "chat.options",
+    "chat.home",
 }
 
 # Whose imports from the package may begin with what, beside the leaves.

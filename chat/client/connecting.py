@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from chat.address import parse_address
@@ -27,6 +28,7 @@ def connect(
     fingerprint: str | None = None,
     known_hosts: str | Path | None = None,
     trust: Judge | None = None,
+    warn: Callable[[str], object] | None = None,
     byte_order: ByteOrderChoice = "auto",
     inline: int = 64 * 1024,
     save_directory: str | Path | None = None,
@@ -46,7 +48,8 @@ def connect(
     Encryption: with ``tls`` "auto" only a server on this machine is spoken to without, if it knows none; "required"
     makes no exception, "off" never encrypts. The server must have the key of ``fingerprint`` (``SHA256:…``), or be in
     the file ``known_hosts`` (None: the user's own), or an authority of the system must vouch for it; else ``trust`` is
-    called with a Stranger, and if it returns True the answer is remembered in that file.
+    called with a Stranger, and if it returns True the answer is remembered in that file. Where the file can't be
+    written, ``warn`` is called with a sentence that says so, and the connection is made all the same.
 
     Raises ValueError (address, fingerprint), ConnectError, NotEncrypted, UntrustedServer, LoginRefused.
     """
@@ -55,6 +58,7 @@ def connect(
         fingerprint=None if fingerprint is None else parse_fingerprint(fingerprint),
         known_hosts=KnownHosts(None if known_hosts is None else Path(known_hosts)),
         judge=trust,
+        warn=warn,
     )
     return connect_through(
         Door(runtime, parse_address(address), demands),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chat.client.connecting import connect_through
 from chat.client.connection import Connection
 from chat.client.credentials import Credentials
@@ -18,14 +20,20 @@ NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.v
 _PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PASSWORD.value})
 
 
-def door_of(settings: Settings, judge: Judge | None) -> Door:
-    """The way to the server for greenlets. ``judge`` is asked whether to trust it; None: there is nobody to ask."""
+def door_of(
+    settings: Settings, judge: Judge | None, warn: Callable[[str], object] | None = None
+) -> Door:
+    """The way to the server for greenlets. ``judge`` is asked whether to trust it; None: there is nobody to ask.
+
+    ``warn`` is told what could not be remembered.
+    """
     demands = Demands(
         settings.tls,
         settings.fingerprint,
         settings.insecure,
         KnownHosts(settings.known_hosts),
         judge,
+        warn,
     )
     return Door(GEVENT, settings.address, demands)
 

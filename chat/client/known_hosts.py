@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from chat.address import Address
 from chat.fingerprint import Fingerprint, parse_fingerprint
+from chat.home import NoHome, data_directory
 
 _AUTHORITY = "authority"
 _MAX_SIZE = 1024 * 1024  # bytes
@@ -49,10 +50,9 @@ class KnownHosts:
 
     @property
     def path(self) -> Path:
+        """Raises NoHome, unless a path was given."""
         if self._path is None:
-            import platformdirs  # takes a while to import, and most connections are local
-
-            self._path = platformdirs.user_data_path("chat") / "known_hosts"
+            self._path = data_directory("chat") / "known_hosts"
         return self._path
 
     def find(self, address: Address) -> Known:
@@ -94,14 +94,15 @@ class KnownHosts:
                 if line not in before.splitlines(keepends=True):
                     _replace(self.path, before + line)
         except OSError as error:
-            raise KnownHostsError(f"{self.path} can't be written: {error.strerror}.") from None
+            name = "known_hosts" if isinstance(error, NoHome) else self.path
+            raise KnownHostsError(f"{name} can't be written: {error.strerror}.") from None
 
     def _read(self) -> str:
         try:
             with open(self.path, encoding="utf-8") as file:
                 text = file.read(_MAX_SIZE)
-        except FileNotFoundError:
-            return ""
+        except (FileNotFoundError, NotADirectoryError):
+            return ""  # nor can it have been there: the home directory may be /dev/null
         except UnicodeDecodeError:
             raise KnownHostsError(f"{self.path}: expected a text in UTF-8.") from None
         except OSError as error:

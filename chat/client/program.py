@@ -77,7 +77,8 @@ class Program:
         self._is_quitting = False
         # Whoever is asked must see the question, too.
         can_ask = is_terminal(STDIN) and is_terminal(STDERR) and settings.mode is Mode.PLAIN
-        self._door = door_of(settings, self._judge if can_ask else None)
+        judge = self._judge if can_ask else None
+        self._door = door_of(settings, judge, lambda warning: self._warn([warning]))
         self._is_interactive = (
             is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
         )

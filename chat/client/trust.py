@@ -30,6 +30,10 @@ _MAY_MEAN = (
     "Either somebody between you and the server pretends to be it, or whoever runs it has made a"
     " new key: ask, by another way than this."
 )
+_NEEDS_THE_FILE = (
+    "Without that file nobody can tell whether the server is still the same."
+    " --fingerprint=<fingerprint> says which key it must have, --known-hosts=<file> names another file."
+)
 _IN_THE_CLEAR = "Whoever is on the way can read and change all that is said"
 
 
@@ -71,7 +75,7 @@ class Demands:
     """What a server has to fulfil. ``fingerprint``: of the key it must have, whoever else is known or vouched for.
 
     ``insecure``: it must encrypt, and may be anybody. ``known_hosts`` is where servers are remembered; ``judge`` is
-    asked about strangers, None: nobody is.
+    asked about strangers, None: nobody is. ``warn`` is told, in a sentence, what could not be remembered.
     """
 
     tls: TlsChoice = "auto"
@@ -79,6 +83,7 @@ class Demands:
     insecure: bool = False
     known_hosts: KnownHosts = field(default_factory=KnownHosts)
     judge: Judge | None = None
+    warn: Callable[[str], object] | None = None
 
 
 class _Check(NamedTuple):
@@ -101,6 +106,7 @@ class Door:
         self._decided = False
         self._check: _Check | None = None  # None: not encrypted
         self._spoke_tls = False
+        self._forgets = False  # what was agreed to could not be written down
         self._ready: Stream | None = None  # what knocking has made, for whoever opens first
 
     @property
@@ -171,19 +177,26 @@ class Door:
         else:
             self._keep(check, stream)
             if check.authority and not known:
-                # Vouched for it will be the next time too; what is lost is that it may then not be plain.
-                with suppress(KnownHostsError):
-                    self._remember(None)
+                self._remember(None)
 
     def _known(self) -> Known:
         if self._demands.fingerprint is not None:
             return Known((self._demands.fingerprint,))
         if self._is_anybody:
             return Known()
-        return self.runtime.offload(self._demands.known_hosts.find, self.address)
+        try:
+            return self.runtime.offload(self._demands.known_hosts.find, self.address)
+        except KnownHostsError as error:
+            raise ConnectError(f"{error} {_NEEDS_THE_FILE}") from None
 
     def _remember(self, fingerprint: Fingerprint | None) -> None:
-        self.runtime.offload(self._demands.known_hosts.remember, self.address, fingerprint)
+        """In the file, or else only as long as this door is used: a home that is read-only keeps nobody out."""
+        try:
+            self.runtime.offload(self._demands.known_hosts.remember, self.address, fingerprint)
+        except KnownHostsError as error:
+            self._forgets = True
+            if self._demands.warn is not None:
+                self._demands.warn(_cannot_remember(self.address, fingerprint, error))
 
     def _patience(self, is_strict: bool, timeout: float) -> float:
         if is_strict or self._spoke_tls:
@@ -259,6 +272,8 @@ class Door:
     def _how_to_forget(self) -> str:
         if self._demands.fingerprint is not None or self._demands.insecure:
             return ""
+        if self._forgets:
+            return "\nIf all is well, start anew: you will be asked about the new key."
         return (
             f"\nIf all is well, remove the line of {host_name(self.address)} from"
             f" {self._demands.known_hosts.path} and connect again."
@@ -284,13 +299,25 @@ class Door:
             ) from None
         except HandshakeFailed as failed:
             raise ConnectError(f"No encrypted connection to {address}: {failed}") from None
-        except KnownHostsError as error:
-            raise ConnectError(str(error)) from None
         except TimeoutError:
             raise ConnectError(f"{address} does not answer.") from None
         except (OSError, ValueError) as error:  # a host name that is none fails to encode
             reason = getattr(error, "strerror", None) or error
             raise ConnectError(f"Can't connect to {address}: {reason}.") from None
+
+
+def _cannot_remember(
+    address: Address, fingerprint: Fingerprint | None, error: KnownHostsError
+) -> str:
+    if fingerprint is None:
+        return (
+            f"Cannot remember that an authority vouches for {address}: {error} If it does not"
+            " encrypt next time, you will only be asked; --tls=required refuses that."
+        )
+    return (
+        f"Cannot remember the key of {address}: {error} You will be asked again next time, unless"
+        f" you say --fingerprint={fingerprint} or name a file that can be written by --known-hosts."
+    )
 
 
 def _key_of(stream: TlsStream) -> Fingerprint:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from chat.command_line import UsageError
+from chat.home import NoHome, data_directory
 from chat.options import read_path
 
 _MODE = 0o700
@@ -14,14 +15,19 @@ _EXPECTED = "a directory to keep accounts, bans and the server's certificate in"
 
 
 def default_data_directory() -> Path:
-    """What systemd has made for the service (``StateDirectory=``), or else where the user's data is kept."""
+    """What systemd has made for the service (``StateDirectory=``), or else where the user's data is kept.
+
+    Raises UsageError if this user has no such place.
+    """
     # Several directories of one unit come with colons between; see systemd.exec(5).
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if given:
         return Path(given)
-    import platformdirs
-
-    return platformdirs.user_data_path(_NAME, appauthor=False)
+    try:
+        return data_directory(_NAME)
+    except NoHome as problem:
+        sentence = f"--data-directory is missing: {problem.strerror}; expected {_EXPECTED}"
+        raise UsageError(sentence) from None
 
 
 def read_data_directory(text: str, where: str) -> Path:

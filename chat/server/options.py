@@ -71,8 +71,11 @@ def read_orders(command_line: Mapping[str, Any]) -> Orders:
     values = read_given(OPTIONS, given, problems, unless=flags) | flags
     given = {**given, **typed}
     if "data-directory" not in given:
-        default = Given(str(default_data_directory()), "--data-directory")
-        values |= read_given(OPTIONS, {"data-directory": default}, problems)
+        try:
+            default = Given(str(default_data_directory()), "--data-directory")
+            values |= read_given(OPTIONS, {"data-directory": default}, problems)
+        except UsageError as problem:
+            problems.append(str(problem))
     problems += _contradictions(values, given)
     if "check" in values:
         places = {"address": "address", "metrics-address": "metrics_address"}

@@ -21,6 +21,7 @@ class Visitor:
     def __init__(self, path: Path, runtime: Runtime = PLAIN, trusts: bool | None = None) -> None:
         self.known_hosts = KnownHosts(path)
         self.asked: list[Stranger] = []
+        self.warned: list[str] = []
         self._runtime = runtime
         self._trusts = trusts
 
@@ -34,7 +35,7 @@ class Visitor:
         insecure: bool = False,
     ) -> Door:
         judge = None if self._trusts is None else self._judge
-        demands = Demands(tls, fingerprint, insecure, self.known_hosts, judge)
+        demands = Demands(tls, fingerprint, insecure, self.known_hosts, judge, self.warned.append)
         return Door(self._runtime, Address(host, server.port), demands)
 
     def _judge(self, stranger: Stranger) -> bool:

@@ -123,8 +123,23 @@ def test_those_who_write_at_once_lose_nothing(path: Path) -> None:
 
 
 def test_the_usual_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(platformdirs, "user_data_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda name, **_: tmp_path / name)
     assert KnownHosts().path == tmp_path / "chat" / "known_hosts"
+
+
+def test_a_user_without_a_home_knows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda name, **_: Path("~") / name)
+    assert not KnownHosts().find(SERVER)
+    with pytest.raises(KnownHostsError, match=r"^known_hosts can't be written: no home .*HOME\.$"):
+        KnownHosts().remember(SERVER, ONE)
+
+
+def test_below_a_file_nothing_is_known(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    known_hosts = KnownHosts(tmp_path / "file" / "chat" / "known_hosts")
+    assert not known_hosts.find(SERVER)
+    with pytest.raises(KnownHostsError, match="can't be written: "):
+        known_hosts.remember(SERVER, ONE)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,13 @@ def test_that_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert default_data_directory() == platformdirs.user_data_path("chat-server", appauthor=False)
 
 
+def test_that_of_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda name, **_: Path("~") / name)
+    with pytest.raises(UsageError, match=r"--data-directory is missing: .*set HOME; expected a"):
+        default_data_directory()
+
+
 def test_it_is_made_for_nobody_else(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
     assert read_data_directory(str(path), "--data-directory") == path

@@ -70,7 +70,7 @@ class App:
         self._was_inside = False  # the room
         self._username = settings.username or ""  # under which we came in last, or tried to
         self._credentials = credentials_of(settings)
-        self._door = door_of(settings, self._judge)
+        self._door = door_of(settings, self._judge, self._warn)
         self._model = Model(str(settings.address), settings.username or "")
         self._model.shows_names = settings.names
         for name in settings.ignore:
@@ -190,7 +190,7 @@ class App:
         if given is not None and given.warning is not None:
             self._model.remark(now(), given.warning, style=ERROR)
         for warning in self._door.warnings():
-            self._model.remark(now(), warning, style=ERROR)
+            self._warn(warning)
         try:
             name = self._settings.username or self._ask_name("your name: ", _login_name())
             while True:
@@ -219,6 +219,10 @@ class App:
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
         return connection
+
+    def _warn(self, sentence: str) -> None:
+        self._model.remark(now(), sentence, style=ERROR)
+        self.repaint()
 
     def _judge(self, stranger: Stranger) -> bool:
         """Show who is there, and wait for yes or no."""

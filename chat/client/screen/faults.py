@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from chat import __version__
+from chat.home import log_directory
 
 
 def write_report(fault: BaseException, directory: Path | None = None) -> Path | None:
@@ -22,9 +23,7 @@ def write_report(fault: BaseException, directory: Path | None = None) -> Path | 
     ]
     try:
         if directory is None:
-            from platformdirs import user_log_path
-
-            directory = user_log_path("chat", appauthor=False)
+            directory = log_directory("chat")
         directory.mkdir(parents=True, exist_ok=True)
         file_descriptor, name = tempfile.mkstemp(".txt", f"fault-{stamp}-", directory)
         with open(file_descriptor, "w", encoding="utf-8", errors="replace") as file:

@@ -138,8 +138,9 @@ class LocalCommands:
             self.close_log()
             self._remark("the log goes nowhere from now on")
         elif self._log is None:
-            path = self._log_path or default_path(self._model.address)
+            path: str | Path = "the log"
             try:
+                path = self._log_path or default_path(self._model.address)
                 self._log = LogFile(self._model.room, path)
             except OSError as problem:
                 raise RequestError(f"{path} can't be written: {explain(problem)}") from None

@@ -10,18 +10,15 @@ from typing import TextIO
 from chat.client.screen.entries import Entry
 from chat.client.screen.save import Follower, saved_lines
 from chat.client.screen.views import View
+from chat.home import log_directory
 
 # Entries after which other greenlets have a turn.
 _AT_ONCE = 200
 
 
 def default_path(address: str) -> Path:
-    """Where the log of the room at ``address`` goes, if nobody says otherwise."""
-    from platformdirs import user_log_path  # for those who keep logs
-
-    return (
-        user_log_path("chat", appauthor=False) / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', address)}.log"
-    )
+    """Where the log of the room at ``address`` goes, if nobody says otherwise. Raises NoHome."""
+    return log_directory("chat") / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', address)}.log"
 
 
 def save(entries: Iterable[Entry], path: Path, pause: Callable[[], object]) -> int:

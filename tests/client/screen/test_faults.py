@@ -48,3 +48,8 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert write_report(fault(), tmp_path / "file" / "logs") is None
     assert describe(fault(), None) == "internal fault: KeyError: 'missing'"
+
+
+def test_a_user_without_a_home_gets_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_log_path", lambda name, **_: Path("~") / name)
+    assert write_report(ZeroDivisionError("made by a test")) is None

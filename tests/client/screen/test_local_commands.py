@@ -75,6 +75,14 @@ class TestLogging:
         desk.type("/log on<enter>")
         assert "can't be written" in desk.log()[-1]
 
+    def test_for_a_user_without_a_home(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("platformdirs.user_log_path", lambda name, **_: Path("~") / name)
+        desk = Desk()
+        desk.type("/log on<enter>")
+        assert desk.log()[-1].endswith(
+            "the log can't be written: no home directory is known; set HOME."
+        )
+
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
     def test_a_full_disk_ends_it(self) -> None:
         desk = Desk(log_path=Path("/dev/full"))

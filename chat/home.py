@@ -1,0 +1,43 @@
+"""Where this user's files are, and what it is called if there is no such place."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class NoHome(FileNotFoundError):
+    """The user has no home directory, as in a container under a number that no account has.
+
+    It is an OSError, since whatever was to be read is not there, and whatever was to be written can't be.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOENT, "no home directory is known; set HOME")
+
+
+def data_directory(name: str) -> Path:
+    """Return the directory for the data of the program ``name``; it need not exist. Raises NoHome."""
+    import platformdirs  # takes a while to import
+
+    return _absolute(platformdirs.user_data_path, name)
+
+
+def log_directory(name: str) -> Path:
+    """Return the directory for the logs of the program ``name``; it need not exist. Raises NoHome."""
+    import platformdirs
+
+    return _absolute(platformdirs.user_log_path, name)
+
+
+def _absolute(find: Callable[..., Any], name: str) -> Path:
+    try:
+        path = Path(find(name, appauthor=False))
+    except RuntimeError:
+        raise NoHome from None
+    # Older versions of platformdirs leave a ``~`` that nobody knows as it is: a directory below the current one.
+    if not path.is_absolute():
+        raise NoHome
+    return path

@@ -1,0 +1,148 @@
+"""Clients whose home directory takes nothing, or hides what is in it: they get in, and say what they can't remember."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.client.doors import ELSEWHERE
+from tests.end_to_end.client_process import ENVIRONMENT, PATIENCE
+from tests.end_to_end.screens import PyteScreen, client
+from tests.end_to_end.server_process import ServerProcess
+
+INSIDE = "you are in the room as bob"
+
+
+class Server(NamedTuple):
+    address: str
+    key: str
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """On this machine, which its clients do not know."""
+    process = ServerProcess("--tls=optional")
+    try:
+        key = process.wait_for_line(r"our key is (SHA256:\S+)$")[1]
+        yield Server(f"{ELSEWHERE}:{process.address[1]}", key)
+    finally:
+        process.end()
+
+
+class Home(NamedTuple):
+    """``path`` is what HOME says; ``mounted`` how it is made in a namespace of the client's own, if it is."""
+
+    path: str
+    mounted: str = ""
+
+    def run(self, command: list[str]) -> list[str]:
+        if not self.mounted:
+            return command
+        return ["unshare", "--mount", "sh", "-ec", f'{self.mounted}; exec "$@"', "sh", *command]
+
+
+READ_ONLY = 'mount -t tmpfs -o ro none "$HOME"'
+FULL = 'mount -t tmpfs -o size=4k none "$HOME"; head -c 4096 /dev/zero > "$HOME/all"'
+
+
+@pytest.fixture(params=["read-only", "full", "a device", "nowhere"])
+def poor_home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    if request.param == "a device":
+        return Home(os.devnull)
+    if request.param == "nowhere":
+        return Home("/proc/nowhere")
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("mounting takes root and unshare")
+    path = tmp_path / "mounted"
+    path.mkdir()
+    home = Home(str(path), READ_ONLY if request.param == "read-only" else FULL)
+    if subprocess.run(home.run(["true"]), env={**os.environ, "HOME": home.path}).returncode:
+        pytest.skip("nothing can be mounted here")
+    return home
+
+
+def start(home: Home, server: Server, directory: Path, *options: str) -> PyteScreen:
+    command = home.run(client(server.address, "bob", *options))
+    return PyteScreen(command, directory, columns=500, rows=40, environment={"HOME": home.path})
+
+
+def pipe(
+    home: Home, server: Server, directory: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        home.run(client(server.address, "bob", *options)),
+        cwd=directory,
+        env={**ENVIRONMENT, "HOME": home.path, "XDG_DATA_HOME": ""},
+        input='{"type":"text","text":"hi"}\n' if "--json" in options else "hi\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 2,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("mode", ["--plain", "--screen"])
+def test_the_answer_counts_and_is_not_remembered(
+    poor_home: Home, server: Server, home: Path, mode: str
+) -> None:
+    for _ in range(2):
+        with start(poor_home, server, home, mode) as bob:
+            bob.wait_for("to be remembered")
+            bob.press(*(["yes", "<enter>"] if mode == "--plain" else ["y"]))
+            rows = bob.wait_for(INSIDE)
+            text = " ".join(rows)
+            assert text.count("Cannot remember the key of") == 1
+            assert "known_hosts can't be written: " in text
+            assert "You will be asked again next time" in text
+
+
+@pytest.mark.parametrize("mode", ["--plain", "--screen"])
+def test_no_is_still_no(server: Server, home: Path, mode: str) -> None:
+    with start(Home(os.devnull), server, home, mode) as bob:
+        bob.wait_for("to be remembered")
+        bob.press(*(["no", "<enter>"] if mode == "--plain" else ["n"]))
+        assert bob.wait() == 1
+        bob.wait_for("is not trusted")
+
+
+@pytest.mark.parametrize("mode", ["--plain", "--json"])
+def test_in_a_pipe_a_fingerprint_is_enough_and_needed(
+    poor_home: Home, server: Server, home: Path, mode: str
+) -> None:
+    done = pipe(poor_home, server, home, mode)
+    assert done.returncode == 1
+    assert f"say so: --fingerprint={server.key}" in done.stderr
+    done = pipe(poor_home, server, home, mode, f"--fingerprint={server.key}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["directory", "loop"])
+@pytest.mark.parametrize("mode", ["--plain", "--screen", "--json"])
+def test_what_cannot_be_read_does_not_pass_for_unknown(
+    server: Server, home: Path, kind: str, mode: str
+) -> None:
+    file = home / ".local" / "share" / "chat" / "known_hosts"
+    file.parent.mkdir(parents=True)
+    if kind == "directory":
+        file.mkdir()
+    else:
+        file.symlink_to(file.name)  # root, whom no mode keeps out, can't read that either
+    given = Home(str(home))
+    if mode == "--screen":
+        with start(given, server, home, mode) as bob:
+            assert bob.wait() == 1
+            said = " ".join(bob.rows())
+    else:
+        done = pipe(given, server, home, mode)
+        assert done.returncode == 1
+        said = done.stderr
+    assert "known_hosts can't be read: " in said
+    assert "--fingerprint=<fingerprint> says which key" in said
+    done = pipe(given, server, home, f"--fingerprint={server.key}")
+    assert (done.returncode, done.stderr) == (0, "")
