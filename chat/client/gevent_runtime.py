@@ -9,9 +9,12 @@ from typing import Any, TypeVar, cast
 import gevent
 import gevent.event
 import gevent.lock
+import gevent.select
 import gevent.socket
 
 from chat.address import Address
+from chat.client import happy_eyeballs
+from chat.client.happy_eyeballs import Means, Route
 from chat.client.runtime import (
     Event,
     Lock,
@@ -66,7 +69,13 @@ class GeventStream:
 
 
 class _GeventRuntime:
-    def connect(self, address: Address, timeout: float) -> Stream:
+    def connect(
+        self,
+        address: Address,
+        timeout: float,
+        route: Route | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Stream:
         if address.path is not None:
             sock = gevent.socket.socket(plain_socket.AF_UNIX)
             try:
@@ -76,8 +85,12 @@ class _GeventRuntime:
                 sock.close()
                 raise
         else:
-            sock = gevent.socket.create_connection(host_and_port(address), timeout)
-            tune(sock)
+            means = Means(gevent.socket.getaddrinfo, gevent.select.poll, self.event, self.spawn)
+            host, port = host_and_port(address)
+            found = happy_eyeballs.connect(host, port, timeout, means, route, is_cancelled)
+            tune(found)
+            family = found.family
+            sock = gevent.socket.socket(family, found.type, found.proto, fileno=found.detach())
         return GeventStream(sock)
 
     def lock(self) -> Lock:

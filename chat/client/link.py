@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from chat.client.cancellation import Cancellation
 from chat.client.runtime import Runtime, Stream
 from chat.client.trust import Door
 from chat.framing import MIN_RATE, STALL_WINDOW, FrameReader, StalledFrame
@@ -109,8 +110,10 @@ class _Pace:
         return self._window_end - now
 
 
-def open_link(door: Door, order: ByteOrder, timeout: float) -> Link:
-    """Raises ConnectError."""
-    stream = door.open(timeout)
+def open_link(
+    door: Door, order: ByteOrder, timeout: float, cancel: Cancellation | None = None
+) -> Link:
+    """Raises ConnectError, also if ``cancel`` ends it."""
+    stream = door.open(timeout, cancel)
     is_private = door.is_encrypted or door.address.is_local
     return Link(stream, order, door.runtime, is_private=is_private, is_encrypted=door.is_encrypted)

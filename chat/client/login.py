@@ -6,6 +6,7 @@ import time
 from typing import Literal, NamedTuple, TypeAlias
 
 from chat.address import Address
+from chat.client.cancellation import Cancellation
 from chat.client.errors import ConnectError, LoginRefused, explain
 from chat.client.link import Link, open_link
 from chat.client.trust import Door
@@ -88,10 +89,15 @@ def log_in(
     return LoggedIn(link, original=True)
 
 
-def open_transfer(door: Door, session: str, timeout: float) -> Link:
-    """A connection for transfers of a session, whose own came by the same door. Raises ConnectError, LoginRefused."""
+def open_transfer(
+    door: Door, session: str, timeout: float, cancel: Cancellation | None = None
+) -> Link:
+    """A connection for transfers of a session, whose own came by the same door. Raises ConnectError, LoginRefused.
+
+    ``cancel``, from another task, ends the attempt with ConnectError.
+    """
     header = _encode(LoginHeader("", session=session, is_json=True))
-    link = _ask(door, ByteOrder.BIG, header, time.monotonic() + timeout)
+    link = _ask(door, ByteOrder.BIG, header, time.monotonic() + timeout, cancel=cancel)
     link.set_deadline(None)
     return link
 
@@ -126,10 +132,19 @@ def _ask(
     header: bytes,
     deadline: float,
     is_secret: bool = False,
+    cancel: Cancellation | None = None,
 ) -> Link:
     """Send a login and read the reply. ``is_secret``: there is a password in it."""
+    link = open_link(door, order, max(deadline - time.monotonic(), 0.001), cancel)
+    if cancel is None:
+        return _log_in_on(link, door, header, deadline, is_secret)
+    with cancel.calls(link.stream.shut):
+        return _log_in_on(link, door, header, deadline, is_secret)
+
+
+def _log_in_on(link: Link, door: Door, header: bytes, deadline: float, is_secret: bool) -> Link:
+    """Returns ``link``, which is closed if this fails."""
     address = door.address
-    link = open_link(door, order, max(deadline - time.monotonic(), 0.001))
     try:
         link.reader.deadline = deadline
         if is_secret and not link.is_private:
@@ -138,8 +153,9 @@ def _ask(
         link.send(MessageType.LOGIN, header)
         reply = link.reader.read_descriptor()
         if reply is None:
+            door.forget_route()
             raise ConnectError(f"{address} closed the connection without an answer to the login.")
-        if order is ByteOrder.BIG:
+        if link.order is ByteOrder.BIG:
             if reply.type == _REFUSED_BY_ORIGINAL:
                 raise _Original(f"{address} is an original server, which knows no big-endian.")
             _judge(address, reply, _read_rest(link, reply))
@@ -149,9 +165,11 @@ def _ask(
         return link
     except DeadlineExceeded:
         link.close()
+        door.forget_route()
         raise ConnectError(f"{address} does not answer the login.") from None
     except (OSError, RemoteProtocolError) as error:
         link.close()
+        door.forget_route()
         raise ConnectError(f"{address} does not let us log in: {explain(error)}") from None
     except BaseException:
         link.close()

@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from chat.address import Address
+from chat.client import happy_eyeballs
+from chat.client.happy_eyeballs import Means, Route
 
 T = TypeVar("T")
 
@@ -93,8 +95,18 @@ class Task(Protocol):
 class Runtime(Protocol):
     """What a connection needs of its surroundings."""
 
-    def connect(self, address: Address, timeout: float) -> Stream:
-        """Raises OSError, of which TimeoutError is one."""
+    def connect(
+        self,
+        address: Address,
+        timeout: float,
+        route: Route | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Stream:
+        """Connect within ``timeout`` seconds. Raises OSError, of which TimeoutError is one, or ValueError (no host).
+
+        ``route`` is what connections to one server learn of the way there. Once ``is_cancelled`` says so, the call
+        ends with an OSError within a tenth of a second.
+        """
         ...
 
     def lock(self) -> Lock: ...
@@ -167,7 +179,13 @@ class PlainStream:
 class _PlainRuntime:
     """Threads and plain sockets."""
 
-    def connect(self, address: Address, timeout: float) -> PlainStream:
+    def connect(
+        self,
+        address: Address,
+        timeout: float,
+        route: Route | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> PlainStream:
         if address.path is not None:
             sock = socket.socket(socket.AF_UNIX)
             try:
@@ -177,7 +195,9 @@ class _PlainRuntime:
                 sock.close()
                 raise
         else:
-            sock = socket.create_connection(host_and_port(address), timeout)
+            means = Means(socket.getaddrinfo, select.poll, self.event, self.spawn)
+            host, port = host_and_port(address)
+            sock = happy_eyeballs.connect(host, port, timeout, means, route, is_cancelled)
             tune(sock)
         return PlainStream(sock)
 

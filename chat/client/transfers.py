@@ -150,12 +150,12 @@ class Transfers:
         assert self.session is not None, "there is nothing to transfer without one"
         for pause in _PAUSES:
             try:
-                return open_transfer(self._door, self.session, self._timeout)
+                return open_transfer(self._door, self.session, self._timeout, stop)
             except LoginRefused as refused:
                 if refused.code not in _WORTH_WAITING:
                     raise
             stop.sleep(self._runtime, pause)
-        return open_transfer(self._door, self.session, self._timeout)
+        return open_transfer(self._door, self.session, self._timeout, stop)
 
     def _send(
         self,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from chat.address import Address
+from chat.client.cancellation import Cancellation
 from chat.client.encryption import (
     HandshakeFailed,
     NoEncryption,
@@ -16,6 +17,7 @@ from chat.client.encryption import (
     make_context,
 )
 from chat.client.errors import ConnectError, NotEncrypted, UntrustedServer
+from chat.client.happy_eyeballs import Route
 from chat.client.known_hosts import Known, KnownHosts, KnownHostsError, host_name
 from chat.client.runtime import Runtime, Stream
 from chat.fingerprint import Fingerprint, fingerprint_of_certificate
@@ -108,6 +110,7 @@ class Door:
         self._spoke_tls = False
         self._forgets = False  # what was agreed to could not be written down
         self._ready: Stream | None = None  # what knocking has made, for whoever opens first
+        self._route = Route()
 
     @property
     def is_encrypted(self) -> bool:
@@ -125,16 +128,24 @@ class Door:
                 self._decide(timeout)
         self._decided = True
 
-    def open(self, timeout: float) -> Stream:
-        """A connection to the server that was found. Raises ConnectError, NotEncrypted, UntrustedServer."""
+    def open(self, timeout: float, cancel: Cancellation | None = None) -> Stream:
+        """A connection to the server that was found. Raises ConnectError, NotEncrypted, UntrustedServer.
+
+        ``cancel``, from another task, ends that with ConnectError.
+        """
         assert self._decided, "who is there is found out by knocking"
         ready, self._ready = self._ready, None
         if ready is not None:
             return ready
-        with self._explaining():
+        cancel = cancel or Cancellation()
+        with self._explaining(cancel):
             if self._check is None:
-                return self.runtime.connect(self.address, timeout)
-            return self._shake_hands(self._check, timeout, timeout)
+                return self._connect(timeout, cancel)
+            return self._shake_hands(self._check, timeout, timeout, cancel)
+
+    def forget_route(self) -> None:
+        """The address that worked last does not lead to the server any more: look its name up again."""
+        self._route.forget()
 
     def warnings(self) -> list[str]:
         """What has to be said of it once, in sentences."""
@@ -241,14 +252,21 @@ class Door:
 
     # Opening.
 
-    def _shake_hands(self, check: _Check, timeout: float, patience: float) -> TlsStream:
+    def _connect(self, timeout: float, cancel: Cancellation) -> Stream:
+        return self.runtime.connect(self.address, timeout, self._route, lambda: cancel.cancelled)
+
+    def _shake_hands(
+        self, check: _Check, timeout: float, patience: float, cancel: Cancellation | None = None
+    ) -> TlsStream:
         """Raises UntrustedServer, what a handshake raises, OSError."""
+        cancel = cancel or Cancellation()
         verify = check.authority and not check.keys
-        plain = self.runtime.connect(self.address, timeout)
+        plain = self._connect(timeout, cancel)
         try:
             context = make_context(verify=verify)
             stream = TlsStream(plain, context, self.address, self.runtime)
-            stream.handshake(timeout, patience)
+            with cancel.calls(plain.shut):
+                stream.handshake(timeout, patience)
             if not check.keys or any(_key_of(stream).matches(key) for key in check.keys):
                 return stream
         except BaseException:
@@ -257,7 +275,7 @@ class Door:
             raise
         stream.close()
         if check.authority:
-            return self._shake_hands(_Check(authority=True), timeout, patience)
+            return self._shake_hands(_Check(authority=True), timeout, patience, cancel)
         raise UntrustedServer(self._changed(check.keys, _key_of(stream)))
 
     def _changed(self, keys: tuple[Fingerprint, ...], key: Fingerprint) -> str:
@@ -285,11 +303,13 @@ class Door:
         return f"{self.address} does not speak TLS, by which all is encrypted."
 
     @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        """Whatever goes wrong becomes a ConnectError."""
+    def _explaining(self, cancel: Cancellation | None = None) -> Iterator[None]:
+        """Whatever goes wrong becomes a ConnectError, and the next connection looks for another way."""
         address = self.address
+        is_through = False
         try:
             yield
+            is_through = True
         except NoEncryption as refused:
             raise NotEncrypted(self._no_tls(refused)) from None
         except Unverified as unverified:
@@ -304,6 +324,9 @@ class Door:
         except (OSError, ValueError) as error:  # a host name that is none fails to encode
             reason = getattr(error, "strerror", None) or error
             raise ConnectError(f"Can't connect to {address}: {reason}.") from None
+        finally:
+            if not is_through and not (cancel is not None and cancel.cancelled):
+                self.forget_route()
 
 
 def _cannot_remember(

@@ -46,7 +46,7 @@ class FarAway(type(PLAIN)):  # type: ignore[misc]
 
     sent = b""
 
-    def connect(self, address: Address, timeout: float) -> FarAway:
+    def connect(self, address: Address, timeout: float, *_: object) -> FarAway:
         return self
 
     def settimeout(self, value: float | None) -> None:

@@ -351,7 +351,7 @@ def test_nobody_there(address: Address, sentence: str, tls: TlsChoice, path: Pat
 
 def test_no_answer(path: Path) -> None:
     class Silence(type(PLAIN)):  # type: ignore[misc]
-        def connect(self, address: Address, timeout: float) -> None:
+        def connect(self, address: Address, timeout: float, *_: object) -> None:
             raise TimeoutError("timed out")
 
     with pytest.raises(ConnectError, match=r"^10.0.0.1:1 does not answer\.$"):

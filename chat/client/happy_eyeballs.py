@@ -1,0 +1,326 @@
+"""Connecting to a host that has several addresses, some of which may be silent: Happy Eyeballs (RFC 8305).
+
+The addresses are tried in the order of the system's resolver (RFC 6724) with the families interleaved, each a quarter
+of a second after the one before it, or at once when an attempt fails. The first that connects wins; the others are
+closed. All attempts of a race are non-blocking sockets that one task waits for, so there is nothing to clean up but
+them, whatever ends the race. Only the look-up of a name takes a task of its own, since it can't be interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, zip_longest
+from typing import Any, NamedTuple, Protocol
+
+ATTEMPT_DELAY = 0.25  # seconds between two attempts: RFC 8305, section 5
+MAX_ADDRESSES = 16  # of one name that are tried; the rest are left out
+_TICK = 0.1  # seconds after which a waiting race looks whether it was cancelled
+
+
+class Target(NamedTuple):
+    """An address to connect a socket to."""
+
+    family: int
+    address: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return str(self.address[0])
+
+
+class _Event(Protocol):
+    def set(self) -> None: ...
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float | None = None, /) -> bool: ...
+
+
+class Means(NamedTuple):
+    """What a race takes from the runtime that it is run in.
+
+    ``resolve`` is as ``socket.getaddrinfo``, ``poll`` as ``select.poll``, ``spawn`` runs a function beside the caller.
+    """
+
+    resolve: Callable[..., Sequence[tuple[Any, ...]]]
+    poll: Callable[[], Any]
+    event: Callable[[], _Event]
+    spawn: Callable[..., object]
+
+
+class Lookup:
+    """A look-up that runs beside those who wait for it. ``targets`` or ``error`` count once ``done`` is set."""
+
+    def __init__(self, means: Means, host: str, port: int) -> None:
+        self.done = means.event()
+        self.targets: list[Target] = []
+        self.error: Exception | None = None
+        means.spawn(self._run, means.resolve, host, port)
+
+    def _run(self, resolve: Callable[..., Sequence[tuple[Any, ...]]], host: str, port: int) -> None:
+        try:
+            self.targets = _targets(resolve(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:  # noqa: BLE001 - those who wait for it raise it
+            self.error = error
+        finally:
+            self.done.set()
+
+
+class Route:
+    """What is known of the way to one server, for all connections to it: the address that worked last.
+
+    It is tried first, without a look-up, and forgotten when it fails. A look-up that runs is shared, so however long
+    the resolver is silent, and however many connections wait, there is one.
+    """
+
+    def __init__(self) -> None:
+        self.known: Target | None = None
+        self._lookup: Lookup | None = None
+
+    def forget(self) -> None:
+        self.known = None
+
+    def look_up(self, means: Means, host: str, port: int) -> Lookup:
+        """Start one, or join the one that runs."""
+        lookup = self._lookup
+        if lookup is None or lookup.done.is_set():
+            self._lookup = lookup = Lookup(means, host, port)
+        return lookup
+
+
+class AllFailed(OSError):
+    """No address could be connected to. ``strerror`` says of each why."""
+
+
+class Cancelled(OSError):
+    """The race was called off."""
+
+
+class _Failure(NamedTuple):
+    target: Target
+    error: OSError
+    seconds: float | None  # of silence, after which the race was over
+
+    def __str__(self) -> str:
+        if self.seconds is None:
+            return f"{self.target}: {self.error.strerror or self.error}"
+        return f"{self.target}: no answer in {_seconds(self.seconds)}"
+
+
+class _Attempt(NamedTuple):
+    target: Target
+    sock: socket.socket
+    begun: float
+
+
+def connect(
+    host: str,
+    port: int,
+    timeout: float,
+    means: Means,
+    route: Route | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> socket.socket:
+    """Return a connected socket, which does not block. ``timeout`` (seconds) is for the look-up and all attempts.
+
+    Raises TimeoutError (the only address is silent), AllFailed, Cancelled (within a tenth of a second after
+    ``is_cancelled`` says so), ValueError (no host name) or another OSError.
+    """
+    race = _Race(host, port, timeout, means, route or Route(), is_cancelled)
+    try:
+        return race.run()
+    finally:
+        race.close()
+
+
+class _Race:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        timeout: float,
+        means: Means,
+        route: Route,
+        is_cancelled: Callable[[], bool],
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._means = means
+        self._route = route
+        self._is_cancelled = is_cancelled
+        self._begun = time.monotonic()
+        self._end = self._begun + timeout
+        self._next = self._begun  # when the next attempt may start, while others run
+        self._waiting: deque[Target] = deque()
+        self._running: dict[int, _Attempt] = {}  # by descriptor
+        self._tried: set[Target] = set()
+        self._failures: list[_Failure] = []
+        self._lookup: Lookup | None = None
+        self._is_looked_up = False
+
+    def run(self) -> socket.socket:
+        self._line_up()
+        while True:
+            if self._is_cancelled():
+                raise Cancelled(errno.ECANCELED, os.strerror(errno.ECANCELED))
+            self._take_lookup()
+            winner = self._start_next() if self._may_start() else self._wait()
+            if winner is not None:
+                self._route.known = winner.target
+                return winner.sock
+            if time.monotonic() >= self._end:
+                raise self._timed_out()
+            if self._is_looked_up and not self._waiting and not self._running:
+                raise self._all_failed()
+
+    def close(self) -> None:
+        """Those that have not won."""
+        for attempt in self._running.values():
+            attempt.sock.close()
+
+    # Whom to try.
+
+    def _line_up(self) -> None:
+        numeric = _numeric(self._host, self._port)
+        if numeric:
+            self._waiting.extend(numeric)
+            self._is_looked_up = True
+        elif self._route.known is not None:
+            self._waiting.append(self._route.known)
+        else:
+            self._look_up()
+
+    def _look_up(self) -> None:
+        self._lookup = self._route.look_up(self._means, self._host, self._port)
+
+    def _take_lookup(self) -> None:
+        """What a look-up has found, once it has."""
+        lookup = self._lookup
+        if lookup is None or not lookup.done.is_set():
+            return
+        self._lookup = None
+        self._is_looked_up = True
+        if lookup.error is not None and not self._tried:
+            raise lookup.error
+        self._waiting.extend(target for target in lookup.targets if target not in self._tried)
+
+    def _may_start(self) -> bool:
+        """Whether it is time for a further address; if the known one was all there is, for the others' look-up."""
+        if self._running and time.monotonic() < self._next:
+            return False
+        if not self._waiting and not self._is_looked_up and self._lookup is None:
+            self._look_up()
+        return bool(self._waiting)
+
+    # Trying.
+
+    def _start_next(self) -> _Attempt | None:
+        """Returns the attempt if it has won already."""
+        target = self._waiting.popleft()
+        self._tried.add(target)
+        now = time.monotonic()
+        self._next = now + ATTEMPT_DELAY
+        try:
+            sock = socket.socket(target.family, socket.SOCK_STREAM)
+        except OSError as error:  # a family that the system lacks
+            self._fail(target, error)
+            return None
+        attempt = _Attempt(target, sock, now)
+        self._running[sock.fileno()] = attempt
+        sock.setblocking(False)
+        return self._judge(attempt, sock.connect_ex(target.address))
+
+    def _wait(self) -> _Attempt | None:
+        """Until an attempt is decided, the look-up has an answer or something else is due; returns a winner."""
+        now = time.monotonic()
+        patience = max(min(_TICK, self._end - now), 0.0)
+        if not self._running:
+            assert self._lookup is not None, "there is something to wait for"
+            self._lookup.done.wait(patience)
+            return None
+        if now < self._next and (self._waiting or not self._is_looked_up):
+            patience = min(patience, self._next - now)
+        poll = self._means.poll()
+        for descriptor in self._running:
+            poll.register(descriptor, select.POLLOUT)
+        # Rounded up: less than a millisecond would be no wait at all.
+        for descriptor, _ in poll.poll(int(patience * 1000) + 1):
+            attempt = self._running[descriptor]
+            problem = attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            winner = self._judge(attempt, problem)
+            if winner is not None:
+                return winner
+        return None
+
+    def _judge(self, attempt: _Attempt, problem: int) -> _Attempt | None:
+        """``problem`` is an errno, 0 if it is connected."""
+        if problem == errno.EINPROGRESS:
+            return None
+        del self._running[attempt.sock.fileno()]
+        if not problem:
+            return attempt
+        attempt.sock.close()
+        self._fail(attempt.target, OSError(problem, os.strerror(problem)))
+        return None
+
+    def _fail(self, target: Target, error: OSError) -> None:
+        self._failures.append(_Failure(target, error, None))
+        self._next = time.monotonic()
+        if self._route.known == target:
+            self._route.forget()
+
+    # The end without a connection.
+
+    def _timed_out(self) -> OSError:
+        now = time.monotonic()
+        for attempt in self._running.values():
+            silent = TimeoutError("timed out")
+            self._failures.append(_Failure(attempt.target, silent, now - attempt.begun))
+            if self._route.known == attempt.target:
+                self._route.forget()
+        if not self._failures:
+            seconds = _seconds(now - self._begun)
+            return AllFailed(errno.ETIMEDOUT, f"the look-up of the name has no answer in {seconds}")
+        return self._all_failed()
+
+    def _all_failed(self) -> OSError:
+        if not self._failures:
+            return AllFailed(errno.EADDRNOTAVAIL, "the name has no address")
+        if len(self._failures) == 1:
+            return self._failures[0].error
+        told = [str(failure) for failure in self._failures]
+        left_out = f"; and {len(self._waiting)} more" if self._waiting else ""
+        return AllFailed(self._failures[-1].error.errno, f"{'; '.join(told)}{left_out}")
+
+
+def interleave(targets: Iterable[Target]) -> list[Target]:
+    """By turns of one family and the other, each in its order, the family of the first first (section 4)."""
+    families: dict[int, list[Target]] = {}
+    for target in targets:
+        families.setdefault(target.family, []).append(target)
+    mixed = chain.from_iterable(zip_longest(*families.values()))
+    return [target for target in mixed if target is not None]
+
+
+def _targets(found: Sequence[tuple[Any, ...]]) -> list[Target]:
+    targets = dict.fromkeys(Target(family, address) for family, _, _, _, address in found)
+    return interleave(targets)[:MAX_ADDRESSES]
+
+
+def _numeric(host: str, port: int) -> list[Target]:
+    """What ``host`` stands for if it is an address, which takes no look-up; else nothing. Raises UnicodeError."""
+    try:
+        return _targets(
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        )
+    except socket.gaierror:
+        return []
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
