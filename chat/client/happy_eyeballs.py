@@ -169,14 +169,14 @@ class _Race:
             if self._is_cancelled():
                 raise Cancelled(errno.ECANCELED, os.strerror(errno.ECANCELED))
             self._take_lookup()
+            if self._is_looked_up and not self._waiting and not self._running:
+                raise self._all_failed()
+            if time.monotonic() >= self._end:
+                raise self._timed_out()
             winner = self._start_next() if self._may_start() else self._wait()
             if winner is not None:
                 self._route.known = winner.target
                 return winner.sock
-            if time.monotonic() >= self._end:
-                raise self._timed_out()
-            if self._is_looked_up and not self._waiting and not self._running:
-                raise self._all_failed()
 
     def close(self) -> None:
         """Those that have not won."""
@@ -283,10 +283,10 @@ class _Race:
             self._failures.append(_Failure(attempt.target, silent, now - attempt.begun))
             if self._route.known == attempt.target:
                 self._route.forget()
-        if not self._failures:
+        if not self._failures and self._lookup is not None:
             seconds = _seconds(now - self._begun)
             return AllFailed(errno.ETIMEDOUT, f"the look-up of the name has no answer in {seconds}")
-        return self._all_failed()
+        return self._all_failed() if self._failures else TimeoutError("timed out")
 
     def _all_failed(self) -> OSError:
         if not self._failures:
