@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import gevent
 from gevent.event import Event
@@ -158,7 +159,7 @@ class Keeper:
             else:
                 self._pause = min(self._pause * 2, self._patience.longest)
             try:
-                return self._connect(username)
+                return self._try_to_connect(username)
             except LoginRefused as refused:
                 if refused.code in _FINAL:
                     raise
@@ -167,6 +168,27 @@ class Keeper:
                 raise  # whoever it is now, it is not to be tried until it is believed
             except ChatError as failed:
                 problem = failed
+
+    def _try_to_connect(self, username: str) -> Connection:
+        """As ``connect``; who asks to connect again at once does not wait for a server that is silent."""
+        attempt = gevent.spawn(_outcome, self._connect, username)
+        attempt.link(lambda _: self._woken.set())
+        try:
+            while not attempt.ready() and not self._hurries:
+                self._woken.clear()
+                self._woken.wait()
+        finally:
+            attempt.kill()  # which closes what it has opened
+        outcome: Any = attempt.value
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, gevent.GreenletExit):
+            raise _ASKED
+        connection = cast(Connection, outcome)
+        if self._hurries:  # it was made in the very moment
+            connection.close(timeout=0)
+            raise _ASKED
+        return connection
 
     def _sleep(self, seconds: float, lost_at: float) -> None:
         """Raises GaveUp as soon as there is nothing to wait for."""
@@ -179,3 +201,11 @@ class Keeper:
                     raise GaveUp("The connection could not be made again.")
             self._woken.clear()
             self._woken.wait(min(end, last) - now)
+
+
+def _outcome(connect: Callable[[str], Connection], username: str) -> Connection | Exception:
+    """What comes of it, as a value: an exception would be printed by gevent."""
+    try:
+        return connect(username)
+    except Exception as problem:  # noqa: BLE001 - it is raised where it was asked for
+        return problem

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from chat.client.commands import Where
 from chat.client.connection import Connection
@@ -29,12 +30,32 @@ from tests.client.fake_connection import NINE, Audience, FakeConnection, run_unt
 QUICK = Patience(first=0.001, longest=0.004, after_input=10.0)
 
 
+class Silence:
+    """A server that does not answer, until ``answer`` is set."""
+
+    def __init__(self) -> None:
+        self.is_asked = Event()
+        self.answer = Event()
+        self.is_given_up = False
+        self.then: FakeConnection | None = None
+
+    def wait(self) -> Connection:
+        self.is_asked.set()
+        try:
+            self.answer.wait()
+        except gevent.GreenletExit:
+            self.is_given_up = True
+            raise
+        assert self.then is not None
+        return self.then.as_connection
+
+
 class World:
     """Servers that come and go: each try to connect takes the next of ``outcomes``."""
 
     def __init__(self) -> None:
         self.audience = Audience()
-        self.outcomes: list[FakeConnection | ChatError] = []
+        self.outcomes: list[FakeConnection | ChatError | Silence] = []
         self.names: list[str] = []
         self.conversation = Conversation(
             self.audience,
@@ -50,7 +71,7 @@ class World:
 
     def start(
         self,
-        *outcomes: FakeConnection | ChatError,
+        *outcomes: FakeConnection | ChatError | Silence,
         patience: Patience = QUICK,
         stays: bool = False,
     ) -> None:
@@ -66,6 +87,8 @@ class World:
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, ChatError):
             raise outcome
+        if isinstance(outcome, Silence):
+            return outcome.wait()
         return outcome.as_connection
 
     def say(self, text: str) -> None:
@@ -217,6 +240,49 @@ def test_who_asks_for_it_is_connected_again_without_the_rest_of_the_pause(world:
     world.keeper.reconnect()
     world.wait_for(last)
     assert world.names == ["bob"]
+
+
+def test_who_asks_for_it_does_not_wait_for_a_server_that_is_silent(world: World) -> None:
+    silence, last = Silence(), FakeConnection()
+    world.start(silence, last)
+    world.first.lose()
+    with gevent.Timeout(10):
+        silence.is_asked.wait()
+    world.keeper.reconnect("robert")
+    world.wait_for(last)
+    assert silence.is_given_up
+    assert world.names == ["bob", "robert"]
+
+
+def test_a_connection_that_is_made_as_another_is_asked_for_is_closed(world: World) -> None:
+    silence, second, last = Silence(), FakeConnection(), FakeConnection()
+    silence.then = second
+    world.start(silence, last)
+    world.first.lose()
+    with gevent.Timeout(10):
+        silence.is_asked.wait()
+    silence.answer.set()
+    world.keeper.reconnect("robert")
+    world.wait_for(last)
+    assert second.closed == (not silence.is_given_up)
+    assert world.names == ["bob", "robert"]
+
+
+def test_the_end_of_the_program_ends_an_attempt(world: World) -> None:
+    silence = Silence()
+    world.start(silence)
+    world.first.lose()
+    with gevent.Timeout(10):
+        silence.is_asked.wait()
+    world.task.kill(timeout=10)
+    assert silence.is_given_up
+
+
+def test_a_fault_of_our_own_comes_out(world: World) -> None:
+    world.start()  # and a further try finds no outcome
+    world.first.lose()
+    with pytest.raises(IndexError):
+        world.task.get(timeout=5)
 
 
 def test_a_connection_is_given_up_for_a_new_one_under_another_name(world: World) -> None:
