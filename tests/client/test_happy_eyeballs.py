@@ -135,6 +135,21 @@ class TestSeveralAddresses:
         monkeypatch.setattr(happy_eyeballs, "ATTEMPT_DELAY", 2 * LONG)
         assert connect(runtime, Resolver(REFUSING, GOOD), port) == GOOD
 
+    def test_so_does_one_while_an_earlier_one_is_silent(
+        self, runtime: Runtime, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ways = means(runtime, Resolver(SILENT, REFUSING, GOOD))
+
+        def poll() -> Any:
+            """The first runs, and its successor starts soon; only a failure makes a third one start in time."""
+            monkeypatch.setattr(happy_eyeballs, "ATTEMPT_DELAY", 2 * LONG)
+            return ways.poll()
+
+        with silence_at(port, SILENT):
+            sock = happy_eyeballs.connect(NAME, port, LONG, ways._replace(poll=poll))
+            with sock:
+                assert sock.getpeername()[0] == GOOD
+
     def test_so_does_a_family_that_the_system_lacks(
         self, runtime: Runtime, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
