@@ -1,4 +1,4 @@
-"""Where this user's files are, and what it is called if there is no such place."""
+"""The directories for this user's files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 class NoHome(FileNotFoundError):
     """The user has no home directory, as in a container under a number that no account has.
 
-    It is an OSError, since whatever was to be read is not there, and whatever was to be written can't be.
+    It is an OSError: a file in that directory can be neither read nor written.
     """
 
     def __init__(self) -> None:

@@ -54,7 +54,7 @@ class Means(NamedTuple):
 
 
 class Lookup:
-    """A look-up that runs beside those who wait for it. ``targets`` or ``error`` count once ``done`` is set."""
+    """A look-up of a name, in a task of its own. ``targets`` or ``error`` count once ``done`` is set."""
 
     def __init__(self, means: Means, host: str, port: int) -> None:
         self.done = means.event()
@@ -74,8 +74,8 @@ class Lookup:
 class Route:
     """What is known of the way to one server, for all connections to it: the address that worked last.
 
-    It is tried first, without a look-up, and forgotten when it fails. A look-up that runs is shared, so however long
-    the resolver is silent, and however many connections wait, there is one.
+    That address is tried first, without a look-up, and forgotten when it fails. Connections share a look-up that runs,
+    so a resolver that is silent costs one task, however many connections wait for it.
     """
 
     def __init__(self) -> None:
@@ -179,11 +179,11 @@ class _Race:
                 return winner.sock
 
     def close(self) -> None:
-        """Those that have not won."""
+        """Close the attempts that have not won."""
         for attempt in self._running.values():
             attempt.sock.close()
 
-    # Whom to try.
+    # The addresses to try.
 
     def _line_up(self) -> None:
         numeric = _numeric(self._host, self._port)
@@ -199,7 +199,7 @@ class _Race:
         self._lookup = self._route.look_up(self._means, self._host, self._port)
 
     def _take_lookup(self) -> None:
-        """What a look-up has found, once it has."""
+        """Line up what the look-up has found, if it is done."""
         lookup = self._lookup
         if lookup is None or not lookup.done.is_set():
             return
@@ -210,7 +210,7 @@ class _Race:
         self._waiting.extend(target for target in lookup.targets if target not in self._tried)
 
     def _may_start(self) -> bool:
-        """Whether it is time for a further address; if the known one was all there is, for the others' look-up."""
+        """Whether there is a further address and it is its time. After the known one, look up the others."""
         if self._running and time.monotonic() < self._next:
             return False
         if not self._waiting and not self._is_looked_up and self._lookup is None:
@@ -220,7 +220,7 @@ class _Race:
     # Trying.
 
     def _start_next(self) -> _Attempt | None:
-        """Returns the attempt if it has won already."""
+        """Start the next attempt; return it if it has won already."""
         target = self._waiting.popleft()
         self._tried.add(target)
         now = time.monotonic()
@@ -236,7 +236,7 @@ class _Race:
         return self._judge(attempt, sock.connect_ex(target.address))
 
     def _wait(self) -> _Attempt | None:
-        """Until an attempt is decided, the look-up has an answer or something else is due; returns a winner."""
+        """Wait until an attempt is decided, the look-up is done or an attempt is due; return a winner."""
         now = time.monotonic()
         patience = max(min(_TICK, self._end - now), 0.0)
         if not self._running:
@@ -299,7 +299,7 @@ class _Race:
 
 
 def interleave(targets: Iterable[Target]) -> list[Target]:
-    """By turns of one family and the other, each in its order, the family of the first first (section 4)."""
+    """Order ``targets`` so that the families take turns, beginning with the first one's (RFC 8305, section 4)."""
     families: dict[int, list[Target]] = {}
     for target in targets:
         families.setdefault(target.family, []).append(target)
@@ -313,7 +313,7 @@ def _targets(found: Sequence[tuple[Any, ...]]) -> list[Target]:
 
 
 def _numeric(host: str, port: int) -> list[Target]:
-    """What ``host`` stands for if it is an address, which takes no look-up; else nothing. Raises UnicodeError."""
+    """Return what ``host`` stands for if it is an address and needs no look-up, else nothing. Raises UnicodeError."""
     try:
         return _targets(
             socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)

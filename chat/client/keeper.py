@@ -170,7 +170,10 @@ class Keeper:
                 problem = failed
 
     def _try_to_connect(self, username: str) -> Connection:
-        """As ``connect``; who asks to connect again at once does not wait for a server that is silent."""
+        """Connect, but give the attempt up if the user asks to connect again: the server may be silent.
+
+        Raises ChatError.
+        """
         attempt = gevent.spawn(_outcome, self._connect, username)
         attempt.link(lambda _: self._woken.set())
         try:
@@ -204,7 +207,7 @@ class Keeper:
 
 
 def _outcome(connect: Callable[[str], Connection], username: str) -> Connection | Exception:
-    """What comes of it, as a value: an exception would be printed by gevent."""
+    """Return the connection or the exception: gevent would print an exception that leaves a greenlet."""
     try:
         return connect(username)
     except Exception as problem:  # noqa: BLE001 - it is raised where it was asked for

@@ -144,7 +144,7 @@ class Door:
             return self._shake_hands(self._check, timeout, timeout, cancel)
 
     def forget_route(self) -> None:
-        """The address that worked last does not lead to the server any more: look its name up again."""
+        """Look the name up again for the next connection: the address that worked last leads elsewhere."""
         self._route.forget()
 
     def warnings(self) -> list[str]:
@@ -201,7 +201,7 @@ class Door:
             raise ConnectError(f"{error} {_NEEDS_THE_FILE}") from None
 
     def _remember(self, fingerprint: Fingerprint | None) -> None:
-        """In the file, or else only as long as this door is used: a home that is read-only keeps nobody out."""
+        """Write the answer to the file. If that fails, warn and go on: the answer holds as long as this door."""
         try:
             self.runtime.offload(self._demands.known_hosts.remember, self.address, fingerprint)
         except KnownHostsError as error:
