@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "chat"
 TESTS = ROOT / "tests"
@@ -87,66 +85,81 @@ def test_the_walk_sees_the_package() -> None:
     assert "chat.protocol.errors.HeaderError" in set(imports_of("chat.protocol.headers"))
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_within_the_package_point_one_way(module: str) -> None:
+def test_imports_within_the_package_point_one_way() -> None:
+    found = [fault for module in MODULES for fault in wrong_imports_of(module)]
+    assert not found, "\n".join(found)
+
+
+def wrong_imports_of(module: str) -> Iterator[str]:
+    """A sentence for each import that points the other way."""
     parts = [part for part in ALLOWED if is_within(module, part)]
-    assert parts or module in LEAVES, f"{module} belongs to no part: give it a place in ALLOWED"
+    if not parts and module not in LEAVES:
+        yield f"{module} belongs to no part: give it a place in ALLOWED"
     allowed = set().union(*(ALLOWED[part] for part in parts))
     for name in imports_of(module):
         if is_within(name, "chat"):
             found = module_named(name)
-            assert found in MODULES, f"{module} imports {name}, which is not there"
-            assert found in LEAVES or any(is_within(found, part) for part in allowed), (
-                f"{module} must not know {found}"
-            )
+            if found not in MODULES:
+                yield f"{module} imports {name}, which is not there"
+            elif found not in LEAVES and not any(is_within(found, part) for part in allowed):
+                yield f"{module} must not know {found}"
 
 
-@pytest.mark.parametrize("leaf", sorted(LEAVES))
-def test_a_leaf_knows_nobody_but_leaves(leaf: str) -> None:
-    assert {module_named(name) for name in imports_of(leaf) if is_within(name, "chat")} <= LEAVES
+def test_a_leaf_knows_nobody_but_leaves() -> None:
+    for leaf in LEAVES:
+        known = {module_named(name) for name in imports_of(leaf) if is_within(name, "chat")}
+        assert known <= LEAVES, f"{leaf} must not know {', '.join(sorted(known - LEAVES))}"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_part_keeps_to_its_own_world(module: str) -> None:
-    forbidden = set().union(*(FORBIDDEN[part] for part in FORBIDDEN if is_within(module, part)))
-    met = {name for name in imports_of(module) for bad in forbidden if is_within(name, bad)}
-    assert not met, f"{module} must not know {', '.join(sorted(met))}"
+def test_a_part_keeps_to_its_own_world() -> None:
+    met = [
+        f"{module} must not know {name}"
+        for module in MODULES
+        for part, forbidden in FORBIDDEN.items()
+        if is_within(module, part)
+        for name in imports_of(module)
+        if any(is_within(name, bad) for bad in forbidden)
+    ]
+    assert not met, "\n".join(met)
 
 
-@pytest.mark.parametrize("module", sorted(MODULES.keys() - {ONLY_CURSES}))
-def test_curses_is_known_to_the_terminal_alone(module: str) -> None:
-    assert not [name for name in imports_of(module) if name.split(".")[0] in ("curses", "_curses")]
+def test_curses_is_known_to_the_terminal_alone() -> None:
+    curses = {"curses", "_curses"}
+    knowing = {m for m in MODULES if any(name.split(".")[0] in curses for name in imports_of(m))}
+    assert knowing == {ONLY_CURSES}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_nobodys_modules_are_patched(module: str) -> None:
-    assert not [name for name in imports_of(module) if is_within(name, "gevent.monkey")]
-    names = {node.attr for node in ast.walk(tree_of(module)) if isinstance(node, ast.Attribute)}
-    assert not names & {"monkey", "patch_all", "patch_socket"}
+def test_nobodys_modules_are_patched() -> None:
+    patching = {"monkey", "patch_all", "patch_socket"}
+    for module in MODULES:
+        assert not [name for name in imports_of(module) if is_within(name, "gevent.monkey")], module
+        nodes = ast.walk(tree_of(module))
+        names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        assert not names & patching, module
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_is_named_after_what_is_in_it(module: str) -> None:
-    assert not set(module.split(".")) & {"utils", "util", "helpers", "helper", "common", "misc"}
+def test_a_module_is_named_after_what_is_in_it() -> None:
+    vague = {"utils", "util", "helpers", "helper", "common", "misc"}
+    assert not [module for module in MODULES if vague & set(module.split("."))]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_fits_in_a_head(module: str) -> None:
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+def test_a_module_and_a_test_fit_in_a_head() -> None:
+    long = {
+        str(path.relative_to(ROOT)): length
+        for path in (*MODULES.values(), *TESTS.rglob("*.py"))
+        if (length := len(path.read_text(encoding="utf-8").splitlines())) > MAX_LINES
+    }
+    assert not long, f"at most {MAX_LINES} lines: {long}"
 
 
-@pytest.mark.parametrize(
-    "path", sorted(TESTS.rglob("*.py")), ids=lambda path: str(path.relative_to(TESTS))
-)
-def test_a_test_fits_in_a_head(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
-
-
-@pytest.mark.parametrize("module", [m for m, path in MODULES.items() if path.name != "__init__.py"])
-def test_a_module_has_its_test(module: str) -> None:
-    *parents, name = module.split(".")[1:]
-    test = TESTS.joinpath(*parents, f"test_{name}.py")
-    assert test.exists(), f"{module} is tested by {test.relative_to(ROOT)}, which is not there"
+def test_a_module_has_its_test() -> None:
+    tests = [
+        TESTS.joinpath(*module.split(".")[1:-1], f"test_{path.stem}.py")
+        for module, path in MODULES.items()
+        if path.name != "__init__.py"
+    ]
+    missing = [str(test.relative_to(ROOT)) for test in tests if not test.exists()]
+    assert not missing, f"modules without a test: {', '.join(missing)} not there"
 
 
 @cache
