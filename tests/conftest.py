@@ -12,6 +12,8 @@ import gevent
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import homes
+
 # A loaded machine is no failure, so an example may take as long as it needs; the time limit of a test still holds.
 settings.register_profile("chat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("chat")
@@ -22,11 +24,8 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
 
-# A file of settings of whoever runs the tests is no part of them. Nothing can be in this directory, for it is none.
-os.environ["XDG_CONFIG_HOME"] = os.devnull
-# Nor are the accounts of a server that he has: one that is told no other place finds none here to keep any in.
-os.environ["XDG_DATA_HOME"] = os.devnull
-os.environ.pop("STATE_DIRECTORY", None)
+# Before any test is imported: some keep the environment of then for the programs that they start.
+homes.move_in()
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -43,6 +42,17 @@ def pytest_collection_finish() -> None:
     """Seven thousand tests stay until the end; no collection of garbage need look at them again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    homes.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_writes_into_the_home_of_the_tests() -> Iterator[None]:
+    yield
+    left = homes.left_at_home()
+    assert not left, f"a program was started without a home of its own, and left there {left}"
 
 
 @pytest.fixture(autouse=True)

@@ -21,10 +21,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from tests import homes
+
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
 CLIENT = (sys.executable, "-m", "chat.client.cli")
-ENVIRONMENT = {**os.environ, "TZ": "UTC", "PYTHONPATH": str(CHECKOUT), "TERM": "xterm"}
+
+
+def client_environment() -> dict[str, str]:
+    """What a new client starts with; its home is empty, and no other client's."""
+    return homes.environment(TZ="UTC", PYTHONPATH=str(CHECKOUT), TERM="xterm")
 
 
 class Collector:
@@ -101,7 +107,7 @@ class ClientProcess:
             self.process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env=ENVIRONMENT,
+                env=client_environment(),
                 stdin=far,
                 stdout=far,
                 stderr=far,
@@ -114,7 +120,7 @@ class ClientProcess:
             self.process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env=ENVIRONMENT,
+                env=client_environment(),
                 stdin=subprocess.PIPE if source is None else source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -207,7 +213,7 @@ def run_client(
     done = subprocess.run(
         [*CLIENT, f"--address={address}", f"--username={name}", *options],
         cwd=directory,
-        env=ENVIRONMENT,
+        env=client_environment(),
         input=said.encode() if isinstance(said, str) else said,
         capture_output=True,
         timeout=PATIENCE * 2,

@@ -26,7 +26,7 @@ from types import TracebackType
 import pyte
 import pytest
 
-from tests.end_to_end.client_process import CLIENT, ENVIRONMENT, PATIENCE
+from tests.end_to_end.client_process import CLIENT, PATIENCE, client_environment
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -174,7 +174,9 @@ class PyteScreen(Screen):
         self._lock = threading.Lock()
         self.near, far = pty.openpty()
         self._set_size(columns, rows)
-        known = {name: value for name, value in ENVIRONMENT.items() if name not in _PERSONAL}
+        known = {
+            name: value for name, value in client_environment().items() if name not in _PERSONAL
+        }
         self.process = subprocess.Popen(
             command,
             cwd=directory,
@@ -271,7 +273,8 @@ class TmuxScreen(Screen):
     ) -> None:
         self._socket = directory / f"tmux-{time.monotonic_ns()}"
         unset = [word for name in _PERSONAL if name != "TMUX" for word in ("-u", name)]
-        given = [f"{name}={ENVIRONMENT[name]}" for name in ("TZ", "PYTHONPATH")]
+        known = client_environment()
+        given = [f"{name}={known[name]}" for name in ("TZ", "PYTHONPATH", "TMPDIR")]
         words = shlex.join(["env", *unset, *given, f"HOME={directory}", *command])
         size = ("-x", str(columns), "-y", str(rows))
         self._tmux("-f", "/dev/null", "new-session", "-d", *size, "-c", str(directory), words)

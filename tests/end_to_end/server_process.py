@@ -16,6 +16,8 @@ from pathlib import Path
 
 import gevent
 
+from tests import homes
+
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 15.0  # seconds after which something that should happen is taken not to
 
@@ -40,6 +42,7 @@ class ServerProcess:
         self._process = subprocess.Popen(
             command,
             cwd=CHECKOUT,
+            env=homes.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

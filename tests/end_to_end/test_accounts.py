@@ -19,6 +19,7 @@ from chat.protocol.descriptor import MessageType
 from chat.server.accounts import Account, read_accounts
 from chat.server.database import Database
 from chat.server.passwords import matches
+from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, PATIENCE, ServerProcess
 from tests.peers.wire_client import WireClient
 
@@ -34,7 +35,12 @@ def command(directory: Path, *words: str) -> list[str]:
 def users(directory: Path, *words: str, password: str = "") -> str:
     """Run it to its end; what it prints."""
     done = subprocess.run(
-        command(directory, *words), cwd=CHECKOUT, input=password, capture_output=True, text=True
+        command(directory, *words),
+        cwd=CHECKOUT,
+        env=homes.environment(),
+        input=password,
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -86,6 +92,7 @@ def test_a_server_whose_accounts_cannot_be_read_does_not_start(tmp_path: Path) -
     server = subprocess.run(
         [*SERVER, "--address=127.0.0.1:0", "--tls=off", f"--data-directory={tmp_path}"],
         cwd=CHECKOUT,
+        env=homes.environment(),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -109,6 +116,7 @@ def test_at_a_terminal_the_password_is_not_seen(tmp_path: Path) -> None:
     with subprocess.Popen(
         command(tmp_path, "add", "alice"),
         cwd=CHECKOUT,
+        env=homes.environment(),
         stdin=far,
         stdout=far,
         stderr=far,
@@ -173,7 +181,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         file = tmp_path / "password"
         file.write_text(password)
         arguments = command(tmp_path, *words, f"--password-file={file}")
-        process = subprocess.Popen(arguments, cwd=CHECKOUT, stdout=subprocess.DEVNULL, text=True)
+        process = subprocess.Popen(
+            arguments, cwd=CHECKOUT, env=homes.environment(), stdout=subprocess.DEVNULL, text=True
+        )
         started.append(process)
         return process
 

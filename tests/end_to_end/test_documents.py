@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chat.protocol.descriptor import MessageType
+from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, running_server
 from tests.peers.wire_client import WireClient
 
@@ -38,7 +39,7 @@ def running(*command: str, environment: dict[str, str] | None = None) -> Iterato
     process = subprocess.Popen(
         command,
         cwd=CHECKOUT,
-        env={**os.environ, **(environment or {})},
+        env=homes.environment(**(environment or {})),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         start_new_session=True,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chat.client import Connection, Text, connect
+from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, PATIENCE, ServerProcess, running_server
 
 
@@ -23,7 +24,7 @@ def example(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """One of them, running; it must end quietly on Ctrl-C."""
     program = subprocess.Popen(
         [sys.executable, str(CHECKOUT / "examples" / name), *arguments],
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        env=homes.environment(PYTHONPATH=str(CHECKOUT)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.protocol.descriptor import ATTACHMENTS, ByteOrder, MessageType
+from tests import homes
 from tests.end_to_end.kernel import bytes_in_kernel
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, eventually, running_server
 from tests.peers.wire_client import WireClient
@@ -281,6 +282,8 @@ def test_the_words_of_welcome_have_at_most_16_kib(tmp_path: Path) -> None:
             assert alice.welcome["motd"] == "x" * size
     motd.write_text("x" * (16 * K + 1))
     command = [sys.executable, "-m", "chat.server.cli", f"--motd={motd}"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT)
+    result = subprocess.run(
+        command, capture_output=True, text=True, cwd=CHECKOUT, env=homes.environment()
+    )
     assert result.returncode == 2
     assert "expected at most 16384 bytes" in result.stderr

@@ -15,6 +15,7 @@ import gevent
 import pytest
 from prometheus_client import parser
 
+from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, running_server
 from tests.peers.wire_client import WireClient
 
@@ -90,7 +91,9 @@ def test_the_service_manager_is_told_of_every_step(manager: socket.socket) -> No
 
 def chat_server(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "chat.server.cli", *arguments]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        command, cwd=CHECKOUT, env=homes.environment(), capture_output=True, text=True, timeout=30
+    )
 
 
 def test_settings_are_looked_at_before_they_are_used(tmp_path: Path) -> None:

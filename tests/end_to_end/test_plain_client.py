@@ -12,9 +12,9 @@ import pytest
 
 from tests.end_to_end.client_process import (
     CLIENT,
-    ENVIRONMENT,
     PATIENCE,
     ClientProcess,
+    client_environment,
     listening,
     run_client,
 )
@@ -137,7 +137,7 @@ def test_input_from_what_is_always_ready(address: str, home: Path, source: str) 
         done = subprocess.run(
             [*CLIENT, f"--address={address}", "--username=bob"],
             cwd=home,
-            env=ENVIRONMENT,
+            env=client_environment(),
             stdin=stream,
             capture_output=True,
             text=True,
@@ -153,7 +153,7 @@ def test_closed_streams(address: str, home: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", f"{command} <&- >&- 2>&-"],
         cwd=home,
-        env=ENVIRONMENT,
+        env=client_environment(),
         timeout=PATIENCE,
         check=False,
     )
@@ -164,7 +164,7 @@ def test_an_output_that_nobody_reads_any_more_ends_quietly(address: str, home: P
     with subprocess.Popen(
         [*CLIENT, f"--address={address}", "--username=bob"],
         cwd=home,
-        env=ENVIRONMENT,
+        env=client_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -185,7 +185,7 @@ def test_an_output_that_cannot_be_written_is_told(address: str, home: Path) -> N
         done = subprocess.run(
             [*CLIENT, f"--address={address}", "--username=bob"],
             cwd=home,
-            env=ENVIRONMENT,
+            env=client_environment(),
             input=b"hello\n",
             stdout=full,
             stderr=subprocess.PIPE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import sys
@@ -28,6 +27,7 @@ from chat.client import (
 )
 from chat.client.gevent_runtime import GEVENT
 from chat.protocol.descriptor import MessageType
+from tests import homes
 from tests.end_to_end.client_process import CHECKOUT
 from tests.soaking.chronicle import entry_of_event, entry_of_object
 from tests.soaking.members import ENDS, Member
@@ -159,7 +159,7 @@ class ProgramMember(Member):
                 *("--max-save=1K", f"--save-directory={self._directory}"),
             ],
             cwd=self._directory,
-            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            env=homes.environment(PYTHONPATH=str(CHECKOUT)),
             stdin=gevent.subprocess.PIPE,
             stdout=gevent.subprocess.PIPE,
             stderr=gevent.subprocess.PIPE,

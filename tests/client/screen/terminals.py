@@ -19,6 +19,8 @@ from types import TracebackType
 
 import pyte
 
+from tests import homes
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
 
@@ -44,11 +46,13 @@ class Onlooker:
         self.master, far = pty.openpty()
         self._set_size(far)
         self.settings_before = termios.tcgetattr(far)
-        usual = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        usual = homes.environment(TERM="xterm-256color", TZ="UTC", **(environment or {}))
+        if "NO_COLOR" not in (environment or {}):
+            usual.pop("NO_COLOR", None)
         self.process = subprocess.Popen(
             [*command, script],
             cwd=CHECKOUT,
-            env={**usual, "TERM": "xterm-256color", "TZ": "UTC", **(environment or {})},
+            env=usual,
             stdin=far,
             stdout=far,
             stderr=far,

@@ -1,0 +1,56 @@
+"""Homes for tests and for the programs they start, so that no test reads or writes a developer's files.
+
+The process of the tests gets an empty home, which must still be empty when the tests end: a program that a test starts
+without a home of its own, and that writes there, is found by that.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+# The directories that the XDG Base Directory Specification takes from the environment.
+_ELSEWHERE = ("XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "STATE_DIRECTORY")
+_NOWHERE = ("XDG_CONFIG_HOME", "XDG_DATA_HOME")
+
+
+@cache
+def _place() -> Path:
+    """Where all homes of this process are; it is gone when the process ends."""
+    place = Path(tempfile.mkdtemp(prefix="chat-homes-"))
+    atexit.register(clear)
+    return place
+
+
+def move_in() -> None:
+    """Give this process an empty home, and no settings and data of any user."""
+    home = _place() / "home"
+    home.mkdir(exist_ok=True)
+    os.environ["HOME"] = str(home)
+    for name in _ELSEWHERE:
+        os.environ.pop(name, None)
+    for name in _NOWHERE:
+        os.environ[name] = os.devnull  # nothing can be in this directory, because it is none
+
+
+def left_at_home() -> list[str]:
+    """What was written into the home of this process, which should be nothing."""
+    home = _place() / "home"
+    return sorted(str(path.relative_to(home)) for path in home.rglob("*"))
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return the environment for one program: this process's, with a new home and a new TMPDIR, and ``changes``."""
+    own = Path(tempfile.mkdtemp(prefix="program-", dir=_place()))
+    for name in ("home", "tmp"):
+        (own / name).mkdir()
+    return {**os.environ, "HOME": str(own / "home"), "TMPDIR": str(own / "tmp"), **changes}
+
+
+def clear() -> None:
+    """Remove all homes. A process that ends by ``os._exit``, as a worker of the tests does, has to call it."""
+    shutil.rmtree(_place(), ignore_errors=True)
