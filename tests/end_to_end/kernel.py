@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import struct
+import termios
 from pathlib import Path
+from typing import Any
 
 Address = tuple[str, int]
+Socket = Any  # the standard library's or gevent's
+
+_UNACKED = 24  # where tcpi_unacked stands in struct tcp_info
 
 
 def bytes_in_kernel(reader: Address, writer: Address) -> int:
@@ -14,6 +20,20 @@ def bytes_in_kernel(reader: Address, writer: Address) -> int:
     sent_to = _entry(writer, reader)[0]
     received_by = _entry(reader, writer)[1]
     return sent_to + received_by
+
+
+def unsent_bytes(sock: Socket) -> int:
+    """Bytes that the peer's kernel has not acknowledged: what is on its way, and what waits for a reader."""
+    (count,) = struct.unpack("=i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
+    return int(count)
+
+
+def is_in_flight(sock: Socket) -> bool:
+    """Whether something is on its way to the peer's kernel; on a loaded machine that takes a while on loopback too."""
+    if sock.family == socket.AF_UNIX:
+        return False
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED + 4)
+    return bool(struct.unpack_from("=I", info, _UNACKED)[0])
 
 
 def _entry(local: Address, remote: Address) -> tuple[int, int]:

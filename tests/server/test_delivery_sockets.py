@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from gevent import socket as gevent_socket
@@ -17,7 +17,11 @@ from chat.protocol.notices import LeaveReason
 from chat.server.delivery import Delivery
 from chat.server.outbox import BacklogLimits, Outbox
 from chat.server.transport import Transport
+from tests.end_to_end.kernel import unsent_bytes
 from tests.server.fakes import frames_of, run_ready_greenlets, wait_until
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812
 
 LARGE = 64 * 1024  # bytes of a message: a few are more than a socket holds
 SHARED = 8 * 1024  # bytes of a message that many are given by reference
@@ -29,17 +33,24 @@ class Listener(NamedTuple):
     outbox: Outbox
     peer: socket.socket
     reasons: list[LeaveReason]
+    ours: GeventSocket
 
     def heard(self) -> list[bytes]:
         """The contents that have come; the writer goes on as what is there is taken."""
         data = bytearray()
 
         def is_all_taken() -> bool:
+            # Looked at before the peer reads: what is in its kernel then is read below.
+            is_all_there = (
+                self.outbox.waiting == 0
+                and not self.outbox.is_behind
+                and unsent_bytes(self.ours) == 0
+            )
             while True:
                 try:
                     piece = self.peer.recv(1 << 20)
                 except BlockingIOError:
-                    return self.outbox.waiting == 0 and not self.outbox.is_behind
+                    return is_all_there
                 data.extend(piece)
 
         wait_until(is_all_taken, "all to be taken")
@@ -66,7 +77,7 @@ def listener(delivery: Delivery, ends: ExitStack, per_user: int = 1 << 30) -> Li
     outbox = Outbox(Transport(sock), ByteOrder.BIG, limits, reasons.append)
     ends.callback(outbox.close)
     delivery.add(outbox)
-    return Listener(outbox, peer, reasons)
+    return Listener(outbox, peer, reasons, sock)
 
 
 def say(delivery: Delivery, content: bytes) -> bytes:

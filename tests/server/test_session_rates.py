@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import gevent
@@ -10,9 +11,16 @@ from gevent.event import Event
 
 from chat.protocol.notices import LeaveReason
 from chat.server import session as session_module
-from chat.server.limits import Rate
+from chat.server.limits import Rate, TokenBucket
 from tests.server.house import House
 from tests.server.test_session import FILE, UTF8, M, OpenAHouse, pair
+
+
+@pytest.fixture(autouse=True)
+def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a loaded machine seconds may pass in a test, and a rate would rightly let more through."""
+    stopped = partial(TokenBucket, clock=lambda: 0.0)
+    monkeypatch.setattr(session_module, "TokenBucket", stopped)
 
 
 class Sleeps:

@@ -14,7 +14,8 @@ from gevent import socket
 
 from chat.server import transport as transport_module
 from chat.server.transport import SENDFILE_CHUNK, Transport
-from tests.server.fakes import FakeContent
+from tests.end_to_end.kernel import is_in_flight
+from tests.server.fakes import FakeContent, wait_until
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -42,8 +43,17 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     peers.close()
 
 
-def fill(transport: Transport) -> int:
-    """Send until the kernel takes no more; the bytes that it took."""
+def fill(transport: Transport, ours: GeventSocket) -> int:
+    """Send until neither kernel takes more; the bytes that they took."""
+    sent = 0
+    while taken := _fill_ours(transport):
+        sent += taken
+        # What arrives at the peer's kernel makes room in ours.
+        wait_until(lambda: not is_in_flight(ours), "what was sent to arrive")
+    return sent
+
+
+def _fill_ours(transport: Transport) -> int:
     sent = 0
     while taken := transport.try_send(b"x" * 65536):
         sent += taken
@@ -68,7 +78,7 @@ def test_what_the_kernel_does_not_take_is_no_error(pair: Pair) -> None:
     ours, _ = pair
     transport = Transport(ours)
 
-    assert fill(transport) > 0
+    assert fill(transport, ours) > 0
     assert transport.try_send(b"more") == 0
 
 
@@ -113,7 +123,7 @@ def test_no_more_of_a_file_goes_than_is_asked_for(pair: Pair) -> None:
 def test_a_file_that_the_kernel_does_not_take_is_no_error(pair: Pair) -> None:
     ours, _ = pair
     transport = Transport(ours)
-    fill(transport)
+    fill(transport, ours)
 
     assert transport.try_sendfile(FakeContent(b"0123456789").fileno(), 0, 10) == 0
 
@@ -163,7 +173,7 @@ def test_waiting_for_a_peer_on_a_connection_that_we_end(pair: Pair) -> None:
 def test_waiting_for_a_peer_that_reads(pair: Pair) -> None:
     ours, peers = pair
     transport = Transport(ours)
-    fill(transport)
+    fill(transport, ours)
 
     def wait_and_send() -> int:
         transport.wait_writable(5)
@@ -181,7 +191,7 @@ def test_waiting_for_a_peer_that_reads(pair: Pair) -> None:
 def test_waiting_for_a_peer_that_does_not_read_ends(pair: Pair, timeout: float) -> None:
     ours, _ = pair
     transport = Transport(ours)
-    fill(transport)
+    fill(transport, ours)
 
     with gevent.Timeout(5):
         transport.wait_writable(timeout)
@@ -193,7 +203,7 @@ def test_waiting_for_a_peer_that_does_not_read_ends(pair: Pair, timeout: float) 
 def test_ending_it_wakes_who_reads_and_who_writes(pair: Pair, end: object) -> None:
     ours, _ = pair
     transport = Transport(ours)
-    fill(transport)
+    fill(transport, ours)
 
     def read() -> bytes:
         try:
