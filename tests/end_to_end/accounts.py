@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from chat.protocol.names import parse_user_name
@@ -10,9 +11,15 @@ from chat.server.database import Database
 from chat.server.passwords import hash_password
 
 
+@cache
+def _hash(password: str) -> str:
+    """As the server makes it, which takes a while: once is enough."""
+    return hash_password(password)
+
+
 def register(data_directory: Path, name: str, password: str, *, is_moderator: bool = False) -> None:
     """In the data directory of a server, whether it runs or not."""
-    hash = hash_password(password)
+    hash = _hash(password)
     add_account(Database(data_directory), parse_user_name(name), hash, is_moderator=is_moderator)
 
 

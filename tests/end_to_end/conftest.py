@@ -5,14 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.server_process import ServerProcess, running_server
+from tests.end_to_end.server_process import ServerProcess
+from tests.end_to_end.spare_server import SpareServer
+
+
+@pytest.fixture(scope="session")
+def _spare_server() -> Iterator[SpareServer]:
+    spare = SpareServer()
+    yield spare
+    spare.stop()
 
 
 @pytest.fixture
-def running() -> Iterator[ServerProcess]:
-    """The real server, as a process of its own."""
-    with running_server() as server:
-        yield server
+def running(_spare_server: SpareServer) -> Iterator[ServerProcess]:
+    """The real server, as a process of its own, in which nothing has happened yet."""
+    server = _spare_server.take()
+    yield server
+    _spare_server.put_back(server)
 
 
 @pytest.fixture
