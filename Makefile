@@ -66,6 +66,6 @@ bench: ## measure speed and memory beside other servers and clients
 
 clean: ## remove what these words made, but not downloads/
 	@if [ -d .run ]; then $(MAKE) --no-print-directory stop; fi
-	rm -rf .venv .venv.lock .run build dist chat.egg-info htmlcov .coverage .hypothesis \
+	rm -rf .venv .venv.lock .run .cache build dist chat.egg-info htmlcov .coverage .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
 	find bin $(PACKAGES) -name __pycache__ -prune -exec rm -rf {} +

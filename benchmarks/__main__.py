@@ -11,16 +11,21 @@ Options:
                         private, growth-receivers, growth-size, client-log, client-key, client-start
   --peers=<names>       only these: chat, redis, nats, ngircd, floor, chat-tls, redis-tls, irssi,
                         weechat; those that are not installed are left out
-                        (benchmarks/install-peers installs them)
-  --rounds=<n>          of each measurement, interleaved; medians count [default: 5]
-  --seconds=<n>         each of a server takes at least, and until it has used a second of CPU
-                        [default: 2]
+                        (benchmarks/install-peers installs them). To compare today's server with
+                        that of a commit: chat,chat@COMMIT or chat-tls,chat-tls@COMMIT, where
+                        COMMIT is any git revision, such as HEAD~5
+  --rounds=<n>          of each measurement, interleaved; medians count. 5; with a COMMIT at least 9
+  --seconds=<n>         each of a server takes at least, and until it has used a second of CPU. 2;
+                        with a COMMIT 1, and half a second of CPU
+  --at-most=<share>     with a COMMIT: end with status 1 if a figure is worse by more than this share,
+                        such as 3%: if the whole 95 % interval of the ratio lies beyond it
   --quick               one round of a fraction of a second, everything small: does it work?
-  --output=<directory>  where results.json, results.txt and results.svg go
-                        [default: build/benchmarks]
+                        (with a COMMIT 9 rounds)
+  --output=<directory>  where results.json, results.txt and results.svg go. build/benchmarks; with a
+                        COMMIT build/comparison
   -h --help             show this
 
-`draw` does not measure: it makes the table and the picture again from results.json.
+`draw` does not measure: it makes the table and the picture again from results.json of --output.
 """
 
 from __future__ import annotations
@@ -28,58 +33,44 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
 
-from benchmarks.clients import CLIENTS
+from benchmarks.choice import Choice, choose
+from benchmarks.commits import compile_package
+from benchmarks.comparison import Row, base_of, compare, describe_doubt, draw_comparison, judge
 from benchmarks.contender import Contender
 from benchmarks.cores import load_confined
 from benchmarks.network import own_network
-from benchmarks.peers import PEERS
 from benchmarks.picture import draw_picture
-from benchmarks.plan import QUICK, BenchmarkError, Plan
+from benchmarks.plan import BenchmarkError, Plan
+from benchmarks.processes import CHECKOUT
 from benchmarks.results import Results, Sample
+from benchmarks.schedule import Task, in_words, seconds_needed, tasks
 from benchmarks.table import draw_table
-from benchmarks.work import WORK
 from benchmarks.work.work import Work
 from chat.command_line import (
     EXIT_FAILED,
     EXIT_OK,
     EXIT_USAGE,
     UsageError,
-    parse_count,
     parse_options,
     report,
 )
 
 _PROGRAM = "benchmarks"
-_CONTENDERS: tuple[Contender, ...] = (*PEERS, *CLIENTS)
-_Named = TypeVar("_Named", Contender, Work)
-
-
-class _Task(NamedTuple):
-    work: Work
-    case: str
-    peer: Contender
-    round: int
-
-    def __str__(self) -> str:
-        return f"round {self.round + 1}: {self.work.name} {self.case}, {self.peer.name}"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, or draw what was measured; the exit status."""
     try:
         options = parse_options(__doc__ or "", argv, "")
-        directory = Path(options["--output"])
+        choice = choose(options)
         if options["draw"]:
-            _publish(Results.load(directory / "results.json"), directory)
-            return EXIT_OK
-        plan = _plan(options)
-        peers = _chosen(options, "--peers", _CONTENDERS)
-        work = _chosen(options, "--work", WORK)
-        directory.mkdir(parents=True, exist_ok=True)
+            results = Results.load(choice.directory / "results.json")
+            return conclude(results, choice, planned=())
+        choice.directory.mkdir(parents=True, exist_ok=True)
     except UsageError as problem:
         report(_PROGRAM, str(problem))
         return EXIT_USAGE
@@ -87,25 +78,55 @@ def main(argv: list[str] | None = None) -> int:
         report(_PROGRAM, str(problem))
         return EXIT_FAILED
     results = Results(_machine(), {})
+    peers = _present(choice.peers, choice.work, results)
+    planned = list(tasks(choice.work, peers, choice.plan))
+    _measure(planned, choice, results)
+    return conclude(results, choice, planned)
+
+
+def _measure(planned: Sequence[Task], choice: Choice, results: Results) -> None:
+    """Carry out all that is planned, and keep what is known after each step."""
+    rounds = choice.plan.rounds
+    report(
+        _PROGRAM,
+        f"rounds: {rounds}, measurements: {len(planned)}, "
+        f"time: {in_words(seconds_needed(planned, choice.plan))} if nothing else runs",
+    )
+    compile_package(CHECKOUT)
+    began = time.monotonic()
     machine = results.machine
     with load_confined() as machine["processors"], own_network() as machine["network"]:
-        for task in _tasks(work, _present(peers, work, results), plan):
-            _carry_out(task, plan, results)
-            results.save(directory / "results.json")
-    _publish(results, directory)
-    return EXIT_OK if results.samples else EXIT_FAILED
+        for number, task in enumerate(planned):
+            if number and task.round > planned[number - 1].round:
+                left = (time.monotonic() - began) / task.round * (rounds - task.round)
+                report(_PROGRAM, f"{task.round} of {rounds} rounds done, {in_words(left)} to go")
+            _carry_out(task, choice.plan, results)
+            results.save(choice.directory / "results.json")
 
 
-def _tasks(work: Sequence[Work], peers: Sequence[Contender], plan: Plan) -> Iterator[_Task]:
-    """Everyone in turn with the same; each turn begins with another, so that no one always comes first."""
-    for round in range(plan.rounds):
-        for each in work:
-            for case in each.cases(plan):
-                able = [p for p in peers if isinstance(p, each.kind) and each.suits(p, case)]
-                for turn in range(round * each.times, (round + 1) * each.times):
-                    first = turn % len(able) if able else 0
-                    for peer in (*able[first:], *able[:first]):
-                        yield _Task(each, case, peer, round)
+def conclude(results: Results, choice: Choice, planned: Sequence[Task]) -> int:
+    """Publish, and say whether today's server is as good as was asked for; the exit status."""
+    rows = compare(results)
+    _publish(results, rows, choice.directory)
+    if not results.samples:
+        return EXIT_FAILED
+    if choice.at_most is None:
+        return EXIT_OK
+    faults = judge(rows, choice.at_most)
+    compared = {(row.commit, row.work, row.case) for row in rows}
+    missing = {
+        (task.peer.name, task.work.name, task.case) for task in planned if base_of(task.peer.name)
+    } - compared
+    faults += [
+        f"not compared with {commit}: {work} {case}: neither could be measured"
+        for commit, work, case in sorted(missing)
+    ]
+    if not faults and not rows:
+        faults.append("no commit was measured that --at-most could compare with")
+    doubt = describe_doubt(rows, choice.at_most)
+    for line in (*faults, *([doubt] if doubt is not None else ())):
+        report(_PROGRAM, line)
+    return EXIT_FAILED if faults else EXIT_OK
 
 
 def _present(peers: Sequence[Contender], work: Sequence[Work], results: Results) -> list[Contender]:
@@ -122,7 +143,7 @@ def _present(peers: Sequence[Contender], work: Sequence[Work], results: Results)
     return present
 
 
-def _carry_out(task: _Task, plan: Plan, results: Results) -> None:
+def _carry_out(task: Task, plan: Plan, results: Results) -> None:
     work = task.work
     try:
         values = work.measure(task.peer, task.case, plan)
@@ -139,33 +160,13 @@ def _carry_out(task: _Task, plan: Plan, results: Results) -> None:
     print(f"{task}: {', '.join(shown)}", file=sys.stderr, flush=True)
 
 
-def _publish(results: Results, directory: Path) -> None:
-    table = draw_table(results)
-    (directory / "results.txt").write_text(table)
+def _publish(results: Results, rows: Sequence[Row], directory: Path) -> None:
+    text = draw_table(results)
+    if rows:
+        text += f"\n{draw_comparison(rows)}"
+    (directory / "results.txt").write_text(text)
     (directory / "results.svg").write_text(draw_picture(results))
-    print(table, end="")
-
-
-def _plan(options: dict[str, Any]) -> Plan:
-    if options["--quick"]:
-        return QUICK
-    return Plan(
-        rounds=parse_count(options["--rounds"], "--rounds", minimum=1),
-        seconds=parse_count(options["--seconds"], "--seconds", minimum=1),
-    )
-
-
-def _chosen(options: dict[str, Any], option: str, all: Sequence[_Named]) -> list[_Named]:
-    """Those that the option names; all without it."""
-    text: str | None = options[option]
-    if text is None:
-        return list(all)
-    names = text.split(",")
-    unknown = set(names) - {each.name for each in all}
-    if unknown:
-        known = ", ".join(dict.fromkeys(each.name for each in all))
-        raise UsageError(f"{option}={text}: expected some of {known}")
-    return [each for each in all if each.name in names]
+    print(text, end="")
 
 
 def _machine() -> dict[str, str]:

@@ -14,7 +14,8 @@ class Plan:
     """``seconds``: how long each measurement runs at least; it goes on until the server has used ``cpu`` seconds.
 
     ``quick``: everything small, for a look at whether it works. ``quiet``: seconds without a change on the screen after
-    which a client is thought to be done.
+    which a client is thought to be done. ``files``: how many large files one measurement sends. ``idlers``: how many
+    users log in and stay, one case for each number.
     """
 
     rounds: int = 5
@@ -22,6 +23,8 @@ class Plan:
     cpu: float = 1.0
     quick: bool = False
     quiet: float = 0.5
+    files: int = 4
+    idlers: tuple[int, ...] = (1000, 10000)
 
     @property
     def patience(self) -> float:
@@ -29,4 +32,7 @@ class Plan:
         return 5 * self.seconds
 
 
-QUICK = Plan(rounds=1, seconds=0.3, cpu=0.0, quick=True, quiet=0.1)
+QUICK = Plan(rounds=1, seconds=0.3, cpu=0.0, quick=True, quiet=0.1, idlers=(200,))
+# To compare two commits, many short measurements tell more than few long ones: what differs from one start of a server
+# to the next does not average out, however long one server runs.
+COMPARISON = Plan(rounds=9, seconds=1.0, cpu=0.5, files=2, idlers=(1000, 4000))

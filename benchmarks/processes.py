@@ -85,7 +85,9 @@ class ProcessTree:
 class ServerProcess(ProcessTree):
     """A running server that listens on ``address``."""
 
-    def __init__(self, command: Sequence[str], address: tuple[str, int], directory: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], address: tuple[str, int], directory: Path, source: Path
+    ) -> None:
         self.address = address
         self._log = directory / "log"
         with self._log.open("wb") as log, beside_the_load():
@@ -96,7 +98,7 @@ class ServerProcess(ProcessTree):
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=directory,
-                    env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+                    env=python_environment(source),
                 )
             )
 
@@ -120,14 +122,24 @@ class ServerProcess(ProcessTree):
 
 
 @contextmanager
-def running(command: Sequence[str], port: int, directory: Path) -> Iterator[ServerProcess]:
-    """A server for as long as the block runs. Raises BenchmarkError if it does not start."""
-    server = ServerProcess(command, ("127.0.0.1", port), directory)
+def running(
+    command: Sequence[str], port: int, directory: Path, source: Path = CHECKOUT
+) -> Iterator[ServerProcess]:
+    """A server for as long as the block runs; one in Python finds our packages in ``source``.
+
+    Raises BenchmarkError if it does not start.
+    """
+    server = ServerProcess(command, ("127.0.0.1", port), directory, source)
     try:
         server.wait_until_it_listens()
         yield server
     finally:
         server.end()
+
+
+def python_environment(source: Path) -> dict[str, str]:
+    """The environment in which Python finds the packages that lie in ``source``, before all installed ones."""
+    return {**os.environ, "PYTHONPATH": str(source)}
 
 
 def free_port() -> int:

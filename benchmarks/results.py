@@ -5,27 +5,42 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from enum import Enum
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 
+class Better(Enum):
+    """Which values of a figure are good ones."""
+
+    LESS = "less is better"
+    MORE = "more is better"
+    NEITHER = "says how it was measured"
+
+
 class Figure(NamedTuple):
-    """One thing that is measured. A value times ``scale`` is in ``unit``."""
+    """One thing that is measured. A value times ``scale`` is in ``unit``.
+
+    Values below ``resolution`` are too small to be told from each other: a ratio takes them all as equal to it.
+    """
 
     key: str
     title: str
     unit: str
     scale: float = 1.0
+    better: Better = Better.LESS
+    resolution: float = 0.0
 
 
 CPU_PER_DELIVERY = Figure("cpu_per_delivery", "server CPU per delivery", "µs", 1e6)
-THROUGHPUT = Figure("throughput", "deliveries a second", "thousands", 1e-3)
-SERVER_CPU = Figure("server_cpu", "server CPU", "s")
+THROUGHPUT = Figure("throughput", "deliveries a second", "thousands", 1e-3, Better.MORE)
+# Most work goes on until there is enough of it, so it is no cost.
+SERVER_CPU = Figure("server_cpu", "server CPU", "s", better=Better.NEITHER)
 CPU_PER_LINE = Figure("cpu_per_line", "client CPU per line", "µs", 1e6)
 FIRST_SCREEN = Figure("first_screen", "time to the first screen", "ms", 1e3)
 # Over 1 the load costs more than what it is to measure.
-GENERATOR = Figure("generator", "CPU of the load / of the server", "")
+GENERATOR = Figure("generator", "CPU of the load / of the server", "", better=Better.NEITHER)
 CLIENT_GENERATOR = GENERATOR._replace(title="CPU of the load / of the client")
 
 
@@ -61,6 +76,14 @@ class Results:
         """Of all rounds; None if nothing was measured."""
         values = [s.values[key] for s in self._of(work, case, peer) if key in s.values]
         return median(values) if values else None
+
+    def by_round(self, work: str, case: str, peer: str, key: str) -> dict[int, float]:
+        """The value of each round in which it was measured; where it was oftener than once, the median."""
+        values: dict[int, list[float]] = {}
+        for sample in self._of(work, case, peer):
+            if key in sample.values:
+                values.setdefault(sample.round, []).append(sample.values[key])
+        return {round: median(measured) for round, measured in values.items()}
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")

@@ -1,10 +1,12 @@
-"""Our own server, as it comes, but for the rate limits, which the others don't have."""
+"""Our own server, today's or that of a commit, as it comes, but for the rate limits, which the others don't have."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.commits import Commit
 from benchmarks.load import Login
 from benchmarks.peers.peer import Peer
 from chat import __version__
@@ -21,13 +23,30 @@ class Chat(Peer):
     program = sys.executable
     announces = True
 
+    def __init__(self, commit: Commit | None = None) -> None:
+        self._commit = commit
+        if commit is not None:
+            self.name = name_at(self.name, commit)
+            self.source = commit.source
+
     def command(self, port: int, directory: Path) -> list[str]:
-        options = ("--rate=0", "--max-file=4G", "--tls=off", f"--data-directory={directory}")
-        address = f"--address=127.0.0.1:{port}"
-        return [sys.executable, "-m", "chat.server.cli", address, *options]
+        command = ["-m", "chat.server.cli", f"--address=127.0.0.1:{port}"]
+        options = self.options(directory)
+        if self._commit is None:
+            return [sys.executable, *command, *options]
+        # A server that lacks an option lacks what the option is about, too: TLS, limits, a place for data.
+        known = self._commit.options
+        understood = [option for option in options if option.partition("=")[0] in known]
+        return [str(self._commit.python), *command, *understood]
+
+    def options(self, directory: Path) -> Sequence[str]:
+        """How it is set up; files may be put in ``directory``."""
+        return ("--rate=0", "--max-file=4G", "--tls=off", f"--data-directory={directory}")
 
     def version(self) -> str:
-        return f"chat {__version__}, Python {sys.version.split()[0]}"
+        commit = self._commit
+        version = __version__ if commit is None else f"{commit.version} of commit {commit.hash}"
+        return f"chat {version}, Python {sys.version.split()[0]}"
 
     def receiver(self, number: int) -> Login:
         return raw_login(f"user{number}")
@@ -47,6 +66,11 @@ class Chat(Peer):
 
     def idler(self, number: int) -> Login:
         return json_login(f"user{number}")
+
+
+def name_at(name: str, commit: Commit) -> str:
+    """Under which ``name``'s figures are kept when they are those of a commit."""
+    return f"{name}@{commit.short}"
 
 
 def json_login(name: str) -> Login:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.peers.chat import Chat
@@ -14,12 +14,10 @@ class ChatTls(Chat):
     name = "chat-tls"
     encrypted = True
 
-    def command(self, port: int, directory: Path) -> list[str]:
+    def options(self, directory: Path) -> Sequence[str]:
         # The load, which has to decrypt, is slower than the server: without more room it would be cut off.
         limits = ("--rate=0", "--max-file=4G", "--max-backlog=512M")
-        options = (*limits, "--tls=required", f"--data-directory={directory}")
-        address = f"--address=127.0.0.1:{port}"
-        return [sys.executable, "-m", "chat.server.cli", address, *options]
+        return (*limits, "--tls=required", f"--data-directory={directory}")
 
 
 class RedisTls(Redis):

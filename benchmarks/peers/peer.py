@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.contender import Contender
 from benchmarks.load import Login
-from benchmarks.processes import ServerProcess, free_port, running
+from benchmarks.processes import CHECKOUT, ServerProcess, free_port, running
 
 # Each in the messages of one sender only, and in nothing that a server puts around them.
 MARKERS = (b"%", b"&")
@@ -20,9 +20,10 @@ class Peer(Contender):
     """A kind of server. Every message that ``message`` makes comes to each receiver in one and the same size.
 
     ``senders_receive``: who sends is one of the receivers, and sees his own messages come back. Where that is not
-    so, senders are connections of their own.
+    so, senders are connections of their own. ``source`` is where a server in Python finds our packages.
     """
 
+    source = CHECKOUT
     is_server = True  # or only the least that one must do
     senders_receive = True
     encrypted = False  # TLS is spoken; such a one is given what its work says is for it too
@@ -64,7 +65,8 @@ class Peer(Contender):
         """A fresh one. Raises BenchmarkError if it does not start."""
         with tempfile.TemporaryDirectory(prefix=f"bench-{self.name}-") as directory:
             port = free_port()
-            with running(self.command(port, Path(directory)), port, Path(directory)) as server:
+            home = Path(directory)
+            with running(self.command(port, home), port, home, self.source) as server:
                 yield server
 
 

@@ -38,6 +38,9 @@ class ClientKey(ClientWork):
     def cases(self, plan: Plan) -> Sequence[str]:
         return ["5"] if plan.quick else ["100"]
 
+    def lasts(self, case: str, plan: Plan) -> float:
+        return 2 + int(case) * _INTERVAL
+
     def measure(self, peer: Client, case: str, plan: Plan) -> dict[str, float]:
         with peer.running() as stage:
             stage.wait_for_text(peer.first_words(stage.port))

@@ -16,29 +16,31 @@ from benchmarks.peers.chat import Chat
 from benchmarks.peers.peer import Peer
 from benchmarks.plan import Plan
 from benchmarks.processes import Meter, ServerProcess, free_port, running
-from benchmarks.results import GENERATOR, SERVER_CPU, Figure, quantile
+from benchmarks.results import GENERATOR, SERVER_CPU, Better, Figure, quantile
 from benchmarks.work.work import ServerWork
 
 _MIB = 1024**2
 _GIB = 1024**3
 _RECEIVERS = 8
-# What it costs to send a file depends on where in memory it has come to lie: several, one after the other.
-_FILES = 4
+_SECONDS_PER_GIB = 6.0  # to make it, take it in and deliver it to all, about
 _SPACE = "/var/tmp"  # on a disk, as the server's own
 
 CPU_PER_GIB = Figure("cpu_per_gib", "server CPU per GiB delivered", "s")
-FILE_MEMORY = Figure("memory", "memory grows by", "MiB", 1 / _MIB)
+FILE_MEMORY = Figure("memory", "memory grows by", "MiB", 1 / _MIB, resolution=_MIB)
 
 
 class SendFile(ServerWork):
-    """``inline``: to raw receivers, who get it as it is; ``fetched``: to our clients, who fetch it when offered."""
+    """``inline``: to raw receivers, who get it as it is; ``fetched``: to our clients, who fetch it when offered.
+
+    What it costs to send a file depends on where in memory it has come to lie: several, one after the other.
+    """
 
     name = "file"
     title = "files of 256 MiB, one after the other, to 8 receivers, while two talk"
     figures = (
         CPU_PER_GIB,
         Figure("upload", "server CPU per GiB taken in", "s"),
-        Figure("throughput", "delivered", "GiB/s", 1 / _GIB),
+        Figure("throughput", "delivered", "GiB/s", 1 / _GIB, Better.MORE),
         FILE_MEMORY,
         Figure("p50", "wait of those who talk, p50", "ms", 1e3),
         Figure("p99", "wait of those who talk, p99", "ms", 1e3),
@@ -53,10 +55,17 @@ class SendFile(ServerWork):
         return isinstance(peer, Chat) or not peer.is_server
 
     def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
-        size = (16 if plan.quick else 256) * _MIB
+        size = _size(plan)
         if isinstance(peer, Chat):
-            return _in_chat(peer, size, fetched=case == "fetched")
-        return _by_bare_loop(size)
+            return _in_chat(peer, plan.files, size, fetched=case == "fetched")
+        return _by_bare_loop(plan.files, size)
+
+    def lasts(self, case: str, plan: Plan) -> float:
+        return 1 + plan.files * _size(plan) / _GIB * _SECONDS_PER_GIB
+
+
+def _size(plan: Plan) -> int:
+    return (16 if plan.quick else 256) * _MIB
 
 
 class _Delivered:
@@ -81,7 +90,7 @@ class _Delivered:
         }
 
 
-def _in_chat(peer: Chat, size: int, *, fetched: bool) -> dict[str, float]:
+def _in_chat(peer: Chat, files: int, size: int, *, fetched: bool) -> dict[str, float]:
     with peer.running() as server, closing(Crowd()) as crowd:
         room = FileRoom(server, crowd, peer.encrypted, fetchers=_RECEIVERS if fetched else 0)
         if not fetched:
@@ -90,7 +99,7 @@ def _in_chat(peer: Chat, size: int, *, fetched: bool) -> dict[str, float]:
         server.forget_peak()
         taken_in = 0.0
         delivered = _Delivered()
-        for _ in range(_FILES):
+        for _ in range(files):
             with _file_of(size) as file:
                 meter = Meter(server)
                 room.upload(file, size)
@@ -100,16 +109,16 @@ def _in_chat(peer: Chat, size: int, *, fetched: bool) -> dict[str, float]:
                 delivered.add(meter, size)
         return {
             **delivered.figures(),
-            "upload": taken_in / (_FILES * size) * _GIB,
+            "upload": taken_in / (files * size) * _GIB,
             "memory": server.peak_memory() - before,
             "p50": quantile(room.waits, 0.5),
             "p99": quantile(room.waits, 0.99),
         }
 
 
-def _by_bare_loop(size: int) -> dict[str, float]:
+def _by_bare_loop(files: int, size: int) -> dict[str, float]:
     delivered = _Delivered()
-    for _ in range(_FILES):
+    for _ in range(files):
         with _file_of(size) as file, _bare_loop(file.name) as server, closing(Crowd()) as crowd:
             delivered.add(_have_sent(server, crowd, size), size)
     return delivered.figures()

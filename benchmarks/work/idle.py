@@ -14,6 +14,7 @@ from benchmarks.results import GENERATOR, SERVER_CPU, Figure, quantile
 from benchmarks.work.work import ServerWork
 
 _TIME_LIMIT = 120.0  # for all to come in
+_SECONDS_PER_LOGIN = 1e-3  # about
 _MOST_ENCRYPTED = 1000  # who the load can decrypt for
 MEMORY = Figure("memory", "memory of one idle user", "kB", 1e-3)
 CPU_PER_LOGIN = Figure("cpu_per_login", "server CPU per login", "ms", 1e3)
@@ -36,7 +37,10 @@ class Idle(ServerWork):
     )
 
     def cases(self, plan: Plan) -> Sequence[str]:
-        return ["200"] if plan.quick else ["1000", "10000"]
+        return [str(number) for number in plan.idlers]
+
+    def lasts(self, case: str, plan: Plan) -> float:
+        return 1 + int(case) * _SECONDS_PER_LOGIN
 
     def suits(self, peer: Peer, case: str) -> bool:
         most = min(peer.max_receivers, _MOST_ENCRYPTED) if peer.encrypted else peer.max_receivers

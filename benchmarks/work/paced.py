@@ -14,6 +14,7 @@ from benchmarks.traffic import figures
 from benchmarks.work.work import ServerWork
 
 _INTERVAL = 0.01
+_CPU = 0.3  # of a server at that pace, a second, about
 _TIMED = 100  # receivers, spread evenly; the load would have to do more than the server if it looked at each
 _LAZE = 0.02  # seconds in which messages may gather at those who are not timed
 P50 = Figure("p50", "wait, p50", "ms", 1e3)
@@ -29,6 +30,9 @@ class Paced(ServerWork):
 
     def cases(self, plan: Plan) -> Sequence[str]:
         return ["10"] if plan.quick else ["1000"]
+
+    def lasts(self, case: str, plan: Plan) -> float:
+        return max(plan.seconds, plan.cpu / _CPU) + 1.5
 
     def suits(self, peer: Peer, case: str) -> bool:
         return not peer.encrypted and int(case) <= peer.max_receivers

@@ -39,6 +39,10 @@ class Work(ABC, Generic[C]):
     def measure(self, peer: C, case: str, plan: Plan) -> dict[str, float]:
         """Values by the keys of the figures. Raises BenchmarkError."""
 
+    def lasts(self, case: str, plan: Plan) -> float:
+        """About how many seconds one measurement takes on a machine that does nothing else."""
+        return 1.1 * plan.seconds + 1
+
 
 class ServerWork(Work[Peer]):
     """For servers."""

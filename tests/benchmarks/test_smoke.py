@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks import choice
 from benchmarks.__main__ import main
+from benchmarks.commits import prepare
+from benchmarks.plan import COMPARISON, QUICK
+from benchmarks.processes import CHECKOUT
 from benchmarks.results import Results
-from chat.command_line import EXIT_OK, EXIT_USAGE
+from chat.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 
 
 @pytest.mark.parametrize("peer", ["chat", "chat-tls"])
@@ -32,6 +39,34 @@ def test_what_varies_more_is_measured_oftener(tmp_path: Path) -> None:
 
     samples = Results.load(tmp_path / "results.json").samples
     assert [(each.work, each.round) for each in samples] == [("paced", 0)] * 3
+
+
+@pytest.mark.skipif(
+    not (CHECKOUT / ".git").exists() or shutil.which("git") is None, reason="no git checkout"
+)
+def test_measures_todays_server_beside_that_of_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # One round of a moment, which gives no interval: what is made of nine, test_comparison.py says.
+    monkeypatch.setattr(choice, "QUICK", replace(QUICK, seconds=0.02))
+    monkeypatch.setattr(choice, "COMPARISON", replace(COMPARISON, rounds=1))
+    monkeypatch.setattr(choice, "prepare", partial(prepare, cache=tmp_path / "cache"))
+    options = ["--quick", "--work=fan-out", "--peers=chat,chat@HEAD", "--at-most=3%"]
+
+    assert main([*options, f"--output={tmp_path}"]) == EXIT_FAILED
+
+    results = Results.load(tmp_path / "results.json")
+    assert results.failures == []
+    ours, theirs = results.samples
+    assert ours.peer == "chat"
+    (home,) = (tmp_path / "cache").iterdir()
+    assert home.name in results.versions[theirs.peer]
+    assert theirs.peer.startswith("chat@")
+    assert home.name.startswith(theirs.peer.removeprefix("chat@"))
+    assert ours.values["cpu_per_delivery"] > 0 < theirs.values["cpu_per_delivery"]
+    said = capsys.readouterr().err
+    assert "rounds: 1, measurements: 2, time: about" in said
+    assert "rounds in which both were measured: 1; an interval takes 6" in said
 
 
 def test_draws_again_what_was_measured_before(tmp_path: Path) -> None:
