@@ -21,6 +21,7 @@ class Verb(str, Enum):
     BANS = "bans"
     MUTE = "mute"  # target: a name; seconds, for ever without
     UNMUTE = "unmute"  # target
+    PING = "ping"  # only to be answered
 
 
 class Command(NamedTuple):

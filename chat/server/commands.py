@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     Handler = Callable[[Session, Command], str]
 
 
+# Seconds after which a user's next ping costs nothing of their rate.
+FREE_PING_EVERY = 5.0
+
+
 class CommandRefused(Exception):
     """A command that is not done; ``notice`` and ``sentence`` are the answer."""
 
@@ -50,3 +54,8 @@ class Commands:
         if not self._handlers:
             return "This server takes no commands."
         return f"There is no such command; there are: {', '.join(self._handlers)}."
+
+
+def answer_ping(session: Session, command: Command) -> str:
+    """Give a client the sign of life that it asks for, and do nothing else."""
+    return "The server is here."

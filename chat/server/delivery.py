@@ -229,6 +229,8 @@ class Delivery:
         pending.clear()
         for outbox, data in different.items():
             self._give(data, (outbox,))
+        if not batch:
+            return  # an answer to one user costs nothing for each of the others
         everyone = pending.audience
         self._give(
             batch, [each for each in everyone if each not in different] if different else everyone

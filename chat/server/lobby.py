@@ -18,6 +18,8 @@ _MOST_FILES = MAX_FILES + 64  # more are never needed
 class Socket(Protocol):
     def shutdown(self, how: int, /) -> object: ...
 
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
+
 
 class Lobby:
     """Every connection, and those among them that have not logged in.
@@ -46,6 +48,10 @@ class Lobby:
         self._waiting[id(sock)] = sock
         if self.room < 0:
             self._make_way()
+
+    def waiting(self) -> list[Socket]:
+        """Those that have not logged in."""
+        return list(self._waiting.values())
 
     def let_in(self, sock: Socket) -> None:
         """It has logged in, and no longer makes way."""

@@ -136,6 +136,11 @@ class Outbox:
             self._transport.abort()
             self._on_fail(reason)
 
+    def fail_if_dead(self, dead_after: float) -> None:
+        """Serve this user no longer if they have acknowledged nothing for ``dead_after`` seconds, and owe it."""
+        if not self.closed and self._transport.is_dead(dead_after):
+            self.fail(LeaveReason.TIMED_OUT)
+
     def close(self) -> None:
         """The end, by the greenlet that owns the connection, before it closes the socket."""
         self._drop()

@@ -22,6 +22,7 @@ from chat.protocol.names import name_key
 from chat.server.arrival import arrive, origin_of
 from chat.server.certificates import CertificateFault
 from chat.server.connection import Connection
+from chat.server.dead_peers import DeadPeerSweep
 from chat.server.limits import parse_host
 from chat.server.listening import listen
 from chat.server.login import Login
@@ -95,7 +96,7 @@ class ChatServer:
         self.services = make_services(settings)
         self.connections = Pool()
         self._listeners: list[_Listener] = []
-        self._housekeeper: gevent.Greenlet[[], None] | None = None
+        self._housekeepers: list[gevent.Greenlet[[], None]] = []
         self._path: Path | None = None
 
     @property
@@ -125,7 +126,8 @@ class ChatServer:
             listener = _Listener(listening, self)
             self._listeners.append(listener)
             listener.start()
-        self._housekeeper = gevent.spawn(self._keep_house)
+        sweep = DeadPeerSweep(self.services)
+        self._housekeepers = [gevent.spawn(self._keep_house), gevent.spawn(sweep.run)]
         for address in self.addresses:
             log.info("listening on %s", address)
         self._tell_of_encryption()
@@ -159,8 +161,7 @@ class ChatServer:
         self.connections.join(timeout)
         self.connections.kill()
         self.services.delivery.stop()
-        if self._housekeeper is not None:
-            self._housekeeper.kill()
+        gevent.killall(self._housekeepers)
         self.services.shelf.clear()
         self.services.moderation.stop()
         self.services.passwords.close()

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chat import __version__
+from chat.protocol.commands import Verb
 from chat.server.accounts import Accounts
 from chat.server.certificates import Certificates, make_certificates
-from chat.server.commands import Commands
+from chat.server.commands import Commands, answer_ping
 from chat.server.database import Database, DatabaseThread
 from chat.server.delivery import Delivery
 from chat.server.folding import FoldingLog
@@ -95,6 +96,7 @@ def make_services(settings: Settings) -> Services:
         handshakes=Handshakes(certificates) if certificates is not None else None,
         database=database,
     )
+    services.commands.add(Verb.PING, answer_ping)
     moderation.serve(services.commands)
     membership = Membership(room, settings, database, accounts, passwords, services.password_guard)
     membership.serve(services.commands)

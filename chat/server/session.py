@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 import gevent
 
 from chat.framing import IncompleteFrame, StalledFrame
-from chat.protocol.commands import Command
+from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.headers import ClientHeader, LoginHeader, encode_json
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, Notice
 from chat.protocol.texts import Texts
-from chat.server.commands import CommandRefused
+from chat.server.commands import FREE_PING_EVERY, CommandRefused
 from chat.server.connection import Connection
 from chat.server.intake import FrameRefused, Intake
 from chat.server.limits import TokenBucket
@@ -56,6 +57,7 @@ class Session:
         "_is_logged",
         "_left",
         "_messages",
+        "_next_free_ping",
         "_services",
         "connection",
         "inline",
@@ -96,6 +98,7 @@ class Session:
         self._intake = Intake(
             connection.reader, settings, services.spool, name.key, self.give_up, self.bill
         )
+        self._next_free_ping = 0.0  # by time.monotonic
         self._messages = TokenBucket(settings.rate) if settings.rate else None
         self._bytes = TokenBucket(settings.byte_rate) if settings.byte_rate else None
 
@@ -233,7 +236,6 @@ class Session:
             if descriptor.type == MessageType.LOGOUT:
                 self.reason = LeaveReason.QUIT
                 return
-            self.pace(descriptor)
             try:
                 self._take(descriptor)
             except FrameRefused as refused:
@@ -273,7 +275,13 @@ class Session:
             self._services.room.notify(self, notice, sentence, text)
 
     def _take(self, descriptor: Descriptor) -> None:
-        header = self._intake.read_header(descriptor)
+        try:
+            header = self._intake.read_header(descriptor)
+        except FrameRefused:
+            self.pace(descriptor)
+            raise
+        if not self._is_free(header.command):
+            self.pace(descriptor)
         if header.fetch is not None:
             sentence = "A content is fetched on a transfer connection."
             raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
@@ -281,6 +289,19 @@ class Session:
             self._obey(header.command, header.nonce)
             return
         self.say(self._intake, descriptor, header)
+
+    def _is_free(self, command: Command | None) -> bool:
+        """Whether this frame does not count for the user's rate: a ping now and then.
+
+        A client that waits for its turn would take a delayed answer for a dead connection.
+        """
+        if command is None or command.verb != Verb.PING.value:
+            return False
+        now = time.monotonic()
+        if now < self._next_free_ping:
+            return False
+        self._next_free_ping = now + FREE_PING_EVERY
+        return True
 
     def _obey(self, command: Command, nonce: str | None) -> None:
         """Do what he asks of the server, and tell him how it went, if he is still here."""

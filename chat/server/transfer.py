@@ -20,13 +20,13 @@ from chat.server.spool import SpooledFile
 
 
 class Transfer:
-    """One of at most ``MAX_TRANSFERS`` connections that a session has for its contents."""
+    """One of at most ``MAX_TRANSFERS`` connections that a session has for its contents; ``outbox`` is its way out."""
 
     def __init__(self, connection: Connection, services: Services, session: Session) -> None:
         self._connection = connection
         self._services = services
         self._session = session
-        self._outbox = Outbox(
+        self.outbox = Outbox(
             connection.transport, connection.order, services.backlogs, lambda reason: None
         )
         self._intake = Intake(
@@ -43,35 +43,35 @@ class Transfer:
         """Until the client closes, the session ends, or nothing moves. The caller closes the socket."""
         try:
             self._serve()
-            if self._outbox.wait_until_drained(DRAIN_TIMEOUT):
+            if self.outbox.wait_until_drained(DRAIN_TIMEOUT):
                 self._connection.transport.finish(DRAIN_TIMEOUT)
         except (OSError, IncompleteFrame, StalledFrame):
             return  # the client knows: it has closed, or lets us wait
         finally:
             self._session.transfers.remove(self)
-            self._outbox.close()
+            self.outbox.close()
             self._intake.close()
 
     def end(self) -> None:
         """End it from outside."""
-        self._outbox.fail(LeaveReason.DISCONNECTED)
+        self.outbox.fail(LeaveReason.DISCONNECTED)
 
     def _serve(self) -> None:
-        while (descriptor := self._intake.next()) is not None and not self._outbox.closed:
+        while (descriptor := self._intake.next()) is not None and not self.outbox.closed:
             if descriptor.type == MessageType.LOGOUT:
                 return
             self._session.pace(descriptor)
             try:
-                self._outbox.put(self._answer(descriptor))
+                self.outbox.put(self._answer(descriptor))
             except FrameRefused as refused:
                 notice = self._services.room.notice_frame(
                     self._session, refused.notice, refused.sentence, refused.nonce
                 )
-                self._outbox.put(notice)
+                self.outbox.put(notice)
                 if refused.fatal:
                     return
             # One thing at a time: who asks faster than he takes would pile up slices of files.
-            self._outbox.wait_until_drained(None)
+            self.outbox.wait_until_drained(None)
 
     def _answer(self, descriptor: Descriptor) -> Frame:
         """Do what a frame asks for; what it is answered by. Raises FrameRefused."""

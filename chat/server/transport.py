@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import gevent
 from gevent import socket
 
+from chat.dead_peer import is_dead
+
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
@@ -79,6 +81,10 @@ class Transport:
         """Until the kernel takes something again, or ``timeout`` seconds have passed."""
         with contextlib.suppress(TimeoutError):
             socket.wait_write(self._fd, timeout=max(timeout, 0.001), timeout_exc=TimeoutError())
+
+    def is_dead(self, dead_after: float) -> bool:
+        """Whether the peer has vanished: see ``chat.dead_peer``."""
+        return is_dead(self._sock, dead_after)
 
     def abort(self) -> None:
         """End it from any greenlet: whoever reads or writes is woken, what is still queued is thrown away."""

@@ -24,6 +24,9 @@ class Visitor:
         assert how == socket.SHUT_RDWR
         self.is_open = False
 
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
+        return b""
+
 
 class Gone(Visitor):
     def shutdown(self, how: int, /) -> None:

@@ -284,10 +284,10 @@ def test_a_server_that_never_started_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_no_greenlet_of_a_stopped_server_is_left(house: House) -> None:
-    housekeeper = house.server._housekeeper
-    assert housekeeper is not None
+    housekeepers = house.server._housekeepers
+    assert len(housekeepers) == 2
 
     house.server.stop()
     run_ready_greenlets()
 
-    assert housekeeper.dead
+    assert all(housekeeper.dead for housekeeper in housekeepers)

@@ -1,0 +1,71 @@
+"""Tell a TCP peer that has vanished from one that is slow, by what the kernel knows of it.
+
+Keepalive finds a peer that vanished while nothing was on its way to it. While something is unacknowledged the kernel
+sends no keepalive probes: it retransmits for about 16 minutes before it gives up. TCP_INFO (Linux, tcp(7)) tells how
+long the peer has acknowledged nothing at all. A reader that is alive acknowledges what it gets, and each probe of a
+window that it has closed, however slowly it reads. TCP_USER_TIMEOUT does not make that difference.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from typing import NamedTuple, Protocol
+
+# Seconds without any acknowledgement after which a peer that owes one is dead. The kernel sends its retransmissions
+# and its probes of a closed window at most 120 seconds apart (TCP_RTO_MAX); the rest is time for the answer to the
+# last of them. Together with the interval of the looks it stays under 150.
+DEAD_AFTER = 135.0
+
+# Retransmissions that went without an answer: less may be the loss of a packet, on a connection that was idle before.
+_MIN_RETRANSMITS = 3
+
+# struct tcp_info of linux/tcp.h, as far as it is read here; its beginning has not changed since Linux 2.6.
+_TCP_INFO = struct.Struct("=2xBB20xI28xI")
+# Other systems have another structure under this name, or none.
+_IS_KNOWN = sys.platform == "linux" and hasattr(socket, "TCP_INFO")
+
+
+class Socket(Protocol):
+    """What is asked of a socket: one of the standard library's or of gevent's."""
+
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
+
+
+class TcpInfo(NamedTuple):
+    """What the kernel knows of a connection.
+
+    ``retransmits`` and ``probes`` count those in a row that nothing has answered; ``unacknowledged`` are segments;
+    ``silence`` is the time since the last acknowledgement of any kind, in seconds.
+    """
+
+    retransmits: int
+    probes: int
+    unacknowledged: int
+    silence: float
+
+    def is_dead(self, dead_after: float = DEAD_AFTER) -> bool:
+        """Whether the peer owes an acknowledgement and has sent none for ``dead_after`` seconds."""
+        is_asked = self.unacknowledged > 0 and self.retransmits >= _MIN_RETRANSMITS
+        return (is_asked or self.probes > 0) and self.silence >= dead_after
+
+
+def read_tcp_info(sock: Socket) -> TcpInfo | None:
+    """Return what the kernel tells, None where it tells nothing: another system, a unix socket, a closed one."""
+    if not _IS_KNOWN:
+        return None
+    try:
+        data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    except OSError:
+        return None  # a unix socket, or closed meanwhile
+    if len(data) < _TCP_INFO.size:
+        return None
+    retransmits, probes, unacknowledged, silence = _TCP_INFO.unpack(data)
+    return TcpInfo(retransmits, probes, unacknowledged, silence / 1000)
+
+
+def is_dead(sock: Socket, dead_after: float = DEAD_AFTER) -> bool:
+    """Whether the peer of ``sock`` has vanished, as far as the kernel can tell."""
+    info = read_tcp_info(sock)
+    return info is not None and info.is_dead(dead_after)
