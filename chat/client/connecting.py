@@ -9,6 +9,7 @@ from chat.address import parse_address
 from chat.client.connection import Connection
 from chat.client.errors import ConnectError, ConnectionLost
 from chat.client.known_hosts import KnownHosts
+from chat.client.liveness import SILENCE, Silence
 from chat.client.login import ByteOrderChoice, log_in
 from chat.client.receipts import Ledger
 from chat.client.room import Room
@@ -33,6 +34,7 @@ def connect(
     inline: int = 64 * 1024,
     save_directory: str | Path | None = None,
     max_save: int = 100 * 1024**2,
+    ping: bool = True,
     runtime: Runtime = PLAIN,
     timeout: float = 30.0,
 ) -> Connection:
@@ -44,6 +46,8 @@ def connect(
     "little" takes it for the original, "big" for one of ours. ``inline``: attachments over so many bytes come as
     offers. ``save_directory``: others' attachments that come with their message are saved there as they arrive, if
     they have at most ``max_save`` bytes. ``timeout`` (seconds) is for connecting and logging in together.
+    ``ping``: ask a server that has sent nothing for 20 seconds for a sign of life, and give it up after 60; without it
+    only a server that TCP knows to have vanished is given up.
 
     Encryption: with ``tls`` "auto" only a server on this machine is spoken to without, if it knows none; "required"
     makes no exception, "off" never encrypts. The server must have the key of ``fingerprint`` (``SHA256:…``), or be in
@@ -69,6 +73,7 @@ def connect(
         inline=inline,
         save_directory=save_directory,
         max_save=max_save,
+        ping=ping,
         timeout=timeout,
     )
 
@@ -83,6 +88,8 @@ def connect_through(
     inline: int = 64 * 1024,
     save_directory: str | Path | None = None,
     max_save: int = 100 * 1024**2,
+    ping: bool = True,
+    silence: Silence = SILENCE,
     timeout: float = 30.0,
 ) -> Connection:
     """The same by a door, which several sessions may use one after the other: see ``connect``."""
@@ -109,6 +116,7 @@ def connect_through(
     try:
         connection.await_welcome()
         link.set_deadline(None)
+        connection.watch(silence, ping=ping)
     except BaseException as error:
         link.close()
         if isinstance(error, ConnectionLost):

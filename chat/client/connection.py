@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -19,13 +20,14 @@ from chat.client.errors import (
 from chat.client.events import Attachment, Event, Limits, Notice, Welcome
 from chat.client.incoming import MAX_IN_MEMORY, Incoming
 from chat.client.link import Link
-from chat.client.outgoing import Source, encode_header, encode_text, open_source
+from chat.client.liveness import Liveness, Silence
+from chat.client.outgoing import Source, encode_header, encode_text, open_source, refuse_large
 from chat.client.receipts import Fate, Ledger, Receipt
 from chat.client.room import Room
 from chat.client.runtime import Runtime
 from chat.client.saving import PartialFile
 from chat.client.transfers import Progress, Transfers
-from chat.protocol.commands import Command
+from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.notices import Notice as NoticeCode
@@ -65,6 +67,7 @@ class Connection:
         self._closing = False
         self._interrupted = False
         self._lost: str | None = None  # why, unless by our own wish
+        self._liveness: Liveness | None = None
         self._dismissal: Notice | None = None  # if that was read last
         self._farewell = "The server closed the connection."
 
@@ -114,6 +117,11 @@ class Connection:
         """Whether it is by TLS."""
         return self._link.is_encrypted
 
+    @property
+    def lag(self) -> float:
+        """Seconds for which the server has owed an answer and sent nothing at all; 0.0 if under 5."""
+        return self._liveness.lag if self._liveness is not None else 0.0
+
     # Reading
 
     def __enter__(self) -> Connection:
@@ -149,6 +157,18 @@ class Connection:
             raise ConnectionLost("The server did not announce us.")
         self._transfers.session = self._room.session
 
+    def watch(self, silence: Silence, *, ping: bool) -> None:
+        """For ``connect``: from now on notice that the server vanishes and, with ``ping``, that it falls silent."""
+        ask = self._ping if ping and not self._original else None
+        self._liveness = Liveness(self._link, self._runtime, ask, self._ledger.is_owed, silence)
+        self._runtime.spawn(self._liveness.run, self._ended)
+
+    def _ping(self) -> None:
+        receipt = self._receipt(MessageType.UTF8, Command(Verb.PING.value))
+        receipt.is_ours = True
+        with suppress(ConnectionLost):  # the reader is told as well
+            self._send(receipt, b"")
+
     def _read(self) -> Event | None:
         event = None
         if not self._ended.is_set() and not self._interrupted:
@@ -181,7 +201,8 @@ class Connection:
         """Say it to everyone, or to one user. At most ``limits.max_text`` bytes of UTF-8: see ``split_text``."""
         self._refuse_unsupported(to)
         content = encode_text(text, self.limits.max_text)
-        receipt = self._receipt(MessageType.UTF8, text=text, to=to)
+        receipt = self._receipt(MessageType.UTF8)
+        receipt.text, receipt.to = text, to
         self._send(receipt, content)
         return receipt
 
@@ -205,8 +226,9 @@ class Connection:
             raise ValueError(f"{kind!r} is no kind of file")
         self._refuse_unsupported(to)
         with open_source(source, filename) as found:
-            self._refuse_large(found)
-            receipt = self._receipt(kind, filename=found.filename, to=to)
+            refuse_large(found, self.limits.max_file, original=self._original)
+            receipt = self._receipt(kind)
+            receipt.filename, receipt.to = found.filename, to
             if found.size > min(self.limits.inline, MAX_IN_MEMORY):
                 self._upload(receipt, found, progress, cancel)
                 return receipt
@@ -225,7 +247,7 @@ class Connection:
         is_secret = command.password is not None or command.new_password is not None
         if is_secret and not self.is_private:
             raise NotSent("The connection is not encrypted, so no password is sent.")
-        receipt = self._receipt(MessageType.UTF8, command=command)
+        receipt = self._receipt(MessageType.UTF8, command)
         self._send(receipt, b"")
         return receipt
 
@@ -249,35 +271,16 @@ class Connection:
                 if not isinstance(error, OSError | RemoteProtocolError):
                     self._lost = "Sending was interrupted."
                     raise
-                self._lost = explain(error)
+                self._lost = self._link.given_up or explain(error)
                 raise ConnectionLost(self._lost) from None
 
-    def _receipt(
-        self,
-        kind: MessageType,
-        *,
-        text: str | None = None,
-        filename: str | None = None,
-        to: str | None = None,
-        command: Command | None = None,
-    ) -> Receipt:
+    def _receipt(self, kind: MessageType, command: Command | None = None) -> Receipt:
         nonce = self._ledger.next_nonce()
-        done = self._runtime.event()
-        return Receipt(
-            done, kind, text=text, filename=filename, to=to, nonce=nonce, command=command
-        )
+        return Receipt(self._runtime.event(), kind, nonce=nonce, command=command)
 
     def _refuse_unsupported(self, to: str | None) -> None:
         if to is not None and self._original:
             raise NotSupported("This server is an original one, which has no private messages.")
-
-    def _refuse_large(self, source: Source) -> None:
-        if source.size <= self.limits.max_file:
-            return
-        sizes = f"{source.filename!r} has {source.size} bytes, and the server takes at most"
-        if self._original:
-            raise NotSupported(f"{sizes} {self.limits.max_file}, since it is an original one.")
-        raise NotSent(f"{sizes} {self.limits.max_file}.")
 
     # Transfers
 
@@ -375,7 +378,7 @@ class Connection:
     def _end(self, reason: str) -> None:
         """Nothing more can be read."""
         if not self._closing and self._lost is None:
-            self._lost = reason
+            self._lost = self._link.given_up or reason
         self._ended.set()
         self._ledger.lose()
         self._transfers.end()

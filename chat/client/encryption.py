@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 from chat.address import Address
-from chat.client.runtime import Runtime, Stream, host_and_port
+from chat.client.runtime import Pulse, Runtime, Stream, host_and_port
 
 _READ = 64 * 1024  # bytes of what is encrypted, at most, in one recv
 _RECORD = 16 * 1024  # bytes of plaintext that one record holds (RFC 8446, section 5.1)
@@ -107,6 +107,10 @@ class TlsStream:
             if not self._stream.readable():
                 return False
             self._receive(None)
+
+    def pulse(self) -> Pulse:
+        """That of the ciphertext: a part of a record is a sign of life, too."""
+        return self._stream.pulse()
 
     def send(self, data: memoryview, timeout: float, /) -> int:
         """A record at a time, so that whoever looks at how fast it goes sees it go.

@@ -18,11 +18,13 @@ from chat.client.happy_eyeballs import Means, Route
 from chat.client.runtime import (
     Event,
     Lock,
+    Pulse,
     Runtime,
     Stream,
     Task,
     host_and_port,
     is_readable,
+    pulse_of,
     shut_down,
     tune,
 )
@@ -41,15 +43,21 @@ class GeventStream:
         sock.settimeout(None)
         self._socket = sock
         self._writer = sock.dup()
+        self._received = 0
 
     def settimeout(self, value: float | None, /) -> None:
         self._socket.settimeout(value)
 
     def recv_into(self, buffer: memoryview, /) -> int:
-        return int(self._socket.recv_into(buffer))
+        size = int(self._socket.recv_into(buffer))
+        self._received += size
+        return size
 
     def readable(self) -> bool:
         return is_readable(self._socket)
+
+    def pulse(self) -> Pulse:
+        return pulse_of(self._socket, self._received)
 
     def send(self, data: memoryview, timeout: float, /) -> int:
         self._writer.settimeout(timeout)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chat.client.errors import SaveFailed
-from chat.client.events import Attachment, BadFrame, Event
+from chat.client.events import Attachment, BadFrame, Event, Notice
 from chat.client.link import Link
 from chat.client.room import Room, attachment_name, read_timestamp
 from chat.client.runtime import Runtime
@@ -42,14 +42,19 @@ class Incoming:
         self._max_save = max_save
 
     def read(self) -> Event | None:
-        """Wait for the next frame; None at the end of the stream. Raises what FrameReader does."""
-        descriptor = self._reader.read_descriptor()
-        if descriptor is None:
-            return None
-        self.inside_frame = True
-        event = self._read_rest(descriptor)
-        self.inside_frame = False
-        return event
+        """Wait for the next frame; None at the end of the stream. Raises what FrameReader does.
+
+        Answers to what only the connection itself asked for are taken, and nobody is told.
+        """
+        while True:
+            descriptor = self._reader.read_descriptor()
+            if descriptor is None:
+                return None
+            self.inside_frame = True
+            event = self._read_rest(descriptor)
+            self.inside_frame = False
+            if not (isinstance(event, Notice) and event.receipt and event.receipt.is_ours):
+                return event
 
     def _read_rest(self, descriptor: Descriptor) -> Event:
         raw_header = self._reader.recv_exactly(descriptor.header_size)

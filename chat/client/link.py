@@ -22,7 +22,8 @@ class Link:
 
     Sending raises OSError or StalledFrame (less than ``MIN_RATE`` bytes a second taken over ``STALL_WINDOW``); after
     that part of a frame may be on its way, and the link is of no more use. ``is_private``: nobody on the way can
-    listen, so a password may be sent over it; ``is_encrypted``: not because it stays on this machine.
+    listen, so a password may be sent over it; ``is_encrypted``: not because it stays on this machine. ``given_up``: why
+    this side ended it, if it did.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Link:
     ) -> None:
         self.is_private = is_private
         self.is_encrypted = is_encrypted
+        self.given_up: str | None = None
         self.stream = stream
         self.order = order
         self.reader = FrameReader(stream, order, pause=runtime.pause, clock=clock)
@@ -68,6 +70,11 @@ class Link:
             with suppress(OSError):  # then the end of the stream has to do
                 self.stream.send(memoryview(Descriptor(type).encode(self.order)), timeout)
         self.stream.finish()
+
+    def give_up(self, reason: str) -> None:
+        """End it from any task, and wake who reads and who sends; ``reason`` is a sentence."""
+        self.given_up = self.given_up or reason
+        self.stream.shut()
 
     def close(self) -> None:
         self.stream.shut()

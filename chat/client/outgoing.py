@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from chat.client.errors import NotSent, TransferFailed, explain
+from chat.client.errors import NotSent, NotSupported, TransferFailed, explain
 from chat.client.receipts import Receipt
 from chat.protocol.descriptor import MAX_HEADER_SIZE, MessageType
 from chat.protocol.errors import LocalProtocolError
@@ -93,6 +93,16 @@ class Source:
                 raise TransferFailed(f"{self.filename!r} became shorter while it was being sent.")
             left -= len(piece)
             yield piece
+
+
+def refuse_large(source: Source, limit: int, *, original: bool) -> None:
+    """Raises NotSent for more than ``limit`` bytes; NotSupported if it is an ``original`` server's limit."""
+    if source.size <= limit:
+        return
+    sizes = f"{source.filename!r} has {source.size} bytes, and the server takes at most {limit}"
+    if original:
+        raise NotSupported(f"{sizes}, since it is an original one.")
+    raise NotSent(f"{sizes}.")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Receipt:
 
     ``text`` is None for an attachment, ``filename`` is None for a text; both are for a command. ``refusal`` is the
     server's sentence, ``code`` the notice's, once ``fate`` is REFUSED; ``answer`` is its sentence about a command that
-    is ACCEPTED, which means done.
+    is ACCEPTED, which means done. ``is_ours``: nobody asked for it but the connection itself, and nobody is told.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Receipt:
         nonce: str | None = None,
         command: Command | None = None,
     ) -> None:
+        self.is_ours = False
         self.command = command
         self.kind = kind
         self.text = text
@@ -126,7 +127,12 @@ class Ledger:
 
     def unanswered(self) -> list[Receipt]:
         """Oldest first: what waits for an answer, or lost it with the connection. Uploads report for themselves."""
-        return [*self._in_order, *self._by_nonce.values()]
+        waiting = [*self._in_order, *self._by_nonce.values()]
+        return [receipt for receipt in waiting if not receipt.is_ours]
+
+    def is_owed(self) -> bool:
+        """Whether anything waits for an answer."""
+        return bool(self._in_order or self._by_nonce)
 
     def lose(self) -> None:
         """The connection has ended."""

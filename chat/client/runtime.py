@@ -12,17 +12,26 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from chat.address import Address
 from chat.client import happy_eyeballs
 from chat.client.happy_eyeballs import Means, Route
+from chat.dead_peer import is_dead
 
 T = TypeVar("T")
 
 KEEPALIVE_IDLE = 60  # seconds of silence before the first probe
 KEEPALIVE_INTERVAL = 15  # seconds between probes
 KEEPALIVE_PROBES = 4  # unanswered, and the peer has vanished: two minutes in all
+
+
+class Pulse(NamedTuple):
+    """Signs of life of the other side, below TLS: ``received`` bytes so far, more that is ``unread``; or of none."""
+
+    received: int
+    is_unread: bool
+    is_dead: bool
 
 
 class Stream(Protocol):
@@ -45,6 +54,10 @@ class Stream(Protocol):
 
     def readable(self) -> bool:
         """Whether ``recv_into`` would return at once."""
+        ...
+
+    def pulse(self) -> Pulse:
+        """For any task, at any time: what the network has brought so far, and whether the peer has vanished."""
         ...
 
     def finish(self) -> None:
@@ -139,6 +152,7 @@ class PlainStream:
         sock.setblocking(False)
         self._socket = sock
         self._timeout: float | None = None
+        self._received = 0
 
     def settimeout(self, value: float | None, /) -> None:
         self._timeout = value
@@ -146,9 +160,12 @@ class PlainStream:
     def recv_into(self, buffer: memoryview, /) -> int:
         while True:
             try:
-                return self._socket.recv_into(buffer)
+                size = self._socket.recv_into(buffer)
             except BlockingIOError:
                 self._wait(select.POLLIN, self._timeout)
+            else:
+                self._received += size
+                return size
 
     def send(self, data: memoryview, timeout: float, /) -> int:
         while True:
@@ -159,6 +176,9 @@ class PlainStream:
 
     def readable(self) -> bool:
         return is_readable(self._socket)
+
+    def pulse(self) -> Pulse:
+        return pulse_of(self._socket, self._received)
 
     def finish(self) -> None:
         shut_down(self._socket, socket.SHUT_WR)
@@ -245,6 +265,14 @@ def is_readable(sock: Any) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def pulse_of(sock: Any, received: int) -> Pulse:
+    """That of a connection of which ``received`` bytes have been read."""
+    try:
+        return Pulse(received, is_readable(sock), is_dead(sock))
+    except (OSError, ValueError):
+        return Pulse(received, False, False)  # it was closed meanwhile
 
 
 def shut_down(sock: Any, how: int) -> None:
