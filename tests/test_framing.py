@@ -17,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.framing import (
+    LATE,
+    STALL_WINDOW,
     DeadlineExceeded,
     FrameReader,
     IncompleteFrame,
@@ -211,6 +213,37 @@ def test_with_a_deadline_it_waits_in_a_recv_that_ends_by_it() -> None:
     reader.deadline = sock.now + 5
     with pytest.raises(DeadlineExceeded):
         reader.wait()
+
+
+def test_a_limit_that_passed_while_this_program_was_stopped_does_not_count() -> None:
+    """What came meanwhile is in the kernel, and is read first."""
+    content = bytes(100_000)
+    reader, sock = reader_of(text(content)[:1000], text(content)[1000:])
+    assert reader.read_descriptor() is not None
+    assert len(reader.recv_some(1)) == 1
+    reader.deadline = sock.now + 10
+    reader.recv_exactly(983)
+    reader._receive_in_frame(1)  # the window begins
+    sock.now += STALL_WINDOW + LATE
+    assert len(reader.recv_exactly(90_000)) == 90_000
+
+
+def test_a_peer_that_does_not_go_on_after_a_stop_is_given_up_a_little_later() -> None:
+    reader, sock = reader_of(FRAME[:3], Wait(1), FRAME[3:4], Wait(86400))
+    sock_began = sock.now
+    reader.deadline = sock.now + 10
+    sock.now += 1000
+    with pytest.raises(DeadlineExceeded):
+        reader.read_descriptor()
+    assert sock.now == sock_began + 1000 + LATE
+
+
+def test_a_limit_that_passed_a_moment_ago_counts() -> None:
+    reader, sock = reader_of(FRAME)
+    reader.deadline = sock.now + 10
+    sock.now += 10 + LATE - 0.1
+    with pytest.raises(DeadlineExceeded):
+        reader.read_descriptor()
 
 
 def test_readers_of_one_thread_may_share_their_scratch() -> None:

@@ -15,6 +15,7 @@ from chat.client.news import (
     Disconnected,
     Done,
     Failed,
+    Lag,
     News,
     People,
     Tag,
@@ -98,6 +99,7 @@ class JsonFace:
             Failed: _failed,
             Trouble: lambda news: {"type": "trouble", "message": news.sentence},
             Disconnected: _disconnected,
+            Lag: lambda news: {"type": "lag", "seconds": round(news.seconds, 3)},
             People: _people,
             Transfers: _transfers,
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -20,15 +19,16 @@ from chat.client.errors import (
     LoginRefused,
     UntrustedServer,
 )
-from chat.client.news import Disconnected, Face
+from chat.client.liveness import uptime
+from chat.client.news import Disconnected, Face, Lag
 from chat.protocol.notices import Refusal
 
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. ``first`` pause before a new try, doubled until ``longest``; each pause is made shorter by chance, so
-    that a thousand clients don't come back to a restarted server at once. ``after_input`` is how long to go on
-    trying once there is nothing more to come.
+    """Seconds. ``first`` pause before a new try, doubled until ``longest``; each pause is made up to a half longer or
+    shorter by chance, so that a thousand clients don't come back to a restarted server at once. No pause is over
+    ``longest``. ``after_input`` is how long to go on trying once there is nothing more to come.
     """
 
     first: float = 1.0
@@ -42,6 +42,11 @@ class GaveUp(ChatError):
 
 # Seconds for an orderly end of a connection that is to be replaced, because it may be dead.
 _FAREWELL = 1.0
+# Seconds between two looks at the clock while a pause lasts, and so much later than planned: the machine slept.
+_LOOK_EVERY = 5.0
+_SLEPT = 5.0
+# Seconds between two looks at how long the server has owed an answer.
+_LAG_EVERY = 1.0
 # Refusals of a login that the same login will meet again.
 _FINAL = frozenset(
     refusal.value
@@ -97,18 +102,18 @@ class Keeper:
 
     def input_ended(self) -> None:
         """Nothing more is to be said, so patience is limited from now on."""
-        self._input_ended_at = time.monotonic()
+        self._input_ended_at = uptime()
         self._woken.set()
 
     def run(self, connection: Connection) -> None:
         """Until the connection is closed by ourselves. Raises GaveUp, LoginRefused, Dismissed."""
         while True:
-            begun = time.monotonic()
+            begun = uptime()
             lost = self._serve(connection)
             if lost is None and not self._hurries:
                 return
             # A server that lets us in and drops us at once is not to be asked every second.
-            if time.monotonic() - begun >= self._patience.longest:
+            if uptime() - begun >= self._patience.longest:
                 self._pause = self._patience.first
             connection.close(timeout=0)
             if isinstance(lost, Dismissed) and not self._hurries:
@@ -119,7 +124,7 @@ class Keeper:
         """Read and send over it until it ends; returns how, None if we closed it."""
         conversation = self._conversation
         conversation.connection = connection
-        sender = self._spawn(self._send, connection)
+        helpers = [self._spawn(task, connection) for task in (self._send, self._tell_lag)]
         try:
             for event in connection:
                 conversation.take(event)
@@ -127,7 +132,7 @@ class Keeper:
         except ConnectionLost as lost:
             return lost
         finally:
-            sender.kill()
+            gevent.killall(helpers)
             conversation.connection = None
             conversation.outbox.take_back()
 
@@ -139,6 +144,16 @@ class Keeper:
         except ConnectionLost:
             return  # the reader is told as well, and it is the reader who ends the connection
 
+    def _tell_lag(self, connection: Connection) -> None:
+        """Tell when the server begins to owe an answer for long, and when it is heard again."""
+        is_lagging = False
+        while True:
+            gevent.sleep(_LAG_EVERY)
+            lag = connection.lag
+            if bool(lag) is not is_lagging:
+                is_lagging = not is_lagging
+                self._face.show(Lag(lag))
+
     def _wait_to_be_asked(self, dismissed: Dismissed) -> None:
         if not self._stays:
             raise dismissed
@@ -148,14 +163,18 @@ class Keeper:
             self._woken.wait()
 
     def _connect_again(self, username: str, problem: ChatError) -> Connection:
-        lost_at = time.monotonic()
+        lost_at = uptime()
         while True:
-            delay = 0.0 if self._hurries else self._pause * random.uniform(0.5, 1.0)
+            delay = 0.0 if self._hurries else self._next_pause()
             self._face.show(Disconnected(str(problem), delay))
-            self._sleep(delay, lost_at)
+            slept = self._sleep(delay, lost_at)
             if self._hurries:
                 self._hurries, self._pause = False, self._patience.first
                 username, self._username = self._username or username, None
+            elif slept:
+                self._pause = (
+                    self._patience.first
+                )  # what failed before says nothing of where we are now
             else:
                 self._pause = min(self._pause * 2, self._patience.longest)
             try:
@@ -193,17 +212,27 @@ class Keeper:
             raise _ASKED
         return connection
 
-    def _sleep(self, seconds: float, lost_at: float) -> None:
-        """Raises GaveUp as soon as there is nothing to wait for."""
-        end = time.monotonic() + seconds
-        while (now := time.monotonic()) < end and not self._hurries:
+    def _next_pause(self) -> float:
+        return min(self._pause * random.uniform(0.5, 1.5), self._patience.longest)
+
+    def _sleep(self, seconds: float, lost_at: float) -> bool:
+        """Whether the machine slept meanwhile, which ends the pause. Raises GaveUp when there is nothing to wait for.
+
+        The clock that runs through such a sleep is not the one that wakes us; so it is looked at now and then.
+        """
+        end = uptime() + seconds
+        while (now := uptime()) < end and not self._hurries:
             last = end
             if self._input_ended_at is not None:
                 last = max(self._input_ended_at, lost_at) + self._patience.after_input
                 if now >= last:
                     raise GaveUp("The connection could not be made again.")
+            pause = min(end - now, last - now, _LOOK_EVERY)
             self._woken.clear()
-            self._woken.wait(min(end, last) - now)
+            self._woken.wait(pause)
+            if uptime() - now > pause + _SLEPT:
+                return True
+        return False
 
 
 def _outcome(connect: Callable[[str], Connection], username: str) -> Connection | Exception:

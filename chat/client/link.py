@@ -9,12 +9,15 @@ from contextlib import suppress
 from chat.client.cancellation import Cancellation
 from chat.client.runtime import Runtime, Stream
 from chat.client.trust import Door
-from chat.framing import MIN_RATE, STALL_WINDOW, FrameReader, StalledFrame
+from chat.framing import LATE, MIN_RATE, STALL_WINDOW, FrameReader, StalledFrame
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 
 _JOINED = (
     16 * 1024
 )  # bytes of content that are worth copying for the sake of one system call, one packet
+
+
+_LAST_TRY = 0.001  # seconds
 
 
 class Link:
@@ -96,25 +99,38 @@ class Link:
 
 
 class _Pace:
-    """Whether one frame goes out fast enough."""
+    """Whether one frame goes out fast enough: some of it at least once a window, and enough in each window."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._window_end = clock() + STALL_WINDOW
+        self._begin(clock())
+
+    def _begin(self, now: float) -> None:
+        self._window_end = self._stalled_at = now + STALL_WINDOW
         self._sent = 0
+        self._is_last_try = False
 
     def count(self, sent: int) -> None:
         self._sent += sent
+        self._stalled_at = self._clock() + STALL_WINDOW
 
     def patience(self) -> float:
-        """Seconds left of this window, above 0. Raises StalledFrame."""
+        """Seconds that the next try to send may take, above 0. Raises StalledFrame."""
         now = self._clock()
-        if now >= self._window_end:
-            if self._sent < MIN_RATE * STALL_WINDOW:
-                raise StalledFrame(f"The server takes less than {MIN_RATE} bytes a second.")
-            self._window_end = now + STALL_WINDOW
-            self._sent = 0
-        return self._window_end - now
+        end = min(self._window_end, self._stalled_at)
+        if now < end:
+            return end - now
+        if now >= end + LATE:
+            self._begin(now)
+        elif not self._is_last_try:
+            # A socket is called writable when a third of its buffer is free; it takes something before.
+            self._is_last_try = True
+            return _LAST_TRY
+        elif now >= self._stalled_at or self._sent < MIN_RATE * STALL_WINDOW:
+            raise StalledFrame(f"The server takes less than {MIN_RATE} bytes a second.")
+        else:
+            self._begin(now)
+        return STALL_WINDOW
 
 
 def open_link(

@@ -67,6 +67,13 @@ class Disconnected:
 
 
 @dataclass(frozen=True)
+class Lag:
+    """The server has owed an answer for so many ``seconds``, without a sign of life; 0.0: it is heard again."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class People:
     """Who is in the room. ``complete`` is False if the server does not say, so only who was seen is known."""
 
@@ -103,6 +110,7 @@ News: TypeAlias = (
     | Failed
     | Trouble
     | Disconnected
+    | Lag
     | People
     | Transfers
     | Explanation

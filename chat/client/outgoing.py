@@ -75,11 +75,16 @@ def encode_header(receipt: Receipt, *, raw: bool) -> bytes:
 
 @dataclass(frozen=True)
 class Source:
-    """A file to send: ``size`` bytes from its position on, under the cleaned ``filename``."""
+    """A file to send: ``size`` bytes from the position ``start`` on, under the cleaned ``filename``."""
 
     file: BinaryIO
     filename: str
     size: int
+    start: int = 0
+
+    def rewind(self) -> None:
+        """Before its pieces are read once more. Raises OSError."""
+        self.file.seek(self.start)
 
     def pieces(self, read: Callable[[int], bytes]) -> Iterator[bytes]:
         """All ``size`` bytes. ``read`` is ``file.read``, or something that waits for it. Raises TransferFailed."""
@@ -138,7 +143,7 @@ def _measure(file: BinaryIO, filename: str) -> Source:
         file.seek(start)
     except (OSError, ValueError) as error:
         raise NotSent(f"Can't measure {filename!r}: {explain(error)}") from None
-    return Source(file, clean_filename(filename), max(size, 0))
+    return Source(file, clean_filename(filename), max(size, 0), start)
 
 
 def _name_of(file: BinaryIO) -> str:

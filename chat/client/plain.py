@@ -21,6 +21,7 @@ from chat.client.news import (
     Done,
     Explanation,
     Failed,
+    Lag,
     News,
     People,
     TransferChanged,
@@ -94,6 +95,7 @@ class PlainFace:
             Failed: lambda news: [news.sentence],
             Trouble: lambda news: [news.sentence],
             Disconnected: self._disconnected,
+            Lag: _lag,
         }
 
     def show(self, news: News) -> None:
@@ -189,6 +191,11 @@ def _from_server(moment: datetime, text: str) -> list[str]:
         _line(moment, f"the server says: {first}"),
         *(FURTHER_LINE + line for line in further),
     ]
+
+
+def _lag(news: Lag) -> list[str]:
+    """Only its beginning: whatever ends it is seen."""
+    return [f"The server has not answered for {news.seconds:.0f} s."] if news.seconds else []
 
 
 def _people(news: People) -> list[str]:

@@ -1,7 +1,8 @@
 """Uploads and downloads on connections of their own, so that several run side by side and chat goes on meanwhile.
 
-A broken download goes on where it stopped; a broken upload is reported, since only the one who asked for it can know
-whether saying it twice is worse than not at all.
+A broken download goes on where it stopped. A broken upload is reported, since only the one who asked for it can know
+whether saying it twice is worse than not at all; but if the server stopped taking it before it was whole, nobody has
+got it, and it begins anew.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from chat.client.login import open_transfer
 from chat.client.outgoing import Source
 from chat.client.saving import PartialFile
 from chat.client.trust import Door
+from chat.framing import StalledFrame
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.errors import HeaderError, RemoteProtocolError
 from chat.protocol.headers import (
@@ -37,7 +39,9 @@ from chat.protocol.notices import Refusal
 Progress: TypeAlias = Callable[[int, int], object]  # bytes done, bytes in all
 
 MAX_TRANSFERS = 4  # at a time, for one session: the server allows no more
-ANSWER_TIMEOUT = 120.0  # seconds for the answer to a request, or to an upload that is complete
+ANSWER_TIMEOUT = 120.0  # seconds for the answer to an upload that is complete
+SILENCE = 60.0  # seconds without a byte of what was asked for, after which a download is given up, and goes on anew
+UPLOAD_TRIES = 3  # of one that the server stops taking
 _MAX_NOTICE = 64 * 1024  # bytes
 # What failed is tried again after these pauses (seconds), a download from the first one whenever it got any further.
 _PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
@@ -79,14 +83,23 @@ class Transfers:
     ) -> Refused | None:
         """None: the server took it. Raises TransferFailed, TransferCancelled."""
         with self._start(cancel) as stop:
-            try:
-                with self._open(stop) as link:
-                    return self._send(link, kind, header, source, progress)
-            except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
-                self._check(stop)
-                raise TransferFailed(
-                    f"{source.filename!r} was not sent: {explain(error)}"
-                ) from None
+            tries = 0
+            while True:
+                tries += 1
+                try:
+                    with self._open(stop) as link:
+                        return self._send(link, kind, header, source, progress)
+                except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
+                    self._check(stop)
+                    is_whole_nowhere = isinstance(error, StalledFrame) or (
+                        tries > 1 and isinstance(error, ConnectError)
+                    )
+                    if not is_whole_nowhere or tries == UPLOAD_TRIES:
+                        raise TransferFailed(
+                            f"{source.filename!r} was not sent: {explain(error)}"
+                        ) from None
+                stop.sleep(self._runtime, _PAUSES[tries])
+                self._runtime.offload(source.rewind)
 
     def download(
         self,
@@ -204,15 +217,15 @@ class Transfers:
     ) -> None:
         wanted = ClientHeader(fetch=offer.offer, offset=part.size)
         link.send(MessageType.FILE, encode_client_header(wanted))
-        link.set_deadline(ANSWER_TIMEOUT)
+        link.set_deadline(SILENCE)
         answer = self._answer(link)
-        link.set_deadline(None)
         if isinstance(answer, Refused):
             raise TransferFailed(answer.sentence)
         if answer.type != MessageType.FILE or answer.content_size != offer.size - part.size:
             raise HeaderError("The server sends something else than it offered.")
         _ = _server_header(link, answer)
         while part.size < offer.size:
+            link.set_deadline(SILENCE)
             self._runtime.offload(part.write, link.reader.recv_some(offer.size - part.size))
             if progress:
                 progress(part.size, offer.size)

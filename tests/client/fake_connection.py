@@ -34,6 +34,7 @@ class FakeConnection:
         self.original = original
         self.is_private = True
         self.encrypted = False
+        self.lag = 0.0
         self.session: str | None = "token"
         self.limits = Limits(max_text=100, max_file=1000, inline=inline)
         self.sent: list[Receipt] = []

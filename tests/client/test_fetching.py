@@ -176,3 +176,25 @@ def test_what_is_no_offer(runtime: Runtime, tmp_path: Path) -> None:
         pytest.raises(ValueError, match="offer"),
     ):
         room.fetch(the_offer(room), directory=tmp_path)
+
+
+def test_one_that_falls_silent_goes_on_elsewhere(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection lives, but nothing comes any more."""
+    monkeypatch.setattr(transfers, "SILENCE", 0.2)
+
+    def freeze(peer: Peer) -> None:
+        serve(400_000)(peer)
+        peer.wait_for_end()
+
+    def ignore(peer: Peer) -> None:
+        take_request(peer)
+        peer.wait_for_end()
+
+    with (
+        ScriptedServer(offer(), freeze, ignore, serve()) as server,
+        room_at(server, runtime) as room,
+    ):
+        path = room.fetch(the_offer(room), directory=tmp_path)
+    assert path.read_bytes() == CONTENT

@@ -19,6 +19,7 @@ from chat.client.news import (
     Done,
     Explanation,
     Failed,
+    Lag,
     News,
     People,
     TransferChanged,
@@ -266,6 +267,8 @@ def test_events(news: News, value: dict[str, Any]) -> None:
             Disconnected("It broke.", 0.51234),
             {"type": "disconnected", "message": "It broke.", "retry_in": 0.512},
         ),
+        (Lag(5.00012), {"type": "lag", "seconds": 5.0}),
+        (Lag(0.0), {"type": "lag", "seconds": 0.0}),
         (
             People(("bob",), complete=True, tag=2),
             {"type": "users", "id": 2, "users": ["bob"], "complete": True},

@@ -7,9 +7,9 @@ import pytest
 
 from chat.address import Address
 from chat.client.link import Link, open_link
-from chat.client.runtime import PLAIN
+from chat.client.runtime import PLAIN, Pulse
 from chat.client.trust import Demands, Door
-from chat.framing import DeadlineExceeded, StalledFrame
+from chat.framing import LATE, STALL_WINDOW, DeadlineExceeded, StalledFrame
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 
 
@@ -20,6 +20,7 @@ class SlowStream:
         self.now = 0.0
         self.sent = b""
         self._rate = rate
+        self._timeout: float | None = None
 
     def send(self, data: memoryview, timeout: float, /) -> int:
         if timeout * self._rate < 1:
@@ -31,11 +32,16 @@ class SlowStream:
         return len(taken)
 
     def recv_into(self, buffer: memoryview, /) -> int:
-        self.now += 1000
+        assert self._timeout is not None
+        self.now += self._timeout
         raise TimeoutError("timed out")
 
     def settimeout(self, value: float | None, /) -> None:
         """This clock only runs when it is waited for."""
+        self._timeout = value
+
+    def pulse(self) -> Pulse:
+        return Pulse(0, False, False)
 
     def readable(self) -> bool:
         return False
@@ -85,6 +91,82 @@ def test_a_server_that_takes_too_little_is_given_up(rate: float) -> None:
     with pytest.raises(StalledFrame):
         link_over(stream).send(MessageType.FILE, b"", bytes(400_000))
     assert stream.now < 130
+
+
+class FreezingStream(SlowStream):
+    """Takes nothing any more once it has taken ``limit`` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(1e9)
+        self._limit = limit
+
+    def send(self, data: memoryview, timeout: float, /) -> int:
+        left = self._limit - len(self.sent)
+        if not left:
+            self.now += timeout
+            raise TimeoutError("timed out")
+        return super().send(data[:left], timeout)
+
+
+def test_a_server_that_takes_nothing_any_more_is_given_up_after_a_minute() -> None:
+    """However much it had taken before."""
+    stream = FreezingStream(300_016)
+    link = link_over(stream)
+    began = 0.0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal began
+        for _ in range(4):
+            stream.now += 14
+            began = stream.now
+            yield bytes(100_000)
+
+    with pytest.raises(StalledFrame):
+        link.send_pieces(MessageType.FILE, b"", 400_000, pieces())
+    assert stream.now - began == pytest.approx(STALL_WINDOW, abs=15)
+
+
+class FullStream(SlowStream):
+    """Is never called writable, and yet takes some whenever it is offered any."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self._is_offered = False
+
+    def send(self, data: memoryview, timeout: float, /) -> int:
+        self._is_offered = not self._is_offered
+        if self._is_offered:
+            self.sent += bytes(data[:100_000])
+            return min(len(data), 100_000)
+        self.now += timeout
+        raise TimeoutError("timed out")
+
+
+def test_one_that_is_never_called_writable_and_takes_some_is_not_given_up() -> None:
+    stream = FullStream()
+    link_over(stream).send(MessageType.FILE, b"", bytes(400_000))
+    assert len(stream.sent) == 400_016
+
+
+def test_a_stop_of_this_program_is_not_the_servers() -> None:
+    stream = SlowStream(1e9)
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(3):
+            stream.now += STALL_WINDOW + LATE
+            yield bytes(10_000)
+
+    link_over(stream).send_pieces(MessageType.FILE, b"", 30_000, pieces())
+    assert len(stream.sent) == 30_016
+
+
+def test_what_gives_it_up_says_why_once() -> None:
+    stream = SlowStream(1e9)
+    link = link_over(stream)
+    link.give_up("It is silent.")
+    link.give_up("It has vanished.")
+    assert link.given_up == "It is silent."
+    assert stream.sent == b"<shut><shut>"
 
 
 def test_a_deadline_holds_between_frames_too() -> None:

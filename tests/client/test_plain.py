@@ -24,6 +24,7 @@ from chat.client.news import (
     Done,
     Explanation,
     Failed,
+    Lag,
     News,
     People,
     TransferChanged,
@@ -144,6 +145,8 @@ def test_what_comes_in_is_shown_on_lines_of_its_own(
         (Trouble("The disk is full."), ["The disk is full."]),
         (BadFrame("a\x1bb"), ["The server sent what it should not: a␛b"]),
         (Disconnected("It broke.", 1.0), ["It broke. Trying again."]),
+        (Lag(5.2), ["The server has not answered for 5 s."]),
+        (Lag(0.0), []),
         (
             TransferChanged(transfer(State.FAILED, problem="It is gone.")),
             ["number 3, a.txt, failed: It is gone."],

@@ -131,6 +131,25 @@ def test_what_has_arrived_can_be_read_after_shutting(runtime: Runtime) -> None:
         assert line.receive() == b"the last words"
 
 
+def test_signs_of_life(runtime: Runtime) -> None:
+    with Line(runtime) as line:
+        assert line.stream.pulse() == (0, False, False)
+        line.far.sendall(b"hello")
+        while not line.stream.readable():
+            runtime.pause()
+        assert line.stream.pulse() == (0, True, False)
+        assert line.receive() == b"hello"
+        assert line.stream.pulse() == (5, False, False)
+        line.stream.close()
+        assert line.stream.pulse() == (5, False, False)
+
+
+def test_a_dead_peer_is_one(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Line(runtime) as line:
+        monkeypatch.setattr("chat.client.runtime.is_dead", lambda sock: sock.fileno() > 0)
+        assert line.stream.pulse() == (0, False, True)
+
+
 def test_finishing_ends_one_direction(runtime: Runtime) -> None:
     with Line(runtime) as line:
         line.stream.finish()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from contextlib import suppress
 
@@ -285,3 +286,50 @@ def test_talk_goes_on_meanwhile(runtime: Runtime) -> None:
         talked.set()
         task.join(5)
         assert fates == [Fate.ACCEPTED]
+
+
+class TestOneThatTheServerStopsTaking:
+    """Nobody can have got it, so it begins anew."""
+
+    @pytest.fixture(autouse=True)
+    def _short_window(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("chat.client.link.STALL_WINDOW", 0.2)
+
+    def test_it_is_sent_again(self, runtime: Runtime) -> None:
+        content = os.urandom(20_000_000)
+        received: list[bytes] = []
+
+        def freeze(peer: Peer) -> None:
+            peer.let_transfer()
+            done.wait(30)
+
+        def take(peer: Peer) -> None:
+            peer.let_transfer()
+            received.append(peer.expect(MessageType.FILE).content)
+            peer.send(MessageType.FILE)
+
+        done = threading.Event()
+        source = io.BytesIO(b"before" + content)
+        source.seek(6)
+        with ScriptedServer(only_welcome, freeze, take) as server, room_at(server, runtime) as room:
+            try:
+                assert room.send_file(source, filename="big.bin").fate is Fate.ACCEPTED
+            finally:
+                done.set()
+        assert received == [content]
+
+    def test_but_not_for_ever(self, runtime: Runtime) -> None:
+        def freeze(peer: Peer) -> None:
+            peer.let_transfer()
+            done.wait(30)
+
+        done = threading.Event()
+        with (
+            ScriptedServer(only_welcome, *[freeze] * transfers.UPLOAD_TRIES) as server,
+            room_at(server, runtime) as room,
+        ):
+            try:
+                with pytest.raises(TransferFailed, match="takes less than"):
+                    room.send_file(io.BytesIO(bytes(20_000_000)))
+            finally:
+                done.set()

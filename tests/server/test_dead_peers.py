@@ -15,9 +15,9 @@ from chat.server import dead_peers
 from chat.server.dead_peers import DeadPeerSweep
 from chat.server.session import Session
 from tests.peers.network import CannotMake, Namespace, Remote
-from tests.server.test_session import OpenAHouse
 from tests.server.fakes import wait_until
 from tests.server.house import House
+from tests.server.test_session import OpenAHouse
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO is Linux's")
 
@@ -154,7 +154,7 @@ def test_those_who_did_not_log_in_and_transfers_are_looked_at(
 
     def is_dead(sock: object, dead_after: float) -> bool:
         try:
-            return sock.getpeername()[1] in ports  # type: ignore[attr-defined, no-any-return]
+            return sock.getpeername()[1] in ports  # type: ignore[attr-defined]
         except OSError:
             return False
 

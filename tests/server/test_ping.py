@@ -1,8 +1,9 @@
-"""A client that asks for a sign of life gets one, whatever else is delayed or refused, and costs nobody else anything."""
+"""A client that asks for a sign of life gets one, whatever else is delayed, and costs nobody else anything."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from chat.server import session as session_module
 from chat.server.commands import FREE_PING_EVERY
 from chat.server.limits import Rate
 from chat.server.moderation import Moderation
+from chat.server.outbox import Outbox
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import FakeClock
 from tests.server.house import House
@@ -127,8 +129,8 @@ def test_an_answer_to_one_touches_nobody_else(
     delivery = house.services.delivery
     audience = delivery._pending[alice.order].audience
 
-    class Untouchable(dict):  # type: ignore[type-arg]
-        def __iter__(self) -> object:  # type: ignore[override]
+    class Untouchable(dict[Outbox, None]):
+        def __iter__(self) -> Iterator[Outbox]:
             raise AssertionError("everyone was gone through")
 
     monkeypatch.setattr(delivery._pending[alice.order], "audience", Untouchable(audience))

@@ -312,7 +312,7 @@ class App:
                 self._model.remark(now(), str(problem), style=ERROR)
         while True:
             model = self._model
-            if model.running or not model.is_online:
+            if model.running or model.lag or not model.is_online:
                 model.tick(now())
                 self.repaint()
             self._local.write_log()

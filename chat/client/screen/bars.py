@@ -41,13 +41,15 @@ def status_line(model: Model, width: int) -> Row:
 
 
 def _connection(model: Model) -> list[Span]:
+    if model.is_online and model.lag:
+        return [Span(f"no answer for {model.lag:.0f} s", STATUS_ALERT)]
     if model.is_online:
         return []
     if model.is_dismissed:
         return [Span("no connection", STATUS_ALERT)]
-    if model.retry_at is None or model.now is None:
+    if model.retry_in is None:
         return [Span("connecting", STATUS_ALERT)]
-    seconds = round((model.retry_at - model.now).total_seconds())
+    seconds = round(model.retry_in)
     when = f"next try in {seconds} s" if seconds > 0 else "trying again"
     return [Span(f"no connection, {when}", STATUS_ALERT)]
 

@@ -15,6 +15,7 @@ from chat.client.news import (
     Done,
     Explanation,
     Failed,
+    Lag,
     News,
     People,
     TransferChanged,
@@ -60,6 +61,7 @@ class Intake:
             Failed: self._failed,
             Trouble: self._trouble_told,
             Disconnected: self._disconnected,
+            Lag: self._lag,
             People: self._people,
             Transfers: self._transfers,
             Explanation: self._explanation,
@@ -129,7 +131,7 @@ class Intake:
         model = self._model
         model.rename(news.username)
         model.people.reset(news.users)
-        model.is_online, model.retry_at = True, None
+        model.is_online, model.retry_in, model.lag = True, None, 0.0
         if self._lost_at is None:
             others = [name for name in news.users if name != news.username]
             company = f", with {some_names(others)}" if others else ""
@@ -142,18 +144,21 @@ class Intake:
     def _disconnected(self, news: Disconnected, now: datetime) -> None:
         """An outage may take hours and many tries: a new line only for a new reason."""
         model = self._model
-        model.is_online = False
+        model.tick(now)  # what is counted down is counted from here on
+        model.is_online, model.retry_in, model.lag = False, news.retry_in, 0.0
         self._lost_at = self._lost_at or now
         model.is_dismissed = news.retry_in is None
         if news.retry_in is None:  # why has been told
-            model.retry_at = None
             self._warn(now, "No connection any more; /reconnect comes back.")
             return
-        model.retry_at = now + timedelta(seconds=news.retry_in)
         if news.reason != self._trouble:
             self._trouble = news.reason
             # Without a pause it is because somebody asked for it.
             self._warn(now, f"{news.reason} Trying again." if news.retry_in else news.reason)
+
+    def _lag(self, news: Lag, now: datetime) -> None:
+        self._model.tick(now)
+        self._model.lag = news.seconds
 
     def _notice(self, news: Notice, now: datetime) -> None:
         first, *further = lines_of(news.sentence)

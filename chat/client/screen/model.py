@@ -26,6 +26,8 @@ from chat.protocol.descriptor import MessageType
 MAX_PICTURES = 50
 # How far back from the newest entry it is worth looking for who spoke, or for what was shared.
 _RECENT = 5000
+# Seconds that may pass between two looks at what changes by itself.
+_LONGEST_STEP = 5.0
 
 
 class Question(NamedTuple):
@@ -36,8 +38,9 @@ class Question(NamedTuple):
 
 
 class Model:
-    """``address`` is the room's. ``is_online``: there is a connection; if not, ``retry_at`` is the next try, and with
-    ``is_dismissed`` there is none until somebody asks for it.
+    """``address`` is the room's. ``is_online``: there is a connection; if not, the next try is in ``retry_in``
+    seconds, and with ``is_dismissed`` there is none until somebody asks for it. ``lag``: seconds for which the server
+    has owed an answer, 0.0 for none. Both go on by ``tick``.
 
     ``running`` are the transfers under way, by number.
     """
@@ -47,7 +50,8 @@ class Model:
         self.encrypted = encrypted
         self.is_online = False
         self.is_dismissed = False
-        self.retry_at: datetime | None = None
+        self.retry_in: float | None = None
+        self.lag = 0.0
         self.now: datetime | None = None
         self.people = People()
         self.room = View()
@@ -70,7 +74,12 @@ class Model:
         self.mentions = Mentions(username)
 
     def tick(self, now: datetime) -> None:
-        """Time went on: measure the transfers. A few times a second while any run or a try is waited for."""
+        """Time went on: measure the transfers, count down. A few times a second while anything is waited for."""
+        step = (now - self.now).total_seconds() if self.now is not None else 0.0
+        # Otherwise nobody looked for a while, or the clock was set.
+        if 0 < step <= _LONGEST_STEP:
+            self.retry_in = self.retry_in and max(self.retry_in - step, 0.0)
+            self.lag = self.lag and self.lag + step
         self.now = now
         self.rates.look(self.running.values(), now)
 

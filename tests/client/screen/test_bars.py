@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given
@@ -81,9 +81,12 @@ class TestStatus:
         ("seconds", "words"), [(5, "next try in 5 s"), (0, "trying again"), (-9, "trying again")]
     )
     def test_a_lost_connection(self, model: Model, seconds: int, words: str) -> None:
-        model.is_online, model.retry_at = False, NINE + timedelta(seconds=seconds)
-        model.tick(NINE)
+        model.is_online, model.retry_in = False, float(max(seconds, 0))
         assert alerts(model) == [f"no connection, {words}"]
+
+    def test_a_server_that_owes_an_answer(self, model: Model) -> None:
+        model.lag = 7.4
+        assert alerts(model) == ["no answer for 7 s"]
 
     def test_one_that_comes_back_only_if_somebody_wants_it(self, model: Model) -> None:
         model.is_online, model.is_dismissed = False, True

@@ -13,12 +13,14 @@ from chat.client.news import (
     Done,
     Explanation,
     Failed,
+    Lag,
     News,
     People,
     TransferChanged,
     Transfers,
     Trouble,
 )
+from chat.client.screen.bars import status_line
 from chat.client.screen.entries import Entry, Remark, Said, Shared
 from chat.client.screen.intake import Alert, Intake
 from chat.client.screen.lines import entry_lines
@@ -29,6 +31,10 @@ from chat.client.transfer_list import State, Transfer
 from chat.protocol.descriptor import MessageType
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
+
+
+def shown_status(model: Model) -> str:
+    return text_of(status_line(model, 80)).rstrip()
 
 
 class Bench:
@@ -298,18 +304,43 @@ class TestConnection:
     def test_a_lost_connection_and_another(self, bench: Bench, seconds: int, words: str) -> None:
         bench.take(Disconnected("The server is gone.", 2.0))
         assert not bench.model.is_online
-        assert bench.model.retry_at == NINE + timedelta(seconds=2)
+        assert bench.model.retry_in == 2.0
         bench.take(Disconnected("The server is gone.", 4.0), at=2)
         bench.take(Disconnected("Nobody listens there.", 8.0), at=6)
         bench.take(Welcome("bob", NINE, ("bob", "eve")), at=seconds)
         assert bench.model.is_online
-        assert bench.model.retry_at is None
+        assert bench.model.retry_in is None
         assert [line.partition("-- ")[2] for line in bench.lines()] == [
             "The server is gone. Trying again.",
             "Nobody listens there. Trying again.",
             f"back in the room as bob after {words}",
         ]
         assert list(bench.model.people.names) == ["bob", "eve"]
+
+    def test_a_countdown_begins_with_the_loss_not_with_the_last_look_at_the_clock(
+        self, bench: Bench
+    ) -> None:
+        """Nobody looks while all is well."""
+        bench.model.tick(NINE)
+        bench.take(Disconnected("The server is gone.", 1.0), at=120)
+        assert shown_status(bench.model) == " no connection, next try in 1 s"
+
+    def test_a_lag_is_shown_until_something_is_heard(self, bench: Bench) -> None:
+        bench.model.is_online = True
+        bench.model.tick(NINE)
+        bench.take(Lag(5.0), at=300)
+        assert shown_status(bench.model) == " no answer for 5 s"
+        bench.model.tick(NINE + timedelta(seconds=302))
+        assert shown_status(bench.model) == " no answer for 7 s"
+        bench.take(Lag(0.0), at=303)
+        assert shown_status(bench.model) == ""
+
+    @pytest.mark.parametrize(
+        "end", [Disconnected("Silent.", 1.0), Welcome("bob", NINE, ("bob",))], ids=repr
+    )
+    def test_a_lag_ends_with_its_connection(self, bench: Bench, end: News) -> None:
+        bench.take(Lag(5.0), end)
+        assert bench.model.lag == 0.0
 
     def test_one_that_was_given_up_for_another(self, bench: Bench) -> None:
         bench.take(Disconnected("Connecting again.", 0.0))

@@ -243,3 +243,33 @@ def test_time_goes_on(model: Model) -> None:
     model.tick(NINE + timedelta(seconds=1))
     assert model.now == NINE + timedelta(seconds=1)
     assert model.rates.describe(transfer) == "50 %, 500 bytes/s, 0:01 left"
+
+
+class TestWhatIsCountedDown:
+    @pytest.fixture
+    def waiting(self, model: Model) -> Model:
+        model.tick(NINE)
+        model.retry_in, model.lag = 10.0, 5.0
+        return model
+
+    def test_by_each_look(self, waiting: Model) -> None:
+        for seconds in (1, 2, 4):
+            waiting.tick(NINE + timedelta(seconds=seconds))
+        assert (waiting.retry_in, waiting.lag) == (6.0, 9.0)
+
+    def test_to_nothing(self, waiting: Model) -> None:
+        for seconds in range(20):
+            waiting.tick(NINE + timedelta(seconds=seconds))
+        assert waiting.retry_in == 0.0
+
+    @pytest.mark.parametrize("hours", [-24, -1, 1, 24])
+    def test_a_clock_that_is_set_changes_nothing(self, waiting: Model, hours: int) -> None:
+        waiting.tick(NINE + timedelta(hours=hours))
+        assert (waiting.retry_in, waiting.lag) == (10.0, 5.0)
+        waiting.tick(NINE + timedelta(hours=hours, seconds=1))
+        assert (waiting.retry_in, waiting.lag) == (9.0, 6.0)
+
+    def test_nothing_stays_nothing(self, model: Model) -> None:
+        model.tick(NINE)
+        model.tick(NINE + timedelta(seconds=1))
+        assert (model.retry_in, model.lag) == (None, 0.0)

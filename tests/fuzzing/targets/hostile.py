@@ -20,7 +20,7 @@ from chat.client.news import Announced, News
 from chat.client.plain import PlainFace
 from chat.client.receipts import Ledger, Receipt
 from chat.client.room import Room
-from chat.client.runtime import PLAIN
+from chat.client.runtime import PLAIN, Pulse
 from chat.client.screen import desktop
 from chat.client.screen.entries import Said, Shared
 from chat.client.screen.intake import Alert, Intake
@@ -56,6 +56,9 @@ class FedStream(ScriptedSocket):
 
     def readable(self) -> bool:
         return True
+
+    def pulse(self) -> Pulse:
+        return Pulse(0, False, False)
 
     def finish(self) -> None:
         """Nobody listens."""
