@@ -12,6 +12,7 @@ from typing import Protocol
 
 from chat.protocol.descriptor import DESCRIPTOR_SIZE, ByteOrder, Descriptor, sniff_byte_order
 from chat.protocol.errors import RemoteProtocolError
+from chat.protocol.pings import MAX_PING, read_ping
 from chat.protocol.texts import Texts, split_texts
 
 # A frame that has begun must come in at MIN_RATE bytes a second, averaged over each STALL_WINDOW seconds.
@@ -173,6 +174,18 @@ class FrameReader:
         )
         self._turn += len(texts.contents)
         return texts
+
+    def take_ping(self) -> bytes | None:
+        """The nonce of a ping that is all there is here: see ``read_ping``. Waits for nothing."""
+        if len(self._data) - self._start > MAX_PING:
+            return None  # it is not worth a look where there is more
+        assert self.order is not None, "the byte order comes first"
+        ping = read_ping(self._data, self._start, self.order)
+        if ping is None:
+            return None
+        nonce, self._start = ping
+        self._turn += 1
+        return nonce
 
     def read_descriptor(self) -> Descriptor | None:
         """The next frame's descriptor, or None if the stream ended where a frame may end.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import Notice
+from chat.protocol.pings import PING_ANSWER
 
 if TYPE_CHECKING:
     from chat.server.session import Session
@@ -58,4 +59,4 @@ class Commands:
 
 def answer_ping(session: Session, command: Command) -> str:
     """Give a client the sign of life that it asks for, and do nothing else."""
-    return "The server is here."
+    return PING_ANSWER

@@ -100,6 +100,10 @@ class Intake:
         """The texts for the same, at most ``limit``, that have come whole and need no closer look; maybe none."""
         return self._reader.take_texts(self._settings.max_text, limit)
 
+    def take_ping(self) -> bytes | None:
+        """The nonce of a ping that has come whole and needs no closer look, if that is the next frame."""
+        return self._reader.take_ping()
+
     def next(self) -> Descriptor | None:
         """The next frame's descriptor, or None when the client has closed. Skips what is left of the last frame."""
         return self._reader.read_descriptor() if self.wait() else None

@@ -21,6 +21,7 @@ from chat.protocol.headers import (
 )
 from chat.protocol.names import UserName, name_key
 from chat.protocol.notices import SERVER_NAME, LeaveReason, Notice
+from chat.protocol.pings import encode_ping_answer
 from chat.protocol.texts import Texts
 
 if TYPE_CHECKING:
@@ -177,6 +178,14 @@ class Room:
         """Tell ``member`` alone, as the server, if he is still here."""
         if self.is_here(member):
             self._delivery.put(member.outbox, self.notice_frame(member, notice, sentence, nonce))
+
+    def answer_ping(self, member: Member, nonce: bytes) -> None:
+        """Give ``member`` a sign of life, if still here."""
+        if not self.is_here(member):
+            return
+        name, outbox = self._names[member.name.key], member.outbox
+        answer = encode_ping_answer(self._timestamp(), name, nonce, outbox.order)
+        self._delivery.answer(outbox, answer)
 
     def announce(self, notice: Notice, sentence: str) -> None:
         """Tell everyone, as the server."""

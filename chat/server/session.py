@@ -227,6 +227,10 @@ class Session:
     def _serve(self) -> None:
         intake, room = self._intake, self._services.room
         while intake.wait() and not self.outbox.closed:
+            ping = intake.take_ping()
+            if ping is not None:
+                self._answer_ping(ping)
+                continue
             texts = intake.take_texts(self._allowance())
             if texts.contents:
                 self._say_texts(texts)
@@ -280,7 +284,8 @@ class Session:
         except FrameRefused:
             self.pace(descriptor)
             raise
-        if not self._is_free(header.command):
+        is_ping = header.command is not None and header.command.verb == Verb.PING.value
+        if not is_ping or not self._is_free_ping():
             self.pace(descriptor)
         if header.fetch is not None:
             sentence = "A content is fetched on a transfer connection."
@@ -290,13 +295,16 @@ class Session:
             return
         self.say(self._intake, descriptor, header)
 
-    def _is_free(self, command: Command | None) -> bool:
-        """Whether this frame does not count for the user's rate: a ping now and then.
+    def _answer_ping(self, nonce: bytes) -> None:
+        if not self._is_free_ping():
+            self._pace(1, 0)
+        self._services.room.answer_ping(self, nonce)
 
-        A client that waits for its turn would take a delayed answer for a dead connection.
+    def _is_free_ping(self) -> bool:
+        """Whether a ping that came now does not count for the user's rate.
+
+        If it always did, a client that has used up its rate would take the delay for a dead connection.
         """
-        if command is None or command.verb != Verb.PING.value:
-            return False
         now = time.monotonic()
         if now < self._next_free_ping:
             return False
