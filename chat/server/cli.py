@@ -71,7 +71,7 @@ Exit status: 0; 1 if it cannot listen; 2 for an unusable option.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chat import __version__
 from chat.command_line import (
@@ -83,7 +83,11 @@ from chat.command_line import (
     report,
 )
 
+if TYPE_CHECKING:
+    from chat.server.options import Orders
+
 PROGRAM = "chat-server"
+STDERR = 2
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -107,11 +111,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _follow(options: dict[str, Any]) -> int:
     # Only now: all of the server takes a while to import, and who asks for help need not wait for it.
-    import logging
-
-    from chat.server.log_format import log_to
     from chat.server.options import Mistakes, read_orders
-    from chat.server.program import CannotStart, run
 
     try:
         orders = read_orders(options)
@@ -127,13 +127,26 @@ def _follow(options: dict[str, Any]) -> int:
             report(PROGRAM, f"warning: {warning}")
         print(f"{PROGRAM}: all is well")
         return EXIT_OK
-    log_to(sys.stderr, orders.log_level)
-    for warning in orders.warnings:
-        logging.getLogger("chat.server").warning(warning)
-    try:
-        return run(orders.settings)
-    except CannotStart as problem:
-        report(PROGRAM, str(problem))
+    return _serve(orders)
+
+
+def _serve(orders: Orders) -> int:
+    import logging
+
+    from chat.server.log_output import logging_to
+    from chat.server.program import CannotStart, run
+
+    log = logging.getLogger("chat.server")
+    with logging_to(STDERR, orders.log_level):
+        for warning in orders.warnings:
+            log.warning(warning)
+        try:
+            return run(orders.settings)
+        except CannotStart as problem:
+            report(PROGRAM, str(problem))
+        except Exception:
+            # Here, not by the interpreter: that would wait for whoever reads the log.
+            log.exception("the server failed")
         return EXIT_FAILED
 
 

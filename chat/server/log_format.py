@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TextIO
 
 # RFC 5424, section 6.2.1, as sd-daemon(3) wants them before a line.
 _PRIORITIES = (
@@ -25,23 +24,17 @@ class JournalFormatter(logging.Formatter):
         return "\n".join(prefix + line for line in super().format(record).split("\n"))
 
 
-def log_to(stream: TextIO, level: str) -> None:
-    """Log what is as important as ``level`` to ``stream``."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        JournalFormatter()
-        if _is_journal(stream)
-        else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    )
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(level.upper())
+def formatter_for(descriptor: int) -> logging.Formatter:
+    """Choose the format by what ``descriptor`` is open on."""
+    if _is_journal(descriptor):
+        return JournalFormatter()
+    return logging.Formatter("%(asctime)s %(levelname)s %(message)s")
 
 
-def _is_journal(stream: TextIO) -> bool:
-    """Whether ``stream`` is what systemd.exec(5) says of it: a variable names the socket, by device and inode."""
+def _is_journal(descriptor: int) -> bool:
+    """Whether ``descriptor`` is what systemd.exec(5) says of it: a variable names the socket, by device and inode."""
     try:
-        status = os.fstat(stream.fileno())
-    except (OSError, ValueError):  # no file at all
+        status = os.fstat(descriptor)
+    except OSError:  # closed
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

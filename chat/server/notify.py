@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
+
+from gevent import socket
 
 log = logging.getLogger("chat.server")
 
@@ -38,6 +39,8 @@ def _tell(*assignments: str) -> None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.settimeout(_TIMEOUT)
-            manager.sendto("\n".join(assignments).encode(), address)
+            # Only a connected socket becomes writable when the manager's queue has room; users are served meanwhile.
+            manager.connect(address)
+            manager.sendall("\n".join(assignments).encode())
     except (OSError, ValueError) as problem:
         log.warning("cannot tell the service manager %s: %s", assignments[0], problem)

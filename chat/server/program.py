@@ -15,10 +15,13 @@ from chat.server import notify
 from chat.server.certificates import CertificateFault
 from chat.server.data_directory import make_data_directory
 from chat.server.database import DatabaseFault
+from chat.server.log_output import flush_log
 from chat.server.server import ChatServer, raise_descriptor_limit
 from chat.server.settings import Settings
 
 log = logging.getLogger("chat.server")
+
+_LAST_LINES_TIMEOUT = 0.2  # seconds
 
 
 class CannotStart(Exception):
@@ -79,7 +82,8 @@ def _start(server: ChatServer, settings: Settings, stop: Event) -> Callable[[], 
 def _stop_on_signals(stop: Event) -> None:
     def asked() -> None:
         if stop.is_set():
-            # Somebody is waiting for the prompt: no farewell, no flush.
+            # Somebody is waiting for the prompt: no farewell, and hardly time for the log.
+            flush_log(_LAST_LINES_TIMEOUT)
             os._exit(EXIT_FAILED)
         stop.set()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from chat import __version__
-from chat.server import cli, log_format, program
+from chat.server import cli, log_output, program
 from chat.server.cli import main
 from chat.server.program import CannotStart
 from chat.server.settings import Settings, TlsMode
@@ -127,7 +128,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         return 0
 
     monkeypatch.setattr(program, "run", run)
-    monkeypatch.setattr(log_format, "log_to", lambda stream, level: None)
+    monkeypatch.setattr(log_output, "logging_to", lambda descriptor, level: nullcontext())
     return told
 
 
@@ -154,7 +155,7 @@ def test_what_cannot_be_started_is_one_line(
         raise CannotStart("cannot listen on 127.0.0.1:8080: Address already in use")
 
     monkeypatch.setattr(program, "run", run)
-    monkeypatch.setattr(log_format, "log_to", lambda stream, level: None)
+    monkeypatch.setattr(log_output, "logging_to", lambda descriptor, level: nullcontext())
     assert main([]) == 1
     assert (
         capsys.readouterr().err
