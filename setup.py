@@ -100,8 +100,8 @@ setup(
     extras_require={"metrics": METRICS, "pictures": PICTURES, "test": TEST, "dev": TEST + DEV},
     entry_points={
         "console_scripts": [
-            "chat-server = chat.server.cli:main",
-            "chat-client = chat.client.cli:main",
+            "chat-server = chat.start:server",
+            "chat-client = chat.start:client",
         ],
     },
 )

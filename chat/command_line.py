@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from typing import Any
-
-import docopt
 
 EXIT_OK = 0
 EXIT_FAILED = 1  # could not do it: unreachable, refused, something was lost
@@ -31,6 +30,9 @@ def parse_options(usage: str, argv: list[str] | None, version: str) -> dict[str,
     Raises UsageError where docopt would end the process with the whole usage text and status 1; SystemExit for
     ``--help`` and ``--version``, which it prints.
     """
+    # Only now: a program sees to its signals before it loads anything that is not Python's own.
+    import docopt
+
     arguments = sys.argv[1:] if argv is None else argv
     try:
         return dict(docopt.docopt(usage, arguments, version=version))
@@ -69,4 +71,7 @@ def report(program: str, sentence: str) -> None:
     """One line on stderr, whatever is in it: a terminal obeys none of it."""
     flat = " ".join(sentence.split())
     flat = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in flat)
-    print(f"{program}: {flat}", file=sys.stderr)
+    with contextlib.suppress(
+        OSError
+    ):  # a full disk, nobody at the other end: the exit status has to say it all
+        print(f"{program}: {flat}", file=sys.stderr)

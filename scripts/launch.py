@@ -15,23 +15,20 @@ ENVIRONMENT = ROOT / ".venv"
 INTERPRETER = ENVIRONMENT / "bin" / "python"
 
 
-def launch(module: str) -> int:
-    """Run ``main()`` of a module of the package: its exit status, or 1 where it can't be run."""
+def launch(name: str) -> int:
+    """Run the program of that ``name`` in chat.start: its exit status, or 1 where it can't be run."""
     program = Path(sys.argv[0]).resolve()
     try:
         _enter_environment(program)
         _load_package(program)
-        main = importlib.import_module(module).main
+        return int(getattr(importlib.import_module("chat.start"), name)())
     except ImportError as missing:
-        name = missing.name or ""
-        if name.partition(".")[0] == "chat":
+        module = missing.name or ""
+        if module.partition(".")[0] == "chat":
             raise  # a fault of ours, which no installation would cure
-        what = f"{name or missing.msg} is missing: run 'make install' in {ROOT}"
+        what = f"{module or missing.msg} is missing: run 'make install' in {ROOT}"
         print(f"{program.name}: {what}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # while it was still loading; main() has its own answer
-        return 130
-    return int(main())
 
 
 def _enter_environment(program: Path) -> None:

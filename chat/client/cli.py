@@ -164,9 +164,7 @@ def main(argv: list[str] | None = None) -> int:
 
             return App(settings).run()
         from chat.client.program import Program
-        from chat.client.standard_streams import open_missing_streams
 
-        open_missing_streams()
         return Program(settings).run()
     except UsageError as problem:
         report(PROGRAM, str(problem))
@@ -176,4 +174,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from chat.start import client
+
+    sys.exit(client())

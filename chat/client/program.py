@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ from chat.client.standard_streams import (
 )
 from chat.client.trust import Stranger
 from chat.command_line import EXIT_FAILED, EXIT_OK
+from chat.signals import ENDING, take_over
 
 STDIN, STDOUT, STDERR = range(3)
 # Seconds that a server may take to answer the next of what it was sent, once the input has ended.
@@ -99,10 +99,8 @@ class Program:
         """To the end; returns the exit status."""
         if not sys.flags.dev_mode:
             gevent.get_hub().exception_stream = None  # a fault is told in one line
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup and the shell's & have some ignored, and mean it.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                gevent.signal_handler(number, self._end, End(unfinished=True))
+        for number in ENDING:
+            take_over(number, gevent.signal_handler, self._end, End(unfinished=True))
         life = self._spawn(self._live)
         end = self._ending.get()
         assert end is not None

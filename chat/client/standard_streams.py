@@ -169,15 +169,6 @@ def unseen(fd: int) -> Iterator[None]:
             termios.tcsetattr(fd, termios.TCSANOW, saved)
 
 
-def open_missing_streams() -> None:
-    """Make sure that descriptors 0 to 2 exist: else the next socket would take the place of a closed one."""
-    for fd in range(3):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
-
-
 def _directly(write: Callable[[], None]) -> None:
     write()
 

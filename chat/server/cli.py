@@ -82,6 +82,7 @@ from chat.command_line import (
     parse_options,
     report,
 )
+from chat.signals import release
 
 if TYPE_CHECKING:
     from chat.server.options import Orders
@@ -93,6 +94,8 @@ STDERR = 2
 def main(argv: list[str] | None = None) -> int:
     """Run the server until it is told to stop; the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] in (["bans"], ["users"]):
+        release()
     if arguments[:1] == ["bans"]:
         from chat.server import bans_cli
 
@@ -106,6 +109,8 @@ def main(argv: list[str] | None = None) -> int:
     except UsageError as problem:
         report(PROGRAM, str(problem))
         return EXIT_USAGE
+    if options["--check"]:
+        release()
     return _follow(options)
 
 
@@ -151,4 +156,6 @@ def _serve(orders: Orders) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from chat.start import server
+
+    sys.exit(server())

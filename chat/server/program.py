@@ -18,6 +18,7 @@ from chat.server.database import DatabaseFault
 from chat.server.log_output import flush_log
 from chat.server.server import ChatServer, raise_descriptor_limit
 from chat.server.settings import Settings
+from chat.signals import STOPPING, came, take_over
 
 log = logging.getLogger("chat.server")
 
@@ -34,10 +35,13 @@ def run(settings: Settings) -> int:
     # Who spawned whom is of use to a debugger, and takes a kilobyte for every three users.
     gevent.config.track_greenlet_tree = False
     stop = Event()
-    _stop_on_signals(stop)
+    if came(*STOPPING):
+        return EXIT_OK  # before there was anything to stop
     _make_data_directory(settings)
     server = ChatServer(settings)
     end_watch = _start(server, settings, stop)
+    # Only now: until it serves, the event loop may not run for a while, by which gevent hears of signals.
+    _stop_on_signals(stop)
     _reload_on_hangup(server)
     notify.ready(_status(server))
     stop.wait()
@@ -87,8 +91,8 @@ def _stop_on_signals(stop: Event) -> None:
             os._exit(EXIT_FAILED)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, asked)
+    for number in STOPPING:
+        take_over(number, gevent.signal_handler, asked)
 
 
 def _reload_on_hangup(server: ChatServer) -> None:
@@ -97,7 +101,8 @@ def _reload_on_hangup(server: ChatServer) -> None:
         server.reload()
         notify.ready(_status(server))
 
-    gevent.signal_handler(signal.SIGHUP, asked)
+    # Under nohup too: it asks not to be ended by a hangup, and this does not end it.
+    take_over(signal.SIGHUP, gevent.signal_handler, asked, even_ignored=True)
 
 
 def _status(server: ChatServer) -> str:

@@ -47,6 +47,7 @@ from chat.client.settings import PROGRAM, Settings
 from chat.client.transfer_list import TransferList
 from chat.client.trust import Stranger
 from chat.command_line import EXIT_FAILED, EXIT_OK, report
+from chat.signals import ENDING, take_over
 
 FRAME = 1 / 30  # seconds
 # Seconds between looks at what nobody tells of: how far transfers are, how long until the next try.
@@ -113,8 +114,9 @@ class App:
 
     def _run_on_screen(self) -> str | None:
         """Until the end; returns what went wrong, if anything did."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            gevent.signal_handler(number, self._end)
+        # SIGQUIT too: its default action would leave the terminal as no shell wants it.
+        for number in (*ENDING, signal.SIGQUIT):
+            take_over(number, gevent.signal_handler, self._end)
         tasks = (self._paint, self._read_keys, self._tick, self._do_asked)
         greenlets = [self.spawn(task) for task in tasks]
         life = self.spawn(self._live)

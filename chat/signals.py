@@ -1,0 +1,80 @@
+"""Signals that come before a program can act on them.
+
+Loading takes up to a second, and the default action of most signals is to kill. From ``hold`` on they are remembered
+instead; ``take_over`` hands each to the part of the program that it is meant for.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable
+from types import FrameType
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+ENDING = (*STOPPING, signal.SIGHUP)
+
+_came: set[int] = set()
+_held: set[int] = set()
+
+
+def hold(numbers: Iterable[signal.Signals], ignored: Iterable[signal.Signals] = ()) -> None:
+    """Remember ``numbers`` from now on, and ignore ``ignored``. Call it in the main thread.
+
+    A signal that is ignored already stays so: nohup and a shell's ``&`` mean it. A second signal of one kind has its
+    default action, so a start that hangs can still be ended.
+    """
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            _held.add(number)
+            signal.signal(number, _remember)
+    # bin/chat-server and bin/chat-client block them; what came since is delivered here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*numbers, *ignored})
+
+
+def came(*numbers: signal.Signals) -> bool:
+    """Return whether one of ``numbers`` is remembered."""
+    return not _came.isdisjoint(numbers)
+
+
+def take_over(
+    number: signal.Signals,
+    install: Callable[..., object],
+    function: Callable[..., object],
+    *arguments: object,
+    even_ignored: bool = False,
+) -> None:
+    """Have ``install(number, function, *arguments)`` see to a signal, and call the function if the signal came before.
+
+    A signal that is ignored stays so unless ``even_ignored``.
+    """
+    if signal.getsignal(number) is signal.SIG_IGN and not even_ignored:
+        return
+    install(number, function, *arguments)
+    _held.discard(number)
+    if number in _came:
+        _came.discard(number)
+        function(*arguments)
+
+
+def release() -> None:
+    """Give held signals the actions that Python has for them, for short commands. Those that came act now.
+
+    Raises KeyboardInterrupt if SIGINT was one of them; another one ends the process.
+    """
+    for number in sorted(_held):
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, default)
+    waiting = sorted(_came)
+    _held.clear()
+    _came.clear()
+    for number in waiting:
+        signal.raise_signal(number)
+
+
+def _remember(number: int, frame: FrameType | None) -> None:
+    _came.add(number)
+    # A hangup is not insistence: a terminal that goes may send several.
+    if number != signal.SIGHUP:
+        signal.signal(number, signal.SIG_DFL)

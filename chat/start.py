@@ -1,0 +1,30 @@
+"""Where both programs begin: closed descriptors and signals are seen to before anything that takes time is loaded."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+from chat.signals import ENDING, hold
+from chat.standard_streams import open_missing_streams, run_to_status
+
+# They mean nothing to a server, and would kill it. SIGTTOU: a terminal with tostop would stop all for a line of the log.
+_MEANINGLESS_TO_SERVERS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTOU)
+
+
+def server() -> int:
+    """Run ``chat-server`` and return its exit status."""
+    open_missing_streams()
+    hold(ENDING, _MEANINGLESS_TO_SERVERS)
+    from chat.server.cli import main
+
+    return run_to_status("chat-server", main)
+
+
+def client() -> int:
+    """Run ``chat-client`` and return its exit status."""
+    open_missing_streams()
+    hold(ENDING)
+    from chat.client.cli import main
+
+    return run_to_status("chat-client", main)
