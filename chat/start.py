@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 
 from chat.signals import ENDING, hold
 from chat.standard_streams import open_missing_streams, run_to_status
 
-# They mean nothing to a server, and would kill it. SIGTTOU: a terminal with tostop would stop all for a line of the log.
+# They mean nothing to a server, and would kill it; SIGTTOU, of a terminal with tostop, would stop it for a log line.
 _MEANINGLESS_TO_SERVERS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTOU)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 # Not /tmp: that is memory on many systems, and directories may be large.
 _TEMPORARY = Path("/var/tmp")
+_LONGEST_PATH = 100  # characters of one that is shown
 
 
 def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
@@ -46,12 +49,40 @@ def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is given to the caller
         try:
             with tarfile.open(fileobj=file, mode="w") as tar:
-                tar.add(directory, arcname=directory.name, filter=only_contents)
+                for path, name in _walk(directory):
+                    tar.add(path, name, recursive=False, filter=only_contents)
             file.seek(0)
         except BaseException:
             file.close()
             raise
     except OSError as problem:
-        where = f"{problem.filename}: " if problem.filename else ""
-        raise NotSent(f"{where}{problem.strerror or problem}.") from None
+        raise NotSent(f"{_where(problem, directory)}{problem.strerror or problem}.") from None
     return file
+
+
+def _walk(directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield each path below and what it is called in the archive, a directory before what is in it.
+
+    Without recursion, which Python ends at a depth of a thousand.
+    """
+    waiting = [(os.fspath(directory), directory.name, True)]
+    while waiting:
+        path, name, is_directory = waiting.pop()
+        yield path, name
+        if is_directory:
+            with os.scandir(path) as entries:
+                found = sorted(entries, key=lambda entry: entry.name, reverse=True)
+            waiting += [
+                (each.path, f"{name}/{each.name}", each.is_dir(follow_symlinks=False))
+                for each in found
+            ]
+
+
+def _where(problem: OSError, directory: Path) -> str:
+    """The path that ``problem`` is about, as far as it fits in a line."""
+    path = problem.filename
+    if not isinstance(path, str):
+        return ""
+    if len(path) > _LONGEST_PATH:
+        return f"{directory}/…/{Path(path).name[-_LONGEST_PATH:]}: "
+    return f"{path}: "

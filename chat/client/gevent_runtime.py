@@ -28,6 +28,7 @@ from chat.client.runtime import (
     shut_down,
     tune,
 )
+from chat.offload import run_in
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ class _GeventRuntime:
         gevent.sleep(0)
 
     def offload(self, function: Callable[..., T], *arguments: Any) -> T:
-        return gevent.get_hub().threadpool.apply(function, arguments)
+        return run_in(gevent.get_hub().threadpool, function, *arguments)
 
 
 GEVENT: Runtime = _GeventRuntime()

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from gevent.threadpool import ThreadPool
+
+from chat.offload import run_in
 
 Result = TypeVar("Result")
 
@@ -178,26 +180,13 @@ class DatabaseThread:
         """What ``work`` returns or raises, for the greenlet that asks; others run meanwhile."""
         if self._pool is None:
             self._pool = ThreadPool(1)
-        result, problem = self._pool.apply(_outcome, (work, self.database))
-        if problem is not None:
-            raise problem
-        return cast(Result, result)
+        return run_in(self._pool, work, self.database)
 
     def close(self) -> None:
         """Give the thread back, when what it is doing is done."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.kill()
-
-
-def _outcome(
-    work: Callable[[Database], object], database: Database
-) -> tuple[object, Exception | None]:
-    """What comes of it: gevent would print a traceback of whatever is raised in a thread."""
-    try:
-        return work(database), None
-    except Exception as problem:  # noqa: BLE001 - it is raised where it was asked for
-        return None, problem
 
 
 class _NewerSchema(Exception):

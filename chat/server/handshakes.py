@@ -10,6 +10,7 @@ from gevent.lock import Semaphore
 from gevent.threadpool import ThreadPool
 
 from chat.framing import DeadlineExceeded
+from chat.offload import run_in
 from chat.server.certificates import Certificates
 from chat.server.encryption import HandshakeFailed, TlsTransport
 
@@ -57,20 +58,11 @@ class Handshakes:
         try:
             if self._pool is None:
                 self._pool = ThreadPool(1)
-            outcome = self._pool.apply(_compute, (transport,))
-        finally:
-            self._turns.release()
-        if isinstance(outcome, HandshakeFailed):
+            return run_in(self._pool, transport.advance)
+        except HandshakeFailed:
             # It says why in the protocol's own words, if that can go at once.
             with contextlib.suppress(OSError):
                 transport.flush()
-            raise outcome
-        return outcome
-
-
-def _compute(transport: TlsTransport) -> bool | HandshakeFailed:
-    """On the thread, where an exception would be reported as nobody's."""
-    try:
-        return transport.advance()
-    except HandshakeFailed as failure:
-        return failure
+            raise
+        finally:
+            self._turns.release()

@@ -19,6 +19,8 @@ from gevent.lock import BoundedSemaphore
 from gevent.threadpool import ThreadPool
 from precis_i18n import get_profile
 
+from chat.offload import run_in
+
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
@@ -137,7 +139,7 @@ class Passwords:
         self.hashed += 1
         self._waiting += 1
         try:
-            result: Result = self._pool.apply(_step_back_and, (work,))
+            result: Result = run_in(self._pool, _step_back_and, work)
             return result
         finally:
             self._waiting -= 1

@@ -18,6 +18,7 @@ import gevent
 from gevent.event import Event
 
 from chat.framing import MIN_RATE
+from chat.offload import Task
 from chat.server.folding import FoldingLog
 
 # One user may hold this part of the space, and of the files.
@@ -64,17 +65,17 @@ class SpooledFile:
 
     def append(self, data: memoryview) -> None:
         """Write, in a thread since it may wait for the disk. Raises NoSpaceError."""
-        task = gevent.get_hub().threadpool.spawn(_write_all, self._file.fileno(), data)
+        task = Task(gevent.get_hub().threadpool, _write_all, self._file.fileno(), data)
         try:
-            problem = task.get()
+            task.get()
+        except OSError as problem:
+            self._spool.log_trouble("cannot write", problem)
+            raise NoSpaceError(_FULL) from None
         except BaseException:
             # This greenlet was ended, and lets go of the file; the thread must not write to what is opened next.
             self.hold()
-            task.rawlink(lambda task: self.release())
+            task.when_done(self.release)
             raise
-        if problem is not None:
-            self._spool.log_trouble("cannot write", problem)
-            raise NoSpaceError(_FULL)
         self.received += len(data)
         if self.is_complete:
             # Else it would keep the connection that it came by in memory for as long as it is offered.
@@ -202,11 +203,6 @@ def _do_nothing() -> None:
     """There is nothing more to be given up."""
 
 
-def _write_all(fd: int, data: memoryview) -> OSError | None:
-    """What went wrong is returned: of what is raised in its threads, gevent prints a traceback."""
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError as problem:
-        return problem
-    return None
+def _write_all(fd: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(fd, data) :]

@@ -65,3 +65,54 @@ def test_it_can_be_cancelled(holiday: Path) -> None:
     cancellation.cancel()
     with pytest.raises(TransferCancelled):
         archive(holiday, PLENTY, cancellation)
+
+
+def nested(directory: Path, depth: int) -> None:
+    """Make ``depth`` directories in one another, with a file in the last."""
+    home = Path.cwd()
+    os.chdir(directory)
+    try:
+        for _ in range(depth):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("end").write_bytes(b"deep")
+    finally:
+        os.chdir(home)
+
+
+def remove_nested(directory: Path, depth: int) -> None:
+    """What neither ``shutil.rmtree`` nor pytest can: its paths are too long, and it is too deep."""
+    home = Path.cwd()
+    os.chdir(directory)
+    try:
+        for _ in range(depth):
+            os.chdir("d")
+        Path("end").unlink()
+        for _ in range(depth):
+            os.chdir("..")
+            Path("d").rmdir()
+    finally:
+        os.chdir(home)
+
+
+def test_a_directory_that_is_deeper_than_python_recurses(tmp_path: Path) -> None:
+    nested(tmp_path, 1500)
+    try:
+        with archive(tmp_path, PLENTY, Cancellation()) as file, tarfile.open(fileobj=file) as tar:
+            names = tar.getnames()
+    finally:
+        remove_nested(tmp_path, 1500)
+    assert len(names) == 1502
+    assert names[-1] == f"{tmp_path.name}/{'d/' * 1500}end"
+
+
+def test_a_directory_that_is_deeper_than_a_path_is_long_is_refused_in_a_line(
+    tmp_path: Path,
+) -> None:
+    nested(tmp_path, 2500)
+    try:
+        with pytest.raises(NotSent, match=r"…/d: File name too long\.$") as caught:
+            archive(tmp_path, PLENTY, Cancellation())
+    finally:
+        remove_nested(tmp_path, 2500)
+    assert len(str(caught.value)) < 300

@@ -21,6 +21,7 @@ import gevent.subprocess
 from chat.client.display import harmless
 from chat.client.errors import ChatError, explain
 from chat.client.screen.cells import elide
+from chat.offload import run_in
 
 MAX_TITLE_CELLS = 60
 MAX_BODY_CELLS = 200
@@ -93,7 +94,7 @@ def open_file(path: Path) -> None:
     """
     path = path.absolute()
     # Disks may be far away, and other greenlets wait for nobody's disk.
-    problem = gevent.get_hub().threadpool.apply(_problem, (path,))
+    problem = run_in(gevent.get_hub().threadpool, _problem, path)
     if problem is not None:
         raise DesktopError(f"Can't open {path.name!r}: {problem}")
     opener = "open" if sys.platform == "darwin" else "xdg-open"
