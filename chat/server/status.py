@@ -1,21 +1,25 @@
 """Two pages by HTTP, on an address of their own, for machines that watch over servers: /metrics and /healthz.
 
-Whoever asks is not trusted: he gets ten seconds, one answer, and no line in the log.
+Nobody who asks is trusted. A visitor gets five seconds and one answer; what is no request is answered with 400, and
+counted in a folded line of the log. There are 64 visitors at most, and a new one takes the place of the one who has
+been idle for longest: so no number of idle connections delays an answer.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket as plain_socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import gevent
-from gevent.pool import Pool
-from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
+from gevent.server import StreamServer
 
 from chat.address import Address
+from chat.server.http_request import MAX_HEAD, BadRequest, Request, parse_request
 from chat.server.listening import listen
 from chat.server.metrics import Metrics
 
@@ -26,22 +30,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chat.server")
 
-_PATIENCE = 10.0  # seconds for a question and its answer
-_AT_ONCE = 16
+_AT_ONCE = 64
+_PATIENCE = 5.0  # seconds for a request and its answer
+_LINGER = 1.0  # seconds for a visitor to take the answer and close
+_MAX_IGNORED = 1024**2  # bytes after a request that are read and thrown away
+_PAUSE = 0.5  # seconds, while there is no descriptor for a visitor
 _TEXT = "text/plain; charset=utf-8"
 
-Respond = Callable[[str, list[tuple[str, str]]], object]
+_GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
+_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+
+Visitor: TypeAlias = "gevent.Greenlet[..., Any]"
 
 
-class _Handler(WSGIHandler):
-    """One that gives nobody more than his time; every answer is the last on its connection."""
-
-    def handle(self) -> None:
-        timer = gevent.spawn_later(_PATIENCE, _hang_up, self.socket)
-        try:
-            super().handle()
-        finally:
-            timer.kill(block=False)
+class _TooSlow(Exception):
+    """A visitor's time is over."""
 
 
 class StatusServer:
@@ -52,19 +55,9 @@ class StatusServer:
     ) -> None:
         self._is_healthy = is_healthy
         self._metrics = Metrics(services)
-        pool = Pool(_AT_ONCE)
-        self._servers = [
-            WSGIServer(
-                listening,
-                self._answer,
-                handler_class=_Handler,
-                spawn=pool,
-                log=None,
-                # What strangers do wrong is theirs; our own faults are logged by ourselves.
-                error_log=LoggingLogAdapter(log, level=logging.DEBUG),
-            )
-            for listening in listen(address)
-        ]
+        self._refusals = services.refusals
+        self._visitors = _Visitors()
+        self._listeners = [_Listener(listening, self) for listening in listen(address)]
         self._path = address.path
 
     @property
@@ -72,55 +65,170 @@ class StatusServer:
         """Where it listens, with the ports that the system chose."""
         if self._path is not None:
             return [Address(path=self._path)]
-        return [Address(*server.socket.getsockname()[:2]) for server in self._servers]
+        return [Address(*listener.socket.getsockname()[:2]) for listener in self._listeners]
 
     def start(self) -> None:
         """Serve in the background."""
-        for server in self._servers:
-            server.start()
+        for listener in self._listeners:
+            listener.start()
         for address in self.addresses:
             log.info("metrics are on %s", address)
 
     def stop(self) -> None:
         """Whoever is being answered is cut off."""
-        for server in self._servers:
-            server.stop(timeout=0)
+        for listener in self._listeners:
+            listener.close()
+        self._visitors.end_all()
         if self._path is not None:
             Path(self._path).unlink(missing_ok=True)
 
-    def _answer(self, environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
+    def visit(self, sock: GeventSocket, peer: Any) -> None:
+        """Serve one visitor, in a greenlet that was made for it."""
+        visitor = cast(Visitor, gevent.getcurrent())
+        self._visitors.enter(visitor)
         try:
-            status, body, type = self._page(environ)
-        except Exception:
-            log.exception("cannot answer %s", environ["PATH_INFO"])
-            status, body, type = "500 Internal Server Error", b"failed; the log says why\n", _TEXT
-        respond(
-            status,
-            [
-                ("Content-Type", type),
-                ("Content-Length", str(len(body))),
-                ("Cache-Control", "no-store"),
-                ("Connection", "close"),
-            ]
-            + ([("Allow", "GET, HEAD")] if status.startswith("405") else []),
-        )
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+            with gevent.Timeout(_PATIENCE, _TooSlow):
+                self._answer(sock, peer, visitor)
+            with gevent.Timeout(_LINGER, _TooSlow):
+                _linger(sock)
+        except (OSError, _TooSlow):
+            return  # gone, or to be
+        finally:
+            self._visitors.leave(visitor)
+            sock.close()
 
-    def _page(self, environ: dict[str, Any]) -> tuple[str, bytes, str]:
+    def out_of_descriptors(self) -> None:
+        """Make room for a newcomer, if one of those who are here can be spared."""
+        self._refusals.noted("the status address", "out of file descriptors", logging.WARNING)
+        self._visitors.end_oldest()
+
+    def _answer(self, sock: GeventSocket, peer: Any, visitor: Visitor) -> None:
+        try:
+            request = _read_request(sock)
+        except BadRequest as problem:
+            # The address of a unix socket has no name.
+            who = peer[0] if isinstance(peer, tuple) else "somebody here"
+            self._refusals.noted(
+                f"{who} asked the status address", str(problem), crowd="others asked it"
+            )
+            sock.sendall(_response(problem.status, f"{problem}\n".encode(), _TEXT))
+            return
+        if request is None:
+            return  # the end came before a request
+        self._visitors.is_answered(visitor)
+        try:
+            status, body, type = self._page(request)
+        except Exception:
+            log.exception("cannot answer %s", request.path)
+            status, body, type = "500 Internal Server Error", b"failed; the log says why\n", _TEXT
+        sock.sendall(_response(status, body, type, with_body=request.method != "HEAD"))
+
+    def _page(self, request: Request) -> tuple[str, bytes, str]:
         """Status, body and its type."""
-        if environ["PATH_INFO"] not in ("/metrics", "/healthz"):
+        if request.path not in ("/metrics", "/healthz"):
             return "404 Not Found", b"there are /metrics and /healthz\n", _TEXT
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD"):
             return "405 Method Not Allowed", b"expected GET or HEAD\n", _TEXT
-        if environ["PATH_INFO"] == "/metrics":
-            return "200 OK", *self._metrics.render(environ.get("HTTP_ACCEPT", ""))
+        if request.path == "/metrics":
+            return "200 OK", *self._metrics.render(request.fields.get("accept", ""))
         if self._is_healthy():
             return "200 OK", b"ok\n", _TEXT
         return "503 Service Unavailable", b"stopping\n", _TEXT
 
 
-def _hang_up(sock: GeventSocket) -> None:
-    try:
-        sock.shutdown(plain_socket.SHUT_RDWR)
-    except OSError:
-        return  # he has gone
+class _Listener(StreamServer):
+    """A StreamServer that says nothing of its own about a visitor who is gone, or when descriptors are short."""
+
+    max_accept = 16  # in one turn of the loop
+
+    def __init__(self, listening: GeventSocket, status: StatusServer) -> None:
+        self._status = status
+        super().__init__(listening, status.visit)
+
+    def do_read(self) -> Any:
+        try:
+            return super().do_read()
+        except OSError as problem:
+            if problem.errno in _OUT_OF_DESCRIPTORS:
+                self._status.out_of_descriptors()
+                # The loop would tell of the same newcomer again and again.
+                self.stop_accepting()
+                gevent.spawn_later(_PAUSE, self._go_on)
+            elif problem.errno not in _GONE_BEFORE_ACCEPTED:
+                raise
+        return None
+
+    def _go_on(self) -> None:
+        if not self.closed:
+            self.start_accepting()
+
+
+class _Visitors:
+    """Who is here, each a greenlet: those who have asked for nothing yet, and those who are answered."""
+
+    def __init__(self) -> None:
+        # In the order in which they came; a dict forgets one in no time.
+        self._idle: dict[Visitor, None] = {}
+        self._answered: dict[Visitor, None] = {}
+
+    def enter(self, visitor: Visitor) -> None:
+        if len(self._idle) + len(self._answered) >= _AT_ONCE:
+            self.end_oldest()
+        self._idle[visitor] = None
+
+    def is_answered(self, visitor: Visitor) -> None:
+        if visitor in self._idle:
+            del self._idle[visitor]
+            self._answered[visitor] = None
+
+    def leave(self, visitor: Visitor) -> None:
+        for group in (self._idle, self._answered):
+            group.pop(visitor, None)
+
+    def end_oldest(self) -> None:
+        """Close the connection of the one who has been idle for longest, or else is being answered for longest."""
+        oldest = next(iter(self._idle or self._answered), None)
+        if oldest is not None:
+            self.leave(oldest)
+            oldest.kill(block=False)
+
+    def end_all(self) -> None:
+        gevent.killall([*self._idle, *self._answered])
+
+
+def _read_request(sock: GeventSocket) -> Request | None:
+    """None if the stream ends before there is a whole one. Raises BadRequest, OSError."""
+    data = b""
+    while True:
+        received = sock.recv(MAX_HEAD)
+        if not received and data.strip():
+            raise BadRequest("it ended in the middle")
+        if not received:
+            return None
+        data += received
+        request = parse_request(data)
+        if request is not None:
+            return request
+
+
+def _response(status: str, body: bytes, type: str, *, with_body: bool = True) -> bytes:
+    """Every answer is the last on its connection."""
+    fields = [
+        f"HTTP/1.1 {status}",
+        f"Date: {formatdate(usegmt=True)}",
+        f"Content-Type: {type}",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "Connection: close",
+    ]
+    if status.startswith("405"):
+        fields.append("Allow: GET, HEAD")
+    return "\r\n".join([*fields, "", ""]).encode("latin-1") + (body if with_body else b"")
+
+
+def _linger(sock: GeventSocket) -> None:
+    """Read on until the visitor has closed: what arrives at a closed socket makes the kernel take back the answer."""
+    sock.shutdown(plain_socket.SHUT_WR)
+    ignored = 0
+    while ignored < _MAX_IGNORED and (received := sock.recv(65536)):
+        ignored += len(received)

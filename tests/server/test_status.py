@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator
 from http.client import parse_headers
 from io import BytesIO
 from pathlib import Path
 
+import gevent
 import pytest
 from gevent import socket
+from gevent.server import StreamServer
 
 from chat.address import Address, parse_address
 from chat.server import status
@@ -116,39 +119,153 @@ def test_a_fault_of_ours_is_logged_and_answered(
     assert "cannot answer /metrics" in caplog.messages
 
 
+def exchange(server: StatusServer, request: bytes) -> bytes:
+    """All that comes back, with the connection left open until the server closes it."""
+    with socket.create_connection(server.addresses[0][:2], timeout=10) as sock:
+        sock.sendall(request)
+        raw = b""
+        while data := sock.recv(65536):
+            raw += data
+    return raw
+
+
 @pytest.mark.parametrize(
-    "nonsense", [b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"\0" * 20_000 + b"\n\n"]
+    ("nonsense", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01", 400),
+        (b"GET\r\n\r\n", 400),
+        (b"\0" * 20_000 + b"\n\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000, 431),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\nX\r\n\r\n", 400),
+    ],
 )
-def test_nonsense_is_not_worth_a_line(
+def test_a_broken_request_is_answered_and_worth_one_line_however_often(
     server: StatusServer,
     nonsense: bytes,
+    status: int,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with caplog.at_level(logging.INFO):
+        for _ in range(5):
+            assert Page(exchange(server, nonsense)).status == status
+        assert get(server, "/healthz").status == 200
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("127.0.0.1 asked the status address: ")
+    assert caplog.records[0].exc_info is None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_request_that_ends_in_the_middle_is_broken(server: StatusServer) -> None:
+    with socket.create_connection(server.addresses[0][:2], timeout=5) as sock:
+        sock.sendall(b"GET /healthz HT")
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+def test_who_comes_and_goes_without_a_word_is_not_worth_a_line(
+    server: StatusServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
         for _ in range(3):
             with socket.create_connection(server.addresses[0][:2], timeout=5) as sock:
-                sock.sendall(nonsense)
                 sock.shutdown(socket.SHUT_WR)
-                while sock.recv(65536):
-                    continue
-        assert get(server, "/healthz").status == 200
+                assert sock.recv(1) == b""
     assert caplog.messages == []
-    assert capfd.readouterr() == ("", "")
+
+
+def test_a_body_is_ignored_and_does_not_cost_the_answer(server: StatusServer) -> None:
+    body = b"x" * 200_000
+    head = b"POST /metrics HTTP/1.1\r\nHost: chat\r\nContent-Length: %d\r\n\r\n" % len(body)
+    assert Page(exchange(server, head + body)).status == 405
 
 
 def test_who_says_nothing_is_hung_up_on(
     server: StatusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "_PATIENCE", 0.05)
-    silent = [
-        socket.create_connection(server.addresses[0][:2], timeout=5)
-        for _ in range(3 * status._AT_ONCE)
-    ]
-    assert get(server, "/healthz").status == 200  # when it is its turn
-    for sock in silent:
-        assert sock.recv(1) == b""
+    with socket.create_connection(server.addresses[0][:2], timeout=5) as silent:
+        assert silent.recv(1) == b""
+
+
+def test_so_is_who_says_a_little_again_and_again(
+    server: StatusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "_PATIENCE", 0.2)
+    with socket.create_connection(server.addresses[0][:2], timeout=5) as slow:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\n")
+
+        def go_on() -> None:
+            while True:
+                slow.sendall(b"X: 1\r\n")
+                gevent.sleep(0.01)
+
+        with pytest.raises(OSError):  # in the end; each line alone would have come in time
+            go_on()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nX: 1\r\n"])
+def test_idle_visitors_delay_nobody(
+    server: StatusServer, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(status, "_PATIENCE", 1000.0)
+    idle = []
+    for _ in range(2 * status._AT_ONCE):
+        sock = socket.create_connection(server.addresses[0][:2], timeout=5)
+        sock.sendall(said)
+        idle.append(sock)
+    assert get(server, "/healthz").status == 200  # though none of them has been given up
+    for sock in idle[: status._AT_ONCE]:
+        assert sock.recv(1) == b"", "the oldest have made way"
+    for sock in idle[status._AT_ONCE + 1 :]:
+        sock.sendall(b"\r\n" if said else b"GET /healthz HTTP/1.1\r\n\r\n")
+        assert sock.recv(8) == b"HTTP/1.1", "and not more than had to"
+    for sock in idle:
         sock.close()
+
+
+def test_who_does_not_take_the_answer_makes_way_too(
+    server: StatusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "_PATIENCE", 1000.0)
+    monkeypatch.setattr(status, "_AT_ONCE", 3)
+    monkeypatch.setattr(Metrics, "render", lambda metrics, accept: (b"x" * 10**8, "text/plain"))
+    stuck = []
+    for _ in range(status._AT_ONCE):
+        sock = socket.create_connection(server.addresses[0][:2], timeout=5)
+        sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert sock.recv(8) == b"HTTP/1.1"
+        stuck.append(sock)
+    assert get(server, "/healthz").status == 200
+    for sock in stuck:
+        sock.close()
+
+
+def test_without_descriptors_one_line_is_logged_and_the_next_visitor_is_served(
+    server: StatusServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(status, "_PAUSE", 0.01)
+    troubles = [
+        OSError(errno.EMFILE, "x"),
+        OSError(errno.ECONNABORTED, "x"),
+        OSError(errno.EMFILE, "x"),
+    ]
+    accept = StreamServer.do_read
+
+    def trouble(listener: StreamServer) -> object:
+        if troubles:
+            raise troubles.pop()
+        return accept(listener)
+
+    idle = socket.create_connection(server.addresses[0][:2], timeout=5)
+    idle.sendall(b"GET")
+    gevent.sleep(0)
+    assert get(server, "/healthz").status == 200
+    monkeypatch.setattr(StreamServer, "do_read", trouble)
+    assert get(server, "/healthz").status == 200
+    assert idle.recv(1) == b"", "whose descriptor was needed"
+    assert caplog.messages == ["the status address: out of file descriptors"]
 
 
 def test_on_a_unix_socket(house: House, tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""The head of a request by HTTP/1.x (RFC 9112), as far as two pages that can only be read need it. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+MAX_HEAD = 8 * 1024  # bytes of a request line with all header fields
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_REQUEST_LINE = re.compile(rb"(%b{1,40}) ([!-~]+) HTTP/([0-9])\.[0-9]" % _TOKEN)
+_FIELD = re.compile(rb"(%b+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*" % _TOKEN)
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_LINE_END = re.compile(rb"\r?\n")
+# What a request may begin with. A TLS hello begins with 0x16, and its sender waits for an answer.
+_BEGINNING = re.compile(rb"(?:\r?\n)*\r?(?:%b|\Z)" % _TOKEN)
+
+
+class BadRequest(Exception):
+    """The text says what is wrong, in a phrase without anything that the peer sent."""
+
+    status = "400 Bad Request"
+
+
+class HeadTooLarge(BadRequest):
+    status = "431 Request Header Fields Too Large"
+
+
+class WrongVersion(BadRequest):
+    status = "505 HTTP Version Not Supported"
+
+
+class Request(NamedTuple):
+    """``path`` is without the query and as it came; the names of ``fields`` are in lower case."""
+
+    method: str
+    path: str
+    fields: Mapping[str, str]
+
+
+def parse_request(data: bytes) -> Request | None:
+    """Read a head at the beginning of ``data``; None while it is not whole. What follows it is ignored.
+
+    Raises BadRequest as soon as nothing that could follow would make it a request.
+    """
+    if not _BEGINNING.match(data):
+        raise BadRequest("it is no HTTP")
+    # Blank lines before a request are let pass (RFC 9112, section 2.2).
+    begun = data.lstrip(b"\r\n")
+    end = _HEAD_END.search(begun)
+    if (len(data) if end is None else end.end()) > MAX_HEAD:
+        raise HeadTooLarge("its head is too large")
+    if end is None:
+        return None
+    request_line, *lines = _LINE_END.split(begun[: end.start()])
+    return _request(request_line, dict(map(_field, lines)))
+
+
+def _request(line: bytes, fields: dict[str, str]) -> Request:
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise BadRequest("its first line is none of HTTP")
+    method, target, version = match.groups()
+    if version != b"1":
+        raise WrongVersion("its version of HTTP is not spoken here")
+    try:
+        path = urlsplit(target.decode("ascii")).path
+    except ValueError:
+        raise BadRequest("its target is no URL") from None
+    return Request(method.decode("ascii"), path, fields)
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    match = _FIELD.fullmatch(line)
+    if match is None:
+        raise BadRequest("a header field is broken")
+    return match[1].decode("ascii").lower(), match[2].decode("latin-1")
