@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from chat.address import Address
+from chat.private_files import make_private_directory, private_opener
 
 # Importing gevent and the tables of names takes a second, and many on a small, busy machine.
 START_PATIENCE = 60.0
@@ -35,7 +36,7 @@ def ensure_listening(address: Address, command: list[str], directory: Path) -> b
 
     Returns when it listens. Raises BackgroundServerError, with the end of its log, if it doesn't.
     """
-    directory.mkdir(mode=0o700, exist_ok=True)
+    make_private_directory(directory)
     with _locked(directory / "lock"):  # of two that start at once, one waits and finds it there
         if listens(address):
             return False
@@ -83,7 +84,10 @@ def _connect(address: Address) -> socket.socket:
 
 
 def _start(command: list[str], pid_file: Path, log_file: Path, address: Address) -> None:
-    with pid_file.open("a+") as pid, log_file.open("w") as log:
+    with (
+        open(pid_file, "a+", opener=private_opener) as pid,
+        open(log_file, "w", opener=private_opener) as log,
+    ):
         if not _lock(pid):
             raise BackgroundServerError(
                 f"The server that was started for {address} is there but does not listen: 'make stop' ends it."
@@ -154,6 +158,6 @@ def _lock(file: IO[str]) -> bool:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
+    with open(path, "w", opener=private_opener) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

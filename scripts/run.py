@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from chat.address import DEFAULT_ADDRESS, Address, parse_address
+from chat.private_files import make_private_directory
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import MAX_NAME_LENGTH, parse_user_name
 from scripts.background import BackgroundServerError, ensure_listening
@@ -42,7 +43,7 @@ def main() -> int:
     if not chosen_name:
         print(f"You are {name}; for another name: make run USERNAME=NAME")
     print(f"What others send you goes to {DOWNLOADS}", flush=True)
-    DOWNLOADS.mkdir(exist_ok=True)
+    make_private_directory(DOWNLOADS)
     client = [
         str(ROOT / "bin" / "chat-client"),
         f"--username={name}",

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from chat.address import Address
 from chat.fingerprint import Fingerprint, parse_fingerprint
 from chat.home import NoHome, data_directory
+from chat.private_files import make_private_directory
 
 _AUTHORITY = "authority"
 _MAX_SIZE = 1024 * 1024  # bytes
@@ -86,7 +87,7 @@ class KnownHosts:
         """
         line = f"{host_name(address)} {fingerprint or _AUTHORITY}\n"
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_directory(self.path.parent)
             with _locked(self.path.parent):
                 before = self._read()
                 if before and not before.endswith("\n"):

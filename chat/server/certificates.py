@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from chat.fingerprint import Fingerprint, fingerprint_of_certificate
+from chat.private_files import FILE_MODE, tighten
 from chat.server.data_directory import make_data_directory
 from chat.server.settings import Settings, TlsMode
 
@@ -24,7 +25,6 @@ log = logging.getLogger("chat.server")
 
 CERTIFICATE_NAME, KEY_NAME = "server.crt", "server.key"
 
-_FILE_MODE = 0o600
 _FIRST_CERTIFICATE = re.compile(
     rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL
 )
@@ -112,6 +112,8 @@ def _make_own(directory: Path) -> tuple[Path, Path]:
                 raise CertificateFault(f"{key} is missing, though {certificate} is there")
             if not key.exists():
                 _write(key, _new_key())
+            elif tighten(key):
+                log.warning("everyone here could read %s: its mode is 0600 now", key)
             if not certificate.exists():
                 _write(certificate, _self_signed(key.read_bytes()))
                 log.info("made a certificate: %s", certificate)
@@ -175,7 +177,7 @@ def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(path.name + ".new")
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()  # of a start that was killed
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with open(descriptor, "wb") as file:
         file.write(data)
         file.flush()

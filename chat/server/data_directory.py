@@ -8,8 +8,8 @@ from pathlib import Path
 from chat.command_line import UsageError
 from chat.home import NoHome, data_directory
 from chat.options import read_path
+from chat.private_files import make_private_directory
 
-_MODE = 0o700
 _NAME = "chat-server"
 _EXPECTED = "a directory to keep accounts, bans and the server's certificate in"
 
@@ -46,5 +46,4 @@ def read_data_directory(text: str, where: str) -> Path:
 
 def make_data_directory(path: Path) -> None:
     """Make it unless it is there, for nobody else to look into. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.mkdir(mode=_MODE, exist_ok=True)
+    make_private_directory(path)

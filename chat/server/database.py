@@ -18,13 +18,12 @@ from typing import TypeVar
 from gevent.threadpool import ThreadPool
 
 from chat.offload import run_in
+from chat.private_files import FILE_MODE, make_private_directory, tighten
 
 Result = TypeVar("Result")
 
 FILE_NAME = "chat.db"
 BUSY_TIMEOUT = 5.0  # seconds to wait for another program that is writing
-_DIRECTORY_MODE = 0o700
-_FILE_MODE = 0o600
 
 # Times are whole seconds since 1970, NULL where there is no end; a key is how names are compared (RFC 8265).
 # The name of a banned network is that of whom it was banned with.
@@ -140,9 +139,10 @@ class Database:
         """See to a file that nobody else can read."""
         directory = self.path.parent
         try:
-            directory.mkdir(_DIRECTORY_MODE, parents=True, exist_ok=True)
+            make_private_directory(directory)
             with suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _FILE_MODE))
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
+            tighten(self.path)  # a copy that was put back, for example
             if os.geteuid() == 0:
                 # An operator's root must not lock out the user that the server runs as, whose the directory is.
                 owner = directory.stat()

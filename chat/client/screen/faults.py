@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chat import __version__
 from chat.home import log_directory
+from chat.private_files import make_private_directory
 
 
 def write_report(fault: BaseException, directory: Path | None = None) -> Path | None:
@@ -24,7 +25,7 @@ def write_report(fault: BaseException, directory: Path | None = None) -> Path | 
     try:
         if directory is None:
             directory = log_directory("chat")
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private_directory(directory)
         file_descriptor, name = tempfile.mkstemp(".txt", f"fault-{stamp}-", directory)
         with open(file_descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.writelines(lines)

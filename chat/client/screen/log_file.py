@@ -11,6 +11,7 @@ from chat.client.screen.entries import Entry
 from chat.client.screen.save import Follower, saved_lines
 from chat.client.screen.views import View
 from chat.home import log_directory
+from chat.private_files import make_private_directory, private_opener
 
 # Entries after which other greenlets have a turn.
 _AT_ONCE = 200
@@ -27,7 +28,7 @@ def save(entries: Iterable[Entry], path: Path, pause: Callable[[], object]) -> i
     ``pause`` is called now and then.
     """
     count = 0
-    with path.open("x", encoding="utf-8", errors="replace") as file:
+    with open(path, "x", encoding="utf-8", errors="replace", opener=private_opener) as file:
         for count, entry in enumerate(entries, 1):
             file.writelines(f"{line}\n" for line in saved_lines([entry]))
             if count % _AT_ONCE == 0:
@@ -40,9 +41,11 @@ class LogFile:
 
     def __init__(self, view: View, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_directory(path.parent)
         self._follower = Follower(view)
-        self._file: TextIO = path.open("a", encoding="utf-8", errors="replace")
+        self._file: TextIO = open(  # noqa: SIM115 - closed by close()
+            path, "a", encoding="utf-8", errors="replace", opener=private_opener
+        )
 
     def write_new(self) -> None:
         """Raises OSError."""
