@@ -52,7 +52,7 @@ def test_leaving_leaves_the_terminal_as_it_was(address: str, home: Path) -> None
         assert is_sane(bob, before)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_ends_it_in_order(address: str, home: Path, number: signal.Signals) -> None:
     with PyteScreen(["cat"], home) as untouched:
         before = untouched.modes()

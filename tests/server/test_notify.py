@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
 from chat.server import notify
@@ -56,3 +57,29 @@ def test_a_manager_that_is_not_there_is_no_reason_to_stop(
     with caplog.at_level(logging.WARNING):
         notify.ready("listening")
     assert caplog.messages[0].startswith("cannot tell the service manager READY=1: ")
+
+
+def test_a_manager_that_does_not_read_keeps_nobody_waiting(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its queue is full: others are served while it is waited for, and that has an end."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        filler.setblocking(False)
+        filler.connect(manager.getsockname())
+        with pytest.raises(BlockingIOError):
+            while True:  # noqa: PT012 - until there is no room
+                filler.send(b"x")
+    turns = 0
+
+    def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            gevent.sleep(0.001)
+
+    monkeypatch.setattr(notify, "_TIMEOUT", 0.1)
+    other = gevent.spawn(take_turns)
+    notify.ready("listening")
+    other.kill()
+    assert turns > 1
+    assert caplog.messages == ["cannot tell the service manager READY=1: timed out"]
