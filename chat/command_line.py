@@ -71,7 +71,6 @@ def report(program: str, sentence: str) -> None:
     """One line on stderr, whatever is in it: a terminal obeys none of it."""
     flat = " ".join(sentence.split())
     flat = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in flat)
-    with contextlib.suppress(
-        OSError
-    ):  # a full disk, nobody at the other end: the exit status has to say it all
+    # A full disk, or nobody at the other end: then the exit status has to say it all.
+    with contextlib.suppress(OSError):
         print(f"{program}: {flat}", file=sys.stderr)

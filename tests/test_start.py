@@ -24,16 +24,20 @@ PATIENCE = 30.0  # seconds
 HOOKED = """
 import os, signal, sys
 
+has_begun = False
 number, times = getattr(signal, sys.argv.pop(1)), int(sys.argv.pop(1))
 heavy = {"gevent", "docopt", "ssl", "logging", "curses"}
 
 def hook(event, arguments):
-    global times
-    if event == "import" and times and "chat.%s.cli" in sys.modules:
+    global times, has_begun
+    if event != "import":
+        return
+    if arguments[0].startswith("chat.%s"):
+        assert has_begun or not heavy & sys.modules.keys(), "it takes a while until signals are seen to"
+        has_begun = True
+    if has_begun and times:
         times -= 1
         os.kill(os.getpid(), number)
-    if event == "import" and arguments[0] == "chat.%s.cli":
-        assert not heavy & sys.modules.keys(), "it takes a while until signals are seen to"
 
 sys.addaudithook(hook)
 from chat.start import %s as program
@@ -98,7 +102,7 @@ def started(command: list[str], *, ignore: signal.Signals | None = None) -> Iter
 
 
 def hooked(side: str, number: str, times: int = 10**6) -> list[str]:
-    return [sys.executable, "-c", HOOKED % (side, side, side), number, str(times)]
+    return [sys.executable, "-c", HOOKED % (side, side), number, str(times)]
 
 
 @pytest.fixture
@@ -145,6 +149,29 @@ def test_as_typed_in_a_checkout_it_lives_through_hangups_without_end(
             return "listening on" in server.errors
 
         server.wait_until(hang_up)
+        assert server.stop() == 0
+
+
+def test_as_typed_in_a_checkout_nothing_is_loaded_before_signals_wait(
+    server_options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In both interpreters, of which the first only starts the second: with each module, a hangup."""
+    (tmp_path / "sitecustomize.py").write_text(
+        """
+import os, signal, sys
+
+def hook(event, arguments):
+    if event == "import" and (
+        arguments[0] == "runpy" or signal.SIGHUP in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    ):
+        os.kill(os.getpid(), signal.SIGHUP)
+
+sys.addaudithook(hook)
+"""
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with started([str(CHECKOUT / "bin" / "chat-server"), *server_options]) as server:
+        server.wait_until_it_listens()
         assert server.stop() == 0
 
 
