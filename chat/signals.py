@@ -7,7 +7,8 @@ instead; ``take_over`` hands each to the part of the program that it is meant fo
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -15,6 +16,7 @@ ENDING = (*STOPPING, signal.SIGHUP)
 
 _came: set[int] = set()
 _held: set[int] = set()
+_interrupting: set[int] = set()
 
 
 def hold(numbers: Iterable[signal.Signals], ignored: Iterable[signal.Signals] = ()) -> None:
@@ -36,6 +38,21 @@ def hold(numbers: Iterable[signal.Signals], ignored: Iterable[signal.Signals] = 
 def came(*numbers: signal.Signals) -> bool:
     """Return whether one of ``numbers`` is remembered."""
     return not _came.isdisjoint(numbers)
+
+
+@contextmanager
+def interruptible(numbers: Collection[signal.Signals]) -> Iterator[None]:
+    """Let each of ``numbers`` that is held raise KeyboardInterrupt, also if it came before.
+
+    For a step that may wait, such as reading a file that is a FIFO.
+    """
+    _interrupting.update(numbers)
+    try:
+        if came(*numbers):
+            raise KeyboardInterrupt
+        yield
+    finally:
+        _interrupting.clear()
 
 
 def take_over(
@@ -75,6 +92,8 @@ def release() -> None:
 
 def _remember(number: int, frame: FrameType | None) -> None:
     _came.add(number)
+    if number in _interrupting:
+        raise KeyboardInterrupt
     # A hangup is not insistence: a terminal that goes may send several.
     if number != signal.SIGHUP:
         signal.signal(number, signal.SIG_DFL)

@@ -93,6 +93,29 @@ send(SIGHUP)
     assert (status, said) == (0, ["acted reload"])
 
 
+def test_a_step_that_waits_is_interrupted_by_what_comes_and_by_what_came() -> None:
+    status, said = run(
+        """
+hold(ENDING)
+send(SIGHUP)
+with signals.interruptible([SIGTERM]):
+    print("hangups are none of it")
+for _ in range(2):
+    try:
+        with signals.interruptible([SIGTERM]):
+            print("waits")
+            send(SIGTERM)
+    except KeyboardInterrupt:
+        print("interrupted")
+take_over(SIGTERM, install, act)
+"""
+    )
+    assert (status, said) == (
+        0,
+        ["hangups are none of it", "waits", "interrupted", "interrupted", "acted"],
+    )
+
+
 def test_a_short_command_is_interrupted_as_any_is() -> None:
     status, said = run(
         """

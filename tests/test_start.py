@@ -216,6 +216,25 @@ def test_a_client_that_is_ended_while_it_starts_ends_without_a_word(
         assert client.errors == ""
 
 
+@pytest.mark.parametrize(
+    ("side", "option", "status"),
+    [("server", "--motd", 0), ("client", "--password-file", 1)],
+)
+def test_a_start_that_waits_for_a_file_can_be_ended(
+    side: str, option: str, status: int, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    command = [sys.executable, "-m", f"chat.{side}.cli", f"{option}={fifo}"]
+    with started(command if side == "server" else [*command, "--username=alice"]) as program:
+        # Once it has opened the FIFO to read, this does not wait.
+        writer = os.open(fifo, os.O_WRONLY)
+        program.process.send_signal(signal.SIGTERM)
+        assert program.process.wait(PATIENCE) == status
+        assert program.errors == ""
+        os.close(writer)
+
+
 def test_a_client_under_nohup_stays(silent_server: str) -> None:
     command = [*hooked("client", "SIGHUP"), f"--address={silent_server}", "--username=alice"]
     with started([*command, "--listen"], ignore=signal.SIGHUP) as client:

@@ -124,6 +124,7 @@ from chat.client.config_file import read_config_file
 from chat.client.settings import PROGRAM, Mode, Settings, read_settings
 from chat.command_line import EXIT_FAILED, EXIT_USAGE, UsageError, parse_options, report
 from chat.options import read_path
+from chat.signals import ENDING, interruptible
 
 STDIN, STDOUT = 0, 1
 
@@ -157,7 +158,8 @@ def _has_screen() -> bool:
 def main(argv: list[str] | None = None) -> int:
     """Run the client to its end and return the exit status."""
     try:
-        settings = read_command_line(argv)
+        with interruptible(ENDING):
+            settings = read_command_line(argv)
         # Only now: it takes a while to import, and who asks for help need not wait for it.
         if settings.mode is Mode.SCREEN:
             from chat.client.screen.app import App

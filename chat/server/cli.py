@@ -82,7 +82,7 @@ from chat.command_line import (
     parse_options,
     report,
 )
-from chat.signals import release
+from chat.signals import STOPPING, interruptible, release
 
 if TYPE_CHECKING:
     from chat.server.options import Orders
@@ -119,7 +119,12 @@ def _follow(options: dict[str, Any]) -> int:
     from chat.server.options import Mistakes, read_orders
 
     try:
-        orders = read_orders(options)
+        with interruptible(STOPPING):
+            orders = read_orders(options)
+    except KeyboardInterrupt:
+        if options["--check"]:
+            raise  # a command like any other
+        return EXIT_OK  # told to stop before there was anything to stop
     except Mistakes as mistakes:
         for problem in mistakes.problems:
             report(PROGRAM, problem)
