@@ -17,20 +17,28 @@ DEFAULT_FILENAME = "file"
 _SEPARATORS = re.compile(r"[/\\]")
 _LEADING = re.compile(r"\A[.\s]+")
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
+# A shell that is given ``*`` hands such names to programs, which take them for options: ``tar`` runs what a name
+# that begins with "-" says (``--checkpoint-action=…``), ``vim`` and ``less`` run "+" commands, compilers and many
+# others read their options from the file after an "@".
+_TAKEN_FOR_OPTIONS = ("-", "+", "@")
 # Cc: control, Cf: format (invisible, turns text around), Cs: lone surrogates, Zl and Zp: line and paragraph ends.
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def clean_filename(name: str, default: str = DEFAULT_FILENAME) -> str:
-    """The base name of ``name`` without what could hurt: never empty, hidden, a path, or over 200 bytes.
+    """The base name of ``name`` without what could hurt: never empty, hidden, an option, a path, or over 200 bytes.
 
     Control and format characters are dropped, each of ``<>:"/\\|?*`` becomes ``_``, leading dots and blanks go,
-    an overlong name is cut before its extension. Nothing left: ``default``. Cleaning twice changes nothing.
+    a leading ``-``, ``+`` or ``@`` gets a ``_`` before it, an overlong name is cut before its extension. Nothing left:
+    ``default``. Cleaning twice changes nothing.
     """
     name = "".join(c for c in name if unicodedata.category(c) not in _DROPPED_CATEGORIES)
     name = _SEPARATORS.split(name)[-1]
     name = _FORBIDDEN.sub("_", name)
-    name = _strip(_shorten(_strip(name)))
+    name = _strip(name)
+    if name.startswith(_TAKEN_FOR_OPTIONS):
+        name = f"_{name}"
+    name = _strip(_shorten(name))
     return name or default
 
 

@@ -26,6 +26,8 @@ HOSTILE = [
     (" \t\n ", None),
     (".bashrc", "bashrc"),
     (" .. .profile", "profile"),
+    ("--checkpoint-action=exec=sh x", "_--checkpoint-action=exec=sh x"),
+    ("dir/-rf", "_-rf"),
     ("line\nbreak\r\n.txt", "linebreak.txt"),
     ("\u202egnp.exe", "gnp.exe"),
     ("nul\0byte\x1b[2J\x9b.txt", "nulbyte[2J.txt"),

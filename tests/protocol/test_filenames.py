@@ -16,7 +16,7 @@ from chat.protocol.headers import encode_json
 names = st.text(
     st.one_of(
         st.characters(exclude_categories=[]),
-        st.sampled_from('./\\:*?"<>| \t\n\0\x7f\x85\u202e\u200b\u2028\ufeff\ud800.é😀'),
+        st.sampled_from('./\\:*?"<>|-+@ \t\n\0\x7f\x85\u202e\u200b\u2028\ufeff\ud800.é😀'),
     ),
     max_size=300,
 )
@@ -48,6 +48,14 @@ names = st.text(
         ("..\u200b/x", "x"),
         ("a\u2028b\u2029c", "abc"),
         ("\ud83d\ude00.txt", "txt"),
+        ("-rf", "_-rf"),
+        ("--checkpoint-action=exec=sh x", "_--checkpoint-action=exec=sh x"),
+        ("dir/--use-compress-program=x", "_--use-compress-program=x"),
+        (" .-\u200b-x", "_--x"),
+        ("+!sh x", "_+!sh x"),
+        ("@options", "_@options"),
+        ("_-rf", "_-rf"),
+        ("a-b+c@d", "a-b+c@d"),
         ("trailing.txt  ", "trailing.txt"),
         ("a.", "a."),
         ("tar.gz", "tar.gz"),
@@ -82,6 +90,7 @@ def test_a_name_within_the_limit_keeps_its_length(size: int) -> None:
         ("a" * 200 + "." + "y" * 100, "a" * 200),
         # What the cut lays bare goes too.
         ("a" * 199 + " b", "a" * 199),
+        ("-" * 200, "_" + "-" * 199),
     ],
 )
 def test_an_overlong_name_is_cut_before_its_extension(sent: str, cleaned: str) -> None:
@@ -91,7 +100,7 @@ def test_an_overlong_name_is_cut_before_its_extension(sent: str, cleaned: str) -
 def assert_harmless(cleaned: str) -> None:
     assert 1 <= len(cleaned.encode()) <= MAX_FILENAME_SIZE
     assert not set(cleaned) & set('<>:"/\\|?*')
-    assert cleaned[0] != "."
+    assert cleaned[0] not in ".-+@"
     assert cleaned == cleaned.strip()
     assert not {unicodedata.category(c) for c in cleaned} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     assert clean_filename(cleaned) == cleaned
@@ -100,6 +109,7 @@ def assert_harmless(cleaned: str) -> None:
 @given(names)
 @example("a" * 199 + " b")
 @example("." * 300)
+@example("." * 300 + "-" * 300)
 @example("x" * 300 + ". .")
 def test_a_cleaned_name_is_harmless(name: str) -> None:
     assert_harmless(clean_filename(name))
