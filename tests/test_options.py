@@ -85,7 +85,10 @@ def test_an_address() -> None:
 def test_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/bob")
     assert read_path("~/x", "--file", "a file") == Path("/home/bob/x")
-    for text in ("", "a\0b", "~nobody-of-that-name/x"):
+    for text in ("", " ", "\t\u3000"):  # to pathlib, none at all is the current directory
+        with pytest.raises(UsageError, match=r"^--file is empty: expected a file$"):
+            read_path(text, "--file", "a file")
+    for text in ("a\0b", "~nobody-of-that-name/x"):
         with pytest.raises(UsageError, match=r"^--file=.*expected a file$"):
             read_path(text, "--file", "a file")
 

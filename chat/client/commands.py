@@ -140,14 +140,14 @@ def _parse_file(rest: str, *, kind: MessageType, name: str) -> Request:
     match = _TO_FIRST.fullmatch(rest) or _TO_LAST.fullmatch(rest)
     path, to = (match["path"], match["to"]) if match else (rest, None)
     path = _unquoted(path.strip())
-    if _ONLY_TO.fullmatch(path):
+    if not path.strip() or _ONLY_TO.fullmatch(path):
         raise RequestError(f"Expected /{name} PATH [--to NAME].")
     return SendFile(path, kind, to)
 
 
 def _unquoted(path: str) -> str:
     """Blanks need no quotes here, but a path dropped or pasted into a terminal often has a shell's."""
-    if len(path) > 2 and path[0] == path[-1] and path[0] in "'\"":
+    if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"":
         return path[1:-1]
     return path.replace("\\ ", " ")
 
@@ -179,7 +179,7 @@ def _parse_search(rest: str) -> Request:
 
 def _parse_save(rest: str) -> Request:
     path = _unquoted(rest)
-    if not path:
+    if not path.strip():
         raise RequestError("Expected /save FILE.")
     return SaveLog(path)
 

@@ -154,6 +154,20 @@ class _Fields:
             raise BadLine(f"The value of {key!r} has half a character in it.", self.tag)
         return value
 
+    def flag(self, key: str) -> bool:
+        """False if it is left out."""
+        value = self._unread.pop(key, None)
+        if value is not None and not isinstance(value, bool):
+            raise BadLine(f"The value of {key!r} must be true or false.", self.tag)
+        return bool(value)
+
+    def path(self) -> str:
+        """Of a file. An empty one comes from a script whose variable was not set."""
+        path: str = self.required("path", str)
+        if not path.strip():
+            raise BadLine("The value of 'path' is empty: expected the path of a file.", self.tag)
+        return path
+
     def required(self, key: str, kind: type) -> Any:
         value = self.optional(key, kind)
         if value is None:
@@ -174,7 +188,9 @@ def _read_text(fields: _Fields) -> Request:
 
 
 def _file_reader(kind: MessageType) -> Callable[[_Fields], Request]:
-    return lambda fields: SendFile(fields.required("path", str), kind, fields.optional("to", str))
+    return lambda fields: SendFile(
+        fields.path(), kind, fields.optional("to", str), allows_directory=fields.flag("directory")
+    )
 
 
 def _read_command(fields: _Fields) -> Request:

@@ -18,6 +18,8 @@ from chat.protocol.filenames import DEFAULT_FILENAME, clean_filename
 from chat.protocol.headers import ClientHeader, encode_client_header
 
 _PIECE = 256 * 1024
+# To pathlib an empty path is the current directory, which nobody means.
+NO_PATH = "The path is empty: expected that of a file."
 
 
 def split_text(text: str, limit: int) -> list[str]:
@@ -113,6 +115,8 @@ def refuse_large(source: Source, limit: int, *, original: bool) -> None:
 @contextmanager
 def open_source(source: str | Path | BinaryIO, filename: str | None) -> Iterator[Source]:
     """Opens a path, measures either; closes what it opened. Raises NotSent."""
+    if isinstance(source, str) and not source.strip():
+        raise NotSent(NO_PATH)
     if isinstance(source, str | Path):
         path = Path(source)
         file = _open(path)

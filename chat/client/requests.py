@@ -32,11 +32,15 @@ class Reply:
 
 @dataclass(frozen=True)
 class SendFile:
-    """A file or a directory at ``path`` as File, Image or Voice (``kind``), to everyone or to one user."""
+    """A file at ``path`` as File, Image or Voice (``kind``), to everyone or to one user.
+
+    ``allows_directory``: a directory at ``path`` is sent as a tar archive; else it is refused.
+    """
 
     path: str
     kind: MessageType = MessageType.FILE
     to: str | None = None
+    allows_directory: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from chat.client.connection import Connection
 from chat.client.errors import ChatError, NotSent, TransferCancelled
 from chat.client.gevent_runtime import GEVENT
 from chat.client.outbox import Outgoing
+from chat.client.outgoing import NO_PATH
 from chat.client.receipts import Fate, Receipt
 from chat.client.requests import SendFile
 from chat.client.transfer_list import State, Transfer, TransferList
@@ -43,6 +44,8 @@ class Uploads:
         """
         request = item.request
         assert isinstance(request, SendFile)
+        if not request.path.strip():
+            raise NotSent(NO_PATH)
         path = expand(request.path)
         try:
             status = path.stat()
@@ -52,6 +55,8 @@ class Uploads:
         is_directory = stat.S_ISDIR(status.st_mode)
         if not is_directory and not stat.S_ISREG(status.st_mode):
             raise NotSent(f"{request.path} is no file or directory.")
+        if is_directory and not request.allows_directory:
+            raise NotSent(f'{request.path} is a directory: only with "directory": true it is sent.')
         small = status.st_size <= connection.limits.inline
         if not is_directory and (small or connection.original):
             return connection.send_file(path, kind=request.kind, to=request.to)

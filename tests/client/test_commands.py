@@ -90,6 +90,8 @@ def test_a_line_makes_a_request(line: str, request_: Request) -> None:
         ("/me", "Expected /me TEXT"),
         ("/file", r"Expected /file PATH"),
         ("/voice --to bob", "Expected /voice PATH"),
+        ('/file ""', "Expected /file PATH"),
+        ("/image '  ' --to bob", "Expected /image PATH"),
         ("/image --to", "Expected /image PATH"),
         ("/get", "Expected /get N"),
         ("/get x", "Expected /get N"),
@@ -138,6 +140,8 @@ def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:
     ("line", "sentence"),
     [
         ("/save", "Expected /save FILE"),
+        ("/save ''", "Expected /save FILE"),
+        ('/save " "', "Expected /save FILE"),
         ("/log maybe", "Expected /log on or /log off"),
         ("/ignore a b", "Expected /ignore or /ignore NAME"),
         ("/unignore", "Expected /unignore NAME"),

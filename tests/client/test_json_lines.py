@@ -78,6 +78,11 @@ def download(state: State = State.OFFERED) -> Transfer:
     return Transfer(4, MessageType.IMAGE, "cat.png", 10, peer="alice", state=state)
 
 
+def send_file(path: str, kind: MessageType = MessageType.FILE, to: str | None = None) -> SendFile:
+    """A program says so if it means a directory."""
+    return SendFile(path, kind, to, allows_directory=False)
+
+
 def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
@@ -89,9 +94,12 @@ def test_the_schema_is_one() -> None:
         ('{"type":"text","text":"a\\nb","to":"bob"}', Say("a\nb", "bob")),
         ('{"type":"text","text":"a","to":null}', Say("a")),
         ('{"type":"text","text":"\\ud83d\\ude00"}', Say("😀")),
-        ('{"type":"file","path":"a b"}', SendFile("a b")),
-        ('{"type":"image","path":"a"}', SendFile("a", MessageType.IMAGE)),
-        ('{"type":"voice","path":"a","to":"bob"}', SendFile("a", MessageType.VOICE, "bob")),
+        ('{"type":"file","path":"a b"}', send_file("a b")),
+        ('{"type":"image","path":"a"}', send_file("a", MessageType.IMAGE)),
+        ('{"type":"voice","path":"a","to":"bob"}', send_file("a", MessageType.VOICE, "bob")),
+        ('{"type":"file","path":"a","directory":null}', send_file("a")),
+        ('{"type":"file","path":"a","directory":false}', send_file("a")),
+        ('{"type":"file","path":"a","directory":true}', SendFile("a")),
         ('{"type":"get","number":3}', Get(3)),
         ('{"type":"cancel","number":3}', Cancel(3)),
         ('{"type":"transfers"}', ListTransfers()),
@@ -111,6 +119,17 @@ def test_the_schema_is_one() -> None:
 def test_a_line_makes_a_request(line: str, request_: Request) -> None:
     INPUT.validate(json.loads(line))
     assert read_line(Line(line.encode())) == Asked(request_)
+
+
+@pytest.mark.parametrize("kind", ["file", "image", "voice"])
+@pytest.mark.parametrize("path", ["", " ", "\t\n", "\u3000"])
+def test_a_path_that_is_empty_is_refused_and_keeps_its_id(kind: str, path: str) -> None:
+    """To pathlib it would be the current directory."""
+    request = {"type": kind, "path": path, "directory": True, "id": 7}
+    assert not INPUT.is_valid(request)
+    with pytest.raises(BadLine, match="'path' is empty: expected the path of a file") as caught:
+        read_line(Line(json.dumps(request).encode()))
+    assert caught.value.tag == 7
 
 
 @pytest.mark.parametrize("tag", ["a", 7, -1, "", 0])
@@ -137,6 +156,8 @@ def test_an_id_comes_along(tag: str | int) -> None:
         ('{"type":"command","command":"ban","seconds":-1}', "must be 0 or more"),
         ('{"type":"command","command":"ban","seconds":"1h"}', "must be a whole number"),
         ('{"type":"command","command":"kick","name":"bob"}', "no key 'name'"),
+        ('{"type":"file","path":"a","directory":1}', "must be true or false"),
+        ('{"type":"file","path":"a","directory":"yes"}', "must be true or false"),
         ('{"type":"shout"}', "expected text, file"),
         ('{"text":"a"}', "'type' is missing"),
     ],

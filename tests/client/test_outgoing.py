@@ -114,6 +114,12 @@ def test_what_is_no_file(tmp_path: Path) -> None:
             opening.__enter__()
 
 
+@pytest.mark.parametrize("path", ["", " ", "\n"])
+def test_no_path_is_not_the_current_directory(path: str) -> None:
+    with pytest.raises(NotSent, match="The path is empty"), open_source(path, None):
+        raise AssertionError("it was opened")
+
+
 def test_a_pipe_cannot_be_measured() -> None:
     reading, writing = os.pipe()
     os.close(writing)

@@ -67,6 +67,20 @@ def test_a_small_file_is_sent_in_the_order_of_what_is_said(desk: Desk, tmp_path:
     assert not desk.transfers.all()
 
 
+@pytest.mark.parametrize("path", ["", "  "])
+def test_no_path_is_not_the_current_directory(desk: Desk, path: str) -> None:
+    with pytest.raises(NotSent, match="The path is empty"):
+        desk.send(path)
+    assert not desk.transfers.all()
+
+
+def test_a_directory_is_sent_only_to_who_may_mean_one(desk: Desk, tmp_path: Path) -> None:
+    request = SendFile(str(tmp_path), allows_directory=False)
+    with pytest.raises(NotSent, match=f'{tmp_path} is a directory: only with "directory": true'):
+        desk.uploads.send(Outgoing(request), desk.connection.as_connection)
+    assert not desk.transfers.all()
+
+
 def test_a_large_file_is_a_transfer(desk: Desk, large: Path) -> None:
     assert desk.send(large) is None
     transfer = desk.transfers[1]

@@ -37,6 +37,7 @@ def outcomes(objects: list[dict[str, Any]]) -> dict[Any, str]:
 def test_every_request_has_exactly_one_outcome(address: str, home: Path) -> None:
     (home / "small").write_bytes(b"x")
     (home / "large").write_bytes(b"x" * 100_000)
+    (home / "photos").mkdir()
     with listening(address, "alice", directory=home):
         done = run_client(
             address,
@@ -55,6 +56,10 @@ def test_every_request_has_exactly_one_outcome(address: str, home: Path) -> None
                 {"type": "who", "id": 10},
                 {"type": "transfers", "id": 11},
                 {"type": "file", "path": "large", "to": "nobody", "id": 12},
+                {"type": "file", "path": "", "directory": True, "id": 15},
+                {"type": "image", "path": " ", "to": "alice", "id": 16},
+                {"type": "file", "path": ".", "id": 17},
+                {"type": "file", "path": "photos", "directory": True, "id": 18},
                 {"type": "quit", "id": 13},
                 {"type": "text", "text": "not said", "id": 14},
             ),
@@ -74,7 +79,13 @@ def test_every_request_has_exactly_one_outcome(address: str, home: Path) -> None
         10: "users",
         11: "transfers",
         12: "failed",
+        15: "bad-request",  # an empty path is not the current directory
+        16: "bad-request",
+        17: "not-sent",  # nor is a directory meant unless it is said
+        18: "done",
     }
+    sent = [each["filename"] for each in objects if each["type"] in ("file", "image")]
+    assert sorted(sent) == ["large", "photos.tar", "small"]
     assert done.returncode == 1
     assert done.stderr == ""
     assert [each["text"] for each in objects if each["type"] == "text"] == ["hello", "psst"]
