@@ -34,6 +34,81 @@ def test_never_over_an_existing_file(tmp_path: Path) -> None:
     assert (tmp_path / "a.tar.gz").read_bytes() == b"0"
 
 
+class TestManyOfOneName:
+    """A sender may call five thousand files the same; each still costs a few looks at the directory."""
+
+    @pytest.fixture
+    def looks(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The names that were looked for or tried."""
+        looked: list[str] = []
+        real_lexists, real_open, real_link = os.path.lexists, os.open, os.link
+
+        def lexists(path: Path) -> bool:
+            looked.append(path.name)
+            return real_lexists(path)
+
+        def open_(path: Path, *given: int) -> int:
+            looked.append(path.name)
+            return real_open(path, *given)
+
+        def link(source: Path, target: Path, *, follow_symlinks: bool) -> None:
+            looked.append(target.name)
+            real_link(source, target, follow_symlinks=follow_symlinks)
+
+        monkeypatch.setattr(os.path, "lexists", lexists)
+        monkeypatch.setattr(os, "open", open_)
+        monkeypatch.setattr(os, "link", link)
+        return looked
+
+    def test_from_an_earlier_run(self, tmp_path: Path, looks: list[str]) -> None:
+        for name in ("same.txt", *(f"same ({number}).txt" for number in range(1, 5000))):
+            (tmp_path / name).touch()
+        looks.clear()
+        assert save(tmp_path, "same.txt").name == "same (5000).txt"
+        assert save(tmp_path, "same.txt").name == "same (5001).txt"
+        assert len(looks) < 2 * 40
+
+    def test_parts_that_were_left_by_a_client_that_was_killed(
+        self, tmp_path: Path, looks: list[str]
+    ) -> None:
+        for name in ("x.part", *(f"x ({number}).part" for number in range(1, 1000))):
+            (tmp_path / name).touch()
+        looks.clear()
+        assert save(tmp_path, "x") == tmp_path / "x"
+        assert len(looks) < 40
+
+    def test_where_some_were_removed(self, tmp_path: Path) -> None:
+        taken = {"same", *(f"same ({number})" for number in (1, 2, 3, 5, 8, 13, 21, 34))}
+        for name in taken:
+            (tmp_path / name).write_bytes(b"old")
+        new = {save(tmp_path, "same").name for _ in range(30)}
+        assert len(new) == 30
+        assert not new & taken
+        assert {(tmp_path / name).read_bytes() for name in taken} == {b"old"}
+
+    def test_names_that_differ_by_case_or_extension_alone(self, tmp_path: Path) -> None:
+        names = ("a.txt", "A.TXT", "a.TXT", "a.log", "a")
+        saved = [save(tmp_path, name, name.encode()) for name in names * 2]
+        assert len({*saved}) == 10
+        assert [path.read_bytes() for path in saved] == [name.encode() for name in names * 2]
+
+    def test_another_process_that_is_faster_each_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        link = os.link
+        taken: list[Path] = []
+
+        def be_faster(source: Path, target: Path, *, follow_symlinks: bool) -> None:
+            if len(taken) < 10:
+                target.write_bytes(b"theirs")
+                taken.append(target)
+            link(source, target, follow_symlinks=follow_symlinks)
+
+        monkeypatch.setattr(os, "link", be_faster)
+        assert save(tmp_path, "same").read_bytes() == b"content"
+        assert [path.read_bytes() for path in taken] == [b"theirs"] * 10
+
+
 def test_several_of_one_name_at_a_time(tmp_path: Path) -> None:
     parts = [PartialFile(tmp_path, "same") for _ in range(3)]
     for number, part in enumerate(parts):
