@@ -43,6 +43,7 @@ from chat.client.events import (
 )
 from chat.client.outgoing import split_text
 from chat.client.receipts import Fate, Receipt
+from chat.client.saver import Saving
 from chat.client.trust import Stranger
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
@@ -70,6 +71,7 @@ __all__ = [
     "Notice",
     "Receipt",
     "SaveFailed",
+    "Saving",
     "Stranger",
     "Text",
     "TransferCancelled",

@@ -14,6 +14,8 @@ from chat.client.login import ByteOrderChoice, log_in
 from chat.client.receipts import Ledger
 from chat.client.room import Room
 from chat.client.runtime import PLAIN, Runtime
+from chat.client.saver import Directory, Saver
+from chat.client.saving import given_path
 from chat.client.transfers import Transfers
 from chat.client.trust import Demands, Door, Judge, TlsChoice
 from chat.fingerprint import parse_fingerprint
@@ -45,7 +47,8 @@ def connect(
     ``byte_order``: "auto" finds out whether the server is the original and then keeps to what that one can do;
     "little" takes it for the original, "big" for one of ours. ``inline``: attachments over so many bytes come as
     offers. ``save_directory``: others' attachments that come with their message are saved there as they arrive, if
-    they have at most ``max_save`` bytes. ``timeout`` (seconds) is for connecting and logging in together.
+    they have at most ``max_save`` bytes; without one nothing is ever saved but by ``Connection.fetch``. Saving holds up
+    nobody: see ``Attachment.saving``. ``timeout`` (seconds) is for connecting and logging in together.
     ``ping``: ask a server that has sent nothing for 20 seconds for a sign of life, and give it up after 60; without it
     only a server that TCP knows to have vanished is given up.
 
@@ -55,15 +58,17 @@ def connect(
     called with a Stranger, and if it returns True the answer is remembered in that file. Where the file can't be
     written, ``warn`` is called with a sentence that says so, and the connection is made all the same.
 
-    Raises ValueError (address, fingerprint), ConnectError, NotEncrypted, UntrustedServer, LoginRefused.
+    Raises ValueError (address, fingerprint, an empty path), ConnectError, NotEncrypted, UntrustedServer, LoginRefused.
     """
     demands = Demands(
         tls=tls,
         fingerprint=None if fingerprint is None else parse_fingerprint(fingerprint),
-        known_hosts=KnownHosts(None if known_hosts is None else Path(known_hosts)),
+        known_hosts=KnownHosts(None if known_hosts is None else given_path(known_hosts)),
         judge=trust,
         warn=warn,
     )
+    directory = None if save_directory is None else given_path(save_directory)
+    saver = None if directory is None else Saver(runtime, Directory(directory), max_save)
     return connect_through(
         Door(runtime, parse_address(address), demands),
         username,
@@ -71,8 +76,8 @@ def connect(
         session=session,
         byte_order=byte_order,
         inline=inline,
-        save_directory=save_directory,
-        max_save=max_save,
+        saver=saver,
+        save_directory=directory,
         ping=ping,
         timeout=timeout,
     )
@@ -86,13 +91,16 @@ def connect_through(
     session: str | None = None,
     byte_order: ByteOrderChoice = "auto",
     inline: int = 64 * 1024,
-    save_directory: str | Path | None = None,
-    max_save: int = 100 * 1024**2,
+    saver: Saver | None = None,
+    save_directory: Path | None = None,
     ping: bool = True,
     silence: Silence = SILENCE,
     timeout: float = 30.0,
 ) -> Connection:
-    """The same by a door, which several sessions may use one after the other: see ``connect``."""
+    """The same by a door, which several sessions may use one after the other: see ``connect``.
+
+    ``saver`` saves what comes with its message; several sessions may share it. ``save_directory`` is for ``fetch``.
+    """
     link, original = log_in(
         door,
         username,
@@ -110,8 +118,8 @@ def connect_through(
         Transfers(door, timeout),
         door.runtime,
         original=original,
-        save_directory=None if save_directory is None else Path(save_directory),
-        max_save=max_save,
+        saver=saver,
+        save_directory=save_directory,
     )
     try:
         connection.await_welcome()

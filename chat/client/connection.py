@@ -25,7 +25,8 @@ from chat.client.outgoing import Source, encode_header, encode_text, open_source
 from chat.client.receipts import Fate, Ledger, Receipt
 from chat.client.room import Room
 from chat.client.runtime import Runtime
-from chat.client.saving import PartialFile
+from chat.client.saver import Saver
+from chat.client.saving import OpenFile, given_path
 from chat.client.transfers import Progress, Transfers
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
@@ -49,8 +50,8 @@ class Connection:
         runtime: Runtime,
         *,
         original: bool,
+        saver: Saver | None,
         save_directory: Path | None,
-        max_save: int,
     ) -> None:
         self._link = link
         self._room = room
@@ -59,7 +60,8 @@ class Connection:
         self._runtime = runtime
         self._original = original
         self._save_directory = save_directory
-        self._incoming = Incoming(link, room, runtime, save_directory, max_save)
+        self._saver = saver
+        self._incoming = Incoming(link, room, saver)
         self._first: Event | None = None
         self._read_lock = runtime.lock()
         self._send_lock = runtime.lock()
@@ -297,15 +299,23 @@ class Connection:
         A broken download goes on where it stopped. Raises TransferFailed, TransferCancelled, SaveFailed.
         ``progress`` is called with the bytes done and those in all.
         """
-        target = directory if directory is not None else self._save_directory
+        target = given_path(directory) if directory is not None else self._save_directory
         if offer.offer is None or target is None:
             raise ValueError("it takes an offer, and a directory to save it in")
-        part = self._runtime.offload(PartialFile, target, offer.filename)
-        try:
-            self._transfers.download(offer, part, progress, cancel)
-            return self._runtime.offload(part.finish)
-        finally:
-            part.discard()
+        return self._transfers.save(offer, target, progress, cancel)
+
+    def fetch_into(
+        self,
+        offer: Attachment,
+        file: BinaryIO,
+        *,
+        progress: Progress | None = None,
+        cancel: Cancellation | None = None,
+    ) -> None:
+        """Get an offered content into an open file, from its position on. Otherwise as ``fetch``."""
+        if offer.offer is None:
+            raise ValueError("it takes an offer")
+        self._transfers.download(offer, OpenFile(file, offer.filename), progress, cancel)
 
     def _upload(
         self,
@@ -336,7 +346,7 @@ class Connection:
     def close(self, timeout: float = 5.0) -> None:
         """Leave the room. Waits up to ``timeout`` seconds for the answers to what was sent; ends transfers that run.
 
-        May be called from any task, and twice.
+        Then it waits as long again at most until what came is saved. May be called from any task, and twice.
         """
         if self._closing:
             return
@@ -348,6 +358,8 @@ class Connection:
         if self._read_lock.acquire(timeout=timeout):
             self._link.close()
             self._read_lock.release()
+        if self._saver is not None:
+            self._saver.wait(timeout)
 
     def _take_leave(self, timeout: float) -> None:
         if self._ended.is_set():

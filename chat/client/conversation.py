@@ -6,7 +6,6 @@ Outlives connections: what was not answered over one is said again over the next
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -14,9 +13,10 @@ import gevent.event
 
 from chat.client.commands import Where, help_lines
 from chat.client.connection import Connection
-from chat.client.downloads import Downloads
+from chat.client.downloads import NOT_CONNECTED, Downloads
 from chat.client.errors import ChatError, ConnectionLost, NotSupported
 from chat.client.events import Attachment, Event, Notice, Text
+from chat.client.inbox import Inbox
 from chat.client.news import (
     Asked,
     Done,
@@ -52,12 +52,11 @@ from chat.client.uploads import Uploads
 
 # Seconds that somebody who asked to leave waits for his last words to be said.
 LAST_WORDS = 2.0
-NOT_CONNECTED = "There is no connection to the server just now."
 NOT_KNOWN = "The connection was lost before the server answered; it may have been done, or not."
 
 
 class Conversation:
-    """One user's, shown on ``face``.
+    """One user's, shown on ``face``; what others send goes to ``inbox``.
 
     ``spawn`` runs a function beside the caller. ``where`` is the kind of face, for the help. ``leave`` is called when
     the user asks to. ``failures`` counts what was asked for and did not come about. ``learn`` is called with the
@@ -68,12 +67,12 @@ class Conversation:
         self,
         face: Face,
         *,
-        save_directory: Path,
-        max_save: int,
+        inbox: Inbox,
         spawn: Callable[..., object],
         where: Where,
         leave: Callable[[], object],
         is_wanted: Callable[[str], bool] = lambda sender: True,
+        is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
         learn: Callable[[str], object] = lambda password: None,
     ) -> None:
         self.failures = 0
@@ -82,7 +81,7 @@ class Conversation:
         self.connection: Connection | None = None
         self._face = face
         self._downloads = Downloads(
-            self.transfers, face, self._tell_transfer, save_directory, max_save, spawn, is_wanted
+            self.transfers, face, self._tell_transfer, inbox, spawn, is_wanted, is_looked_at
         )
         self._uploads = Uploads(self.transfers, self._tell_transfer, spawn)
         self._where = where
@@ -182,7 +181,7 @@ class Conversation:
         self._say(self.addressed(request), tag)
 
     def _get(self, request: Get, tag: Tag) -> None:
-        self._downloads.get(request.number, self._connected(), tag)
+        self._downloads.get(request.number, self.connection, tag)
 
     def _cancel(self, request: Cancel, tag: Tag) -> None:
         transfer = self.transfers[request.number]

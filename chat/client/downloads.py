@@ -1,34 +1,50 @@
-"""What others sent: numbered, fetched by itself if it is small enough, else when it is asked for.
+"""What others sent: numbered, saved by itself where the user has named a directory for it, else when it is asked for.
 
-What comes with its message the connection has saved already; here it gets its number. What is offered is fetched, a
+What comes with its message is on its way to a disk already; here it gets its number. What is offered is fetched, a
 few at a time; the rest waits.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from typing import BinaryIO, cast
 
 from gevent.lock import BoundedSemaphore
 
 from chat.client.connection import Connection
 from chat.client.errors import ChatError, TransferCancelled
 from chat.client.events import Attachment
-from chat.client.news import Announced, Face, Tag, Trouble
+from chat.client.gevent_runtime import GEVENT
+from chat.client.inbox import Inbox
+from chat.client.news import Announced, Face, Preview, Tag, Trouble
 from chat.client.requests import RequestError
+from chat.client.saver import Saving
 from chat.client.transfer_list import State, Transfer, TransferList
+from chat.protocol.descriptor import MessageType
 
 # The server lets one user have four transfers at a time; the other half is for what we send.
 AT_ONCE = 2
 # Offers that wait to be fetched by themselves. A flood of more is only listed.
 MAX_WAITING = 100
+# Bytes of an image that is fetched only to be looked at, and how many may wait for that. One is fetched at a time.
+MAX_PREVIEW = 16 * 1024**2
+MAX_PREVIEWS_WAITING = 20
+
+NOT_CONNECTED = "There is no connection to the server just now."
+_DROPPED = "It was not kept any longer: too many others came that nobody asked for."
+_FULL = (
+    "More was sent than is kept until somebody asks for it, so the oldest is dropped. /get N saves what is still "
+    "there, and --save-directory=DIR all that comes."
+)
 
 
 class Downloads:
-    """``max_save`` (bytes): what is larger waits to be asked for.
+    """Into ``inbox``.
 
     ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function beside the caller. ``is_wanted``
-    tells of a sender whether what he offers is fetched by itself.
+    tells of a sender whether what they offer is fetched by itself; ``is_looked_at`` of an image that is not going to be
+    saved, whether it is fetched to be shown as Preview.
     """
 
     def __init__(
@@ -36,20 +52,23 @@ class Downloads:
         transfers: TransferList,
         face: Face,
         tell: Callable[[Transfer], object],
-        save_directory: Path,
-        max_save: int,
+        inbox: Inbox,
         spawn: Callable[..., object],
         is_wanted: Callable[[str], bool] = lambda sender: True,
+        is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
     ) -> None:
         self._transfers = transfers
         self._face = face
         self._tell = tell
-        self._directory = save_directory
-        self._max_save = max_save
+        self._inbox = inbox
         self._spawn = spawn
         self._is_wanted = is_wanted
+        self._is_looked_at = is_looked_at
         self._turns = BoundedSemaphore(AT_ONCE)
         self._waiting = 0
+        self._preview_turn = BoundedSemaphore(1)
+        self._previews_waiting = 0
+        self._has_told_full = False
 
     def take(self, attachment: Attachment, connection: Connection) -> None:
         """An attachment was announced over ``connection``: show it, and fetch it if it may be."""
@@ -64,48 +83,111 @@ class Downloads:
             peer=attachment.sender,
         )
         if attachment.offer is not None:
-            transfer.offer = attachment
+            self._take_offer(transfer, attachment, connection)
+        elif attachment.saving is not None:
+            self._take_content(transfer, attachment, attachment.saving)
+        elif attachment.problem is not None:
+            transfer.fail(attachment.problem)
+            self._face.show(Announced(attachment, transfer))
+            self._face.show(Trouble(attachment.problem))
+        else:  # there is no directory for it, and nobody who could ask
             transfer.state = State.OFFERED
             self._face.show(Announced(attachment, transfer))
-            if self._is_fetched_unasked(attachment):
-                self._begin(transfer, connection)
-            return
-        transfer.path, transfer.problem = attachment.path, attachment.problem
-        transfer.state = State.DONE if attachment.path is not None else State.FAILED
-        if transfer.state is State.DONE:
-            transfer.done = transfer.size
-        self._face.show(Announced(attachment, transfer))
-        if attachment.path is None and attachment.problem is not None:
-            self._face.show(Trouble(attachment.problem))
 
-    def get(self, number: int, connection: Connection, tag: Tag = None) -> Transfer:
-        """Fetch what was offered. Raises RequestError."""
+    def get(self, number: int, connection: Connection | None, tag: Tag = None) -> Transfer:
+        """Save what waits to be asked for. Raises RequestError."""
         transfer = self._transfers[number]
         if transfer.outgoing:
             raise RequestError(f"Attachment {number} is one that we sent.")
         if transfer.state is State.DONE:
             raise RequestError(f"Attachment {number} is here already: {transfer.path}.")
-        if transfer.offer is None:
-            raise RequestError(f"Attachment {number} is not on the server.")
+        if transfer.offer is None and transfer.saving is None:
+            raise RequestError(f"Attachment {number} is not there: {transfer.problem or _DROPPED}")
+        if transfer.offer is not None and connection is None:
+            raise RequestError(NOT_CONNECTED)
         transfer.tag = tag
         transfer.asked = True
         if transfer.state not in (State.WAITING, State.RUNNING):
             self._begin(transfer, connection)
         return transfer
 
+    def _take_offer(
+        self, transfer: Transfer, attachment: Attachment, connection: Connection
+    ) -> None:
+        transfer.offer, transfer.session = attachment, connection.session
+        is_wanted = self._is_wanted(attachment.sender)
+        if is_wanted and self._is_fetched_unasked(attachment):
+            transfer.state = State.WAITING
+            self._face.show(Announced(attachment, transfer))
+            self._begin(transfer, connection)
+            return
+        transfer.state = State.OFFERED
+        self._face.show(Announced(attachment, transfer))
+        if is_wanted and self._is_previewed(attachment):
+            self._previews_waiting += 1
+            self._spawn(self._preview_in_turn, transfer, attachment, connection)
+
+    def _take_content(self, transfer: Transfer, attachment: Attachment, saving: Saving) -> None:
+        if self._inbox.is_saved_unasked(attachment.size):
+            transfer.state = State.WAITING
+            self._face.show(Announced(attachment, transfer))
+            saving.then(lambda saving: self._end_saving(transfer, saving))
+            return
+        transfer.state, transfer.saving = State.OFFERED, saving
+        dropped = self._inbox.hold(transfer, saving)
+        self._face.show(Announced(attachment, transfer))
+        for old in dropped:
+            old.saving = None
+            old.fail(_DROPPED)
+        if dropped and not self._has_told_full:
+            self._has_told_full = True  # once; a flood is not to be doubled by lines about it
+            self._face.show(Trouble(_FULL))
+        saving.then(lambda saving: self._end_holding(transfer, attachment, saving))
+
+    def _end_saving(self, transfer: Transfer, saving: Saving) -> None:
+        """It is in the directory that the user named, or could not be put there."""
+        if transfer.state is State.CANCELLED:
+            if saving.path is not None:
+                GEVENT.offload(saving.path.unlink, True)
+            return
+        if saving.path is not None:
+            transfer.finish(saving.path)
+        else:
+            transfer.fail(saving.problem or "")
+        self._tell(transfer)
+
+    def _end_holding(self, transfer: Transfer, attachment: Attachment, saving: Saving) -> None:
+        """It waits to be asked for, or could not be kept for that."""
+        if saving.path is None:
+            self._inbox.drop(transfer)
+            transfer.saving = None
+            if transfer.state is State.OFFERED:
+                transfer.fail(saving.problem or "")
+                self._tell(transfer)
+        elif self._is_previewed(attachment) and self._is_wanted(attachment.sender):
+            try:
+                file = cast(BinaryIO, GEVENT.offload(saving.path.open, "rb"))
+            except OSError:
+                return  # another took its place already
+            self._face.show(Preview(transfer, file))
+
     def _is_fetched_unasked(self, attachment: Attachment) -> bool:
+        return self._inbox.is_saved_unasked(attachment.size) and self._waiting < MAX_WAITING
+
+    def _is_previewed(self, attachment: Attachment) -> bool:
         return (
-            attachment.size <= self._max_save
-            and self._waiting < MAX_WAITING
-            and self._is_wanted(attachment.sender)
+            attachment.kind is MessageType.IMAGE
+            and attachment.size <= MAX_PREVIEW
+            and self._previews_waiting < MAX_PREVIEWS_WAITING
+            and self._is_looked_at(attachment)
         )
 
-    def _begin(self, transfer: Transfer, connection: Connection) -> None:
+    def _begin(self, transfer: Transfer, connection: Connection | None) -> None:
         transfer.restart()
         self._waiting += 1
         self._spawn(self._fetch_in_turn, transfer, connection)
 
-    def _fetch_in_turn(self, transfer: Transfer, connection: Connection) -> None:
+    def _fetch_in_turn(self, transfer: Transfer, connection: Connection | None) -> None:
         with self._turns:
             self._waiting -= 1
             if transfer.state is not State.WAITING:
@@ -113,20 +195,49 @@ class Downloads:
             self._fetch(transfer, connection)
         self._tell(transfer)
 
-    def _fetch(self, transfer: Transfer, connection: Connection) -> None:
-        assert transfer.offer is not None
+    def _fetch(self, transfer: Transfer, connection: Connection | None) -> None:
         transfer.state = State.RUNNING
         self._tell(transfer)
         try:
-            transfer.path = connection.fetch(
-                transfer.offer,
-                directory=self._directory,
-                progress=transfer.progress,
-                cancel=transfer.cancellation,
-            )
+            if transfer.saving is not None:
+                path = self._inbox.save_held(transfer.saving, transfer.filename)
+                self._inbox.drop(transfer)
+                transfer.saving = None
+            else:
+                assert transfer.offer is not None
+                assert connection is not None
+                path = connection.fetch(
+                    transfer.offer,
+                    directory=self._inbox.directory,
+                    progress=transfer.progress,
+                    cancel=transfer.cancellation,
+                )
         except TransferCancelled:
             transfer.state = State.CANCELLED
         except ChatError as problem:
-            transfer.fail(str(problem))
+            transfer.fail(self._explain(problem, transfer, connection))
         else:
-            transfer.state = State.DONE
+            transfer.finish(path)
+
+    def _explain(
+        self, problem: ChatError, transfer: Transfer, connection: Connection | None
+    ) -> str:
+        if transfer.saving is None and connection and connection.session != transfer.session:
+            return f"{problem} It was offered before the connection was lost: ask for it to be sent again."
+        return str(problem)
+
+    def _preview_in_turn(
+        self, transfer: Transfer, attachment: Attachment, connection: Connection
+    ) -> None:
+        """Fetch an image to look at, into a file without a name."""
+        with self._preview_turn:
+            self._previews_waiting -= 1
+            if transfer.state is not State.OFFERED:
+                return  # it is being saved, and its picture is drawn then
+            file = cast(BinaryIO, GEVENT.offload(tempfile.TemporaryFile))
+            try:
+                connection.fetch_into(attachment, file)
+            except ChatError:
+                file.close()  # nobody asked for it; whoever does is told why it can't be had
+                return
+        self._face.show(Preview(transfer, file))

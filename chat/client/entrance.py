@@ -10,6 +10,7 @@ from chat.client.credentials import Credentials
 from chat.client.display import harmless
 from chat.client.errors import ChatError, LoginRefused
 from chat.client.gevent_runtime import GEVENT
+from chat.client.inbox import Inbox
 from chat.client.known_hosts import KnownHosts
 from chat.client.settings import Settings
 from chat.client.trust import Demands, Door, Judge
@@ -38,28 +39,32 @@ def door_of(
     return Door(GEVENT, settings.address, demands)
 
 
-def enter(settings: Settings, door: Door, username: str, credentials: Credentials) -> Connection:
+def enter(
+    settings: Settings, door: Door, username: str, credentials: Credentials, inbox: Inbox
+) -> Connection:
     """A connection as ``username``. Raises ChatError, as ``connect`` does."""
     try:
-        connection = _connect(settings, door, username, credentials)
+        connection = _connect(settings, door, username, credentials, inbox)
     except LoginRefused as refused:
         needed = refused.code == Refusal.PASSWORD_NEEDED.value
         if not needed or not credentials.may_try_rooms(username):
             raise
-        connection = _connect(settings, door, username, credentials)
+        connection = _connect(settings, door, username, credentials, inbox)
     credentials.remember(connection)
     return connection
 
 
-def _connect(settings: Settings, door: Door, username: str, credentials: Credentials) -> Connection:
+def _connect(
+    settings: Settings, door: Door, username: str, credentials: Credentials, inbox: Inbox
+) -> Connection:
     return connect_through(
         door,
         username,
         password=credentials.password_of(username),
         session=credentials.session_of(username),
         byte_order=settings.byte_order,
-        save_directory=settings.save_directory,
-        max_save=settings.max_save,
+        inline=inbox.inline,
+        saver=inbox.saver,
     )
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TypeAlias
 
 from chat.client.receipts import Receipt
+from chat.client.saver import Saving
 from chat.protocol.descriptor import MessageType
 
 
@@ -77,11 +77,12 @@ class Attachment:
     Of ``size`` bytes. Where they are depends:
 
     - ``content``: here, if they came with the message and are at most 64 KiB;
-    - ``path``: saved there, if they came with the message, there is a save directory and the message is not ours;
+    - ``saving``: on their way to the save directory, if they came with the message, there is such a directory and the
+      message is not ours; ``saving.wait()`` returns where they are, or raises SaveFailed;
     - ``offer``: still on the server; ``Connection.fetch`` gets them;
-    - nowhere, for a large one that came with the message and is ours, or could not be saved: then ``problem`` says why.
+    - nowhere, for a large one that came with the message and is ours, or is not to be saved: then ``problem`` says why.
 
-    ``filename`` is cleaned: a base name, not hidden, no control characters.
+    ``filename`` is cleaned: a base name, not hidden, no option, no control characters.
     """
 
     kind: MessageType
@@ -91,7 +92,7 @@ class Attachment:
     size: int
     to: str | None = None
     content: bytes | None = field(default=None, repr=False)
-    path: Path | None = None
+    saving: Saving | None = field(default=None, compare=False, repr=False)
     offer: str | None = None
     problem: str | None = None
     own: bool = False

@@ -1,16 +1,13 @@
-"""Reading frames and taking their contents: to memory if small, to the save directory if not."""
+"""Reading frames and taking their contents: to memory if small, to who saves them if not."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from chat.client.errors import SaveFailed
 from chat.client.events import Attachment, BadFrame, Event, Notice
 from chat.client.link import Link
 from chat.client.room import Room, attachment_name, read_timestamp
-from chat.client.runtime import Runtime
-from chat.client.saving import PartialFile
+from chat.client.saver import Saver, Saving
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ServerHeader, parse_server_header
@@ -24,22 +21,18 @@ _TYPES = {int(known): known for known in MessageType}
 
 
 class Incoming:
-    """What comes in on one link.
+    """What comes in on one link. ``saver`` takes what others send; None: nobody saves it.
 
     ``saves`` may be switched off when nobody wants the files any more. ``inside_frame``: a ``read`` that is interrupted
     now, by Ctrl-C or a time limit of gevent's, leaves a part of a frame that the next one would stumble on.
     """
 
-    def __init__(
-        self, link: Link, room: Room, runtime: Runtime, directory: Path | None, max_save: int
-    ) -> None:
-        self.saves = directory is not None
+    def __init__(self, link: Link, room: Room, saver: Saver | None) -> None:
+        self.saves = True
         self.inside_frame = False
         self._reader = link.reader
         self._room = room
-        self._runtime = runtime
-        self._directory = directory
-        self._max_save = max_save
+        self._saver = saver
 
     def read(self) -> Event | None:
         """Wait for the next frame; None at the end of the stream. Raises what FrameReader does.
@@ -79,58 +72,42 @@ class Incoming:
 
     def _read_attachment(self, kind: MessageType, header: ServerHeader, size: int) -> Event:
         own = self._room.is_own(header)
+        saver = self._saver if self.saves and not own else None
         content = None
-        path: Path | None = None
+        saving: Saving | None = None
         problem: str | None = None
+        if saver is not None and size > saver.max_save:
+            problem = f"It has {size} bytes, and at most {saver.max_save} are saved."
         if size <= MAX_IN_MEMORY:
             content = self._reader.recv_exactly(size)
-        elif own:
-            self._reader.skip(size)
-        elif not self.saves:
-            self._reader.skip(size)
-            problem = "It is too large to be kept without a save directory."
-        elif size > self._max_save:
-            self._reader.skip(size)
-            problem = f"It has {size} bytes, and at most {self._max_save} are saved."
+        elif saver is not None and problem is None:
+            saving = self._save(saver, attachment_name(kind, header), size)
         else:
-            path, problem = self._save(kind, header, size)
+            self._reader.skip(size)
+            if not own:
+                problem = problem or "It is too large to be kept without a save directory."
         event = self._room.interpret(kind, header, content, size)
         assert isinstance(event, Attachment)
-        if content is not None and event.offer is None and self.saves and not own:
-            path, problem = self._save_small(event.filename, content)
-        return replace(event, path=path, problem=problem)
+        if content is not None and event.offer is None and saver is not None and problem is None:
+            saving = saver.save(event.filename, content)
+        return replace(event, saving=saving, problem=problem)
 
-    def _save(
-        self, kind: MessageType, header: ServerHeader, size: int
-    ) -> tuple[Path | None, str | None]:
-        """From the wire to the disk; where it is, or why it is not. The connection matters more than the file."""
-        part: PartialFile | None = None
+    def _save(self, saver: Saver, filename: str, size: int) -> Saving:
+        """From the wire to the saver's queue. The connection matters more than the file."""
+        inflow = saver.begin(filename, size)
         left = size
         try:
-            part = self._open(attachment_name(kind, header))
             while left:
                 piece = self._reader.recv_some(left)
                 left -= len(piece)
-                self._runtime.offload(part.write, piece)
-            return self._runtime.offload(part.finish), None
-        except SaveFailed as error:
-            self._reader.skip(left)
-            return None, str(error)
-        finally:
-            if part is not None:
-                part.discard()
-
-    def _save_small(self, filename: str, content: bytes) -> tuple[Path | None, str | None]:
-        try:
-            part = self._open(filename)
-            self._runtime.offload(part.write, content)
-            return self._runtime.offload(part.finish), None
-        except SaveFailed as error:
-            return None, str(error)
-
-    def _open(self, filename: str) -> PartialFile:
-        assert self._directory is not None
-        return self._runtime.offload(PartialFile, self._directory, filename)
+                if not inflow.write(piece):
+                    break
+        except BaseException:
+            inflow.abandon("The connection ended before all of it was there.")
+            raise
+        inflow.finish()
+        self._reader.skip(left)
+        return inflow.saving
 
 
 def _type_of(descriptor: Descriptor) -> MessageType:

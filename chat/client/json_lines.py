@@ -82,10 +82,16 @@ def read_line(line: Line) -> Asked | None:
 
 
 class JsonFace:
-    """``tell`` takes lines for the output: errors are objects like everything else."""
+    """``tell`` takes lines for the output: errors are objects like everything else.
 
-    def __init__(self, tell: Callable[[list[str]], object]) -> None:
+    ``why_not_saved`` is told of what is not saved; None: the program can ask for it by ``get``.
+    """
+
+    def __init__(
+        self, tell: Callable[[list[str]], object], why_not_saved: str | None = None
+    ) -> None:
         self._tell = tell
+        self._why_not_saved = why_not_saved
         self.writers: dict[type, Callable[[Any], dict[str, Any]]] = {
             Welcome: _welcome,
             Joined: lambda news: {"type": "joined", **_who(news)},
@@ -93,7 +99,7 @@ class JsonFace:
             Text: _text,
             Notice: _notice,
             BadFrame: lambda news: {"type": "trouble", "message": news.problem},
-            Announced: _announced,
+            Announced: self._announced,
             TransferChanged: lambda news: {"type": "transfer", **_transfer(news.transfer)},
             Done: lambda news: {"type": "done", "id": news.tag, "message": news.answer},
             Failed: _failed,
@@ -108,6 +114,10 @@ class JsonFace:
         writer = self.writers.get(type(news))
         if writer is not None:
             self._tell([encode(writer(news))])
+
+    def _announced(self, news: Announced) -> dict[str, Any]:
+        is_offered = news.transfer is not None and news.transfer.state is State.OFFERED
+        return {**_announced(news), "message": self._why_not_saved if is_offered else None}
 
 
 def encode(value: dict[str, Any]) -> str:
@@ -276,7 +286,6 @@ def _announced(news: Announced) -> dict[str, Any]:
         "size": attachment.size,
         "number": None if transfer is None else transfer.number,
         "state": None if transfer is None else transfer.state.value,
-        "path": None if transfer is None else _path(transfer),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias
 
 from chat.client.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
 from chat.client.requests import Request
@@ -26,6 +26,14 @@ class TransferChanged:
     """A transfer began or ended: see its ``state``. ``tag`` is that of the request, if there was one."""
 
     transfer: Transfer
+
+
+@dataclass(frozen=True)
+class Preview:
+    """An image that is not saved, to be looked at: whoever shows it closes ``file``."""
+
+    transfer: Transfer
+    file: BinaryIO
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ News: TypeAlias = (
     | BadFrame
     | Announced
     | TransferChanged
+    | Preview
     | Done
     | Failed
     | Trouble

@@ -39,6 +39,7 @@ from chat.client.wording import (
     leave_reason,
     people,
     transfer_line,
+    transfer_state,
 )
 
 FURTHER_LINE = "         | "
@@ -67,15 +68,20 @@ def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
 
 
 class PlainFace:
-    """``tell`` takes lines for the output, ``warn`` for where errors go."""
+    """``tell`` takes lines for the output, ``warn`` for where errors go.
+
+    ``why_not_saved`` is told of what is not saved; None: somebody reads it who can ask for it by /get.
+    """
 
     def __init__(
         self,
         tell: Callable[[list[str]], object],
         warn: Callable[[list[str]], object],
+        why_not_saved: str | None = None,
     ) -> None:
         self._tell = tell
         self._warn = warn
+        self._why_not_saved = why_not_saved
         self._username = ""
         self._trouble = ""  # what was said last about the connection
         self.formats: dict[type, Callable[[Any], list[str]]] = {
@@ -139,8 +145,8 @@ class PlainFace:
         line = f"{harmless(attachment.sender)} sent {what}: {file_and_size(attachment)}"
         if transfer is not None:
             line += f", number {transfer.number}"
-            if transfer.path is not None:
-                line += f", saved as {harmless(str(transfer.path))}"
+            if transfer.state is State.OFFERED:
+                line += f", {self._why_not_saved or transfer_state(transfer)}"
         return [_line(attachment.timestamp, line)]
 
     def _show_transfer(self, transfer: Transfer) -> None:

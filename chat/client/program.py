@@ -25,6 +25,7 @@ from chat.client.entrance import (
     wants_password,
 )
 from chat.client.errors import ChatError, LoginRefused
+from chat.client.inbox import Inbox
 from chat.client.keeper import GaveUp, Keeper
 from chat.client.news import Asked, Face
 from chat.client.passwords import choose_password
@@ -83,11 +84,16 @@ class Program:
             is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
         )
         self._bars: ProgressBars | None = None
+        takes_requests = settings.mode is Mode.JSON or settings.commands or self._is_interactive
+        self._inbox = Inbox(
+            settings.save_directory,
+            settings.max_save,
+            can_ask=takes_requests and not settings.listen,
+        )
         self._face = self._make_face()
         self._conversation = Conversation(
             self._face,
-            save_directory=settings.save_directory,
-            max_save=settings.max_save,
+            inbox=self._inbox,
             spawn=self._spawn,
             where=Where.PLAIN,
             leave=self._quit,
@@ -97,6 +103,12 @@ class Program:
 
     def run(self) -> int:
         """To the end; returns the exit status."""
+        try:
+            return self._run()
+        finally:
+            self._inbox.close()
+
+    def _run(self) -> int:
         if not sys.flags.dev_mode:
             gevent.get_hub().exception_stream = None  # a fault is told in one line
         for number in ENDING:
@@ -157,7 +169,7 @@ class Program:
                 name = line.data.decode(errors="replace").strip() or name
 
     def _connect(self, username: str) -> Connection:
-        connection = enter(self._settings, self._door, username, self._credentials)
+        connection = enter(self._settings, self._door, username, self._credentials, self._inbox)
         self._username = connection.username
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
@@ -246,8 +258,8 @@ class Program:
 
     def _make_face(self) -> Face:
         if self._settings.mode is Mode.JSON:
-            return json_lines.JsonFace(self._tell)
-        face = plain.PlainFace(self._tell, self._warn)
+            return json_lines.JsonFace(self._tell, self._inbox.why_not_saved)
+        face = plain.PlainFace(self._tell, self._warn, self._inbox.why_not_saved)
         if not is_terminal(STDERR):
             return face
         self._bars = ProgressBars(face, self._spawn)

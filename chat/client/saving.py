@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from chat.client.errors import SaveFailed, explain
 from chat.protocol.filenames import clean_filename
@@ -18,6 +19,40 @@ from chat.protocol.filenames import clean_filename
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What link() says on file systems that have no hard links, and where a policy forbids them.
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+def given_path(path: str | Path) -> Path:
+    """A path that a caller gave. Raises ValueError for an empty one, by which nobody means the current directory."""
+    if isinstance(path, str) and not path.strip():
+        raise ValueError("a path is empty: expected that of a file or a directory")
+    return Path(path)
+
+
+class Sink(Protocol):
+    """What a content is written to; ``size`` is what has been written, in bytes."""
+
+    size: int
+
+    def write(self, data: bytes | memoryview) -> None:
+        """May wait for a disk. Raises SaveFailed."""
+        ...
+
+
+class OpenFile:
+    """A sink: a file that is open. ``filename`` is what the content is called."""
+
+    def __init__(self, file: BinaryIO, filename: str) -> None:
+        self.size = 0
+        self._file = file
+        self._filename = filename
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Raises SaveFailed."""
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise SaveFailed(f"Can't keep {self._filename!r}: {explain(error)}") from None
+        self.size += len(data)
 
 
 class PartialFile:

@@ -51,7 +51,9 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class Settings:
-    """``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands.
+    """``save_directory`` is None if nobody named one. ``max_save`` is in bytes.
+
+    ``commands``: lines of an input that is no terminal may be commands.
 
     ``username`` is None only in ``Mode.SCREEN``: it is asked for there. What stands below ``max_save`` is for the
     screen: ``names`` shows a column of who is here, ``log`` appends what is shown to ``log_file`` (None: the usual
@@ -60,7 +62,7 @@ class Settings:
 
     address: Address = _DEFAULT_ADDRESS
     username: str | None = None
-    save_directory: Path = Path()
+    save_directory: Path | None = None
     byte_order: ByteOrderChoice = "auto"
     mode: Mode = Mode.PLAIN
     commands: bool = False

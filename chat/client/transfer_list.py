@@ -9,6 +9,7 @@ from pathlib import Path
 from chat.client.cancellation import Cancellation
 from chat.client.events import Attachment
 from chat.client.requests import RequestError
+from chat.client.saver import Saving
 from chat.protocol.descriptor import MessageType
 
 # Entries that are kept; a client may run for months, so the oldest that have ended go.
@@ -16,7 +17,7 @@ MAX_ENTRIES = 1000
 
 
 class State(Enum):
-    """OFFERED: it is on the server, and waits to be asked for. WAITING: for its turn."""
+    """OFFERED: it waits to be asked for, on the server or here. WAITING: for its turn, or for the disk."""
 
     OFFERED = "offered"
     WAITING = "waiting"
@@ -34,7 +35,8 @@ class Transfer:
     """One attachment. ``peer``: who sent it, or whom it is sent to (None: everyone). Sizes in bytes.
 
     ``asked`` tells a download that somebody asked for from one that happens by itself; ``told``: how it ended has
-    been shown.
+    been shown. ``offer``: it can be fetched, if it was offered in the ``session`` that there is still. ``saving``: it
+    came with its message; ``path`` is where it was saved for the user.
     """
 
     number: int
@@ -50,6 +52,8 @@ class Transfer:
     asked: bool = False
     told: bool = False
     offer: Attachment | None = field(default=None, repr=False)
+    session: str | None = field(default=None, repr=False)
+    saving: Saving | None = field(default=None, repr=False)
     cancellation: Cancellation = field(default_factory=Cancellation, repr=False)
     tag: str | int | None = None
 
@@ -65,6 +69,10 @@ class Transfer:
         """Another try: it waits for its turn."""
         self.state, self.done, self.problem, self.told = State.WAITING, 0, None, False
         self.cancellation = Cancellation()
+
+    def finish(self, path: Path) -> None:
+        """It is saved."""
+        self.state, self.path, self.done = State.DONE, path, self.size
 
     def fail(self, problem: str) -> None:
         self.state, self.problem = State.FAILED, problem

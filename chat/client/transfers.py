@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from chat.client.cancellation import Cancellation, Turns
@@ -23,7 +24,7 @@ from chat.client.events import Attachment
 from chat.client.link import Link
 from chat.client.login import open_transfer
 from chat.client.outgoing import Source
-from chat.client.saving import PartialFile
+from chat.client.saving import PartialFile, Sink
 from chat.client.trust import Door
 from chat.framing import StalledFrame
 from chat.protocol.descriptor import Descriptor, MessageType
@@ -101,10 +102,25 @@ class Transfers:
                 stop.sleep(self._runtime, _PAUSES[tries])
                 self._runtime.offload(source.rewind)
 
+    def save(
+        self,
+        offer: Attachment,
+        directory: str | Path,
+        progress: Progress | None,
+        cancel: Cancellation | None,
+    ) -> Path:
+        """Download it to a file in ``directory``; returns where it is. Raises as ``download`` does."""
+        part = self._runtime.offload(PartialFile, directory, offer.filename)
+        try:
+            self.download(offer, part, progress, cancel)
+            return self._runtime.offload(part.finish)
+        finally:
+            part.discard()
+
     def download(
         self,
         offer: Attachment,
-        part: PartialFile,
+        part: Sink,
         progress: Progress | None,
         cancel: Cancellation | None,
     ) -> None:
@@ -213,7 +229,7 @@ class Transfers:
                 progress(done, source.size)
 
     def _receive(
-        self, link: Link, offer: Attachment, part: PartialFile, progress: Progress | None
+        self, link: Link, offer: Attachment, part: Sink, progress: Progress | None
     ) -> None:
         wanted = ClientHeader(fetch=offer.offer, offset=part.size)
         link.send(MessageType.FILE, encode_client_header(wanted))

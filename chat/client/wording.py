@@ -74,7 +74,7 @@ def transfer_state(transfer: Transfer) -> str:
     if transfer.state is State.RUNNING:
         return f"{percent(transfer)} %"
     if transfer.state is State.OFFERED:
-        return f"on the server, /get {transfer.number} fetches it"
+        return f"/get {transfer.number} saves it"
     if transfer.state is State.FAILED:
         return f"failed, {harmless(transfer.problem or 'it could not be saved')}"
     if transfer.state is State.DONE and transfer.path is not None:

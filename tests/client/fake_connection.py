@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import gevent
 from gevent.queue import Queue
@@ -125,6 +125,12 @@ class FakeConnection:
         self.fetched.append(offer.offer)
         self._transfer(cancel)
         return directory / offer.filename
+
+    def fetch_into(self, offer: Attachment, file: BinaryIO) -> None:
+        assert offer.offer is not None
+        self.fetched.append(offer.offer)
+        self._transfer(Cancellation())
+        file.write(b"picture")
 
     def _transfer(self, cancel: Cancellation | None) -> None:
         assert cancel is not None

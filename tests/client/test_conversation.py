@@ -7,9 +7,11 @@ import gevent
 import pytest
 
 from chat.client.commands import COMMANDS, Where
-from chat.client.conversation import NOT_CONNECTED, Conversation
+from chat.client.conversation import Conversation
+from chat.client.downloads import NOT_CONNECTED
 from chat.client.errors import ConnectionLost, NotSent, NotSupported
 from chat.client.events import Attachment, Joined, Notice, Text
+from chat.client.inbox import Inbox
 from chat.client.news import (
     Announced,
     Asked,
@@ -48,8 +50,7 @@ class Room:
         self.left = False
         self.conversation = Conversation(
             self.audience,
-            save_directory=Path("in"),
-            max_save=500,
+            inbox=Inbox(Path("in"), 500),
             spawn=spawn,
             where=Where.PLAIN,
             leave=self._leave,
@@ -162,6 +163,7 @@ def test_who_is_here(room: Room) -> None:
 
 @pytest.mark.parametrize("request_", [Who(), Get(1)])
 def test_what_needs_a_connection(room: Room, request_: Request) -> None:
+    room.conversation.take(Attachment(MessageType.FILE, "alice", NINE, "a", 1000, offer="x"))
     room.conversation.connection = None
     room.do(request_)
     assert [failed.sentence for failed in room.audience.of(Failed)] == [NOT_CONNECTED]

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from chat.client.commands import Where
-from chat.client.conversation import NOT_CONNECTED, Conversation
+from chat.client.conversation import Conversation
+from chat.client.downloads import NOT_CONNECTED
 from chat.client.errors import NotSupported
 from chat.client.events import Notice
+from chat.client.inbox import Inbox
 from chat.client.news import Asked, Done, Failed
 from chat.client.passwords import NO_TERMINAL
 from chat.client.receipts import Fate
@@ -30,8 +32,7 @@ class Room:
         self.learnt: list[str] = []
         self.conversation = Conversation(
             self.audience,
-            save_directory=Path("in"),
-            max_save=500,
+            inbox=Inbox(Path("in"), 500),
             spawn=spawn,
             where=Where.PLAIN,
             leave=lambda: None,

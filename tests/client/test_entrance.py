@@ -19,6 +19,7 @@ from chat.client.entrance import (
 )
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.gevent_runtime import GEVENT
+from chat.client.inbox import Inbox
 from chat.client.password_file import FilePassword
 from chat.client.settings import Settings
 from chat.client.trust import Demands
@@ -42,14 +43,15 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
     )
     credentials = credentials_of(settings)
     door = door_of(settings, None)
-    enter(settings, door, "bob", credentials)
+    inbox = Inbox(settings.save_directory, settings.max_save)
+    enter(settings, door, "bob", credentials, inbox)
     assert asked == {
         "given": (door, "bob"),
         "password": "secret",
         "session": None,
         "byte_order": "little",
-        "save_directory": Path("in"),
-        "max_save": 7,
+        "inline": 7,
+        "saver": inbox.saver,
     }
     assert credentials.session_of("bob") == "token"
     assert (door.runtime, door.address) == (GEVENT, address)
@@ -83,10 +85,11 @@ def test_the_password_of_a_name_is_tried_for_another_only_if_one_is_needed(
 
     monkeypatch.setattr(entrance, "connect_through", connect)
     settings = Settings(username="bob", password=FilePassword("of the room"))
-    enter(settings, door_of(settings, None), "robert", credentials_of(settings))
+    inbox = Inbox(None, 7)
+    enter(settings, door_of(settings, None), "robert", credentials_of(settings), inbox)
     assert shown == [None, "of the room"]
     with pytest.raises(LoginRefused, match="must know it"):
-        enter(settings, door_of(settings, None), "robert", credentials_of(Settings()))
+        enter(settings, door_of(settings, None), "robert", credentials_of(Settings()), inbox)
 
 
 def test_nobody_is_asked_for_a_password_to_begin_with() -> None:

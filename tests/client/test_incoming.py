@@ -1,16 +1,28 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from chat.client import Attachment, BadFrame, Connection, ConnectionLost, Text, Welcome, connect
+from chat.client import (
+    Attachment,
+    BadFrame,
+    Connection,
+    ConnectionLost,
+    SaveFailed,
+    Text,
+    Welcome,
+    connect,
+    saver,
+)
 from chat.client.events import Event
 from chat.client.incoming import MAX_IN_MEMORY, MAX_TEXT_IN_MEMORY
 from chat.client.runtime import Runtime
+from chat.client.saving import PartialFile
 from chat.protocol.descriptor import MessageType
 from tests.client.runtimes import with_both_runtimes
 from tests.peers.scripted_server import Peer, Script, ScriptedServer
@@ -19,6 +31,7 @@ pytestmark = with_both_runtimes
 
 SMALL = os.urandom(MAX_IN_MEMORY)
 LARGE = os.urandom(MAX_IN_MEMORY + 1)
+PATIENCE = 20  # seconds
 
 
 @contextmanager
@@ -47,6 +60,13 @@ def attachment(event: Event | None) -> Attachment:
     return event
 
 
+def saved(event: Event | None) -> Path:
+    """Where it is, once it is there."""
+    saving = attachment(event).saving
+    assert saving is not None
+    return saving.wait(PATIENCE)
+
+
 def send_files(peer: Peer) -> None:
     """One that fits in memory, one that does not, and a text to show that nothing got out of step."""
     peer.say(MessageType.FILE, "bob", SMALL, filename="small")
@@ -57,8 +77,8 @@ def send_files(peer: Peer) -> None:
 def test_without_a_save_directory_only_small_contents_are_kept(runtime: Runtime) -> None:
     with room_of(send_files, runtime) as room:
         small, large = attachment(room.read()), attachment(room.read())
-        assert (small.content, small.path, small.problem) == (SMALL, None, None)
-        assert (large.content, large.path, large.size) == (None, None, len(LARGE))
+        assert (small.content, small.saving, small.problem) == (SMALL, None, None)
+        assert (large.content, large.saving, large.size) == (None, None, len(LARGE))
         assert large.problem == "It is too large to be kept without a save directory."
         assert isinstance(room.read(), Text)
 
@@ -66,8 +86,8 @@ def test_without_a_save_directory_only_small_contents_are_kept(runtime: Runtime)
 def test_with_one_both_are_saved(runtime: Runtime, tmp_path: Path) -> None:
     with room_of(send_files, runtime, tmp_path) as room:
         small, large = attachment(room.read()), attachment(room.read())
-        assert (small.path, small.content) == (tmp_path / "small", SMALL)
-        assert (large.path, large.content) == (tmp_path / "large", None)
+        assert (saved(small), small.content) == (tmp_path / "small", SMALL)
+        assert (saved(large), large.content) == (tmp_path / "large", None)
         assert small.problem is large.problem is None
         assert isinstance(room.read(), Text)
     assert (tmp_path / "small").read_bytes() == SMALL
@@ -76,9 +96,17 @@ def test_with_one_both_are_saved(runtime: Runtime, tmp_path: Path) -> None:
 
 def test_what_is_larger_than_wanted_is_skipped(runtime: Runtime, tmp_path: Path) -> None:
     with room_of(send_files, runtime, tmp_path, max_save=len(SMALL)) as room:
-        assert attachment(room.read()).path == tmp_path / "small"
+        assert saved(room.read()) == tmp_path / "small"
         assert attachment(room.read()).problem == "It has 65537 bytes, and at most 65536 are saved."
         assert isinstance(room.read(), Text)
+
+
+def test_the_limit_holds_for_what_fits_in_memory_too(runtime: Runtime, tmp_path: Path) -> None:
+    with room_of(send_files, runtime, tmp_path, max_save=len(SMALL) - 1) as room:
+        small = attachment(room.read())
+        assert small.problem == "It has 65536 bytes, and at most 65535 are saved."
+        assert (small.saving, small.content) == (None, SMALL)
+    assert not list(tmp_path.iterdir())
 
 
 def test_our_own_are_not_saved(runtime: Runtime, tmp_path: Path) -> None:
@@ -88,18 +116,16 @@ def test_our_own_are_not_saved(runtime: Runtime, tmp_path: Path) -> None:
 
     with room_of(script, runtime, tmp_path) as room:
         small, large = attachment(room.read()), attachment(room.read())
-        assert (small.own, small.path, small.content) == (True, None, SMALL)
-        assert (large.own, large.path, large.content, large.problem) == (True, None, None, None)
+        assert (small.own, small.saving, small.content) == (True, None, SMALL)
+        assert (large.own, large.saving, large.content, large.problem) == (True, None, None, None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_that_fails_costs_the_file_alone(runtime: Runtime, tmp_path: Path) -> None:
     with room_of(send_files, runtime, tmp_path / "gone") as room:
         for _ in range(2):
-            event = attachment(room.read())
-            assert event.path is None
-            assert event.problem is not None
-            assert "No such file or directory" in event.problem
+            with pytest.raises(SaveFailed, match="No such file or directory"):
+                saved(room.read())
         assert isinstance(room.read(), Text)
 
 
@@ -125,10 +151,68 @@ def test_a_disk_that_fills_up_costs_the_file_alone(
     with monkeypatch.context() as patch, room_of(script, runtime, tmp_path) as room:
         patch.setattr("chat.client.saving.os.write", write)
         event = attachment(room.read())
-        patch.undo()
-        assert event.problem == f"Can't save 'large' in {tmp_path}: No space left on device."
         assert isinstance(room.read(), Text)
+        with pytest.raises(SaveFailed) as caught:
+            saved(event)
+        assert str(caught.value) == f"Can't save 'large' in {tmp_path}: No space left on device."
     assert list(tmp_path.iterdir()) == []
+
+
+class SlowDisk:
+    """No file is begun before ``go`` is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go = threading.Event()
+
+        def begin(directory: Path, filename: str) -> PartialFile:
+            assert self.go.wait(PATIENCE)
+            return PartialFile(directory, filename)
+
+        monkeypatch.setattr(saver, "PartialFile", begin)
+
+
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
+    disk = SlowDisk(monkeypatch)
+    yield disk
+    disk.go.set()
+
+
+def test_a_slow_disk_does_not_hold_up_the_reader(
+    runtime: Runtime, tmp_path: Path, slow_disk: SlowDisk
+) -> None:
+    with room_of(send_files, runtime, tmp_path) as room:
+        files = [attachment(room.read()) for _ in range(2)]
+        assert isinstance(room.read(), Text)
+        assert not list(tmp_path.iterdir())
+        assert not any(file.saving and file.saving.is_over for file in files)
+        slow_disk.go.set()
+        assert [saved(file).read_bytes() for file in files] == [SMALL, LARGE]
+
+
+def test_a_disk_that_hangs_costs_what_does_not_fit_in_memory(
+    runtime: Runtime, tmp_path: Path, slow_disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saver, "MAX_WAITING", 100_000)
+    monkeypatch.setattr(saver, "PATIENCE", 0.01)
+
+    def script(peer: Peer) -> None:
+        for name in ("waits", "is too much"):
+            peer.say(MessageType.FILE, "bob", SMALL, filename=name)
+        peer.say(MessageType.FILE, "bob", bytes(500_000), filename="is far too much")
+        peer.say(MessageType.UTF8, "bob", b"there you are")
+        peer.say(MessageType.FILE, "bob", b"x", filename="later")
+
+    with room_of(script, runtime, tmp_path) as room:
+        waits, *lost = (attachment(room.read()) for _ in range(3))
+        assert isinstance(room.read(), Text)
+        for event in lost:
+            with pytest.raises(SaveFailed, match="the disk is too slow"):
+                saved(event)
+        slow_disk.go.set()
+        assert saved(waits).read_bytes() == SMALL
+        assert saved(room.read()).read_bytes() == b"x"
+    assert {path.name for path in tmp_path.iterdir()} == {"waits", "later"}
 
 
 def test_a_connection_that_breaks_in_the_middle_leaves_nothing(
@@ -169,7 +253,7 @@ def test_hostile_names(runtime: Runtime, tmp_path: Path) -> None:
                 peer.say(MessageType.FILE, "bob", content, filename=name)
 
     with room_of(script, runtime, directory) as room:
-        paths = [attachment(room.read()).path for _ in range(2 * len(names))]
+        paths = [saved(room.read()) for _ in range(2 * len(names))]
     assert len({*paths}) == 2 * len(names)
     assert {*paths} == {*directory.iterdir()}
     assert [path.name for path in tmp_path.iterdir()] == ["inner"]

@@ -21,6 +21,7 @@ from chat.client.errors import (
     UntrustedServer,
 )
 from chat.client.events import Joined, Text
+from chat.client.inbox import Inbox
 from chat.client.keeper import GaveUp, Keeper, Patience
 from chat.client.news import Asked, Disconnected, Lag
 from chat.client.receipts import Fate
@@ -61,8 +62,7 @@ class World:
         self.names: list[str] = []
         self.conversation = Conversation(
             self.audience,
-            save_directory=Path("in"),
-            max_save=0,
+            inbox=Inbox(Path("in"), 0),
             spawn=spawn,
             where=Where.PLAIN,
             leave=lambda: None,

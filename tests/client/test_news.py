@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import get_args
 
 from chat.client.json_lines import JsonFace
-from chat.client.news import Explanation, News, TransferChanged
+from chat.client.news import Explanation, News, Preview, TransferChanged
 from chat.client.plain import PlainFace
 
 
@@ -14,8 +14,8 @@ def ignore(lines: list[str]) -> None:
 def test_people_are_shown_every_kind_of_news() -> None:
     face = PlainFace(ignore, ignore)
     known = {TransferChanged, *face.formats, *face.warnings}
-    assert known == set(get_args(News))
+    assert known == set(get_args(News)) - {Preview}
 
 
 def test_programs_are_told_every_kind_of_news() -> None:
-    assert set(get_args(News)) - set(JsonFace(ignore).writers) == {Explanation}
+    assert set(get_args(News)) - set(JsonFace(ignore).writers) == {Explanation, Preview}

@@ -114,14 +114,11 @@ def photo(**values: object) -> Attachment:
         (Welcome("bob", NINE), ["<21:04:05> -- you are in the room as bob"]),
         (
             Announced(photo(), transfer(State.OFFERED)),
-            ["<21:04:05> -- alice sent an image: cat.png (1.5 KiB), number 3"],
+            ["<21:04:05> -- alice sent an image: cat.png (1.5 KiB), number 3, /get 3 saves it"],
         ),
         (
-            Announced(photo(to="bob"), transfer(State.DONE, path=Path("in/cat.png"))),
-            [
-                "<21:04:05> -- alice sent an image to bob: cat.png (1.5 KiB), number 3, "
-                "saved as in/cat.png"
-            ],
+            Announced(photo(to="bob"), transfer(State.WAITING)),
+            ["<21:04:05> -- alice sent an image to bob: cat.png (1.5 KiB), number 3"],
         ),
         (
             Announced(photo(own=True), None),
@@ -176,6 +173,18 @@ def test_how_a_transfer_ended(changed: Transfer, line: str | None, shown: Shown)
     assert [text.partition("> ")[2] for text in shown.lines] == ([] if line is None else [line])
 
 
+def test_where_nobody_can_ask_it_is_said_what_would_save_it() -> None:
+    lines: list[str] = []
+    why = "not saved: --save-directory=DIR saves what comes"
+    face = PlainFace(lines.extend, lines.extend, why)
+    face.show(Announced(photo(), transfer(State.OFFERED)))
+    face.show(Announced(photo(), transfer(State.WAITING)))
+    assert lines == [
+        f"<21:04:05> -- alice sent an image: cat.png (1.5 KiB), number 3, {why}",
+        "<21:04:05> -- alice sent an image: cat.png (1.5 KiB), number 3",
+    ]
+
+
 def test_who_is_here(shown: Shown) -> None:
     shown.face.show(People(("bob", "Alice"), complete=True))
     shown.face.show(People(("bob",), complete=False))
@@ -201,7 +210,7 @@ def test_the_list_of_transfers(shown: Shown) -> None:
     )
     assert shown.lines[0].endswith("-- no attachments yet")
     assert shown.lines[2:] == [
-        "         | 3. a.txt from alice, 2.0 KiB: on the server, /get 3 fetches it",
+        "         | 3. a.txt from alice, 2.0 KiB: /get 3 saves it",
         "         | 3. a.txt from alice, 2.0 KiB: 25 %",
         "         | 3. a.txt from alice, 2.0 KiB: failed, It is gone.",
         "         | 3. a.txt from alice, 2.0 KiB: saved as in/a.txt",

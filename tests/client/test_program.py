@@ -66,7 +66,7 @@ def test_a_server_that_sends_what_it_should_not(tmp_path: Path) -> None:
 
     with (
         ScriptedServer(chat) as server,
-        ClientProcess(server.address, "bob", directory=tmp_path) as bob,
+        ClientProcess(server.address, "bob", "--save-directory=.", directory=tmp_path) as bob,
     ):
         bob.output.wait_for("saved as bashrc")
         bob.type("still here\n")

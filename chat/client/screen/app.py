@@ -30,6 +30,7 @@ from chat.client.entrance import (
     wants_password,
 )
 from chat.client.errors import ChatError, LoginRefused
+from chat.client.inbox import Inbox
 from chat.client.keeper import Keeper
 from chat.client.news import Asked
 from chat.client.passwords import choose_password
@@ -81,15 +82,18 @@ class App:
         )
         self._controller = Controller(self._model, self._renderer, self, now)
         self._local.controller = self._controller
+        self._inbox = Inbox(settings.save_directory, settings.max_save)
         self._face = ScreenFace(self._model, self._controller, self._local, self, settings, now)
         self._conversation = Conversation(
             self._face,
-            save_directory=settings.save_directory,
-            max_save=settings.max_save,
+            inbox=self._inbox,
             spawn=self.spawn,
             where=Where.SCREEN,
             leave=self.leave,
             is_wanted=lambda sender: not self._model.people.is_ignored(sender),
+            is_looked_at=lambda image: (
+                image.size <= settings.max_save and self._face.draws_pictures
+            ),
             learn=lambda password: self._credentials.learn(self._username, password),
         )
         self._keeper = Keeper(self._connect, self._conversation, self._face, self.spawn, stays=True)
@@ -106,6 +110,8 @@ class App:
                 problem = self._run_on_screen()
         except TerminalUnusable as unusable:
             problem = f"{unusable}; --plain needs none"
+        finally:
+            self._inbox.close()
         self._close_log()
         if problem is not None:
             report(PROGRAM, problem)
@@ -216,7 +222,7 @@ class App:
 
     def _connect(self, username: str) -> Connection:
         self._username = username
-        connection = enter(self._settings, self._door, username, self._credentials)
+        connection = enter(self._settings, self._door, username, self._credentials, self._inbox)
         self._model.encrypted = connection.encrypted
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from chat.client.errors import ChatError
-from chat.client.news import Announced, Done, Failed, News, TransferChanged
+from chat.client.news import Announced, Done, Failed, News, Preview, TransferChanged
 from chat.client.screen.controller import Controller
 from chat.client.screen.entries import Said, Shared
 from chat.client.screen.intake import Alert, Intake
@@ -61,7 +61,15 @@ class ScreenFace:
         self._signals: list[bytes] = []
         self._signalled_at = -SIGNAL_PAUSE
 
+    @property
+    def draws_pictures(self) -> bool:
+        """Whether images are drawn: they are wanted, and the terminal has colours for them."""
+        return self._draws_pictures and self._around.colours > 0
+
     def show(self, news: News) -> None:
+        if isinstance(news, Preview):
+            self._show_preview(news)
+            return
         alert = self._intake.take(news, self._now())
         if alert is not None:
             self._call(alert)
@@ -112,13 +120,25 @@ class ScreenFace:
         """Draw it, once it is here."""
         if transfer.kind is not MessageType.IMAGE or transfer.state is not State.DONE:
             return
-        if transfer.path is None or not (self._draws_pictures and self._around.colours):
+        if transfer.path is None or not self.draws_pictures:
             return
         shared = self._model.shared_by(transfer)
         if shared is not None and not shared.picture:
             self._around.spawn(self._draw_picture, shared, transfer.path)
 
-    def _draw_picture(self, shared: Shared, path: Path) -> None:
+    def _show_preview(self, preview: Preview) -> None:
+        shared = self._model.shared_by(preview.transfer)
+        if shared is None or shared.picture:
+            preview.file.close()
+        else:
+            self._around.spawn(self._draw_preview, shared, preview.file)
+
+    def _draw_preview(self, shared: Shared, file: BinaryIO) -> None:
+        with file:
+            self._draw_picture(shared, Path(shared.filename), file)
+
+    def _draw_picture(self, shared: Shared, path: Path, file: BinaryIO | None = None) -> None:
+        """Of the image at ``path``, or in ``file``, which is only called like that."""
         from chat.client.screen import pictures  # for those who get some
 
         size = self._controller.size
@@ -128,9 +148,9 @@ class ScreenFace:
         if columns < _LEAST_COLUMNS or rows < _LEAST_ROWS:
             return
         try:
-            drawn = pictures.draw(path, columns, rows, self._around.colours)
+            drawn = pictures.draw(path, columns, rows, self._around.colours, file)
         except ChatError as problem:
-            # Said next to where it was announced, dimly: the file is saved all the same.
+            # Said next to where it was announced, dimly: the file can be had all the same.
             self._model.remark(self._now(), f"no picture: {problem}")
         else:
             self._model.set_picture(shared, drawn)

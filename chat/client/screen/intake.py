@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import islice
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -26,10 +27,10 @@ from chat.client.screen.entries import Movement, Remark, Said, Shared, Step
 from chat.client.screen.model import Model
 from chat.client.screen.styles import DIM, ERROR
 from chat.client.screen.views import View
-from chat.client.transfer_list import State
+from chat.client.transfer_list import State, Transfer
 from chat.client.wording import people, some_names, transfer_line, transfer_state
 
-# A transfer that ends so many entries after it began has its line too far up to be seen.
+# A transfer whose line is above so many entries has it too far up to be seen.
 _FAR = 20
 
 
@@ -45,7 +46,6 @@ class Intake:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._begun: dict[int, int] = {}  # where the room's log ended when a transfer began
         self._lost_at: datetime | None = None
         self._trouble = ""  # what was said last about the connection
         self._takers: dict[type, Callable[[Any, datetime], Alert | None]] = {
@@ -174,18 +174,24 @@ class Intake:
         model, transfer = self._model, news.transfer
         if transfer.state is State.RUNNING:
             model.running[transfer.number] = transfer
-            self._begun[transfer.number] = model.room.end
             pending = model.pending(transfer.tag) if transfer.outgoing else None
             if pending is not None:
                 pending.transfer = transfer
             return
         model.running.pop(transfer.number, None)
-        begun = self._begun.pop(transfer.number, None)
-        is_in_sight = begun is not None and model.room.end - begun <= _FAR
-        if transfer.has_ended and not transfer.outgoing and not is_in_sight:
+        if transfer.has_ended and not transfer.outgoing and not self._is_in_sight(transfer):
             words = f"number {transfer.number}, {transfer.filename}: {transfer_state(transfer)}"
             style = ERROR if transfer.state is State.FAILED else DIM
             model.room.append(Remark(now, (words,), style))
+
+    def _is_in_sight(self, transfer: Transfer) -> bool:
+        """Whether the line that tells of the transfer, and says how it ended, is near the end of a log."""
+        views = (self._model.room, self._model.view_with(transfer.peer))
+        return any(
+            isinstance(entry, Shared) and entry.transfer is transfer
+            for view in views
+            for entry in islice(reversed(view.entries), _FAR)
+        )
 
     def _done(self, news: Done, now: datetime) -> None:
         self._model.settle(news.tag)

@@ -33,7 +33,7 @@ from chat.client.screen.controller import Controller
 from chat.client.screen.log_file import LogFile, default_path, save
 from chat.client.screen.model import Model
 from chat.client.screen.styles import DIM, ERROR
-from chat.client.transfer_list import TransferList
+from chat.client.transfer_list import State, TransferList
 from chat.client.uploads import expand
 
 
@@ -179,7 +179,8 @@ class LocalCommands:
     def _open(self, request: OpenFile) -> None:
         transfer = self._around.transfers[request.number]
         if transfer.outgoing or transfer.path is None:
-            raise RequestError(f"Attachment {request.number} is not saved here.")
+            hint = f"; /get {request.number} saves it" if transfer.state is State.OFFERED else ""
+            raise RequestError(f"Attachment {request.number} is not saved here{hint}.")
         self._around.spawn(self._open_path, transfer.path)
 
     def _open_path(self, path: Path) -> None:

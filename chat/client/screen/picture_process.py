@@ -1,7 +1,8 @@
 """The program that decodes a picture and draws it small: whatever is in the file, it can hurt nothing but this process.
 
-``pictures`` runs it with the arguments COLUMNS ROWS PALETTE LIBRARY and the path of the picture on the standard input.
-PALETTE is the colours to choose from, RRGGBB each; LIBRARY the directory that has Pillow. What comes out is a
+``pictures`` runs it with the arguments COLUMNS ROWS PALETTE LIBRARY and the path of the picture on the standard input;
+or with the argument ``STDIN`` in addition, and the picture itself there, a file. PALETTE is the colours to choose from,
+RRGGBB each; LIBRARY the directory that has Pillow. What comes out is a
 ``HEADER`` with the size in columns and rows of half-blocks, and for each of their 2 * rows * columns pixels, line by
 line, a byte: the number of a colour in PALETTE. Otherwise it ends with a ``Refusal``, or by a signal once it has used
 up its time.
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 Colour: TypeAlias = tuple[int, int, int]  # red, green, blue
 
 HEADER = struct.Struct(">HH")
+STDIN = "stdin"  # the last argument, if the picture itself is there
 MAX_COLOURS = 16  # any two of them in one cell are few enough pairs for curses
 
 # Palettes are coarse where colours are dark or pale: more than half of a photograph would come out grey.
@@ -92,7 +94,8 @@ def main(arguments: list[str]) -> None:
     _confine()
     columns, rows = int(arguments[0]), int(arguments[1])
     palette = bytes.fromhex(arguments[2])
-    file = _open(sys.stdin.buffer.read())
+    is_here = STDIN in arguments[4:]
+    file = _checked(sys.stdin.fileno()) if is_here else _open(sys.stdin.buffer.read())
     sys.path.append(arguments[3])
     try:
         image = _decoded(file, max(columns, 2 * rows))
@@ -126,9 +129,14 @@ def _open(path: bytes) -> IO[bytes]:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a Path takes no bytes
             sys.exit(Refusal.NOT_A_FILE)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        status = os.fstat(descriptor)
     except (OSError, ValueError):
         sys.exit(Refusal.UNREADABLE)
+    return _checked(descriptor)
+
+
+def _checked(descriptor: int) -> IO[bytes]:
+    """The file that is open there, if it is one, and not too large."""
+    status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         sys.exit(Refusal.NOT_A_FILE)
     if status.st_size > MAX_FILE_SIZE:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import gevent
 import gevent.subprocess
@@ -22,7 +22,7 @@ from chat.client.display import byte_count
 from chat.client.errors import ChatError, explain
 from chat.client.screen import picture_process
 from chat.client.screen.colours import palette, rgb_of
-from chat.client.screen.picture_process import HEADER, MAX_COLOURS, Refusal
+from chat.client.screen.picture_process import HEADER, MAX_COLOURS, STDIN, Refusal
 from chat.client.screen.spans import Row, Span
 from chat.client.screen.styles import Colours
 
@@ -57,9 +57,12 @@ class PictureError(ChatError):
     """A picture was not drawn."""
 
 
-def draw(path: Path, columns: int, rows: int, colours: int) -> tuple[Row, ...]:
+def draw(
+    path: Path, columns: int, rows: int, colours: int, file: BinaryIO | None = None
+) -> tuple[Row, ...]:
     """The first frame of the picture at ``path`` in at most so many columns and rows, on a terminal of ``colours``.
 
+    With ``file`` it is the picture in that open file, and ``path`` only what it is called.
     All rows are equally wide; a small picture stays small. Waits, by gevent, until those before it are drawn. Raises
     PictureError with one harmless sentence if the file is no picture or a hostile one, or Pillow is not installed.
     """
@@ -71,14 +74,17 @@ def draw(path: Path, columns: int, rows: int, colours: int) -> tuple[Row, ...]:
     _waiting.add(ticket)
     try:
         with _turn:
-            return _draw(path, min(columns, MAX_COLUMNS), min(rows, MAX_ROWS), palette(colours))
+            columns, rows = min(columns, MAX_COLUMNS), min(rows, MAX_ROWS)
+            return _draw(path, file, columns, rows, palette(colours))
     finally:
         _waiting.remove(ticket)
 
 
-def _draw(path: Path, columns: int, rows: int, numbers: range) -> tuple[Row, ...]:
+def _draw(
+    path: Path, file: BinaryIO | None, columns: int, rows: int, numbers: range
+) -> tuple[Row, ...]:
     choice = [rgb_of(number) for number in numbers]
-    process = _start(path, columns, rows, choice)
+    process = _start(path, file, columns, rows, choice)
     try:
         # One byte more than the largest picture has, to see whether it is one.
         drawn, status = _answer(process, path, HEADER.size + 2 * rows * columns + 1)
@@ -93,14 +99,14 @@ def _draw(path: Path, columns: int, rows: int, numbers: range) -> tuple[Row, ...
 
 def _answer(process: Process, path: Path, limit: int) -> tuple[bytes, int | None]:
     """What it wrote, less than ``limit`` bytes, and its status; None: it did not end in time."""
-    assert process.stdin is not None
     assert process.stdout is not None
     deadline = gevent.Timeout(DEADLINE)
     try:
         with deadline:
-            with suppress(OSError):  # it may be gone; its status says why
-                process.stdin.write(os.fsencode(path.absolute()))
-                process.stdin.close()
+            if process.stdin is not None:
+                with suppress(OSError):  # it may be gone; its status says why
+                    process.stdin.write(os.fsencode(path.absolute()))
+                    process.stdin.close()
             drawn = process.stdout.read(limit)
             if len(drawn) == limit:  # who knows whether that ever ends
                 return drawn, Refusal.BROKEN
@@ -111,7 +117,9 @@ def _answer(process: Process, path: Path, limit: int) -> tuple[bytes, int | None
         return b"", None
 
 
-def _start(path: Path, columns: int, rows: int, choice: list[int]) -> Process:
+def _start(
+    path: Path, file: BinaryIO | None, columns: int, rows: int, choice: list[int]
+) -> Process:
     # Isolated as it is, it finds nothing but Python's own; so it is told where Pillow is.
     spec = find_spec("PIL")
     if spec is None or spec.origin is None:
@@ -126,10 +134,13 @@ def _start(path: Path, columns: int, rows: int, choice: list[int]) -> Process:
             os.fspath(library),
         ),
     ]
+    if file is not None:
+        command.append(STDIN)
+        file.seek(0)  # which also writes what is still in its buffer
     try:
         return gevent.subprocess.Popen(
             command,
-            stdin=gevent.subprocess.PIPE,
+            stdin=gevent.subprocess.PIPE if file is None else file,
             stdout=gevent.subprocess.PIPE,
             stderr=gevent.subprocess.DEVNULL,  # a decoder's complaints may quote the picture
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},

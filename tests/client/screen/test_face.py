@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import BinaryIO
 
 import pytest
 
 from chat.client.events import Attachment, Text
-from chat.client.news import Announced, Done, Failed, TransferChanged
+from chat.client.news import Announced, Done, Failed, Preview, TransferChanged
 from chat.client.screen import face, pictures
 from chat.client.screen.entries import Shared
 from chat.client.screen.face import ScreenFace
@@ -64,7 +66,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int, int, int]]:
     """What was to be drawn; it comes out as one row."""
     asked: list[tuple[Path, int, int, int]] = []
 
-    def draw(path: Path, columns: int, rows: int, colours: int) -> tuple[Row, ...]:
+    def draw(
+        path: Path, columns: int, rows: int, colours: int, file: BinaryIO | None = None
+    ) -> tuple[Row, ...]:
+        assert file is None or not file.closed
         asked.append((path, columns, rows, colours))
         if path.name == "broken.png":
             raise pictures.PictureError("Can't draw 'broken.png': it is broken.")
@@ -144,6 +149,33 @@ class TestPictures:
         sight = Sight()
         sight.receive_image(Path("broken.png"))
         assert sight.shared.picture == ()
+        assert sight.desk.log()[-1] == "-- no picture: Can't draw 'broken.png': it is broken."
+
+    def test_what_is_not_saved_can_be_looked_at(
+        self, drawn: list[tuple[Path, int, int, int]]
+    ) -> None:
+        sight = Sight()
+        transfer = sight.receive_image(None, State.OFFERED)
+        assert drawn == []
+        files = [BytesIO(b"1"), BytesIO(b"2")]
+        for file in files:  # a second look is not needed
+            sight.face.show(Preview(transfer, file))
+            sight.desk.run_spawned()
+        assert drawn == [(Path("a.png"), 40, 4, 256)]
+        assert sight.shared.picture
+        assert all(file.closed for file in files)
+        assert transfer.state is State.OFFERED
+
+    def test_what_is_no_picture_is_looked_at_in_vain(
+        self, drawn: list[tuple[Path, int, int, int]]
+    ) -> None:
+        sight = Sight()
+        transfer = sight.receive_image(None, State.OFFERED)
+        sight.shared.filename = "broken.png"
+        file = BytesIO()
+        sight.face.show(Preview(transfer, file))
+        sight.desk.run_spawned()
+        assert file.closed
         assert sight.desk.log()[-1] == "-- no picture: Can't draw 'broken.png': it is broken."
 
     def test_none_on_request(self, drawn: list[tuple[Path, int, int, int]]) -> None:

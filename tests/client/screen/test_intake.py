@@ -16,6 +16,7 @@ from chat.client.news import (
     Lag,
     News,
     People,
+    Preview,
     TransferChanged,
     Transfers,
     Trouble,
@@ -84,7 +85,8 @@ def upload(tag: int) -> Transfer:
 
 
 def test_every_kind_of_news_is_taken(bench: Bench) -> None:
-    assert set(bench._intake._takers) == set(get_args(News))
+    # What is only to be looked at is drawn by the face.
+    assert set(bench._intake._takers) == set(get_args(News)) - {Preview}
 
 
 class TestTexts:
@@ -238,6 +240,22 @@ class TestFiles:
         assert bench.lines()[-1] == f"-- number 3, a.txt: {words}"
         assert isinstance(bench.last, Remark)
         assert bench.last.style == style
+
+    def test_one_that_was_asked_for_long_after_it_was_announced(self, bench: Bench) -> None:
+        transfer = download(State.OFFERED)
+        bench.take(Announced(file(), transfer), *[text()] * 21)
+        for state in (State.RUNNING, State.DONE):
+            transfer.state, transfer.path = state, Path("a.txt")
+            bench.take(TransferChanged(transfer))
+        assert bench.lines()[-1] == "-- number 3, a.txt: saved as a.txt"
+
+    def test_one_whose_line_is_in_a_view_of_its_own(self, bench: Bench) -> None:
+        bench.model.query("alice")
+        transfer = download(State.WAITING)
+        bench.take(Announced(file(to="bob"), transfer), *[text()] * 21)
+        transfer.state, transfer.path = State.DONE, Path("a.txt")
+        bench.take(TransferChanged(transfer))
+        assert "number 3, a.txt" not in "".join(bench.lines())
 
     def test_one_that_never_began(self, bench: Bench) -> None:
         bench.take(TransferChanged(download(State.WAITING)))

@@ -74,7 +74,7 @@ def leaves(name: str, reason: str | None = "quit") -> Step:
             shared(State.OFFERED, MessageType.VOICE),
             [
                 "<21:04:05> -- alice sent a voice message: cat.png (2.0 KiB), "
-                "number 3: on the server, /get 3 fetches it"
+                "number 3: /get 3 saves it"
             ],
         ),
         (

@@ -169,6 +169,12 @@ class TestOpening:
         desk.run_spawned()
         assert "Can't open 'gone.txt'" in desk.log()[-1]
 
+    def test_what_waits_to_be_asked_for(self, desk: Desk) -> None:
+        self.share(desk, None)
+        desk.transfers[1].state = State.OFFERED
+        desk.type("/open 1<enter>")
+        assert desk.log()[-1] == "-- Attachment 1 is not saved here; /get 1 saves it."
+
     @pytest.mark.parametrize("number", [1, 2, 3])
     def test_what_is_not_here(self, desk: Desk, number: int) -> None:
         self.share(desk, None)

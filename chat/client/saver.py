@@ -1,0 +1,276 @@
+"""Saves contents beside the reader: a disk that is slow, or hangs, costs files and never the conversation.
+
+The reader only puts bytes in a queue. A task takes them out, in order, and waits for the disk (``runtime.offload``).
+The queue is bounded: when more waits than ``MAX_WAITING``, further contents are not saved; their ``Saving`` says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from chat.client.errors import SaveFailed
+from chat.client.runtime import Event, Lock, Runtime
+from chat.client.saving import PartialFile
+
+MAX_WAITING = 16 * 1024**2  # bytes, of all contents that wait for the disk
+# Seconds that a reader waits in all for room for the pieces of one large content. A network is often faster than a
+# disk, so without any patience a healthy disk would lose files.
+PATIENCE = 5.0
+_OVERHEAD = 1024  # bytes that a content costs while it waits, beside its own
+_TOO_SLOW = "It was not saved: the disk is too slow, and too much waits for it already."
+
+
+class Place(Protocol):
+    """Where contents are saved."""
+
+    def open(self, filename: str, size: int) -> PartialFile:
+        """Begin to save a content of ``size`` bytes. May wait for a disk. Raises SaveFailed."""
+        ...
+
+
+class Directory:
+    """A place: the directory at ``path``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def open(self, filename: str, size: int) -> PartialFile:
+        return PartialFile(self._path, filename)
+
+
+class Saving:
+    """What becomes of one content: ``path`` is set once it is saved, ``problem`` once it is not going to be."""
+
+    def __init__(self, lock: Lock, done: Event) -> None:
+        self.path: Path | None = None
+        self.problem: str | None = None
+        self._lock = lock
+        self._done = done
+        self._callbacks: list[Callable[[Saving], object]] = []
+
+    def __repr__(self) -> str:
+        return f"<Saving {self.path or self.problem or 'under way'}>"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known how it ended."""
+        return self._done.is_set()
+
+    def wait(self, timeout: float | None = None) -> Path:
+        """Wait until the content is saved, at most ``timeout`` seconds; returns where it is.
+
+        Raises SaveFailed, TimeoutError.
+        """
+        self._done.wait(timeout)
+        if self.path is not None:
+            return self.path
+        if self.problem is not None:
+            raise SaveFailed(self.problem)
+        raise TimeoutError("it is not saved yet")
+
+    def then(self, callback: Callable[[Saving], object]) -> None:
+        """Call ``callback`` with this once it is over, in the task that saves; at once if it is over already."""
+        with self._lock:
+            if not self._done.is_set():
+                self._callbacks.append(callback)
+                return
+        callback(self)
+
+    def settle(self, path: Path | None, problem: str | None = None) -> None:
+        """For the saver: tell how it ended. The first call counts."""
+        with self._lock:
+            if self._done.is_set():
+                return
+            self.path, self.problem = path, problem
+            self._done.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self)
+
+
+class _Job:
+    """A content on its way to the disk. ``pieces`` wait to be written; ``is_over``: no more will come."""
+
+    def __init__(self, filename: str, size: int, saving: Saving) -> None:
+        self.saving = saving
+        self.pieces: list[bytes | memoryview] = []
+        self.is_over = False
+        self.path: Path | None = None
+        self.problem: str | None = None
+        self._filename = filename
+        self._size = size
+        self._part: PartialFile | None = None
+
+    def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
+        """Write ``pieces``, in a thread; what fails is left in ``problem``."""
+        if self.problem is not None or self.saving.is_over:  # it failed before, or was given up
+            if self._part is not None:
+                self._part.discard()
+            return
+        try:
+            if self._part is None:
+                self._part = place.open(self._filename, self._size)
+            for piece in pieces:
+                self._part.write(piece)
+            if is_last:
+                self.path = self._part.finish()
+        except SaveFailed as error:
+            self.problem = str(error)
+
+
+class _Errand(_Job):
+    """A function that is called after what was saved before."""
+
+    def __init__(self, function: Callable[[], object], saving: Saving) -> None:
+        super().__init__("", 0, saving)
+        self._function = function
+        self.is_over = True
+
+    def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
+        self._function()
+
+
+class Inflow:
+    """A large content that comes in by pieces: ``write`` all of them, then ``finish``; or ``abandon`` it."""
+
+    def __init__(self, saver: Saver, job: _Job) -> None:
+        self.saving = job.saving
+        self._saver = saver
+        self._job = job
+        self._patience = PATIENCE
+
+    def write(self, piece: bytes | memoryview) -> bool:
+        """Queue ``piece``; False if the content is not saved any more, so that further pieces are of no use.
+
+        Waits for room in the queue, at most ``PATIENCE`` seconds for all pieces of a content together.
+        """
+        if self.saving.is_over:
+            return False
+        self._saver.queue(self._job, piece)
+        begun = time.monotonic()
+        if not self._saver.wait_for_room(self._patience):
+            self.saving.settle(None, _TOO_SLOW)
+            return False
+        self._patience -= time.monotonic() - begun
+        return True
+
+    def finish(self) -> None:
+        """All pieces are there."""
+        self._saver.queue(self._job, is_last=True)
+
+    def abandon(self, problem: str) -> None:
+        """The rest will not come."""
+        self.saving.settle(None, problem)
+        self.finish()
+
+
+class Saver:
+    """Saves at ``place`` contents of at most ``max_save`` bytes. Methods may be called from any task."""
+
+    def __init__(self, runtime: Runtime, place: Place, max_save: int) -> None:
+        self.max_save = max_save
+        self._runtime = runtime
+        self._place = place
+        self._lock = runtime.lock()
+        self._jobs: deque[_Job] = deque()
+        self._waiting = 0  # bytes
+        self._is_working = False
+        self._changed = runtime.event()  # a new one for each change
+
+    def save(self, filename: str, content: bytes) -> Saving:
+        """Save a content that is here. Never waits."""
+        job = self._job(filename, len(content))
+        if self._waiting + len(content) + _OVERHEAD > MAX_WAITING:
+            job.saving.settle(None, _TOO_SLOW)
+        else:
+            self._append(job)
+            self.queue(job, content, is_last=True)
+        return job.saving
+
+    def begin(self, filename: str, size: int) -> Inflow:
+        """Save a content that comes in by pieces, of ``size`` bytes in all."""
+        job = self._job(filename, size)
+        self._append(job)
+        return Inflow(self, job)
+
+    def run(self, function: Callable[[], object]) -> None:
+        """Call ``function``, which may wait for a disk, after all that was to be saved before."""
+        job = _Errand(function, self._new_saving())
+        self._append(job)
+        self.queue(job, is_last=True)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until nothing waits for the disk any more; False if that takes over ``timeout`` seconds."""
+        return self._wait_until(lambda: not self._jobs, timeout)
+
+    def wait_for_room(self, timeout: float) -> bool:
+        """Wait until no more waits than may; False if that takes over ``timeout`` seconds."""
+        return self._wait_until(lambda: self._waiting <= MAX_WAITING, timeout)
+
+    def queue(
+        self, job: _Job, piece: bytes | memoryview | None = None, *, is_last: bool = False
+    ) -> None:
+        """For an Inflow: one more piece of the job."""
+        with self._lock:
+            if piece:
+                job.pieces.append(piece)
+                self._waiting += len(piece)
+            job.is_over = job.is_over or is_last
+            if self._is_working:
+                return
+            self._is_working = True
+        self._runtime.spawn(self._work)
+
+    def _new_saving(self) -> Saving:
+        return Saving(self._runtime.lock(), self._runtime.event())
+
+    def _job(self, filename: str, size: int) -> _Job:
+        return _Job(filename, size, self._new_saving())
+
+    def _append(self, job: _Job) -> None:
+        with self._lock:
+            self._jobs.append(job)
+            self._waiting += _OVERHEAD
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                job = self._jobs[0] if self._jobs else None
+                if job is None or not (job.pieces or job.is_over):
+                    self._is_working = False  # whoever has more to do begins anew
+                    return
+                pieces, job.pieces = job.pieces, []
+                is_last = job.is_over
+            size = sum(map(len, pieces))
+            try:
+                self._runtime.offload(job.step, self._place, pieces, is_last)
+            except Exception as fault:  # noqa: BLE001 - it is told as what became of the content
+                job.problem = f"It was not saved: {type(fault).__name__}."
+            self._end_step(job, size, is_last)
+
+    def _end_step(self, job: _Job, size: int, is_last: bool) -> None:
+        with self._lock:
+            self._waiting -= size
+            if is_last:
+                self._jobs.popleft()
+                self._waiting -= _OVERHEAD
+            changed, self._changed = self._changed, self._runtime.event()
+        changed.set()
+        if is_last or job.problem is not None:
+            job.saving.settle(job.path, job.problem)
+
+    def _wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._lock:
+                if condition():
+                    return True
+                changed = self._changed
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            changed.wait(left)
