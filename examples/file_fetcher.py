@@ -1,13 +1,14 @@
 """Saves whatever is sent to the room: ``file_fetcher.py ADDRESS USERNAME DIRECTORY``.
 
-What is small comes with its message and is saved by the connection itself; what is large is offered, and fetched
-by a thread of its own, so that the talk goes on.
+A small file comes with its message, and the connection saves it in the background. A large file is offered, and a
+thread fetches it. The talk goes on meanwhile.
 """
 
 import sys
 import threading
+from functools import partial
 
-from chat.client import Attachment, ChatError, Connection, connect
+from chat.client import Attachment, ChatError, Connection, Saving, connect
 
 
 def report(what: object) -> None:
@@ -25,6 +26,13 @@ def fetch(room: Connection, offer: Attachment) -> None:
         report(f"{offer.sender} sent {path.name!r}, {offer.size} bytes")
 
 
+def saved(event: Attachment, saving: Saving) -> None:
+    if saving.path is None:
+        report(saving.problem)
+    else:
+        report(f"{event.sender} sent {saving.path.name!r}, {event.size} bytes")
+
+
 def main(address: str, username: str, directory: str) -> None:
     with connect(address, username, save_directory=directory) as room:
         report(f"saving what is sent to {directory}")
@@ -33,8 +41,8 @@ def main(address: str, username: str, directory: str) -> None:
                 continue
             if event.offer is not None:
                 threading.Thread(target=fetch, args=(room, event), daemon=True).start()
-            elif event.path is not None:
-                report(f"{event.sender} sent {event.path.name!r}, {event.size} bytes")
+            elif event.saving is not None:
+                event.saving.then(partial(saved, event))
             else:
                 report(event.problem)
 

@@ -42,7 +42,7 @@ def send(address: str, home: Path, *commands: str, name: str = "bob") -> None:
 def test_all_kinds_and_sizes_are_saved(address: str, home: Path, inbox: Path, large: Path) -> None:
     (home / "cat.png").write_bytes(b"cat")
     (home / "hi.ogg").write_bytes(b"")
-    with listening(address, "alice", directory=inbox) as alice:
+    with listening(address, "alice", "--save-directory=.", directory=inbox) as alice:
         send(address, home, "/image cat.png", "/voice hi.ogg --to alice", "/file large file.bin")
         alice.output.wait_for("large file.bin, is saved as")
         assert (inbox / "cat.png").read_bytes() == b"cat"
@@ -59,7 +59,7 @@ def test_all_kinds_and_sizes_are_saved(address: str, home: Path, inbox: Path, la
 def test_nothing_is_overwritten(address: str, home: Path, inbox: Path) -> None:
     (home / "a.txt").write_bytes(b"new")
     (inbox / "a.txt").write_bytes(b"old")
-    with listening(address, "alice", directory=inbox) as alice:
+    with listening(address, "alice", "--save-directory=.", directory=inbox) as alice:
         send(address, home, "/file a.txt", "/file a.txt")
         alice.output.wait_for(r"saved as a \(2\)\.txt")
     assert (inbox / "a.txt").read_bytes() == b"old"
@@ -70,7 +70,7 @@ def test_nothing_is_overwritten(address: str, home: Path, inbox: Path) -> None:
 def test_a_directory_arrives_as_a_tar(address: str, home: Path, inbox: Path) -> None:
     (home / "holiday" / "day 1").mkdir(parents=True)
     (home / "holiday" / "day 1" / "sea.jpg").write_bytes(b"sea" * 50_000)
-    with listening(address, "alice", directory=inbox) as alice:
+    with listening(address, "alice", "--save-directory=.", directory=inbox) as alice:
         send(address, home, "/file holiday --to alice")
         alice.output.wait_for("holiday.tar, is saved as")
     with tarfile.open(inbox / "holiday.tar") as tar:
@@ -80,12 +80,13 @@ def test_a_directory_arrives_as_a_tar(address: str, home: Path, inbox: Path) -> 
 def test_a_large_one_waits_until_it_is_asked_for(
     address: str, home: Path, inbox: Path, large: Path
 ) -> None:
-    with ClientProcess(address, "alice", "--commands", "--max-save=1M", directory=inbox) as alice:
+    options = ("--commands", "--max-save=1M", "--save-directory=.")
+    with ClientProcess(address, "alice", *options, directory=inbox) as alice:
         alice.output.wait_for("you are in the room")
         send(address, home, "/file large file.bin")
-        alice.output.wait_for("large file.bin .*, number 1$")
+        alice.output.wait_for("large file.bin .*, number 1, /get 1 saves it$")
         alice.type("/transfers\n")
-        alice.output.wait_for("/get 1 fetches it")
+        alice.output.wait_for(": /get 1 saves it")
         assert list(inbox.iterdir()) == []
         alice.type("/get 1\n")
         alice.end_input()  # it leaves once that is done
@@ -96,7 +97,7 @@ def test_a_large_one_waits_until_it_is_asked_for(
 def test_several_at_once_both_ways(address: str, home: Path, inbox: Path, large: Path) -> None:
     for number in range(5):
         (home / f"{number}.bin").write_bytes(large.read_bytes()[: 1024**2 * (number + 1)])
-    with listening(address, "alice", directory=inbox) as alice:
+    with listening(address, "alice", "--save-directory=.", directory=inbox) as alice:
         send(address, home, *(f"/file {number}.bin" for number in range(5)), "and chat goes on")
         for number in range(5):
             alice.output.wait_for(f"{number}.bin, is saved as")
@@ -117,5 +118,5 @@ def test_a_save_directory_that_went_away_costs_the_file_only(
         (tmp_path / "gone").rmdir()
         send(address, home, "/file a.txt", "/file b.bin", "hello")
         alice.output.wait_for(r"\[bob\]: hello")
-        alice.errors.wait_for("^chat-client: .*a.txt")
+        alice.errors.wait_for("^chat-client: number 1, a.txt, failed: ")
         alice.errors.wait_for("^chat-client: number 2, b.bin, failed: ")

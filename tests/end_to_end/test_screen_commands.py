@@ -37,6 +37,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with staged(
         home,
         f"--max-save={MAX_SAVE}",
+        "--save-directory=.",
         environment={"PATH": path},
         moderator_password=screen_moderating.BOBS,
     ) as stage:
@@ -110,7 +111,7 @@ def sends(command: str, kind: MessageType, words: str) -> Scenario:
 
 def get(stage: Stage) -> None:
     number = file_from_alice(stage, "large.bin", 2 * MAX_SAVE)
-    stage.bob.wait_for(f"/get {number} fetches it")
+    stage.bob.wait_for(f"/get {number} saves it")
     assert not (stage.directory / "large.bin").exists()
     stage.bob.command(f"/get {number}")
     # It may stand in the next row.
@@ -125,6 +126,7 @@ def saved_names(rows: list[str]) -> list[str]:
 
 def transfers(stage: Stage) -> None:
     number = file_from_alice(stage, "listed.txt", 5)
+    stage.bob.wait_until(lambda rows: "listed.txt" in saved_names(rows))
     stage.bob.command("/transfers")
     stage.bob.wait_for("-- attachments:", rf"^ +{number}\. listed\.txt from alice, 5 bytes: saved")
 
@@ -144,7 +146,7 @@ def cancel(stage: Stage) -> None:
 
 def opens(stage: Stage) -> None:
     number = file_from_alice(stage, "shown.txt", 5)
-    eventually((stage.directory / "shown.txt").exists)
+    stage.bob.wait_until(lambda rows: "shown.txt" in saved_names(rows))
     stage.bob.command(f"/open {number}")
     opened = stage.directory / "opened"
     eventually(lambda: opened.exists() and Path(opened.read_text()).name == "shown.txt")

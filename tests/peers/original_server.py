@@ -59,6 +59,18 @@ class OriginalServer:
         for sock in [self._listener, *self._connections]:
             _end(sock)
 
+    def say(self, sender: str, type: int, content: bytes, filename: str | None = None) -> None:
+        """Tell everyone what somebody sent, who need not be there: any name travels as it is."""
+        values = {"from": sender} if filename is None else {"from": sender, "filename": filename}
+        with self._lock:
+            self._tell_everyone(type, values, content)
+
+    def drop_everyone(self) -> None:
+        """Cut all connections; the server goes on."""
+        for sock in list(self._connections):
+            with suppress(OSError):  # it has ended by itself
+                sock.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         while True:
             try:

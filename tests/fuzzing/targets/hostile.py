@@ -21,6 +21,7 @@ from chat.client.plain import PlainFace
 from chat.client.receipts import Ledger, Receipt
 from chat.client.room import Room
 from chat.client.runtime import PLAIN, Pulse
+from chat.client.saver import Directory, Saver
 from chat.client.screen import desktop
 from chat.client.screen.entries import Said, Shared
 from chat.client.screen.intake import Alert, Intake
@@ -39,6 +40,7 @@ from tests.wire.scripted_socket import ScriptedSocket, Step
 SAVES = 2  # the flag: what comes is saved
 OURS = "bob"
 _MAX_SAVE = 256 * 1024
+_PATIENCE = 60.0  # seconds for the disk
 _NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 _SIZES = (Size(80, 24), Size(30, 8), Size(7, 5), Size(1, 1))
 _EVENTS = get_args(Event)
@@ -131,7 +133,8 @@ def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> 
     for receipt in receipts:
         ledger.expect(receipt)
     room = Room(OURS, ledger, original=original)
-    incoming = Incoming(link, room, PLAIN, directory, _MAX_SAVE)
+    saver = None if directory is None else Saver(PLAIN, Directory(directory), _MAX_SAVE)
+    incoming = Incoming(link, room, saver)
     events: list[Event] = []
     end = "end"
     try:
@@ -143,6 +146,7 @@ def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> 
         end = type(error).__name__
     assert max(fed.rooms, default=0) <= MAX_ROOM
     link.close()
+    assert saver is None or saver.wait(_PATIENCE)
     return Heard(events, end, [receipt.fate.value for receipt in receipts])
 
 
@@ -165,22 +169,22 @@ def _check_event(event: Event) -> None:
 
 def _bare(event: Event) -> Event:
     """Without what depends on where it is saved."""
-    return replace(event, path=None, problem=None) if isinstance(event, Attachment) else event
+    return replace(event, saving=None, problem=None) if isinstance(event, Attachment) else event
 
 
 def _check_saved(events: list[Event], directory: Path) -> None:
     """Each in a file of its own in that directory, whole, and nothing else there."""
-    paths = [event.path for event in events if isinstance(event, Attachment) and event.path]
+    files = [event for event in events if isinstance(event, Attachment) and event.saving]
+    paths = [event.saving.wait(0) for event in files if event.saving]
     assert len(set(paths)) == len(paths)
     assert set(paths) == set(directory.iterdir()), "what is there is not what was told"
-    for event in events:
-        if isinstance(event, Attachment) and event.path is not None:
-            assert event.path.parent == directory
-            assert event.path.is_file()
-            assert not event.path.is_symlink()
-            assert event.path.stat().st_size == event.size <= _MAX_SAVE
-            assert not event.path.name.startswith(".")
-            assert not event.own
+    for event, path in zip(files, paths, strict=True):
+        assert path.parent == directory
+        assert path.is_file()
+        assert not path.is_symlink()
+        assert path.stat().st_size == event.size <= _MAX_SAVE
+        assert not path.name.startswith((".", "-"))
+        assert not event.own
 
 
 def _news(event: Event, transfers: TransferList) -> News:
