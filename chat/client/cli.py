@@ -39,9 +39,11 @@ Encryption (elsewhere you are asked about new keys, and where there is none):
                                 read and change everything.
 
 What is received (sizes take K, M and G: powers of 1024):
-  --save_directory=<directory>  Where files, images and voice are saved;
-                                nothing that is there is ever overwritten. By
-                                default the current directory.
+  --save_directory=<directory>  Save files, images and voice there as they
+                                come. Nothing that is there is ever
+                                overwritten. Without this option nothing is
+                                saved until you ask for it: /get N saves
+                                attachment N in the current directory.
   --save-directory=<directory>  The same, for those who like it better.
   --max-save=<size>             Larger ones only when you ask, by /get
                                 (default: 100M).

@@ -244,7 +244,7 @@ COMMANDS: tuple[Command, ...] = (
     _file_command("file", MessageType.FILE, "send a file, or a directory as a tar archive"),
     _file_command("image", MessageType.IMAGE, "send a picture"),
     _file_command("voice", MessageType.VOICE, "send a recording"),
-    _number_command("get", Get, "fetch attachment number N"),
+    _number_command("get", Get, "save attachment number N"),
     _bare_command("transfers", ListTransfers, "list the attachments and how far they are"),
     _number_command("cancel", Cancel, "give up transfer number N"),
     _number_command("open", OpenFile, "open saved attachment number N", Where.SCREEN),

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chat.client.errors import SaveFailed
 from chat.client.runtime import Event, Lock, Runtime
@@ -21,6 +22,8 @@ MAX_WAITING = 16 * 1024**2  # bytes, of all contents that wait for the disk
 # disk, so without any patience a healthy disk would lose files.
 PATIENCE = 5.0
 _OVERHEAD = 1024  # bytes that a content costs while it waits, beside its own
+# Contents that are saved in one visit to a thread: a visit costs as much as a small file.
+_AT_ONCE = 100
 _TOO_SLOW = "It was not saved: the disk is too slow, and too much waits for it already."
 
 
@@ -134,6 +137,14 @@ class _Errand(_Job):
         self._function()
 
 
+class _Step(NamedTuple):
+    """A part of a job, which is done in one go."""
+
+    job: _Job
+    pieces: list[bytes | memoryview]
+    is_last: bool
+
+
 class Inflow:
     """A large content that comes in by pieces: ``write`` all of them, then ``finish``; or ``abandon`` it."""
 
@@ -237,30 +248,34 @@ class Saver:
             self._waiting += _OVERHEAD
 
     def _work(self) -> None:
-        while True:
-            with self._lock:
-                job = self._jobs[0] if self._jobs else None
-                if job is None or not (job.pieces or job.is_over):
-                    self._is_working = False  # whoever has more to do begins anew
-                    return
-                pieces, job.pieces = job.pieces, []
-                is_last = job.is_over
-            size = sum(map(len, pieces))
-            try:
-                self._runtime.offload(job.step, self._place, pieces, is_last)
-            except Exception as fault:  # noqa: BLE001 - it is told as what became of the content
-                job.problem = f"It was not saved: {type(fault).__name__}."
-            self._end_step(job, size, is_last)
+        while steps := self._next_steps():
+            self._runtime.offload(_take, self._place, steps)
+            for step in steps:
+                self._end_step(step)
 
-    def _end_step(self, job: _Job, size: int, is_last: bool) -> None:
+    def _next_steps(self) -> list[_Step]:
+        """What can be done now; nothing ends the task, and whoever has more to do begins another."""
+        steps = []
         with self._lock:
-            self._waiting -= size
-            if is_last:
+            for job in islice(self._jobs, _AT_ONCE):
+                if job.pieces or job.is_over:
+                    steps.append(_Step(job, job.pieces, job.is_over))
+                    job.pieces = []
+                if not job.is_over:
+                    break  # what comes after it has to wait for the rest of it
+            self._is_working = bool(steps)
+        return steps
+
+    def _end_step(self, step: _Step) -> None:
+        job = step.job
+        with self._lock:
+            self._waiting -= sum(map(len, step.pieces))
+            if step.is_last:
                 self._jobs.popleft()
                 self._waiting -= _OVERHEAD
             changed, self._changed = self._changed, self._runtime.event()
         changed.set()
-        if is_last or job.problem is not None:
+        if step.is_last or job.problem is not None:
             job.saving.settle(job.path, job.problem)
 
     def _wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
@@ -274,3 +289,12 @@ class Saver:
             if left <= 0:
                 return False
             changed.wait(left)
+
+
+def _take(place: Place, steps: list[_Step]) -> None:
+    """Take all steps, in a thread. What fails is left in the job it fails for."""
+    for job, pieces, is_last in steps:
+        try:
+            job.step(place, pieces, is_last)
+        except Exception as fault:  # noqa: BLE001 - it is told as what became of the content
+            job.problem = f"It was not saved: {type(fault).__name__}."

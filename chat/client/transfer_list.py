@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -28,6 +29,9 @@ class State(Enum):
 
 
 ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+_IDLE = ENDED | {State.OFFERED}
+# Entries that are looked at for each new one, to forget some: more than one, so that a long list becomes short again.
+_LOOKS = 4
 
 
 @dataclass
@@ -91,6 +95,9 @@ class TransferList:
 
     def __init__(self) -> None:
         self._transfers: dict[int, Transfer] = {}
+        self._by_age: deque[int] = (
+            deque()
+        )  # oldest first, but for those that were under way when it was their turn
         self._last = 0
 
     def add(
@@ -99,6 +106,7 @@ class TransferList:
         self._last += 1
         transfer = Transfer(self._last, kind, filename, size, outgoing, peer)
         self._transfers[transfer.number] = transfer
+        self._by_age.append(transfer.number)
         self._forget_oldest()
         return transfer
 
@@ -114,9 +122,11 @@ class TransferList:
         return tuple(self._transfers.values())
 
     def _forget_oldest(self) -> None:
-        while len(self._transfers) > MAX_ENTRIES:
-            idle = (n for n, t in self._transfers.items() if t.state in ENDED | {State.OFFERED})
-            oldest = next(idle, None)
-            if oldest is None:
-                return  # all of them are under way, which has limits of its own
-            del self._transfers[oldest]
+        for _ in range(_LOOKS):
+            if len(self._transfers) <= MAX_ENTRIES:
+                return
+            oldest = self._by_age.popleft()
+            if self._transfers[oldest].state in _IDLE:
+                del self._transfers[oldest]
+            else:
+                self._by_age.append(oldest)  # what is under way has limits of its own

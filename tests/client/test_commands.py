@@ -164,7 +164,7 @@ def test_every_command_has_a_line_of_help() -> None:
 
 
 def test_help_on_one_command() -> None:
-    assert help_lines("get", Where.PLAIN) == ["/get N  fetch attachment number N"]
+    assert help_lines("get", Where.PLAIN) == ["/get N  save attachment number N"]
 
 
 def test_help_on_a_command_that_is_none() -> None:

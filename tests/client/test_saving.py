@@ -43,8 +43,8 @@ class TestManyOfOneName:
         looked: list[str] = []
         real_lexists, real_open, real_link = os.path.lexists, os.open, os.link
 
-        def lexists(path: Path) -> bool:
-            looked.append(path.name)
+        def lexists(path: str) -> bool:
+            looked.append(Path(path).name)
             return real_lexists(path)
 
         def open_(path: Path, *given: int) -> int:

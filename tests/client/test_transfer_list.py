@@ -71,3 +71,14 @@ def test_another_try_begins_afresh() -> None:
     assert transfer.done == 0
     assert transfer.problem is None
     assert not transfer.cancellation.cancelled
+
+
+def test_a_flood_that_is_under_way_is_forgotten_once_it_has_ended() -> None:
+    transfers = TransferList()
+    flood = [add(transfers, State.RUNNING) for _ in range(3 * MAX_ENTRIES)]
+    assert len(transfers.all()) == 3 * MAX_ENTRIES
+    for transfer in flood:
+        transfer.state = State.DONE
+    for _ in range(MAX_ENTRIES):
+        add(transfers, State.DONE)
+    assert len(transfers.all()) == MAX_ENTRIES
