@@ -75,10 +75,10 @@ def test_another_try_begins_afresh() -> None:
 
 def test_a_flood_that_is_under_way_is_forgotten_once_it_has_ended() -> None:
     transfers = TransferList()
-    flood = [add(transfers, State.RUNNING) for _ in range(3 * MAX_ENTRIES)]
-    assert len(transfers.all()) == 3 * MAX_ENTRIES
+    flood = [add(transfers, State.RUNNING) for _ in range(3 * transfer_list.MAX_ENTRIES)]
+    assert len(transfers.all()) == 3 * transfer_list.MAX_ENTRIES
     for transfer in flood:
         transfer.state = State.DONE
-    for _ in range(MAX_ENTRIES):
+    for _ in range(transfer_list.MAX_ENTRIES):
         add(transfers, State.DONE)
-    assert len(transfers.all()) == MAX_ENTRIES
+    assert len(transfers.all()) == transfer_list.MAX_ENTRIES

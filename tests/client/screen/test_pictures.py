@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import gevent
@@ -109,18 +108,6 @@ class TestDrawing:
     def test_two_pixels_are_a_cell(self, started: Started, picture: Path) -> None:
         red_on_blue, green_on_white = Colours(0xFF0000, 0x0000FF), Colours(0x00FF00, 0xFFFFFF)
         assert draw(picture, 40, 12, 256) == ([Span("▀", red_on_blue), Span("▀", green_on_white)],)
-
-    def test_one_in_a_file_without_a_name(self, started: Started, picture: Path) -> None:
-        drawn = draw(picture, 40, 12, 256)
-        with TemporaryFile() as file:
-            file.write(picture.read_bytes())
-            assert draw(Path("of somebody.png"), 40, 12, 256, file) == drawn
-            assert draw(Path("of somebody.png"), 40, 12, 256, file) == drawn
-        with (
-            TemporaryFile() as file,
-            pytest.raises(PictureError, match=r"'of somebody\.png': it is no PNG"),
-        ):
-            draw(Path("of somebody.png"), 40, 12, 256, file)
 
     def test_cells_alike_are_one_span(self, started: Started, picture: Path) -> None:
         picture.write_bytes(saved(quarters(8, 8), "PNG"))
