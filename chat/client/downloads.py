@@ -131,7 +131,7 @@ class Downloads:
         if self._inbox.is_saved_unasked(attachment.size):
             transfer.state = State.WAITING
             self._face.show(Announced(attachment, transfer))
-            saving.then(lambda saving: self._end_saving(transfer, saving))
+            saving.then(lambda saving: self._spawn(self._end_saving, transfer, saving))
             return
         transfer.state, transfer.saving = State.OFFERED, saving
         dropped = self._inbox.hold(transfer, saving)
@@ -142,7 +142,7 @@ class Downloads:
         if dropped and not self._has_told_full:
             self._has_told_full = True  # once; a flood is not to be doubled by lines about it
             self._face.show(Trouble(_FULL))
-        saving.then(lambda saving: self._end_holding(transfer, attachment, saving))
+        saving.then(lambda saving: self._spawn(self._end_holding, transfer, attachment, saving))
 
     def _end_saving(self, transfer: Transfer, saving: Saving) -> None:
         """It is in the directory that the user named, or could not be put there."""
@@ -234,10 +234,14 @@ class Downloads:
             self._previews_waiting -= 1
             if transfer.state is not State.OFFERED:
                 return  # it is being saved, and its picture is drawn then
-            file = cast(BinaryIO, GEVENT.offload(tempfile.TemporaryFile))
+            try:
+                # Without a buffer: nothing can fail later that was not written now.
+                file = cast(BinaryIO, GEVENT.offload(tempfile.TemporaryFile, "w+b", 0))
+            except OSError:
+                return  # there is no room for temporary files, and nobody has asked for this one
             try:
                 connection.fetch_into(attachment, file)
             except ChatError:
-                file.close()  # nobody asked for it; whoever does is told why it can't be had
+                file.close()  # whoever asks for it is told why it can't be had
                 return
         self._face.show(Preview(transfer, file))

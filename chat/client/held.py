@@ -59,7 +59,9 @@ class Held:
         dropped = []
         while self._size > MAX_SIZE or len(self._waiting) > MAX_FILES:
             idle = (t for t, _ in self._waiting.values() if t.state not in _WANTED)
-            oldest = next(idle)  # there is one, since few are saved at a time
+            oldest = next(
+                idle
+            )  # there is one: at worst the new one, which nobody can have asked for yet
             self.drop(oldest)
             dropped.append(oldest)
         return dropped

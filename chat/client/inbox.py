@@ -18,6 +18,7 @@ from chat.client.saving import PartialFile
 from chat.client.transfer_list import Transfer
 
 _PIECE = 256 * 1024
+_LAST_MOMENT = 1.0  # seconds; a healthy disk needs no more, and one that hangs is not waited for
 
 
 class Inbox:
@@ -74,7 +75,9 @@ class Inbox:
         return GEVENT.offload(_copy, saving.wait(), self.directory, filename)
 
     def close(self) -> None:
-        """Drop all that was kept."""
+        """Give what is being written a moment to be whole, and drop all that was kept."""
+        if self.saver is not None:
+            self.saver.wait(_LAST_MOMENT)
         self._held.close()
 
     def _run(self, function: Callable[[], object]) -> None:

@@ -76,23 +76,27 @@ class Saving:
         raise TimeoutError("it is not saved yet")
 
     def then(self, callback: Callable[[Saving], object]) -> None:
-        """Call ``callback`` with this once it is over, in the task that saves; at once if it is over already."""
+        """Call ``callback`` with this once it is over, in the task that saves; at once if it is over already.
+
+        What it raises ends nothing but that call.
+        """
         with self._lock:
             if not self._done.is_set():
                 self._callbacks.append(callback)
                 return
         callback(self)
 
-    def settle(self, path: Path | None, problem: str | None = None) -> None:
-        """For the saver: tell how it ended. The first call counts."""
+    def settle(
+        self, path: Path | None, problem: str | None = None
+    ) -> list[Callable[[Saving], object]]:
+        """For the saver: it is over. The first call counts. Returns what is to be called now."""
         with self._lock:
             if self._done.is_set():
-                return
+                return []
             self.path, self.problem = path, problem
             self._done.set()
             callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback(self)
+        return callbacks
 
 
 class _Job:
@@ -111,8 +115,7 @@ class _Job:
     def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
         """Write ``pieces``, in a thread; what fails is left in ``problem``."""
         if self.problem is not None or self.saving.is_over:  # it failed before, or was given up
-            if self._part is not None:
-                self._part.discard()
+            self._discard()
             return
         try:
             if self._part is None:
@@ -123,6 +126,17 @@ class _Job:
                 self.path = self._part.finish()
         except SaveFailed as error:
             self.problem = str(error)
+        except Exception as fault:  # noqa: BLE001 - it is told as what became of the content
+            self.fail(fault)
+
+    def fail(self, fault: Exception) -> None:
+        """Something went wrong that nobody expects."""
+        self.problem = f"It was not saved: {type(fault).__name__}."
+        self._discard()
+
+    def _discard(self) -> None:
+        if self._part is not None:
+            self._part.discard()
 
 
 class _Errand(_Job):
@@ -134,7 +148,10 @@ class _Errand(_Job):
         self.is_over = True
 
     def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
-        self._function()
+        try:
+            self._function()
+        except Exception as fault:  # noqa: BLE001 - it is told as what became of the errand
+            self.fail(fault)
 
 
 class _Step(NamedTuple):
@@ -164,7 +181,7 @@ class Inflow:
         self._saver.queue(self._job, piece)
         begun = time.monotonic()
         if not self._saver.wait_for_room(self._patience):
-            self.saving.settle(None, _TOO_SLOW)
+            self._saver.settle(self.saving, None, _TOO_SLOW)
             return False
         self._patience -= time.monotonic() - begun
         return True
@@ -175,7 +192,7 @@ class Inflow:
 
     def abandon(self, problem: str) -> None:
         """The rest will not come."""
-        self.saving.settle(None, problem)
+        self._saver.settle(self.saving, None, problem)
         self.finish()
 
 
@@ -188,6 +205,7 @@ class Saver:
         self._place = place
         self._lock = runtime.lock()
         self._jobs: deque[_Job] = deque()
+        self._to_tell: deque[tuple[Callable[[Saving], object], Saving]] = deque()
         self._waiting = 0  # bytes
         self._is_working = False
         self._changed = runtime.event()  # a new one for each change
@@ -196,7 +214,7 @@ class Saver:
         """Save a content that is here. Never waits."""
         job = self._job(filename, len(content))
         if self._waiting + len(content) + _OVERHEAD > MAX_WAITING:
-            job.saving.settle(None, _TOO_SLOW)
+            self.settle(job.saving, None, _TOO_SLOW)
         else:
             self._append(job)
             self.queue(job, content, is_last=True)
@@ -231,10 +249,15 @@ class Saver:
                 job.pieces.append(piece)
                 self._waiting += len(piece)
             job.is_over = job.is_over or is_last
-            if self._is_working:
-                return
-            self._is_working = True
-        self._runtime.spawn(self._work)
+        self._wake()
+
+    def settle(self, saving: Saving, path: Path | None, problem: str | None) -> None:
+        """For an Inflow: it is over."""
+        callbacks = saving.settle(path, problem)
+        with self._lock:
+            self._to_tell.extend((callback, saving) for callback in callbacks)
+        if callbacks:
+            self._wake()
 
     def _new_saving(self) -> Saving:
         return Saving(self._runtime.lock(), self._runtime.event())
@@ -247,14 +270,29 @@ class Saver:
             self._jobs.append(job)
             self._waiting += _OVERHEAD
 
-    def _work(self) -> None:
-        while steps := self._next_steps():
-            self._runtime.offload(_take, self._place, steps)
-            for step in steps:
-                self._end_step(step)
+    def _wake(self) -> None:
+        with self._lock:
+            if self._is_working:
+                return
+            self._is_working = True
+        self._runtime.spawn(self._work)
 
-    def _next_steps(self) -> list[_Step]:
-        """What can be done now; nothing ends the task, and whoever has more to do begins another."""
+    def _work(self) -> None:
+        try:
+            while (steps := self._next_steps()) is not None:
+                self._take(steps)
+                for step in steps:
+                    self._end_step(step)
+                while self._to_tell:
+                    callback, saving = self._to_tell.popleft()
+                    callback(saving)
+        except BaseException:
+            # Somebody's callback failed, which is theirs to see. Another task goes on from here.
+            self._runtime.spawn(self._work)
+            raise
+
+    def _next_steps(self) -> list[_Step] | None:
+        """What can be done now; None if there is nothing to do, and whoever has more begins another task."""
         steps = []
         with self._lock:
             for job in islice(self._jobs, _AT_ONCE):
@@ -263,8 +301,16 @@ class Saver:
                     job.pieces = []
                 if not job.is_over:
                     break  # what comes after it has to wait for the rest of it
-            self._is_working = bool(steps)
-        return steps
+            self._is_working = bool(steps or self._to_tell)
+            return steps if self._is_working else None
+
+    def _take(self, steps: list[_Step]) -> None:
+        """Take all steps, in a thread."""
+        try:
+            self._runtime.offload(_take, self._place, steps)
+        except Exception as fault:  # noqa: BLE001 - it is told as what became of each content
+            for step in steps:
+                step.job.fail(fault)
 
     def _end_step(self, step: _Step) -> None:
         job = step.job
@@ -276,7 +322,7 @@ class Saver:
             changed, self._changed = self._changed, self._runtime.event()
         changed.set()
         if step.is_last or job.problem is not None:
-            job.saving.settle(job.path, job.problem)
+            self.settle(job.saving, job.path, job.problem)
 
     def _wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         deadline = time.monotonic() + timeout
@@ -292,9 +338,6 @@ class Saver:
 
 
 def _take(place: Place, steps: list[_Step]) -> None:
-    """Take all steps, in a thread. What fails is left in the job it fails for."""
+    """What fails is left in the job that it fails for, so nothing is raised here."""
     for job, pieces, is_last in steps:
-        try:
-            job.step(place, pieces, is_last)
-        except Exception as fault:  # noqa: BLE001 - it is told as what became of the content
-            job.problem = f"It was not saved: {type(fault).__name__}."
+        job.step(place, pieces, is_last)

@@ -48,11 +48,14 @@ class OpenFile:
 
     def write(self, data: bytes | memoryview) -> None:
         """Raises SaveFailed."""
+        rest = memoryview(data)
         try:
-            self._file.write(data)
+            while rest:
+                written = self._file.write(rest)
+                self.size += written
+                rest = rest[written:]
         except OSError as error:
             raise SaveFailed(f"Can't keep {self._filename!r}: {explain(error)}") from None
-        self.size += len(data)
 
 
 class PartialFile:

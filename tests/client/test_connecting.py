@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chat.client import LoginRefused, connect
@@ -33,3 +35,11 @@ def test_back_in_the_place_of_the_last_connection(runtime: Runtime) -> None:
         with pytest.raises(LoginRefused, match=r"^Not before Monday\.$") as caught:
             connect(server.address, "alice", password="pw", session=session, runtime=runtime)
         assert caught.value.code == "banned"
+
+
+@pytest.mark.parametrize("path", ["", "  "])
+def test_an_empty_path_is_not_the_current_directory(path: str) -> None:
+    for option in ("save_directory", "known_hosts"):
+        options: dict[str, Any] = {option: path}
+        with pytest.raises(ValueError, match="a path is empty"):
+            connect("127.0.0.1:1", "alice", **options)

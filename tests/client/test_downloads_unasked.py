@@ -193,6 +193,15 @@ class TestLookingAtImages:
         run_until_idle()
         assert [type(news) for news in unnamed.audience.news] == [Announced]
 
+    def test_without_room_for_temporary_files_there_is_no_picture(
+        self, unnamed: Desk, home: Path
+    ) -> None:
+        (home.parent / "tmp").rmdir()
+        unnamed.take(IMAGE, offer="x")
+        with unnamed.downloads._preview_turn:
+            run_until_idle()
+        assert not unnamed.connection.fetched
+
     def test_one_at_a_time_and_few_in_all(
         self, unnamed: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,20 @@ def test_one_that_falls_silent_goes_on_elsewhere(
     ):
         path = room.fetch(the_offer(room), directory=tmp_path)
     assert path.read_bytes() == CONTENT
+
+
+def test_into_an_open_file(runtime: Runtime, tmp_path: Path) -> None:
+    with (
+        ScriptedServer(offer(), serve(until=90_000), serve()) as server,
+        room_at(server, runtime) as room,
+        open(tmp_path / "mine", "w+b") as file,
+    ):
+        offered = the_offer(room)
+        room.fetch_into(offered, file)
+        file.seek(0)
+        assert file.read() == CONTENT
+        with pytest.raises(ValueError, match="offer"):
+            room.fetch_into(replace(offered, offer=None), file)
+        with pytest.raises(ValueError, match="a path is empty"):
+            room.fetch(offered, directory=" ")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import gevent
 import pytest
 
 from chat.client import saver
@@ -161,3 +162,48 @@ def test_a_fault_costs_one_content(
         with pytest.raises(SaveFailed, match="It was not saved: MemoryError"):
             saving.wait(PATIENCE)
     assert at_work.save("b", b"x").wait(PATIENCE) == tmp_path / "b"
+
+
+def test_a_callback_that_fails_ends_nothing_else(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is theirs to see whose callback it is; here nobody wants to.
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    monkeypatch.setattr(gevent.get_hub(), "exception_stream", None)
+    told: list[Saving] = []
+    is_told = runtime.event()
+
+    def fail(saving: Saving) -> None:
+        told.append(saving)
+        raise ZeroDivisionError
+
+    gate = Gate(tmp_path)
+    at_work = Saver(runtime, gate, 100)
+    savings = [at_work.save("a", b"x") for _ in range(3)]
+    for saving in savings:
+        saving.then(fail)
+    savings[-1].then(lambda saving: is_told.set())
+    gate.gate.set()
+    is_told.wait(PATIENCE)
+    assert told == savings
+    assert at_work.save("b", b"x").wait(PATIENCE) == tmp_path / "b"
+
+
+def test_where_no_thread_can_be_begun_it_is_said(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    at_work = Saver(runtime, Directory(tmp_path), 100)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(runtime), "offload", refuse)
+        with pytest.raises(SaveFailed, match="It was not saved: RuntimeError"):
+            at_work.save("a", b"x").wait(PATIENCE)
+    assert at_work.save("b", b"x").wait(PATIENCE) == tmp_path / "b"
+
+
+def test_an_errand_that_fails_ends_nothing_else(runtime: Runtime, tmp_path: Path) -> None:
+    at_work = Saver(runtime, Directory(tmp_path), 100)
+    at_work.run((tmp_path / "gone").unlink)
+    assert at_work.save("a", b"x").wait(PATIENCE) == tmp_path / "a"

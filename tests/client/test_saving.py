@@ -3,11 +3,13 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 import pytest
 
 from chat.client.errors import SaveFailed
-from chat.client.saving import PartialFile
+from chat.client.saving import OpenFile, PartialFile, given_path
 
 
 def save(directory: Path, filename: str, content: bytes = b"content") -> Path:
@@ -229,3 +231,26 @@ class TestWithoutHardLinks:
         (tmp_path / "a.txt").symlink_to(tmp_path / "victim")
         assert save(tmp_path, "a.txt").name == "a (1).txt"
         assert not (tmp_path / "victim").exists()
+
+
+class TestOpenFile:
+    def test_takes_all_that_is_written(self) -> None:
+        with TemporaryFile(buffering=0) as file:
+            sink = OpenFile(cast(BinaryIO, file), "a.png")
+            for piece in (b"one ", memoryview(b"two"), b""):
+                sink.write(piece)
+            assert sink.size == 7
+            file.seek(0)
+            assert file.read() == b"one two"
+
+    def test_a_full_disk_is_told_in_one_sentence(self) -> None:
+        with open("/dev/full", "wb", buffering=0) as file, pytest.raises(SaveFailed) as caught:
+            OpenFile(cast(BinaryIO, file), "a.png").write(b"x")
+        assert str(caught.value) == "Can't keep 'a.png': No space left on device."
+
+
+@pytest.mark.parametrize("path", ["", " ", "\n"])
+def test_no_path_is_not_the_current_directory(path: str) -> None:
+    with pytest.raises(ValueError, match="a path is empty"):
+        given_path(path)
+    assert given_path(".") == Path()

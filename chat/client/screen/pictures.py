@@ -136,7 +136,7 @@ def _start(
     ]
     if file is not None:
         command.append(STDIN)
-        file.seek(0)  # which also writes what is still in its buffer
+        file.seek(0)  # which also writes what may still be in a buffer
     try:
         return gevent.subprocess.Popen(
             command,
