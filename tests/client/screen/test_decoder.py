@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.screen.decoder import ESC, MAX_SEQUENCE, PASTE_END, Decoder, Input, Paste
+from chat.client.screen.decoder import (
+    BRIEFLY,
+    MAX_PASTE,
+    MAX_SEQUENCE,
+    PASTE_END,
+    PASTE_PAUSE,
+    SEQUENCE_PAUSE,
+    Decoder,
+    Input,
+    Paste,
+)
+from chat.client.screen.key_codes import ESC
 from chat.client.screen.keys import BINDINGS, split_keys
 
 # As curses numbers them; the modified ones get their numbers when it starts.
@@ -53,7 +64,7 @@ def decoded(*values: bytes | int, flush: bool = True) -> list[Input]:
         (b"\x00", "<ctrl-space>"),
         (b"\x1f", "<ctrl-_>"),
         (b"\x1c\x1d\x1e", "<ctrl-\\><ctrl-]><ctrl-^>"),
-        ("\x85\x9b".encode(), ""),  # controls of a second kind do nothing
+        ("\x85\x9c\x80".encode(), ""),  # controls of a second kind do nothing
     ],
 )
 def test_a_character_is_a_key(sent: bytes, keys: str) -> None:
@@ -134,7 +145,6 @@ def test_a_sequence_is_a_key(sent: bytes, key: str) -> None:
         (b"\x1b\r", "<alt-enter>"),
         (b"\x1b\x7f", "<alt-backspace>"),
         (b"\x1b\x01", "<ctrl-alt-a>"),
-        (b"\x1b_", "<alt-_>"),
         ("\x1bЖ".encode(), "<alt-ж>"),
         ("\x1bİ".encode(), "<alt-İ>"),  # in lower case it would be two
         ("\x1b\xa0".encode(), "<alt-\xa0>"),
@@ -193,16 +203,99 @@ def test_waiting_is_seen_from_outside() -> None:
         b"\x1b[<64;5;5m",
         b"\x1b[<;M",
         b"\x1b[M !!",
-        b"\x1b[" + b"1;" * MAX_SEQUENCE,
+        b"\x1b[" + b"1;" * 200 + b"A",  # no key is so long
+        b"\x1b[?1;0;256S",  # how many colours a picture may have, not F4
+        b"\x1b[?3R",  # private, so it is no F3
+        b"\x1b[24;80R",  # where the cursor is
+        b"\x1b[?31u",  # what kitty can do with its keyboard
+        b"\x1b[>1;10A",
+        b"\x1b[=1P",
+        b"\x1b[<1;2H",
+        b"\x1b[?2004;1$y",  # a mode
+        b"\x1b[4;1$y",
+        b"\x1b]11;rgb:0000/0000/0000\x1b\\",  # the colour of the background
+        b"\x1b]10;rgb:ffff/ffff/ffff\x07",
+        b"\x1bP>|XTerm(379)\x1b\\",  # its version
+        b"\x1bP1+r544e=787465726d\x1b\\",
+        b"\x1b_Gi=1;OK\x1b\\",  # of a picture
+        b"\x1b^private\x1b\\",
+        b"\x1bXa string\x1b\\",
+        b"\x1bPtmux;\x1b\x1b[A\x1b\\",
+        b"\x1b]0;a\rb\nc\x1b[Ad\x07",  # whatever is in it
+        b"\x1b]" + b"7" * (MAX_SEQUENCE - 3) + b"\x1b\\",
+        b"\x1b]52;c;aGVsbG8=",  # its end is lost
+        "\x9b?1;2c".encode(),  # all of that begun by one byte (C1)
+        "\x9d11;rgb:0/0/0\x9c".encode(),
+        "\x90>|x\x1b\\".encode(),
+        "\x9fG\x07\x9ep\x9c\x98s\x9c".encode(),
+        "\x9b".encode(),
+        "\x8f".encode(),
+        "\x9f".encode(),
     ],
 )
 def test_what_is_unknown_never_becomes_text(sent: bytes) -> None:
-    kept = [key for key in decoded(sent) if key not in ("1", ";")]
-    assert kept == []
+    assert decoded(sent) == []
 
 
-def test_a_sequence_without_an_end_gives_the_keyboard_back() -> None:
-    assert decoded(b"\x1b[" + b"0" * (MAX_SEQUENCE + 40) + b"x")[-1] == "x"
+@pytest.mark.parametrize("begin", [b"\x1b[", b"\x1b]", b"\x1bP", b"\x1b_", "\x9d".encode()])
+def test_a_sequence_without_an_end_gives_the_keyboard_back(begin: bytes) -> None:
+    assert decoded(begin + b"0" * (MAX_SEQUENCE + 40) + b"x", flush=False)[-1] == "x"
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [
+        (b"\x1b_", ["<alt-_>"]),
+        (b"\x1b_\x1b_", ["<alt-_>", "<alt-_>"]),
+        (b"\x1b_\x1b[A", ["<alt-_>", "<up>"]),
+        (b"\x1b_\x1b", ["<alt-_>", "<esc>"]),
+        (b"\x1b\x1b_", ["<esc>", "<alt-_>"]),
+        (b"\x1b]", ["<alt-]>"]),
+        (b"\x1bP", ["<alt-p>"]),
+    ],
+)
+def test_what_begins_a_string_may_be_a_key(sent: bytes, keys: list[str]) -> None:
+    assert decoded(sent) == keys
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds"),
+    [
+        ("", None),
+        (ESC, BRIEFLY),
+        (ESC + ESC, BRIEFLY),
+        (ESC + "_", BRIEFLY),  # a key that does something
+        (ESC + "_G", SEQUENCE_PAUSE),
+        (ESC + "]", SEQUENCE_PAUSE),
+        (ESC + "[", SEQUENCE_PAUSE),
+        (ESC + "[1;", SEQUENCE_PAUSE),
+        (ESC + "O", SEQUENCE_PAUSE),
+        ("\x9f", SEQUENCE_PAUSE),
+        (ESC + "[200~", PASTE_PAUSE),
+        ("x", None),
+    ],
+)
+def test_how_long_it_waits_for_the_rest(sent: str, seconds: float | None) -> None:
+    decoder = Decoder()
+    for character in sent:
+        decoder.feed(character)
+    assert decoder.patience == seconds
+
+
+@pytest.mark.parametrize(
+    ("sent", "key"), [("\x9bA", "<up>"), ("\x9b5~", "<pageup>"), ("\x8fP", "<f1>")]
+)
+def test_a_sequence_may_begin_with_one_byte(sent: str, key: str) -> None:
+    assert decoded(sent.encode(), flush=False) == [key]
+
+
+def test_a_paste_has_a_limit_and_goes_on_after_it() -> None:
+    decoder = Decoder()
+    pastes = [
+        key for character in "\x1b[200~" + "x" * (MAX_PASTE + 3) for key in decoder.feed(character)
+    ]
+    assert pastes == [Paste("x" * MAX_PASTE)]
+    assert [key for character in PASTE_END for key in decoder.feed(character)] == [Paste("xxx")]
 
 
 @pytest.mark.parametrize("after", ["\x01", "é", "\x7f"])
@@ -340,7 +433,32 @@ def test_every_key_of_the_table_can_be_typed(key: str) -> None:
 
 
 PIECES = st.sampled_from(
-    [ESC, "[", "O", "M", "<", "2", "0", "1", ";", ":", "~", "$", "u", "A", "é", "İ", "\xa0"]
+    [
+        ESC,
+        "[",
+        "O",
+        "]",
+        "_",
+        "\\",
+        "\a",
+        "\x9b",
+        "\x9c",
+        "\x9f",
+        "M",
+        "<",
+        "2",
+        "0",
+        "1",
+        ";",
+        ":",
+        "~",
+        "$",
+        "u",
+        "A",
+        "é",
+        "İ",
+        "\xa0",
+    ]
 )
 
 
