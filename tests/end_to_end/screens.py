@@ -19,7 +19,8 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -172,6 +173,7 @@ class PyteScreen(Screen):
         self._screen = _Emulator(columns, rows)
         self._stream = _Stream(self._screen)
         self._lock = threading.Lock()
+        self._reads = threading.Lock()
         self.near, far = pty.openpty()
         self._set_size(columns, rows)
         known = {
@@ -243,6 +245,20 @@ class PyteScreen(Screen):
             time.sleep(0.05)
         return status
 
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """Nobody reads the terminal meanwhile, and it takes no further byte."""
+        with self._reads:
+            line = os.open(os.ttyname(self.far), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(line, b"\0" * 256)
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(line, b"\0")
+            os.close(line)
+            yield
+
     def modes(self) -> list[int | list[bytes]]:
         """Of the line discipline."""
         return termios.tcgetattr(self.far)
@@ -255,7 +271,11 @@ class PyteScreen(Screen):
             if not select.select([self.near], [], [], 0.1)[0]:
                 continue
             try:
-                data = os.read(self.near, 65536)
+                with self._reads:
+                    # Meanwhile somebody may have wanted that nobody reads.
+                    if not select.select([self.near], [], [], 0)[0]:
+                        continue
+                    data = os.read(self.near, 65536)
             except OSError:
                 return
             if not data:

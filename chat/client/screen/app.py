@@ -83,6 +83,7 @@ class App:
         self._controller = Controller(self._model, self._renderer, self, now)
         self._local.controller = self._controller
         self._inbox = Inbox(settings.save_directory, settings.max_save)
+        self._terminal.is_asking = lambda: self._controller.is_asking
         self._face = ScreenFace(self._model, self._controller, self._local, self, settings, now)
         self._conversation = Conversation(
             self._face,

@@ -30,7 +30,14 @@ from chat.client.screen.keys import Action, help_lines, view_number
 from chat.client.screen.kill_ring import KillRing
 from chat.client.screen.layout import Renderer, Size, input_width
 from chat.client.screen.model import Model
-from chat.client.screen.questions import Asker, SearchQuestion, YesOrNo, shown
+from chat.client.screen.questions import (
+    Asker,
+    PasteQuestion,
+    SearchQuestion,
+    YesOrNo,
+    line_count,
+    shown,
+)
 from chat.client.screen.styles import ERROR
 from chat.client.screen.views import Draft, View
 
@@ -119,6 +126,11 @@ class Controller:
         self._asker = asker
         self.show_draft()
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a single key would be an answer."""
+        return isinstance(self._asker, YesOrNo)
+
     def show_draft(self) -> None:
         """Tell the model what is being written."""
         asker = self._asker
@@ -170,18 +182,19 @@ class Controller:
     def _paste(self, text: str) -> None:
         asker = self._asker
         if asker is not None:
-            if not isinstance(asker, YesOrNo):
+            if isinstance(asker, PasteQuestion):
+                asker.add(text)
+            elif not isinstance(asker, YesOrNo):
                 asker.editor.insert(text.rstrip("\n"))
             if isinstance(asker, SearchQuestion):
                 asker.look()
             return
-        lines = text.rstrip("\n").count("\n") + 1
+        lines = line_count(text)
         composer = self.composer
         if lines <= PASTE_LINES and len(text) <= PASTE_CHARACTERS:
             composer.paste(text.rstrip("\n") if lines == 1 else text)
-            return
-        size = f"{lines} lines" if lines > 1 else f"{len(text)} characters"
-        self.ask(YesOrNo(f"Paste {size} as one message?", lambda: composer.paste(text)))
+        else:
+            self.ask(PasteQuestion(text, composer.paste))
 
     def _act(self, action: Action | None, key: str) -> None:
         if action is Action.CLEAR and self._cleared_just_now:

@@ -25,6 +25,11 @@ class Asker(Protocol):
     def press(self, key: str) -> Action | None: ...
 
 
+def line_count(text: str) -> int:
+    """Lines of a paste; line ends at its end begin none."""
+    return text.rstrip("\n").count("\n") + 1
+
+
 def shown(asker: Asker) -> Question:
     """As the model has it, which never has a password."""
     text = asker.editor.text
@@ -62,6 +67,25 @@ class YesOrNo:
             else:
                 self._no()
         return None
+
+
+class PasteQuestion(YesOrNo):
+    """Whether a long paste is meant as one message. ``paste`` is called with all of it if the answer is yes.
+
+    On a slow line the paste may go on while the question is there: ``add``.
+    """
+
+    def __init__(self, text: str, paste: Callable[[str], object]) -> None:
+        super().__init__("", lambda: paste(self.text))
+        self.text = ""
+        self.add(text)
+
+    def add(self, text: str) -> None:
+        """More of the paste has come."""
+        self.text += text
+        lines = line_count(self.text)
+        size = f"{lines} lines" if lines > 1 else f"{len(self.text)} characters"
+        self.prompt = f"Paste {size} as one message? y or n: "
 
 
 class LineQuestion:

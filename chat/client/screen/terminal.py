@@ -1,37 +1,41 @@
 """The terminal: the only module that knows curses. Rows of spans go out, names of keys come in.
 
-Input is read and decoded here, past curses, for its own way of telling a lone ESC from a sequence stops every
-greenlet. Output waits until the terminal takes it, so that one which is stopped does not stop the connection.
+Input is read past curses, for its own way of telling a lone ESC from a sequence stops every greenlet. Output is caught
+and written on without blocking, so that a terminal which is stopped does not stop the connection.
 """
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import curses
+import errno
 import locale
 import os
+import select
 import signal
 import termios
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import Any
 
 import gevent
 from gevent.event import Event
-from gevent.socket import wait_read, wait_write
+from gevent.socket import wait_read
 
 from chat.client.screen.colours import DEFAULT, Pairs, nearest
-from chat.client.screen.decoder import Decoder, Input
+from chat.client.screen.decoder import Input
 from chat.client.screen.glyphs import Glyphs
+from chat.client.screen.keyboard import Keyboard
 from chat.client.screen.layout import Screen, Size
+from chat.client.screen.output import Output, TerminalGone
 from chat.client.screen.spans import Row
 from chat.client.screen.styles import LOOKS, TEXT, Colours, Style
 
 STDIN, STDOUT = 0, 1
 _READ_SIZE = 64 * 1024
-# Seconds after which a sequence that does not go on was a key of its own, and a paste has lost its end.
-_SEQUENCE_PAUSE = 0.025
-_PASTE_PAUSE = 1.0
+# Seconds that a terminal has to take what makes it a usual one again. One that takes nothing is left as it is.
+_FAREWELL = 0.5
 
 # xterm, "CSI ? Pm h": bracketed paste, focus events, mouse buttons with the wheel, and their SGR coordinates.
 _MODES_ON = b"\x1b[?2004h\x1b[?1004h\x1b[?1000h\x1b[?1006h"
@@ -42,8 +46,7 @@ _BELL = b"\a"
 _Drawn = list[tuple[str, int]]
 
 
-class TerminalGone(Exception):
-    """Nobody sits there any more: it was closed, or the line to it broke."""
+__all__ = ["Terminal", "TerminalGone", "TerminalUnusable"]
 
 
 class TerminalUnusable(Exception):
@@ -53,32 +56,42 @@ class TerminalUnusable(Exception):
 class Terminal:
     """A context manager: the terminal is as it was afterwards, whatever happens inside.
 
-    ``colours`` is how many there are, 0 if none are to be used. ``resized`` is set when the size changes.
+    ``colours`` is how many there are, 0 if none are to be used. ``resized`` is set when the size changes, and when
+    the screen has to be drawn anew. ``is_asking`` tells whether a single key would be an answer now.
     """
 
     def __init__(self) -> None:
         self.colours = 0
         self.resized = Event()
+        self.is_asking: Callable[[], bool] = lambda: False
         self._window: curses.window | None = None
+        self._output: Output | None = None
+        self._modes_are_due = True
+        self._mode_of_shell: list[Any] = []  # of the terminal's line, as termios has it
+        self._mode_of_screen: list[Any] = []
         self._pairs: Pairs | None = None
         self._drawn: list[_Drawn] = []
         self._attributes: dict[Style, int] = {}
-        self._decoder = Decoder(lambda number: curses.keyname(number).decode())
-        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._keyboard = Keyboard(lambda: self.is_asking())
         self._glyphs = Glyphs()
-        self._resize_watcher: object = None
+        self._watchers: list[Any] = []
 
     def __enter__(self) -> Terminal:
         """Raises TerminalUnusable."""
         _use_utf8()
         try:
+            self._mode_of_shell = termios.tcgetattr(STDOUT)
             window = curses.initscr()
-        except curses.error as problem:
+        except (curses.error, termios.error) as problem:
             raise TerminalUnusable(f"the terminal can't be used: {problem}") from None
         self._window = window
         try:
             self._set_up(window)
-            self._resize_watcher = gevent.signal_handler(signal.SIGWINCH, self.resized.set)
+            for number, handler in (
+                (signal.SIGWINCH, self.resized.set),
+                (signal.SIGCONT, self._return),
+            ):
+                self._watchers.append(gevent.signal_handler(number, handler))
         except BaseException:
             self._restore()
             raise
@@ -103,24 +116,25 @@ class Terminal:
 
     def read(self) -> list[Input]:
         """Wait for keys and pastes. Raises TerminalGone."""
+        keyboard = self._keyboard
         while True:
             try:
-                wait_read(STDIN, timeout=self._patience(), timeout_exc=_Silence)
+                patience = keyboard.patience(time.monotonic())
+                wait_read(STDIN, timeout=patience, timeout_exc=_Silence)
             except _Silence:
-                keys = (
-                    self._decoder.flush() if self._decoder.is_waiting else self._decoder.end_paste()
-                )
+                # This process may have been busy for so long, and what was typed meanwhile be waiting.
+                is_silent = not select.select([STDIN], [], [], 0)[0]
+                keys = keyboard.expire(time.monotonic()) if is_silent else []
             else:
-                keys = self._decode(self._read_bytes())
+                keys = keyboard.feed(self._read_bytes(), time.monotonic())
             if keys:
                 return keys
 
     def draw(self, screen: Screen) -> None:
-        """Make the terminal show it; what it shows already is not sent.
+        """Make the terminal show it, and wait until it has taken it; what it shows already is not sent.
 
-        Curses does not tell whether anybody is there to see it: ``read`` does.
+        Raises TerminalGone.
         """
-        wait_write(STDOUT)
         window = self._shown
         self._fit(window, screen)
         if self._pairs is not None:
@@ -134,7 +148,11 @@ class Terminal:
             # It may have shrunk since the screen was laid out: the next frame is for its new size.
             with contextlib.suppress(curses.error):
                 window.move(*screen.cursor)
-        window.refresh()
+        frame = self._out.caught(window.refresh)
+        if self._modes_are_due:
+            self._modes_are_due = False
+            frame += _MODES_ON
+        self._out.send(frame)
 
     def redraw(self) -> None:
         """The next ``draw`` sends everything: something else has written on the screen."""
@@ -146,8 +164,7 @@ class Terminal:
 
     def write(self, sequence: bytes) -> None:
         """A sequence that leaves no trace on the screen. Raises TerminalGone."""
-        wait_write(STDOUT)
-        _write(sequence)
+        self._out.send(sequence)
 
     def suspend(self) -> None:
         """Back to the shell, until it brings us to the front again."""
@@ -165,7 +182,8 @@ class Terminal:
         window.keypad(False)
         window.leaveok(False)
         self._set_up_colours()
-        _write(_MODES_ON)
+        self._mode_of_screen = termios.tcgetattr(STDOUT)
+        self._output = Output()
 
     def _set_up_colours(self) -> None:
         self._attributes.clear()
@@ -182,23 +200,34 @@ class Terminal:
         """Also if only a part has been set up, and if the terminal is gone."""
         if self._window is None:
             return
-        if self._resize_watcher is not None:
-            self._resize_watcher.cancel()  # type: ignore[attr-defined]
+        for watcher in self._watchers:
+            watcher.cancel()
+        self._watchers.clear()
         self._leave()
-        self._window = None
+        if self._output is not None:
+            self._output.close()
+        self._window = self._output = None
 
     def _leave(self) -> None:
-        with contextlib.suppress(TerminalGone):
-            _write(_MODES_OFF)
-        with contextlib.suppress(curses.error):
-            curses.endwin()
+        """Give the terminal back as it was found. What it does not take in time is skipped."""
+        if self._output is None:  # nothing has been written yet
+            with contextlib.suppress(curses.error):
+                curses.endwin()
+        else:
+            self._output.drop()
+            farewell = _MODES_OFF + self._output.caught(_end_window)
+            with contextlib.suppress(TerminalGone):
+                self._output.send_within(_FAREWELL, farewell)
+        _set_mode(self._mode_of_shell)
 
     def _return(self) -> None:
-        window = self._shown
-        window.refresh()
-        with contextlib.suppress(termios.error):
-            curses.raw()
-        _write(_MODES_ON)
+        """Make it a screen again, whatever it is now: a shell, or who stopped us, has set it to its own liking."""
+        if self._output is None:
+            return
+        _set_mode(self._mode_of_screen)
+        self._output.drop()
+        self._output.caught(_end_window)  # so the next frame begins with what makes the screen
+        self._modes_are_due = True
         self.redraw()
         self.resized.set()
 
@@ -207,10 +236,10 @@ class Terminal:
         assert self._window is not None, "a Terminal is entered before it is used"
         return self._window
 
-    def _patience(self) -> float | None:
-        if self._decoder.is_waiting:
-            return _SEQUENCE_PAUSE
-        return _PASTE_PAUSE if self._decoder.is_pasting else None
+    @property
+    def _out(self) -> Output:
+        assert self._output is not None, "a Terminal is entered before it is used"
+        return self._output
 
     def _read_bytes(self) -> bytes:
         try:
@@ -222,12 +251,6 @@ class Terminal:
         if not data:
             raise TerminalGone("it was closed")
         return data
-
-    def _decode(self, data: bytes) -> list[Input]:
-        keys: list[Input] = []
-        for character in self._utf8.decode(data):
-            keys += self._decoder.feed(character)
-        return keys
 
     def _fit(self, window: curses.window, screen: Screen) -> None:
         """A screen of another height than before begins from nothing."""
@@ -302,15 +325,22 @@ def _joined(written: _Drawn) -> Iterator[tuple[str, int]]:
         yield text, attribute
 
 
-def _write(data: bytes) -> None:
-    view = memoryview(data)
-    while view:
+def _end_window() -> None:
+    # Curses can't set the mode of a file in memory, and says so; that is done by ``_set_mode``.
+    with contextlib.suppress(curses.error):
+        curses.endwin()
+
+
+def _set_mode(mode: list[Any]) -> None:
+    """Of the terminal's line; at once, since waiting for the output to be taken could take for ever."""
+    while True:
         try:
-            view = view[os.write(STDOUT, view) :]
-        except BlockingIOError:
-            wait_write(STDOUT)
-        except OSError as problem:
-            raise TerminalGone(problem.strerror) from None
+            termios.tcsetattr(STDOUT, termios.TCSANOW, mode)
+            return
+        except termios.error as problem:
+            # In the background it stops us; brought back to the front, we go on here.
+            if problem.args[0] != errno.EINTR:
+                return  # the terminal is gone
 
 
 def _use_utf8() -> None:

@@ -1,0 +1,147 @@
+"""From the bytes that a terminal sends to keys and pastes, also where the terminal does not mark what is pasted.
+
+GNU screen, the Linux console and others hand on a paste as if it were typed. Then Enter would say each line, and a
+line such as ``/file …`` would be carried out. Nobody types as fast as that: Enter (or Tab) that is followed by text
+within 10 ms belongs to a paste. It is one, with all that follows until nothing has come for a while; controls in it do
+nothing.
+
+This module has no clock: the moments come in as arguments, in seconds of any clock that only goes forward. Silence is
+told by ``expire``, and never concluded from the moment of a ``feed``: a busy machine may read late what came early.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+
+from chat.client.screen.decoder import MAX_PASTE, Decoder, Input, Paste
+
+# Seconds in which text follows Enter only if nobody typed it.
+ENTER_PAUSE = 0.01
+# Seconds of silence that end a paste: on a slow line it comes in pieces.
+PASTE_QUIET = 0.3
+# Seconds after a paste in which two characters without a pause are the rest of it.
+AFTERMATH = 1.0
+
+_BREAKS = frozenset("\r\n\t")
+_FOCUS = frozenset({"<focus-in>", "<focus-out>"})
+
+
+class Keyboard:
+    """One for a terminal's whole life. ``is_asking`` tells whether a single key would answer a question now.
+
+    Then, and for a second after a paste, text that comes without a pause counts as pasted also without an Enter in it:
+    the ``y`` of a pasted word is no answer.
+    """
+
+    def __init__(self, is_asking: Callable[[], bool] = lambda: False) -> None:
+        self._is_asking = is_asking
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors=_C1_KEPT)
+        self._decoder = Decoder()
+        self._held: list[str] = []  # keys that a paste may begin with
+        self._pasted: list[str] | None = None
+        self._fed_at = 0.0
+        self._aftermath = float("-inf")  # its end
+
+    def feed(self, data: bytes, now: float) -> list[Input]:
+        """The keys and pastes that are complete with ``data``, which came at ``now``."""
+        self._fed_at = now
+        inputs: list[Input] = []
+        for character in self._utf8.decode(data):
+            inputs += self._take(character)
+        return inputs
+
+    def patience(self, now: float) -> float | None:
+        """Seconds until it is time to ``expire``, if nothing comes until then; None: never."""
+        pause = self._pause
+        return None if pause is None else max(0.0, self._fed_at + pause - now)
+
+    def expire(self, now: float) -> list[Input]:
+        """The keys and pastes that are complete since nothing has come until ``now``."""
+        pause = self._pause
+        if pause is None or now < self._fed_at + pause:
+            return []
+        decoder = self._decoder
+        if decoder.is_pasting:
+            return decoder.end_paste()
+        if decoder.is_waiting:
+            return self._outside_paste(decoder.flush())
+        if self._pasted is not None:
+            self._aftermath = now + AFTERMATH
+            return self._end_paste()
+        return self._release()
+
+    @property
+    def _pause(self) -> float | None:
+        pause = self._decoder.patience
+        if pause is None and self._pasted is not None:
+            return PASTE_QUIET
+        return ENTER_PAUSE if pause is None and self._held else pause
+
+    def _take(self, character: str) -> list[Input]:
+        decoder = self._decoder
+        is_plain = not (decoder.is_waiting or decoder.is_pasting)
+        is_break = is_plain and character in _BREAKS
+        is_text = is_plain and (character.isprintable() or character >= "\xa0")
+        if self._pasted is not None:
+            if is_break or is_text:
+                return self._paste(character)
+            return self._outside_paste(decoder.feed(character))
+        if is_text and (self._held or self._is_wary):
+            if self._held:
+                self._pasted, self._held = [*self._held, character], []
+            else:
+                self._held.append(character)
+            return []
+        if is_break:
+            self._held.append(character)
+            return []
+        return [*self._release(), *decoder.feed(character)]
+
+    @property
+    def _is_wary(self) -> bool:
+        return self._is_asking() or self._fed_at < self._aftermath
+
+    def _release(self) -> list[Input]:
+        """What was held turned out to be keys; unless there are several where one would be an answer."""
+        text, self._held = _lines("".join(self._held)), []
+        if len(text) > 1 and self._is_wary:
+            return [Paste(text)]
+        if text:
+            self._aftermath = float("-inf")  # somebody types
+        return [key for character in text for key in self._decoder.feed(character)]
+
+    def _paste(self, character: str) -> list[Input]:
+        assert self._pasted is not None
+        self._pasted.append(character)
+        if len(self._pasted) < MAX_PASTE:
+            return []
+        piece = self._end_paste()
+        self._pasted = []
+        return piece
+
+    def _end_paste(self) -> list[Input]:
+        text, self._pasted = _lines("".join(self._pasted or [])), None
+        return [Paste(text)] if text else []
+
+    def _outside_paste(self, inputs: list[Input]) -> list[Input]:
+        """What is no text does nothing amid a paste; but the focus may change, and a marked paste is one."""
+        if self._pasted is None:
+            return inputs
+        return [each for each in inputs if isinstance(each, Paste) or each in _FOCUS]
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _keep_c1(problem: UnicodeError) -> tuple[str, int]:
+    """Controls of one byte (ECMA-48, C1) are no UTF-8, but some terminals send them; all else is replaced."""
+    assert isinstance(problem, UnicodeDecodeError)
+    wrong = problem.object[problem.start : problem.end]
+    is_c1 = len(wrong) == 1 and 0x80 <= wrong[0] <= 0x9F
+    return chr(wrong[0]) if is_c1 else "\N{REPLACEMENT CHARACTER}", problem.end
+
+
+_C1_KEPT = "chat-c1-kept"
+codecs.register_error(_C1_KEPT, _keep_c1)

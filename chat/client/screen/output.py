@@ -1,0 +1,79 @@
+"""The way from curses to the terminal: what curses writes is caught in memory, and written on without blocking.
+
+``curses.refresh`` writes to descriptor 1 until the terminal has taken everything. So descriptor 1 is a file in memory
+while curses writes. What is caught is at most one frame: the next one is made when this one has been taken, of what
+there is to show by then. A terminal that is behind skips frames, and nothing queues up.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+
+import gevent
+
+from chat.client.unblocked import UnblockedWriter
+
+STDOUT = 1
+# Seconds to wait, after a terminal that had room did not take even one byte (a line end may need room for two).
+_SHORT_PAUSE = 0.01
+
+
+class TerminalGone(Exception):
+    """Nobody sits there any more: it was closed, or the line to it broke."""
+
+
+class Output:
+    """The terminal on descriptor 1."""
+
+    def __init__(self) -> None:
+        self._writer = UnblockedWriter(STDOUT)
+        self._terminal = os.dup(STDOUT)
+        self._memory = _memory_file()
+        self._turn = 0
+
+    def close(self) -> None:
+        for fd in (self._terminal, self._memory):
+            os.close(fd)
+        self._writer.close()
+
+    def caught(self, draw: Callable[[], object]) -> bytes:
+        """Call ``draw``, which must not switch greenlets, and return what it has written to descriptor 1."""
+        os.ftruncate(self._memory, 0)
+        os.lseek(self._memory, 0, os.SEEK_SET)
+        os.dup2(self._memory, STDOUT)
+        try:
+            draw()
+        finally:
+            os.dup2(self._terminal, STDOUT)
+        return os.pread(self._memory, os.fstat(self._memory).st_size, 0)
+
+    def send(self, data: bytes) -> None:
+        """Wait until the terminal has taken ``data``, or until ``drop``. Raises TerminalGone."""
+        turn, view = self._turn, memoryview(data)
+        while view and turn == self._turn:
+            try:
+                taken = self._writer.write_some(view)
+            except OSError as problem:
+                raise TerminalGone(problem.strerror) from None
+            view = view[taken:]
+            if view:
+                self._writer.wait()
+                if not taken:
+                    gevent.sleep(_SHORT_PAUSE)
+
+    def send_within(self, seconds: float, data: bytes) -> None:
+        """As ``send``, but give up after ``seconds``: the terminal takes nothing. Raises TerminalGone."""
+        gevent.with_timeout(seconds, self.send, data, timeout_value=None)
+
+    def drop(self) -> None:
+        """Have every ``send`` that is still waiting return: what it has left is not to be sent any more."""
+        self._turn += 1
+
+
+def _memory_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("frame", os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile() as file:  # not on Linux
+        return os.dup(file.fileno())

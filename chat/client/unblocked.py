@@ -1,0 +1,88 @@
+"""Writing to a terminal or a pipe without ever waiting inside the kernel.
+
+A terminal that is stopped (Ctrl-S), or that nobody reads, takes nothing; a blocking write to it stops the whole
+process: the connection, and the handlers of signals too. ``poll`` does not help, since it tells that there is room,
+but not how much. O_NONBLOCK belongs to the open file description, which the terminal's other programs share, so it
+must not be set on a descriptor that was inherited: the shell would read errors afterwards. So the terminal is opened
+once more, for this program alone.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+
+from gevent.socket import wait_write
+
+# A pipe that is ready takes so many bytes at once (POSIX, write).
+_PIPE_SIZE = select.PIPE_BUF
+
+
+class UnblockedWriter:
+    """Writes to ``fd``, and takes from it only the kind of file that it is.
+
+    A terminal is opened anew in non-blocking mode. Where that is not allowed (after ``su``, the terminal belongs to
+    somebody else), it is given one byte at a time, each after ``poll`` found room for one. Regular files and devices
+    such as ``/dev/null`` take everything at once.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._own = _opened_anew(fd) if os.isatty(fd) else None
+        self._watched = fd if self._own is None else self._own
+        mode = os.fstat(fd).st_mode
+        if os.isatty(fd):
+            self._at_once = None if self._own is not None else 1
+        else:
+            self._at_once = _PIPE_SIZE if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
+        # An event loop refuses to watch files that are always ready.
+        self._waits = os.isatty(fd) or self._at_once is not None
+
+    def close(self) -> None:
+        """Close what this writer has opened; ``fd`` stays open."""
+        if self._own is not None:
+            os.close(self._own)
+            self._own, self._watched, self._at_once = None, self._fd, 1
+
+    def write_some(self, data: memoryview) -> int:
+        """Write what is taken now, and return how many bytes that were; 0 if none. Raises OSError."""
+        if self._own is None and self._waits and not _has_room(self._fd):
+            return 0
+        try:
+            return os.write(self._watched, data if self._at_once is None else data[: self._at_once])
+        except BlockingIOError:
+            return 0
+
+    def wait(self) -> None:
+        """Let other greenlets run until something may be taken."""
+        if self._waits:
+            wait_write(self._watched)
+
+
+def _has_room(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
+def _opened_anew(fd: int) -> int | None:
+    """Another open file description of the terminal ``fd``, in non-blocking mode; None if there is none to be had."""
+    wanted = os.fstat(fd)
+    for path in _paths(fd):
+        with suppress(OSError):
+            own = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            found = os.fstat(own)
+            if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                return own
+            os.close(own)
+    return None
+
+
+def _paths(fd: int) -> Iterator[str]:
+    # The first works in a container too, where the terminal's name means nothing.
+    yield f"/proc/self/fd/{fd}"
+    with suppress(OSError):
+        yield os.ttyname(fd)

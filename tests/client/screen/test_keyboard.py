@@ -1,0 +1,201 @@
+"""What is typed and what is pasted, told by the moments at which it comes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.client.screen.decoder import MAX_PASTE, Input, Paste
+from chat.client.screen.keyboard import AFTERMATH, ENTER_PAUSE, PASTE_QUIET, Keyboard
+from chat.client.screen.keys import split_keys
+
+LINES = [f"/file /etc/passwd {number}" for number in range(31)]
+SOON, LATER = ENTER_PAUSE * 0.9, ENTER_PAUSE * 1.1
+
+
+class Typist:
+    """Types at a keyboard, by a clock that stands still meanwhile. ``seen`` is all that came of it."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self.keyboard = Keyboard(lambda: self.is_asked)
+        self.now = 0.0
+        self.seen: list[Input] = []
+
+    def type(self, data: bytes | str, *, at_once: int = 4096, pause: float = 0.0) -> None:
+        sent = data.encode() if isinstance(data, str) else data
+        for start in range(0, len(sent), at_once):
+            self.seen += self.keyboard.feed(sent[start : start + at_once], self.now)
+            if pause:
+                self.rest(pause)
+
+    def rest(self, seconds: float) -> None:
+        """Nothing comes for so long."""
+        end = self.now + seconds
+        while (patience := self.keyboard.patience(self.now)) is not None:
+            if self.now + patience > end:
+                break
+            self.now += patience + 1e-9  # floating-point numbers are rounded
+            self.seen += self.keyboard.expire(self.now)
+        self.now = end
+
+    def take(self) -> list[Input]:
+        self.rest(10)
+        seen, self.seen = self.seen, []
+        return seen
+
+
+@pytest.fixture
+def typist() -> Typist:
+    return Typist()
+
+
+def pasted(seen: list[Input]) -> str:
+    """What would be in the draft, if nothing of it was a command."""
+    assert all(isinstance(each, Paste) or len(each) == 1 for each in seen), seen
+    return "".join(each.text if isinstance(each, Paste) else each for each in seen)
+
+
+class TestPasting:
+    @pytest.mark.parametrize("line_end", ["\r", "\n", "\r\n"])
+    @pytest.mark.parametrize("at_once", [1, 7, 4096])
+    @pytest.mark.parametrize("pause", [0.0, SOON])
+    def test_lines_without_brackets_are_one_draft(
+        self, typist: Typist, line_end: str, at_once: int, pause: float
+    ) -> None:
+        typist.type(line_end.join([*LINES, ""]), at_once=at_once, pause=pause)
+        seen = typist.take()
+        assert pasted(seen) == "\n".join([*LINES, ""])
+        pastes = [each for each in seen if isinstance(each, Paste)]
+        assert len(pastes) == 1
+        assert pastes[0].text.count("\n") == len(LINES)
+
+    def test_a_slow_line_brings_it_in_pieces(self, typist: Typist) -> None:
+        for line in LINES:
+            typist.type(line + "\r")
+            typist.type("next ")
+            typist.rest(PASTE_QUIET * 0.9)
+        assert "<enter>" not in typist.take()
+
+    def test_the_rest_after_a_long_pause_is_no_command(self, typist: Typist) -> None:
+        typist.type("one\rtwo\r")
+        typist.rest(PASTE_QUIET + AFTERMATH / 2)
+        typist.type("/quit\r")
+        assert typist.take() == [*"one", Paste("\ntwo\n"), Paste("/quit\n")]
+
+    def test_whoever_types_after_a_paste_types(self, typist: Typist) -> None:
+        typist.type("one\rtwo")
+        typist.rest(PASTE_QUIET)
+        for key in "y\r":
+            typist.type(key)
+            typist.rest(LATER)
+        typist.type("so\r")
+        assert typist.take() == [*"one", Paste("\ntwo"), "y", "<enter>", *"so", "<enter>"]
+
+    def test_a_tab_in_it_completes_nothing(self, typist: Typist) -> None:
+        typist.type("\tif x:\r\t\treturn\r")
+        assert typist.take() == [Paste("\tif x:\n\t\treturn\n")]
+
+    def test_controls_in_it_do_nothing(self, typist: Typist) -> None:
+        typist.type("a\rb\x04\x1b[A\x03c\x1b[200~\rd\x1b[201~\x1b]11;x\x07e\x1bf\x1b[I\r")
+        assert typist.take() == [
+            "a",
+            Paste("\rd".replace("\r", "\n")),
+            "<focus-in>",
+            Paste("\nbce\n"),
+        ]
+
+    def test_a_long_one_comes_in_pieces(self, typist: Typist) -> None:
+        typist.type("\r" + "x" * (MAX_PASTE + 5), at_once=64 * 1024)
+        assert [len(each.text) for each in typist.take() if isinstance(each, Paste)] == [
+            MAX_PASTE,
+            6,
+        ]
+
+
+class TestTyping:
+    def test_enter_is_enter_after_a_moment(self, typist: Typist) -> None:
+        typist.type("hi\r")
+        assert typist.seen == ["h", "i"]
+        typist.rest(SOON)
+        assert typist.seen == ["h", "i"]
+        typist.rest(LATER)
+        assert typist.seen == ["h", "i", "<enter>"]
+
+    def test_a_person_who_types_fast(self, typist: Typist) -> None:
+        typist.type("one\rtwo\ry\tz\r", at_once=1, pause=LATER)
+        assert typist.take() == split_keys("one<enter>two<enter>y<tab>z<enter>")
+
+    def test_keys_after_enter_are_keys(self, typist: Typist) -> None:
+        typist.type("hi\r\x1b[A\r\x04\t\r")
+        assert typist.take() == split_keys("hi<enter><up><enter><ctrl-d><tab><enter>")
+
+    def test_a_line_end_of_two_characters_is_one_enter(self, typist: Typist) -> None:
+        typist.type("hi\r\n")
+        assert typist.take() == split_keys("hi<enter>")
+
+    def test_what_was_read_late_came_early(self, typist: Typist) -> None:
+        """A busy machine reads the pieces of a paste late; only silence tells that it was Enter."""
+        typist.type("a\r")
+        typist.now += 1.0
+        typist.type("b\r")
+        assert typist.take() == ["a", Paste("\nb\n")]
+
+
+class TestAnswers:
+    def test_a_pasted_word_is_none(self, typist: Typist) -> None:
+        typist.is_asked = True
+        for at_once in (1, 7):
+            typist.type("yes", at_once=at_once, pause=SOON if at_once == 1 else 0)
+            assert typist.take() == [Paste("yes")]
+
+    @pytest.mark.parametrize("text", ["y\r", "\r\r", "\ty", "y\r\n"])
+    def test_a_pasted_line_is_none(self, typist: Typist, text: str) -> None:
+        typist.is_asked = True
+        typist.type(text)
+        assert typist.take() == [Paste(text.replace("\r\n", "\n").replace("\r", "\n"))]
+
+    @pytest.mark.parametrize(
+        ("key", "name"), [("y", "y"), ("\r", "<enter>"), ("\r\n", "<enter>"), ("\x1b", "<esc>")]
+    )
+    def test_a_key_is_one(self, typist: Typist, key: str, name: str) -> None:
+        typist.is_asked = True
+        typist.type(key)
+        assert typist.take() == [name]
+
+
+def test_controls_of_one_byte_need_no_utf8(typist: Typist) -> None:
+    typist.type(b"\x9bA\x9d11;rgb\x9cx\xff\xe2\x82\xac")
+    assert typist.take() == ["<up>", "x", "\ufffd", "€"]
+
+
+PIECES = [
+    b"x", b"\r", b"\n", b"\t", b"\x1b", b"[", b"O", b"1", b";", b"?", b"A", b"~", b"$", b"M",
+    b"\x1b[A", b"\x1b[1;5D", b"\x1bOP", b"\x1b[<64;3;2M", b"\x1b[M`!!", b"\x1b[[A", b"\x1b[3$",
+    b"\x1b[200~", b"a\rb", b"\x1b[201~", b"\x1b]11;rgb:0/0\x1b\\", b"\x1bP>|t\x1b\\", b"\x1b_G\x07",
+    b"\x1b[?1;2c", b"\x9b", b"\x9d", b"\x9c", b"\\", b"\a", b"\x03", b"\x7f", b"\xff", b"\xe2\x82",
+    "é日".encode(), "\x9b".encode(), b"y",
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=12).map(b"".join),
+    st.lists(st.tuples(st.integers(1, 5), st.floats(0, 0.99)), max_size=20),
+    st.booleans(),
+)
+def test_where_it_is_cut_makes_no_difference(
+    sent: bytes, cuts: list[tuple[int, float]], is_asked: bool
+) -> None:
+    """Nor how long the pauses are, if they are shorter than what the keyboard waits for."""
+    whole, cut = Typist(), Typist()
+    whole.is_asked = cut.is_asked = is_asked
+    whole.type(sent)
+    rest = sent
+    for size, part in cuts:
+        cut.type(rest[:size])
+        rest = rest[size:]
+        patience = cut.keyboard.patience(cut.now)
+        cut.rest(60 * part if patience is None else patience * part)
+    cut.type(rest)
+    assert whole.take() == cut.take()
