@@ -69,8 +69,13 @@ def parse_count(text: str, option: str, minimum: int = 0) -> int:
 
 def report(program: str, sentence: str) -> None:
     """One line on stderr, whatever is in it: a terminal obeys none of it."""
-    flat = " ".join(sentence.split())
-    flat = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in flat)
     # A full disk, or nobody at the other end: then the exit status has to say it all.
     with contextlib.suppress(OSError):
-        print(f"{program}: {flat}", file=sys.stderr)
+        print(report_line(program, sentence), file=sys.stderr)
+
+
+def report_line(program: str, sentence: str) -> str:
+    """What ``report`` prints."""
+    flat = " ".join(sentence.split())
+    flat = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in flat)
+    return f"{program}: {flat}"

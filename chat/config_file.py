@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chat.command_line import UsageError
+from chat.files import read_beginning
 from chat.options import Given, Kind, Option, suggestion
 
 _MAX_SIZE = 64 * 1024
@@ -32,8 +33,7 @@ def read_config_file(
 
 def _read(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MAX_SIZE + 1)
+        data, _ = read_beginning(path, _MAX_SIZE + 1)
     except OSError as problem:
         raise UsageError(f"{path}: {problem.strerror}; expected a file of settings") from None
     if len(data) > _MAX_SIZE:

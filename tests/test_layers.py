@@ -25,6 +25,7 @@ LEAVES = {
     "chat.command_line",
     "chat.config_file",
     "chat.dead_peer",
+    "chat.files",
     "chat.fingerprint",
     "chat.home",
     "chat.offload",
@@ -56,7 +57,8 @@ FORBIDDEN = {
         f"chat.client.screen.{name}": {"curses", "gevent", "time"}
         for name in (
             *("model", "intake", "views", "entries", "layout", "log_pane", "lines", "bars"),
-            *("controller", "composer", "editor", "keys", "decoder", "questions", "colours"),
+            *("controller", "composer", "editor", "keys", "key_codes", "decoder", "keyboard"),
+            *("questions", "colours"),
         )
     },
 }

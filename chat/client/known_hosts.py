@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chat.address import Address
+from chat.files import NotAFile, read_beginning
 from chat.fingerprint import Fingerprint, parse_fingerprint
 from chat.home import NoHome, data_directory
 from chat.private_files import make_private_directory
@@ -100,8 +102,10 @@ class KnownHosts:
 
     def _read(self) -> str:
         try:
-            with open(self.path, encoding="utf-8") as file:
-                text = file.read(_MAX_SIZE)
+            data, mode = read_beginning(self.path, _MAX_SIZE, patience=0)
+            if not stat.S_ISREG(mode):
+                raise NotAFile(self.path)
+            text = data.decode()
         except (FileNotFoundError, NotADirectoryError):
             return ""  # nor can it have been there: the home directory may be /dev/null
         except UnicodeDecodeError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from dataclasses import dataclass, field
 
 from chat.command_line import UsageError
+from chat.files import read_beginning
 from chat.options import read_path
 
 _MAX_SIZE = 1024  # bytes of the line
@@ -26,12 +26,10 @@ def read_password_file(text: str, where: str) -> FilePassword:
     """From the path ``text``, which was given at ``where``. Raises UsageError with one line."""
     path = read_path(text, where, _EXPECTED)
     try:
-        with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            line = file.readline(_MAX_SIZE + 2)
+        data, mode = read_beginning(path, _MAX_SIZE + 2, until=b"\n")
     except OSError as problem:
         raise UsageError(f"{where}={text}: {problem.strerror}; expected {_EXPECTED}") from None
-    line = line.removesuffix(b"\n").removesuffix(b"\r")
+    line = data.partition(b"\n")[0].removesuffix(b"\r")
     if not line:
         raise UsageError(f"{where}={text}: its first line is empty; expected {_EXPECTED}")
     if len(line) > _MAX_SIZE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO, cast
 
 import gevent
 from gevent.event import AsyncResult
@@ -29,6 +29,7 @@ from chat.client.inbox import Inbox
 from chat.client.keeper import GaveUp, Keeper
 from chat.client.news import Asked, Face
 from chat.client.passwords import choose_password
+from chat.client.pasting import PASTE_LINES
 from chat.client.progress import ProgressBars
 from chat.client.requests import AskServer, NeedsPassword, RequestError
 from chat.client.settings import PROGRAM, Mode, Settings
@@ -38,6 +39,8 @@ from chat.client.standard_streams import (
     LineWriter,
     OutputClosed,
     OutputFailed,
+    PassingStream,
+    count_lines,
     is_terminal,
     unseen,
 )
@@ -46,6 +49,8 @@ from chat.command_line import EXIT_FAILED, EXIT_OK
 from chat.signals import ENDING, take_over
 
 STDIN, STDOUT, STDERR = range(3)
+# Seconds for the last words to an output that takes nothing.
+FAREWELL = 0.5
 # Seconds that a server may take to answer the next of what it was sent, once the input has ended.
 NO_ANSWER = 120.0
 
@@ -123,7 +128,8 @@ class Program:
         if self._bars is not None:
             self._bars.close()
         if end.problem is not None:
-            self._warn(end.problem.splitlines())
+            lines = end.problem.splitlines()
+            gevent.with_timeout(FAREWELL, self._warn, lines, timeout_value=None)
         return self._status(end)
 
     def _live(self) -> None:
@@ -179,24 +185,22 @@ class Program:
         """Ask until there is an answer; the end of the input is a no."""
         self._warn(stranger.lines)
         while True:
-            self._errors.write_text(f"{stranger.question} (yes/no) ")
-            line = self._reader.read()
-            if line is None:
-                self._errors.write([""])
-                return False
-            word = line.data.strip().lower()
-            if word in (b"yes", b"no"):
-                return word == b"yes"
+            lines = self._ask_together(stranger.question)
+            word = _answer(lines)
+            if word is not None or not lines:
+                return word is True
+
+    def _ask_together(self, question: str) -> list[Line]:
+        self._errors.write_text(f"{question} (yes/no) ")
+        lines = self._reader.read_together()
+        if not lines:
+            self._errors.write([""])
+        return lines
 
     def _read_input(self) -> None:
-        for line in self._reader:
-            try:
-                for asked in self._read_line(line):
-                    self._conversation.do(self._completed(asked))
-            except json_lines.BadLine as problem:
-                self._conversation.refuse("bad-request", str(problem), problem.tag)
-            except RequestError as problem:
-                self._conversation.refuse("bad-request", str(problem))
+        while lines := self._next_lines():
+            for line in lines:
+                self._do_line(line)
             if self._is_quitting:
                 break
         self._keeper.input_ended()
@@ -204,6 +208,41 @@ class Program:
             self._end(End())
         else:
             self._end(End("The server does not answer.", unfinished=True))
+
+    def _do_line(self, line: Line) -> None:
+        try:
+            for asked in self._read_line(line):
+                self._conversation.do(self._completed(asked))
+        except json_lines.BadLine as problem:
+            self._conversation.refuse("bad-request", str(problem), problem.tag)
+        except RequestError as problem:
+            self._conversation.refuse("bad-request", str(problem))
+
+    def _next_lines(self) -> list[Line]:
+        """What comes together: one line, or a few; none at the end. A longer paste is one, and no command."""
+        if not self._is_interactive:
+            line = self._reader.read()
+            return [] if line is None else [line]
+        while lines := self._reader.read_together():
+            count = count_lines(lines)
+            if not _is_to_be_asked_about(lines):
+                return lines
+            answer = self._ask_together(f"{count} lines came at once. Send them as one message?")
+            while _answer(answer) is None and answer:
+                if count_lines(answer) > 1:  # the paste goes on
+                    lines += answer
+                count = count_lines(lines)
+                answer = self._ask_together(f"Send these {count} lines as one message?")
+            if _answer(answer):
+                # What goes on from a line before is never a command.
+                return [Line(_joined(lines), continued=True)]
+            self._warn(["Nothing was sent."])
+        return []
+
+    def _read_first(self) -> Line | None:
+        """The next line. What was pasted with it is dropped: it is no answer, and nobody else is to hear it."""
+        lines = self._reader.read_together()
+        return lines[0] if lines else None
 
     def _completed(self, asked: Asked) -> Asked:
         """With the password that it takes, which is asked for. Raises RequestError."""
@@ -216,7 +255,7 @@ class Program:
         with unseen(STDIN):
             self._reader.discard()
             self._errors.write_text(prompt)
-            line = self._reader.read()
+            line = self._read_first()
             self._errors.write([""])  # the end of the line was not shown either
         return None if line is None else line.data.decode(errors="replace")
 
@@ -262,7 +301,7 @@ class Program:
         face = plain.PlainFace(self._tell, self._warn, self._inbox.why_not_saved)
         if not is_terminal(STDERR):
             return face
-        self._bars = ProgressBars(face, self._spawn)
+        self._bars = ProgressBars(face, self._spawn, cast(TextIO, PassingStream(STDERR)))
         for writer in (self._output, self._errors):
             writer.draw_around(self._bars.around)
         return self._bars
@@ -297,3 +336,21 @@ class Program:
         """A mistake of this program's own: everything that can be expected was handled before."""
         fault = greenlet.exception
         self._end(End(f"internal fault: {type(fault).__name__}: {fault}", unfinished=True))
+
+
+def _is_to_be_asked_about(lines: list[Line]) -> bool:
+    """Whether they are a paste that is hardly meant to be said line by line, or has commands in it."""
+    count = count_lines(lines)
+    whole = (line.data.strip() for line in lines if not line.continued)
+    has_commands = any(line.startswith(b"/") and line != b"/quit" for line in whole)
+    return count > PASTE_LINES or (count > 1 and has_commands)
+
+
+def _answer(lines: list[Line]) -> bool | None:
+    """Whether they are a yes or a no; None if they are neither, or were pasted."""
+    word = lines[0].data.strip().lower() if len(lines) == 1 else b""
+    return {b"yes": True, b"no": False}.get(word)
+
+
+def _joined(lines: list[Line]) -> bytes:
+    return b"".join(line.data if line.cut else line.data + b"\n" for line in lines).rstrip(b"\n")

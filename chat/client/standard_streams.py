@@ -1,13 +1,13 @@
 """The input and output of the process, without keeping other greenlets from running.
 
 The descriptors stay in blocking mode: they are shared with whoever started us, and O_NONBLOCK on a terminal would
-break the shell that comes after. Instead each read or write waits until it will not block.
+break the shell that comes after. Instead each read waits until it will not block, and ``unblocked`` writes.
 """
 
 from __future__ import annotations
 
+import io
 import os
-import select
 import stat
 import termios
 from collections.abc import Callable, Iterator
@@ -16,12 +16,15 @@ from dataclasses import dataclass
 
 import gevent
 from gevent.lock import RLock
-from gevent.socket import wait_read, wait_write
+from gevent.socket import wait_read
+
+from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
+from chat.client.unblocked import UnblockedWriter
 
 _LOCAL, _CONTROL = 3, 6  # of what tcgetattr returns
 _READ_SIZE = 64 * 1024
-# What a pipe that is ready for writing takes without blocking (POSIX, write).
-_WRITE_SIZE = select.PIPE_BUF
+# Seconds to wait after an output that seemed to have room took nothing.
+_SHORT_PAUSE = 0.01
 
 
 class OutputClosed(Exception):
@@ -78,9 +81,38 @@ class LineReader:
             self._buffer += chunk
             self._ended = not chunk
 
+    def read_together(self) -> list[Line]:
+        """Wait for the next line, and take those that follow at once, as only a paste does; none at the end.
+
+        Of more than 1 MiB the rest is left for the next call.
+        """
+        line = self.read()
+        lines: list[Line] = []
+        size = 0
+        while line is not None:
+            lines.append(line)
+            size += len(line.data)
+            # Once it is known for a paste, it may come in pieces.
+            pause = PASTE_QUIET if count_lines(lines) > 1 else ENTER_PAUSE
+            if size >= MAX_PASTE or not (line.cut or self._has_more(pause)):
+                break
+            line = self.read()
+        return lines
+
     def discard(self) -> None:
         """Forget what was read and not asked for yet."""
         self._buffer.clear()
+
+    def _has_more(self, seconds: float) -> bool:
+        if self._buffer:
+            return True
+        if self._ended:
+            return False
+        try:
+            wait_read(self._fd, timeout=seconds)
+        except TimeoutError:
+            return False
+        return True
 
     def _take(self, size: int, end_size: int, *, continues: bool) -> Line:
         data = bytes(self._buffer[:size])
@@ -110,8 +142,7 @@ class LineWriter:
     """Whole lines to a descriptor: two greenlets never mix theirs. Lone surrogates become question marks."""
 
     def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._waits = _can_wait(fd)
+        self._writer = UnblockedWriter(fd)
         self._lock = RLock()
         self._around: Callable[[Callable[[], None]], None] = _directly
 
@@ -132,18 +163,40 @@ class LineWriter:
     def _write_all(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            if self._waits:
-                wait_write(self._fd)
+            self._writer.wait()
             try:
-                written = os.write(self._fd, view[:_WRITE_SIZE] if self._waits else view)
-            except BlockingIOError:
-                gevent.sleep(0.01)
-                continue
+                written = self._writer.write_some(view)
             except (BrokenPipeError, ConnectionResetError):
                 raise OutputClosed from None
             except OSError as problem:  # a full disk, a terminal that is gone
                 raise OutputFailed(problem.strerror) from None
+            if not written:
+                gevent.sleep(_SHORT_PAUSE)
             view = view[written:]
+
+
+class PassingStream(io.TextIOBase):
+    """A stream for what is soon out of date, as progress bars are: what is not taken at once is dropped."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+        self._writer = UnblockedWriter(fd)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def write(self, text: str) -> int:
+        view = memoryview(text.encode(errors="replace"))
+        with suppress(OSError):  # nobody sees it any more
+            while view and (written := self._writer.write_some(view)):
+                view = view[written:]
+        return len(text)
+
+
+def count_lines(lines: list[Line]) -> int:
+    """Those that begin in ``lines``: an overlong one stands there in pieces."""
+    return sum(not line.continued for line in lines)
 
 
 def is_terminal(fd: int) -> bool:

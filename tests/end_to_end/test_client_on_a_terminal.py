@@ -107,3 +107,55 @@ def test_nobody_can_move_the_cursor(address: str, home: Path) -> None:
         assert "\x1b" not in bob.output.text
         bob.type(INTERRUPT)
         assert bob.wait() == 0
+
+
+PASTED = "".join(f"line {number}\n" if number % 2 else "/file secret\n" for number in range(31))
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_what_is_pasted_is_one_message_or_none(address: str, home: Path, answer: str) -> None:
+    (home / "secret").write_text("nobody is to get this", encoding="utf-8")
+    with (
+        listening(address, "alice", directory=home) as alice,
+        at_a_terminal(address, "bob", directory=home) as bob,
+    ):
+        bob.output.wait_for("you are in the room")
+        bob.type(PASTED)
+        bob.output.wait_for("31 lines came at once. Send them as one message")
+        bob.type("yes\nyes\n")  # more of the paste
+        bob.output.wait_for("Send these 33 lines as one message")
+        bob.type("perhaps\n")
+        bob.output.wait_for("Send these 33 lines as one message", 2)
+        bob.type(f"{answer}\n")
+        if answer == "no":
+            bob.output.wait_for("Nothing was sent")
+        else:
+            bob.output.wait_for(r"\[bob\]: /file secret")
+        bob.type("nothing else\n")
+        alice.output.wait_for("nothing else")
+        text = PASTED + "yes\nyes"
+        first, *further = text.splitlines() if answer == "yes" else [""]
+        said = [f"[bob]: {first}", *(f"         | {line}" for line in further)]
+        assert alice.lines[2:] == [*(said if first else []), "[bob]: nothing else"]
+
+
+@pytest.mark.parametrize("pasted", ["see\n/file secret\n", "/msg alice psst\nand that\n"])
+def test_a_command_in_a_short_paste_is_not_carried_out(
+    address: str, home: Path, pasted: str
+) -> None:
+    (home / "secret").write_text("nobody is to get this", encoding="utf-8")
+    with (
+        listening(address, "alice", directory=home) as alice,
+        at_a_terminal(address, "bob", directory=home) as bob,
+    ):
+        bob.output.wait_for("you are in the room")
+        bob.type("first\nsecond\n")  # said as they come
+        bob.output.wait_for(r"\[bob\]: second")
+        bob.type(pasted)
+        bob.output.wait_for("2 lines came at once. Send them as one message")
+        bob.type("no\n")
+        bob.output.wait_for("Nothing was sent")
+        bob.type("nothing else\n")
+        alice.output.wait_for("nothing else")
+        said = [f"[bob]: {text}" for text in ("first", "second", "nothing else")]
+        assert alice.lines[2:] == said

@@ -182,6 +182,40 @@ def test_suspended_it_comes_back_whole(address: str, home: Path) -> None:
         os.kill(screen.process.pid, signal.SIGHUP)
 
 
+def test_stopped_without_a_word_it_comes_back_whole(address: str, home: Path) -> None:
+    """SIGSTOP can't be seen to come; the shell that takes over sets the terminal to its own liking."""
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    with PyteScreen(shell, home, environment={"PS1": "shell> "}) as screen:
+        screen.wait_for("shell>")
+        screen.send(f"echo $$ > shell.pid; {' '.join(client(address, 'bob'))}\r")
+        screen.wait_for(f"{INSIDE} bob")
+        screen.press("a draft")
+        screen.wait_for("^a draft$")
+        (client_pid,) = children_of(int((home / "shell.pid").read_text()))
+        os.kill(client_pid, signal.SIGSTOP)
+        screen.wait_for("Stopped", "shell>")
+        screen.send("reset; printf '\\e[?1049l\\e[?2004l\\e[?1000l\\e[?1004l'; stty sane\r")
+        screen.wait_until(lambda rows: not any(f"{INSIDE} bob" in row for row in rows))
+        screen.resize(60, 20)
+        before = len(screen.raw)
+        screen.send("fg\r")
+        rows = screen.wait_for(f"{INSIDE} bob", "^a draft$")
+        assert len(rows) == 20
+        screen.press("!")  # it is shown, and not before Enter
+        screen.wait_for("^a draft!$")
+        modes = screen.raw[before:]
+        assert all(f"\x1b[?{mode}h".encode() in modes for mode in (1049, 2004, 1004, 1000, 1006))
+        screen.press("<ctrl-c>", "<ctrl-c>")
+        screen.wait_for("shell>")
+        screen.send("echo $((6 * 7))\r")
+        screen.wait_for("^42$")
+        os.kill(screen.process.pid, signal.SIGHUP)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def test_what_others_send_changes_nothing_but_its_own_line(address: str, home: Path) -> None:
     evil = "\x1b[2J\x1b[1;1H\x1b]0;title\x07\x9b31mred\r\x08\u202egnp"
     with PyteScreen(client(address, "bob"), home) as bob:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.client_process import PATIENCE
 from tests.end_to_end.screen_stage import Stage, staged
-from tests.end_to_end.screens import PATIENCE, PyteScreen
+from tests.end_to_end.screens import PyteScreen
 from tests.end_to_end.server_process import eventually
 
 # Seconds. A client promises two; a busy machine may need a little more, and one that hangs never ends.
@@ -66,9 +67,7 @@ def test_the_connection_goes_on_and_the_screen_catches_up(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("stuck", WAYS)
-def test_a_signal_ends_it(
-    stage: Stage, log: Path, stuck: Stuck, number: signal.Signals
-) -> None:
+def test_a_signal_ends_it(stage: Stage, log: Path, stuck: Stuck, number: signal.Signals) -> None:
     bob = stage.bob
     with stuck(bob):
         stage.say("something to draw")

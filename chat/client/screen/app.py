@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -45,15 +46,17 @@ from chat.client.screen.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.styles import ERROR
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.settings import PROGRAM, Settings
+from chat.client.standard_streams import LineWriter, OutputClosed
 from chat.client.transfer_list import TransferList
 from chat.client.trust import Stranger
-from chat.command_line import EXIT_FAILED, EXIT_OK, report
+from chat.command_line import EXIT_FAILED, EXIT_OK, report_line
 from chat.signals import ENDING, take_over
 
+STDERR = 2
 FRAME = 1 / 30  # seconds
 # Seconds between looks at what nobody tells of: how far transfers are, how long until the next try.
 TICK = 0.25
-# Seconds for an orderly end of the connection.
+# Seconds for an orderly end of the connection, and for the last words to a terminal.
 FAREWELL = 1.0
 
 
@@ -115,7 +118,7 @@ class App:
             self._inbox.close()
         self._close_log()
         if problem is not None:
-            report(PROGRAM, problem)
+            _report(problem)
             return EXIT_FAILED
         return EXIT_OK if self._was_inside else EXIT_FAILED
 
@@ -342,13 +345,20 @@ class App:
         try:
             self._local.close_log()
         except OSError as problem:
-            report(PROGRAM, f"the end of the log could not be written: {problem.strerror}")
+            _report(f"the end of the log could not be written: {problem.strerror}")
 
     def _fault(self, greenlet: gevent.Greenlet[..., Any]) -> None:
         """A mistake of this program's own: everything that can be expected was handled before."""
         fault = greenlet.exception
         assert fault is not None
         self._end(describe(fault, write_report(fault)))
+
+
+def _report(problem: str) -> None:
+    """One line on stderr, if that takes it: it may be a terminal that takes nothing."""
+    with suppress(OutputClosed):
+        line = report_line(PROGRAM, problem)
+        gevent.with_timeout(FAREWELL, LineWriter(STDERR).write, [line], timeout_value=None)
 
 
 def now() -> datetime:

@@ -13,6 +13,7 @@ from typing import Protocol
 from chat.client.commands import COMMANDS, Where, parse_line
 from chat.client.news import Asked, Failed, Tag
 from chat.client.outgoing import split_text
+from chat.client.pasting import PASTE_LINES
 from chat.client.requests import (
     NeedsPassword,
     Quit,
@@ -41,8 +42,6 @@ from chat.client.screen.questions import (
 from chat.client.screen.styles import ERROR
 from chat.client.screen.views import Draft, View
 
-# A paste with more lines than this was hardly meant to be one message.
-PASTE_LINES = 5
 PASTE_CHARACTERS = 2000
 WHEEL_ROWS = 3
 # Lines of input that are kept until it is known what became of them.

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chat.client.pasting import MAX_PASTE
 from chat.client.screen import key_codes
 from chat.client.screen.key_codes import ALT_HELD, ESC, SHIFT_HELD, with_alt
 
@@ -19,8 +20,6 @@ PASTE_END = "\x1b[201~"
 MAX_SEQUENCE = 4096
 # No key is longer: a longer sequence means none.
 _MAX_KEY = 64
-# Characters of a paste; a longer one is handed on in pieces.
-MAX_PASTE = 1024 * 1024
 
 # Seconds without input after which a lone ESC (or the Alt key with an underscore) was a key of its own,
 BRIEFLY = 0.1

@@ -14,12 +14,9 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 
-from chat.client.screen.decoder import MAX_PASTE, Decoder, Input, Paste
+from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
+from chat.client.screen.decoder import Decoder, Input, Paste
 
-# Seconds in which text follows Enter only if nobody typed it.
-ENTER_PAUSE = 0.01
-# Seconds of silence that end a paste: on a slow line it comes in pieces.
-PASTE_QUIET = 0.3
 # Seconds after a paste in which two characters without a pause are the rest of it.
 AFTERMATH = 1.0
 

@@ -10,8 +10,9 @@ from typing import TextIO
 from chat.client.screen.entries import Entry
 from chat.client.screen.save import Follower, saved_lines
 from chat.client.screen.views import View
+from chat.files import open_to_append
 from chat.home import log_directory
-from chat.private_files import make_private_directory, private_opener
+from chat.private_files import FILE_MODE, make_private_directory, private_opener
 
 # Entries after which other greenlets have a turn.
 _AT_ONCE = 200
@@ -43,9 +44,7 @@ class LogFile:
         self.path = path
         make_private_directory(path.parent)
         self._follower = Follower(view)
-        self._file: TextIO = open(  # noqa: SIM115 - closed by close()
-            path, "a", encoding="utf-8", errors="replace", opener=private_opener
-        )
+        self._file: TextIO = open_to_append(path, FILE_MODE)
 
     def write_new(self) -> None:
         """Raises OSError."""

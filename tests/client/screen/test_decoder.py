@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat.client.pasting import MAX_PASTE
 from chat.client.screen.decoder import (
     BRIEFLY,
-    MAX_PASTE,
     MAX_SEQUENCE,
     PASTE_END,
     PASTE_PAUSE,
@@ -16,7 +16,7 @@ from chat.client.screen.decoder import (
     Paste,
 )
 from chat.client.screen.key_codes import ESC
-from chat.client.screen.keys import BINDINGS, split_keys
+from chat.client.screen.keys import split_keys
 
 # As curses numbers them; the modified ones get their numbers when it starts.
 CURSES = {
@@ -350,86 +350,6 @@ def test_a_paste_without_an_end_can_be_ended() -> None:
     assert decoder.end_paste() == [Paste("lost")]
     assert not decoder.is_pasting
     assert decoder.feed("x") == ["x"]
-
-
-@pytest.mark.parametrize(
-    ("number", "key"),
-    [
-        (259, "<up>"),
-        (265, "<f1>"),
-        (330, "<delete>"),
-        (336, "<shift-down>"),
-        (353, "<shift-tab>"),
-        (410, "<resize>"),
-        (566, "<alt-up>"),
-        (567, "<ctrl-delete>"),
-        (600, "<focus-in>"),
-    ],
-)
-def test_what_curses_recognized_has_the_same_names(number: int, key: str) -> None:
-    assert decoded(b"x", number, b"y", flush=False) == ["x", key, "y"]
-
-
-def test_what_curses_recognized_after_an_escape_has_alt() -> None:
-    assert decoded(b"\x1b", DOWN) == ["<alt-down>"]
-    assert decoded(b"\x1b", ENTER) == ["<alt-enter>"]
-
-
-def test_what_curses_recognized_ends_a_sequence() -> None:
-    assert decoded(b"\x1b\x1b", DOWN) == ["<esc>", "<esc>", "<down>"]
-    assert decoded(b"\x1b[", DOWN) == ["<alt-[>", "<down>"]
-    assert decoded(b"\x1b", BEGIN) == ["<esc>"]
-    assert decoded(BEGIN) == []
-
-
-def test_curses_may_eat_the_beginning_of_a_mouse_report() -> None:
-    assert decoded(MOUSE, b"64;10;5M", b"x", flush=False) == ["<wheel-up>", "x"]
-
-
-SEQUENCES = {
-    "<enter>": "\r",
-    "<alt-enter>": "\x1b\r",
-    "<shift-enter>": "\x1b[13;2u",
-    "<tab>": "\t",
-    "<shift-tab>": "\x1b[Z",
-    "<backspace>": "\x7f",
-    "<alt-backspace>": "\x1b\x7f",
-    "<esc>": "\x1b",
-    "<up>": "\x1b[A",
-    "<down>": "\x1b[B",
-    "<right>": "\x1b[C",
-    "<left>": "\x1b[D",
-    "<home>": "\x1b[H",
-    "<end>": "\x1b[F",
-    "<delete>": "\x1b[3~",
-    "<pageup>": "\x1b[5~",
-    "<pagedown>": "\x1b[6~",
-    "<shift-up>": "\x1b[1;2A",
-    "<shift-down>": "\x1b[1;2B",
-    "<alt-left>": "\x1b[1;3D",
-    "<alt-right>": "\x1b[1;3C",
-    "<ctrl-left>": "\x1b[1;5D",
-    "<ctrl-right>": "\x1b[1;5C",
-    "<ctrl-home>": "\x1b[1;5H",
-    "<ctrl-end>": "\x1b[1;5F",
-    "<ctrl-delete>": "\x1b[3;5~",
-    "<wheel-up>": "\x1b[<64;1;1M",
-    "<wheel-down>": "\x1b[<65;1;1M",
-    "<f1>": "\x1bOP",
-}
-
-
-@pytest.mark.parametrize("key", sorted({key for binding in BINDINGS for key in binding.keys}))
-def test_every_key_of_the_table_can_be_typed(key: str) -> None:
-    if key in SEQUENCES:
-        sent = SEQUENCES[key]
-    elif key.startswith("<alt-"):
-        sent = ESC + key[-2]
-    elif key.startswith("<ctrl-"):
-        sent = chr(ord(key[-2].upper()) - 0x40)
-    else:
-        sent = key
-    assert decoded(sent.encode()) == [key]
 
 
 PIECES = st.sampled_from(

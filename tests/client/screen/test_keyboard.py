@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.screen.decoder import MAX_PASTE, Input, Paste
-from chat.client.screen.keyboard import AFTERMATH, ENTER_PAUSE, PASTE_QUIET, Keyboard
+from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
+from chat.client.screen.decoder import Input, Paste
+from chat.client.screen.keyboard import AFTERMATH, Keyboard
 from chat.client.screen.keys import split_keys
 
 LINES = [f"/file /etc/passwd {number}" for number in range(31)]

@@ -1,0 +1,79 @@
+"""Opening files that a person named, without waiting for whatever is behind the name.
+
+To open a FIFO waits until somebody opens its other end, and a device may wait too, or never end. A program that waits
+there shows nothing and obeys no signal.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import time
+from pathlib import Path
+from typing import TextIO
+
+# Seconds in which what is not a regular file (such as a shell's ``<(command)``) has to come.
+PATIENCE = 30.0
+_PIECE = 64 * 1024
+
+
+class NotAFile(OSError):
+    """A FIFO, a device or a socket, where a regular file is expected; ``strerror`` says so."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(0, "it is a FIFO, a device or a socket, not a file", os.fspath(path))
+
+
+def read_beginning(
+    path: str | Path, size: int, *, until: bytes | None = None, patience: float = PATIENCE
+) -> tuple[bytes, int]:
+    """Read at most ``size`` bytes from the beginning of ``path``; return them and its mode (``st_mode``).
+
+    With ``until``, what comes after that need not come. A FIFO is read as well, since a shell passes one for
+    ``<(command)``, but nothing is waited for longer than ``patience`` seconds in all. Raises OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        deadline = time.monotonic() + patience
+        data = b""
+        # A FIFO without a writer is empty; one may come.
+        has_begun = not stat.S_ISFIFO(mode)
+        while len(data) < size and (until is None or until not in data):
+            try:
+                piece = os.read(descriptor, min(_PIECE, size - len(data)))
+            except BlockingIOError:
+                piece, has_begun = b"", False
+            if piece:
+                data += piece
+            elif has_begun:
+                break
+            else:
+                left = max(0.0, deadline - time.monotonic())
+                if not select.select([descriptor], [], [], left)[0]:
+                    raise TimeoutError(0, f"nothing came from it within {patience:g} s")
+                has_begun = True
+        return data, mode
+    finally:
+        os.close(descriptor)
+
+
+def open_to_append(path: Path, mode: int = 0o666) -> TextIO:
+    """Open a text file in UTF-8, made with ``mode`` if there is none. Raises OSError, NotAFile."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, mode)
+    except OSError:
+        # A FIFO that nobody reads can't be opened at all, and the system's words for that help nobody.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise NotAFile(path) from None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotAFile(path)
+        os.set_blocking(descriptor, True)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return open(descriptor, "a", encoding="utf-8", errors="replace")
