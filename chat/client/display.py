@@ -22,6 +22,11 @@ _DRAWN_FORMATS = frozenset(
 _KEPT = _DRAWN_FORMATS | {_ZWNJ, _ZWJ}
 # Cc: controls, Cf: format (invisible, bidirectional), Cs: lone surrogates, Zl and Zp: line and paragraph ends.
 _HARMFUL_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Private characters of Unicode mean what a program wants them to mean: kitty and Ghostty put pictures where they find
+# U+10EEEE. Those of the Basic Multilingual Plane (U+E000 to U+F8FF) are kept: no terminal obeys one, and many people
+# read them as the symbols of their font (Powerline, Nerd Fonts).
+FIRST_PRIVATE_PLANE = "\U000f0000"
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 # Tags say something only in the flag of a region (UTS #51, emoji tag sequence); elsewhere they are hidden writing.
 _TAGGED_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f")
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -32,7 +37,8 @@ def harmless(text: str) -> str:
     """``text`` on one line, without a character that a terminal would obey or a reader be misled by.
 
     Controls become their pictures (``␛`` for ESC), other such characters their number (``<U+202E>``), a tab four
-    blanks. Everything else stays as it is: any script, combining marks, emoji with their joiners and flags.
+    blanks, private characters of the planes 15 and 16 ``�``. Everything else stays as it is: any script, combining
+    marks, emoji with their joiners and flags.
     """
     if text.isprintable():
         return text
@@ -79,6 +85,8 @@ def byte_count(size: int) -> str:
 def _shown(character: str) -> str:
     if character == "\t":
         return TAB
+    if character >= FIRST_PRIVATE_PLANE:
+        return UNKNOWN
     if character in _KEPT or unicodedata.category(character) not in _HARMFUL_CATEGORIES:
         return character
     code = ord(character)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
+from chat.client.display import FIRST_PRIVATE_PLANE
 from chat.client.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
 from chat.client.news import (
     Announced,
@@ -128,7 +129,7 @@ def encode(value: dict[str, Any]) -> str:
 
 
 def _escaped(character: str) -> str:
-    if unicodedata.category(character) in _ESCAPED_CATEGORIES:
+    if unicodedata.category(character) in _ESCAPED_CATEGORIES or character >= FIRST_PRIVATE_PLANE:
         return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
     return character
 

@@ -44,6 +44,7 @@ from chat.client.standard_streams import (
     is_terminal,
     unseen,
 )
+from chat.client.time_zone import follow_time_zone
 from chat.client.trust import Stranger
 from chat.command_line import EXIT_FAILED, EXIT_OK
 from chat.signals import ENDING, take_over
@@ -118,6 +119,7 @@ class Program:
             gevent.get_hub().exception_stream = None  # a fault is told in one line
         for number in ENDING:
             take_over(number, gevent.signal_handler, self._end, End(unfinished=True))
+        self._spawn(follow_time_zone)
         life = self._spawn(self._live)
         end = self._ending.get()
         assert end is not None

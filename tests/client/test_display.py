@@ -25,6 +25,7 @@ from chat.client.display import byte_count, clock_time, harmless, lines_of
         "\u0600١٢",  # a format character by category that is drawn
         "e\u0301",
         "a\u00a0b",
+        "\ue0b0 \uf8ff",  # symbols of fonts, which no terminal obeys
     ],
 )
 def test_what_people_write_stays_as_it_is(text: str) -> None:
@@ -47,6 +48,9 @@ def test_what_people_write_stays_as_it_is(text: str) -> None:
         ("\ufeff", "<U+FEFF>"),
         ("a\U000e0061b", "a<U+E0061>b"),  # a tag outside a flag hides writing
         ("a\tb", "a    b"),
+        # Where kitty and Ghostty place pictures, with the row and the column as marks.
+        ("a\U0010eeee\u0305\u030db", "a�\u0305\u030db"),
+        ("\U000f0000\U000ffffd\U00100000\U0010fffd", "����"),
     ],
 )
 def test_what_a_terminal_would_obey_is_shown(text: str, shown: str) -> None:

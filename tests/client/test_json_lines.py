@@ -366,6 +366,6 @@ def test_a_line_is_one_line_that_a_terminal_does_not_obey(text: str) -> None:
 
 
 def test_what_is_escaped_and_what_is_not() -> None:
-    assert encode({"t": "\u202e\x9b\x7f\U000e0061ж😀"}) == (
-        '{"t":"\\u202e\\u009b\\u007f\\udb40\\udc61ж😀"}'
+    assert encode({"t": "\u202e\x9b\x7f\U000e0061\U0010eeeeж😀"}) == (
+        '{"t":"\\u202e\\u009b\\u007f\\udb40\\udc61\\udbfb\\udeeeж😀"}'
     )

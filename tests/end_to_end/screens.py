@@ -99,7 +99,13 @@ class Screen:
             self.send(sent_by(key) if key.startswith("<") and key.endswith(">") else key)
 
     def command(self, line: str) -> None:
-        self.press(line, "<enter>")
+        """Type ``line`` and Enter, and wait until that has done something: what followed at once would be a paste."""
+        end = line.replace(" ", "")[-8:]
+        self.press(line)
+        # An emulator puts something beside characters of two columns.
+        typed = self.wait_until(lambda rows: rows[-1].replace(" ", "").endswith(end), f"no {line}")
+        self.press("<enter>")
+        self.wait_until(lambda rows: rows != typed, f"nothing came of {line}")
 
     def wait_for(self, *patterns: str) -> list[str]:
         """Until all are on the screen, each in some row; the rows."""

@@ -240,11 +240,11 @@ def goes_to_the_shell(stage: Stage, key: str) -> None:
     shell = ["bash", "--norc", "--noprofile", "-i"]
     with PyteScreen(shell, stage.directory, environment={"PS1": "shell> "}) as screen:
         screen.wait_for("^shell>")
-        screen.command(" ".join(client(stage.address, "carol")))
+        screen.press(" ".join(client(stage.address, "carol")), "<enter>")
         screen.wait_for("you are in the room as carol")
         screen.press("a draft", key)
         screen.wait_for("Stopped", "^shell>")
-        screen.command("fg")
+        screen.press("fg", "<enter>")
         screen.wait_for("you are in the room as carol", "^a draft$")
 
 

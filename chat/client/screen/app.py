@@ -47,6 +47,7 @@ from chat.client.screen.styles import ERROR
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.settings import PROGRAM, Settings
 from chat.client.standard_streams import LineWriter, OutputClosed
+from chat.client.time_zone import follow_time_zone
 from chat.client.transfer_list import TransferList
 from chat.client.trust import Stranger
 from chat.command_line import EXIT_FAILED, EXIT_OK, report_line
@@ -129,6 +130,7 @@ class App:
             take_over(number, gevent.signal_handler, self._end)
         tasks = (self._paint, self._read_keys, self._tick, self._do_asked)
         greenlets = [self.spawn(task) for task in tasks]
+        greenlets.append(self.spawn(follow_time_zone, self.repaint))
         life = self.spawn(self._live)
         problem = self._ending.get()
         gevent.killall(greenlets)

@@ -29,7 +29,10 @@ SEQUENCE_PAUSE = 0.5
 PASTE_PAUSE = 1.0
 
 _BEL = "\a"
-_CAN_BE_TWO_KEYS = "_"  # Alt with an underscore is a key that does something; no other of these is
+# Alt with an underscore is a key that does something; no other of these is. So a string that begins so, and does not
+# go on after so many characters, was that key and those.
+_CAN_BE_TWO_KEYS = "_"
+_MAX_TYPED = 3
 # DCS, SOS, OSC, PM, APC (ECMA-48, 5.6): each begins a string, which goes on to ST.
 _STRINGS = frozenset("PX]^_")
 _C1 = re.compile("[\x80-\x9f]")
@@ -67,6 +70,7 @@ class Decoder:
         self._sequence = ""  # begun, as it was sent so far; of a string its beginning only
         self._is_eight_bit = False  # begun by a control of one byte, so it can't be a key with Alt
         self._string: int | None = None  # characters of the string that has begun
+        self._typed = ""  # the first of them
         self._ends_string = False  # its last character was ESC: the next may make that ST
         self._pasted: list[str] | None = None
 
@@ -107,15 +111,24 @@ class Decoder:
     def flush(self) -> list[Input]:
         """The keys that a sequence was which did not go on: a lone ESC, or Alt and a bracket."""
         sequence, size, eight_bit = self._sequence, self._string, self._is_eight_bit
-        ended_by_esc = self._ends_string
+        ended_by_esc, typed = self._ends_string, self._typed
         self._forget()
+        if (
+            size == len(typed) > ended_by_esc
+            and sequence == ESC + _CAN_BE_TWO_KEYS
+            and not eight_bit
+        ):
+            keys: list[Input] = [with_alt(_CAN_BE_TWO_KEYS)]
+            for character in typed:
+                keys += self.feed(character)
+            return [*keys, *self.flush()]
         if eight_bit or len(sequence.lstrip(ESC)) > 1 or (size or 0) > ended_by_esc:
             return []
         escapes: list[Input] = ["<esc>"] * sequence.count(ESC)
         if not sequence or sequence.endswith(ESC):
             return escapes
-        keys = [*escapes[1:], with_alt(sequence[-1])]
-        return [*keys, "<esc>"] if ended_by_esc else keys
+        held = [*escapes[1:], with_alt(sequence[-1])]
+        return [*held, "<esc>"] if ended_by_esc else held
 
     def end_paste(self) -> list[Input]:
         """What has been pasted so far, as if its end had come."""
@@ -125,7 +138,7 @@ class Decoder:
         return [Paste(text.replace("\r\n", "\n").replace("\r", "\n"))]
 
     def _forget(self) -> None:
-        self._sequence, self._string = "", None
+        self._sequence, self._string, self._typed = "", None, ""
         self._is_eight_bit = self._ends_string = False
 
     def _begin(self, character: str) -> list[Input]:
@@ -211,9 +224,10 @@ class Decoder:
         assert self._string is not None
         if self._ends_string and self._string == 1 and character not in ("\\", ESC):
             # ESC right after what begins a string: that was a key with Alt, and the ESC begins something else.
-            self._ends_string, self._string = False, 0
+            self._ends_string, self._string, self._typed = False, 0, ""
             return [*self.flush(), *self._begin(ESC), *self.feed(character)]
         self._string += 1
+        self._typed = (self._typed + character)[:_MAX_TYPED]
         is_st = character == _ST or (self._ends_string and character == "\\")
         self._ends_string = character == ESC
         if is_st or character == _BEL or self._string >= MAX_SEQUENCE:

@@ -2,16 +2,15 @@
 
 The layout goes by the newest Unicode tables, and a little to the safe side; an older library goes by its own. What it
 takes for wider than the layout did would not fit, and what it does not know it would not write at all: both are shown
-as something else, in the cells that they were given.
+as something else, in the cells that they were given. So is what some terminals obey, also if the user has typed it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from chat.client.display import FIRST_PRIVATE_PLANE, UNKNOWN
 from chat.client.screen.cells import cells
-
-UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 class Glyphs:
@@ -37,7 +36,7 @@ class _Table(dict[int, "int | str"]):
             self._width_of = _system_width()
         wanted = cells(chr(code))
         width = self._width_of(code)
-        if 0 <= width <= wanted:
+        if 0 <= width <= wanted and chr(code) < FIRST_PRIVATE_PLANE:
             shown: int | str = code
         elif wanted == 0:
             shown = ""

@@ -1,9 +1,9 @@
 """From the bytes that a terminal sends to keys and pastes, also where the terminal does not mark what is pasted.
 
 GNU screen, the Linux console and others hand on a paste as if it were typed. Then Enter would say each line, and a
-line such as ``/file …`` would be carried out. Nobody types as fast as that: Enter (or Tab) that is followed by text
-within 10 ms belongs to a paste. It is one, with all that follows until nothing has come for a while; controls in it do
-nothing.
+line such as ``/file …`` would be carried out. Nobody types as fast as that: Enter that is followed by text within 10 ms
+belongs to a paste. It is one, with all that follows until nothing has come for a while; controls in it do nothing. A
+tab may belong to the first line of a paste, so it waits as well, with what follows without a pause.
 
 This module has no clock: the moments come in as arguments, in seconds of any clock that only goes forward. Silence is
 told by ``expire``, and never concluded from the moment of a ``feed``: a busy machine may read late what came early.
@@ -17,28 +17,29 @@ from collections.abc import Callable
 from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
 from chat.client.screen.decoder import Decoder, Input, Paste
 
-# Seconds after a paste in which two characters without a pause are the rest of it.
-AFTERMATH = 1.0
+# Characters that wait until it is known whether they are a paste; when there are more, they are keys.
+MAX_HELD = 4096
 
-_BREAKS = frozenset("\r\n\t")
+_LINE_ENDS = frozenset("\r\n")
+_BREAKS = _LINE_ENDS | {"\t"}
 _FOCUS = frozenset({"<focus-in>", "<focus-out>"})
 
 
 class Keyboard:
     """One for a terminal's whole life. ``is_asking`` tells whether a single key would answer a question now.
 
-    Then, and for a second after a paste, text that comes without a pause counts as pasted also without an Enter in it:
-    the ``y`` of a pasted word is no answer.
+    Then text that comes without a pause counts as pasted also without an Enter in it: the ``y`` of a pasted word is no
+    answer.
     """
 
     def __init__(self, is_asking: Callable[[], bool] = lambda: False) -> None:
         self._is_asking = is_asking
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors=_C1_KEPT)
         self._decoder = Decoder()
-        self._held: list[str] = []  # keys that a paste may begin with
+        self._held: list[str] = []  # what a paste may begin with
+        self._ends_line = False  # there is an Enter among it
         self._pasted: list[str] | None = None
         self._fed_at = 0.0
-        self._aftermath = float("-inf")  # its end
 
     def feed(self, data: bytes, now: float) -> list[Input]:
         """The keys and pastes that are complete with ``data``, which came at ``now``."""
@@ -64,7 +65,6 @@ class Keyboard:
         if decoder.is_waiting:
             return self._outside_paste(decoder.flush())
         if self._pasted is not None:
-            self._aftermath = now + AFTERMATH
             return self._end_paste()
         return self._release()
 
@@ -84,28 +84,25 @@ class Keyboard:
             if is_break or is_text:
                 return self._paste(character)
             return self._outside_paste(decoder.feed(character))
-        if is_text and (self._held or self._is_wary):
-            if self._held:
-                self._pasted, self._held = [*self._held, character], []
-            else:
-                self._held.append(character)
+        if is_text and self._held and (self._ends_line or self._is_asking()):
+            self._pasted, self._held = [*self._held, character], []
             return []
-        if is_break:
-            self._held.append(character)
-            return []
+        if is_break or (is_text and (self._held or self._is_asking())):
+            return self._hold(character)
         return [*self._release(), *decoder.feed(character)]
 
-    @property
-    def _is_wary(self) -> bool:
-        return self._is_asking() or self._fed_at < self._aftermath
+    def _hold(self, character: str) -> list[Input]:
+        if not self._held:
+            self._ends_line = False
+        self._held.append(character)
+        self._ends_line = self._ends_line or character in _LINE_ENDS
+        return self._release() if len(self._held) >= MAX_HELD else []
 
     def _release(self) -> list[Input]:
         """What was held turned out to be keys; unless there are several where one would be an answer."""
         text, self._held = _lines("".join(self._held)), []
-        if len(text) > 1 and self._is_wary:
+        if len(text) > 1 and self._is_asking():
             return [Paste(text)]
-        if text:
-            self._aftermath = float("-inf")  # somebody types
         return [key for character in text for key in self._decoder.feed(character)]
 
     def _paste(self, character: str) -> list[Input]:

@@ -99,6 +99,10 @@ class TestNotification:
         monkeypatch.delenv("TMUX")
         assert notification("osc9", "a", "b") == notification("osc9", "a", "b", PLAIN)
 
+    def test_no_picture_is_placed_in_it(self) -> None:
+        found = notification("osc9", "a\U0010eeee", "b\U0010eeee\u0305", PLAIN)
+        assert found == "\x1b]9;a�: b�\u0305\x07".encode()
+
     def test_a_text_of_several_lines_is_one(self) -> None:
         found = notification("osc777", "alice", " one\r\n\r\ntwo\tthree\n", PLAIN)
         assert found == b"\x1b]777;notify;alice;one two three\x07"

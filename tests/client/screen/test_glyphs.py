@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.screen.glyphs import UNKNOWN, Glyphs
+from chat.client.display import UNKNOWN
+from chat.client.screen.glyphs import Glyphs
 
 
 def test_ascii_is_known_everywhere() -> None:
@@ -43,3 +44,8 @@ def test_a_mark_that_it_does_not_know_is_left_out() -> None:
 @pytest.mark.parametrize("text", ["мир", "日本語", "e\u0301", "👩🏽‍🚀 🇩🇪", "שלום", "─│▀…"])
 def test_by_the_library_of_this_system_all_of_it_is_shown(text: str) -> None:
     assert Glyphs().shown(text) == text
+
+
+@pytest.mark.parametrize("text", ["\U0010eeee", "\U000f0001", "\U00100000"])
+def test_where_a_terminal_would_put_a_picture_nothing_is(text: str) -> None:
+    assert Glyphs(lambda code: 1).shown(f"a{text}b") == f"a{UNKNOWN}b"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
 from chat.client.screen.decoder import Input, Paste
-from chat.client.screen.keyboard import AFTERMATH, Keyboard
+from chat.client.screen.keyboard import MAX_HELD, Keyboard
 from chat.client.screen.keys import split_keys
 
 LINES = [f"/file /etc/passwd {number}" for number in range(31)]
@@ -79,24 +79,25 @@ class TestPasting:
             typist.rest(PASTE_QUIET * 0.9)
         assert "<enter>" not in typist.take()
 
-    def test_the_rest_after_a_long_pause_is_no_command(self, typist: Typist) -> None:
+    def test_the_rest_after_a_long_pause_is_another(self, typist: Typist) -> None:
         typist.type("one\rtwo\r")
-        typist.rest(PASTE_QUIET + AFTERMATH / 2)
-        typist.type("/quit\r")
-        assert typist.take() == [*"one", Paste("\ntwo\n"), Paste("/quit\n")]
+        typist.rest(PASTE_QUIET)
+        typist.type("/quit\rthree\r")
+        assert typist.take() == [*"one", Paste("\ntwo\n"), *"/quit", Paste("\nthree\n")]
 
     def test_whoever_types_after_a_paste_types(self, typist: Typist) -> None:
         typist.type("one\rtwo")
         typist.rest(PASTE_QUIET)
-        for key in "y\r":
-            typist.type(key)
-            typist.rest(LATER)
-        typist.type("so\r")
-        assert typist.take() == [*"one", Paste("\ntwo"), "y", "<enter>", *"so", "<enter>"]
+        typist.type("yes\r")
+        assert typist.take() == [*"one", Paste("\ntwo"), *"yes", "<enter>"]
 
     def test_a_tab_in_it_completes_nothing(self, typist: Typist) -> None:
         typist.type("\tif x:\r\t\treturn\r")
         assert typist.take() == [Paste("\tif x:\n\t\treturn\n")]
+
+    def test_so_many_keys_wait_and_no_more(self, typist: Typist) -> None:
+        typist.type("\t" + "x" * (MAX_HELD + 5))
+        assert typist.seen == ["<tab>", *"x" * (MAX_HELD + 5)]
 
     def test_controls_in_it_do_nothing(self, typist: Typist) -> None:
         typist.type("a\rb\x04\x1b[A\x03c\x1b[200~\rd\x1b[201~\x1b]11;x\x07e\x1bf\x1b[I\r")
@@ -131,6 +132,13 @@ class TestTyping:
     def test_keys_after_enter_are_keys(self, typist: Typist) -> None:
         typist.type("hi\r\x1b[A\r\x04\t\r")
         assert typist.take() == split_keys("hi<enter><up><enter><ctrl-d><tab><enter>")
+
+    def test_text_after_a_tab_waits_with_it(self, typist: Typist) -> None:
+        typist.type("/he\t msg")
+        assert typist.seen == split_keys("/he")
+        assert typist.take() == split_keys("/he<tab> msg")
+        typist.type("\tx\r")
+        assert typist.take() == split_keys("<tab>x<enter>")
 
     def test_a_line_end_of_two_characters_is_one_enter(self, typist: Typist) -> None:
         typist.type("hi\r\n")

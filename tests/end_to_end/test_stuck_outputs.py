@@ -1,0 +1,165 @@
+"""A client in lines or JSON whose output nobody reads, and files that would make anyone wait."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chat.client import Joined, connect
+from tests.end_to_end.client_process import CLIENT, ENVIRONMENT, PATIENCE, run_client
+from tests.end_to_end.screens import PyteScreen, client
+from tests.end_to_end.server_process import eventually
+
+# Seconds. A client promises two; a busy machine may need a little more, and one that hangs never ends.
+PROMPTLY = 8.0
+MODES = ["--plain", "--json"]
+
+
+@contextmanager
+def unread(address: str, home: Path, mode: str, far: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Bob, whose output goes to ``far``, and who is in the room."""
+    with connect(address, "alice", save_directory=home) as alice:
+        command = [*CLIENT, f"--address={address}", "--username=bob", "--listen", mode]
+        process = subprocess.Popen(
+            command, cwd=home, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=far, stderr=far
+        )
+        try:
+            next(event for event in alice if isinstance(event, Joined))
+            for number in range(60):
+                alice.send_text(f"{number} " + "x" * 10_000)
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def has_no_room(descriptor: int) -> bool:
+    import select
+
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return not poll.poll(0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_pipe_that_nobody_reads(
+    address: str, home: Path, mode: str, number: signal.Signals
+) -> None:
+    near, far = os.pipe()
+    try:
+        with unread(address, home, mode, far) as bob:
+            eventually(lambda: has_no_room(far))
+            bob.send_signal(number)
+            assert bob.wait(PROMPTLY) == 0
+    finally:
+        os.close(near)
+        os.close(far)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_terminal_that_nobody_reads(address: str, home: Path, mode: str) -> None:
+    near, far = pty.openpty()
+    tty.setraw(far)
+    try:
+        with unread(address, home, mode, far) as bob:
+            eventually(lambda: has_no_room(far))
+            bob.send_signal(signal.SIGTERM)
+            assert bob.wait(PROMPTLY) == 0
+        assert os.get_blocking(far) is not False  # others that share the terminal find it as it was
+    finally:
+        os.close(near)
+        os.close(far)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_stopped_terminal_gets_the_rest_later(address: str, home: Path, mode: str) -> None:
+    near, far = pty.openpty()
+    tty.setraw(far)
+    termios.tcflow(far, termios.TCOOFF)
+    try:
+        with unread(address, home, mode, far):
+            termios.tcflow(far, termios.TCOON)
+            seen = b""
+            while b"59 xxx" not in seen:
+                seen += os.read(near, 65536)
+    finally:
+        os.close(near)
+        os.close(far)
+
+
+def test_the_last_words_are_not_waited_for(home: Path) -> None:
+    near, far = pty.openpty()
+    tty.setraw(far)
+    termios.tcflow(far, termios.TCOOFF)
+    try:
+        for mode in MODES:
+            command = [*CLIENT, "--address=127.0.0.1:1", "--username=bob", mode]
+            done = subprocess.run(
+                command, cwd=home, env=ENVIRONMENT, stdin=far, stdout=far, stderr=far,
+                timeout=PATIENCE, check=False,
+            )  # fmt: skip
+            assert done.returncode == 1
+    finally:
+        os.close(near)
+        os.close(far)
+
+
+def test_a_screen_that_is_stuck_from_the_start(home: Path) -> None:
+    """And whose last words nobody takes."""
+    words = " ".join(client("127.0.0.1:1", "bob"))
+    with PyteScreen(["sh", "-c", f"echo ready; read line; exec {words}"], home) as bob:
+        bob.wait_for("ready")
+        with bob.unread():
+            bob.send("\r")
+            assert bob.process.wait(PATIENCE) == 1
+
+
+@pytest.fixture(params=["fifo", "device"])
+def waiting(request: pytest.FixtureRequest, home: Path) -> str:
+    if request.param == "device":
+        return "/dev/full"
+    os.mkfifo(home / "fifo")
+    return "fifo"
+
+
+def test_a_log_that_would_wait(address: str, home: Path, waiting: str) -> None:
+    options = ("--log=on", f"--log-file={waiting}")
+    with PyteScreen(client(address, "bob", *options), home) as bob:
+        bob.wait_for("you are in the room as bob", "can't be written: it is a FIFO, a device or a")
+        bob.command("/quit")
+        assert bob.wait() == 0
+
+
+@pytest.mark.parametrize("command", ["/file", "/image", "/save"])
+def test_a_path_that_would_wait(address: str, home: Path, waiting: str, command: str) -> None:
+    with PyteScreen(client(address, "bob"), home) as bob:
+        bob.wait_for("you are in the room as bob")
+        bob.command(f"{command} {waiting}")
+        bob.wait_for(f"{waiting} is (no file|there already)")
+        bob.press("<ctrl-c>", "<ctrl-c>")
+        assert bob.wait() == 0
+
+
+@pytest.mark.parametrize("option", ["--config", "--password-file"])
+def test_a_file_without_an_end(home: Path, option: str) -> None:
+    done = run_client("127.0.0.1:1", "bob", f"{option}=/dev/zero", directory=home)
+    assert done.returncode == 2
+    assert "expected" in done.stderr
+
+
+def test_known_hosts_that_would_wait(home: Path) -> None:
+    os.mkfifo(home / "fifo")
+    done = run_client("192.0.2.1:1", "bob", "--known-hosts=fifo", directory=home)
+    assert done.returncode == 1
+    assert "fifo can't be read" in done.stderr
