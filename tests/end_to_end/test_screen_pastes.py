@@ -42,12 +42,16 @@ def lines(count: int, directory: Path) -> str:
 @pytest.mark.parametrize("answer", ["n", "y"])
 def test_a_long_one_asks(stage: Stage, at_once: int, answer: str) -> None:
     bob = stage.bob
+    bob.press("so: ")
+    bob.wait_until(lambda rows: rows[-1] == "so:")
     paste(stage, lines(31, stage.directory), at_once)
     bob.wait_for(r"Paste 31 lines as one message\? y or n:")
     bob.press(answer)
     bob.wait_until(lambda rows: not any("Paste 31 lines" in row for row in rows))
     if answer == "y":
         bob.wait_for("line 29 y")
+    else:
+        bob.wait_until(lambda rows: rows[-1] == "so:")
     bob.press("<ctrl-c>")
     bob.wait_until(lambda rows: not any("line 29 y" in row for row in rows))
     bob.press("nothing else", "<enter>")

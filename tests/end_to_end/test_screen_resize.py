@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from chat.client import connect
-from tests.end_to_end.screens import TmuxScreen, client, needs_tmux
+from tests.end_to_end.screens import PyteScreen, TmuxScreen, client, needs_tmux
 
 SIZES = [(200, 60), (80, 24), (20, 5), (1, 1), (3, 2), (80, 24), (20, 5), (200, 60), (80, 24)]
 
@@ -64,3 +64,16 @@ def test_a_long_draft_grows_to_a_third_of_the_screen(address: str, home: Path) -
         rows = bob.wait_for("^end$")
         assert rows[-4:] == ["", "", "", "end"]
         assert "you are in the room" in "".join(rows)
+
+
+def test_a_terminal_of_one_cell(address: str, home: Path) -> None:
+    """Nothing can be read there, but it does no harm, and it is as any other once it is larger."""
+    with PyteScreen(client(address, "bob"), home, columns=1, rows=1) as bob:
+        bob.wait_until(lambda rows: b"\x1b[?2004h" in bob.raw)
+        bob.press("so", "<up>", "<pageup>", "<ctrl-l>", "!")
+        bob.resize(80, 24)
+        bob.wait_for("you are in the room as bob")
+        bob.wait_until(lambda rows: rows[-1] == "so!")
+        bob.resize(1, 1)
+        bob.press("<ctrl-c>", "<ctrl-d>")
+        assert bob.wait() == 0

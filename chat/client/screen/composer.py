@@ -81,6 +81,15 @@ class Composer:
         self._choice = None
         self.editor.insert(text)
 
+    def take_back(self, typed: str) -> bool:
+        """Take out ``typed``, which was typed last; False if it does not stand before the cursor."""
+        editor = self.editor
+        if not editor.text[: editor.cursor].endswith(typed):
+            return False
+        self._choice = None
+        editor.replace(editor.cursor - len(typed), editor.cursor, "")
+        return True
+
     def take(self) -> str:
         """The text, which was understood and is sent: it goes to the history, and the input is empty."""
         self._choice = None

@@ -111,7 +111,7 @@ class Controller:
         """A key or a paste from the terminal."""
         if isinstance(key, Paste):
             self._cleared_just_now = False
-            self._paste(key.text)
+            self._paste(key)
         elif key in ("<focus-in>", "<focus-out>"):
             self._model.focus(key == "<focus-in>")
         elif self._asker is not None:
@@ -178,8 +178,8 @@ class Controller:
         if action is not None and action is not Action.SEARCH:
             self._act(action, key)
 
-    def _paste(self, text: str) -> None:
-        asker = self._asker
+    def _paste(self, paste: Paste) -> None:
+        asker, text = self._asker, paste.text
         if asker is not None:
             if isinstance(asker, PasteQuestion):
                 asker.add(text)
@@ -188,8 +188,10 @@ class Controller:
             if isinstance(asker, SearchQuestion):
                 asker.look()
             return
-        lines = line_count(text)
         composer = self.composer
+        if paste.typed and composer.take_back(paste.typed):
+            text = paste.typed + text
+        lines = line_count(text)
         if lines <= PASTE_LINES and len(text) <= PASTE_CHARACTERS:
             composer.paste(text.rstrip("\n") if lines == 1 else text)
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chat.client.pasting import MAX_PASTE
 from chat.client.screen import key_codes
@@ -51,9 +51,13 @@ _PARAMETERS = re.compile(r"\[[0-?]*")
 
 @dataclass(frozen=True)
 class Paste:
-    """What was pasted as one; its lines end in ``\\n``."""
+    """What was pasted as one; its lines end in ``\\n``.
+
+    ``typed``: the beginning of its first line, which came as keys before it was known for a paste.
+    """
 
     text: str
+    typed: str = field(default="", compare=False)
 
 
 Input = str | Paste

@@ -38,11 +38,16 @@ class Keyboard:
         self._decoder = Decoder()
         self._held: list[str] = []  # what a paste may begin with
         self._ends_line = False  # there is an Enter among it
+        self._typed: list[
+            str
+        ] = []  # text without a pause that was handed on as keys, since it may be typed
         self._pasted: list[str] | None = None
         self._fed_at = 0.0
 
     def feed(self, data: bytes, now: float) -> list[Input]:
         """The keys and pastes that are complete with ``data``, which came at ``now``."""
+        if now >= self._fed_at + ENTER_PAUSE and not self._held:
+            self._typed.clear()
         self._fed_at = now
         inputs: list[Input] = []
         for character in self._utf8.decode(data):
@@ -89,7 +94,13 @@ class Keyboard:
             return []
         if is_break or (is_text and (self._held or self._is_asking())):
             return self._hold(character)
-        return [*self._release(), *decoder.feed(character)]
+        released = self._release()
+        if is_text:
+            self._typed.append(character)
+            del self._typed[:-MAX_HELD]
+        else:
+            self._typed.clear()
+        return [*released, *decoder.feed(character)]
 
     def _hold(self, character: str) -> list[Input]:
         if not self._held:
@@ -101,6 +112,8 @@ class Keyboard:
     def _release(self) -> list[Input]:
         """What was held turned out to be keys; unless there are several where one would be an answer."""
         text, self._held = _lines("".join(self._held)), []
+        if text:
+            self._typed.clear()
         if len(text) > 1 and self._is_asking():
             return [Paste(text)]
         return [key for character in text for key in self._decoder.feed(character)]
@@ -116,7 +129,8 @@ class Keyboard:
 
     def _end_paste(self) -> list[Input]:
         text, self._pasted = _lines("".join(self._pasted or [])), None
-        return [Paste(text)] if text else []
+        typed, self._typed = "".join(self._typed), []
+        return [Paste(text, typed)] if text else []
 
     def _outside_paste(self, inputs: list[Input]) -> list[Input]:
         """What is no text does nothing amid a paste; but the focus may change, and a marked paste is one."""

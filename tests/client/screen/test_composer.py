@@ -206,3 +206,13 @@ def test_a_draft_is_never_lost_by_looking_through_the_history(draft: str, keys: 
     for _ in range(4 + written.count("\n")):
         composer.press("<ctrl-n>")
     assert composer.editor.text == written
+
+
+def test_what_was_typed_last_can_be_taken_back() -> None:
+    composer = new_composer()
+    press(composer, "one two!<left>")
+    assert not composer.take_back("one")
+    assert composer.take_back("two")
+    assert (composer.editor.text, composer.editor.cursor) == ("one !", 4)
+    composer.editor.do(Action.UNDO)
+    assert composer.editor.text == "one two!"

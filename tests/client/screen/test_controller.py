@@ -4,8 +4,10 @@ import pytest
 
 from chat.client.news import Asked, Done, Failed
 from chat.client.requests import Get, Help, Say, SendFile
+from chat.client.screen.decoder import Paste
 from chat.client.screen.keys import BINDINGS, Where
 from chat.client.screen.layout import Size
+from chat.client.screen.questions import PasswordQuestion, YesOrNo
 from chat.client.screen.views import Position
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.desks import Desk
@@ -212,9 +214,42 @@ class TestPasting:
         assert desk.screen()[-1] == "Paste 9 lines as one message? y or n:"
 
     def test_nothing_is_pasted_into_a_yes_or_no(self, desk: Desk) -> None:
-        desk.paste("line\n" * 9)
+        said: list[str] = []
+        desk.controller.ask(YesOrNo("Sure?", lambda: said.append("yes")))
+        assert desk.controller.is_asking
         desk.paste("y")
-        assert desk.question() is not None
+        assert (desk.question(), said) == (("Sure? y or n: ", ""), [])
+
+    def test_a_paste_may_go_on_while_it_is_asked_about(self, desk: Desk) -> None:
+        desk.paste("line\n" * 9)
+        desk.paste("y\n")
+        assert desk.question() == ("Paste 10 lines as one message? y or n: ", "")
+        desk.type("y")
+        assert desk.draft() == "line\n" * 9 + "y\n"
+        assert not desk.controller.is_asking
+
+    @pytest.mark.parametrize(("answer", "draft"), [("n", "so: "), ("y", "so: 1\n2\n3\n4\n5\n6\n")])
+    def test_what_was_taken_for_typed_is_asked_about_as_well(
+        self, desk: Desk, answer: str, draft: str
+    ) -> None:
+        desk.type("so: 1")
+        desk.controller.press(Paste("\n2\n3\n4\n5\n6\n", typed="1"))
+        assert desk.draft() == "so: "
+        assert desk.question() == ("Paste 6 lines as one message? y or n: ", "")
+        desk.type(answer)
+        assert desk.draft() == draft
+
+    def test_what_is_not_there_any_more_stays_away(self, desk: Desk) -> None:
+        desk.type("so")
+        desk.controller.press(Paste("\ntwo", typed="one"))
+        assert desk.draft() == "so\ntwo"
+
+    def test_a_paste_at_a_password_is_not_sent(self, desk: Desk) -> None:
+        answers: list[str | None] = []
+        desk.controller.ask(PasswordQuestion("password: ", answers.append))
+        desk.controller.press(Paste("one\ntwo\n"))
+        assert (answers, desk.asked) == ([], [])
+        assert desk.question() == ("password: ", "*******")
 
 
 class TestTheRest:

@@ -72,6 +72,16 @@ class TestPasting:
         assert len(pastes) == 1
         assert pastes[0].text.count("\n") == len(LINES)
 
+    def test_its_first_line_is_known_to_belong_to_it(self, typist: Typist) -> None:
+        typist.type("a draft: ", at_once=1, pause=LATER)
+        typist.type("one\rtwo\r", at_once=1, pause=SOON)
+        (paste,) = (each for each in typist.take() if isinstance(each, Paste))
+        assert (paste.typed, paste.text) == ("one", "\ntwo\n")
+        typist.type("\x1b[Dx\r", pause=LATER)
+        typist.type("\x1b[Dthree\rfour")
+        (paste,) = (each for each in typist.take() if isinstance(each, Paste))
+        assert (paste.typed, paste.text) == ("three", "\nfour")
+
     def test_a_slow_line_brings_it_in_pieces(self, typist: Typist) -> None:
         for line in LINES:
             typist.type(line + "\r")
