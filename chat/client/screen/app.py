@@ -130,7 +130,7 @@ class App:
             take_over(number, gevent.signal_handler, self._end)
         tasks = (self._paint, self._read_keys, self._tick, self._do_asked)
         greenlets = [self.spawn(task) for task in tasks]
-        greenlets.append(self.spawn(follow_time_zone, self.repaint))
+        greenlets.append(self.spawn(follow_time_zone, self._show_other_times))
         life = self.spawn(self._live)
         problem = self._ending.get()
         gevent.killall(greenlets)
@@ -317,6 +317,10 @@ class App:
             resized.wait()
             resized.clear()
             self.repaint()
+
+    def _show_other_times(self) -> None:
+        self._renderer.forget()
+        self.repaint()
 
     def _tick(self) -> None:
         if self._settings.log:

@@ -71,6 +71,10 @@ class Renderer:
     def __init__(self) -> None:
         self._log = LogPane()
 
+    def forget(self) -> None:
+        """Wrap every row anew: the reader's time zone has changed."""
+        self._log.forget()
+
     def render(self, model: Model, size: Size) -> Screen:
         if size.columns < 1 or size.rows < 1:
             return Screen([[] for _ in range(size.rows)], None)

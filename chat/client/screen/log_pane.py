@@ -42,7 +42,7 @@ class LogPane:
         if style != self._style:
             self._style = style
             self._width, self._mentions, self._match = max(1, width), mentions, match
-            self._forget()
+            self.forget()
 
     def rows(self, view: View, height: int) -> list[Row]:
         """At most ``height`` rows, so that the row of the anchor is the last one, or as near to it as can be."""
@@ -157,12 +157,13 @@ class LogPane:
             self._remembered -= len(known[1])
         rows = self._wrap(entry)
         if self._remembered + len(rows) > MAX_REMEMBERED:
-            self._forget()
+            self.forget()
         self._rows[entry] = version, rows
         self._remembered += len(rows)
         return rows
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Make every row anew: what the time zone is, no row can tell."""
         self._rows.clear()
         self._remembered = 0
 
