@@ -29,7 +29,7 @@ from chat.client.inbox import Inbox
 from chat.client.keeper import GaveUp, Keeper
 from chat.client.news import Asked, Face
 from chat.client.passwords import choose_password
-from chat.client.pasting import PASTE_LINES
+from chat.client.pasting import MAX_PASTE, PASTE_LINES
 from chat.client.progress import ProgressBars
 from chat.client.requests import AskServer, NeedsPassword, RequestError
 from chat.client.settings import PROGRAM, Mode, Settings
@@ -200,11 +200,10 @@ class Program:
         return lines
 
     def _read_input(self) -> None:
-        while lines := self._next_lines():
+        while not self._is_quitting and (lines := self._next_lines()):
             for line in lines:
-                self._do_line(line)
-            if self._is_quitting:
-                break
+                if not self._is_quitting:
+                    self._do_line(line)
         self._keeper.input_ended()
         if self._conversation.wait_idle(NO_ANSWER):
             self._end(End())
@@ -231,7 +230,8 @@ class Program:
                 return lines
             answer = self._ask_together(f"{count} lines came at once. Send them as one message?")
             while _answer(answer) is None and answer:
-                if count_lines(answer) > 1:  # the paste goes on
+                # The paste goes on; but what is too much to be kept is no message either.
+                if count_lines(answer) > 1 and sum(len(line.data) for line in lines) < MAX_PASTE:
                     lines += answer
                 count = count_lines(lines)
                 answer = self._ask_together(f"Send these {count} lines as one message?")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -186,8 +187,13 @@ class PassingStream(io.TextIOBase):
     def fileno(self) -> int:
         return self._fd
 
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """By which the writer of a bar chooses its characters."""
+        return getattr(sys.stderr, "encoding", None) or "utf-8"
+
     def write(self, text: str) -> int:
-        view = memoryview(text.encode(errors="replace"))
+        view = memoryview(text.encode(self.encoding, errors="replace"))
         with suppress(OSError):  # nobody sees it any more
             while view and (written := self._writer.write_some(view)):
                 view = view[written:]

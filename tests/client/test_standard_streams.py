@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.standard_streams import Line, LineReader, LineWriter, OutputClosed, unseen
+from chat.client import standard_streams
+from chat.client.standard_streams import (
+    Line,
+    LineReader,
+    LineWriter,
+    OutputClosed,
+    PassingStream,
+    count_lines,
+    unseen,
+)
 
 
 @pytest.fixture
@@ -187,3 +196,49 @@ class TestUnseen:
     def _ask(self, fd: int) -> None:
         with unseen(fd):
             LineReader(fd, lambda: 1000).read()
+
+
+class TestLinesThatComeTogether:
+    def test_a_line_alone(self, pipe: tuple[int, int]) -> None:
+        reader = LineReader(pipe[0], lambda: 1000)
+        os.write(pipe[1], b"one\n")
+        assert reader.read_together() == [Line(b"one")]
+        os.write(pipe[1], b"two\nthree")
+        os.close(pipe[1])
+        assert reader.read_together() == [Line(b"two"), Line(b"three")]
+        assert reader.read_together() == []
+
+    def test_a_paste_in_pieces(
+        self, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(standard_streams, "PASTE_QUIET", 20.0)
+        reading = gevent.spawn(LineReader(pipe[0], lambda: 1000).read_together)
+        os.write(pipe[1], b"one\ntwo\n")
+        gevent.sleep(0.05)  # longer than after a line alone
+        os.write(pipe[1], b"three\n")
+        os.close(pipe[1])
+        assert reading.get(timeout=10) == [Line(b"one"), Line(b"two"), Line(b"three")]
+
+    def test_an_overlong_line_is_one(self, pipe: tuple[int, int]) -> None:
+        os.write(pipe[1], b"abcdefgh\n")
+        lines = LineReader(pipe[0], lambda: 4).read_together()
+        assert lines == [Line(b"abcd", cut=True), Line(b"efgh", continued=True)]
+        assert count_lines(lines) == 1
+
+    def test_too_much_is_left_for_the_next_time(
+        self, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(standard_streams, "MAX_PASTE", 6)
+        os.write(pipe[1], b"one\ntwo\nthree\n")
+        reader = LineReader(pipe[0], lambda: 1000)
+        assert reader.read_together() == [Line(b"one"), Line(b"two")]
+        assert reader.read_together() == [Line(b"three")]
+
+
+def test_what_is_not_taken_at_once_is_dropped(pipe: tuple[int, int]) -> None:
+    stream = PassingStream(pipe[1])
+    for _ in range(1000):
+        assert stream.write("▏" * 1000) == 1000
+    os.close(pipe[0])
+    assert stream.write("to nobody") == 9
+    assert (stream.fileno(), stream.encoding) == (pipe[1], "utf-8")

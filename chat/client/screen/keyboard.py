@@ -38,9 +38,8 @@ class Keyboard:
         self._decoder = Decoder()
         self._held: list[str] = []  # what a paste may begin with
         self._ends_line = False  # there is an Enter among it
-        self._typed: list[
-            str
-        ] = []  # text without a pause that was handed on as keys, since it may be typed
+        # What came last without a pause, and was handed on as keys, since it may have been typed.
+        self._typed: list[str] = []
         self._pasted: list[str] | None = None
         self._fed_at = 0.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from chat.client.pasting import MAX_PASTE
 from chat.client.screen.editor import Editor
 from chat.client.screen.keys import Action, Where, action_of, is_character
 from chat.client.screen.model import Model, Question
@@ -81,8 +82,8 @@ class PasteQuestion(YesOrNo):
         self.add(text)
 
     def add(self, text: str) -> None:
-        """More of the paste has come."""
-        self.text += text
+        """More of the paste has come. What is over 1 MiB is left out; the question says how much is there."""
+        self.text = (self.text + text)[:MAX_PASTE]
         lines = line_count(self.text)
         size = f"{lines} lines" if lines > 1 else f"{len(self.text)} characters"
         self.prompt = f"Paste {size} as one message? y or n: "
