@@ -105,7 +105,11 @@ class Screen:
         # An emulator puts something beside characters of two columns.
         typed = self.wait_until(lambda rows: rows[-1].replace(" ", "").endswith(end), f"no {line}")
         self.press("<enter>")
-        self.wait_until(lambda rows: rows != typed, f"nothing came of {line}")
+        self.wait_until(lambda rows: rows != typed or self.has_ended(), f"nothing came of {line}")
+
+    def has_ended(self) -> bool:
+        """Whether the program is known to be gone."""
+        return False
 
     def wait_for(self, *patterns: str) -> list[str]:
         """Until all are on the screen, each in some row; the rows."""
@@ -212,6 +216,9 @@ class PyteScreen(Screen):
             self.process.kill()
         self.process.wait()
         self.hang_up()
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
 
     def hang_up(self) -> None:
         """The terminal is closed."""
