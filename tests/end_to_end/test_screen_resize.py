@@ -70,7 +70,7 @@ def test_a_terminal_of_one_cell(address: str, home: Path) -> None:
     """Nothing can be read there, but it does no harm, and it is as any other once it is larger."""
     with PyteScreen(client(address, "bob"), home, columns=1, rows=1) as bob:
         bob.wait_until(lambda rows: b"\x1b[?2004h" in bob.raw)
-        bob.press("so", "<up>", "<pageup>", "<ctrl-l>", "!")
+        bob.press("so", "<shift-up>", "<pageup>", "<ctrl-l>", "!")
         bob.resize(80, 24)
         bob.wait_for("you are in the room as bob")
         bob.wait_until(lambda rows: rows[-1] == "so!")
