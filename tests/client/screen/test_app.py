@@ -95,25 +95,25 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
     run.kill()
 
 
-def problem(capsys: pytest.CaptureFixture[str]) -> str:
+def problem(capfd: pytest.CaptureFixture[str]) -> str:
     """The one line at the end."""
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert said.startswith("chat-client: ")
     assert said.count("\n") == 1
     return said.removeprefix("chat-client: ").rstrip()
 
 
-def nothing_said(capsys: pytest.CaptureFixture[str]) -> bool:
-    return capsys.readouterr() == ("", "")
+def nothing_said(capfd: pytest.CaptureFixture[str]) -> bool:
+    return capfd.readouterr() == ("", "")
 
 
 class TestEntering:
     def test_a_first_connection_that_fails_ends_it(
-        self, run: Run, capsys: pytest.CaptureFixture[str]
+        self, run: Run, capfd: pytest.CaptureFixture[str]
     ) -> None:
         run.outcomes = [ConnectError("Can't connect to 127.0.0.1:8080: Connection refused.")]
         assert run.start().wait() == 1
-        assert problem(capsys) == "Can't connect to 127.0.0.1:8080: Connection refused."
+        assert problem(capfd) == "Can't connect to 127.0.0.1:8080: Connection refused."
 
     def test_a_name_that_is_taken_can_be_mended(self, run: Run) -> None:
         run.outcomes = [TAKEN, TAKEN, run.connection]
@@ -128,11 +128,11 @@ class TestEntering:
         assert run.names == ["bob", "bobby", "bobb"]
 
     def test_a_refusal_for_another_reason_ends_it(
-        self, run: Run, capsys: pytest.CaptureFixture[str]
+        self, run: Run, capfd: pytest.CaptureFixture[str]
     ) -> None:
         run.outcomes = [LoginRefused(Refusal.SERVER_FULL.value, "The room is full.")]
         assert run.start().wait() == 1
-        assert problem(capsys) == "The room is full."
+        assert problem(capfd) == "The room is full."
 
     def test_who_has_no_name_is_asked_for_one(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
@@ -155,20 +155,20 @@ class TestEntering:
         run.terminal.wait_for("your name:")
         assert run.terminal.rows[-1] == "your name:"
 
-    def test_who_gives_no_name_leaves(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_who_gives_no_name_leaves(self, run: Run, capfd: pytest.CaptureFixture[str]) -> None:
         run.start(replace(SETTINGS, username=None))
         run.terminal.wait_for("your name:")
         run.terminal.type("<ctrl-u><ctrl-d>")
         assert run.wait() == 1
         assert run.names == []
-        assert nothing_said(capsys)
+        assert nothing_said(capfd)
 
     def test_a_terminal_that_cannot_be_used(
-        self, run: Run, capsys: pytest.CaptureFixture[str]
+        self, run: Run, capfd: pytest.CaptureFixture[str]
     ) -> None:
         run.terminal.unusable = TerminalUnusable("the terminal can't be used: it is a teapot")
         assert run.start().wait() == 1
-        assert problem(capsys) == ("the terminal can't be used: it is a teapot; --plain needs none")
+        assert problem(capfd) == ("the terminal can't be used: it is a teapot; --plain needs none")
         assert run.names == []
 
 
@@ -278,7 +278,7 @@ class TestTheLog:
     def test_whose_end_cannot_be_written(
         self,
         run: Run,
-        capsys: pytest.CaptureFixture[str],
+        capfd: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
         tmp_path: Path,
     ) -> None:
@@ -292,18 +292,18 @@ class TestTheLog:
         monkeypatch.setattr(LogFile, "write_new", fail)
         run.terminal.type("<ctrl-d>")
         assert run.wait() == 0
-        assert problem(capsys) == (
+        assert problem(capfd) == (
             f"the end of the log could not be written: {os.strerror(errno.ENOSPC)}"
         )
 
 
 class TestLeaving:
     @pytest.mark.parametrize("keys", ["<ctrl-d>", "<ctrl-c><ctrl-c>", "/quit<enter>"])
-    def test_by_keys(self, run: Run, keys: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_by_keys(self, run: Run, keys: str, capfd: pytest.CaptureFixture[str]) -> None:
         run.enter().terminal.type(keys)
         assert run.wait() == 0
         assert run.connection.closed
-        assert nothing_said(capsys)
+        assert nothing_said(capfd)
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_by_a_signal(self, run: Run, number: signal.Signals) -> None:
@@ -311,10 +311,10 @@ class TestLeaving:
         assert run.wait() == 0
         assert run.connection.closed
 
-    def test_nobody_sits_there_any_more(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_nobody_sits_there_any_more(self, run: Run, capfd: pytest.CaptureFixture[str]) -> None:
         run.enter().terminal.hang_up()
         assert run.wait() == 0
-        assert nothing_said(capsys)
+        assert nothing_said(capfd)
 
     def test_that_nobody_sits_there_may_show_while_it_draws(self, run: Run) -> None:
         def gone(sequence: bytes) -> None:
@@ -339,7 +339,7 @@ class TestLeaving:
 
 
 def test_a_fault_is_one_line_that_names_its_report(
-    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run.enter()
 
@@ -350,7 +350,7 @@ def test_a_fault_is_one_line_that_names_its_report(
     run.terminal.type("x")
     assert run.wait() == 1
     (written,) = (tmp_path / "state").rglob("fault-*.txt")
-    assert problem(capsys) == (
+    assert problem(capfd) == (
         f"internal fault: ZeroDivisionError: made by a test; the details are in {written}"
     )
     assert "Traceback" in written.read_text(encoding="utf-8")
