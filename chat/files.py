@@ -19,10 +19,10 @@ _PIECE = 64 * 1024
 
 
 class NotAFile(OSError):
-    """A FIFO, a device or a socket, where a regular file is expected; ``strerror`` says so."""
+    """A FIFO, a terminal or a socket, where a regular file is expected; ``strerror`` says so."""
 
     def __init__(self, path: str | Path) -> None:
-        super().__init__(0, "it is a FIFO, a device or a socket, not a file", os.fspath(path))
+        super().__init__(0, "it is a FIFO, a terminal or a socket, not a file", os.fspath(path))
 
 
 def read_beginning(
@@ -70,7 +70,9 @@ def open_to_append(path: Path, mode: int = 0o666) -> TextIO:
             raise NotAFile(path) from None
         raise
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        mode = os.fstat(descriptor).st_mode
+        # Devices such as /dev/null take everything at once; a terminal may not.
+        if os.isatty(descriptor) or not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
             raise NotAFile(path)
         os.set_blocking(descriptor, True)
     except BaseException:

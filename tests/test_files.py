@@ -75,7 +75,7 @@ class TestAppending:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
     def test_a_fifo_that_nobody_reads(self, fifo: Path) -> None:
-        with pytest.raises(NotAFile, match="a FIFO, a device or a socket, not a file"):
+        with pytest.raises(NotAFile, match="a FIFO, a terminal or a socket, not a file"):
             open_to_append(fifo)
 
     def test_a_fifo_that_somebody_reads(self, fifo: Path) -> None:
@@ -86,9 +86,12 @@ class TestAppending:
         finally:
             os.close(reader)
 
-    def test_a_device(self) -> None:
+    def test_a_terminal(self) -> None:
+        near, far = os.openpty()
         with pytest.raises(NotAFile):
-            open_to_append(Path("/dev/full"))
+            open_to_append(Path(os.ttyname(far)))
+        os.close(near)
+        os.close(far)
 
     def test_a_directory(self, tmp_path: Path) -> None:
         with pytest.raises(IsADirectoryError):

@@ -57,7 +57,7 @@ class Paste:
     """
 
     text: str
-    typed: str = field(default="", compare=False)
+    typed: str = field(default="", compare=False, repr=False)
 
 
 Input = str | Paste
