@@ -132,4 +132,6 @@ def _log_fault(
     if value is None and kind is not None:
         value = kind()
     what = "the event loop" if context is None else str(context)[:_MAX_CONTEXT]
-    log.error("%s failed", what, exc_info=value if value is not None else False)
+    log.error(
+        "%s failed", what, exc_info=None if value is None else (type(value), value, traceback)
+    )
