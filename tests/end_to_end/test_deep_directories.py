@@ -1,0 +1,33 @@
+"""Directories that are nested too deeply for somebody, sent by the real client: the upload after it is not held up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client.test_archive import nested, remove_nested
+from tests.end_to_end.client_process import run_client
+
+
+@pytest.fixture(params=[1500, 2500])
+def deep(request: pytest.FixtureRequest, home: Path) -> Iterator[int]:
+    """So many directories in one another, in ``deep``; a path through 2,500 is longer than the system takes."""
+    (home / "deep").mkdir()
+    nested(home / "deep", request.param)
+    yield request.param
+    remove_nested(home / "deep", request.param)
+
+
+def test_the_next_upload_is_sent(address: str, home: Path, deep: int) -> None:
+    (home / "small").write_bytes(b"small")
+    done = run_client(
+        address, "bob", "--commands", said="/file deep\n/file small\n", directory=home
+    )
+    assert "small" in done.stdout
+    if deep == 1500:
+        assert (done.returncode, done.stderr) == (0, "")
+    else:
+        assert done.returncode == 1
+        assert "deep/…/d: File name too long." in done.stdout + done.stderr
