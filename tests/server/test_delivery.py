@@ -353,3 +353,37 @@ def test_one_content_on_its_way_to_many_is_held_by_each(delivery: Delivery) -> N
 
 
 # Laggards and the lost
+
+
+# An answer that is due now
+
+
+def test_an_answer_goes_out_at_once_where_nothing_is_pending(delivery: Delivery) -> None:
+    alice, bob = listener(delivery, "alice"), listener(delivery, "bob")
+
+    delivery.answer(alice.outbox, text("here").encode(ByteOrder.BIG))
+
+    assert [frame.content for frame in alice.frames] == [b"here"]  # before anything else has run
+    assert contents(bob) == []
+
+
+def test_an_answer_keeps_its_place_behind_what_is_pending(delivery: Delivery) -> None:
+    alice, bob = listener(delivery, "alice"), listener(delivery, "bob")
+
+    delivery.post(text("to all"))
+    delivery.answer(alice.outbox, text("here").encode(ByteOrder.BIG))
+    delivery.post(text("to all again"))
+
+    assert contents(alice) == ["to all", "here", "to all again"]
+    assert contents(bob) == ["to all", "to all again"]
+
+
+def test_an_answer_keeps_its_place_behind_what_is_pending_for_one(delivery: Delivery) -> None:
+    alice, bob = listener(delivery, "alice"), listener(delivery, "bob")
+
+    delivery.put(alice.outbox, text("private"))
+    delivery.answer(alice.outbox, text("here").encode(ByteOrder.BIG))
+    delivery.answer(bob.outbox, text("here").encode(ByteOrder.BIG))
+
+    assert contents(alice) == ["private", "here"]
+    assert contents(bob) == ["here"]

@@ -373,3 +373,17 @@ def test_a_notice_comes_to_one_alone_in_its_place(house: House) -> None:
 
 
 # Offers
+
+
+def test_a_ping_is_answered_to_one_who_is_here(house: House) -> None:
+    alice, bob = house.enter("alice"), house.enter("bob", ByteOrder.LITTLE)
+    house.room.leave(alice, LeaveReason.QUIT)
+    house.heard(alice, bob)
+
+    house.room.answer_ping(alice, b"a-1")
+    house.room.answer_ping(bob, b"b-1")
+
+    [answer] = bob.frames
+    header = json.loads(answer.header)
+    assert (header["to"], header["notice"], header["nonce"]) == ("bob", "done", "b-1")
+    assert alice.frames == []
