@@ -36,7 +36,7 @@ _CONTENT = PING_ANSWER.encode()
 
 
 def read_ping(data: bytes, start: int, order: ByteOrder) -> tuple[bytes, int] | None:
-    """Return the nonce of the ping that ``data`` holds whole from ``start`` on, and where it ends; None for all else."""
+    """Return the nonce of the ping that ``data`` holds from ``start`` on, and where it ends; None for all else."""
     begin = start + DESCRIPTOR_SIZE
     if begin > len(data):
         return None

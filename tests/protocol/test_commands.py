@@ -20,6 +20,7 @@ def test_the_verbs_are_part_of_the_wire() -> None:
         "bans",
         "mute",
         "unmute",
+        "ping",
     ]
 
 
