@@ -1,11 +1,22 @@
-"""A client whose network is cut off, and who comes back while the server still takes his old connection for alive."""
+"""A client whose network is cut off, and who comes back while the server still takes his old connection for alive;
+and a server that is frozen.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
+from chat.address import Address
+from chat.client import ConnectionLost, Fate, Welcome
+from chat.client.connecting import connect_through
+from chat.client.gevent_runtime import GEVENT
+from chat.client.liveness import Silence
+from chat.client.runtime import PLAIN, Runtime
+from chat.client.trust import Demands, Door
 from chat.protocol.descriptor import MessageType
 from tests.end_to_end.server_process import ServerProcess, running_server
 from tests.peers.network import CannotMake, Namespace
@@ -84,3 +95,42 @@ def test_who_comes_back_by_the_same_link_from_a_new_port_has_his_name_in_one_try
         assert again["port"] != first["port"]
         bob.expect_left("alice", "replaced")
         bob.expect_joined("alice")
+
+
+@pytest.mark.parametrize("runtime", [PLAIN, GEVENT], ids=["plain", "gevent"])
+def test_a_frozen_server_is_given_up_and_found_again_when_it_thaws(runtime: Runtime) -> None:
+    with running_server() as server:
+        host, port = server.address
+        door = Door(runtime, Address(host, port), Demands(tls="off"))
+        haste = Silence(ping_after=0.05, give_up_after=0.5, lag_from=0.1, look_every=0.01)
+        with connect_through(door, "alice", silence=haste) as alice:
+            assert isinstance(alice.read(), Welcome)
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                receipt = alice.send_text("are you there?")
+                with pytest.raises(ConnectionLost, match="The server has sent nothing for"):
+                    alice.read()
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            assert receipt.fate is Fate.LOST
+            with connect_through(door, "alice", session=alice.session) as again:
+                assert again.users == ["alice"]
+
+
+def test_a_server_that_is_only_quiet_is_not_given_up() -> None:
+    """Its answers to pings are all there is."""
+    with running_server() as server:
+        host, port = server.address
+        door = Door(PLAIN, Address(host, port), Demands(tls="off"))
+        haste = Silence(ping_after=0.05, give_up_after=5.0, lag_from=1.0, look_every=0.01)
+        with connect_through(door, "alice", silence=haste) as alice:
+            assert isinstance(alice.read(), Welcome)
+            heard: list[object] = []
+            reader = PLAIN.spawn(lambda: heard.append(alice.read()))
+            before = alice._link.stream.pulse().received
+            while alice._link.stream.pulse().received < before + 1000:
+                PLAIN.sleep(0.001)
+            assert heard == []
+            alice.close()
+            reader.join(5)
+            assert heard == [None]
