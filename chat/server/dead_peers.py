@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import gevent
 
 from chat.dead_peer import DEAD_AFTER, is_dead
+from chat.server.outbox import Outbox
 
 if TYPE_CHECKING:
-    from chat.server.outbox import Outbox
+    from chat.server.lobby import Socket
     from chat.server.services import Services
 
 INTERVAL = 10.0  # seconds between two looks at the same connection
@@ -39,15 +40,18 @@ class DeadPeerSweep:
     def run(self) -> None:
         """Sweep until killed."""
         while True:
-            self._close_strangers()
-            outboxes = list(self._outboxes())
-            pause = self._interval / (len(outboxes) // _AT_ONCE + 1)
-            for start in range(0, len(outboxes), _AT_ONCE):
-                for outbox in outboxes[start : start + _AT_ONCE]:
-                    outbox.fail_if_dead(self._dead_after)
-                if start + _AT_ONCE < len(outboxes):
+            # Those who have not logged in are there only until their time for that is over; in an attack they are many.
+            connections: list[Outbox | Socket] = [
+                *self._outboxes(),
+                *self._services.lobby.waiting(),
+            ]
+            pause = self._interval / (len(connections) // _AT_ONCE + 1)
+            for start in range(0, len(connections), _AT_ONCE):
+                for connection in connections[start : start + _AT_ONCE]:
+                    self._end_if_dead(connection)
+                if start + _AT_ONCE < len(connections):
                     gevent.sleep(pause)
-            del outboxes  # users who leave now are not kept until the next sweep
+            del connections  # who leaves now is not kept in memory until the next sweep
             gevent.sleep(pause)
 
     def _outboxes(self) -> Iterator[Outbox]:
@@ -57,9 +61,9 @@ class DeadPeerSweep:
             for transfer in session.transfers:
                 yield transfer.outbox
 
-    def _close_strangers(self) -> None:
-        """Close connections that have not logged in: few, and there only until their time for that is over."""
-        for sock in self._services.lobby.waiting():
-            if is_dead(sock, self._dead_after):
-                with contextlib.suppress(OSError):  # it has ended by itself
-                    sock.shutdown(plain_socket.SHUT_RDWR)
+    def _end_if_dead(self, connection: Outbox | Socket) -> None:
+        if isinstance(connection, Outbox):
+            connection.fail_if_dead(self._dead_after)
+        elif is_dead(connection, self._dead_after):
+            with contextlib.suppress(OSError):  # it has ended by itself
+                connection.shutdown(plain_socket.SHUT_RDWR)
