@@ -23,8 +23,13 @@ from tests.server.test_session_rates import Sleeps
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 
 
-def ping(client: WireClient, nonce: str = "n") -> None:
-    client.send(UTF8, {"command": "ping", "nonce": nonce})
+# The one is answered without a parser, the other as any command is.
+IN_EITHER_FORM = pytest.mark.parametrize("nonce", ["n", None], ids=["usual", "bare"])
+
+
+def ping(client: WireClient, nonce: str | None = "n") -> None:
+    fields = {"command": "ping"} if nonce is None else {"command": "ping", "nonce": nonce}
+    client.send(UTF8, fields)
 
 
 def test_a_ping_is_answered_to_its_sender_alone(house: House) -> None:
@@ -47,13 +52,16 @@ def test_a_raw_client_may_ping_too(house: House) -> None:
     alice.expect_notice("done", nonce="n")
 
 
-def test_a_muted_user_is_here_as_well(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+@IN_EITHER_FORM
+def test_a_muted_user_is_here_as_well(
+    house: House, monkeypatch: pytest.MonkeyPatch, nonce: str | None
+) -> None:
     alice = house.join("alice")
     monkeypatch.setattr(Moderation, "mute_for", lambda self, key: "You are muted.")
     alice.say("hello?")
     alice.expect_notice("muted")
-    ping(alice)
-    alice.expect_notice("done", nonce="n")
+    ping(alice, nonce)
+    assert alice.expect_notice("done").header.get("nonce") == nonce
 
 
 def test_nothing_of_it_is_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
@@ -78,8 +86,9 @@ def test_who_has_used_up_their_rate_is_still_answered_at_once(
     assert sleeps.delays == []
 
 
+@IN_EITHER_FORM
 def test_a_ping_now_and_then_is_free_and_a_flood_of_them_is_not(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, nonce: str | None
 ) -> None:
     house = open_a_house(rate=Rate(1, 1), byte_rate=None)
     alice = house.join("alice")
@@ -87,13 +96,13 @@ def test_a_ping_now_and_then_is_free_and_a_flood_of_them_is_not(
     monkeypatch.setattr(session_module, "time", SimpleNamespace(monotonic=clock))
     sleeps = Sleeps(monkeypatch)
     for _ in range(2):
-        ping(alice)
+        ping(alice, nonce)
         alice.expect_notice("done")
         clock.advance(FREE_PING_EVERY)
     assert sleeps.delays == []
 
     for _ in range(3):
-        ping(alice)
+        ping(alice, nonce)
         alice.expect_notice("done")
     # The first was free, the second took the burst.
     assert sleeps.delays == pytest.approx([1], abs=0.5)
@@ -121,19 +130,24 @@ def test_a_ping_that_is_none_is_refused(house: House, type: MessageType, content
     alice.expect_notice("bad-header")
 
 
+@IN_EITHER_FORM
 def test_an_answer_to_one_touches_nobody_else(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, monkeypatch: pytest.MonkeyPatch, nonce: str | None
 ) -> None:
     """The others are not even gone through, of whom there may be ten thousand."""
     alice = house.join("alice")
     delivery = house.services.delivery
     audience = delivery._pending[alice.order].audience
 
-    class Untouchable(dict[Outbox, None]):
-        def __iter__(self) -> Iterator[Outbox]:
-            raise AssertionError("everyone was gone through")
+    gone_through: list[str | None] = []
 
-    monkeypatch.setattr(delivery._pending[alice.order], "audience", Untouchable(audience))
-    ping(alice)
+    class Watched(dict[Outbox, None]):
+        def __iter__(self) -> Iterator[Outbox]:
+            gone_through.append(nonce)
+            return super().__iter__()
+
+    monkeypatch.setattr(delivery._pending[alice.order], "audience", Watched(audience))
+    ping(alice, nonce)
     alice.expect_notice("done")
     monkeypatch.undo()
+    assert gone_through == []
