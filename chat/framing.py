@@ -34,8 +34,13 @@ _PIECE = 4096  # bytes
 # A frame may come in so many crumbs, receives of few bytes; before each further one what comes is let gather, longer
 # and longer: else a peer that sends byte by byte would have a turn for each.
 _FREE_CRUMBS = 4
-_CRUMB = 512  # bytes
+CRUMB = 512  # bytes
 _GATHER, _LONGEST_GATHER = 0.01, 0.25  # seconds, times the crumbs; and at most
+
+
+def time_to_gather(crumbs: int) -> float:
+    """Return the seconds for which a peer that has sent so many crumbs is left alone before the next receive."""
+    return min(crumbs * _GATHER, _LONGEST_GATHER) if crumbs > _FREE_CRUMBS else 0.0
 
 
 class ReadableSocket(Protocol):
@@ -239,11 +244,11 @@ class FrameReader:
             self._window_end = self._clock() + STALL_WINDOW
             self._window_bytes = 0
         if self._crumbs > _FREE_CRUMBS:
-            self._let_gather(min(self._crumbs * _GATHER, _LONGEST_GATHER))
+            self._let_gather(time_to_gather(self._crumbs))
         received = self._receive(limit)
         if not received:
             raise IncompleteFrame("The connection ended inside a frame.")
-        if len(received) < min(limit, _CRUMB):
+        if len(received) < min(limit, CRUMB):
             self._crumbs += 1
         self._window_bytes += len(received)
         return received

@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from chat.framing import DeadlineExceeded
+import gevent
+
+from chat.framing import CRUMB, DeadlineExceeded, time_to_gather
 from chat.server.transport import Transport
 from chat.server.turns import let_others_run
 
@@ -27,6 +29,13 @@ _PIECE = 16 * 1024
 _MOST_AT_ONCE = 128 * 1024
 # A peer may make us answer (to a KeyUpdate, say), and take no answer. So much is kept for him, no more.
 _MAX_UNSENT = 64 * 1024
+
+# Records with fewer bytes of plaintext than this, on average, are crumbs: a frame has 16 at least. To decrypt a record
+# takes as long however little is in it, so of crumbs so many are read in one go, and no more than so many a second.
+# The rate is above what a frame must come in with (MIN_RATE), or else we would give up a frame that we hold back.
+_SMALL_RECORD = 16
+_MOST_SMALL_RECORDS = 320
+_SMALL_RECORDS_PER_SECOND = 1280.0
 
 # For what comes, until OpenSSL has it. Nobody waits meanwhile, so one is enough for all.
 _scratch = memoryview(bytearray(32 * 1024))
@@ -50,6 +59,7 @@ class TlsTransport(Transport):
         "_may_have_more",
         "_outgoing",
         "_owed",
+        "_resume_at",
         "_timeout",
         "_tls",
         "_unsent",
@@ -64,6 +74,7 @@ class TlsTransport(Transport):
         self._unsent: bytes | memoryview = b""  # taken from ``_outgoing``, and not by the kernel
         self._owed = 0  # bytes of plaintext that are encrypted and not counted as sent
         self._timeout: float | None = None
+        self._resume_at = 0.0  # by time.monotonic: when more of a peer that sends crumbs is read
         self._has_ended = False  # the peer has said goodbye
         self._may_have_more = False  # the last recv gave as much as it could
 
@@ -82,13 +93,16 @@ class TlsTransport(Transport):
             raise HandshakeFailed(f"no TLS handshake: {_phrase(problem)}") from None
         return True
 
-    def receive(self, deadline: float | None) -> None:
-        """Wait for ciphertext. Raises EOFError at the end of the stream, DeadlineExceeded, or OSError as the socket."""
+    def receive(self, deadline: float | None) -> int:
+        """Wait for ciphertext, and return how many bytes have come.
+
+        Raises EOFError at the end of the stream, DeadlineExceeded, or OSError as the socket.
+        """
         left = None
         if deadline is not None and (left := deadline - time.monotonic()) <= 0:
             raise DeadlineExceeded("It took too long.")
         try:
-            self._receive(left)
+            return self._receive(left)
         except TimeoutError as problem:
             if problem.errno is not None:
                 raise  # by the kernel: the peer has vanished
@@ -144,15 +158,17 @@ class TlsTransport(Transport):
     def recv_into(self, buffer: memoryview) -> int:
         """Wait for some plaintext; 0 at the end of the stream. Raises TimeoutError, or OSError as the socket does."""
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
-        is_fruitless = False
+        self._let_gather(self._resume_at - time.monotonic() if self._resume_at else 0.0, deadline)
+        crumbs, is_fruitless = 0, False
         while not self._has_ended:
             if self._holds_something() and (size := self._decrypt(buffer)) is not None:
                 return size + self._read_on(buffer[size:]) if size else 0
             if is_fruitless:
                 # Nothing but pieces of records, or records without content: others have their turn.
                 let_others_run()
+                self._let_gather(time_to_gather(crumbs), deadline)
             try:
-                self.receive(deadline)
+                crumbs += self.receive(deadline) < CRUMB
             except EOFError:
                 return 0  # without a goodbye; whether it ended where it may, the frames tell
             except DeadlineExceeded:
@@ -163,7 +179,12 @@ class TlsTransport(Transport):
     def _read_on(self, buffer: memoryview) -> int:
         """Fill ``buffer`` with what else has come: of a large content the reader wants much at a time."""
         filled = 0
-        while self._may_have_more and not self._has_ended and len(buffer) - filled >= len(_scratch):
+        while (
+            not self._resume_at
+            and self._may_have_more
+            and not self._has_ended
+            and len(buffer) - filled >= len(_scratch)
+        ):
             try:
                 self._receive(0.0)
             except (OSError, EOFError):
@@ -186,23 +207,37 @@ class TlsTransport(Transport):
             sent += written
         return sent
 
-    def _receive(self, timeout: float | None) -> None:
+    def _let_gather(self, seconds: float, deadline: float | None) -> None:
+        """Wait, but not beyond ``deadline``, while a peer that sends crumbs sends more of them."""
+        self._resume_at = 0.0
+        if deadline is not None:
+            seconds = min(seconds, deadline - time.monotonic())
+        if seconds > 0:
+            gevent.sleep(seconds)
+
+    def _receive(self, timeout: float | None) -> int:
         self._sock.settimeout(timeout)
         size = self._sock.recv_into(_scratch)
         if not size:
             raise EOFError
         self._may_have_more = size == len(_scratch)
         self._incoming.write(_scratch[:size])
+        return size
 
     def _decrypt(self, buffer: memoryview) -> int | None:
         """Fill ``buffer`` from what has been received; None if that makes no plaintext yet, 0 after a goodbye."""
         filled: int | None = None
+        records = 0
         try:
             while (at := filled or 0) < len(buffer):
                 size = cast(int, self._tls.read(len(buffer) - at, cast(Any, buffer[at:])))
                 filled = at + size
                 self._has_ended = not size
+                records += 1
                 if not size or not self._holds_something():
+                    break
+                if records >= _MOST_SMALL_RECORDS and filled < records * _SMALL_RECORD:
+                    self._resume_at = time.monotonic() + records / _SMALL_RECORDS_PER_SECOND
                     break
         except ssl.SSLWantReadError:
             pass  # the rest of a record, or one without content
