@@ -1,24 +1,51 @@
-"""A log that a stranger cannot fill: what is repeated becomes a count."""
+"""A log that strangers cannot fill: what is repeated becomes a count, and so does what comes too fast."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import Counter, deque
 from collections.abc import Callable
+
+import gevent
+
+from chat.server.limits import Rate, TokenBucket
 
 log = logging.getLogger("chat.server")
 
 WINDOW = 60.0  # seconds in which the same thing of the same subject is only counted
 MAX_SUBJECTS = 50  # that are told apart in a window: more strangers than that are a crowd
 
+# Lines of everything that strangers can cause, together. With the counts these are under 100 in any second.
+LINES = Rate(per_second=35, burst=35)
+COUNT_LINES = Rate(per_second=10, burst=20)  # of these, told when a window is over
+TRACEBACK_LINES = 25  # as which a fault of ours counts
+TELL_AFTER = 1.0  # seconds in which lines are counted instead of written before the counts are told
+
 
 class FoldingLog:
-    """Logs the first of each subject and thing at once, and how many followed when the window is over."""
+    """The log of all that strangers can cause.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Of refusals and troubles it logs the first of each subject and thing at once, and how many followed when the window
+    is over. Of events (somebody joined, somebody left) it logs each one. Both have ``LINES`` together; what goes over
+    that is counted, and the counts are told a second later. ``call_later`` calls a function after so many seconds.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        call_later: Callable[[float, Callable[[], None]], object] = gevent.spawn_later,
+    ) -> None:
         self._clock = clock
+        self._call_later = call_later
+        self._lines = TokenBucket(LINES, clock)
+        self._count_lines = TokenBucket(COUNT_LINES, clock)
         self._counts: dict[tuple[int, str, str], int] = {}
         self._window_end = 0.0
+        # Counts of past windows that are not told yet: no more than come in a window or two, or they are forgotten.
+        self._overdue: deque[tuple[int, str, str, int]] = deque(maxlen=4 * MAX_SUBJECTS)
+        self._unwritten: Counter[str] = Counter()  # events, by what happened
+        self._first_unwritten = 0.0  # when the first of them happened
 
     def refused(self, address: str, reason: str) -> None:
         """``address`` was refused for ``reason``, a phrase without anything that the peer sent."""
@@ -34,16 +61,55 @@ class FoldingLog:
             key = (level, crowd, what)
         if key in self._counts:
             self._counts[key] += 1
-        else:
+        elif _take(self._lines):
             self._counts[key] = 0
             log.log(level, "%s: %s", *key[1:])
+        else:
+            self._counts[key] = 1  # told with the others when the window is over
+
+    def happened(self, what: str, line: str, *values: object, level: int = logging.INFO) -> None:
+        """Log ``line`` with ``values``, or count it as one more that ``what`` ("joined")."""
+        if _take(self._lines):
+            log.log(level, line, *values)
+        else:
+            self._count(what)
+
+    def failed(self, problem: Exception, line: str, *values: object) -> None:
+        """Log ``line`` and the traceback of ``problem``, a fault of ours, or count it."""
+        if _take(self._lines, TRACEBACK_LINES):
+            log.error(line, *values, exc_info=problem)
+        else:
+            self._count("failed")
 
     def flush_if_due(self) -> None:
-        """Log the counts of a window that is over."""
-        if self._clock() < self._window_end:
+        """Log the counts of a window that is over, as many as there are lines for; the rest the next time."""
+        if self._clock() >= self._window_end:
+            counts, self._counts = self._counts, {}
+            self._window_end = self._clock() + WINDOW
+            self._overdue.extend((*key, count) for key, count in counts.items() if count)
+        while self._overdue and _take(self._count_lines):
+            level, subject, what, count = self._overdue.popleft()
+            log.log(level, "%s %d more times: %s", subject, count, what)
+
+    def tell_unwritten(self) -> None:
+        """Log how many events have been counted since the first of them, in one line."""
+        if not self._unwritten:
             return
-        counts, self._counts = self._counts, {}
-        self._window_end = self._clock() + WINDOW
-        for (level, subject, what), count in counts.items():
-            if count:
-                log.log(level, "%s %d more times: %s", subject, count, what)
+        unwritten, self._unwritten = self._unwritten, Counter()
+        seconds = self._clock() - self._first_unwritten
+        told = ", ".join(f"{count:,} more {what}" for what, count in sorted(unwritten.items()))
+        log.info("%s in the last %.0f s", told, max(1.0, seconds))
+
+    def _count(self, what: str) -> None:
+        if not self._unwritten:
+            self._first_unwritten = self._clock()
+            self._call_later(TELL_AFTER, self.tell_unwritten)
+        self._unwritten[what] += 1
+
+
+def _take(lines: TokenBucket, amount: int = 1) -> bool:
+    """Take so many lines, if there are."""
+    if lines.available() < amount:
+        return False
+    lines.take(amount)
+    return True

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat.server import folding
 from chat.server.folding import FoldingLog
@@ -119,3 +124,98 @@ def test_five_thousand_addresses_cost_few_bytes_each(
         sum(len(message) + len("2026-01-01 00:00:00,000 INFO \n") for message in caplog.messages)
         < 5000 * 2
     )
+
+
+def test_events_are_logged_each_until_they_come_too_fast(
+    clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chat.server")
+    later: list[Callable[[], None]] = []
+    log = FoldingLog(clock, lambda seconds, tell: later.append(tell))
+    for number in range(1000):
+        log.happened("joined", "guest%d joined", number)
+        log.happened("left", "guest%d left", number, level=logging.WARNING)
+    written = len(caplog.messages)
+    assert written == folding.LINES.burst
+    clock.advance(1)
+
+    [tell] = later
+    tell()
+
+    [told] = caplog.messages[written:]
+    joined = sum(message.endswith("joined") for message in caplog.messages[:written])
+    left = written - joined
+    assert told == f"{1000 - joined} more joined, {1000 - left} more left in the last 1 s"
+    log.tell_unwritten()
+    assert len(caplog.messages) == written + 1
+
+
+def test_a_fault_of_ours_that_strangers_can_repeat_is_counted_too(
+    clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = FoldingLog(clock, lambda seconds, tell: None)
+    for _ in range(3):
+        try:
+            raise RuntimeError("ours")
+        except RuntimeError as problem:
+            log.failed(problem, "serving %s failed", "192.0.2.1")
+    log.tell_unwritten()
+
+    assert caplog.messages[0] == "serving 192.0.2.1 failed"
+    assert caplog.records[0].exc_info is not None
+    assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+KINDS = ("joined", "left", "refused", "failed")
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.floats(0, 70)), max_size=30), st.data())
+def test_whatever_strangers_do_the_log_has_a_bound_and_loses_no_event(
+    bursts: list[tuple[str, float]], data: st.DataObject
+) -> None:
+    clock = FakeClock()
+    later: list[tuple[float, Callable[[], None]]] = []
+    log = FoldingLog(clock, lambda seconds, tell: later.append((clock.now + seconds, tell)))
+    written: list[tuple[float, str]] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.extend([(clock.now, record.getMessage())] * (25 if record.exc_info else 1))
+
+    def pass_time(seconds: float) -> None:
+        end = clock.now + seconds
+        while later and later[0][0] <= end:
+            clock.now, tell = later.pop(0)
+            tell()
+        clock.now = end
+
+    logger, collector = logging.getLogger("chat.server"), Collector()
+    level = logger.level
+    logger.addHandler(collector)
+    logger.setLevel(logging.INFO)
+    happened: Counter[str] = Counter()
+    try:
+        for kind, pause in bursts:
+            for number in range(data.draw(st.integers(1, 300))):
+                happened[kind] += 1
+                if kind == "refused":
+                    log.refused(f"192.0.2.{number}", "bad-username")
+                elif kind == "failed":
+                    log.failed(RuntimeError(), "it failed")
+                else:
+                    log.happened(kind, f"x {kind}")
+            pass_time(pause)
+            log.flush_if_due()
+        pass_time(2)
+    finally:
+        logger.removeHandler(collector)
+        logger.setLevel(level)
+    for at, _ in written:
+        assert sum(at <= other < at + 1 for other, _ in written) <= 100
+    for kind in ("joined", "left"):
+        told = sum(int(n.replace(",", "")) for _, line in written for n in _counts_of(kind, line))
+        assert told + sum(line == f"x {kind}" for _, line in written) == happened[kind]
+
+
+def _counts_of(kind: str, line: str) -> list[str]:
+    return re.findall(rf"([\d,]+) more {kind}\b", line)
