@@ -53,6 +53,7 @@ class Refusal(str, Enum):
     PASSWORD_NEEDED = "password-needed"
     WRONG_PASSWORD = "wrong-password"
     BANNED = "banned"
+    BUSY = "busy"
 
 
 class LeaveReason(str, Enum):

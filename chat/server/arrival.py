@@ -17,6 +17,7 @@ from chat.server.connection import Connection
 from chat.server.encryption import HandshakeFailed
 from chat.server.limits import parse_host
 from chat.server.login_refused import LoginRefused
+from chat.server.loop_share import LoopShare
 from chat.server.newcomers import Welcome
 from chat.server.proxy_protocol import Proxied, ProxyProtocolError, read_header
 from chat.server.services import Services
@@ -65,13 +66,16 @@ def arrive(sock: GeventSocket, peer: object, services: Services) -> Connection |
     origin = origin_of(peer)
     try:
         if _is_proxy(origin, services.settings):
-            origin = _behind(origin, _read_proxy_header(sock, deadline))
+            origin = _behind(origin, _read_proxy_header(sock, services.share, deadline))
         return _come_in(sock, origin, services, deadline)
     except (_NotWorthAnAnswer, ProxyProtocolError, HandshakeFailed) as problem:
+        services.share.wait()
         services.refusals.refused(origin.host or origin.label, str(problem))
     except DeadlineExceeded:
+        services.share.wait()
         services.refusals.refused(origin.host or origin.label, "took too long to log in")
     except (OSError, EOFError):
+        services.share.wait()
         log.debug("%s was gone before it had a name", origin.label)
     return None
 
@@ -91,8 +95,8 @@ def _is_proxy(origin: Origin, settings: Settings) -> bool:
     return any(address in network for network in settings.proxies)
 
 
-def _read_proxy_header(sock: GeventSocket, deadline: float) -> Proxied:
-    proxied = read_header(lambda size: _receive_some(sock, size, deadline))
+def _read_proxy_header(sock: GeventSocket, share: LoopShare, deadline: float) -> Proxied:
+    proxied = read_header(lambda size: _receive_some(sock, share, size, deadline))
     if proxied is None:
         raise EOFError
     return proxied
@@ -157,7 +161,7 @@ def _receive(
     _prepare(sock)
     tls = None
     if services.handshakes is not None:
-        first = _receive_some(sock, 1, deadline, plain_socket.MSG_PEEK)
+        first = _receive_some(sock, services.share, 1, deadline, plain_socket.MSG_PEEK)
         if not first:
             raise EOFError
         if first == _TLS_HANDSHAKE:
@@ -177,7 +181,9 @@ def _receive(
     )
 
 
-def _receive_some(sock: GeventSocket, size: int, deadline: float, flags: int = 0) -> bytes:
+def _receive_some(
+    sock: GeventSocket, share: LoopShare, size: int, deadline: float, flags: int = 0
+) -> bytes:
     """At most ``size`` bytes, none at the end. Raises DeadlineExceeded, or OSError as the socket does."""
     left = deadline - time.monotonic()
     if left <= 0:
@@ -190,6 +196,7 @@ def _receive_some(sock: GeventSocket, size: int, deadline: float, flags: int = 0
             raise  # by the kernel: the peer has vanished
         raise DeadlineExceeded("It took too long.") from None
     sock.settimeout(None)
+    share.wait()
     return received
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -32,11 +33,16 @@ _BATCH_SIZE = 256 * 1024
 # Batches made for announcements alone. Thousands who come back after a restart, each told to everyone at once, would
 # cost a system call for each pair of them; by TLS an encryption too.
 _ANNOUNCING = Rate(per_second=20, burst=10)
-
+# Seconds without a batch of announcements for each second that one took.
+_WAIT_PER_SECOND = 5.0
 
 # From where on it is cheaper to give references to one copy of a batch than a copy to each: bytes of it, receivers.
 _WORTH_SHARING = 8 * 1024
 _SHARERS = 32
+
+
+def _do_nothing(seconds: float) -> None:
+    """Nobody asked."""
 
 
 class _Pending:
@@ -92,10 +98,15 @@ class _Pending:
 
 
 class Delivery:
-    """Everyone who is to be given what is posted. ``given``: the bytes of all batches, as often as they were given."""
+    """Everyone who is to be given what is posted.
 
-    def __init__(self) -> None:
+    ``given``: the bytes of all batches, as often as they were given. ``charge`` is told the seconds that each batch of
+    announcements alone took.
+    """
+
+    def __init__(self, charge: Callable[[float], object] = _do_nothing) -> None:
         self.given = 0
+        self._charge = charge
         self._pending = {order: _Pending() for order in ByteOrder}
         self._flushes_itself = False
         self._will_flush = False
@@ -223,7 +234,12 @@ class Delivery:
 
     def _flush_announced(self) -> None:
         self._end_timer()
+        began = time.perf_counter()
         self.flush()
+        took = time.perf_counter() - began
+        # Where a batch takes long, since many are here, fewer are made.
+        self._announcements.take(took * _WAIT_PER_SECOND * _ANNOUNCING.per_second)
+        self._charge(took)
 
     def _end_timer(self) -> None:
         if self._timer is not None:

@@ -6,16 +6,21 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+import gevent
 from gevent.lock import Semaphore
 from gevent.threadpool import ThreadPool
 
-from chat.framing import DeadlineExceeded
+from chat.framing import CRUMB, DeadlineExceeded, time_to_gather
 from chat.offload import run_in
 from chat.server.certificates import Certificates
 from chat.server.encryption import HandshakeFailed, TlsTransport
+from chat.server.loop_share import LoopShare
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
+
+# In line for the thread; while there are more, nobody is accepted, and newcomers wait in the kernel.
+_LONG_LINE = 64
 
 # One at work, and one that has come for when that is done: a longer queue would keep threads and loop no busier.
 _AT_A_TIME = 2
@@ -27,10 +32,17 @@ class Handshakes:
     The rest wait here, each no longer than its deadline.
     """
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, share: LoopShare) -> None:
         self._certificates = certificates
+        self._share = share
         self._turns = Semaphore(_AT_A_TIME)
+        self._in_line = 0
         self._pool: ThreadPool | None = None
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many wait for the thread that no more should come."""
+        return self._in_line > _LONG_LINE
 
     def shake(self, sock: GeventSocket, deadline: float) -> TlsTransport:
         """A transport over ``sock`` when both sides are sure of each other.
@@ -39,9 +51,12 @@ class Handshakes:
         does, EOFError if the stream ends.
         """
         transport = TlsTransport(sock, self._certificates.context)
-        is_done = False
+        is_done, crumbs = False, 0
         while not is_done:
-            transport.receive(deadline)
+            # Each step takes a turn on the thread: a hello that comes byte by byte is not to have hundreds.
+            if (seconds := time_to_gather(crumbs)) > 0:
+                gevent.sleep(min(seconds, max(0.0, deadline - time.monotonic())))
+            crumbs += transport.receive(deadline) < CRUMB
             is_done = self._advance(transport, deadline)
             transport.flush_until(deadline)
         return transport
@@ -53,6 +68,14 @@ class Handshakes:
             pool.kill()
 
     def _advance(self, transport: TlsTransport, deadline: float) -> bool:
+        self._share.wait()
+        self._in_line += 1
+        try:
+            return self._take_turn(transport, deadline)
+        finally:
+            self._in_line -= 1
+
+    def _take_turn(self, transport: TlsTransport, deadline: float) -> bool:
         if not self._turns.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise DeadlineExceeded("It took too long.")
         try:

@@ -16,7 +16,8 @@ from chat.address import Address
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
-_BACKLOG = 1024  # connections that the kernel keeps until we accept them
+# Connections that the kernel keeps until newcomers have a turn; whoever comes then tries again, as TCP does.
+_BACKLOG = 4096
 _SOCKET_MODE = 0o660
 
 

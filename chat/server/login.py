@@ -15,6 +15,7 @@ from chat.protocol.notices import Refusal
 from chat.server.admission import Admission
 from chat.server.connection import Connection
 from chat.server.login_refused import LoginRefused
+from chat.server.loop_share import TooBusy
 from chat.server.services import Services
 from chat.server.session import Session
 from chat.server.settings import (
@@ -67,7 +68,7 @@ class Login:
                 return None
             try:
                 data = self._take(descriptor)
-                let_others_run()  # hundreds that come at once take turns with those who talk
+                self._wait_for_a_turn(data)
                 return self._admit(data)
             except LoginRefused as refused:
                 self._log(refused.refusal.value)
@@ -76,6 +77,25 @@ class Login:
                 if refused.final:
                     return None
         return None
+
+    def _wait_for_a_turn(self, data: bytes) -> None:
+        """Let those who talk go first. Raises LoginRefused where too many wait, or this one has waited too long.
+
+        A session's own transfers are part of the talk.
+        """
+        try:
+            is_insider = self._is_insider(_parse(data))
+        except LoginRefused:
+            is_insider = False  # to be answered in its turn
+        if is_insider:
+            let_others_run()
+            return
+        try:
+            self._services.share.wait_if_few()
+        except TooBusy:
+            raise _busy() from None
+        if time.monotonic() >= self._connection.login_deadline:
+            raise _busy()
 
     def _take(self, descriptor: Descriptor) -> bytes:
         """Take a frame whole, or as far as it is worth it; the header of a login.
@@ -147,7 +167,10 @@ class Login:
         )
 
     def _waited_in_line(self) -> bool:
-        """Wait, if many have come in from his address, until it is his turn; whether that took any time."""
+        """Wait for a turn, and if many have come in from this address, for their place in its line.
+
+        Returns whether that took any time.
+        """
         connection = self._connection
         patience = connection.login_deadline - time.monotonic()
         delay = self._services.newcomers.line_up(connection.host, patience)
@@ -156,7 +179,10 @@ class Login:
             raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
         if delay:
             gevent.sleep(delay)
-        return delay > 0
+        elif self._services.share.has_turn:
+            return False
+        self._services.share.wait()
+        return True
 
     def _begin_transfer(self, header: LoginHeader) -> Transfer:
         session = self._services.sessions.get(header.session or "")
@@ -177,6 +203,11 @@ class Login:
     def _log(self, reason: str) -> None:
         connection = self._connection
         self._services.refusals.refused(connection.host or connection.label, reason)
+
+
+def _busy() -> LoginRefused:
+    sentence = "The server is busy with many logins; try again in a minute."
+    return LoginRefused(Refusal.BUSY, sentence, final=True)
 
 
 def _parse(data: bytes) -> LoginHeader:

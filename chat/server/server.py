@@ -40,7 +40,8 @@ log = logging.getLogger("chat.server")
 _HOUSEKEEPING = 10.0  # seconds between two looks at what has grown old
 _WORTH_GIVING_BACK = 1024**2  # bytes of backlog
 _GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
-_ACCEPTED_AT_ONCE = 100
+_ACCEPTED_AT_ONCE = 20
+_CROWDED_PAUSE = 0.02  # seconds until newcomers are accepted again
 _REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
 
 
@@ -54,11 +55,35 @@ class _Listener(StreamServer):
 
     @property
     def max_accept(self) -> int:  # type: ignore[override]
-        """How many are accepted in one turn of the loop: as many as there is room for.
+        """How many are accepted in one turn: as many as there is room for.
 
         Where there is none, one at a time, so that whoever makes way for him is gone before the next.
         """
         return max(1, min(_ACCEPTED_AT_ONCE, self._chat.services.lobby.room))
+
+    def _do_read(self) -> None:
+        """Accept when newcomers have a turn; until then the kernel keeps who has connected."""
+        cast(Any, self)._watcher.stop()
+        self._chat.services.share.call(self._accept)
+
+    def _accept(self) -> None:
+        base: Any = super()
+        if cast(Any, self)._watcher is None:
+            return  # closed meanwhile
+        if self._chat.is_crowded:
+            self._pause()
+            return
+        base._do_read()
+        watcher: Any = cast(Any, self)._watcher
+        if watcher is not None:  # else a timer makes another, after a fault
+            watcher.start(self._do_read)
+
+    def _pause(self) -> None:
+        """Accept nobody for a while, as the base class does after a fault."""
+        self.stop_accepting()
+        base: Any = self
+        base._timer = base.loop.timer(_CROWDED_PAUSE)
+        base._timer.start(base._start_accepting_if_started)
 
     def do_handle(self, *accepted: Any) -> None:
         # Not by way of the base class, which puts one more call of C at the bottom of each greenlet's stack: most of a
@@ -105,6 +130,12 @@ class ChatServer:
         if self._path is not None:
             return [Address(path=str(self._path))]
         return [Address(*listener.socket.getsockname()[:2]) for listener in self._listeners]
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether those who have been accepted have to wait so long that no more should be."""
+        handshakes = self.services.handshakes
+        return handshakes is not None and handshakes.is_crowded
 
     def start(self) -> None:
         """Listen, and serve in the background.
@@ -169,6 +200,7 @@ class ChatServer:
             self.services.handshakes.close()
         if self.services.database is not None:
             self.services.database.close()
+        self.services.refusals.tell_unwritten()
         log.info("stopped")
 
     def handle(self, sock: GeventSocket, peer: object) -> None:
@@ -180,15 +212,16 @@ class ChatServer:
         services.lobby.enter(sock)
         connection = None
         try:
+            services.share.wait()
             connection = arrive(sock, peer, services)
             admitted = _let_in(sock, connection, services) if connection is not None else None
             if admitted is not None:
                 admitted.run()
         except ServerStopping:
             log.debug("%s was still to log in", origin_of(peer).label)
-        except Exception:
+        except Exception as problem:  # noqa: BLE001 - it is logged, within the bound of what strangers can cause
             # Ours, not the peer's: it costs this connection alone.
-            log.exception("serving %s failed", origin_of(peer).label)
+            services.refusals.failed(problem, "serving %s failed", origin_of(peer).label)
         finally:
             if connection is not None:
                 services.addresses.leave(connection.host)
@@ -222,13 +255,16 @@ def _let_in(
     try:
         admitted = Login(connection, services).run()
     except (OSError, IncompleteFrame):
+        services.share.wait()
         return None  # gone before it had a name: nobody was told of it
     except RemoteProtocolError as problem:
+        services.share.wait()
         services.refusals.refused(connection.host or connection.label, str(problem))
         return None
     if admitted is not None:
         services.lobby.let_in(sock)
     else:
+        services.share.wait()
         connection.transport.finish(_REFUSAL_LINGER)
     return admitted
 

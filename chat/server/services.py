@@ -16,6 +16,7 @@ from chat.server.folding import FoldingLog
 from chat.server.handshakes import Handshakes
 from chat.server.limits import AddressLimit
 from chat.server.lobby import Lobby, connection_capacity
+from chat.server.loop_share import LoopShare
 from chat.server.membership import Membership
 from chat.server.moderation import Moderation
 from chat.server.newcomers import Newcomers
@@ -51,6 +52,7 @@ class Services:
     addresses: AddressLimit
     newcomers: Newcomers
     lobby: Lobby
+    share: LoopShare
     moderation: Moderation
     accounts: Accounts
     passwords: Passwords
@@ -70,7 +72,8 @@ def make_services(settings: Settings) -> Services:
     refusals = FoldingLog()
     spool = Spool(settings.spool_directory, settings.max_spool, troubles=refusals)
     shelf = Shelf(spool)
-    delivery = Delivery()
+    share = LoopShare()
+    delivery = Delivery(share.charge)
     room = Room(delivery, shelf, Timestamps())
     kept_in = settings.data_directory
     database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
@@ -87,13 +90,14 @@ def make_services(settings: Settings) -> Services:
         addresses=AddressLimit(settings.max_per_address, settings.exempt),
         newcomers=Newcomers(settings),
         lobby=Lobby(connection_capacity(), refusals),
+        share=share,
         moderation=moderation,
         accounts=accounts,
         passwords=passwords,
         password_guard=PasswordGuard(passwords, settings.exempt),
         refusals=refusals,
         certificates=certificates,
-        handshakes=Handshakes(certificates) if certificates is not None else None,
+        handshakes=Handshakes(certificates, share) if certificates is not None else None,
         database=database,
     )
     services.commands.add(Verb.PING, answer_ping)

@@ -114,7 +114,8 @@ class Session:
         host = self.connection.host
         self._is_logged = self._services.newcomers.is_worth_a_line(host)
         if self._is_logged:
-            log.info("%s joined from %s (%s)", self.name.display, self.connection.label, kind)
+            told = self.name.display, self.connection.label, kind
+            self._services.refusals.happened("joined", "%s joined from %s (%s)", *told)
         else:
             self._services.refusals.noted(f"not in the log from {host}", "joined and left")
 
@@ -210,6 +211,18 @@ class Session:
     def _stay(self) -> None:
         """Until he leaves, by whatever way, and then out of the room."""
         try:
+            self._serve_to_the_end()
+            # Thousands may go at once, and to go takes as long as half a login.
+            self._services.share.wait()
+        except ServerStopping:
+            self._end(LeaveReason.SERVER_STOPPING)
+        except ThrownOut:
+            return
+        finally:
+            self._leave()
+
+    def _serve_to_the_end(self) -> None:
+        try:
             self._serve()
         except StalledFrame:
             self._end(LeaveReason.TIMED_OUT)
@@ -217,12 +230,6 @@ class Session:
             self._end(LeaveReason.DISCONNECTED)
         except OSError as problem:
             self._end(reason_of(problem))
-        except ServerStopping:
-            self._end(LeaveReason.SERVER_STOPPING)
-        except ThrownOut:
-            return
-        finally:
-            self._leave()
 
     def _serve(self) -> None:
         intake, room = self._intake, self._services.room
@@ -348,7 +355,8 @@ class Session:
         self._services.room.leave(self, self.reason)
         level = logging.WARNING if self.reason is LeaveReason.TOO_SLOW else logging.INFO
         if self._is_logged:
-            log.log(level, "%s left: %s", self.name.display, self.reason.value)
+            told = self.name.display, self.reason.value
+            self._services.refusals.happened("left", "%s left: %s", *told, level=level)
 
     def _drain(self, timeout: float) -> None:
         """Let what is queued go out, and say that nothing more comes."""

@@ -12,6 +12,8 @@ import pytest
 from tests.end_to_end.server_process import ServerProcess, running_server
 from tests.hostile import siege, trouble
 from tests.hostile.attacks import ATTACKS, Attack, joining_and_leaving
+from tests.hostile.crowd import KINDS
+from tests.hostile.crowds import crowds
 from tests.hostile.witnesses import Witnesses, witnesses_on
 
 COUNT = 120
@@ -56,6 +58,11 @@ def test_the_room_is_not_flooded_by_one_address_that_comes_and_goes(
 
     # Whom the log names: the others are a count.
     assert server.log.count("joined from 127.90.") - joined <= 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crowd_from_many_addresses_costs_nobody_a_word_and_the_log_little(kind: str) -> None:
+    assert crowds(rate=400, seconds=1.0, kinds=[kind]) == 0
 
 
 @pytest.mark.parametrize("scene", trouble.SCENES, ids=lambda scene: str(scene.__name__))

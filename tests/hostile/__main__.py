@@ -1,6 +1,6 @@
 """Attacks of full size on the real server: ``python -m tests.hostile [ATTACK...]``.
 
-Bounded in count and time: about three minutes, on loopback. Prints for each attack what the two users inside saw, and
+Bounded in count and time: about four minutes, on loopback. Prints for each attack what the two users inside saw, and
 what it cost the log; ends with 1 if one of their texts was lost or something was not given back.
 """
 
@@ -13,6 +13,7 @@ import time
 from tests.end_to_end.server_process import running_server
 from tests.hostile import siege, trouble
 from tests.hostile.attacks import ATTACKS, Attack, connection_flood
+from tests.hostile.crowds import crowds
 from tests.hostile.witnesses import witnesses_on
 
 FLOOD, COUNT, SECONDS = 5000, 600, 8.0
@@ -20,7 +21,7 @@ FLOOD, COUNT, SECONDS = 5000, 600, 8.0
 
 def main(names: list[str]) -> int:
     lost = 0
-    for scene in trouble.SCENES:
+    for scene in (*trouble.SCENES, crowds):
         if not names or scene.__name__ in names:
             try:
                 lost += scene()

@@ -48,6 +48,7 @@ def test_the_codes_of_refused_logins() -> None:
         "password-needed",
         "wrong-password",
         "banned",
+        "busy",
     ]
 
 

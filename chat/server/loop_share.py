@@ -1,0 +1,113 @@
+"""Newcomers' share of the event loop: all of it while nobody else wants it, at most a third while somebody does.
+
+A login takes as long as the delivery of dozens of messages. Thousands of logins a second, from so many addresses that
+each of them is below every limit, would otherwise take the loop from those who talk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gevent
+from gevent.hub import Waiter
+
+# Newcomers' turns in a row, in seconds: then the loop looks at its sockets. A message waits for about as long.
+SLICE = 0.002
+# Everyone else gets this many times what newcomers took before newcomers have their next slice: the third.
+_OTHERS = 2.0
+# Seconds for which newcomers wait at most because of what is charged to them beside their slices.
+_LONGEST_DEBT = 0.5
+# Turns that are waited for. One more login is refused; the rest have no answer that is cheaper than to wait.
+MAX_WAITING = 4096
+
+
+class TooBusy(Exception):
+    """So many wait for a turn that one more is not to join them."""
+
+
+class LoopShare:
+    """The turns of newcomers, in the order in which they were asked for.
+
+    A turn lasts from when it is given until its greenlet waits for something. Turns are given in slices of ``SLICE``
+    seconds. Between two slices the loop looks at all sockets. The next slice comes at once if that look finds nothing
+    to do. Otherwise it comes when twice the time of the last slice has passed. So newcomers take the whole loop while
+    nobody else has use for it, and a third of it at most while others keep it busy.
+
+    ``clock`` gives seconds. ``loop`` is gevent's.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter, loop: Any = None) -> None:
+        self._clock = clock
+        self._queue: deque[Callable[[], object]] = deque()
+        self._is_running = False
+        self._had_slice = False  # after the last look
+        self._due = 0.0  # by the clock: when the next slice may come though others are busy
+        loop = loop if loop is not None else gevent.get_hub().loop
+        # libev runs a watcher of the lowest priority only when the last look found no event at all.
+        self._idle = loop.idle()
+        self._idle.priority = loop.MINPRI
+        # This one runs after each look, before the other.
+        self._looked = loop.check()
+
+    @property
+    def waiting(self) -> int:
+        """How many turns have been asked for and not begun."""
+        return len(self._queue)
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether the caller has a turn: during a slice nobody else runs."""
+        return self._is_running
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Have ``function``, which must not wait and raises nothing, called as a turn."""
+        self._queue.append(function)
+        if len(self._queue) == 1:
+            self._idle.start(self._run_slice_if_idle)
+            self._looked.start(self._run_slice_if_due)
+
+    def wait(self) -> None:
+        """Return when this greenlet has a turn, at once if it has one. The turn ends when the greenlet waits again."""
+        if self._is_running:
+            return
+        waiter: Waiter[None] = Waiter()
+        self.call(partial(waiter.switch, None))
+        waiter.get()
+
+    def wait_if_few(self) -> None:
+        """Wait for a turn like ``wait``. Raises TooBusy at once if ``MAX_WAITING`` wait already."""
+        if not self._is_running and len(self._queue) >= MAX_WAITING:
+            raise TooBusy
+        self.wait()
+
+    def charge(self, seconds: float) -> None:
+        """Count ``seconds`` that were spent on newcomers outside of their turns."""
+        now = self._clock()
+        self._due = min(max(self._due, now) + _OTHERS * seconds, now + _LONGEST_DEBT)
+
+    def _run_slice_if_due(self) -> None:
+        self._had_slice = self._clock() >= self._due
+        if self._had_slice:
+            self._run_slice()
+
+    def _run_slice_if_idle(self) -> None:
+        if not self._had_slice:
+            self._run_slice()
+
+    def _run_slice(self) -> None:
+        began = now = self._clock()
+        self._is_running = True
+        try:
+            while self._queue and now < began + SLICE:
+                self._queue.popleft()()
+                now = self._clock()
+        finally:
+            self._is_running = False
+        self._due = max(self._due, now + _OTHERS * (now - began))
+        if not self._queue:
+            self._idle.stop()
+            self._looked.stop()

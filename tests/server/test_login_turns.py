@@ -1,0 +1,188 @@
+"""What newcomers cost the loop is done in their turns, however they come; of very many, some are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from chat.protocol.descriptor import MessageType
+from chat.server import handshakes as handshakes_module
+from chat.server import loop_share
+from chat.server import newcomers as newcomers_module
+from chat.server.lobby import Lobby
+from chat.server.session import Session
+from tests.peers.tls_wire_client import TlsWireClient
+from tests.server.fakes import wait_until
+from tests.server.house import House
+from tests.server.test_login import BAD_LOGIN, LOGIN, OpenAHouse, refused
+
+
+@pytest.fixture
+def in_turn(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each user came into the room, and each left it, in a turn."""
+    seen: list[bool] = []
+
+    def watch(name: str) -> None:
+        method = getattr(Session, name)
+
+        def watched(session: Session) -> None:
+            seen.append(session._services.share.has_turn)
+            method(session)
+
+        monkeypatch.setattr(Session, name, watched)
+
+    watch("join")
+    watch("_leave")
+    return seen
+
+
+def at_once(house: House) -> None:
+    house.connect().send(LOGIN, "alice")
+
+
+def later(house: House) -> None:
+    client = house.connect()
+    wait_until(lambda: len(house.services.lobby) == 1, "it to be accepted")
+    gevent.sleep(0.01)
+    client.send(LOGIN, "alice")
+
+
+def byte_by_byte(house: House) -> None:
+    client = house.connect()
+    for byte in client.encode(LOGIN, "alice"):
+        client.send_bytes(bytes([byte]))
+        gevent.sleep(0)
+
+
+def at_the_second_try(house: House) -> None:
+    client = house.connect()
+    client.try_login("?")
+    client.send(LOGIN, "alice")
+
+
+def over_tls(house: House) -> None:
+    house.remember(TlsWireClient(house.address)).send(LOGIN, "alice")
+
+
+@pytest.mark.parametrize("come", [at_once, later, byte_by_byte, at_the_second_try, over_tls])
+def test_a_login_and_its_end_are_turns_of_newcomers(
+    safe_house: House, in_turn: list[bool], come: Callable[[House], None]
+) -> None:
+    come(safe_house)
+    wait_until(lambda: safe_house.services.room.members, "the login")
+    for guest in safe_house._guests:
+        guest.reset()
+    safe_house.connections_end()
+
+    assert in_turn == [True, True]
+
+
+def test_one_who_had_to_stand_in_line_comes_in_in_a_turn(
+    open_a_house: OpenAHouse, in_turn: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newcomers_module, "JOINS_PER_SECOND", 20.0)
+    house = open_a_house(exempt=(), max_per_address=1)
+    for name in ("alice", "bob"):
+        house.join(name).close()
+        house.connections_end()
+
+    assert in_turn == [True] * 4
+
+
+@pytest.mark.parametrize("says", [b"", b"\0", b"rubbish", b"\x16rubbish"])
+def test_one_who_never_comes_in_goes_in_a_turn(
+    safe_house: House, monkeypatch: pytest.MonkeyPatch, says: bytes
+) -> None:
+    seen: list[bool] = []
+
+    lobby_leave = Lobby.leave
+
+    def lobby_watched(lobby: Lobby, sock: object) -> None:
+        seen.append(safe_house.services.share.has_turn)
+        lobby_leave(lobby, sock)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Lobby, "leave", lobby_watched)
+    client = safe_house.connect()
+    wait_until(lambda: len(safe_house.services.lobby) == 1, "it to be accepted")
+    gevent.sleep(0.01)
+    if says:
+        client.send_bytes(says)
+    client.reset()
+    safe_house.connections_end()
+
+    assert seen == [True]
+
+
+def silent(house: House) -> object:
+    """A connection that has been accepted, and waits."""
+    client = house.connect()
+    wait_until(lambda: house.services.lobby._waiting, "it to be accepted")
+    gevent.sleep(0.01)
+    return client
+
+
+def test_where_very_many_wait_one_more_is_refused_in_words_but_never_who_is_inside(
+    open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = open_a_house()
+    alice = house.join("alice")
+    clients = [house.connect() for _ in range(3)]
+    wait_until(lambda: len(house.services.lobby) == 4, "them to be accepted")
+    gevent.sleep(0.01)
+    monkeypatch.setattr(loop_share, "MAX_WAITING", 0)
+    stranger, transfer, again = clients
+    token = alice.welcome["session"]
+
+    assert refused(stranger.try_login({"to": "bob"})) == (BAD_LOGIN, "busy")
+    stranger.expect_closed()
+    assert transfer.try_login({"session": token}).type == LOGIN
+    assert again.try_login({"to": "alice", "session": token}).type == LOGIN
+    assert house.services.tally.refusals["busy"] == 1  # type: ignore[index]
+
+
+def test_one_whose_turn_comes_too_late_is_refused_in_words(
+    open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = open_a_house(login_timeout=0.1)
+    monkeypatch.setattr(house.services.share, "wait_if_few", lambda: gevent.sleep(0.15))
+
+    assert refused(house.connect().try_login({"to": "bob"})) == (BAD_LOGIN, "busy")
+
+
+def test_while_the_line_for_handshakes_is_long_nobody_is_accepted(
+    safe_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[bool] = []
+    listener = safe_house.server._listeners[0]
+    pause = listener._pause
+
+    def watched() -> None:
+        paused.append(True)
+        pause()
+
+    monkeypatch.setattr(listener, "_pause", watched)
+    monkeypatch.setattr(handshakes_module, "_LONG_LINE", -1)
+    client = safe_house.connect()
+    client.send(LOGIN, "alice")
+    wait_until(lambda: len(paused) >= 2, "it to be tried again")
+    assert len(safe_house.services.lobby) == 0
+
+    monkeypatch.setattr(handshakes_module, "_LONG_LINE", 64)
+    assert client.read_frame().type == MessageType.LOGIN
+
+
+def test_a_server_that_stops_stops_though_many_wait_for_a_turn(
+    open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = open_a_house()
+    monkeypatch.setattr(house.services.share, "wait", lambda: Event().wait())
+    for _ in range(5):
+        house.connect()
+    wait_until(lambda: len(house.server.connections) == 5, "them to wait")
+
+    house.server.stop()
+
+    assert not house.server.connections
