@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -26,7 +25,9 @@ def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
     who owns them does not, that is nobody's business. Blocks while it writes.
     Raises NotSent if the files have more than ``limit`` bytes or can't be read, TransferCancelled.
     """
-    import tarfile  # takes a while to import, for something rare
+    # Both take a while to import, for something rare.
+    import tarfile
+    import tempfile
 
     total = 0
 
