@@ -44,11 +44,17 @@ def left_at_home() -> list[str]:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return the environment for one program: this process's, with a new home and a new TMPDIR, and ``changes``."""
+    """Return the environment for one program: this process's, with a new home and a new TMPDIR, and ``changes``.
+
+    No directory of a user is in it, also where nobody has called ``move_in``: attacks and soaks are started by hand.
+    """
     own = Path(tempfile.mkdtemp(prefix="program-", dir=_place()))
     for name in ("home", "tmp"):
         (own / name).mkdir()
-    return {**os.environ, "HOME": str(own / "home"), "TMPDIR": str(own / "tmp"), **changes}
+    kept = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    nowhere = dict.fromkeys(_NOWHERE, os.devnull)
+    own_places = {"HOME": str(own / "home"), "TMPDIR": str(own / "tmp")}
+    return {**kept, **nowhere, **own_places, **changes}
 
 
 def clear() -> None:
