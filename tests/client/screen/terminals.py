@@ -46,7 +46,7 @@ class Onlooker:
         self.master, far = pty.openpty()
         self._set_size(far)
         self.settings_before = termios.tcgetattr(far)
-        usual = homes.environment(TERM="xterm-256color", TZ="UTC", **(environment or {}))
+        usual = homes.environment(**{"TERM": "xterm-256color", "TZ": "UTC", **(environment or {})})
         if "NO_COLOR" not in (environment or {}):
             usual.pop("NO_COLOR", None)
         self.process = subprocess.Popen(
