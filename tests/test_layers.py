@@ -155,13 +155,23 @@ def test_nobodys_modules_are_patched() -> None:
 
 def test_a_pool_of_threads_is_called_by_one_module_alone() -> None:
     """Some exceptions of a thread never come back from a pool: chat.offload brings each home as a value."""
-    ways = {"apply", "apply_async", "apply_cb", "imap", "imap_unordered", "submit", "run_in_executor"}
+    ways = {
+        "apply",
+        "apply_async",
+        "apply_cb",
+        "imap",
+        "imap_unordered",
+        "submit",
+        "run_in_executor",
+    }
     for module in MODULES.keys() - {"chat.offload"}:
         called = [ast.unparse(n.func) for n in ast.walk(tree_of(module)) if isinstance(n, ast.Call)]
         assert not [name for name in called if name.rpartition(".")[2] in ways], module
         # A pool of greenlets is another thing.
         assert not [n for n in called if n.endswith((".threadpool.spawn", "_pool.spawn"))], module
-        assert "concurrent.futures" not in {n.rpartition(".")[0] for n in imports_of(module)}, module
+        assert "concurrent.futures" not in {n.rpartition(".")[0] for n in imports_of(module)}, (
+            module
+        )
 
 
 def test_a_module_is_named_after_what_is_in_it() -> None:

@@ -2,18 +2,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import gevent
 import pytest
-from gevent.event import Event
 
-from chat.client import keeper as keeper_module
-from chat.client.commands import Where
-from chat.client.connection import Connection
-from chat.client.conversation import Conversation
 from chat.client.errors import (
-    ChatError,
     ConnectError,
     Dismissed,
     LoginRefused,
@@ -21,86 +14,12 @@ from chat.client.errors import (
     UntrustedServer,
 )
 from chat.client.events import Joined, Text
-from chat.client.inbox import Inbox
-from chat.client.keeper import GaveUp, Keeper, Patience
-from chat.client.news import Asked, Disconnected, Lag
+from chat.client.keeper import GaveUp, Patience
+from chat.client.news import Disconnected
 from chat.client.receipts import Fate
-from chat.client.requests import Say
 from chat.protocol.notices import Refusal
-from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
-from tests.server.fakes import FakeClock
-
-QUICK = Patience(first=0.001, longest=0.004, after_input=10.0)
-
-
-class Silence:
-    """A server that does not answer, until ``answer`` is set."""
-
-    def __init__(self) -> None:
-        self.is_asked = Event()
-        self.answer = Event()
-        self.is_given_up = False
-        self.then: FakeConnection | None = None
-
-    def wait(self) -> Connection:
-        self.is_asked.set()
-        try:
-            self.answer.wait()
-        except gevent.GreenletExit:
-            self.is_given_up = True
-            raise
-        assert self.then is not None
-        return self.then.as_connection
-
-
-class World:
-    """Servers that come and go: each try to connect takes the next of ``outcomes``."""
-
-    def __init__(self) -> None:
-        self.audience = Audience()
-        self.outcomes: list[FakeConnection | ChatError | Silence] = []
-        self.names: list[str] = []
-        self.conversation = Conversation(
-            self.audience,
-            inbox=Inbox(Path("in"), 0),
-            spawn=spawn,
-            where=Where.PLAIN,
-            leave=lambda: None,
-        )
-        self.first = FakeConnection()
-        self.keeper: Keeper
-        self.task: gevent.Greenlet[..., None]
-
-    def start(
-        self,
-        *outcomes: FakeConnection | ChatError | Silence,
-        patience: Patience = QUICK,
-        stays: bool = False,
-    ) -> None:
-        self.outcomes = list(outcomes)
-        self.keeper = Keeper(
-            self._connect, self.conversation, self.audience, spawn, patience, stays=stays
-        )
-        self.task = spawn(self.keeper.run, self.first.as_connection)
-        run_until_idle()
-
-    def _connect(self, username: str) -> Connection:
-        self.names.append(username)
-        outcome = self.outcomes.pop(0)
-        if isinstance(outcome, ChatError):
-            raise outcome
-        if isinstance(outcome, Silence):
-            return outcome.wait()
-        return outcome.as_connection
-
-    def say(self, text: str) -> None:
-        self.conversation.do(Asked(Say(text)))
-        run_until_idle()
-
-    def wait_for(self, connection: FakeConnection) -> None:
-        with gevent.Timeout(10):
-            while self.conversation.connection is not connection.as_connection:
-                gevent.sleep(0.001)
+from tests.client.fake_connection import NINE, FakeConnection, run_until_idle
+from tests.client.keeper_world import Silence, World
 
 
 @pytest.fixture
@@ -213,101 +132,6 @@ def test_a_server_that_drops_us_at_once_is_not_asked_more_often(
     world.wait_for(last)
     pauses = [news.retry_in for news in world.audience.of(Disconnected)]
     assert pauses == [0.0015, 0.003, 0.006, 0.012]
-
-
-class TestTime:
-    """Which passes by the clock of the machine, also while that sleeps."""
-
-    @pytest.fixture
-    def clock(self, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-        clock = FakeClock()
-        monkeypatch.setattr(keeper_module, "uptime", clock)
-        return clock
-
-    def test_after_a_long_life_the_first_pause_is_about_a_second(
-        self, world: World, clock: FakeClock
-    ) -> None:
-        """However many tries the connection itself had taken."""
-        second, last = FakeConnection(), FakeConnection()
-        world.start(*[ConnectError("No.")] * 3, second, last, patience=Patience(0.001, 60.0))
-        world.first.lose()
-        for _ in range(4):
-            run_until_idle()
-            clock.advance(1)
-            world.keeper._woken.set()
-        world.wait_for(second)
-        world.keeper._patience = Patience()
-        clock.advance(121)
-        second.lose()
-        run_until_idle()
-        retry_in = world.audience.of(Disconnected)[-1].retry_in
-        assert retry_in is not None
-        assert 0.5 <= retry_in <= 1.5
-
-    def test_those_who_lose_the_same_server_do_not_come_back_together(self, world: World) -> None:
-        world.start(patience=Patience(1.0, 60.0))
-        keeper = world.keeper
-        pauses = [keeper._next_pause() for _ in range(200)]
-        assert min(pauses) < 0.7 < 1.3 < max(pauses)
-        keeper._pause = 60.0
-        assert all(30 <= keeper._next_pause() <= 60 for _ in range(200))
-
-    def test_a_machine_that_slept_tries_at_once_and_begins_anew(
-        self, world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(random, "uniform", lambda low, high: 1.0)
-        last = FakeConnection()
-        world.start(ConnectError("No network yet."), last, patience=Patience(40.0, 60.0))
-        world.first.lose()
-        run_until_idle()
-        assert world.names == []
-        clock.advance(3)  # it is looked at, and nothing is to be done yet
-        world.keeper._woken.set()
-        run_until_idle()
-        assert world.names == []
-        clock.advance(20)
-        world.keeper._woken.set()
-        run_until_idle()
-        assert world.names == ["bob"]
-        assert [news.retry_in for news in world.audience.of(Disconnected)] == [40.0, 40.0]
-
-
-class TestLagging:
-    @pytest.fixture(autouse=True)
-    def _haste(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(keeper_module, "_LAG_EVERY", 0.001)
-
-    def wait_for(self, world: World, count: int) -> list[float]:
-        with gevent.Timeout(10):
-            while len(told := [news.seconds for news in world.audience.of(Lag)]) < count:
-                gevent.sleep(0.001)
-        return told
-
-    def test_its_beginning_and_its_end_are_told(self, world: World) -> None:
-        lags = [0.0, 0.0, 5.5, 6.5, 7.5, 0.0, 0.0, 9.0]
-
-        class Lagging(FakeConnection):
-            @property
-            def lag(self) -> float:
-                return lags.pop(0) if len(lags) > 1 else lags[0]
-
-            @lag.setter
-            def lag(self, value: float) -> None:
-                """It is not for the connection to say."""
-
-        world.first = Lagging()
-        world.start()
-        assert self.wait_for(world, 3) == [5.5, 0.0, 9.0]
-
-    def test_a_new_connection_begins_without(self, world: World) -> None:
-        second = FakeConnection()
-        world.start(second)
-        world.first.lag = 50.0
-        self.wait_for(world, 1)
-        world.first.lose()
-        world.wait_for(second)
-        second.lag = 6.0
-        assert self.wait_for(world, 2) == [50.0, 6.0]
 
 
 def test_patience_ends_once_the_input_has(world: World) -> None:

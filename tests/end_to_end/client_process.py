@@ -86,7 +86,8 @@ class ClientProcess:
     """A running ``chat-client``; ``with`` sees to it that it is gone afterwards.
 
     ``terminal``: it has one, as a person's does, for all of its streams. ``source``: where its input comes from, if
-    the test does not type it. ``ignore``: a signal that it starts with ignored.
+    the test does not type it. ``ignore``: a signal that it starts with ignored. ``environment``: variables that
+    differ from a new client's.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class ClientProcess:
         terminal: bool = False,
         source: IO[bytes] | None = None,
         ignore: signal.Signals | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
+        known = {**client_environment(), **(environment or {})}
         command = [*CLIENT, f"--address={address}", f"--username={name}", *options]
         self._near: int | None = None
         if terminal:
@@ -107,7 +110,7 @@ class ClientProcess:
             self.process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env=client_environment(),
+                env=known,
                 stdin=far,
                 stdout=far,
                 stderr=far,
@@ -120,7 +123,7 @@ class ClientProcess:
             self.process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env=client_environment(),
+                env=known,
                 stdin=subprocess.PIPE if source is None else source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

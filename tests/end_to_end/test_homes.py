@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.client.doors import ELSEWHERE
-from tests.end_to_end.client_process import ENVIRONMENT, PATIENCE
+from tests.end_to_end.client_process import PATIENCE, client_environment
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import ServerProcess
 
@@ -78,7 +78,7 @@ def pipe(
     return subprocess.run(
         home.run(client(server.address, "bob", *options)),
         cwd=directory,
-        env={**ENVIRONMENT, "HOME": home.path, "XDG_DATA_HOME": ""},
+        env={**client_environment(), "HOME": home.path, "XDG_DATA_HOME": ""},
         input='{"type":"text","text":"hi"}\n' if "--json" in options else "hi\n",
         capture_output=True,
         text=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.client_process import ENVIRONMENT, PATIENCE
+from tests.end_to_end.client_process import PATIENCE, client_environment
 from tests.end_to_end.screens import PyteScreen
 from tests.end_to_end.server_process import ServerProcess
 from tests.peers.addresses import NAME, SILENT, silence_at
@@ -61,7 +61,7 @@ def test_a_silent_address_is_passed_by(home: Path, mode: str) -> None:
             done = subprocess.run(
                 client(f"{SILENT},127.0.0.1", server.address[1], mode, f"--fingerprint={key}"),
                 cwd=home,
-                env=ENVIRONMENT,
+                env=client_environment(),
                 input=said,
                 text=True,
                 capture_output=True,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from chat.client import Joined, connect
-from tests.end_to_end.client_process import CLIENT, ENVIRONMENT, PATIENCE, run_client
+from tests.end_to_end.client_process import CLIENT, PATIENCE, client_environment, run_client
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import eventually
 
@@ -30,7 +30,12 @@ def unread(address: str, home: Path, mode: str, far: int) -> Iterator[subprocess
     with connect(address, "alice", save_directory=home) as alice:
         command = [*CLIENT, f"--address={address}", "--username=bob", "--listen", mode]
         process = subprocess.Popen(
-            command, cwd=home, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=far, stderr=far
+            command,
+            cwd=home,
+            env=client_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=far,
+            stderr=far,
         )
         try:
             next(event for event in alice if isinstance(event, Joined))
@@ -106,7 +111,7 @@ def test_the_last_words_are_not_waited_for(home: Path) -> None:
         for mode in MODES:
             command = [*CLIENT, "--address=127.0.0.1:1", "--username=bob", mode]
             done = subprocess.run(
-                command, cwd=home, env=ENVIRONMENT, stdin=far, stdout=far, stderr=far,
+                command, cwd=home, env=client_environment(), stdin=far, stdout=far, stderr=far,
                 timeout=PATIENCE, check=False,
             )  # fmt: skip
             assert done.returncode == 1

@@ -16,7 +16,7 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.made_pictures import quarters, saved
-from tests.end_to_end.client_process import ENVIRONMENT, ClientProcess
+from tests.end_to_end.client_process import ClientProcess
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import eventually, running_server
 from tests.peers.original_server import OriginalServer
@@ -44,6 +44,10 @@ class Place(NamedTuple):
     home: Path
     temporary: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"HOME": str(self.home), "TMPDIR": str(self.temporary)}
+
     def contents(self) -> dict[Path, bytes | None]:
         """All that is in the project and at home."""
         return {
@@ -59,13 +63,11 @@ class Place(NamedTuple):
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path) -> Place:
     made = Place(tmp_path / "project", tmp_path / "home", tmp_path / "tmp")
     for path in made:
         path.mkdir()
     (made.project / "Makefile").write_text("all:\n\t@echo ours\n")
-    monkeypatch.setitem(ENVIRONMENT, "HOME", str(made.home))
-    monkeypatch.setitem(ENVIRONMENT, "TMPDIR", str(made.temporary))
     return made
 
 
@@ -137,7 +139,12 @@ def test_nothing_lands_in_a_directory_that_nobody_named(place: Place, kind: str,
     with (
         ROOMS[kind]() as room,
         ClientProcess(
-            room.address, "bob", *mode.options, directory=place.project, terminal=mode.is_terminal
+            room.address,
+            "bob",
+            *mode.options,
+            directory=place.project,
+            environment=place.environment,
+            terminal=mode.is_terminal,
         ) as bob,
     ):
         bob.output.wait_for(mode.inside)
@@ -168,7 +175,7 @@ def test_nothing_lands_in_a_directory_that_nobody_named(place: Place, kind: str,
 def test_nor_on_the_screen_where_a_picture_is_seen_all_the_same(place: Place, kind: str) -> None:
     before = place.contents()
     with ROOMS[kind]() as room:
-        environment = {"HOME": str(place.home)}
+        environment = place.environment
         with PyteScreen(
             client(room.address, "bob"),
             place.project,

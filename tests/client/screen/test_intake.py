@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import timedelta
 from typing import get_args
 
 import pytest
 
-from chat.client.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.events import BadFrame, Joined, Left, Notice, Welcome
 from chat.client.news import (
     Announced,
     Disconnected,
@@ -21,67 +20,19 @@ from chat.client.news import (
     Transfers,
     Trouble,
 )
-from chat.client.screen.bars import status_line
-from chat.client.screen.entries import Entry, Remark, Said, Shared
+from chat.client.screen.entries import Remark, Said
 from chat.client.screen.intake import Alert, Intake
 from chat.client.screen.lines import entry_lines
 from chat.client.screen.model import Model
 from chat.client.screen.spans import text_of
-from chat.client.screen.views import View
-from chat.client.transfer_list import State, Transfer
+from chat.client.transfer_list import State
 from chat.protocol.descriptor import MessageType
-
-NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
-
-
-def shown_status(model: Model) -> str:
-    return text_of(status_line(model, 80)).rstrip()
-
-
-class Bench:
-    """A model, and what comes in."""
-
-    def __init__(self) -> None:
-        self.model = Model("chat.example:8080", "bob")
-        self._intake = Intake(self.model)
-        self.take(Welcome("bob", NINE, ("alice", "bob", "carol")))
-        self.model.room.clear()
-
-    def take(self, *news: News, at: float = 0) -> list[Alert | None]:
-        return [self._intake.take(one, NINE + timedelta(seconds=at)) for one in news]
-
-    def lines(self, view: View | None = None) -> list[str]:
-        """Without the times."""
-        return [
-            text_of(line).removeprefix("<21:04:05> ")
-            for entry in (view or self.model.room).entries
-            for line in entry_lines(entry)
-        ]
-
-    @property
-    def last(self) -> Entry:
-        return self.model.room.entries[-1]
+from tests.client.screen.intake_bench import NINE, Bench, download, file, shown_status, text, upload
 
 
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
-
-
-def text(words: str = "hello", to: str | None = None, sender: str = "alice") -> Text:
-    return Text(sender, NINE, words, to, own=sender == "bob")
-
-
-def file(to: str | None = None, sender: str = "alice") -> Attachment:
-    return Attachment(MessageType.FILE, sender, NINE, "a.txt", 100, to, own=sender == "bob")
-
-
-def download(state: State = State.RUNNING, number: int = 3) -> Transfer:
-    return Transfer(number, MessageType.FILE, "a.txt", 100, peer="alice", state=state)
-
-
-def upload(tag: int) -> Transfer:
-    return Transfer(4, MessageType.FILE, "a.txt", 100, outgoing=True, state=State.RUNNING, tag=tag)
 
 
 def test_every_kind_of_news_is_taken(bench: Bench) -> None:
@@ -192,82 +143,6 @@ class TestOwnWords:
     def test_an_upload_of_which_nobody_knows(self, bench: Bench) -> None:
         bench.take(TransferChanged(upload(1)))
         assert bench.model.running.keys() == {4}
-
-
-class TestFiles:
-    def test_one_for_everyone(self, bench: Bench) -> None:
-        transfer = download(State.OFFERED)
-        assert bench.take(Announced(file(), transfer)) == [None]
-        assert isinstance(bench.last, Shared)
-        assert bench.last.transfer is transfer
-
-    def test_a_private_one(self, bench: Bench) -> None:
-        view = bench.model.query("alice")
-        (alert, nothing) = bench.take(
-            Announced(file(to="bob"), download()), Announced(file("alice", "bob"), None)
-        )
-        assert alert == Alert(view, view[0])  # type: ignore[arg-type]
-        assert nothing is None
-        assert len(view.entries) == 2
-
-    def test_the_end_shows_where_the_file_stands(self, bench: Bench) -> None:
-        transfer = download()
-        bench.take(Announced(file(), transfer), TransferChanged(transfer))
-        assert bench.model.running == {3: transfer}
-        transfer.state, transfer.path = State.DONE, Path("/home/bob/a.txt")
-        bench.take(TransferChanged(transfer))
-        assert not bench.model.running
-        assert bench.lines() == [
-            "-- alice sent a file: a.txt (100 bytes), number 3: saved as /home/bob/a.txt"
-        ]
-
-    @pytest.mark.parametrize(
-        ("state", "words", "style"),
-        [
-            (State.DONE, "saved as a.txt", "dim"),
-            (State.FAILED, "failed, it could not be saved", "error"),
-            (State.CANCELLED, "cancelled", "dim"),
-        ],
-    )
-    def test_and_is_told_again_if_that_is_far_up(
-        self, bench: Bench, state: State, words: str, style: str
-    ) -> None:
-        transfer = download()
-        bench.take(Announced(file(), transfer), TransferChanged(transfer))
-        bench.take(*[text()] * 21)
-        transfer.state, transfer.path = state, Path("a.txt")
-        bench.take(TransferChanged(transfer))
-        assert bench.lines()[-1] == f"-- number 3, a.txt: {words}"
-        assert isinstance(bench.last, Remark)
-        assert bench.last.style == style
-
-    def test_one_that_was_asked_for_long_after_it_was_announced(self, bench: Bench) -> None:
-        transfer = download(State.OFFERED)
-        bench.take(Announced(file(), transfer), *[text()] * 21)
-        for state in (State.RUNNING, State.DONE):
-            transfer.state, transfer.path = state, Path("a.txt")
-            bench.take(TransferChanged(transfer))
-        assert bench.lines()[-1] == "-- number 3, a.txt: saved as a.txt"
-
-    def test_one_whose_line_is_in_a_view_of_its_own(self, bench: Bench) -> None:
-        bench.model.query("alice")
-        transfer = download(State.WAITING)
-        bench.take(Announced(file(to="bob"), transfer), *[text()] * 21)
-        transfer.state, transfer.path = State.DONE, Path("a.txt")
-        bench.take(TransferChanged(transfer))
-        assert "number 3, a.txt" not in "".join(bench.lines())
-
-    def test_one_that_never_began(self, bench: Bench) -> None:
-        bench.take(TransferChanged(download(State.WAITING)))
-        assert bench.lines() == []
-        bench.take(TransferChanged(download(State.CANCELLED)))
-        assert bench.lines() == ["-- number 3, a.txt: cancelled"]
-
-    def test_what_was_sent_is_told_by_its_echo(self, bench: Bench) -> None:
-        transfer = upload(1)
-        transfer.state = State.DONE
-        bench.take(TransferChanged(transfer))
-        assert bench.lines() == []
 
 
 class TestPeople:
