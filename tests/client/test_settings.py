@@ -17,7 +17,7 @@ def test_only_the_name_is_required() -> None:
     settings = read_command_line(["--username=bob"])
     assert settings.username == "bob"
     assert settings.address == Address("127.0.0.1", 8080)
-    assert settings.save_directory == Path()
+    assert settings.save_directory is None  # so nothing is saved unasked
     assert settings.byte_order == "auto"
     assert settings.mode is Mode.PLAIN
     assert settings.max_save == 100 * 1024**2

@@ -80,7 +80,7 @@ def test_names_of_a_hostile_server() -> None:
 @pytest.mark.parametrize(
     ("state", "values", "words"),
     [
-        (State.OFFERED, {}, "on the server, /get 3 fetches it"),
+        (State.OFFERED, {}, "/get 3 saves it"),
         (State.WAITING, {}, "waiting"),
         (State.RUNNING, {"done": 1024}, "50 %"),
         (State.DONE, {}, "sent"),
