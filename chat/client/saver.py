@@ -281,8 +281,7 @@ class Saver:
         try:
             while (steps := self._next_steps()) is not None:
                 self._take(steps)
-                for step in steps:
-                    self._end_step(step)
+                self._end_steps(steps)
                 while self._to_tell:
                     callback, saving = self._to_tell.popleft()
                     callback(saving)
@@ -312,17 +311,20 @@ class Saver:
             for step in steps:
                 step.job.fail(fault)
 
-    def _end_step(self, step: _Step) -> None:
-        job = step.job
+    def _end_steps(self, steps: list[_Step]) -> None:
         with self._lock:
-            self._waiting -= sum(map(len, step.pieces))
-            if step.is_last:
-                self._jobs.popleft()
-                self._waiting -= _OVERHEAD
+            for step in steps:
+                self._waiting -= sum(map(len, step.pieces))
+                if step.is_last:
+                    self._jobs.popleft()
+                    self._waiting -= _OVERHEAD
             changed, self._changed = self._changed, self._runtime.event()
         changed.set()
-        if step.is_last or job.problem is not None:
-            self.settle(job.saving, job.path, job.problem)
+        for job, _, is_last in steps:
+            if is_last or job.problem is not None:
+                self._to_tell.extend(
+                    (callback, job.saving) for callback in job.saving.settle(job.path, job.problem)
+                )
 
     def _wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         deadline = time.monotonic() + timeout
