@@ -63,6 +63,14 @@ class Checkout:
         return self.git("rev-parse", "HEAD")
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that pip may write into: to tell its server of the machine, it starts compilers, and these have settings."""
+    path = tmp_path / "home"
+    path.mkdir()
+    monkeypatch.setenv("HOME", str(path))
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     made = Checkout(tmp_path / "checkout")

@@ -211,7 +211,11 @@ def test_into_a_directory_that_is_named_they_are_saved_as_they_come(
     with (
         ROOMS[kind]() as room,
         ClientProcess(
-            room.address, "bob", f"--save_directory=={inbox}", directory=place.project
+            room.address,
+            "bob",
+            f"--save_directory=={inbox}",
+            directory=place.project,
+            environment=place.environment,
         ) as bob,
     ):
         bob.output.wait_for(INSIDE)
@@ -244,7 +248,13 @@ class TestWhatWaitsHere:
         """He has got one file."""
         with ExitStack() as stack:
             bob = stack.enter_context(
-                ClientProcess(server.address, "bob", "--commands", directory=place.project)
+                ClientProcess(
+                    server.address,
+                    "bob",
+                    "--commands",
+                    directory=place.project,
+                    environment=place.environment,
+                )
             )
             bob.output.wait_for(INSIDE)
             server.say("mallory", FILE, b"what for", "a.txt")

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,8 +27,8 @@ F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # named since Python 3.10
 class Unread:
     """A server on a unix socket whose log nobody reads, unless the test does."""
 
-    def __init__(self, log: int, directory: Path, socket: str, *options: str) -> None:
-        self.path = str(directory / socket)
+    def __init__(self, log: int, directory: Path, name: str, *options: str) -> None:
+        self.path = str(directory / name)
         command = [
             *(sys.executable, "-m", "chat.server.cli", "--tls=off", f"--address=unix:{self.path}"),
             *(f"--data-directory={directory}/data", *options),
@@ -37,8 +38,13 @@ class Unread:
         )
 
     def wait_until_it_listens(self) -> None:
-        eventually(lambda: Path(self.path).exists() or self.process.poll() is not None)
+        eventually(lambda: self._accepts() or self.process.poll() is not None)
         assert self.process.poll() is None
+
+    def _accepts(self) -> bool:
+        """The path is there a moment before anybody listens on it."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.path) == 0
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

@@ -66,6 +66,7 @@ class Terminal:
         self.is_asking: Callable[[], bool] = lambda: False
         self._window: curses.window | None = None
         self._output: Output | None = None
+        self._first_words = b""  # of curses, for the first frame to bring
         self._modes_are_due = True
         self._mode_of_shell: list[Any] = []  # of the terminal's line, as termios has it
         self._mode_of_screen: list[Any] = []
@@ -148,7 +149,8 @@ class Terminal:
             # It may have shrunk since the screen was laid out: the next frame is for its new size.
             with contextlib.suppress(curses.error):
                 window.move(*screen.cursor)
-        frame = self._out.caught(window.refresh)
+        frame = self._first_words + self._out.caught(window.refresh)
+        self._first_words = b""
         if self._modes_are_due:
             self._modes_are_due = False
             frame += _MODES_ON
@@ -179,13 +181,14 @@ class Terminal:
         curses.nonl()
         curses.typeahead(-1)  # else curses stops drawing as soon as a key is typed
         window.nodelay(True)
-        window.keypad(False)
         window.leaveok(False)
-        self._set_up_colours()
         self._mode_of_screen = termios.tcgetattr(STDOUT)
         self._output = Output()
+        # Both write at once, and the terminal may take nothing: the first frame brings it.
+        self._first_words = self._output.caught(lambda: self._set_up_keys_and_colours(window))
 
-    def _set_up_colours(self) -> None:
+    def _set_up_keys_and_colours(self, window: curses.window) -> None:
+        window.keypad(False)
         self._attributes.clear()
         if os.environ.get("NO_COLOR") or not curses.has_colors():
             self.colours, self._pairs = 0, None
