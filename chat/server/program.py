@@ -16,6 +16,7 @@ from chat.server.certificates import CertificateFault
 from chat.server.data_directory import make_data_directory
 from chat.server.database import DatabaseFault
 from chat.server.log_output import flush_log
+from chat.server.memory import collect_rarely
 from chat.server.server import ChatServer, raise_descriptor_limit
 from chat.server.settings import Settings
 from chat.signals import STOPPING, came, take_over
@@ -43,6 +44,7 @@ def run(settings: Settings) -> int:
     # Only now: until it serves, the event loop may not run for a while, by which gevent hears of signals.
     _stop_on_signals(stop)
     _reload_on_hangup(server)
+    collect_rarely()
     notify.ready(_status(server))
     stop.wait()
     notify.stopping()
