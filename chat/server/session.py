@@ -234,13 +234,13 @@ class Session:
     def _serve(self) -> None:
         intake, room = self._intake, self._services.room
         while intake.wait() and not self.outbox.closed:
-            ping = intake.take_ping()
-            if ping is not None:
-                self._answer_ping(ping)
-                continue
             texts = intake.take_texts(self._allowance())
             if texts.contents:
                 self._say_texts(texts)
+                continue
+            ping = intake.take_ping()
+            if ping is not None:
+                self._answer_ping(ping)
                 continue
             descriptor = intake.next()
             assert descriptor is not None, "it has begun"
