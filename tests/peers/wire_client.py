@@ -107,8 +107,12 @@ class WireClient(Wire):
         """A transfer connection of this client's session."""
         transfer = WireClient(address, order=self.order, timeout=self.timeout)
         transfer.name = self.name
-        reply = transfer.try_login({"session": self.welcome["session"]})
-        assert reply == (MessageType.LOGIN, {}, b""), f"the transfer was refused: {reply}"
+        try:
+            reply = transfer.try_login({"session": self.welcome["session"]})
+            assert reply == (MessageType.LOGIN, {}, b""), f"the transfer was refused: {reply}"
+        except BaseException:
+            transfer.close()
+            raise
         return transfer
 
     # --- sending ---
