@@ -51,7 +51,11 @@ def test_a_long_one_asks(stage: Stage, at_once: int, answer: str) -> None:
     if answer == "y":
         bob.wait_for("line 29 y")
     else:
-        bob.wait_until(lambda rows: rows[-1] == "so:")
+        # Where this machine is so busy that bytes come far apart, the first ones pass for typed: a draft, not said.
+        drafts = (
+            ["so:"] if at_once > 1000 else [f"so: {'/file secret'[:n]}".rstrip() for n in range(13)]
+        )
+        bob.wait_until(lambda rows: rows[-1] in drafts)
     bob.press("<ctrl-c>")
     bob.wait_until(lambda rows: not any("line 29 y" in row for row in rows))
     bob.press("nothing else", "<enter>")
