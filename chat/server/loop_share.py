@@ -15,7 +15,7 @@ from typing import Any
 import gevent
 from gevent.hub import Waiter
 
-# Newcomers' turns in a row, in seconds: then the loop looks at its sockets. A message waits for about as long.
+# Newcomers' turns in a row, in seconds of CPU time: then the loop looks at its sockets. A message waits about as long.
 SLICE = 0.002
 # Everyone else gets this many times what newcomers took before newcomers have their next slice: the third.
 _OTHERS = 2.0
@@ -37,10 +37,12 @@ class LoopShare:
     to do. Otherwise it comes when twice the time of the last slice has passed. So newcomers take the whole loop while
     nobody else has use for it, and a third of it at most while others keep it busy.
 
-    ``clock`` gives seconds. ``loop`` is gevent's.
+    ``clock`` gives seconds of CPU time of the loop's thread. Not of the time of day: on a busy machine a slice lasts as
+    long as other processes run meanwhile, and to wait for twice that would let in a handful of newcomers a second.
+    ``loop`` is gevent's.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter, loop: Any = None) -> None:
+    def __init__(self, clock: Callable[[], float] = time.thread_time, loop: Any = None) -> None:
         self._clock = clock
         self._queue: deque[Callable[[], object]] = deque()
         self._is_running = False
@@ -85,7 +87,7 @@ class LoopShare:
         self.wait()
 
     def charge(self, seconds: float) -> None:
-        """Count ``seconds`` that were spent on newcomers outside of their turns."""
+        """Count ``seconds`` of CPU time that were spent on newcomers outside of their turns."""
         now = self._clock()
         self._due = min(max(self._due, now) + _OTHERS * seconds, now + _LONGEST_DEBT)
 

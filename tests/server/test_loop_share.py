@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import gevent
+import gevent.socket
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -241,3 +243,28 @@ def test_one_who_talks_is_served_while_newcomers_never_end() -> None:
     gevent.sleep(0.001)  # a timer, as good as a socket
     assert turns > before
     share._queue.clear()
+
+
+def test_what_other_processes_take_from_a_slice_is_not_waited_for() -> None:
+    """The process is not run for a while in the middle of a slice, while users keep the loop busy."""
+    share = LoopShare()
+    near, far = gevent.socket.socketpair()
+    passes = 0
+
+    def talk() -> None:
+        nonlocal passes
+        while near.send(b"x") and far.recv(1):
+            passes += 1
+            gevent.socket.wait_write(near.fileno())  # so each look finds something
+
+    user = gevent.spawn(talk)
+    gevent.sleep(0)
+    share.call(lambda: time.sleep(100 * SLICE))  # which takes no CPU time
+    begun = passes
+    share.wait()
+    passed = passes - begun
+    user.kill()
+    near.close()
+    far.close()
+
+    assert passed < 200  # by the time of day, users would have the loop for 400 ms
