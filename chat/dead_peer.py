@@ -2,8 +2,8 @@
 
 Keepalive finds a peer that vanished while nothing was on its way to it. While something is unacknowledged the kernel
 sends no keepalive probes: it retransmits for about 16 minutes before it gives up. TCP_INFO (Linux, tcp(7)) tells how
-long the peer has acknowledged nothing at all. A reader that is alive acknowledges what it gets, and each probe of a
-window that it has closed, however slowly it reads. TCP_USER_TIMEOUT does not make that difference.
+long the peer has acknowledged nothing at all. A living reader, however slow, acknowledges the segments that it gets and
+each probe of its closed window. TCP_USER_TIMEOUT does not tell these two apart.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 # last of them. Together with the interval of the looks it stays under 150.
 DEAD_AFTER = 135.0
 
-# Retransmissions that went without an answer: less may be the loss of a packet, on a connection that was idle before.
+# Unanswered retransmissions in a row. Fewer may be a lost packet on a connection that was idle before.
 _MIN_RETRANSMITS = 3
 
 # struct tcp_info of linux/tcp.h, as far as it is read here; its beginning has not changed since Linux 2.6.
@@ -28,13 +28,13 @@ _IS_KNOWN = sys.platform == "linux" and hasattr(socket, "TCP_INFO")
 
 
 class Socket(Protocol):
-    """What is asked of a socket: one of the standard library's or of gevent's."""
+    """A socket, of the standard library or of gevent."""
 
     def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
 
 
 class TcpInfo(NamedTuple):
-    """What the kernel knows of a connection.
+    """The state of a connection, as the kernel knows it.
 
     ``retransmits`` and ``probes`` count those in a row that nothing has answered; ``unacknowledged`` are segments;
     ``silence`` is the time since the last acknowledgement of any kind, in seconds.
@@ -52,7 +52,7 @@ class TcpInfo(NamedTuple):
 
 
 def read_tcp_info(sock: Socket) -> TcpInfo | None:
-    """Return what the kernel tells, None where it tells nothing: another system, a unix socket, a closed one."""
+    """Return the kernel's state of ``sock``; None on other systems, for a unix socket and for a closed socket."""
     if not _IS_KNOWN:
         return None
     try:
@@ -66,6 +66,6 @@ def read_tcp_info(sock: Socket) -> TcpInfo | None:
 
 
 def is_dead(sock: Socket, dead_after: float = DEAD_AFTER) -> bool:
-    """Whether the peer of ``sock`` has vanished, as far as the kernel can tell."""
+    """Return whether the peer of ``sock`` has vanished, as far as the kernel can tell."""
     info = read_tcp_info(sock)
     return info is not None and info.is_dead(dead_after)

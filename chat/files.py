@@ -1,7 +1,7 @@
-"""Opening files that a person named, without waiting for whatever is behind the name.
+"""Open files that a user named, without waiting for a FIFO or a device.
 
-To open a FIFO waits until somebody opens its other end, and a device may wait too, or never end. A program that waits
-there shows nothing and obeys no signal.
+Opening a FIFO waits until another program opens its other end. A device may wait too, or never end. A program that
+waits there shows nothing and obeys no signal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-# Seconds in which what is not a regular file (such as a shell's ``<(command)``) has to come.
+# Seconds in all to read what is not a regular file, such as a shell's ``<(command)``.
 PATIENCE = 30.0
 _PIECE = 64 * 1024
 
@@ -30,8 +30,8 @@ def read_beginning(
 ) -> tuple[bytes, int]:
     """Read at most ``size`` bytes from the beginning of ``path``; return them and its mode (``st_mode``).
 
-    With ``until``, what comes after that need not come. A FIFO is read as well, since a shell passes one for
-    ``<(command)``, but nothing is waited for longer than ``patience`` seconds in all. Raises OSError.
+    With ``until``, stop reading once these bytes have come. A FIFO is read as well, since a shell passes one for
+    ``<(command)``, but the call waits at most ``patience`` seconds in all. Raises OSError.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
@@ -65,7 +65,7 @@ def open_to_append(path: Path, mode: int = 0o666) -> TextIO:
     try:
         descriptor = os.open(path, flags, mode)
     except OSError:
-        # A FIFO that nobody reads can't be opened at all, and the system's words for that help nobody.
+        # A FIFO without a reader can't be opened, and the system's message for that does not say so.
         if path.exists() and not path.is_file() and not path.is_dir():
             raise NotAFile(path) from None
         raise

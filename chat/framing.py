@@ -19,8 +19,8 @@ from chat.protocol.texts import Texts, split_texts
 MIN_RATE = 1024
 STALL_WINDOW = 60.0
 
-# A limit that passed so many seconds ago was looked at too late: this program was stopped, and what has come in
-# meanwhile is still to be read. So the peer gets as long once more.
+# If a limit passed more than so many seconds ago, this program was stopped, and bytes that came meanwhile are still to
+# be read. So the peer gets the same time again.
 LATE = 5.0
 
 _READ = 64 * 1024  # of frames, at most, in one recv
@@ -39,7 +39,7 @@ _GATHER, _LONGEST_GATHER = 0.01, 0.25  # seconds, times the crumbs; and at most
 
 
 def time_to_gather(crumbs: int) -> float:
-    """Return the seconds for which a peer that has sent so many crumbs is left alone before the next receive."""
+    """Return the seconds to wait before the next receive from a peer that has sent so many crumbs."""
     return min(crumbs * _GATHER, _LONGEST_GATHER) if crumbs > _FREE_CRUMBS else 0.0
 
 

@@ -1,4 +1,4 @@
-"""The directories for this user's files."""
+"""Find the directories for the user's files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _absolute(find: Callable[..., Any], name: str) -> Path:
         path = Path(find(name, appauthor=False))
     except RuntimeError:
         raise NoHome from None
-    # Older versions of platformdirs leave a ``~`` that nobody knows as it is: a directory below the current one.
+    # Older versions of platformdirs leave an unknown ``~`` as it is, which would be a directory below the current one.
     if not path.is_absolute():
         raise NoHome
     return path

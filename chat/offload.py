@@ -1,7 +1,7 @@
-"""Work in the threads of a pool, whose failure comes back as a value.
+"""Call functions in the threads of a pool; their failures come back as values.
 
-A pool of gevent reports what is raised in its threads by itself: it prints a traceback, and a RecursionError never
-reaches the greenlet that waits for it, which then waits for ever. So nothing is raised there: nobody else calls a pool.
+A pool of gevent prints a traceback of an exception in its threads, and a RecursionError never reaches the greenlet that
+waits for it, which then waits for ever. So no exception may leave a thread, and only this module calls a pool.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Pool(Protocol):
-    """As ``gevent.threadpool.ThreadPool``."""
+    """The part of ``gevent.threadpool.ThreadPool`` that is used here."""
 
     def apply(self, function: Callable[..., Any], arguments: Any, /) -> Any: ...
 
@@ -21,17 +21,17 @@ class Pool(Protocol):
 
 
 class Outcome(Generic[Result]):
-    """What a function returned or raised."""
+    """The result of a function, or the exception that it raised."""
 
     def __init__(self, result: Result | None, problem: BaseException | None) -> None:
         self._result = result
         self._problem = problem
 
     def get(self) -> Result:
-        """Return what the function returned, or raise what it raised.
+        """Return the result of the function, or raise its exception.
 
-        What is no Exception (SystemExit, GreenletExit, KeyboardInterrupt) would end the one who asks without a word, or
-        the process. It is raised as WorkFailed.
+        A BaseException that is no Exception (SystemExit, GreenletExit, KeyboardInterrupt) would silently end the
+        caller, or the process. It is raised as WorkFailed.
         """
         problem = self._problem
         if problem is None:
@@ -41,39 +41,39 @@ class Outcome(Generic[Result]):
                 raise problem
             raise WorkFailed(f"{type(problem).__name__} in a thread") from problem
         finally:
-            # Else it would be in a circle with its own traceback.
+            # Otherwise the exception and its traceback would refer to each other.
             self._problem = problem = None
 
 
 class WorkFailed(Exception):
-    """A thread was left by something that is no Exception; that is the ``__cause__``."""
+    """A function in a thread raised a BaseException that is no Exception; see ``__cause__``."""
 
 
 def outcome_of(function: Callable[..., Result], *arguments: Any) -> Outcome[Result]:
-    """Call ``function``, and return what comes of it, whatever that is."""
+    """Call ``function``, and return its outcome. Raises nothing."""
     try:
         return Outcome(function(*arguments), None)
-    except BaseException as problem:  # noqa: BLE001 - it is raised where it is asked for
+    except BaseException as problem:  # noqa: BLE001 - raised by Outcome.get
         return Outcome(None, problem)
 
 
 def run_in(pool: Pool, function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call ``function`` in a thread of ``pool``, and return or raise what it does; other greenlets run meanwhile."""
+    """Call ``function`` in a thread of ``pool``; return its result or raise its exception."""
     outcome: Outcome[Result] = pool.apply(outcome_of, (function, *arguments))
     return outcome.get()
 
 
 class Task(Generic[Result]):
-    """A call in a thread of ``pool`` that has begun."""
+    """A call of a function in a thread of ``pool``, which begins at once."""
 
     def __init__(self, pool: Pool, function: Callable[..., Result], *arguments: Any) -> None:
         self._task = pool.spawn(outcome_of, function, *arguments)
 
     def get(self) -> Result:
-        """Wait for its end, and return or raise what it does."""
+        """Wait for the end of the call; return its result or raise its exception."""
         outcome: Outcome[Result] = self._task.get()
         return outcome.get()
 
     def when_done(self, callback: Callable[[], object]) -> None:
-        """Call ``callback`` in the event loop at its end, also if nobody waits for it any more."""
+        """Call ``callback`` in the event loop when the call ends, whether or not a greenlet waits for it."""
         self._task.rawlink(lambda task: callback())

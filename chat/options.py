@@ -106,7 +106,7 @@ def read_address(text: str, where: str) -> Address:
 
 def read_path(text: str, where: str, expected: str) -> Path:
     """``~`` is a home directory. Raises UsageError for what can be no path at all."""
-    if not text.strip():  # to pathlib, no path at all is the current directory
+    if not text.strip():  # pathlib takes an empty path for the current directory
         raise UsageError(f"{where} is empty: expected {expected}")
     if "\0" in text:
         raise UsageError(f"{where}={text!r}: expected {expected}")

@@ -1,4 +1,4 @@
-"""Files and directories that nobody but their owner can read, from the moment they are made, whatever the umask is."""
+"""Make files and directories that only their owner can read, from the first moment, whatever the umask is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DIRECTORY_MODE = 0o700
 
 
 def make_private_directory(path: Path) -> None:
-    """Make ``path`` and those of its parents that are missing. One that is there keeps its mode. Raises OSError."""
+    """Make ``path`` and its missing parents. A directory that exists keeps its mode. Raises OSError."""
     if path.is_dir():
         return
     if path.parent != path:
@@ -26,16 +26,16 @@ def make_private_directory(path: Path) -> None:
 
 
 def private_opener(path: str, flags: int) -> int:
-    """Open a file for ``open(opener=)``; one that has to be made is made for its owner alone."""
+    """Open a file for ``open(opener=)``; a new file is made for its owner alone."""
     return os.open(path, flags, FILE_MODE)
 
 
 def tighten(path: Path) -> bool:
-    """Take a secret of ours from everyone but its owner if everyone can read it; return whether that was so.
+    """Set the mode of a secret file of ours to 0600 if everyone could use it; return whether that was so.
 
-    A mode that lets in a group alone is an operator's choice, and stays. Raises OSError.
+    A mode that gives access only to a group is the operator's choice, and stays. Raises OSError.
     """
-    # By its name: to close a descriptor of a database would take SQLite's locks from this process.
+    # By its name: closing a descriptor of the database would drop SQLite's locks of this process.
     status = path.stat()
     is_exposed = bool(status.st_mode & stat.S_IRWXO) and status.st_uid == os.geteuid()
     if is_exposed:

@@ -1,7 +1,7 @@
-"""Signals that come before a program can act on them.
+"""Remember signals that come before a program can act on them.
 
 Loading takes up to a second, and the default action of most signals is to kill. From ``hold`` on they are remembered
-instead; ``take_over`` hands each to the part of the program that it is meant for.
+instead; ``take_over`` passes each signal to the part of the program that handles it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def hold(numbers: Iterable[signal.Signals], ignored: Iterable[signal.Signals] = 
         if signal.getsignal(number) is not signal.SIG_IGN:
             _held.add(number)
             signal.signal(number, _remember)
-    # bin/chat-server and bin/chat-client block them; what came since is delivered here.
+    # bin/chat-server and bin/chat-client block these signals. Signals that came since are delivered here.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*numbers, *ignored})
 
 
@@ -62,7 +62,7 @@ def take_over(
     *arguments: object,
     even_ignored: bool = False,
 ) -> None:
-    """Have ``install(number, function, *arguments)`` see to a signal, and call the function if the signal came before.
+    """Set a handler by ``install(number, function, *arguments)``; call ``function`` if the signal came before.
 
     A signal that is ignored stays so unless ``even_ignored``.
     """
@@ -76,9 +76,9 @@ def take_over(
 
 
 def release() -> None:
-    """Give held signals the actions that Python has for them, for short commands. Those that came act now.
+    """Give held signals their usual actions, for short commands. Remembered signals act now.
 
-    Raises KeyboardInterrupt if SIGINT was one of them; another one ends the process.
+    Raises KeyboardInterrupt for a remembered SIGINT; any other remembered signal ends the process.
     """
     for number in sorted(_held):
         default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
@@ -94,6 +94,6 @@ def _remember(number: int, frame: FrameType | None) -> None:
     _came.add(number)
     if number in _interrupting:
         raise KeyboardInterrupt
-    # A hangup is not insistence: a terminal that goes may send several.
+    # A second SIGHUP does not mean that the user insists: a closing terminal may send several.
     if number != signal.SIGHUP:
         signal.signal(number, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, or read by nobody: what becomes of them, and of the exit status."""
+"""Handle standard streams that are closed, full, or not read, and set the exit status."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TextIO
 
 from chat.command_line import EXIT_FAILED, EXIT_OK, report
 
-EXIT_INTERRUPTED = 128 + 2  # what a shell makes of SIGINT
-# What a write to a stream fails with through no fault of this program.
+EXIT_INTERRUPTED = 128 + 2  # the status that a shell gives for SIGINT
+# Errors of a write to a stream that are no fault of this program.
 _UNWRITABLE = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 
@@ -26,9 +26,9 @@ def open_missing_streams() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            # It takes the lowest free number. Programs that we start must find it open too.
+            # open() takes the lowest free number. Programs that we start must find it open too.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-    # Not closed when they are collected: the descriptors outlive them.
+    # closefd=False: the descriptors must outlive these objects.
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
     if sys.stdout is None:
@@ -66,12 +66,12 @@ def run_to_status(program: str, main: Callable[[], int]) -> int:
     try:
         sys.stderr.flush()
     except OSError:
-        _divert(sys.stderr, 2)  # there is nobody to tell
+        _divert(sys.stderr, 2)  # nowhere to report this
     return status
 
 
 def _divert(stream: TextIO, descriptor: int) -> None:
-    """Let what is left in ``stream`` go nowhere, now and when the interpreter flushes it at its end."""
+    """Discard the unwritten text of ``stream``, now and when the interpreter flushes it at its end."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, descriptor)
     os.close(null)

@@ -117,7 +117,10 @@ def test_secrets_of_the_server_that_everyone_could_read(
     with Database(place / "data").reading():
         assert set(modes(place / "data").values()) == {"-rw-------"}
     key = place / "data" / "server.key"
-    assert caplog.messages.count(f"everyone here could read {key}: its mode is 0600 now") == 1
+    assert (
+        caplog.messages.count(f"everyone on this machine could read {key}; its mode is 0600 now")
+        == 1
+    )
 
 
 def test_what_the_client_keeps(place: Path) -> None:

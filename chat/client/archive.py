@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Not /tmp: that is memory on many systems, and directories may be large.
 _TEMPORARY = Path("/var/tmp")
-_LONGEST_PATH = 100  # characters of one that is shown
+_LONGEST_PATH = 100  # characters of a path that a message shows
 
 
 def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
@@ -25,7 +25,7 @@ def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
     who owns them does not, that is nobody's business. Blocks while it writes.
     Raises NotSent if the files have more than ``limit`` bytes or can't be read, TransferCancelled.
     """
-    # Both take a while to import, for something rare.
+    # Both take a while to import, and sending a directory is rare.
     import tarfile
     import tempfile
 
@@ -62,7 +62,7 @@ def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
 
 
 def _walk(directory: Path) -> Iterator[tuple[str, str]]:
-    """Yield each path below and what it is called in the archive, a directory before what is in it.
+    """Yield each path below ``directory`` and its name in the archive, a directory before its entries.
 
     Without recursion, which Python ends at a depth of a thousand.
     """
@@ -80,7 +80,7 @@ def _walk(directory: Path) -> Iterator[tuple[str, str]]:
 
 
 def _where(problem: OSError, directory: Path) -> str:
-    """The path that ``problem`` is about, as far as it fits in a line."""
+    """Return the path that ``problem`` is about, shortened to fit in a line."""
     path = problem.filename
     if not isinstance(path, str):
         return ""

@@ -45,8 +45,8 @@ What is received (sizes take K, M and G: powers of 1024):
                                 saved until you ask for it: /get N saves
                                 attachment N in the current directory.
   --save-directory=<directory>  The same, for those who like it better.
-  --max-save=<size>             Larger ones only when you ask, by /get
-                                (default: 100M).
+  --max-save=<size>             Larger attachments are saved only when you ask,
+                                by /get (default: 100M).
 
 The screen:
   --bell=<on|off>               Ring when somebody names you or writes to you

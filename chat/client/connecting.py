@@ -97,9 +97,10 @@ def connect_through(
     silence: Silence = SILENCE,
     timeout: float = 30.0,
 ) -> Connection:
-    """The same by a door, which several sessions may use one after the other: see ``connect``.
+    """Connect through ``door``, which several sessions may use one after the other. Otherwise like ``connect``.
 
-    ``saver`` saves what comes with its message; several sessions may share it. ``save_directory`` is for ``fetch``.
+    ``saver`` saves attachments that come with their messages; several sessions may share it. ``save_directory`` is for
+    ``fetch``.
     """
     link, original = log_in(
         door,

@@ -121,7 +121,7 @@ class Connection:
 
     @property
     def lag(self) -> float:
-        """Seconds for which the server has owed an answer and sent nothing at all; 0.0 if under 5."""
+        """Seconds for which the server has owed an answer and sent no byte; 0.0 if fewer than 5."""
         return self._liveness.lag if self._liveness is not None else 0.0
 
     # Reading
@@ -160,7 +160,7 @@ class Connection:
         self._transfers.session = self._room.session
 
     def watch(self, silence: Silence, *, ping: bool) -> None:
-        """For ``connect``: from now on notice that the server vanishes and, with ``ping``, that it falls silent."""
+        """Begin to watch for a server that vanishes and, with ``ping``, for one that falls silent. For ``connect``."""
         ask = self._ping if ping and not self._original else None
         self._liveness = Liveness(self._link, self._runtime, ask, self._ledger.is_owed, silence)
         self._runtime.spawn(self._liveness.run, self._ended)
@@ -168,7 +168,7 @@ class Connection:
     def _ping(self) -> None:
         receipt = self._receipt(MessageType.UTF8, Command(Verb.PING.value))
         receipt.is_ours = True
-        with suppress(ConnectionLost):  # the reader is told as well
+        with suppress(ConnectionLost):  # the reader raises it as well
             self._send(receipt, b"")
 
     def _read(self) -> Event | None:
@@ -312,9 +312,9 @@ class Connection:
         progress: Progress | None = None,
         cancel: Cancellation | None = None,
     ) -> None:
-        """Get an offered content into an open file, from its position on. Otherwise as ``fetch``."""
+        """Fetch an offered content into an open file, from the file's position on. Otherwise like ``fetch``."""
         if offer.offer is None:
-            raise ValueError("it takes an offer")
+            raise ValueError("the attachment has no offer: its content came with its message")
         self._transfers.download(offer, OpenFile(file, offer.filename), progress, cancel)
 
     def _upload(

@@ -1,7 +1,7 @@
-"""What others sent: numbered, saved by itself where the user has named a directory for it, else when it is asked for.
+"""Number the attachments of others, and save them: as they come into a named directory, else when the user asks.
 
-What comes with its message is on its way to a disk already; here it gets its number. What is offered is fetched, a
-few at a time; the rest waits.
+An attachment that comes with its message is on its way to the disk already; here it gets its number. An offered
+attachment is fetched, a few at a time; the rest waits.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from chat.protocol.descriptor import MessageType
 AT_ONCE = 2
 # Offers that wait to be fetched by themselves. A flood of more is only listed.
 MAX_WAITING = 100
-# Bytes of an image that is fetched only to be looked at, and how many may wait for that. One is fetched at a time.
+# Bytes of an image that is fetched only to be drawn, and how many such images may wait. One is fetched at a time.
 MAX_PREVIEW = 16 * 1024**2
 MAX_PREVIEWS_WAITING = 20
 
 NOT_CONNECTED = "There is no connection to the server just now."
-_DROPPED = "It was not kept any longer: too many others came that nobody asked for."
+_DROPPED = "It was dropped, because too many later attachments wait for /get."
 _FULL = (
-    "More was sent than is kept until somebody asks for it, so the oldest is dropped. /get N saves what is still "
-    "there, and --save-directory=DIR all that comes."
+    "Too many attachments wait for /get, so the oldest are dropped. /get N saves one of the others; "
+    "--save-directory=DIR saves all as they come."
 )
 
 
 class Downloads:
-    """Into ``inbox``.
+    """The attachments of others, which go to ``inbox``.
 
     ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function beside the caller. ``is_wanted``
     tells of a sender whether what they offer is fetched by itself; ``is_looked_at`` of an image that is not going to be
@@ -90,12 +90,12 @@ class Downloads:
             transfer.fail(attachment.problem)
             self._face.show(Announced(attachment, transfer))
             self._face.show(Trouble(attachment.problem))
-        else:  # there is no directory for it, and nobody who could ask
+        else:  # no directory is named, and no user could ask
             transfer.state = State.OFFERED
             self._face.show(Announced(attachment, transfer))
 
     def get(self, number: int, connection: Connection | None, tag: Tag = None) -> Transfer:
-        """Save what waits to be asked for. Raises RequestError."""
+        """Save attachment ``number``, because the user asks. Raises RequestError."""
         transfer = self._transfers[number]
         if transfer.outgoing:
             raise RequestError(f"Attachment {number} is one that we sent.")
@@ -140,12 +140,12 @@ class Downloads:
             old.saving = None
             old.fail(_DROPPED)
         if dropped and not self._has_told_full:
-            self._has_told_full = True  # once; a flood is not to be doubled by lines about it
+            self._has_told_full = True  # told once: a flood must not double by lines about it
             self._face.show(Trouble(_FULL))
         saving.then(lambda saving: self._spawn(self._end_holding, transfer, attachment, saving))
 
     def _end_saving(self, transfer: Transfer, saving: Saving) -> None:
-        """It is in the directory that the user named, or could not be put there."""
+        """Tell that an attachment is saved in the named directory, or why not."""
         if transfer.state is State.CANCELLED:
             if saving.path is not None:
                 GEVENT.offload(saving.path.unlink, True)
@@ -157,7 +157,7 @@ class Downloads:
         self._tell(transfer)
 
     def _end_holding(self, transfer: Transfer, attachment: Attachment, saving: Saving) -> None:
-        """It waits to be asked for, or could not be kept for that."""
+        """Offer a kept attachment to the user, or tell why it could not be kept."""
         if saving.path is None:
             self._inbox.drop(transfer)
             transfer.saving = None
@@ -168,7 +168,7 @@ class Downloads:
             try:
                 file = cast(BinaryIO, GEVENT.offload(saving.path.open, "rb"))
             except OSError:
-                return  # another took its place already
+                return  # dropped meanwhile for a later attachment
             self._face.show(Preview(transfer, file))
 
     def _is_fetched_unasked(self, attachment: Attachment) -> bool:
@@ -223,25 +223,25 @@ class Downloads:
         self, problem: ChatError, transfer: Transfer, connection: Connection | None
     ) -> str:
         if transfer.saving is None and connection and connection.session != transfer.session:
-            return f"{problem} It was offered before the connection was lost: ask for it to be sent again."
+            return f"{problem} It was offered before the connection was lost; ask the sender to send it again."
         return str(problem)
 
     def _preview_in_turn(
         self, transfer: Transfer, attachment: Attachment, connection: Connection
     ) -> None:
-        """Fetch an image to look at, into a file without a name."""
+        """Fetch an image to be drawn, into a file without a name."""
         with self._preview_turn:
             self._previews_waiting -= 1
             if transfer.state is not State.OFFERED:
-                return  # it is being saved, and its picture is drawn then
+                return  # it is being saved, and will be drawn from the saved file
             try:
-                # Without a buffer: nothing can fail later that was not written now.
+                # Without a buffer, so that a full disk fails here and not at close.
                 file = cast(BinaryIO, GEVENT.offload(tempfile.TemporaryFile, "w+b", 0))
             except OSError:
-                return  # there is no room for temporary files, and nobody has asked for this one
+                return  # no temporary files can be made; the user has not asked for this image
             try:
                 connection.fetch_into(attachment, file)
             except ChatError:
-                file.close()  # whoever asks for it is told why it can't be had
+                file.close()  # /get will tell why the image can't be fetched
                 return
         self._face.show(Preview(transfer, file))

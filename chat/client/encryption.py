@@ -109,7 +109,7 @@ class TlsStream:
             self._receive(None)
 
     def pulse(self) -> Pulse:
-        """That of the ciphertext: a part of a record is a sign of life, too."""
+        """Return the pulse of the ciphertext, since a part of a record is a sign of life, too."""
         return self._stream.pulse()
 
     def send(self, data: memoryview, timeout: float, /) -> int:

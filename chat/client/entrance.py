@@ -24,9 +24,9 @@ _PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PAS
 def door_of(
     settings: Settings, judge: Judge | None, warn: Callable[[str], object] | None = None
 ) -> Door:
-    """The way to the server for greenlets. ``judge`` is asked whether to trust it; None: there is nobody to ask.
+    """Return the way to the server, for greenlets. ``judge`` is asked whether to trust it; None: nobody is.
 
-    ``warn`` is told what could not be remembered.
+    ``warn`` is told, in a sentence, if a key could not be remembered.
     """
     demands = Demands(
         settings.tls,

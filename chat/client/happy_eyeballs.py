@@ -1,9 +1,9 @@
 """Connecting to a host that has several addresses, some of which may be silent: Happy Eyeballs (RFC 8305).
 
 The addresses are tried in the order of the system's resolver (RFC 6724) with the families interleaved, each a quarter
-of a second after the one before it, or at once when an attempt fails. The first that connects wins; the others are
-closed. All attempts of a race are non-blocking sockets that one task waits for, so there is nothing to clean up but
-them, whatever ends the race. Only the look-up of a name takes a task of its own, since it can't be interrupted.
+of a second after the attempt before it, or at once when an attempt fails. The first attempt that connects wins; the
+others are closed. All attempts of a race are non-blocking sockets that one task waits for, so only these sockets must
+be closed, whatever ends the race. Only the look-up of a name takes another task, since it can't be interrupted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from itertools import chain, zip_longest
 from typing import Any, NamedTuple, Protocol
 
 ATTEMPT_DELAY = 0.25  # seconds between two attempts: RFC 8305, section 5
-MAX_ADDRESSES = 16  # of one name that are tried; the rest are left out
+MAX_ADDRESSES = 16  # of one name that are tried; further addresses are ignored
 _TICK = 0.1  # seconds after which a waiting race looks whether it was cancelled
 
 
@@ -42,7 +42,7 @@ class _Event(Protocol):
 
 
 class Means(NamedTuple):
-    """What a race takes from the runtime that it is run in.
+    """The functions that a race takes from its runtime.
 
     ``resolve`` is as ``socket.getaddrinfo``, ``poll`` as ``select.poll``, ``spawn`` runs a function beside the caller.
     """
@@ -54,7 +54,7 @@ class Means(NamedTuple):
 
 
 class Lookup:
-    """A look-up of a name, in a task of its own. ``targets`` or ``error`` count once ``done`` is set."""
+    """A look-up of a name in a separate task. ``targets`` and ``error`` are valid once ``done`` is set."""
 
     def __init__(self, means: Means, host: str, port: int) -> None:
         self.done = means.event()
@@ -65,17 +65,17 @@ class Lookup:
     def _run(self, resolve: Callable[..., Sequence[tuple[Any, ...]]], host: str, port: int) -> None:
         try:
             self.targets = _targets(resolve(host, port, type=socket.SOCK_STREAM))
-        except Exception as error:  # noqa: BLE001 - those who wait for it raise it
+        except Exception as error:  # noqa: BLE001 - raised by the races that wait for it
             self.error = error
         finally:
             self.done.set()
 
 
 class Route:
-    """What is known of the way to one server, for all connections to it: the address that worked last.
+    """The address of one server that worked last, for all connections to that server.
 
-    That address is tried first, without a look-up, and forgotten when it fails. Connections share a look-up that runs,
-    so a resolver that is silent costs one task, however many connections wait for it.
+    That address is tried first, without a look-up, and forgotten when it fails. Connections share a running look-up, so
+    a silent resolver costs one task, however many connections wait for it.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Route:
         self.known = None
 
     def look_up(self, means: Means, host: str, port: int) -> Lookup:
-        """Start one, or join the one that runs."""
+        """Start a look-up, or return the one that is running."""
         lookup = self._lookup
         if lookup is None or lookup.done.is_set():
             self._lookup = lookup = Lookup(means, host, port)
@@ -94,7 +94,7 @@ class Route:
 
 
 class AllFailed(OSError):
-    """No address could be connected to. ``strerror`` says of each why."""
+    """No address could be connected to. ``strerror`` names each address and why."""
 
 
 class Cancelled(OSError):
@@ -104,7 +104,7 @@ class Cancelled(OSError):
 class _Failure(NamedTuple):
     target: Target
     error: OSError
-    seconds: float | None  # of silence, after which the race was over
+    seconds: float | None  # without an answer until the race was over
 
     def __str__(self) -> str:
         if self.seconds is None:
@@ -199,7 +199,7 @@ class _Race:
         self._lookup = self._route.look_up(self._means, self._host, self._port)
 
     def _take_lookup(self) -> None:
-        """Line up what the look-up has found, if it is done."""
+        """Add the addresses that the look-up has found, if it is done."""
         lookup = self._lookup
         if lookup is None or not lookup.done.is_set():
             return
@@ -210,7 +210,7 @@ class _Race:
         self._waiting.extend(target for target in lookup.targets if target not in self._tried)
 
     def _may_start(self) -> bool:
-        """Whether there is a further address and it is its time. After the known one, look up the others."""
+        """Return whether the next attempt may start. After the known address, start the look-up of the others."""
         if self._running and time.monotonic() < self._next:
             return False
         if not self._waiting and not self._is_looked_up and self._lookup is None:
@@ -285,7 +285,7 @@ class _Race:
                 self._route.forget()
         if not self._failures and self._lookup is not None:
             seconds = _seconds(now - self._begun)
-            return AllFailed(errno.ETIMEDOUT, f"the look-up of the name has no answer in {seconds}")
+            return AllFailed(errno.ETIMEDOUT, f"the look-up of the name got no answer in {seconds}")
         return self._all_failed() if self._failures else TimeoutError("timed out")
 
     def _all_failed(self) -> OSError:
@@ -313,7 +313,7 @@ def _targets(found: Sequence[tuple[Any, ...]]) -> list[Target]:
 
 
 def _numeric(host: str, port: int) -> list[Target]:
-    """Return what ``host`` stands for if it is an address and needs no look-up, else nothing. Raises UnicodeError."""
+    """Return the targets of ``host`` if it is numeric and needs no look-up, else none. Raises UnicodeError."""
     try:
         return _targets(
             socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)

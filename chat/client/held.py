@@ -1,7 +1,7 @@
-"""Contents that came unasked with their messages, as an original server sends them, and wait to be asked for.
+"""Keep contents that came unasked with their messages, as an original server sends them, until the user asks.
 
-They wait in a private temporary directory, which nobody else can look into. It is made for the first of them, has a
-bound, and is gone when the client ends. The oldest content makes room for a new one.
+They are kept in a private temporary directory, which is made for the first content, has a bound, and is removed when
+the client ends. The oldest content makes room for a new one.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from chat.client.saver import Saving
 from chat.client.saving import PartialFile
 from chat.client.transfer_list import State, Transfer
 
-MAX_SIZE = 64 * 1024**2  # bytes, of all of them
+MAX_SIZE = 64 * 1024**2  # bytes of all contents together
 MAX_FILES = 500
-MAX_ONE = 16 * 1024**2  # bytes; a larger one is not held at all
-_COST = 4096  # bytes that even the smallest takes on a disk
-# Somebody has asked for the content and is being given it.
+MAX_ONE = 16 * 1024**2  # bytes; a larger content is not kept
+_COST = 4096  # bytes that the smallest file takes on a disk
+# The user has asked for the content.
 _WANTED = frozenset({State.WAITING, State.RUNNING})
 
 
 class Held:
-    """``run`` calls a function beside the caller, after what was to be saved before."""
+    """The kept contents. ``run`` calls a function beside the caller, after the contents that were queued before."""
 
     def __init__(self, run: Callable[[Callable[[], object]], object]) -> None:
         self._run = run
-        # Threads that save and the task that ends the client meet here; none holds it for long.
+        # Shared by the threads that save and the task that ends the client; each holds it only briefly.
         self._lock = threading.Lock()
         self._directory: TemporaryDirectory[str] | None = None
         self._is_closed = False
@@ -39,7 +39,7 @@ class Held:
         self._size = 0
 
     def open(self, filename: str) -> PartialFile:
-        """Begin to write one, in a thread. Raises SaveFailed."""
+        """Open the file of a new content. Called in a thread. Raises SaveFailed."""
         with self._lock:
             if self._is_closed:
                 raise SaveFailed("The client is about to end.")
@@ -53,28 +53,27 @@ class Held:
             return PartialFile(self._directory.name, filename)
 
     def add(self, transfer: Transfer, saving: Saving) -> list[Transfer]:
-        """Hold the content of ``transfer``; returns those whose contents are dropped for it, oldest first."""
+        """Keep the content of ``transfer``; return the transfers whose contents are dropped for it, oldest first."""
         self._waiting[transfer.number] = transfer, saving
         self._size += transfer.size + _COST
         dropped = []
         while self._size > MAX_SIZE or len(self._waiting) > MAX_FILES:
             idle = (t for t, _ in self._waiting.values() if t.state not in _WANTED)
-            oldest = next(
-                idle
-            )  # there is one: at worst the new one, which nobody can have asked for yet
+            # There always is one: nobody can have asked for the new content yet.
+            oldest = next(idle)
             self.drop(oldest)
             dropped.append(oldest)
         return dropped
 
     def drop(self, transfer: Transfer) -> None:
-        """Hold its content no longer. Does nothing for one that is not held."""
+        """Remove the content of ``transfer``, if it is kept."""
         _, saving = self._waiting.pop(transfer.number, (None, None))
         if saving is not None:
             self._size -= transfer.size + _COST
             saving.then(lambda saving: self._run(lambda: _remove(saving.path)))
 
     def close(self) -> None:
-        """Remove the directory and all that is in it."""
+        """Remove the directory with all contents."""
         with self._lock:
             self._is_closed = True
             if self._directory is None:
@@ -87,5 +86,5 @@ class Held:
 
 def _remove(path: Path | None) -> None:
     if path is not None:
-        with suppress(OSError):  # it is gone already, with the directory
+        with suppress(OSError):  # removed already, with the directory
             path.unlink()

@@ -1,6 +1,6 @@
-"""Where what others send goes: into the directory that the user named; into one that nobody named, only when asked.
+"""Decide where attachments of others go: as they come into a directory that the user named, else only when asked.
 
-Files of strangers in a directory that nobody chose for them can run: a ``GNUmakefile`` does at the next ``make``.
+A stranger's file in the current directory may run: a ``GNUmakefile`` does at the next ``make``.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from chat.client.saving import PartialFile
 from chat.client.transfer_list import Transfer
 
 _PIECE = 256 * 1024
-_LAST_MOMENT = 1.0  # seconds; a healthy disk needs no more, and one that hangs is not waited for
+_LAST_MOMENT = 1.0  # seconds at the end; a healthy disk needs no more, and the client does not wait for a hung disk
 
 
 class Inbox:
-    """``named``: the directory that the user named; there, up to ``max_save`` bytes are saved as they come.
+    """``named``: the directory that the user named, or None. It takes contents up to ``max_save`` bytes as they come.
 
-    What was not is saved when it is asked for, in ``directory``: the same one, or the current one if none is named.
-    ``can_ask``: somebody can ask for it, so contents that come with their messages wait until then. ``saver`` is for
-    the connections; None: nothing of what comes with its message is of any use.
+    Other contents are saved in ``directory`` when the user asks: in ``named``, or else in the current directory.
+    ``can_ask``: the user can ask, so contents that come with their messages are kept until then. ``saver`` takes these
+    from the connections; it is None if they are neither saved nor kept.
     """
 
     def __init__(self, named: Path | None, max_save: int, *, can_ask: bool = True) -> None:
@@ -40,16 +40,16 @@ class Inbox:
 
     @property
     def why_not_saved(self) -> str | None:
-        """Why something is not saved that nobody can ask for; None: somebody can."""
+        """Say why an attachment is not saved, for a user who cannot ask for it; None if the user can ask."""
         if self.can_ask:
             return None
         if not self.is_named:
-            return "not saved: --save-directory=DIR saves what comes"
-        return "not saved: --max-save=SIZE is the limit"
+            return "not saved: use --save-directory=DIR to save attachments"
+        return "not saved: larger than --max-save allows"
 
     @property
     def inline(self) -> int:
-        """Bytes over which a server is to offer contents, not send them: what is not saved would be sent in vain."""
+        """Bytes over which a server is to offer contents: contents that are not saved would be sent in vain."""
         return max(0, min(self._max_save, MAX_IN_MEMORY))
 
     def is_saved_unasked(self, size: int) -> bool:
@@ -57,36 +57,36 @@ class Inbox:
         return size <= self._max_save
 
     def open(self, filename: str, size: int) -> PartialFile:
-        """For the saver: where a content goes that came with its message. Raises SaveFailed."""
+        """Open the file for a content that came with its message. For the saver. Raises SaveFailed."""
         if self.is_saved_unasked(size):
             return PartialFile(self.directory, filename)
         return self._held.open(filename)
 
     def hold(self, transfer: Transfer, saving: Saving) -> list[Transfer]:
-        """Keep what ``saving`` holds until it is asked for; returns those that are dropped for it."""
+        """Keep the content of ``saving`` until the user asks; return the transfers that are dropped for it."""
         return self._held.add(transfer, saving)
 
     def drop(self, transfer: Transfer) -> None:
-        """Keep it no longer."""
+        """Remove the kept content of ``transfer``."""
         self._held.drop(transfer)
 
     def save_held(self, saving: Saving, filename: str) -> Path:
-        """Save what was kept, because somebody asked for it; returns where it is. Raises SaveFailed."""
+        """Save a kept content because the user asked; return its path. Raises SaveFailed."""
         return GEVENT.offload(_copy, saving.wait(), self.directory, filename)
 
     def close(self) -> None:
-        """Give what is being written a moment to be whole, and drop all that was kept."""
+        """Give files that are being written a moment to be finished, and remove all kept contents."""
         if self.saver is not None:
             self.saver.wait(_LAST_MOMENT)
         self._held.close()
 
     def _run(self, function: Callable[[], object]) -> None:
-        assert self.saver is not None, "what is held has come from it"
+        assert self.saver is not None, "kept contents come from the saver"
         self.saver.run(function)
 
 
 def _copy(source: Path, directory: Path, filename: str) -> Path:
-    """Another file system may be there, so it can't be renamed."""
+    """Copy, not rename: ``directory`` may be on another file system."""
     part = PartialFile(directory, filename)
     try:
         with open(source, "rb") as file:
@@ -94,6 +94,6 @@ def _copy(source: Path, directory: Path, filename: str) -> Path:
                 part.write(piece)
         return part.finish()
     except OSError as error:
-        raise SaveFailed(f"{filename!r} is not kept any more: {explain(error)}") from None
+        raise SaveFailed(f"{filename!r} is no longer available: {explain(error)}") from None
     finally:
         part.discard()

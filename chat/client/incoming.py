@@ -1,4 +1,4 @@
-"""Reading frames and taking their contents: to memory if small, to who saves them if not."""
+"""Read frames and take their contents: into memory if small, else to the saver."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TYPES = {int(known): known for known in MessageType}
 
 
 class Incoming:
-    """What comes in on one link. ``saver`` takes what others send; None: nobody saves it.
+    """The incoming frames of one link. ``saver`` takes attachments of others; None: they are not saved.
 
     ``saves`` may be switched off when nobody wants the files any more. ``inside_frame``: a ``read`` that is interrupted
     now, by Ctrl-C or a time limit of gevent's, leaves a part of a frame that the next one would stumble on.
@@ -37,7 +37,7 @@ class Incoming:
     def read(self) -> Event | None:
         """Wait for the next frame; None at the end of the stream. Raises what FrameReader does.
 
-        Answers to what only the connection itself asked for are taken, and nobody is told.
+        Answers to pings, which the connection itself sends, are taken here and not returned.
         """
         while True:
             descriptor = self._reader.read_descriptor()
@@ -93,7 +93,7 @@ class Incoming:
         return replace(event, saving=saving, problem=problem)
 
     def _save(self, saver: Saver, filename: str, size: int) -> Saving:
-        """From the wire to the saver's queue. The connection matters more than the file."""
+        """Move a content from the wire to the saver's queue. If the queue stays full, the file is lost."""
         inflow = saver.begin(filename, size)
         left = size
         try:

@@ -83,9 +83,9 @@ def read_line(line: Line) -> Asked | None:
 
 
 class JsonFace:
-    """``tell`` takes lines for the output: errors are objects like everything else.
+    """``tell`` takes lines for the output. Errors are objects like everything else.
 
-    ``why_not_saved`` is told of what is not saved; None: the program can ask for it by ``get``.
+    ``why_not_saved`` is told with attachments that are not saved; None: the program can ask for them by ``get``.
     """
 
     def __init__(
@@ -166,14 +166,14 @@ class _Fields:
         return value
 
     def flag(self, key: str) -> bool:
-        """False if it is left out."""
+        """Take a boolean, False if the key is missing."""
         value = self._unread.pop(key, None)
         if value is not None and not isinstance(value, bool):
             raise BadLine(f"The value of {key!r} must be true or false.", self.tag)
         return bool(value)
 
     def path(self) -> str:
-        """Of a file. An empty one comes from a script whose variable was not set."""
+        """Take the path of a file. An empty path comes from a script whose variable was not set."""
         path: str = self.required("path", str)
         if not path.strip():
             raise BadLine("The value of 'path' is empty: expected the path of a file.", self.tag)

@@ -26,9 +26,9 @@ from chat.protocol.notices import Refusal
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. ``first`` pause before a new try, doubled until ``longest``; each pause is made up to a half longer or
-    shorter by chance, so that a thousand clients don't come back to a restarted server at once. No pause is over
-    ``longest``. ``after_input`` is how long to go on trying once there is nothing more to come.
+    """Times in seconds. ``first``: the pause before a new try, doubled until ``longest``. Each pause is up to a half
+    longer or shorter by chance, so that a thousand clients don't come back to a restarted server at once. No pause is
+    over ``longest``. ``after_input`` is how long to go on trying once there is nothing more to come.
     """
 
     first: float = 1.0
@@ -42,7 +42,7 @@ class GaveUp(ChatError):
 
 # Seconds for an orderly end of a connection that is to be replaced, because it may be dead.
 _FAREWELL = 1.0
-# Seconds between two looks at the clock while a pause lasts, and so much later than planned: the machine slept.
+# Seconds between two looks at the clock during a pause; a look that comes _SLEPT seconds late: the machine slept.
 _LOOK_EVERY = 5.0
 _SLEPT = 5.0
 # Seconds between two looks at how long the server has owed an answer.
@@ -145,7 +145,7 @@ class Keeper:
             return  # the reader is told as well, and it is the reader who ends the connection
 
     def _tell_lag(self, connection: Connection) -> None:
-        """Tell when the server begins to owe an answer for long, and when it is heard again."""
+        """Tell when an answer of the server is overdue, and when the server is heard again."""
         is_lagging = False
         while True:
             gevent.sleep(_LAG_EVERY)
@@ -172,9 +172,7 @@ class Keeper:
                 self._hurries, self._pause = False, self._patience.first
                 username, self._username = self._username or username, None
             elif slept:
-                self._pause = (
-                    self._patience.first
-                )  # what failed before says nothing of where we are now
+                self._pause = self._patience.first  # after sleep the network may be another one
             else:
                 self._pause = min(self._pause * 2, self._patience.longest)
             try:
@@ -189,7 +187,7 @@ class Keeper:
                 problem = failed
 
     def _try_to_connect(self, username: str) -> Connection:
-        """Connect, but give the attempt up if the user asks to connect again: the server may be silent.
+        """Connect, but give up if the user asks to connect again meanwhile: the server may be silent.
 
         Raises ChatError.
         """
@@ -200,14 +198,14 @@ class Keeper:
                 self._woken.clear()
                 self._woken.wait()
         finally:
-            attempt.kill()  # which closes what it has opened
+            attempt.kill()  # closes its sockets, too
         outcome: Any = attempt.value
         if isinstance(outcome, Exception):
             raise outcome
         if isinstance(outcome, gevent.GreenletExit):
             raise _ASKED
         connection = cast(Connection, outcome)
-        if self._hurries:  # it was made in the very moment
+        if self._hurries:  # the user asked just when the connection was made
             connection.close(timeout=0)
             raise _ASKED
         return connection
@@ -216,9 +214,9 @@ class Keeper:
         return min(self._pause * random.uniform(0.5, 1.5), self._patience.longest)
 
     def _sleep(self, seconds: float, lost_at: float) -> bool:
-        """Whether the machine slept meanwhile, which ends the pause. Raises GaveUp when there is nothing to wait for.
+        """Pause for ``seconds``; return whether the machine slept meanwhile, which ends the pause. Raises GaveUp.
 
-        The clock that runs through such a sleep is not the one that wakes us; so it is looked at now and then.
+        Timers stop while the machine sleeps, so the clock that runs on is read every few seconds.
         """
         end = uptime() + seconds
         while (now := uptime()) < end and not self._hurries:
@@ -239,5 +237,5 @@ def _outcome(connect: Callable[[str], Connection], username: str) -> Connection 
     """Return the connection or the exception: gevent would print an exception that leaves a greenlet."""
     try:
         return connect(username)
-    except Exception as problem:  # noqa: BLE001 - it is raised where it was asked for
+    except Exception as problem:  # noqa: BLE001 - raised again by the caller
         return problem

@@ -53,7 +53,7 @@ class KnownHosts:
 
     @property
     def path(self) -> Path:
-        """Raises NoHome, unless a path was given."""
+        """The path of the file. Raises NoHome, unless a path was given."""
         if self._path is None:
             self._path = data_directory("chat") / "known_hosts"
         return self._path
@@ -107,7 +107,9 @@ class KnownHosts:
                 raise NotAFile(self.path)
             text = data.decode()
         except (FileNotFoundError, NotADirectoryError):
-            return ""  # nor can it have been there: the home directory may be /dev/null
+            return (
+                ""  # no such file, or no directory to hold one: the home directory may be /dev/null
+            )
         except UnicodeDecodeError:
             raise KnownHostsError(f"{self.path}: expected a text in UTF-8.") from None
         except OSError as error:

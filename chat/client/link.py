@@ -75,7 +75,7 @@ class Link:
         self.stream.finish()
 
     def give_up(self, reason: str) -> None:
-        """End it from any task, and wake who reads and who sends; ``reason`` is a sentence."""
+        """End the connection, from any task, and wake the tasks that read or send. ``reason`` is a sentence."""
         self.given_up = self.given_up or reason
         self.stream.shut()
 
@@ -99,7 +99,7 @@ class Link:
 
 
 class _Pace:
-    """Whether one frame goes out fast enough: some of it at least once a window, and enough in each window."""
+    """The pace at which one frame goes out: some bytes at least once a window, and ``MIN_RATE`` on average in each."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -115,7 +115,7 @@ class _Pace:
         self._stalled_at = self._clock() + STALL_WINDOW
 
     def patience(self) -> float:
-        """Seconds that the next try to send may take, above 0. Raises StalledFrame."""
+        """Return the seconds that the next try to send may take, above 0. Raises StalledFrame."""
         now = self._clock()
         end = min(self._window_end, self._stalled_at)
         if now < end:
@@ -123,7 +123,7 @@ class _Pace:
         if now >= end + LATE:
             self._begin(now)
         elif not self._is_last_try:
-            # A socket is called writable when a third of its buffer is free; it takes something before.
+            # A socket counts as writable only when a third of its buffer is free, but takes bytes before.
             self._is_last_try = True
             return _LAST_TRY
         elif now >= self._stalled_at or self._sent < MIN_RATE * STALL_WINDOW:

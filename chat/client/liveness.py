@@ -1,7 +1,7 @@
 """Notice a server that has vanished, or that has fallen silent although its connection lives.
 
-TCP tells nothing of a server that is frozen, nor of a path that is broken behind a proxy or a middlebox. So a server
-of ours that has sent no byte for a while is asked for a sign of life: by a ping, which is a command.
+TCP does not notice a server that is frozen, nor a path that is broken behind a proxy or a middlebox. So when a server
+of ours has sent no byte for a while, the client sends it a ping, which is a command of the protocol.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import NamedTuple
 from chat.client.link import Link
 from chat.client.runtime import Event, Runtime
 
-# A look that comes so many seconds too late means that this program was stopped or the machine slept: what was not
-# heard meanwhile says nothing of the server.
+# A look that comes this many seconds late means that this program was stopped or the machine slept: the silence of
+# that time says nothing about the server.
 _STOPPED = 5.0
 
 
 class Silence(NamedTuple):
-    """How long a server may send nothing, in seconds: until it is pinged, and until it is given up.
+    """Seconds without a byte from the server after which it is pinged, and after which it is given up.
 
-    ``lag_from``: an answer that is missing for less is not worth telling. ``look_every``: seconds between two looks.
+    ``lag_from``: a missing answer is told after so many seconds. ``look_every``: seconds between two looks.
     """
 
     ping_after: float = 20.0
@@ -34,17 +34,17 @@ SILENCE = Silence()
 
 
 def uptime() -> float:
-    """Seconds that pass while the machine sleeps, too, where the system counts them."""
+    """Return seconds of a clock that runs on while the machine sleeps, where the system has one."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
 
 
 class Liveness:
-    """The watch over one connection.
+    """Watches one connection.
 
-    ``ping`` asks the server for a sign of life; None: nothing is concluded from silence, as with an original server,
-    which may have nothing to say. ``is_owed`` tells whether the server still has to answer something.
+    ``ping`` sends a ping; None: silence is no reason to give up, as with an original server, which may have nothing to
+    say. ``is_owed`` tells whether the server still has to answer something.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Liveness:
 
     @property
     def lag(self) -> float:
-        """Seconds for which an answer has been missing without a byte from the server; 0.0 if that is no time."""
+        """Seconds for which an answer has been missing without a byte from the server; 0.0 if below ``lag_from``."""
         since = self._owed_since
         lag = 0.0 if since is None else self._clock() - since
         return lag if lag >= self._silence.lag_from else 0.0
@@ -81,7 +81,7 @@ class Liveness:
                 return
 
     def look(self) -> bool:
-        """Look once; False if the connection was given up."""
+        """Look once; return False if the connection was given up."""
         now = self._clock()
         was_stopped = now - self._looked_at > self._silence.look_every + _STOPPED
         self._looked_at = now
@@ -97,13 +97,13 @@ class Liveness:
         return self._ping is None or self._judge(now - self._heard_at, now, self._ping)
 
     def _hear(self, moment: float) -> None:
-        """Count from ``moment`` on."""
+        """Count silence from ``moment`` on."""
         self._heard_at = moment
         self._pinged = False
         self._owed_since = None
 
     def _judge(self, silence: float, now: float, ping: Callable[[], object]) -> bool:
-        """What follows from ``silence``, in seconds; False if the connection was given up."""
+        """Ping or give up after ``silence`` seconds; return False if the connection was given up."""
         if silence >= self._silence.give_up_after:
             self._link.give_up(f"The server has sent nothing for {silence:.0f} s.")
             return False
@@ -112,5 +112,5 @@ class Liveness:
             self._owed_since = now
         if must_ping:
             self._pinged = True
-            self._runtime.spawn(ping)  # a connection that takes nothing makes it wait
+            self._runtime.spawn(ping)  # in a task: sending waits if the connection takes nothing
         return True

@@ -69,8 +69,8 @@ def log_in(
     ``session`` takes over an own session that may still look alive. Raises ConnectError, LoginRefused; the latter for a
     ``password`` that somebody on the way could read, before a byte of it is sent.
 
-    An original server takes any name and passes it on, so a raw login is held to the rules of ``protocol.names`` here:
-    LoginRefused with ``bad-username``, before there is a connection that would log in by it.
+    An original server passes any name on, so a raw login is checked here by the rules of ``protocol.names``.
+    A bad one raises LoginRefused with ``bad-username`` before anything is sent.
     """
     header = _encode(LoginHeader(username, session, inline, is_json=True, password=password))
     if byte_order == "little":
@@ -92,7 +92,7 @@ def log_in(
 def open_transfer(
     door: Door, session: str, timeout: float, cancel: Cancellation | None = None
 ) -> Link:
-    """A connection for transfers of a session, whose own came by the same door. Raises ConnectError, LoginRefused.
+    """Return a connection for transfers of a session that came through ``door``. Raises ConnectError, LoginRefused.
 
     ``cancel``, from another task, ends the attempt with ConnectError.
     """
@@ -105,7 +105,7 @@ def open_transfer(
 def _encode(login: LoginHeader) -> bytes:
     try:
         header = encode_client_header(login)
-    except LocalProtocolError:  # half a character, as a command line that is no UTF-8 gives
+    except LocalProtocolError:  # a lone surrogate, from a command line that is not UTF-8
         raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must be UTF-8.") from None
     if len(header) > MAX_HEADER_SIZE:
         sentence = "The name or the password is too long to be sent."
@@ -114,9 +114,9 @@ def _encode(login: LoginHeader) -> bytes:
 
 
 def _raw_header(username: str) -> bytes:
-    """The name as our own server would write it. Raises LoginRefused.
+    """Return the name as our own server would write it. Raises LoginRefused.
 
-    The original clients read JSON in place: a name with a character that JSON escapes would end each of them.
+    The original clients read JSON in place: a name with a character that JSON escapes would end every one of them.
     """
     from chat.protocol.names import parse_user_name  # its tables take a while to load
 
@@ -143,7 +143,7 @@ def _ask(
 
 
 def _log_in_on(link: Link, door: Door, header: bytes, deadline: float, is_secret: bool) -> Link:
-    """Returns ``link``, which is closed if this fails."""
+    """Return ``link``, which is closed if this fails."""
     address = door.address
     try:
         link.reader.deadline = deadline

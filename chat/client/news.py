@@ -30,7 +30,7 @@ class TransferChanged:
 
 @dataclass(frozen=True)
 class Preview:
-    """An image that is not saved, to be looked at: whoever shows it closes ``file``."""
+    """An image that is not saved, to be drawn. The frontend that draws the image closes ``file``."""
 
     transfer: Transfer
     file: BinaryIO
@@ -76,7 +76,7 @@ class Disconnected:
 
 @dataclass(frozen=True)
 class Lag:
-    """The server has owed an answer for so many ``seconds``, without a sign of life; 0.0: it is heard again."""
+    """The server has owed an answer for ``seconds`` without sending a byte; 0.0: the server is heard again."""
 
     seconds: float
 

@@ -1,12 +1,12 @@
-"""What tells a paste from typing where the terminal does not mark it, on a screen and in lines alike."""
+"""Limits that tell a paste from typing where the terminal does not mark pastes, for the screen and for plain mode."""
 
 from __future__ import annotations
 
-# Seconds in which text follows Enter only if nobody typed it.
+# Text that follows Enter within so many seconds was not typed.
 ENTER_PAUSE = 0.01
-# Seconds of silence that end a paste: on a slow line it comes in pieces.
+# Seconds of silence that end a paste: over a slow connection, a paste comes in pieces.
 PASTE_QUIET = 0.5
-# Characters, or bytes, of a paste that are kept as one; a longer one is handed on in pieces.
+# Characters, or bytes, of a paste that are kept as one; a longer paste is handed on in pieces.
 MAX_PASTE = 1024 * 1024
-# A paste with more lines than this was hardly meant to be one message, nor to be said line by line.
+# The client asks before it sends a paste with more lines than this.
 PASTE_LINES = 5

@@ -70,7 +70,7 @@ def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
 class PlainFace:
     """``tell`` takes lines for the output, ``warn`` for where errors go.
 
-    ``why_not_saved`` is told of what is not saved; None: somebody reads it who can ask for it by /get.
+    ``why_not_saved`` is told with attachments that are not saved; None: the user can ask for them by /get.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ def _from_server(moment: datetime, text: str) -> list[str]:
 
 
 def _lag(news: Lag) -> list[str]:
-    """Only its beginning: whatever ends it is seen."""
+    """Tell only the beginning of a lag: its end shows by the lines that come."""
     return [f"The server has not answered for {news.seconds:.0f} s."] if news.seconds else []
 
 

@@ -50,7 +50,7 @@ from chat.command_line import EXIT_FAILED, EXIT_OK
 from chat.signals import ENDING, take_over
 
 STDIN, STDOUT, STDERR = range(3)
-# Seconds for the last words to an output that takes nothing.
+# Seconds for the last lines, in case the output takes nothing.
 FAREWELL = 0.5
 # Seconds that a server may take to answer the next of what it was sent, once the input has ended.
 NO_ANSWER = 120.0
@@ -220,7 +220,7 @@ class Program:
             self._conversation.refuse("bad-request", str(problem))
 
     def _next_lines(self) -> list[Line]:
-        """What comes together: one line, or a few; none at the end. A longer paste is one, and no command."""
+        """Read the lines that come together; none at the end. A paste becomes one text, if the user agrees."""
         if not self._is_interactive:
             line = self._reader.read()
             return [] if line is None else [line]
@@ -230,19 +230,19 @@ class Program:
                 return lines
             answer = self._ask_together(f"{count} lines came at once. Send them as one message?")
             while _answer(answer) is None and answer:
-                # The paste goes on; but what is too much to be kept is no message either.
+                # The paste goes on. Lines beyond MAX_PASTE are dropped: they would be no message anyway.
                 if count_lines(answer) > 1 and sum(len(line.data) for line in lines) < MAX_PASTE:
                     lines += answer
                 count = count_lines(lines)
                 answer = self._ask_together(f"Send these {count} lines as one message?")
             if _answer(answer):
-                # What goes on from a line before is never a command.
+                # A continued line is never taken for a command.
                 return [Line(_joined(lines), continued=True)]
             self._warn(["Nothing was sent."])
         return []
 
     def _read_first(self) -> Line | None:
-        """The next line. What was pasted with it is dropped: it is no answer, and nobody else is to hear it."""
+        """Read one line. Lines pasted with it are dropped: they may be secret, and must not be sent to the room."""
         lines = self._reader.read_together()
         return lines[0] if lines else None
 
@@ -341,7 +341,7 @@ class Program:
 
 
 def _is_to_be_asked_about(lines: list[Line]) -> bool:
-    """Whether they are a paste that is hardly meant to be said line by line, or has commands in it."""
+    """Return whether ``lines`` are a paste that is long or has commands in it."""
     count = count_lines(lines)
     whole = (line.data.strip() for line in lines if not line.continued)
     has_commands = any(line.startswith(b"/") and line != b"/quit" for line in whole)
@@ -349,7 +349,7 @@ def _is_to_be_asked_about(lines: list[Line]) -> bool:
 
 
 def _answer(lines: list[Line]) -> bool | None:
-    """Whether they are a yes or a no; None if they are neither, or were pasted."""
+    """Return whether ``lines`` are a yes or a no; None if they are neither, or several lines."""
     word = lines[0].data.strip().lower() if len(lines) == 1 else b""
     return {b"yes": True, b"no": False}.get(word)
 

@@ -131,7 +131,7 @@ class Ledger:
         return [receipt for receipt in waiting if not receipt.is_ours]
 
     def is_owed(self) -> bool:
-        """Whether anything waits for an answer."""
+        """Return whether any frame waits for an answer."""
         return bool(self._in_order or self._by_nonce)
 
     def lose(self) -> None:

@@ -27,7 +27,7 @@ KEEPALIVE_PROBES = 4  # unanswered, and the peer has vanished: two minutes in al
 
 
 class Pulse(NamedTuple):
-    """Signs of life of the other side, below TLS: ``received`` bytes so far, more that is ``unread``; or of none."""
+    """Signs of life of the peer, below TLS. ``received``: bytes so far; ``is_unread``: more have come."""
 
     received: int
     is_unread: bool
@@ -57,7 +57,7 @@ class Stream(Protocol):
         ...
 
     def pulse(self) -> Pulse:
-        """For any task, at any time: what the network has brought so far, and whether the peer has vanished."""
+        """Return what the network has brought so far, and whether the peer has vanished. For any task, at any time."""
         ...
 
     def finish(self) -> None:
@@ -117,7 +117,7 @@ class Runtime(Protocol):
     ) -> Stream:
         """Connect within ``timeout`` seconds. Raises OSError, of which TimeoutError is one, or ValueError (no host).
 
-        ``route`` is what connections to one server learn of the way there. Once ``is_cancelled`` says so, the call
+        ``route`` remembers the address of the server that worked last. Once ``is_cancelled`` says so, the call
         ends with an OSError within a tenth of a second.
         """
         ...
@@ -268,11 +268,11 @@ def is_readable(sock: Any) -> bool:
 
 
 def pulse_of(sock: Any, received: int) -> Pulse:
-    """That of a connection of which ``received`` bytes have been read."""
+    """Return the pulse of a socket from which ``received`` bytes have been read."""
     try:
         return Pulse(received, is_readable(sock), is_dead(sock))
     except (OSError, ValueError):
-        return Pulse(received, False, False)  # it was closed meanwhile
+        return Pulse(received, False, False)  # closed meanwhile
 
 
 def shut_down(sock: Any, how: int) -> None:

@@ -1,7 +1,7 @@
-"""Saves contents beside the reader: a disk that is slow, or hangs, costs files and never the conversation.
+"""Save contents beside the reader: a disk that is slow, or hangs, costs files and never the conversation.
 
 The reader only puts bytes in a queue. A task takes them out, in order, and waits for the disk (``runtime.offload``).
-The queue is bounded: when more waits than ``MAX_WAITING``, further contents are not saved; their ``Saving`` says so.
+The queue is bounded: beyond ``MAX_WAITING`` bytes, further contents are not saved; their ``Saving`` says so.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from chat.client.runtime import Event, Lock, Runtime
 from chat.client.saving import PartialFile
 
 MAX_WAITING = 16 * 1024**2  # bytes, of all contents that wait for the disk
-# Seconds that a reader waits in all for room for the pieces of one large content. A network is often faster than a
-# disk, so without any patience a healthy disk would lose files.
+# Seconds in all that a reader waits for room for the pieces of one large content. A network is often faster than a
+# disk, so without this wait files would be lost with a healthy disk.
 PATIENCE = 5.0
-_OVERHEAD = 1024  # bytes that a content costs while it waits, beside its own
+_OVERHEAD = 1024  # bytes that a waiting content costs in addition to its size
 # Contents that are saved in one visit to a thread: a visit costs as much as a small file.
 _AT_ONCE = 100
-_TOO_SLOW = "It was not saved: the disk is too slow, and too much waits for it already."
+_TOO_SLOW = "It was not saved: the disk is too slow, and too many contents wait for it already."
 
 
 class Place(Protocol):
@@ -46,7 +46,7 @@ class Directory:
 
 
 class Saving:
-    """What becomes of one content: ``path`` is set once it is saved, ``problem`` once it is not going to be."""
+    """The outcome of one content: ``path`` is set once the content is saved, ``problem`` once saving has failed."""
 
     def __init__(self, lock: Lock, done: Event) -> None:
         self.path: Path | None = None
@@ -60,11 +60,11 @@ class Saving:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is known how it ended."""
+        """Whether saving has ended."""
         return self._done.is_set()
 
     def wait(self, timeout: float | None = None) -> Path:
-        """Wait until the content is saved, at most ``timeout`` seconds; returns where it is.
+        """Wait until the content is saved, at most ``timeout`` seconds; return its path.
 
         Raises SaveFailed, TimeoutError.
         """
@@ -73,12 +73,12 @@ class Saving:
             return self.path
         if self.problem is not None:
             raise SaveFailed(self.problem)
-        raise TimeoutError("it is not saved yet")
+        raise TimeoutError("the content is not saved yet")
 
     def then(self, callback: Callable[[Saving], object]) -> None:
-        """Call ``callback`` with this once it is over, in the task that saves; at once if it is over already.
+        """Call ``callback`` with this Saving when saving ends, in the task that saves; at once if it has ended.
 
-        What it raises ends nothing but that call.
+        An exception of ``callback`` ends only that call.
         """
         with self._lock:
             if not self._done.is_set():
@@ -89,7 +89,7 @@ class Saving:
     def settle(
         self, path: Path | None, problem: str | None = None
     ) -> list[Callable[[Saving], object]]:
-        """For the saver: it is over. The first call counts. Returns what is to be called now."""
+        """End the saving; only the first call counts. Return the callbacks to call now. For the saver."""
         with self._lock:
             if self._done.is_set():
                 return []
@@ -100,7 +100,7 @@ class Saving:
 
 
 class _Job:
-    """A content on its way to the disk. ``pieces`` wait to be written; ``is_over``: no more will come."""
+    """A content on its way to the disk. ``pieces`` wait to be written; ``is_over``: no more pieces will come."""
 
     def __init__(self, filename: str, size: int, saving: Saving) -> None:
         self.saving = saving
@@ -113,8 +113,8 @@ class _Job:
         self._part: PartialFile | None = None
 
     def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
-        """Write ``pieces``, in a thread; what fails is left in ``problem``."""
-        if self.problem is not None or self.saving.is_over:  # it failed before, or was given up
+        """Write ``pieces``, in a thread; a failure is kept in ``problem``."""
+        if self.problem is not None or self.saving.is_over:  # failed before, or given up
             self._discard()
             return
         try:
@@ -126,11 +126,11 @@ class _Job:
                 self.path = self._part.finish()
         except SaveFailed as error:
             self.problem = str(error)
-        except Exception as fault:  # noqa: BLE001 - it is told as what became of the content
+        except Exception as fault:  # noqa: BLE001 - told as the outcome of the content
             self.fail(fault)
 
     def fail(self, fault: Exception) -> None:
-        """Something went wrong that nobody expects."""
+        """Record an exception that is a fault of ours."""
         self.problem = f"It was not saved: {type(fault).__name__}."
         self._discard()
 
@@ -140,7 +140,7 @@ class _Job:
 
 
 class _Errand(_Job):
-    """A function that is called after what was saved before."""
+    """A function that is called after the contents that were queued before."""
 
     def __init__(self, function: Callable[[], object], saving: Saving) -> None:
         super().__init__("", 0, saving)
@@ -150,12 +150,12 @@ class _Errand(_Job):
     def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
         try:
             self._function()
-        except Exception as fault:  # noqa: BLE001 - it is told as what became of the errand
+        except Exception as fault:  # noqa: BLE001 - told as the outcome of the errand
             self.fail(fault)
 
 
 class _Step(NamedTuple):
-    """A part of a job, which is done in one go."""
+    """The part of a job that is done in one visit to a thread."""
 
     job: _Job
     pieces: list[bytes | memoryview]
@@ -163,7 +163,7 @@ class _Step(NamedTuple):
 
 
 class Inflow:
-    """A large content that comes in by pieces: ``write`` all of them, then ``finish``; or ``abandon`` it."""
+    """A large content that comes in pieces: ``write`` each piece, then ``finish``; or ``abandon`` the content."""
 
     def __init__(self, saver: Saver, job: _Job) -> None:
         self.saving = job.saving
@@ -172,7 +172,7 @@ class Inflow:
         self._patience = PATIENCE
 
     def write(self, piece: bytes | memoryview) -> bool:
-        """Queue ``piece``; False if the content is not saved any more, so that further pieces are of no use.
+        """Queue ``piece``; return False if saving was given up, so that further pieces are useless.
 
         Waits for room in the queue, at most ``PATIENCE`` seconds for all pieces of a content together.
         """
@@ -187,11 +187,11 @@ class Inflow:
         return True
 
     def finish(self) -> None:
-        """All pieces are there."""
+        """Tell that all pieces have been written."""
         self._saver.queue(self._job, is_last=True)
 
     def abandon(self, problem: str) -> None:
-        """The rest will not come."""
+        """Tell that the rest will not come; ``problem`` says why."""
         self._saver.settle(self.saving, None, problem)
         self.finish()
 
@@ -211,7 +211,7 @@ class Saver:
         self._changed = runtime.event()  # a new one for each change
 
     def save(self, filename: str, content: bytes) -> Saving:
-        """Save a content that is here. Never waits."""
+        """Save a content that is in memory. Never waits."""
         job = self._job(filename, len(content))
         if self._waiting + len(content) + _OVERHEAD > MAX_WAITING:
             self.settle(job.saving, None, _TOO_SLOW)
@@ -221,29 +221,29 @@ class Saver:
         return job.saving
 
     def begin(self, filename: str, size: int) -> Inflow:
-        """Save a content that comes in by pieces, of ``size`` bytes in all."""
+        """Save a content of ``size`` bytes that comes in pieces."""
         job = self._job(filename, size)
         self._append(job)
         return Inflow(self, job)
 
     def run(self, function: Callable[[], object]) -> None:
-        """Call ``function``, which may wait for a disk, after all that was to be saved before."""
+        """Call ``function``, which may wait for a disk, after all contents that were queued before."""
         job = _Errand(function, self._new_saving())
         self._append(job)
         self.queue(job, is_last=True)
 
     def wait(self, timeout: float) -> bool:
-        """Wait until nothing waits for the disk any more; False if that takes over ``timeout`` seconds."""
+        """Wait until no content waits for the disk; return False if that takes more than ``timeout`` seconds."""
         return self._wait_until(lambda: not self._jobs, timeout)
 
     def wait_for_room(self, timeout: float) -> bool:
-        """Wait until no more waits than may; False if that takes over ``timeout`` seconds."""
+        """Wait until at most ``MAX_WAITING`` bytes wait; return False if that takes more than ``timeout`` seconds."""
         return self._wait_until(lambda: self._waiting <= MAX_WAITING, timeout)
 
     def queue(
         self, job: _Job, piece: bytes | memoryview | None = None, *, is_last: bool = False
     ) -> None:
-        """For an Inflow: one more piece of the job."""
+        """Queue one more piece of ``job``. For an Inflow."""
         with self._lock:
             if piece:
                 job.pieces.append(piece)
@@ -252,7 +252,7 @@ class Saver:
         self._wake()
 
     def settle(self, saving: Saving, path: Path | None, problem: str | None) -> None:
-        """For an Inflow: it is over."""
+        """End ``saving``. For an Inflow."""
         callbacks = saving.settle(path, problem)
         with self._lock:
             self._to_tell.extend((callback, saving) for callback in callbacks)
@@ -286,12 +286,12 @@ class Saver:
                     callback, saving = self._to_tell.popleft()
                     callback(saving)
         except BaseException:
-            # Somebody's callback failed, which is theirs to see. Another task goes on from here.
+            # A callback failed: its exception ends this task, and another task goes on.
             self._runtime.spawn(self._work)
             raise
 
     def _next_steps(self) -> list[_Step] | None:
-        """What can be done now; None if there is nothing to do, and whoever has more begins another task."""
+        """Return the steps that can be done now; None if there are none, and this task is to end."""
         steps = []
         with self._lock:
             for job in islice(self._jobs, _AT_ONCE):
@@ -299,7 +299,7 @@ class Saver:
                     steps.append(_Step(job, job.pieces, job.is_over))
                     job.pieces = []
                 if not job.is_over:
-                    break  # what comes after it has to wait for the rest of it
+                    break  # contents are saved in order
             self._is_working = bool(steps or self._to_tell)
             return steps if self._is_working else None
 
@@ -307,7 +307,7 @@ class Saver:
         """Take all steps, in a thread."""
         try:
             self._runtime.offload(_take, self._place, steps)
-        except Exception as fault:  # noqa: BLE001 - it is told as what became of each content
+        except Exception as fault:  # noqa: BLE001 - told as the outcome of each content
             for step in steps:
                 step.job.fail(fault)
 
@@ -340,6 +340,6 @@ class Saver:
 
 
 def _take(place: Place, steps: list[_Step]) -> None:
-    """What fails is left in the job that it fails for, so nothing is raised here."""
+    """Take ``steps``. A failure is kept in its job, so nothing is raised here."""
     for job, pieces, is_last in steps:
         job.step(place, pieces, is_last)

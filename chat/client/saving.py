@@ -22,24 +22,24 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS
 
 
 def given_path(path: str | Path) -> Path:
-    """A path that a caller gave. Raises ValueError for an empty one, by which nobody means the current directory."""
+    """Return the path that a caller gave. Raises ValueError if empty: pathlib takes that for the current directory."""
     if isinstance(path, str) and not path.strip():
-        raise ValueError("a path is empty: expected that of a file or a directory")
+        raise ValueError("a path is empty: expected the path of a file or a directory")
     return Path(path)
 
 
 class Sink(Protocol):
-    """What a content is written to; ``size`` is what has been written, in bytes."""
+    """Takes the bytes of a content; ``size`` is the number of bytes written so far."""
 
     size: int
 
     def write(self, data: bytes | memoryview) -> None:
-        """May wait for a disk. Raises SaveFailed."""
+        """Write all of ``data``. May wait for a disk. Raises SaveFailed."""
         ...
 
 
 class OpenFile:
-    """A sink: a file that is open. ``filename`` is what the content is called."""
+    """A sink that writes to an open file. ``filename`` is the name of the content, for messages."""
 
     def __init__(self, file: BinaryIO, filename: str) -> None:
         self.size = 0
@@ -47,7 +47,7 @@ class OpenFile:
         self._filename = filename
 
     def write(self, data: bytes | memoryview) -> None:
-        """Raises SaveFailed."""
+        """Write all of ``data``. Raises SaveFailed."""
         rest = memoryview(data)
         try:
             while rest:
@@ -149,12 +149,12 @@ def _create(wanted: Path) -> tuple[Path, int]:
 
 
 def _candidates(path: Path) -> Iterator[Path]:
-    """``name.ext``, then each ``name (N).ext`` that looks free after the one before turned out to be taken.
+    """Yield ``name.ext``, then a free ``name (N).ext`` each time the name before turned out to be taken.
 
-    Nothing is remembered of the names that were given before, so it makes no difference who took or removed them.
+    No state is kept between calls, so files that other programs add or remove make no difference.
     """
     yield path
-    # As text: a path object for each look takes longer than the look.
+    # As text: making a path object takes longer than the look at the file system.
     start, end = f"{path.parent / path.stem} (", f"){path.suffix}"
     number = 0
     while True:
@@ -163,9 +163,9 @@ def _candidates(path: Path) -> Iterator[Path]:
 
 
 def _free_number(start: str, end: str, taken: int) -> int:
-    """A number above ``taken`` that is free between ``start`` and ``end``, and comes after one that is not.
+    """Return a free number above ``taken`` whose predecessor is taken; names are ``start``, the number, ``end``.
 
-    It is found by doubling and halving: with 5,000 files of one name in a directory, 25 looks instead of 5,000.
+    The search doubles and then halves: with 5,000 files of one name in a directory, 25 looks instead of 5,000.
     """
     step = 1
     while os.path.lexists(f"{start}{taken + step}{end}"):

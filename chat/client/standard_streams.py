@@ -24,7 +24,7 @@ from chat.client.unblocked import UnblockedWriter
 
 _LOCAL, _CONTROL = 3, 6  # of what tcgetattr returns
 _READ_SIZE = 64 * 1024
-# Seconds to wait after an output that seemed to have room took nothing.
+# Seconds to wait after an output took nothing although poll said that it had room.
 _SHORT_PAUSE = 0.01
 
 
@@ -83,9 +83,9 @@ class LineReader:
             self._ended = not chunk
 
     def read_together(self) -> list[Line]:
-        """Wait for the next line, and take those that follow at once, as only a paste does; none at the end.
+        """Wait for the next line, and take the lines that follow at once, as only in a paste; none at the end.
 
-        Of more than 1 MiB the rest is left for the next call.
+        Beyond 1 MiB, further lines are left for the next call.
         """
         line = self.read()
         lines: list[Line] = []
@@ -93,7 +93,7 @@ class LineReader:
         while line is not None:
             lines.append(line)
             size += len(line.data)
-            # Once it is known for a paste, it may come in pieces.
+            # Once two lines have come, it is a paste, which may come in pieces.
             pause = PASTE_QUIET if count_lines(lines) > 1 else ENTER_PAUSE
             if size >= MAX_PASTE or not (line.cut or self._has_more(pause)):
                 break
@@ -177,7 +177,7 @@ class LineWriter:
 
 
 class PassingStream(io.TextIOBase):
-    """A stream for what is soon out of date, as progress bars are: what is not taken at once is dropped."""
+    """A stream for text that is soon out of date, such as progress bars: what is not taken at once is dropped."""
 
     def __init__(self, fd: int) -> None:
         super().__init__()
@@ -189,19 +189,19 @@ class PassingStream(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """By which the writer of a bar chooses its characters."""
+        """The encoding, by which a progress bar chooses its characters."""
         return getattr(sys.stderr, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
         view = memoryview(text.encode(self.encoding, errors="replace"))
-        with suppress(OSError):  # nobody sees it any more
+        with suppress(OSError):  # the terminal is gone
             while view and (written := self._writer.write_some(view)):
                 view = view[written:]
         return len(text)
 
 
 def count_lines(lines: list[Line]) -> int:
-    """Those that begin in ``lines``: an overlong one stands there in pieces."""
+    """Count the lines that begin in ``lines``, which has an overlong line in several pieces."""
     return sum(not line.continued for line in lines)
 
 

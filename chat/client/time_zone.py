@@ -1,6 +1,6 @@
-"""The reader's time zone, which may change while the client runs: a journey, or new rules for summer time.
+"""Follow the time zone of the system, which may change while the client runs: on a journey, or with new rules.
 
-The C library reads the rules once. It looks again when it is told to, but not at a file with the same name as before.
+The C library reads the rules once, and reads a file of the same name again only after another zone was set.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ CHECK = 60.0
 
 _SYSTEM_ZONE = "/etc/localtime"
 _ZONES = "/usr/share/zoneinfo"
-# Any zone but the reader's: the C library forgets the file when it is given another.
+# Any other zone: it makes the C library forget the file.
 _OTHER = "<other>0"
 
 
 class TimeZone:
-    """Knows the file with the rules as it was when it was looked at last."""
+    """Remembers the file with the rules as it was at the last look."""
 
     def __init__(self, system_zone: str = _SYSTEM_ZONE) -> None:
         self._system_zone = system_zone
         self._seen = self._look()
 
     def follow(self) -> bool:
-        """Read the rules again if their file has changed; tell whether it has."""
+        """Read the rules again if their file has changed; return whether it has."""
         found = self._look()
         if found == self._seen:
             return False
@@ -45,12 +45,12 @@ class TimeZone:
         return True
 
     def _look(self) -> tuple[int, ...] | None:
-        """What tells one file from another; None if there is none."""
+        """Return values that differ between files, and between versions of a file; None if there is no file."""
         zone = os.environ.get("TZ")
         path = self._system_zone if zone is None else zone.removeprefix(":")
         try:
             status = Path(os.environ.get("TZDIR") or _ZONES, path).stat()
-        except (OSError, ValueError):  # the zone is no file but rules by themselves: "CET-1CEST"
+        except (OSError, ValueError):  # TZ holds the rules themselves: "CET-1CEST"
             return None
         return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 

@@ -18,7 +18,7 @@ MAX_ENTRIES = 1000
 
 
 class State(Enum):
-    """OFFERED: it waits to be asked for, on the server or here. WAITING: for its turn, or for the disk."""
+    """OFFERED: waits until the user asks, on the server or here. WAITING: waits for its turn, or for the disk."""
 
     OFFERED = "offered"
     WAITING = "waiting"
@@ -30,7 +30,7 @@ class State(Enum):
 
 ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 _IDLE = ENDED | {State.OFFERED}
-# Entries that are looked at for each new one, to forget some: more than one, so that a long list becomes short again.
+# Entries to examine for each new entry, to forget old ones: several, so that a long list becomes short again.
 _LOOKS = 4
 
 

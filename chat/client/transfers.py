@@ -1,8 +1,8 @@
 """Uploads and downloads on connections of their own, so that several run side by side and chat goes on meanwhile.
 
 A broken download goes on where it stopped. A broken upload is reported, since only the one who asked for it can know
-whether saying it twice is worse than not at all; but if the server stopped taking it before it was whole, nobody has
-got it, and it begins anew.
+whether sending it twice is worse than not at all. But if the server stopped taking an upload before it was whole,
+nobody has received it, and the upload begins anew.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ Progress: TypeAlias = Callable[[int, int], object]  # bytes done, bytes in all
 
 MAX_TRANSFERS = 4  # at a time, for one session: the server allows no more
 ANSWER_TIMEOUT = 120.0  # seconds for the answer to an upload that is complete
-SILENCE = 60.0  # seconds without a byte of what was asked for, after which a download is given up, and goes on anew
-UPLOAD_TRIES = 3  # of one that the server stops taking
+SILENCE = 60.0  # seconds without a byte after which a download goes on over a new connection
+UPLOAD_TRIES = 3  # of an upload that the server stops taking
 _MAX_NOTICE = 64 * 1024  # bytes
 # What failed is tried again after these pauses (seconds), a download from the first one whenever it got any further.
 _PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
@@ -109,7 +109,7 @@ class Transfers:
         progress: Progress | None,
         cancel: Cancellation | None,
     ) -> Path:
-        """Download it to a file in ``directory``; returns where it is. Raises as ``download`` does."""
+        """Download ``offer`` to a file in ``directory``; return its path. Raises as ``download`` does."""
         part = self._runtime.offload(PartialFile, directory, offer.filename)
         try:
             self.download(offer, part, progress, cancel)

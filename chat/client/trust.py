@@ -33,7 +33,7 @@ _MAY_MEAN = (
     " new key: ask, by another way than this."
 )
 _NEEDS_THE_FILE = (
-    "Without that file nobody can tell whether the server is still the same."
+    "Without that file the client cannot tell whether the server still has the same key."
     " --fingerprint=<fingerprint> says which key it must have, --known-hosts=<file> names another file."
 )
 _IN_THE_CLEAR = "Whoever is on the way can read and change all that is said"
@@ -77,7 +77,7 @@ class Demands:
     """What a server has to fulfil. ``fingerprint``: of the key it must have, whoever else is known or vouched for.
 
     ``insecure``: it must encrypt, and may be anybody. ``known_hosts`` is where servers are remembered; ``judge`` is
-    asked about strangers, None: nobody is. ``warn`` is told, in a sentence, what could not be remembered.
+    asked about strangers, None: nobody is. ``warn`` is told, in a sentence, if a key could not be remembered.
     """
 
     tls: TlsChoice = "auto"
@@ -108,7 +108,7 @@ class Door:
         self._decided = False
         self._check: _Check | None = None  # None: not encrypted
         self._spoke_tls = False
-        self._forgets = False  # what was agreed to could not be written down
+        self._forgets = False  # the answer could not be written to known_hosts
         self._ready: Stream | None = None  # what knocking has made, for whoever opens first
         self._route = Route()
 
@@ -129,9 +129,9 @@ class Door:
         self._decided = True
 
     def open(self, timeout: float, cancel: Cancellation | None = None) -> Stream:
-        """A connection to the server that was found. Raises ConnectError, NotEncrypted, UntrustedServer.
+        """Return a connection to the server that was found. Raises ConnectError, NotEncrypted, UntrustedServer.
 
-        ``cancel``, from another task, ends that with ConnectError.
+        ``cancel``, called from another task, makes this raise ConnectError.
         """
         assert self._decided, "who is there is found out by knocking"
         ready, self._ready = self._ready, None
@@ -144,7 +144,7 @@ class Door:
             return self._shake_hands(self._check, timeout, timeout, cancel)
 
     def forget_route(self) -> None:
-        """Look the name up again for the next connection: the address that worked last leads elsewhere."""
+        """Look the name up again for the next connection, because the address that worked last has failed."""
         self._route.forget()
 
     def warnings(self) -> list[str]:
@@ -201,7 +201,7 @@ class Door:
             raise ConnectError(f"{error} {_NEEDS_THE_FILE}") from None
 
     def _remember(self, fingerprint: Fingerprint | None) -> None:
-        """Write the answer to the file. If that fails, warn and go on: the answer holds as long as this door."""
+        """Write the answer to the file. If that fails, warn and go on: this Door keeps the answer in memory."""
         try:
             self.runtime.offload(self._demands.known_hosts.remember, self.address, fingerprint)
         except KnownHostsError as error:
@@ -291,7 +291,7 @@ class Door:
         if self._demands.fingerprint is not None or self._demands.insecure:
             return ""
         if self._forgets:
-            return "\nIf all is well, start anew: you will be asked about the new key."
+            return "\nIf all is well, start the client again: it will ask you about the new key."
         return (
             f"\nIf all is well, remove the line of {host_name(self.address)} from"
             f" {self._demands.known_hosts.path} and connect again."
@@ -304,7 +304,7 @@ class Door:
 
     @contextmanager
     def _explaining(self, cancel: Cancellation | None = None) -> Iterator[None]:
-        """Whatever goes wrong becomes a ConnectError, and the next connection looks for another way."""
+        """Turn failures into ConnectError, and let the next connection try other addresses."""
         address = self.address
         is_through = False
         try:
@@ -339,7 +339,7 @@ def _cannot_remember(
         )
     return (
         f"Cannot remember the key of {address}: {error} You will be asked again next time, unless"
-        f" you say --fingerprint={fingerprint} or name a file that can be written by --known-hosts."
+        f" you say --fingerprint={fingerprint} or name a writable file with --known-hosts."
     )
 
 

@@ -1,8 +1,8 @@
-"""Writing to a terminal or a pipe without ever waiting inside the kernel.
+"""Write to a terminal or a pipe without ever waiting inside the kernel.
 
 A terminal that is stopped (Ctrl-S), or that nobody reads, takes nothing; a blocking write to it stops the whole
-process: the connection, and the handlers of signals too. ``poll`` does not help, since it tells that there is room,
-but not how much. O_NONBLOCK belongs to the open file description, which the terminal's other programs share, so it
+process: the connection, and the handlers of signals too. ``poll`` does not help: it tells that there is room, not how
+much. O_NONBLOCK belongs to the open file description, which the terminal's other programs share, so it
 must not be set on a descriptor that was inherited: the shell would read errors afterwards. So the terminal is opened
 once more, for this program alone.
 """
@@ -22,10 +22,10 @@ _PIPE_SIZE = select.PIPE_BUF
 
 
 class UnblockedWriter:
-    """Writes to ``fd``, and takes from it only the kind of file that it is.
+    """Writes to ``fd`` without blocking, and without changing the mode that other programs share.
 
     A terminal is opened anew in non-blocking mode. Where that is not allowed (after ``su``, the terminal belongs to
-    somebody else), it is given one byte at a time, each after ``poll`` found room for one. Regular files and devices
+    somebody else), bytes are written one by one, each after ``poll`` found room for it. Regular files and devices
     such as ``/dev/null`` take everything at once.
     """
 
@@ -48,7 +48,7 @@ class UnblockedWriter:
             self._own, self._watched, self._at_once = None, self._fd, 1
 
     def write_some(self, data: memoryview) -> int:
-        """Write what is taken now, and return how many bytes that were; 0 if none. Raises OSError."""
+        """Write as many bytes as are taken now, and return their number, which may be 0. Raises OSError."""
         if self._own is None and self._waits and not _has_room(self._fd):
             return 0
         try:
@@ -57,7 +57,7 @@ class UnblockedWriter:
             return 0
 
     def wait(self) -> None:
-        """Let other greenlets run until something may be taken."""
+        """Let other greenlets run until ``fd`` may take bytes."""
         if self._waits:
             wait_write(self._watched)
 
@@ -69,7 +69,7 @@ def _has_room(fd: int) -> bool:
 
 
 def _opened_anew(fd: int) -> int | None:
-    """Another open file description of the terminal ``fd``, in non-blocking mode; None if there is none to be had."""
+    """Open the terminal ``fd`` once more, in non-blocking mode; return None if that is not allowed."""
     wanted = os.fstat(fd)
     for path in _paths(fd):
         with suppress(OSError):

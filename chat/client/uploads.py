@@ -56,7 +56,7 @@ class Uploads:
         if not is_directory and not stat.S_ISREG(status.st_mode):
             raise NotSent(f"{request.path} is no file or directory.")
         if is_directory and not request.allows_directory:
-            raise NotSent(f'{request.path} is a directory: only with "directory": true it is sent.')
+            raise NotSent(f'{request.path} is a directory: add "directory": true to send it.')
         small = status.st_size <= connection.limits.inline
         if not is_directory and (small or connection.original):
             return connection.send_file(path, kind=request.kind, to=request.to)

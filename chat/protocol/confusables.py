@@ -23,6 +23,6 @@ def skeleton(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _prototypes() -> dict[str, str]:
-    """Character -> the prototype that it is drawn like. Read when somebody asks: a client never does."""
+    """Return the table: character -> the prototype that it looks like. Loaded late: clients never need it."""
     found = ujson.loads(TABLE.read_text(encoding="ascii"))
     return {character: prototype for prototype, alike in found.items() for character in alike}

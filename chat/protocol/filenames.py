@@ -26,7 +26,7 @@ _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def clean_filename(name: str, default: str = DEFAULT_FILENAME) -> str:
-    """The base name of ``name`` without what could hurt: never empty, hidden, an option, a path, or over 200 bytes.
+    """Return a safe base name of ``name``: never empty, hidden, an option, a path, or over 200 bytes.
 
     Control and format characters are dropped, each of ``<>:"/\\|?*`` becomes ``_``, leading dots and blanks go,
     a leading ``-``, ``+`` or ``@`` gets a ``_`` before it, an overlong name is cut before its extension. Nothing left:

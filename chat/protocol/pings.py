@@ -1,6 +1,6 @@
-"""Pings as most programs write them: thousands of idle users send them, so they are read without a parser of JSON.
+"""Read and answer pings in their usual form without a JSON parser, since thousands of idle users send them.
 
-A ping in another form, though as good, is a command like any other (``chat.protocol.commands``).
+A ping in another valid form is handled like any other command (``chat.protocol.commands``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PING_ANSWER = "The server is here."
 MAX_PING = DESCRIPTOR_SIZE + 128
 
 _UTF8 = int(MessageType.UTF8)
-# JSON (RFC 8259) in the forms that programs mostly write.
+# JSON (RFC 8259) in the forms that most programs write.
 _NONCE = rb'"nonce": ?"([A-Za-z0-9_-]{1,64})"'
 _COMMAND = rb'"command": ?"%b"' % Verb.PING.value.encode()
 _HEADER = re.compile(rb"\{(?:%b, ?%b|%b, ?%b)\}" % (_NONCE, _COMMAND, _COMMAND, _NONCE))
@@ -45,11 +45,11 @@ def read_ping(data: bytes, start: int, order: ByteOrder) -> tuple[bytes, int] | 
         return None
     end = begin + header_size
     header = _HEADER.fullmatch(data, begin, end)
-    # A match that is shorter is that of a frame whose end has yet to come.
+    # If the match ends earlier, the rest of the frame has yet to come.
     return (header[1] or header[2], end) if header is not None and header.end() == end else None
 
 
 def encode_ping_answer(timestamp: str, to_json: bytes, nonce: bytes, order: ByteOrder) -> bytes:
-    """The notice ``done``; ``to_json`` is the name of the user in JSON."""
+    """Return the answer, a notice ``done``; ``to_json`` is the name of the user in JSON."""
     header = _ANSWER_HEADER % (timestamp.encode(), to_json, nonce)
     return encode_frame(MessageType.UTF8, header, _CONTENT, order)

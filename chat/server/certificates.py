@@ -113,7 +113,7 @@ def _make_own(directory: Path) -> tuple[Path, Path]:
             if not key.exists():
                 _write(key, _new_key())
             elif tighten(key):
-                log.warning("everyone here could read %s: its mode is 0600 now", key)
+                log.warning("everyone on this machine could read %s; its mode is 0600 now", key)
             if not certificate.exists():
                 _write(certificate, _self_signed(key.read_bytes()))
                 log.info("made a certificate: %s", certificate)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Session, Command], str]
 
 
-# Seconds after which a user's next ping costs nothing of their rate.
+# Seconds between two pings of a user that do not count for their rate.
 FREE_PING_EVERY = 5.0
 
 
@@ -58,5 +58,5 @@ class Commands:
 
 
 def answer_ping(session: Session, command: Command) -> str:
-    """Give a client the sign of life that it asks for, and do nothing else."""
+    """Answer a ping; do nothing else."""
     return PING_ANSWER

@@ -15,9 +15,9 @@ _EXPECTED = "a directory to keep accounts, bans and the server's certificate in"
 
 
 def default_data_directory() -> Path:
-    """What systemd has made for the service (``StateDirectory=``), or else where the user's data is kept.
+    """Return the directory that systemd made for the service (``StateDirectory=``), or else one for the user's data.
 
-    Raises UsageError if this user has no such place.
+    Raises UsageError if the user has no home directory.
     """
     # Several directories of one unit come with colons between; see systemd.exec(5).
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]

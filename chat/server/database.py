@@ -142,7 +142,7 @@ class Database:
             make_private_directory(directory)
             with suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
-            tighten(self.path)  # a copy that was put back, for example
+            tighten(self.path)  # a restored backup may have another mode
             if os.geteuid() == 0:
                 # An operator's root must not lock out the user that the server runs as, whose the directory is.
                 owner = directory.stat()

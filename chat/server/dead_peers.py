@@ -1,7 +1,7 @@
 """Find users whose machine or network has vanished, while something is on its way to them.
 
-Keepalive finds the others. The sweep asks the kernel about each connection once in ``INTERVAL`` seconds, a few at a
-time, so it costs no message anything and holds up nobody.
+TCP keepalive finds vanished users to whom nothing is on its way. The sweep asks the kernel about each connection once
+in ``INTERVAL`` seconds, a few at a time: messages cost no more, and nobody waits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chat.server.services import Services
 
 INTERVAL = 10.0  # seconds between two looks at the same connection
-_AT_ONCE = 50  # connections; then others have their turn
+_AT_ONCE = 50  # connections; then other greenlets have their turn
 
 
 class DeadPeerSweep:
@@ -40,7 +40,7 @@ class DeadPeerSweep:
     def run(self) -> None:
         """Sweep until killed."""
         while True:
-            # Those who have not logged in are there only until their time for that is over; in an attack they are many.
+            # Connections without a login end soon by themselves, but an attack may make many of them.
             connections: list[Outbox | Socket] = [
                 *self._outboxes(),
                 *self._services.lobby.waiting(),
@@ -51,11 +51,11 @@ class DeadPeerSweep:
                     self._end_if_dead(connection)
                 if start + _AT_ONCE < len(connections):
                     gevent.sleep(pause)
-            del connections  # who leaves now is not kept in memory until the next sweep
+            del connections  # so that closed connections are freed before the next sweep
             gevent.sleep(pause)
 
     def _outboxes(self) -> Iterator[Outbox]:
-        """Yield those of users, and of their transfers."""
+        """Yield the outboxes of users, and of their transfers."""
         yield from self._services.delivery
         for session in self._services.sessions.values():
             for transfer in session.transfers:
@@ -65,5 +65,5 @@ class DeadPeerSweep:
         if isinstance(connection, Outbox):
             connection.fail_if_dead(self._dead_after)
         elif is_dead(connection, self._dead_after):
-            with contextlib.suppress(OSError):  # it has ended by itself
+            with contextlib.suppress(OSError):  # closed meanwhile
                 connection.shutdown(plain_socket.SHUT_RDWR)

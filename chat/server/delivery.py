@@ -42,7 +42,7 @@ _SHARERS = 32
 
 
 def _do_nothing(seconds: float) -> None:
-    """Nobody asked."""
+    """Ignore the time: nobody measures it."""
 
 
 class _Pending:
@@ -98,10 +98,10 @@ class _Pending:
 
 
 class Delivery:
-    """Everyone who is to be given what is posted.
+    """Gives posted frames to all users.
 
-    ``given``: the bytes of all batches, as often as they were given. ``charge`` is told the seconds that each batch of
-    announcements alone took.
+    ``given``: bytes of all batches, counted once for each user. ``charge`` is called with the seconds that each batch
+    of only announcements took.
     """
 
     def __init__(self, charge: Callable[[float], object] = _do_nothing) -> None:
@@ -176,7 +176,7 @@ class Delivery:
         self._append_alone(outbox, frame.encode(outbox.order))
 
     def answer(self, outbox: Outbox, encoded: bytes) -> None:
-        """Give one a frame that is due now: at once if nothing is pending before it, which costs nobody a flush."""
+        """Give one user a frame that is due now: at once, without a flush, if nothing is pending before it."""
         pending = self._pending[outbox.order]
         if pending.size or outbox in pending.alone:
             self._append_alone(outbox, encoded)
@@ -237,7 +237,7 @@ class Delivery:
         began = time.thread_time()  # what other processes take meanwhile is not the batch's
         self.flush()
         took = time.thread_time() - began
-        # Where a batch takes long, since many are here, fewer are made.
+        # In a large room a batch takes long, so fewer are made.
         self._announcements.take(took * _WAIT_PER_SECOND * _ANNOUNCING.per_second)
         self._charge(took)
 
@@ -254,7 +254,7 @@ class Delivery:
         for outbox, data in different.items():
             self._give(data, (outbox,))
         if not batch:
-            return  # an answer to one user costs nothing for each of the others
+            return  # frames for single users only: skip the loop over everyone
         everyone = pending.audience
         self._give(
             batch, [each for each in everyone if each not in different] if different else everyone

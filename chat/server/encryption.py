@@ -31,8 +31,8 @@ _MOST_AT_ONCE = 128 * 1024
 _MAX_UNSENT = 64 * 1024
 
 # Records with fewer bytes of plaintext than this, on average, are crumbs: a frame has 16 at least. To decrypt a record
-# takes as long however little is in it, so of crumbs so many are read in one go, and no more than so many a second.
-# The rate is above what a frame must come in with (MIN_RATE), or else we would give up a frame that we hold back.
+# takes as long however little is in it, so crumbs are limited: so many at once, and so many a second. The rate is above
+# the one at which a frame must come in (MIN_RATE); otherwise the server would give up frames that it holds back itself.
 _SMALL_RECORD = 16
 _MOST_SMALL_RECORDS = 320
 _SMALL_RECORDS_PER_SECOND = 1280.0
@@ -74,7 +74,7 @@ class TlsTransport(Transport):
         self._unsent: bytes | memoryview = b""  # taken from ``_outgoing``, and not by the kernel
         self._owed = 0  # bytes of plaintext that are encrypted and not counted as sent
         self._timeout: float | None = None
-        self._resume_at = 0.0  # by time.monotonic: when more of a peer that sends crumbs is read
+        self._resume_at = 0.0  # by time.monotonic: when to read on from a peer that sends crumbs
         self._has_ended = False  # the peer has said goodbye
         self._may_have_more = False  # the last recv gave as much as it could
 
@@ -208,7 +208,7 @@ class TlsTransport(Transport):
         return sent
 
     def _let_gather(self, seconds: float, deadline: float | None) -> None:
-        """Wait, but not beyond ``deadline``, while a peer that sends crumbs sends more of them."""
+        """Wait for more bytes of a peer that sends crumbs, but not beyond ``deadline``."""
         self._resume_at = 0.0
         if deadline is not None:
             seconds = min(seconds, deadline - time.monotonic())

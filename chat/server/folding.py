@@ -1,4 +1,4 @@
-"""A log that strangers cannot fill: what is repeated becomes a count, and so does what comes too fast."""
+"""A log that strangers cannot fill: repeated events and events that come too fast become counts."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ log = logging.getLogger("chat.server")
 WINDOW = 60.0  # seconds in which the same thing of the same subject is only counted
 MAX_SUBJECTS = 50  # that are told apart in a window: more strangers than that are a crowd
 
-# Lines of everything that strangers can cause, together. With the counts these are under 100 in any second.
+# Lines of all events that strangers can cause together. With the counts there are at most 100 lines in any second.
 LINES = Rate(per_second=35, burst=35)
-COUNT_LINES = Rate(per_second=10, burst=20)  # of these, told when a window is over
-TRACEBACK_LINES = 25  # as which a fault of ours counts
-TELL_AFTER = 1.0  # seconds in which lines are counted instead of written before the counts are told
+COUNT_LINES = Rate(per_second=10, burst=20)  # lines of counts, told when a window is over
+TRACEBACK_LINES = 25  # a fault of ours, with its traceback, counts as so many lines
+TELL_AFTER = (
+    1.0  # seconds between the first event that is only counted and the line with the counts
+)
 
 
 class FoldingLog:
-    """The log of all that strangers can cause.
+    """The log of all events that strangers can cause.
 
-    Of refusals and troubles it logs the first of each subject and thing at once, and how many followed when the window
-    is over. Of events (somebody joined, somebody left) it logs each one. Both have ``LINES`` together; what goes over
-    that is counted, and the counts are told a second later. ``call_later`` calls a function after so many seconds.
+    For refusals and troubles it logs the first of each kind and subject at once, and how many followed when the window
+    is over. For events (a user joined or left) it logs each one. ``LINES`` limits both together. Further lines are
+    counted, and the counts are logged ``TELL_AFTER`` seconds later. ``call_later`` calls a function after so many
+    seconds.
     """
 
     def __init__(
@@ -42,10 +45,10 @@ class FoldingLog:
         self._count_lines = TokenBucket(COUNT_LINES, clock)
         self._counts: dict[tuple[int, str, str], int] = {}
         self._window_end = 0.0
-        # Counts of past windows that are not told yet: no more than come in a window or two, or they are forgotten.
+        # Counts of past windows that are not logged yet. Beyond the limit, the oldest are forgotten.
         self._overdue: deque[tuple[int, str, str, int]] = deque(maxlen=4 * MAX_SUBJECTS)
-        self._unwritten: Counter[str] = Counter()  # events, by what happened
-        self._first_unwritten = 0.0  # when the first of them happened
+        self._unwritten: Counter[str] = Counter()  # events that are only counted, by what happened
+        self._first_unwritten = 0.0  # when the first of these happened
 
     def refused(self, address: str, reason: str) -> None:
         """``address`` was refused for ``reason``, a phrase without anything that the peer sent."""
@@ -65,24 +68,24 @@ class FoldingLog:
             self._counts[key] = 0
             log.log(level, "%s: %s", *key[1:])
         else:
-            self._counts[key] = 1  # told with the others when the window is over
+            self._counts[key] = 1  # logged with the other counts when the window is over
 
     def happened(self, what: str, line: str, *values: object, level: int = logging.INFO) -> None:
-        """Log ``line`` with ``values``, or count it as one more that ``what`` ("joined")."""
+        """Log ``line`` with ``values``, or count one more of ``what``, such as "joined"."""
         if _take(self._lines):
             log.log(level, line, *values)
         else:
             self._count(what)
 
     def failed(self, problem: Exception, line: str, *values: object) -> None:
-        """Log ``line`` and the traceback of ``problem``, a fault of ours, or count it."""
+        """Log ``line`` and the traceback of ``problem``, a fault of ours, or only count it."""
         if _take(self._lines, TRACEBACK_LINES):
             log.error(line, *values, exc_info=problem)
         else:
             self._count("failed")
 
     def flush_if_due(self) -> None:
-        """Log the counts of a window that is over, as many as there are lines for; the rest the next time."""
+        """Log the counts of past windows, as many as the limit allows; the rest follow the next time."""
         if self._clock() >= self._window_end:
             counts, self._counts = self._counts, {}
             self._window_end = self._clock() + WINDOW
@@ -92,7 +95,7 @@ class FoldingLog:
             log.log(level, "%s %d more times: %s", subject, count, what)
 
     def tell_unwritten(self) -> None:
-        """Log how many events have been counted since the first of them, in one line."""
+        """Log in one line how many events were only counted, and in how many seconds."""
         if not self._unwritten:
             return
         unwritten, self._unwritten = self._unwritten, Counter()
@@ -108,7 +111,7 @@ class FoldingLog:
 
 
 def _take(lines: TokenBucket, amount: int = 1) -> bool:
-    """Take so many lines, if there are."""
+    """Take ``amount`` lines from the bucket, if it has as many; return whether it had."""
     if lines.available() < amount:
         return False
     lines.take(amount)

@@ -19,7 +19,7 @@ from chat.server.loop_share import LoopShare
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
-# In line for the thread; while there are more, nobody is accepted, and newcomers wait in the kernel.
+# Handshakes in line for the thread. While there are more, no connection is accepted, and newcomers wait in the kernel.
 _LONG_LINE = 64
 
 # One at work, and one that has come for when that is done: a longer queue would keep threads and loop no busier.
@@ -41,7 +41,7 @@ class Handshakes:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether so many wait for the thread that no more should come."""
+        """Return whether so many handshakes wait for the thread that no connection should be accepted."""
         return self._in_line > _LONG_LINE
 
     def shake(self, sock: GeventSocket, deadline: float) -> TlsTransport:
@@ -53,7 +53,7 @@ class Handshakes:
         transport = TlsTransport(sock, self._certificates.context)
         is_done, crumbs = False, 0
         while not is_done:
-            # Each step takes a turn on the thread: a hello that comes byte by byte is not to have hundreds.
+            # Each step takes a turn on the thread, and a hello that comes byte by byte must not take hundreds.
             if (seconds := time_to_gather(crumbs)) > 0:
                 gevent.sleep(min(seconds, max(0.0, deadline - time.monotonic())))
             crumbs += transport.receive(deadline) < CRUMB

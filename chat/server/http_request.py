@@ -1,4 +1,4 @@
-"""The head of a request by HTTP/1.x (RFC 9112), as far as two pages that can only be read need it. No I/O."""
+"""Parse the head of an HTTP/1.x request (RFC 9112), as far as two read-only pages need it. No I/O."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _REQUEST_LINE = re.compile(rb"(%b{1,40}) ([!-~]+) HTTP/([0-9])\.[0-9]" % _TOKEN)
 _FIELD = re.compile(rb"(%b+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*" % _TOKEN)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
-# What a request may begin with. A TLS hello begins with 0x16, and its sender waits for an answer.
+# The beginning of a request. A TLS hello begins with 0x16 and is refused at once, since its sender waits for an answer.
 _BEGINNING = re.compile(rb"(?:\r?\n)*\r?(?:%b|\Z)" % _TOKEN)
 
 
 class BadRequest(Exception):
-    """The text says what is wrong, in a phrase without anything that the peer sent."""
+    """The request is broken. The text is a phrase that says why, without anything that the peer sent."""
 
     status = "400 Bad Request"
 
@@ -41,17 +41,17 @@ class Request(NamedTuple):
 
 
 def parse_request(data: bytes) -> Request | None:
-    """Read a head at the beginning of ``data``; None while it is not whole. What follows it is ignored.
+    """Parse the head at the beginning of ``data``; return None while it is not whole. Ignore the bytes after it.
 
-    Raises BadRequest as soon as nothing that could follow would make it a request.
+    Raises BadRequest as soon as no further bytes could make ``data`` a request.
     """
     if not _BEGINNING.match(data):
-        raise BadRequest("it is no HTTP")
-    # Blank lines before a request are let pass (RFC 9112, section 2.2).
+        raise BadRequest("the request is not HTTP")
+    # Skip blank lines before a request (RFC 9112, section 2.2).
     begun = data.lstrip(b"\r\n")
     end = _HEAD_END.search(begun)
     if (len(data) if end is None else end.end()) > MAX_HEAD:
-        raise HeadTooLarge("its head is too large")
+        raise HeadTooLarge("the header is too large")
     if end is None:
         return None
     request_line, *lines = _LINE_END.split(begun[: end.start()])
@@ -61,19 +61,19 @@ def parse_request(data: bytes) -> Request | None:
 def _request(line: bytes, fields: dict[str, str]) -> Request:
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
-        raise BadRequest("its first line is none of HTTP")
+        raise BadRequest("the first line is not that of an HTTP request")
     method, target, version = match.groups()
     if version != b"1":
-        raise WrongVersion("its version of HTTP is not spoken here")
+        raise WrongVersion("the version is not HTTP/1.x")
     try:
         path = urlsplit(target.decode("ascii")).path
     except ValueError:
-        raise BadRequest("its target is no URL") from None
+        raise BadRequest("the target is not a URL") from None
     return Request(method.decode("ascii"), path, fields)
 
 
 def _field(line: bytes) -> tuple[str, str]:
     match = _FIELD.fullmatch(line)
     if match is None:
-        raise BadRequest("a header field is broken")
+        raise BadRequest("a header field is malformed")
     return match[1].decode("ascii").lower(), match[2].decode("latin-1")

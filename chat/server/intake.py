@@ -101,7 +101,7 @@ class Intake:
         return self._reader.take_texts(self._settings.max_text, limit)
 
     def take_ping(self) -> bytes | None:
-        """The nonce of a ping that has come whole and needs no closer look, if that is the next frame."""
+        """Take the next frame if it is a ping in its usual form; return its nonce, else None."""
         return self._reader.take_ping()
 
     def next(self) -> Descriptor | None:

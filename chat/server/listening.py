@@ -16,7 +16,7 @@ from chat.address import Address
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
-# Connections that the kernel keeps until newcomers have a turn; whoever comes then tries again, as TCP does.
+# Connections that the kernel keeps until newcomers have a turn. Clients beyond these try again, by TCP.
 _BACKLOG = 4096
 _SOCKET_MODE = 0o660
 

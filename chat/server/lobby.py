@@ -50,7 +50,7 @@ class Lobby:
             self._make_way()
 
     def waiting(self) -> list[Socket]:
-        """Those that have not logged in."""
+        """Return the connections that have not logged in."""
         return list(self._waiting.values())
 
     def let_in(self, sock: Socket) -> None:

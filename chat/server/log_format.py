@@ -25,14 +25,14 @@ class JournalFormatter(logging.Formatter):
 
 
 def formatter_for(descriptor: int) -> logging.Formatter:
-    """Choose the format by what ``descriptor`` is open on."""
+    """Return the format for a log that goes to ``descriptor``: for the journal of systemd, or for people."""
     if _is_journal(descriptor):
         return JournalFormatter()
     return logging.Formatter("%(asctime)s %(levelname)s %(message)s")
 
 
 def _is_journal(descriptor: int) -> bool:
-    """Whether ``descriptor`` is what systemd.exec(5) says of it: a variable names the socket, by device and inode."""
+    """Return whether ``descriptor`` is the journal: a variable names its device and inode (systemd.exec(5))."""
     try:
         status = os.fstat(descriptor)
     except OSError:  # closed

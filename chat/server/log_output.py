@@ -1,4 +1,4 @@
-"""Send everything that the server's process says through one queue: log lines, tracebacks, and stray output.
+"""Send all output of the server to stderr through one queue: log lines, tracebacks, and stray output.
 
 While the server runs, nothing but the log's thread writes to the standard error. Fatal signals are the exception: with
 PYTHONFAULTHANDLER set, the interpreter itself writes to the descriptor as the process dies.
@@ -21,16 +21,16 @@ from chat.server.log_writer import LogWriter
 
 log = logging.getLogger("chat.server")
 
-FLUSH_TIMEOUT = 1.0  # seconds at the end for a reader to take what is queued
-_MAX_CONTEXT = 200  # characters of what failed
+FLUSH_TIMEOUT = 1.0  # seconds at the end for the reader to take the queued lines
+_MAX_CONTEXT = 200  # characters of the name of a failed greenlet or callback
 _MAX_LINE = 64 * 1024  # characters; a longer one is cut
 
 
 @contextmanager
 def logging_to(descriptor: int, level: str) -> Iterator[None]:
-    """Log what is as important as ``level`` to ``descriptor``, and let ``sys.stderr`` go the same way.
+    """Log records of ``level`` and above to ``descriptor``, and send ``sys.stderr`` the same way.
 
-    At the end, wait ``FLUSH_TIMEOUT`` seconds at most for what is queued.
+    At the end, wait at most ``FLUSH_TIMEOUT`` seconds for the queued lines.
     """
     formatter = formatter_for(descriptor)
     writer = LogWriter(descriptor, lambda count, why: _gap_line(formatter, count, why))
@@ -55,7 +55,7 @@ def logging_to(descriptor: int, level: str) -> Iterator[None]:
 
 
 def flush_log(timeout: float) -> None:
-    """Give the log's reader up to ``timeout`` seconds, for an end that does not come back to ``logging_to``."""
+    """Wait up to ``timeout`` seconds for the reader of the log, for an exit that does not return to ``logging_to``."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, QueueingHandler):
             handler.writer.flush(timeout)
@@ -87,7 +87,7 @@ class QueueingHandler(logging.Handler):
 
 
 class _LineStream(io.TextIOBase):
-    """A text stream of whole lines: what libraries and the interpreter write to ``sys.stderr``."""
+    """A text stream that passes on whole lines, for output of libraries and the interpreter to ``sys.stderr``."""
 
     encoding = "utf-8"
     errors = "backslashreplace"
@@ -128,7 +128,7 @@ def _log_fault(
     value: BaseException | None,
     traceback: TracebackType | None,
 ) -> None:
-    """Log what nobody caught in a greenlet or in a callback of the loop, where gevent would print it."""
+    """Log an uncaught exception of a greenlet or of a callback of the loop, which gevent would print."""
     if value is None and kind is not None:
         value = kind()
     what = "the event loop" if context is None else str(context)[:_MAX_CONTEXT]

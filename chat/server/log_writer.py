@@ -13,22 +13,21 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-MAX_QUEUED = (
-    4 * 1024**2
-)  # bytes that wait for the reader; the lines that follow are dropped and counted
+# Bytes that wait for the reader. Further lines are dropped and counted.
+MAX_QUEUED = 4 * 1024**2
 _WRITE_SIZE = 64 * 1024
 
 NOT_READ = "the log was not read fast enough"
 
-# Makes the line that tells of a gap: how many lines are missing, and why.
+# Makes the line that marks a gap, from the number of missing lines and the reason.
 DescribeGap = Callable[[int, str], str]
 
 
 class LogWriter:
     """Write text to ``descriptor`` in the order of the calls, from a daemon thread.
 
-    Once a text does not fit into ``max_queued`` bytes, all texts are dropped until the queue is empty; then one line
-    says how many lines are missing. So a gap is told where it is, and once.
+    Once a text does not fit into ``max_queued`` bytes, all texts are dropped until the queue is empty. Then one line
+    says how many lines are missing, at the place of the gap.
     """
 
     def __init__(
@@ -37,13 +36,13 @@ class LogWriter:
         self._descriptor = descriptor
         self._describe_gap = describe_gap
         self._max_queued = max_queued
-        # A condition has a reentrant lock: a finalizer may log while its own thread is in here.
+        # The lock of a Condition is reentrant: a finalizer may log while its own thread holds the lock.
         self._changed = threading.Condition()
         self._queue: deque[bytes] = deque()
         self._size = 0  # bytes in the queue and on their way to the descriptor
         self._dropped = 0  # lines, since the queue was full
         self._is_closed = False
-        # For the thread alone: lines that the descriptor refused, why, and whether it took only a part of the last one.
+        # Used only by the thread: lines that could not be written, why, and whether the last line was written in part.
         self._failed = 0
         self._failure = ""
         self._is_torn = False
@@ -127,8 +126,8 @@ class LogWriter:
                     continue
                 self._is_torn = data[written - 1] != ord("\n")
                 data = data[written:]
-        except OSError as problem:  # a full disk, or nobody has the other end open
-            if len(data) <= len(batch):  # the reader was told of what was lost before
+        except OSError as problem:  # a full disk, or a pipe without a reader
+            if len(data) <= len(batch):  # the line about the gap before was written
                 self._failed = 0
             self._failed += bytes(data[-len(batch) :]).count(b"\n")
             self._failure = problem.strerror or str(problem)

@@ -79,14 +79,14 @@ class Login:
         return None
 
     def _wait_for_a_turn(self, data: bytes) -> None:
-        """Let those who talk go first. Raises LoginRefused where too many wait, or this one has waited too long.
+        """Wait for a turn after the users who talk. Raises LoginRefused if too many wait, or for too long.
 
-        A session's own transfers are part of the talk.
+        Transfers of a session count as talk and do not wait.
         """
         try:
             is_insider = self._is_insider(_parse(data))
         except LoginRefused:
-            is_insider = False  # to be answered in its turn
+            is_insider = False  # the refusal, too, waits for its turn
         if is_insider:
             let_others_run()
             return
@@ -167,9 +167,9 @@ class Login:
         )
 
     def _waited_in_line(self) -> bool:
-        """Wait for a turn, and if many have come in from this address, for their place in its line.
+        """Wait for a turn and, if many logins come from this address, for a place in the line of the address.
 
-        Returns whether that took any time.
+        Returns whether this took any time.
         """
         connection = self._connection
         patience = connection.login_deadline - time.monotonic()

@@ -1,4 +1,4 @@
-"""Newcomers' share of the event loop: all of it while nobody else wants it, at most a third while somebody does.
+"""Limit the share of the event loop that newcomers get: all of an idle loop, at most a third of a busy one.
 
 A login takes as long as the delivery of dozens of messages. Thousands of logins a second, from so many addresses that
 each of them is below every limit, would otherwise take the loop from those who talk.
@@ -15,18 +15,18 @@ from typing import Any
 import gevent
 from gevent.hub import Waiter
 
-# Newcomers' turns in a row, in seconds of CPU time: then the loop looks at its sockets. A message waits about as long.
+# Seconds of CPU time of newcomers' turns in a row; then the loop looks at its sockets. A message waits about as long.
 SLICE = 0.002
-# Everyone else gets this many times what newcomers took before newcomers have their next slice: the third.
+# After a slice, everyone else gets so many times its length. With 2, newcomers have a third.
 _OTHERS = 2.0
-# Seconds for which newcomers wait at most because of what is charged to them beside their slices.
+# The most seconds that newcomers wait because of time charged to them outside of their slices.
 _LONGEST_DEBT = 0.5
-# Turns that are waited for. One more login is refused; the rest have no answer that is cheaper than to wait.
+# The most turns that wait. Beyond these a login is refused. Other turns always wait: to refuse them would cost as much.
 MAX_WAITING = 4096
 
 
 class TooBusy(Exception):
-    """So many wait for a turn that one more is not to join them."""
+    """Too many turns wait already."""
 
 
 class LoopShare:
@@ -57,23 +57,23 @@ class LoopShare:
 
     @property
     def waiting(self) -> int:
-        """How many turns have been asked for and not begun."""
+        """The number of turns that wait."""
         return len(self._queue)
 
     @property
     def has_turn(self) -> bool:
-        """Whether the caller has a turn: during a slice nobody else runs."""
+        """Whether the caller has a turn, which is so during a slice."""
         return self._is_running
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have ``function``, which must not wait and raises nothing, called as a turn."""
+        """Call ``function`` as a turn, later. It must not wait and must raise nothing."""
         self._queue.append(function)
         if len(self._queue) == 1:
             self._idle.start(self._run_slice_if_idle)
             self._looked.start(self._run_slice_if_due)
 
     def wait(self) -> None:
-        """Return when this greenlet has a turn, at once if it has one. The turn ends when the greenlet waits again."""
+        """Wait until this greenlet has a turn, which ends when it waits again. Return at once during a turn."""
         if self._is_running:
             return
         waiter: Waiter[None] = Waiter()

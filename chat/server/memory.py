@@ -1,4 +1,4 @@
-"""When memory that is not needed any more is looked for, and given back to the system."""
+"""Decide when the garbage collector runs, and when memory is given back to the system."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import ctypes
 import gc
 from collections.abc import Callable
 
-# The first two are Python's own. A full collection looks at everything that has lived for a while: with ten thousand
-# connections, nobody is served for a tenth of a second and more. There is next to nothing for it to find, since what a
-# connection leaves behind is freed by its reference counts; so it comes after ten thousand young ones, not a hundred.
+# The first two are Python's defaults. A full collection visits all old objects: with ten thousand connections it stops
+# the server for a tenth of a second or more. It finds next to nothing, since reference counts free the objects of a
+# closed connection. So a full collection comes after ten thousand young collections, not after a hundred.
 _THRESHOLDS = (700, 10, 1000)
 
 
 def collect_rarely() -> None:
-    """Make full collections rare, and leave what the program has loaded so far out of them: it stays."""
+    """Make full collections rare, and exclude the objects that the program has loaded so far: they stay for ever."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)

@@ -39,7 +39,7 @@ def _tell(*assignments: str) -> None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.settimeout(_TIMEOUT)
-            # Only a connected socket becomes writable when the manager's queue has room; users are served meanwhile.
+            # Only a connected socket becomes writable when the manager's queue has room. Users are served meanwhile.
             manager.connect(address)
             manager.sendall("\n".join(assignments).encode())
     except (OSError, ValueError) as problem:

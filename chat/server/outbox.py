@@ -137,7 +137,7 @@ class Outbox:
             self._on_fail(reason)
 
     def fail_if_dead(self, dead_after: float) -> None:
-        """Serve this user no longer if they have acknowledged nothing for ``dead_after`` seconds, and owe it."""
+        """Disconnect the user if their machine owes an acknowledgement and has sent none for ``dead_after`` seconds."""
         if not self.closed and self._transport.is_dead(dead_after):
             self.fail(LeaveReason.TIMED_OUT)
 

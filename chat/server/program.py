@@ -37,11 +37,11 @@ def run(settings: Settings) -> int:
     gevent.config.track_greenlet_tree = False
     stop = Event()
     if came(*STOPPING):
-        return EXIT_OK  # before there was anything to stop
+        return EXIT_OK  # nothing has been started yet
     _make_data_directory(settings)
     server = ChatServer(settings)
     end_watch = _start(server, settings, stop)
-    # Only now: until it serves, the event loop may not run for a while, by which gevent hears of signals.
+    # Only now: gevent handles signals in the event loop, which may not run for a while during the start.
     _stop_on_signals(stop)
     _reload_on_hangup(server)
     collect_rarely()
@@ -88,7 +88,7 @@ def _start(server: ChatServer, settings: Settings, stop: Event) -> Callable[[], 
 def _stop_on_signals(stop: Event) -> None:
     def asked() -> None:
         if stop.is_set():
-            # Somebody is waiting for the prompt: no farewell, and hardly time for the log.
+            # The operator insists: no farewell, and little time for the log.
             flush_log(_LAST_LINES_TIMEOUT)
             os._exit(EXIT_FAILED)
         stop.set()
@@ -103,7 +103,7 @@ def _reload_on_hangup(server: ChatServer) -> None:
         server.reload()
         notify.ready(_status(server))
 
-    # Under nohup too: it asks not to be ended by a hangup, and this does not end it.
+    # Under nohup too: nohup asks that SIGHUP not end the program, and a reload does not.
     take_over(signal.SIGHUP, gevent.signal_handler, asked, even_ignored=True)
 
 

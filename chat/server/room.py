@@ -180,7 +180,7 @@ class Room:
             self._delivery.put(member.outbox, self.notice_frame(member, notice, sentence, nonce))
 
     def answer_ping(self, member: Member, nonce: bytes) -> None:
-        """Give ``member`` a sign of life, if still here."""
+        """Answer a ping of ``member``, if they are still here."""
         if not self.is_here(member):
             return
         name, outbox = self._names[member.name.key], member.outbox

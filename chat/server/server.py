@@ -55,14 +55,14 @@ class _Listener(StreamServer):
 
     @property
     def max_accept(self) -> int:  # type: ignore[override]
-        """How many are accepted in one turn: as many as there is room for.
+        """The number of connections to accept in one turn: as many as there is room for.
 
-        Where there is none, one at a time, so that whoever makes way for him is gone before the next.
+        Without room, one at a time, so that the connection that makes way is closed before the next is accepted.
         """
         return max(1, min(_ACCEPTED_AT_ONCE, self._chat.services.lobby.room))
 
     def _do_read(self) -> None:
-        """Accept when newcomers have a turn; until then the kernel keeps who has connected."""
+        """Accept when newcomers have a turn; until then the kernel keeps new connections."""
         cast(Any, self)._watcher.stop()
         self._chat.services.share.call(self._accept)
 
@@ -75,11 +75,11 @@ class _Listener(StreamServer):
             return
         base._do_read()
         watcher: Any = cast(Any, self)._watcher
-        if watcher is not None:  # else a timer makes another, after a fault
+        if watcher is not None:  # after a fault, a timer makes another watcher
             watcher.start(self._do_read)
 
     def _pause(self) -> None:
-        """Accept nobody for a while, as the base class does after a fault."""
+        """Stop accepting for a while, as the base class does after a fault."""
         self.stop_accepting()
         base: Any = self
         base._timer = base.loop.timer(_CROWDED_PAUSE)
@@ -133,7 +133,7 @@ class ChatServer:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether those who have been accepted have to wait so long that no more should be."""
+        """Return whether accepted connections wait so long already that no more should be accepted."""
         handshakes = self.services.handshakes
         return handshakes is not None and handshakes.is_crowded
 
@@ -219,7 +219,7 @@ class ChatServer:
                 admitted.run()
         except ServerStopping:
             log.debug("%s was still to log in", origin_of(peer).label)
-        except Exception as problem:  # noqa: BLE001 - it is logged, within the bound of what strangers can cause
+        except Exception as problem:  # noqa: BLE001 - logged, within the limit for strangers
             # Ours, not the peer's: it costs this connection alone.
             services.refusals.failed(problem, "serving %s failed", origin_of(peer).label)
         finally:

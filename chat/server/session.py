@@ -212,7 +212,7 @@ class Session:
         """Until he leaves, by whatever way, and then out of the room."""
         try:
             self._serve_to_the_end()
-            # Thousands may go at once, and to go takes as long as half a login.
+            # Thousands may leave at once, and leaving costs half as much as a login.
             self._services.share.wait()
         except ServerStopping:
             self._end(LeaveReason.SERVER_STOPPING)
@@ -308,9 +308,9 @@ class Session:
         self._services.room.answer_ping(self, nonce)
 
     def _is_free_ping(self) -> bool:
-        """Whether a ping that came now does not count for the user's rate.
+        """Return whether a ping that came now is free of the user's rate.
 
-        If it always did, a client that has used up its rate would take the delay for a dead connection.
+        Otherwise a client that has used up its rate would take the delayed answer for a dead connection.
         """
         now = time.monotonic()
         if now < self._next_free_ping:

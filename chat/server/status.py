@@ -1,8 +1,8 @@
-"""Two pages by HTTP, on an address of their own, for machines that watch over servers: /metrics and /healthz.
+"""Serve /metrics and /healthz over HTTP, on an address of its own, for monitoring.
 
-Nobody who asks is trusted. A visitor gets five seconds and one answer; what is no request is answered with 400, and
-counted in a folded line of the log. There are 64 visitors at most, and a new one takes the place of the one who has
-been idle for longest: so no number of idle connections delays an answer.
+No visitor is trusted. A visitor gets five seconds and one answer. A broken request is answered with 400 and counted in
+a folded line of the log. There are at most 64 visitors, and a new visitor takes the place of the one that has been idle
+for longest, so idle connections never delay an answer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _AT_ONCE = 64
 _PATIENCE = 5.0  # seconds for a request and its answer
 _LINGER = 1.0  # seconds for a visitor to take the answer and close
 _MAX_IGNORED = 1024**2  # bytes after a request that are read and thrown away
-_PAUSE = 0.5  # seconds, while there is no descriptor for a visitor
+_PAUSE = 0.5  # seconds without accepting, after descriptors ran out
 _TEXT = "text/plain; charset=utf-8"
 
 _GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
@@ -44,7 +44,7 @@ Visitor: TypeAlias = "gevent.Greenlet[..., Any]"
 
 
 class _TooSlow(Exception):
-    """A visitor's time is over."""
+    """The visitor took longer than it may."""
 
 
 class StatusServer:
@@ -83,7 +83,7 @@ class StatusServer:
             Path(self._path).unlink(missing_ok=True)
 
     def visit(self, sock: GeventSocket, peer: Any) -> None:
-        """Serve one visitor, in a greenlet that was made for it."""
+        """Serve one visitor, in a greenlet of its own."""
         visitor = cast(Visitor, gevent.getcurrent())
         self._visitors.enter(visitor)
         try:
@@ -92,13 +92,13 @@ class StatusServer:
             with gevent.Timeout(_LINGER, _TooSlow):
                 _linger(sock)
         except (OSError, _TooSlow):
-            return  # gone, or to be
+            return  # the visitor left, or took too long
         finally:
             self._visitors.leave(visitor)
             sock.close()
 
     def out_of_descriptors(self) -> None:
-        """Make room for a newcomer, if one of those who are here can be spared."""
+        """Close the visitor that has been idle for longest, so that a new one gets its descriptor."""
         self._refusals.noted("the status address", "out of file descriptors", logging.WARNING)
         self._visitors.end_oldest()
 
@@ -106,15 +106,17 @@ class StatusServer:
         try:
             request = _read_request(sock)
         except BadRequest as problem:
-            # The address of a unix socket has no name.
-            who = peer[0] if isinstance(peer, tuple) else "somebody here"
+            # The peer of a unix socket has no address.
+            who = peer[0] if isinstance(peer, tuple) else "this machine"
             self._refusals.noted(
-                f"{who} asked the status address", str(problem), crowd="others asked it"
+                f"bad status request from {who}",
+                str(problem),
+                crowd="bad status requests from others",
             )
             sock.sendall(_response(problem.status, f"{problem}\n".encode(), _TEXT))
             return
         if request is None:
-            return  # the end came before a request
+            return  # the visitor sent nothing
         self._visitors.is_answered(visitor)
         try:
             status, body, type = self._page(request)
@@ -137,7 +139,7 @@ class StatusServer:
 
 
 class _Listener(StreamServer):
-    """A StreamServer that says nothing of its own about a visitor who is gone, or when descriptors are short."""
+    """A StreamServer that prints no traceback for a visitor that left early, or when descriptors run out."""
 
     max_accept = 16  # in one turn of the loop
 
@@ -151,7 +153,7 @@ class _Listener(StreamServer):
         except OSError as problem:
             if problem.errno in _OUT_OF_DESCRIPTORS:
                 self._status.out_of_descriptors()
-                # The loop would tell of the same newcomer again and again.
+                # The connection stays pending, so the loop would call this again at once.
                 self.stop_accepting()
                 gevent.spawn_later(_PAUSE, self._go_on)
             elif problem.errno not in _GONE_BEFORE_ACCEPTED:
@@ -164,10 +166,10 @@ class _Listener(StreamServer):
 
 
 class _Visitors:
-    """Who is here, each a greenlet: those who have asked for nothing yet, and those who are answered."""
+    """The greenlets of all visitors: idle ones, which have sent no whole request yet, and those being answered."""
 
     def __init__(self) -> None:
-        # In the order in which they came; a dict forgets one in no time.
+        # Dicts keep the order of arrival and remove an entry in constant time.
         self._idle: dict[Visitor, None] = {}
         self._answered: dict[Visitor, None] = {}
 
@@ -186,7 +188,7 @@ class _Visitors:
             group.pop(visitor, None)
 
     def end_oldest(self) -> None:
-        """Close the connection of the one who has been idle for longest, or else is being answered for longest."""
+        """Close the visitor that has been idle for longest; if none is idle, the one being answered for longest."""
         oldest = next(iter(self._idle or self._answered), None)
         if oldest is not None:
             self.leave(oldest)
@@ -197,12 +199,12 @@ class _Visitors:
 
 
 def _read_request(sock: GeventSocket) -> Request | None:
-    """None if the stream ends before there is a whole one. Raises BadRequest, OSError."""
+    """Return the request, or None if the stream ends before one begins. Raises BadRequest, OSError."""
     data = b""
     while True:
         received = sock.recv(MAX_HEAD)
         if not received and data.strip():
-            raise BadRequest("it ended in the middle")
+            raise BadRequest("the request ended early")
         if not received:
             return None
         data += received
@@ -212,7 +214,7 @@ def _read_request(sock: GeventSocket) -> Request | None:
 
 
 def _response(status: str, body: bytes, type: str, *, with_body: bool = True) -> bytes:
-    """Every answer is the last on its connection."""
+    """Build an answer, which is the last on its connection."""
     fields = [
         f"HTTP/1.1 {status}",
         f"Date: {formatdate(usegmt=True)}",
@@ -227,7 +229,7 @@ def _response(status: str, body: bytes, type: str, *, with_body: bool = True) ->
 
 
 def _linger(sock: GeventSocket) -> None:
-    """Read on until the visitor has closed: what arrives at a closed socket makes the kernel take back the answer."""
+    """Read until the visitor closes: bytes that arrive at a closed socket would make the kernel discard the answer."""
     sock.shutdown(plain_socket.SHUT_WR)
     ignored = 0
     while ignored < _MAX_IGNORED and (received := sock.recv(65536)):

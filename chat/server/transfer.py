@@ -20,7 +20,7 @@ from chat.server.spool import SpooledFile
 
 
 class Transfer:
-    """One of at most ``MAX_TRANSFERS`` connections that a session has for its contents; ``outbox`` is its way out."""
+    """One of at most ``MAX_TRANSFERS`` transfer connections of a session; ``outbox`` sends to it."""
 
     def __init__(self, connection: Connection, services: Services, session: Session) -> None:
         self._connection = connection

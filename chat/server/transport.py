@@ -83,7 +83,7 @@ class Transport:
             socket.wait_write(self._fd, timeout=max(timeout, 0.001), timeout_exc=TimeoutError())
 
     def is_dead(self, dead_after: float) -> bool:
-        """Whether the peer has vanished: see ``chat.dead_peer``."""
+        """Return whether the peer has vanished: see ``chat.dead_peer``."""
         return is_dead(self._sock, dead_after)
 
     def abort(self) -> None:

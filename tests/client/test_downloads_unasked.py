@@ -146,7 +146,7 @@ class TestWhereNoDirectoryIsNamed:
         unnamed.get(1)
         run_until_idle()
         assert unnamed.transfers[1].problem == (
-            "It is gone. It was offered before the connection was lost: ask for it to be sent again."
+            "It is gone. It was offered before the connection was lost; ask the sender to send it again."
         )
 
 

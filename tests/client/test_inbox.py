@@ -70,7 +70,7 @@ def test_what_is_over_the_limit_is_kept_elsewhere(
     assert inbox.save_held(large, "b") == tmp_path / "in" / "b"
     assert (tmp_path / "in" / "b").read_bytes() == bytes(11)
     large.wait().unlink()
-    with pytest.raises(SaveFailed, match="'b' is not kept any more"):
+    with pytest.raises(SaveFailed, match="'b' is no longer available"):
         inbox.save_held(large, "b")
     inbox.close()
     assert sorted(path.name for path in (tmp_path / "in").iterdir()) == ["a", "b"]

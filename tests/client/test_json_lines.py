@@ -334,12 +334,12 @@ def test_outcomes(news: News, value: dict[str, Any]) -> None:
 
 def test_where_nobody_can_ask_it_is_said_what_would_save_it() -> None:
     lines: list[str] = []
-    face = JsonFace(lines.extend, "not saved: --save-directory=DIR saves what comes")
+    face = JsonFace(lines.extend, "not saved: use --save-directory=DIR to save attachments")
     for state in (State.OFFERED, State.WAITING):
         face.show(Announced(photo(offer="x"), download(state)))
     offered, waiting = map(json.loads, lines)
     OUTPUT.validate(offered)
-    assert offered["message"] == "not saved: --save-directory=DIR saves what comes"
+    assert offered["message"] == "not saved: use --save-directory=DIR to save attachments"
     assert "message" not in waiting
 
 

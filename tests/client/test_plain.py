@@ -175,7 +175,7 @@ def test_how_a_transfer_ended(changed: Transfer, line: str | None, shown: Shown)
 
 def test_where_nobody_can_ask_it_is_said_what_would_save_it() -> None:
     lines: list[str] = []
-    why = "not saved: --save-directory=DIR saves what comes"
+    why = "not saved: use --save-directory=DIR to save attachments"
     face = PlainFace(lines.extend, lines.extend, why)
     face.show(Announced(photo(), transfer(State.OFFERED)))
     face.show(Announced(photo(), transfer(State.WAITING)))

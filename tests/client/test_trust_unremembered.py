@@ -54,7 +54,7 @@ def test_a_trusted_key_holds_as_long_as_the_door(
     assert f"Cannot remember the key of {ELSEWHERE}:{server.port}: {path} can't" in warning
     assert f"--fingerprint={first.fingerprint}" in warning
     server.answer = by_tls(second)
-    with pytest.raises(UntrustedServer, match=r"HAS CHANGED(.|\n)*start anew"):
+    with pytest.raises(UntrustedServer, match=r"HAS CHANGED(.|\n)*start the client again"):
         enter(door)
     assert len(visitor.asked) == 1
 

@@ -76,7 +76,7 @@ def test_no_path_is_not_the_current_directory(desk: Desk, path: str) -> None:
 
 def test_a_directory_is_sent_only_to_who_may_mean_one(desk: Desk, tmp_path: Path) -> None:
     request = SendFile(str(tmp_path), allows_directory=False)
-    with pytest.raises(NotSent, match=f'{tmp_path} is a directory: only with "directory": true'):
+    with pytest.raises(NotSent, match=f'{tmp_path} is a directory: add "directory": true'):
         desk.uploads.send(Outgoing(request), desk.connection.as_connection)
     assert not desk.transfers.all()
 

@@ -152,7 +152,7 @@ def test_a_broken_request_is_answered_and_worth_one_line_however_often(
             assert Page(exchange(server, nonsense)).status == status
         assert get(server, "/healthz").status == 200
     assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith("127.0.0.1 asked the status address: ")
+    assert caplog.messages[0].startswith("bad status request from 127.0.0.1: ")
     assert caplog.records[0].exc_info is None
     assert capfd.readouterr() == ("", "")
 

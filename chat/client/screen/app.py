@@ -57,7 +57,7 @@ STDERR = 2
 FRAME = 1 / 30  # seconds
 # Seconds between looks at what nobody tells of: how far transfers are, how long until the next try.
 TICK = 0.25
-# Seconds for an orderly end of the connection, and for the last words to a terminal.
+# Seconds for an orderly end of the connection, and for the last lines to the terminal.
 FAREWELL = 1.0
 
 
@@ -361,7 +361,7 @@ class App:
 
 
 def _report(problem: str) -> None:
-    """One line on stderr, if that takes it: it may be a terminal that takes nothing."""
+    """Write one line to stderr, or skip the line if stderr is a terminal that takes nothing."""
     with suppress(OutputClosed):
         line = report_line(PROGRAM, problem)
         gevent.with_timeout(FAREWELL, LineWriter(STDERR).write, [line], timeout_value=None)

@@ -82,7 +82,7 @@ class Composer:
         self.editor.insert(text)
 
     def take_back(self, typed: str) -> bool:
-        """Take out ``typed``, which was typed last; False if it does not stand before the cursor."""
+        """Remove ``typed``, the text typed last; return False if it is not right before the cursor."""
         editor = self.editor
         if not editor.text[: editor.cursor].endswith(typed):
             return False

@@ -127,7 +127,7 @@ class Controller:
 
     @property
     def is_asking(self) -> bool:
-        """Whether a single key would be an answer."""
+        """Return whether a single key would answer the question."""
         return isinstance(self._asker, YesOrNo)
 
     def show_draft(self) -> None:

@@ -16,9 +16,9 @@ from chat.client.screen import key_codes
 from chat.client.screen.key_codes import ALT_HELD, ESC, SHIFT_HELD, with_alt
 
 PASTE_END = "\x1b[201~"
-# Characters after which a sequence or a string that has not ended is given up (a string may be a terminal's answer).
+# A sequence or a string with more characters than this is given up. (A string may be an answer of the terminal.)
 MAX_SEQUENCE = 4096
-# No key is longer: a longer sequence means none.
+# A longer sequence is no key.
 _MAX_KEY = 64
 
 # Seconds without input after which a lone ESC (or the Alt key with an underscore) was a key of its own,
@@ -29,11 +29,11 @@ SEQUENCE_PAUSE = 0.5
 PASTE_PAUSE = 1.0
 
 _BEL = "\a"
-# Alt with an underscore is a key that does something; no other of these is. So a string that begins so, and does not
-# go on after so many characters, was that key and those.
+# ESC _ begins a string (APC) and is also the key Alt-underscore, which has a meaning here. So if nothing follows after
+# at most so many characters, it was that key and these characters.
 _CAN_BE_TWO_KEYS = "_"
 _MAX_TYPED = 3
-# DCS, SOS, OSC, PM, APC (ECMA-48, 5.6): each begins a string, which goes on to ST.
+# DCS, SOS, OSC, PM, APC (ECMA-48, 5.6): each begins a string that ends with ST.
 _STRINGS = frozenset("PX]^_")
 _C1 = re.compile("[\x80-\x9f]")
 _ST = "\x9c"
@@ -51,9 +51,9 @@ _PARAMETERS = re.compile(r"\[[0-?]*")
 
 @dataclass(frozen=True)
 class Paste:
-    """What was pasted as one; its lines end in ``\\n``.
+    """One pasted text; its lines end in ``\\n``.
 
-    ``typed``: the beginning of its first line, which came as keys before it was known for a paste.
+    ``typed``: the beginning of its first line, which came as keys before the paste was recognized.
     """
 
     text: str
@@ -71,26 +71,26 @@ class Decoder:
 
     def __init__(self, curses_name: Callable[[int], str] = str) -> None:
         self._curses_name = curses_name
-        self._sequence = ""  # begun, as it was sent so far; of a string its beginning only
-        self._is_eight_bit = False  # begun by a control of one byte, so it can't be a key with Alt
-        self._string: int | None = None  # characters of the string that has begun
-        self._typed = ""  # the first of them
-        self._ends_string = False  # its last character was ESC: the next may make that ST
+        self._sequence = ""  # the characters so far; of a string only its beginning
+        self._is_eight_bit = False  # began with an 8-bit control, so it can't be a key with Alt
+        self._string: int | None = None  # number of characters of the string that has begun
+        self._typed = ""  # the first characters of that string
+        self._ends_string = False  # its last character was ESC, the first half of ST
         self._pasted: list[str] | None = None
 
     @property
     def is_waiting(self) -> bool:
-        """A sequence has begun. If nothing follows for ``patience``, it is time to ``flush``."""
+        """Whether a sequence has begun. If nothing follows for ``patience`` seconds, call ``flush``."""
         return bool(self._sequence)
 
     @property
     def is_pasting(self) -> bool:
-        """A paste has begun. If nothing follows for ``patience``, its end got lost: ``end_paste``."""
+        """Whether a paste has begun. If nothing follows for ``patience`` seconds, call ``end_paste``."""
         return self._pasted is not None
 
     @property
     def patience(self) -> float | None:
-        """Seconds without input after which what has begun is over; None if nothing has begun."""
+        """Seconds without input that end a sequence or paste that has begun; None if nothing has begun."""
         if self._pasted is not None:
             return PASTE_PAUSE
         if not self._sequence:
@@ -155,7 +155,7 @@ class Decoder:
         return [key] if key else []
 
     def _begin_eight_bit(self, introducer: str) -> list[Input]:
-        """A control of one byte stands for ESC and another (ECMA-48, 5.3)."""
+        """Take an 8-bit control, which stands for ESC and a letter (ECMA-48, 5.3)."""
         if introducer in _STRINGS:
             self._string = 0
         elif introducer not in "[O":
@@ -169,7 +169,7 @@ class Decoder:
             return self._escape_again()
         is_mouse = body.startswith("[M") and body != "[M"  # any character tells where it is
         if not is_mouse and (character == ESC or _C1.match(character)):
-            # The one before was never finished.
+            # The sequence before was never finished.
             return [*self.flush(), *self._begin(character)]
         escapes: list[Input] = ["<esc>"] * self._sequence.count(ESC)
         if body in _STRINGS:
@@ -189,7 +189,7 @@ class Decoder:
 
     def _sequence_goes_on(self, body: str, character: str, is_mouse: bool) -> list[Input]:
         if not is_mouse and (character < " " or character > "~"):
-            self._forget()  # it was none, or it was cut short
+            self._forget()  # not a key, or cut short
             return self._begin(character)
         held = ALT_HELD if self._sequence.startswith(ESC + ESC) else 0
         self._sequence += character
@@ -224,10 +224,10 @@ class Decoder:
         return _shown(key_codes.csi_key(parameters, final, held))
 
     def _feed_string(self, character: str) -> list[Input]:
-        """Swallow a terminal's answer whole: to ST, BEL, or as much as an answer may be."""
+        """Swallow an answer of the terminal whole: to ST, to BEL, or to the limit."""
         assert self._string is not None
         if self._ends_string and self._string == 1 and character not in ("\\", ESC):
-            # ESC right after what begins a string: that was a key with Alt, and the ESC begins something else.
+            # ESC right after the beginning of a string: that was a key with Alt, and ESC begins a new sequence.
             self._ends_string, self._string, self._typed = False, 0, ""
             return [*self.flush(), *self._begin(ESC), *self.feed(character)]
         self._string += 1

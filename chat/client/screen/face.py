@@ -63,7 +63,7 @@ class ScreenFace:
 
     @property
     def draws_pictures(self) -> bool:
-        """Whether images are drawn: they are wanted, and the terminal has colours for them."""
+        """Return whether images are drawn: the user wants them, and the terminal has colours."""
         return self._draws_pictures and self._around.colours > 0
 
     def show(self, news: News) -> None:
@@ -138,7 +138,7 @@ class ScreenFace:
             self._draw_picture(shared, Path(shared.filename), file)
 
     def _draw_picture(self, shared: Shared, path: Path, file: BinaryIO | None = None) -> None:
-        """Of the image at ``path``, or in ``file``, which is only called like that."""
+        """Draw the image at ``path``, or in ``file``; then ``path`` is only its name."""
         from chat.client.screen import pictures  # for those who get some
 
         size = self._controller.size
@@ -150,7 +150,7 @@ class ScreenFace:
         try:
             drawn = pictures.draw(path, columns, rows, self._around.colours, file)
         except ChatError as problem:
-            # Said next to where it was announced, dimly: the file can be had all the same.
+            # Dim, next to the announcement: the file itself is still available.
             self._model.remark(self._now(), f"no picture: {problem}")
         else:
             self._model.set_picture(shared, drawn)

@@ -30,7 +30,7 @@ from chat.client.screen.views import View
 from chat.client.transfer_list import State, Transfer
 from chat.client.wording import people, some_names, transfer_line, transfer_state
 
-# A transfer whose line is above so many entries has it too far up to be seen.
+# A line with more entries than this below it is too far up to be seen.
 _FAR = 20
 
 
@@ -144,7 +144,7 @@ class Intake:
     def _disconnected(self, news: Disconnected, now: datetime) -> None:
         """An outage may take hours and many tries: a new line only for a new reason."""
         model = self._model
-        model.tick(now)  # what is counted down is counted from here on
+        model.tick(now)  # the countdown begins here
         model.is_online, model.retry_in, model.lag = False, news.retry_in, 0.0
         self._lost_at = self._lost_at or now
         model.is_dismissed = news.retry_in is None
@@ -185,7 +185,7 @@ class Intake:
             model.room.append(Remark(now, (words,), style))
 
     def _is_in_sight(self, transfer: Transfer) -> bool:
-        """Whether the line that tells of the transfer, and says how it ended, is near the end of a log."""
+        """Return whether the line of the transfer, which also tells its end, is near the end of a log."""
         views = (self._model.room, self._model.view_with(transfer.peer))
         return any(
             isinstance(entry, Shared) and entry.transfer is transfer

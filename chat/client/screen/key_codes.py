@@ -8,7 +8,7 @@ from chat.client.screen.keys import ALT, CTRL, SHIFT
 
 ESC = "\x1b"
 
-# xterm adds up 1, 2, 4 for these and sends the sum plus one.
+# xterm adds 1, 2 or 4 for each of these and sends the sum plus one.
 SHIFT_HELD, ALT_HELD, CTRL_HELD = 1, 2, 4
 
 _CONTROLS = {
@@ -48,7 +48,7 @@ _NUMBERS = {
 }
 LINUX_CONSOLE = {"A": "f1", "B": "f2", "C": "f3", "D": "f4", "E": "f5"}
 _CODE_POINTS = {9: "tab", 13: "enter", 27: "esc", 32: "space", 127: "backspace"}
-# rxvt ends a number by what was held; "~" is nothing.
+# rxvt tells the modifiers by the character after a number; "~": no modifier.
 _ENDS = {"~": 0, "$": SHIFT_HELD, "^": CTRL_HELD, "@": CTRL_HELD | SHIFT_HELD}
 _KEYPAD = dict(zip("jklmnopqrstuvwxyX", "*+,-./0123456789=", strict=True))
 _CURSES = {
@@ -101,13 +101,13 @@ _EXTENDED = {
 }
 
 
-# A sequence whose parameters begin so is private (ECMA-48, 5.4.1): what a terminal answers, and no key. The mouse alone
-# is told by one of them.
+# A sequence whose parameters begin with one of these is private (ECMA-48, 5.4.1): an answer of the terminal, not a key.
+# Only mouse events come in this form.
 _PRIVATE = ("<", "=", ">", "?")
 
 
 def plain_key(character: str) -> str | None:
-    """The key that sends ``character`` alone."""
+    """Return the key that sends only ``character``."""
     code = ord(character)
     if 0x20 <= code < 0x7F or code >= 0xA0:
         return character
@@ -117,7 +117,7 @@ def plain_key(character: str) -> str | None:
 
 
 def with_alt(key: str) -> str:
-    """``key``, a character or a name, with Alt held."""
+    """Return the name of ``key``, a character or a name, with Alt."""
     if len(key) == 1:
         key = plain_key(key) or key
     if len(key) == 1:
@@ -146,7 +146,7 @@ def named(name: str | None, modifiers: int) -> str | None:
 
 
 def modifiers_of(parameter: str) -> int:
-    """What was held, by a parameter of xterm or kitty; kitty adds ``:`` and more."""
+    """Return the modifiers by a parameter of xterm or kitty; kitty appends ``:`` and more."""
     digits = parameter.partition(":")[0]
     return max(0, int(digits) - 1) if digits.isdecimal() else 0
 
@@ -169,7 +169,7 @@ def csi_key(parameters: str, final: str, held: int) -> str | None:
     if parameters.startswith(_PRIVATE):
         return None
     first, *more = parameters.split(";")
-    if final == "R" and first not in ("", "1"):  # where the cursor is, not F3
+    if final == "R" and first not in ("", "1"):  # the position of the cursor, not F3
         return None
     modifier = more[0] if more else ""
     if final == "~" and first == "27" and len(more) == 2:  # xterm's modifyOtherKeys
@@ -189,7 +189,7 @@ def numbered_key(number: int, modifiers: int) -> str | None:
 
 
 def _code_point_key(digits: str, modifiers: int) -> str | None:
-    """A key by the code point of what it would write (kitty's protocol, "CSI u")."""
+    """Return a key by its code point (kitty's protocol, "CSI u")."""
     code = int(digits) if digits.isdecimal() else 0
     if code in _CODE_POINTS and (modifiers or code != 32):
         return named(_CODE_POINTS[code], modifiers)
@@ -207,7 +207,7 @@ def sgr_mouse(parameters: str, final: str) -> str | None:
 
 
 def wheel(button: int) -> str | None:
-    """The wheel is buttons 64 and 65; 4, 8 and 16 are added for what was held."""
+    """Return the key of a mouse button. The wheel is buttons 64 and 65; modifiers add 4, 8 and 16."""
     return {64: "<wheel-up>", 65: "<wheel-down>"}.get(button & ~0b11100)
 
 

@@ -1,9 +1,9 @@
-"""From the bytes that a terminal sends to keys and pastes, also where the terminal does not mark what is pasted.
+"""Turn the bytes of a terminal into keys and pastes, also where the terminal does not mark pastes.
 
-GNU screen, the Linux console and others hand on a paste as if it were typed. Then Enter would say each line, and a
-line such as ``/file …`` would be carried out. Nobody types as fast as that: Enter that is followed by text within 10 ms
-belongs to a paste. It is one, with all that follows until nothing has come for a while; controls in it do nothing. A
-tab may belong to the first line of a paste, so it waits as well, with what follows without a pause.
+GNU screen, the Linux console and others pass on a paste as if it were typed. Then Enter would send each line, and a
+line such as ``/file …`` would be carried out. Nobody types that fast: an Enter that is followed by text within 10 ms
+belongs to a paste. The paste goes on until nothing has come for half a second; controls in it do nothing. A tab may
+belong to the first line of a paste, so it is held back as well, with the text that follows without a pause.
 
 This module has no clock: the moments come in as arguments, in seconds of any clock that only goes forward. Silence is
 told by ``expire``, and never concluded from the moment of a ``feed``: a busy machine may read late what came early.
@@ -26,7 +26,7 @@ _FOCUS = frozenset({"<focus-in>", "<focus-out>"})
 
 
 class Keyboard:
-    """One for a terminal's whole life. ``is_asking`` tells whether a single key would answer a question now.
+    """The keyboard of a terminal, for its whole life. ``is_asking``: whether a single key would answer a question now.
 
     Then text that comes without a pause counts as pasted also without an Enter in it: the ``y`` of a pasted word is no
     answer.
@@ -36,15 +36,15 @@ class Keyboard:
         self._is_asking = is_asking
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors=_C1_KEPT)
         self._decoder = Decoder()
-        self._held: list[str] = []  # what a paste may begin with
-        self._ends_line = False  # there is an Enter among it
-        # What came last without a pause, and was handed on as keys, since it may have been typed.
+        self._held: list[str] = []  # characters that may begin a paste
+        self._ends_line = False  # an Enter is among them
+        # Text that came last without a pause, and was passed on as keys, since it may have been typed.
         self._typed: list[str] = []
         self._pasted: list[str] | None = None
         self._fed_at = 0.0
 
     def feed(self, data: bytes, now: float) -> list[Input]:
-        """The keys and pastes that are complete with ``data``, which came at ``now``."""
+        """Take ``data``, which came at ``now``; return the keys and pastes that are complete."""
         if now >= self._fed_at + ENTER_PAUSE and not self._held:
             self._typed.clear()
         self._fed_at = now
@@ -54,12 +54,12 @@ class Keyboard:
         return inputs
 
     def patience(self, now: float) -> float | None:
-        """Seconds until it is time to ``expire``, if nothing comes until then; None: never."""
+        """Return the seconds until ``expire`` must be called if nothing comes; None: never."""
         pause = self._pause
         return None if pause is None else max(0.0, self._fed_at + pause - now)
 
     def expire(self, now: float) -> list[Input]:
-        """The keys and pastes that are complete since nothing has come until ``now``."""
+        """Return the keys and pastes that are complete because nothing has come until ``now``."""
         pause = self._pause
         if pause is None or now < self._fed_at + pause:
             return []
@@ -109,7 +109,7 @@ class Keyboard:
         return self._release() if len(self._held) >= MAX_HELD else []
 
     def _release(self) -> list[Input]:
-        """What was held turned out to be keys; unless there are several where one would be an answer."""
+        """Return the held characters as keys; as a paste, if there are several and one would be an answer."""
         text, self._held = _lines("".join(self._held)), []
         if text:
             self._typed.clear()
@@ -132,7 +132,7 @@ class Keyboard:
         return [Paste(text, typed)] if text else []
 
     def _outside_paste(self, inputs: list[Input]) -> list[Input]:
-        """What is no text does nothing amid a paste; but the focus may change, and a marked paste is one."""
+        """Drop keys in the middle of a paste, but keep changes of the focus and marked pastes."""
         if self._pasted is None:
             return inputs
         return [each for each in inputs if isinstance(each, Paste) or each in _FOCUS]
@@ -143,7 +143,7 @@ def _lines(text: str) -> str:
 
 
 def _keep_c1(problem: UnicodeError) -> tuple[str, int]:
-    """Controls of one byte (ECMA-48, C1) are no UTF-8, but some terminals send them; all else is replaced."""
+    """Keep 8-bit controls (ECMA-48, C1), which are not UTF-8 but sent by some terminals; replace other bytes."""
     assert isinstance(problem, UnicodeDecodeError)
     wrong = problem.object[problem.start : problem.end]
     is_c1 = len(wrong) == 1 and 0x80 <= wrong[0] <= 0x9F

@@ -72,7 +72,7 @@ class Renderer:
         self._log = LogPane()
 
     def forget(self) -> None:
-        """Wrap every row anew: the reader's time zone has changed."""
+        """Wrap every row anew, because the time zone has changed."""
         self._log.forget()
 
     def render(self, model: Model, size: Size) -> Screen:

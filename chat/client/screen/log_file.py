@@ -19,7 +19,7 @@ _AT_ONCE = 200
 
 
 def default_path(address: str) -> Path:
-    """Where the log of the room at ``address`` goes, if nobody says otherwise. Raises NoHome."""
+    """Return the default path of the log of the room at ``address``. Raises NoHome."""
     return log_directory("chat") / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', address)}.log"
 
 

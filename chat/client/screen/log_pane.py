@@ -163,7 +163,7 @@ class LogPane:
         return rows
 
     def forget(self) -> None:
-        """Make every row anew: what the time zone is, no row can tell."""
+        """Make every row anew, because the time zone has changed, of which rows know nothing."""
         self._rows.clear()
         self._remembered = 0
 

@@ -26,7 +26,7 @@ from chat.protocol.descriptor import MessageType
 MAX_PICTURES = 50
 # How far back from the newest entry it is worth looking for who spoke, or for what was shared.
 _RECENT = 5000
-# Seconds that may pass between two looks at what changes by itself.
+# The most seconds between two calls of ``tick`` that count as time that passed.
 _LONGEST_STEP = 5.0
 
 
@@ -74,9 +74,9 @@ class Model:
         self.mentions = Mentions(username)
 
     def tick(self, now: datetime) -> None:
-        """Time went on: measure the transfers, count down. A few times a second while anything is waited for."""
+        """Measure the transfers, and count down. To be called a few times a second while either goes on."""
         step = (now - self.now).total_seconds() if self.now is not None else 0.0
-        # Otherwise nobody looked for a while, or the clock was set.
+        # A longer time means that the program was stopped, or that the clock was set.
         if 0 < step <= _LONGEST_STEP:
             self.retry_in = self.retry_in and max(self.retry_in - step, 0.0)
             self.lag = self.lag and self.lag + step

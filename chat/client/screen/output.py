@@ -1,8 +1,8 @@
-"""The way from curses to the terminal: what curses writes is caught in memory, and written on without blocking.
+"""Pass the output of curses to the terminal without blocking: catch it in memory, then write it on.
 
 ``curses.refresh`` writes to descriptor 1 until the terminal has taken everything. So descriptor 1 is a file in memory
-while curses writes. What is caught is at most one frame: the next one is made when this one has been taken, of what
-there is to show by then. A terminal that is behind skips frames, and nothing queues up.
+while curses writes. At most one frame is in memory: the next frame is drawn when the terminal has taken this one. A
+terminal that is behind skips frames, and nothing queues up.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import gevent
 from chat.client.unblocked import UnblockedWriter
 
 STDOUT = 1
-# Seconds to wait, after a terminal that had room did not take even one byte (a line end may need room for two).
+# Seconds to wait after a terminal that had room took no byte (a line end may need room for two).
 _SHORT_PAUSE = 0.01
 
 
 class TerminalGone(Exception):
-    """Nobody sits there any more: it was closed, or the line to it broke."""
+    """The terminal was closed, or the connection to it was lost."""
 
 
 class Output:
@@ -39,7 +39,7 @@ class Output:
         self._writer.close()
 
     def caught(self, draw: Callable[[], object]) -> bytes:
-        """Call ``draw``, which must not switch greenlets, and return what it has written to descriptor 1."""
+        """Call ``draw``, which must not switch greenlets, and return the bytes that it wrote to descriptor 1."""
         os.ftruncate(self._memory, 0)
         os.lseek(self._memory, 0, os.SEEK_SET)
         os.dup2(self._memory, STDOUT)
@@ -64,16 +64,16 @@ class Output:
                     gevent.sleep(_SHORT_PAUSE)
 
     def send_within(self, seconds: float, data: bytes) -> None:
-        """As ``send``, but give up after ``seconds``: the terminal takes nothing. Raises TerminalGone."""
+        """Send ``data``, but give up after ``seconds``, in case the terminal takes nothing. Raises TerminalGone."""
         gevent.with_timeout(seconds, self.send, data, timeout_value=None)
 
     def drop(self) -> None:
-        """Have every ``send`` that is still waiting return: what it has left is not to be sent any more."""
+        """Make every waiting ``send`` return without sending the rest of its data."""
         self._turn += 1
 
 
 def _memory_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("frame", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:  # not on Linux
+    with tempfile.TemporaryFile() as file:  # on systems other than Linux
         return os.dup(file.fileno())

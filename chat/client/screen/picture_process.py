@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Colour: TypeAlias = tuple[int, int, int]  # red, green, blue
 
 HEADER = struct.Struct(">HH")
-STDIN = "stdin"  # the last argument, if the picture itself is there
+STDIN = "stdin"  # the last argument, if the picture is on stdin
 MAX_COLOURS = 16  # any two of them in one cell are few enough pairs for curses
 
 # Palettes are coarse where colours are dark or pale: more than half of a photograph would come out grey.
@@ -135,7 +135,7 @@ def _open(path: bytes) -> IO[bytes]:
 
 
 def _checked(descriptor: int) -> IO[bytes]:
-    """The file that is open there, if it is one, and not too large."""
+    """Open the picture on stdin, if that is a regular file and not too large."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         sys.exit(Refusal.NOT_A_FILE)

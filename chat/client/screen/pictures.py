@@ -104,7 +104,7 @@ def _answer(process: Process, path: Path, limit: int) -> tuple[bytes, int | None
     try:
         with deadline:
             if process.stdin is not None:
-                with suppress(OSError):  # it may be gone; its status says why
+                with suppress(OSError):  # the process may have ended; its status says why
                     process.stdin.write(os.fsencode(path.absolute()))
                     process.stdin.close()
             drawn = process.stdout.read(limit)
@@ -136,7 +136,7 @@ def _start(
     ]
     if file is not None:
         command.append(STDIN)
-        file.seek(0)  # which also writes what may still be in a buffer
+        file.seek(0)  # also flushes the buffer
     try:
         return gevent.subprocess.Popen(
             command,

@@ -27,7 +27,7 @@ class Asker(Protocol):
 
 
 def line_count(text: str) -> int:
-    """Lines of a paste; line ends at its end begin none."""
+    """Count the lines of a paste, without blank lines at its end."""
     return text.rstrip("\n").count("\n") + 1
 
 
@@ -71,9 +71,9 @@ class YesOrNo:
 
 
 class PasteQuestion(YesOrNo):
-    """Whether a long paste is meant as one message. ``paste`` is called with all of it if the answer is yes.
+    """Asks whether a long paste is meant as one message. If the answer is yes, ``paste`` is called with the whole text.
 
-    On a slow line the paste may go on while the question is there: ``add``.
+    Over a slow connection the paste may go on while the question is shown: see ``add``.
     """
 
     def __init__(self, text: str, paste: Callable[[str], object]) -> None:
@@ -82,7 +82,7 @@ class PasteQuestion(YesOrNo):
         self.add(text)
 
     def add(self, text: str) -> None:
-        """More of the paste has come. What is over 1 MiB is left out; the question says how much is there."""
+        """Add more of the paste. Text beyond 1 MiB is dropped; the question tells the size that is left."""
         self.text = (self.text + text)[:MAX_PASTE]
         lines = line_count(self.text)
         size = f"{lines} lines" if lines > 1 else f"{len(self.text)} characters"

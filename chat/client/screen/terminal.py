@@ -34,7 +34,7 @@ from chat.client.screen.styles import LOOKS, TEXT, Colours, Style
 
 STDIN, STDOUT = 0, 1
 _READ_SIZE = 64 * 1024
-# Seconds that a terminal has to take what makes it a usual one again. One that takes nothing is left as it is.
+# Seconds at the end for the terminal to take the sequences that reset it; then it is left as it is.
 _FAREWELL = 0.5
 
 # xterm, "CSI ? Pm h": bracketed paste, focus events, mouse buttons with the wheel, and their SGR coordinates.
@@ -66,9 +66,9 @@ class Terminal:
         self.is_asking: Callable[[], bool] = lambda: False
         self._window: curses.window | None = None
         self._output: Output | None = None
-        self._first_words = b""  # of curses, for the first frame to bring
+        self._first_words = b""  # output of curses at its start, sent with the first frame
         self._modes_are_due = True
-        self._mode_of_shell: list[Any] = []  # of the terminal's line, as termios has it
+        self._mode_of_shell: list[Any] = []  # termios attributes, as found
         self._mode_of_screen: list[Any] = []
         self._pairs: Pairs | None = None
         self._drawn: list[_Drawn] = []
@@ -123,7 +123,7 @@ class Terminal:
                 patience = keyboard.patience(time.monotonic())
                 wait_read(STDIN, timeout=patience, timeout_exc=_Silence)
             except _Silence:
-                # This process may have been busy for so long, and what was typed meanwhile be waiting.
+                # This process may have been busy, so typed characters may be waiting to be read.
                 is_silent = not select.select([STDIN], [], [], 0)[0]
                 keys = keyboard.expire(time.monotonic()) if is_silent else []
             else:
@@ -132,7 +132,7 @@ class Terminal:
                 return keys
 
     def draw(self, screen: Screen) -> None:
-        """Make the terminal show it, and wait until it has taken it; what it shows already is not sent.
+        """Show ``screen``, and wait until the terminal has taken it; rows that have not changed are not sent.
 
         Raises TerminalGone.
         """
@@ -184,7 +184,7 @@ class Terminal:
         window.leaveok(False)
         self._mode_of_screen = termios.tcgetattr(STDOUT)
         self._output = Output()
-        # Both write at once, and the terminal may take nothing: the first frame brings it.
+        # Both write at once, but the terminal may take nothing. So their output is sent with the first frame.
         self._first_words = self._output.caught(lambda: self._set_up_keys_and_colours(window))
 
     def _set_up_keys_and_colours(self, window: curses.window) -> None:
@@ -212,7 +212,7 @@ class Terminal:
         self._window = self._output = None
 
     def _leave(self) -> None:
-        """Give the terminal back as it was found. What it does not take in time is skipped."""
+        """Give the terminal back as it was found. Output that the terminal does not take in time is skipped."""
         if self._output is None:  # nothing has been written yet
             with contextlib.suppress(curses.error):
                 curses.endwin()
@@ -224,12 +224,12 @@ class Terminal:
         _set_mode(self._mode_of_shell)
 
     def _return(self) -> None:
-        """Make it a screen again, whatever it is now: a shell, or who stopped us, has set it to its own liking."""
+        """Set the terminal up again, because a shell may have changed its modes while this program was stopped."""
         if self._output is None:
             return
         _set_mode(self._mode_of_screen)
         self._output.drop()
-        self._output.caught(_end_window)  # so the next frame begins with what makes the screen
+        self._output.caught(_end_window)  # so the next frame begins by setting up the screen
         self._modes_are_due = True
         self.redraw()
         self.resized.set()
@@ -329,19 +329,19 @@ def _joined(written: _Drawn) -> Iterator[tuple[str, int]]:
 
 
 def _end_window() -> None:
-    # Curses can't set the mode of a file in memory, and says so; that is done by ``_set_mode``.
+    # Curses fails to set the modes, since its output is a file in memory; ``_set_mode`` sets them.
     with contextlib.suppress(curses.error):
         curses.endwin()
 
 
 def _set_mode(mode: list[Any]) -> None:
-    """Of the terminal's line; at once, since waiting for the output to be taken could take for ever."""
+    """Set termios attributes at once: to wait until the terminal has taken all output could take for ever."""
     while True:
         try:
             termios.tcsetattr(STDOUT, termios.TCSANOW, mode)
             return
         except termios.error as problem:
-            # In the background it stops us; brought back to the front, we go on here.
+            # In the background the call stops this process; in the foreground again, it goes on here.
             if problem.args[0] != errno.EINTR:
                 return  # the terminal is gone
 
