@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from chat.loading import loading
 from chat.signals import ENDING, hold
 from chat.standard_streams import open_missing_streams, run_to_status
 
@@ -15,7 +16,8 @@ def server() -> int:
     """Run ``chat-server`` and return its exit status."""
     open_missing_streams()
     hold(ENDING, _MEANINGLESS_TO_SERVERS)
-    from chat.server.cli import main
+    with loading():
+        from chat.server.cli import main
 
     return run_to_status("chat-server", main)
 
@@ -24,6 +26,7 @@ def client() -> int:
     """Run ``chat-client`` and return its exit status."""
     open_missing_streams()
     hold(ENDING)
-    from chat.client.cli import main
+    with loading():
+        from chat.client.cli import main
 
     return run_to_status("chat-client", main)

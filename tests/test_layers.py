@@ -28,6 +28,7 @@ LEAVES = {
     "chat.files",
     "chat.fingerprint",
     "chat.home",
+    "chat.loading",
     "chat.offload",
     "chat.options",
     "chat.private_files",

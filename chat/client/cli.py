@@ -125,6 +125,7 @@ from chat.client.commands import COMMANDS, Where, help_lines
 from chat.client.config_file import read_config_file
 from chat.client.settings import PROGRAM, Mode, Settings, read_settings
 from chat.command_line import EXIT_FAILED, EXIT_USAGE, UsageError, parse_options, report
+from chat.loading import loading
 from chat.options import read_path
 from chat.signals import ENDING, interruptible
 
@@ -164,10 +165,12 @@ def main(argv: list[str] | None = None) -> int:
             settings = read_command_line(argv)
         # Only now: it takes a while to import, and who asks for help need not wait for it.
         if settings.mode is Mode.SCREEN:
-            from chat.client.screen.app import App
+            with loading():
+                from chat.client.screen.app import App
 
             return App(settings).run()
-        from chat.client.program import Program
+        with loading():
+            from chat.client.program import Program
 
         return Program(settings).run()
     except UsageError as problem:

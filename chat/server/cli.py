@@ -82,6 +82,7 @@ from chat.command_line import (
     parse_options,
     report,
 )
+from chat.loading import loading
 from chat.signals import STOPPING, interruptible, release
 
 if TYPE_CHECKING:
@@ -97,11 +98,13 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] in (["bans"], ["users"]):
         release()
     if arguments[:1] == ["bans"]:
-        from chat.server import bans_cli
+        with loading():
+            from chat.server import bans_cli
 
         return bans_cli.main(arguments)
     if arguments[:1] == ["users"]:
-        from chat.server import users_cli
+        with loading():
+            from chat.server import users_cli
 
         return users_cli.main(arguments)
     try:
@@ -116,7 +119,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _follow(options: dict[str, Any]) -> int:
     # Only now: all of the server takes a while to import, and who asks for help need not wait for it.
-    from chat.server.options import Mistakes, read_orders
+    with loading():
+        from chat.server.options import Mistakes, read_orders
 
     try:
         with interruptible(STOPPING):
@@ -141,10 +145,11 @@ def _follow(options: dict[str, Any]) -> int:
 
 
 def _serve(orders: Orders) -> int:
-    import logging
+    with loading():
+        import logging
 
-    from chat.server.log_output import logging_to
-    from chat.server.program import CannotStart, run
+        from chat.server.log_output import logging_to
+        from chat.server.program import CannotStart, run
 
     log = logging.getLogger("chat.server")
     with logging_to(STDERR, orders.log_level):
