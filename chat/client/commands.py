@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Flag, auto
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from chat.client.moderating import parse_ban, parse_kick, parse_mute, parse_target
 from chat.client.requests import (
@@ -60,8 +59,7 @@ class Where(Flag):
     EVERYWHERE = PLAIN | SCREEN
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """``parse`` makes a request of what stands after the name, blanks around it removed, or raises RequestError."""
 
     name: str

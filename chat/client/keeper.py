@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gevent
 from gevent.event import Event
@@ -24,8 +23,7 @@ from chat.client.news import Disconnected, Face, Lag
 from chat.protocol.notices import Refusal
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(NamedTuple):
     """Times in seconds. ``first``: the pause before a new try, doubled until ``longest``. Each pause is up to a half
     longer or shorter by chance, so that a thousand clients don't come back to a restarted server at once. No pause is
     over ``longest``. ``after_input`` is how long to go on trying once there is nothing more to come.

@@ -6,9 +6,8 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from chat.client.errors import NotSent, NotSupported, TransferFailed, explain
 from chat.client.receipts import Receipt
@@ -75,8 +74,7 @@ def encode_header(receipt: Receipt, *, raw: bool) -> bytes:
     return header
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A file to send: ``size`` bytes from the position ``start`` on, under the cleaned ``filename``."""
 
     file: BinaryIO

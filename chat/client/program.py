@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 import gevent
 from gevent.event import AsyncResult
@@ -56,8 +55,7 @@ FAREWELL = 0.5
 NO_ANSWER = 120.0
 
 
-@dataclass(frozen=True)
-class End:
+class End(NamedTuple):
     """Why the program ends. ``problem`` is a sentence, None if nothing is wrong.
 
     ``unfinished``: it may be that not all was said that was to be.

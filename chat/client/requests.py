@@ -1,6 +1,7 @@
 """What a person or a program can ask of the client, whichever way it was put: as a command, as JSON, by a key.
 
-Values without behaviour; ``chat.client.conversation`` does them.
+Values without behaviour; ``chat.client.conversation`` does them. Requests that take the same share one dataclass, since
+Python compiles six methods for each at every start of the program. A request equals only those of its own class.
 """
 
 from __future__ import annotations
@@ -13,6 +14,26 @@ from chat.protocol.descriptor import MessageType
 
 class RequestError(Exception):
     """It cannot be understood; the text is one sentence for whoever asked."""
+
+
+@dataclass(frozen=True)
+class _Bare:
+    """Takes nothing."""
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    number: int
+
+
+@dataclass(frozen=True)
+class _Named:
+    name: str
+
+
+@dataclass(frozen=True)
+class _Switch:
+    on: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -43,27 +64,19 @@ class SendFile:
     allows_directory: bool = True
 
 
-@dataclass(frozen=True)
-class Get:
+class Get(_Numbered):
     """Fetch the attachment that was announced under ``number``."""
 
-    number: int
 
-
-@dataclass(frozen=True)
-class Cancel:
+class Cancel(_Numbered):
     """Give up the transfer ``number``, in either direction."""
 
-    number: int
 
-
-@dataclass(frozen=True)
-class ListTransfers:
+class ListTransfers(_Bare):
     """Which attachments there are and how far they are."""
 
 
-@dataclass(frozen=True)
-class Who:
+class Who(_Bare):
     """Who is in the room."""
 
 
@@ -74,13 +87,11 @@ class AskServer:
     command: Command
 
 
-@dataclass(frozen=True)
-class Register:
+class Register(_Bare):
     """Make the own name an account; the password is asked for, by a face that can do so without showing it."""
 
 
-@dataclass(frozen=True)
-class ChangePassword:
+class ChangePassword(_Bare):
     """Have another password; both are asked for in the same way."""
 
 
@@ -91,8 +102,7 @@ class Help:
     command: str | None = None
 
 
-@dataclass(frozen=True)
-class Quit:
+class Quit(_Bare):
     """Leave the room."""
 
 
@@ -122,8 +132,7 @@ class SearchLog:
     text: str | None = None
 
 
-@dataclass(frozen=True)
-class ClearLog:
+class ClearLog(_Bare):
     """Forget what the view shows."""
 
 
@@ -134,11 +143,8 @@ class SaveLog:
     path: str
 
 
-@dataclass(frozen=True)
-class FollowLog:
+class FollowLog(_Switch):
     """Append the room's log to a file as it goes, or stop it; None: tell whether it is done, and where."""
-
-    on: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -148,47 +154,32 @@ class Ignore:
     name: str | None = None
 
 
-@dataclass(frozen=True)
-class Unignore:
+class Unignore(_Named):
     """Hear ``name`` again."""
 
-    name: str
 
-
-@dataclass(frozen=True)
-class SetBell:
+class SetBell(_Switch):
     """Ring for what is meant for us, or don't; None: tell which."""
 
-    on: bool | None = None
 
-
-@dataclass(frozen=True)
-class ToggleNames:
+class ToggleNames(_Bare):
     """Show who is here in a column, or take it away."""
 
 
-@dataclass(frozen=True)
-class OpenView:
+class OpenView(_Named):
     """A view of the private conversation with ``name``."""
 
-    name: str
 
-
-@dataclass(frozen=True)
-class CloseView:
+class CloseView(_Bare):
     """Leave the private conversation that is shown."""
 
 
-@dataclass(frozen=True)
-class ShowKeys:
+class ShowKeys(_Bare):
     """What each key does."""
 
 
-@dataclass(frozen=True)
-class OpenFile:
+class OpenFile(_Numbered):
     """Hand the saved attachment ``number`` to the desktop's program."""
-
-    number: int
 
 
 @dataclass(frozen=True)

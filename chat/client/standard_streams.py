@@ -13,7 +13,7 @@ import sys
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import gevent
 from gevent.lock import RLock
@@ -36,8 +36,7 @@ class OutputFailed(OutputClosed):
     """It can't be written; the text says why."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of input without its end, or a piece of one that is too long to be held whole.
 
     ``cut``: the line goes on in the next piece; ``continued``: this piece goes on the one before.

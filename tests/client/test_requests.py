@@ -4,9 +4,26 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from chat.client import json_lines
 from chat.client.commands import Where, parse_line
-from chat.client.requests import CommonRequest, Help, NeedsPassword, Reply, ScreenRequest
+from chat.client.requests import (
+    Cancel,
+    CommonRequest,
+    FollowLog,
+    Get,
+    Help,
+    NeedsPassword,
+    OpenView,
+    Quit,
+    Reply,
+    Request,
+    ScreenRequest,
+    SetBell,
+    Unignore,
+    Who,
+)
 from chat.client.standard_streams import Line
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "json-lines.md"
@@ -32,3 +49,28 @@ def test_programs_can_ask_for_all_that_is_not_for_people() -> None:
     # They have fields for passwords instead.
     prompts = set(get_args(NeedsPassword))
     assert made == set(get_args(CommonRequest)) - {Help, Reply} - prompts
+
+
+@pytest.mark.parametrize(
+    ("one", "alike", "another"),
+    [
+        (Get(1), Get(1), Cancel(1)),
+        (Who(), Who(), Quit()),
+        (Unignore("bob"), Unignore("bob"), OpenView("bob")),
+        (SetBell(True), SetBell(True), FollowLog(True)),
+    ],
+)
+def test_a_request_equals_only_those_of_its_own_kind(
+    one: Request, alike: Request, another: Request
+) -> None:
+    assert one == alike
+    assert hash(one) == hash(alike)
+    assert one != another
+    assert repr(one).startswith(f"{type(one).__name__}(")
+
+
+def test_a_request_cannot_be_changed() -> None:
+    get = Get(1)
+    with pytest.raises(AttributeError):
+        get.number = 2  # type: ignore[misc]
+    assert get == Get(1)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from chat.client.commands import Command
 
@@ -26,8 +26,7 @@ _TO_UNFINISHED = re.compile(r"(?:^|\s)--to(?:=|\s+)(?P<name>\S*)\Z")
 ListDirectory = Callable[[str], Sequence[tuple[str, bool]]]
 
 
-@dataclass(frozen=True)
-class Completion:
+class Completion(NamedTuple):
     """Each of ``candidates`` (at least one, the likeliest first) may stand for what is from ``start`` to ``end``."""
 
     start: int

@@ -5,7 +5,7 @@ One composer belongs to one view, so every conversation has its own draft, undo 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chat.client.screen.completion import Completer
 from chat.client.screen.editor import NO_WIDTH, Editor
@@ -14,8 +14,7 @@ from chat.client.screen.keys import Action, action_of, is_character
 from chat.client.screen.kill_ring import KillRing
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """Candidates that Tab goes through; ``chosen`` is None where the text is as it was typed."""
 
     candidates: tuple[str, ...]

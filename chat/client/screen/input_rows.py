@@ -7,7 +7,6 @@ shown harmless; the text itself keeps it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,8 +14,7 @@ from chat.client.display import harmless
 from chat.client.screen.cells import ELLIPSIS, cells, clusters, is_one_cell_each
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """``rows`` as they are drawn, and the cell of the cursor: its row and column, from 0, within the width."""
 
     rows: tuple[str, ...]

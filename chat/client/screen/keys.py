@@ -7,8 +7,8 @@ A printable character is its own name; every other key has a name in angle brack
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 CTRL, ALT, SHIFT = "ctrl-", "alt-", "shift-"
 
@@ -105,8 +105,7 @@ class Action(Enum):
     NO = "no"
 
 
-@dataclass(frozen=True)
-class Binding:
+class Binding(NamedTuple):
     """``keys`` all do the same."""
 
     keys: tuple[str, ...]
