@@ -6,7 +6,6 @@ attachment is fetched, a few at a time; the rest waits.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
@@ -235,6 +234,8 @@ class Downloads:
             if transfer.state is not State.OFFERED:
                 return  # it is being saved, and will be drawn from the saved file
             try:
+                import tempfile  # takes a while; most images are saved, or came with their messages
+
                 # Without a buffer, so that a full disk fails here and not at close.
                 file = cast(BinaryIO, GEVENT.offload(tempfile.TemporaryFile, "w+b", 0))
             except OSError:

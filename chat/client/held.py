@@ -6,17 +6,19 @@ the client ends. The oldest content makes room for a new one.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from chat.client.errors import SaveFailed, explain
 from chat.client.saver import Saving
 from chat.client.saving import PartialFile
 from chat.client.transfer_list import State, Transfer
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 MAX_SIZE = 64 * 1024**2  # bytes of all contents together
 MAX_FILES = 500
@@ -45,6 +47,8 @@ class Held:
                 raise SaveFailed("The client is about to end.")
             try:
                 if self._directory is None:
+                    from tempfile import TemporaryDirectory  # takes a while, and few ever need it
+
                     self._directory = TemporaryDirectory(prefix="chat-", ignore_cleanup_errors=True)
             except OSError as error:
                 raise SaveFailed(
@@ -78,6 +82,8 @@ class Held:
             self._is_closed = True
             if self._directory is None:
                 return
+            import shutil
+
             # A thread may be about to rename the last file, so the directory may not be empty at once.
             for _ in range(2):
                 shutil.rmtree(self._directory.name, ignore_errors=True)

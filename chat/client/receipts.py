@@ -6,7 +6,7 @@ The answer is the frame's own echo, or a notice that refuses it.
 from __future__ import annotations
 
 import itertools
-import secrets
+import os
 from collections import deque
 from enum import Enum
 
@@ -91,7 +91,7 @@ class Ledger:
         self._in_order: deque[Receipt] = deque()
         self._uploads: dict[str, Receipt] = {}
         self._uses_nonces = uses_nonces
-        self._prefix = secrets.token_hex(4)
+        self._prefix = os.urandom(4).hex()
         self._count = itertools.count(1)
 
     def next_nonce(self) -> str | None:

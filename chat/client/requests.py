@@ -23,16 +23,22 @@ class _Bare:
 
 @dataclass(frozen=True)
 class _Numbered:
+    """For an attachment, or its transfer."""
+
     number: int
 
 
 @dataclass(frozen=True)
 class _Named:
+    """For a user."""
+
     name: str
 
 
 @dataclass(frozen=True)
 class _Switch:
+    """None asks how it is."""
+
     on: bool | None = None
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SOFTWARE = f"chat/{__version__}"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Services:
     """One room and what serves it. ``sessions`` are those of JSON clients, by the token of their welcome.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import sys
 from collections.abc import Mapping
@@ -108,6 +107,8 @@ def open_file(path: Path) -> None:
 
 
 def _start(program: str, *arguments: str) -> gevent.subprocess.Popen[bytes]:
+    import shutil  # takes a while, and few ever get here
+
     found = shutil.which(program)
     if found is None:
         raise DesktopError(f"The program {program} is not installed.")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import tempfile
 import traceback
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +14,9 @@ from chat.private_files import make_private_directory
 
 def write_report(fault: BaseException, directory: Path | None = None) -> Path | None:
     """Where the fault is written down; None if it can't be. ``directory`` is by default that for the user's logs."""
+    import platform  # these take a while, and a fault is rare
+    import tempfile
+
     stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
     lines = [
         f"chat-client {__version__}, Python {platform.python_version()}, {platform.platform()}\n",

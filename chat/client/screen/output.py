@@ -8,7 +8,6 @@ terminal that is behind skips frames, and nothing queues up.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 
 import gevent
@@ -75,5 +74,7 @@ class Output:
 def _memory_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("frame", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:  # on systems other than Linux
+    import tempfile  # on systems other than Linux
+
+    with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
