@@ -248,9 +248,9 @@ def test_a_server_without_streams_serves_and_ends_well(closed: str, tmp_path: Pa
     options = f"--tls=off --address=unix:{path} --data-directory={tmp_path}/data --log-level=debug"
     command = f"exec {sys.executable} -m chat.server.cli {options} {closed}"
     with started(["sh", "-c", command]) as server:
-        server.wait_until(path.is_socket)
         with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(str(path))
+            # The path is there a moment before the server listens.
+            server.wait_until(lambda: sock.connect_ex(str(path)) == 0)
             # What it logs of this must not come here.
             sock.sendall(b"no protocol at all")
             sock.shutdown(socket.SHUT_WR)
