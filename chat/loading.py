@@ -12,8 +12,8 @@ def loading() -> Iterator[None]:
     """Import modules within this block: the garbage collector rests, and never looks at them afterwards.
 
     Modules stay until the process ends, so there is nothing to collect. Without this the collector looks at all that
-    is loaded again and again, and three times more when the process ends, which takes longer than a third of the
-    imports. A collector that is off stays off.
+    is loaded again and again, and three times more when the process ends: a sixth of the CPU time of a short run. A
+    collector that is off stays off.
     """
     was_enabled = gc.isenabled()
     gc.disable()
