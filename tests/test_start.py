@@ -161,8 +161,9 @@ def test_as_typed_in_a_checkout_nothing_is_loaded_before_signals_wait(
 import os, signal, sys
 
 def hook(event, arguments):
-    if event == "import" and (
-        arguments[0] == "runpy" or signal.SIGHUP in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    is_launcher = event == "exec" and arguments[0].co_filename.endswith("launch.py")
+    if is_launcher or (
+        event == "import" and signal.SIGHUP in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     ):
         os.kill(os.getpid(), signal.SIGHUP)
 
