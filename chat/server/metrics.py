@@ -46,7 +46,10 @@ class Metrics:
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The text in the format that ``accept``, the header of HTTP, prefers, and its content type."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # the library fails at a version that is no number
+            encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
 

@@ -120,8 +120,8 @@ class StatusServer:
         self._visitors.is_answered(visitor)
         try:
             status, body, type = self._page(request)
-        except Exception:
-            log.exception("cannot answer %s", request.path)
+        except Exception as problem:  # noqa: BLE001 - it is logged, within the bound of what strangers can cause
+            self._refusals.failed(problem, "cannot answer %s", request.path)
             status, body, type = "500 Internal Server Error", b"failed; the log says why\n", _TEXT
         sock.sendall(_response(status, body, type, with_body=request.method != "HEAD"))
 

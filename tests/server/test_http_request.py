@@ -82,6 +82,17 @@ def test_a_head_without_end(end: bytes) -> None:
         parse_request(b"\r\n" * MAX_HEAD)
 
 
+@pytest.mark.parametrize("blank", [b" ", b"\t", b" \t"])
+@pytest.mark.parametrize("begin", [b"X:", b"X: a", b"GET ", b""])
+def test_many_blanks_before_what_is_broken_take_no_time(begin: bytes, blank: bytes) -> None:
+    """Each way to share the blanks out among the parts of a pattern would be tried: more than a test's time."""
+    line = begin + blank * 3000 + b"\0"
+    with pytest.raises(BadRequest):
+        parse_request(b"GET / HTTP/1.1\r\n" + line + b"\r\n\r\n")
+    with pytest.raises(BadRequest):
+        parse_request(b"GET" + line + b"\r\n\r\n")
+
+
 @given(st.binary(max_size=200))
 def test_whatever_comes_it_is_one_or_none_or_bad(data: bytes) -> None:
     for begin in (b"", b"GET / HTTP/1.1\r\n"):
