@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
+from typing import Any, cast
 
 import gevent
 import pytest
 from gevent.event import Event
 
+from chat import framing
 from chat.protocol.descriptor import MessageType
 from chat.server import handshakes as handshakes_module
 from chat.server import loop_share
 from chat.server import newcomers as newcomers_module
+from chat.server import server as server_module
 from chat.server.lobby import Lobby
 from chat.server.session import Session
+from chat.server.transport import Transport
 from tests.peers.tls_wire_client import TlsWireClient
 from tests.server.fakes import wait_until
 from tests.server.house import House
@@ -92,10 +97,12 @@ def test_one_who_had_to_stand_in_line_comes_in_in_a_turn(
     assert in_turn == [True] * 4
 
 
+@pytest.mark.parametrize("which", ["house", "safe_house"])
 @pytest.mark.parametrize("says", [b"", b"\0", b"rubbish", b"\x16rubbish"])
 def test_one_who_never_comes_in_goes_in_a_turn(
-    safe_house: House, monkeypatch: pytest.MonkeyPatch, says: bytes
+    which: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, says: bytes
 ) -> None:
+    safe_house = cast(House, request.getfixturevalue(which))
     seen: list[bool] = []
 
     lobby_leave = Lobby.leave
@@ -114,6 +121,89 @@ def test_one_who_never_comes_in_goes_in_a_turn(
     safe_house.connections_end()
 
     assert seen == [True]
+
+
+def test_one_who_is_too_slow_goes_in_a_turn(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    refused = house.services.refusals.refused
+
+    def watched(address: str, reason: str) -> None:
+        seen.append(house.services.share.has_turn)
+        refused(address, reason)
+
+    monkeypatch.setattr(house.services.refusals, "refused", watched)
+    monkeypatch.setattr(framing, "STALL_WINDOW", 0.05)
+    client = house.connect()
+    client.send_bytes(b"\0")
+
+    assert client.at_end()
+    assert seen == [True]
+
+
+def test_one_who_is_refused_has_the_connection_ended_in_a_turn(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    finish = Transport.finish
+
+    def watched(transport: Transport, timeout: float) -> None:
+        seen.append(house.services.share.has_turn)
+        finish(transport, timeout)
+
+    monkeypatch.setattr(Transport, "finish", watched)
+    client = house.connect()
+    wait_until(lambda: len(house.services.lobby) == 1, "it to be accepted")
+    gevent.sleep(0.01)
+    client.send_bytes(b"rubbish")
+
+    assert client.at_end()
+    assert seen == [True]
+
+
+def test_who_connects_is_accepted_and_looked_at_in_a_turn(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted: list[bool] = []
+    looked_at: list[bool] = []
+    spawn, arrive = house.server.connections.spawn, server_module.arrive
+
+    def watched_spawn(*arguments: Any) -> object:
+        accepted.append(house.services.share.has_turn)
+        return spawn(*arguments)
+
+    def watched_arrive(*arguments: Any) -> object:
+        looked_at.append(house.services.share.has_turn)
+        return arrive(*arguments)
+
+    monkeypatch.setattr(house.server.connections, "spawn", watched_spawn)
+    monkeypatch.setattr(server_module, "arrive", watched_arrive)
+    house.join("alice")
+
+    assert accepted == [True]
+    assert looked_at == [True]
+
+
+@pytest.mark.parametrize("ends", ["closed", "fails"])
+def test_a_listener_that_ends_before_its_turn_is_no_fault_of_the_loop(
+    house: House, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """What is raised in a turn would end the slice, and be logged as a fault of ours."""
+    [listener] = house.server._listeners
+    faults: list[object] = []
+    monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda *fault: faults.append(fault[2]))
+    problem = OSError(errno.EIO, "as told")
+
+    def fail() -> None:
+        raise problem
+
+    listener._do_read()
+    if ends == "closed":
+        listener.close()
+    else:
+        monkeypatch.setattr(listener, "do_read", fail)
+    wait_until(lambda: not house.services.share.waiting, "the turn")
+
+    assert faults == ([problem] if ends == "fails" else [])
 
 
 def silent(house: House) -> object:

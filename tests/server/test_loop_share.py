@@ -170,6 +170,34 @@ def test_what_is_charged_is_taken_from_the_share_but_not_for_ever(stage: Stage) 
     assert stage.names == ["a", "b"]
 
 
+def test_charges_add_up(stage: Stage) -> None:
+    stage.share.charge(0.05)
+    stage.share.charge(0.05)
+    stage.ask("a", 0.001)
+
+    stage.clock.advance(0.19)
+    stage.loop.look(is_busy=True)
+    assert stage.names == []
+    stage.clock.advance(0.02)
+    stage.loop.look(is_busy=True)
+    assert stage.names == ["a"]
+
+
+def test_a_slice_that_comes_early_since_nobody_is_busy_pays_no_charge(stage: Stage) -> None:
+    stage.share.charge(0.1)
+    for name in "ab":
+        stage.ask(name, SLICE)
+    stage.loop.look(is_busy=False)
+    assert stage.names == ["a"]
+
+    stage.clock.advance(0.1)
+    stage.loop.look(is_busy=True)
+    assert stage.names == ["a"]
+    stage.clock.advance(0.1)
+    stage.loop.look(is_busy=True)
+    assert stage.names == ["a", "b"]
+
+
 def test_a_turn_that_fails_ends_no_other(stage: Stage) -> None:
     def fail() -> None:
         raise RuntimeError
@@ -200,6 +228,24 @@ def test_a_greenlet_has_its_turn_until_it_waits() -> None:
     gevent.spawn(come).join(timeout=5)
 
     assert seen == [False, True, True, False]
+
+
+def test_one_who_has_a_turn_does_not_stand_in_line_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    share = LoopShare()
+    steps: list[str] = []
+
+    def come(name: str) -> None:
+        share.wait()
+        steps.append(name)
+        share.wait()
+        steps.append(name)
+        monkeypatch.setattr(loop_share, "MAX_WAITING", 0)
+        share.wait_if_few()
+        steps.append(name)
+
+    gevent.joinall([gevent.spawn(come, name) for name in "ab"], timeout=5)
+
+    assert steps == list("aaabbb")
 
 
 def test_one_who_is_killed_meanwhile_holds_up_nobody() -> None:
