@@ -75,7 +75,7 @@ class TlsTransport(Transport):
         self._owed = 0  # bytes of plaintext that are encrypted and not counted as sent
         self._timeout: float | None = None
         self._resume_at = 0.0  # by time.monotonic: when to read on from a peer that sends crumbs
-        self._has_ended = False  # the peer has said goodbye
+        self._has_ended = False  # the peer has said goodbye, or what can't be decrypted
         self._may_have_more = False  # the last recv gave as much as it could
 
     # --- the handshake: receive, advance and flush, until advance says that it is done
@@ -148,7 +148,7 @@ class TlsTransport(Transport):
     # --- reading, for a FrameReader ---
 
     def wait_readable(self) -> None:
-        if not self._holds_something():
+        if not self._has_ended and not self._holds_something():
             super().wait_readable()
 
     def settimeout(self, value: float | None) -> None:
@@ -189,7 +189,10 @@ class TlsTransport(Transport):
                 self._receive(0.0)
             except (OSError, EOFError):
                 break  # nothing now; or an end, which is there the next time, too
-            filled += self._decrypt(buffer[filled:]) or 0
+            try:
+                filled += self._decrypt(buffer[filled:]) or 0
+            except ssl.SSLError:
+                self._has_ended = True  # what came before is whole
         return filled
 
     def _try(self, size: int, piece: Callable[[int, int], bytes | memoryview]) -> int:
@@ -247,7 +250,9 @@ class TlsTransport(Transport):
         except ssl.SSLError:
             with contextlib.suppress(OSError):
                 self.flush()
-            raise
+            if not filled:
+                raise
+            self._has_ended = True  # what came before is whole: it is said, and then the connection ends
         if self._outgoing.pending:
             self._answer()
         return filled

@@ -71,3 +71,22 @@ def test_an_announcement_waits_a_moment_and_no_longer(monkeypatch: pytest.Monkey
     wait_until(lambda: contents(member) == ["0", "1", "2"], "all announcements")
 
     delivery.stop()
+
+
+def test_the_time_that_joined_announcements_take_is_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is newcomers who cause them: see ``LoopShare``."""
+    monkeypatch.setattr("chat.server.delivery._ANNOUNCING", Rate(per_second=100, burst=1))
+    charged: list[float] = []
+    delivery = Delivery(charged.append)
+    delivery.start()
+    member = listener(delivery)
+    for number in range(2):
+        delivery.announce(text(str(number)))
+        run_ready_greenlets()
+    wait_until(lambda: contents(member) == ["0", "1"], "all announcements")
+    delivery.stop()
+
+    assert len(charged) == 1
+    assert charged[0] > 0

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
 import pytest
@@ -115,6 +115,11 @@ class Peer:
         self._tls.write(data)
         return self._outgoing.read()
 
+    def goodbye(self) -> bytes:
+        with pytest.raises(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        return self._outgoing.read()
+
 
 def broken(data: bytes, seed: int) -> bytes:
     """With a byte changed, left out, doubled, or all cut off from there on."""
@@ -153,3 +158,58 @@ def test_nothing_of_what_is_changed_on_its_way_is_believed(
                 continue
             # A cut may leave whole records, and nothing else.
             assert bytes(buffer[:size]) in (b"", b"pay alice", b"pay alice a hundred")
+
+
+# What came before it is said
+
+
+BROKEN_RECORD = b"\x17\x03\x03\x00\x20" + b"x" * 32
+PLAIN_ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
+
+
+class Talk(NamedTuple):
+    """A connection after its handshake."""
+
+    transport: TlsTransport
+    peer: Peer
+    peers: GeventSocket
+
+
+@pytest.fixture
+def talk(stranger: tuple[TlsTransport, GeventSocket]) -> Talk:
+    transport, peers = stranger
+    peer = Peer(peers)
+    peers.sendall(peer.hello())
+    transport.receive(time.monotonic() + 5)
+    transport.advance()
+    transport.flush()
+    peers.sendall(peer.finish())
+    transport.receive(time.monotonic() + 5)
+    assert transport.advance()
+    return Talk(transport, peer, peers)
+
+
+@pytest.mark.parametrize("end", [BROKEN_RECORD, PLAIN_ALERT, None], ids=["garbage", "alert", "bye"])
+@pytest.mark.parametrize("size", [10, 40_000])
+def test_words_before_an_end_are_read_and_then_the_end_though_the_stream_stays_open(
+    talk: Talk, end: bytes | None, size: int
+) -> None:
+    words = b"w" * size
+    ciphertext = talk.peer.encrypt(words) + (end or talk.peer.goodbye())
+    sending = gevent.spawn(talk.peers.sendall, ciphertext)
+    buffer = memoryview(bytearray(256 * 1024))
+    read = b""
+    with gevent.Timeout(5):
+        while len(read) < size:
+            talk.transport.wait_readable()
+            count = talk.transport.recv_into(buffer)
+            assert count
+            read += buffer[:count]
+        sending.join()
+        talk.transport.wait_readable()
+        try:
+            assert talk.transport.recv_into(buffer) == 0
+        except ssl.SSLError:
+            assert end is not None
+
+    assert read == words

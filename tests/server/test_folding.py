@@ -166,6 +166,32 @@ def test_a_fault_of_ours_that_strangers_can_repeat_is_counted_too(
     assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
+def test_refusals_that_come_too_fast_are_told_later_and_not_all_in_one_go(
+    refusals: FoldingLog, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    addresses = [f"192.0.2.{number}" for number in range(folding.MAX_SUBJECTS)]
+    for address in addresses:
+        refusals.refused(address, "bad-username")
+    at_once = list(caplog.messages)
+    assert len(at_once) == folding.LINES.burst
+    for address in addresses:
+        refusals.refused(address, "bad-username")
+    caplog.clear()
+
+    clock.advance(60)
+    refusals.flush_if_due()
+    assert len(caplog.messages) == folding.COUNT_LINES.burst
+    for _ in range(10):
+        clock.advance(1)
+        refusals.flush_if_due()
+
+    written = folding.LINES.burst
+    assert caplog.messages == [
+        *(f"refused {address} 1 more times: bad-username" for address in addresses[:written]),
+        *(f"refused {address} 2 more times: bad-username" for address in addresses[written:]),
+    ]
+
+
 KINDS = ("joined", "left", "refused", "failed")
 
 

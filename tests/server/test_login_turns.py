@@ -140,6 +140,69 @@ def test_one_who_is_too_slow_goes_in_a_turn(house: House, monkeypatch: pytest.Mo
     assert seen == [True]
 
 
+def test_steps_of_a_handshake_are_turns_and_leave_the_line(
+    safe_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handshakes = safe_house.services.handshakes
+    assert handshakes is not None
+    seen: list[tuple[str, bool]] = []
+
+    def watch(name: str) -> None:
+        method = getattr(handshakes, name)
+
+        def watched(*arguments: Any) -> object:
+            seen.append((name, safe_house.services.share.has_turn))
+            return method(*arguments)
+
+        monkeypatch.setattr(handshakes, name, watched)
+
+    watch("shake")
+    watch("_take_turn")
+    stranger = safe_house.connect()
+    wait_until(lambda: len(safe_house.services.lobby) == 1, "it to be accepted")
+    gevent.sleep(0.01)
+    stranger.send_bytes(b"\x16garbage")
+    assert stranger.at_end() or stranger.reset()
+    over_tls(safe_house)
+    wait_until(lambda: safe_house.services.room.members, "the login")
+
+    assert {name for name, _ in seen} == {"shake", "_take_turn"}
+    assert len(seen) >= 5
+    assert all(has_turn for _, has_turn in seen)
+    assert handshakes._in_line == 0
+
+
+def test_one_who_says_nothing_is_given_up_in_a_turn(
+    open_a_safe_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = open_a_safe_house(login_timeout=0.1)
+    seen: list[bool] = []
+    monkeypatch.setattr(
+        house.services.refusals,
+        "refused",
+        lambda address, reason: seen.append(house.services.share.has_turn),
+    )
+
+    assert house.connect().at_end()
+    assert seen == [True]
+
+
+def test_one_whose_password_was_checked_meanwhile_comes_in_in_a_turn(
+    open_a_house: OpenAHouse, in_turn: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = open_a_house(password="open sesame")
+
+    def verify(*arguments: object) -> bool:
+        gevent.sleep(0.01)  # as for a thread
+        return True
+
+    monkeypatch.setattr(house.services.password_guard, "verify", verify)
+    client = house.connect()
+    assert client.try_login({"to": "alice", "password": "open sesame"}).type == LOGIN
+
+    assert in_turn == [True]
+
+
 def test_one_who_is_refused_has_the_connection_ended_in_a_turn(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
