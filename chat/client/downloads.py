@@ -159,8 +159,9 @@ class Downloads:
         """Offer a kept attachment to the user, or tell why it could not be kept."""
         if saving.path is None:
             self._inbox.drop(transfer)
-            transfer.saving = None
+            # If somebody has asked for it already, their download tells why it can't be had.
             if transfer.state is State.OFFERED:
+                transfer.saving = None
                 transfer.fail(saving.problem or "")
                 self._tell(transfer)
         elif self._is_previewed(attachment) and self._is_wanted(attachment.sender):

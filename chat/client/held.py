@@ -46,7 +46,8 @@ class Held:
             if self._is_closed:
                 raise SaveFailed("The client is about to end.")
             try:
-                if self._directory is None:
+                # A system that tidies its temporary files may have removed it meanwhile.
+                if self._directory is None or not Path(self._directory.name).is_dir():
                     from tempfile import TemporaryDirectory  # takes a while, and few ever need it
 
                     self._directory = TemporaryDirectory(prefix="chat-", ignore_cleanup_errors=True)

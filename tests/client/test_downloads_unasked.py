@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,31 @@ class TestWhereNoDirectoryIsNamed:
         wait_until(lambda: unnamed.told == [(1, FAILED)])
         with pytest.raises(RequestError, match=r"Can't keep 'a\.txt' until"):
             unnamed.get(1)
+
+    def test_nor_does_it_hurt_whoever_asks_before_that_is_known(
+        self, unnamed: Desk, home: Path
+    ) -> None:
+        (home.parent / "tmp").rmdir()
+        numbers = range(1, downloads.AT_ONCE + 3)  # more than have a turn at once
+        for number in numbers:
+            unnamed.take_content(b"x")
+            unnamed.get(number)
+        wait_until(lambda: all((number, FAILED) in unnamed.told for number in numbers))
+        problems = [transfer.problem or "" for transfer in unnamed.transfers.all()]
+        assert all(problem.startswith("Can't keep 'a.txt' until") for problem in problems)
+
+    def test_a_private_directory_that_was_tidied_away_is_made_anew(
+        self, unnamed: Desk, home: Path
+    ) -> None:
+        unnamed.take_content(b"1")
+        wait_until(lambda: list((home.parent / "tmp").glob("*/a.txt")))
+        for path in (home.parent / "tmp").iterdir():
+            shutil.rmtree(path)
+        unnamed.take_content(b"2")
+        unnamed.get(1)
+        unnamed.get(2)
+        wait_until(lambda: (home / "a.txt").exists() and (1, FAILED) in unnamed.told)
+        assert (home / "a.txt").read_bytes() == b"2"
 
     def test_where_nobody_can_ask_nothing_is_kept(self, home: Path) -> None:
         desk = Desk(None)
