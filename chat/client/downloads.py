@@ -100,13 +100,16 @@ class Downloads:
             raise RequestError(f"Attachment {number} is one that we sent.")
         if transfer.state is State.DONE:
             raise RequestError(f"Attachment {number} is here already: {transfer.path}.")
-        if transfer.offer is None and transfer.saving is None:
+        is_coming = transfer.state in (State.WAITING, State.RUNNING)
+        if is_coming and transfer.tag is not None:  # each request has an answer of its own
+            raise RequestError(f"Attachment {number} is being saved already.")
+        if not is_coming and transfer.offer is None and transfer.saving is None:
             raise RequestError(f"Attachment {number} is not there: {transfer.problem or _DROPPED}")
-        if transfer.offer is not None and connection is None:
+        if not is_coming and transfer.offer is not None and connection is None:
             raise RequestError(NOT_CONNECTED)
         transfer.tag = tag
         transfer.asked = True
-        if transfer.state not in (State.WAITING, State.RUNNING):
+        if not is_coming:
             self._begin(transfer, connection)
         return transfer
 

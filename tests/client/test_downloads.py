@@ -138,6 +138,25 @@ def test_asking_for_one_that_is_on_its_way_starts_no_other(desk: Desk) -> None:
     assert desk.transfers[1].asked
 
 
+def test_each_who_asks_for_one_that_is_on_its_way_is_answered(desk: Desk) -> None:
+    desk.connection.transfers_wait.clear()
+    desk.take(offer="x", size=MAX_SAVE + 1)
+    desk.get(1, "first")
+    for _ in range(2):  # it waits for its turn, and it runs
+        with pytest.raises(RequestError, match="Attachment 1 is being saved already"):
+            desk.get(1, "second")
+        run_until_idle()
+    assert desk.transfers[1].tag == "first"
+
+
+def test_what_is_being_saved_as_it_came_can_be_asked_for(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.take_content(b"0123456789")
+    desk.downloads.get(1, None, "tag")
+    wait_until(lambda: desk.told == [(1, DONE)])
+    assert desk.transfers[1].tag == "tag"
+
+
 def test_one_that_runs_is_cancelled(desk: Desk) -> None:
     desk.connection.transfers_wait.clear()
     desk.take(offer="x")
