@@ -172,7 +172,8 @@ def _fingerprint(text: str, where: str) -> Fingerprint:
 def _file(text: str, where: str) -> Path:
     """That it can be written to is seen when it is."""
     path = read_path(text, where, "a file")
-    if path.is_dir():
+    # Unlike that of Path, no error for a name that is too long, or where one may not look.
+    if os.path.isdir(path):  # noqa: PTH112
         raise UsageError(f"{where}={text}: a directory; expected a file")
     return path
 

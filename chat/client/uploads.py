@@ -49,10 +49,12 @@ class Uploads:
         path = expand(request.path)
         try:
             status = path.stat()
-        except (OSError, ValueError) as problem:
+            is_directory = stat.S_ISDIR(status.st_mode)
+            if is_directory:
+                path = path.resolve()  # fails in a directory that has been removed
+        except (OSError, ValueError, RuntimeError) as problem:
             reason = getattr(problem, "strerror", None) or str(problem)
             raise NotSent(f"{request.path}: {reason}.") from None
-        is_directory = stat.S_ISDIR(status.st_mode)
         if not is_directory and not stat.S_ISREG(status.st_mode):
             raise NotSent(f"{request.path} is no file or directory.")
         if is_directory and not request.allows_directory:
@@ -60,7 +62,7 @@ class Uploads:
         small = status.st_size <= connection.limits.inline
         if not is_directory and (small or connection.original):
             return connection.send_file(path, kind=request.kind, to=request.to)
-        name = f"{path.resolve().name or 'root'}.tar" if is_directory else path.name
+        name = f"{path.name or 'root'}.tar" if is_directory else path.name
         transfer = self._transfers.add(
             request.kind, name, status.st_size, outgoing=True, peer=request.to
         )
@@ -87,9 +89,7 @@ class Uploads:
             if is_directory:
                 limit = connection.limits.max_file
                 # In a thread: it reads and writes a disk for a while.
-                with GEVENT.offload(
-                    archive, path.resolve(), limit, transfer.cancellation
-                ) as source:
+                with GEVENT.offload(archive, path, limit, transfer.cancellation) as source:
                     receipt = self._stream(transfer, source, connection)
             else:
                 receipt = self._stream(transfer, path, connection)

@@ -97,6 +97,13 @@ def test_a_name_that_cannot_be_asked_for(name: str) -> None:
         read_command_line([f"--username={name}"])
 
 
+@pytest.mark.parametrize("option", ["log-file", "known-hosts"])
+def test_a_file_that_cannot_be_looked_at_is_told_of_when_it_is_used(option: str) -> None:
+    name = "x" * 300
+    settings = read_command_line(["--username=bob", f"--{option}={name}"])
+    assert getattr(settings, option.replace("-", "_")) == Path(name)
+
+
 def test_what_is_for_the_screen(tmp_path: Path) -> None:
     settings = read_command_line(
         [

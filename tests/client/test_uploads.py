@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from io import BytesIO
 from pathlib import Path
@@ -155,6 +156,17 @@ def test_what_is_no_file(desk: Desk, tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(NotSent):
         desk.send(f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize("path", [".", ".."])
+def test_a_directory_that_was_removed_under_us(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "gone" / "away").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "gone" / "away")
+    shutil.rmtree(tmp_path / "gone")
+    with pytest.raises(NotSent, match="No such file or directory"):
+        desk.send(path)
 
 
 def test_home_directories(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -117,7 +118,8 @@ class LocalCommands:
 
     def _save(self, request: SaveLog) -> None:
         path = expand(request.path)
-        if path.exists():
+        # Unlike that of Path, no error for a name that is too long, or where one may not look.
+        if os.path.lexists(path):
             raise RequestError(f"{path} is there already; nothing is overwritten.")
         # As it is now: more may come while it is written.
         self._around.spawn(self._save_entries, tuple(self._model.current.entries), path)

@@ -49,6 +49,11 @@ class TestSaving:
         desk.run_spawned()
         assert "can't be written: No such file or directory." in desk.log()[-1]
 
+    def test_a_name_that_no_file_can_have(self, desk: Desk, tmp_path: Path) -> None:
+        desk.type(f"/save {tmp_path}/{'x' * 300}<enter>")
+        desk.run_spawned()
+        assert "File name too long" in " ".join(desk.log()[-1].split())
+
 
 class TestLogging:
     def test_as_it_goes(self, desk: Desk, tmp_path: Path) -> None:
