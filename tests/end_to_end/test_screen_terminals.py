@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.client_process import CLIENT
 from tests.end_to_end.screens import PyteScreen, client
 
 TEXT = "привет 日本 é"
@@ -44,3 +46,22 @@ def test_no_colour_if_none_is_wanted(address: str, home: Path) -> None:
     colour = re.compile(rb"\x1b\[(?:[\d;]*;)?[34]\d[\d;]*m")  # SGR 30 to 49 (ECMA-48)
     assert colour.search(talk(address, home))
     assert not colour.search(talk(address, home, NO_COLOR="1"))
+
+
+def test_a_client_that_is_ended_before_it_shows_anything_moves_no_cursor(
+    address: str, home: Path
+) -> None:
+    # The signal comes when the command line has been read, and the terminal has not been touched.
+    script = (
+        "import os, signal, sys\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'import' and arguments[0] == 'chat.client.screen.app':\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.addaudithook(hook)\n"
+        "from chat.start import client\n"
+        "sys.exit(client())\n"
+    )
+    options = client(address, "bob")[len(CLIENT) :]
+    with PyteScreen([sys.executable, "-c", script, *options], home) as bob:
+        assert bob.wait() == 1
+        assert bob.raw == b""

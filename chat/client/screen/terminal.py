@@ -68,6 +68,7 @@ class Terminal:
         self._output: Output | None = None
         self._first_words = b""  # output of curses at its start, sent with the first frame
         self._modes_are_due = True
+        self._has_drawn = False
         self._mode_of_shell: list[Any] = []  # termios attributes, as found
         self._mode_of_screen: list[Any] = []
         self._pairs: Pairs | None = None
@@ -151,6 +152,7 @@ class Terminal:
                 window.move(*screen.cursor)
         frame = self._first_words + self._out.caught(window.refresh)
         self._first_words = b""
+        self._has_drawn = True
         if self._modes_are_due:
             self._modes_are_due = False
             frame += _MODES_ON
@@ -219,8 +221,10 @@ class Terminal:
         else:
             self._output.drop()
             farewell = _MODES_OFF + self._output.caught(_end_window)
-            with contextlib.suppress(TerminalGone):
-                self._output.send_within(_FAREWELL, farewell)
+            # One that has got nothing is a usual one: to leave a screen that was never there would move the cursor.
+            if self._has_drawn:
+                with contextlib.suppress(TerminalGone):
+                    self._output.send_within(_FAREWELL, farewell)
         _set_mode(self._mode_of_shell)
 
     def _return(self) -> None:
