@@ -19,6 +19,9 @@ from itertools import chain, zip_longest
 from typing import Any, NamedTuple, Protocol
 
 ATTEMPT_DELAY = 0.25  # seconds between two attempts: RFC 8305, section 5
+# Seconds for silent addresses once the host has refused at another address: the host is there, and four SYNs to each
+# (at 0, 1, 3 and 7 seconds) went without an answer. A client that waits for a restarting server asks anew instead.
+AFTER_REFUSAL = 8.0
 MAX_ADDRESSES = 16  # of one name that are tried; further addresses are ignored
 _TICK = 0.1  # seconds after which a waiting race looks whether it was cancelled
 
@@ -160,6 +163,7 @@ class _Race:
         self._running: dict[int, _Attempt] = {}  # by descriptor
         self._tried: set[Target] = set()
         self._failures: list[_Failure] = []
+        self._is_refused = False
         self._lookup: Lookup | None = None
         self._is_looked_up = False
 
@@ -171,7 +175,7 @@ class _Race:
             self._take_lookup()
             if self._is_looked_up and not self._waiting and not self._running:
                 raise self._all_failed()
-            if time.monotonic() >= self._end:
+            if time.monotonic() >= self._deadline:
                 raise self._timed_out()
             winner = self._start_next() if self._may_start() else self._wait()
             if winner is not None:
@@ -219,6 +223,14 @@ class _Race:
 
     # Trying.
 
+    @property
+    def _deadline(self) -> float:
+        """When the race is over, whoever still runs."""
+        if not self._is_refused or self._waiting or not (self._running and self._is_looked_up):
+            return self._end
+        begun = max(attempt.begun for attempt in self._running.values())
+        return min(self._end, begun + AFTER_REFUSAL)
+
     def _start_next(self) -> _Attempt | None:
         """Start the next attempt; return it if it has won already."""
         target = self._waiting.popleft()
@@ -238,7 +250,7 @@ class _Race:
     def _wait(self) -> _Attempt | None:
         """Wait until an attempt is decided, the look-up is done or an attempt is due; return a winner."""
         now = time.monotonic()
-        patience = max(min(_TICK, self._end - now), 0.0)
+        patience = max(min(_TICK, self._deadline - now), 0.0)
         if not self._running:
             assert self._lookup is not None, "there is something to wait for"
             self._lookup.done.wait(patience)
@@ -270,6 +282,7 @@ class _Race:
 
     def _fail(self, target: Target, error: OSError) -> None:
         self._failures.append(_Failure(target, error, None))
+        self._is_refused = self._is_refused or error.errno == errno.ECONNREFUSED
         self._next = time.monotonic()
         if self._route.known == target:
             self._route.forget()

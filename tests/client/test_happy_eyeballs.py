@@ -177,6 +177,34 @@ class TestSeveralAddresses:
         assert silent.startswith(f"{SILENT}: no answer in 0.")
         assert other.startswith(f"{OTHER_SILENT}: no answer in 0.")
 
+    def test_after_a_refusal_silence_is_not_waited_for_to_the_end(
+        self, runtime: Runtime, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(happy_eyeballs, "AFTER_REFUSAL", 0.3)
+        begun = time.monotonic()
+        with (
+            silence_at(port, SILENT, OTHER_SILENT),
+            pytest.raises(AllFailed, match="Connection refused; .*: no answer in"),
+        ):
+            connect(runtime, Resolver(SILENT, REFUSING, OTHER_SILENT), port)
+        assert time.monotonic() - begun < LONG / 2, "it waited for the silent ones"
+
+    def test_but_nothing_follows_from_what_never_left_this_machine(
+        self, runtime: Runtime, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(happy_eyeballs, "AFTER_REFUSAL", 0.0)
+
+        def resolve(*_: Any, **__: Any) -> list[tuple[Any, ...]]:
+            return [(999, 0, 0, "", ("far", port)), (socket.AF_INET, 0, 0, "", (SILENT, port))]
+
+        begun = time.monotonic()
+        with (
+            silence_at(port, SILENT),
+            pytest.raises(AllFailed, match="not supported.*; .*no answer"),
+        ):
+            connect(runtime, resolve, port, timeout=1.0)
+        assert time.monotonic() - begun >= 1.0, "the silent one had less time"
+
     def test_those_that_had_no_turn_are_counted(self, runtime: Runtime, port: int) -> None:
         with silence_at(port, SILENT), pytest.raises(AllFailed, match=r"no answer.*; and 1 more$"):
             connect(runtime, Resolver(REFUSING, SILENT, GOOD), port, timeout=0.1)
