@@ -184,7 +184,7 @@ class TestSeveralAddresses:
         begun = time.monotonic()
         with (
             silence_at(port, SILENT, OTHER_SILENT),
-            pytest.raises(AllFailed, match="Connection refused; .*: no answer in"),
+            pytest.raises(AllFailed, match=r"Connection refused; .*: no answer in"),
         ):
             connect(runtime, Resolver(SILENT, REFUSING, OTHER_SILENT), port)
         assert time.monotonic() - begun < LONG / 2, "it waited for the silent ones"
@@ -200,7 +200,7 @@ class TestSeveralAddresses:
         begun = time.monotonic()
         with (
             silence_at(port, SILENT),
-            pytest.raises(AllFailed, match="not supported.*; .*no answer"),
+            pytest.raises(AllFailed, match=r"not supported.*; .*no answer"),
         ):
             connect(runtime, resolve, port, timeout=1.0)
         assert time.monotonic() - begun >= 1.0, "the silent one had less time"

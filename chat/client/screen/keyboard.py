@@ -15,7 +15,7 @@ import codecs
 from collections.abc import Callable
 
 from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
-from chat.client.screen.decoder import Decoder, Input, Paste
+from chat.client.screen.decoder import PASTE_END, Decoder, Input, Paste
 
 # Characters that wait until it is known whether they are a paste; when there are more, they are keys.
 MAX_HELD = 4096
@@ -38,6 +38,7 @@ class Keyboard:
         self._decoder = Decoder()
         self._held: list[str] = []  # characters that may begin a paste
         self._ends_line = False  # an Enter is among them
+        self._ending = ""  # characters after the Enter, while they may be the end of a marked paste
         # Text that came last without a pause, and was passed on as keys, since it may have been typed.
         self._typed: list[str] = []
         self._pasted: list[str] | None = None
@@ -70,7 +71,7 @@ class Keyboard:
             return self._outside_paste(decoder.flush())
         if self._pasted is not None:
             return self._end_paste()
-        return self._release()
+        return self._release_all()
 
     @property
     def _pause(self) -> float | None:
@@ -80,6 +81,10 @@ class Keyboard:
         return ENTER_PAUSE if pause is None and self._held else pause
 
     def _take(self, character: str) -> list[Input]:
+        if self._held and self._ends_line and PASTE_END.startswith(self._ending + character):
+            return self._take_ending(character)
+        if self._ending:
+            return [*self._release_all(), *self._take(character)]
         decoder = self._decoder
         is_plain = not (decoder.is_waiting or decoder.is_pasting)
         is_break = is_plain and character in _BREAKS
@@ -100,6 +105,21 @@ class Keyboard:
         else:
             self._typed.clear()
         return [*released, *decoder.feed(character)]
+
+    def _take_ending(self, character: str) -> list[Input]:
+        """If a marked paste stalls, what is there is handed on; its last line comes later, and nobody typed its Enter."""
+        self._ending += character
+        if self._ending != PASTE_END:
+            return []
+        self._pasted, self._held, self._ending = self._held, [], ""
+        return self._end_paste()
+
+    def _release_all(self) -> list[Input]:
+        ending, self._ending = self._ending, ""
+        inputs = self._release()
+        for character in ending:
+            inputs += self._take(character)
+        return inputs
 
     def _hold(self, character: str) -> list[Input]:
         if not self._held:

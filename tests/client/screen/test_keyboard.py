@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
-from chat.client.screen.decoder import Input, Paste
+from chat.client.screen.decoder import PASTE_PAUSE, Input, Paste
 from chat.client.screen.keyboard import MAX_HELD, Keyboard
 from chat.client.screen.keys import split_keys
 
@@ -95,6 +95,17 @@ class TestPasting:
         typist.type("/quit\rthree\r")
         assert typist.take() == [*"one", Paste("\ntwo\n"), *"/quit", Paste("\nthree\n")]
 
+    @pytest.mark.parametrize("at_once", [1, 7, 4096])
+    @pytest.mark.parametrize("stall", [len("one\r"), len("one\rtwo")])
+    def test_a_marked_one_that_stalls_sends_nothing(
+        self, typist: Typist, stall: int, at_once: int
+    ) -> None:
+        text = "one\rtwo\r"
+        typist.type(f"\x1b[200~{text[:stall]}", at_once=at_once)
+        typist.rest(PASTE_PAUSE + 1)
+        typist.type(f"{text[stall:]}\x1b[201~", at_once=at_once, pause=SOON / 2)
+        assert pasted(typist.take()) == "one\ntwo\n"
+
     def test_whoever_types_after_a_paste_types(self, typist: Typist) -> None:
         typist.type("one\rtwo")
         typist.rest(PASTE_QUIET)
@@ -142,6 +153,11 @@ class TestTyping:
     def test_keys_after_enter_are_keys(self, typist: Typist) -> None:
         typist.type("hi\r\x1b[A\r\x04\t\r")
         assert typist.take() == split_keys("hi<enter><up><enter><ctrl-d><tab><enter>")
+
+    def test_a_sequence_after_enter_is_one(self, typist: Typist) -> None:
+        typist.type("a\r\x1b[20~\r\x1b[A\r\x1bx\r\x1b")
+        keys = ["a", "<enter>", "<f9>", "<enter>", "<up>", "<enter>", "<alt-x>", "<enter>", "<esc>"]
+        assert typist.take() == keys
 
     def test_text_after_a_tab_waits_with_it(self, typist: Typist) -> None:
         typist.type("/he\t msg")
