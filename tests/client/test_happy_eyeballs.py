@@ -93,6 +93,13 @@ def connect(
         return str(sock.getpeername()[0])
 
 
+def strange_and(host: str, port: int) -> Callable[..., Any]:
+    """A resolver that finds an address of a family that the system lacks, and ``host``."""
+    return lambda *_, **__: [
+        (family, 0, 0, "", (name, port)) for family, name in ((999, "far"), (socket.AF_INET, host))
+    ]
+
+
 V6 = [Target(socket.AF_INET6, (name,)) for name in "abc"]
 V4 = [Target(socket.AF_INET, (name,)) for name in "xyz"]
 
@@ -155,10 +162,7 @@ class TestSeveralAddresses:
     ) -> None:
         monkeypatch.setattr(happy_eyeballs, "ATTEMPT_DELAY", 2 * LONG)
 
-        def resolve(*_: Any, **__: Any) -> list[tuple[Any, ...]]:
-            return [(999, 0, 0, "", ("far", port)), (socket.AF_INET, 0, 0, "", (GOOD, port))]
-
-        assert connect(runtime, resolve, port) == GOOD
+        assert connect(runtime, strange_and(GOOD, port), port) == GOOD
 
     def test_a_slow_one_may_still_win(self, runtime: Runtime, port: int) -> None:
         """The kernel asks again after a second, and then it is answered."""
@@ -182,10 +186,7 @@ class TestSeveralAddresses:
     ) -> None:
         monkeypatch.setattr(happy_eyeballs, "AFTER_REFUSAL", 0.3)
         begun = time.monotonic()
-        with (
-            silence_at(port, SILENT, OTHER_SILENT),
-            pytest.raises(AllFailed, match=r"Connection refused; .*: no answer in"),
-        ):
+        with silence_at(port, SILENT, OTHER_SILENT), pytest.raises(AllFailed):
             connect(runtime, Resolver(SILENT, REFUSING, OTHER_SILENT), port)
         assert time.monotonic() - begun < LONG / 2, "it waited for the silent ones"
 
@@ -194,15 +195,9 @@ class TestSeveralAddresses:
     ) -> None:
         monkeypatch.setattr(happy_eyeballs, "AFTER_REFUSAL", 0.0)
 
-        def resolve(*_: Any, **__: Any) -> list[tuple[Any, ...]]:
-            return [(999, 0, 0, "", ("far", port)), (socket.AF_INET, 0, 0, "", (SILENT, port))]
-
         begun = time.monotonic()
-        with (
-            silence_at(port, SILENT),
-            pytest.raises(AllFailed, match=r"not supported.*; .*no answer"),
-        ):
-            connect(runtime, resolve, port, timeout=1.0)
+        with silence_at(port, SILENT), pytest.raises(AllFailed, match=r"far: .*not supported"):
+            connect(runtime, strange_and(SILENT, port), port, timeout=1.0)
         assert time.monotonic() - begun >= 1.0, "the silent one had less time"
 
     def test_those_that_had_no_turn_are_counted(self, runtime: Runtime, port: int) -> None:

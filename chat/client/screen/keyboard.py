@@ -107,7 +107,7 @@ class Keyboard:
         return [*released, *decoder.feed(character)]
 
     def _take_ending(self, character: str) -> list[Input]:
-        """If a marked paste stalls, what is there is handed on; its last line comes later, and nobody typed its Enter."""
+        """A marked paste that stalls is handed on. Its last line may come later, and nobody typed that Enter."""
         self._ending += character
         if self._ending != PASTE_END:
             return []
