@@ -16,12 +16,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from tests import homes
+from tests.starting.programs import Program, ignoring, run_program, take_terminal
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
@@ -104,10 +104,11 @@ class ClientProcess:
         known = {**client_environment(), **(environment or {})}
         command = [*CLIENT, f"--address={address}", f"--username={name}", *options]
         self._near: int | None = None
+        self.process: Program[bytes]
         if terminal:
             self._near, far = pty.openpty()
             fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-            self.process = subprocess.Popen(
+            self.process = Program(
                 command,
                 cwd=directory,
                 env=known,
@@ -115,21 +116,19 @@ class ClientProcess:
                 stdout=far,
                 stderr=far,
                 start_new_session=True,
-                preexec_fn=_take_terminal,
+                preexec_fn=take_terminal,
             )
             os.close(far)
             self.output = self.errors = Collector(self._near)
         else:
-            self.process = subprocess.Popen(
+            self.process = Program(
                 command,
                 cwd=directory,
                 env=known,
                 stdin=subprocess.PIPE if source is None else source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                preexec_fn=None
-                if ignore is None
-                else partial(signal.signal, ignore, signal.SIG_IGN),
+                preexec_fn=ignoring(ignore),
             )
             assert self.process.stdout is not None
             assert self.process.stderr is not None
@@ -204,23 +203,16 @@ class ClientProcess:
         return [json.loads(line) for line in self.output.text.splitlines()]
 
 
-def _take_terminal() -> None:
-    """In the child: make the terminal on its input the one that Ctrl-C comes from."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
 def run_client(
     address: str, name: str, *options: str, said: str | bytes = "", directory: Path
 ) -> subprocess.CompletedProcess[str]:
     """A whole run of the client with ``said`` as its input."""
-    done = subprocess.run(
+    done = run_program(
         [*CLIENT, f"--address={address}", f"--username={name}", *options],
         cwd=directory,
         env=client_environment(),
         input=said.encode() if isinstance(said, str) else said,
-        capture_output=True,
         timeout=PATIENCE * 2,
-        check=False,
     )
     assert b"Traceback" not in done.stderr
     return subprocess.CompletedProcess(

@@ -12,7 +12,6 @@ import re
 import select
 import shlex
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -28,6 +27,7 @@ import pyte
 import pytest
 
 from tests.end_to_end.client_process import CLIENT, PATIENCE, client_environment
+from tests.starting.programs import Program, take_terminal
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -189,7 +189,7 @@ class PyteScreen(Screen):
         known = {
             name: value for name, value in client_environment().items() if name not in _PERSONAL
         }
-        self.process = subprocess.Popen(
+        self.process = Program(
             command,
             cwd=directory,
             env={**known, "HOME": str(directory), "TERM": "xterm-256color", **(environment or {})},
@@ -197,7 +197,7 @@ class PyteScreen(Screen):
             stdout=far,
             stderr=far,
             start_new_session=True,
-            preexec_fn=_take_terminal,
+            preexec_fn=take_terminal,
         )
         self.far = far
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -368,9 +368,3 @@ def broken_client(address: str, name: str, where: str) -> list[str]:
         "sys.exit(main(sys.argv[1:]))\n"
     )
     return [sys.executable, "-c", script, f"--address={address}", f"--username={name}"]
-
-
-def _take_terminal() -> None:
-    """In the child: its input is the terminal that Ctrl-C and a hang-up come from."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

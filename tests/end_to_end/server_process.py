@@ -17,6 +17,7 @@ from pathlib import Path
 import gevent
 
 from tests import homes
+from tests.starting.programs import Program
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 15.0  # seconds after which something that should happen is taken not to
@@ -39,7 +40,7 @@ class ServerProcess:
         if descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
         # Of our own stdout it must know nothing: under pytest that is a nameless temporary file.
-        self._process = subprocess.Popen(
+        self._process = Program(
             command,
             cwd=CHECKOUT,
             env=homes.environment(),

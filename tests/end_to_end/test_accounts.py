@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
 import signal
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from chat.server.passwords import matches
 from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, PATIENCE, ServerProcess
 from tests.peers.wire_client import WireClient
+from tests.starting.programs import Program, run_program, take_terminal
 
 SERVER = [sys.executable, "-m", "chat.server.cli"]
 OLD, NEW = "correct horse", "battery staple"
@@ -34,12 +33,11 @@ def command(directory: Path, *words: str) -> list[str]:
 
 def users(directory: Path, *words: str, password: str = "") -> str:
     """Run it to its end; what it prints."""
-    done = subprocess.run(
+    done = run_program(
         command(directory, *words),
         cwd=CHECKOUT,
         env=homes.environment(),
         input=password,
-        capture_output=True,
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -89,11 +87,10 @@ def test_an_account_outlives_the_server(tmp_path: Path) -> None:
 def test_a_server_whose_accounts_cannot_be_read_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "chat.db").write_bytes(b"no database" * 1000)
 
-    server = subprocess.run(
+    server = run_program(
         [*SERVER, "--address=127.0.0.1:0", "--tls=off", f"--data-directory={tmp_path}"],
         cwd=CHECKOUT,
         env=homes.environment(),
-        capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
@@ -110,10 +107,7 @@ def test_a_server_whose_accounts_cannot_be_read_does_not_start(tmp_path: Path) -
 def test_at_a_terminal_the_password_is_not_seen(tmp_path: Path) -> None:
     near, far = pty.openpty()
 
-    def take_terminal() -> None:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-    with subprocess.Popen(
+    with Program(
         command(tmp_path, "add", "alice"),
         cwd=CHECKOUT,
         env=homes.environment(),
@@ -150,7 +144,7 @@ def read_until(terminal: int, end: bytes) -> bytes:
 DELAYS = [0.0, 0.001, 0.002, 0.004]  # seconds after the first byte of a change is on the disk
 
 
-def kill_while_writing(process: subprocess.Popen[str], directory: Path, delay: float) -> None:
+def kill_while_writing(process: Program[str], directory: Path, delay: float) -> None:
     """As soon as it has begun to write, give or take ``delay``; or has written, where we were not quick enough."""
     database, journal = Database(directory), directory / "chat.db-journal"
     before, deadline = database.stamp(), time.monotonic() + PATIENCE
@@ -173,15 +167,15 @@ def accounts_after(directory: Path) -> list[Account]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Program[str]]]:
     """Begin a command with a password."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Program[str]] = []
 
-    def begin(*words: str, password: str) -> subprocess.Popen[str]:
+    def begin(*words: str, password: str) -> Program[str]:
         file = tmp_path / "password"
         file.write_text(password)
         arguments = command(tmp_path, *words, f"--password-file={file}")
-        process = subprocess.Popen(
+        process = Program(
             arguments, cwd=CHECKOUT, env=homes.environment(), stdout=subprocess.DEVNULL, text=True
         )
         started.append(process)
@@ -194,7 +188,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def test_users_add_that_is_killed_has_added_or_not(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, start: Callable[..., Program[str]]
 ) -> None:
     users(tmp_path, "add", "user", password=OLD)
     known = {"user"}
@@ -211,7 +205,7 @@ def test_users_add_that_is_killed_has_added_or_not(
 
 
 def test_the_very_first_that_is_killed_leaves_a_file_that_can_be_used(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, start: Callable[..., Program[str]]
 ) -> None:
     process = start("add", "alice", password=NEW)
     kill_while_writing(process, tmp_path, 0.0)
@@ -220,7 +214,7 @@ def test_the_very_first_that_is_killed_leaves_a_file_that_can_be_used(
 
 
 def test_passwd_that_is_killed_leaves_the_old_or_the_new(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, start: Callable[..., Program[str]]
 ) -> None:
     users(tmp_path, "add", "alice", password=OLD)
     for number, delay in enumerate(DELAYS):

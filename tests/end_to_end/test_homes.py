@@ -15,6 +15,7 @@ from tests.client.doors import ELSEWHERE
 from tests.end_to_end.client_process import PATIENCE, client_environment
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import ServerProcess
+from tests.starting.programs import run_program
 
 INSIDE = "you are in the room as bob"
 
@@ -75,15 +76,13 @@ def start(home: Home, server: Server, directory: Path, *options: str) -> PyteScr
 def pipe(
     home: Home, server: Server, directory: Path, *options: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_program(
         home.run(client(server.address, "bob", *options)),
         cwd=directory,
         env={**client_environment(), "HOME": home.path, "XDG_DATA_HOME": ""},
         input='{"type":"text","text":"hi"}\n' if "--json" in options else "hi\n",
-        capture_output=True,
         text=True,
         timeout=PATIENCE * 2,
-        check=False,
     )
 
 

@@ -19,8 +19,14 @@ A_TALK = "test_plain_client.py::test_two_people_talk"
 A_SCREEN = "test_screen_talk.py::test_three_people_talk"
 
 
+@pytest.fixture
+def executed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are started by exec, so that the kernel tells their environment."""
+    monkeypatch.setenv("CHAT_TESTS_EXEC", "1")
+
+
 def environment_of(pid: int) -> dict[str, str]:
-    """What a running program was started with."""
+    """What a running program was executed with."""
     pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
     return dict(pair.split("=", 1) for pair in pairs if pair)
 
@@ -42,6 +48,7 @@ def test_a_file_that_is_left_in_the_home_of_the_tests_is_found() -> None:
     assert homes.left_at_home() == []
 
 
+@pytest.mark.usefixtures("executed")
 def test_each_program_has_a_home_of_its_own(tmp_path: Path) -> None:
     with running_server() as server, running_server() as other:
         address = "{}:{}".format(*server.address)
@@ -57,6 +64,7 @@ def test_each_program_has_a_home_of_its_own(tmp_path: Path) -> None:
     assert os.environ["HOME"] not in taken
 
 
+@pytest.mark.usefixtures("executed")
 @pytest.mark.parametrize("terminal", [PyteScreen, TmuxScreen])
 def test_a_screen_has_a_home_of_its_own(
     terminal: type[PyteScreen | TmuxScreen], address: str, tmp_path: Path

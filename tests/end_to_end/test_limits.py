@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from tests import homes
 from tests.end_to_end.kernel import bytes_in_kernel
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, eventually, running_server
 from tests.peers.wire_client import WireClient
+from tests.starting.programs import run_program
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 K = 1024
@@ -282,8 +282,6 @@ def test_the_words_of_welcome_have_at_most_16_kib(tmp_path: Path) -> None:
             assert alice.welcome["motd"] == "x" * size
     motd.write_text("x" * (16 * K + 1))
     command = [sys.executable, "-m", "chat.server.cli", f"--motd={motd}"]
-    result = subprocess.run(
-        command, capture_output=True, text=True, cwd=CHECKOUT, env=homes.environment()
-    )
+    result = run_program(command, text=True, cwd=CHECKOUT, env=homes.environment())
     assert result.returncode == 2
     assert "expected at most 16384 bytes" in result.stderr

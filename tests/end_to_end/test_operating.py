@@ -18,6 +18,7 @@ from prometheus_client import parser
 from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, running_server
 from tests.peers.wire_client import WireClient
+from tests.starting.programs import run_program
 
 
 def fetch(url: str) -> tuple[int, str]:
@@ -91,9 +92,7 @@ def test_the_service_manager_is_told_of_every_step(manager: socket.socket) -> No
 
 def chat_server(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "chat.server.cli", *arguments]
-    return subprocess.run(
-        command, cwd=CHECKOUT, env=homes.environment(), capture_output=True, text=True, timeout=30
-    )
+    return run_program(command, cwd=CHECKOUT, env=homes.environment(), text=True, timeout=30)
 
 
 def test_settings_are_looked_at_before_they_are_used(tmp_path: Path) -> None:

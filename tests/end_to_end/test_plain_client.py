@@ -20,6 +20,7 @@ from tests.end_to_end.client_process import (
 )
 from tests.peers.original_client import OriginalClient
 from tests.peers.original_server import OriginalServer
+from tests.starting.programs import Program, run_program
 
 
 def bodies(output: str) -> list[str]:
@@ -134,15 +135,13 @@ def test_input_from_what_is_always_ready(address: str, home: Path, source: str) 
     path = home / "input"
     path.write_text("from a file\n")
     with open(path if source == "file" else os.devnull) as stream:
-        done = subprocess.run(
+        done = run_program(
             [*CLIENT, f"--address={address}", "--username=bob"],
             cwd=home,
             env=client_environment(),
             stdin=stream,
-            capture_output=True,
             text=True,
             timeout=PATIENCE,
-            check=False,
         )
     assert done.returncode == 0
     assert bodies(done.stdout)[1:] == (["[bob]: from a file"] if source == "file" else [])
@@ -161,7 +160,7 @@ def test_closed_streams(address: str, home: Path) -> None:
 
 
 def test_an_output_that_nobody_reads_any_more_ends_quietly(address: str, home: Path) -> None:
-    with subprocess.Popen(
+    with Program[bytes](
         [*CLIENT, f"--address={address}", "--username=bob"],
         cwd=home,
         env=client_environment(),
@@ -182,15 +181,13 @@ def test_an_output_that_nobody_reads_any_more_ends_quietly(address: str, home: P
 
 def test_an_output_that_cannot_be_written_is_told(address: str, home: Path) -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
+        done = run_program(
             [*CLIENT, f"--address={address}", "--username=bob"],
             cwd=home,
             env=client_environment(),
             input=b"hello\n",
             stdout=full,
-            stderr=subprocess.PIPE,
             timeout=PATIENCE,
-            check=False,
         )
     assert done.returncode == 1
     assert done.stderr == b"chat-client: The output can't be written: No space left on device.\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,11 +12,13 @@ from tests.end_to_end.client_process import PATIENCE, client_environment
 from tests.end_to_end.screens import PyteScreen
 from tests.end_to_end.server_process import ServerProcess
 from tests.peers.addresses import NAME, SILENT, silence_at
+from tests.starting.programs import run_program
 
 # The client, with another resolver: a name has the addresses that are given, or is looked up for ever.
 SCRIPT = """
 import sys, time, gevent, gevent.socket
 from tests.peers.addresses import Resolver
+from tests.starting.programs import run_program
 from chat.client.cli import main
 hosts = sys.argv.pop(1)
 resolver = Resolver(*hosts.split(","))
@@ -58,15 +59,13 @@ def test_a_silent_address_is_passed_by(home: Path, mode: str) -> None:
         (home / "big.bin").write_bytes(bytes(300_000))
         said = '{"type":"file","path":"big.bin"}\n' * 3 if mode == "--json" else "hi\n"
         with silence_at(server.address[1], SILENT):
-            done = subprocess.run(
+            done = run_program(
                 client(f"{SILENT},127.0.0.1", server.address[1], mode, f"--fingerprint={key}"),
                 cwd=home,
                 env=client_environment(),
                 input=said,
                 text=True,
-                capture_output=True,
                 timeout=PATIENCE,  # less than the limit of one connection
-                check=False,
             )
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.count("big.bin" if mode == "--json" else "[bob]: hi") >= 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import signal
+import struct
 import subprocess
 import termios
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from chat.client import Joined, connect
 from tests.end_to_end.client_process import CLIENT, PATIENCE, client_environment, run_client
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import eventually
+from tests.starting.programs import Program
 
 # Seconds. A client promises two; a busy machine may need a little more, and one that hangs never ends.
 PROMPTLY = 8.0
@@ -25,11 +28,11 @@ MODES = ["--plain", "--json"]
 
 
 @contextmanager
-def unread(address: str, home: Path, mode: str, far: int) -> Iterator[subprocess.Popen[bytes]]:
+def unread(address: str, home: Path, mode: str, far: int) -> Iterator[Program[bytes]]:
     """Bob, whose output goes to ``far``, and who is in the room."""
     with connect(address, "alice", save_directory=home) as alice:
         command = [*CLIENT, f"--address={address}", "--username=bob", "--listen", mode]
-        process = subprocess.Popen(
+        process = Program[bytes](
             command,
             cwd=home,
             env=client_environment(),
@@ -56,6 +59,21 @@ def has_no_room(descriptor: int) -> bool:
     return not poll.poll(0)
 
 
+def is_said(near: int) -> bool:
+    """Whether much waits to be read from a terminal: the last bytes of its room are kept for echoes, or not."""
+    return struct.unpack("i", fcntl.ioctl(near, termios.FIONREAD, bytes(4)))[0] > 1000
+
+
+def fill(far: int) -> None:
+    """The terminal takes no further byte."""
+    line = os.open(os.ttyname(far), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    for data in (b"\0" * 256, b"\0"):
+        with suppress(BlockingIOError):
+            while True:
+                os.write(line, data)
+    os.close(line)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_pipe_that_nobody_reads(
@@ -78,7 +96,9 @@ def test_a_terminal_that_nobody_reads(address: str, home: Path, mode: str) -> No
     tty.setraw(far)
     try:
         with unread(address, home, mode, far) as bob:
-            eventually(lambda: has_no_room(far))
+            eventually(lambda: is_said(near))
+            fill(far)
+            assert has_no_room(far)
             bob.send_signal(signal.SIGTERM)
             assert bob.wait(PROMPTLY) == 0
         assert os.get_blocking(far) is not False  # others that share the terminal find it as it was
@@ -110,11 +130,13 @@ def test_the_last_words_are_not_waited_for(home: Path) -> None:
     try:
         for mode in MODES:
             command = [*CLIENT, "--address=127.0.0.1:1", "--username=bob", mode]
-            done = subprocess.run(
-                command, cwd=home, env=client_environment(), stdin=far, stdout=far, stderr=far,
-                timeout=PATIENCE, check=False,
-            )  # fmt: skip
-            assert done.returncode == 1
+            with Program(
+                command, cwd=home, env=client_environment(), stdin=far, stdout=far, stderr=far
+            ) as bob:
+                try:
+                    assert bob.wait(PATIENCE) == 1
+                finally:
+                    bob.kill()
     finally:
         os.close(near)
         os.close(far)

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, PATIENCE, eventually
 from tests.peers.wire_client import WireClient
+from tests.starting.programs import Program
 
 F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # named since Python 3.10
 
@@ -33,8 +35,13 @@ class Unread:
             *(sys.executable, "-m", "chat.server.cli", "--tls=off", f"--address=unix:{self.path}"),
             *(f"--data-directory={directory}/data", *options),
         ]
-        self.process = subprocess.Popen(
-            command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        self.process = Program[bytes](
+            command,
+            cwd=CHECKOUT,
+            env=homes.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
 
     def wait_until_it_listens(self) -> None:

@@ -9,7 +9,6 @@ import re
 import select
 import signal
 import struct
-import subprocess
 import sys
 import termios
 import time
@@ -20,6 +19,7 @@ from types import TracebackType
 import pyte
 
 from tests import homes
+from tests.starting.programs import Program, take_terminal
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
@@ -49,7 +49,7 @@ class Onlooker:
         usual = homes.environment(**{"TERM": "xterm-256color", "TZ": "UTC", **(environment or {})})
         if "NO_COLOR" not in (environment or {}):
             usual.pop("NO_COLOR", None)
-        self.process = subprocess.Popen(
+        self.process = Program(
             [*command, script],
             cwd=CHECKOUT,
             env=usual,
@@ -57,7 +57,7 @@ class Onlooker:
             stdout=far,
             stderr=far,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=take_terminal,
         )
         os.close(far)
 
