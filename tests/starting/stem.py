@@ -26,6 +26,11 @@ from typing import Any
 
 import gevent
 
+# What nearly each program of a side imports late.
+LATE = {
+    "chat.client": ("docopt", "encodings.idna", "platformdirs"),
+    "chat.server": ("docopt", "encodings.idna", "platformdirs", "argon2", "cryptography.x509"),
+}
 LENGTH = 4  # bytes that say how long a request is, and with which its descriptors come
 
 
@@ -62,6 +67,8 @@ def load(package: str) -> set[str]:
         for module in pkgutil.walk_packages(parent.__path__, f"{package}."):
             if not module.name.endswith(".cli"):  # it is to be __main__
                 importlib.import_module(module.name)
+        for name in LATE[package]:
+            importlib.import_module(name)
     finally:
         gevent.get_hub = get_hub
     if wanting:

@@ -54,6 +54,7 @@ def png(width: int, height: int, *extra: tuple[bytes, bytes], pixels: bytes | No
     )
 
 
+@cache
 def huge() -> dict[str, bytes]:
     """In each format one whose header says that it has billions of pixels, or as many as the format can say."""
     riff = b"RIFF\x64\0\0\0WEBP"
@@ -96,6 +97,7 @@ def bombs() -> dict[str, bytes]:
     }
 
 
+@cache
 def truncated() -> dict[str, bytes]:
     """Each format, cut off in the middle."""
     image = colourful(200, 200)
@@ -109,6 +111,7 @@ def truncated() -> dict[str, bytes]:
     return {name: data[: len(data) // 2] for name, data in files.items()}
 
 
+@cache
 def no_pictures() -> dict[str, bytes]:
     """What does not begin like one, whatever it is called, and formats that nobody sends for a good reason."""
     return {
