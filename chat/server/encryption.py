@@ -252,7 +252,9 @@ class TlsTransport(Transport):
                 self.flush()
             if not filled:
                 raise
-            self._has_ended = True  # what came before is whole: it is said, and then the connection ends
+            self._has_ended = (
+                True  # what came before is whole: it is said, and then the connection ends
+            )
         if self._outgoing.pending:
             self._answer()
         return filled

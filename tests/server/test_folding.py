@@ -185,7 +185,7 @@ def test_refusals_that_come_too_fast_are_told_later_and_not_all_in_one_go(
         clock.advance(1)
         refusals.flush_if_due()
 
-    written = folding.LINES.burst
+    written = int(folding.LINES.burst)
     assert caplog.messages == [
         *(f"refused {address} 1 more times: bad-username" for address in addresses[:written]),
         *(f"refused {address} 2 more times: bad-username" for address in addresses[written:]),

@@ -15,7 +15,7 @@ from chat.protocol.descriptor import MessageType
 from chat.server import handshakes as handshakes_module
 from chat.server import loop_share
 from chat.server import newcomers as newcomers_module
-from chat.server import server as server_module
+from chat.server.arrival import arrive
 from chat.server.lobby import Lobby
 from chat.server.session import Session
 from chat.server.transport import Transport
@@ -162,7 +162,8 @@ def test_steps_of_a_handshake_are_turns_and_leave_the_line(
     wait_until(lambda: len(safe_house.services.lobby) == 1, "it to be accepted")
     gevent.sleep(0.01)
     stranger.send_bytes(b"\x16garbage")
-    assert stranger.at_end() or stranger.reset()
+    with pytest.raises(EOFError):
+        stranger.receive_exactly(1000)  # an alert at most
     over_tls(safe_house)
     wait_until(lambda: safe_house.services.room.members, "the login")
 
@@ -228,7 +229,7 @@ def test_who_connects_is_accepted_and_looked_at_in_a_turn(
 ) -> None:
     accepted: list[bool] = []
     looked_at: list[bool] = []
-    spawn, arrive = house.server.connections.spawn, server_module.arrive
+    spawn = house.server.connections.spawn
 
     def watched_spawn(*arguments: Any) -> object:
         accepted.append(house.services.share.has_turn)
@@ -239,7 +240,7 @@ def test_who_connects_is_accepted_and_looked_at_in_a_turn(
         return arrive(*arguments)
 
     monkeypatch.setattr(house.server.connections, "spawn", watched_spawn)
-    monkeypatch.setattr(server_module, "arrive", watched_arrive)
+    monkeypatch.setattr("chat.server.server.arrive", watched_arrive)
     house.join("alice")
 
     assert accepted == [True]
