@@ -113,7 +113,7 @@ class TestWhereNoDirectoryIsNamed:
         ]
         (trouble,) = unnamed.audience.of(Trouble)
         assert "--save-directory=DIR" in trouble.sentence
-        with pytest.raises(RequestError, match="too many others came"):
+        with pytest.raises(RequestError, match="too many later attachments wait"):
             unnamed.get(1)
         unnamed.get(4)
         wait_until(lambda: unnamed.transfers[4].state is DONE)

@@ -62,6 +62,8 @@ def test_a_client_that_is_ended_before_it_shows_anything_moves_no_cursor(
         "sys.exit(client())\n"
     )
     options = client(address, "bob")[len(CLIENT) :]
-    with PyteScreen([sys.executable, "-c", script, *options], home) as bob:
+    # By way of a shell, so that it is executed: one that is forked has loaded the module already.
+    command = ["sh", "-c", 'exec "$@"', "sh", sys.executable, "-c", script, *options]
+    with PyteScreen(command, home) as bob:
         assert bob.wait() == 1
         assert bob.raw == b""

@@ -80,7 +80,11 @@ def test_a_fault_of_its_own_leaves_a_sane_terminal_and_one_line(
     with PyteScreen(broken_client(address, "bob", where), home, environment=state) as bob:
         bob.send("x")
         assert bob.wait() == 1
-        assert is_sane(bob, before)
+        if where.endswith("render"):  # nothing was ever drawn, so there is nothing to put right
+            assert bob.modes() == before
+            assert b"\x1b" not in bob.raw
+        else:
+            assert is_sane(bob, before)
         said = bob.raw.rpartition(b"\x1b[?1049l")[2].decode()
         assert "chat-client: internal fault: ZeroDivisionError: made by a test" in said
         assert "Traceback" not in said
