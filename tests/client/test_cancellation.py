@@ -45,13 +45,17 @@ class TestTurns:
         inside: list[int] = []
         most: list[int] = []
         order: list[int] = []
+        are_two = runtime.event()
 
         def take(number: int) -> None:
             with turns.turn(Cancellation()):
                 order.append(number)
                 inside.append(number)
                 most.append(len(inside))
-                runtime.sleep(0.002)
+                if len(inside) == 2:
+                    are_two.set()
+                are_two.wait(5)
+                runtime.sleep(0.002)  # for a third one that should not come
                 inside.remove(number)
 
         tasks = []
