@@ -186,6 +186,12 @@ class Accounts:
         account = self.look().find(key)
         return account is not None and account.is_moderator
 
+    def replace_hash(self, name: UserName, hash: str, *, instead_of: str) -> None:
+        """Keep ``hash`` as the password of ``name``, if it is ``instead_of`` now. Raises DatabaseFault."""
+        thread = self._thread
+        assert thread is not None, "who has an account has a database"
+        thread.run(lambda database: set_password(database, name, hash, instead_of=instead_of))
+
     def _read(self, database: Database) -> None:
         stamp = database.stamp()
         accounts = read_accounts(database) if stamp is not None else []

@@ -7,82 +7,105 @@ is looked at only after that.
 
 from __future__ import annotations
 
-import hmac
 import logging
-from typing import NamedTuple
 
 from chat.protocol.headers import LoginHeader
 from chat.protocol.names import UserName
 from chat.protocol.notices import Refusal
-from chat.server.accounts import Account, set_password
+from chat.server.accounts import Account, Accounts
 from chat.server.connection import Connection
-from chat.server.database import Database, DatabaseFault
+from chat.server.database import DatabaseFault
+from chat.server.directory import Directory
 from chat.server.login_refused import LoginRefused
-from chat.server.password_guard import TooManyAttempts
-from chat.server.passwords import TooManyWaiting, is_outdated
-from chat.server.services import Services
+from chat.server.moderation import Moderation
+from chat.server.password_guard import PasswordGuard, TooManyAttempts
+from chat.server.passwords import Passwords, TooManyWaiting, is_outdated
 from chat.server.session import Session
+from chat.server.settings import Settings
 
 log = logging.getLogger("chat.server")
 
 
-class Proof(NamedTuple):
-    """What a login has shown: that it is the owner of ``account`` (None: the name is nobody's)."""
-
-    account: Account | None = None
-
-
 class Admission:
-    """The rules for one connection. Everything raises LoginRefused."""
+    """The rules for all logins. Everything raises LoginRefused."""
 
-    def __init__(self, connection: Connection, services: Services) -> None:
-        self._connection = connection
-        self._services = services
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        directory: Directory,
+        accounts: Accounts,
+        moderation: Moderation,
+        passwords: Passwords,
+        password_guard: PasswordGuard,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._accounts = accounts
+        self._moderation = moderation
+        self._passwords = passwords
+        self._password_guard = password_guard
 
-    def prove(self, name: UserName, header: LoginHeader) -> Proof:
-        """Whether whoever says ``header`` may be ``name``, if nobody is. May wait, for threads or for a while."""
-        if header.password is not None and not self._connection.is_private:
+    def prove(self, connection: Connection, name: UserName, header: LoginHeader) -> Account | None:
+        """Check that the client may have ``name`` if nobody has; return the account that owns the name, if any.
+
+        The client has shown then that it is the owner. May wait, for threads or for a while.
+        """
+        if header.password is not None and not connection.is_private:
             sentence = "A password must not travel unencrypted: connect by TLS."
             raise LoginRefused(Refusal.ENCRYPTION_NEEDED, sentence)
-        account = self._services.accounts.look().find(name.key)
+        account = self._accounts.look().find(name.key)
         if self._is_known(name, header, account):
-            return Proof(account)
-        self._require_password(name, header, account)
+            return account
+        self._require_password(connection.host, name, header, account)
         if account is None:
             self._require_own_look(name)
-        return Proof(account)
+        return account
 
-    def renew(self, name: UserName, proof: Proof) -> None:
-        """After a wait: the name may have become somebody's meanwhile."""
-        if proof.account is None and self._services.accounts.look().find(name.key) is not None:
+    def renew(self, name: UserName, account: Account | None) -> None:
+        """Check after a wait that the name has not become somebody's meanwhile."""
+        if account is None and self._accounts.look().find(name.key) is not None:
             raise LoginRefused(Refusal.PASSWORD_NEEDED, self._needed())
 
-    def make_room(self, name: UserName, header: LoginHeader, proof: Proof) -> Session | None:
-        """See to a place for ``name``, which takes no time; his own session that has to make way for it, if any."""
-        room = self._services.room
-        self._require_no_ban(name, proof)
-        held = room.members.get(name.key)
+    def find_former_session(
+        self, connection: Connection, name: UserName, header: LoginHeader, account: Account | None
+    ) -> Session | None:
+        """Check that there is a place for ``name``; return the user's own session that holds the name, if any.
+
+        Does not wait. ``account`` is what ``prove`` returned.
+        """
+        self._require_no_ban(connection.host, name, account)
+        held = self._directory.holder(name.key)
         if held is not None:
-            if isinstance(held, Session) and (proof.account is not None or _shows(header, held)):
+            own = self._session_shown(name, header)
+            if isinstance(held, Session) and (account is not None or own is held):
                 return held
             raise LoginRefused(Refusal.USERNAME_EXISTS, "Somebody of that name is here already.")
-        if len(room.members) >= self._services.settings.max_users:
+        if len(self._directory) >= self._settings.max_users:
             raise LoginRefused(Refusal.SERVER_FULL, "The room is full.", final=True)
         return None
 
+    def _session_shown(self, name: UserName, header: LoginHeader) -> Session | None:
+        """Return the session that holds ``name``, if the login has its token; a raw client's session has none."""
+        # By a lookup, whose time tells a guesser nothing: a dict compares hashes first, and their key is secret.
+        session = self._directory.session(header.session or "")
+        if isinstance(session, Session) and session.name.key == name.key:
+            return session
+        return None
+
     def _is_known(self, name: UserName, header: LoginHeader, account: Account | None) -> bool:
-        """Whether he shows the token of the session that holds the name, and was asked for a password then, if ever."""
-        held = self._services.room.members.get(name.key)
-        if not isinstance(held, Session) or not _shows(header, held):
+        """Return whether the login has the token of a session that was let in by the rules of today."""
+        session = self._session_shown(name, header)
+        if session is None:
             return False
         if account is None:
-            return not self._services.settings.members_only
-        return held.registered
+            return not self._settings.members_only
+        return session.registered
 
     def _require_password(
-        self, name: UserName, header: LoginHeader, account: Account | None
+        self, host: str | None, name: UserName, header: LoginHeader, account: Account | None
     ) -> None:
-        settings, password = self._services.settings, header.password
+        settings, password = self._settings, header.password
         if password is None:
             if account is None and not settings.members_only and settings.password is None:
                 return
@@ -91,9 +114,7 @@ class Admission:
         # The room's password is for those who can have none of their own.
         for_all = settings.password if account is None and not settings.members_only else None
         try:
-            is_right = self._services.password_guard.verify(
-                self._connection.host, name.key, password, hash, for_all
-            )
+            is_right = self._password_guard.verify(host, name.key, password, hash, for_all)
         except TooManyAttempts as problem:
             raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, str(problem)) from None
         if not is_right:
@@ -103,24 +124,22 @@ class Admission:
             self._keep_up_to_date(name, password, account)
 
     def _needed(self) -> str:
-        settings = self._services.settings
-        if settings.members_only:
+        if self._settings.members_only:
             return "This room is for members: log in with the password of your name."
-        if settings.password is not None:
+        if self._settings.password is not None:
             return "A password is needed here: that of your name, or else the room's."
         return "That name belongs to somebody: log in with its password."
 
     def _require_own_look(self, name: UserName) -> None:
-        other = self._services.accounts.look().lookalike(name)
+        other = self._accounts.look().lookalike(name)
         if other is not None:
             sentence = f"That looks like {other.name}, a name that belongs to somebody."
             raise LoginRefused(Refusal.BAD_USERNAME, sentence)
 
-    def _require_no_ban(self, name: UserName, proof: Proof) -> None:
-        account = proof.account
-        sentence = self._services.moderation.refusal_for(
+    def _require_no_ban(self, host: str | None, name: UserName, account: Account | None) -> None:
+        sentence = self._moderation.refusal_for(
             name,
-            self._connection.host,
+            host,
             owned=account is not None,
             is_moderator=account is not None and account.is_moderator,
         )
@@ -128,26 +147,14 @@ class Admission:
             raise LoginRefused(Refusal.BANNED, sentence)
 
     def _keep_up_to_date(self, name: UserName, password: str, account: Account) -> None:
-        """Hash it anew if that is done with other parameters now; this is the only moment when it is known."""
-        database = self._services.database
-        if database is None or not is_outdated(account.password):
+        """Hash the password anew if its hash has outdated parameters: only now the server knows the password."""
+        if not is_outdated(account.password):
             return
         try:
-            hash = self._services.passwords.hash(password)
+            hash = self._passwords.hash(password)
         except TooManyWaiting:
             return  # another time
-
-        def renew(database: Database) -> None:
-            set_password(database, name, hash, instead_of=account.password)
-
         try:
-            database.run(renew)
+            self._accounts.replace_hash(name, hash, instead_of=account.password)
         except DatabaseFault as fault:
             log.warning("a password keeps its outdated hash: %s", fault)
-
-
-def _shows(header: LoginHeader, held: Session) -> bool:
-    """Whether the login has the session's secret; one of a raw client has none."""
-    if header.session is None or held.token is None:
-        return False
-    return hmac.compare_digest(header.session.encode(), held.token.encode())

@@ -15,12 +15,14 @@ from chat.framing import DeadlineExceeded
 from chat.protocol.notices import Refusal
 from chat.server.connection import Connection
 from chat.server.encryption import HandshakeFailed
-from chat.server.limits import parse_host
+from chat.server.folding import FoldingLog
+from chat.server.handshakes import Handshakes
+from chat.server.limits import AddressLimit, parse_host
 from chat.server.login_refused import LoginRefused
 from chat.server.loop_share import LoopShare
-from chat.server.newcomers import Welcome
+from chat.server.moderation import Moderation
+from chat.server.newcomers import Newcomers, Welcome
 from chat.server.proxy_protocol import Proxied, ProxyProtocolError, read_header
-from chat.server.services import Services
 from chat.server.settings import Settings, TlsMode
 
 if TYPE_CHECKING:
@@ -57,27 +59,149 @@ class _NotWorthAnAnswer(Exception):
     """To be closed at once. The text is a phrase for the log."""
 
 
-def arrive(sock: GeventSocket, peer: object, services: Services) -> Connection | None:
-    """The connection behind a socket that was accepted from ``peer``; None if it is to be closed without an answer.
+class Acceptor:
+    """Make connections of accepted sockets: find out where they come from, judge them, and agree on TLS.
 
-    It counts as one of its address: whoever gets it has ``services.addresses`` told when it ends.
+    ``handshakes`` is None for a server without TLS.
     """
-    deadline = time.monotonic() + services.settings.login_timeout
-    origin = origin_of(peer)
-    try:
-        if _is_proxy(origin, services.settings):
-            origin = _behind(origin, _read_proxy_header(sock, services.share, deadline))
-        return _come_in(sock, origin, services, deadline)
-    except (_NotWorthAnAnswer, ProxyProtocolError, HandshakeFailed) as problem:
-        services.share.wait()
-        services.refusals.refused(origin.host or origin.label, str(problem))
-    except DeadlineExceeded:
-        services.share.wait()
-        services.refusals.refused(origin.host or origin.label, "took too long to log in")
-    except (OSError, EOFError):
-        services.share.wait()
-        log.debug("%s was gone before it had a name", origin.label)
-    return None
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        share: LoopShare,
+        folding_log: FoldingLog,
+        addresses: AddressLimit,
+        newcomers: Newcomers,
+        moderation: Moderation,
+        handshakes: Handshakes | None,
+    ) -> None:
+        self._settings = settings
+        self._share = share
+        self._folding_log = folding_log
+        self._addresses = addresses
+        self._newcomers = newcomers
+        self._moderation = moderation
+        self._handshakes = handshakes
+
+    def accept(self, sock: GeventSocket, peer: object) -> Connection | None:
+        """Return the connection behind a socket from ``peer``; None if it is to be closed without an answer.
+
+        The connection counts as one of its address until ``release`` is called.
+        """
+        deadline = time.monotonic() + self._settings.login_timeout
+        origin = origin_of(peer)
+        try:
+            if self._is_proxy(origin):
+                origin = _behind(origin, self._read_proxy_header(sock, deadline))
+            return self._accept_from(origin, sock, deadline)
+        except (_NotWorthAnAnswer, ProxyProtocolError, HandshakeFailed) as problem:
+            self._share.wait()
+            self._folding_log.refused(origin.host or origin.label, str(problem))
+        except DeadlineExceeded:
+            self._share.wait()
+            self._folding_log.refused(origin.host or origin.label, "took too long to log in")
+        except (OSError, EOFError):
+            self._share.wait()
+            log.debug("%s was gone before it had a name", origin.label)
+        return None
+
+    def release(self, connection: Connection) -> None:
+        """Stop counting ``connection`` as one of its address: it ends."""
+        self._addresses.leave(connection.host)
+
+    def _is_proxy(self, origin: Origin) -> bool:
+        proxies = self._settings.proxies
+        if origin.host is None or not proxies:
+            return False
+        address = parse_host(origin.host)
+        return any(address in network for network in proxies)
+
+    def _read_proxy_header(self, sock: GeventSocket, deadline: float) -> Proxied:
+        proxied = read_header(lambda size: self._receive_some(sock, size, deadline))
+        if proxied is None:
+            raise EOFError
+        return proxied
+
+    def _accept_from(self, origin: Origin, sock: GeventSocket, deadline: float) -> Connection:
+        """Count the connection and judge it. Raises _NotWorthAnAnswer, and what ``_agree_on_tls`` does."""
+        self._addresses.enter(origin.host)
+        try:
+            refused = self._judge(origin)
+            if refused is not None:
+                deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
+            return self._agree_on_tls(sock, origin, refused, deadline)
+        except BaseException:
+            self._addresses.leave(origin.host)
+            raise
+
+    def _judge(self, origin: Origin) -> LoginRefused | None:
+        """Return why the connection is not to be let in, if so. Raises _NotWorthAnAnswer."""
+        limit = self._settings.max_per_address
+        over = self._addresses.exceeded_by(origin.host)
+        welcome = self._newcomers.connects(origin.host)
+        banned = self._moderation.refusal_for_host(origin.host)
+        if banned is not None:
+            refused = LoginRefused(Refusal.BANNED, banned, final=True)
+        elif over:
+            sentence = "There are too many connections from your address."
+            refused = LoginRefused(Refusal.TOO_MANY_CONNECTIONS, sentence, final=True)
+        elif welcome is not Welcome.COME_IN:
+            sentence = "Your address connects too often; try again in a minute."
+            refused = LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
+        else:
+            return None
+        if over > limit or welcome is Welcome.CLOSE:
+            raise _NotWorthAnAnswer(refused.refusal.value)
+        return refused
+
+    def _agree_on_tls(
+        self,
+        sock: GeventSocket,
+        origin: Origin,
+        refused: LoginRefused | None,
+        deadline: float,
+    ) -> Connection:
+        """Do a TLS handshake if the client begins one. Raises EOFError, and what a handshake does."""
+        _prepare(sock)
+        tls = None
+        if self._handshakes is not None:
+            first = self._receive_some(sock, 1, deadline, plain_socket.MSG_PEEK)
+            if not first:
+                raise EOFError
+            if first == _TLS_HANDSHAKE:
+                tls = self._handshakes.shake(sock, deadline)
+            elif self._settings.tls is TlsMode.REQUIRED and not origin.is_encrypted:
+                sentence = "Nobody is let in here without TLS."
+                refused = LoginRefused(Refusal.ENCRYPTION_NEEDED, sentence, final=True)
+                deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
+        return Connection(
+            sock,
+            origin.host,
+            origin.label,
+            tls=tls,
+            is_private=origin.is_private,
+            refused=refused,
+            login_deadline=deadline,
+        )
+
+    def _receive_some(
+        self, sock: GeventSocket, size: int, deadline: float, flags: int = 0
+    ) -> bytes:
+        """Return at most ``size`` bytes, none at the end. Raises DeadlineExceeded, or OSError as the socket does."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("It took too long.")
+        sock.settimeout(left)
+        try:
+            received = sock.recv(size, flags)
+        except TimeoutError as problem:
+            if problem.errno is not None:
+                raise  # by the kernel: the peer has vanished
+            raise DeadlineExceeded("It took too long.") from None
+        sock.settimeout(None)
+        self._share.wait()
+        return received
 
 
 def origin_of(peer: object) -> Origin:
@@ -86,20 +210,6 @@ def origin_of(peer: object) -> Origin:
         return Origin(None, "the unix socket", is_private=True)
     host = str(parse_host(peer[0]))
     return Origin(host, str(Address(host, peer[1])), ip_address(host).is_loopback)
-
-
-def _is_proxy(origin: Origin, settings: Settings) -> bool:
-    if origin.host is None or not settings.proxies:
-        return False
-    address = parse_host(origin.host)
-    return any(address in network for network in settings.proxies)
-
-
-def _read_proxy_header(sock: GeventSocket, share: LoopShare, deadline: float) -> Proxied:
-    proxied = read_header(lambda size: _receive_some(sock, share, size, deadline))
-    if proxied is None:
-        raise EOFError
-    return proxied
 
 
 def _behind(proxy: Origin, proxied: Proxied) -> Origin:
@@ -114,90 +224,6 @@ def _behind(proxy: Origin, proxied: Proxied) -> Origin:
     is_private = is_encrypted or (client.is_private and proxy.is_private)
     label = f"{client.label} through {proxy.host}"
     return Origin(client.host, label, is_private, is_encrypted)
-
-
-def _come_in(sock: GeventSocket, origin: Origin, services: Services, deadline: float) -> Connection:
-    """Count it and see what it is worth. Raises _NotWorthAnAnswer, and what ``_receive`` does."""
-    services.addresses.enter(origin.host)
-    try:
-        refused = _judge(origin, services)
-        if refused is not None:
-            deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
-        return _receive(sock, origin, services, refused, deadline)
-    except BaseException:
-        services.addresses.leave(origin.host)
-        raise
-
-
-def _judge(origin: Origin, services: Services) -> LoginRefused | None:
-    """Why it is not to be let in, if so. Raises _NotWorthAnAnswer."""
-    limit = services.settings.max_per_address
-    over = services.addresses.exceeded_by(origin.host)
-    welcome = services.newcomers.connects(origin.host)
-    banned = services.moderation.refusal_for_host(origin.host)
-    if banned is not None:
-        refused = LoginRefused(Refusal.BANNED, banned, final=True)
-    elif over:
-        sentence = "There are too many connections from your address."
-        refused = LoginRefused(Refusal.TOO_MANY_CONNECTIONS, sentence, final=True)
-    elif welcome is not Welcome.COME_IN:
-        sentence = "Your address connects too often; try again in a minute."
-        refused = LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
-    else:
-        return None
-    if over > limit or welcome is Welcome.CLOSE:
-        raise _NotWorthAnAnswer(refused.refusal.value)
-    return refused
-
-
-def _receive(
-    sock: GeventSocket,
-    origin: Origin,
-    services: Services,
-    refused: LoginRefused | None,
-    deadline: float,
-) -> Connection:
-    """Agree on TLS, if we have it and it is wanted. Raises EOFError, and what a handshake does."""
-    _prepare(sock)
-    tls = None
-    if services.handshakes is not None:
-        first = _receive_some(sock, services.share, 1, deadline, plain_socket.MSG_PEEK)
-        if not first:
-            raise EOFError
-        if first == _TLS_HANDSHAKE:
-            tls = services.handshakes.shake(sock, deadline)
-        elif services.settings.tls is TlsMode.REQUIRED and not origin.is_encrypted:
-            sentence = "Nobody is let in here without TLS."
-            refused = LoginRefused(Refusal.ENCRYPTION_NEEDED, sentence, final=True)
-            deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
-    return Connection(
-        sock,
-        origin.host,
-        origin.label,
-        tls=tls,
-        is_private=origin.is_private,
-        refused=refused,
-        login_deadline=deadline,
-    )
-
-
-def _receive_some(
-    sock: GeventSocket, share: LoopShare, size: int, deadline: float, flags: int = 0
-) -> bytes:
-    """At most ``size`` bytes, none at the end. Raises DeadlineExceeded, or OSError as the socket does."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise DeadlineExceeded("It took too long.")
-    sock.settimeout(left)
-    try:
-        received = sock.recv(size, flags)
-    except TimeoutError as problem:
-        if problem.errno is not None:
-            raise  # by the kernel: the peer has vanished
-        raise DeadlineExceeded("It took too long.") from None
-    sock.settimeout(None)
-    share.wait()
-    return received
 
 
 def _prepare(sock: GeventSocket) -> GeventSocket:

@@ -68,6 +68,11 @@ class Connection:
         )
 
     @property
+    def source(self) -> str:
+        """Where the connection comes from, as the log names refused connections."""
+        return self.host or self.label
+
+    @property
     def order(self) -> ByteOrder:
         """The client's byte order, known since its first two bytes."""
         assert self.reader.order is not None

@@ -9,16 +9,14 @@ from __future__ import annotations
 import contextlib
 import socket as plain_socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import gevent
 
 from chat.dead_peer import DEAD_AFTER, is_dead
+from chat.server.directory import Directory
+from chat.server.lobby import Lobby, Socket
 from chat.server.outbox import Outbox
-
-if TYPE_CHECKING:
-    from chat.server.lobby import Socket
-    from chat.server.services import Services
+from chat.server.session import Session
 
 INTERVAL = 10.0  # seconds between two looks at the same connection
 _AT_ONCE = 50  # connections; then other greenlets have their turn
@@ -31,9 +29,15 @@ class DeadPeerSweep:
     """
 
     def __init__(
-        self, services: Services, *, interval: float = INTERVAL, dead_after: float = DEAD_AFTER
+        self,
+        directory: Directory,
+        lobby: Lobby,
+        *,
+        interval: float = INTERVAL,
+        dead_after: float = DEAD_AFTER,
     ) -> None:
-        self._services = services
+        self._directory = directory
+        self._lobby = lobby
         self._interval = interval
         self._dead_after = dead_after
 
@@ -41,10 +45,7 @@ class DeadPeerSweep:
         """Sweep until killed."""
         while True:
             # Connections without a login end soon by themselves, but an attack may make many of them.
-            connections: list[Outbox | Socket] = [
-                *self._outboxes(),
-                *self._services.lobby.waiting(),
-            ]
+            connections: list[Outbox | Socket] = [*self._outboxes(), *self._lobby.waiting()]
             pause = self._interval / (len(connections) // _AT_ONCE + 1)
             for start in range(0, len(connections), _AT_ONCE):
                 for connection in connections[start : start + _AT_ONCE]:
@@ -56,10 +57,11 @@ class DeadPeerSweep:
 
     def _outboxes(self) -> Iterator[Outbox]:
         """Yield the outboxes of users, and of their transfers."""
-        yield from self._services.delivery
-        for session in self._services.sessions.values():
-            for transfer in session.transfers:
-                yield transfer.outbox
+        for member in self._directory:
+            yield member.outbox
+            if isinstance(member, Session):
+                for transfer in member.transfers:
+                    yield transfer.outbox
 
     def _end_if_dead(self, connection: Outbox | Socket) -> None:
         if isinstance(connection, Outbox):

@@ -11,6 +11,8 @@ from collections.abc import Callable
 # closed connection. So a full collection comes after ten thousand young collections, not after a hundred.
 _THRESHOLDS = (700, 10, 1000)
 
+_WORTH_GIVING_BACK = 1024**2  # bytes
+
 
 def collect_rarely() -> None:
     """Make full collections rare, and exclude the objects that the program has loaded so far: they stay for ever."""
@@ -38,3 +40,9 @@ def give_back_memory() -> bool:
     Whether there was any. Takes a fraction of a millisecond for each ten megabytes.
     """
     return _trim is not None and _trim(0) == 1
+
+
+def give_back_memory_after(released: int) -> None:
+    """Give back memory if ``released`` bytes, which the program has let go of, are worth the time."""
+    if released >= _WORTH_GIVING_BACK:
+        give_back_memory()

@@ -1,4 +1,4 @@
-"""What Prometheus is told: read from the services when it asks, so that it costs nothing while nobody does.
+"""What Prometheus is told: read from the parts of the server when it asks, so it costs nothing while nobody asks.
 
 Names and units are as https://prometheus.io/docs/practices/naming/ wants them. Nothing here tells who is who: no
 name and no address is a label.
@@ -7,8 +7,7 @@ name and no address is a label.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -18,11 +17,19 @@ from prometheus_client.registry import Collector
 from chat import __version__
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import Refusal
+from chat.server.accounts import Accounts
 from chat.server.bans import NAME, NETWORK, Ban
+from chat.server.delivery import Delivery
+from chat.server.directory import Directory
+from chat.server.lobby import Lobby
+from chat.server.moderation import Moderation
+from chat.server.outbox import BacklogLimits
+from chat.server.passwords import Passwords
 from chat.server.session import Session
-
-if TYPE_CHECKING:
-    from chat.server.services import Services
+from chat.server.settings import Settings
+from chat.server.shelf import Shelf
+from chat.server.spool import Spool
+from chat.server.tally import Tally
 
 # As they are called to people; the protocol's own word for a text is its encoding.
 _KINDS = {
@@ -35,17 +42,21 @@ _CLIENTS = {True: "json", False: "raw"}
 _ENCRYPTION = {True: "tls", False: "none"}
 
 
-class Metrics:
-    """Everything that is told of one server and its process."""
+# A function that reads the metrics of some parts of the server, as they are now.
+Source = Callable[[], Iterable[Metric]]
 
-    def __init__(self, services: Services) -> None:
+
+class Metrics:
+    """Everything that Prometheus is told of one server and its process: ``sources`` in this order."""
+
+    def __init__(self, *sources: Source) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_ServicesCollector(services))
+        self._registry.register(_Collector((version, *sources)))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """The text in the format that ``accept``, the header of HTTP, prefers, and its content type."""
+        """Return the text in the format that ``accept``, the header of HTTP, prefers, and its content type."""
         try:
             encode, content_type = choose_encoder(accept)
         except (TypeError, ValueError):  # the library fails at a version that is no number
@@ -53,120 +64,119 @@ class Metrics:
         return encode(self._registry), content_type
 
 
-class _ServicesCollector(Collector):
-    def __init__(self, services: Services) -> None:
-        self._services = services
+class _Collector(Collector):
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._sources = sources
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge("chat_build_info", "The version that runs; always 1.", 1, version=__version__)
-        yield from self._people()
-        yield from self._messages()
-        yield from self._limited()
-        yield from self._guards()
+        for source in self._sources:
+            yield from source()
 
-    def _people(self) -> Iterator[Metric]:
-        services = self._services
-        users = GaugeMetricFamily(
-            "chat_users",
-            "Users in the room, by how their client speaks.",
-            labels=["client", "encryption"],
-        )
-        present: Counter[tuple[bool, bool]] = Counter()
-        transfers = 0
-        for session in services.room.members.values():
-            if isinstance(session, Session):
-                present[session.token is not None, session.connection.is_encrypted] += 1
-                transfers += len(session.transfers)
-        for is_json, client in _CLIENTS.items():
-            for is_encrypted, encryption in _ENCRYPTION.items():
-                users.add_metric([client, encryption], present[is_json, is_encrypted])
-        yield users
-        yield _gauge(
-            "chat_connections",
-            "Open connections: of users, of their transfers, and of those who have not logged in.",
-            len(services.lobby),
-        )
-        yield _gauge("chat_transfers", "Open transfer connections.", transfers)
-        logins = CounterMetricFamily(
-            "chat_logins", "Logins that let somebody into the room.", labels=["client"]
-        )
-        for is_json, client in _CLIENTS.items():
-            logins.add_metric([client], services.tally.logins[is_json])
-        yield logins
-        refusals = CounterMetricFamily(
-            "chat_refused_logins", "Logins that were refused, by the reason.", labels=["reason"]
-        )
-        for refusal in Refusal:
-            refusals.add_metric([refusal.value], services.tally.refusals[refusal])
-        yield refusals
 
-    def _messages(self) -> Iterator[Metric]:
-        tally = self._services.tally
-        messages = CounterMetricFamily(
-            "chat_messages", "Messages that users have said.", labels=["type"]
-        )
-        received = CounterMetricFamily(
-            "chat_received_bytes",
-            "Bytes of the contents of messages that users have said.",
-            labels=["type"],
-        )
-        for type, kind in _KINDS.items():
-            messages.add_metric([kind], tally.messages[type])
-            received.add_metric([kind], tally.received[type])
-        yield messages
-        yield received
-        yield CounterMetricFamily(
-            "chat_delivered_bytes",
-            "Bytes handed to users for sending, once for each who gets them; without large contents.",
-            self._services.delivery.given,
-        )
+def version() -> Iterator[Metric]:
+    """Tell the version of the server."""
+    yield _gauge("chat_build_info", "The version that runs; always 1.", 1, version=__version__)
 
-    def _limited(self) -> Iterator[Metric]:
-        """What has a bound, beside its bound."""
-        services, settings = self._services, self._services.settings
-        for name, documentation, used, bound in (
-            (
-                "chat_backlog_bytes",
-                "Bytes of memory that wait for slow readers",
-                services.backlogs.used,
-                settings.max_backlog_total,
-            ),
-            (
-                "chat_spool_bytes",
-                "Bytes of disk that large contents take",
-                services.spool.used,
-                settings.max_spool,
-            ),
-            (
-                "chat_spool_files",
-                "Large contents on disk",
-                services.spool.files,
-                services.spool.max_files,
-            ),
-        ):
-            stem, unit = name.rsplit("_", 1)
-            yield _gauge(name, f"{documentation}.", used)
-            yield _gauge(f"{stem}_limit_{unit}", f"{documentation}, at most.", bound)
-        yield _gauge("chat_users_limit", "Users in the room, at most.", settings.max_users)
-        yield _gauge("chat_offers", "Contents that can still be fetched.", len(services.shelf))
 
-    def _guards(self) -> Iterator[Metric]:
-        """What keeps people out."""
-        passwords = self._services.passwords
-        yield CounterMetricFamily(
-            "chat_password_hashes", "Passwords hashed, to be compared or kept.", passwords.hashed
-        )
-        yield _gauge(
-            "chat_password_hashes_waiting", "Passwords whose turn has not come.", passwords.waiting
-        )
-        yield _gauge("chat_accounts", "Registered names.", len(self._services.accounts.look()))
-        entries = self._services.moderation.entries.all()
-        kinds = Counter(entry.kind for entry in entries if isinstance(entry, Ban))
-        bans = GaugeMetricFamily("chat_bans", "Bans in force.", labels=["kind"])
-        for kind in (NAME, NETWORK):
-            bans.add_metric([kind], kinds[kind])
-        yield bans
-        yield _gauge("chat_mutes", "Mutes in force.", len(entries) - kinds.total())
+def people(directory: Directory, lobby: Lobby, tally: Tally) -> Iterator[Metric]:
+    """Count users, connections and logins."""
+    users = GaugeMetricFamily(
+        "chat_users",
+        "Users in the room, by how their client speaks.",
+        labels=["client", "encryption"],
+    )
+    present: Counter[tuple[bool, bool]] = Counter()
+    transfers = 0
+    for session in directory:
+        if isinstance(session, Session):
+            present[session.token is not None, session.connection.is_encrypted] += 1
+            transfers += len(session.transfers)
+    for is_json, client in _CLIENTS.items():
+        for is_encrypted, encryption in _ENCRYPTION.items():
+            users.add_metric([client, encryption], present[is_json, is_encrypted])
+    yield users
+    yield _gauge(
+        "chat_connections",
+        "Open connections: of users, of their transfers, and of those who have not logged in.",
+        len(lobby),
+    )
+    yield _gauge("chat_transfers", "Open transfer connections.", transfers)
+    logins = CounterMetricFamily(
+        "chat_logins", "Logins that let somebody into the room.", labels=["client"]
+    )
+    for is_json, client in _CLIENTS.items():
+        logins.add_metric([client], tally.logins[is_json])
+    yield logins
+    refusals = CounterMetricFamily(
+        "chat_refused_logins", "Logins that were refused, by the reason.", labels=["reason"]
+    )
+    for refusal in Refusal:
+        refusals.add_metric([refusal.value], tally.refusals[refusal])
+    yield refusals
+
+
+def messages(tally: Tally, delivery: Delivery) -> Iterator[Metric]:
+    """Count messages and their bytes, in and out."""
+    said = CounterMetricFamily("chat_messages", "Messages that users have said.", labels=["type"])
+    received = CounterMetricFamily(
+        "chat_received_bytes",
+        "Bytes of the contents of messages that users have said.",
+        labels=["type"],
+    )
+    for type, kind in _KINDS.items():
+        said.add_metric([kind], tally.messages[type])
+        received.add_metric([kind], tally.received[type])
+    yield said
+    yield received
+    yield CounterMetricFamily(
+        "chat_delivered_bytes",
+        "Bytes handed to users for sending, once for each who gets them; without large contents.",
+        delivery.given,
+    )
+
+
+def limited(
+    settings: Settings, backlogs: BacklogLimits, spool: Spool, shelf: Shelf
+) -> Iterator[Metric]:
+    """Tell how much is used of what has a bound, beside the bound."""
+    for name, documentation, used, bound in (
+        (
+            "chat_backlog_bytes",
+            "Bytes of memory that wait for slow readers",
+            backlogs.used,
+            settings.max_backlog_total,
+        ),
+        (
+            "chat_spool_bytes",
+            "Bytes of disk that large contents take",
+            spool.used,
+            settings.max_spool,
+        ),
+        ("chat_spool_files", "Large contents on disk", spool.files, spool.max_files),
+    ):
+        stem, unit = name.rsplit("_", 1)
+        yield _gauge(name, f"{documentation}.", used)
+        yield _gauge(f"{stem}_limit_{unit}", f"{documentation}, at most.", bound)
+    yield _gauge("chat_users_limit", "Users in the room, at most.", settings.max_users)
+    yield _gauge("chat_offers", "Contents that can still be fetched.", len(shelf))
+
+
+def guards(passwords: Passwords, accounts: Accounts, moderation: Moderation) -> Iterator[Metric]:
+    """Count what keeps people out: passwords, accounts, bans and mutes."""
+    yield CounterMetricFamily(
+        "chat_password_hashes", "Passwords hashed, to be compared or kept.", passwords.hashed
+    )
+    yield _gauge(
+        "chat_password_hashes_waiting", "Passwords whose turn has not come.", passwords.waiting
+    )
+    yield _gauge("chat_accounts", "Registered names.", len(accounts.look()))
+    entries = moderation.entries.all()
+    kinds = Counter(entry.kind for entry in entries if isinstance(entry, Ban))
+    bans = GaugeMetricFamily("chat_bans", "Bans in force.", labels=["kind"])
+    for kind in (NAME, NETWORK):
+        bans.add_metric([kind], kinds[kind])
+    yield bans
+    yield _gauge("chat_mutes", "Mutes in force.", len(entries) - kinds.total())
 
 
 def _gauge(name: str, documentation: str, value: float, **labels: str) -> Metric:

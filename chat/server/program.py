@@ -13,6 +13,7 @@ from gevent.event import Event
 from chat.command_line import EXIT_FAILED, EXIT_OK
 from chat.server import notify
 from chat.server.certificates import CertificateFault
+from chat.server.composition import Composition
 from chat.server.data_directory import make_data_directory
 from chat.server.database import DatabaseFault
 from chat.server.log_output import flush_log
@@ -39,8 +40,9 @@ def run(settings: Settings) -> int:
     if came(*STOPPING):
         return EXIT_OK  # nothing has been started yet
     _make_data_directory(settings)
-    server = ChatServer(settings)
-    end_watch = _start(server, settings, stop)
+    composition = Composition(settings)
+    server = composition.server
+    end_watch = _start(composition, settings, stop)
     # Only now: gevent handles signals in the event loop, which may not run for a while during the start.
     _stop_on_signals(stop)
     _reload_on_hangup(server)
@@ -63,18 +65,15 @@ def _make_data_directory(settings: Settings) -> None:
         raise CannotStart(f"cannot make {settings.data_directory}: {why}") from None
 
 
-def _start(server: ChatServer, settings: Settings, stop: Event) -> Callable[[], object]:
-    """Let it listen, and those ask who watch over it; what ends the latter."""
+def _start(composition: Composition, settings: Settings, stop: Event) -> Callable[[], object]:
+    """Start the server, and the status server if there is to be one; return what stops the latter."""
     address = settings.metrics_address
     watch = None
     try:
         if address is not None:
-            # Only now: most servers have none, and what it needs is an extra.
-            from chat.server.status import StatusServer
-
-            watch = StatusServer(address, server.services, lambda: not stop.is_set())
+            watch = composition.make_status_server(address, lambda: not stop.is_set())
         address = settings.address
-        server.start()
+        composition.server.start()
     except OSError as problem:
         raise CannotStart(f"cannot listen on {address}: {problem.strerror or problem}") from None
     except (CertificateFault, DatabaseFault) as problem:

@@ -19,14 +19,13 @@ import gevent
 from gevent.server import StreamServer
 
 from chat.address import Address
+from chat.server.folding import FoldingLog
 from chat.server.http_request import MAX_HEAD, BadRequest, Request, parse_request
 from chat.server.listening import listen
 from chat.server.metrics import Metrics
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
-
-    from chat.server.services import Services
 
 log = logging.getLogger("chat.server")
 
@@ -51,11 +50,16 @@ class StatusServer:
     """``is_healthy``: whether newcomers are let in. Raises OSError if ``address`` cannot be had."""
 
     def __init__(
-        self, address: Address, services: Services, is_healthy: Callable[[], bool]
+        self,
+        address: Address,
+        *,
+        metrics: Metrics,
+        folding_log: FoldingLog,
+        is_healthy: Callable[[], bool],
     ) -> None:
         self._is_healthy = is_healthy
-        self._metrics = Metrics(services)
-        self._refusals = services.refusals
+        self._metrics = metrics
+        self._folding_log = folding_log
         self._visitors = _Visitors()
         self._listeners = [_Listener(listening, self) for listening in listen(address)]
         self._path = address.path
@@ -99,7 +103,7 @@ class StatusServer:
 
     def out_of_descriptors(self) -> None:
         """Close the visitor that has been idle for longest, so that a new one gets its descriptor."""
-        self._refusals.noted("the status address", "out of file descriptors", logging.WARNING)
+        self._folding_log.noted("the status address", "out of file descriptors", logging.WARNING)
         self._visitors.end_oldest()
 
     def _answer(self, sock: GeventSocket, peer: Any, visitor: Visitor) -> None:
@@ -108,7 +112,7 @@ class StatusServer:
         except BadRequest as problem:
             # The peer of a unix socket has no address.
             who = peer[0] if isinstance(peer, tuple) else "this machine"
-            self._refusals.noted(
+            self._folding_log.noted(
                 f"bad status request from {who}",
                 str(problem),
                 crowd="bad status requests from others",
@@ -121,7 +125,7 @@ class StatusServer:
         try:
             status, body, type = self._page(request)
         except Exception as problem:  # noqa: BLE001 - it is logged, within the bound of what strangers can cause
-            self._refusals.failed(problem, "cannot answer %s", request.path)
+            self._folding_log.failed(problem, "cannot answer %s", request.path)
             status, body, type = "500 Internal Server Error", b"failed; the log says why\n", _TEXT
         sock.sendall(_response(status, body, type, with_body=request.method != "HEAD"))
 

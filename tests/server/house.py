@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gevent
+from gevent.pool import Pool
 
 from chat.address import parse_address
-from chat.server.server import ChatServer
+from chat.server.composition import Composition
 from chat.server.session import Session
 from chat.server.settings import Settings
 from tests.peers.wire_client import WireClient
@@ -23,11 +24,14 @@ Guest = TypeVar("Guest", bound=WireClient)
 
 
 class House:
-    """``server`` and everyone who came to it through here."""
+    """``server`` and everyone who came to it through here.
+
+    ``parts`` is for tests that must look inside, or make a part fail.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self.server = ChatServer(settings)
-        self.services = self.server.services
+        self.parts = Composition(settings)
+        self.server = self.parts.server
         self.server.start()
         [self.listening] = self.server.addresses
         self._guests: list[WireClient] = []
@@ -54,28 +58,58 @@ class House:
 
     def session(self, name: str) -> Session:
         """The server's side of who is here under that name."""
-        session = self.services.room.find(name)
+        session = self.parts.room.find(name)
         assert isinstance(session, Session)
         return session
 
+    @property
+    def names(self) -> set[str]:
+        """The keys of the names of all who are here."""
+        return {member.name.key for member in self.parts.directory}
+
+    @property
+    def connections(self) -> Pool:
+        """The greenlets that serve connections."""
+        return self.parts.handler.connections
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether the caller has a turn of newcomers."""
+        return self.parts.share.has_turn
+
     def connections_end(self) -> None:
         """Wait until the server has none left."""
-        wait_until(lambda: not self.server.connections, "the connections to end")
+        wait_until(lambda: not self.connections, "the connections to end")
+
+    def connections_are_accepted(self, number: int = 1) -> None:
+        """Wait until the server has so many."""
+        wait_until(lambda: len(self.parts.lobby) == number, "the connections to be accepted")
+
+    def upload_begins(self, size: int | None = None) -> None:
+        """Wait until large contents take space, of ``size`` bytes in all if given."""
+        spool = self.parts.spool
+        wait_until(
+            lambda: spool.used if size is None else spool.used == size, "the upload to begin"
+        )
+
+    def space_is_given_back(self) -> None:
+        """Wait until no large content takes space."""
+        wait_until(lambda: self.parts.spool.used == 0, "the space to be given back")
 
     def close(self) -> None:
         """Everyone goes, and nothing of them may be left."""
         for guest in self._guests:
             guest.close()
         self.connections_end()
-        services = self.services
-        assert services.room.members == {}
-        assert services.sessions == {}
-        assert list(services.delivery) == []
-        assert (services.backlogs.used, services.backlogs._lagging) == (0, set())
-        assert not services.addresses._counts
+        parts = self.parts
+        assert not self.names
+        assert parts.sessions == {}
+        assert list(parts.delivery) == []
+        assert (parts.backlogs.used, parts.backlogs._lagging) == (0, set())
+        assert not parts.addresses._counts
         self.server.stop()
-        wait_until(lambda: services.spool.used == 0, "the space to be given back")
-        assert services.spool.files == 0
+        self.space_is_given_back()
+        assert parts.spool.files == 0
 
 
 @contextmanager

@@ -163,7 +163,7 @@ def test_where_others_can_listen_no_password_is_looked_at(
     def fail(*_: object) -> None:
         pytest.fail("it was looked at")
 
-    monkeypatch.setattr(club.services.password_guard, "verify", fail)
+    monkeypatch.setattr(club.parts.password_guard, "verify", fail)
     for name in ("alice", "bob"):
         for password in (RIGHT, WRONG):
             assert answer(club, name, password) == "encryption-needed"
@@ -190,7 +190,7 @@ def test_among_members_all_names_are_alike(
     alice.try_login({"to": "alice", "password": RIGHT})
     compared.clear()
     # Here, known but not here, unknown, looks like one who is known.
-    register(Database(club.services.settings.data_directory or Path()), "carol")
+    register(Database(club.parts.settings.data_directory or Path()), "carol")
     names = ["alice", "carol", "nobody", "AIice"]
 
     for header in ({}, {"password": WRONG}, {"session": "a guess"}):
@@ -241,13 +241,13 @@ def test_among_members_the_rooms_password_is_nobodys(open_a_club: OpenAHouse) ->
 
 def test_a_login_that_waits_holds_up_nobody(club: House, monkeypatch: pytest.MonkeyPatch) -> None:
     may_end = Event()
-    verify = club.services.password_guard.verify
+    verify = club.parts.password_guard.verify
 
     def slow(*given: Any) -> bool:
         may_end.wait(5)
         return verify(*given)
 
-    monkeypatch.setattr(club.services.password_guard, "verify", slow)
+    monkeypatch.setattr(club.parts.password_guard, "verify", slow)
     alice, bob = club.connect(), club.join("bob")
     alice.send(LOGIN, {"to": "alice", "password": RIGHT})
     gevent.sleep(0.02)
@@ -263,7 +263,7 @@ def test_many_wrong_passwords_keep_their_address_out_and_not_the_owner(
     open_a_club: OpenAHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     club = open_a_club(exempt=(), max_connects=10_000, max_logins=10_000)
-    monkeypatch.setattr(club.services.password_guard, "_sleep", lambda seconds: None)
+    monkeypatch.setattr(club.parts.password_guard, "_sleep", lambda seconds: None)
     codes = {answer(club, "alice", WRONG) for _ in range(5)}
     assert codes == {"wrong-password", "too-many-attempts"}
     assert answer(club, "alice", RIGHT) == "too-many-attempts"
@@ -280,17 +280,17 @@ def test_a_name_that_becomes_somebodys_while_one_waits_in_line(
         register(database, "bob")
         return 0.01
 
-    monkeypatch.setattr(club.services.newcomers, "line_up", line_up)
+    monkeypatch.setattr(club.parts.newcomers, "line_up", line_up)
 
     assert answer(club, "bob") == "password-needed"
-    assert club.services.room.members == {}
+    assert club.names == set()
 
 
 def test_a_banned_name_hears_of_it_only_with_its_password(
     open_a_club: OpenAHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     club = open_a_club(members_only=True)
-    moderation = club.services.moderation
+    moderation = club.parts.moderation
     monkeypatch.setattr(moderation, "refusal_for", lambda *asked, **how: "You are banned.")
 
     assert answer(club, "alice") == "password-needed"

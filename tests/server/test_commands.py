@@ -33,7 +33,7 @@ class Butler:
         self.asked: list[tuple[str, Command]] = []
         self.may_go_on = Event()
         self.may_go_on.set()
-        house.services.commands._handlers["register"] = self.obey
+        house.parts.commands._handlers["register"] = self.obey
 
     def obey(self, session: Session, command: Command) -> str:
         self.asked.append((session.name.display, command))
@@ -167,4 +167,4 @@ def test_a_command_counts_against_the_rate_of_messages(
 
 def test_what_is_done_already_is_not_added_again(house: House, butler: Butler) -> None:
     with pytest.raises(AssertionError):
-        house.services.commands.add(Verb.REGISTER, butler.obey)
+        house.parts.commands.add(Verb.REGISTER, butler.obey)

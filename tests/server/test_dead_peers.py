@@ -43,9 +43,9 @@ def network(open_house: House) -> Iterator[Namespace]:
 
 @pytest.fixture
 def sweep(open_house: House) -> Iterator[None]:
-    sweeping = gevent.spawn(
-        DeadPeerSweep(open_house.services, interval=0.05, dead_after=DEAD_AFTER).run
-    )
+    parts = open_house.parts
+    sweep = DeadPeerSweep(parts.directory, parts.lobby, interval=0.05, dead_after=DEAD_AFTER)
+    sweeping = gevent.spawn(sweep.run)
     yield
     sweeping.kill()
 
@@ -92,7 +92,7 @@ def test_without_the_sweep_the_kernel_lets_a_ghost_stay(
     network.cut()
     bob.say("are you there?")
     wait_until(lambda: info_of(session).is_dead(DEAD_AFTER), "the kernel to know it")
-    assert open_house.services.room.is_here(session)
+    assert open_house.parts.room.is_here(session)
     session.outbox.fail_if_dead(3600.0)
     assert not session.outbox.closed
 
@@ -115,7 +115,7 @@ def test_who_has_stopped_reading_but_answers_stays(network: Namespace, open_hous
     answers, silence = 0, 0.0
     while answers < 2:  # each ends a silence that is twice as long as the one before it
         session.outbox.fail_if_dead(dead_after=10.0)
-        assert open_house.services.room.is_here(session)
+        assert open_house.parts.room.is_here(session)
         info = info_of(session)
         answers += info.silence < silence - 0.05
         silence = info.silence
@@ -150,7 +150,7 @@ def test_those_who_did_not_log_in_and_transfers_are_looked_at(
     stranger = open_house.connect()
     stranger.send_bytes(b"\x00")
     ports = {peer.socket.getsockname()[1] for peer in (transfer, stranger)}
-    wait_until(lambda: len(open_house.services.lobby.waiting()) == 1, "the stranger to be there")
+    wait_until(lambda: len(open_house.parts.lobby.waiting()) == 1, "the stranger to be there")
 
     def is_dead(sock: object, dead_after: float) -> bool:
         try:

@@ -174,7 +174,7 @@ def test_one_who_reads_slowly_gets_every_byte_in_order(open_a_safe_house: OpenAH
 
     alice.say("at last")
     sleepy.expect_text("at last", "alice")
-    wait_until(lambda: not house.services.backlogs.used, "nothing to wait any more")
+    wait_until(lambda: not house.parts.backlogs.used, "nothing to wait any more")
 
 
 # Large contents
@@ -239,8 +239,8 @@ def test_a_new_certificate_is_for_newcomers_and_nobody_else_notices(
 
     change_certificate(safe_house, tmp_path / "data")
 
-    assert safe_house.services.certificates is not None
-    new = safe_house.services.certificates.fingerprint
+    assert safe_house.parts.certificates is not None
+    new = safe_house.parts.certificates.fingerprint
     assert new != old
     assert f"read the certificate again: {new}" in caplog.messages
     newcomer = join(safe_house, "newcomer")

@@ -114,7 +114,7 @@ def test_one_who_vanishes_in_a_handshake_leaves_no_trace(
     for end in (WireClient.reset, WireClient.close):
         stranger = safe_house.connect()
         stranger.send_bytes(sent)
-        wait_until(lambda: safe_house.server.connections, "it to be accepted")
+        wait_until(lambda: safe_house.connections, "it to be accepted")
         end(stranger)
         safe_house.connections_end()
 
@@ -124,13 +124,13 @@ def test_one_who_vanishes_in_a_handshake_leaves_no_trace(
 def test_a_server_that_stops_waits_for_no_handshake(safe_house: House) -> None:
     for sent in (b"\x16", hello()[:100], hello()):
         safe_house.connect().send_bytes(sent)
-    wait_until(lambda: len(safe_house.server.connections) == 3, "them to be accepted")
+    wait_until(lambda: len(safe_house.connections) == 3, "them to be accepted")
     began = time.monotonic()
 
     safe_house.server.stop()
 
     assert time.monotonic() - began < 5
-    assert not safe_house.server.connections
+    assert not safe_house.connections
 
 
 def test_few_are_computed_at_a_time_and_all_come_in(
@@ -156,7 +156,7 @@ def test_few_are_computed_at_a_time_and_all_come_in(
     gevent.joinall([gevent.spawn(come, number) for number in range(40)], raise_error=True)
 
     assert max(most) == 1
-    assert len(safe_house.services.room.members) == 40
+    assert len(safe_house.names) == 40
 
 
 def test_a_turn_that_does_not_come_in_time(

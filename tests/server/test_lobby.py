@@ -112,7 +112,7 @@ def test_a_newcomer_takes_the_place_of_who_has_waited_longest_and_of_nobody_insi
     house: House,
 ) -> None:
     alice = house.join("alice")
-    house.services.lobby.capacity = 4
+    house.parts.lobby.capacity = 4
     idle = [house.connect() for _ in range(3)]
     transfer = house.transfer(alice)
     bob = house.join("bob")

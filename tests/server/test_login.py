@@ -246,7 +246,7 @@ def test_too_many_of_one_address_are_told_so(open_a_house: OpenAHouse) -> None:
     third.close()
     assert house.join("dave", source="127.0.0.2").name == "dave"
     alice.close()
-    wait_until(lambda: len(house.server.connections) == 2, "a place")
+    wait_until(lambda: len(house.connections) == 2, "a place")
     assert house.connect().try_login("carol").type == LOGIN
 
 

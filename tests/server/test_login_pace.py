@@ -117,7 +117,7 @@ def test_a_name_that_is_taken_while_one_waits_in_line_is_taken(
     house.connections_end()
     client = house.connect()
     client.send(LOGIN, {"to": "carol"})
-    wait_until(lambda: len(house.services.lobby) == 1, "the client to arrive")
+    house.connections_are_accepted()
     gevent.sleep(0.05)  # or else he finds it taken before he waits: no failure either
     house.join("carol", source="127.0.0.2")
 

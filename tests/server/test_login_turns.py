@@ -15,7 +15,6 @@ from chat.protocol.descriptor import MessageType
 from chat.server import handshakes as handshakes_module
 from chat.server import loop_share
 from chat.server import newcomers as newcomers_module
-from chat.server.arrival import arrive
 from chat.server.lobby import Lobby
 from chat.server.session import Session
 from chat.server.transport import Transport
@@ -50,7 +49,7 @@ def at_once(house: House) -> None:
 
 def later(house: House) -> None:
     client = house.connect()
-    wait_until(lambda: len(house.services.lobby) == 1, "it to be accepted")
+    house.connections_are_accepted()
     gevent.sleep(0.01)
     client.send(LOGIN, "alice")
 
@@ -77,7 +76,7 @@ def test_a_login_and_its_end_are_turns_of_newcomers(
     safe_house: House, in_turn: list[bool], come: Callable[[House], None]
 ) -> None:
     come(safe_house)
-    wait_until(lambda: safe_house.services.room.members, "the login")
+    wait_until(lambda: safe_house.names, "the login")
     for guest in safe_house._guests:
         guest.reset()
     safe_house.connections_end()
@@ -108,12 +107,12 @@ def test_one_who_never_comes_in_goes_in_a_turn(
     lobby_leave = Lobby.leave
 
     def lobby_watched(lobby: Lobby, sock: object) -> None:
-        seen.append(safe_house.services.share.has_turn)
+        seen.append(safe_house.has_turn)
         lobby_leave(lobby, sock)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Lobby, "leave", lobby_watched)
     client = safe_house.connect()
-    wait_until(lambda: len(safe_house.services.lobby) == 1, "it to be accepted")
+    safe_house.connections_are_accepted()
     gevent.sleep(0.01)
     if says:
         client.send_bytes(says)
@@ -125,13 +124,13 @@ def test_one_who_never_comes_in_goes_in_a_turn(
 
 def test_one_who_is_too_slow_goes_in_a_turn(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
-    refused = house.services.refusals.refused
+    refused = house.parts.folding_log.refused
 
     def watched(address: str, reason: str) -> None:
-        seen.append(house.services.share.has_turn)
+        seen.append(house.has_turn)
         refused(address, reason)
 
-    monkeypatch.setattr(house.services.refusals, "refused", watched)
+    monkeypatch.setattr(house.parts.folding_log, "refused", watched)
     monkeypatch.setattr(framing, "STALL_WINDOW", 0.05)
     client = house.connect()
     client.send_bytes(b"\0")
@@ -143,7 +142,7 @@ def test_one_who_is_too_slow_goes_in_a_turn(house: House, monkeypatch: pytest.Mo
 def test_steps_of_a_handshake_are_turns_and_leave_the_line(
     safe_house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handshakes = safe_house.services.handshakes
+    handshakes = safe_house.parts.handshakes
     assert handshakes is not None
     seen: list[tuple[str, bool]] = []
 
@@ -151,7 +150,7 @@ def test_steps_of_a_handshake_are_turns_and_leave_the_line(
         method = getattr(handshakes, name)
 
         def watched(*arguments: Any) -> object:
-            seen.append((name, safe_house.services.share.has_turn))
+            seen.append((name, safe_house.has_turn))
             return method(*arguments)
 
         monkeypatch.setattr(handshakes, name, watched)
@@ -159,13 +158,13 @@ def test_steps_of_a_handshake_are_turns_and_leave_the_line(
     watch("shake")
     watch("_take_turn")
     stranger = safe_house.connect()
-    wait_until(lambda: len(safe_house.services.lobby) == 1, "it to be accepted")
+    safe_house.connections_are_accepted()
     gevent.sleep(0.01)
     stranger.send_bytes(b"\x16garbage")
     with pytest.raises(EOFError):
         stranger.receive_exactly(1000)  # an alert at most
     over_tls(safe_house)
-    wait_until(lambda: safe_house.services.room.members, "the login")
+    wait_until(lambda: safe_house.names, "the login")
 
     assert {name for name, _ in seen} == {"shake", "_take_turn"}
     assert len(seen) >= 5
@@ -179,9 +178,9 @@ def test_one_who_says_nothing_is_given_up_in_a_turn(
     house = open_a_safe_house(login_timeout=0.1)
     seen: list[bool] = []
     monkeypatch.setattr(
-        house.services.refusals,
+        house.parts.folding_log,
         "refused",
-        lambda address, reason: seen.append(house.services.share.has_turn),
+        lambda address, reason: seen.append(house.has_turn),
     )
 
     assert house.connect().at_end()
@@ -197,7 +196,7 @@ def test_one_whose_password_was_checked_meanwhile_comes_in_in_a_turn(
         gevent.sleep(0.01)  # as for a thread
         return True
 
-    monkeypatch.setattr(house.services.password_guard, "verify", verify)
+    monkeypatch.setattr(house.parts.password_guard, "verify", verify)
     client = house.connect()
     assert client.try_login({"to": "alice", "password": "open sesame"}).type == LOGIN
 
@@ -211,12 +210,12 @@ def test_one_who_is_refused_has_the_connection_ended_in_a_turn(
     finish = Transport.finish
 
     def watched(transport: Transport, timeout: float) -> None:
-        seen.append(house.services.share.has_turn)
+        seen.append(house.has_turn)
         finish(transport, timeout)
 
     monkeypatch.setattr(Transport, "finish", watched)
     client = house.connect()
-    wait_until(lambda: len(house.services.lobby) == 1, "it to be accepted")
+    house.connections_are_accepted()
     gevent.sleep(0.01)
     client.send_bytes(b"rubbish")
 
@@ -229,18 +228,19 @@ def test_who_connects_is_accepted_and_looked_at_in_a_turn(
 ) -> None:
     accepted: list[bool] = []
     looked_at: list[bool] = []
-    spawn = house.server.connections.spawn
+    spawn = house.connections.spawn
+    accept = house.parts.acceptor.accept
 
     def watched_spawn(*arguments: Any) -> object:
-        accepted.append(house.services.share.has_turn)
+        accepted.append(house.has_turn)
         return spawn(*arguments)
 
-    def watched_arrive(*arguments: Any) -> object:
-        looked_at.append(house.services.share.has_turn)
-        return arrive(*arguments)
+    def watched_accept(*arguments: Any) -> object:
+        looked_at.append(house.has_turn)
+        return accept(*arguments)
 
-    monkeypatch.setattr(house.server.connections, "spawn", watched_spawn)
-    monkeypatch.setattr("chat.server.server.arrive", watched_arrive)
+    monkeypatch.setattr(house.connections, "spawn", watched_spawn)
+    monkeypatch.setattr(house.parts.acceptor, "accept", watched_accept)
     house.join("alice")
 
     assert accepted == [True]
@@ -265,7 +265,7 @@ def test_a_listener_that_ends_before_its_turn_is_no_fault_of_the_loop(
         listener.close()
     else:
         monkeypatch.setattr(listener, "do_read", fail)
-    wait_until(lambda: not house.services.share.waiting, "the turn")
+    wait_until(lambda: not house.parts.share.waiting, "the turn")
 
     assert faults == ([problem] if ends == "fails" else [])
 
@@ -273,7 +273,7 @@ def test_a_listener_that_ends_before_its_turn_is_no_fault_of_the_loop(
 def silent(house: House) -> object:
     """A connection that has been accepted, and waits."""
     client = house.connect()
-    wait_until(lambda: house.services.lobby._waiting, "it to be accepted")
+    wait_until(lambda: house.parts.lobby._waiting, "it to be accepted")
     gevent.sleep(0.01)
     return client
 
@@ -284,7 +284,7 @@ def test_where_very_many_wait_one_more_is_refused_in_words_but_never_who_is_insi
     house = open_a_house()
     alice = house.join("alice")
     clients = [house.connect() for _ in range(3)]
-    wait_until(lambda: len(house.services.lobby) == 4, "them to be accepted")
+    house.connections_are_accepted(4)
     gevent.sleep(0.01)
     monkeypatch.setattr(loop_share, "MAX_WAITING", 0)
     stranger, transfer, again = clients
@@ -294,14 +294,14 @@ def test_where_very_many_wait_one_more_is_refused_in_words_but_never_who_is_insi
     stranger.expect_closed()
     assert transfer.try_login({"session": token}).type == LOGIN
     assert again.try_login({"to": "alice", "session": token}).type == LOGIN
-    assert house.services.tally.refusals["busy"] == 1  # type: ignore[index]
+    assert house.parts.tally.refusals["busy"] == 1  # type: ignore[index]
 
 
 def test_one_whose_turn_comes_too_late_is_refused_in_words(
     open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house = open_a_house(login_timeout=0.1)
-    monkeypatch.setattr(house.services.share, "wait_if_few", lambda: gevent.sleep(0.15))
+    monkeypatch.setattr(house.parts.share, "wait_if_few", lambda: gevent.sleep(0.15))
 
     assert refused(house.connect().try_login({"to": "bob"})) == (BAD_LOGIN, "busy")
 
@@ -322,7 +322,7 @@ def test_while_the_line_for_handshakes_is_long_nobody_is_accepted(
     client = safe_house.connect()
     client.send(LOGIN, "alice")
     wait_until(lambda: len(paused) >= 2, "it to be tried again")
-    assert len(safe_house.services.lobby) == 0
+    assert len(safe_house.parts.lobby) == 0
 
     monkeypatch.setattr(handshakes_module, "_LONG_LINE", 64)
     assert client.read_frame().type == MessageType.LOGIN
@@ -332,11 +332,11 @@ def test_a_server_that_stops_stops_though_many_wait_for_a_turn(
     open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house = open_a_house()
-    monkeypatch.setattr(house.services.share, "wait", lambda: Event().wait())
+    monkeypatch.setattr(house.parts.share, "wait", lambda: Event().wait())
     for _ in range(5):
         house.connect()
-    wait_until(lambda: len(house.server.connections) == 5, "them to wait")
+    wait_until(lambda: len(house.connections) == 5, "them to wait")
 
     house.server.stop()
 
-    assert not house.server.connections
+    assert not house.connections

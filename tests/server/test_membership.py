@@ -185,7 +185,7 @@ def test_wrong_ones_cost_time_here_too(
     open_a_club: OpenAHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     club = open_a_club(exempt=())
-    monkeypatch.setattr(club.services.password_guard, "_sleep", lambda seconds: None)
+    monkeypatch.setattr(club.parts.password_guard, "_sleep", lambda seconds: None)
     alice = club.join("alice")
     register(alice)
 
@@ -203,13 +203,13 @@ def test_what_the_operator_has_changed_meanwhile_stays(
 ) -> None:
     alice = club.join("alice")
     register(alice)
-    verify = club.services.password_guard.verify
+    verify = club.parts.password_guard.verify
 
     def slow(host: str | None, key: str, password: str, hash: str | None) -> bool:
         remove_account(database, parse_user_name("alice"))
         return verify(host, key, password, hash)
 
-    monkeypatch.setattr(club.services.password_guard, "verify", slow)
+    monkeypatch.setattr(club.parts.password_guard, "verify", slow)
 
     assert change(alice, FIRST, SECOND) == "not-allowed"
     assert read_accounts(database) == []
@@ -238,7 +238,7 @@ def test_only_the_one_who_asks_waits(club: House, monkeypatch: pytest.MonkeyPatc
         may_end.wait(5)
         return hash_password(password)
 
-    monkeypatch.setattr(club.services.passwords, "hash", slow)
+    monkeypatch.setattr(club.parts.passwords, "hash", slow)
     alice.send(UTF8, {"command": "register", "password": FIRST})
     alice.say("after that")
     assert began.wait(5)
@@ -263,7 +263,7 @@ def test_who_is_gone_meanwhile_registers_nothing(
         may_end.wait(5)
         return hash_password(password)
 
-    monkeypatch.setattr(club.services.passwords, "hash", slow)
+    monkeypatch.setattr(club.parts.passwords, "hash", slow)
     alice.send(UTF8, {"command": "register", "password": FIRST})
     assert began.wait(5)
     club.session("alice").give_up()
@@ -293,7 +293,7 @@ def test_when_there_is_too_much_to_do(club: House, monkeypatch: pytest.MonkeyPat
         raise TooManyWaiting
 
     alice = club.join("alice")
-    monkeypatch.setattr(club.services.passwords, "turn", full)
+    monkeypatch.setattr(club.parts.passwords, "turn", full)
 
     assert register(alice) == "not-allowed"
 
@@ -307,7 +307,7 @@ def test_no_password_stands_in_the_log(club: House, caplog: pytest.LogCaptureFix
         alice.leave()
         opens(club, "alice", FIRST)
         opens(club, "alice", SECOND)
-        wait_until(lambda: "alice" in club.services.room.members, "alice")
+        wait_until(lambda: "alice" in club.names, "alice")
 
     assert "alice is registered" in caplog.text
     assert "alice has another password" in caplog.text

@@ -17,7 +17,6 @@ from chat.protocol.notices import Refusal
 from chat.server.accounts import add_account
 from chat.server.bans import NAME, NETWORK, Ban, Mute
 from chat.server.database import Database
-from chat.server.metrics import Metrics
 from chat.server.passwords import hash_password
 from tests.server.fakes import wait_until
 from tests.server.house import House
@@ -29,7 +28,7 @@ parse_openmetrics: Callable[[str], Iterable[Metric]] = (
 
 
 def families(house: House) -> dict[str, Metric]:
-    text, _ = Metrics(house.services).render("")
+    text, _ = house.parts.make_metrics().render("")
     return {family.name: family for family in parse(text.decode())}
 
 
@@ -58,7 +57,7 @@ def test_each_says_what_it_is(house: House) -> None:
 
 
 def test_it_is_fine_in_the_newer_format_too(house: House) -> None:
-    text, type = Metrics(house.services).render("application/openmetrics-text;version=1.0.0")
+    text, type = house.parts.make_metrics().render("application/openmetrics-text;version=1.0.0")
     assert type.startswith("application/openmetrics-text")
     assert "chat_users" in {family.name for family in parse_openmetrics(text.decode())}
 
@@ -81,7 +80,7 @@ def test_people_are_counted_as_they_are_now(house: House) -> None:
     assert value(house, "chat_connections") == 4
 
     alice.close()
-    wait_until(lambda: len(house.services.room.members) == 2, "alice to leave")
+    wait_until(lambda: len(house.names) == 2, "alice to leave")
     assert value(house, "chat_users", client="json", encryption="none") == 1
     assert value(house, "chat_logins_total", client="json") == 2
 
@@ -123,7 +122,7 @@ def test_what_has_a_bound_stands_beside_it(open_a_house: Callable[..., House]) -
 
 
 def test_bans_are_counted_while_they_are_in_force(house: House) -> None:
-    house.services.moderation.entries.add(
+    house.parts.moderation.entries.add(
         Ban(NAME, "mallory", None, "alice", None, 0),
         Ban(NETWORK, "192.0.2.0/24", None, "alice", None, 0),
         Ban(NETWORK, "192.0.2.1/32", 1, "alice", "long ago", 0),
@@ -149,13 +148,13 @@ def test_accounts_and_passwords(open_a_house: Callable[..., House], tmp_path: Pa
 
 def test_nothing_tells_who_is_here(house: House) -> None:
     house.join("alice").say("hello")
-    text, _ = Metrics(house.services).render("")
+    text, _ = house.parts.make_metrics().render("")
     assert b"alice" not in text
     assert b"127.0.0.1" not in text
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "nonsense", "text/plain;version=0.0.4"])
 def test_whatever_is_asked_for_there_is_an_answer(house: House, accept: str) -> None:
-    text, type = Metrics(house.services).render(accept)
+    text, type = house.parts.make_metrics().render(accept)
     assert type.startswith("text/plain")
     assert text.endswith(b"\n")

@@ -11,7 +11,6 @@ import pytest
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import Notice
 from chat.server import bans
-from tests.server.fakes import wait_until
 from tests.server.house import House
 from tests.server.moderators import (
     bob_who_moderates,
@@ -57,8 +56,8 @@ def test_none_but_moderators_may(house: House, verb: str) -> None:
     eve = house.join("eve")
 
     assert refused(eve, verb, "alice") == "not-allowed"
-    assert "alice" in house.services.room.members
-    assert not house.services.moderation.entries.all()
+    assert "alice" in house.names
+    assert not house.parts.moderation.entries.all()
 
 
 @pytest.mark.parametrize("verb", ["kick", "ban", "mute"])
@@ -76,7 +75,7 @@ def test_moderators_who_are_not_here_are_not_acted_on(
     house: House, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     bob = bob_who_moderates(house)
-    monkeypatch.setattr(house.services.moderation, "_is_moderators", {"alice"}.__contains__)
+    monkeypatch.setattr(house.parts.moderation, "_is_moderators", {"alice"}.__contains__)
 
     assert refused(bob, verb, "Alice") == "not-allowed"
     assert command(bob, verb, "eve")
@@ -114,7 +113,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_changes(
     bob.say("next")
 
     eve.expect_text("next", "bob")
-    assert not house.services.moderation.entries.all()
+    assert not house.parts.moderation.entries.all()
 
 
 # Bans
@@ -154,7 +153,7 @@ def test_who_looks_like_him_or_comes_from_there_goes_too(house: House) -> None:
     done = command(bob, "ban", "alice")
 
     assert "Thrown out: alice, a1ice, carol." in done
-    assert set(house.services.room.members) == {"bob", "dave"}
+    assert house.names == {"bob", "dave"}
 
 
 def test_the_owner_of_a_name_stays_when_one_who_looks_like_him_is_banned(house: House) -> None:
@@ -278,14 +277,14 @@ def test_his_upload_ends_with_him_and_reaches_nobody(house: House) -> None:
     transfer = house.transfer(alice)
     transfer.send_bytes(transfer.encode(FILE, content_size=M) + b"x" * 1000)
     alice.send_bytes(alice.encode(FILE, content_size=M) + b"x" * 1000)
-    wait_until(lambda: house.services.spool.used == 2 * M, "the uploads to begin")
+    house.upload_begins(2 * M)
 
     command(bob, "ban", "alice")
 
     assert transfer.at_end()
     alice.expect_notice("moderated")
     alice.close()
-    wait_until(lambda: house.services.spool.used == 0, "the uploads to end")
+    house.space_is_given_back()
     bob.say("next")
     bob.expect_text("next", "bob")
 
@@ -306,7 +305,7 @@ def test_the_log_says_who_did_what_to_whom(house: House, caplog: pytest.LogCaptu
 
 def test_an_announcement_answers_nobodys_message(house: House) -> None:
     bob, alice = bob_who_moderates(house), house.join("alice")
-    house.services.room.announce(Notice.MODERATED, "eve was kicked.")
+    house.parts.room.announce(Notice.MODERATED, "eve was kicked.")
     alice.say("hello")
     told = alice.expect(UTF8, sender="server")
     assert told.header.keys() == {"from", "timestamp", "notice"}

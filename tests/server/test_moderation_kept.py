@@ -131,7 +131,7 @@ def test_what_has_an_end_ends(
     monkeypatch.setattr(moderation, "time", clock)
     house = open_again()
     bob = bob_who_moderates(house)
-    for entries in (house.services.moderation, house.services.moderation.entries):
+    for entries in (house.parts.moderation, house.parts.moderation.entries):
         monkeypatch.setattr(entries, "_clock", clock)
     command(bob, "ban", "alice", seconds=60)
     command(bob, "mute", "eve", seconds=60)
@@ -146,7 +146,7 @@ def test_what_has_an_end_ends(
     eve.expect_text("hello", "eve")
     assert command(bob, "bans") == "Nobody is banned or muted."
     command(bob, "ban", "mallory")
-    assert len(house.services.moderation.entries) == 1
+    assert len(house.parts.moderation.entries) == 1
 
 
 def test_what_the_operator_changes_meanwhile_takes_effect(
@@ -163,7 +163,7 @@ def test_what_the_operator_changes_meanwhile_takes_effect(
     carol.expect_left("alice", "banned")
     alice.expect_notice("moderated")
     write_records(Database(data), remove=[ban])
-    wait_until(lambda: not house.services.moderation.entries.all(), "the ban to be lifted")
+    wait_until(lambda: not house.parts.moderation.entries.all(), "the ban to be lifted")
     house.join("alice")
 
 
@@ -184,7 +184,7 @@ def test_the_operators_word_counts_for_moderators_too_and_they_do_not_undo_it(
     for verb, target in (("unban", "alice"), ("unmute", "eve"), ("mute", "eve")):
         assert refused(bob, verb, target) == "not-allowed"
     assert refused(bob, "ban", "alice", seconds=1) == "not-allowed"
-    assert len(house.services.moderation.entries) == 2
+    assert len(house.parts.moderation.entries) == 2
 
 
 def test_what_the_disk_does_not_take_is_not_done(
@@ -208,7 +208,7 @@ def test_what_the_disk_does_not_take_is_not_done(
     bob.say("next")
 
     alice.read_until(UTF8, b"next")
-    assert [str(entry)[:3] for entry in house.services.moderation.entries.all()] == ["eve"]
+    assert [str(entry)[:3] for entry in house.parts.moderation.entries.all()] == ["eve"]
     assert any("no space left" in message for message in caplog.messages)
 
 
@@ -219,7 +219,7 @@ def test_what_was_begun_is_done_though_its_moderator_is_gone(
     bob = bob_who_moderates(house)
     alice = house.join("alice")
     bob.expect_joined("alice")
-    thread = house.services.database
+    thread = house.parts.database
     assert thread is not None
     begun, gate = Event(), Event()
     run = thread.run
@@ -259,7 +259,7 @@ def test_two_moderators_at_once_are_served_one_after_the_other(
 
     kept, mutes = read_records(Database(data))
     assert (len(kept), len(mutes)) == (5, 5)
-    assert len(house.services.moderation.entries) == 10
+    assert len(house.parts.moderation.entries) == 10
 
 
 def test_an_unreadable_file_is_told_of_once_and_nothing_is_forgotten(

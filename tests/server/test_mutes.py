@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from tests.server.fakes import wait_until
 from tests.server.house import House
 from tests.server.moderators import bob_who_moderates, command, expect_told
 
@@ -45,7 +44,7 @@ def test_a_large_file_is_refused_before_it_comes(house: House) -> None:
 
     for connection in (eve, transfer):
         connection.expect_notice("muted", nonce="n")
-    assert house.services.spool.used == 0
+    assert house.parts.spool.used == 0
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
@@ -57,14 +56,14 @@ def test_a_file_that_is_under_way_when_he_is_muted_reaches_nobody(
     bob.expect_joined("eve")
     connection = house.transfer(eve) if elsewhere else eve
     connection.send_bytes(connection.encode(FILE, {"nonce": "n"}, b"x" * 1000, content_size=M))
-    wait_until(lambda: house.services.spool.used == M, "the upload to begin")
+    house.upload_begins(M)
 
     command(bob, "mute", "eve")
     eve.expect(UTF8, notice="moderated")
     connection.send_bytes(b"x" * (M - 1000))
 
     connection.expect_notice("muted", nonce="n")
-    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
+    house.space_is_given_back()
     bob.say("next")
     bob.expect_text("next", "bob")
 

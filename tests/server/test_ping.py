@@ -136,7 +136,7 @@ def test_an_answer_to_one_touches_nobody_else(
 ) -> None:
     """The others are not even gone through, of whom there may be ten thousand."""
     alice = house.join("alice")
-    delivery = house.services.delivery
+    delivery = house.parts.delivery
     audience = delivery._pending[alice.order].audience
 
     gone_through: list[str | None] = []

@@ -19,6 +19,7 @@ from gevent import socket
 from chat.address import Address, parse_address
 from chat.protocol.descriptor import MessageType
 from chat.server import listening
+from chat.server.composition import Composition
 from chat.server.server import ChatServer
 from chat.server.settings import Settings
 from tests.peers.wire_client import WireClient
@@ -40,7 +41,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
         def start_one(address: str) -> ChatServer:
             settings = Settings(address=parse_address(address), spool_directory=tmp_path)
-            server = ChatServer(settings)
+            server = Composition(settings).server
             server.start()
             servers.callback(server.stop)
             return server
@@ -270,11 +271,14 @@ def test_connections_of_unix_sockets_are_not_limited(
 ) -> None:
     caplog.set_level(logging.INFO, "chat.server")
     path = tmp_path / "chat.socket"
-    server = ChatServer(Settings(address=Address(path=str(path)), max_per_address=1, exempt=()))
+    composition = Composition(
+        Settings(address=Address(path=str(path)), max_per_address=1, exempt=())
+    )
+    server = composition.server
     server.start()
     clients = [WireClient.joined(str(path), f"user{number}") for number in range(4)]
 
-    assert len(server.services.room.members) == 4
+    assert len(composition.directory) == 4
     assert "user3 joined from the unix socket (JSON)" in caplog.messages
     for client in clients:
         client.close()

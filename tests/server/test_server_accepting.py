@@ -15,9 +15,14 @@ from gevent.server import StreamServer
 
 from chat import framing
 from chat.protocol.descriptor import MessageType
+from chat.server import memory
 from chat.server import server as server_module
-from chat.server.server import ChatServer, raise_descriptor_limit
+from chat.server.composition import Composition
+from chat.server.folding import FoldingLog
+from chat.server.outbox import BacklogLimits
+from chat.server.server import raise_descriptor_limit
 from chat.server.settings import Settings
+from chat.server.shelf import Shelf
 from tests.server.fakes import run_ready_greenlets, wait_until
 from tests.server.house import House
 from tests.server.test_server import UTF8, OpenAHouse
@@ -69,7 +74,7 @@ def test_no_more_are_accepted_at_once_than_there_is_room_for(
     [listener] = house.server._listeners
     house.join("alice")
 
-    house.services.lobby.capacity = 1 + room
+    house.parts.lobby.capacity = 1 + room
 
     assert listener.max_accept == at_once
 
@@ -161,10 +166,10 @@ def test_what_has_grown_old_is_looked_after(
     monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
 ) -> None:
     monkeypatch.setattr(server_module, "_HOUSEKEEPING", 0.01)
-    house = open_a_house()
     looked: list[str] = []
-    monkeypatch.setattr(house.services.shelf, "drop_old", lambda: looked.append("shelf"))
-    monkeypatch.setattr(house.services.refusals, "flush_if_due", lambda: looked.append("log"))
+    monkeypatch.setattr(Shelf, "drop_old", lambda shelf: looked.append("shelf"))
+    monkeypatch.setattr(FoldingLog, "flush_if_due", lambda folding_log: looked.append("log"))
+    open_a_house()
 
     wait_until(lambda: looked.count("log") == 2)
 
@@ -176,11 +181,11 @@ def test_memory_that_waited_for_slow_readers_is_given_back(
     monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, released: int, given_back: bool
 ) -> None:
     monkeypatch.setattr(server_module, "_HOUSEKEEPING", 0.01)
-    house = open_a_house()
     looked: list[str] = []
-    monkeypatch.setattr(server_module, "give_back_memory", lambda: looked.append("memory"))
-    monkeypatch.setattr(house.services.backlogs, "take_released", lambda: released)
-    monkeypatch.setattr(house.services.refusals, "flush_if_due", lambda: looked.append("log"))
+    monkeypatch.setattr(memory, "give_back_memory", lambda: looked.append("memory"))
+    monkeypatch.setattr(BacklogLimits, "take_released", lambda backlogs: released)
+    monkeypatch.setattr(FoldingLog, "flush_if_due", lambda folding_log: looked.append("log"))
+    open_a_house()
 
     wait_until(lambda: "log" in looked)
 
@@ -228,7 +233,7 @@ def test_one_who_has_only_just_been_accepted_is_no_fault(
 ) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        house.server.connections.spawn(house.server.handle, ours, "")
+        house.connections.spawn(house.parts.handler.handle, ours, "")
         house.server.stop()
 
     assert "Traceback" not in capfd.readouterr().err
@@ -238,14 +243,14 @@ def test_transfers_end_at_once(house: House) -> None:
     alice = house.join("alice")
     transfer = house.transfer(alice)
     transfer.send_bytes(transfer.encode(MessageType.FILE, None, b"x", content_size=100_000))
-    wait_until(lambda: house.services.spool.used, "the upload to begin")
+    house.upload_begins()
     stopping = gevent.spawn(house.server.stop)
 
     assert transfer.at_end()
     alice.expect_notice("shutting-down")
     alice.close()
     stopping.get(timeout=5)
-    wait_until(lambda: house.services.spool.used == 0, "the thread that writes to end")
+    house.space_is_given_back()
 
 
 def test_one_who_does_not_read_is_not_waited_for_longer_than_said(open_a_house: OpenAHouse) -> None:
@@ -262,32 +267,32 @@ def test_one_who_does_not_read_is_not_waited_for_longer_than_said(open_a_house: 
 
     stopping.get(timeout=5)
 
-    assert not house.server.connections
-    assert house.services.backlogs.used == 0
+    assert not house.connections
+    assert house.parts.backlogs.used == 0
 
 
 def test_offers_are_forgotten(house: House) -> None:
     alice = house.join("alice", inline=0)
     alice.send(MessageType.FILE, None, b"x" * 100_000)
     alice.expect(MessageType.FILE, size=100_000)
-    assert house.services.spool.used == 100_000
+    assert house.parts.spool.used == 100_000
     alice.close()
     house.connections_end()
 
     house.server.stop()
 
-    assert (len(house.services.shelf), house.services.spool.used) == (0, 0)
+    assert (len(house.parts.shelf), house.parts.spool.used) == (0, 0)
 
 
 def test_a_server_that_never_started_can_be_stopped(tmp_path: Path) -> None:
-    ChatServer(Settings(spool_directory=tmp_path)).stop()
+    Composition(Settings(spool_directory=tmp_path)).server.stop()
 
 
 def test_no_greenlet_of_a_stopped_server_is_left(house: House) -> None:
-    housekeepers = house.server._housekeepers
-    assert len(housekeepers) == 2
+    background = house.server._background
+    assert len(background) == 2
 
     house.server.stop()
     run_ready_greenlets()
 
-    assert all(housekeeper.dead for housekeeper in housekeepers)
+    assert all(greenlet.dead for greenlet in background)

@@ -141,7 +141,7 @@ def test_an_unknown_recipient_is_answered_before_the_content_comes(house: House)
     alice.send_bytes(alice.encode(FILE, {"to": "nobody"}, content_size=100 * M))
     alice.expect_notice("no-such-user")
 
-    assert house.services.spool.used == 0
+    assert house.parts.spool.used == 0
 
 
 def test_a_recipient_who_leaves_while_the_content_comes_is_unknown(house: House) -> None:
@@ -247,9 +247,9 @@ def test_everyone_hears_why_and_nothing_is_left_of_him(
 
     bob.expect_left("alice", reason)
     alice.close()
-    wait_until(lambda: len(house.server.connections) == 1, "the connection to end")
+    wait_until(lambda: len(house.connections) == 1, "the connection to end")
     wait_until(lambda: living_greenlets() <= greenlets, "the greenlets to end")
-    assert house.services.spool.used == 0
+    assert house.parts.spool.used == 0
 
 
 def test_who_leaves_first_gets_what_was_said_before(house: House) -> None:
@@ -306,18 +306,18 @@ def test_one_who_does_not_read_is_closed_and_nobody_else_is_delayed(
 
     [record] = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert record.getMessage() == "sleepy left: too-slow"
-    assert house.services.backlogs.used == 0
+    assert house.parts.backlogs.used == 0
 
 
 def test_one_whose_upload_is_given_up_has_timed_out(house: House) -> None:
     alice, bob = pair(house)
     alice.send_bytes(alice.encode(FILE, content_size=M) + b"x")
-    wait_until(lambda: house.services.spool.used == M, "the upload to begin")
+    house.upload_begins(M)
 
     house.session("alice").give_up()
 
     bob.expect_left("alice", "timed-out")
-    assert house.services.spool.used == 0
+    assert house.parts.spool.used == 0
     assert alice.at_end()
 
 
@@ -337,13 +337,13 @@ def test_a_session_that_is_killed_leaves_nothing_that_writes(
 ) -> None:
     house = open_a_house(rate=None, byte_rate=None)
     bob = house.join("bob")
-    others = set(house.server.connections)
+    others = set(house.connections)
     house.join("alice", receive_buffer=4096)
     bob.expect_joined("alice")
     session = house.session("alice")
     while lagging and not session.outbox.waiting:
         stuff(bob)
-    [greenlet] = set(house.server.connections) - others
+    [greenlet] = set(house.connections) - others
 
     for _ in range(3):  # out of the room, out of what waits, out of the linger
         greenlet.kill(exception, block=False)
@@ -352,7 +352,7 @@ def test_a_session_that_is_killed_leaves_nothing_that_writes(
 
     bob.expect_left("alice")
     assert session.outbox.closed
-    assert house.services.backlogs.used == 0
+    assert house.parts.backlogs.used == 0
 
 
 def test_a_fault_of_ours_costs_that_connection_alone(
@@ -360,14 +360,14 @@ def test_a_fault_of_ours_costs_that_connection_alone(
 ) -> None:
     alice, bob = pair(house)
     session = house.session("alice")
-    say = house.services.room.say_texts
+    say = house.parts.room.say_texts
 
     def fail_for_alice(sender: object, *args: Any) -> None:
         if sender is session:
             raise RuntimeError("our fault")
         say(sender, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(house.services.room, "say_texts", fail_for_alice)
+    monkeypatch.setattr(house.parts.room, "say_texts", fail_for_alice)
     alice.say("hello")
 
     alice.expect_closed()

@@ -198,7 +198,7 @@ def test_one_who_is_not_in_the_room_any_more_when_his_delay_ends_says_nothing(
     alice.say("second")
     assert sleeps.asleep.wait(5)
 
-    house.services.room.leave(house.session("alice"), LeaveReason.KICKED)
+    house.parts.room.leave(house.session("alice"), LeaveReason.KICKED)
     sleeps.may_wake.set()
 
     bob.expect_left("alice", "kicked")

@@ -51,7 +51,7 @@ def test_he_hears_why_and_his_name_is_free_at_once(
     gevent.sleep(0.02)
 
     throw_out(house, "alice")
-    house.services.room.announce(Notice.MODERATED, "alice was kicked.")
+    house.parts.room.announce(Notice.MODERATED, "alice was kicked.")
     second = house.join("alice")
 
     assert alice.expect_notice("moderated").text == "You were kicked."
@@ -64,21 +64,21 @@ def test_he_hears_why_and_his_name_is_free_at_once(
     second.say("again")
     second.expect_text("again", "alice")
     alice.close()
-    wait_until(lambda: len(house.server.connections) == 2, "the connection to end")
-    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
+    wait_until(lambda: len(house.connections) == 2, "the connection to end")
+    house.space_is_given_back()
 
 
 def test_what_he_sends_on_a_transfer_reaches_nobody(house: House) -> None:
     alice, bob = house.join("alice"), house.join("bob")
     transfer = house.transfer(alice)
     transfer.send_bytes(transfer.encode(FILE, content_size=M) + b"x" * 1000)
-    wait_until(lambda: house.services.spool.used == M, "the upload to begin")
+    house.upload_begins(M)
 
     throw_out(house, "alice")
 
     bob.expect_left("alice", "kicked")
     assert transfer.at_end()
-    wait_until(lambda: house.services.spool.used == 0, "the upload to end")
+    house.space_is_given_back()
 
 
 def test_one_who_does_not_read_is_not_waited_for(
@@ -97,8 +97,8 @@ def test_one_who_does_not_read_is_not_waited_for(
     throw_out(house, "alice")
 
     bob.expect_left("alice", "kicked")
-    wait_until(lambda: len(house.server.connections) == 1, "the connection to end")
-    assert house.services.backlogs.used == 0
+    wait_until(lambda: len(house.connections) == 1, "the connection to end")
+    assert house.parts.backlogs.used == 0
 
 
 def test_one_who_has_left_is_not_thrown_out(house: House) -> None:
@@ -123,9 +123,9 @@ def test_one_who_fails_is_out_at_once_for_his_first_reason(house: House) -> None
     session.outbox.fail(LeaveReason.TOO_SLOW)
     throw_out(house, "alice")
 
-    assert not house.services.room.is_here(session)
+    assert not house.parts.room.is_here(session)
     bob.expect_left("alice", "too-slow")
-    wait_until(lambda: len(house.server.connections) == 1, "the connection to end")
+    wait_until(lambda: len(house.connections) == 1, "the connection to end")
 
 
 @pytest.mark.parametrize("doing", [nothing, half_a_text, half_a_file])
@@ -145,4 +145,4 @@ def test_over_tls_it_is_the_same(
     alice.expect_notice("moderated")
     alice.expect_closed()
     # What a thread is writing just then is let go of when it has.
-    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
+    house.space_is_given_back()

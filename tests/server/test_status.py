@@ -36,7 +36,7 @@ def is_healthy() -> list[bool]:
 
 @pytest.fixture
 def server(house: House, is_healthy: list[bool]) -> Iterator[StatusServer]:
-    server = StatusServer(parse_address("127.0.0.1:0"), house.services, lambda: is_healthy[0])
+    server = house.parts.make_status_server(parse_address("127.0.0.1:0"), lambda: is_healthy[0])
     server.start()
     yield server
     server.stop()
@@ -283,7 +283,7 @@ def test_without_descriptors_one_line_is_logged_and_the_next_visitor_is_served(
 
 
 def test_on_a_unix_socket(house: House, tmp_path: Path) -> None:
-    server = StatusServer(Address(path=str(tmp_path / "status")), house.services, lambda: True)
+    server = house.parts.make_status_server(Address(path=str(tmp_path / "status")), lambda: True)
     server.start()
     assert get(server, "/healthz").body == b"ok\n"
     server.stop()

@@ -131,11 +131,11 @@ def test_what_waits_for_a_ghost_is_gone_and_nobody_else_notices(
         bob.say(f"{sent} " + "x" * 60_000)
         bob.expect(UTF8, sender="bob")
         sent += 1
-    assert house.services.backlogs.used
+    assert house.parts.backlogs.used
 
     alice = come_back(house, ghost)
 
-    assert house.services.backlogs.used == 0
+    assert house.parts.backlogs.used == 0
     bob.say("next")
     bob.expect_left("alice", "replaced")
     bob.expect_joined("alice")
@@ -147,12 +147,12 @@ def test_the_transfers_of_the_former_session_end(house: House) -> None:
     ghost = house.join("alice")
     transfer = house.transfer(ghost)
     transfer.send_bytes(transfer.encode(MessageType.FILE, content_size=M) + b"x" * 100_000)
-    wait_until(lambda: house.services.spool.used, "the upload to have begun")
+    house.upload_begins()
 
     come_back(house, ghost)
 
     transfer.expect_closed()
-    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
+    house.space_is_given_back()
     reply = house.connect().try_login({"session": ghost.welcome["session"]})
     assert reply.header["error"] == "no-such-session"
 
@@ -188,9 +188,9 @@ def test_many_takeovers_in_a_row_leave_one(house: House) -> None:
         bob.expect_left("alice", "replaced")
         bob.expect_joined("alice")
 
-    assert sorted(house.services.room.members) == ["alice", "bob"]
-    assert len(house.services.sessions) == 2
-    wait_until(lambda: len(house.server.connections) == 2, "the ghosts to go")
+    assert house.names == {"alice", "bob"}
+    assert len(house.parts.sessions) == 2
+    wait_until(lambda: len(house.connections) == 2, "the ghosts to go")
 
 
 def test_of_two_who_show_the_same_token_at_once_one_is_in(house: House) -> None:
@@ -276,13 +276,13 @@ def test_a_login_of_the_same_name_that_is_under_way(
     bob, ghost = club.join("bob"), come_in(club, "alice", password=RIGHT)
     bob.expect_joined("alice")
     may_end = Event()
-    verify = club.services.password_guard.verify
+    verify = club.parts.password_guard.verify
 
     def slow(*given: Any) -> bool:
         may_end.wait(5)
         return verify(*given)
 
-    monkeypatch.setattr(club.services.password_guard, "verify", slow)
+    monkeypatch.setattr(club.parts.password_guard, "verify", slow)
     slow_ones = [club.connect() for _ in range(3)]
     for client in slow_ones:
         client.send(LOGIN, {"to": "alice", "password": RIGHT})
@@ -296,8 +296,8 @@ def test_a_login_of_the_same_name_that_is_under_way(
     for _ in slow_ones:
         bob.expect_left("alice", "replaced")
         bob.expect_joined("alice")
-    assert sorted(club.services.room.members) == ["alice", "bob"]
-    assert len(club.services.sessions) == 2
+    assert club.names == {"alice", "bob"}
+    assert len(club.parts.sessions) == 2
 
 
 def test_a_ghost_whose_end_has_begun(house: House) -> None:

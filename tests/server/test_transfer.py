@@ -37,7 +37,7 @@ def upload(house: House, name: str = "alice") -> tuple[WireClient, WireClient]:
     client = house.join(name)
     transfer = house.transfer(client)
     transfer.send_bytes(transfer.encode(FILE, None, LARGE[:150_000], content_size=len(LARGE)))
-    wait_until(lambda: house.services.spool.used == len(LARGE), "the upload to begin")
+    house.upload_begins(len(LARGE))
     return client, transfer
 
 
@@ -179,7 +179,7 @@ def test_only_who_was_offered_it_may_fetch(house: House) -> None:
 
 def test_who_fetches_faster_than_he_takes_is_served_one_at_a_time(house: House) -> None:
     _, transfer, id = offer(house, os.urandom(10 * M))
-    found = house.services.shelf.find(id, house.session("alice").serial)
+    found = house.parts.shelf.find(id, house.session("alice").serial)
     assert found is not None
     content = found.content
     assert isinstance(content, SpooledFile)
@@ -254,7 +254,7 @@ def test_transfers_end_with_their_session(house: House, end: Callable[[WireClien
     bob.expect_left("alice")
     assert uploading.at_end()
     assert idle.at_end()
-    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
+    house.space_is_given_back()
 
 
 @pytest.mark.parametrize("end", [WireClient.close, WireClient.reset])
@@ -264,7 +264,7 @@ def test_an_upload_that_is_cut_off_reaches_nobody(
     alice, uploading = upload(house)
 
     end(uploading)
-    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
+    house.space_is_given_back()
 
     alice.say("next")
     alice.expect_text("next", "alice")
@@ -276,7 +276,7 @@ def test_an_upload_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch, hous
 
     assert uploading.at_end()
 
-    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
+    house.space_is_given_back()
     alice.say("still here")
     alice.expect_text("still here", "alice")
 
@@ -286,16 +286,16 @@ def test_a_transfer_that_is_killed_gives_everything_back(
     house: House, exception: type[gevent.GreenletExit]
 ) -> None:
     alice = house.join("alice")
-    before = set(house.server.connections)
+    before = set(house.connections)
     transfer = house.transfer(alice)
     transfer.send_bytes(transfer.encode(FILE, None, b"x", content_size=len(LARGE)))
-    wait_until(lambda: house.services.spool.used, "the upload to begin")
-    [greenlet] = set(house.server.connections) - before
+    house.upload_begins()
+    [greenlet] = set(house.connections) - before
 
     greenlet.kill(exception, timeout=5)
 
     assert greenlet.dead
-    wait_until(lambda: house.services.spool.used == 0, "the thread that writes to end")
+    house.space_is_given_back()
     assert not house.session("alice").transfers
     assert transfer.at_end()
 
@@ -310,7 +310,7 @@ def test_a_slow_upload_makes_way_and_only_it(
         client = house.join(f"slow{number}")
         slow.append((client, house.transfer(client)))
         slow[-1][1].send_bytes(slow[-1][1].encode(FILE, None, b"x", content_size=len(LARGE)))
-    wait_until(lambda: house.services.spool.files == 4, "the uploads to begin")
+    wait_until(lambda: house.parts.spool.files == 4, "the uploads to begin")
     alice = house.join("alice")
 
     alice.send(FILE, {"to": "alice"}, LARGE)
@@ -353,7 +353,7 @@ def test_an_upload_that_is_whole_when_its_user_has_left_is_said_by_nobody(
     disk.may_write.set()
 
     assert transfer.at_end()
-    wait_until(lambda: house.services.spool.used == 0, "the space to be given back")
+    house.space_is_given_back()
     bob.say("next")
     bob.expect_text("next", "bob")
 

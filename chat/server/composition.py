@@ -1,0 +1,243 @@
+"""Put a server together: the one place that knows all its parts, and hands each part those that it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chat.address import Address
+from chat.protocol.commands import Verb
+from chat.protocol.headers import LoginHeader
+from chat.protocol.names import UserName
+from chat.server.accounts import Account, Accounts
+from chat.server.admission import Admission
+from chat.server.arrival import Acceptor
+from chat.server.certificates import make_certificates
+from chat.server.commands import Commands, answer_ping
+from chat.server.connection import Connection
+from chat.server.connection_handler import ConnectionHandler
+from chat.server.database import Database, DatabaseThread
+from chat.server.dead_peers import DeadPeerSweep
+from chat.server.delivery import Delivery
+from chat.server.directory import Directory
+from chat.server.folding import FoldingLog
+from chat.server.handshakes import Handshakes
+from chat.server.limits import AddressLimit
+from chat.server.listener import Listener
+from chat.server.lobby import Lobby, connection_capacity
+from chat.server.login import Login
+from chat.server.login_refused import RefusedLogins
+from chat.server.loop_share import LoopShare
+from chat.server.membership import Membership
+from chat.server.memory import give_back_memory_after
+from chat.server.moderation import Moderation
+from chat.server.newcomers import Newcomers
+from chat.server.outbox import BacklogLimits
+from chat.server.password_guard import PasswordGuard
+from chat.server.passwords import Passwords
+from chat.server.room import Room
+from chat.server.server import ChatServer, Stages
+from chat.server.services import Services
+from chat.server.session import Session
+from chat.server.settings import Settings
+from chat.server.shelf import Shelf
+from chat.server.spool import Spool
+from chat.server.tally import Tally
+from chat.server.timestamps import Timestamps
+from chat.server.transfer import Transfer
+
+if TYPE_CHECKING:
+    # At run time only for a server that is watched: what the status server imports is an extra.
+    from chat.server.metrics import Metrics
+    from chat.server.status import StatusServer
+
+
+class Composition:
+    """A server under ``settings``, and its parts.
+
+    The parts are attributes for tests that look inside. The program uses ``server`` and ``make_status_server``; no part
+    is handed a Composition.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folding_log = FoldingLog()
+        self.tally = Tally()
+        self.share = LoopShare()
+        # Messages, and the way out to the users.
+        self.spool = Spool(settings.spool_directory, settings.max_spool, troubles=self.folding_log)
+        self.shelf = Shelf(self.spool)
+        self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
+        self.delivery = Delivery(self.share.charge)
+        self.room = Room(self.delivery, self.shelf, Timestamps())
+        self.sessions: dict[str, Session] = {}
+        self.directory = Directory(self.room.members, self.sessions)
+        # Accounts and sanctions.
+        kept_in = settings.data_directory
+        self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
+        self.accounts = Accounts(self.database)
+        self.passwords = Passwords()
+        self.password_guard = PasswordGuard(self.passwords, settings.exempt)
+        self.moderation = Moderation(
+            self.room, settings, self.database, self.accounts.is_moderators
+        )
+        self.commands = self._make_commands()
+        # Connections, and what limits them.
+        self.addresses = AddressLimit(settings.max_per_address, settings.exempt)
+        self.newcomers = Newcomers(settings)
+        self.lobby = Lobby(connection_capacity(), self.folding_log)
+        self.certificates = make_certificates(settings)
+        self.handshakes = (
+            Handshakes(self.certificates, self.share) if self.certificates is not None else None
+        )
+        self.acceptor = self._make_acceptor()
+        self.handler = ConnectionHandler(
+            acceptor=self.acceptor,
+            login=self._make_login(),
+            lobby=self.lobby,
+            share=self.share,
+            folding_log=self.folding_log,
+        )
+        self.server = ChatServer(
+            settings,
+            directory=self.directory,
+            handler=self.handler,
+            make_listener=partial(
+                Listener,
+                handler=self.handler,
+                lobby=self.lobby,
+                share=self.share,
+                handshakes=self.handshakes,
+                folding_log=self.folding_log,
+            ),
+            certificates=self.certificates,
+            stages=self._list_stages(),
+        )
+
+    def make_status_server(self, address: Address, is_healthy: Callable[[], bool]) -> StatusServer:
+        """Listen for monitoring on ``address``. Raises OSError if the address cannot be had."""
+        from chat.server.status import StatusServer
+
+        return StatusServer(
+            address,
+            metrics=self.make_metrics(),
+            folding_log=self.folding_log,
+            is_healthy=is_healthy,
+        )
+
+    def make_metrics(self) -> Metrics:
+        """Make what reads the metrics of this server."""
+        from chat.server import metrics
+
+        return metrics.Metrics(
+            lambda: metrics.people(self.directory, self.lobby, self.tally),
+            lambda: metrics.messages(self.tally, self.delivery),
+            lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.shelf),
+            lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
+        )
+
+    def _make_commands(self) -> Commands:
+        commands = Commands()
+        commands.add(Verb.PING, answer_ping)
+        self.moderation.serve(commands)
+        membership = Membership(
+            self.room,
+            self.settings,
+            self.database,
+            self.accounts,
+            self.passwords,
+            self.password_guard,
+        )
+        membership.serve(commands)
+        return commands
+
+    def _make_acceptor(self) -> Acceptor:
+        return Acceptor(
+            settings=self.settings,
+            share=self.share,
+            folding_log=self.folding_log,
+            addresses=self.addresses,
+            newcomers=self.newcomers,
+            moderation=self.moderation,
+            handshakes=self.handshakes,
+        )
+
+    def _make_login(self) -> Login:
+        # For now; to be replaced by arguments of Session and Transfer.
+        services = Services(
+            settings=self.settings,
+            spool=self.spool,
+            shelf=self.shelf,
+            room=self.room,
+            backlogs=self.backlogs,
+            newcomers=self.newcomers,
+            share=self.share,
+            moderation=self.moderation,
+            commands=self.commands,
+            refusals=self.folding_log,
+            tally=self.tally,
+            sessions=self.sessions,
+        )
+
+        def open_session(
+            connection: Connection, name: UserName, header: LoginHeader, account: Account | None
+        ) -> Session:
+            session = Session(connection, services, name, header)
+            if account is not None:
+                session.registered, session.moderator = True, account.is_moderator
+            return session
+
+        def open_transfer(connection: Connection, session: Session) -> Transfer:
+            return Transfer(connection, services, session)
+
+        return Login(
+            admission=Admission(
+                settings=self.settings,
+                directory=self.directory,
+                accounts=self.accounts,
+                moderation=self.moderation,
+                passwords=self.passwords,
+                password_guard=self.password_guard,
+            ),
+            directory=self.directory,
+            newcomers=self.newcomers,
+            share=self.share,
+            refused_logins=RefusedLogins(self.folding_log, self.tally),
+            open_session=open_session,
+            open_transfer=open_transfer,
+        )
+
+    def _list_stages(self) -> Stages:
+        certificates, handshakes, database = self.certificates, self.handshakes, self.database
+        return Stages(
+            prepare=(
+                *((certificates.load,) if certificates is not None else ()),
+                self.accounts.start,
+                self.moderation.start,
+                self.delivery.start,
+            ),
+            background=(DeadPeerSweep(self.directory, self.lobby).run,),
+            housekeeping=(
+                self.shelf.drop_old,
+                self.password_guard.forget_old,
+                lambda: give_back_memory_after(self.backlogs.take_released()),
+                self.folding_log.flush_if_due,
+                self.newcomers.forget_old,
+            ),
+            farewell=(self._end_transfers, self.room.close),
+            close=(
+                self.delivery.stop,
+                self.shelf.clear,
+                self.moderation.stop,
+                self.passwords.close,
+                *((handshakes.close,) if handshakes is not None else ()),
+                *((database.close,) if database is not None else ()),
+                self.folding_log.tell_unwritten,
+            ),
+        )
+
+    def _end_transfers(self) -> None:
+        for member in self.directory:
+            if isinstance(member, Session):
+                member.end_transfers()

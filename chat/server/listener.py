@@ -1,0 +1,115 @@
+"""The listening side of the chat: accept connections when newcomers have a turn, and survive a lack of descriptors."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any, cast
+
+from gevent.server import StreamServer
+
+from chat.server.connection_handler import ConnectionHandler
+from chat.server.folding import FoldingLog
+from chat.server.handshakes import Handshakes
+from chat.server.lobby import Lobby
+from chat.server.loop_share import LoopShare
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812
+
+log = logging.getLogger("chat.server")
+
+_GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
+_ACCEPTED_AT_ONCE = 20
+_CROWDED_PAUSE = 0.02  # seconds until newcomers are accepted again
+
+
+class Listener(StreamServer):
+    """A StreamServer that survives running out of descriptors: it keeps one spare to turn newcomers away with.
+
+    ``handshakes`` is None for a server without TLS.
+    """
+
+    def __init__(
+        self,
+        listening: GeventSocket,
+        *,
+        handler: ConnectionHandler,
+        lobby: Lobby,
+        share: LoopShare,
+        handshakes: Handshakes | None,
+        folding_log: FoldingLog,
+    ) -> None:
+        self._handler = handler
+        self._lobby = lobby
+        self._share = share
+        self._handshakes = handshakes
+        self._folding_log = folding_log
+        super().__init__(listening, handler.handle)
+        self._spare = _open_spare()
+
+    @property
+    def max_accept(self) -> int:  # type: ignore[override]
+        """The number of connections to accept in one turn: as many as there is room for.
+
+        Without room, one at a time, so that the connection that makes way is closed before the next is accepted.
+        """
+        return max(1, min(_ACCEPTED_AT_ONCE, self._lobby.room))
+
+    def _do_read(self) -> None:
+        """Accept when newcomers have a turn; until then the kernel keeps new connections."""
+        cast(Any, self)._watcher.stop()
+        self._share.call(self._accept)
+
+    def _accept(self) -> None:
+        base: Any = super()
+        if cast(Any, self)._watcher is None:
+            return  # closed meanwhile
+        if self._handshakes is not None and self._handshakes.is_crowded:
+            self._pause()
+            return
+        base._do_read()
+        watcher: Any = cast(Any, self)._watcher
+        if watcher is not None:  # after a fault, a timer makes another watcher
+            watcher.start(self._do_read)
+
+    def _pause(self) -> None:
+        """Stop accepting for a while, as the base class does after a fault."""
+        self.stop_accepting()
+        base: Any = self
+        base._timer = base.loop.timer(_CROWDED_PAUSE)
+        base._timer.start(base._start_accepting_if_started)
+
+    def do_handle(self, *accepted: Any) -> None:
+        # Not by way of the base class, which puts one more call of C at the bottom of each greenlet's stack: most of a
+        # kilobyte for everyone who is here.
+        self._handler.connections.spawn(self._handler.handle, *accepted)
+
+    def do_read(self) -> Any:
+        try:
+            return super().do_read()
+        except OSError as problem:
+            if problem.errno in _GONE_BEFORE_ACCEPTED:
+                log.debug("a newcomer was gone before being accepted: %s", problem.strerror)
+                return None
+            if problem.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        self._spare.close()
+        try:
+            os.close(cast(Any, self.socket)._accept()[0])
+        except OSError:
+            log.debug("nobody was waiting to be turned away")
+        finally:
+            self._spare = _open_spare()
+        self._folding_log.refused("newcomers", "out of file descriptors")
+        return None
+
+    def close(self) -> None:
+        super().close()
+        self._spare.close()
+
+
+def _open_spare() -> BufferedReader:
+    return open(os.devnull, "rb")
