@@ -189,16 +189,6 @@ def test_a_module_and_a_test_fit_in_a_head() -> None:
     assert not long, f"at most {MAX_LINES} lines: {long}"
 
 
-def test_a_module_has_its_test() -> None:
-    tests = [
-        TESTS.joinpath(*module.split(".")[1:-1], f"test_{path.stem}.py")
-        for module, path in MODULES.items()
-        if path.name != "__init__.py"
-    ]
-    missing = [str(test.relative_to(ROOT)) for test in tests if not test.exists()]
-    assert not missing, f"modules without a test: {', '.join(missing)} not there"
-
-
 @cache
 def imported_with(*modules: str) -> frozenset[str]:
     """The names of all modules that a fresh interpreter has loaded after importing just these."""
