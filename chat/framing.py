@@ -13,7 +13,7 @@ from typing import Protocol
 from chat.protocol.descriptor import DESCRIPTOR_SIZE, ByteOrder, Descriptor, sniff_byte_order
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.pings import MAX_PING, read_ping
-from chat.protocol.texts import Texts, split_texts
+from chat.protocol.runs import Run, split_run
 
 # A frame that has begun must come in at MIN_RATE bytes a second, averaged over each STALL_WINDOW seconds.
 MIN_RATE = 1024
@@ -171,17 +171,18 @@ class FrameReader:
         self._data = bytes(self._receive(_READ))
         return bool(self._data)
 
-    def take_texts(self, max_size: int, limit: int) -> Texts:
-        """The plain texts that are here already, from the next frame on: see ``split_texts``. Waits for nothing."""
+    def next_run(self, max_size: int, limit: int) -> Run | None:
+        """Return the plain texts that are here already, from the next frame on: see ``split_run``."""
         assert self.order is not None, "the byte order comes first"
-        texts, self._start = split_texts(
-            self._data, self._start, self.order, max_size, min(limit, _TURN)
-        )
-        self._turn += len(texts.contents)
-        return texts
+        split = split_run(self._data, self._start, self.order, max_size, min(limit, _TURN))
+        if split is None:
+            return None
+        run, self._start = split
+        self._turn += len(run.contents)
+        return run
 
-    def take_ping(self) -> bytes | None:
-        """The nonce of a ping that is all there is here: see ``read_ping``. Waits for nothing."""
+    def next_ping(self) -> bytes | None:
+        """Return the nonce of a ping that is all there is here: see ``read_ping``. Waits for nothing."""
         if len(self._data) - self._start > MAX_PING:
             return None  # it is not worth a look where there is more
         assert self.order is not None, "the byte order comes first"

@@ -279,21 +279,26 @@ def test_contents_that_go_elsewhere_come_in_large_pieces_and_what_follows_does_n
 # --- texts ---------------------------------------------------------------------------------------------------------
 
 
+def texts_of(reader: FrameReader) -> list[bytes]:
+    run = reader.next_run(100, 10)
+    return [] if run is None else list(run.contents)
+
+
 def test_texts_that_have_come_whole_are_taken_at_once_and_the_rest_is_read_as_ever() -> None:
     data = text(b"one") + text(b"two") + FRAME + text(b"three")
     reader, _ = reader_of(data)
     assert reader.wait()
-    assert reader.take_texts(100, 10).contents == [b"one", b"two"]
-    assert reader.take_texts(100, 10).contents == []
+    assert texts_of(reader) == [b"one", b"two"]
+    assert reader.next_run(100, 10) is None
     assert [frame.content for frame in read_frames(reader)] == [b"content", b"three"]
 
 
 def test_taking_texts_waits_for_nothing() -> None:
     reader, sock = reader_of(text(b"one") + text(b"two")[:-1], text(b"two")[-1:])
-    assert reader.take_texts(100, 10).contents == []
+    assert reader.next_run(100, 10) is None
     assert sock.rooms == []
     assert reader.wait()
-    assert reader.take_texts(100, 10).contents == [b"one"]
+    assert texts_of(reader) == [b"one"]
     assert len(sock.rooms) == 1
     assert [frame.content for frame in read_frames(reader)] == [b"two"]
 
@@ -302,7 +307,7 @@ def test_waiting_takes_nothing_and_tells_the_end() -> None:
     reader, _ = reader_of(text(b"one"))
     assert reader.wait()
     assert reader.wait()
-    assert reader.take_texts(100, 10).contents == [b"one"]
+    assert texts_of(reader) == [b"one"]
     assert not reader.wait()
 
 

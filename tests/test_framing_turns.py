@@ -31,7 +31,9 @@ def test_a_flood_of_texts_pauses_now_and_then() -> None:
     sock = ScriptedSocket(text(b"x") * 640)
     reader = FrameReader(sock, BIG, pause=lambda: pauses.append(len(taken)))
     while reader.wait():
-        taken += reader.take_texts(100, 1000).contents
+        run = reader.next_run(100, 1000)
+        assert run is not None
+        taken += run.contents
     assert pauses == list(range(64, 641, 64))
 
 

@@ -61,11 +61,11 @@ def test_every_key_of_a_header_is_named() -> None:
     headers = (
         encode_client_header(LoginHeader("alice", "token", 1, password="secret")),
         encode_client_header(ClientHeader("bob", "a.txt", "n", "id", 1, command)),
-        encode_server_header(ServerHeader("a", "t", "f", "b", "n", "gone", "quit", 1, "id", 1)),
+        encode_server_header(ServerHeader("a", "t", "f", "b", 1, "n", "gone", "quit", 1, "id", 1)),
     )
     keys = {key for header in headers for key in json.loads(header)}
     missing = [key for key in keys if not re.search(rf"[`\"]{key}[`\"]", DOCUMENT)]
-    assert len(keys) == 18
+    assert len(keys) == 19
     assert not missing
 
 

@@ -26,7 +26,8 @@ _TIMESTAMP = re.compile(_TIME, re.ASCII)
 # What our server writes above nearly every text: JSON (RFC 8259, section 7) that it takes no parser to read.
 _PLAIN = r'"([^"\\\x00-\x1f]*)"'
 _PLAIN_HEADER = re.compile(
-    rf'\{{"from":{_PLAIN},"timestamp":"({_TIME})"(?:,"to":{_PLAIN})?(?:,"nonce":{_PLAIN})?\}}',
+    rf'\{{"from":{_PLAIN},"timestamp":"({_TIME})"(?:,"to":{_PLAIN})?(?:,"seq":(0|[1-9][0-9]{{0,17}}))?'
+    rf'(?:,"nonce":{_PLAIN})?\}}',
     re.ASCII,
 )
 # What every integer of the protocol fits in; also keeps a reader of other languages out of trouble.
@@ -76,13 +77,15 @@ class ServerHeader(NamedTuple):
 
     ``sender`` travels as ``from``; ``timestamp`` is RFC 3339; ``size`` (bytes) and ``id`` are those of an offer,
     ``offset`` (bytes) is where a fetched content goes on. ``notice`` and ``reason`` hold codes of
-    ``chat.protocol.notices``, or others if the server is newer than we are.
+    ``chat.protocol.notices``, or others if the server is newer than we are. ``seq`` numbers the messages of a room, or
+    of one user's private messages, from 1 on.
     """
 
     sender: str
     timestamp: str
     filename: str | None = None
     to: str | None = None
+    seq: int | None = None
     nonce: str | None = None
     notice: str | None = None
     reason: str | None = None
@@ -189,13 +192,6 @@ def encode_server_header(header: ServerHeader) -> bytes:
     return encode_json(fields)
 
 
-def encode_plain_header(sender_json: bytes, timestamp: str, to_json: bytes | None = None) -> bytes:
-    """What ``encode_server_header`` makes of these alone; the names are in JSON already, made once for all."""
-    if to_json is None:
-        return b'{"from":%b,"timestamp":"%b"}' % (sender_json, timestamp.encode())
-    return b'{"from":%b,"timestamp":"%b","to":%b}' % (sender_json, timestamp.encode(), to_json)
-
-
 def parse_server_header(data: bytes) -> ServerHeader:
     """For a client: raises HeaderError for anything that is not a server's header; unknown keys are ignored.
 
@@ -204,7 +200,8 @@ def parse_server_header(data: bytes) -> ServerHeader:
     text = _decode(data)
     plain = _PLAIN_HEADER.fullmatch(text)
     if plain is not None:
-        return ServerHeader(plain[1], plain[2], to=plain[3], nonce=plain[4])
+        seq = int(plain[4]) if plain[4] is not None else None
+        return ServerHeader(plain[1], plain[2], to=plain[3], seq=seq, nonce=plain[5])
     fields = _Fields(text)
     sender, timestamp = fields.string("from"), fields.string("timestamp")
     if sender is None or timestamp is None or not _TIMESTAMP.fullmatch(timestamp):
@@ -214,6 +211,7 @@ def parse_server_header(data: bytes) -> ServerHeader:
         timestamp,
         filename=fields.string("filename"),
         to=fields.string("to"),
+        seq=fields.integer("seq"),
         nonce=fields.string("nonce"),
         notice=fields.string("notice") if sender == SERVER_NAME else None,
         reason=fields.string("reason"),

@@ -1,8 +1,8 @@
-"""Whether one who asks for a name may have it: accounts, passwords, and a user's own session that still looks alive.
+"""Decide whether a client may have the name it asks for: by accounts, passwords, bans, and sessions that are here.
 
-Where only members are let in, nobody can find out who is one: for every name there is the same answer, after the same
-time, until the password is right. So what could tell (the name is here already, it is banned, it looks like another)
-is looked at only after that.
+Where only members are let in, a stranger must not find out who is a member. So every name gets the same answer after
+the same time until the password is right. Only then the server checks what could tell a member from others: that the
+name is here already, is banned, or looks like another.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Admission:
         self,
         *,
         settings: Settings,
-        directory: Directory,
+        directory: Directory[Session],
         accounts: Accounts,
         moderation: Moderation,
         passwords: Passwords,
@@ -77,8 +77,7 @@ class Admission:
         self._require_no_ban(connection.host, name, account)
         held = self._directory.holder(name.key)
         if held is not None:
-            own = self._session_shown(name, header)
-            if isinstance(held, Session) and (account is not None or own is held):
+            if account is not None or self._session_shown(name, header) is held:
                 return held
             raise LoginRefused(Refusal.USERNAME_EXISTS, "Somebody of that name is here already.")
         if len(self._directory) >= self._settings.max_users:
@@ -89,9 +88,7 @@ class Admission:
         """Return the session that holds ``name``, if the login has its token; a raw client's session has none."""
         # By a lookup, whose time tells a guesser nothing: a dict compares hashes first, and their key is secret.
         session = self._directory.session(header.session or "")
-        if isinstance(session, Session) and session.name.key == name.key:
-            return session
-        return None
+        return session if session is not None and session.name.key == name.key else None
 
     def _is_known(self, name: UserName, header: LoginHeader, account: Account | None) -> bool:
         """Return whether the login has the token of a session that was let in by the rules of today."""

@@ -1,4 +1,4 @@
-"""From an accepted socket to a connection: whose it is, whether it may come in, and whether it speaks TLS."""
+"""Make a connection of an accepted socket: find out where it comes from, judge the address, and agree on TLS."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chat.server")
 
-REFUSED_TIMEOUT = 5.0  # seconds in which one who is not let in anyway may hear why
+REFUSED_TIMEOUT = 5.0  # seconds in which a client that is refused anyway may hear why
 
 _TLS_HANDSHAKE = b"\x16"  # RFC 8446, section 5.1; a frame of the chat begins with 0 or 1
 
@@ -46,7 +46,8 @@ _KEEPALIVE = (
 class Origin(NamedTuple):
     """Where a connection comes from: ``host`` is what limits count by, None for a unix socket; ``label`` is for logs.
 
-    ``is_private``: nobody between it and us can listen. ``is_encrypted``: it speaks TLS to a proxy, which speaks to us.
+    ``is_private``: nobody between the client and this server can listen. ``is_encrypted``: the client speaks TLS to a
+    proxy, which speaks to this server.
     """
 
     host: str | None
@@ -56,7 +57,7 @@ class Origin(NamedTuple):
 
 
 class _NotWorthAnAnswer(Exception):
-    """To be closed at once. The text is a phrase for the log."""
+    """The connection is to be closed at once. The text is a phrase for the log."""
 
 
 class Acceptor:
@@ -205,7 +206,7 @@ class Acceptor:
 
 
 def origin_of(peer: object) -> Origin:
-    """What the socket itself tells of its ``peer``."""
+    """Return what the socket itself tells of its ``peer``."""
     if not isinstance(peer, tuple):
         return Origin(None, "the unix socket", is_private=True)
     host = str(parse_host(peer[0]))
@@ -213,14 +214,14 @@ def origin_of(peer: object) -> Origin:
 
 
 def _behind(proxy: Origin, proxied: Proxied) -> Origin:
-    """Who a proxy speaks for; itself, if it knows no better."""
+    """Return the client that ``proxy`` speaks for; the proxy itself if it names no client."""
     if proxied.is_local:
         return proxy
     is_encrypted = proxied.is_encrypted
     if proxied.address is None:
         return proxy._replace(is_private=is_encrypted, is_encrypted=is_encrypted)
     client = origin_of(proxied.address)
-    # One on the proxy's own machine is heard by nobody on the way to the proxy; but on the way from it to us?
+    # Nobody hears a client on the proxy's own machine on the way to the proxy, but perhaps on the way from there.
     is_private = is_encrypted or (client.is_private and proxy.is_private)
     label = f"{client.label} through {proxy.host}"
     return Origin(client.host, label, is_private, is_encrypted)
@@ -228,7 +229,7 @@ def _behind(proxy: Origin, proxied: Proxied) -> Origin:
 
 def _prepare(sock: GeventSocket) -> GeventSocket:
     if sock.family != socket.AF_UNIX:
-        # Without it the kernel holds back small frames for 40 ms.
+        # Without TCP_NODELAY the kernel holds back small frames for 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in _KEEPALIVE:

@@ -13,7 +13,8 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from chat.protocol.names import UserName, looks_of, name_key
-from chat.server.limits import Network, address_key
+from chat.server.limits import address_key
+from chat.server.settings import Network
 
 MAX_ENTRIES = 10_000
 MAX_REASON = 200  # characters
@@ -71,17 +72,17 @@ class BanList:
         self._clock = clock
         self._names: dict[str, Ban] = {}
         self._networks: dict[Network, Ban] = {}
-        self._mutes: dict[str, Mute] = {}
+        self.mutes: dict[str, Mute] = {}  # by the key of the name; some may have expired
         self._by_look: dict[str, Ban] = {}
 
     def __len__(self) -> int:
-        return len(self._names) + len(self._networks) + len(self._mutes)
+        return len(self._names) + len(self._networks) + len(self.mutes)
 
     def add(self, *entries: Ban | Mute) -> None:
         """From now on; instead of what has the same target."""
         for entry in entries:
             if isinstance(entry, Mute):
-                self._mutes[entry.name_key] = entry
+                self.mutes[entry.name_key] = entry
             elif entry.kind == NETWORK:
                 self._networks[ip_network(entry.target)] = entry
             else:
@@ -92,7 +93,7 @@ class BanList:
         """No longer."""
         for entry in entries:
             if isinstance(entry, Mute):
-                self._mutes.pop(entry.name_key, None)
+                self.mutes.pop(entry.name_key, None)
             elif entry.kind == NETWORK:
                 self._networks.pop(ip_network(entry.target), None)
             elif self._names.pop(entry.target, None) is not None:
@@ -115,8 +116,20 @@ class BanList:
 
     def mute_of(self, key: str) -> Mute | None:
         """What keeps the one of that name from being heard."""
-        mute = self._mutes.get(key)
+        mute = self.mutes.get(key)
         return mute if mute is not None and self._counts(mute) else None
+
+    def why_muted(self, key: str) -> str | None:
+        """Return why the user whose name has ``key`` is not heard, as a sentence for them; None if they are heard."""
+        mute = self.mute_of(key)
+        if mute is None:
+            return None
+        return sentence(f"You are muted {end_in_words(mute.until)}", mute.reason)
+
+    def replace(self, other: BanList) -> None:
+        """Have the entries of ``other`` instead."""
+        self._names, self._networks = other._names, other._networks
+        self.mutes, self._by_look = other.mutes, other._by_look
 
     def about(self, target: str) -> list[Ban]:
         """What lifting the ban of ``target`` lifts: a key, then with its networks, or a network as in a ban."""
@@ -135,7 +148,7 @@ class BanList:
     def _everything(self) -> Iterator[Ban | Mute]:
         yield from self._names.values()
         yield from self._networks.values()
-        yield from self._mutes.values()
+        yield from self.mutes.values()
 
     def _in_force(self, ban: Ban | None) -> Ban | None:
         return ban if ban is not None and self._counts(ban) else None

@@ -7,21 +7,14 @@ but him. He may be gone when it comes back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import Notice
 from chat.protocol.pings import PING_ANSWER
+from chat.server.member import Peer
 
-if TYPE_CHECKING:
-    from chat.server.session import Session
-
-    # What comes back is the sentence of the answer.
-    Handler = Callable[[Session, Command], str]
-
-
-# Seconds between two pings of a user that do not count for their rate.
-FREE_PING_EVERY = 5.0
+# A handler does what a user asks for, and returns the sentence of the answer. It raises CommandRefused.
+Handler = Callable[[Peer, Command], str]
 
 
 class CommandRefused(Exception):
@@ -40,16 +33,16 @@ class Commands:
         self._handlers: dict[str, Handler] = {}
 
     def add(self, verb: Verb, handler: Handler) -> None:
-        """From now on ``handler`` does it. It raises CommandRefused."""
+        """Let ``handler`` do what ``verb`` asks for."""
         assert verb.value not in self._handlers, f"{verb} is done already"
         self._handlers[verb.value] = handler
 
-    def obey(self, session: Session, command: Command) -> str:
-        """Do it; the sentence of the answer. Raises CommandRefused."""
+    def execute(self, peer: Peer, command: Command) -> str:
+        """Do what ``peer`` asks for; return the sentence of the answer. Raises CommandRefused."""
         handler = self._handlers.get(command.verb)
         if handler is None:
             raise CommandRefused(Notice.BAD_COMMAND, self._what_exists())
-        return handler(session, command)
+        return handler(peer, command)
 
     def _what_exists(self) -> str:
         if not self._handlers:
@@ -57,6 +50,6 @@ class Commands:
         return f"There is no such command; there are: {', '.join(self._handlers)}."
 
 
-def answer_ping(session: Session, command: Command) -> str:
+def answer_ping(peer: Peer, command: Command) -> str:
     """Answer a ping; do nothing else."""
     return PING_ANSWER

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from chat.address import Address
 from chat.protocol.commands import Verb
-from chat.protocol.headers import LoginHeader
-from chat.protocol.names import UserName
-from chat.server.accounts import Account, Accounts
+from chat.server.accounts import Accounts
 from chat.server.admission import Admission
 from chat.server.arrival import Acceptor
+from chat.server.bans import BanList
 from chat.server.certificates import make_certificates
 from chat.server.commands import Commands, answer_ping
-from chat.server.connection import Connection
 from chat.server.connection_handler import ConnectionHandler
 from chat.server.database import Database, DatabaseThread
 from chat.server.dead_peers import DeadPeerSweep
@@ -26,6 +24,7 @@ from chat.server.handshakes import Handshakes
 from chat.server.limits import AddressLimit
 from chat.server.listener import Listener
 from chat.server.lobby import Lobby, connection_capacity
+from chat.server.log import Log, MemoryLog, Timestamps
 from chat.server.login import Login
 from chat.server.login_refused import RefusedLogins
 from chat.server.loop_share import LoopShare
@@ -36,15 +35,14 @@ from chat.server.newcomers import Newcomers
 from chat.server.outbox import BacklogLimits
 from chat.server.password_guard import PasswordGuard
 from chat.server.passwords import Passwords
+from chat.server.presence_log import PresenceLog
 from chat.server.room import Room
 from chat.server.server import ChatServer, Stages
-from chat.server.services import Services
 from chat.server.session import Session
-from chat.server.settings import Settings
+from chat.server.settings import DRAIN_TIMEOUT, Settings
 from chat.server.shelf import Shelf
 from chat.server.spool import Spool
 from chat.server.tally import Tally
-from chat.server.timestamps import Timestamps
 from chat.server.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -57,10 +55,12 @@ class Composition:
     """A server under ``settings``, and its parts.
 
     The parts are attributes for tests that look inside. The program uses ``server`` and ``make_status_server``; no part
-    is handed a Composition.
+    is handed a Composition. ``make_log`` gets what tells the time.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, make_log: Callable[[Callable[[], str]], Log] = MemoryLog
+    ) -> None:
         self.settings = settings
         self.folding_log = FoldingLog()
         self.tally = Tally()
@@ -70,9 +70,17 @@ class Composition:
         self.shelf = Shelf(self.spool)
         self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
         self.delivery = Delivery(self.share.charge)
-        self.room = Room(self.delivery, self.shelf, Timestamps())
-        self.sessions: dict[str, Session] = {}
-        self.directory = Directory(self.room.members, self.sessions)
+        self.directory: Directory[Session] = Directory()
+        timestamps, bans = Timestamps(), BanList()
+        self.log = make_log(timestamps)
+        self.room = Room(
+            log=self.log,
+            directory=self.directory,
+            delivery=self.delivery,
+            shelf=self.shelf,
+            mutes=bans,
+            timestamp=timestamps,
+        )
         # Accounts and sanctions.
         kept_in = settings.data_directory
         self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
@@ -80,7 +88,12 @@ class Composition:
         self.passwords = Passwords()
         self.password_guard = PasswordGuard(self.passwords, settings.exempt)
         self.moderation = Moderation(
-            self.room, settings, self.database, self.accounts.is_moderators
+            self.room,
+            self.directory,
+            bans,
+            settings,
+            self.database,
+            self.accounts.is_moderators,
         )
         self.commands = self._make_commands()
         # Connections, and what limits them.
@@ -132,7 +145,7 @@ class Composition:
 
         return metrics.Metrics(
             lambda: metrics.people(self.directory, self.lobby, self.tally),
-            lambda: metrics.messages(self.tally, self.delivery),
+            lambda: metrics.messages(self.room, self.delivery),
             lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.shelf),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
         )
@@ -142,7 +155,7 @@ class Composition:
         commands.add(Verb.PING, answer_ping)
         self.moderation.serve(commands)
         membership = Membership(
-            self.room,
+            self.directory,
             self.settings,
             self.database,
             self.accounts,
@@ -164,33 +177,25 @@ class Composition:
         )
 
     def _make_login(self) -> Login:
-        # For now; to be replaced by arguments of Session and Transfer.
-        services = Services(
+        open_session = partial(
+            Session,
+            room=self.room,
+            directory=self.directory,
+            commands=self.commands,
             settings=self.settings,
             spool=self.spool,
-            shelf=self.shelf,
-            room=self.room,
             backlogs=self.backlogs,
-            newcomers=self.newcomers,
             share=self.share,
-            moderation=self.moderation,
-            commands=self.commands,
-            refusals=self.folding_log,
-            tally=self.tally,
-            sessions=self.sessions,
+            presence=PresenceLog(self.newcomers, self.folding_log, self.tally),
         )
-
-        def open_session(
-            connection: Connection, name: UserName, header: LoginHeader, account: Account | None
-        ) -> Session:
-            session = Session(connection, services, name, header)
-            if account is not None:
-                session.registered, session.moderator = True, account.is_moderator
-            return session
-
-        def open_transfer(connection: Connection, session: Session) -> Transfer:
-            return Transfer(connection, services, session)
-
+        open_transfer = partial(
+            Transfer,
+            room=self.room,
+            shelf=self.shelf,
+            settings=self.settings,
+            spool=self.spool,
+            backlogs=self.backlogs,
+        )
         return Login(
             admission=Admission(
                 settings=self.settings,
@@ -225,7 +230,7 @@ class Composition:
                 self.folding_log.flush_if_due,
                 self.newcomers.forget_old,
             ),
-            farewell=(self._end_transfers, self.room.close),
+            farewell=(self._end_transfers, partial(self.log.close, DRAIN_TIMEOUT), self.room.close),
             close=(
                 self.delivery.stop,
                 self.shelf.clear,
@@ -238,6 +243,5 @@ class Composition:
         )
 
     def _end_transfers(self) -> None:
-        for member in self.directory:
-            if isinstance(member, Session):
-                member.end_transfers()
+        for session in self.directory:
+            session.end_transfers()

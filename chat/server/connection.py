@@ -1,4 +1,4 @@
-"""One accepted connection, before it is known whose it is."""
+"""One accepted connection, with its reader and its writer, as the login gets it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _LOGIN_GRACE = 10.0  # seconds in which the few bytes of an answer to a login mu
 
 
 class Connection:
-    """A socket with its one reader and its one writer. ``host`` is None for a unix socket; ``label`` is for logs.
-    ``tls`` has done its handshake over that socket.
+    """A socket with its one reader and its one writer.
 
-    ``is_encrypted``: by TLS, with us. ``is_private``: what it says is safe from listeners, be it by TLS, be it because
-    it does not leave the machine; passwords are taken from nobody else. ``refused``: why it is not to be let in,
-    whatever it says, if so. ``login_deadline`` is by time.monotonic.
+    ``host`` is None for a unix socket; ``label`` is for logs. ``tls`` has done its handshake over the socket.
+    ``is_encrypted``: the client speaks TLS with this server. ``is_private``: nobody can listen, because of TLS or
+    because the bytes stay on this machine; other connections must not send a password. ``refused``: why the connection
+    must not log in, if so. ``login_deadline`` is by time.monotonic.
     """
 
     __slots__ = (

@@ -30,7 +30,7 @@ class DeadPeerSweep:
 
     def __init__(
         self,
-        directory: Directory,
+        directory: Directory[Session],
         lobby: Lobby,
         *,
         interval: float = INTERVAL,
@@ -57,11 +57,10 @@ class DeadPeerSweep:
 
     def _outboxes(self) -> Iterator[Outbox]:
         """Yield the outboxes of users, and of their transfers."""
-        for member in self._directory:
-            yield member.outbox
-            if isinstance(member, Session):
-                for transfer in member.transfers:
-                    yield transfer.outbox
+        for session in self._directory:
+            yield session.outbox
+            for transfer in session.transfers:
+                yield transfer.outbox
 
     def _end_if_dead(self, connection: Outbox | Socket) -> None:
         if isinstance(connection, Outbox):

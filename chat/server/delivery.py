@@ -12,7 +12,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import partial
 from typing import Any
 
 import gevent
@@ -20,10 +19,11 @@ import gevent
 from chat.protocol.descriptor import ByteOrder
 from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
-from chat.protocol.texts import Texts, encode_texts
+from chat.protocol.runs import TextFrames
 from chat.server.batch_file import BatchFile
-from chat.server.limits import Rate, TokenBucket
+from chat.server.limits import TokenBucket
 from chat.server.outbox import Outbox
+from chat.server.settings import Rate
 
 log = logging.getLogger("chat.server")
 
@@ -144,32 +144,31 @@ class Delivery:
         pending.audience.pop(outbox, None)
         pending.ahead.pop(outbox, None)
 
-    def post(self, frame: Frame, offer: Frame | None = None) -> None:
-        """Give ``frame`` to everyone; with ``offer``, that instead to those who want contents of its size offered."""
-        if offer is not None or frame.large is not None:
-            # Not the same for all, or not to be had in memory: it can't travel in the batch.
-            self.flush()
-            size = frame.content_size
-            for outbox in self:
-                outbox.put(offer if offer and outbox.wants_offer(size) else frame)
-            return
-        self._append(frame.encode)
+    def post(self, frame: Frame | TextFrames) -> None:
+        """Give everyone ``frame``, whose content is in memory."""
+        self._append(frame)
         self._flush_soon()
+
+    def post_attachment(self, frame: Frame, offer: Frame | None) -> None:
+        """Give everyone ``frame``, or ``offer``, if there is one, to users who want such a content offered."""
+        if offer is None and frame.large is None:
+            self.post(frame)
+            return
+        # Not the same bytes for all, or not in memory: the frame cannot travel in the batch.
+        self.flush()
+        size = frame.content_size
+        for outbox in self:
+            outbox.put(offer if offer and outbox.wants_offer(size) else frame)
 
     def announce(self, frame: Frame) -> None:
         """The same for what everyone can wait for, 50 ms at most: where many come or go, it is joined."""
-        self._append(frame.encode)
+        self._append(frame)
         self._flush_in_a_while()
 
-    def post_texts(self, header: bytes, texts: Texts) -> None:
-        """Give everyone ``texts``: see ``encode_texts``."""
-        self._append(partial(encode_texts, header, texts))
-        self._flush_soon()
-
-    def put(self, outbox: Outbox, frame: Frame) -> None:
-        """Give ``frame`` to one alone, in its place among what everyone gets."""
-        pending = self._pending[outbox.order]
-        if frame.large is not None:
+    def put(self, outbox: Outbox, frame: Frame | TextFrames) -> None:
+        """Give ``frame`` to one user, in its place among what everyone gets."""
+        if isinstance(frame, Frame) and frame.large is not None:
+            pending = self._pending[outbox.order]
             outbox.give(pending.take(outbox))
             outbox.put(frame)
             return
@@ -183,24 +182,15 @@ class Delivery:
         else:
             self._give(encoded, (outbox,))
 
-    def put_texts(self, outboxes: Iterable[Outbox], header: bytes, texts: Texts) -> None:
-        """The same for each of ``outboxes``: see ``encode_texts``."""
-        encoded: dict[ByteOrder, bytes] = {}
-        for outbox in outboxes:
-            order = outbox.order
-            if order not in encoded:
-                encoded[order] = encode_texts(header, texts, order)
-            self._append_alone(outbox, encoded[order])
-
     def flush(self) -> None:
         """Give everyone what is pending, now."""
         for pending in self._pending.values():
             self._flush(pending)
 
-    def _append(self, encode: Callable[[ByteOrder], bytes]) -> None:
+    def _append(self, frame: Frame | TextFrames) -> None:
         for order, pending in self._pending.items():
             if pending.audience:
-                pending.append(encode(order))
+                pending.append(frame.encode(order))
                 if pending.size >= _BATCH_SIZE:
                     self._flush(pending)
 

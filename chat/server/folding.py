@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import gevent
 
-from chat.server.limits import Rate, TokenBucket
+from chat.server.limits import TokenBucket
+from chat.server.settings import Rate
 
 log = logging.getLogger("chat.server")
 

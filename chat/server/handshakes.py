@@ -1,4 +1,4 @@
-"""Newcomers' TLS handshakes: not so many at a time, and not so near, that those who talk would notice."""
+"""TLS handshakes of new connections, on a thread and in turns, so that users who talk do not notice them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _AT_A_TIME = 2
 
 
 class Handshakes:
-    """Where they are done: on a thread, which OpenSSL lets run beside the loop while it computes.
+    """Do handshakes on a thread: OpenSSL releases the interpreter lock while it computes.
 
-    The rest wait here, each no longer than its deadline.
+    Further handshakes wait for the thread, each until its deadline.
     """
 
     def __init__(self, certificates: Certificates, share: LoopShare) -> None:
@@ -45,7 +45,7 @@ class Handshakes:
         return self._in_line > _LONG_LINE
 
     def shake(self, sock: GeventSocket, deadline: float) -> TlsTransport:
-        """A transport over ``sock`` when both sides are sure of each other.
+        """Return a transport over ``sock`` after the handshake.
 
         Raises HandshakeFailed, DeadlineExceeded when ``deadline`` (by time.monotonic) has passed, OSError as the socket
         does, EOFError if the stream ends.
@@ -62,7 +62,7 @@ class Handshakes:
         return transport
 
     def close(self) -> None:
-        """Give the thread back, when what it is doing is done."""
+        """End the thread when its present work is done."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.kill()
@@ -83,7 +83,7 @@ class Handshakes:
                 self._pool = ThreadPool(1)
             return run_in(self._pool, transport.advance)
         except HandshakeFailed:
-            # It says why in the protocol's own words, if that can go at once.
+            # The transport holds an alert that tells the peer why. Send it if that takes no time.
             with contextlib.suppress(OSError):
                 transport.flush()
             raise

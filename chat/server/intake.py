@@ -13,7 +13,7 @@ from chat.protocol.descriptor import ATTACHMENTS, MESSAGES, Descriptor, MessageT
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ClientHeader, parse_client_header
 from chat.protocol.notices import Notice
-from chat.protocol.texts import Texts
+from chat.protocol.runs import Run
 from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
 from chat.server.spool import NoSpaceError, Spool, SpooledFile
 
@@ -96,13 +96,13 @@ class Intake:
             self._take_some()
         return self._reader.wait()
 
-    def take_texts(self, limit: int) -> Texts:
-        """The texts for the same, at most ``limit``, that have come whole and need no closer look; maybe none."""
-        return self._reader.take_texts(self._settings.max_text, limit)
+    def next_run(self, limit: int) -> Run | None:
+        """Return the plain texts that have come whole, at most ``limit``; None if the next frame is not one."""
+        return self._reader.next_run(self._settings.max_text, limit)
 
-    def take_ping(self) -> bytes | None:
-        """Take the next frame if it is a ping in its usual form; return its nonce, else None."""
-        return self._reader.take_ping()
+    def next_ping(self) -> bytes | None:
+        """Return the nonce of the next frame if it is a ping in its usual form, else None."""
+        return self._reader.next_ping()
 
     def next(self) -> Descriptor | None:
         """The next frame's descriptor, or None when the client has closed. Skips what is left of the last frame."""

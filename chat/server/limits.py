@@ -7,16 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import NamedTuple
 
-Network = IPv4Network | IPv6Network
+from chat.server.settings import Network, Rate
 
-
-class Rate(NamedTuple):
-    """``per_second`` on average, ``burst`` at once."""
-
-    per_second: float
-    burst: float
+# Seconds between two pings of a user that do not count for their rate.
+FREE_PING_EVERY = 5.0
 
 
 class TokenBucket:
@@ -42,6 +37,57 @@ class TokenBucket:
         """Take ``amount`` tokens; the seconds to wait until they are there."""
         self._tokens = self.available() - amount
         return max(0.0, -self._tokens / self._rate.per_second)
+
+
+class SenderRates:
+    """How fast one user may send: messages, and bytes of text. A rate of None is no limit.
+
+    Refused frames count too, or a client could send them without end.
+    """
+
+    __slots__ = ("_bytes", "_clock", "_max_text", "_messages", "_next_free_ping")
+
+    def __init__(
+        self,
+        messages: Rate | None,
+        text_bytes: Rate | None,
+        max_text: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._messages = TokenBucket(messages, clock) if messages is not None else None
+        self._bytes = TokenBucket(text_bytes, clock) if text_bytes is not None else None
+        self._max_text = max_text
+        self._clock = clock
+        self._next_free_ping = 0.0
+
+    def allowance(self, limit: int) -> int:
+        """Return how many texts, at most ``limit``, need no wait; 1 if none, and that text has to wait."""
+        if self._messages is not None:
+            limit = min(limit, int(self._messages.available()))
+        if self._bytes is not None:
+            limit = min(limit, int(self._bytes.available() // self._max_text))
+        return max(limit, 1)
+
+    def take(self, messages: int, text_bytes: int) -> float:
+        """Count what the user sent; return the seconds that the user has to wait for it."""
+        delay = 0.0
+        if self._messages is not None:
+            delay = self._messages.take(messages)
+        if self._bytes is not None and text_bytes:
+            delay = max(delay, self._bytes.take(text_bytes))
+        return delay
+
+    def take_ping(self) -> float:
+        """Count a ping; return the seconds that the user has to wait for the answer.
+
+        One ping in ``FREE_PING_EVERY`` seconds is free. Otherwise a client that has used up its rate would take the
+        delayed answer for a dead connection.
+        """
+        now = self._clock()
+        if now >= self._next_free_ping:
+            self._next_free_ping = now + FREE_PING_EVERY
+            return 0.0
+        return self.take(1, 0)
 
 
 class AddressLimit:

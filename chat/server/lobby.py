@@ -1,4 +1,4 @@
-"""Room for connections: while descriptors are short, who has not logged in makes way, the longest waiting first."""
+"""A place for each connection. While descriptors are short, the oldest connections without a login make way."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Socket(Protocol):
 
 
 class Lobby:
-    """Every connection, and those among them that have not logged in.
+    """All connections, and those among them that have not logged in.
 
-    An honest client logs in at once; so when more than ``capacity`` are open, the one that has been waiting longest is
-    shut down for the newcomer. Who is let in stays.
+    An honest client logs in at once. So when more than ``capacity`` connections are open, the one that has waited for
+    longest without a login is shut down. Connections that have logged in stay.
     """
 
     def __init__(self, capacity: int, refusals: FoldingLog) -> None:
@@ -35,16 +35,16 @@ class Lobby:
         self._inside = 0
 
     def __len__(self) -> int:
-        """How many connections are open, logged in or not."""
+        """Return how many connections are open, logged in or not."""
         return len(self._waiting) + self._inside
 
     @property
     def room(self) -> int:
-        """How many more may come before one has to make way; below 0 while some have yet to go."""
+        """The number of connections that may come before one has to make way; below 0 while some have yet to go."""
         return self.capacity - len(self)
 
     def enter(self, sock: Socket) -> None:
-        """``sock`` is open, and waits until it is let in; whoever calls it calls ``leave`` in the end."""
+        """Count ``sock``, which waits until it is let in. The caller must call ``leave`` in the end."""
         self._waiting[id(sock)] = sock
         if self.room < 0:
             self._make_way()
@@ -54,26 +54,26 @@ class Lobby:
         return list(self._waiting.values())
 
     def let_in(self, sock: Socket) -> None:
-        """It has logged in, and no longer makes way."""
+        """Note that ``sock`` has logged in and no longer makes way."""
         if self._waiting.pop(id(sock), None) is not None:
             self._inside += 1
 
     def leave(self, sock: Socket) -> None:
-        """It is about to be closed."""
+        """Stop counting ``sock``, which is about to be closed."""
         if self._waiting.pop(id(sock), None) is None:
             self._inside -= 1
 
     def _make_way(self) -> None:
         oldest = next(iter(self._waiting.values()))
-        # It stays counted until its greenlet has seen it and its descriptor is closed; but not to be chosen again.
+        # The connection stays counted until its greenlet has closed the descriptor, but must not be chosen again.
         self.let_in(oldest)
         self._refusals.refused("newcomers", "too many at once")
-        with contextlib.suppress(OSError):  # it is gone already
+        with contextlib.suppress(OSError):  # the peer is gone already
             oldest.shutdown(plain_socket.SHUT_RDWR)
 
 
 def connection_capacity() -> int:
-    """How many connections leave enough of this process's descriptors for files."""
+    """Return how many connections leave enough of this process's descriptors for files."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         limit = 1 << 20

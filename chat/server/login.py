@@ -48,7 +48,7 @@ class Login:
         self,
         *,
         admission: Admission,
-        directory: Directory,
+        directory: Directory[Session],
         newcomers: Newcomers,
         share: LoopShare,
         refused_logins: RefusedLogins,
@@ -141,7 +141,7 @@ class Login:
             former = admission.find_former_session(connection, name, header, account)
         session = self._open_session(connection, name, header, account)
         if former is not None:
-            former.make_way()
+            former.supersede()
         session.join()
         self._newcomers.came_in(connection.host)
         return session
@@ -188,7 +188,7 @@ class Login:
 
     def _begin_transfer(self, connection: Connection, token: str) -> Transfer:
         session = self._directory.session(token)
-        if not isinstance(session, Session):
+        if session is None:
             raise LoginRefused(Refusal.NO_SUCH_SESSION, "There is no such session.")
         if len(session.transfers) >= MAX_TRANSFERS:
             sentence = f"A session has at most {MAX_TRANSFERS} transfers at a time."

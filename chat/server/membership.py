@@ -9,22 +9,20 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import Notice
 from chat.server.accounts import AccountExists, Accounts, add_account, set_password
 from chat.server.commands import CommandRefused, Commands
 from chat.server.database import DatabaseFault, DatabaseThread
+from chat.server.directory import People
 from chat.server.limits import address_key
+from chat.server.member import Peer
 from chat.server.password_guard import PasswordGuard, TooManyAttempts
 from chat.server.passwords import Passwords, TooManyWaiting, UnusablePassword, check_rules
-from chat.server.room import Room
 from chat.server.settings import Settings
 from chat.server.throttle import SlidingWindow
-
-if TYPE_CHECKING:
-    from chat.server.session import Session
 
 log = logging.getLogger("chat.server")
 
@@ -37,14 +35,14 @@ class Membership:
 
     def __init__(
         self,
-        room: Room,
+        directory: People,
         settings: Settings,
         thread: DatabaseThread | None,
         accounts: Accounts,
         passwords: Passwords,
         guard: PasswordGuard,
     ) -> None:
-        self._room = room
+        self._directory = directory
         self._settings = settings
         self._thread = thread
         self._accounts = accounts
@@ -54,22 +52,22 @@ class Membership:
 
     def serve(self, commands: Commands) -> None:
         """Take these commands from now on."""
-        commands.add(Verb.REGISTER, partial(self._obey, self._register))
-        commands.add(Verb.PASSWD, partial(self._obey, self._change_password))
+        commands.add(Verb.REGISTER, partial(self._execute, self._register))
+        commands.add(Verb.PASSWD, partial(self._execute, self._change_password))
 
-    def _obey(
+    def _execute(
         self,
-        handler: Callable[[Session, Command, DatabaseThread], str],
-        session: Session,
+        handler: Callable[[Peer, Command, DatabaseThread], str],
+        peer: Peer,
         command: Command,
     ) -> str:
-        if not session.connection.is_private:
+        if not peer.is_private:
             sentence = "A password must not travel unencrypted: connect by TLS."
             raise CommandRefused(Notice.ENCRYPTION_NEEDED, sentence)
         if self._thread is None:
             _refuse("This server keeps no accounts.")
         try:
-            return handler(session, command, self._thread)
+            return handler(peer, command, self._thread)
         except (AccountExists, TooManyAttempts) as problem:
             _refuse(str(problem))
         except UnusablePassword as problem:
@@ -79,39 +77,39 @@ class Membership:
             sentence = "The server cannot keep it now, so nothing has changed."
             raise CommandRefused(Notice.NO_SPACE, sentence) from None
 
-    def _register(self, session: Session, command: Command, thread: DatabaseThread) -> str:
+    def _register(self, peer: Peer, command: Command, thread: DatabaseThread) -> str:
         password = _required(command.password, "password")
         check_rules(password)
         if not self._settings.register or self._settings.members_only:
             _refuse("Here the operator alone registers names.")
-        name, register = session.name, self._accounts.look()
+        name, register = peer.name, self._accounts.look()
         if register.find(name.key) is not None:
             _refuse("Your name is registered already.")
         if len(register) >= MAX_ACCOUNTS:
             _refuse("There are so many accounts that only the operator makes more.")
-        with self._one_more_of(session.connection.host):
-            hash = self._hash(session, password)
+        with self._one_more_of(peer.host):
+            hash = self._hash(peer, password)
             thread.run(lambda database: add_account(database, name, hash))
-        session.registered = True
-        log.info("%s is registered, from %s", name.display, session.connection.label)
+        peer.became_registered()
+        log.info("%s is registered, from %s", name.display, peer.label)
         return f"The name {name.display} is yours: from now on it needs your password."
 
-    def _change_password(self, session: Session, command: Command, thread: DatabaseThread) -> str:
+    def _change_password(self, peer: Peer, command: Command, thread: DatabaseThread) -> str:
         old = _required(command.password, "password")
         new = _required(command.new_password, "new_password")
         check_rules(new)
-        name, host = session.name, session.connection.host
+        name, host = peer.name, peer.host
         account = self._accounts.look().find(name.key)
         if account is None:
             _refuse("Your name is not registered.")
         if not self._guard.verify(host, name.key, old, account.password):
             raise CommandRefused(Notice.WRONG_PASSWORD, "That is not your password.")
-        hash = self._hash(session, new)
+        hash = self._hash(peer, new)
         if not thread.run(
             lambda database: set_password(database, name, hash, instead_of=account.password)
         ):
             _refuse("Your account has changed meanwhile; nothing was done.")
-        log.info("%s has another password, from %s", name.display, session.connection.label)
+        log.info("%s has another password, from %s", name.display, peer.label)
         return "Your password is changed."
 
     @contextmanager
@@ -126,14 +124,14 @@ class Membership:
             self._registrations.give_back(address)
             raise
 
-    def _hash(self, session: Session, password: str) -> str:
-        address = address_key(session.connection.host, self._settings.exempt)
+    def _hash(self, peer: Peer, password: str) -> str:
+        address = address_key(peer.host, self._settings.exempt)
         try:
             with self._passwords.turn(address):
                 hash = self._passwords.hash(password)
         except TooManyWaiting:
             raise TooManyAttempts("The server has too much to do just now; try again.") from None
-        if not self._room.is_here(session):
+        if not self._directory.is_here(peer):
             raise CommandRefused(Notice.GONE, "Your session has ended.")
         return hash
 

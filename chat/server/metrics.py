@@ -25,6 +25,7 @@ from chat.server.lobby import Lobby
 from chat.server.moderation import Moderation
 from chat.server.outbox import BacklogLimits
 from chat.server.passwords import Passwords
+from chat.server.room import Room
 from chat.server.session import Session
 from chat.server.settings import Settings
 from chat.server.shelf import Shelf
@@ -78,7 +79,7 @@ def version() -> Iterator[Metric]:
     yield _gauge("chat_build_info", "The version that runs; always 1.", 1, version=__version__)
 
 
-def people(directory: Directory, lobby: Lobby, tally: Tally) -> Iterator[Metric]:
+def people(directory: Directory[Session], lobby: Lobby, tally: Tally) -> Iterator[Metric]:
     """Count users, connections and logins."""
     users = GaugeMetricFamily(
         "chat_users",
@@ -88,9 +89,8 @@ def people(directory: Directory, lobby: Lobby, tally: Tally) -> Iterator[Metric]
     present: Counter[tuple[bool, bool]] = Counter()
     transfers = 0
     for session in directory:
-        if isinstance(session, Session):
-            present[session.token is not None, session.connection.is_encrypted] += 1
-            transfers += len(session.transfers)
+        present[session.token is not None, session.connection.is_encrypted] += 1
+        transfers += len(session.transfers)
     for is_json, client in _CLIENTS.items():
         for is_encrypted, encryption in _ENCRYPTION.items():
             users.add_metric([client, encryption], present[is_json, is_encrypted])
@@ -115,7 +115,7 @@ def people(directory: Directory, lobby: Lobby, tally: Tally) -> Iterator[Metric]
     yield refusals
 
 
-def messages(tally: Tally, delivery: Delivery) -> Iterator[Metric]:
+def messages(room: Room, delivery: Delivery) -> Iterator[Metric]:
     """Count messages and their bytes, in and out."""
     said = CounterMetricFamily("chat_messages", "Messages that users have said.", labels=["type"])
     received = CounterMetricFamily(
@@ -124,8 +124,8 @@ def messages(tally: Tally, delivery: Delivery) -> Iterator[Metric]:
         labels=["type"],
     )
     for type, kind in _KINDS.items():
-        said.add_metric([kind], tally.messages[type])
-        received.add_metric([kind], tally.received[type])
+        said.add_metric([kind], room.said[type])
+        received.add_metric([kind], room.received[type])
     yield said
     yield received
     yield CounterMetricFamily(

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, cast
 
 import gevent
 from gevent.lock import BoundedSemaphore
@@ -39,13 +38,12 @@ from chat.server.bans import (
 )
 from chat.server.commands import CommandRefused, Commands
 from chat.server.database import Database, DatabaseFault, DatabaseThread, Stamp, settled
-from chat.server.limits import Network, address_key
-from chat.server.room import NoSuchUserError, Room
-from chat.server.settings import Settings
+from chat.server.directory import NoSuchUserError, People
+from chat.server.limits import address_key
+from chat.server.member import Peer
+from chat.server.room import Room
+from chat.server.settings import Network, Settings
 from chat.server.turns import let_others_run
-
-if TYPE_CHECKING:
-    from chat.server.session import Session
 
 log = logging.getLogger("chat.server")
 
@@ -61,13 +59,16 @@ class Moderation:
     def __init__(
         self,
         room: Room,
+        directory: People,
+        entries: BanList,
         settings: Settings,
         thread: DatabaseThread | None,
         is_moderators: Callable[[str], bool],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.entries = BanList(clock)
+        self.entries = entries
         self._room = room
+        self._directory = directory
         self._settings = settings
         self._thread = thread
         self._is_moderators = is_moderators
@@ -87,13 +88,13 @@ class Moderation:
             Verb.UNMUTE: self._unmute,
         }
         for verb, handler in handlers.items():
-            commands.add(verb, partial(self._obey, handler))
+            commands.add(verb, partial(self._execute, handler))
 
     def start(self) -> None:
         """Read what is kept, before anyone is let in, and look for changes from now on. Raises DatabaseFault."""
         if self._thread is not None:
             if self._thread.database.stamp() is not None:
-                self._thread.run(self._read)
+                self._take_over(self._thread.run(self._read))
             self._watcher = gevent.spawn(self._watch)
 
     def stop(self) -> None:
@@ -130,35 +131,28 @@ class Moderation:
             return None
         return sentence(f"Your address is banned {end_in_words(ban.until)}", ban.reason)
 
-    def mute_for(self, key: str) -> str | None:
-        """Why the one of that name is not heard."""
-        mute = self.entries.mute_of(key)
-        if mute is None:
-            return None
-        return sentence(f"You are muted {end_in_words(mute.until)}", mute.reason)
-
     # What moderators do
 
-    def _obey(
-        self, handler: Callable[[Session, Command], str], session: Session, command: Command
+    def _execute(
+        self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
     ) -> str:
-        _require_moderator(session)  # before he waits for others
+        _require_moderator(peer)  # before he waits for others
         # In a greenlet of its own: what has been begun comes to its end, whatever becomes of who asked for it.
-        outcome = gevent.spawn(self._attempt, handler, session, command).get()
+        outcome = gevent.spawn(self._attempt, handler, peer, command).get()
         if isinstance(outcome, CommandRefused):
             raise outcome
         assert isinstance(outcome, str)
         return outcome
 
     def _attempt(
-        self, handler: Callable[[Session, Command], str], session: Session, command: Command
+        self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
     ) -> str | CommandRefused:
         with self._changing:
-            if not self._room.is_here(session):
+            if not self._directory.is_here(peer):
                 return CommandRefused(Notice.GONE, "Your session has ended.")
             try:
-                _require_moderator(session)
-                return handler(session, command)
+                _require_moderator(peer)
+                return handler(peer, command)
             except CommandRefused as refused:
                 return refused
             except NoSuchUserError as problem:
@@ -166,30 +160,30 @@ class Moderation:
             except (BadBan, UserNameError) as problem:
                 return CommandRefused(Notice.BAD_COMMAND, str(problem))
 
-    def _kick(self, session: Session, command: Command) -> str:
+    def _kick(self, peer: Peer, command: Command) -> str:
         reason = read_reason(command.reason)
-        target = cast("Session", self._room.find(_target(command)))
+        target = self._directory.find(_target(command))
         self._require_mortal(target.name)
-        by, name = session.name.display, target.name.display
+        by, name = peer.name.display, target.name.display
         told = sentence(f"You were kicked by {by}", reason)
-        target.throw_out(LeaveReason.KICKED, Notice.MODERATED, told)
+        target.eject(LeaveReason.KICKED, Notice.MODERATED, told)
         self._announce(sentence(f"{name} was kicked by {by}", reason))
         return f"{name} is thrown out."
 
-    def _ban(self, session: Session, command: Command) -> str:
+    def _ban(self, peer: Peer, command: Command) -> str:
         now = int(self._clock())
         until, reason = read_end(command.seconds, now), read_reason(command.reason)
-        rest = (until, session.name.display, reason, now)
+        rest = (until, peer.name.display, reason, now)
         network = read_network(_target(command))
         if network is not None:
-            self._require_bannable(network, session)
+            self._require_bannable(network, peer)
             bans = [Ban(NETWORK, in_words(network), *rest)]
             done, told = f"{in_words(network)} is banned {end_in_words(until)}.", "An address"
         else:
             name = parse_user_name(_target(command))
             self._require_mortal(name)
             bans = [Ban(NAME, name.key, *rest, name.display)]
-            network, why = self._address_of(name, session)
+            network, why = self._address_of(name, peer)
             if network is not None:
                 bans.append(Ban(NETWORK, in_words(network), *rest, name.display))
             end = end_in_words(until)
@@ -198,17 +192,17 @@ class Moderation:
         for ban in bans:
             _require_not_the_operators(self.entries.about(ban.target))
         self._keep(add=bans)
-        thrown_out = self._throw_out_banned()
-        if thrown_out:
-            done += f" Thrown out: {', '.join(thrown_out)}."
+        ejected = self._eject_banned()
+        if ejected:
+            done += f" Thrown out: {', '.join(ejected)}."
         subjects = " and ".join(map(_subject, bans))
         what = sentence(f"{subjects} {end_in_words(until)}", reason)
-        log.info("%s bans %s", session.name.display, what)
-        by = f"{told} was banned by {session.name.display} {end_in_words(until)}"
+        log.info("%s bans %s", peer.name.display, what)
+        by = f"{told} was banned by {peer.name.display} {end_in_words(until)}"
         self._room.announce(Notice.MODERATED, sentence(by, reason))
         return done + self._how_long_it_is_kept()
 
-    def _unban(self, session: Session, command: Command) -> str:
+    def _unban(self, peer: Peer, command: Command) -> str:
         target = _target(command)
         network = read_network(target)
         key = in_words(network) if network is not None else parse_user_name(target).key
@@ -218,45 +212,45 @@ class Moderation:
         _require_not_the_operators(bans)
         self._keep(remove=bans)
         lifted = ", ".join(_subject(ban) for ban in bans)
-        log.info("%s lifts the ban of %s", session.name.display, lifted)
+        log.info("%s lifts the ban of %s", peer.name.display, lifted)
         for ban in bans:
             if ban.kind == NAME:
-                by = session.name.display
+                by = peer.name.display
                 told = f"The ban of {ban.name or ban.target} was lifted by {by}."
                 self._room.announce(Notice.MODERATED, told)
         return f"No longer banned: {lifted}."
 
-    def _list(self, session: Session, command: Command) -> str:
+    def _list(self, peer: Peer, command: Command) -> str:
         return list_in_words(self.entries.all(), self._settings.max_text)
 
-    def _mute(self, session: Session, command: Command) -> str:
+    def _mute(self, peer: Peer, command: Command) -> str:
         now = int(self._clock())
         until, reason = read_end(command.seconds, now), read_reason(command.reason)
         name = parse_user_name(_target(command))
         self._require_mortal(name)
         mute = self.entries.mute_of(name.key)
         _require_not_the_operators([] if mute is None else [mute])
-        by = session.name.display
+        by = peer.name.display
         self._keep(add=[Mute(name.key, until, by, reason, now)])
         shown = self._shown(name)
         self._announce(sentence(f"{shown} was muted by {by} {end_in_words(until)}", reason))
         return f"{shown} is muted {end_in_words(until)}." + self._how_long_it_is_kept()
 
-    def _unmute(self, session: Session, command: Command) -> str:
+    def _unmute(self, peer: Peer, command: Command) -> str:
         name = parse_user_name(_target(command))
         mute, shown = self.entries.mute_of(name.key), self._shown(name)
         if mute is None:
             raise BadBan(f"{shown} is not muted.")
         _require_not_the_operators([mute])
         self._keep(remove=[mute])
-        self._announce(f"{shown} may speak again, says {session.name.display}.")
+        self._announce(f"{shown} may speak again, says {peer.name.display}.")
         return f"{shown} is not muted any longer."
 
     # What that needs
 
     def _shown(self, name: UserName) -> str:
         """As he writes himself, if he is here."""
-        member = self._room.members.get(name.key)
+        member = self._directory.holder(name.key)
         return member.name.display if member is not None else name.display
 
     def _announce(self, told: str) -> None:
@@ -268,16 +262,16 @@ class Moderation:
 
     def _require_mortal(self, name: UserName) -> None:
         """Moderators can be acted on by the operator alone, or the quicker of two would win."""
-        member = self._room.members.get(name.key)
-        is_here_as_one = member is not None and cast("Session", member).moderator
+        member = self._directory.holder(name.key)
+        is_here_as_one = member is not None and member.moderator
         if is_here_as_one or self._is_moderators(name.key):
             raise CommandRefused(Notice.NOT_ALLOWED, f"{name.display} is a moderator.")
 
-    def _require_bannable(self, network: Network, session: Session) -> None:
+    def _require_bannable(self, network: Network, peer: Peer) -> None:
         if self._bannable(str(network.network_address)) is None:
             sentence = "That address is one of those that this server leaves alone."
             raise CommandRefused(Notice.NOT_ALLOWED, sentence)
-        if network == address_key(session.connection.host, ()):
+        if network == address_key(peer.host, ()):
             raise CommandRefused(Notice.NOT_ALLOWED, "That is your own address.")
 
     def _bannable(self, host: str | None) -> Network | None:
@@ -285,36 +279,35 @@ class Moderation:
         network = address_key(host, (*self._settings.exempt, *self._settings.proxies))
         return None if network is None or is_loopback(network) else network
 
-    def _address_of(self, name: UserName, session: Session) -> tuple[Network | None, str]:
+    def _address_of(self, name: UserName, peer: Peer) -> tuple[Network | None, str]:
         """What is to be banned with who is here under ``name``, and the words for it."""
-        member = self._room.members.get(name.key)
+        member = self._directory.holder(name.key)
         if member is None:
             return None, ". Nobody of that name is here, so no address is."
-        network = self._bannable(cast("Session", member).connection.host)
+        network = self._bannable(member.host)
         if network is None:
             return None, ". His address is not: this server leaves it alone."
-        if network == address_key(session.connection.host, ()):
+        if network == address_key(peer.host, ()):
             return None, ". His address is not: it is yours too."
         return network, f", and so is {in_words(network)}."
 
-    def _throw_out_banned(self) -> list[str]:
-        """Everyone whom a login would refuse now; their names."""
+    def _eject_banned(self) -> list[str]:
+        """Eject every user whose login would be refused now; return their names."""
         names = []
-        for number, member in enumerate(list(self._room.members.values()), 1):
-            session = cast("Session", member)
+        for number, member in enumerate(list(self._directory), 1):
             if not number % _MEMBERS_AT_ONCE:
                 let_others_run()
-            if not self._room.is_here(session):
+            if not self._directory.is_here(member):
                 continue
             refusal = self.refusal_for(
-                session.name,
-                session.connection.host,
-                owned=session.registered,
-                is_moderator=session.moderator,
+                member.name,
+                member.host,
+                owned=member.registered,
+                is_moderator=member.moderator,
             )
             if refusal is not None:
-                session.throw_out(LeaveReason.BANNED, Notice.MODERATED, refusal)
-                names.append(session.name.display)
+                member.eject(LeaveReason.BANNED, Notice.MODERATED, refusal)
+                names.append(member.name.display)
         return names
 
     def _keep(self, add: Sequence[Ban | Mute] = (), remove: Sequence[Ban | Mute] = ()) -> None:
@@ -343,27 +336,30 @@ class Moderation:
             try:
                 if self._thread.database.stamp() != self._stamp:
                     with self._changing:
-                        self._thread.run(self._read)
-                        self._throw_out_banned()
+                        self._take_over(self._thread.run(self._read))
+                        self._eject_banned()
                 complaint = ""
             except DatabaseFault as fault:
                 if str(fault) != complaint:
                     complaint = str(fault)
                     log.error("bans stay as they were read last: %s", fault)
 
-    def _read(self, database: Database) -> None:
-        """In the thread."""
+    def _read(self, database: Database) -> tuple[BanList, Stamp | None]:
+        """Read what is kept, in the thread of the database."""
         stamp = database.stamp()
         entries = BanList(self._clock)
         if stamp is not None:
             bans, mutes = read_records(database)
             entries.add(*bans, *mutes)
-        self.entries = entries
-        self._stamp = settled(stamp)
+        return entries, settled(stamp)
+
+    def _take_over(self, read: tuple[BanList, Stamp | None]) -> None:
+        entries, self._stamp = read
+        self.entries.replace(entries)
 
 
-def _require_moderator(session: Session) -> None:
-    if not session.moderator:
+def _require_moderator(peer: Peer) -> None:
+    if not peer.moderator:
         raise CommandRefused(Notice.NOT_ALLOWED, "Only a moderator may do that.")
 
 

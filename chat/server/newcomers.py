@@ -1,4 +1,4 @@
-"""Strangers, counted by address: how often they connect and try to log in, and how fast they come into the room."""
+"""Limits by address for clients that are not in the room yet: connections, tries to log in, logins."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from enum import Enum
 
-from chat.server.limits import Rate, address_key
-from chat.server.settings import Settings
+from chat.server.limits import address_key
+from chat.server.settings import Rate, Settings
 from chat.server.throttle import Queues, SlidingWindow
 
 WINDOW = 60.0  # seconds
@@ -16,7 +16,7 @@ LOGGED_JOINS = 20  # of one address in a window; what is over is only counted
 
 
 class Welcome(Enum):
-    """What a connection is worth."""
+    """What to do with a new connection."""
 
     COME_IN = 1
     SAY_NO = 2
@@ -24,9 +24,9 @@ class Welcome(Enum):
 
 
 class Newcomers:
-    """Whoever is not in the room yet. A ``host`` is as a socket reports it; None, a unix socket, is never slowed.
+    """Count what each address does. A ``host`` is as a socket reports it; None, a unix socket, is never slowed.
 
-    An address is an IPv4 address or an IPv6 network of 64 bits; the networks that settings exempt don't count.
+    An address is an IPv4 address or an IPv6 network of 64 bits. Networks that the settings exempt are not limited.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,39 +34,39 @@ class Newcomers:
         self._connects = SlidingWindow(settings.max_connects, WINDOW, clock=clock)
         self._refusals = SlidingWindow(settings.max_connects, WINDOW, clock=clock)
         self._logins = SlidingWindow(settings.max_logins, WINDOW, clock=clock)
-        # An office that comes back after the server was away is not kept waiting.
+        # After a restart of the server, all users of an office log in again at once, and must not wait.
         rate = Rate(JOINS_PER_SECOND, settings.max_per_address)
         self._joins = Queues(rate, clock=clock)
         self._logged = SlidingWindow(LOGGED_JOINS, WINDOW, clock=clock)
 
     def connects(self, host: str | None) -> Welcome:
-        """Count a connection. Of those that are too many, as many again are told so."""
+        """Count a connection. Of the connections over the limit, as many again as the limit get an answer."""
         key = address_key(host, self._exempt)
         if not self._connects.admit(key):
             return Welcome.COME_IN
         return Welcome.CLOSE if self._refusals.admit(key) else Welcome.SAY_NO
 
     def may_try(self, host: str | None) -> bool:
-        """Count a try to log in; whether it may be looked at."""
+        """Count a try to log in; return whether the server should look at it."""
         return not self._logins.admit(address_key(host, self._exempt))
 
     def line_up(self, host: str | None, patience: float) -> float | None:
-        """One who is to be let in: the seconds until it is his turn, None if that is more than ``patience``."""
+        """Return the seconds until the next login of ``host`` may come in, None if more than ``patience``."""
         return self._joins.line_up(address_key(host, self._exempt), patience)
 
     def came_in(self, host: str | None) -> None:
-        """A try succeeded, and does not count: only those that fail are to be few."""
+        """Take back a try that succeeded: only tries that fail are limited."""
         self._logins.give_back(address_key(host, self._exempt))
 
     def was_no_newcomer(self, host: str | None) -> None:
-        """A connection that counted turned out to be one more of somebody who is in the room."""
+        """Take back a connection that turned out to belong to a user who is in the room."""
         self._connects.give_back(address_key(host, self._exempt))
 
     def is_worth_a_line(self, host: str | None) -> bool:
-        """Whether the log is to tell of one who has come in, by name."""
+        """Return whether the log should have a line for a user who joined from ``host``."""
         return not self._logged.admit(address_key(host, self._exempt))
 
     def forget_old(self) -> None:
-        """Give back what quiet addresses take."""
+        """Free the memory of quiet addresses."""
         for counted in (self._connects, self._refusals, self._logins, self._logged, self._joins):
             counted.forget_old()

@@ -30,8 +30,7 @@ from chat.options import (
 )
 from chat.server.check import unusable_addresses, unusable_certificate, unusable_data
 from chat.server.data_directory import default_data_directory, read_data_directory
-from chat.server.limits import Network, Rate
-from chat.server.settings import Settings, TlsMode
+from chat.server.settings import Network, Rate, Settings, TlsMode
 
 _MAX_MOTD = 16 * 1024
 _MAX_PASSWORD = 1024  # bytes

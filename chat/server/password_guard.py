@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 
 import gevent
 
-from chat.server.limits import Network, address_key
+from chat.server.limits import address_key
 from chat.server.passwords import Passwords, TooManyWaiting, is_same
+from chat.server.settings import Network
 from chat.server.throttle import FailureDelays
 
 # A shorter delay is waited out for the client, who hardly notices; of a longer one he is told.

@@ -1,4 +1,4 @@
-"""The process around a server: its signals, its service manager, who watches over it, and its end."""
+"""The process around a server: signals, the service manager, the status server, and the end."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _LAST_LINES_TIMEOUT = 0.2  # seconds
 
 
 class CannotStart(Exception):
-    """The text is one line for whoever wanted it to."""
+    """The server cannot start. The text is one line for the operator."""
 
 
 def run(settings: Settings) -> int:
-    """Serve until a signal says stop; the exit status. Raises CannotStart."""
+    """Serve until a signal says stop, and return the exit status. Raises CannotStart."""
     raise_descriptor_limit()
-    # Who spawned whom is of use to a debugger, and takes a kilobyte for every three users.
+    # The tree of greenlets helps only a debugger, and takes a kilobyte for every three users.
     gevent.config.track_greenlet_tree = False
     stop = Event()
     if came(*STOPPING):

@@ -19,6 +19,7 @@ from chat.server.directory import Directory
 from chat.server.limits import parse_host
 from chat.server.listener import Listener
 from chat.server.listening import listen
+from chat.server.session import Session
 from chat.server.settings import DRAIN_TIMEOUT, Settings, TlsMode
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class ChatServer:
         self,
         settings: Settings,
         *,
-        directory: Directory,
+        directory: Directory[Session],
         handler: ConnectionHandler,
         make_listener: Callable[[GeventSocket], Listener],
         certificates: Certificates | None,

@@ -2,63 +2,77 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import gevent
 
+from chat import __version__
 from chat.framing import IncompleteFrame, StalledFrame
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.headers import ClientHeader, LoginHeader, encode_json
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, Notice
-from chat.protocol.texts import Texts
-from chat.server.commands import FREE_PING_EVERY, CommandRefused
+from chat.protocol.pings import PING_ANSWER
+from chat.protocol.runs import MAX_RUN, Run
+from chat.server.accounts import Account
+from chat.server.answers import Answer, AnswerQueue, answers_to
+from chat.server.commands import CommandRefused, Commands
 from chat.server.connection import Connection
+from chat.server.directory import Directory
 from chat.server.intake import FrameRefused, Intake
-from chat.server.limits import TokenBucket
-from chat.server.outbox import Outbox, reason_of
-from chat.server.room import NoSuchUserError
-from chat.server.services import SOFTWARE, Services
-from chat.server.settings import DRAIN_TIMEOUT
-from chat.server.spool import SpooledFile
+from chat.server.limits import SenderRates
+from chat.server.log import Record
+from chat.server.loop_share import LoopShare
+from chat.server.outbox import BacklogLimits, Outbox, reason_of
+from chat.server.presence_log import PresenceLog
+from chat.server.room import Room
+from chat.server.settings import DRAIN_TIMEOUT, Settings
+from chat.server.spool import Spool
 
-if TYPE_CHECKING:
-    from chat.server.transfer import Transfer
-
-log = logging.getLogger("chat.server")
-
-_MAX_TEXTS = 64  # of one user, in a row
-LAST_WORDS_TIMEOUT = 3.0  # seconds in which one who is thrown out may hear why
-_THROWN_OUT = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
+SOFTWARE = f"chat/{__version__}"
+LAST_WORDS_TIMEOUT = 3.0  # seconds in which an ejected user may hear why
+_EJECTED = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
 
 
 class ServerStopping(gevent.GreenletExit):
-    """Thrown into what a session waits for, when the server stops; no Exception, so nothing swallows it."""
+    """Thrown into what a session waits for when the server stops; no Exception, so nothing swallows it."""
 
 
-class ThrownOut(gevent.GreenletExit):
-    """Thrown into what a session waits for that others have ended; it has left the room by then."""
+class Ejected(gevent.GreenletExit):
+    """Thrown into what a session waits for when others end it; the session has left the room by then."""
+
+
+class Transferring(Protocol):
+    """A transfer connection of a session."""
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    def end(self) -> None: ...
 
 
 class Session:
     """A member of the room. ``token`` names the session to its transfers; None for a raw client.
 
-    ``registered``: the name is his account, whose password he knows; ``moderator``: and it may act on others.
+    ``account``: the name is this account, whose password the user knows; None: the user is a guest.
     """
 
     __slots__ = (
-        "_bytes",
+        "_answers",
+        "_commands",
+        "_directory",
         "_greenlet",
+        "_has_left",
         "_intake",
         "_is_logged",
-        "_left",
-        "_messages",
-        "_next_free_ping",
-        "_services",
+        "_presence",
+        "_rates",
+        "_room",
+        "_settings",
+        "_share",
+        "_transfers",
         "connection",
         "inline",
         "moderator",
@@ -68,155 +82,182 @@ class Session:
         "registered",
         "serial",
         "token",
-        "transfers",
     )
 
     def __init__(
         self,
         connection: Connection,
-        services: Services,
         name: UserName,
         header: LoginHeader,
+        account: Account | None = None,
+        *,
+        room: Room,
+        directory: Directory[Session],
+        commands: Commands,
+        settings: Settings,
+        spool: Spool,
+        backlogs: BacklogLimits,
+        share: LoopShare,
+        presence: PresenceLog,
     ) -> None:
-        settings = services.settings
         self.name = name
         self.inline = header.inline
-        self.registered = False
-        self.moderator = False
+        self.registered = account is not None
+        self.moderator = account is not None and account.is_moderator
         self.token = secrets.token_urlsafe(18) if header.is_json else None
-        self.serial = 0  # the room numbers who comes in
-        self.transfers: list[Transfer] = []
+        self.serial = 0  # the directory numbers the sessions as they enter
         self.reason = LeaveReason.DISCONNECTED
         self.connection = connection
         self.outbox = Outbox(
-            connection.transport, connection.order, services.backlogs, self._end, header.inline
+            connection.transport, connection.order, backlogs, self._end, header.inline
         )
-        self._left = False
+        self._room = room
+        self._directory = directory
+        self._commands = commands
+        self._settings = settings
+        self._share = share
+        self._presence = presence
+        self._transfers: list[Transferring] = []
+        self._has_left = False
         self._is_logged = True
         self._greenlet: gevent.Greenlet[..., object] | None = None
-        self._services = services
         self._intake = Intake(
-            connection.reader, settings, services.spool, name.key, self.give_up, self.bill
+            connection.reader, settings, spool, name.key, self.give_up, self.pay_for_more
         )
-        self._next_free_ping = 0.0  # by time.monotonic
-        self._messages = TokenBucket(settings.rate) if settings.rate else None
-        self._bytes = TokenBucket(settings.byte_rate) if settings.byte_rate else None
+        self._rates = SenderRates(settings.rate, settings.byte_rate, settings.max_text)
+        self._answers: AnswerQueue | None = None
+
+    @property
+    def host(self) -> str | None:
+        return self.connection.host
+
+    @property
+    def label(self) -> str:
+        return self.connection.label
+
+    @property
+    def is_private(self) -> bool:
+        return self.connection.is_private
+
+    @property
+    def transfers(self) -> tuple[Transferring, ...]:
+        """The transfer connections of the session."""
+        return tuple(self._transfers)
+
+    # From login to the end
 
     def join(self) -> None:
-        """Enter the room, and be told so. Whoever calls it also calls ``run``, and waits for nothing between."""
+        """Enter the room, and answer the login.
+
+        The caller also calls ``run``, and waits for nothing between. Raises NameTakenError.
+        """
         current = gevent.getcurrent()
         self._greenlet = current if isinstance(current, gevent.Greenlet) else None
-        if self.token is not None:
-            self._services.sessions[self.token] = self
-        self._services.room.join(self, self._welcome if self.token is not None else None)
-        self._services.tally.logins[self.token is not None] += 1
-        kind = "JSON" if self.token is not None else "raw"
-        host = self.connection.host
-        self._is_logged = self._services.newcomers.is_worth_a_line(host)
-        if self._is_logged:
-            told = self.name.display, self.connection.label, kind
-            self._services.refusals.happened("joined", "%s joined from %s (%s)", *told)
-        else:
-            self._services.refusals.noted(f"not in the log from {host}", "joined and left")
+        self.serial = self._directory.enter(self)
+        self._room.join(self, self._welcome if self.token is not None else None)
+        self._is_logged = self._presence.joined(self)
 
     def run(self) -> None:
-        """Until the client leaves or cannot be served any longer; then out of the room, and out of what is queued.
+        """Serve the client until it leaves or cannot be served any longer; then leave, and empty the send queue.
 
         The caller closes the socket.
         """
         try:
             self._stay()
-            self._drain(LAST_WORDS_TIMEOUT if self.reason in _THROWN_OUT else DRAIN_TIMEOUT)
-        except ThrownOut:
-            return  # he was leaving already
+            self._drain(LAST_WORDS_TIMEOUT if self.reason in _EJECTED else DRAIN_TIMEOUT)
+        except Ejected:
+            return  # the session was leaving already
         finally:
             # Whatever ended it: the writer must not write to a socket that is opened under the same number next.
             self.outbox.close()
             self._intake.close()
 
-    def end_transfers(self) -> None:
-        """His contents go no further, in either direction."""
-        for transfer in list(self.transfers):
-            transfer.end()
-
     def give_up(self) -> None:
-        """End it from outside: the client sends too slowly what others need the space for."""
+        """End the session: the client sends a large content too slowly, and others need the space."""
         self.outbox.fail(LeaveReason.TIMED_OUT)
 
-    def throw_out(self, reason: LeaveReason, notice: Notice, sentence: str) -> None:
-        """End it from outside, at once for everyone else; he hears ``sentence`` as the last thing."""
-        room = self._services.room
-        if not room.is_here(self):
+    def eject(self, reason: LeaveReason, notice: Notice, sentence: str) -> None:
+        """End the session at once for everyone else; ``sentence`` is the last thing that the user hears."""
+        if not self._room.is_here(self):
             return
-        room.notify(self, notice, sentence)
+        self._room.notify(self, notice, sentence)
         self._end(reason)
         self._leave()
         if self._greenlet is not None:
-            self._greenlet.kill(ThrownOut, block=False)
+            self._greenlet.kill(Ejected, block=False)
 
-    def make_way(self) -> None:
-        """The same, for the user himself, who has come in from elsewhere: this connection may be long dead."""
+    def supersede(self) -> None:
+        """End the session because its user has logged in again; this connection may be long dead."""
         if self.outbox.is_behind:
             self.outbox.fail(LeaveReason.REPLACED)
         sentence = "You have come in from elsewhere: this connection ends."
-        self.throw_out(LeaveReason.REPLACED, Notice.REPLACED, sentence)
+        self.eject(LeaveReason.REPLACED, Notice.REPLACED, sentence)
 
-    def pace(self, descriptor: Descriptor) -> None:
-        """Wait until the user's rates allow a frame that begins so; of refused ones too."""
+    def became_registered(self) -> None:
+        """Take note that the name is now the user's account."""
+        self.registered = True
+
+    # Transfers
+
+    def add_transfer(self, transfer: Transferring) -> None:
+        """End ``transfer`` with this session."""
+        self._transfers.append(transfer)
+
+    def remove_transfer(self, transfer: Transferring) -> None:
+        """Forget ``transfer``, which has ended."""
+        self._transfers.remove(transfer)
+
+    def end_transfers(self) -> None:
+        """End all transfers, in both directions."""
+        for transfer in self.transfers:
+            transfer.end()
+
+    # What the client sends
+
+    def pay(self, descriptor: Descriptor) -> None:
+        """Wait until the user's rates allow a frame that begins so; refused frames count too."""
         size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0
-        self._pace(1, min(size, self._services.settings.max_text))
+        _wait(self._rates.take(1, min(size, self._settings.max_text)))
 
-    def bill(self) -> None:
-        """Wait until they allow more of a content that counts as several messages."""
-        self._pace(1, 0)
+    def pay_for_more(self) -> None:
+        """Wait until the user's rates allow more of a content that counts as several messages."""
+        _wait(self._rates.take(1, 0))
 
-    def _pace(self, messages: int, text_size: int) -> None:
-        delay = 0.0
-        if self._messages is not None:
-            delay = self._messages.take(messages)
-        if self._bytes is not None and text_size:
-            delay = max(delay, self._bytes.take(text_size))
-        if delay:
-            gevent.sleep(delay)
-
-    def say(self, intake: Intake, descriptor: Descriptor, header: ClientHeader) -> None:
-        """Take the content of a message from ``intake``, and have the room say it. Raises FrameRefused."""
-        room = self._services.room
+    def publish_message(
+        self, intake: Intake, descriptor: Descriptor, header: ClientHeader
+    ) -> Record:
+        """Read the content of a message from ``intake``, and hand the message to the room. Raises FrameRefused."""
+        rejection = self._room.judge(self, header.to)
+        if rejection is not None:  # before the content is waited for
+            raise FrameRefused(*rejection[:2], header.nonce, fatal=rejection.is_fatal)
+        content = intake.read_content(descriptor, header)
+        nonce = header.nonce.encode() if header.nonce is not None else None
+        run = Run(
+            MessageType(descriptor.type),
+            [content if isinstance(content, bytes) else b""],
+            [nonce],
+            descriptor.content_size,
+            header.to,
+            header.filename,
+            None if isinstance(content, bytes) else content,
+        )
         try:
-            self._require_voice(header)
-            if header.to is not None:
-                room.find(header.to)  # before its content is waited for
-            content = intake.read_content(descriptor, header)
-            try:
-                self._require_voice(header)  # it may have taken long
-                if self.outbox.closed or not room.is_here(self):
-                    # It ended while the content came, on a transfer connection perhaps.
-                    sentence = "Your session has ended."
-                    raise FrameRefused(Notice.GONE, sentence, header.nonce, fatal=True)
-                type = MessageType(descriptor.type)
-                room.say(self, type, content, header)
-                self._services.tally.said(type, 1, descriptor.content_size)
-            finally:
-                if isinstance(content, SpooledFile):
-                    content.release()
-        except NoSuchUserError as problem:
-            raise FrameRefused(Notice.NO_SUCH_USER, str(problem), header.nonce) from None
-
-    def _require_voice(self, header: ClientHeader) -> None:
-        """Raises FrameRefused for one who is muted."""
-        muted = self._services.moderation.mute_for(self.name.key)
-        if muted is not None:
-            raise FrameRefused(Notice.MUTED, muted, header.nonce)
+            return self._room.publish(self, run)
+        finally:
+            if run.large is not None:
+                run.large.release()
 
     def _stay(self) -> None:
-        """Until he leaves, by whatever way, and then out of the room."""
+        """Serve the client until it leaves, in whatever way, and then leave the room."""
         try:
             self._serve_to_the_end()
+            if self._answers is not None:
+                self._answers.wait_until_empty(DRAIN_TIMEOUT)
             # Thousands may leave at once, and leaving costs half as much as a login.
-            self._services.share.wait()
+            self._share.wait()
         except ServerStopping:
             self._end(LeaveReason.SERVER_STOPPING)
-        except ThrownOut:
+        except Ejected:
             return
         finally:
             self._leave()
@@ -232,13 +273,13 @@ class Session:
             self._end(reason_of(problem))
 
     def _serve(self) -> None:
-        intake, room = self._intake, self._services.room
+        intake = self._intake
         while intake.wait() and not self.outbox.closed:
-            texts = intake.take_texts(self._allowance())
-            if texts.contents:
-                self._say_texts(texts)
+            run = intake.next_run(self._rates.allowance(MAX_RUN))
+            if run is not None:
+                self._publish(run)
                 continue
-            ping = intake.take_ping()
+            ping = intake.next_ping()
             if ping is not None:
                 self._answer_ping(ping)
                 continue
@@ -248,87 +289,77 @@ class Session:
                 self.reason = LeaveReason.QUIT
                 return
             try:
-                self._take(descriptor)
+                self._execute_frame(descriptor)
             except FrameRefused as refused:
-                room.notify(self, refused.notice, refused.sentence, refused.nonce)
+                self._answer(Answer(refused.notice, refused.sentence, refused.nonce))
                 if refused.fatal:
                     return
 
-    def _allowance(self) -> int:
-        """How many texts the rates allow at once; one, which has to wait, if they allow none."""
-        limit = _MAX_TEXTS
-        if self._messages is not None:
-            limit = min(limit, int(self._messages.available()))
-        if self._bytes is not None:
-            limit = min(limit, int(self._bytes.available() // self._services.settings.max_text))
-        return max(limit, 1)
+    def _publish(self, run: Run) -> None:
+        """Hand texts that came together to the room, when the user's rates allow them."""
+        _wait(self._rates.take(len(run.contents), run.size))
+        record = self._room.publish(self, run)
+        if not record.is_settled or record.rejection is not None:
+            self._answer_when_settled(record)
 
-    def _say_texts(self, texts: Texts) -> None:
-        count, size = len(texts.contents), sum(map(len, texts.contents))
-        self._pace(count, size)
-        # It may have ended while it waited.
-        if self.outbox.closed or not self._services.room.is_here(self):
-            return
-        muted = self._services.moderation.mute_for(self.name.key)
-        if muted is not None:
-            self._refuse_texts(texts, Notice.MUTED, muted)
-            return
-        try:
-            self._services.room.say_texts(self, texts)
-        except NoSuchUserError as problem:
-            self._refuse_texts(texts, Notice.NO_SUCH_USER, str(problem))
-            return
-        self._services.tally.said(MessageType.UTF8, count, size)
-
-    def _refuse_texts(self, texts: Texts, notice: Notice, sentence: str) -> None:
-        for nonce in texts.nonces:
-            text = nonce.decode() if nonce is not None else None
-            self._services.room.notify(self, notice, sentence, text)
-
-    def _take(self, descriptor: Descriptor) -> None:
+    def _execute_frame(self, descriptor: Descriptor) -> None:
+        """Do what a frame asks for that is not a plain text. Raises FrameRefused."""
         try:
             header = self._intake.read_header(descriptor)
         except FrameRefused:
-            self.pace(descriptor)
+            self.pay(descriptor)
             raise
-        is_ping = header.command is not None and header.command.verb == Verb.PING.value
-        if not is_ping or not self._is_free_ping():
-            self.pace(descriptor)
+        if header.command is not None and header.command.verb == Verb.PING.value:
+            _wait(self._rates.take_ping())
+        else:
+            self.pay(descriptor)
         if header.fetch is not None:
             sentence = "A content is fetched on a transfer connection."
             raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
         if header.command is not None:
-            self._obey(header.command, header.nonce)
+            self._execute(header.command, header.nonce)
             return
-        self.say(self._intake, descriptor, header)
+        record = self.publish_message(self._intake, descriptor, header)
+        if not record.is_settled or record.rejection is not None:
+            self._answer_when_settled(record)
 
-    def _answer_ping(self, nonce: bytes) -> None:
-        if not self._is_free_ping():
-            self._pace(1, 0)
-        self._services.room.answer_ping(self, nonce)
-
-    def _is_free_ping(self) -> bool:
-        """Return whether a ping that came now is free of the user's rate.
-
-        Otherwise a client that has used up its rate would take the delayed answer for a dead connection.
-        """
-        now = time.monotonic()
-        if now < self._next_free_ping:
-            return False
-        self._next_free_ping = now + FREE_PING_EVERY
-        return True
-
-    def _obey(self, command: Command, nonce: str | None) -> None:
-        """Do what he asks of the server, and tell him how it went, if he is still here."""
-        services = self._services
+    def _execute(self, command: Command, nonce: str | None) -> None:
+        """Do what the user asks of the server, and answer how it went."""
         try:
-            notice, sentence = Notice.DONE, services.commands.obey(self, command)
+            notice, sentence = Notice.DONE, self._commands.execute(self, command)
         except CommandRefused as refused:
             notice, sentence = refused.notice, refused.sentence
-        services.room.notify(self, notice, sentence, nonce)
+        self._answer(Answer(notice, sentence, nonce))
+
+    # Answers
+
+    def _answer_ping(self, nonce: bytes) -> None:
+        _wait(self._rates.take_ping())
+        if self._answers:
+            self._answers.put(Answer(Notice.DONE, PING_ANSWER, nonce.decode()))
+        else:
+            self._room.answer_ping(self, nonce)
+
+    def _answer(self, answer: Answer) -> None:
+        """Give ``answer`` in its turn."""
+        if self._answers is not None:
+            self._answers.put(answer)
+        else:
+            self._room.notify(self, *answer)
+
+    def _answer_when_settled(self, record: Record) -> None:
+        """Answer a run that was rejected, or is still on its way through the log."""
+        if record.is_settled:
+            for answer in answers_to(record):
+                self._answer(answer)
+            return
+        if self._answers is None:
+            self._answers = AnswerQueue(lambda answer: self._room.notify(self, *answer))
+        self._answers.wait_for(record)
+        self._answers.wait_for_room()
 
     def _welcome(self, names_json: bytes) -> bytes:
-        settings = self._services.settings
+        settings = self._settings
         limits = {"max_text": settings.max_text, "max_file": settings.max_file}
         rest = encode_json(
             {
@@ -340,25 +371,29 @@ class Session:
         )
         return b'{"users":' + names_json + b"," + rest[1:]
 
+    # The end
+
     def _end(self, reason: LeaveReason) -> None:
-        """He can't be served any longer: remember the first reason why."""
+        """Remember the first reason why the user cannot be served any longer."""
         if self.reason is LeaveReason.DISCONNECTED:
             self.reason = reason
 
     def _leave(self) -> None:
-        if self._left:
+        if self._has_left:
             return
-        self._left = True
-        if self.token is not None:
-            del self._services.sessions[self.token]
+        self._has_left = True
         self.end_transfers()
-        self._services.room.leave(self, self.reason)
-        level = logging.WARNING if self.reason is LeaveReason.TOO_SLOW else logging.INFO
+        self._room.leave(self, self.reason)
+        self._directory.leave(self)
         if self._is_logged:
-            told = self.name.display, self.reason.value
-            self._services.refusals.happened("left", "%s left: %s", *told, level=level)
+            self._presence.left(self, self.reason)
 
     def _drain(self, timeout: float) -> None:
         """Let what is queued go out, and say that nothing more comes."""
         if self.outbox.wait_until_drained(timeout):
             self.connection.transport.finish(timeout)
+
+
+def _wait(seconds: float) -> None:
+    if seconds:
+        gevent.sleep(seconds)

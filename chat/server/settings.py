@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import NamedTuple
 
 from chat.address import DEFAULT_ADDRESS, Address, parse_address
-from chat.server.limits import Network, Rate
+
+Network = IPv4Network | IPv6Network
 
 K, M, G = 1024, 1024**2, 1024**3
 
@@ -25,6 +27,14 @@ BILLED_BYTES = 2 * M
 DRAIN_TIMEOUT = (
     10.0  # seconds in which what is queued may still go out when a connection or the server ends
 )
+
+
+class Rate(NamedTuple):
+    """``per_second`` on average, ``burst`` at once."""
+
+    per_second: float
+    burst: float
+
 
 DEFAULT_RATE = Rate(50, 200)  # messages
 DEFAULT_BYTE_RATE = Rate(256 * K, M)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Hashable
 from typing import NamedTuple
 
+from chat.protocol.frames import LargeContent
 from chat.protocol.headers import ServerHeader
 from chat.server.spool import Spool, SpooledFile
 
@@ -25,7 +26,7 @@ class Offer(NamedTuple):
     """
 
     id: str
-    content: bytes | SpooledFile
+    content: bytes | LargeContent
     header: ServerHeader
     latest: int
     serials: Collection[int] | None
@@ -33,7 +34,7 @@ class Offer(NamedTuple):
 
     @property
     def size(self) -> int:
-        return self.content.size if isinstance(self.content, SpooledFile) else len(self.content)
+        return len(self.content) if isinstance(self.content, bytes) else self.content.size
 
     def was_made_to(self, serial: int) -> bool:
         return serial <= self.latest if self.serials is None else serial in self.serials
@@ -46,14 +47,14 @@ class Shelf:
         self._clock = clock
         self._offers: dict[str, Offer] = {}
         self._in_memory = 0
-        spool.make_room = self._drop_oldest
+        spool.when_short(self._drop_oldest)
 
     def __len__(self) -> int:
         return len(self._offers)
 
     def keep(
         self,
-        content: bytes | SpooledFile,
+        content: bytes | LargeContent,
         header: ServerHeader,
         *,
         latest: int,
@@ -63,11 +64,11 @@ class Shelf:
         self.drop_old()
         offer = Offer(secrets.token_urlsafe(12), content, header, latest, serials, self._clock())
         self._offers[offer.id] = offer
-        if isinstance(content, SpooledFile):
-            content.hold()
-        else:
+        if isinstance(content, bytes):
             self._in_memory += offer.size + _OVERHEAD
             self._trim_memory()
+        else:
+            content.hold()
         return offer.id
 
     def find(self, id: str, serial: int) -> Offer | None:
@@ -91,10 +92,10 @@ class Shelf:
 
     def _drop(self, offer: Offer) -> None:
         del self._offers[offer.id]
-        if isinstance(offer.content, SpooledFile):
-            offer.content.release()
-        else:
+        if isinstance(offer.content, bytes):
             self._in_memory -= offer.size + _OVERHEAD
+        else:
+            offer.content.release()
 
     def _drop_oldest(self, owner: Hashable | None) -> bool:
         """Give back the space of the oldest content that nobody is being sent, of ``owner`` or of anyone."""

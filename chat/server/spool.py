@@ -92,11 +92,7 @@ class SpooledFile:
 
 
 class Spool:
-    """The temporary space: ``max_size`` bytes in ``directory``, a quarter of them for any one owner.
-
-    ``make_room`` is asked, when something doesn't fit, to drop the oldest thing that can be spared (of one owner,
-    if his share is the matter); it says whether it found any.
-    """
+    """The temporary space: ``max_size`` bytes in ``directory``, a quarter of them for any one owner."""
 
     def __init__(
         self,
@@ -109,12 +105,20 @@ class Spool:
         self.max_size = max_size
         self.max_files = max_files
         self.used = 0
-        self.make_room: Callable[[Hashable | None], bool] = lambda owner: False
+        self._drop_oldest: Callable[[Hashable | None], bool] = lambda owner: False
         self._used_by: Counter[Hashable] = Counter()  # bytes
         self._files_of: Counter[Hashable] = Counter()
         self._files: set[SpooledFile] = set()
         self._given_back = Event()
         self._troubles = troubles if troubles is not None else FoldingLog()
+
+    def when_short(self, drop_oldest: Callable[[Hashable | None], bool]) -> None:
+        """Ask ``drop_oldest`` to make room when a content does not fit.
+
+        It drops the oldest content that can be spared, of one owner if their share is used up, and returns whether it
+        found any.
+        """
+        self._drop_oldest = drop_oldest
 
     @property
     def files(self) -> int:
@@ -133,13 +137,13 @@ class Spool:
         # What fitted before a wait may not do so after it: both are looked at again.
         while True:
             if self._exceeds_share(owner, size):
-                if not self.make_room(owner):
+                if not self._drop_oldest(owner):
                     raise NoSpaceError(
                         "Too much of yours is on its way; try again when it has arrived."
                     )
             elif self._fits(size):
                 return self._open(owner, size, give_up)
-            elif not self.make_room(None) and not self._displace_slow(deadline):
+            elif not self._drop_oldest(None) and not self._displace_slow(deadline):
                 raise NoSpaceError(_FULL)
 
     def give_back(self, file: SpooledFile) -> None:

@@ -6,7 +6,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-from chat.server.limits import Rate, TokenBucket
+from chat.server.limits import TokenBucket
+from chat.server.settings import Rate
 
 MAX_KEYS = 16_384  # of strangers' addresses that are remembered at a time; up to 10 MB
 

@@ -5,6 +5,8 @@ What is sent here is said by him in the room; what he was offered is fetched her
 
 from __future__ import annotations
 
+from gevent.event import Event
+
 from chat.framing import IncompleteFrame, StalledFrame
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.frames import Frame
@@ -12,32 +14,38 @@ from chat.protocol.headers import ClientHeader, encode_server_header
 from chat.protocol.notices import LeaveReason, Notice
 from chat.server.connection import Connection
 from chat.server.intake import FrameRefused, Intake
-from chat.server.outbox import Outbox
-from chat.server.services import Services
+from chat.server.log import Record
+from chat.server.outbox import BacklogLimits, Outbox
+from chat.server.room import Room
 from chat.server.session import Session
-from chat.server.settings import DRAIN_TIMEOUT
-from chat.server.spool import SpooledFile
+from chat.server.settings import DRAIN_TIMEOUT, Settings
+from chat.server.shelf import Shelf
+from chat.server.spool import Spool
 
 
 class Transfer:
     """One of at most ``MAX_TRANSFERS`` transfer connections of a session; ``outbox`` sends to it."""
 
-    def __init__(self, connection: Connection, services: Services, session: Session) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        session: Session,
+        *,
+        room: Room,
+        shelf: Shelf,
+        settings: Settings,
+        spool: Spool,
+        backlogs: BacklogLimits,
+    ) -> None:
         self._connection = connection
-        self._services = services
         self._session = session
-        self.outbox = Outbox(
-            connection.transport, connection.order, services.backlogs, lambda reason: None
-        )
+        self._room = room
+        self._shelf = shelf
+        self.outbox = Outbox(connection.transport, connection.order, backlogs, lambda reason: None)
         self._intake = Intake(
-            connection.reader,
-            services.settings,
-            services.spool,
-            session.name.key,
-            self.end,
-            session.bill,
+            connection.reader, settings, spool, session.name.key, self.end, session.pay_for_more
         )
-        session.transfers.append(self)
+        session.add_transfer(self)
 
     def run(self) -> None:
         """Until the client closes, the session ends, or nothing moves. The caller closes the socket."""
@@ -48,7 +56,7 @@ class Transfer:
         except (OSError, IncompleteFrame, StalledFrame):
             return  # the client knows: it has closed, or lets us wait
         finally:
-            self._session.transfers.remove(self)
+            self._session.remove_transfer(self)
             self.outbox.close()
             self._intake.close()
 
@@ -60,11 +68,11 @@ class Transfer:
         while (descriptor := self._intake.next()) is not None and not self.outbox.closed:
             if descriptor.type == MessageType.LOGOUT:
                 return
-            self._session.pace(descriptor)
+            self._session.pay(descriptor)
             try:
                 self.outbox.put(self._answer(descriptor))
             except FrameRefused as refused:
-                notice = self._services.room.notice_frame(
+                notice = self._room.notice_frame(
                     self._session, refused.notice, refused.sentence, refused.nonce
                 )
                 self.outbox.put(notice)
@@ -80,7 +88,11 @@ class Transfer:
             sentence = "A transfer connection takes files, images and voice."
             raise FrameRefused(Notice.BAD_TYPE, sentence, header.nonce)
         if header.fetch is None:
-            self._session.say(self._intake, descriptor, header)
+            record = self._session.publish_message(self._intake, descriptor, header)
+            _wait_until_settled(record)
+            if record.rejection is not None:
+                notice, sentence, is_fatal = record.rejection
+                raise FrameRefused(notice, sentence, header.nonce, fatal=is_fatal)
             return Frame(MessageType(descriptor.type))
         if descriptor.type != MessageType.FILE or descriptor.content_size:
             sentence = "A fetch has the type File and no content."
@@ -88,7 +100,7 @@ class Transfer:
         return self._fetch(header, header.fetch)
 
     def _fetch(self, header: ClientHeader, id: str) -> Frame:
-        offer = self._services.shelf.find(id, self._session.serial)
+        offer = self._shelf.find(id, self._session.serial)
         if offer is None:
             sentence = "The server does not have it any more."
             raise FrameRefused(Notice.GONE, sentence, header.nonce)
@@ -99,6 +111,15 @@ class Transfer:
         answer = encode_server_header(
             said._replace(nonce=header.nonce, size=offer.size, id=id, offset=header.offset)
         )
-        if isinstance(offer.content, SpooledFile):
-            return Frame(MessageType.FILE, answer, large=offer.content, offset=header.offset)
-        return Frame(MessageType.FILE, answer, offer.content[header.offset :])
+        if isinstance(offer.content, bytes):
+            return Frame(MessageType.FILE, answer, offer.content[header.offset :])
+        return Frame(MessageType.FILE, answer, large=offer.content, offset=header.offset)
+
+
+def _wait_until_settled(record: Record) -> None:
+    """Wait for the log; a transfer connection has one message on its way at a time."""
+    if record.is_settled:
+        return
+    settled = Event()
+    record.on_settled = lambda record: settled.set()
+    settled.wait()

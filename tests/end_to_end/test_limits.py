@@ -153,12 +153,14 @@ class Feeder:
         self._sender = sender
         self._reader = reader
         self._fed = 0
+        self._seq = 0  # of the reader's last private message
 
     def feed(self, size: int) -> None:
         """``size`` bytes on the reader's wire, in as many texts as it takes."""
         while size:
             # No rest may be too small for a frame.
             piece = size if size <= 32 * K else min(32 * K, size - K)
+            self._seq += 1
             content = b"x" * (piece - self._overhead)
             self._sender.send(UTF8, {"to": self._reader.name}, content)
             self._sender.expect(UTF8, content, sender=self._sender.name, to=self._reader.name)
@@ -179,7 +181,8 @@ class Feeder:
         """Bytes of descriptor and header."""
         moment = "2026-01-01T00:00:00.000000Z"
         sender, reader = self._sender.name, self._reader.name
-        return 16 + len(f'{{"from":"{sender}","timestamp":"{moment}","to":"{reader}"}}')
+        header = f'{{"from":"{sender}","timestamp":"{moment}","to":"{reader}","seq":{self._seq}}}'
+        return 16 + len(header)
 
 
 @pytest.mark.parametrize("excess", [-1, 0, 1])

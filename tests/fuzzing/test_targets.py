@@ -10,7 +10,7 @@ import pytest
 
 from chat.protocol import filenames
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
-from chat.protocol.texts import Texts
+from chat.protocol.runs import Run
 from tests import fuzz
 from tests.fuzzing import engines, inputs
 from tests.fuzzing.engines import Finding, run_hypothesis
@@ -66,14 +66,15 @@ def test_frames_are_read_plainly() -> None:
     assert read_plainly(frame[:-1], ByteOrder.LITTLE) == ([], False)
 
 
+EMPTY = Run(MessageType.UTF8, (), (), 0)
+
+
 def _spoil_strip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filenames, "_strip", lambda name: name)
 
 
 def _spoil_text_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "chat.framing.split_texts", lambda data, start, *_: (Texts((), ()), min(start, 1))
-    )
+    monkeypatch.setattr("chat.framing.split_run", lambda data, start, *_: (EMPTY, min(start, 1)))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from gevent.event import Event
 from chat.framing import FrameReader
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.names import UserName, parse_user_name
-from chat.protocol.notices import LeaveReason
+from chat.protocol.notices import LeaveReason, Notice
 from chat.server.outbox import BacklogLimits, Outbox
 from chat.server.transport import Transport
 from chat.server.turns import let_others_run
@@ -125,6 +125,12 @@ class FakeMember:
         limits: BacklogLimits | None = None,
     ) -> None:
         self.serial = 0
+        self.token: str | None = None
+        self.host: str | None = "192.0.2.1"
+        self.label = "192.0.2.1:4711"
+        self.is_private = True
+        self.registered = False
+        self.moderator = False
         self.name: UserName = parse_user_name(name)
         self.transport = FakeTransport()
         self.failed: list[LeaveReason] = []
@@ -135,6 +141,12 @@ class FakeMember:
             self.failed.append,
             inline,
         )
+
+    def became_registered(self) -> None:
+        self.registered = True
+
+    def eject(self, reason: LeaveReason, notice: Notice, sentence: str) -> None:
+        raise NotImplementedError("only real sessions are ejected")
 
     @property
     def frames(self) -> list[Frame]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,11 +16,13 @@ from gevent.pool import Pool
 
 from chat.address import parse_address
 from chat.server.composition import Composition
+from chat.server.log import Log, MemoryLog
 from chat.server.session import Session
 from chat.server.settings import Settings
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
 
+MakeLog = Callable[[Callable[[], str]], Log]
 Guest = TypeVar("Guest", bound=WireClient)
 
 
@@ -29,8 +32,8 @@ class House:
     ``parts`` is for tests that must look inside, or make a part fail.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.parts = Composition(settings)
+    def __init__(self, settings: Settings, make_log: MakeLog = MemoryLog) -> None:
+        self.parts = Composition(settings, make_log)
         self.server = self.parts.server
         self.server.start()
         [self.listening] = self.server.addresses
@@ -58,14 +61,13 @@ class House:
 
     def session(self, name: str) -> Session:
         """The server's side of who is here under that name."""
-        session = self.parts.room.find(name)
-        assert isinstance(session, Session)
+        session = self.parts.directory.find(name)
         return session
 
-    @property
-    def names(self) -> set[str]:
-        """The keys of the names of all who are here."""
-        return {member.name.key for member in self.parts.directory}
+    def here(self) -> list[str]:
+        """The names of who is in the room."""
+        names: list[str] = json.loads(self.parts.room.names_json())
+        return names
 
     @property
     def connections(self) -> Pool:
@@ -102,8 +104,7 @@ class House:
             guest.close()
         self.connections_end()
         parts = self.parts
-        assert not self.names
-        assert parts.sessions == {}
+        assert (self.here(), list(parts.directory)) == ([], [])
         assert list(parts.delivery) == []
         assert (parts.backlogs.used, parts.backlogs._lagging) == (0, set())
         assert not parts.addresses._counts
@@ -113,11 +114,13 @@ class House:
 
 
 @contextmanager
-def open_house(spool_directory: Path, **changes: Any) -> Iterator[House]:
+def open_house(
+    spool_directory: Path, make_log: MakeLog = MemoryLog, **changes: Any
+) -> Iterator[House]:
     """A house with the default settings but for ``changes``, on a port of its own; nothing may leak."""
     settings = Settings(address=parse_address("127.0.0.1:0"), spool_directory=spool_directory)
     descriptors = open_descriptors()
-    house = House(dataclasses.replace(settings, **changes))
+    house = House(dataclasses.replace(settings, **changes), make_log)
     try:
         yield house
     finally:

@@ -283,7 +283,7 @@ def test_a_name_that_becomes_somebodys_while_one_waits_in_line(
     monkeypatch.setattr(club.parts.newcomers, "line_up", line_up)
 
     assert answer(club, "bob") == "password-needed"
-    assert club.names == set()
+    assert club.here() == []
 
 
 def test_a_banned_name_hears_of_it_only_with_its_password(

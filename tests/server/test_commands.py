@@ -13,8 +13,8 @@ from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import Notice
 from chat.server.commands import CommandRefused
-from chat.server.limits import Rate
-from chat.server.session import Session
+from chat.server.member import Peer
+from chat.server.settings import Rate
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
 from tests.server.house import House
@@ -33,10 +33,10 @@ class Butler:
         self.asked: list[tuple[str, Command]] = []
         self.may_go_on = Event()
         self.may_go_on.set()
-        house.parts.commands._handlers["register"] = self.obey
+        house.parts.commands._handlers["register"] = self.execute
 
-    def obey(self, session: Session, command: Command) -> str:
-        self.asked.append((session.name.display, command))
+    def execute(self, peer: Peer, command: Command) -> str:
+        self.asked.append((peer.name.display, command))
         self.may_go_on.wait()
         if command.password == "short":
             raise CommandRefused(Notice.NOT_ALLOWED, "It is too short.")
@@ -167,4 +167,4 @@ def test_a_command_counts_against_the_rate_of_messages(
 
 def test_what_is_done_already_is_not_added_again(house: House, butler: Butler) -> None:
     with pytest.raises(AssertionError):
-        house.parts.commands.add(Verb.REGISTER, butler.obey)
+        house.parts.commands.add(Verb.REGISTER, butler.execute)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import chat.server
 from chat.protocol.descriptor import MessageType
-from chat.protocol.headers import ClientHeader
+from chat.protocol.runs import Run
 from chat.server.composition import Composition
 from chat.server.settings import Settings
 from tests.server.fakes import FakeMember, run_ready_greenlets
@@ -39,11 +39,12 @@ def test_each_limit_is_the_one_of_the_settings(tmp_path: Path) -> None:
 def test_room_delivery_shelf_and_spool_belong_together(tmp_path: Path) -> None:
     parts = Composition(Settings(spool_directory=tmp_path, max_spool=400))
     alice = FakeMember("alice", inline=0)
+    alice.serial = parts.directory.enter(alice)  # type: ignore[arg-type]
     parts.room.join(alice)
     for _ in range(5):  # more than the space holds: the shelf makes room in the spool
         content = parts.spool.reserve("alice", 100, lambda: None)
         content.append(memoryview(b"x" * 100))
-        parts.room.say(alice, MessageType.FILE, content, ClientHeader())
+        parts.room.publish(alice, Run(MessageType.FILE, [b""], [None], content.size, large=content))
         content.release()
     parts.delivery.flush()
     run_ready_greenlets()

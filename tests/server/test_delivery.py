@@ -7,7 +7,7 @@ import pytest
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
-from chat.protocol.texts import Texts
+from chat.protocol.runs import Run, TextFrames
 from chat.server.delivery import Delivery
 from tests.server.fakes import FakeContent, FakeMember, run_ready_greenlets
 
@@ -69,11 +69,16 @@ def test_texts_that_come_together_are_frames_like_any_other(
 ) -> None:
     member = listener(delivery, "alice", order)
     delivery.post(text("0"))
-    delivery.post_texts(b"{}", Texts([b"1", b"22", b"3"], [None] * 3))
+    run = Run(MessageType.UTF8, [b"1", b"22", b"3"], [None] * 3, 4)
+    delivery.post(TextFrames(b'{"seq":', run, 9))
     delivery.post(text("4"))
 
     assert contents(member) == ["0", "1", "22", "3", "4"]
-    assert [frame.header for frame in member.frames] == [b"", b"{}", b"{}", b"{}", b""]
+    assert [frame.header for frame in member.frames] == [
+        b"",
+        *(b'{"seq":%d}' % number for number in (9, 10, 11)),
+        b"",
+    ]
     assert len(member.transport.sends) == 1
 
 
@@ -303,7 +308,7 @@ def test_a_large_content_that_nobody_wants_offered_comes_to_all_in_its_place(
     members = [listener(delivery, "bob", order), listener(delivery, "carol", order)]
     content = FakeContent(b"a large content")
     delivery.post(text("1"))
-    delivery.post(file(content))
+    delivery.post_attachment(file(content), None)
     delivery.post(text("3"))
 
     for member in members:
@@ -317,7 +322,7 @@ def test_who_wants_offers_gets_one_and_the_rest_the_content(delivery: Delivery) 
     patient = listener(delivery, "patient", inline=15)
     content = FakeContent(b"a large content")
     delivery.post(text("1"))
-    delivery.post(file(content), text("an offer"))
+    delivery.post_attachment(file(content), text("an offer"))
     delivery.post(text("3"))
 
     assert contents(raw) == contents(patient) == ["1", "a large content", "3"]
@@ -328,7 +333,7 @@ def test_who_wants_offers_gets_one_and_the_rest_the_content(delivery: Delivery) 
 def test_a_small_content_may_be_offered_too(delivery: Delivery) -> None:
     raw, modern = listener(delivery, "raw"), listener(delivery, "modern", inline=0)
 
-    delivery.post(text("content"), text("offer"))
+    delivery.post_attachment(text("content"), text("offer"))
 
     assert contents(raw) == ["content"]
     assert contents(modern) == ["offer"]
@@ -340,7 +345,7 @@ def test_one_content_on_its_way_to_many_is_held_by_each(delivery: Delivery) -> N
         member.transport.room = 16
     content = FakeContent(b"a large content")
 
-    delivery.post(file(content))
+    delivery.post_attachment(file(content), None)
     content.release()
 
     assert content.holders == 5

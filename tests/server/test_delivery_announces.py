@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from chat.server.delivery import Delivery
-from chat.server.limits import Rate
+from chat.server.settings import Rate
 from tests.server.fakes import run_ready_greenlets, wait_until
 from tests.server.test_delivery import contents, listener, text
 

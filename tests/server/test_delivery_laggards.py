@@ -35,7 +35,7 @@ def test_the_order_holds_for_a_laggard_too(delivery: Delivery) -> None:
     for number in range(20):
         delivery.post(text(f"public {number}"))
         delivery.put(slow.outbox, text(f"private {number}"))
-        delivery.post(file(content))
+        delivery.post_attachment(file(content), None)
         expected += [f"public {number}", f"private {number}", "a large content"]
 
     for _ in range(200):

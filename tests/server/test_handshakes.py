@@ -156,7 +156,7 @@ def test_few_are_computed_at_a_time_and_all_come_in(
     gevent.joinall([gevent.spawn(come, number) for number in range(40)], raise_error=True)
 
     assert max(most) == 1
-    assert len(safe_house.names) == 40
+    assert len(safe_house.here()) == 40
 
 
 def test_a_turn_that_does_not_come_in_time(

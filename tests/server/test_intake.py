@@ -283,8 +283,10 @@ def test_texts_are_taken_together_from_behind_what_is_skipped(spool: Spool) -> N
     refusal(intake)
 
     assert intake.wait()
-    assert intake.take_texts(10).contents == [b"one", b"two"]
-    assert intake.take_texts(10).contents == []
+    run = intake.next_run(10)
+    assert run is not None
+    assert run.contents == [b"one", b"two"]
+    assert intake.next_run(10) is None
     assert refusal(intake).notice is Notice.TOO_LARGE
     assert not intake.wait()
 

@@ -6,7 +6,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from chat.server.limits import AddressLimit, Rate, TokenBucket, parse_host
+from chat.server.limits import AddressLimit, TokenBucket, parse_host
+from chat.server.settings import Rate
 from tests.server.fakes import FakeClock
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server import newcomers as newcomers_module
-from chat.server.limits import Network
+from chat.server.settings import Network
 from tests.server.fakes import wait_until
 from tests.server.test_login import BAD_LOGIN, LOGIN, OpenAHouse, refusals, refused
 

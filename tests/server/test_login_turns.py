@@ -33,7 +33,7 @@ def in_turn(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         method = getattr(Session, name)
 
         def watched(session: Session) -> None:
-            seen.append(session._services.share.has_turn)
+            seen.append(session._share.has_turn)
             method(session)
 
         monkeypatch.setattr(Session, name, watched)
@@ -76,7 +76,7 @@ def test_a_login_and_its_end_are_turns_of_newcomers(
     safe_house: House, in_turn: list[bool], come: Callable[[House], None]
 ) -> None:
     come(safe_house)
-    wait_until(lambda: safe_house.names, "the login")
+    wait_until(lambda: safe_house.here(), "the login")
     for guest in safe_house._guests:
         guest.reset()
     safe_house.connections_end()
@@ -164,7 +164,7 @@ def test_steps_of_a_handshake_are_turns_and_leave_the_line(
     with pytest.raises(EOFError):
         stranger.receive_exactly(1000)  # an alert at most
     over_tls(safe_house)
-    wait_until(lambda: safe_house.names, "the login")
+    wait_until(lambda: safe_house.here(), "the login")
 
     assert {name for name, _ in seen} == {"shake", "_take_turn"}
     assert len(seen) >= 5

@@ -267,7 +267,7 @@ def test_who_is_gone_meanwhile_registers_nothing(
     alice.send(UTF8, {"command": "register", "password": FIRST})
     assert began.wait(5)
     club.session("alice").give_up()
-    club.session("alice").make_way()
+    club.session("alice").supersede()
     may_end.set()
     club.connections_end()
 
@@ -307,7 +307,7 @@ def test_no_password_stands_in_the_log(club: House, caplog: pytest.LogCaptureFix
         alice.leave()
         opens(club, "alice", FIRST)
         opens(club, "alice", SECOND)
-        wait_until(lambda: "alice" in club.names, "alice")
+        wait_until(lambda: "alice" in club.here(), "alice")
 
     assert "alice is registered" in caplog.text
     assert "alice has another password" in caplog.text

@@ -80,7 +80,7 @@ def test_people_are_counted_as_they_are_now(house: House) -> None:
     assert value(house, "chat_connections") == 4
 
     alice.close()
-    wait_until(lambda: len(house.names) == 2, "alice to leave")
+    wait_until(lambda: len(house.here()) == 2, "alice to leave")
     assert value(house, "chat_users", client="json", encryption="none") == 1
     assert value(house, "chat_logins_total", client="json") == 2
 

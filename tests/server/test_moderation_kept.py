@@ -232,7 +232,7 @@ def test_what_was_begun_is_done_though_its_moderator_is_gone(
     monkeypatch.setattr(thread, "run", run_later)
     ask(bob, "ban", "alice")
     assert begun.wait(5)
-    house.session("bob").throw_out(LeaveReason.REPLACED, Notice.REPLACED, "You are elsewhere.")
+    house.session("bob").eject(LeaveReason.REPLACED, Notice.REPLACED, "You are elsewhere.")
     alice.expect_left("bob", "replaced")
     gate.set()
 

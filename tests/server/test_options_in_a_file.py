@@ -12,9 +12,8 @@ from chat.address import Address
 from chat.command_line import parse_options
 from chat.options import Kind, Option
 from chat.server import cli
-from chat.server.limits import Rate
 from chat.server.options import OPTIONS, Mistakes, Orders, read_orders
-from chat.server.settings import Settings, TlsMode
+from chat.server.settings import Rate, Settings, TlsMode
 
 
 @pytest.fixture(autouse=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from types import SimpleNamespace
+from functools import partial
 
 import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server import session as session_module
-from chat.server.commands import FREE_PING_EVERY
-from chat.server.limits import Rate
-from chat.server.moderation import Moderation
+from chat.server.bans import Mute
+from chat.server.limits import FREE_PING_EVERY, SenderRates
 from chat.server.outbox import Outbox
+from chat.server.settings import Rate
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import FakeClock
 from tests.server.house import House
@@ -53,11 +53,9 @@ def test_a_raw_client_may_ping_too(house: House) -> None:
 
 
 @IN_EITHER_FORM
-def test_a_muted_user_is_here_as_well(
-    house: House, monkeypatch: pytest.MonkeyPatch, nonce: str | None
-) -> None:
+def test_a_muted_user_is_here_as_well(house: House, nonce: str | None) -> None:
     alice = house.join("alice")
-    monkeypatch.setattr(Moderation, "mute_for", lambda self, key: "You are muted.")
+    house.parts.moderation.entries.add(Mute("alice", None, "bob", None, 0))
     alice.say("hello?")
     alice.expect_notice("muted")
     ping(alice, nonce)
@@ -91,9 +89,9 @@ def test_a_ping_now_and_then_is_free_and_a_flood_of_them_is_not(
     monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, nonce: str | None
 ) -> None:
     house = open_a_house(rate=Rate(1, 1), byte_rate=None)
-    alice = house.join("alice")
     clock = FakeClock()
-    monkeypatch.setattr(session_module, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(session_module, "SenderRates", partial(SenderRates, clock=clock))
+    alice = house.join("alice")
     sleeps = Sleeps(monkeypatch)
     for _ in range(2):
         ping(alice, nonce)

@@ -10,45 +10,10 @@ import pytest
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.headers import ClientHeader
 from chat.protocol.notices import LeaveReason, Notice
-from chat.server.delivery import Delivery
-from chat.server.room import NameTakenError, NoSuchUserError, Room
-from chat.server.shelf import Shelf
-from chat.server.spool import Spool, SpooledFile
+from chat.server.directory import NameTakenError, NoSuchUserError
+from chat.server.spool import Spool
 from tests.server.fakes import FakeMember, run_ready_greenlets
-
-PUBLIC = ClientHeader()
-TEXT, FILE = MessageType.UTF8, MessageType.FILE
-TIMESTAMP = "2026-11-24T09:30:00.000000Z"
-
-
-class House:
-    """A room with all that it is given, and an easy way in."""
-
-    def __init__(self, spool: Spool) -> None:
-        self.spool = spool
-        self.shelf = Shelf(spool)
-        self.delivery = Delivery()
-        self.room = Room(self.delivery, self.shelf, lambda: TIMESTAMP)
-        self.delivery.start()
-
-    def enter(
-        self, name: str, order: ByteOrder = ByteOrder.BIG, *, inline: int | None = None
-    ) -> FakeMember:
-        """Somebody who is in the room, and has heard all there was to hear."""
-        member = FakeMember(name, order, inline=inline)
-        self.room.join(member)
-        self.heard(member)
-        return member
-
-    def heard(self, *members: FakeMember) -> list[list[str]]:
-        run_ready_greenlets()
-        return [member.heard for member in members]
-
-    def spooled(self, data: bytes, owner: str = "alice") -> SpooledFile:
-        """A large content that has come in whole."""
-        file = self.spool.reserve(owner, len(data), lambda: None)
-        file.append(memoryview(data))
-        return file
+from tests.server.room_alone import FILE, PUBLIC, TEXT, TIMESTAMP, House
 
 
 @pytest.fixture
@@ -66,7 +31,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def test_a_newcomer_is_let_in_and_hears_of_himself_first(house: House) -> None:
     alice = FakeMember("Alice")
 
-    house.room.join(alice)
+    house.join(alice)
 
     assert house.heard(alice) == [["LOGIN", "LOGIN Alice"]]
 
@@ -76,14 +41,14 @@ def test_everyone_else_hears_that_somebody_came(house: House) -> None:
     assert house.heard(alice) == [["LOGIN bob"]]
 
     carol = FakeMember("carol")
-    house.room.join(carol)
+    house.join(carol)
 
     assert house.heard(alice, bob) == [["LOGIN carol"], ["LOGIN carol"]]
 
 
 def test_the_answer_to_a_login_is_bare(house: House) -> None:
     alice = FakeMember("alice")
-    house.room.join(alice)
+    house.join(alice)
 
     answer, announcement = alice.frames
 
@@ -96,7 +61,7 @@ def test_the_welcome_names_who_is_here_and_comes_to_the_newcomer_alone(house: Ho
     bob = house.enter("bob")
     alice = FakeMember("alice")
 
-    house.room.join(alice, lambda names: b"here: " + names)
+    house.join(alice, lambda names: b"here: " + names)
     run_ready_greenlets()
 
     assert alice.frames[1].content == b'here: ["bob","alice"]'
@@ -105,10 +70,10 @@ def test_the_welcome_names_who_is_here_and_comes_to_the_newcomer_alone(house: Ho
 
 def test_a_newcomer_hears_nothing_that_was_said_before_and_everything_after(house: House) -> None:
     alice = house.enter("alice")
-    house.room.say(alice, TEXT, b"before", PUBLIC)
+    house.say(alice, TEXT, b"before", PUBLIC)
     bob = FakeMember("bob")
-    house.room.join(bob)
-    house.room.say(alice, TEXT, b"after", PUBLIC)
+    house.join(bob)
+    house.say(alice, TEXT, b"after", PUBLIC)
 
     assert house.heard(bob) == [["LOGIN", "LOGIN bob", "UTF8 alice: after"]]
 
@@ -118,14 +83,14 @@ def test_a_name_is_taken_in_any_case(house: House, taken: str) -> None:
     alice = house.enter("Alice")
 
     with pytest.raises(NameTakenError):
-        house.room.join(FakeMember(taken))
+        house.join(FakeMember(taken))
 
     assert json.loads(house.room.names_json()) == ["Alice"]
     assert house.heard(alice) == [[]]
 
 
 def test_a_name_is_free_again_when_its_bearer_has_left(house: House) -> None:
-    house.room.leave(house.enter("alice"), LeaveReason.QUIT)
+    house.leave(house.enter("alice"), LeaveReason.QUIT)
 
     house.enter("Alice")
 
@@ -143,7 +108,7 @@ def test_the_names_are_those_of_who_is_here_in_the_order_of_coming(house: House)
     house.enter("Bob-2")
     house.enter("çelik")
     assert names() == ["alice", "Bob-2", "çelik"]
-    house.room.leave(alice, LeaveReason.QUIT)
+    house.leave(alice, LeaveReason.QUIT)
     house.enter("dora")
     assert names() == ["Bob-2", "çelik", "dora"]
     house.enter("Alice")
@@ -152,7 +117,7 @@ def test_the_names_are_those_of_who_is_here_in_the_order_of_coming(house: House)
 
 def test_serials_grow_and_never_come_back(house: House) -> None:
     first = house.enter("alice")
-    house.room.leave(first, LeaveReason.QUIT)
+    house.leave(first, LeaveReason.QUIT)
     second, third = house.enter("alice"), house.enter("bob")
 
     assert first.serial < second.serial < third.serial
@@ -166,7 +131,7 @@ def test_everyone_else_hears_who_left_and_why(house: House, reason: LeaveReason)
     alice, bob, carol = house.enter("alice"), house.enter("bob"), house.enter("carol")
     house.heard(alice, bob, carol)
 
-    house.room.leave(bob, reason)
+    house.leave(bob, reason)
 
     line = [f"LOGOUT bob ({reason.value})"]
     assert house.heard(alice, bob, carol) == [line, [], line]
@@ -176,10 +141,10 @@ def test_everyone_else_hears_who_left_and_why(house: House, reason: LeaveReason)
 def test_who_leaves_still_hears_what_was_said_before(house: House) -> None:
     alice, bob = house.enter("alice"), house.enter("bob")
     house.heard(alice, bob)
-    house.room.say(alice, TEXT, b"wait, bob!", PUBLIC)
+    house.say(alice, TEXT, b"wait, bob!", PUBLIC)
 
-    house.room.leave(bob, LeaveReason.QUIT)
-    house.room.say(alice, TEXT, b"too late", PUBLIC)
+    house.leave(bob, LeaveReason.QUIT)
+    house.say(alice, TEXT, b"too late", PUBLIC)
 
     assert house.heard(bob) == [["UTF8 alice: wait, bob!"]]
 
@@ -187,31 +152,31 @@ def test_who_leaves_still_hears_what_was_said_before(house: House) -> None:
 def test_somebody_leaves_once(house: House) -> None:
     alice, bob = house.enter("alice"), house.enter("bob")
     house.heard(alice)
-    house.room.leave(bob, LeaveReason.QUIT)
+    house.leave(bob, LeaveReason.QUIT)
 
-    house.room.leave(bob, LeaveReason.TIMED_OUT)
+    house.leave(bob, LeaveReason.TIMED_OUT)
 
     assert house.heard(alice) == [["LOGOUT bob (quit)"]]
 
 
 def test_an_old_bearer_of_a_name_does_not_take_the_new_one_with_him(house: House) -> None:
     old = house.enter("bob")
-    house.room.leave(old, LeaveReason.QUIT)
+    house.leave(old, LeaveReason.QUIT)
     new = house.enter("bob")
 
-    house.room.leave(old, LeaveReason.QUIT)
+    house.leave(old, LeaveReason.QUIT)
 
-    assert house.room.find("bob") is new
+    assert house.directory.find("bob") is new
 
 
 def test_closing_tells_everyone_and_lets_nobody_hear_more(house: House) -> None:
     alice, bob = house.enter("alice"), house.enter("bob")
     house.heard(alice, bob)
-    house.room.say(alice, TEXT, b"everyone gets this", PUBLIC)
+    house.say(alice, TEXT, b"everyone gets this", PUBLIC)
 
     house.room.close()
-    house.room.say(alice, TEXT, b"nobody gets this", PUBLIC)
-    house.room.leave(alice, LeaveReason.SERVER_STOPPING)
+    house.say(alice, TEXT, b"nobody gets this", PUBLIC)
+    house.leave(alice, LeaveReason.SERVER_STOPPING)
     house.room.notify(alice, Notice.GONE, "Nobody gets this either.")
 
     farewell = "(shutting-down): The server is shutting down."
@@ -229,7 +194,7 @@ def test_everyone_hears_a_message_the_sender_too(house: House) -> None:
     alice, bob = house.enter("alice"), house.enter("bob", ByteOrder.LITTLE)
     house.heard(alice, bob)
 
-    house.room.say(alice, TEXT, "привет 😀".encode(), PUBLIC)
+    house.say(alice, TEXT, "привет 😀".encode(), PUBLIC)
 
     line = ["UTF8 alice: привет 😀"]
     assert house.heard(alice, bob) == [line, line]
@@ -240,7 +205,7 @@ def test_all_hear_everything_in_one_and_the_same_order(house: House) -> None:
     house.heard(*members)
     for round in range(25):
         for member in members:
-            house.room.say(member, TEXT, b"%d" % round, PUBLIC)
+            house.say(member, TEXT, b"%d" % round, PUBLIC)
 
     first, *others = house.heard(*members)
 
@@ -248,13 +213,13 @@ def test_all_hear_everything_in_one_and_the_same_order(house: House) -> None:
     assert all(heard == first for heard in others)
 
 
-def test_the_header_says_who_and_when_and_no_more(house: House) -> None:
+def test_the_header_says_who_when_and_which_and_no_more(house: House) -> None:
     alice = house.enter("Alice")
 
-    house.room.say(alice, TEXT, b"hi", PUBLIC)
+    house.say(alice, TEXT, b"hi", PUBLIC)
     run_ready_greenlets()
 
-    assert alice.headers == [{"from": "Alice", "timestamp": TIMESTAMP}]
+    assert alice.headers == [{"from": "Alice", "timestamp": TIMESTAMP, "seq": 1}]
 
 
 @pytest.mark.parametrize("to", [None, "bob"])
@@ -263,7 +228,7 @@ def test_a_nonce_comes_back(house: House, to: str | None) -> None:
     house.enter("bob")
     house.heard(alice)
 
-    house.room.say(alice, TEXT, b"hi", ClientHeader(to=to, nonce="n-1"))
+    house.say(alice, TEXT, b"hi", ClientHeader(to=to, nonce="n-1"))
     run_ready_greenlets()
 
     assert [header["nonce"] for header in alice.headers] == ["n-1"]
@@ -287,7 +252,7 @@ def test_a_file_name_reaches_nobody_uncleaned(
 ) -> None:
     alice = house.enter("alice")
 
-    house.room.say(alice, type, b"content", ClientHeader(filename=sent))
+    house.say(alice, type, b"content", ClientHeader(filename=sent))
     run_ready_greenlets()
 
     assert [header.get("filename") for header in alice.headers] == [arrives]
@@ -304,7 +269,7 @@ def test_a_private_message_comes_to_him_and_back_and_to_nobody_else(
     alice, bob, carol = house.enter("alice", order), house.enter("Bob", order), house.enter("carol")
     house.heard(alice, bob, carol)
 
-    house.room.say(alice, type, b"psst", ClientHeader(to="bOB"))
+    house.say(alice, type, b"psst", ClientHeader(to="bOB"))
 
     line = [f"{type.name} alice>Bob: psst"]
     assert house.heard(alice, bob, carol) == [line, line, []]
@@ -313,7 +278,7 @@ def test_a_private_message_comes_to_him_and_back_and_to_nobody_else(
 def test_a_message_to_oneself_comes_once(house: House) -> None:
     alice = house.enter("alice")
 
-    house.room.say(alice, TEXT, b"note to self", ClientHeader(to="ALICE"))
+    house.say(alice, TEXT, b"note to self", ClientHeader(to="ALICE"))
 
     assert house.heard(alice) == [["UTF8 alice>alice: note to self"]]
 
@@ -323,25 +288,24 @@ def test_a_message_to_nobody_is_heard_by_nobody(house: House, to: str) -> None:
     alice, bob = house.enter("alice"), house.enter("bob")
     house.heard(alice, bob)
 
-    with pytest.raises(NoSuchUserError, match=r"\.$"):
-        house.room.say(alice, TEXT, b"hello?", ClientHeader(to=to))
+    assert house.say(alice, TEXT, b"hello?", ClientHeader(to=to)) is Notice.NO_SUCH_USER
 
     assert house.heard(alice, bob) == [[], []]
 
 
 def test_who_has_left_is_not_found(house: House) -> None:
-    house.room.leave(house.enter("bob"), LeaveReason.QUIT)
+    house.leave(house.enter("bob"), LeaveReason.QUIT)
 
     with pytest.raises(NoSuchUserError):
-        house.room.find("bob")
+        house.directory.find("bob")
 
 
 def test_public_and_private_keep_their_order(house: House) -> None:
     alice, bob, carol = house.enter("alice"), house.enter("bob"), house.enter("carol")
     house.heard(alice, bob, carol)
     for number in range(10):
-        house.room.say(alice, TEXT, b"%d" % number, PUBLIC)
-        house.room.say(alice, TEXT, b"%d" % number, ClientHeader(to="bob"))
+        house.say(alice, TEXT, b"%d" % number, PUBLIC)
+        house.say(alice, TEXT, b"%d" % number, ClientHeader(to="bob"))
 
     both = [f"UTF8 alice{to}: {n}" for n in range(10) for to in ("", ">bob")]
     public = [f"UTF8 alice: {n}" for n in range(10)]
@@ -354,7 +318,7 @@ def test_public_and_private_keep_their_order(house: House) -> None:
 def test_a_notice_comes_to_one_alone_in_its_place(house: House) -> None:
     alice, bob = house.enter("alice"), house.enter("bob")
     house.heard(alice, bob)
-    house.room.say(alice, TEXT, b"1", PUBLIC)
+    house.say(alice, TEXT, b"1", PUBLIC)
 
     house.room.notify(bob, Notice.EMPTY, "A text must not be empty.", "n1")
     run_ready_greenlets()
@@ -377,7 +341,7 @@ def test_a_notice_comes_to_one_alone_in_its_place(house: House) -> None:
 
 def test_a_ping_is_answered_to_one_who_is_here(house: House) -> None:
     alice, bob = house.enter("alice"), house.enter("bob", ByteOrder.LITTLE)
-    house.room.leave(alice, LeaveReason.QUIT)
+    house.leave(alice, LeaveReason.QUIT)
     house.heard(alice, bob)
 
     house.room.answer_ping(alice, b"a-1")

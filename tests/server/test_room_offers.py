@@ -11,7 +11,7 @@ from chat.protocol.headers import ClientHeader
 from chat.protocol.notices import LeaveReason
 from chat.server.spool import Spool, SpooledFile
 from tests.server.fakes import run_ready_greenlets
-from tests.server.test_room import FILE, PUBLIC, TEXT, TIMESTAMP, House
+from tests.server.room_alone import FILE, PUBLIC, TEXT, TIMESTAMP, House
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_who_wants_offers_gets_one_and_the_rest_the_content(
     content = house.spooled(b"content") if large else b"content"
     type = MessageType.IMAGE
 
-    house.room.say(alice, type, content, ClientHeader(to=to, filename="a.png", nonce="n"))
+    house.say(alice, type, content, ClientHeader(to=to, filename="a.png", nonce="n"))
     if isinstance(content, SpooledFile):
         content.release()
     run_ready_greenlets()
@@ -44,6 +44,7 @@ def test_who_wants_offers_gets_one_and_the_rest_the_content(
         "from": "alice",
         "timestamp": TIMESTAMP,
         "filename": "a.png",
+        "seq": 1,
         "nonce": "n",
     } | ({"to": to} if to else {})
     assert offer == header | {"size": 7, "id": offer["id"]}
@@ -55,7 +56,7 @@ def test_the_sender_gets_an_offer_of_his_own_if_he_wants_it(house: House) -> Non
     alice, bob = house.enter("alice", inline=3), house.enter("bob")
     house.heard(alice, bob)
 
-    house.room.say(alice, FILE, b"content", ClientHeader(to="bob"))
+    house.say(alice, FILE, b"content", ClientHeader(to="bob"))
 
     assert house.heard(alice, bob) == [["FILE alice>bob"], ["FILE alice>bob: content"]]
 
@@ -63,7 +64,7 @@ def test_the_sender_gets_an_offer_of_his_own_if_he_wants_it(house: House) -> Non
 def test_a_text_is_never_offered(house: House) -> None:
     alice = house.enter("alice", inline=0)
 
-    house.room.say(alice, TEXT, b"content", PUBLIC)
+    house.say(alice, TEXT, b"content", PUBLIC)
 
     assert house.heard(alice) == [["UTF8 alice: content"]]
     assert len(house.shelf) == 0
@@ -73,7 +74,7 @@ def test_a_content_that_nobody_wants_offered_is_not_kept(house: House) -> None:
     alice = house.enter("alice", inline=7)
     content = house.spooled(b"content")
 
-    house.room.say(alice, FILE, content, PUBLIC)
+    house.say(alice, FILE, content, PUBLIC)
     content.release()
 
     assert house.heard(alice) == [["FILE alice: content"]]
@@ -84,7 +85,7 @@ def test_a_content_that_nobody_wants_offered_is_not_kept(house: House) -> None:
 def test_a_public_offer_is_for_all_who_were_here(house: House) -> None:
     alice, bob = house.enter("alice", inline=0), house.enter("bob", inline=0)
     house.heard(alice, bob)
-    house.room.say(alice, FILE, b"content", PUBLIC)
+    house.say(alice, FILE, b"content", PUBLIC)
     run_ready_greenlets()
     id = bob.headers[0]["id"]
     late = house.enter("late", inline=0)
@@ -99,7 +100,7 @@ def test_a_public_offer_is_for_all_who_were_here(house: House) -> None:
 def test_a_private_offer_is_for_the_two_of_them(house: House) -> None:
     alice, bob, carol = (house.enter(name, inline=0) for name in ("alice", "bob", "carol"))
     house.heard(alice, bob, carol)
-    house.room.say(alice, FILE, b"content", ClientHeader(to="bob"))
+    house.say(alice, FILE, b"content", ClientHeader(to="bob"))
     run_ready_greenlets()
     id = bob.headers[0]["id"]
 
@@ -111,9 +112,9 @@ def test_a_private_offer_is_for_the_two_of_them(house: House) -> None:
 def test_an_offer_to_a_user_is_not_one_to_a_later_bearer_of_his_name(house: House) -> None:
     alice, bob = house.enter("alice"), house.enter("bob", inline=0)
     house.heard(alice, bob)
-    house.room.say(alice, FILE, b"content", ClientHeader(to="bob"))
+    house.say(alice, FILE, b"content", ClientHeader(to="bob"))
     run_ready_greenlets()
     id = bob.headers[0]["id"]
-    house.room.leave(bob, LeaveReason.QUIT)
+    house.leave(bob, LeaveReason.QUIT)
 
     assert house.shelf.find(id, house.enter("bob").serial) is None

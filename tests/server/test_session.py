@@ -12,8 +12,9 @@ import pytest
 from chat import framing
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.notices import LeaveReason
-from chat.server.services import SOFTWARE
-from chat.server.session import ServerStopping
+from chat.protocol.runs import Run
+from chat.server.log import Record
+from chat.server.session import SOFTWARE, ServerStopping, Session
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.fakes import run_ready_greenlets, wait_until
 from tests.server.house import House, living_greenlets
@@ -360,14 +361,14 @@ def test_a_fault_of_ours_costs_that_connection_alone(
 ) -> None:
     alice, bob = pair(house)
     session = house.session("alice")
-    say = house.parts.room.say_texts
+    publish = house.parts.room.publish
 
-    def fail_for_alice(sender: object, *args: Any) -> None:
+    def fail_for_alice(sender: Session, run: Run) -> Record:
         if sender is session:
             raise RuntimeError("our fault")
-        say(sender, *args)  # type: ignore[arg-type]
+        return publish(sender, run)
 
-    monkeypatch.setattr(house.parts.room, "say_texts", fail_for_alice)
+    monkeypatch.setattr(house.parts.room, "publish", fail_for_alice)
     alice.say("hello")
 
     alice.expect_closed()

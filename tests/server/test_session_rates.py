@@ -11,7 +11,8 @@ from gevent.event import Event
 
 from chat.protocol.notices import LeaveReason
 from chat.server import session as session_module
-from chat.server.limits import Rate, TokenBucket
+from chat.server.limits import SenderRates
+from chat.server.settings import Rate
 from tests.server.house import House
 from tests.server.test_session import FILE, UTF8, M, OpenAHouse, pair
 
@@ -19,8 +20,8 @@ from tests.server.test_session import FILE, UTF8, M, OpenAHouse, pair
 @pytest.fixture(autouse=True)
 def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a loaded machine seconds may pass in a test, and a rate would rightly let more through."""
-    stopped = partial(TokenBucket, clock=lambda: 0.0)
-    monkeypatch.setattr(session_module, "TokenBucket", stopped)
+    stopped = partial(SenderRates, clock=lambda: 0.0)
+    monkeypatch.setattr(session_module, "SenderRates", stopped)
 
 
 class Sleeps:

@@ -23,7 +23,7 @@ M = 1024**2
 
 def throw_out(house: House, name: str) -> None:
     sentence = "You were kicked."
-    house.session(name).throw_out(LeaveReason.KICKED, Notice.MODERATED, sentence)
+    house.session(name).eject(LeaveReason.KICKED, Notice.MODERATED, sentence)
 
 
 def nothing(guest: WireClient) -> None:
@@ -108,7 +108,7 @@ def test_one_who_has_left_is_not_thrown_out(house: House) -> None:
     alice.leave()
     bob.expect_left("alice", "quit")
 
-    session.throw_out(LeaveReason.KICKED, Notice.MODERATED, "You were kicked.")
+    session.eject(LeaveReason.KICKED, Notice.MODERATED, "You were kicked.")
     bob.say("next")
 
     bob.expect_text("next", "bob")

@@ -305,7 +305,7 @@ def test_what_can_be_spared_is_dropped_as_far_as_needed(spool: Spool) -> None:
         kept.pop(0).release()
         return True
 
-    spool.make_room = drop_oldest
+    spool.when_short(drop_oldest)
     file = reserve(spool, "late", 100)
 
     assert asked == [None]
@@ -322,7 +322,7 @@ def test_over_his_share_a_users_own_is_dropped(spool: Spool) -> None:
         kept.pop(0).release()
         return True
 
-    spool.make_room = drop_oldest
+    spool.when_short(drop_oldest)
     file = reserve(spool, "alice", 90)
 
     assert asked == ["alice", "alice"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.server.limits import Rate
+from chat.server.settings import Rate
 from chat.server.throttle import FailureDelays, Queues, SlidingWindow
 from tests.server.fakes import FakeClock
 

@@ -17,8 +17,8 @@ from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.notices import LeaveReason
 from chat.server import session as session_module
 from chat.server import spool as spool_module
-from chat.server.limits import Rate
 from chat.server.session import ServerStopping
+from chat.server.settings import Rate
 from chat.server.spool import SpooledFile
 from chat.server.transfer import Transfer
 from tests.peers.wire_client import WireClient

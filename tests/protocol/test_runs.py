@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +15,11 @@ from chat.protocol.headers import (
     ClientHeader,
     ServerHeader,
     encode_client_header,
+    encode_json,
     encode_server_header,
     parse_client_header,
 )
-from chat.protocol.texts import Texts, encode_texts, split_texts
+from chat.protocol.runs import Run, TextFrames, encode_shared_header, split_run
 
 BIG = ByteOrder.BIG
 BOTH_ORDERS = pytest.mark.parametrize("order", list(ByteOrder))
@@ -26,9 +29,12 @@ def text(content: bytes, order: ByteOrder = BIG, header: bytes = b"") -> bytes:
     return encode_frame(MessageType.UTF8, header, content, order)
 
 
-def plain(*contents: bytes) -> Texts:
-    """As they are when nobody has put anything above them."""
-    return Texts(list(contents), [None] * len(contents))
+def run_of(
+    *contents: bytes, nonces: Sequence[bytes | None] | None = None, to: str | None = None
+) -> Run:
+    """Texts that came together; without ``nonces``, none has one."""
+    size = sum(map(len, contents))
+    return Run(MessageType.UTF8, list(contents), nonces or [None] * len(contents), size, to)
 
 
 HEADERS = {
@@ -101,29 +107,33 @@ def test_what_is_split_off_is_what_one_look_at_a_time_would_find(
         end = next_end
 
     before = b"before"
-    texts, split_end = split_texts(before + data, len(before), order, 8, limit)
+    split = split_run(before + data, len(before), order, 8, limit)
 
+    if not contents:
+        assert split is None
+        return
+    assert split is not None
+    run, split_end = split
     assert split_end == len(before) + end
-    assert list(texts.contents) == contents
-    assert [(texts.to, nonce) for nonce in texts.nonces] == labels
+    assert list(run.contents) == contents
+    assert run.size == sum(map(len, contents))
+    assert [(run.to, nonce) for nonce in run.nonces] == labels
 
 
 @pytest.mark.parametrize("header", [header for header in HEADERS if header])
 def test_a_plain_header_says_what_it_would_say_at_a_closer_look(header: bytes) -> None:
     parsed = parse_client_header(header, names_a_file=False)
 
-    texts, _ = split_texts(text(b"hi", BIG, header), 0, BIG, 100, 10)
+    split = split_run(text(b"hi", BIG, header), 0, BIG, 100, 10)
 
     nonce = parsed.nonce.encode() if parsed.nonce is not None else None
-    assert texts == Texts([b"hi"], [nonce], parsed.to)
+    assert split == (run_of(b"hi", nonces=[nonce], to=parsed.to), 18 + len(header))
     assert parsed == ClientHeader(to=parsed.to, nonce=parsed.nonce)
 
 
 @pytest.mark.parametrize("header", OTHER_HEADERS)
 def test_any_other_header_takes_a_closer_look(header: bytes) -> None:
-    texts, end = split_texts(text(b"hi", BIG, header), 0, BIG, 100, 10)
-
-    assert (list(texts.contents), end) == ([], 0)
+    assert split_run(text(b"hi", BIG, header), 0, BIG, 100, 10) is None
 
 
 @given(
@@ -135,21 +145,22 @@ def test_what_our_client_writes_above_a_text_is_plain(to: str | None, nonce: str
         to = "somebody"
     header = encode_client_header(ClientHeader(to=to, nonce=nonce))
 
-    texts, _ = split_texts(text(b"hi", BIG, header), 0, BIG, 100, 10)
+    split = split_run(text(b"hi", BIG, header), 0, BIG, 100, 10)
 
-    assert texts == Texts([b"hi"], [nonce.encode() if nonce else None], to)
+    expected = run_of(b"hi", nonces=[nonce.encode() if nonce else None], to=to)
+    assert split == (expected, 18 + len(header))
 
 
 @BOTH_ORDERS
 def test_what_is_reserved_is_not_looked_at(order: ByteOrder) -> None:
     data = bytearray(text(b"hi", order))
     data[4:8] = b"\1\2\3\4"
-    assert split_texts(bytes(data), 0, order, 100, 10) == (plain(b"hi"), 18)
+    assert split_run(bytes(data), 0, order, 100, 10) == (run_of(b"hi"), 18)
 
 
 def test_a_size_beyond_all_measure_ends_a_run() -> None:
     data = text(b"hi") + Descriptor(MessageType.UTF8, 0, 2**64 - 1).encode(BIG)
-    assert split_texts(data, 0, BIG, 2**64, 10) == (plain(b"hi"), 18)
+    assert split_run(data, 0, BIG, 2**64, 10) == (run_of(b"hi"), 18)
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
@@ -159,32 +170,51 @@ def test_a_run_ends_before_what_is_no_utf8(bad: int) -> None:
     header = b'{"nonce":"a"}'
     data = b"".join(text(each, BIG, header) for each in contents)
 
-    texts, end = split_texts(data, 0, BIG, 100, 10)
+    split = split_run(data, 0, BIG, 100, 10)
 
-    assert list(texts.contents) == contents[:bad]
+    if not bad:
+        assert split is None
+        return
+    assert split is not None
+    run, end = split
+    assert list(run.contents) == contents[:bad]
     assert end == sum(16 + len(header) + len(each) for each in contents[:bad])
 
 
 nonces = st.none() | st.sampled_from(["a", "-_9"])
 
 
-@given(st.lists(st.tuples(st.binary(max_size=5), nonces)), st.sampled_from(ByteOrder))
+@given(
+    st.lists(st.tuples(st.binary(max_size=5), nonces)),
+    st.sampled_from(ByteOrder),
+    st.sampled_from([None, "bob", "борис"]),
+    st.integers(1, 10**15),
+)
 def test_texts_are_encoded_as_frames_are(
-    said: list[tuple[bytes, str | None]], order: ByteOrder
+    said: list[tuple[bytes, str | None]], order: ByteOrder, to: str | None, first: int
 ) -> None:
-    texts = Texts(
-        [content for content, _ in said], [nonce.encode() if nonce else None for _, nonce in said]
+    run = run_of(
+        *(content for content, _ in said),
+        nonces=[nonce.encode() if nonce else None for _, nonce in said],
     )
-    fields = ServerHeader("alice", "2026-11-24T09:30:00Z", to="bob")
+    header = ServerHeader("Zoë-2", "2026-11-24T09:30:00Z", to=to)
     one_by_one = [
-        Frame(MessageType.UTF8, encode_server_header(fields._replace(nonce=nonce)), content)
-        for content, nonce in said
+        Frame(
+            MessageType.UTF8,
+            encode_server_header(header._replace(seq=first + number, nonce=nonce)),
+            content,
+        )
+        for number, (content, nonce) in enumerate(said)
     ]
     expected = b"".join(frame.encode(order) for frame in one_by_one)
-    assert encode_texts(encode_server_header(fields), texts, order) == expected
+
+    to_json = encode_json(to) if to is not None else None
+    shared = encode_shared_header(encode_json("Zoë-2"), "2026-11-24T09:30:00Z", to_json)
+
+    assert TextFrames(shared, run, first).encode(order) == expected
 
 
 @pytest.mark.parametrize(("size", "nonce"), [(65536, None), (65530, b"nonce")])
 def test_a_header_that_is_too_long_is_our_fault(size: int, nonce: bytes | None) -> None:
     with pytest.raises(LocalProtocolError):
-        encode_texts(b"x" * size, Texts([b"hi"], [nonce]), BIG)
+        TextFrames(b"x" * size, run_of(b"hi", nonces=[nonce]), 1).encode(BIG)

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from chat.server.timestamps import Timestamps
+from chat.server.log import Timestamps
 from tests.server.fakes import FakeClock
 
 START = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc).timestamp()

@@ -1,0 +1,146 @@
+"""Runs: messages of one sender for one destination that travel together, in both directions.
+
+A frame alone costs the same whatever it says: a descriptor to judge, a header to parse, another to write. Most frames
+of a chat are plain texts, and texts of a busy sender arrive together. So the server reads them together, numbers them
+together, and writes them as one block of bytes for everyone.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from chat.protocol.descriptor import (
+    DESCRIPTOR_SIZE,
+    LAYOUTS,
+    MAX_HEADER_SIZE,
+    ByteOrder,
+    MessageType,
+)
+from chat.protocol.errors import LocalProtocolError
+from chat.protocol.frames import LargeContent
+
+MAX_RUN = 64  # messages
+
+_UTF8 = int(MessageType.UTF8)
+# What our client writes above a text: JSON (RFC 8259, section 7) that can be read without a parser.
+_NONCE = rb'"nonce":"([A-Za-z0-9_-]{1,64})"'
+_PLAIN_HEADER = re.compile(rb'\{(?:"to":"([^"\\\x00-\x1f]+)"(?:,%b)?|%b)\}' % (_NONCE, _NONCE))
+
+
+class Run(NamedTuple):
+    """1 to ``MAX_RUN`` messages of one sender for one destination, in order.
+
+    ``size`` is the number of bytes of all contents. ``to`` is the name of a user, or None for everyone. Each message
+    has its nonce, or None. Only texts travel together: a file, an image or a voice note is a run of one, and has a
+    ``filename``. If that content is not in memory, it is ``large``, and empty in ``contents``.
+    """
+
+    type: MessageType
+    contents: Sequence[bytes]
+    nonces: Sequence[bytes | None]
+    size: int
+    to: str | None = None
+    filename: str | None = None
+    large: LargeContent | None = None
+
+
+def split_run(
+    data: bytes, start: int, order: ByteOrder, max_size: int, limit: int
+) -> tuple[Run, int] | None:
+    """Return the run of plain texts that ``data`` begins with at ``start``, and where the run ends.
+
+    A plain text is a Utf8 frame with 1 to ``max_size`` bytes of valid UTF-8, and with no header or a header that
+    contains only ``to`` and ``nonce``. The run holds at most ``limit`` texts that are here whole, all for the same
+    destination. Returns None if the next frame is not a plain text: it needs a closer look.
+    """
+    unpack = LAYOUTS[order].unpack_from
+    available = len(data)
+    contents: list[bytes] = []
+    nonces: list[bytes | None] = []
+    common_to: bytes | None = None
+    end = start
+    for _ in range(limit):
+        begin = end + DESCRIPTOR_SIZE
+        if begin > available:
+            break
+        type, header_size, size = unpack(data, end)
+        middle = begin + header_size
+        stop = middle + size
+        if type != _UTF8 or not 0 < size <= max_size or stop > available:
+            break
+        to = nonce = None
+        if header_size:
+            header = _PLAIN_HEADER.fullmatch(data, begin, middle)
+            if header is None:
+                break
+            to, nonce = header[1], header[2] or header[3]
+        if to != common_to:
+            if contents:
+                break
+            common_to = to
+        contents.append(data[middle:stop])
+        nonces.append(nonce)
+        end = stop
+    if not contents:
+        return None
+    try:
+        name = common_to.decode() if common_to is not None else None
+    except UnicodeDecodeError:
+        return None
+    try:
+        # A line end cannot stand inside a character, so all texts are valid if the joined bytes are.
+        b"\n".join(contents).decode()
+    except UnicodeDecodeError:
+        valid = sum(1 for _ in takewhile(_is_utf8, contents))
+        return split_run(data, start, order, max_size, valid)
+    return Run(MessageType.UTF8, contents, nonces, sum(map(len, contents)), name), end
+
+
+class TextFrames:
+    """The frames of a run of texts as the server sends them, encoded for each byte order in use.
+
+    ``header`` is the beginning of the JSON object that all the headers share: see ``encode_shared_header``. The
+    messages are numbered from ``first_seq`` on.
+    """
+
+    __slots__ = ("_first_seq", "_header", "_run")
+
+    def __init__(self, header: bytes, run: Run, first_seq: int) -> None:
+        self._header = header
+        self._run = run
+        self._first_seq = first_seq
+
+    def encode(self, order: ByteOrder) -> bytes:
+        """Return the frames, one behind the other. Raises LocalProtocolError for a header over 65,535 bytes."""
+        pack, shared, seq = LAYOUTS[order].pack, self._header, self._first_seq
+        parts: list[bytes] = []
+        try:
+            for text, nonce in zip(self._run.contents, self._run.nonces, strict=True):
+                own = b"" if nonce is None else b',"nonce":"%b"' % nonce
+                header = b"%b%d%b}" % (shared, seq, own)
+                parts += (pack(_UTF8, len(header), len(text)), header, text)
+                seq += 1
+        except struct.error:
+            raise LocalProtocolError(f"a header has at most {MAX_HEADER_SIZE} bytes") from None
+        return b"".join(parts)
+
+
+def encode_shared_header(sender_json: bytes, timestamp: str, to_json: bytes | None = None) -> bytes:
+    """Return a server's header up to where the number of the message follows.
+
+    The names are given as JSON, as the caller keeps them.
+    """
+    to = b"" if to_json is None else b',"to":%b' % to_json
+    return b'{"from":%b,"timestamp":"%b"%b,"seq":' % (sender_json, timestamp.encode(), to)
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

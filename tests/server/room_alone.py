@@ -1,0 +1,94 @@
+"""A room with all that it is given, without sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chat.protocol.descriptor import ByteOrder, MessageType
+from chat.protocol.headers import ClientHeader
+from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.runs import Run
+from chat.server.bans import BanList
+from chat.server.delivery import Delivery
+from chat.server.directory import Directory
+from chat.server.log import MemoryLog
+from chat.server.room import Room
+from chat.server.shelf import Shelf
+from chat.server.spool import Spool, SpooledFile
+from tests.server.fakes import FakeMember, run_ready_greenlets
+
+PUBLIC = ClientHeader()
+TEXT, FILE = MessageType.UTF8, MessageType.FILE
+TIMESTAMP = "2026-11-24T09:30:00.000000Z"
+
+
+class House:
+    """A room with all that it is given, and an easy way in."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self.shelf = Shelf(spool)
+        self.delivery = Delivery()
+        self.directory: Directory[FakeMember] = Directory()
+        self.bans = BanList()
+        self.room = Room(
+            log=MemoryLog(lambda: TIMESTAMP),
+            directory=self.directory,
+            delivery=self.delivery,
+            shelf=self.shelf,
+            mutes=self.bans,
+            timestamp=lambda: TIMESTAMP,
+        )
+        self.delivery.start()
+
+    def enter(
+        self, name: str, order: ByteOrder = ByteOrder.BIG, *, inline: int | None = None
+    ) -> FakeMember:
+        """Somebody who is in the room, and has heard all there was to hear."""
+        member = FakeMember(name, order, inline=inline)
+        self.join(member)
+        self.heard(member)
+        return member
+
+    def join(self, member: FakeMember, welcome: Callable[[bytes], bytes] | None = None) -> None:
+        member.serial = self.directory.enter(member)
+        self.room.join(member, welcome)
+
+    def leave(self, member: FakeMember, reason: LeaveReason = LeaveReason.QUIT) -> None:
+        self.room.leave(member, reason)
+        self.directory.leave(member)
+
+    def say(
+        self,
+        sender: FakeMember,
+        type: MessageType,
+        content: bytes | SpooledFile,
+        header: ClientHeader = PUBLIC,
+    ) -> Notice | None:
+        """Publish one message; the code of the notice if it is rejected."""
+        nonce = header.nonce.encode() if header.nonce is not None else None
+        if isinstance(content, bytes):
+            run = Run(type, [content], [nonce], len(content), header.to, header.filename)
+        else:
+            run = Run(type, [b""], [nonce], content.size, header.to, header.filename, content)
+        return self.publish(sender, run)
+
+    def say_texts(self, sender: FakeMember, *texts: bytes, to: str | None = None) -> Notice | None:
+        """Publish texts that came together; the code of the notice if they are rejected."""
+        nonces = [None] * len(texts)
+        return self.publish(sender, Run(TEXT, texts, nonces, sum(map(len, texts)), to))
+
+    def publish(self, sender: FakeMember, run: Run) -> Notice | None:
+        record = self.room.publish(sender, run)
+        assert record.is_settled, "a log in memory commits at once"
+        return record.rejection.notice if record.rejection is not None else None
+
+    def heard(self, *members: FakeMember) -> list[list[str]]:
+        run_ready_greenlets()
+        return [member.heard for member in members]
+
+    def spooled(self, data: bytes, owner: str = "alice") -> SpooledFile:
+        """A large content that has come in whole."""
+        file = self.spool.reserve(owner, len(data), lambda: None)
+        file.append(memoryview(data))
+        return file
