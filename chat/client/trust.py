@@ -9,17 +9,17 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from chat.address import Address
 from chat.client.cancellation import Cancellation
-from chat.client.encryption import (
+from chat.client.errors import ConnectError, NotEncrypted, UntrustedServer
+from chat.client.happy_eyeballs import Route
+from chat.client.known_hosts import Known, KnownHosts, KnownHostsError, host_name
+from chat.client.runtime import Runtime, Stream
+from chat.client.tls import (
     HandshakeFailed,
     NoEncryption,
     TlsStream,
     Unverified,
     make_context,
 )
-from chat.client.errors import ConnectError, NotEncrypted, UntrustedServer
-from chat.client.happy_eyeballs import Route
-from chat.client.known_hosts import Known, KnownHosts, KnownHostsError, host_name
-from chat.client.runtime import Runtime, Stream
 from chat.fingerprint import Fingerprint, fingerprint_of_certificate
 
 TlsChoice: TypeAlias = Literal["auto", "required", "off"]

@@ -14,7 +14,6 @@ from chat.address import Address
 from chat.framing import DeadlineExceeded
 from chat.protocol.notices import Refusal
 from chat.server.connection import Connection
-from chat.server.encryption import HandshakeFailed
 from chat.server.folding import FoldingLog
 from chat.server.handshakes import Handshakes
 from chat.server.limits import AddressLimit, parse_host
@@ -24,6 +23,7 @@ from chat.server.moderation import Moderation
 from chat.server.newcomers import Newcomers, Welcome
 from chat.server.proxy_protocol import Proxied, ProxyProtocolError, read_header
 from chat.server.settings import Settings, TlsMode
+from chat.server.tls import HandshakeFailed
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812

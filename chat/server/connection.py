@@ -9,8 +9,8 @@ import gevent
 
 from chat.framing import FrameReader, make_scratch
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
-from chat.server.encryption import TlsTransport
 from chat.server.login_refused import LoginRefused
+from chat.server.tls import TlsTransport
 from chat.server.transport import Transport
 from chat.server.turns import let_others_run
 

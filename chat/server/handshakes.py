@@ -13,8 +13,8 @@ from gevent.threadpool import ThreadPool
 from chat.framing import CRUMB, DeadlineExceeded, time_to_gather
 from chat.offload import run_in
 from chat.server.certificates import Certificates
-from chat.server.encryption import HandshakeFailed, TlsTransport
 from chat.server.loop_share import LoopShare
+from chat.server.tls import HandshakeFailed, TlsTransport
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812

@@ -11,7 +11,7 @@ import gevent
 import pytest
 
 from chat.server import handshakes
-from chat.server.encryption import TlsTransport
+from chat.server.tls import TlsTransport
 from tests.peers.tls_wire_client import TlsWireClient, trusting_context
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until

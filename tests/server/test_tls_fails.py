@@ -14,10 +14,10 @@ import pytest
 from gevent import socket
 
 from chat.framing import DeadlineExceeded
-from chat.server.encryption import HandshakeFailed, TlsTransport
+from chat.server.tls import HandshakeFailed, TlsTransport
 from tests.peers.certificates import make_identity
 from tests.peers.tls_wire_client import trusting_context
-from tests.server.test_encryption import shake_hands
+from tests.server.test_tls import shake_hands
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812

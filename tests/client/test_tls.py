@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from chat.address import Address
-from chat.client.encryption import (
+from chat.client.runtime import PLAIN, Runtime
+from chat.client.tls import (
     HandshakeFailed,
     NoEncryption,
     TlsStream,
     Unverified,
     make_context,
 )
-from chat.client.runtime import PLAIN, Runtime
 from chat.fingerprint import fingerprint_of_certificate
 from tests.client.runtimes import with_both_runtimes
 from tests.peers.certificates import Identity, make_identity

@@ -14,8 +14,8 @@ import gevent
 import pytest
 from gevent import socket
 
-from chat.server import encryption
-from chat.server.encryption import TlsTransport
+from chat.server import tls
+from chat.server.tls import TlsTransport
 from tests.peers.certificates import Identity, make_identity
 from tests.peers.tls_wire_client import trusting_context
 from tests.server.fakes import FakeContent, run_ready_greenlets
@@ -200,7 +200,7 @@ def test_a_peer_that_has_gone_is_an_error(connect: Connect) -> None:
 def test_a_try_takes_no_longer_than_a_turn(
     monkeypatch: pytest.MonkeyPatch, connect: Connect
 ) -> None:
-    monkeypatch.setattr(encryption, "_MOST_AT_ONCE", 100)
+    monkeypatch.setattr(tls, "_MOST_AT_ONCE", 100)
     transport, client = connect()
 
     assert transport.try_send(b"x" * 1000) == 100
@@ -272,7 +272,7 @@ def test_a_time_limit_holds_for_one_who_trickles(connect: Connect) -> None:
 def test_pieces_of_records_let_others_run(
     monkeypatch: pytest.MonkeyPatch, connect: Connect
 ) -> None:
-    monkeypatch.setattr(encryption, "_scratch", memoryview(bytearray(100)))
+    monkeypatch.setattr(tls, "_scratch", memoryview(bytearray(100)))
     transport, client = connect()
     client.sendall(b"x" * 10_000)
     gevent.sleep(0.01)

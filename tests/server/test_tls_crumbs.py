@@ -15,15 +15,15 @@ from gevent import socket
 
 from chat.framing import time_to_gather
 from chat.protocol.descriptor import MessageType
-from chat.server import encryption
-from chat.server.encryption import TlsTransport
+from chat.server import tls
+from chat.server.tls import TlsTransport
 from chat.server.turns import let_others_run
 from tests.peers.certificates import Identity
 from tests.peers.tls_wire_client import TlsWireClient, trusting_context
 from tests.server.fakes import wait_until
 from tests.server.house import House
-from tests.server.test_encryption import identity, read_some  # noqa: F401
 from tests.server.test_handshakes import hello
+from tests.server.test_tls import identity, read_some  # noqa: F401
 
 
 class Counter:
@@ -141,7 +141,7 @@ def test_records_of_a_byte_are_read_so_many_at_a_time(
     transport = records([bytes([byte]) for byte in data])
     naps = Naps(monkeypatch)
     # No time passes between two reads, however busy the machine is.
-    monkeypatch.setattr(encryption, "time", SimpleNamespace(monotonic=lambda: 100.0))
+    monkeypatch.setattr(tls, "time", SimpleNamespace(monotonic=lambda: 100.0))
 
     read = [read_some(transport)]
     assert naps.seconds == [], "the first are read at once"
@@ -149,7 +149,7 @@ def test_records_of_a_byte_are_read_so_many_at_a_time(
         read.append(read_some(transport))
 
     assert b"".join(read) == data
-    assert max(map(len, read)) == encryption._MOST_SMALL_RECORDS
+    assert max(map(len, read)) == tls._MOST_SMALL_RECORDS
     assert naps.seconds == [0.25, 0.25, 0.25]
 
 
@@ -180,7 +180,7 @@ def test_a_large_record_in_packets_of_a_slow_path_is_read_without_a_pause(
         pauses.append(time_to_gather(crumbs))
         return pauses[-1]
 
-    monkeypatch.setattr(encryption, "time_to_gather", watched)
+    monkeypatch.setattr(tls, "time_to_gather", watched)
     for start in range(0, len(ciphertext), 536):
         outgoing.client.send_bytes(ciphertext[start : start + 536])
         let_others_run()
