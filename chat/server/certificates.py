@@ -17,8 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from chat.fingerprint import Fingerprint, fingerprint_of_certificate
-from chat.private_files import FILE_MODE, tighten
-from chat.server.data_directory import make_data_directory
+from chat.private_files import FILE_MODE, make_private_directory, tighten
 from chat.server.settings import Settings, TlsMode
 
 log = logging.getLogger("chat.server")
@@ -106,7 +105,7 @@ def _make_own(directory: Path) -> tuple[Path, Path]:
     """
     certificate, key = directory / CERTIFICATE_NAME, directory / KEY_NAME
     try:
-        make_data_directory(directory)
+        make_private_directory(directory)
         with _locked(directory):
             if certificate.exists() and not key.exists():
                 raise CertificateFault(f"{key} is missing, though {certificate} is there")

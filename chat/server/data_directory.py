@@ -8,7 +8,6 @@ from pathlib import Path
 from chat.command_line import UsageError
 from chat.home import NoHome, data_directory
 from chat.options import read_path
-from chat.private_files import make_private_directory
 
 _NAME = "chat-server"
 _EXPECTED = "a directory to keep accounts, bans and the server's certificate in"
@@ -42,8 +41,3 @@ def read_data_directory(text: str, where: str) -> Path:
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise UsageError(f"{where}={text}: may not write in {nearest}; expected {_EXPECTED}")
     return path
-
-
-def make_data_directory(path: Path) -> None:
-    """Make it unless it is there, for nobody else to look into. Raises OSError."""
-    make_private_directory(path)

@@ -11,10 +11,10 @@ import gevent
 from gevent.event import Event
 
 from chat.command_line import EXIT_FAILED, EXIT_OK
+from chat.private_files import make_private_directory
 from chat.server import notify
 from chat.server.certificates import CertificateFault
 from chat.server.composition import Composition
-from chat.server.data_directory import make_data_directory
 from chat.server.database import DatabaseFault
 from chat.server.log_output import flush_log
 from chat.server.memory import collect_rarely
@@ -59,7 +59,7 @@ def _make_data_directory(settings: Settings) -> None:
     if settings.data_directory is None:
         return
     try:
-        make_data_directory(settings.data_directory)
+        make_private_directory(settings.data_directory)
     except OSError as problem:
         why = problem.strerror or problem
         raise CannotStart(f"cannot make {settings.data_directory}: {why}") from None

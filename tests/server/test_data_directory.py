@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import platformdirs
 import pytest
 
 from chat.command_line import UsageError
-from chat.server.data_directory import (
-    default_data_directory,
-    make_data_directory,
-    read_data_directory,
-)
+from chat.private_files import make_private_directory
+from chat.server.data_directory import default_data_directory, read_data_directory
 
 
 @pytest.mark.parametrize("given", ["/var/lib/chat-server", "/var/lib/chat-server:/var/lib/more"])
@@ -33,13 +29,11 @@ def test_that_of_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
         default_data_directory()
 
 
-def test_it_is_made_for_nobody_else(tmp_path: Path) -> None:
+def test_a_directory_is_accepted_before_it_is_made_and_after(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
     assert read_data_directory(str(path), "--data-directory") == path
     assert not path.parent.exists()
-    make_data_directory(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o700
-    make_data_directory(path)
+    make_private_directory(path)
     assert read_data_directory(str(path), "--data-directory") == path
 
 
