@@ -10,6 +10,7 @@ from typing import Any
 
 from chat.client.display import FIRST_PRIVATE_PLANE
 from chat.client.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.line_io import Line
 from chat.client.news import (
     Announced,
     Asked,
@@ -36,7 +37,6 @@ from chat.client.requests import (
     SendFile,
     Who,
 )
-from chat.client.standard_streams import Line
 from chat.client.transfer_list import State, Transfer
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType

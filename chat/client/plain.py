@@ -14,6 +14,7 @@ from typing import Any
 from chat.client.commands import Where, parse_line
 from chat.client.display import clock_time, harmless, lines_of
 from chat.client.events import BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.line_io import Line
 from chat.client.news import (
     Announced,
     Asked,
@@ -30,7 +31,6 @@ from chat.client.news import (
 )
 from chat.client.outgoing import split_text
 from chat.client.requests import Say
-from chat.client.standard_streams import Line
 from chat.client.transfer_list import State, Transfer
 from chat.client.wording import (
     ACTION,

@@ -26,13 +26,7 @@ from chat.client.entrance import (
 from chat.client.errors import ChatError, LoginRefused
 from chat.client.inbox import Inbox
 from chat.client.keeper import GaveUp, Keeper
-from chat.client.news import Asked, Face
-from chat.client.passwords import choose_password
-from chat.client.pasting import MAX_PASTE, PASTE_LINES
-from chat.client.progress import ProgressBars
-from chat.client.requests import AskServer, NeedsPassword, RequestError
-from chat.client.settings import PROGRAM, Mode, Settings
-from chat.client.standard_streams import (
+from chat.client.line_io import (
     Line,
     LineReader,
     LineWriter,
@@ -43,6 +37,12 @@ from chat.client.standard_streams import (
     is_terminal,
     unseen,
 )
+from chat.client.news import Asked, Face
+from chat.client.passwords import choose_password
+from chat.client.pasting import MAX_PASTE, PASTE_LINES
+from chat.client.progress import ProgressBars
+from chat.client.requests import AskServer, NeedsPassword, RequestError
+from chat.client.settings import PROGRAM, Mode, Settings
 from chat.client.time_zone import follow_time_zone
 from chat.client.trust import Stranger
 from chat.command_line import EXIT_FAILED, EXIT_OK

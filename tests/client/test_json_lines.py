@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chat.client.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
 from chat.client.json_lines import BadLine, JsonFace, encode, longest_line, read_line
+from chat.client.line_io import Line
 from chat.client.news import (
     Announced,
     Asked,
@@ -37,7 +38,6 @@ from chat.client.requests import (
     SendFile,
     Who,
 )
-from chat.client.standard_streams import Line
 from chat.client.transfer_list import State, Transfer
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType

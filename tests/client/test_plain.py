@@ -17,6 +17,7 @@ from chat.client.events import (
     Text,
     Welcome,
 )
+from chat.client.line_io import Line
 from chat.client.news import (
     Announced,
     Asked,
@@ -33,7 +34,6 @@ from chat.client.news import (
 )
 from chat.client.plain import PlainFace, read_line
 from chat.client.requests import Get, Quit, RequestError, Say
-from chat.client.standard_streams import Line
 from chat.client.transfer_list import State, Transfer
 from chat.protocol.descriptor import MessageType
 

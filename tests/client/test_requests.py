@@ -8,6 +8,7 @@ import pytest
 
 from chat.client import json_lines
 from chat.client.commands import Where, parse_line
+from chat.client.line_io import Line
 from chat.client.requests import (
     Cancel,
     CommonRequest,
@@ -24,7 +25,6 @@ from chat.client.requests import (
     Unignore,
     Who,
 )
-from chat.client.standard_streams import Line
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "json-lines.md"
 

@@ -33,6 +33,7 @@ from chat.client.entrance import (
 from chat.client.errors import ChatError, LoginRefused
 from chat.client.inbox import Inbox
 from chat.client.keeper import Keeper
+from chat.client.line_io import LineWriter, OutputClosed
 from chat.client.news import Asked
 from chat.client.passwords import choose_password
 from chat.client.requests import AskServer, NeedsPassword, Reply, RequestError, Say, ScreenRequest
@@ -46,7 +47,6 @@ from chat.client.screen.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.styles import ERROR
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.settings import PROGRAM, Settings
-from chat.client.standard_streams import LineWriter, OutputClosed
 from chat.client.time_zone import follow_time_zone
 from chat.client.transfer_list import TransferList
 from chat.client.trust import Stranger

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client import standard_streams
-from chat.client.standard_streams import (
+from chat.client import line_io
+from chat.client.line_io import (
     Line,
     LineReader,
     LineWriter,
@@ -211,7 +211,7 @@ class TestLinesThatComeTogether:
     def test_a_paste_in_pieces(
         self, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(standard_streams, "PASTE_QUIET", 20.0)
+        monkeypatch.setattr(line_io, "PASTE_QUIET", 20.0)
         reading = gevent.spawn(LineReader(pipe[0], lambda: 1000).read_together)
         os.write(pipe[1], b"one\ntwo\n")
         gevent.sleep(0.05)  # longer than after a line alone
@@ -228,7 +228,7 @@ class TestLinesThatComeTogether:
     def test_too_much_is_left_for_the_next_time(
         self, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(standard_streams, "MAX_PASTE", 6)
+        monkeypatch.setattr(line_io, "MAX_PASTE", 6)
         os.write(pipe[1], b"one\ntwo\nthree\n")
         reader = LineReader(pipe[0], lambda: 1000)
         assert reader.read_together() == [Line(b"one"), Line(b"two")]

@@ -1,4 +1,4 @@
-"""The input and output of the process, without keeping other greenlets from running.
+"""Read and write lines on terminals, pipes and files without keeping other greenlets from running.
 
 The descriptors stay in blocking mode: they are shared with whoever started us, and O_NONBLOCK on a terminal would
 break the shell that comes after. Instead each read waits until it will not block, and ``unblocked`` writes.
