@@ -34,6 +34,7 @@ LEAVES = {
     "chat.private_files",
     "chat.signals",
     "chat.standard_streams",
+    "chat.tls_core",
 }
 
 # Whose imports from the package may begin with what, beside the leaves.
@@ -52,6 +53,7 @@ ALLOWED = {
 FORBIDDEN = {
     "chat.protocol": {"socket", "select", "ssl", "gevent", "time", "os", "threading", "logging"},
     "chat.framing": {"gevent", "socket", "os", "threading", "logging"},
+    "chat.tls_core": {"gevent", "socket", "select", "os", "threading", "time", "logging"},
     "chat.server.room": {"socket", "os", "gevent", "ujson", "json", "struct", "time", "pathlib"},
     # The screen as plain objects: what it shows, how it is drawn, and what keys do to it.
     **{

@@ -1,4 +1,7 @@
-"""TLS (RFC 8446, RFC 5246) over any Stream: one implementation for threads and for greenlets."""
+"""TLS (RFC 8446, RFC 5246) over any Stream: one implementation for threads and for greenlets.
+
+``chat.tls_core`` drives OpenSSL. This module moves the bytes, and keeps the reader and the writer apart.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from contextlib import suppress
 
 from chat.address import Address
 from chat.client.runtime import Pulse, Runtime, Stream, host_and_port
+from chat.tls_core import RECORD_SIZE, TlsCore, phrase
 
 _READ = 64 * 1024  # bytes of what is encrypted, at most, in one recv
-_RECORD = 16 * 1024  # bytes of plaintext that one record holds (RFC 8446, section 5.1)
 _FAREWELL = 1.0  # seconds for telling the server that nothing more follows
 # The first byte of a record (RFC 8446, section 5.1). No frame of the chat protocol begins with one of them.
 _RECORD_TYPES = range(20, 25)
@@ -46,17 +49,8 @@ class TlsStream:
         self._stream = stream
         self._timeout: float | None = None
         self._lock = runtime.lock()
-        self._received = ssl.MemoryBIO()
-        self._produced = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(
-            self._received, self._produced, server_hostname=_server_name(address)
-        )
-        # The reader's.
-        self._scratch = memoryview(bytearray(_READ))
-        self._plain = b""  # decrypted before it was asked for
-        # The writer's: what is encrypted and not yet sent, and how much of what he gave that was.
-        self._unsent = memoryview(b"")
-        self._promised = 0
+        self._core = TlsCore(context, _server_name(address))
+        self._scratch = memoryview(bytearray(_READ))  # the reader's
 
     def handshake(self, timeout: float, patience: float) -> None:
         """Within ``timeout`` seconds, of which the server may take ``patience`` to begin its answer.
@@ -83,7 +77,7 @@ class TlsStream:
 
     def certificate(self) -> bytes:
         """The server's, in DER."""
-        found = self._tls.getpeercert(binary_form=True)
+        found = self._core.peer_certificate()
         assert found is not None, "only anonymous ciphers do without, and they are off"
         return found
 
@@ -94,15 +88,18 @@ class TlsStream:
 
     def recv_into(self, buffer: memoryview, /) -> int:
         end = None if self._timeout is None else time.monotonic() + self._timeout
-        while (size := self._decrypt_into(buffer)) is None:
+        while True:
+            with self._lock:
+                size = self._decrypt_into(buffer)
+            if size is not None:
+                return size
             self._receive(end)
-        return size
 
     def readable(self) -> bool:
         """For the task that reads. Something may have come that is nothing for it, such as a session ticket."""
         while True:
             with self._lock:
-                if self._decrypt_all() or self._plain:
+                if self._core.read_ahead():
                     return True
             if not self._stream.readable():
                 return False
@@ -118,26 +115,22 @@ class TlsStream:
         What was encrypted when the time was over can't be taken back: the same data has to come again.
         """
         end = time.monotonic() + timeout
-        if not self._promised:
+        if not self._core.has_written:
             with self._lock:
                 try:
-                    self._promised = self._tls.write(data[:_RECORD])
+                    self._core.write(data[:RECORD_SIZE])
                 except ssl.SSLError as error:
                     raise ConnectionError(f"Nothing more can be sent: {_reason(error)}") from None
-                self._take_produced()
-        self._send_unsent(end)
-        sent, self._promised = self._promised, 0
-        return sent
+        self._send_ciphertext(end)
+        return self._core.take_written()
 
     def finish(self) -> None:
         """Says so by close_notify (RFC 8446, section 6.1) if that can be said without much waiting."""
         with self._lock:
-            self._decrypt_all()  # unwrapping would throw it away
-            with suppress(ssl.SSLError):  # the server's own close_notify has yet to come
-                self._tls.unwrap()
-            self._take_produced()
+            self._core.read_ahead()  # closing would throw it away
+            self._core.close()
         with suppress(OSError):  # then the end of the stream has to do
-            self._send_unsent(time.monotonic() + _FAREWELL)
+            self._send_ciphertext(time.monotonic() + _FAREWELL)
         self._stream.finish()
 
     def shut(self) -> None:
@@ -148,27 +141,21 @@ class TlsStream:
 
     def _shake_hands(self, end: float) -> bool:
         """As far as it goes with what has come; whether that is all the way."""
-        done = False
         try:
-            self._tls.do_handshake()
-            done = True
-        except ssl.SSLWantReadError:
-            done = False
+            done = self._core.handshake()
         except ssl.SSLCertVerificationError as error:
             self._say_why(end)
             raise Unverified(error.verify_message or _reason(error)) from None
         except ssl.SSLError as error:
             self._say_why(end)
             raise HandshakeFailed(_reason(error)) from None
-        self._take_produced()
-        self._send_unsent(end)
+        self._send_ciphertext(end)
         return done
 
     def _say_why(self, end: float) -> None:
         """The server is told by an alert, if it listens."""
-        self._take_produced()
         with suppress(OSError):
-            self._send_unsent(min(end, time.monotonic() + _FAREWELL))
+            self._send_ciphertext(min(end, time.monotonic() + _FAREWELL))
 
     # What the reader does.
 
@@ -178,57 +165,28 @@ class TlsStream:
         size = self._stream.recv_into(self._scratch)
         with self._lock:
             if size:
-                self._received.write(self._scratch[:size])
+                self._core.feed(self._scratch[:size])
             else:
-                self._received.write_eof()
+                self._core.feed_end()
         return size
 
     def _decrypt_into(self, buffer: memoryview) -> int | None:
-        """How many bytes are now in ``buffer``: 0 at the end, None if more has to come first."""
-        with self._lock:
-            size = min(len(self._plain), len(buffer))
-            buffer[:size] = self._plain[:size]
-            self._plain = self._plain[size:]
-            while size < len(buffer):
-                rest = buffer[size:]
-                try:
-                    read = int(self._tls.read(len(rest), rest))
-                except ssl.SSLWantReadError:
-                    return size or None
-                except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-                    # With or without a close_notify: a frame knows how long it is, so none can be cut unnoticed.
-                    return size
-                except ssl.SSLError as error:
-                    if size:
-                        return size  # the next read hears of it again
-                    raise ConnectionError(f"What came makes no sense: {_reason(error)}") from None
-                if not read:
-                    return size
-                size += read
-            return size
-
-    def _decrypt_all(self) -> bool:
-        """Into ``_plain``, by whoever holds the lock; whether it is the last there will be."""
-        while True:
-            try:
-                piece = self._tls.read(_RECORD)
-            except ssl.SSLWantReadError:
-                return False
-            except ssl.SSLError:
-                return True  # the next read hears of it again
-            if not piece:
-                return True
-            self._plain += piece
+        """With the lock. How many bytes are now in ``buffer``: 0 at the end, None if more has to come first."""
+        try:
+            return self._core.read_into(buffer)
+        except ssl.SSLError as error:
+            raise ConnectionError(f"What came makes no sense: {_reason(error)}") from None
 
     # What the writer does.
 
-    def _take_produced(self) -> None:
-        if self._produced.pending:
-            self._unsent = memoryview(bytes(self._unsent) + self._produced.read())
-
-    def _send_unsent(self, end: float) -> None:
-        while self._unsent:
-            self._unsent = self._unsent[self._stream.send(self._unsent, _left_until(end)) :]
+    def _send_ciphertext(self, end: float) -> None:
+        """Send all there is, of the reader's answers too."""
+        with self._lock:
+            data = self._core.data_to_send()
+        while data:
+            sent = self._stream.send(memoryview(data), _left_until(end))
+            with self._lock:
+                data = self._core.mark_sent(sent)
 
 
 def make_context(*, verify: bool) -> ssl.SSLContext:
@@ -257,7 +215,7 @@ def _server_name(address: Address) -> str:
 
 
 def _reason(error: ssl.SSLError) -> str:
-    return f"{(error.reason or str(error)).replace('_', ' ').lower()}."
+    return f"{phrase(error)}."
 
 
 def _left_until(end: float) -> float:

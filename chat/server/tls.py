@@ -1,7 +1,6 @@
 """TLS on one connection: a Transport that encrypts, and the socket that a FrameReader reads, which decrypts.
 
-OpenSSL works on memory and never sees the socket. What it wants sent goes out by one queue, in the order in which
-OpenSSL made it, whether a write or a read made it.
+``chat.tls_core`` drives OpenSSL. This module moves the bytes, and bounds what a peer can cost.
 """
 
 from __future__ import annotations
@@ -11,29 +10,26 @@ import os
 import ssl
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import gevent
 
 from chat.framing import CRUMB, DeadlineExceeded, time_to_gather
 from chat.server.transport import Transport
 from chat.server.turns import let_others_run
+from chat.tls_core import RECORD_SIZE, TlsCore, phrase
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
-# Of plaintext: what fits in one record (RFC 8446, section 5.1). OpenSSL's memory keeps the size of the most that was
-# ever in it, so larger pieces would cost every user memory for good, and gain little.
-_PIECE = 16 * 1024
 # Of plaintext in one try; then others have their turn. It takes as long as what sendfile does in one.
 _MOST_AT_ONCE = 128 * 1024
-# A peer may make us answer (to a KeyUpdate, say), and take no answer. So much is kept for him, no more.
+# A peer may make us answer (to a KeyUpdate, say), and take no answer. So much is kept for that peer, no more.
 _MAX_UNSENT = 64 * 1024
 
-# Records with fewer bytes of plaintext than this, on average, are crumbs: a frame has 16 at least. To decrypt a record
-# takes as long however little is in it, so crumbs are limited: so many at once, and so many a second. The rate is above
-# the one at which a frame must come in (MIN_RATE); otherwise the server would give up frames that it holds back itself.
-_SMALL_RECORD = 16
+# To decrypt a record takes as long however little is in it, so small ones are limited: so many at once, and so many a
+# second. The rate is above the one at which a frame must come in (MIN_RATE); otherwise the server would give up frames
+# that it holds back itself.
 _MOST_SMALL_RECORDS = 320
 _SMALL_RECORDS_PER_SECOND = 1280.0
 
@@ -54,28 +50,18 @@ class TlsTransport(Transport):
     """
 
     __slots__ = (
-        "_has_ended",
-        "_incoming",
+        "_core",
         "_may_have_more",
-        "_outgoing",
-        "_owed",
         "_resume_at",
         "_timeout",
-        "_tls",
-        "_unsent",
     )
 
     def __init__(self, sock: GeventSocket, context: ssl.SSLContext) -> None:
         super().__init__(sock)
         self.descriptor = None
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._unsent: bytes | memoryview = b""  # taken from ``_outgoing``, and not by the kernel
-        self._owed = 0  # bytes of plaintext that are encrypted and not counted as sent
+        self._core = TlsCore(context)
         self._timeout: float | None = None
         self._resume_at = 0.0  # by time.monotonic: when to read on from a peer that sends crumbs
-        self._has_ended = False  # the peer has said goodbye, or what can't be decrypted
         self._may_have_more = False  # the last recv gave as much as it could
 
     # --- the handshake: receive, advance and flush, until advance says that it is done
@@ -86,12 +72,9 @@ class TlsTransport(Transport):
         Raises HandshakeFailed.
         """
         try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
+            return self._core.handshake()
         except ssl.SSLError as problem:
-            raise HandshakeFailed(f"no TLS handshake: {_phrase(problem)}") from None
-        return True
+            raise HandshakeFailed(f"no TLS handshake: {phrase(problem)}") from None
 
     def receive(self, deadline: float | None) -> int:
         """Wait for ciphertext, and return how many bytes have come.
@@ -110,16 +93,15 @@ class TlsTransport(Transport):
 
     def flush(self) -> bool:
         """Give the kernel what OpenSSL wants sent; whether it took all."""
-        while True:
-            if not self._unsent:
-                if not self._outgoing.pending:
-                    return True
-                self._unsent = self._outgoing.read()
+        core = self._core
+        data = core.data_to_send()
+        while data:
             try:
-                sent = os.write(self._fd, self._unsent)
+                sent = os.write(self._fd, data)
             except BlockingIOError:
                 return False
-            self._unsent = memoryview(self._unsent)[sent:] if sent < len(self._unsent) else b""
+            data = core.mark_sent(sent)
+        return True
 
     def flush_until(self, deadline: float) -> None:
         """All of it. Raises DeadlineExceeded, or OSError as the socket does."""
@@ -141,14 +123,14 @@ class TlsTransport(Transport):
     def finish(self, timeout: float) -> None:
         end = time.monotonic() + timeout
         with contextlib.suppress(OSError, DeadlineExceeded):  # it is broken, or the peer is gone
-            self._say_goodbye()
+            self._core.close()
             self.flush_until(end)
         super().finish(max(0.0, end - time.monotonic()))
 
     # --- reading, for a FrameReader ---
 
     def wait_readable(self) -> None:
-        if not self._has_ended and not self._holds_something():
+        if not self._core.has_ended and not self._core.holds_input:
             super().wait_readable()
 
     def settimeout(self, value: float | None) -> None:
@@ -160,8 +142,8 @@ class TlsTransport(Transport):
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         self._let_gather(self._resume_at - time.monotonic() if self._resume_at else 0.0, deadline)
         crumbs, is_fruitless = 0, False
-        while not self._has_ended:
-            if self._holds_something() and (size := self._decrypt(buffer)) is not None:
+        while not self._core.has_ended:
+            if self._core.holds_input and (size := self._decrypt(buffer)) is not None:
                 return size + self._read_on(buffer[size:]) if size else 0
             if is_fruitless:
                 # Nothing but pieces of records, or records without content: others have their turn.
@@ -182,7 +164,7 @@ class TlsTransport(Transport):
         while (
             not self._resume_at
             and self._may_have_more
-            and not self._has_ended
+            and not self._core.has_ended
             and len(buffer) - filled >= len(_scratch)
         ):
             try:
@@ -192,22 +174,22 @@ class TlsTransport(Transport):
             try:
                 filled += self._decrypt(buffer[filled:]) or 0
             except ssl.SSLError:
-                self._has_ended = True  # what came before is whole
+                break  # the core has ended, and what came before is whole
         return filled
 
     def _try(self, size: int, piece: Callable[[int, int], bytes | memoryview]) -> int:
         """Send what ``piece(start, end)`` gives, up to ``size``; how much of it was sent whole."""
         if not self.flush():
             return 0
-        sent, self._owed = self._owed, 0
+        core = self._core
+        sent = core.take_written()  # encrypted by an earlier try, and in the kernel only now
         assert sent <= size, "the same bytes must be offered again"
         end = min(size, _MOST_AT_ONCE)
         while sent < end:
-            written = self._tls.write(piece(sent, min(sent + _PIECE, end)))
+            core.write(piece(sent, min(sent + RECORD_SIZE, end)))
             if not self.flush():
-                self._owed = written
-                break
-            sent += written
+                break  # the ciphertext is kept, and the plaintext counts as not sent
+            sent += core.take_written()
         return sent
 
     def _let_gather(self, seconds: float, deadline: float | None) -> None:
@@ -224,54 +206,29 @@ class TlsTransport(Transport):
         if not size:
             raise EOFError
         self._may_have_more = size == len(_scratch)
-        self._incoming.write(_scratch[:size])
+        self._core.feed(_scratch[:size])
         return size
 
     def _decrypt(self, buffer: memoryview) -> int | None:
         """Fill ``buffer`` from what has been received; None if that makes no plaintext yet, 0 after a goodbye."""
-        filled: int | None = None
-        records = 0
+        core = self._core
         try:
-            while (at := filled or 0) < len(buffer):
-                size = cast(int, self._tls.read(len(buffer) - at, cast(Any, buffer[at:])))
-                filled = at + size
-                self._has_ended = not size
-                records += 1
-                if not size or not self._holds_something():
-                    break
-                if records >= _MOST_SMALL_RECORDS and filled < records * _SMALL_RECORD:
-                    self._resume_at = time.monotonic() + records / _SMALL_RECORDS_PER_SECOND
-                    break
-        except ssl.SSLWantReadError:
-            pass  # the rest of a record, or one without content
-        except ssl.SSLZeroReturnError:
-            self._has_ended = True
-            filled = filled or 0
-        except ssl.SSLError:
-            with contextlib.suppress(OSError):
-                self.flush()
-            if not filled:
-                raise
-            self._has_ended = (
-                True  # what came before is whole: it is said, and then the connection ends
-            )
-        if self._outgoing.pending:
+            filled = core.read_into(buffer, _MOST_SMALL_RECORDS)
+        finally:
+            if core.has_ended:
+                # An alert may say why. Plaintext that came before the end is returned, even to a peer that is gone.
+                with contextlib.suppress(OSError):
+                    self.flush()
+        if core.small_records:
+            self._resume_at = time.monotonic() + core.small_records / _SMALL_RECORDS_PER_SECOND
+        if core.has_produced:
             self._answer()
         return filled
 
-    def _holds_something(self) -> bool:
-        return bool(self._incoming.pending or self._tls.pending())
-
     def _answer(self) -> None:
         """Send what reading made OpenSSL say, as far as it can go now."""
-        if not self.flush() and len(self._unsent) + self._outgoing.pending > _MAX_UNSENT:
+        if not self.flush() and self._core.size_to_send > _MAX_UNSENT:
             raise ConnectionAbortedError("a peer that asks for answers and takes none")
-
-    def _say_goodbye(self) -> None:
-        with contextlib.suppress(
-            ssl.SSLWantReadError
-        ):  # ours is said, and nobody waits for the peer's
-            self._tls.unwrap()
 
 
 def _read_file(fd: int, offset: int, size: int) -> bytes:
@@ -279,7 +236,3 @@ def _read_file(fd: int, offset: int, size: int) -> bytes:
     if not data:
         raise OSError("the file ended before its content did")
     return data
-
-
-def _phrase(problem: ssl.SSLError) -> str:
-    return (problem.reason or "protocol error").replace("_", " ").lower()

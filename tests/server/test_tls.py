@@ -180,7 +180,7 @@ def test_what_is_encrypted_and_not_taken_counts_as_not_sent(connect: Connect) ->
     assert sent < 1_000_000
     assert transport.try_send(memoryview(data)[sent:]) == 0
     # Of what waits there is one record, however often it is tried.
-    assert len(transport._unsent) + transport._outgoing.pending <= 17 * 1024
+    assert transport._core.size_to_send <= 17 * 1024
     received = receive_all(client, sent)
     assert received == data[: len(received)]
 
@@ -298,7 +298,7 @@ def test_answers_that_are_not_taken_are_not_kept_for_ever(connect: Connect) -> N
     transport, client = connect(buffer=4096)
     while transport.try_send(b"x" * 65536):
         continue
-    cast(Any, transport)._outgoing.write(
+    cast(Any, transport)._core._outgoing.write(
         b"x" * 100_000
     )  # as OpenSSL does when it is asked for very much
     client.sendall(b"and more")
