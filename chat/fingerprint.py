@@ -9,19 +9,18 @@ import base64
 import binascii
 import hashlib
 import hmac
+import warnings
 from dataclasses import dataclass
 
 _PREFIX = "SHA256:"
 _SIZE = 32
 _EXPECTED = "expected SHA256: and 43 characters of base64, as the server prints it"
+_EXPECTED_KEY = "expected RSA, an elliptic curve with a name, or Ed25519"
 
 # The picture of OpenSSH: how often a cell was visited, then where the walk began and where it ended.
 _VISITS = " .o+=*BOX@%&#/^"
 _START, _END = "S", "E"
 _WIDTH, _HEIGHT = 17, 9
-
-_SEQUENCE, _VERSION = 0x30, 0xA0
-_BEFORE_KEY = 5  # serialNumber, signature, issuer, validity, subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +69,26 @@ def fingerprint_of_certificate(certificate: bytes) -> Fingerprint:
 
 
 def _public_key_of(certificate: bytes) -> bytes:
-    """The SubjectPublicKeyInfo as it stands in there (RFC 5280, section 4.1)."""
-    outer = _element(certificate, 0, _SEQUENCE)
-    to_be_signed = _element(certificate, outer[1], _SEQUENCE)
-    at = to_be_signed[1]
-    if certificate[at : at + 1] == bytes([_VERSION]):
-        at = _element(certificate, at)[2]
-    for _ in range(_BEFORE_KEY):
-        at = _element(certificate, at)[2]
-    start, _, end = _element(certificate, at, _SEQUENCE)
-    if end > to_be_signed[2]:
-        raise ValueError("not a certificate: its key lies outside")
-    return certificate[start:end]
+    """Return the SubjectPublicKeyInfo (RFC 5280, section 4.1) in DER, as it stands in ``certificate``."""
+    # Not at the top: this takes 50 ms and 11 MB, and without TLS nobody asks for a certificate's key.
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-
-def _element(data: bytes, start: int, tag: int | None = None) -> tuple[int, int, int]:
-    """Where the DER element at ``start`` begins, where its value begins, and where it ends. Raises ValueError."""
-    if start + 2 > len(data) or (tag is not None and data[start] != tag):
-        raise ValueError("not a certificate in DER")
-    size, value = data[start + 1], start + 2
-    if size & 0x80:
-        value += size & 0x7F
-        size = int.from_bytes(data[start + 2 : value], "big")
-    if value + size > len(data):
-        raise ValueError("not a certificate in DER: it is cut off")
-    return start, value, value + size
+    # The serial number of a stranger's certificate is no reason to write on a user's terminal.
+    warnings.filterwarnings("ignore", "Parsed a serial number", UserWarning)
+    try:
+        key = x509.load_der_x509_certificate(certificate).public_key()
+        encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except UnsupportedAlgorithm:
+        raise ValueError(f"its key cannot be used: {_EXPECTED_KEY}") from None
+    except ValueError:
+        raise ValueError("not a certificate in DER") from None
+    # The library writes the key anew. Where a key can be written in two ways (RSA-PSS, a curve without its name), the
+    # fingerprint would be another than that of the bytes that the server shows.
+    if encoded not in certificate:
+        raise ValueError(f"its key is written in an unusual way: {_EXPECTED_KEY}")
+    return encoded
 
 
 def _walk(digest: bytes) -> list[str]:

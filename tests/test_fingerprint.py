@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
+import os
+import ssl
+import subprocess
+import sys
+import warnings
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +20,8 @@ from chat.fingerprint import (
     fingerprint_of_key,
     parse_fingerprint,
 )
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # Made by ``openssl req -x509``; its fingerprint by ``openssl x509 -pubkey``, ``openssl pkey``, ``openssl dgst``.
 CERTIFICATE = base64.b64decode(
@@ -57,13 +66,49 @@ def test_it_is_of_the_key_in_the_certificate() -> None:
     assert str(fingerprint_of_certificate(CERTIFICATE)) == TEXT
 
 
-def test_it_is_the_same_for_another_certificate_of_the_same_key() -> None:
-    x509 = pytest.importorskip("cryptography.x509")
-    encodings = pytest.importorskip("cryptography.hazmat.primitives.serialization")
-    key = x509.load_der_x509_certificate(CERTIFICATE).public_key()
-    der = key.public_bytes(encodings.Encoding.DER, encodings.PublicFormat.SubjectPublicKeyInfo)
+def certificate_of(directory: Path, *options: str) -> bytes:
+    """A certificate (DER) that OpenSSL makes for a new key; the public key alone is in ``directory``."""
+    key, certificate, public = (directory / name for name in ("key", "certificate", "public"))
+    commands: list[list[str | Path]] = [
+        ["req", "-x509", "-nodes", "-subj", "/CN=x", "-keyout", key, "-out", certificate, *options],
+        ["pkey", "-in", key, "-pubout", "-outform", "DER", "-out", public],
+    ]
+    for command in commands:
+        subprocess.run(["openssl", *command], check=True, capture_output=True)
+    return ssl.PEM_cert_to_DER_cert(certificate.read_text())
 
-    assert str(fingerprint_of_key(der)) == TEXT
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "rsa:2048",
+        "ec -pkeyopt ec_paramgen_curve:P-256",
+        "ec -pkeyopt ec_paramgen_curve:P-521",
+        "ed25519",
+        "ed448",
+        "ed25519 -set_serial 0",
+    ],
+)
+def test_it_is_what_openssl_makes_of_the_key(tmp_path: Path, kind: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fingerprint = fingerprint_of_certificate(certificate_of(tmp_path, "-newkey", *kind.split()))
+
+    der = (tmp_path / "public").read_bytes()
+    assert fingerprint.digest == hashlib.sha256(der).digest()
+    assert fingerprint == fingerprint_of_key(der)
+
+
+@pytest.mark.parametrize(
+    "kind", ["rsa-pss", "ec -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit"]
+)
+def test_a_key_that_can_be_written_in_two_ways_has_none(tmp_path: Path, kind: str) -> None:
+    certificate = certificate_of(tmp_path, "-newkey", *kind.split())
+
+    with pytest.raises(
+        ValueError, match=r"its key .*: expected RSA, an elliptic curve with a name"
+    ):
+        fingerprint_of_certificate(certificate)
 
 
 def test_a_certificate_that_is_cut_off_is_none() -> None:
@@ -113,3 +158,35 @@ def test_its_picture_is_drawn_as_ssh_draws_it(text: str) -> None:
 
 def test_a_picture_without_a_title() -> None:
     assert parse_fingerprint(TEXT).picture()[0] == "+-----------------+"
+
+
+WITHOUT_TLS = """
+import sys
+from chat.address import Address
+from chat.client import connect
+from chat.client.gevent_runtime import GEVENT
+from chat.server.server import ChatServer
+from chat.server.settings import Settings
+
+server = ChatServer(Settings(address=Address(path="socket")))
+server.start()
+with connect("unix:socket", "alice", known_hosts="known", runtime=GEVENT):
+    print(*sys.modules)
+server.stop()
+"""
+
+
+def test_a_server_and_a_client_without_tls_do_not_load_what_reads_certificates(
+    tmp_path: Path,
+) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TLS],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert not said.returncode, said.stderr
+    assert {"chat.server.room", "chat.client.trust"} <= {*said.stdout.split()}
+    assert "cryptography" not in said.stdout.split()

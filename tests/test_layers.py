@@ -211,7 +211,7 @@ def test_the_protocol_comes_without_gevent() -> None:
 def test_the_client_library_comes_without_gevent_and_curses() -> None:
     loaded = imported_with("chat.client")
     assert "chat.client" in loaded
-    assert not loaded & {"gevent", "greenlet", "curses", "docopt", "tqdm"}
+    assert not loaded & {"gevent", "greenlet", "curses", "docopt", "tqdm", "cryptography"}
 
 
 def test_the_client_library_asks_for_gevent_nowhere() -> None:

@@ -29,7 +29,6 @@ _FIRST_CERTIFICATE = re.compile(
 )
 _COMMON_NAME = "chat-server"
 _NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)  # RFC 5280, section 4.1.2.5
-_NO_END_IN_DER = b"\x18\x0f99991231235959Z"  # a GeneralizedTime
 _CLOCK_SKEW = timedelta(days=2)
 
 
@@ -199,15 +198,10 @@ def _leaf_of(chain: bytes) -> bytes:
 
 def _warn_of_age(path: Path, leaf: bytes) -> None:
     """It is the clients who decide whether they mind."""
-    if _NO_END_IN_DER in leaf:
-        return
-    # Only for an operator's, and not for our own at each start: to import it takes as long as gevent.
+    # Not at the top: it takes longer to load than gevent, and a server without TLS needs no certificate.
     from cryptography import x509
 
-    try:
-        end = x509.load_der_x509_certificate(leaf).not_valid_after_utc
-    except ValueError:
-        return  # OpenSSL has taken it, and knows better
+    end = x509.load_der_x509_certificate(leaf).not_valid_after_utc
     if end < datetime.now(timezone.utc):
         log.warning("%s expired on %s: clients that check will not come", path, end.date())
 
