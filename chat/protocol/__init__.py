@@ -1,4 +1,4 @@
-"""The wire without I/O: descriptor, headers, texts, names, file names, notices, errors.
+"""The wire format without I/O: descriptor, headers, texts, names, file names, notices, errors.
 
-Nothing here knows a socket, a clock or who is connected: bytes and values in, bytes and values out.
+Bytes and values go in, bytes and values come out. This package knows no socket, no clock, and not who is connected.
 """

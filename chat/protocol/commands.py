@@ -1,7 +1,7 @@
-"""What a client asks its server to do: a Utf8 frame without content, whose JSON header has a key ``command``.
+"""Define the commands of clients: a Utf8 frame without content, whose JSON header has the key ``command``.
 
-The answer is a notice: ``done``, or why it did not come about. A server that does not know commands sees a text
-without content and refuses that.
+The answer is a notice: ``done``, or the reason why the command failed. A server that does not know commands sees a text
+without content, and refuses the empty text.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from typing import NamedTuple
 
 
 class Verb(str, Enum):
-    """Values of the header key ``command``."""
+    """List the values of the header key ``command``."""
 
-    REGISTER = "register"  # password: the own name becomes an account
+    REGISTER = "register"  # password: makes an account of the user's own name
     PASSWD = "passwd"  # password, new_password
     KICK = "kick"  # target: a name; reason
-    BAN = "ban"  # target: a name or an address; seconds, for ever without; reason
+    BAN = "ban"  # target: a name or an address; seconds (without: for ever); reason
     UNBAN = "unban"  # target
     BANS = "bans"
-    MUTE = "mute"  # target: a name; seconds, for ever without
+    MUTE = "mute"  # target: a name; seconds (without: for ever)
     UNMUTE = "unmute"  # target
-    PING = "ping"  # only to be answered
+    PING = "ping"  # asks for nothing but an answer
 
 
 class Command(NamedTuple):
-    """``verb`` is a value of :class:`Verb`, or another if the client is newer than the server.
+    """Hold a command as it travels.
 
-    The rest are header keys of the same names: ``seconds`` from 0 on, the passwords as they were typed.
+    ``verb`` is a value of :class:`Verb`, or an unknown one from a newer client. The other fields are header keys of the
+    same names: ``seconds`` is 0 or more, the passwords are as typed.
     """
 
     verb: str
@@ -38,5 +39,5 @@ class Command(NamedTuple):
     new_password: str | None = None
 
     def __repr__(self) -> str:
-        """Without what must not stand in a log."""
+        """Return the command without its passwords, which must not reach a log."""
         return f"<Command {self.verb!r} {self.target!r}>"

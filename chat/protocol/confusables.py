@@ -1,6 +1,6 @@
-"""When two strings look alike: the skeleton of UTS #39, section 4.
+"""Tell when two strings look alike: the skeleton of UTS #39, section 4.
 
-The table is the Unicode consortium's ``confusables.txt``, in the form that ``scripts/confusables.py`` gives it.
+The table is ``confusables.txt`` of the Unicode consortium, in the form that ``scripts/confusables.py`` gives it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ TABLE = Path(__file__).with_name("confusables.json")
 
 
 def skeleton(text: str) -> str:
-    """Equal for strings that a reader may take for one another; not fit for display, not a normal form."""
+    """Return a string that is equal for texts that look alike; do not display it, it is no normal form either.
+
+    Source: UTS #39, section 4.
+    """
     prototypes = _prototypes()
     decomposed = unicodedata.normalize("NFD", text)
     return unicodedata.normalize("NFD", "".join(prototypes.get(c, c) for c in decomposed))

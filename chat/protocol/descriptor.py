@@ -12,8 +12,8 @@
                       looked at when
                       read
 
-Then ``header size`` bytes of header and ``content size`` bytes of content. All integers of a connection are in one
-byte order, which its first two bytes tell: see :func:`sniff_byte_order`.
+Then follow ``header size`` bytes of header and ``content size`` bytes of content. All integers of a connection are in
+one byte order, which its first two bytes tell: see :func:`sniff_byte_order`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ MAX_CONTENT_SIZE = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class MessageType(IntEnum):
-    """The first field of a descriptor. 2 is not in the original document; the original server sends it."""
+    """List the values of the first field of a descriptor.
+
+    2 is not in the original document, but the original server sends it.
+    """
 
     LOGIN = 1
     LOGOUT = 2
@@ -43,19 +46,23 @@ class MessageType(IntEnum):
     VOICE = 9
 
 
-# What a person says, as opposed to what steers the connection.
+# Types that carry what a user says; the others control the connection.
 MESSAGES = frozenset({MessageType.UTF8, MessageType.FILE, MessageType.IMAGE, MessageType.VOICE})
 ATTACHMENTS = MESSAGES - {MessageType.UTF8}
 REFUSALS = frozenset({MessageType.USERNAME_EXISTS, MessageType.BAD_USERNAME, MessageType.BAD_LOGIN})
 
 
 class ByteOrder(Enum):
-    """The document draws network order; the original programs send little-endian."""
+    """Name the byte order of a connection.
+
+    The original document draws network order; the original programs send little-endian.
+    """
 
     BIG = "big"
     LITTLE = "little"
 
-    # Looked up for every frame; Enum's own hash is a call into Python. There is one object of each.
+    # A hot path: dicts are looked up by it for every frame, and Enum's own hash is a call into Python. Each member
+    # exists once, so its identity will do.
     __hash__ = object.__hash__
 
 
@@ -64,10 +71,10 @@ _KNOWN_TYPES = frozenset(int(known) for known in MessageType)
 
 
 class Descriptor(NamedTuple):
-    """Type, header size and content size (bytes) of one frame.
+    """Hold the type, header size and content size (bytes) of one frame.
 
-    ``type`` stays a plain integer: a peer may send any, and whether it is one of :class:`MessageType` is for the
-    reader of the frame to judge.
+    ``type`` is a plain integer, because a peer may send any number. The reader of the frame checks whether it is a
+    :class:`MessageType`.
     """
 
     type: int
@@ -75,7 +82,7 @@ class Descriptor(NamedTuple):
     content_size: int = 0
 
     def encode(self, order: ByteOrder) -> bytes:
-        """The 16 bytes. Raises LocalProtocolError for a size that does not fit its field."""
+        """Return the 16 bytes. Raises LocalProtocolError for a size that does not fit its field."""
         try:
             return LAYOUTS[order].pack(*self)
         except struct.error:
@@ -83,17 +90,20 @@ class Descriptor(NamedTuple):
 
     @classmethod
     def decode(cls, data: bytes | bytearray | memoryview, order: ByteOrder) -> Descriptor:
-        """From the first 16 bytes of ``data``; any 16 bytes are a descriptor."""
+        """Return the descriptor in the first 16 bytes of ``data``; any 16 bytes are a descriptor."""
         return cls._make(LAYOUTS[order].unpack_from(data))
 
 
 def sniff_byte_order(start: bytes) -> ByteOrder | None:
-    """The byte order that the first two bytes of a connection tell, or None if they open no chat.
+    """Return the byte order that the first two bytes of a connection tell, or None if they can't begin a chat.
 
-    The first frame's type is one of 1 to 9, so exactly one of the two bytes is zero.
+    The first frame's type is one of 1 to 9, so exactly one of the two bytes is zero. Raises LocalProtocolError unless
+    ``start`` has two bytes.
     """
     if len(start) != 2:
-        raise LocalProtocolError("a byte order takes exactly two bytes to tell")
+        raise LocalProtocolError(
+            f"invalid start of a connection: expected 2 bytes, got {len(start)}"
+        )
     high, low = start
     if high == 0 and low in _KNOWN_TYPES:
         return ByteOrder.BIG
@@ -103,5 +113,5 @@ def sniff_byte_order(start: bytes) -> ByteOrder | None:
 
 
 def encode_frame(type: MessageType, header: bytes, content: bytes, order: ByteOrder) -> bytes:
-    """Descriptor, header and content as they travel. Raises LocalProtocolError for a header over 65,535 bytes."""
+    """Return a whole frame as bytes. Raises LocalProtocolError for a header over 65,535 bytes."""
     return Descriptor(type, len(header), len(content)).encode(order) + header + content

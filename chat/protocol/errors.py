@@ -1,30 +1,30 @@
-"""Errors that say whose fault it is.
+"""Define the errors of the protocol, by whose fault they are.
 
-``RemoteProtocolError``: the peer broke the protocol, or used it in a way that is refused; its text is a plain
-sentence that may be shown to a person. ``LocalProtocolError``: the program on this side asked for something that
-cannot be put on the wire. Any other exception out of ``chat.protocol`` is a bug in it.
+``RemoteProtocolError``: the peer broke the protocol, or used it in a way that is refused. Its text is a plain sentence
+that a user may see. ``LocalProtocolError``: the program on this side tried to send what the protocol cannot carry. Any
+other exception out of ``chat.protocol`` is a bug in this package.
 """
 
 from __future__ import annotations
 
 
 class ProtocolError(Exception):
-    """What both kinds have in common; never raised itself."""
+    """Base class of both kinds; never raised itself."""
 
 
 class LocalProtocolError(ProtocolError):
-    """We tried to send what the protocol cannot carry."""
+    """Report that this program tried to send what the protocol cannot carry."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer sent what the protocol does not allow."""
+    """Report that the peer sent what the protocol does not allow."""
 
 
 class HeaderError(RemoteProtocolError):
-    """A header that is not what its frame needs: not UTF-8, broken JSON, values of a wrong kind.
+    """Report an invalid header: not UTF-8, broken JSON, or a value of a wrong kind.
 
-    ``nonce`` is that of the header, if it was good enough to have one: the refusal is still an answer to it.
-    ``is_command``: it asks the server to do something, if it is good enough to tell.
+    ``nonce`` is the nonce of the header, if that could be read: the refusal is still an answer to it. ``is_command``:
+    the header has the key ``command``.
     """
 
     nonce: str | None = None
@@ -32,4 +32,4 @@ class HeaderError(RemoteProtocolError):
 
 
 class UserNameError(RemoteProtocolError):
-    """A user name against the rules of ``chat.protocol.names``."""
+    """Report a user name against the rules of ``chat.protocol.names``."""

@@ -1,7 +1,7 @@
-"""File names that are safe to save under, on any system, whoever sent them.
+"""Clean file names from peers, so that a file can be saved under them on any system.
 
-The original client writes to ``save_directory/filename`` unchecked, so the server cleans every name before it
-reaches anyone; our client cleans again, since its server may be another.
+The original client writes to ``save_directory/filename`` unchecked, so the server cleans every name before it passes
+the name on. Our client cleans names again, because it may talk to another server.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_FILENAME_SIZE = (
-    200  # bytes of UTF-8: leaves room for " (1)" and ".part" under the usual limit of 255
-)
+# Bytes of UTF-8. Leaves room for " (1)" and ".part" under the usual limit of 255.
+MAX_FILENAME_SIZE = 200
 DEFAULT_FILENAME = "file"
 
 _SEPARATORS = re.compile(r"[/\\]")
 _LEADING = re.compile(r"\A[.\s]+")
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
-# A shell that is given ``*`` hands such names to programs, which take them for options: ``tar`` runs what a name
-# that begins with "-" says (``--checkpoint-action=…``), ``vim`` and ``less`` run "+" commands, compilers and many
-# others read their options from the file after an "@".
+# A shell expands ``*`` to such names, and programs take them for options: ``tar`` runs what a name that begins with "-"
+# says (``--checkpoint-action=…``), ``vim`` and ``less`` run "+" commands, compilers and many others read their options
+# from the file after an "@".
 _TAKEN_FOR_OPTIONS = ("-", "+", "@")
 # Cc: control, Cf: format (invisible, turns text around), Cs: lone surrogates, Zl and Zp: line and paragraph ends.
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -28,9 +27,9 @@ _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 def clean_filename(name: str, default: str = DEFAULT_FILENAME) -> str:
     """Return a safe base name of ``name``: never empty, hidden, an option, a path, or over 200 bytes.
 
-    Control and format characters are dropped, each of ``<>:"/\\|?*`` becomes ``_``, leading dots and blanks go,
-    a leading ``-``, ``+`` or ``@`` gets a ``_`` before it, an overlong name is cut before its extension. Nothing left:
-    ``default``. Cleaning twice changes nothing.
+    Control and format characters are dropped, and each of ``<>:"/\\|?*`` becomes ``_``. Leading dots and blanks are
+    dropped, a leading ``-``, ``+`` or ``@`` gets a ``_`` before it. A name that is too long is cut before its
+    extension. If nothing is left, the result is ``default``. Cleaning a clean name changes nothing.
     """
     name = "".join(c for c in name if unicodedata.category(c) not in _DROPPED_CATEGORIES)
     name = _SEPARATORS.split(name)[-1]
@@ -43,13 +42,16 @@ def clean_filename(name: str, default: str = DEFAULT_FILENAME) -> str:
 
 
 def _strip(name: str) -> str:
-    """Without leading dots and blanks (hidden files) and trailing blanks (which some systems drop by themselves)."""
+    """Drop leading dots and blanks (hidden files), and trailing blanks (which some systems drop by themselves)."""
     # In one step: a header may be 64 KiB of dots, and dropping them one by one would copy gigabytes.
     return _LEADING.sub("", name, count=1).rstrip()
 
 
 def _shorten(name: str) -> str:
-    """At most ``MAX_FILENAME_SIZE`` bytes, whole characters, the extension kept if it leaves room for a stem."""
+    """Cut ``name`` to at most ``MAX_FILENAME_SIZE`` bytes of whole characters.
+
+    The extension is kept if it leaves room for a stem.
+    """
     if len(name.encode()) <= MAX_FILENAME_SIZE:
         return name
     stem, dot, extension = name.rpartition(".")
@@ -60,5 +62,5 @@ def _shorten(name: str) -> str:
 
 
 def _cut(text: str, size: int) -> str:
-    """The longest beginning of ``text`` whose UTF-8 takes at most ``size`` bytes."""
+    """Return the longest beginning of ``text`` whose UTF-8 takes at most ``size`` bytes."""
     return text.encode()[:size].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""A frame as the server passes it around: encoded once for each byte order in use, whoever gets it."""
+"""Hold a frame as the server passes it around, encoded once for each byte order in use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 
 
 class LargeContent(Protocol):
-    """A content that is not held in memory.
+    """Hold a content that is not in memory.
 
-    Whoever keeps it for later ``hold``s it, and ``release``s it when done; its space is given back with the last
-    release. ``fileno`` is of a file that has the ``size`` bytes from its beginning on.
+    ``hold`` keeps it for later, and ``release`` gives it up; the last release frees its space. ``fileno`` is the
+    descriptor of a file that begins with its ``size`` bytes.
     """
 
     @property
@@ -25,7 +25,7 @@ class LargeContent(Protocol):
 
 
 class Frame:
-    """Type, header and content; the content in memory, or ``large`` and to follow from ``offset`` on."""
+    """Hold type, header and content; the content is in memory, or ``large`` and follows from ``offset`` on."""
 
     __slots__ = ("_encoded", "content", "header", "large", "offset", "type")
 
@@ -46,13 +46,14 @@ class Frame:
 
     @property
     def content_size(self) -> int:
-        """Bytes, as the descriptor announces them."""
+        """Return the size of the content in bytes, as the descriptor announces it."""
         return len(self.content) if self.large is None else self.large.size - self.offset
 
     def encode(self, order: ByteOrder) -> bytes:
-        """All that is in memory: the whole frame, or what goes before its large content.
+        """Return the bytes in memory: the whole frame, or the part before its large content.
 
-        Raises LocalProtocolError for a header over 65,535 bytes.
+        The bytes are cached, since every receiver with this byte order gets the same. Raises LocalProtocolError for a
+        header over 65,535 bytes.
         """
         encoded = self._encoded.get(order)
         if encoded is None:

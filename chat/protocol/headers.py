@@ -1,8 +1,8 @@
-"""What stands between the descriptor and the content, in both directions.
+"""Read and write headers: the part between the descriptor and the content, in both directions.
 
-A client's header is plain UTF-8 (a *raw* header: a user or file name) or a JSON object; a server's is always a JSON
-object. JSON from a peer is read strictly: see ``strict_json``. What we write goes through ujson: it is fast, and it
-leaves non-ASCII and ``/`` as they are, as the original needs.
+A client's header is plain UTF-8 (a *raw* header: a user or file name) or a JSON object. A server's header is always a
+JSON object. JSON from a peer is read strictly: see ``strict_json``. Our own headers are written by ujson: it is fast,
+and it leaves non-ASCII and ``/`` unescaped, as the original programs need.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ from chat.protocol.errors import HeaderError, LocalProtocolError
 from chat.protocol.notices import SERVER_NAME
 from chat.protocol.strict_json import decode_json
 
-# With what some writers of JSON put in front of it: a private message whose sender does so must not become public.
+# With a byte order mark or blanks, which some writers of JSON put in front: their private message must not become
+# public.
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[\x00-\x20]*\{")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"
 _TIMESTAMP = re.compile(_TIME, re.ASCII)
-# What our server writes above nearly every text: JSON (RFC 8259, section 7) that it takes no parser to read.
+# A fast path: our server writes nearly every text in this form, and JSON of this form (RFC 8259, section 7) needs no
+# parser.
 _PLAIN = r'"([^"\\\x00-\x1f]*)"'
 _PLAIN_HEADER = re.compile(
     rf'\{{"from":{_PLAIN},"timestamp":"({_TIME})"(?:,"to":{_PLAIN})?(?:,"seq":(0|[1-9][0-9]{{0,17}}))?'
     rf'(?:,"nonce":{_PLAIN})?\}}',
     re.ASCII,
 )
-# What every integer of the protocol fits in; also keeps a reader of other languages out of trouble.
+# The limit of every integer in the protocol; a signed 64-bit number holds it in other languages too.
 _MAX_INTEGER = 2**63 - 1
 
 
 class LoginHeader(NamedTuple):
-    """A login: of a user by ``name``, or of a transfer connection by the ``session`` it belongs to.
+    """Hold a login: of a user by ``name``, or of a transfer connection by its ``session``.
 
-    Both: the user takes over his own session of that name, which may still look alive. ``password`` is his own, or
-    the room's.
-    ``inline``: File, Image and Voice contents over so many bytes are to come as offers; None: as they are.
-    ``is_json``: the client logged in with the JSON form, and may be told more than the original understands.
+    With both, the user takes over their own session of that name, which may still look alive. ``password`` is the
+    user's, or the room's. File, Image and Voice contents over ``inline`` bytes are to come as offers; with None they
+    come whole. ``is_json``: the client logged in with the JSON form, and may be told more than the original client
+    understands.
     """
 
     name: str
@@ -50,15 +52,15 @@ class LoginHeader(NamedTuple):
     password: str | None = None
 
     def __repr__(self) -> str:
-        """Without what must not stand in a log."""
+        """Return the login without its password and session, which must not reach a log."""
         return f"<LoginHeader {self.name!r}>"
 
 
 class ClientHeader(NamedTuple):
-    """The header of a message: ``to`` makes it private, ``nonce`` comes back in the answer.
+    """Hold the header of a message: ``to`` makes it private, the answer repeats ``nonce``.
 
-    ``fetch`` and ``offset`` (bytes) ask for an offered content, on a transfer connection only. ``command``: it is
-    none, but asks the server to do something.
+    ``fetch`` and ``offset`` (bytes) ask for an offered content, on a transfer connection only. A header with a
+    ``command`` is no message, but asks the server to do something.
     """
 
     to: str | None = None
@@ -73,12 +75,12 @@ _NO_HEADER = ClientHeader()
 
 
 class ServerHeader(NamedTuple):
-    """The header of every frame that a server sends after login.
+    """Hold the header of any frame that a server sends after login.
 
-    ``sender`` travels as ``from``; ``timestamp`` is RFC 3339; ``size`` (bytes) and ``id`` are those of an offer,
-    ``offset`` (bytes) is where a fetched content goes on. ``notice`` and ``reason`` hold codes of
-    ``chat.protocol.notices``, or others if the server is newer than we are. ``seq`` numbers the messages of a room, or
-    of one user's private messages, from 1 on.
+    ``sender`` travels as ``from``; ``timestamp`` is RFC 3339. ``size`` (bytes) and ``id`` are those of an offer,
+    ``offset`` (bytes) is where a fetched content continues. ``notice`` and ``reason`` are codes of
+    ``chat.protocol.notices``, or unknown ones from a newer server. ``seq`` numbers the messages of
+    a room, or the private messages of one user, from 1 on.
     """
 
     sender: str
@@ -98,7 +100,7 @@ _OPTIONAL_KEYS = ServerHeader._fields[2:]
 
 
 def parse_login_header(data: bytes) -> LoginHeader:
-    """Raises HeaderError if it is not UTF-8, or starts like a JSON object and is not a proper one."""
+    """Parse the header of a login frame. Raises HeaderError for invalid UTF-8 or JSON."""
     text = _decode(data)
     if not looks_like_json(data):
         return LoginHeader(text)
@@ -113,22 +115,24 @@ def parse_login_header(data: bytes) -> LoginHeader:
 
 
 def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
-    """The header of a message. ``names_a_file``: the frame is of a type whose raw header is a file name.
+    """Parse the header of a message. ``names_a_file``: a raw header of this type is a file name.
 
-    Raises HeaderError; also for a raw header where none belongs, since it may be a broken JSON one, and a private
-    message must never become a public one by it.
+    Raises HeaderError; also for a raw header where none belongs. It may be a broken JSON header, and a private message
+    must never become a public one by that.
     """
     if not data:
         return _NO_HEADER
     text = _decode(data)
     if not looks_like_json(data):
         if not names_a_file:
-            raise HeaderError("A text takes no header but a JSON object.")
+            raise HeaderError("Invalid header of a text: expected a JSON object.")
         return ClientHeader(filename=text)
     fields = _Fields(text)
     nonce = fields.string("nonce")
     if nonce is not None and not _NONCE.fullmatch(nonce):
-        raise HeaderError("A nonce is 1 to 64 of the characters A-Z, a-z, 0-9, '_' and '-'.")
+        raise HeaderError(
+            "Invalid nonce: expected 1 to 64 of the characters A-Z, a-z, 0-9, '_' and '-'."
+        )
     try:
         return ClientHeader(
             fields.string("to"),
@@ -144,7 +148,7 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
 
 
 def looks_like_json(data: bytes) -> bool:
-    """Whether a client's header has the JSON form, proper or not: it begins with ``{``.
+    """Return whether a client's header has the JSON form, valid or not: it begins with ``{``.
 
     A byte order mark, blanks and control characters before the ``{`` make no difference.
     """
@@ -152,7 +156,7 @@ def looks_like_json(data: bytes) -> bool:
 
 
 def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
-    """The JSON form, without the keys that say nothing."""
+    """Return a client's header as JSON, without the keys whose value is None."""
     if isinstance(header, LoginHeader):
         fields: dict[str, object] = {
             "to": header.name or None,
@@ -183,7 +187,10 @@ def _read_command(fields: _Fields) -> Command | None:
 
 
 def encode_server_header(header: ServerHeader) -> bytes:
-    """Compact JSON. The caller sees to it that no value needs an escape where the original client may read it."""
+    """Return a server's header as compact JSON.
+
+    The original client can't read escapes, so the caller must not pass it values that need one.
+    """
     sender, timestamp, *rest = header
     fields: dict[str, object] = {"from": sender, "timestamp": timestamp}
     for key, value in zip(_OPTIONAL_KEYS, rest, strict=True):
@@ -193,9 +200,9 @@ def encode_server_header(header: ServerHeader) -> bytes:
 
 
 def parse_server_header(data: bytes) -> ServerHeader:
-    """For a client: raises HeaderError for anything that is not a server's header; unknown keys are ignored.
+    """Parse a server's header, for a client. Raises HeaderError; unknown keys are ignored.
 
-    Only the one who may tell is believed: ``notice`` counts from ``server`` alone.
+    ``notice`` counts only in a frame from ``server``: a user must not be able to fake a notice.
     """
     text = _decode(data)
     plain = _PLAIN_HEADER.fullmatch(text)
@@ -205,7 +212,9 @@ def parse_server_header(data: bytes) -> ServerHeader:
     fields = _Fields(text)
     sender, timestamp = fields.string("from"), fields.string("timestamp")
     if sender is None or timestamp is None or not _TIMESTAMP.fullmatch(timestamp):
-        raise HeaderError("A server's header says who sent it and when (RFC 3339).")
+        raise HeaderError(
+            "Invalid header from the server: expected 'from' and a 'timestamp' in RFC 3339."
+        )
     return ServerHeader(
         sender,
         timestamp,
@@ -222,20 +231,23 @@ def parse_server_header(data: bytes) -> ServerHeader:
 
 
 def encode_json(value: object) -> bytes:
-    """Compact, non-ASCII and slashes as they are. Raises LocalProtocolError for lone surrogates."""
+    """Return ``value`` as compact JSON, with non-ASCII and slashes unescaped.
+
+    Raises LocalProtocolError for lone surrogates.
+    """
     try:
         return ujson.dumps(value, ensure_ascii=False, escape_forward_slashes=False).encode()
     except UnicodeEncodeError:
-        raise LocalProtocolError("half a character cannot be sent") from None
+        raise LocalProtocolError("a lone surrogate (half a character) cannot be sent") from None
 
 
 def parse_json_object(data: bytes) -> dict[str, Any]:
-    """Strict UTF-8, strict JSON, an object. Raises HeaderError."""
+    """Parse an object in strict UTF-8 and strict JSON. Raises HeaderError."""
     return _Fields(_decode(data)).values
 
 
 class _Fields:
-    """A JSON object of a peer, read by name and kind; null is the same as absent. Raises HeaderError."""
+    """Read the values of a peer's JSON object by name and kind; null counts as absent. Raises HeaderError."""
 
     def __init__(self, text: str) -> None:
         try:
@@ -253,11 +265,13 @@ class _Fields:
         if not isinstance(value, str):
             raise HeaderError(f"The value of {key!r} must be a string.")
         if _SURROGATE.search(value):
-            raise HeaderError(f"The value of {key!r} has half a character in it.")
+            raise HeaderError(
+                f"The value of {key!r} has half a character (a lone surrogate) in it."
+            )
         return value
 
     def integer(self, key: str) -> int | None:
-        """A whole number from 0 on."""
+        """Return a whole number, 0 or more."""
         value = self.values.get(key)
         if value is None:
             return None

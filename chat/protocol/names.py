@@ -1,8 +1,9 @@
-"""User names: which are allowed, and when two are the same.
+"""Check user names: which are allowed, and when two are equal.
 
-RFC 8265 (PRECIS): shown as UsernameCasePreserved leaves them, compared as UsernameCaseMapped. On top of that only
-letters, marks and digits of any script, ``_``, ``-`` and ``.``; the first a letter or digit; 1 to 32 code points.
-That leaves no character that JSON would have to escape, which the original client could not read.
+The rules are RFC 8265 (PRECIS): names are shown as UsernameCasePreserved leaves them, and compared as
+UsernameCaseMapped. In addition, a name has only letters, marks and digits of any script, ``_``, ``-`` and ``.``; it
+begins with a letter or digit, and has 1 to 32 code points. So no name needs an escape in JSON, which the original
+client could not read.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from chat.protocol.errors import UserNameError
 from chat.protocol.notices import SERVER_NAME
 
 MAX_NAME_LENGTH = 32  # code points
-# An early bound: a header of 64 KiB need not go through the profile to be found too long. Width mapping and NFC never
-# make one character of more than four.
+# An early bound, so that a header of 64 KiB does not go through the profile. Width mapping and NFC never make one
+# character of more than four.
 _MAX_RAW_LENGTH = 4 * MAX_NAME_LENGTH
 
 _PRESERVED = get_profile("UsernameCasePreserved")
@@ -27,16 +28,16 @@ _MAPPED = get_profile("UsernameCaseMapped")
 
 
 class UserName(NamedTuple):
-    """A valid name as it is shown, and the key by which it is compared."""
+    """Hold a valid name as it is shown, and the key by which it is compared."""
 
     display: str
     key: str
 
 
 def parse_user_name(raw: str) -> UserName:
-    """The name that a peer asked for, in the form the room will use.
+    """Check the name that a peer asked for, and return it in the form that the room uses.
 
-    Raises UserNameError with a sentence for the person who chose it.
+    Raises UserNameError with a sentence for the user who chose it. Source: RFC 8265.
     """
     if len(raw) > _MAX_RAW_LENGTH:
         raise UserNameError(f"A name has at most {MAX_NAME_LENGTH} characters.")
@@ -52,13 +53,15 @@ def parse_user_name(raw: str) -> UserName:
     if not all(_allowed(character) for character in display):
         raise UserNameError(_explain(raw))
     if looks_like_server(display):
-        raise UserNameError(f"The name {SERVER_NAME!r}, and what looks like it, is reserved.")
+        raise UserNameError(
+            f"The name {SERVER_NAME!r}, and every name that looks like it, is reserved."
+        )
     return UserName(display, key)
 
 
 def name_key(name: str) -> str | None:
-    """The key under which ``name`` would be found, or None if nobody can have that name."""
-    # Looked at before the cache is: a thousand names of 64 KiB each are not worth remembering.
+    """Return the key of ``name``, or None if no user can have that name."""
+    # Checked before the cache: it must not hold a thousand names of 64 KiB each.
     return None if len(name) > _MAX_RAW_LENGTH else _cached_key(name)
 
 
@@ -71,13 +74,17 @@ def _cached_key(name: str) -> str | None:
 
 
 def looks_of(name: str) -> frozenset[str]:
-    """What ``name`` looks like (UTS #39 skeleton, in any case): who has one in common can be taken for the other."""
-    # Capitals are drawn like other letters than their small forms, so both ways round are looked at.
+    """Return what ``name`` looks like, in any case: two names that share a value can be mistaken for each other.
+
+    The values are skeletons of UTS #39.
+    """
+    # A capital may look like another letter than its small form does, so the name is folded before and after the
+    # skeleton.
     return frozenset((skeleton(name.casefold()), skeleton(skeleton(name).casefold())))
 
 
 def looks_like_server(name: str) -> bool:
-    """Whether a reader could take ``name`` for the server's own."""
+    """Return whether a reader could take ``name`` for the server's own name."""
     return skeleton(SERVER_NAME) in looks_of(name)
 
 

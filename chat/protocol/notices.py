@@ -1,7 +1,7 @@
-"""Why a frame or a login was refused, why somebody left: the codes that programs compare and the sentences people read.
+"""List the codes of notices, refusals and leave reasons, which programs compare.
 
-A notice is a Utf8 frame from ``server`` to one user, with the code in the header key ``notice`` and the sentence as
-content. ``SERVER_NAME`` is reserved for it.
+A notice is a Utf8 frame from ``server`` to one user, with the code in the header key ``notice`` and a sentence for the
+user as content. No user can have the name ``SERVER_NAME``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ SERVER_NAME = "server"
 
 
 class Notice(str, Enum):
-    """Values of the header key ``notice``."""
+    """List the values of the header key ``notice``."""
 
     NO_SUCH_USER = "no-such-user"
     BAD_HEADER = "bad-header"
@@ -23,21 +23,22 @@ class Notice(str, Enum):
     NO_SPACE = "no-space"
     GONE = "gone"
     SHUTTING_DOWN = "shutting-down"
-    # Answers to commands; DONE alone says that it came about.
+    # Answers to commands; only DONE means success.
     DONE = "done"
     BAD_COMMAND = "bad-command"
     NOT_ALLOWED = "not-allowed"
     WRONG_PASSWORD = "wrong-password"
     ENCRYPTION_NEEDED = "encryption-needed"
     MUTED = "muted"
-    # The last thing that a session hears: its user has come in from elsewhere, and it is not to come back by itself.
+    # The last frame of a session whose user logged in from elsewhere. The client must not reconnect by itself, or the
+    # two would replace each other again and again.
     REPLACED = "replaced"
-    # To everyone, about somebody: what a moderator has done.
+    # To everyone: what a moderator did to a user.
     MODERATED = "moderated"
 
 
 class Refusal(str, Enum):
-    """Values of ``error`` in the header of a refused JSON login."""
+    """List the values of ``error`` in the header of a refused JSON login."""
 
     USERNAME_EXISTS = "username-exists"
     BAD_USERNAME = "bad-username"
@@ -57,7 +58,7 @@ class Refusal(str, Enum):
 
 
 class LeaveReason(str, Enum):
-    """Values of ``reason`` in the header of a Logout that the server sends."""
+    """List the values of ``reason`` in the header of a Logout that the server sends."""
 
     QUIT = "quit"
     DISCONNECTED = "disconnected"

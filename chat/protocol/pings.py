@@ -17,7 +17,7 @@ from chat.protocol.descriptor import (
 )
 from chat.protocol.notices import SERVER_NAME, Notice
 
-# The sentence of the answer.
+# The content of the answer.
 PING_ANSWER = "The server is here."
 
 # Bytes of the longest frame that is read as a ping here.
@@ -36,7 +36,7 @@ _CONTENT = PING_ANSWER.encode()
 
 
 def read_ping(data: bytes, start: int, order: ByteOrder) -> tuple[bytes, int] | None:
-    """Return the nonce of the ping that ``data`` holds from ``start`` on, and where it ends; None for all else."""
+    """Return the nonce of the ping in ``data`` at ``start``, and where the ping ends; None for any other frame."""
     begin = start + DESCRIPTOR_SIZE
     if begin > len(data):
         return None
@@ -45,11 +45,11 @@ def read_ping(data: bytes, start: int, order: ByteOrder) -> tuple[bytes, int] | 
         return None
     end = begin + header_size
     header = _HEADER.fullmatch(data, begin, end)
-    # If the match ends earlier, the rest of the frame has yet to come.
+    # fullmatch stops at the end of data: if that is earlier, the rest of the frame has yet to come.
     return (header[1] or header[2], end) if header is not None and header.end() == end else None
 
 
 def encode_ping_answer(timestamp: str, to_json: bytes, nonce: bytes, order: ByteOrder) -> bytes:
-    """Return the answer, a notice ``done``; ``to_json`` is the name of the user in JSON."""
+    """Return the answer to a ping, a notice ``done``; ``to_json`` is the name of the user in JSON."""
     header = _ANSWER_HEADER % (timestamp.encode(), to_json, nonce)
     return encode_frame(MessageType.UTF8, header, _CONTENT, order)

@@ -1,7 +1,8 @@
-"""JSON as RFC 8259 has it, and no key twice: for what strangers write.
+"""Decode JSON from peers strictly by RFC 8259, without duplicate keys.
 
-By the standard library: ujson, which we write with, lets pass ``01``, control characters and what else the RFC
-forbids, and of ``{"to": "bob", "to": null}`` any lenient reader makes a public message.
+The standard library does this, not ujson, which writes our own JSON. ujson accepts ``01``, control characters and other
+input that the RFC forbids. It also accepts a key twice, and of ``{"to": "bob", "to": null}`` any lenient reader makes a
+public message.
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ from typing import Any, NoReturn
 
 
 def decode_json(text: str) -> Any:
-    """The value. Raises ValueError; also for more depth than Python can follow. Lone surrogates pass."""
+    """Decode ``text``. Raises ValueError for invalid JSON, duplicate keys, and nesting beyond Python's stack.
+
+    Lone surrogates pass.
+    """
     try:
         return _DECODER.decode(text)
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError("invalid JSON: nested too deeply") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("invalid JSON: a key occurs twice")
     return values
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"invalid JSON: {name} is not allowed")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
