@@ -1,4 +1,4 @@
-"""What both command lines share: reading options by docopt, sizes, and ends in one clear line."""
+"""Read command lines with docopt, parse sizes and counts, and report errors in one line, for both programs."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import sys
 from typing import Any
 
 EXIT_OK = 0
-EXIT_FAILED = 1  # could not do it: unreachable, refused, something was lost
-EXIT_USAGE = 2  # was asked for something that makes no sense
+EXIT_FAILED = 1  # the work failed: unreachable, refused, something was lost
+EXIT_USAGE = 2  # the command line or the settings make no sense
 
 _LEFT_OVER = re.compile(
     r"Option\((?:None|'([^']*)'), (?:None|'([^']*)'),"
     r"""|Argument\(None, ('[^']*'|"[^"]*")\)"""
 )
 _SIZE = re.compile(r"([0-9]{1,18})([KMG]?)", re.IGNORECASE | re.ASCII)
-_MAX_SIZE = 2**63 - 1  # what a file offset holds
+_MAX_SIZE = 2**63 - 1  # the largest file offset
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
 class UsageError(Exception):
-    """An unusable command line; its text is one line for the person who typed it."""
+    """Report an invalid command line or setting; the text is one line for the user."""
 
 
 def parse_options(usage: str, argv: list[str] | None, version: str) -> dict[str, Any]:
-    """What docopt makes of ``argv`` (None: of the process).
+    """Parse ``argv`` (None: the arguments of the process) by docopt.
 
-    Raises UsageError where docopt would end the process with the whole usage text and status 1; SystemExit for
-    ``--help`` and ``--version``, which it prints.
+    Raises UsageError where docopt would exit with the whole usage text and status 1. Raises SystemExit after ``--help``
+    and ``--version``, whose text docopt prints.
     """
-    # Only now: a program sees to its signals before it loads anything that is not Python's own.
+    # Imported late: a program sets up its signals before it loads third-party modules, which take time.
     import docopt
 
     arguments = sys.argv[1:] if argv is None else argv
@@ -41,10 +41,10 @@ def parse_options(usage: str, argv: list[str] | None, version: str) -> dict[str,
 
 
 def _in_plain_words(problem: str) -> str:
-    """What docopt has to say, of which the usage pattern is always the end and sometimes all."""
+    """Return the problem in one line. docopt's message ends with the usage pattern, and may be nothing else."""
     reason, _, pattern = problem.partition("Usage:")
     expected = f"expected {pattern.strip().splitlines()[0]}"
-    # What is left over it shows as Python objects; that may as well be because something else is missing.
+    # docopt prints unmatched arguments as Python objects, also if the real problem is that another one is missing.
     left = ["".join(groups) for groups in _LEFT_OVER.findall(reason)]
     if left:
         return f"{', '.join(left)} does not fit: {expected}"
@@ -52,7 +52,7 @@ def _in_plain_words(problem: str) -> str:
 
 
 def parse_size(text: str, option: str) -> int:
-    """Bytes from ``10G``, ``64K``, ``512``: K, M and G are powers of 1024. Raises UsageError."""
+    """Return the bytes of ``10G``, ``64K``, ``512``: K, M and G are powers of 1024. Raises UsageError."""
     match = _SIZE.fullmatch(text)
     size = int(match[1]) * _UNITS[match[2].upper()] if match else None
     if size is None or size > _MAX_SIZE:
@@ -61,21 +61,21 @@ def parse_size(text: str, option: str) -> int:
 
 
 def parse_count(text: str, option: str, minimum: int = 0) -> int:
-    """A whole number. Raises UsageError."""
+    """Return a whole number of at least ``minimum``. Raises UsageError."""
     if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or int(text) < minimum:
         raise UsageError(f"{option}={text}: expected a whole number, {minimum} or more")
     return int(text)
 
 
 def report(program: str, sentence: str) -> None:
-    """One line on stderr, whatever is in it: a terminal obeys none of it."""
-    # A full disk, or nobody at the other end: then the exit status has to say it all.
+    """Write one line to stderr, with control characters replaced, so that a terminal obeys none of them."""
+    # The disk is full or the reader is gone: only the exit status can tell of the problem.
     with contextlib.suppress(OSError):
         print(report_line(program, sentence), file=sys.stderr)
 
 
 def report_line(program: str, sentence: str) -> str:
-    """What ``report`` prints."""
+    """Return the line that ``report`` prints."""
     flat = " ".join(sentence.split())
     flat = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in flat)
     return f"{program}: {flat}"

@@ -1,4 +1,4 @@
-"""Files of settings: TOML, with the same keys as the options of the command line."""
+"""Read configuration files: TOML, with the options of the command line as keys."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MAX_SIZE = 64 * 1024
 def read_config_file(
     path: Path, options: Sequence[Option], example: str, problems: list[str]
 ) -> dict[str, Given]:
-    """What it says, by key. What makes no sense in it is added to ``problems``, one line each.
+    """Return the settings in the file at ``path``, by key; add one line to ``problems`` for each invalid one.
 
-    ``example`` is a line of such a file, for those who don't know TOML. Raises UsageError where it cannot be read at
+    ``example`` is a line of such a file, for users who do not know TOML. Raises UsageError if the file can't be read at
     all.
     """
     given = {}
@@ -37,7 +37,7 @@ def _read(path: Path) -> str:
     except OSError as problem:
         raise UsageError(f"{path}: {problem.strerror}; expected a file of settings") from None
     if len(data) > _MAX_SIZE:
-        raise UsageError(f"{path}: too long; expected at most {_MAX_SIZE} bytes of settings")
+        raise UsageError(f"{path}: too long; expected at most {_MAX_SIZE // 1024} KiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -45,7 +45,7 @@ def _read(path: Path) -> str:
 
 
 def _parse(text: str, path: Path, example: str) -> dict[str, Any]:
-    # Takes a while to import, and most have no such file.
+    # Takes a while to import, and most users have no such file.
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -67,7 +67,7 @@ def _find(key: str, options: Sequence[Option], path: Path) -> Option:
 
 
 def _words(option: Option, value: object, path: Path) -> str:
-    """``value`` in the words that the command line has for it."""
+    """Return ``value`` in the words of the command line, so that both are parsed by one function."""
     match option.kind, value:
         case Kind.SWITCH, bool():
             return "on" if value else "off"

@@ -1,9 +1,9 @@
-"""Tell a TCP peer that has vanished from one that is slow, by what the kernel knows of it.
+"""Detect TCP peers that have vanished, by what the kernel knows of the connection.
 
-Keepalive finds a peer that vanished while nothing was on its way to it. While something is unacknowledged the kernel
-sends no keepalive probes: it retransmits for about 16 minutes before it gives up. TCP_INFO (Linux, tcp(7)) tells how
-long the peer has acknowledged nothing at all. A living reader, however slow, acknowledges the segments that it gets and
-each probe of its closed window. TCP_USER_TIMEOUT does not tell these two apart.
+Keepalive finds a peer that vanished while nothing was on its way to it. While data is unacknowledged the kernel sends
+no keepalive probes: it retransmits for about 16 minutes before it gives up. TCP_INFO (Linux, tcp(7)) tells for how long
+the peer has acknowledged nothing. A living reader acknowledges the segments that it gets and each probe of its closed
+window, however slow it is. TCP_USER_TIMEOUT does not tell these two apart.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ import struct
 import sys
 from typing import NamedTuple, Protocol
 
-# Seconds without any acknowledgement after which a peer that owes one is dead. The kernel sends its retransmissions
-# and its probes of a closed window at most 120 seconds apart (TCP_RTO_MAX); the rest is time for the answer to the
-# last of them. Together with the interval of the looks it stays under 150.
+# Seconds without any acknowledgement after which a peer that owes one is dead. The kernel sends its retransmissions and
+# its probes of a closed window at most 120 seconds apart (TCP_RTO_MAX); the rest is time for the answer to the last of
+# them. With the 10 seconds between two checks the sum stays under 150.
 DEAD_AFTER = 135.0
 
 # Unanswered retransmissions in a row. Fewer may be a lost packet on a connection that was idle before.
 _MIN_RETRANSMITS = 3
 
-# struct tcp_info of linux/tcp.h, as far as it is read here; its beginning has not changed since Linux 2.6.
+# The fields of struct tcp_info (linux/tcp.h) that are read here. Its beginning has not changed since Linux 2.6.
 _TCP_INFO = struct.Struct("=2xBB20xI28xI")
 # Other systems have another structure under this name, or none.
 _IS_KNOWN = sys.platform == "linux" and hasattr(socket, "TCP_INFO")
 
 
 class Socket(Protocol):
-    """A socket, of the standard library or of gevent."""
+    """A socket of the standard library or of gevent."""
 
     def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
 
 
 class TcpInfo(NamedTuple):
-    """The state of a connection, as the kernel knows it.
+    """Hold the state of a connection, as the kernel knows it.
 
-    ``retransmits`` and ``probes`` count those in a row that nothing has answered; ``unacknowledged`` are segments;
-    ``silence`` is the time since the last acknowledgement of any kind, in seconds.
+    ``retransmits`` and ``probes`` count consecutive unanswered ones; ``unacknowledged`` counts segments; ``silence`` is
+    the time since the last acknowledgement of any kind, in seconds.
     """
 
     retransmits: int
@@ -46,7 +46,7 @@ class TcpInfo(NamedTuple):
     silence: float
 
     def is_dead(self, dead_after: float = DEAD_AFTER) -> bool:
-        """Whether the peer owes an acknowledgement and has sent none for ``dead_after`` seconds."""
+        """Return whether the peer owes an acknowledgement and has sent none for ``dead_after`` seconds."""
         is_asked = self.unacknowledged > 0 and self.retransmits >= _MIN_RETRANSMITS
         return (is_asked or self.probes > 0) and self.silence >= dead_after
 

@@ -1,7 +1,7 @@
 """Open files that a user named, without waiting for a FIFO or a device.
 
-Opening a FIFO waits until another program opens its other end. A device may wait too, or never end. A program that
-waits there shows nothing and obeys no signal.
+Opening a FIFO waits until another program opens its other end. A device may wait too, or never end. While a program
+waits there, it shows nothing and reacts to no signal.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-# Seconds in all to read what is not a regular file, such as a shell's ``<(command)``.
+# Seconds in all to read a file that is not regular, such as a shell's ``<(command)``.
 PATIENCE = 30.0
 _PIECE = 64 * 1024
 
 
 class NotAFile(OSError):
-    """A FIFO, a terminal or a socket, where a regular file is expected; ``strerror`` says so."""
+    """Report a FIFO, a terminal or a socket where a regular file is expected; ``strerror`` says so."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(0, "it is a FIFO, a terminal or a socket, not a file", os.fspath(path))
@@ -30,7 +30,7 @@ def read_beginning(
 ) -> tuple[bytes, int]:
     """Read at most ``size`` bytes from the beginning of ``path``; return them and its mode (``st_mode``).
 
-    With ``until``, stop reading once these bytes have come. A FIFO is read as well, since a shell passes one for
+    With ``until``, reading stops once these bytes have come. A FIFO is read as well, because a shell passes one for
     ``<(command)``, but the call waits at most ``patience`` seconds in all. Raises OSError.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -38,7 +38,7 @@ def read_beginning(
         mode = os.fstat(descriptor).st_mode
         deadline = time.monotonic() + patience
         data = b""
-        # A FIFO without a writer is empty; one may come.
+        # A FIFO without a writer looks like an empty file, but a writer may still open it.
         has_begun = not stat.S_ISFIFO(mode)
         while len(data) < size and (until is None or until not in data):
             try:
@@ -60,18 +60,21 @@ def read_beginning(
 
 
 def open_to_append(path: Path, mode: int = 0o666) -> TextIO:
-    """Open a text file in UTF-8, made with ``mode`` if there is none. Raises OSError, NotAFile."""
+    """Open a text file in UTF-8 for appending, and create it with ``mode`` if it is missing.
+
+    Raises OSError, and NotAFile for a FIFO, a terminal or a socket.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, mode)
     except OSError:
-        # A FIFO without a reader can't be opened, and the system's message for that does not say so.
+        # Opening a FIFO without a reader fails, and the system's error does not mention the FIFO.
         if path.exists() and not path.is_file() and not path.is_dir():
             raise NotAFile(path) from None
         raise
     try:
         mode = os.fstat(descriptor).st_mode
-        # Devices such as /dev/null take everything at once; a terminal may not.
+        # Devices such as /dev/null take everything at once; a stopped terminal makes a writer wait.
         if os.isatty(descriptor) or not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
             raise NotAFile(path)
         os.set_blocking(descriptor, True)

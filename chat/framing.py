@@ -1,7 +1,7 @@
-"""Bytes in, frames out: the one place that reads from a connection.
+"""Read frames from a socket. No other module reads from a connection.
 
-Blocking style: every call waits for what it was asked for. It works on a plain socket as on gevent's, where only the
-greenlet waits. One reader for one socket: two would take each other's bytes.
+Calls block until they have what they were asked for. They work on a plain socket, and on gevent's, where only the
+greenlet waits. A socket must have one reader only: two would take each other's bytes.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from chat.protocol.runs import Run, split_run
 MIN_RATE = 1024
 STALL_WINDOW = 60.0
 
-# If a limit passed more than so many seconds ago, this program was stopped, and bytes that came meanwhile are still to
-# be read. So the peer gets the same time again.
+# If a limit passed more than this many seconds ago, this program was stopped (SIGSTOP, a suspended machine), and bytes
+# that came meanwhile wait to be read. So the peer gets more time.
 LATE = 5.0
 
-_READ = 64 * 1024  # of frames, at most, in one recv
-_CHUNK = 256 * 1024  # of a content that is not kept in memory
+_READ = 64 * 1024  # bytes of frames in one recv, at most
+_CHUNK = 256 * 1024  # bytes of a large content in one recv, at most
 
-# A recv that finds data does not let other greenlets run. After so many frames, or pieces of one, the reader does; or
-# as many bytes as they are of: of large frames so many would keep everyone else waiting for 4 MiB to be delivered.
+# A recv that finds data does not switch greenlets, so the reader yields after this many frames or pieces of 4 KiB.
+# Without the pieces, 64 large frames (4 MiB) would pass before anybody else runs.
 _TURN = 64
 _PIECE = 4096  # bytes
 
-# A frame may come in so many crumbs, receives of few bytes; before each further one what comes is let gather, longer
-# and longer: else a peer that sends byte by byte would have a turn for each.
+# Small reads: a peer may send a frame in pieces of a few bytes, and each would cost a turn. The first few are read at
+# once. Before each further one the reader waits, longer and longer, so that the bytes gather.
 _FREE_CRUMBS = 4
-CRUMB = 512  # bytes
-_GATHER, _LONGEST_GATHER = 0.01, 0.25  # seconds, times the crumbs; and at most
+CRUMB = 512  # bytes; a shorter receive is a small read
+_GATHER, _LONGEST_GATHER = 0.01, 0.25  # seconds for each small read so far; seconds at most
 
 
 def time_to_gather(crumbs: int) -> float:
-    """Return the seconds to wait before the next receive from a peer that has sent so many crumbs."""
+    """Return the seconds to wait before the next receive from a peer after so many small reads."""
     return min(crumbs * _GATHER, _LONGEST_GATHER) if crumbs > _FREE_CRUMBS else 0.0
 
 
 class ReadableSocket(Protocol):
-    """What a socket must be able to do to be read here."""
+    """List what the reader needs from a socket."""
 
     def recv_into(self, buffer: memoryview, /) -> int: ...
 
@@ -52,44 +52,44 @@ class ReadableSocket(Protocol):
 
 
 class IncompleteFrame(RemoteProtocolError):
-    """The stream ended inside a frame."""
+    """Report that the stream ended inside a frame."""
 
 
 class StalledFrame(RemoteProtocolError):
-    """A frame began, and then came in slower than ``MIN_RATE``."""
+    """Report that a frame came in slower than ``MIN_RATE``."""
 
 
 class DeadlineExceeded(RemoteProtocolError):
-    """The reader's ``deadline`` passed before what was waited for came."""
+    """Report that the reader's ``deadline`` passed before the bytes came."""
 
 
 def make_scratch() -> memoryview:
-    """Room for what one recv gives."""
+    """Return a buffer for one recv."""
     return memoryview(bytearray(_CHUNK))
 
 
 def _do_nothing() -> None:
-    """For plain sockets: their threads need no reminding to let others run, and wait in a recv as well as anywhere."""
+    """Do nothing: for plain sockets, whose threads need no reminder to let others run."""
 
 
 def _do_not_wait(seconds: float, /) -> None:
-    """For who reads one peer only, and has the time."""
+    """Do nothing: for a client, which reads one connection only and has the time for small reads."""
 
 
 class FrameReader:
-    """Reads one connection.
+    """Read the frames of one connection.
 
     ``order`` is its byte order, None until known. ``deadline`` (by ``clock``), while set, ends any wait with
-    DeadlineExceeded, between frames too; without it an idle peer may be silent between frames for as long as it
-    likes. ``pause`` is called now and then while the peer sends without a break, to let other greenlets run.
-    ``let_gather`` waits so many seconds, while a peer sends in crumbs what would be worth one turn.
-    ``wait_readable`` returns when a recv would not wait, and lets other greenlets run until then: where a recv that
-    finds nothing costs more than such a wait.
-    ``scratch`` is where the socket puts what comes, for no longer than it takes to copy it: all readers of one thread
-    may share it, so that an idle connection costs no buffer.
+    DeadlineExceeded, also between frames; without it an idle peer may be silent between frames for ever.
 
-    Every method that waits raises OSError as the socket does, IncompleteFrame, StalledFrame or DeadlineExceeded;
-    after any of them the connection is of no more use.
+    ``pause`` is called while the peer sends without a break, to let other greenlets run. ``let_gather`` waits so many
+    seconds, while a peer sends in small pieces. ``wait_readable`` returns when a recv would find data, and lets other
+    greenlets run until then; it is for sockets whose recv costs more than such a wait if it finds nothing. ``scratch``
+    is the buffer that recv writes to, only until the bytes are copied. All readers of one thread may share it, so that
+    an idle connection costs no buffer.
+
+    Every method that waits raises OSError as the socket does, IncompleteFrame, StalledFrame or DeadlineExceeded. After
+    any of them the connection is of no more use.
     """
 
     __slots__ = (
@@ -129,24 +129,24 @@ class FrameReader:
         self._wait_readable = wait_readable
         self._clock = clock
         self._scratch = scratch if scratch is not None else make_scratch()
-        self._data = b""  # received, and taken up to ``_start``
+        self._data = b""  # received bytes; those before ``_start`` are taken
         self._start = 0
         self._turn = 0
-        self._crumbs = 0  # of the frame under way
+        self._crumbs = 0  # small reads in the current frame
         self._has_timeout = False
-        # The window of the frame under way, by the clock, and the bytes received in it; None between frames.
+        # The end of the current window by the clock (None between frames), and the bytes received in it.
         self._window_end: float | None = None
         self._window_bytes = 0
 
     @property
     def buffered(self) -> int:
-        """Bytes received and not yet taken."""
+        """Return how many bytes were received and not yet taken."""
         return len(self._data) - self._start
 
     def read_byte_order(self) -> ByteOrder | None:
-        """Learn ``order`` from the first two bytes, which stay to be read; None if they open no chat.
+        """Learn ``order`` from the first two bytes, without taking them; return None if they can't begin a chat.
 
-        None too for a stream that ends before its first byte, as those of port scans and health checks do.
+        Also return None for a stream that ends before its first byte, as those of port scans and health checks do.
         """
         if not self.wait():
             return None
@@ -155,24 +155,24 @@ class FrameReader:
         return self.order
 
     def wait(self) -> bool:
-        """Wait until the next frame has begun; False if the stream ends instead."""
+        """Wait until the next frame has begun; return False if the stream ends instead."""
         self._window_end = None
         self._crumbs = 0
         if self.buffered:
             self._let_others_run()
             return True
         is_drained = len(self._data) < _READ
-        self._data, self._start = b"", 0  # not kept while an idle peer is waited for
+        self._data, self._start = b"", 0  # freed: an idle connection must not keep a buffer
         if is_drained and self.deadline is None and self._wait_readable is not None:
             self._wait_readable()
-            self._turn = 0  # others have had theirs
+            self._turn = 0  # the wait has let others run
         else:
             self._let_others_run()
         self._data = bytes(self._receive(_READ))
         return bool(self._data)
 
     def next_run(self, max_size: int, limit: int) -> Run | None:
-        """Return the plain texts that are here already, from the next frame on: see ``split_run``."""
+        """Return the plain texts that are buffered, from the next frame on, without waiting: see ``split_run``."""
         assert self.order is not None, "the byte order comes first"
         split = split_run(self._data, self._start, self.order, max_size, min(limit, _TURN))
         if split is None:
@@ -182,9 +182,9 @@ class FrameReader:
         return run
 
     def next_ping(self) -> bytes | None:
-        """Return the nonce of a ping that is all there is here: see ``read_ping``. Waits for nothing."""
+        """Return the nonce of a ping that is all that is buffered, without waiting: see ``read_ping``."""
         if len(self._data) - self._start > MAX_PING:
-            return None  # it is not worth a look where there is more
+            return None  # more than a ping has come
         assert self.order is not None, "the byte order comes first"
         ping = read_ping(self._data, self._start, self.order)
         if ping is None:
@@ -194,9 +194,9 @@ class FrameReader:
         return nonce
 
     def read_descriptor(self) -> Descriptor | None:
-        """The next frame's descriptor, or None if the stream ended where a frame may end.
+        """Return the next frame's descriptor, or None if the stream ended between frames.
 
-        What it announces must be taken by the other methods before the next one is read.
+        The caller must take the frame's header and content by the other methods before the next call.
         """
         assert self.order is not None, "the byte order comes first"
         if not self.wait():
@@ -207,12 +207,12 @@ class FrameReader:
         return descriptor
 
     def recv_exactly(self, size: int) -> bytes:
-        """The next ``size`` bytes, in memory."""
+        """Return the next ``size`` bytes, in memory."""
         self._require(size)
         return self._take(size)
 
     def recv_some(self, limit: int) -> memoryview:
-        """At least one byte and at most ``limit``: for contents that go elsewhere."""
+        """Return at least one byte and at most ``limit``: for contents that are not kept in memory."""
         self._let_others_run()
         self._turn += 1
         if not self.buffered:
@@ -222,7 +222,7 @@ class FrameReader:
         return memoryview(self._data)[start : self._start]
 
     def skip(self, size: int) -> None:
-        """Take ``size`` bytes and forget them."""
+        """Take ``size`` bytes and drop them."""
         while size:
             size -= len(self.recv_some(size))
 
@@ -232,7 +232,7 @@ class FrameReader:
         return self._data[start : self._start]
 
     def _require(self, size: int) -> None:
-        """Receive until ``size`` bytes of the frame under way are there."""
+        """Receive until ``size`` bytes of the current frame are buffered."""
         if self.buffered >= size:
             return
         gathered = bytearray(self._data[self._start :])
@@ -255,13 +255,13 @@ class FrameReader:
         return received
 
     def _receive(self, limit: int) -> memoryview:
-        """What one recv gives, empty at the end of the stream; to be copied before others run."""
+        """Return the bytes of one recv, none at the end of the stream; copy them before other greenlets run."""
         while True:
             self._limit_wait()
             try:
                 size = self._sock.recv_into(self._scratch[:limit])
             except TimeoutError as error:
-                # With a number it is not our own limit but the kernel's ETIMEDOUT: the peer has vanished.
+                # With an errno it is not our own timeout but the kernel's ETIMEDOUT: the peer has vanished.
                 if error.errno is not None:
                     raise
             else:
@@ -269,7 +269,7 @@ class FrameReader:
                 return self._scratch[:size]
 
     def _limit_wait(self) -> None:
-        """Let the next recv wait no longer than it may; judge what has come in if that is over."""
+        """Set the timeout of the next recv; if a limit has passed already, raise or begin a new window."""
         if self._window_end is None and self.deadline is None:
             if self._has_timeout:
                 self._has_timeout = False
@@ -290,7 +290,7 @@ class FrameReader:
         self._sock.settimeout(end - now)
 
     def _let_others_run(self) -> None:
-        """If it is their turn."""
+        """Yield if this reader has had its share."""
         if self._turn >= _TURN:
             self._turn = 0
             self._pause()

@@ -9,9 +9,9 @@ from typing import Any
 
 
 class NoHome(FileNotFoundError):
-    """The user has no home directory, as in a container under a number that no account has.
+    """Report that the user has no home directory, as in a container under a user id without an account.
 
-    It is an OSError: a file in that directory can be neither read nor written.
+    NoHome is an OSError: a file in that directory can be neither read nor written.
     """
 
     def __init__(self) -> None:

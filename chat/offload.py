@@ -1,6 +1,6 @@
-"""Call functions in the threads of a pool; their failures come back as values.
+"""Call functions in the threads of a pool, and pass their failures back as values.
 
-A pool of gevent prints a traceback of an exception in its threads, and a RecursionError never reaches the greenlet that
+A pool of gevent prints a traceback for an exception in its threads. A RecursionError never reaches the greenlet that
 waits for it, which then waits for ever. So no exception may leave a thread, and only this module calls a pool.
 """
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Pool(Protocol):
-    """The part of ``gevent.threadpool.ThreadPool`` that is used here."""
+    """List what this module uses of ``gevent.threadpool.ThreadPool``."""
 
     def apply(self, function: Callable[..., Any], arguments: Any, /) -> Any: ...
 
@@ -21,7 +21,7 @@ class Pool(Protocol):
 
 
 class Outcome(Generic[Result]):
-    """The result of a function, or the exception that it raised."""
+    """Hold the result of a function, or the exception that it raised."""
 
     def __init__(self, result: Result | None, problem: BaseException | None) -> None:
         self._result = result
@@ -46,7 +46,7 @@ class Outcome(Generic[Result]):
 
 
 class WorkFailed(Exception):
-    """A function in a thread raised a BaseException that is no Exception; see ``__cause__``."""
+    """Report that a function in a thread raised a BaseException that is no Exception; see ``__cause__``."""
 
 
 def outcome_of(function: Callable[..., Result], *arguments: Any) -> Outcome[Result]:
@@ -64,7 +64,7 @@ def run_in(pool: Pool, function: Callable[..., Result], *arguments: Any) -> Resu
 
 
 class Task(Generic[Result]):
-    """A call of a function in a thread of ``pool``, which begins at once."""
+    """Call a function in a thread of ``pool``, beginning at once."""
 
     def __init__(self, pool: Pool, function: Callable[..., Result], *arguments: Any) -> None:
         self._task = pool.spawn(outcome_of, function, *arguments)

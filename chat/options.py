@@ -1,6 +1,6 @@
-"""What both programs have of their options: one table for the command line and for the file of settings.
+"""Define options once for the command line and the configuration file of both programs.
 
-The words given for an option come from either; what they mean is the same.
+The words given for an option may come from either; one function parses them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from chat.command_line import UsageError
 
 
 class Given(NamedTuple):
-    """The words given for an option, and where: ``--max-save``, or a file and the key in it."""
+    """Hold the words given for an option, and where they stand: ``--max-save``, or a file and a key in it."""
 
     text: str
     where: str
 
 
 class Kind(Enum):
-    """What the file may say for an option."""
+    """Name what the configuration file may say for an option."""
 
     TEXT = "a text in quotes"
     COUNT = "a whole number"
@@ -34,11 +34,11 @@ class Kind(Enum):
 
 
 class Option(NamedTuple):
-    """``--name`` on the command line, ``name`` in the file.
+    """Define an option: ``--name`` on the command line, ``name`` in the file.
 
-    ``parse`` makes of words, and where they were given, the value of a field of the settings, which is called as the
-    option is unless ``sets`` says otherwise; raises UsageError. The words of a switch are on and off, however it is
-    turned.
+    ``parse`` takes the words and where they were given. It returns the value of a field of the settings, or raises
+    UsageError. The field is named after the option unless ``sets`` gives another name. The words of a switch are on and
+    off, in every place.
     """
 
     name: str
@@ -49,11 +49,12 @@ class Option(NamedTuple):
 
     @property
     def field(self) -> str:
+        """Return the name of the field in the settings."""
         return self.sets or self.name.replace("-", "_")
 
 
 def given_on_command_line(options: Mapping[str, str | bool | None]) -> dict[str, Given]:
-    """What docopt found there, by name without the dashes; it must not have been told any defaults."""
+    """Return what docopt found on the command line, by name without dashes. Its usage must have no defaults."""
     return {
         name.removeprefix("--"): Given(text if isinstance(text, str) else "on", name)
         for name, text in options.items()
@@ -67,10 +68,10 @@ def read_given(
     problems: list[str],
     unless: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The values, by field, but for the fields in ``unless``, which are not even looked at.
+    """Parse what was given, and return the values by field.
 
-    What makes no sense is added to ``problems``, one line each. Two spellings of one option are both fine as long as
-    they agree.
+    Fields in ``unless`` are skipped. Each invalid option adds one line to ``problems``. Two spellings of one option may
+    be given together if they agree.
     """
     values: dict[str, Any] = {}
     for option in options:
@@ -84,12 +85,12 @@ def read_given(
         if values.setdefault(option.field, value) != value:
             names = (other.name for other in options if other.field == option.field)
             both = " and ".join(given[name].where for name in names if name in given)
-            problems.append(f"{both} say different things: give one")
+            problems.append(f"{both} contradict each other: give only one of them")
     return values
 
 
 def suggestion(key: str, known: Sequence[str]) -> str:
-    """What may have been meant by a ``key`` that is not known: the end of a sentence."""
+    """Suggest what an unknown ``key`` may have meant: the end of a sentence."""
     from difflib import get_close_matches
 
     nearest = get_close_matches(key.lower().replace("_", "-"), known, n=1)
@@ -97,7 +98,7 @@ def suggestion(key: str, known: Sequence[str]) -> str:
 
 
 def read_address(text: str, where: str) -> Address:
-    """Raises UsageError."""
+    """Parse an address. Raises UsageError."""
     try:
         return parse_address(text)
     except ValueError as problem:
@@ -105,21 +106,21 @@ def read_address(text: str, where: str) -> Address:
 
 
 def read_path(text: str, where: str, expected: str) -> Path:
-    """``~`` is a home directory. Raises UsageError for what can be no path at all."""
+    """Parse a path; ``~`` is a home directory. Raises UsageError for text that can be no path."""
     if not text.strip():  # pathlib takes an empty path for the current directory
         raise UsageError(f"{where} is empty: expected {expected}")
     if "\0" in text:
         raise UsageError(f"{where}={text!r}: expected {expected}")
     try:
         return Path(text).expanduser()
-    except RuntimeError as problem:  # ~ of nobody
+    except RuntimeError as problem:  # the home directory of an unknown user
         raise UsageError(
             f"{where}={text}: {str(problem).rstrip('.')}; expected {expected}"
         ) from None
 
 
 def read_choice(text: str, where: str, *, values: Collection[str]) -> str:
-    """Raises UsageError for what is none of ``values``."""
+    """Return ``text`` if it is one of ``values``. Raises UsageError."""
     if text not in values:
         *others, last = values
         raise UsageError(f"{where}={text}: expected {', '.join(others)} or {last}")
@@ -127,5 +128,5 @@ def read_choice(text: str, where: str, *, values: Collection[str]) -> str:
 
 
 def read_switch(text: str, where: str) -> bool:
-    """Raises UsageError for what is neither on nor off."""
+    """Return True for on, False for off. Raises UsageError."""
     return read_choice(text, where, values=("on", "off")) == "on"

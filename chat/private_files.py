@@ -1,4 +1,4 @@
-"""Make files and directories that only their owner can read, from the first moment, whatever the umask is."""
+"""Create files and directories that only their owner can read, from the first moment and with any umask."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ DIRECTORY_MODE = 0o700
 
 
 def make_private_directory(path: Path) -> None:
-    """Make ``path`` and its missing parents. A directory that exists keeps its mode. Raises OSError."""
+    """Create ``path`` and its missing parents. A directory that exists keeps its mode. Raises OSError."""
     if path.is_dir():
         return
     if path.parent != path:
         make_private_directory(path.parent)
     with contextlib.suppress(FileExistsError):
         path.mkdir(DIRECTORY_MODE)
-    # Another process may have been faster; a file is no directory.
+    # Another process may have created it meanwhile, and not as a directory.
     if not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fspath(path))
 
 
 def private_opener(path: str, flags: int) -> int:
-    """Open a file for ``open(opener=)``; a new file is made for its owner alone."""
+    """Open a file for ``open(opener=)``; a new file is created for its owner alone."""
     return os.open(path, flags, FILE_MODE)
 
 
 def tighten(path: Path) -> bool:
-    """Set the mode of a secret file of ours to 0600 if everyone could use it; return whether that was so.
+    """Set the mode of our secret file to 0600 if everyone could use it; return whether that was so.
 
-    A mode that gives access only to a group is the operator's choice, and stays. Raises OSError.
+    A mode that gives access to a group only is the operator's choice, and stays. Raises OSError.
     """
-    # By its name: closing a descriptor of the database would drop SQLite's locks of this process.
+    # By name, not by descriptor: closing a descriptor of the database would drop this process's SQLite locks.
     status = path.stat()
     is_exposed = bool(status.st_mode & stat.S_IRWXO) and status.st_uid == os.geteuid()
     if is_exposed:

@@ -1,7 +1,7 @@
-"""Remember signals that come before a program can act on them.
+"""Remember signals that arrive before a program can act on them.
 
-Loading takes up to a second, and the default action of most signals is to kill. From ``hold`` on they are remembered
-instead; ``take_over`` passes each signal to the part of the program that handles it.
+Loading takes up to a second, and the default action of most signals is to kill the process. From ``hold`` on, signals
+are remembered instead. ``take_over`` passes each signal to the part of the program that handles it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _interrupting: set[int] = set()
 
 
 def hold(numbers: Iterable[signal.Signals], ignored: Iterable[signal.Signals] = ()) -> None:
-    """Remember ``numbers`` from now on, and ignore ``ignored``. Call it in the main thread.
+    """Remember ``numbers`` from now on, and ignore ``ignored``. Call this in the main thread.
 
-    A signal that is ignored already stays so: nohup and a shell's ``&`` mean it. A second signal of one kind has its
-    default action, so a start that hangs can still be ended.
+    A signal that is already ignored stays ignored: nohup and a shell's ``&`` want that. A second signal of one kind has
+    its default action, so a start that hangs can still be ended.
     """
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
@@ -42,9 +42,9 @@ def came(*numbers: signal.Signals) -> bool:
 
 @contextmanager
 def interruptible(numbers: Collection[signal.Signals]) -> Iterator[None]:
-    """Let each of ``numbers`` that is held raise KeyboardInterrupt, also if it came before.
+    """Let each held signal of ``numbers`` raise KeyboardInterrupt, also if it came before.
 
-    For a step that may wait, such as reading a file that is a FIFO.
+    Use it for a step that may wait, such as reading a file that is a FIFO.
     """
     _interrupting.update(numbers)
     try:
@@ -62,9 +62,9 @@ def take_over(
     *arguments: object,
     even_ignored: bool = False,
 ) -> None:
-    """Set a handler by ``install(number, function, *arguments)``; call ``function`` if the signal came before.
+    """Install a handler by ``install(number, function, *arguments)``; call ``function`` if the signal came before.
 
-    A signal that is ignored stays so unless ``even_ignored``.
+    A signal that is ignored stays ignored unless ``even_ignored``.
     """
     if signal.getsignal(number) is signal.SIG_IGN and not even_ignored:
         return
@@ -76,7 +76,7 @@ def take_over(
 
 
 def release() -> None:
-    """Give held signals their usual actions, for short commands. Remembered signals act now.
+    """Give held signals their usual actions, for short commands; remembered signals act now.
 
     Raises KeyboardInterrupt for a remembered SIGINT; any other remembered signal ends the process.
     """

@@ -1,4 +1,4 @@
-"""Where both programs begin: closed descriptors and signals are seen to before anything that takes time is loaded."""
+"""Start both programs: prepare closed descriptors and signals before loading anything that takes time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from chat.loading import loading
 from chat.signals import ENDING, hold
 from chat.standard_streams import open_missing_streams, run_to_status
 
-# They mean nothing to a server, and would kill it; SIGTTOU, of a terminal with tostop, would stop it for a log line.
+# These signals mean nothing to a server, but their default action would kill it. SIGTTOU, from a terminal with tostop,
+# would stop it at a log line.
 _MEANINGLESS_TO_SERVERS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTOU)
 
 

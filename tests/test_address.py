@@ -82,7 +82,7 @@ def test_the_default_is_an_address() -> None:
     ],
 )
 def test_what_is_no_address_says_what_is_expected(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no address: expected .*unix:PATH") as refused:
+    with pytest.raises(ValueError, match=r"invalid address .*: expected .*unix:PATH") as refused:
         parse_address(text)
     assert "\n" not in str(refused.value)
 

@@ -84,5 +84,5 @@ def test_what_cannot_be_read_at_all(file: Path) -> None:
     file.write_bytes(b"words = '\xff'")
     with pytest.raises(UsageError, match="expected a text in UTF-8"):
         read_config_file(file, OPTIONS, "users = 5", [])
-    with pytest.raises(UsageError, match="too long; expected at most 65536 bytes"):
+    with pytest.raises(UsageError, match="too long; expected at most 64 KiB"):
         read_config_file(Path("/dev/zero"), OPTIONS, "users = 5", [])

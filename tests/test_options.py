@@ -66,7 +66,7 @@ def test_two_spellings_may_agree_but_not_disagree() -> None:
     assert read_given(OPTIONS, given, problems) == {"max_users": 5}
     assert problems == []
     read_given(OPTIONS, given | {"max_users": Given("6", "--max_users")}, problems)
-    assert problems == ["--max-users and --max_users say different things: give one"]
+    assert problems == ["--max-users and --max_users contradict each other: give only one of them"]
 
 
 def test_what_may_have_been_meant() -> None:
@@ -78,7 +78,7 @@ def test_what_may_have_been_meant() -> None:
 
 def test_an_address() -> None:
     assert read_address("host:1", "--address") == Address("host", 1)
-    with pytest.raises(UsageError, match=r"^--address: 'x' is no address: expected HOST:PORT"):
+    with pytest.raises(UsageError, match=r"^--address: invalid address 'x': expected HOST:PORT"):
         read_address("x", "--address")
 
 

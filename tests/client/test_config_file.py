@@ -161,7 +161,10 @@ def test_without_a_file_nothing_is_imported_for_it() -> None:
         ("save-directory = '/nowhere/at/all'", "save-directory=/nowhere/at/all: No such file"),
         ('save-directory = "a\\u0000b"', "save-directory=.*: expected a directory"),
         ("username = ' '", "username= is empty"),
-        ("save-directory = '.'\nsave_directory = '/'", "save_directory and .*: save-directory say"),
+        (
+            "save-directory = '.'\nsave_directory = '/'",
+            "save_directory and .*: save-directory contradict",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told_in_one_line(

@@ -12,7 +12,7 @@ from tests.peers.scripted_server import Peer, ScriptedServer
 
 
 def test_what_is_no_address() -> None:
-    with pytest.raises(ValueError, match="is no address"):
+    with pytest.raises(ValueError, match="invalid address"):
         connect("chat.example.org", "alice")
 
 

@@ -61,7 +61,7 @@ def test_a_server_says_who_and_when(missing: str, how: str) -> None:
         fields[missing] = None  # type: ignore[assignment]
     else:
         del fields[missing]
-    with pytest.raises(HeaderError, match="expected .from. and a .timestamp."):
+    with pytest.raises(HeaderError, match="expected 'from' and a 'timestamp'"):
         parse_server_header(json.dumps(fields).encode())
 
 

@@ -194,12 +194,12 @@ def test_the_defaults_are_those_of_the_document(option: Option) -> None:
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
-        ("--address=8080", "--address: '8080' is no address: expected HOST:PORT"),
+        ("--address=8080", "--address: invalid address '8080': expected HOST:PORT"),
         ("--address=localhost", "expected HOST:PORT"),
         ("--address=localhost:65536", "a port from 0 to 65535"),
         ("--address=::1:8080", "[IPv6]:PORT"),
         ("--address=unix:", "unix:PATH"),
-        ("--metrics-address=9100", "--metrics-address: '9100' is no address"),
+        ("--metrics-address=9100", "--metrics-address: invalid address '9100'"),
         ("--metrics-address=127.0.0.1:8080", "expected another than that of chat"),
         ("--max-users=0", "--max-users=0: expected a whole number, 1 or more"),
         ("--max-users=many", "--max-users=many: expected a whole number"),
