@@ -167,7 +167,7 @@ def test_the_programs_themselves(tmp_path: Path) -> None:
     try:
         with staged(tmp_path) as stage:
             stage.bob.command("/log on")
-            stage.bob.wait_for("-- the log goes to")
+            stage.bob.wait_for("-- the log is written to")
             stage.say("worth keeping")
             stage.bob.wait_for("worth keeping$")
             stage.bob.command("/save kept")

@@ -97,7 +97,7 @@ class PlainFace:
             Explanation: lambda news: list(news.lines),
         }
         self.warnings: dict[type, Callable[[Any], list[str]]] = {
-            BadFrame: lambda news: [f"The server sent what it should not: {news.problem}"],
+            BadFrame: lambda news: [f"The server sent an invalid frame: {news.problem}"],
             Failed: lambda news: [news.sentence],
             Trouble: lambda news: [news.sentence],
             Disconnected: self._disconnected,

@@ -140,7 +140,7 @@ def test_what_comes_in_is_shown_on_lines_of_its_own(
     [
         (Failed("no-such-user", "Nobody of that name is here."), ["Nobody of that name is here."]),
         (Trouble("The disk is full."), ["The disk is full."]),
-        (BadFrame("a\x1bb"), ["The server sent what it should not: a␛b"]),
+        (BadFrame("a\x1bb"), ["The server sent an invalid frame: a␛b"]),
         (Disconnected("It broke.", 1.0), ["It broke. Trying again."]),
         (Lag(5.2), ["The server has not answered for 5 s."]),
         (Lag(0.0), []),

@@ -75,7 +75,7 @@ def test_a_server_that_sends_what_it_should_not(tmp_path: Path) -> None:
         assert "\x1b" not in bob.output.text + bob.errors.text
         assert "\u202e" not in bob.output.text
         assert "[bob]: still here" in bob.lines
-        assert bob.errors.text.startswith("chat-client: The server sent what it should not: ")
+        assert bob.errors.text.startswith("chat-client: The server sent an invalid frame: ")
     assert [path.name for path in tmp_path.iterdir()] == ["bashrc"]
 
 

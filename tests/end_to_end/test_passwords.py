@@ -161,7 +161,7 @@ class TestOnesOwnGhost:
             old.wait_for("you are in the room as bob")
             with connect(owned, "bob", password=PASSWORD) as new:
                 old.wait_for("the server says: You have come in from elsewhere")
-                old.wait_for("-- No connection any more; /reconnect comes back", "no connection$")
+                old.wait_for("-- Disconnected; /reconnect connects again", "no connection$")
                 old.command("/reconnect")
                 old.wait_for("-- back in the room as bob")
                 with pytest.raises(Dismissed, match="from elsewhere"):

@@ -182,13 +182,13 @@ def close(stage: Stage) -> None:
     stage.bob.command("/close")
     stage.bob.wait_for(ROOM)
     stage.bob.command("/close")
-    stage.bob.wait_for("This is the room")
+    stage.bob.wait_for("The room can't be closed")
     stage.bob.press("<ctrl-u>")
 
 
 def ignore(stage: Stage) -> None:
     stage.bob.command("/ignore alice")
-    stage.bob.wait_for("-- alice is not shown from now on$")
+    stage.bob.wait_for("-- alice is ignored from now on$")
     stage.bob.command("/ignore")
     stage.bob.wait_for("-- ignored: alice$")
     stage.say("unheard of")
@@ -200,7 +200,7 @@ def ignore(stage: Stage) -> None:
 def unignore(stage: Stage) -> None:
     ignore(stage)
     stage.bob.command("/unignore alice")
-    stage.bob.wait_for("-- alice is shown again$")
+    stage.bob.wait_for("-- alice is no longer ignored$")
     stage.say("heard again")
     stage.bob.wait_for(r"\[alice\]: heard again$")
 
@@ -229,7 +229,7 @@ def save(stage: Stage) -> None:
     log = (stage.directory / "the log.txt").read_text(encoding="utf-8")
     assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.* \[alice\]: worth keeping$", log, re.M)
     stage.bob.command("/save the log.txt")
-    stage.bob.wait_for("nothing is overwritten|is there already")
+    stage.bob.wait_for("nothing is overwritten|exists already")
     stage.bob.press("<ctrl-u>")
 
 
@@ -237,12 +237,12 @@ def log(stage: Stage) -> None:
     stage.say("before it was written")
     stage.bob.wait_for("before it was written$")
     stage.bob.command("/log on")
-    stage.bob.wait_for("-- the log goes to")
+    stage.bob.wait_for("-- the log is written to")
     stage.say("worth writing")
     (path,) = stage.directory.rglob("*.log")
     eventually(lambda: "[alice]: worth writing\n" in path.read_text(encoding="utf-8"))
     stage.bob.command("/log off")
-    stage.bob.wait_for("-- the log goes nowhere from now on$")
+    stage.bob.wait_for("-- the log is off from now on$")
     stage.say("not written")
     stage.bob.wait_for("not written$")
     stage.leave()

@@ -1,7 +1,7 @@
-"""The full-screen client: its greenlets, and how its parts hang together.
+"""Run the full-screen client: its greenlets, and how its parts are put together.
 
-One greenlet reads the connection, one the keyboard, one draws, at most thirty times a second and only when something
-has changed; one looks at what changes by itself.
+One greenlet reads the connection and one reads the keyboard. One greenlet draws, at most thirty times a second and only
+after a change. One greenlet looks a few times a second at what changes by itself.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ from chat.signals import ENDING, take_over
 
 STDERR = 2
 FRAME = 1 / 30  # seconds
-# Seconds between looks at what nobody tells of: how far transfers are, how long until the next try.
+# Seconds between looks at state that changes without an event: the progress of transfers, the time until the next try.
 TICK = 0.25
-# Seconds for an orderly end of the connection, and for the last lines to the terminal.
+# Seconds for closing the connection, and for sending the last lines to the terminal.
 FAREWELL = 1.0
 
 
@@ -73,8 +73,8 @@ class App:
         self._ending: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
         self._painted_at = 0.0
         self._max_text = 64 * 1024
-        self._was_inside = False  # the room
-        self._username = settings.username or ""  # under which we came in last, or tried to
+        self._was_inside = False  # whether a login has succeeded in this run
+        self._username = settings.username or ""  # of the last login or the last attempt
         self._credentials = credentials_of(settings)
         self._door = door_of(settings, self._judge, self._warn)
         self._model = Model(str(settings.address), settings.username or "")
@@ -104,17 +104,17 @@ class App:
         self._keeper = Keeper(self._connect, self._conversation, self._face, self.spawn, stays=True)
 
     def run(self) -> int:
-        """To the end; returns the exit status."""
+        """Run the client until it ends, and return the exit status."""
         if not sys.flags.dev_mode:
             gevent.get_hub().exception_stream = (
-                None  # a fault is told in one line, once the screen is gone
+                None  # gevent would print a traceback over the screen; _fault reports it afterwards
             )
         problem: str | None
         try:
             with self._terminal:
                 problem = self._run_on_screen()
         except TerminalUnusable as unusable:
-            problem = f"{unusable}; --plain needs none"
+            problem = f"{unusable}; --plain works without a screen"
         finally:
             self._inbox.close()
         self._close_log()
@@ -124,8 +124,8 @@ class App:
         return EXIT_OK if self._was_inside else EXIT_FAILED
 
     def _run_on_screen(self) -> str | None:
-        """Until the end; returns what went wrong, if anything did."""
-        # SIGQUIT too: its default action would leave the terminal as no shell wants it.
+        """Run until the end, and return a sentence about the problem that ended the client, or None."""
+        # SIGQUIT too: its default action would kill the process and leave the terminal in raw mode.
         for number in (*ENDING, signal.SIGQUIT):
             take_over(number, gevent.signal_handler, self._end)
         tasks = (self._paint, self._read_keys, self._tick, self._do_asked)
@@ -134,70 +134,84 @@ class App:
         life = self.spawn(self._live)
         problem = self._ending.get()
         gevent.killall(greenlets)
-        # While the keeper still has it: it forgets the connection as it goes.
+        # Before the reconnector is killed: its end forgets the connection, which could then not be closed.
         connection = self._conversation.connection
         if connection is not None:
             connection.close(timeout=FAREWELL)
         life.kill()
         return problem
 
-    # For the controller.
+    # --- Used by the controller
 
     @property
     def max_text(self) -> int:
+        """Return the limit of one message, in bytes."""
         return self._max_text
 
     def ask(self, asked: Asked) -> None:
-        """Whoever types does not wait for whoever sends."""
+        """Queue ``asked`` for the greenlet that sends, so that typing never waits for the network."""
         self._asked.put(asked)
 
     def addressed(self, reply: Reply) -> Say:
+        """Return the message that ``reply`` stands for. Raises RequestError if there is nobody to reply to."""
         return self._conversation.addressed(reply)
 
     def do_here(self, request: ScreenRequest) -> None:
+        """Execute a command of the screen. Raises RequestError."""
         self._local.do(request)
 
     def complete(self, request: NeedsPassword) -> None:
+        """Ask for the password that ``request`` lacks, then send the command.
+
+        Raises RequestError on a plain connection.
+        """
         self._conversation.check_privacy()
         self.spawn(self._complete, request)
 
     def leave(self) -> None:
+        """End the client after the last messages are sent."""
         self.spawn(self._leave)
 
     def suspend(self) -> None:
+        """Stop the process, as Ctrl-Z does, and draw the screen again when it continues."""
         self._terminal.suspend()
         self.repaint()
 
     def redraw(self) -> None:
+        """Draw every row again, including rows that have not changed."""
         self._terminal.redraw()
         self.repaint()
 
-    # For the commands of the screen and for its face.
+    # --- Used by the commands of the screen and by the frontend
 
     @property
     def transfers(self) -> TransferList:
+        """Return the attachments of this session, by number."""
         return self._conversation.transfers
 
     @property
     def colours(self) -> int:
+        """Return how many colours the terminal has; 0 if it has none or the user wants none."""
         return self._terminal.colours
 
     def spawn(
         self, function: Callable[..., object], *arguments: object
     ) -> gevent.Greenlet[..., Any]:
+        """Start ``function`` in a greenlet; an exception in it ends the client with a report."""
         greenlet: gevent.Greenlet[..., Any] = gevent.spawn(function, *arguments)
         greenlet.link_exception(self._fault)
         return greenlet
 
     def reconnect(self, username: str | None) -> None:
+        """Connect again, as ``username`` if that is given."""
         self._keeper.reconnect(username)
 
     def repaint(self) -> None:
-        """Something has changed."""
+        """Have the screen drawn again soon."""
         if not self._changed.is_set():
             self._changed.set()
 
-    # The greenlets.
+    # --- The greenlets
 
     def _live(self) -> None:
         given = self._settings.password
@@ -212,7 +226,7 @@ class App:
                     self._keeper.run(self._connect(name))
                     return
                 except LoginRefused as refused:
-                    name = self._username  # it may have been another since
+                    name = self._username  # /reconnect may have changed the name meanwhile
                     asks_password = wants_password(refused, name, self._credentials)
                     if not asks_password and refused.code not in NAME_REFUSALS:
                         raise
@@ -239,7 +253,7 @@ class App:
         self.repaint()
 
     def _judge(self, stranger: Stranger) -> bool:
-        """Show who is there, and wait for yes or no."""
+        """Show an unknown server and its key, and wait for yes or no."""
         self._model.remark(now(), *stranger.lines, style=ERROR)
         answer: AsyncResult[bool] = AsyncResult()
         said = answer.set
@@ -251,7 +265,7 @@ class App:
         return bool(answer.get())
 
     def _ask_name(self, prompt: str, name: str) -> str:
-        """Wait for the answer; whoever gives none leaves."""
+        """Wait for a name; a user who gives none leaves the client."""
         answer: AsyncResult[str | None] = AsyncResult()
         self._controller.ask(LineQuestion(prompt, name, answer.set))
         self.repaint()
@@ -262,7 +276,7 @@ class App:
         return given
 
     def _ask_unseen(self, prompt: str) -> str | None:
-        """Wait for a password; None if there is none to be had."""
+        """Wait for a password; return None if the user gives none."""
         answer: AsyncResult[str | None] = AsyncResult()
         self._controller.ask(PasswordQuestion(prompt, answer.set))
         self.repaint()
@@ -297,7 +311,7 @@ class App:
             while True:
                 self._frame()
                 self._changed.wait()
-                # What comes together is drawn together.
+                # Changes within one frame are drawn together.
                 gevent.sleep(max(0.0, self._painted_at + FRAME - time.monotonic()))
         except TerminalGone:
             self._end()
@@ -336,14 +350,14 @@ class App:
             self._local.write_log()
             gevent.sleep(TICK)
 
-    # The end.
+    # --- The end
 
     def _leave(self) -> None:
         self._conversation.wait_for_last_words()
         self._end()
 
     def _end(self, problem: str | None = None) -> None:
-        """The first reason counts."""
+        """End the client; later calls are ignored, so the first reason is reported."""
         if not self._ending.ready():
             self._ending.set(problem)
 
@@ -354,7 +368,7 @@ class App:
             _report(f"the end of the log could not be written: {problem.strerror}")
 
     def _fault(self, greenlet: gevent.Greenlet[..., Any]) -> None:
-        """A mistake of this program's own: everything that can be expected was handled before."""
+        """Report a bug of this program: expected errors are handled before they get here."""
         fault = greenlet.exception
         assert fault is not None
         self._end(describe(fault, write_report(fault)))
@@ -368,6 +382,7 @@ def _report(problem: str) -> None:
 
 
 def now() -> datetime:
+    """Return the current time in UTC."""
     return datetime.now(timezone.utc)
 
 
@@ -376,5 +391,5 @@ def _login_name() -> str:
 
     try:
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a user without a name, as in containers
+    except (OSError, KeyError, ImportError):  # no entry for this user, as in containers
         return ""

@@ -1,4 +1,4 @@
-"""The title line and the status line, as much of each as fits."""
+"""Draw the title line and the status line, with as many parts as fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SEPARATOR = " │ "
 
 
 def title_line(model: Model, width: int) -> Row:
-    """Where we are, as whom, with how many, and whether somebody on the way could listen."""
+    """Return the title: the address, the own name, how many users are here, and whether the connection is encrypted."""
     peer = model.current.peer
     parts = [
         model.address if peer is None else f"{harmless(peer)} alone, at {model.address}",
@@ -21,7 +21,7 @@ def title_line(model: Model, width: int) -> Row:
         f"{len(model.people)} here",
         "encrypted" if model.encrypted else "not encrypted",
     ]
-    # In the order of what can be done without first.
+    # The least important part goes first.
     for needless in (parts[2], parts[3], parts[1]):
         if cells(_SEPARATOR.join(parts)) + 2 <= width:
             break
@@ -31,7 +31,7 @@ def title_line(model: Model, width: int) -> Row:
 
 
 def status_line(model: Model, width: int) -> Row:
-    """What wants attention, the most urgent first."""
+    """Return the status: what needs attention, the most urgent first."""
     parts = [*_connection(model), *_below(model), *_search(model), *_views(model)]
     parts += _transfers(model)
     row: Row = []
@@ -70,7 +70,7 @@ def _search(model: Model) -> list[Span]:
 
 
 def _views(model: Model) -> list[Span]:
-    """The other views with something unread; all of them while we are in one that is not the room's."""
+    """Return the other views with unread messages; in a private view, return all other views."""
     return [
         Span(_view(number, view), STATUS_ALERT if view.calls else STATUS)
         for number, view in enumerate(model.views, 1)

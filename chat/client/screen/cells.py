@@ -1,11 +1,11 @@
-"""How many cells of the screen a text takes, and texts cut to fit.
+"""Measure how many cells a text takes on the screen, and cut texts to fit.
 
 A *cluster* is what a reader takes for one character (UAX #29, extended grapheme cluster): a letter with its marks, a
-flag, a family of emoji. It is never cut. Its width is not what a modern terminal would draw it in, but how far curses
-will move: the sum of the widths that the C library gives to its code points. So a family joined by ZWJ takes the cells
-of all its members, and whatever is laid out by these functions stays on the line it was put on.
+flag, a family of emoji. A cluster is never cut. Its width is the sum of the widths that the C library gives to its code
+points, because curses moves the cursor by that sum. A modern terminal may draw the cluster narrower. So a family joined
+by ZWJ takes the cells of all its members, and a row that was laid out by these functions never runs into the next row.
 
-Texts are taken to be ``harmless`` already (``chat.client.display``): a control character counts as nothing.
+The texts must be sanitized already (``chat.client.display``): a control character counts as no cell.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import wcwidth
 
 ELLIPSIS = "…"
 
-# Where a line may end: a blank, also the wide one of Chinese and Japanese. It is left out at the end of the line.
+# A line may end at a blank, including the wide blank of Chinese and Japanese. The blank at the end of a line is not
+# shown.
 _BLANKS = frozenset(" \u3000")
-# Beside a wide character a line may end too, but not before or after these (after UAX #14, classes CL EX IS NS OP QU).
+# A line may also end beside a wide character, but not before or after these (after UAX #14, classes CL EX IS NS OP QU).
 _NEVER_FIRST = frozenset(
     "!%),.:;?]}»’”…、。〉》」』】〕〗〙〛々ーっゃゅょッャュョ！％），．：；？］｝～ﾞﾟ"  # noqa: RUF001
 )
 _NEVER_LAST = frozenset("([{«‘“〈《「『【〔〖〘〚（［｛＄￥")  # noqa: RUF001
-# Where the C library moves further than this one says, or than an older release of it said: marks and fillers of
-# Hangul, halves of flags, skin tones. Too wide is safe, too narrow is not.
+# Widths where glibc, or an older release of it, moves the cursor further than wcwidth says: marks and fillers of
+# Hangul, halves of flags, skin tones. A width that is too large leaves a gap; one that is too small breaks the row.
 _WIDER = {
     "\u302e": 2,
     "\u302f": 2,
@@ -43,33 +44,33 @@ _WIDER = {
 def _code_point_width(character: str) -> int:
     width: int = max(0, wcwidth.wcwidth(character))
     if not width and unicodedata.category(character) == "Mc":
-        width = 1  # a vowel sign of Devanagari and its like: glibc gives it a cell
+        width = 1  # spacing marks, as the vowel signs of Devanagari: glibc gives them a cell
     return _WIDER.get(character, width)
 
 
 def cells(text: str) -> int:
-    """How many cells ``text`` takes on one line."""
+    """Return how many cells ``text`` takes on one line."""
     if text.isascii() and text.isprintable():
         return len(text)
     return sum(map(_code_point_width, text))
 
 
 def clusters(text: str) -> list[str]:
-    """``text`` as the characters that a reader sees; joined, they are ``text``."""
+    """Split ``text`` into the characters that a reader sees; joined, they are ``text`` again."""
     if text.isascii() and "\r" not in text:
         return list(text)
     return list(wcwidth.iter_graphemes(text))
 
 
 def is_one_cell_each(text: str) -> bool:
-    """Whether every code point of ``text`` is a cluster of one cell: then indices are columns."""
+    """Return whether every code point of ``text`` is a cluster of one cell, so that indices are columns."""
     if text.isascii() and text.isprintable():
         return True
     return set(map(_code_point_width, text)) == {1} and len(clusters(text)) == len(text)
 
 
 def clip(text: str, width: int) -> str:
-    """As many whole clusters from the start of ``text`` as fit into ``width`` cells."""
+    """Return as many whole clusters from the start of ``text`` as fit into ``width`` cells."""
     if text.isascii() and text.isprintable():
         return text[: max(0, width)]
     used = end = 0
@@ -82,25 +83,25 @@ def clip(text: str, width: int) -> str:
 
 
 def elide(text: str, width: int) -> str:
-    """``text`` in at most ``width`` cells; one that does not fit ends in ``…``."""
+    """Return ``text`` in at most ``width`` cells; a text that does not fit ends in ``…``."""
     if cells(text) <= width:
         return text
     return clip(text, width - 1) + ELLIPSIS if width > 0 else ""
 
 
 def pad(text: str, width: int) -> str:
-    """``text`` in exactly ``width`` cells: cut, or followed by blanks."""
+    """Return ``text`` in exactly ``width`` cells: cut, or followed by blanks."""
     shown = clip(text, width)
     return shown + " " * (width - cells(shown))
 
 
 def wrap(text: str, width: int, first_width: int | None = None) -> list[str]:
-    """``text``, which is one line, as lines of at most ``width`` cells; at least one.
+    """Split ``text``, a single line, into at least one line of at most ``width`` cells.
 
-    Lines end at blanks, which are then left out, and beside wide characters, as Chinese and Japanese do. A word that
-    does not fit (an address, say) begins a line, and is broken between clusters only if it is longer than that line;
-    a cluster wider than a whole line is shown as ``…``. The first line may have another width, for what stands before
-    it; an indent of the further ones is the caller's. A width under 1 counts as 1.
+    Lines end at blanks, which are then left out, and beside wide characters, as in Chinese and Japanese. A word that
+    does not fit (an address, for example) begins a line. The word is broken between clusters only if it is longer than
+    that line. A cluster wider than a whole line is shown as ``…``. ``first_width`` is the width of the first line, if
+    it differs; the caller indents the further lines. A width under 1 counts as 1.
     """
     limits = _limits(width, first_width)
     lines = []
@@ -111,7 +112,7 @@ def wrap(text: str, width: int, first_width: int | None = None) -> list[str]:
 
 
 def wrap_offsets(text: str, width: int, first_width: int | None = None) -> list[tuple[int, int]]:
-    """The lines of ``wrap`` as (start, end) in ``text``, for who has to know what stands where."""
+    """Return the lines of ``wrap`` as (start, end) in ``text``, for callers that need the position of each line."""
     limit, width = _limits(width, first_width)
     if cells(text) <= limit:
         return [(0, len(text))]
@@ -121,13 +122,17 @@ def wrap_offsets(text: str, width: int, first_width: int | None = None) -> list[
 
 
 def _limits(width: int, first_width: int | None) -> tuple[int, int]:
-    """The width of the first line and of the others."""
+    """Return the width of the first line and of the further lines."""
     width = max(1, width)
     return (width if first_width is None else max(1, first_width)), width
 
 
 def _wrap_narrow(text: str, limit: int, width: int) -> list[tuple[int, int]]:
-    """The same as ``_wrap_clusters``, many times faster, where every code point is a cluster of one cell."""
+    """Wrap a text in which every code point is a cluster of one cell.
+
+    The result is that of ``_wrap_clusters``, many times faster: nearly all texts are of this kind, and every text is
+    wrapped again when the screen changes its width.
+    """
     lines = []
     start = 0
     while len(text) - start > limit:
@@ -169,7 +174,7 @@ def _wrap_clusters(text: str, limit: int, width: int) -> list[tuple[int, int]]:
 
 
 def _line_end(characters: list[str], start: int, limit: int) -> tuple[int, int]:
-    """Where a line from ``start`` ends that takes ``limit`` cells, and where the next one begins."""
+    """Return where a line of ``limit`` cells from ``start`` ends, and where the next line begins."""
     used = 0
     end = following = start
     for index in range(start, len(characters)):
@@ -187,7 +192,7 @@ def _line_end(characters: list[str], start: int, limit: int) -> tuple[int, int]:
                 return end, following
             end = max(index, start + 1)
             return end, end
-    # Blanks at the very end that have no room are left out too.
+    # Blanks at the end of the text that do not fit are left out too.
     return (len(characters) if used <= limit else end), len(characters)
 
 
@@ -198,7 +203,7 @@ def _is_broken(characters: list[str], end: int, following: int) -> bool:
 
 
 def _may_part(left: str, right: str) -> bool:
-    """Whether a line may end between two clusters without a blank between them."""
+    """Return whether a line may end between two clusters that have no blank between them."""
     if left[-1] in _NEVER_LAST or right[0] in _NEVER_FIRST:
         return False
     return _code_point_width(left[0]) == 2 or _code_point_width(right[0]) == 2

@@ -1,7 +1,7 @@
-"""The colours of a terminal by their numbers, and the pairs of them that curses wants.
+"""Choose colours of a terminal by number, and manage the colour pairs of curses.
 
-A number from 0 to 255 is one of xterm's palette; -1 is the terminal's own colour, whatever that is. The first sixteen
-differ from one user to the next, so where there are 256, only the others are chosen.
+A number from 0 to 255 is a colour of xterm's palette; -1 is the default colour of the terminal, which is unknown here.
+Users change the first sixteen colours, so where a terminal has 256 colours, only the others are chosen.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from functools import cache, lru_cache
 
 DEFAULT = -1
 
-# xterm's own first eight. Users change them, but a red stays a red.
+# xterm's first eight colours. Users change them, but a red stays a red.
 _BASIC = (0x000000, 0xCD0000, 0x00CD00, 0xCDCD00, 0x0000EE, 0xCD00CD, 0x00CDCD, 0xE5E5E5)
 _BRIGHT = (0x7F7F7F, 0xFF0000, 0x00FF00, 0xFFFF00, 0x5C5CFF, 0xFF00FF, 0x00FFFF, 0xFFFFFF)
 _LEVELS = (0, 95, 135, 175, 215, 255)  # of each channel, in the cube of 6 x 6 x 6 from 16 on
 _CUBE, _GREYS = 16, 232  # where the cube and the ramp of 24 greys begin
-# How much an eye makes of a difference in red, green and blue.
+# Weights of red, green and blue differences, by how well the eye sees them.
 _WEIGHTS = (3, 4, 2)
-# More than any two colours differ. The terminal's own may be anything, so nothing comes near it.
+# More than any two colours differ. The default colour is unknown, so it counts as far from every colour.
 _FAR = 1_000_000
 
 
 def palette(colours: int) -> range:
-    """The numbers worth choosing from on a terminal that has so many colours; none if it has less than eight."""
+    """Return the numbers to choose from on a terminal with so many ``colours``; none if it has fewer than eight."""
     if colours >= 256:
         return range(_CUBE, 256)
     return range(8) if colours >= 8 else range(0)
@@ -31,9 +31,12 @@ def palette(colours: int) -> range:
 
 @cache
 def rgb_of(number: int) -> int:
-    """What xterm makes of the colour ``number``: 0xRRGGBB. Raises ValueError unless it is from 0 to 255."""
+    """Return the colour ``number`` of xterm's palette as 0xRRGGBB.
+
+    Raises ValueError unless ``number`` is from 0 to 255.
+    """
     if not 0 <= number <= 255:
-        raise ValueError(f"a palette of 256 has no colour {number}")
+        raise ValueError(f"invalid colour {number}: expected 0 to 255")
     if number < _CUBE:
         return (_BASIC + _BRIGHT)[number]
     if number >= _GREYS:
@@ -45,7 +48,7 @@ def rgb_of(number: int) -> int:
 
 @lru_cache(maxsize=4096)
 def nearest(rgb: int, colours: int) -> int:
-    """The number that looks most like 0xRRGGBB on a terminal of so many colours; -1 if it has less than eight."""
+    """Return the number that looks most like 0xRRGGBB on a terminal with so many ``colours``; -1 for fewer than 8."""
     choice = palette(colours)
     if not choice:
         return DEFAULT
@@ -53,18 +56,19 @@ def nearest(rgb: int, colours: int) -> int:
 
 
 class Pairs:
-    """Pairs of colours, made when they are asked for and taken again once they are out of sight.
+    """Give out pairs of colours, and reuse the numbers of pairs that are no longer on the screen.
 
-    ``limit`` is the highest number that the screen can address (pair 0 is the terminal's own, and always there);
-    ``init_pair(number, foreground, background)`` makes one, as in curses.
+    Curses has few pairs, and a picture in 256 colours may want more of them. ``limit`` is the highest number that the
+    screen can address; pair 0 is the terminal's default colours and always exists. ``init_pair(number, foreground,
+    background)`` defines a pair, as in curses.
     """
 
     def __init__(self, limit: int, init_pair: Callable[[int, int, int], object]) -> None:
         self._limit = limit
         self._init_pair = init_pair
-        # By how long ago they were asked for, the longest first.
+        # In the order of the last use, the oldest first.
         self._numbers: dict[tuple[int, int], int] = {}
-        # Numbers that this frame and the last one asked for, and pairs that they had to go without.
+        # The numbers that this frame and the last one asked for, and the pairs for which they found no number.
         self._used: set[int] = set()
         self._used_before: set[int] = set()
         self._missed: set[tuple[int, int]] = set()
@@ -72,23 +76,24 @@ class Pairs:
         self._substitutes: dict[tuple[int, int], tuple[int, bool]] = {}
 
     def begin_frame(self) -> None:
-        """From now on all pairs may be taken but those that are asked for again.
+        """Begin a frame: a pair that is not asked for again in this frame may lose its number.
 
-        So every pair that is to be seen must be asked for in every frame, also for what is on the screen already; and
-        what gets another number than before must be drawn again.
+        So every pair on the screen must be asked for in every frame, also for rows that have not changed. A row whose
+        pair has got another number must be drawn again.
         """
         self._used_before, self._used = self._used, set()
         self._missed_before, self._missed = self._missed, set()
 
     def get(self, foreground: int, background: int) -> tuple[int, bool]:
-        """The number of a pair, and whether it is to be drawn reversed.
+        """Return the number of a pair, and whether to draw it reversed.
 
-        If all are in use in this frame, it is the most similar of them.
+        If this frame uses all numbers already, return the most similar pair among them.
         """
         if foreground == background == DEFAULT:
             return 0, False
         wanted = foreground, background
-        # Reversed, the terminal's own foreground would be its own background: such a pair is no other's.
+        # One number serves a pair and its reverse, except for a pair with the default colour: reversed, the terminal's
+        # foreground would be its background.
         is_reversed = DEFAULT != background < foreground
         key = (background, foreground) if is_reversed else wanted
         number = self._numbers.get(key)
@@ -107,15 +112,15 @@ class Pairs:
         return number, is_reversed
 
     def _free(self, key: tuple[int, int]) -> int | None:
-        """A number for ``key`` that nothing in this frame has, taken from whoever had it."""
+        """Return a number for ``key``: an unused one, or that of the pair that was not used for longest."""
         if len(self._numbers) < self._limit:
             return len(self._numbers) + 1
         oldest = next(iter(self._numbers), None)
         if oldest is None:
             return None
         number = self._numbers[oldest]
-        # What the last frame had to go without was too much then. If it took now what that frame had, which this one
-        # may be about to ask for, the same frame would look different every time.
+        # A pair that found no number in the last frame may not take one that the last frame used: this frame may be
+        # about to ask for that number, and the picture would change with every frame.
         is_kept = key in self._missed_before and number in self._used_before
         if number in self._used or is_kept:
             return None

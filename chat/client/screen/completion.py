@@ -1,6 +1,6 @@
-"""What Tab makes of what was begun: a command, a name, a choice, or a path.
+"""Complete what stands before the cursor: a command, a name, a choice, or a path.
 
-Paths need no quotes: the rest of the line is the path, blanks and all, as the commands read it.
+Paths need no quotes: the rest of the line is the path, blanks included, as the commands read it.
 """
 
 from __future__ import annotations
@@ -13,21 +13,24 @@ from typing import NamedTuple
 
 from chat.client.commands import Command
 
-# Of one directory; completing is not worth waiting for more.
+# Entries of one directory. More are not read, so that Tab never takes long.
 MAX_ENTRIES = 10_000
 
-# Control characters and what is not UTF-8 cannot stand in the input.
+# The input can't hold control characters, nor bytes of a name that are not UTF-8 (surrogates).
 _UNTYPABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMMAND = re.compile(r"/(?P<name>[^\s/]\S*)\s+(?P<rest>.*)", re.DOTALL)
 _TO_FIRST = re.compile(r"--to(?:=|\s+)\S+\s+")
 _TO_UNFINISHED = re.compile(r"(?:^|\s)--to(?:=|\s+)(?P<name>\S*)\Z")
 
-# The names in a directory, each with whether it is one; none if it cannot be read.
+# Returns the names in a directory, each with whether it is a directory; none if it can't be read.
 ListDirectory = Callable[[str], Sequence[tuple[str, bool]]]
 
 
 class Completion(NamedTuple):
-    """Each of ``candidates`` (at least one, the likeliest first) may stand for what is from ``start`` to ``end``."""
+    """Say that each of ``candidates`` may replace the text from ``start`` to ``end``.
+
+    There is at least one candidate; the likeliest is first.
+    """
 
     start: int
     end: int
@@ -35,16 +38,23 @@ class Completion(NamedTuple):
 
 
 def list_directory(path: str) -> list[tuple[str, bool]]:
-    """The names in the directory ``path`` (``~`` is understood, nothing is here), and which are directories."""
+    """Return the names in the directory ``path``, each with whether it is a directory itself.
+
+    ``~`` is expanded, and an empty path is the current directory. A directory that can't be read gives no names.
+    """
     try:
         with os.scandir(os.path.expanduser(path) or ".") as entries:  # noqa: PTH111
             return [(entry.name, entry.is_dir()) for entry in islice(entries, MAX_ENTRIES)]
-    except (OSError, ValueError):  # not there, not readable, or no path at all
+    except (OSError, ValueError):  # missing, not readable, or with a NUL in its path
         return []
 
 
 class Completer:
-    """``commands`` are those that make sense here; ``names`` tells who can be spoken to, who spoke last first."""
+    """Complete commands, names and paths.
+
+    ``commands`` are the commands that work here. ``names`` returns the users to complete, the most recent speaker
+    first.
+    """
 
     def __init__(
         self,
@@ -57,7 +67,7 @@ class Completer:
         self._list_directory = list_directory
 
     def complete(self, text: str, cursor: int) -> Completion | None:
-        """What may stand for the end of ``text[:cursor]``; None if nothing does."""
+        """Return what may replace the end of ``text[:cursor]``; None if nothing matches."""
         before = text[:cursor]
         start, candidates = self._candidates(before)
         if text[cursor : cursor + 1].isspace():
@@ -65,7 +75,7 @@ class Completer:
         return Completion(start, cursor, tuple(candidates)) if candidates else None
 
     def _candidates(self, before: str) -> tuple[int, list[str]]:
-        """Where what is completed starts, and what it may become."""
+        """Return where the completed part starts, and its candidates."""
         if re.fullmatch(r"/(?!/)\S*", before):
             return 0, self._command_names(before[1:])
         match = _COMMAND.fullmatch(before)
@@ -84,7 +94,7 @@ class Completer:
         ]
 
     def _argument(self, command: Command, before: str, rest: str) -> tuple[int, list[str]]:
-        """By what its usage calls its first argument: ``PATH [--to NAME]``, ``NAME TEXT``, ``on|off``."""
+        """Complete an argument by the usage of its command: ``PATH [--to NAME]``, ``NAME TEXT``, ``on|off``."""
         kind = command.arguments.partition(" ")[0].strip("[]")
         start = len(before) - len(rest)
         is_first = not re.search(r"\s", rest)
@@ -110,7 +120,7 @@ class Completer:
         return start, self._paths(rest)
 
     def _word(self, before: str) -> tuple[int, list[str]]:
-        """A name in a text; at the start of a line it is spoken to, even if nothing of it is there yet."""
+        """Complete a name in a text. At the start of a line, names are offered even before a letter is typed."""
         word = re.split(r"\s", before)[-1]
         start = len(before) - len(word)
         starts_line = start == 0 or before[start - 1] == "\n"
@@ -125,7 +135,10 @@ class Completer:
         return [name + end for name in self._names() if name.casefold().startswith(begun)]
 
     def _paths(self, begun: str) -> list[str]:
-        """What ``begun`` may become; a directory ends in ``/``, and a quote that was opened is closed after a file."""
+        """Return the paths that begin with ``begun``.
+
+        A directory ends in ``/``; a quote that was opened is closed after a file.
+        """
         quote = begun[:1] if begun[:1] in ("'", '"') else ""
         path = begun[1:] if quote else begun.replace("\\ ", " ")
         if path.startswith("~") and "/" not in path:

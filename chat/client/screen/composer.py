@@ -1,6 +1,6 @@
-"""What is being written, put together: the editor, the history, and completion, moved by keys.
+"""Combine the editor, the history and completion: all that keys do to a draft.
 
-One composer belongs to one view, so every conversation has its own draft, undo and history; what was cut is shared.
+Each view has a composer, so every conversation has its own draft, undo and history. All composers share the kill ring.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chat.client.screen.kill_ring import KillRing
 
 
 class Choice(NamedTuple):
-    """Candidates that Tab goes through; ``chosen`` is None where the text is as it was typed."""
+    """Hold the candidates that Tab goes through; ``chosen`` is None while the text stands as the user typed it."""
 
     candidates: tuple[str, ...]
     chosen: int | None
@@ -24,11 +24,11 @@ class Choice(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What stands in the input from ``start`` on."""
+        """Return the text that stands in the input from ``start`` on."""
         return self.typed if self.chosen is None else self.candidates[self.chosen]
 
     def moved(self, direction: int) -> Choice:
-        """The next candidate, or the one before; after the last comes what was typed, then the first again."""
+        """Return the choice one candidate further; the text as typed comes after the last candidate."""
         places = len(self.candidates) + 1
         at = len(self.candidates) if self.chosen is None else self.chosen
         at = (at + direction) % places
@@ -37,7 +37,7 @@ class Choice(NamedTuple):
 
 
 class Composer:
-    """``width`` is that of the input's rows, by which Up and Down go; whoever draws it tells it."""
+    """Hold the draft of one view. ``width`` is the width of the input rows in cells, by which Up and Down move."""
 
     def __init__(self, completer: Completer, kills: KillRing | None = None) -> None:
         self.editor = Editor(kills=kills)
@@ -48,14 +48,14 @@ class Composer:
 
     @property
     def choice(self) -> Choice | None:
-        """What Tab is going through, for a line that shows it; None: nothing."""
+        """Return the candidates that Tab is going through; None if there are none."""
         return self._choice
 
     def press(self, key: str) -> Action | None:
-        """Do what ``key`` does to the input; what it does elsewhere is returned, for others to do.
+        """Do what ``key`` does to the draft; return an action that concerns something else, for the caller to do.
 
-        Of what is done here, ``CLEAR`` is returned nevertheless (two in a row mean to leave), and a
-        ``DELETE_OR_LEAVE`` with nothing to delete becomes ``LEAVE``. ``SUBMIT`` asks for ``take``.
+        ``CLEAR`` is done and returned as well, because two in a row leave the client. ``DELETE_OR_LEAVE`` in an empty
+        draft is returned as ``LEAVE``. After ``SUBMIT`` the caller calls ``take``.
         """
         if is_character(key):
             self._type(key)
@@ -64,7 +64,7 @@ class Composer:
         return None if action is None else self.do(action)
 
     def do(self, action: Action) -> Action | None:
-        """The same for an action."""
+        """Do ``action`` to the draft; return an action that concerns something else, as ``press`` does."""
         if action is Action.COMPLETE or action is Action.COMPLETE_BACK:
             self._complete(1 if action is Action.COMPLETE else -1)
             return None
@@ -76,7 +76,7 @@ class Composer:
         return action if action is Action.CLEAR else None
 
     def paste(self, text: str) -> None:
-        """Put in ``text``, as one step to undo."""
+        """Insert ``text``, as one step of undo."""
         self._choice = None
         self.editor.insert(text)
 
@@ -90,16 +90,16 @@ class Composer:
         return True
 
     def take(self) -> str:
-        """The text, which was understood and is sent: it goes to the history, and the input is empty."""
+        """Empty the draft, add its text to the history, and return the text."""
         self._choice = None
         text = self.editor.take()
         self.history.add(text)
         return text
 
     def give_back(self, text: str) -> bool:
-        """Have ``text`` again, which was taken and then refused; False if something else is being written by now.
+        """Put ``text`` back, which was taken and then refused; return False if the draft is not empty any more.
 
-        It is in the history all the same.
+        The history has the text in either case.
         """
         if self.editor.text:
             return False
@@ -111,11 +111,11 @@ class Composer:
             character == "/" and self._choice is not None and self._choice.text[-1:] == "/"
         )
         self._choice = None
-        if not is_accepted:  # after a completed directory, "/" takes it and goes on
+        if not is_accepted:  # a completed directory ends in "/" already
             self.editor.insert(character)
 
     def _go(self, action: Action) -> bool:
-        """Up and down, at the first and the last row into the history; False if ``action`` is neither."""
+        """Move up or down, at the first or last row into the history; return False for another action."""
         if action is Action.UP or action is Action.HISTORY_OLDER:
             if action is Action.HISTORY_OLDER or not self.editor.up(self.width):
                 self._show(self.history.older(self.editor.text))
@@ -141,5 +141,5 @@ class Composer:
         following = choice.moved(direction)
         end = choice.start + len(choice.text)
         self.editor.replace(choice.start, end, following.text)
-        # One candidate is no choice: the next Tab completes what comes after it.
+        # With one candidate there is nothing to go through: the next Tab completes what follows.
         self._choice = following if len(choice.candidates) > 1 else None

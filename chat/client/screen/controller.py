@@ -1,4 +1,4 @@
-"""What keys and pastes do: to the draft, to the log on the screen, and, once something is submitted, to the room."""
+"""Handle keys and pastes: they change the draft, scroll the log, and send what is submitted."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ from chat.client.screen.views import Draft, View
 
 PASTE_CHARACTERS = 2000
 WHEEL_ROWS = 3
-# Lines of input that are kept until it is known what became of them.
+# Submitted lines that are kept until the result is known. A line that failed goes back to the input.
 _MAX_SUBMITTED = 1000
 
 
 class Desk(Protocol):
-    """What is around the screen: the room, the terminal, the desktop."""
+    """List what the controller needs from the program around the screen."""
 
     @property
     def max_text(self) -> int: ...  # bytes of one message
@@ -60,7 +60,9 @@ class Desk(Protocol):
 
     def do_here(self, request: ScreenRequest) -> None: ...  # raises RequestError
 
-    def complete(self, request: NeedsPassword) -> None: ...  # asks for it; raises RequestError
+    def complete(
+        self, request: NeedsPassword
+    ) -> None: ...  # asks for the password; raises RequestError
 
     def leave(self) -> None: ...
 
@@ -70,7 +72,11 @@ class Desk(Protocol):
 
 
 class Controller:
-    """``size`` is the screen's, kept up to date by whoever draws. ``now`` tells the time, aware of its zone."""
+    """Pass keys to a question if there is one, then to the draft, then to the log.
+
+    ``size`` is the size of the screen; the code that draws keeps it up to date. ``now`` returns the current time with
+    its zone.
+    """
 
     def __init__(
         self, model: Model, renderer: Renderer, desk: Desk, now: Callable[[], datetime]
@@ -108,7 +114,7 @@ class Controller:
         }
 
     def press(self, key: Input) -> None:
-        """A key or a paste from the terminal."""
+        """Handle a key or a paste from the terminal."""
         if isinstance(key, Paste):
             self._cleared_just_now = False
             self._paste(key)
@@ -121,7 +127,7 @@ class Controller:
         self.show_draft()
 
     def ask(self, asker: Asker) -> None:
-        """Put a question; the draft waits behind it."""
+        """Show a question in place of the draft; the draft returns after the answer."""
         self._asker = asker
         self.show_draft()
 
@@ -131,7 +137,7 @@ class Controller:
         return isinstance(self._asker, YesOrNo)
 
     def show_draft(self) -> None:
-        """Tell the model what is being written."""
+        """Copy the draft and the question into the model."""
         asker = self._asker
         self._model.question = None if asker is None else shown(asker)
         editor = self.composer.editor
@@ -140,18 +146,19 @@ class Controller:
 
     @property
     def composer(self) -> Composer:
-        """Of the view that is shown."""
+        """Return the composer of the current view."""
         view = self._model.current
+        # The view is stored beside its composer: the id of an object that is gone may be used again.
         if id(view) not in self._composers:
             self._composers[id(view)] = view, Composer(self._completer, self._kills)
         return self._composers[id(view)][1]
 
     def forget(self, view: View) -> None:
-        """It was closed."""
+        """Drop the draft and the history of ``view``, which was closed."""
         self._composers.pop(id(view), None)
 
     def search(self, text: str | None = None) -> None:
-        """Ask what to look for; with a ``text``, begin with that."""
+        """Open a search, for ``text`` if it is given."""
         question = SearchQuestion(self._model, self._show_match)
         if text is not None:
             question.editor.set_text(text)
@@ -159,10 +166,14 @@ class Controller:
         self.ask(question)
 
     def show_keys(self) -> None:
+        """Write a list of all keys into the log."""
         self._model.remark(self._now(), "keys:", *help_lines())
 
     def settle(self, tag: Tag, failed: Failed | None = None) -> None:
-        """What was submitted has been done, or not: then it can be mended and sent again."""
+        """Record the result of a submitted line.
+
+        With ``failed``, the line goes back to the input for editing, unless the user is writing another.
+        """
         composer, line = self._submitted.pop(tag, (None, ""))
         if failed is not None and composer is not None:
             if composer.give_back(line):
@@ -174,7 +185,7 @@ class Controller:
         if asker.is_over and self._asker is asker:
             self._asker = None
         if action in (Action.VIEW, Action.NEXT_UNREAD) and isinstance(asker, SearchQuestion):
-            self._asker = None  # it was about the view that is left
+            self._asker = None  # the search belongs to the view that the user leaves
         if action is not None and action is not Action.SEARCH:
             self._act(action, key)
 
@@ -192,6 +203,7 @@ class Controller:
         if paste.typed and composer.take_back(paste.typed):
             text = paste.typed + text
         lines = line_count(text)
+        # A longer paste could flood the room by mistake, so the user is asked first.
         if lines <= PASTE_LINES and len(text) <= PASTE_CHARACTERS:
             composer.paste(text.rstrip("\n") if lines == 1 else text)
         else:
@@ -227,7 +239,7 @@ class Controller:
             self._ask_room(request, composer, line)
 
     def _directed(self, request: Request) -> Request:
-        """To whom the view speaks, unless it says otherwise."""
+        """Add the recipient of the current view to a request that names none."""
         if isinstance(request, Reply):
             return self._desk.addressed(request)
         peer = self._model.current.peer
@@ -236,7 +248,7 @@ class Controller:
         return request
 
     def _ask_room(self, request: Request, composer: Composer, line: str) -> None:
-        """What is said appears at once as pending; how it went is told under its tag."""
+        """Show a message as pending at once, and queue the request; its result comes back under its tag."""
         model, now = self._model, self._now()
         if isinstance(request, Say):
             pieces = list(split_text(request.text, self._desk.max_text))

@@ -1,8 +1,9 @@
-"""From what a terminal sends to the names of keys (``chat.client.screen.keys``).
+"""Turn the characters that a terminal sends into names of keys (``chat.client.screen.keys``).
 
-It takes what ``get_wch`` gives, in either of curses' modes: characters with escape sequences left as they are (ECMA-48
-and what xterm, rxvt, the Linux console and kitty made of it), or keys that curses has recognized. What no table here
-knows disappears: a sequence never becomes text that somebody sends by accident.
+The decoder takes what ``get_wch`` gives in either mode of curses. Without the keypad mode these are characters and raw
+escape sequences (ECMA-48, and the forms of xterm, rxvt, the Linux console and kitty). With it, curses recognizes some
+keys itself and gives numbers. A sequence that no table knows is dropped, so it never becomes text that a user sends by
+accident.
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ from chat.client.screen import key_codes
 from chat.client.screen.key_codes import ALT_HELD, ESC, SHIFT_HELD, with_alt
 
 PASTE_END = "\x1b[201~"
-# A sequence or a string with more characters than this is given up. (A string may be an answer of the terminal.)
+# A sequence or a string with more characters than this is abandoned. (A string may be an answer of the terminal.)
 MAX_SEQUENCE = 4096
-# A longer sequence is no key.
+# No key has a longer sequence.
 _MAX_KEY = 64
 
-# Seconds without input after which a lone ESC (or the Alt key with an underscore) was a key of its own,
+# Seconds without input after which a lone ESC, or Alt with an underscore, counts as a key. Terminals send no mark that
+# tells the Esc key from the start of a sequence, so only silence can.
 BRIEFLY = 0.1
-# a sequence or a string that has begun is given up,
+# Seconds without input after which an unfinished sequence or string is dropped. It may arrive in pieces.
 SEQUENCE_PAUSE = 0.5
-# and a paste has lost its end.
+# Seconds without input after which a paste counts as complete although its end mark has not come.
 PASTE_PAUSE = 1.0
 
 _BEL = "\a"
-# ESC _ begins a string (APC) and is also the key Alt-underscore, which has a meaning here. So if nothing follows after
-# at most so many characters, it was that key and these characters.
+# ESC _ begins a string (APC), and is also what Alt-underscore (redo) sends. If at most this many characters follow
+# before a silence, it was the key and these characters.
 _CAN_BE_TWO_KEYS = "_"
 _MAX_TYPED = 3
 # DCS, SOS, OSC, PM, APC (ECMA-48, 5.6): each begins a string that ends with ST.
@@ -51,9 +53,9 @@ _PARAMETERS = re.compile(r"\[[0-?]*")
 
 @dataclass(frozen=True)
 class Paste:
-    """One pasted text; its lines end in ``\\n``.
+    """Hold one pasted text; its lines end in ``\\n``.
 
-    ``typed``: the beginning of its first line, which came as keys before the paste was recognized.
+    ``typed`` is the beginning of its first line that was passed on as keys before the paste was recognized.
     """
 
     text: str
@@ -64,9 +66,9 @@ Input = str | Paste
 
 
 class Decoder:
-    """One for a terminal's whole life: a key may come in pieces.
+    """Decode the input of one terminal, for its whole life: a key may come in pieces.
 
-    ``curses_name`` is ``curses.keyname`` as text: names of keys that curses recognized, by their number.
+    ``curses_name`` is ``curses.keyname``, as text: it gives the name of a key that curses recognized, by its number.
     """
 
     def __init__(self, curses_name: Callable[[int], str] = str) -> None:
@@ -80,17 +82,17 @@ class Decoder:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a sequence has begun. If nothing follows for ``patience`` seconds, call ``flush``."""
+        """Return whether a sequence has begun; if nothing follows for ``patience`` seconds, call ``flush``."""
         return bool(self._sequence)
 
     @property
     def is_pasting(self) -> bool:
-        """Whether a paste has begun. If nothing follows for ``patience`` seconds, call ``end_paste``."""
+        """Return whether a paste has begun; if nothing follows for ``patience`` seconds, call ``end_paste``."""
         return self._pasted is not None
 
     @property
     def patience(self) -> float | None:
-        """Seconds without input that end a sequence or paste that has begun; None if nothing has begun."""
+        """Return after how many seconds of silence a sequence or paste ends; None if none has begun."""
         if self._pasted is not None:
             return PASTE_PAUSE
         if not self._sequence:
@@ -101,7 +103,7 @@ class Decoder:
         return SEQUENCE_PAUSE if self._sequence.lstrip(ESC) else BRIEFLY
 
     def feed(self, value: str | int) -> list[Input]:
-        """The keys that are complete with ``value``, one of ``get_wch``'s: a character or a number."""
+        """Take ``value``, a character or a number from ``get_wch``, and return the keys that it completes."""
         if isinstance(value, int):
             return self._feed_curses(self._curses_name(value))
         if self._pasted is not None:
@@ -113,7 +115,7 @@ class Decoder:
         return self._begin(value)
 
     def flush(self) -> list[Input]:
-        """The keys that a sequence was which did not go on: a lone ESC, or Alt and a bracket."""
+        """End an unfinished sequence, and return its keys: a lone ESC, or Alt with a bracket."""
         sequence, size, eight_bit = self._sequence, self._string, self._is_eight_bit
         ended_by_esc, typed = self._ends_string, self._typed
         self._forget()
@@ -135,7 +137,7 @@ class Decoder:
         return [*held, "<esc>"] if ended_by_esc else held
 
     def end_paste(self) -> list[Input]:
-        """What has been pasted so far, as if its end had come."""
+        """End a paste without its end mark, and return it."""
         if self._pasted is None:
             return []
         text, self._pasted = "".join(self._pasted), None
@@ -167,7 +169,9 @@ class Decoder:
         body = (self._sequence + character).lstrip(ESC)
         if not body:
             return self._escape_again()
-        is_mouse = body.startswith("[M") and body != "[M"  # any character tells where it is
+        is_mouse = (
+            body.startswith("[M") and body != "[M"
+        )  # after ESC [ M, any character may be a coordinate
         if not is_mouse and (character == ESC or _C1.match(character)):
             # The sequence before was never finished.
             return [*self.flush(), *self._begin(character)]
@@ -181,7 +185,7 @@ class Decoder:
         return self._sequence_goes_on(body, character, is_mouse)
 
     def _escape_again(self) -> list[Input]:
-        """Two may be Alt with a key that sends a sequence; of more, the first are keys themselves."""
+        """Take another ESC: two may begin Alt with a key that sends a sequence; earlier ones are keys."""
         if self._sequence == ESC:
             self._sequence = ESC + ESC
             return []
@@ -224,7 +228,7 @@ class Decoder:
         return _shown(key_codes.csi_key(parameters, final, held))
 
     def _feed_string(self, character: str) -> list[Input]:
-        """Swallow an answer of the terminal whole: to ST, to BEL, or to the limit."""
+        """Swallow a string, an answer of the terminal, up to ST, BEL or the size limit."""
         assert self._string is not None
         if self._ends_string and self._string == 1 and character not in ("\\", ESC):
             # ESC right after the beginning of a string: that was a key with Alt, and ESC begins a new sequence.
@@ -245,6 +249,8 @@ class Decoder:
             del self._pasted[-len(PASTE_END) :]
             return self.end_paste()
         if len(self._pasted) >= MAX_PASTE and ESC not in self._pasted[-len(PASTE_END) :]:
+            # The paste is handed on in pieces, so that its size is bounded. Not while the end mark may have begun: a
+            # cut inside it would hide it.
             piece = self.end_paste()
             self._pasted = []
             return piece

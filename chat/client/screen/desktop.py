@@ -1,7 +1,7 @@
-"""The desktop around the terminal: notifications, and files handed to the program that shows them.
+"""Talk to the desktop around the terminal: show notifications, and hand files to the program that opens them.
 
-The programs are started without a shell, with nothing of the terminal, and in a session of their own: what they print
-is not seen here, and what ends the client does not end them.
+Programs are started without a shell, without the terminal's streams, and in a session of their own. So their output
+does not reach the screen, and a signal that ends the client does not end them.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ from chat.offload import run_in
 
 MAX_TITLE_CELLS = 60
 MAX_BODY_CELLS = 200
-# However narrow a text is: any number of marks fits on one letter.
+# Characters of a text, however few cells it takes: any number of marks fits on one letter.
 _MAX_CHARACTERS = 400
-# Of notify-send at once. It waits for a desktop that does not answer, while more and more is said.
+# Running notify-send processes. Each waits for a desktop that does not answer, while more messages come in.
 _MAX_NOTIFIERS = 4
-# Seconds until an opener that has not failed counts as one that works. Some end at once, some with what they opened.
+# Seconds until an opener that has not failed counts as working. Some openers exit at once, others with the program that
+# they started.
 _PATIENCE = 2.0
 
 _ESC, _BEL = "\x1b", "\x07"
 
-# What some desktop runs rather than shows, whether or not it is marked as a program.
+# Suffixes that some desktop runs instead of showing the file, whether or not the file is executable.
 _RUN_BY_NAME = re.compile(
     r".*\.(action|app|appimage|bash|bat|cmd|com|command|csh|deb|desktop|dmg|exe|fileloc|fish|flatpakref|hta|inetloc"
     r"|jar|jnlp|js|jse|kdesktop|lnk|msi|msix|pif|pkg|pl|ps1|pyw?|pyc|rb|reg|rpm|run|scpt|scr|service|sh|snap|terminal"
     r"|tool|url|vb[es]|webloc|workflow|ws[fh]|zsh)",
     re.IGNORECASE | re.DOTALL,
 )
-# A desktop that finds no suffix looks at how a file begins.
+# Desktops judge a file without a known suffix by its first bytes.
 _RUN_BY_START = (b"#!", b"\x7fELF", b"MZ", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
 _DESKTOP_ENTRY = b"[Desktop Entry]"
 _LOOKED_AT = 4096  # bytes
@@ -49,16 +50,17 @@ _notifiers: list[gevent.subprocess.Popen[bytes]] = []
 
 
 class DesktopError(ChatError):
-    """The desktop was asked for something that it did not do."""
+    """Report that the desktop did not do what it was asked for."""
 
 
 def notification(
     how: str, title: str, body: str, environment: Mapping[str, str] = os.environ
 ) -> bytes | None:
-    """What makes a terminal raise a notification, by OSC 9 (iTerm2) or OSC 777 (rxvt); None if ``how`` is another way.
+    """Return the sequence that makes a terminal raise a notification; None if ``how`` needs no sequence.
 
-    Both texts may come from a peer: they are made harmless, and cut. Inside tmux the sequence is wrapped so that tmux
-    hands it on, if its option ``allow-passthrough`` is on.
+    ``how`` is ``osc9`` (OSC 9 of iTerm2) or ``osc777`` (OSC 777 of rxvt). Both texts may come from a peer, so they are
+    sanitized and cut. Inside tmux the sequence is wrapped, and tmux passes it on if its option ``allow-passthrough`` is
+    on.
     """
     title, body = _field(title, MAX_TITLE_CELLS), _field(body, MAX_BODY_CELLS)
     if how == "osc9":
@@ -73,26 +75,27 @@ def notification(
 
 
 def notify_send(title: str, body: str) -> None:
-    """Raise a notification by the program notify-send. Raises DesktopError if that is not there.
+    """Raise a notification with the program notify-send. Raises DesktopError if the program is missing.
 
-    Does nothing while too many of them have not come to an end.
+    Does nothing while four earlier ones are still running.
     """
     _notifiers[:] = [process for process in _notifiers if process.poll() is None]
     if len(_notifiers) >= _MAX_NOTIFIERS:
         return
     title, body = _text(title, MAX_TITLE_CELLS), _text(body, MAX_BODY_CELLS)
-    # It reads the body as markup, and before that backslashes in it as in C.
+    # notify-send interprets backslash escapes in the body, as in C, and then reads the result as markup.
     body = escape(body, quote=False).replace("\\", "\\\\")
     _notifiers.append(_start("notify-send", "--app-name=chat", "--", title, body))
 
 
 def open_file(path: Path) -> None:
-    """Hand a saved file to the program that the desktop has for it; may take two seconds.
+    """Open a saved file with the program that the desktop has for it; may take two seconds.
 
-    Raises DesktopError if there is none or the file is gone, and for what a desktop might run: that came from a peer.
+    Raises DesktopError if there is no such program, if the file is gone, and for a file that a desktop might run: a
+    peer sent that file.
     """
     path = path.absolute()
-    # Disks may be far away, and other greenlets wait for nobody's disk.
+    # A network disk may take long to answer; in a thread, the other greenlets go on meanwhile.
     problem = run_in(gevent.get_hub().threadpool, _problem, path)
     if problem is not None:
         raise DesktopError(f"Can't open {path.name!r}: {problem}")
@@ -103,7 +106,7 @@ def open_file(path: Path) -> None:
     except gevent.subprocess.TimeoutExpired:
         return
     if failed:
-        raise DesktopError(f"Can't open {path.name!r}: {opener} found no program for it.")
+        raise DesktopError(f"Can't open {path.name!r}: {opener} found no program that opens it.")
 
 
 def _start(program: str, *arguments: str) -> gevent.subprocess.Popen[bytes]:
@@ -126,28 +129,28 @@ def _start(program: str, *arguments: str) -> gevent.subprocess.Popen[bytes]:
 
 
 def _problem(path: Path) -> str | None:
-    """Why it should not be opened: a sentence."""
+    """Return why ``path`` should not be opened, as a sentence; None if nothing speaks against it."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            return "it is no file."
+            return "it is not a regular file."
         with path.open("rb") as file:
             start = file.read(_LOOKED_AT)
     except (OSError, ValueError) as error:
         return explain(error)
     if status.st_mode & 0o111:
-        return "it is marked as a program, and would be run."
+        return "it is executable, so the desktop would run it."
     looks_run = start.startswith(_RUN_BY_START) or _DESKTOP_ENTRY in start
     if looks_run or _RUN_BY_NAME.fullmatch(path.name):
-        return "it looks like a program, and might be run."
+        return "it looks like a program, so the desktop might run it."
     return None
 
 
 def _field(text: str, width: int) -> str:
-    """Part of a sequence, where a semicolon ends a field, and ``9;4;`` moves a progress bar in the task bar."""
+    """Return one field of a sequence: a semicolon would end it, and ``9;4;`` moves a progress bar in the task bar."""
     return _text(text, width).replace(";", ",")
 
 
 def _text(text: str, width: int) -> str:
-    """One harmless line, cut to ``width`` cells."""
+    """Return one sanitized line, cut to ``width`` cells."""
     return elide(harmless(" ".join(text[:_MAX_CHARACTERS].split())), width)

@@ -1,4 +1,4 @@
-"""The text that is being written and the cursor in it, with the keys that fingers know from readline."""
+"""Edit a text and move the cursor in it, with the keys of readline."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from chat.client.screen.keys import Action, action_of, is_character, split_keys
 from chat.client.screen.kill_ring import KillRing
 from chat.client.screen.undo import State, Undo
 
-# Wide enough that a line of text is one row, for going up and down without a screen.
+# So wide that each line of text is one row: for Up and Down without a screen.
 NO_WIDTH = 1 << 30
 
 _LINE_ENDS = re.compile(r"\r\n?")
-# Half a character: it can't be sent, for it has no UTF-8.
+# Lone surrogates have no UTF-8, so they can't be sent.
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class _Run(Enum):
-    """What several changes in a row are, which matters to the next."""
+    """Name what the last change was, because it decides what the next one does.
+
+    Typed letters are undone together, cuts in a row are one piece, and Up and Down keep their column.
+    """
 
     NONE = auto()
     TYPING = auto()
@@ -35,9 +38,10 @@ class _Run(Enum):
 
 
 class Editor:
-    """``cursor`` is an index of code points in ``text``, always between two characters that a reader sees (clusters).
+    """Hold a text and a cursor.
 
-    In ``text`` a line ends with ``\\n``; with ``single_line``, for a question or a search, there is only one.
+    ``cursor`` is an index of code points in ``text``, always between two characters that a reader sees (clusters). A
+    line in ``text`` ends with ``\\n``. With ``single_line``, for a question or a search, there is only one line.
     """
 
     def __init__(
@@ -49,8 +53,8 @@ class Editor:
         self._kills = kills or KillRing()
         self._undo = Undo()
         self._run = _Run.NONE
-        self._yanked = (0, 0)  # from where to where
-        self._column = 0  # that is kept on the way up or down
+        self._yanked = (0, 0)  # start and end of the text that the last yank inserted
+        self._column = 0  # the cell that Up and Down aim for
         self._measured = ""
         self._boundaries: Sequence[int] = range(1)
 
@@ -63,16 +67,16 @@ class Editor:
         return self._cursor
 
     def layout(self, width: int) -> Layout:
-        """The text in rows of ``width`` cells, and the cell of the cursor."""
+        """Return the text in rows of ``width`` cells, and the cell of the cursor."""
         return lay_out(self._text, self._cursor, width)
 
     def type(self, keys: str) -> None:
-        """Press ``keys``, written as in ``hi<home>x``: what a person types, and what tests say."""
+        """Press ``keys``, written as in ``hi<home>x``; tests use it to type like a user."""
         for key in split_keys(keys):
             self.press(key)
 
     def press(self, key: str) -> bool:
-        """Do what ``key`` does to a text; False if it does nothing here."""
+        """Do what ``key`` does to a text; return False if it does nothing here."""
         if is_character(key):
             self.insert(key)
             return True
@@ -80,17 +84,17 @@ class Editor:
         return action is not None and self.do(action)
 
     def do(self, action: Action) -> bool:
-        """Do ``action``; False if it is nothing that is done to a text."""
+        """Do ``action``; return False if it is not an action on a text."""
         method = _METHODS.get(action)
         if method is None:
             return False
         method(self)
         return True
 
-    # --- Putting in
+    # --- Inserting
 
     def insert(self, text: str) -> None:
-        """Put ``text`` in at the cursor. Typed letter by letter, it is undone word by word."""
+        """Insert ``text`` at the cursor. Text that is typed letter by letter is undone word by word."""
         text = self._cleaned(text)
         before = self._text[self._cursor - 1 : self._cursor]
         begins_word = before.isspace() and not text.isspace()
@@ -102,9 +106,9 @@ class Editor:
         self.insert("\n")
 
     def replace(self, start: int, end: int, text: str) -> None:
-        """Put ``text`` in the place of what is from ``start`` to ``end``, the cursor after it.
+        """Replace the text from ``start`` to ``end`` by ``text``, and put the cursor after it.
 
-        Several in a row, as by completion, are undone at once.
+        Several replacements in a row, as by completion, are undone at once.
         """
         text = self._cleaned(text)
         self._change(
@@ -115,12 +119,12 @@ class Editor:
         )
 
     def set_text(self, text: str, cursor: int | None = None) -> None:
-        """Have ``text`` instead, the cursor at its end unless told otherwise. It can be undone."""
+        """Replace the whole text, and put the cursor at its end or at ``cursor``. Undo brings the old text back."""
         text = self._cleaned(text)
         self._change(text, len(text) if cursor is None else max(0, min(cursor, len(text))))
 
     def take(self) -> str:
-        """The text, which is sent: it is gone from here, and nothing is left to undo."""
+        """Empty the editor, which forgets its undo steps, and return the text."""
         text = self._text
         self._change("", 0)
         self._undo.forget()
@@ -147,14 +151,14 @@ class Editor:
         self._move(self._line_end())
 
     def up(self, width: int = NO_WIDTH) -> bool:
-        """To the row above, where rows have ``width`` cells; False if there is none."""
+        """Move to the row above, where rows have ``width`` cells; return False if there is none."""
         return self._go(-1, width)
 
     def down(self, width: int = NO_WIDTH) -> bool:
-        """To the row below, where rows have ``width`` cells; False if there is none."""
+        """Move to the row below, where rows have ``width`` cells; return False if there is none."""
         return self._go(1, width)
 
-    # --- Taking out
+    # --- Deleting
 
     def delete_left(self) -> None:
         self._delete(self._previous(self._cursor), self._cursor)
@@ -163,17 +167,17 @@ class Editor:
         self._delete(self._cursor, self._next(self._cursor))
 
     def kill_to_start(self) -> None:
-        """Cut the line up to the cursor; at its start, the line's end before it."""
+        """Cut the line up to the cursor; at the start of a line, cut the line end before it."""
         start = self._line_start()
         self._cut(start if start < self._cursor else self._previous(start), self._cursor)
 
     def kill_to_end(self) -> None:
-        """Cut the line from the cursor on; at its end, the line's end."""
+        """Cut the rest of the line; at the end of a line, cut the line end."""
         end = self._line_end()
         self._cut(self._cursor, end if end > self._cursor else self._next(end))
 
     def kill_blank_word_left(self) -> None:
-        """Cut back to the blank before, whatever signs are in between."""
+        """Cut back to the blank before, whatever characters are in between."""
         before = self._text[: self._cursor].rstrip()
         words = before.split()
         self._cut(len(before) - len(words[-1]) if words else 0, self._cursor)
@@ -185,17 +189,17 @@ class Editor:
         self._cut(self._cursor, self._word_end())
 
     def clear(self) -> None:
-        """Cut all there is: a yank or an undo brings it back."""
+        """Cut the whole text: a yank or an undo brings it back."""
         self._cut(0, len(self._text))
 
     def yank(self) -> None:
-        """Put in what was cut last."""
+        """Insert what was cut last."""
         text = self._kills.newest
         self._yanked = (self._cursor, self._cursor + len(text))
         self._put(text, _Run.YANKING)
 
     def yank_older(self) -> None:
-        """After a yank: have what was cut before that instead."""
+        """Replace the text of a yank by the piece that was cut before it."""
         if self._run is _Run.YANKING:
             self._kills.rotate()
             text = self._kills.newest
@@ -203,12 +207,12 @@ class Editor:
             self._yanked = (start, start + len(text))
             changed = self._text[:start] + text + self._text[end:]
             self._change(changed, start + len(text), _Run.YANKING, joins=True)
-            self._run = _Run.YANKING  # also where two pieces are the same
+            self._run = _Run.YANKING  # _change resets it if both pieces are equal
 
     # --- Changing
 
     def transpose(self) -> None:
-        """Swap the characters around the cursor, or at the end of the line the last two; the cursor goes on."""
+        """Swap the characters around the cursor, or the last two of a line at its end; the cursor moves on."""
         middle = self._cursor
         if middle == self._line_end():
             middle = self._previous(middle)
@@ -223,7 +227,7 @@ class Editor:
     def redo(self) -> None:
         self._restore(self._undo.redo(State(self._text, self._cursor)))
 
-    # --- The ways in which all this is done
+    # --- Internals
 
     def _put(self, text: str, run: _Run, *, joins: bool = False) -> None:
         before, after = self._text[: self._cursor], self._text[self._cursor :]
@@ -243,7 +247,7 @@ class Editor:
     def _change(
         self, text: str, cursor: int, run: _Run = _Run.NONE, *, joins: bool = False
     ) -> None:
-        """The text becomes ``text``; with ``joins`` it is undone together with the change before."""
+        """Set the text to ``text``; with ``joins``, one undo takes back this change and the one before."""
         if text != self._text:
             if not joins:
                 self._undo.record(State(self._text, self._cursor))
@@ -251,7 +255,7 @@ class Editor:
             self._run = run
         else:
             self._run = _Run.NONE
-        # What is side by side now may be one character.
+        # Characters that are neighbours now may form one cluster, and the cursor must not stand inside it.
         boundaries = self._all_boundaries()
         self._cursor = boundaries[bisect_left(boundaries, cursor)]
 
@@ -281,7 +285,7 @@ class Editor:
     # --- Places in the text
 
     def _all_boundaries(self) -> Sequence[int]:
-        """The indices where the cursor may be, in order."""
+        """Return the indices where the cursor may be, in order."""
         if self._text != self._measured:
             self._measured = self._text
             if self._text.isascii():

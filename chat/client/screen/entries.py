@@ -1,7 +1,7 @@
-"""What stands in a log: one entry for each thing that was said or happened.
+"""Define the entries of a log: one for each message and event.
 
-Fifty thousand are kept, so they are small: what the server sent, as it came. How they look is for ``lines`` to say.
-Most never change; ``version`` is another value whenever one that can change would look different.
+A view keeps fifty thousand entries, so an entry holds only what the server sent, unchanged. ``lines`` decides how an
+entry looks. Most entries never change; ``version`` differs whenever an entry that can change would look different.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from chat.client.screen.spans import Row
 from chat.client.transfer_list import Transfer
 from chat.protocol.descriptor import MessageType
 
-# Joins and leaves in one line: a line that tells of more, or of a longer time, tells nothing.
+# The limits of joins and leaves in one line: a line that names more, or covers a longer time, tells a reader nothing.
 MAX_STEPS = 500
-_MAX_STEP = 100  # characters of one; a longer one, from an odd server, is an entry of its own
+_MAX_STEP = 100  # characters of a name and reason; a longer one gets its own entry
 MAX_SPAN = timedelta(hours=1)
 
 
 class Entry:
-    """``moment`` is the server's time, or ours for what only we know of. In UTC or aware of its zone.
+    """Stand for one line or group of lines in a log.
 
-    ``is_message``: somebody said it, so it counts as unread. ``weight``: what it takes in memory, in characters.
+    ``moment`` is the server's time, or the client's for an event that only the client knows of; it is in UTC or has a
+    zone. ``is_message``: a user said it, so it counts as unread. ``weight`` is an estimate of its memory, in
+    characters.
     """
 
     __slots__ = ("moment",)
@@ -35,19 +37,21 @@ class Entry:
 
     @property
     def weight(self) -> int:
+        """Return an estimate of the memory that the entry takes, in characters."""
         raise NotImplementedError
 
     @property
     def version(self) -> Hashable:
+        """Return a value that changes whenever the entry would look different."""
         return None
 
     def search_text(self) -> str:
-        """Where a search looks."""
+        """Return the text that a search looks in."""
         raise NotImplementedError
 
 
 class Said(Entry):
-    """A text of ``sender``; ``to`` is None if it is for everyone. ``mentions``: it has our name in it."""
+    """Hold a text of ``sender``; ``to`` is None if it is for everyone. ``mentions``: it contains the user's name."""
 
     __slots__ = ("mentions", "own", "sender", "text", "to")
     is_message = True
@@ -77,9 +81,10 @@ class Said(Entry):
 
 
 class Shared(Entry):
-    """A file, an image or a voice message of ``sender``. ``transfer`` is how it comes to us; None if it is ours.
+    """Hold a file, an image or a voice message of ``sender``.
 
-    ``picture``: the image in half-block characters, once it has been drawn.
+    ``transfer`` is its download; None for the user's own. ``picture`` is the image in half-block characters, once it
+    has been drawn.
     """
 
     __slots__ = ("filename", "kind", "own", "picture", "sender", "size", "to", "transfer")
@@ -122,7 +127,7 @@ class Shared(Entry):
 
 
 class Step(NamedTuple):
-    """Somebody came in or left."""
+    """Record that a user joined or left."""
 
     moment: datetime
     name: str
@@ -131,12 +136,12 @@ class Step(NamedTuple):
 
     @property
     def length(self) -> int:
-        """In characters."""
+        """Return the characters of the name and the reason."""
         return len(self.name) + len(self.reason or "")
 
 
 class Movement(Entry):
-    """Joins and leaves with nothing between them."""
+    """Hold joins and leaves with nothing between them."""
 
     __slots__ = ("steps",)
 
@@ -146,14 +151,14 @@ class Movement(Entry):
 
     @property
     def weight(self) -> int:
-        return self.steps[0].length + 10_000  # it grows to no more than about that
+        return self.steps[0].length + 10_000  # the most that its steps can grow to, roughly
 
     @property
     def version(self) -> Hashable:
         return len(self.steps)
 
     def fold(self, step: Step) -> bool:
-        """Take one more, if it belongs here: the answer says whether."""
+        """Add ``step`` if it fits into this entry; return whether it was added."""
         if len(self.steps) >= MAX_STEPS or step.length > _MAX_STEP:
             return False
         if step.moment - self.moment > MAX_SPAN:
@@ -166,7 +171,7 @@ class Movement(Entry):
 
 
 class Remark(Entry):
-    """What the client has to say, or the server: at least one line. ``style`` is that of the words."""
+    """Hold at least one line that the client or the server says. ``style`` is the style of its words."""
 
     __slots__ = ("lines", "style")
 
@@ -184,9 +189,9 @@ class Remark(Entry):
 
 
 class Pending(Entry):
-    """What we said and the server has not sent back yet: a text, or with a ``kind`` the file called ``text``.
+    """Hold an own message that the server has not sent back yet: a text, or with a ``kind`` the file named ``text``.
 
-    ``tag`` tells which request it was. ``transfer`` is there once a large file is on its way.
+    ``tag`` identifies its request. ``transfer`` is set once the upload of a large file has begun.
     """
 
     __slots__ = ("kind", "sender", "tag", "text", "to", "transfer")
@@ -221,7 +226,7 @@ class Pending(Entry):
 
 
 class Unsent(Entry):
-    """What we said and nobody heard, or may not have: ``problem`` is a sentence."""
+    """Hold an own message that was not delivered, or may not have been; ``problem`` is a sentence."""
 
     __slots__ = ("problem", "what")
 
@@ -239,7 +244,7 @@ class Unsent(Entry):
 
 
 def peer_of(entry: Entry) -> str | None:
-    """With whom the private conversation is that ``entry`` belongs to; None: it is not private."""
+    """Return the other user of a private message; None if ``entry`` is not a private message."""
     if not isinstance(entry, Said | Shared) or entry.to is None:
         return None
     return entry.to if entry.own else entry.sender

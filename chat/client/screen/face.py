@@ -1,4 +1,4 @@
-"""How the room speaks to whoever sits at the screen: into the model, by the bell, by the desktop, in pictures."""
+"""Pass events of the connection to the user: into the model, by the bell, by the desktop, in pictures."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from chat.client.settings import Settings
 from chat.client.transfer_list import State, Transfer
 from chat.protocol.descriptor import MessageType
 
-# Seconds between two signals: a flood of mentions must not become a flood of noise.
+# Seconds between two signals, so that a flood of mentions does not become a flood of noise.
 SIGNAL_PAUSE = 2.0
-# Cells of a picture at most, and under which it is not worth drawing.
+# The largest picture in cells, and the smallest that is worth drawing.
 _PICTURE_COLUMNS, _PICTURE_ROWS = 40, 12
 _LEAST_COLUMNS, _LEAST_ROWS = 8, 3
 
 
 class Surroundings(Protocol):
-    """What the face needs of the program."""
+    """List what the frontend needs from the program around it."""
 
     @property
     def colours(self) -> int: ...
@@ -39,7 +39,7 @@ class Surroundings(Protocol):
 
 
 class ScreenFace:
-    """A face (``chat.client.news``) over ``model``."""
+    """Show events in ``model``: the frontend (``chat.client.news``) of the screen."""
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class ScreenFace:
         return self._draws_pictures and self._around.colours > 0
 
     def show(self, news: News) -> None:
+        """Show ``news``; a message for the user also rings, or raises a notification."""
         if isinstance(news, Preview):
             self._show_preview(news)
             return
@@ -76,7 +77,7 @@ class ScreenFace:
         if isinstance(news, Done):
             self._controller.settle(news.tag)
         elif isinstance(news, Failed):
-            # What was given up on purpose is not to be mended.
+            # A transfer that the user cancelled needs no correction, so its line does not come back.
             given_up = news.code == State.CANCELLED.value
             self._controller.settle(news.tag, None if given_up else news)
         elif isinstance(news, Announced | TransferChanged) and news.transfer is not None:
@@ -84,7 +85,7 @@ class ScreenFace:
         self._around.repaint()
 
     def signals(self) -> Iterator[bytes]:
-        """What the terminal is to be sent so that somebody looks up; each once."""
+        """Return the sequences that draw the user's attention to the terminal, each once."""
         signals, self._signals = self._signals, []
         yield from signals
 
@@ -99,7 +100,7 @@ class ScreenFace:
             self._around.spawn(self._raise_notification, alert)
 
     def _raise_notification(self, alert: Alert) -> None:
-        from chat.client.screen import desktop  # for those who asked for it
+        from chat.client.screen import desktop  # loaded only if notifications are wanted
 
         entry = alert.entry
         body = entry.text if isinstance(entry, Said) else entry.filename
@@ -113,11 +114,11 @@ class ScreenFace:
             desktop.notify_send(title, body)
         except desktop.DesktopError as problem:
             self._notify = "off"
-            self._model.remark(self._now(), f"{problem} No notifications, then.")
+            self._model.remark(self._now(), f"{problem} Notifications are off from now on.")
             self._around.repaint()
 
     def _picture_of(self, transfer: Transfer) -> None:
-        """Draw it, once it is here."""
+        """Draw the image of ``transfer``, once it has arrived."""
         if transfer.kind is not MessageType.IMAGE or transfer.state is not State.DONE:
             return
         if transfer.path is None or not self.draws_pictures:
@@ -138,11 +139,11 @@ class ScreenFace:
             self._draw_picture(shared, Path(shared.filename), file)
 
     def _draw_picture(self, shared: Shared, path: Path, file: BinaryIO | None = None) -> None:
-        """Draw the image at ``path``, or in ``file``; then ``path`` is only its name."""
-        from chat.client.screen import pictures  # for those who get some
+        """Draw the image at ``path``, or the image in ``file``; ``path`` is then only its name."""
+        from chat.client.screen import pictures  # loaded with the first picture
 
         size = self._controller.size
-        # The log indents it by up to a dozen columns.
+        # The log indents a picture by up to a dozen columns.
         columns = min(_PICTURE_COLUMNS, log_width(self._model, size.columns) - 12)
         rows = min(_PICTURE_ROWS, (size.rows - 3) // 2)
         if columns < _LEAST_COLUMNS or rows < _LEAST_ROWS:

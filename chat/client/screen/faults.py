@@ -1,4 +1,4 @@
-"""A fault of the program's own: one sentence for whoever sits there, and a report with all that helps to mend it."""
+"""Report a bug of this program: one sentence for the user, and a file with all that helps to fix the bug."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from chat.private_files import make_private_directory
 
 
 def write_report(fault: BaseException, directory: Path | None = None) -> Path | None:
-    """Where the fault is written down; None if it can't be. ``directory`` is by default that for the user's logs."""
+    """Write a report about ``fault``, and return its path; None if it can't be written.
+
+    ``directory`` is by default the directory for the user's logs.
+    """
     import platform  # these take a while, and a fault is rare
     import tempfile
 
@@ -36,6 +39,6 @@ def write_report(fault: BaseException, directory: Path | None = None) -> Path | 
 
 
 def describe(fault: BaseException, written: Path | None) -> str:
-    """The sentence."""
+    """Return the sentence for the user; ``written`` is the path of the report."""
     sentence = f"internal fault: {type(fault).__name__}: {fault}"
     return f"{sentence}; the details are in {written}" if written is not None else sentence

@@ -1,8 +1,9 @@
-"""Characters as the system's C library knows them, for that is whose widths curses goes by.
+"""Replace characters whose width the system's C library does not know, or knows otherwise than the layout.
 
-The layout goes by the newest Unicode tables, and a little to the safe side; an older library goes by its own. What it
-takes for wider than the layout did would not fit, and what it does not know it would not write at all: both are shown
-as something else, in the cells that they were given. So is what some terminals obey, also if the user has typed it.
+Curses moves its cursor by the widths of the C library. The layout uses the newest Unicode tables and rounds up; an
+older library uses its own tables. A character that the library takes for wider than the layout did would not fit.
+Curses would not write a character that the library does not know. Both are replaced, in the cells that the layout gave
+them. Control characters that some terminals obey are replaced as well, even if the user typed them.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from chat.client.screen.cells import cells
 
 
 class Glyphs:
-    """``width_of`` is C's ``wcwidth`` for a code point (POSIX): columns, -1 for what can't be printed."""
+    """Replace characters for one system.
+
+    ``width_of`` is C's ``wcwidth`` of a code point (POSIX): its columns, -1 for a character that can't be printed.
+    """
 
     def __init__(self, width_of: Callable[[int], int] | None = None) -> None:
         self._table = _Table(width_of)
 
     def shown(self, text: str) -> str:
-        """``text``, in no more cells on any system than it was laid out for."""
+        """Return ``text`` in no more cells than it was laid out for, on any system."""
         return text if text.isascii() else text.translate(self._table)
 
 
 class _Table(dict[int, "int | str"]):
-    """For ``str.translate``; filled as characters turn up."""
+    """Map code points for ``str.translate``; filled as characters turn up."""
 
     def __init__(self, width_of: Callable[[int], int] | None) -> None:
         super().__init__()
@@ -48,7 +52,7 @@ class _Table(dict[int, "int | str"]):
 
 
 def _system_width() -> Callable[[int], int]:
-    import ctypes  # not for those who write ASCII only
+    import ctypes  # takes a while to import, and ASCII text never needs it
 
     library = ctypes.CDLL(None)
     library.wcwidth.argtypes = [ctypes.c_wchar]

@@ -1,4 +1,4 @@
-"""What was sent before, to be sent again or changed: up and down through it, and what was being written is kept."""
+"""Keep the texts sent before, for Up and Down; the draft is kept while the user goes through them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_ENTRIES = 1000
 
 
 class History:
-    """One place in a list of texts, from the oldest to the draft, which comes after the newest.
+    """Hold one position in a list of texts, from the oldest to the draft, which comes after the newest.
 
     A text that was changed on the way keeps its change until something is sent, as in readline.
     """
@@ -22,7 +22,7 @@ class History:
         return len(self._entries)
 
     def add(self, text: str) -> None:
-        """``text`` was sent. A draft that was left for an older text, and not sent, is kept before it."""
+        """Add ``text``, which was sent. A draft that was left for an older text, and not sent, is added before it."""
         draft = self._changed.get(len(self._entries), "")
         if draft != text:
             self._append(draft)
@@ -31,11 +31,11 @@ class History:
         self._place = len(self._entries)
 
     def older(self, current: str) -> str | None:
-        """The text before this one, which now reads ``current``; None at the oldest."""
+        """Return the text before the current one, which now reads ``current``; None at the oldest text."""
         return self._go(-1, current)
 
     def newer(self, current: str) -> str | None:
-        """The text after this one, at last the draft; None at the draft."""
+        """Return the text after the current one, and at last the draft; None at the draft."""
         return self._go(1, current)
 
     def _append(self, text: str) -> None:

@@ -1,7 +1,7 @@
-"""The text that is being written, as rows of the screen with a cursor in them.
+"""Lay out the draft in rows of the screen, with a cursor in them.
 
-A row ends where it is full, not at a word, so that nothing jumps about while one types. What a terminal would obey is
-shown harmless; the text itself keeps it.
+A row ends where it is full, not at a word, so that no text moves while the user types. A character that a terminal
+would obey is shown sanitized; the text itself keeps it.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from chat.client.screen.cells import ELLIPSIS, cells, clusters, is_one_cell_each
 
 
 class Layout(NamedTuple):
-    """``rows`` as they are drawn, and the cell of the cursor: its row and column, from 0, within the width."""
+    """Hold ``rows`` as they are drawn, and the cell of the cursor: its row and column, from 0, within the width."""
 
     rows: tuple[str, ...]
     row: int
     column: int
 
     def window(self, height: int) -> Layout:
-        """At most ``height`` rows (at least one) of these, the cursor's among them, in the middle where it can be."""
+        """Return at most ``height`` rows (at least one) around the cursor, which is in the middle where possible."""
         height = max(1, height)
         top = max(0, min(self.row - height // 2, len(self.rows) - height))
         return Layout(self.rows[top : top + height], self.row - top, self.column)
 
 
 class _Row(NamedTuple):
-    """A row shows the code points from ``start`` to ``end`` of the text."""
+    """Show the code points from ``start`` to ``end`` of the text."""
 
     shown: str
     start: int
@@ -37,16 +37,16 @@ class _Row(NamedTuple):
 
 
 def lay_out(text: str, cursor: int, width: int) -> Layout:
-    """``text`` in rows of at most ``width`` cells (at least one), the cursor before code point ``cursor``."""
+    """Lay out ``text`` in rows of at most ``width`` cells (at least one), the cursor before code point ``cursor``."""
     width = max(1, width)
     rows, row, column = _place(text, cursor, width)
     return Layout(tuple(row.shown for row in rows), row, column)
 
 
 def rows_away(text: str, cursor: int, width: int, distance: int, column: int) -> int | None:
-    """Where the cursor gets from ``cursor`` by going ``distance`` rows down (negative: up), near ``column``.
+    """Return the position ``distance`` rows below ``cursor`` (negative: above), near ``column``.
 
-    None if there is no such row.
+    Return None if there is no such row.
     """
     width = max(1, width)
     rows, row, _ = _place(text, cursor, width)
@@ -65,7 +65,7 @@ def rows_away(text: str, cursor: int, width: int, distance: int, column: int) ->
 
 
 def _place(text: str, cursor: int, width: int) -> tuple[list[_Row], int, int]:
-    """All rows, and the row and column of the cursor."""
+    """Return all rows, and the row and column of the cursor."""
     rows: list[_Row] = []
     cursor_row = column = offset = 0
     for line in text.split("\n"):
@@ -84,7 +84,7 @@ def _place(text: str, cursor: int, width: int) -> tuple[list[_Row], int, int]:
     return rows, cursor_row, column
 
 
-# While one types, all lines but one are as they were.
+# While the user types, all lines but one stay unchanged.
 @lru_cache(maxsize=128)
 def _rows_of_line(line: str, width: int) -> tuple[_Row, ...]:
     if _is_drawn_as_it_is(line):
@@ -114,11 +114,11 @@ def _columns(text: str, width: int) -> int:
 
 
 def _is_drawn_as_it_is(text: str) -> bool:
-    """Each code point in a cell of its own: most texts, and much faster than cluster by cluster."""
+    """Return whether each code point takes one cell: most texts, and much faster than cluster by cluster."""
     return text.isprintable() and is_one_cell_each(text)
 
 
 def _shown(cluster: str, width: int) -> str:
-    """``cluster`` as it is drawn, never wider than a row."""
+    """Return ``cluster`` as it is drawn, never wider than a row."""
     shown = harmless(cluster)
     return shown if cells(shown) <= width else ELLIPSIS

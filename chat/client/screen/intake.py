@@ -1,4 +1,4 @@
-"""What the connection tells, put into the model: which view it belongs to, and what it changes besides."""
+"""Put the events of the connection into the model: into the right view, and with their other effects."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from chat.client.screen.views import View
 from chat.client.transfer_list import State, Transfer
 from chat.client.wording import people, some_names, transfer_line, transfer_state
 
-# A line with more entries than this below it is too far up to be seen.
+# A line with more entries than this below it counts as out of sight.
 _FAR = 20
 
 
 class Alert(NamedTuple):
-    """A message for us came in: it has our name in it, or nobody else gets it."""
+    """Point to a message for the user: it mentions them, or it is private."""
 
     view: View
     entry: Said | Shared
 
 
 class Intake:
-    """Into ``model``."""
+    """Put events into ``model``."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._lost_at: datetime | None = None
-        self._trouble = ""  # what was said last about the connection
+        self._trouble = ""  # the last sentence shown about the connection
         self._takers: dict[type, Callable[[Any, datetime], Alert | None]] = {
             Welcome: self._welcome,
             Joined: self._joined,
@@ -68,12 +68,15 @@ class Intake:
         }
 
     def take(self, news: News, now: datetime) -> Alert | None:
-        """``now`` is for what the server has put no time to. The answer is there if it is a message for us."""
+        """Put ``news`` into the model; return an alert if it is a message for the user.
+
+        ``now`` is the time of events to which the server gave none.
+        """
         return self._takers[type(news)](news, now)
 
     def _text(self, news: Text, now: datetime) -> Alert | None:
         model = self._model
-        # Every message has a string of its own with the sender's name; fifty thousand need not.
+        # The parser makes a new string of the sender's name for each message. Fifty thousand entries should share one.
         sender = intern(news.sender)
         if model.people.ignored and model.people.is_ignored(sender):
             return None
@@ -142,18 +145,18 @@ class Intake:
         self._tell(news.timestamp, line, *(lines_of(news.motd) if news.motd else ()))
 
     def _disconnected(self, news: Disconnected, now: datetime) -> None:
-        """An outage may take hours and many tries: a new line only for a new reason."""
+        """Show an outage. It may take hours and many tries, so only a new reason gets a new line."""
         model = self._model
-        model.tick(now)  # the countdown begins here
+        model.tick(now)  # so that the countdown begins now
         model.is_online, model.retry_in, model.lag = False, news.retry_in, 0.0
         self._lost_at = self._lost_at or now
         model.is_dismissed = news.retry_in is None
-        if news.retry_in is None:  # why has been told
-            self._warn(now, "No connection any more; /reconnect comes back.")
+        if news.retry_in is None:  # an earlier event has told why
+            self._warn(now, "Disconnected; /reconnect connects again.")
             return
         if news.reason != self._trouble:
             self._trouble = news.reason
-            # Without a pause it is because somebody asked for it.
+            # No pause: the user asked to reconnect.
             self._warn(now, f"{news.reason} Trying again." if news.retry_in else news.reason)
 
     def _lag(self, news: Lag, now: datetime) -> None:
@@ -165,7 +168,7 @@ class Intake:
         self._tell(news.timestamp, f"the server says: {first}", *further)
 
     def _bad_frame(self, news: BadFrame, now: datetime) -> None:
-        self._warn(now, f"The server sent what it should not: {news.problem}")
+        self._warn(now, f"The server sent an invalid frame: {news.problem}")
 
     def _trouble_told(self, news: Trouble, now: datetime) -> None:
         self._warn(now, news.sentence)
@@ -185,7 +188,7 @@ class Intake:
             model.room.append(Remark(now, (words,), style))
 
     def _is_in_sight(self, transfer: Transfer) -> bool:
-        """Return whether the line of the transfer, which also tells its end, is near the end of a log."""
+        """Return whether the line of the transfer, which also shows its end, is near the end of a log."""
         views = (self._model.room, self._model.view_with(transfer.peer))
         return any(
             isinstance(entry, Shared) and entry.transfer is transfer
@@ -223,7 +226,7 @@ class Intake:
 
 
 def _duration(time: timedelta) -> str:
-    """``8 s``, ``1 min 12 s``, ``3 h 5 min``."""
+    """Return a time as ``8 s``, ``1 min 12 s`` or ``3 h 5 min``."""
     minutes, seconds = divmod(max(0, round(time.total_seconds())), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,4 +1,4 @@
-"""Which key a terminal means by a code: tables and rules of xterm, rxvt, the Linux console, kitty and curses."""
+"""Look up which key a terminal means by a code: the rules of xterm, rxvt, the Linux console, kitty and curses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chat.client.screen.keys import ALT, CTRL, SHIFT
 
 ESC = "\x1b"
 
-# xterm adds 1, 2 or 4 for each of these and sends the sum plus one.
+# xterm adds 1, 2 or 4 for each modifier that is held, and sends the sum plus one.
 SHIFT_HELD, ALT_HELD, CTRL_HELD = 1, 2, 4
 
 _CONTROLS = {
@@ -137,6 +137,7 @@ def _upper(character: str) -> str:
 
 
 def named(name: str | None, modifiers: int) -> str | None:
+    """Return the name of a key with ``modifiers``; None if ``name`` is None."""
     if name is None:
         return None
     ctrl = CTRL if modifiers & CTRL_HELD else ""
@@ -152,6 +153,7 @@ def modifiers_of(parameter: str) -> int:
 
 
 def ss3_key(final: str, modifiers: int) -> str | None:
+    """Return the key of the sequence ESC O ``final``; None if it is unknown."""
     if final in _KEYPAD:
         return _KEYPAD[final]
     if final in "abcd":  # rxvt
@@ -160,6 +162,10 @@ def ss3_key(final: str, modifiers: int) -> str | None:
 
 
 def csi_key(parameters: str, final: str, held: int) -> str | None:
+    """Return the key of the sequence ESC [ ``parameters`` ``final``; None if it is unknown or no key.
+
+    ``held`` are modifiers that are known already, as from an ESC before the sequence.
+    """
     if not parameters and final in ("I", "O"):
         return "<focus-in>" if final == "I" else "<focus-out>"
     if final == "Z":
@@ -185,6 +191,7 @@ def csi_key(parameters: str, final: str, held: int) -> str | None:
 
 
 def numbered_key(number: int, modifiers: int) -> str | None:
+    """Return the key of ESC [ ``number`` ~; None if it is unknown."""
     return named(_NUMBERS.get(number), modifiers)
 
 
@@ -202,6 +209,7 @@ def _code_point_key(digits: str, modifiers: int) -> str | None:
 
 
 def sgr_mouse(parameters: str, final: str) -> str | None:
+    """Return the key of a mouse event in SGR form (xterm): of the wheel only."""
     button = parameters.partition(";")[0]
     return wheel(int(button)) if final == "M" and button.isdecimal() else None
 
@@ -212,6 +220,7 @@ def wheel(button: int) -> str | None:
 
 
 def curses_key(name: str) -> str | None:
+    """Return the key that curses calls ``name``, such as ``KEY_UP``; None if it is unknown."""
     if name in _CURSES:
         return _CURSES[name]
     if match := _CURSES_FUNCTION_KEY.fullmatch(name):

@@ -1,12 +1,12 @@
-"""Turn the bytes of a terminal into keys and pastes, also where the terminal does not mark pastes.
+"""Turn the bytes of a terminal into keys and pastes, even where the terminal does not mark pastes.
 
 GNU screen, the Linux console and others pass on a paste as if it were typed. Then Enter would send each line, and a
-line such as ``/file …`` would be carried out. Nobody types that fast: an Enter that is followed by text within 10 ms
-belongs to a paste. The paste goes on until nothing has come for half a second; controls in it do nothing. A tab may
-belong to the first line of a paste, so it is held back as well, with the text that follows without a pause.
+line such as ``/file …`` would be executed. Nobody types that fast: an Enter that is followed by text within 10 ms
+belongs to a paste. The paste goes on until nothing has come for half a second; control characters in it do nothing. A
+tab may belong to the first line of a paste, so it is held back as well, with the text that follows without a pause.
 
-This module has no clock: the moments come in as arguments, in seconds of any clock that only goes forward. Silence is
-told by ``expire``, and never concluded from the moment of a ``feed``: a busy machine may read late what came early.
+This module has no clock. The moments come in as arguments, in seconds of any clock that only goes forward. Only
+``expire`` ends a pause; the moment of a ``feed`` never does, because a busy machine may read late what came early.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
 from chat.client.screen.decoder import PASTE_END, Decoder, Input, Paste
 
-# Characters that wait until it is known whether they are a paste; when there are more, they are keys.
+# Characters that are held until it is clear whether they are a paste. If there are more, they are keys.
 MAX_HELD = 4096
 
 _LINE_ENDS = frozenset("\r\n")
@@ -26,10 +26,10 @@ _FOCUS = frozenset({"<focus-in>", "<focus-out>"})
 
 
 class Keyboard:
-    """The keyboard of a terminal, for its whole life. ``is_asking``: whether a single key would answer a question now.
+    """Read the keyboard of one terminal, for its whole life.
 
-    Then text that comes without a pause counts as pasted also without an Enter in it: the ``y`` of a pasted word is no
-    answer.
+    ``is_asking`` tells whether a single key would answer a question now. Then text that comes without a pause counts as
+    pasted even without an Enter in it: the ``y`` of a pasted word is no answer.
     """
 
     def __init__(self, is_asking: Callable[[], bool] = lambda: False) -> None:
@@ -55,7 +55,7 @@ class Keyboard:
         return inputs
 
     def patience(self, now: float) -> float | None:
-        """Return the seconds until ``expire`` must be called if nothing comes; None: never."""
+        """Return the seconds until ``expire`` must be called if nothing comes; None means never."""
         pause = self._pause
         return None if pause is None else max(0.0, self._fed_at + pause - now)
 
@@ -107,7 +107,11 @@ class Keyboard:
         return [*released, *decoder.feed(character)]
 
     def _take_ending(self, character: str) -> list[Input]:
-        """A marked paste that stalls is handed on. Its last line may come later, and nobody typed that Enter."""
+        """Take a character of a possible end mark after a held Enter.
+
+        A marked paste that stalls is handed on without its mark. Its last line may come later, and then the user did
+        not type the Enter in it.
+        """
         self._ending += character
         if self._ending != PASTE_END:
             return []

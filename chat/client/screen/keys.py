@@ -1,7 +1,7 @@
-"""The names of keys, and the one table of what they do.
+"""Name the keys, and define in one table what each of them does.
 
 A printable character is its own name; every other key has a name in angle brackets, modifiers first and in this order:
-``<enter>``, ``<ctrl-a>``, ``<alt-backspace>``, ``<ctrl-alt-shift-up>``. What ``/keys`` prints comes from the table.
+``<enter>``, ``<ctrl-a>``, ``<alt-backspace>``, ``<ctrl-alt-shift-up>``. ``/keys`` prints the table.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _KEY_NAME = re.compile(rf"<(?:(?:{_NAMED})|(?:ctrl-|alt-|shift-)+(?:{_NAMED}|[^\
 
 
 class Where(Enum):
-    """Where a key works; the value is the heading that it stands under in ``/keys``."""
+    """Name where a key works; the value is the heading that it stands under in ``/keys``."""
 
     TYPING = "Typing"
     LOG = "Reading"
@@ -52,7 +52,7 @@ class Where(Enum):
 
 
 class Action(Enum):
-    """What a key does. Whoever finds an action of no concern to it leaves it to the next."""
+    """Name what a key does. A part of the screen passes on an action that does not concern it."""
 
     SUBMIT = "submit"
     NEW_LINE = "new-line"
@@ -106,7 +106,7 @@ class Action(Enum):
 
 
 class Binding(NamedTuple):
-    """``keys`` all do the same."""
+    """Bind ``keys`` to one action."""
 
     keys: tuple[str, ...]
     action: Action
@@ -115,21 +115,21 @@ class Binding(NamedTuple):
 
     @property
     def labels(self) -> str:
-        """The keys as people write them: ``Ctrl-A, Home``."""
+        """Return the keys as people write them: ``Ctrl-A, Home``."""
         if self.action is Action.VIEW:
             return f"{label(self.keys[0])} to {label(self.keys[-1])}"
         return ", ".join(map(label, self.keys))
 
 
 BINDINGS: tuple[Binding, ...] = (
-    Binding(("<enter>",), Action.SUBMIT, "send it, or do the command"),
+    Binding(("<enter>",), Action.SUBMIT, "send the message, or run the command"),
     Binding(("<alt-enter>", "<shift-enter>"), Action.NEW_LINE, "begin a new line"),
     Binding(("<tab>",), Action.COMPLETE, "complete a command, name or path; again: next"),
-    Binding(("<shift-tab>",), Action.COMPLETE_BACK, "complete with the one before"),
-    Binding(("<up>",), Action.UP, "up a line, or to what was sent before"),
-    Binding(("<down>",), Action.DOWN, "down a line, or back to what is being written"),
-    Binding(("<ctrl-p>",), Action.HISTORY_OLDER, "to what was sent before"),
-    Binding(("<ctrl-n>",), Action.HISTORY_NEWER, "back to what is being written"),
+    Binding(("<shift-tab>",), Action.COMPLETE_BACK, "complete with the candidate before"),
+    Binding(("<up>",), Action.UP, "up a line, or to the message sent before"),
+    Binding(("<down>",), Action.DOWN, "down a line, or back to the draft"),
+    Binding(("<ctrl-p>",), Action.HISTORY_OLDER, "to the message sent before"),
+    Binding(("<ctrl-n>",), Action.HISTORY_NEWER, "back to the draft"),
     Binding(("<ctrl-a>", "<home>"), Action.LINE_START, "to the start of the line"),
     Binding(("<ctrl-e>", "<end>"), Action.LINE_END, "to the end of the line"),
     Binding(("<ctrl-b>", "<left>"), Action.LEFT, "a character back"),
@@ -138,17 +138,21 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(("<alt-f>", "<alt-right>", "<ctrl-right>"), Action.WORD_RIGHT, "a word forward"),
     Binding(("<backspace>",), Action.DELETE_LEFT, "delete the character before"),
     Binding(("<delete>",), Action.DELETE_RIGHT, "delete the character after"),
-    Binding(("<ctrl-d>",), Action.DELETE_OR_LEAVE, "the same; with nothing written: leave"),
+    Binding(
+        ("<ctrl-d>",),
+        Action.DELETE_OR_LEAVE,
+        "delete the character after; if empty: leave",
+    ),
     Binding(("<ctrl-w>",), Action.KILL_BLANK_WORD_LEFT, "cut back to the blank before"),
-    Binding(("<alt-backspace>",), Action.KILL_WORD_LEFT, "cut back to the word's start"),
+    Binding(("<alt-backspace>",), Action.KILL_WORD_LEFT, "cut back to the start of the word"),
     Binding(("<alt-d>", "<ctrl-delete>"), Action.KILL_WORD_RIGHT, "cut to the end of the word"),
     Binding(("<ctrl-u>",), Action.KILL_TO_START, "cut back to the start of the line"),
     Binding(("<ctrl-k>",), Action.KILL_TO_END, "cut to the end of the line"),
-    Binding(("<ctrl-y>",), Action.YANK, "put in what was cut"),
-    Binding(("<alt-y>",), Action.YANK_OLDER, "put in what was cut before that instead"),
+    Binding(("<ctrl-y>",), Action.YANK, "paste what was cut last"),
+    Binding(("<alt-y>",), Action.YANK_OLDER, "after Ctrl-Y: paste what was cut before that"),
     Binding(("<ctrl-t>",), Action.TRANSPOSE, "swap two characters"),
     Binding(("<ctrl-_>",), Action.UNDO, "undo"),
-    Binding(("<alt-_>",), Action.REDO, "undo the undoing"),
+    Binding(("<alt-_>",), Action.REDO, "redo"),
     Binding(("<ctrl-c>",), Action.CLEAR, "clear the input; twice: leave"),
     Binding(("<pageup>",), Action.PAGE_UP, "a page up", Where.LOG),
     Binding(("<pagedown>",), Action.PAGE_DOWN, "a page down", Where.LOG),
@@ -162,10 +166,10 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(
         tuple(f"<alt-{number}>" for number in range(1, 10)),
         Action.VIEW,
-        "to the view of that number",
+        "to the view with that number",
         Where.VIEWS,
     ),
-    Binding(("<alt-a>",), Action.NEXT_UNREAD, "to the next view with something new", Where.VIEWS),
+    Binding(("<alt-a>",), Action.NEXT_UNREAD, "to the next view with unread messages", Where.VIEWS),
     Binding(("<ctrl-l>",), Action.REDRAW, "draw the screen again", Where.VIEWS),
     Binding(("<ctrl-z>",), Action.SUSPEND, "back to the shell; fg returns", Where.VIEWS),
     Binding(("<f1>",), Action.SHOW_KEYS, "show these keys", Where.VIEWS),
@@ -179,7 +183,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(
         ("<esc>", "<ctrl-g>", "<ctrl-c>"),
         Action.SEARCH_CANCEL,
-        "back to where it began",
+        "back to where the search began",
         Where.SEARCH,
     ),
     Binding(("y", "<enter>"), Action.YES, "yes", Where.QUESTION),
@@ -192,7 +196,7 @@ _USUAL_ACTIONS = {key: b.action for b in BINDINGS if b.where not in _SPECIAL for
 
 
 def action_of(key: str, where: Where = Where.TYPING) -> Action | None:
-    """What ``key`` does; None: nothing, or it is a character to insert.
+    """Return what ``key`` does; None if it does nothing, or is a character to insert.
 
     In a search, keys that are not the search's own do what they always do. At a question they do nothing.
     """
@@ -203,17 +207,17 @@ def action_of(key: str, where: Where = Where.TYPING) -> Action | None:
 
 
 def is_character(key: str) -> bool:
-    """Whether ``key`` is a character to insert."""
+    """Return whether ``key`` is a character to insert."""
     return len(key) == 1
 
 
 def view_number(key: str) -> int:
-    """The number in a key of ``Action.VIEW``."""
+    """Return the number in a key of ``Action.VIEW``."""
     return int(key[-2])
 
 
 def split_keys(text: str) -> list[str]:
-    """The keys in a text such as ``hi<home>x<alt-b>``: what is no name of a key is typed as it stands."""
+    """Split a text such as ``hi<home>x<alt-b>`` into keys; text that is no name of a key is typed as it stands."""
     keys: list[str] = []
     position = 0
     for match in _KEY_NAME.finditer(text):
@@ -224,7 +228,7 @@ def split_keys(text: str) -> list[str]:
 
 
 def label(key: str) -> str:
-    """``key`` as people write it: ``Ctrl-A`` for ``<ctrl-a>``, ``Page Up`` for ``<pageup>``."""
+    """Return ``key`` as people write it: ``Ctrl-A`` for ``<ctrl-a>``, ``Page Up`` for ``<pageup>``."""
     if is_character(key):
         return key
     name = key[1:-1]
@@ -240,7 +244,7 @@ def label(key: str) -> str:
 
 
 def help_lines() -> list[str]:
-    """All keys and what they do, under headings."""
+    """Return all keys and what they do, under headings."""
     width = max(len(binding.labels) for binding in BINDINGS)
     lines: list[str] = []
     for where in Where:

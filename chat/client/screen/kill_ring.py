@@ -1,4 +1,4 @@
-"""What was cut, to be put in again elsewhere: readline's kill ring. One serves every view."""
+"""Keep what was cut, for pasting it elsewhere: the kill ring of readline. All views share one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ SIZE = 60
 
 
 class KillRing:
-    """The last ``SIZE`` pieces that were cut; cuts in a row are one piece."""
+    """Hold the last ``SIZE`` pieces that were cut; consecutive cuts are one piece."""
 
     def __init__(self) -> None:
         self._pieces: deque[str] = deque(maxlen=SIZE)
 
     @property
     def newest(self) -> str:
-        """What a yank puts in; empty if nothing was cut yet."""
+        """Return the piece that a yank inserts; empty if nothing was cut yet."""
         return self._pieces[-1] if self._pieces else ""
 
     def cut(self, text: str, *, in_a_row: bool, backward: bool) -> None:
-        """Keep ``text``; after another cut ``in_a_row`` as a part of that, before it if cut ``backward``."""
+        """Keep ``text``; after another cut ``in_a_row``, join it to that piece, in front of it if cut ``backward``."""
         if not in_a_row or not self._pieces:
             self._pieces.append(text)
         elif backward:

@@ -1,4 +1,4 @@
-"""From the model and the size of the screen to its rows and its cursor.
+"""Lay out the model in rows of the screen, and place the cursor.
 
 ::
 
@@ -8,8 +8,8 @@
     status
     input
 
-Where there is little room the names go first, then the title, the status, and at last the log: what is being written
-is always there. The model is only looked at, but for ``scroll_*``, which move in the log of its current view.
+On a small screen the names go first, then the title, then the status, and at last the log: the input is always shown.
+The functions only read the model, except for ``scroll_*``, which move in the log of its current view.
 """
 
 from __future__ import annotations
@@ -34,27 +34,32 @@ from chat.client.screen.styles import (
     name_style,
 )
 
-# Columns: of the names, and what must be left for the log beside them.
+# Columns: the most for the names, and the fewest for the log beside them.
 _MAX_NAMES_WIDTH = 20
 _MIN_LOG_WIDTH = 30
-# And for the answer to a question. What is asked must be plain; "y" is enough of an answer.
+# Columns for the answer to a question. The question must be readable; "y" is enough of an answer.
 _MIN_ANSWER_WIDTH = 4
 
 
 class Size(NamedTuple):
-    """Of the screen, in cells; at least 0."""
+    """Give the size of the screen in cells; both numbers are at least 0."""
 
     columns: int
     rows: int
 
 
 class Cursor(NamedTuple):
+    """Give the cell of the cursor, from 0."""
+
     row: int
     column: int
 
 
 class Screen(NamedTuple):
-    """``rows`` are exactly as many as there are on the screen, none wider than it; None: there is no room to write."""
+    """Hold the whole screen: exactly as many ``rows`` as it has, none wider than it.
+
+    ``cursor`` is None if there is no room for the input.
+    """
 
     rows: list[Row]
     cursor: Cursor | None
@@ -66,16 +71,17 @@ class _Input(NamedTuple):
 
 
 class Renderer:
-    """Draws models; remembers wrapped rows from one time to the next."""
+    """Draw models; wrapped rows are cached from one frame to the next."""
 
     def __init__(self) -> None:
         self._log = LogPane()
 
     def forget(self) -> None:
-        """Wrap every row anew, because the time zone has changed."""
+        """Wrap every row again, because the time zone has changed."""
         self._log.forget()
 
     def render(self, model: Model, size: Size) -> Screen:
+        """Return the screen that shows ``model``."""
         if size.columns < 1 or size.rows < 1:
             return Screen([[] for _ in range(size.rows)], None)
         written = _input(model, size)
@@ -87,22 +93,24 @@ class Renderer:
         return Screen(rows, Cursor(len(rows) - len(written.rows) + row, column))
 
     def scroll(self, model: Model, rows: int, size: Size) -> None:
-        """Down, or up if negative."""
+        """Scroll the log down by ``rows``, or up if negative."""
         self._log.scroll(model.current, rows, self._prepared(model, size))
 
     def scroll_pages(self, model: Model, pages: int, size: Size) -> None:
-        """So that one row is on both pages."""
+        """Scroll the log down by ``pages``, or up if negative; consecutive pages share one row."""
         height = self._prepared(model, size)
         self._log.scroll(model.current, pages * max(1, height - 1), height)
 
     def scroll_to_top(self, model: Model, size: Size) -> None:
+        """Scroll to the oldest row of the log."""
         self._log.scroll_to_top(model.current, self._prepared(model, size))
 
     def scroll_to_bottom(self, model: Model) -> None:
+        """Scroll to the newest row, and follow new rows."""
         model.current.scroll_to(None)
 
     def scroll_to_match(self, model: Model, size: Size) -> None:
-        """To where the search stands, unless that is in another view or forgotten by now."""
+        """Scroll to the match of the search, unless it is in another view or no longer in the log."""
         search, view = model.search, model.current
         if search is None or search.view is not view or search.number is None:
             return
@@ -110,7 +118,7 @@ class Renderer:
             self._log.scroll_to(view, search.number, self._prepared(model, size))
 
     def _prepared(self, model: Model, size: Size) -> int:
-        """The height of the log, which is told its width and what to mark."""
+        """Prepare the log pane, and return the height of the log."""
         title, status = _bars(model, size)
         height = size.rows - len(title) - len(status) - len(_input(model, size).rows)
         self._prepare(model, log_width(model, size.columns))
@@ -122,7 +130,7 @@ class Renderer:
         self._log.prepare(width, model.mentions.pattern, match)
 
     def _middle(self, model: Model, columns: int, height: int) -> list[Row]:
-        """The log, and beside it the names."""
+        """Return the rows of the log, with the names beside it."""
         names_width = _names_width(model, columns)
         width = columns - names_width
         self._prepare(model, width)
@@ -137,17 +145,17 @@ class Renderer:
 
 
 def input_width(model: Model, size: Size) -> int:
-    """In cells: what the editor has to go by for a step up or down."""
+    """Return the width of the input in cells, by which the editor moves up and down."""
     return max(1, size.columns - cells(_prompt(model, size.columns)))
 
 
 def log_width(model: Model, columns: int) -> int:
-    """In cells: what the names leave of so many ``columns``."""
+    """Return how many of the ``columns`` the names leave for the log."""
     return columns - _names_width(model, columns)
 
 
 def _bars(model: Model, size: Size) -> tuple[list[Row], list[Row]]:
-    """The title and the status, where there is room for them."""
+    """Return the title and the status, each only if there is room."""
     title = [title_line(model, size.columns)] if size.rows >= 4 else []
     status = [status_line(model, size.columns)] if size.rows >= 3 else []
     return title, status
@@ -170,7 +178,10 @@ def _input(model: Model, size: Size) -> _Input:
 
 
 def _prompt(model: Model, columns: int) -> str:
-    """To whom one writes must be plain to see, if it is not to everyone; half of the screen is enough for it."""
+    """Return the prompt: the question, or the recipient of a private view.
+
+    A user must see that a message is private, but half of the screen is enough for it.
+    """
     question, peer = model.question, model.current.peer
     if question is not None:
         return elide(harmless(question.prompt), max(columns // 2, columns - _MIN_ANSWER_WIDTH))
@@ -186,7 +197,7 @@ def _names_width(model: Model, columns: int) -> int:
 
 
 def _names(model: Model, width: int, height: int) -> list[Row]:
-    """Who is here, ``height`` rows of ``width`` cells."""
+    """Return the names of the users here, in ``height`` rows of ``width`` cells."""
     everyone = model.people.in_order()
     shown = everyone if len(everyone) <= height else everyone[: max(0, height - 1)]
     rows: list[Row] = []

@@ -1,7 +1,7 @@
-"""An entry of the log as lines of spans, before they are wrapped.
+"""Format an entry of the log as lines of spans, before they are wrapped.
 
-The first begins with the time, at the edge of the screen; further ones will be indented. So whatever somebody writes,
-it can't look like another entry. Everything that a peer sent is made harmless here.
+The first line begins with the time, at the edge of the screen; further lines will be indented. So no text can look like
+another entry, whatever its sender writes. All text from a peer is sanitized here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _BAR_CELLS = 10
 def entry_lines(
     entry: Entry, mentions: Pattern | None = None, match: Pattern | None = None
 ) -> list[Row]:
-    """The lines of ``entry``, at least one. Our name is found by ``mentions``, what was searched for by ``match``."""
+    """Return the lines of ``entry``, at least one.
+
+    ``mentions`` finds the user's own name, ``match`` what was searched for; both are marked.
+    """
     time, *first = (lines := _LINES[type(entry)](entry))[0]
     further = lines[1:]
     if mentions is not None and isinstance(entry, Said) and entry.mentions:
@@ -48,7 +51,7 @@ def entry_lines(
 
 
 def local_day(moment: datetime) -> date | None:
-    """The day of ``moment`` where the reader is; None for one that his system knows nothing of."""
+    """Return the day of ``moment`` in the reader's time zone; None for a moment that the system can't convert."""
     try:
         return moment.astimezone().date()
     except (ValueError, OverflowError, OSError):
@@ -56,12 +59,15 @@ def local_day(moment: datetime) -> date | None:
 
 
 def day_name(day: date | None) -> str:
-    """``Tuesday, 24 November 2026``."""
+    """Return a date such as ``Tuesday, 24 November 2026``."""
     return "another day" if day is None else f"{day:%A}, {day.day} {day:%B} {day.year}"
 
 
 def movement_phrases(steps: Iterable[Step]) -> list[str]:
-    """``alice and bob joined``, ``carol left (timed out)``: for everybody what it came to in the end."""
+    """Summarize joins and leaves as ``alice and bob joined``, ``carol left (timed out)``.
+
+    Each user appears once, with the result of all their steps.
+    """
     first: dict[str, bool] = {}
     last: dict[str, Step] = {}
     for step in steps:
@@ -78,7 +84,7 @@ def movement_phrases(steps: Iterable[Step]) -> list[str]:
 
 
 def progress_bar(share: int) -> str:
-    """``###-------`` for 30 of a hundred."""
+    """Return a bar such as ``###-------``, for a ``share`` of 30 per cent."""
     filled = share * _BAR_CELLS // 100
     return "#" * filled + "-" * (_BAR_CELLS - filled)
 

@@ -1,4 +1,4 @@
-"""The commands that only a screen has: what they change in the model, and what they say about it."""
+"""Execute the commands that only a screen has: they change the model, and report what they did."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from chat.client.uploads import expand
 
 
 class Surroundings(Protocol):
-    """What the commands need that is not of the screen."""
+    """List what the commands need from the program around the screen."""
 
     @property
     def transfers(self) -> TransferList: ...
@@ -52,7 +52,10 @@ class Surroundings(Protocol):
 
 
 class LocalCommands:
-    """``bell`` is whether to ring. ``log_path`` is where the log goes; None: to the usual place."""
+    """Execute the commands of the screen.
+
+    ``bell``: ring for messages to the user. ``log_path`` is the file for the log; None means the default path.
+    """
 
     def __init__(
         self,
@@ -87,15 +90,15 @@ class LocalCommands:
         }
 
     def do(self, request: ScreenRequest) -> None:
-        """Raises RequestError."""
+        """Execute ``request``. Raises RequestError."""
         self._doing[type(request)](request)
 
     def start_log(self) -> None:
-        """As ``/log on``. Raises RequestError."""
+        """Begin to write the log, as ``/log on`` does. Raises RequestError."""
         self._follow(FollowLog(on=True))
 
     def write_log(self) -> None:
-        """Append what is new, if that is wanted. A disk that is full ends it, and it is said."""
+        """Append new entries to the log file, if one is open. A write error closes the file, and a remark tells why."""
         log = self._log
         if log is None:
             return
@@ -103,11 +106,12 @@ class LocalCommands:
             log.write_new()
         except OSError as problem:
             self._log = None
-            with suppress(OSError):  # it is full, and has just said so
+            with suppress(OSError):  # closing writes too; this error was reported already
                 log.close()
-            self._remark(f"The log is not written any more: {explain(problem)}", ERROR)
+            self._remark(f"The log is no longer written: {explain(problem)}", ERROR)
 
     def close_log(self) -> None:
+        """Write the last entries and close the log file. Raises OSError."""
         if self._log is not None:
             log, self._log = self._log, None
             log.close()
@@ -118,10 +122,10 @@ class LocalCommands:
 
     def _save(self, request: SaveLog) -> None:
         path = expand(request.path)
-        # Unlike that of Path, no error for a name that is too long, or where one may not look.
+        # Path.exists raises for a name that is too long, or in a directory that may not be searched; lexists does not.
         if os.path.lexists(path):
-            raise RequestError(f"{path} is there already; nothing is overwritten.")
-        # As it is now: more may come while it is written.
+            raise RequestError(f"{path} exists already; nothing is overwritten.")
+        # A copy: more entries may come while it is written.
         self._around.spawn(self._save_entries, tuple(self._model.current.entries), path)
 
     def _save_entries(self, entries: tuple[Any, ...], path: Path) -> None:
@@ -134,11 +138,11 @@ class LocalCommands:
 
     def _follow(self, request: FollowLog) -> None:
         if request.on is None:
-            where = "nowhere" if self._log is None else f"to {self._log.path}"
-            self._remark(f"the log goes {where}")
+            where = "off" if self._log is None else f"written to {self._log.path}"
+            self._remark(f"the log is {where}")
         elif not request.on:
             self.close_log()
-            self._remark("the log goes nowhere from now on")
+            self._remark("the log is off from now on")
         elif self._log is None:
             path: str | Path = "the log"
             try:
@@ -146,7 +150,7 @@ class LocalCommands:
                 self._log = LogFile(self._model.room, path)
             except OSError as problem:
                 raise RequestError(f"{path} can't be written: {explain(problem)}") from None
-            self._remark(f"the log goes to {path} from now on")
+            self._remark(f"the log is written to {path} from now on")
 
     def _ignore(self, request: Ignore) -> None:
         people = self._model.people
@@ -155,12 +159,12 @@ class LocalCommands:
             self._remark(f"ignored: {names}" if names else "nobody is ignored")
             return
         people.ignore(request.name)
-        self._remark(f"{request.name} is not shown from now on")
+        self._remark(f"{request.name} is ignored from now on")
 
     def _unignore(self, request: Unignore) -> None:
         if not self._model.people.unignore(request.name):
             raise RequestError(f"{request.name} is not ignored.")
-        self._remark(f"{request.name} is shown again")
+        self._remark(f"{request.name} is no longer ignored")
 
     def _set_bell(self, request: SetBell) -> None:
         if request.on is not None:
@@ -173,9 +177,9 @@ class LocalCommands:
     def _close_view(self, request: CloseView) -> None:
         view = self._model.current
         if view.peer is None:
-            raise RequestError("This is the room; /quit leaves it.")
+            raise RequestError("The room can't be closed; /quit leaves it.")
         if not self._model.close(view):
-            raise RequestError("Something said here is still under way.")
+            raise RequestError("A message from here is still being sent; try again in a moment.")
         self.controller.forget(view)
 
     def _open(self, request: OpenFile) -> None:
@@ -186,7 +190,7 @@ class LocalCommands:
         self._around.spawn(self._open_path, transfer.path)
 
     def _open_path(self, path: Path) -> None:
-        from chat.client.screen import desktop  # for those who have one
+        from chat.client.screen import desktop  # loaded with the first file that is opened
 
         try:
             desktop.open_file(path)

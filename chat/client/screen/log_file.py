@@ -1,4 +1,4 @@
-"""The log as a file: written once, or appended to as it goes."""
+"""Write the log to a file: once, or appended to while the client runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chat.files import open_to_append
 from chat.home import log_directory
 from chat.private_files import FILE_MODE, make_private_directory, private_opener
 
-# Entries after which other greenlets have a turn.
+# Entries after which other greenlets run.
 _AT_ONCE = 200
 
 
@@ -24,9 +24,9 @@ def default_path(address: str) -> Path:
 
 
 def save(entries: Iterable[Entry], path: Path, pause: Callable[[], object]) -> int:
-    """Write a log to a new file, and return how many entries it has. Raises OSError, also if there is one already.
+    """Write a log to a new file, and return how many entries it has. ``pause`` is called after every 200 entries.
 
-    ``pause`` is called now and then.
+    Raises OSError, also if the file exists.
     """
     count = 0
     with open(path, "x", encoding="utf-8", errors="replace", opener=private_opener) as file:
@@ -38,7 +38,7 @@ def save(entries: Iterable[Entry], path: Path, pause: Callable[[], object]) -> i
 
 
 class LogFile:
-    """What comes into ``view`` from now on, appended to the file at ``path``. Raises OSError if it can't be."""
+    """Append new entries of ``view`` to the file at ``path``. Raises OSError."""
 
     def __init__(self, view: View, path: Path) -> None:
         self.path = path
@@ -47,14 +47,14 @@ class LogFile:
         self._file: TextIO = open_to_append(path, FILE_MODE)
 
     def write_new(self) -> None:
-        """Raises OSError."""
+        """Append what is new since the last call. Raises OSError."""
         lines = self._follower.new_lines()
         if lines:
             self._file.write("".join(f"{line}\n" for line in lines))
             self._file.flush()
 
     def close(self) -> None:
-        """Raises OSError."""
+        """Append what is new, and close the file. Raises OSError."""
         try:
             self.write_new()
         finally:

@@ -1,7 +1,7 @@
-"""The part of a view's log that fits on the screen, and scrolling in it.
+"""Draw the part of a view's log that fits on the screen, and scroll in it.
 
-A view knows the row at the bottom of the screen, not how many rows there are: nothing is wrapped but what is drawn.
-Rows of entries are remembered while width, name and search stay the same, so drawing again costs little.
+A view stores the row at the bottom of the screen, not a number of rows. So only the entries that are drawn are wrapped.
+Wrapped rows are cached while width, name and search stay equal, so that drawing again costs little.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from chat.client.screen.spans import Row, Span, clip_row, indented, wrap_row
 from chat.client.screen.styles import DIM, RULE, UNREAD_MARKER, Style
 from chat.client.screen.views import Position, View
 
-# Rows that are remembered, some dozens of pages. Each is several objects, and Python's garbage collector looks through
-# all there are while somebody who types waits.
+# Rows in the cache, some dozens of pages. Each row is several objects, and Python's garbage collector traverses all of
+# them while a user who types waits.
 MAX_REMEMBERED = 3_000
-# Of one entry; 64 KiB of line ends would be a log of their own. What is saved is complete.
+# Lines shown of one entry: 64 KiB of line ends would fill a log. A saved log has all of them.
 MAX_LINES = 500
-# The width of a time, so that words stand under words, where the screen has room for that.
+# The width of a time: further lines begin below the text of the first, if the screen is wide enough.
 _INDENT = 11
 
 
 class LogPane:
-    """``width`` in cells. One pane serves all views."""
+    """Draw the log of any view; ``width`` is in cells."""
 
     def __init__(self) -> None:
         self._style: tuple[object, ...] = ()
@@ -37,7 +37,7 @@ class LogPane:
         self._remembered = 0
 
     def prepare(self, width: int, mentions: Pattern, match: Pattern | None) -> None:
-        """What everything below goes by: see ``entry_lines``. A width under 1 counts as 1."""
+        """Set the width and what to mark: see ``entry_lines``. A width under 1 counts as 1."""
         style = (width, mentions, match)
         if style != self._style:
             self._style = style
@@ -45,7 +45,7 @@ class LogPane:
             self.forget()
 
     def rows(self, view: View, height: int) -> list[Row]:
-        """At most ``height`` rows, so that the row of the anchor is the last one, or as near to it as can be."""
+        """Return at most ``height`` rows that end with the row of the anchor, or as near to it as possible."""
         bottom = self._bottom(view)
         if bottom is None or height < 1:
             return []
@@ -58,7 +58,7 @@ class LogPane:
         return rows + list(islice(self._downward(view, bottom), height - len(rows)))
 
     def scroll(self, view: View, by: int, height: int) -> None:
-        """Move ``by`` rows down, or up if it is negative; never past the first screenful or the last row."""
+        """Move ``by`` rows down, or up if negative; never past the first screenful or the last row."""
         bottom = self._bottom(view)
         if bottom is None:
             return
@@ -68,7 +68,7 @@ class LogPane:
             self._anchor(view, self._walk_down(view, bottom, by))
 
     def scroll_to(self, view: View, number: int, height: int) -> None:
-        """Show the entry ``number`` in the middle of the screen, or as near to it as can be."""
+        """Show the entry ``number`` in the middle of the screen, or as near to it as possible."""
         if not view.first <= number <= view.last:
             return
         position = self._walk_down(view, Position(number, 0), height // 2)
@@ -77,19 +77,20 @@ class LogPane:
         self._anchor(view, position)
 
     def scroll_to_top(self, view: View, height: int) -> None:
+        """Show the oldest entries."""
         if view.last >= view.first:
             self._anchor(view, self._full_screen(view, Position(view.first, 0), height))
 
     def _anchor(self, view: View, position: Position | None) -> None:
-        """None, or the last row: stay at the bottom, whatever comes."""
+        """Put ``position`` at the bottom; None, or the last row, means to follow new entries."""
         view.scroll_to(None if position == self._last(view) else position)
 
     def _last(self, view: View) -> Position:
-        """The last row of all."""
+        """Return the position of the last row."""
         return Position(view.last, len(self._block(view, view.last)) - 1)
 
     def _bottom(self, view: View) -> Position | None:
-        """The row that is to be at the bottom; None if there is none. What the anchor was put on may be gone."""
+        """Return the row at the bottom of the screen; None if the log is empty. The anchored row may be gone."""
         if view.last < view.first:
             return None
         anchor = view.anchor
@@ -100,14 +101,14 @@ class LogPane:
         return Position(number, min(line, len(self._block(view, number)) - 1))
 
     def _full_screen(self, view: View, position: Position, height: int) -> Position:
-        """``position``, or the lowest of the first screenful if that is further down."""
+        """Return ``position``, or the end of the first screenful if that is further down."""
         height = max(1, height)
         top = self._walk_up(view, position, height - 1)
         bottom = self._walk_down(view, top, height - 1)
         return self._last(view) if bottom is None else bottom
 
     def _walk_up(self, view: View, position: Position, rows: int) -> Position:
-        """At most to the very first row."""
+        """Return the position so many rows up, or the first row."""
         number, line = position
         while rows > line and number > view.first:
             rows -= line + 1
@@ -116,7 +117,7 @@ class LogPane:
         return Position(number, max(0, line - rows))
 
     def _walk_down(self, view: View, position: Position, rows: int) -> Position | None:
-        """None: past the last row."""
+        """Return the position so many rows down; None if that is past the last row."""
         number, line = position
         while number <= view.last:
             below = len(self._block(view, number)) - 1 - line
@@ -131,13 +132,13 @@ class LogPane:
             yield number, self._block(view, number)
 
     def _downward(self, view: View, position: Position) -> Iterator[Row]:
-        """The rows below ``position``."""
+        """Return the rows below ``position``."""
         yield from self._block(view, position.number)[position.line + 1 :]
         for number in range(position.number + 1, view.last + 1):
             yield from self._block(view, number)
 
     def _block(self, view: View, number: int) -> list[Row]:
-        """The rows of an entry, with the rules that stand before it."""
+        """Return the rows of an entry, after the rules that stand before it."""
         entry = view[number]
         rows = self._entry_rows(entry)
         rules = []
@@ -163,13 +164,13 @@ class LogPane:
         return rows
 
     def forget(self) -> None:
-        """Make every row anew, because the time zone has changed, of which rows know nothing."""
+        """Drop all cached rows, because the time zone has changed and the cache does not depend on it."""
         self._rows.clear()
         self._remembered = 0
 
     def _wrap(self, entry: Entry) -> list[Row]:
         width = self._width
-        # Never none, as long as there are two columns: what is indented can't look like an entry of its own.
+        # At least 1, as long as there are two columns: an indented line can't look like another entry.
         indent = min(_INDENT, width // 7 + 1)
         first, *further = entry_lines(entry, self._mentions, self._match)
         rows = wrap_row(first, width, indent)
@@ -183,6 +184,6 @@ class LogPane:
         return rows
 
     def _rule(self, words: str, style: Style) -> Row:
-        """``── words ─────``"""
+        """Return a rule such as ``── words ─────``."""
         row = [Span(f"── {words} ", style), Span("─" * self._width, style)]
         return clip_row(row, self._width)

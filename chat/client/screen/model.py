@@ -1,6 +1,7 @@
-"""Everything that the screen shows, as plain objects: what was said, what is being written, who looks at what.
+"""Hold everything that the screen shows, as plain objects: the logs, the drafts, and who looks at what.
 
-Knows no terminal and no clock: moments are arguments. ``intake`` puts in what the connection tells, ``layout`` draws.
+The model knows no terminal and no clock: moments are arguments. ``intake`` puts in the events of the connection,
+``layout`` draws.
 """
 
 from __future__ import annotations
@@ -22,25 +23,27 @@ from chat.client.screen.views import Draft, View
 from chat.client.transfer_list import Transfer
 from chat.protocol.descriptor import MessageType
 
-# Pictures that are kept; of older ones only the line that tells of them.
+# Pictures that are kept. An older picture is dropped; its line stays.
 MAX_PICTURES = 50
-# How far back from the newest entry it is worth looking for who spoke, or for what was shared.
+# Entries from the newest back that are searched for a speaker, or for a shared file.
 _RECENT = 5000
-# The most seconds between two calls of ``tick`` that count as time that passed.
+# A longer time between two calls of ``tick`` does not count as time that passed.
 _LONGEST_STEP = 5.0
 
 
 class Question(NamedTuple):
-    """Stands in the input area instead of the draft, until it is answered: a search, another name, yes or no."""
+    """Stand in the input area in place of the draft until it is answered: a search, another name, yes or no."""
 
     prompt: str
     answer: Draft = Draft()
 
 
 class Model:
-    """``address`` is the room's. ``is_online``: there is a connection; if not, the next try is in ``retry_in``
-    seconds, and with ``is_dismissed`` there is none until somebody asks for it. ``lag``: seconds for which the server
-    has owed an answer, 0.0 for none. Both go on by ``tick``.
+    """Hold the state of one run.
+
+    ``address`` is the address of the room. ``is_online``: there is a connection. Without one, the next try is in
+    ``retry_in`` seconds; with ``is_dismissed`` there is no next try until the user asks for one. ``lag`` is for how
+    many seconds the server has owed an answer, 0.0 for none. ``tick`` updates ``retry_in`` and ``lag``.
 
     ``running`` are the transfers under way, by number.
     """
@@ -69,39 +72,42 @@ class Model:
         self._update_attention()
 
     def rename(self, username: str) -> None:
-        """We are called so from now on."""
+        """Set the user's own name."""
         self.username = username
         self.mentions = Mentions(username)
 
     def tick(self, now: datetime) -> None:
-        """Measure the transfers, and count down. To be called a few times a second while either goes on."""
+        """Measure the transfers, and count down. Call it a few times a second while either goes on."""
         step = (now - self.now).total_seconds() if self.now is not None else 0.0
-        # A longer time means that the program was stopped, or that the clock was set.
+        # After a longer time the program was stopped (SIGSTOP, a suspended laptop), or the clock was set.
         if 0 < step <= _LONGEST_STEP:
             self.retry_in = self.retry_in and max(self.retry_in - step, 0.0)
             self.lag = self.lag and self.lag + step
         self.now = now
         self.rates.look(self.running.values(), now)
 
-    # What is said.
+    # --- What is said
 
     def say(self, tag: Tag, text: str, to: str | None, now: datetime) -> None:
-        """A text is on its way; what is told under ``tag`` says what becomes of it."""
+        """Add a text that is being sent; its result is reported under ``tag``."""
         self.view_with(to).await_echo(Pending(now, tag, self.username, text, to))
 
     def share(
         self, tag: Tag, filename: str, kind: MessageType, to: str | None, now: datetime
     ) -> None:
-        """The same for a file, an image or a voice message."""
+        """Add a file, an image or a voice message that is being sent; its result is reported under ``tag``."""
         self.view_with(to).await_echo(Pending(now, tag, self.username, filename, to, kind))
 
     def pending(self, tag: Tag) -> Pending | None:
-        """What waits for an answer under ``tag``."""
+        """Return the message that waits for an answer under ``tag``."""
         waiting = (pending for view in self.views for pending in view.pending)
         return next((pending for pending in waiting if pending.tag == tag), None)
 
     def settle(self, tag: Tag, problem: str | None = None) -> bool:
-        """What waits under ``tag`` was answered; with a ``problem`` it stays in the log, marked. False: nothing did."""
+        """Remove the message that waits under ``tag``, because it was answered. Return False if none waits.
+
+        With a ``problem`` the message stays in the log, marked as not sent.
+        """
         if tag is None:
             return False
         for view in self.views:
@@ -113,44 +119,44 @@ class Model:
         return False
 
     def lose_pending(self, problem: str) -> None:
-        """No answer will come any more to what is pending."""
+        """Mark all pending messages as not sent: no answer will come."""
         for view in self.views:
             for pending in view.pending[:]:
                 self.settle(pending.tag, problem)
 
     def remark(self, now: datetime, *lines: str, style: str = DIM) -> None:
-        """Say something to whoever sits there, in the view that he looks at."""
+        """Add a remark for the user to the current view."""
         self.current.append(Remark(now, lines, style))
 
     def set_picture(self, shared: Shared, rows: tuple[Row, ...]) -> None:
-        """Show the image that was shared; ``rows`` are made of spans in ``Colours``."""
+        """Show the image of ``shared``; ``rows`` are spans in ``Colours``."""
         shared.picture = rows
         self._pictures.append(shared)
         if len(self._pictures) > MAX_PICTURES:
             self._pictures.popleft().picture = ()
 
     def shared_by(self, transfer: Transfer) -> Shared | None:
-        """The entry that tells of ``transfer``, unless it is long gone."""
+        """Return the entry of ``transfer``, unless it is too far back."""
         for view in self.views:
             for entry in islice(reversed(view.entries), _RECENT):
                 if isinstance(entry, Shared) and entry.transfer is transfer:
                     return entry
         return None
 
-    # Who looks at what.
+    # --- What the user looks at
 
     def focus(self, has_focus: bool) -> None:
-        """The terminal came to the front, or went."""
+        """Record that the terminal got or lost the focus."""
         self._has_focus = has_focus
         self._update_attention()
 
     @property
     def has_focus(self) -> bool:
-        """Whether the terminal is at the front, as far as it tells."""
+        """Return whether the terminal has the focus; True if it does not report it."""
         return self._has_focus
 
     def switch(self, number: int) -> bool:
-        """Show the view ``number``, counted from 1 on. False: there is none."""
+        """Show the view ``number``, counted from 1. Return False if there is none."""
         if not 1 <= number <= len(self.views):
             return False
         self.current = self.views[number - 1]
@@ -158,7 +164,7 @@ class Model:
         return True
 
     def next_unread(self) -> bool:
-        """Show the next view with something unread, best with something for us. False: there is none."""
+        """Show the next view with unread messages, preferably messages for the user. Return False if there is none."""
         unread = [view for view in self.views if view.unread and view is not self.current]
         if not unread:
             return False
@@ -166,11 +172,11 @@ class Model:
         return self.switch(self.views.index(chosen) + 1)
 
     def view_with(self, peer: str | None) -> View:
-        """Where a private message from or to ``peer`` stands (None: a public one): its own view, if there is one."""
+        """Return the view for private messages with ``peer`` (None: public messages): the peer's own, or the room's."""
         return self.room if peer is None else self._private.get(folded(peer), self.room)
 
     def query(self, name: str) -> View:
-        """Show the private conversation with ``name``, with what was said before."""
+        """Show the private conversation with ``name``, with the earlier messages."""
         key = folded(name)
         if key not in self._private:
             view = View(self.people.spelling(name))
@@ -186,7 +192,7 @@ class Model:
         return view
 
     def close(self, view: View) -> bool:
-        """Take a private conversation away; what comes goes to the room's log again. False: it can't be, or not now."""
+        """Close a private view; new messages go to the room's log again. Return False if it can't be closed now."""
         if view.peer is None or view.pending:
             return False
         self.views.remove(view)
@@ -196,7 +202,7 @@ class Model:
         return True
 
     def speakers(self) -> Iterator[str]:
-        """Names for completion: who spoke last first, then everyone else who is here; not our own."""
+        """Return the other users here for completion, the most recent speaker first."""
         names = {self.username}
         for entry in islice(reversed(self.current.entries), _RECENT):
             name = _sender_of(entry)

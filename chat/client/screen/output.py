@@ -20,11 +20,11 @@ _SHORT_PAUSE = 0.01
 
 
 class TerminalGone(Exception):
-    """The terminal was closed, or the connection to it was lost."""
+    """Report that the terminal was closed, or the connection to it was lost."""
 
 
 class Output:
-    """The terminal on descriptor 1."""
+    """Send bytes to the terminal on descriptor 1."""
 
     def __init__(self) -> None:
         self._writer = UnblockedWriter(STDOUT)
@@ -33,6 +33,7 @@ class Output:
         self._turn = 0
 
     def close(self) -> None:
+        """Close the descriptors."""
         for fd in (self._terminal, self._memory):
             os.close(fd)
         self._writer.close()

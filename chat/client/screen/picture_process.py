@@ -1,13 +1,13 @@
-"""The program that decodes a picture and draws it small: whatever is in the file, it can hurt nothing but this process.
+"""Decode a picture and draw it small, in a process without rights: a hostile file can harm only this process.
 
-``pictures`` runs it with the arguments COLUMNS ROWS PALETTE LIBRARY and the path of the picture on the standard input;
-or with the argument ``STDIN`` in addition, and the picture itself there, a file. PALETTE is the colours to choose from,
-RRGGBB each; LIBRARY the directory that has Pillow. What comes out is a
-``HEADER`` with the size in columns and rows of half-blocks, and for each of their 2 * rows * columns pixels, line by
-line, a byte: the number of a colour in PALETTE. Otherwise it ends with a ``Refusal``, or by a signal once it has used
-up its time.
+``pictures`` runs this program with the arguments COLUMNS ROWS PALETTE LIBRARY and the path of the picture on the
+standard input. With the further argument ``STDIN``, the standard input is the picture itself, a file. PALETTE is the
+colours to choose from, RRGGBB each. LIBRARY is the directory that has Pillow. The output is a ``HEADER`` with the size
+in columns and rows of half-blocks, then one byte for each of their 2 * rows * columns pixels, line by line: the number
+of a colour in PALETTE. Otherwise the program exits with a ``Refusal``, or is killed by a signal when its time is up.
 
-It knows nothing of the chat and of the directories that Python looks in by itself, so it can be isolated from both.
+The program imports nothing of the chat, and nothing from the directories that Python searches by default, so it runs
+isolated from both.
 """
 
 from __future__ import annotations
@@ -32,27 +32,32 @@ Colour: TypeAlias = tuple[int, int, int]  # red, green, blue
 
 HEADER = struct.Struct(">HH")
 STDIN = "stdin"  # the last argument, if the picture is on stdin
-MAX_COLOURS = 16  # any two of them in one cell are few enough pairs for curses
+MAX_COLOURS = 16  # so that a picture needs few pairs of colours, which curses is short of
 
 # Palettes are coarse where colours are dark or pale: more than half of a photograph would come out grey.
 _SATURATION = 1.4
-_SAMPLES = 64  # colours of the picture itself, by which they are chosen
+_SAMPLES = 64  # the most frequent colours of the picture, by which the palette is chosen
 
 MAX_FILE_SIZE = 64 << 20
 MAX_PIXELS = 40_000_000
-# A JPEG is decoded at an eighth of its size if that is enough, so a large one takes time, but no memory.
+# Pillow can decode a JPEG at an eighth of its size if that is enough, so a large JPEG takes time, but no memory.
 MAX_JPEG_PIXELS = 120_000_000
-MAX_MEMORY = 640 << 20  # bytes of addresses: three times the largest picture, and the libraries
+MAX_MEMORY = (
+    640 << 20
+)  # of address space, in bytes: three times the largest picture, and the libraries
 MAX_PROCESSOR_SECONDS = 4
 MAX_SECONDS = 8
 _MAX_FILES = 16
 
 
-_START = 32  # bytes at the start of a file, where all of them tell what they are
+_START = 32  # bytes at the start of a file that tell its format
 
 
 class _Decoder(NamedTuple):
-    """What draws a file that has ``magic`` at ``offset``. Named, so Pillow does not load and try all that it has."""
+    """Name the class of Pillow that decodes a file with ``magic`` at ``offset``.
+
+    Pillow's own search would load and try all formats that it knows, which gives a hostile file more code to attack.
+    """
 
     magic: bytes
     module: str
@@ -69,7 +74,7 @@ _DECODERS = (
     _Decoder(b"WEBP", "WebPImagePlugin", "WebPImageFile", offset=8),
     _Decoder(b"BM", "BmpImagePlugin", "BmpImageFile"),
 )
-# What Pillow raises for EXIF data that it can't make sense of.
+# The exceptions that Pillow raises for broken EXIF data.
 _NONSENSE = (
     *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError),
     *(SyntaxError, OverflowError, struct.error),
@@ -78,7 +83,7 @@ _ORIENTATION = 0x0112  # the tag in EXIF
 
 
 class Refusal(IntEnum):
-    """The status that the process ends with. 1 is Python's own for an exception: the picture is broken."""
+    """Give the exit status of the process. 1 is Python's own after an exception: the picture is broken."""
 
     BROKEN = 1
     NOT_A_FILE = 64
@@ -90,7 +95,7 @@ class Refusal(IntEnum):
 
 
 def main(arguments: list[str]) -> None:
-    """Draw what the arguments say, see above."""
+    """Draw what ``arguments`` say: see the top of this module."""
     _confine()
     columns, rows = int(arguments[0]), int(arguments[1])
     palette = bytes.fromhex(arguments[2])
@@ -107,9 +112,9 @@ def main(arguments: list[str]) -> None:
 
 
 def _confine() -> None:
-    """Take from this process what a decoder has no need of. Where a system lacks one limit, the others hold."""
+    """Limit this process to what a decoder needs. Where a system lacks one limit, the others hold."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(MAX_SECONDS)  # also if nobody is left who would end us
+    signal.alarm(MAX_SECONDS)  # ends this process even if the client is gone
     os.nice(10)
     for what, limit in (
         (resource.RLIMIT_AS, MAX_MEMORY),
@@ -124,7 +129,10 @@ def _confine() -> None:
 
 
 def _open(path: bytes) -> IO[bytes]:
-    """The file at ``path``, if it is one. A device or a pipe is not even opened: that may do something, or wait."""
+    """Open the file at ``path`` if it is a regular file.
+
+    A device or a FIFO is not even opened: the open alone may have an effect, or wait.
+    """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a Path takes no bytes
             sys.exit(Refusal.NOT_A_FILE)
@@ -135,7 +143,7 @@ def _open(path: bytes) -> IO[bytes]:
 
 
 def _checked(descriptor: int) -> IO[bytes]:
-    """Open the picture on stdin, if that is a regular file and not too large."""
+    """Open the file behind ``descriptor`` if it is a regular file and not too large."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         sys.exit(Refusal.NOT_A_FILE)
@@ -145,7 +153,7 @@ def _checked(descriptor: int) -> IO[bytes]:
 
 
 def _decoded(file: IO[bytes], least: int) -> Image:
-    """The first frame, in a size that may be smaller than its own, but no smaller than twice ``least``."""
+    """Decode the first frame; its size may be smaller than the original, but not smaller than twice ``least``."""
     start = file.read(_START)
     file.seek(0)
     decoder = next((d for d in _DECODERS if start.startswith(d.magic, d.offset)), None)
@@ -156,6 +164,7 @@ def _decoded(file: IO[bytes], least: int) -> Image:
     image: Any = getattr(import_module(f"PIL.{decoder.module}"), decoder.name)(file)
     if image.width * image.height > decoder.max_pixels:
         sys.exit(Refusal.TOO_MANY_PIXELS)
+    # draft makes a JPEG decoder skip detail that is not needed; other formats ignore it.
     image.draft(None, (2 * least, 2 * least))
     if image.width * image.height > MAX_PIXELS:
         sys.exit(Refusal.TOO_MANY_PIXELS)
@@ -164,7 +173,10 @@ def _decoded(file: IO[bytes], least: int) -> Image:
 
 
 def _webp_pixels(start: bytes) -> int:
-    """Of the whole picture, for which the decoder takes memory at once (RFC 9649, 2.5 to 2.7; RFC 6386, 9.1)."""
+    """Return the pixels of a WebP picture from its first bytes (RFC 9649, 2.5 to 2.7; RFC 6386, 9.1).
+
+    The decoder allocates memory for all of them as soon as Pillow creates it, so they are checked before.
+    """
     kind = start[12:16]
     if kind == b"VP8X":
         width, height = 1 + _little(start[24:27]), 1 + _little(start[27:30])
@@ -181,7 +193,7 @@ def _little(data: bytes) -> int:
 
 
 def _small(image: Image, columns: int, rows: int) -> Image:
-    """In RGB, upright, on black, and so small that it fits; with an even height, never larger than it is."""
+    """Return the picture in RGB, upright, on black, and scaled down to fit; its height in pixels is even."""
     from PIL.Image import Resampling, Transpose, merge
 
     turn = {
@@ -200,12 +212,14 @@ def _small(image: Image, columns: int, rows: int) -> Image:
     size = (height, width) if is_lying else (width, height)
     small = _smoothable(image).resize(size, Resampling.LANCZOS)
     if small.mode == "RGBa":
-        small = merge("RGB", small.split()[:3])  # multiplied by the opacity, so it is on black
+        small = merge(
+            "RGB", small.split()[:3]
+        )  # RGBa is multiplied by the opacity, so dropping that channel puts it on black
     return small.convert("RGB") if turn is None else small.convert("RGB").transpose(turn)
 
 
 def _orientation(image: Image) -> int:
-    """How the camera was held, 1 to 8 (EXIF 2.32, 4.6.4 A); 1, upright, if nobody knows."""
+    """Return how the camera was held, 1 to 8 (EXIF 2.32, 4.6.4 A); 1, upright, if the file does not say."""
     with suppress(*_NONSENSE):
         orientation = image.getexif().get(_ORIENTATION)
         if isinstance(orientation, int):
@@ -214,7 +228,7 @@ def _orientation(image: Image) -> int:
 
 
 def _smoothable(image: Image) -> Image:
-    """In a mode that can be made smaller by taking means."""
+    """Return the picture in a mode that can be scaled by averaging."""
     if image.has_transparency_data:
         return image.convert("RGBA").convert("RGBa")
     if image.mode.startswith("I"):  # 16 bits of grey, which convert would cut off at 255
@@ -223,7 +237,7 @@ def _smoothable(image: Image) -> Image:
 
 
 def _quantised(image: Image, palette: bytes) -> bytes:
-    """For each pixel the number of a colour in ``palette``, of which at most ``MAX_COLOURS`` are taken."""
+    """Return for each pixel the number of a colour in ``palette``; at most ``MAX_COLOURS`` of them are used."""
     from PIL.Image import Dither, blend, new
 
     image = blend(image.convert("L").convert("RGB"), image, _SATURATION)
@@ -231,16 +245,16 @@ def _quantised(image: Image, palette: bytes) -> bytes:
     is_choice = len(colours) > MAX_COLOURS
     chosen = _chosen(image, colours) if is_choice else range(len(colours))
     reference = new("P", (1, 1))
-    # Some releases of Pillow take what is not given for black.
+    # Some releases of Pillow take missing entries for black, so the palette is filled up.
     full = [chosen[min(index, len(chosen) - 1)] for index in range(256)]
     reference.putpalette(bytes(channel for index in full for channel in colours[index]))
-    # Dots of few colours mix into more. Where the colours suit, they would only be noise.
+    # Dithering mixes dots of a few colours into more. Where suitable colours were chosen, it would only add noise.
     dither = Dither.NONE if is_choice else Dither.FLOYDSTEINBERG
     return image.quantize(palette=reference, dither=dither).tobytes().translate(bytes(full))
 
 
 def _chosen(image: Image, colours: Sequence[Colour]) -> list[int]:
-    """Of ``colours`` those that suit ``image``: one after the other the one that brings it nearest to what it was."""
+    """Choose from ``colours`` those that suit ``image``: each step adds the one that reduces the error most."""
     from PIL.Image import Quantize
 
     reduced = image.quantize(_SAMPLES, method=Quantize.MEDIANCUT, kmeans=0)
@@ -250,7 +264,7 @@ def _chosen(image: Image, colours: Sequence[Colour]) -> list[int]:
         min(range(len(colours)), key=lambda i: _difference(colours[i], colour))
         for _, colour in counts
     }
-    # By candidate, for each colour of the picture: how wrong all its pixels would be.
+    # For each candidate, and each colour of the picture: the error over all its pixels.
     errors = {
         candidate: [count * _difference(colours[candidate], colour) for count, colour in counts]
         for candidate in sorted(candidates)
@@ -269,7 +283,7 @@ def _triples(data: bytes) -> Iterator[Colour]:
 
 
 def _difference(colour: Colour, other: Colour) -> int:
-    """As an eye sees it: green counts most."""
+    """Return how different two colours look: the eye is most sensitive to green."""
     red, green, blue = (one - two for one, two in zip(colour, other, strict=True))
     return 3 * red * red + 4 * green * green + 2 * blue * blue
 

@@ -1,7 +1,7 @@
-"""Pictures that arrived, as rows of half-blocks: ``▀`` in two colours is two pixels of a terminal.
+"""Draw pictures as rows of half-blocks: ``▀`` in two colours is two pixels of a terminal.
 
-What decodes them is ``picture_process``, a process of its own with little memory, time and rights. Here it is started,
-waited for by nobody but who asked, ended if it takes too long, and what it drew is checked.
+``picture_process`` decodes a picture in a process with little memory, time and rights. This module starts that process,
+kills it if it takes too long, and checks its output. Only the greenlet that asked for the picture waits.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from chat.client.screen.picture_process import HEADER, MAX_COLOURS, STDIN, Refus
 from chat.client.screen.spans import Row, Span
 from chat.client.screen.styles import Colours
 
-# No picture is larger than this, whatever is asked for.
+# No picture is larger than this.
 MAX_COLUMNS = 160
 MAX_ROWS = 80
-# Seconds, a little longer than it gives itself: so what ends it tells why.
+# Seconds; a little longer than the process gives itself, so that the process can report its reason.
 DEADLINE = picture_process.MAX_SECONDS + 1.0
-# That may wait for their turn. One is drawn at a time: a flood of pictures must not take the machine.
+# Pictures that may wait. One is drawn at a time, so that a flood of pictures does not take the whole CPU.
 MAX_WAITING = 50
 
 _HALF = "▀"
 _SENTENCES: dict[int, str] = {
-    Refusal.BROKEN: "it is broken.",
-    Refusal.NOT_A_FILE: "it is no file.",
-    Refusal.UNREADABLE: "the file is gone, or may not be read.",
+    Refusal.BROKEN: "it is damaged.",
+    Refusal.NOT_A_FILE: "it is not a regular file.",
+    Refusal.UNREADABLE: "the file is gone or can't be read.",
     Refusal.FILE_TOO_LARGE: f"the file is larger than {byte_count(picture_process.MAX_FILE_SIZE)}.",
-    Refusal.UNKNOWN_FORMAT: "it is no PNG, JPEG, GIF, WebP or BMP.",
+    Refusal.UNKNOWN_FORMAT: "it is not a PNG, JPEG, GIF, WebP or BMP.",
     Refusal.TOO_MANY_PIXELS: f"it has more than {picture_process.MAX_PIXELS // 10**6} million pixels.",
-    Refusal.OUT_OF_MEMORY: "it takes too much memory.",
+    Refusal.OUT_OF_MEMORY: "it needs too much memory.",
 }
-# What a system needs to find Python's own libraries; all else stays here.
+# Variables that a system needs to find Python's libraries. The process gets no others.
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 Process: TypeAlias = "gevent.subprocess.Popen[bytes]"
@@ -54,22 +54,22 @@ _waiting: set[object] = set()
 
 
 class PictureError(ChatError):
-    """A picture was not drawn."""
+    """Report that a picture was not drawn."""
 
 
 def draw(
     path: Path, columns: int, rows: int, colours: int, file: BinaryIO | None = None
 ) -> tuple[Row, ...]:
-    """The first frame of the picture at ``path`` in at most so many columns and rows, on a terminal of ``colours``.
+    """Draw the first frame of a picture in at most so many columns and rows, on a terminal of ``colours``.
 
-    With ``file`` it is the picture in that open file, and ``path`` only what it is called.
-    All rows are equally wide; a small picture stays small. Waits, by gevent, until those before it are drawn. Raises
-    PictureError with one harmless sentence if the file is no picture or a hostile one, or Pillow is not installed.
+    ``file`` is the open picture, and ``path`` then only its name; without it the file at ``path`` is drawn. All rows
+    are equally wide, and a small picture is not enlarged. The call waits, by gevent, until earlier pictures are drawn.
+    Raises PictureError with one sanitized sentence if the file is no picture or too large, or Pillow is not installed.
     """
     if min(columns, rows) < 1 or not palette(colours):
-        raise _refusal(path, "this terminal has no room or no colours for it.")
+        raise _refusal(path, "the terminal is too small or has no colours.")
     if len(_waiting) >= MAX_WAITING:
-        raise _refusal(path, "too many others are being drawn.")
+        raise _refusal(path, "too many pictures are waiting to be drawn.")
     ticket = object()
     _waiting.add(ticket)
     try:
@@ -86,19 +86,19 @@ def _draw(
     choice = [rgb_of(number) for number in numbers]
     process = _start(path, file, columns, rows, choice)
     try:
-        # One byte more than the largest picture has, to see whether it is one.
+        # One byte more than the largest answer, to detect a longer one.
         drawn, status = _answer(process, path, HEADER.size + 2 * rows * columns + 1)
     finally:
         _end(process)
     if status is None or status < 0:
-        raise _refusal(path, "it takes too long.")
+        raise _refusal(path, "it takes too long to decode.")
     if status != 0:
         raise _refusal(path, _SENTENCES.get(status, _SENTENCES[Refusal.BROKEN]))
     return _rows(path, drawn, columns, rows, choice)
 
 
 def _answer(process: Process, path: Path, limit: int) -> tuple[bytes, int | None]:
-    """What it wrote, less than ``limit`` bytes, and its status; None: it did not end in time."""
+    """Return the output of the process, less than ``limit`` bytes, and its status; None if it did not end in time."""
     assert process.stdout is not None
     deadline = gevent.Timeout(DEADLINE)
     try:
@@ -108,7 +108,7 @@ def _answer(process: Process, path: Path, limit: int) -> tuple[bytes, int | None
                     process.stdin.write(os.fsencode(path.absolute()))
                     process.stdin.close()
             drawn = process.stdout.read(limit)
-            if len(drawn) == limit:  # who knows whether that ever ends
+            if len(drawn) == limit:  # the output is invalid already, and may be endless
                 return drawn, Refusal.BROKEN
             return drawn, process.wait()
     except gevent.Timeout as expired:
@@ -120,10 +120,10 @@ def _answer(process: Process, path: Path, limit: int) -> tuple[bytes, int | None
 def _start(
     path: Path, file: BinaryIO | None, columns: int, rows: int, choice: list[int]
 ) -> Process:
-    # Isolated as it is, it finds nothing but Python's own; so it is told where Pillow is.
+    # The isolated process finds only Python's own modules, so it is given the directory of Pillow.
     spec = find_spec("PIL")
     if spec is None or spec.origin is None:
-        raise _refusal(path, "Pillow is not installed (the extra 'pictures').")
+        raise _refusal(path, "Pillow is not installed; install the extra 'pictures'.")
     library = Path(spec.origin).parent.parent
     command = [
         *(sys.executable, "-I", "-S", "-B", picture_process.__file__),
@@ -146,14 +146,14 @@ def _start(
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             cwd="/",
             close_fds=True,
-            start_new_session=True,  # keys of the terminal are not for it
+            start_new_session=True,  # so that Ctrl-C and Ctrl-Z do not reach it
         )
     except OSError as error:
-        raise _refusal(path, f"no process for it: {explain(error)}") from None
+        raise _refusal(path, f"can't start a process: {explain(error)}") from None
 
 
 def _end(process: Process) -> None:
-    """Leave nothing of it; one that hangs in the kernel is not waited for long."""
+    """Kill the process, and close its pipes. A process that hangs in the kernel is waited for one second."""
     with suppress(OSError):
         process.kill()
     for pipe in (process.stdin, process.stdout):
@@ -165,7 +165,10 @@ def _end(process: Process) -> None:
 
 
 def _rows(path: Path, drawn: bytes, columns: int, rows: int, choice: list[int]) -> tuple[Row, ...]:
-    """What was drawn, if it is what was asked for: whatever a picture made of the process, here it is only colours."""
+    """Check the output of the process, and return it as rows.
+
+    A hostile picture may control the process, so its output is checked like any peer's: only colours can come through.
+    """
     pixels = drawn[HEADER.size :]
     width, height = HEADER.unpack(drawn[: HEADER.size]) if len(drawn) > HEADER.size else (0, 0)
     is_sound = (

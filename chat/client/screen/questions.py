@@ -1,4 +1,4 @@
-"""What stands in the input area for a moment instead of the draft: a search, yes or no, a name."""
+"""Ask for something in the input area, in place of the draft: a search, yes or no, a name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from chat.client.screen.model import Model, Question
 from chat.client.screen.search import Search
 from chat.client.screen.views import Draft
 
-# What stands for each character of a password.
+# Shown for each character of a password.
 DOT = "*"
 
 
 class Asker(Protocol):
-    """Takes keys until it is answered. ``press`` returns an action that is for others to do."""
+    """Take keys until the question is answered. ``press`` returns an action that concerns something else."""
 
     prompt: str
     editor: Editor
@@ -32,7 +32,7 @@ def line_count(text: str) -> int:
 
 
 def shown(asker: Asker) -> Question:
-    """As the model has it, which never has a password."""
+    """Return the question as the model may hold it: a password is replaced by dots."""
     text = asker.editor.text
     if isinstance(asker, PasswordQuestion):
         text = DOT * len(text)
@@ -40,7 +40,7 @@ def shown(asker: Asker) -> Question:
 
 
 class YesOrNo:
-    """``yes`` is called if the answer is yes, ``no`` if it is no. ``lightly``: the enter key is a yes as well."""
+    """Ask for yes or no, and call ``yes`` or ``no``. ``lightly``: Enter counts as yes."""
 
     def __init__(
         self,
@@ -58,7 +58,9 @@ class YesOrNo:
         self._lightly = lightly
 
     def press(self, key: str) -> Action | None:
+        """Handle ``key``; no other key answers."""
         action = action_of(key, Where.QUESTION)
+        # Where the answer matters, such as an unknown server key, a stray Enter must not accept it.
         if key == "<enter>" and not self._lightly:
             return None
         if action in (Action.YES, Action.NO):
@@ -71,7 +73,7 @@ class YesOrNo:
 
 
 class PasteQuestion(YesOrNo):
-    """Asks whether a long paste is meant as one message. If the answer is yes, ``paste`` is called with the whole text.
+    """Ask whether a long paste is meant as one message; on yes, call ``paste`` with the whole text.
 
     Over a slow connection the paste may go on while the question is shown: see ``add``.
     """
@@ -82,7 +84,7 @@ class PasteQuestion(YesOrNo):
         self.add(text)
 
     def add(self, text: str) -> None:
-        """Add more of the paste. Text beyond 1 MiB is dropped; the question tells the size that is left."""
+        """Add more of the paste. Text beyond 1 MiB is dropped; the question shows the size that is kept."""
         self.text = (self.text + text)[:MAX_PASTE]
         lines = line_count(self.text)
         size = f"{lines} lines" if lines > 1 else f"{len(self.text)} characters"
@@ -90,7 +92,7 @@ class PasteQuestion(YesOrNo):
 
 
 class LineQuestion:
-    """A line of text. ``answer`` is called with it, or with None if whoever is asked would rather leave."""
+    """Ask for a line of text, and call ``answer`` with it, or with None if the user gives no answer."""
 
     def __init__(self, prompt: str, text: str, answer: Callable[[str | None], object]) -> None:
         self.prompt = prompt
@@ -99,6 +101,7 @@ class LineQuestion:
         self._answer = answer
 
     def press(self, key: str) -> Action | None:
+        """Handle ``key``; return an action that concerns something else."""
         action = None if is_character(key) else action_of(key)
         if action is Action.SUBMIT:
             self._submit()
@@ -120,9 +123,9 @@ class LineQuestion:
 
 
 class PasswordQuestion(LineQuestion):
-    """The answer is what was typed, blanks and all, or None if whoever is asked has thought better of it.
+    """Ask for a password, and call ``answer`` with the text as typed, blanks included, or with None.
 
-    Its editor is its own, and what is cut in it too: both go with it.
+    The editor has a kill ring of its own, so that a password that was cut is gone with the question.
     """
 
     def __init__(self, prompt: str, answer: Callable[[str | None], object]) -> None:
@@ -133,7 +136,7 @@ class PasswordQuestion(LineQuestion):
 
 
 class SearchQuestion:
-    """Looks while the needle is being typed. ``show`` is called to bring the match into sight."""
+    """Search while the user types; call ``show`` to bring the match into sight."""
 
     def __init__(self, model: Model, show: Callable[[], object]) -> None:
         self.prompt = "search: "
@@ -146,6 +149,7 @@ class SearchQuestion:
         self._search = model.search = Search(model.current)
 
     def press(self, key: str) -> Action | None:
+        """Handle ``key``; return an action that concerns something else."""
         action = None if is_character(key) else action_of(key, Where.SEARCH)
         if action is Action.SEARCH_OLDER:
             self._search.older()
@@ -166,7 +170,7 @@ class SearchQuestion:
         return None
 
     def look(self) -> None:
-        """The needle may have changed."""
+        """Search again if the text has changed."""
         if self.editor.text != self._search.needle:
             self._search.find(self.editor.text)
             self._show()

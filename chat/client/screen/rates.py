@@ -1,4 +1,4 @@
-"""How fast the running transfers are, from looking at them now and then."""
+"""Measure how fast the running transfers are, by looking at them a few times a second."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from chat.client.display import byte_count
 from chat.client.transfer_list import Transfer
 from chat.client.wording import percent
 
-# Seconds: of what was measured that long ago, about a third still counts.
+# Seconds after which a measurement still counts for a third (1/e).
 _MEMORY = 3.0
-_SHORTEST = 0.25  # between two looks; less says nothing
+_SHORTEST = 0.25  # seconds between two measurements; a shorter time gives a meaningless rate
 
 
 class _Rate:
@@ -24,7 +24,7 @@ class _Rate:
         self.bytes_per_second: float | None = None
 
     def look(self, done: int, now: datetime) -> bool:
-        """False if this cannot be what was looked at before: the clock was set, or it began again."""
+        """Measure; return False if the transfer began again or the clock was set, so that the rate is void."""
         seconds = (now - self.looked_at).total_seconds()
         if seconds < 0 or done < self.done:
             return False
@@ -38,13 +38,13 @@ class _Rate:
 
 
 class Rates:
-    """Of all transfers that it was shown last."""
+    """Hold the rates of the running transfers."""
 
     def __init__(self) -> None:
         self._rates: dict[int, _Rate] = {}
 
     def look(self, transfers: Collection[Transfer], now: datetime) -> None:
-        """At the ones that run; the others are forgotten."""
+        """Measure ``transfers``; all others are forgotten."""
         known = self._rates
         self._rates = {}
         for transfer in transfers:
@@ -54,7 +54,7 @@ class Rates:
             self._rates[transfer.number] = rate
 
     def describe(self, transfer: Transfer) -> str:
-        """``34 %, 1.2 MiB/s, 0:12 left``; what is not known yet is left out."""
+        """Return a line such as ``34 %, 1.2 MiB/s, 0:12 left``; unknown parts are left out."""
         words = [f"{percent(transfer)} %"]
         rate = self._rates.get(transfer.number)
         speed = rate.bytes_per_second if rate is not None else None
@@ -66,7 +66,7 @@ class Rates:
 
 
 def _duration(seconds: float) -> str:
-    """``0:07``, ``12:30``, ``3:05:00``."""
+    """Return a time as ``0:07``, ``12:30`` or ``3:05:00``."""
     minutes, second = divmod(round(min(seconds, 359_999)), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

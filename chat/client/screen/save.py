@@ -1,6 +1,6 @@
-"""The log as text: what ``/save`` writes, and what ``/log`` appends as it goes.
+"""Format the log as text, for ``/save`` and ``/log``.
 
-Every entry begins with date and time, every further line with blanks and a bar, so nobody can fake an entry.
+Every entry begins with a date and time, every further line with blanks and a bar, so that no message can fake an entry.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ FURTHER_LINE = " " * 20 + "| "
 
 
 def saved_lines(entries: Iterable[Entry]) -> Iterator[str]:
-    """A log as text, without line ends."""
+    """Return a log as text, line by line, without line ends."""
     for entry in entries:
         yield from _entry(entry)
 
 
 class Follower:
-    """Tells what is new in the log of ``view`` since it was asked before, or since it was made."""
+    """Return the new lines in the log of ``view``, each time it is asked."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -34,12 +34,15 @@ class Follower:
         self._steps = self._steps_of_last()
 
     def new_lines(self) -> list[str]:
-        """Without line ends. What was forgotten in between is lost, so ask often."""
+        """Return the lines since the last call, without line ends.
+
+        Entries that the view dropped in between are lost, so call this often.
+        """
         view = self._view
         lines: list[str] = []
         if view.first < self._next <= view.end:
             last = view[self._next - 1]
-            if isinstance(last, Movement):  # it may have grown
+            if isinstance(last, Movement):  # joins and leaves may have been added to it
                 lines += map(_step, last.steps[self._steps :])
         for entry in islice(view.entries, max(0, self._next - view.first), None):
             lines += _entry(entry)

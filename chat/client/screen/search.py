@@ -1,4 +1,4 @@
-"""A search in a log: from a needle to the entries that have it, one after another."""
+"""Search a log for a text, and step from match to match."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from chat.client.screen.views import View
 
 
 class Search:
-    """In ``view``, in any case. ``number`` is the entry where it stands; None: nothing has been found.
+    """Search the log of ``view``, in any case.
 
-    ``failed``: there is no match further on in the direction that was asked for last. ``pattern`` is what to mark.
+    ``number`` is the entry of the current match; None if nothing was found. ``failed``: there is no further match in
+    the last direction. ``pattern`` is what to mark.
     """
 
     def __init__(self, view: View) -> None:
@@ -23,18 +24,18 @@ class Search:
         self.pattern: re.Pattern[str] | None = None
 
     def find(self, needle: str) -> int | None:
-        """The newest entry with ``needle`` in it."""
+        """Go to the newest entry that contains ``needle``, and return its number or None."""
         self.needle = needle
         self.pattern = re.compile(re.escape(needle), re.IGNORECASE) if needle else None
         self.number = None
         return self.older()
 
     def older(self) -> int | None:
-        """The match before; it stays where it is if there is none."""
+        """Go to the match before; without one, stay."""
         return self._go(self._older(self.view.end if self.number is None else self.number))
 
     def newer(self) -> int | None:
-        """The match after; it stays where it is if there is none."""
+        """Go to the match after; without one, stay."""
         return self._go(None if self.number is None else self._newer(self.number + 1))
 
     def _go(self, found: int | None) -> int | None:
@@ -44,7 +45,7 @@ class Search:
         return self.number
 
     def _older(self, end: int) -> int | None:
-        """The nearest match before the entry ``end``."""
+        """Return the nearest match before the entry ``end``."""
         view = self.view
         skipped = view.end - end
         texts = (entry.search_text() for entry in islice(reversed(view.entries), skipped, None))
@@ -52,7 +53,7 @@ class Search:
         return None if found is None else end - 1 - found
 
     def _newer(self, start: int) -> int | None:
-        """The nearest match from the entry ``start`` on."""
+        """Return the nearest match from the entry ``start`` on."""
         view = self.view
         start = max(start, view.first)
         texts = (entry.search_text() for entry in islice(view.entries, start - view.first, None))
@@ -64,7 +65,7 @@ class Search:
             return None
         folded = self.needle.casefold()
         for index, text in enumerate(texts):
-            # Folding is cheap, and rules out nearly all of fifty thousand.
+            # A fast path: folding is cheap and rules out nearly all of fifty thousand entries.
             if folded in text.casefold() and self.pattern.search(text):
                 return index
         return None

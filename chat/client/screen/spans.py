@@ -1,6 +1,6 @@
-"""Rows of the screen as spans of styled text: measured, cut, marked and wrapped.
+"""Build rows of the screen from spans of styled text: measure, cut, mark and wrap them.
 
-All texts here are harmless already, and on one line.
+All texts here are sanitized already, and have no line ends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from chat.client.screen.styles import TEXT, Style
 
 
 class Span(NamedTuple):
-    """A piece of a row in one style."""
+    """Hold a piece of a row in one style."""
 
     text: str
     style: Style = TEXT
@@ -22,22 +22,23 @@ class Span(NamedTuple):
 # One row of the screen, or a line before it is wrapped.
 Row: TypeAlias = list[Span]
 
-# An address that a terminal can open. What would begin or end a quotation does not belong to it: so a row that begins
-# with a piece of an address never looks like the beginning of an entry.
+# An address that a terminal can open. Quotation marks and angle brackets end it, so a row that begins with a piece of
+# an address never looks like the beginning of an entry.
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"]+")
 
 
 def text_of(row: Row) -> str:
+    """Return the text of ``row`` without its styles."""
     return row[0].text if len(row) == 1 else "".join([span.text for span in row])
 
 
 def row_width(row: Row) -> int:
-    """In cells."""
+    """Return the width of ``row`` in cells."""
     return cells(text_of(row))
 
 
 def clip_row(row: Row, width: int) -> Row:
-    """As much of ``row`` as fits into ``width`` cells; no cluster is cut, also where two spans share it."""
+    """Return as much of ``row`` as fits into ``width`` cells; no cluster is cut, even where two spans share it."""
     text = text_of(row)
     if cells(text) <= width:
         return row
@@ -45,14 +46,14 @@ def clip_row(row: Row, width: int) -> Row:
 
 
 def fill_row(row: Row, width: int, style: Style) -> Row:
-    """``row`` in exactly ``width`` cells: cut, or followed by blanks."""
+    """Return ``row`` in exactly ``width`` cells: cut, or followed by blanks."""
     shown = clip_row(row, width)
     missing = width - row_width(shown)
     return [*shown, Span(" " * missing, style)] if missing > 0 else shown
 
 
 def mark(row: Row, pattern: re.Pattern[str], style: Style) -> Row:
-    """``row`` with all matches of ``pattern`` in ``style``, also where a match runs over several spans."""
+    """Return ``row`` with all matches of ``pattern`` in ``style``; a match may run over several spans."""
     marked: Row = []
     position = 0
     for match in pattern.finditer(text_of(row)):
@@ -64,10 +65,10 @@ def mark(row: Row, pattern: re.Pattern[str], style: Style) -> Row:
 
 
 def wrap_row(row: Row, width: int, indent: int, *, hanging: bool = True) -> list[Row]:
-    """A line as rows of at most ``width`` cells, which begin with ``indent`` blanks; if ``hanging``, not the first one.
+    """Wrap a line into rows of at most ``width`` cells, each after ``indent`` blanks.
 
-    An address that would not fit between the indent and the edge has rows of its own that begin at the edge, so a
-    terminal sees as much of it in one piece as it can. A width under 1 counts as 1.
+    If ``hanging``, the first row has no indent. An address that does not fit between the indent and the edge gets rows
+    that begin at the edge, so that a terminal sees as much of it in one piece as possible. A width under 1 counts as 1.
     """
     width = max(1, width)
     indent = min(indent, width - 1)
@@ -85,14 +86,14 @@ def wrap_row(row: Row, width: int, indent: int, *, hanging: bool = True) -> list
 
 
 def indented(row: Row, blanks: int) -> Row:
-    """``row`` after so many blanks."""
+    """Return ``row`` after so many blanks."""
     return [Span(" " * blanks), *row] if blanks else row
 
 
 def _row_offsets(
     text: str, width: int, first_indent: int, indent: int
 ) -> list[tuple[int, int, int]]:
-    """The rows as (start, end, indent)."""
+    """Return the rows as (start, end, indent)."""
     rows: list[tuple[int, int, int]] = []
     position = 0
     if "://" in text:
@@ -110,7 +111,7 @@ def _row_offsets(
 def _words(
     text: str, start: int, end: int, width: int, first_indent: int, indent: int
 ) -> list[tuple[int, int, int]]:
-    """The rows of what stands before, between or after addresses."""
+    """Return the rows of the text before, between or after addresses."""
     while start and start < end and text[start] == " ":
         start += 1
     if start == end:
@@ -128,7 +129,7 @@ def _offsets(
 
 
 def _slice(row: Row, start: int, end: int | None = None) -> Row:
-    """The characters from ``start`` to ``end`` of the text of ``row``."""
+    """Return the characters from ``start`` to ``end`` of the text of ``row``, with their styles."""
     piece: Row = []
     offset = 0
     for span in row:

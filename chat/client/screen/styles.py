@@ -1,7 +1,7 @@
-"""The styles in which a text can stand on the screen: their names, and what each looks like.
+"""Name the styles of text on the screen, and define what each looks like.
 
-A style is a name out of the table, which the terminal turns into attributes for as many colours as it has, or a pair
-of colours, which only pictures are made of.
+A style is a name in the table, or a pair of colours, which only pictures use. The terminal turns a name into attributes
+for as many colours as it has.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from zlib import crc32
 
 
 class Colours(NamedTuple):
-    """Of one cell of a picture, each 0xRRGGBB. A terminal takes the nearest that it has."""
+    """Hold the colours of one cell of a picture, each 0xRRGGBB; a terminal shows the nearest that it has."""
 
     foreground: int
     background: int
@@ -32,14 +32,14 @@ UNREAD_MARKER = "unread-marker"
 MATCH = "match"
 TITLE = "title"
 STATUS = "status"
-STATUS_ALERT = "status-alert"  # in the status line: no connection, or somebody wants us
+STATUS_ALERT = "status-alert"  # in the status line: no connection, or messages for the user
 NAMES = "names"
 PROMPT = "prompt"
 INPUT = "input"
 
 
 class Look(NamedTuple):
-    """How a style looks: ``colour`` where the terminal has 256 of them, ``basic`` where it has 8; None: its own."""
+    """Define a style: ``colour`` for a terminal with 256 colours, ``basic`` for 8; None is the default colour."""
 
     colour: int | None = None
     basic: int | None = None
@@ -51,7 +51,7 @@ class Look(NamedTuple):
 
 _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = range(1, 7)
 
-# Of the 256 colours, those that can be read on a black and on a white ground, and told from each other.
+# Colours out of 256 that are readable on black and on white, and that differ enough from each other.
 _NAME_COLOURS = (
     (32, _BLUE),
     (35, _GREEN),
@@ -98,5 +98,5 @@ LOOKS: dict[str, Look] = {
 
 @lru_cache(maxsize=4096)
 def name_style(name: str) -> str:
-    """The style of somebody else's name: the same one on every day and every screen."""
+    """Return the style of another user's name: always the same, on every screen."""
     return NAME_STYLES[crc32(name.casefold().encode(errors="replace")) % len(NAME_STYLES)]

@@ -1,7 +1,8 @@
-"""The terminal: the only module that knows curses. Rows of spans go out, names of keys come in.
+"""Drive the terminal: rows of spans go out, names of keys come in. No other module knows curses.
 
-Input is read past curses, for its own way of telling a lone ESC from a sequence stops every greenlet. Output is caught
-and written on without blocking, so that a terminal which is stopped does not stop the connection.
+Input is read past curses, because curses waits after an ESC to see whether a sequence follows, and that wait stops
+every greenlet. Output is caught in memory and written without blocking, so that a stopped terminal does not stop the
+connection.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from chat.client.screen.styles import LOOKS, TEXT, Colours, Style
 
 STDIN, STDOUT = 0, 1
 _READ_SIZE = 64 * 1024
-# Seconds at the end for the terminal to take the sequences that reset it; then it is left as it is.
+# Seconds at the end for the terminal to take the sequences that reset it; the rest is skipped.
 _FAREWELL = 0.5
 
 # xterm, "CSI ? Pm h": bracketed paste, focus events, mouse buttons with the wheel, and their SGR coordinates.
@@ -42,7 +43,7 @@ _MODES_ON = b"\x1b[?2004h\x1b[?1004h\x1b[?1000h\x1b[?1006h"
 _MODES_OFF = b"\x1b[?1006l\x1b[?1000l\x1b[?1004l\x1b[?2004l"
 _BELL = b"\a"
 
-# A row as it was handed to curses: what was written with which attributes.
+# A row as it was passed to curses: pieces of text with their attributes.
 _Drawn = list[tuple[str, int]]
 
 
@@ -50,14 +51,14 @@ __all__ = ["Terminal", "TerminalGone", "TerminalUnusable"]
 
 
 class TerminalUnusable(Exception):
-    """It can't show a screen; the text says why."""
+    """Report that the terminal can't show a screen; the text says why."""
 
 
 class Terminal:
-    """A context manager: the terminal is as it was afterwards, whatever happens inside.
+    """Use the terminal inside a ``with`` block; afterwards it is as it was, whatever happens inside.
 
-    ``colours`` is how many there are, 0 if none are to be used. ``resized`` is set when the size changes, and when
-    the screen has to be drawn anew. ``is_asking`` tells whether a single key would be an answer now.
+    ``colours`` is how many colours it has, 0 if none are to be used. ``resized`` is set when the size changes, and when
+    the screen must be drawn again. ``is_asking`` tells whether a single key would answer a question now.
     """
 
     def __init__(self) -> None:
@@ -79,7 +80,7 @@ class Terminal:
         self._watchers: list[Any] = []
 
     def __enter__(self) -> Terminal:
-        """Raises TerminalUnusable."""
+        """Set up the terminal. Raises TerminalUnusable."""
         _use_utf8()
         try:
             self._mode_of_shell = termios.tcgetattr(STDOUT)
@@ -109,10 +110,10 @@ class Terminal:
 
     @property
     def size(self) -> Size:
-        """As the terminal says now."""
+        """Return the size that the terminal has now."""
         try:
             columns, rows = os.get_terminal_size(STDOUT)
-        except OSError:  # it is gone, or knows none
+        except OSError:  # it is gone, or does not know its size
             columns, rows = 80, 24
         return Size(columns or 80, rows or 24)
 
@@ -133,7 +134,7 @@ class Terminal:
                 return keys
 
     def draw(self, screen: Screen) -> None:
-        """Show ``screen``, and wait until the terminal has taken it; rows that have not changed are not sent.
+        """Show ``screen``, and wait until the terminal has taken it. Rows that have not changed are not sent.
 
         Raises TerminalGone.
         """
@@ -147,7 +148,7 @@ class Terminal:
                 self._drawn[number] = written
                 _put(window, number, written)
         if screen.cursor is not None:
-            # It may have shrunk since the screen was laid out: the next frame is for its new size.
+            # The terminal may have shrunk since the layout. The next frame has the new size.
             with contextlib.suppress(curses.error):
                 window.move(*screen.cursor)
         frame = self._first_words + self._out.caught(window.refresh)
@@ -159,21 +160,23 @@ class Terminal:
         self._out.send(frame)
 
     def redraw(self) -> None:
-        """The next ``draw`` sends everything: something else has written on the screen."""
+        """Make the next ``draw`` send everything, because another program wrote on the screen."""
         self._drawn = []
         self._shown.clear()
 
     def bell(self) -> None:
+        """Ring the bell. Raises TerminalGone."""
         self.write(_BELL)
 
     def write(self, sequence: bytes) -> None:
-        """A sequence that leaves no trace on the screen. Raises TerminalGone."""
+        """Send ``sequence``, which must leave no trace on the screen. Raises TerminalGone."""
         self._out.send(sequence)
 
     def suspend(self) -> None:
-        """Back to the shell, until it brings us to the front again."""
+        """Give the terminal back to the shell, stop this process, and set the terminal up again when it continues."""
         self._leave()
-        # The whole job, as the terminal's own Ctrl-Z would: whoever started us may be waiting for us.
+        # Stop the whole process group, as Ctrl-Z in a terminal does: a parent such as ``make`` may be waiting for this
+        # process.
         os.kill(0, signal.SIGTSTP)
         self._return()
 
@@ -181,12 +184,12 @@ class Terminal:
         curses.raw()
         curses.noecho()
         curses.nonl()
-        curses.typeahead(-1)  # else curses stops drawing as soon as a key is typed
+        curses.typeahead(-1)  # otherwise curses stops drawing as soon as a key is typed
         window.nodelay(True)
         window.leaveok(False)
         self._mode_of_screen = termios.tcgetattr(STDOUT)
         self._output = Output()
-        # Both write at once, but the terminal may take nothing. So their output is sent with the first frame.
+        # These calls write at once, but the terminal may take nothing. So their output is sent with the first frame.
         self._first_words = self._output.caught(lambda: self._set_up_keys_and_colours(window))
 
     def _set_up_keys_and_colours(self, window: curses.window) -> None:
@@ -196,13 +199,15 @@ class Terminal:
             self.colours, self._pairs = 0, None
             return
         curses.start_color()
-        with contextlib.suppress(curses.error):  # then the terminal's own are black and white
+        with contextlib.suppress(
+            curses.error
+        ):  # without them the default colours are white on black
             curses.use_default_colors()
         self.colours = 256 if curses.COLORS >= 256 else 8
         self._pairs = Pairs(min(curses.COLOR_PAIRS, 256) - 1, curses.init_pair)
 
     def _restore(self) -> None:
-        """Also if only a part has been set up, and if the terminal is gone."""
+        """Restore the terminal, even if it was set up only in part, or is gone."""
         if self._window is None:
             return
         for watcher in self._watchers:
@@ -221,19 +226,21 @@ class Terminal:
         else:
             self._output.drop()
             farewell = _MODES_OFF + self._output.caught(_end_window)
-            # One that has got nothing is a usual one: to leave a screen that was never there would move the cursor.
+            # If no frame was sent, the alternate screen was never entered: leaving it would move the cursor.
             if self._has_drawn:
                 with contextlib.suppress(TerminalGone):
                     self._output.send_within(_FAREWELL, farewell)
         _set_mode(self._mode_of_shell)
 
     def _return(self) -> None:
-        """Set the terminal up again, because a shell may have changed its modes while this program was stopped."""
+        """Set the terminal up again after SIGSTOP or Ctrl-Z: a shell may have changed its modes meanwhile."""
         if self._output is None:
             return
         _set_mode(self._mode_of_screen)
         self._output.drop()
-        self._output.caught(_end_window)  # so the next frame begins by setting up the screen
+        self._output.caught(
+            _end_window
+        )  # resets curses' state, so that the next frame enters the screen again
         self._modes_are_due = True
         self.redraw()
         self.resized.set()
@@ -251,7 +258,7 @@ class Terminal:
     def _read_bytes(self) -> bytes:
         try:
             data = os.read(STDIN, _READ_SIZE)
-        except BlockingIOError:  # somebody else who reads it was faster
+        except BlockingIOError:  # another process that reads this terminal was faster
             return b""
         except OSError as problem:
             raise TerminalGone(problem.strerror) from None
@@ -260,7 +267,7 @@ class Terminal:
         return data
 
     def _fit(self, window: curses.window, screen: Screen) -> None:
-        """A screen of another height than before begins from nothing."""
+        """Follow the size of the terminal; a screen of another height is drawn from nothing."""
         rows, columns = window.getmaxyx()
         size = self.size
         if (size.rows, size.columns) != (rows, columns) and size.rows and size.columns:
@@ -275,7 +282,10 @@ class Terminal:
         return [(shown(text), self._attribute(style)) for text, style in row]
 
     def _attribute(self, style: Style) -> int:
-        """Of curses. Colours are asked for in every frame, so that those in sight are kept."""
+        """Return the attribute of curses for ``style``.
+
+        Colour pairs are asked for in every frame, so that the pairs on the screen keep their numbers.
+        """
         if isinstance(style, Colours):
             if self._pairs is None:
                 return 0
@@ -302,7 +312,7 @@ class Terminal:
 
 
 class _Silence(Exception):
-    """Nothing came for a while."""
+    """Report that nothing came within the timeout."""
 
 
 def _put(window: curses.window, number: int, written: _Drawn) -> None:
@@ -321,7 +331,7 @@ def _put(window: curses.window, number: int, written: _Drawn) -> None:
 
 
 def _joined(written: _Drawn) -> Iterator[tuple[str, int]]:
-    """Neighbours that look alike as one, so that a cluster in two spans reaches curses whole."""
+    """Join neighbours that look alike, so that curses gets a cluster that two spans share in one piece."""
     text, attribute = "", 0
     for piece, its_attribute in written:
         if text and its_attribute != attribute:
@@ -339,19 +349,19 @@ def _end_window() -> None:
 
 
 def _set_mode(mode: list[Any]) -> None:
-    """Set termios attributes at once: to wait until the terminal has taken all output could take for ever."""
+    """Set termios attributes at once: waiting until the terminal has taken all output could take for ever."""
     while True:
         try:
             termios.tcsetattr(STDOUT, termios.TCSANOW, mode)
             return
         except termios.error as problem:
-            # In the background the call stops this process; in the foreground again, it goes on here.
+            # In the background, the call stops this process with SIGTTOU. After SIGCONT it fails with EINTR: try again.
             if problem.args[0] != errno.EINTR:
                 return  # the terminal is gone
 
 
 def _use_utf8() -> None:
-    """Curses writes and measures by the locale; one that is not UTF-8 is of no use to anybody here."""
+    """Choose a locale with UTF-8, because curses writes and measures by the locale."""
     with contextlib.suppress(locale.Error):
         locale.setlocale(locale.LC_ALL, "")
     if locale.nl_langinfo(locale.CODESET).upper() not in ("UTF-8", "UTF8"):

@@ -1,24 +1,24 @@
-"""What a text was before each change, to go back to and forth again."""
+"""Keep the states of a text before and after each change, for undo and redo."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import NamedTuple
 
-# Of one text; a long one (64 KiB may be sent) has fewer steps, so that nobody's memory fills with drafts.
+# Limits of one text. A long text (64 KiB may be sent) has fewer steps, so that drafts do not fill the memory.
 MAX_STEPS = 1000
 MAX_CHARACTERS = 1 << 22
 
 
 class State(NamedTuple):
-    """A text, and where the cursor was: an index of its code points."""
+    """Hold a text, and its cursor as an index of code points."""
 
     text: str
     cursor: int
 
 
 class Undo:
-    """Two piles of states; the oldest are forgotten beyond the limits."""
+    """Keep two stacks of states; beyond the limits the oldest are forgotten."""
 
     def __init__(self) -> None:
         self._before: deque[State] = deque()
@@ -26,12 +26,12 @@ class Undo:
         self._characters = 0
 
     def record(self, state: State) -> None:
-        """A new change is made to ``state``: it can be undone, and what was undone is gone."""
+        """Record ``state`` before a new change; the undone states are dropped."""
         self._after.clear()
         self._push(state)
 
     def undo(self, now: State) -> State | None:
-        """The state before the last change, or None; ``now`` can be had again by ``redo``."""
+        """Return the state before the last change, or None; ``redo`` brings ``now`` back."""
         if not self._before:
             return None
         self._after.append(now)
@@ -40,14 +40,14 @@ class Undo:
         return state
 
     def redo(self, now: State) -> State | None:
-        """The state that was undone last, or None."""
+        """Return the state that was undone last, or None."""
         if not self._after:
             return None
         self._push(now)
         return self._after.pop()
 
     def forget(self) -> None:
-        """There is nothing to undo or redo any more."""
+        """Drop all states."""
         self._before.clear()
         self._after.clear()
         self._characters = 0

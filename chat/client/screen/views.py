@@ -1,7 +1,7 @@
-"""A view: the log of the room, or of one private conversation, and what its reader has seen of it.
+"""Hold a view: the log of the room or of a private conversation, and what its reader has seen.
 
-Entries are numbered from 0 on, for good: the oldest go, the numbers stay. What waits to be sent back by the server
-stands below all entries, under the numbers that follow.
+Entries are numbered from 0. The oldest are dropped; the numbers of the others stay. Pending messages stand below all
+entries, under the numbers that follow.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ from chat.client.news import Tag
 from chat.client.screen.entries import Entry, Pending
 
 MAX_ENTRIES = 50_000
-# In characters: so that fifty thousand texts of 64 KiB each don't take all memory.
+# In characters: fifty thousand texts of 64 KiB each would take 3 GiB.
 MAX_WEIGHT = 16 * 1024 * 1024
 
 
 class Position(NamedTuple):
-    """A row of the log: the number of an entry, and which of its rows, from 0 on."""
+    """Name a row of the log: the number of an entry, and the number of its row, from 0."""
 
     number: int
     line: int
 
 
 class Draft(NamedTuple):
-    """What is being written: ``cursor`` counts code points from the start of ``text``."""
+    """Hold a draft; ``cursor`` counts code points from the start of ``text``."""
 
     text: str = ""
     cursor: int = 0
 
 
 class View:
-    """``peer`` is with whom the conversation is; None: the room.
+    """Hold one log.
 
-    ``anchor`` is the row at the bottom of the screen; None: the last one, whatever comes. ``unread`` counts messages
-    that came while nobody looked, ``calls`` those of them that are for us (a mention, a private message).
-    ``left_off`` is the number of the first entry that came then: a marker stands before it.
+    ``peer`` is the other user of a private conversation; None for the room. ``anchor`` is the row at the bottom of the
+    screen; None means the last row, and to follow new entries. ``unread`` counts messages that came while the view was
+    not on the screen, ``calls`` those of them that are for the user (a mention, a private message). ``left_off`` is the
+    number of the first unread entry: a rule is drawn before it.
     """
 
     __slots__ = (
@@ -68,22 +69,22 @@ class View:
 
     @property
     def end(self) -> int:
-        """The number that the next entry will have."""
+        """Return the number that the next entry will have."""
         return self.first + len(self.entries)
 
     @property
     def last(self) -> int:
-        """The number at the very bottom, what is pending included; ``first`` - 1 if there is nothing."""
+        """Return the number of the last entry or pending message; ``first`` - 1 if there is none."""
         return self.first + len(self.entries) + len(self.pending) - 1
 
     def __getitem__(self, number: int) -> Entry:
-        """The entry ``number``, from ``first`` to ``last``."""
+        """Return the entry ``number``, from ``first`` to ``last``."""
         index = number - self.first
         count = len(self.entries)
         return self.entries[index] if index < count else self.pending[index - count]
 
     def append(self, entry: Entry, *, calls: bool = False) -> None:
-        """``calls``: it is for us."""
+        """Add ``entry``; ``calls``: it is a message for the user."""
         entries = self.entries
         entries.append(entry)
         self._weight += entry.weight
@@ -97,20 +98,20 @@ class View:
             self.calls += calls
 
     def await_echo(self, pending: Pending) -> None:
-        """We said something. Whoever speaks has caught up: back to the bottom, no marker."""
+        """Add a message that is being sent, and scroll to the bottom: a user who writes has read the log."""
         self.pending.append(pending)
         self.left_off = None
         self.scroll_to(None)
 
     def take_pending(self, tag: Tag) -> Pending | None:
-        """Remove and return what waits under ``tag``."""
+        """Remove and return the message that waits under ``tag``."""
         for index, pending in enumerate(self.pending):
             if pending.tag == tag:
                 return self.pending.pop(index)
         return None
 
     def clear(self) -> None:
-        """Forget all entries, not what is pending."""
+        """Drop all entries; pending messages stay."""
         self.first = self.end
         self.entries.clear()
         self._weight = 0
@@ -119,19 +120,20 @@ class View:
 
     @property
     def is_read(self) -> bool:
-        """Whether what is appended is seen at once."""
+        """Return whether the user sees a new entry at once."""
         return self._is_shown and self.anchor is None
 
     def scroll_to(self, anchor: Position | None) -> None:
+        """Put ``anchor`` at the bottom of the screen; None follows new entries."""
         self.anchor = anchor
         self._catch_up()
 
     def show(self, is_shown: bool) -> None:
-        """Whether the view is on a screen that somebody looks at."""
+        """Record whether the view is on a screen that the user looks at."""
         self._is_shown = is_shown
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """The marker stays until the next absence."""
+        """Reset the counters if the view is read; the rule stays until the next absence."""
         if self.is_read:
             self.unread = self.calls = 0

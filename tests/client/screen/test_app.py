@@ -168,7 +168,9 @@ class TestEntering:
     ) -> None:
         run.terminal.unusable = TerminalUnusable("the terminal can't be used: it is a teapot")
         assert run.start().wait() == 1
-        assert problem(capfd) == ("the terminal can't be used: it is a teapot; --plain needs none")
+        assert problem(capfd) == (
+            "the terminal can't be used: it is a teapot; --plain works without a screen"
+        )
         assert run.names == []
 
 
@@ -284,7 +286,7 @@ class TestTheLog:
     ) -> None:
         monkeypatch.setattr(module, "TICK", PATIENCE)
         run.enter(replace(SETTINGS, log=True, log_file=tmp_path / "room.log"))
-        run.terminal.wait_for("the log goes to")
+        run.terminal.wait_for("the log is written to")
 
         def fail(log: LogFile) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

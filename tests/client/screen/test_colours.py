@@ -52,7 +52,7 @@ def test_the_palette_is_that_of_xterm(number: int, rgb: int) -> None:
 
 @pytest.mark.parametrize("number", [-1, 256])
 def test_a_palette_has_256_colours(number: int) -> None:
-    with pytest.raises(ValueError, match="no colour"):
+    with pytest.raises(ValueError, match="invalid colour"):
         rgb_of(number)
 
 

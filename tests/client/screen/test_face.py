@@ -72,7 +72,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int, int, int]]:
         assert file is None or not file.closed
         asked.append((path, columns, rows, colours))
         if path.name == "broken.png":
-            raise pictures.PictureError("Can't draw 'broken.png': it is broken.")
+            raise pictures.PictureError("Can't draw 'broken.png': it is damaged.")
         return ([Span("▀▀")],)
 
     monkeypatch.setattr(pictures, "draw", draw)
@@ -120,7 +120,7 @@ class TestSignals:
         for moment in (110.0, 120.0):
             clock.append(moment)
             sight.hear("bob!")
-        assert sum("No notifications, then." in line for line in sight.desk.log()) == 1
+        assert sum("Notifications are off from now on." in line for line in sight.desk.log()) == 1
 
 
 class TestPictures:
@@ -149,7 +149,7 @@ class TestPictures:
         sight = Sight()
         sight.receive_image(Path("broken.png"))
         assert sight.shared.picture == ()
-        assert sight.desk.log()[-1] == "-- no picture: Can't draw 'broken.png': it is broken."
+        assert sight.desk.log()[-1] == "-- no picture: Can't draw 'broken.png': it is damaged."
 
     def test_what_is_not_saved_can_be_looked_at(
         self, drawn: list[tuple[Path, int, int, int]]
@@ -176,7 +176,7 @@ class TestPictures:
         sight.face.show(Preview(transfer, file))
         sight.desk.run_spawned()
         assert file.closed
-        assert sight.desk.log()[-1] == "-- no picture: Can't draw 'broken.png': it is broken."
+        assert sight.desk.log()[-1] == "-- no picture: Can't draw 'broken.png': it is damaged."
 
     def test_none_on_request(self, drawn: list[tuple[Path, int, int, int]]) -> None:
         Sight(replace(SETTINGS, pictures=False)).receive_image(Path("a.png"))

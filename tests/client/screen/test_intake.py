@@ -247,7 +247,7 @@ class TestConnection:
         assert not bench.model.is_dismissed
         assert [line.partition("-- ")[2] for line in bench.lines()] == [
             "the server says: You were kicked by eve.",
-            "No connection any more; /reconnect comes back.",
+            "Disconnected; /reconnect connects again.",
             "Connecting again.",
         ]
 
@@ -265,7 +265,7 @@ class TestConnection:
         (Notice("new", "One.\nTwo.", NINE), ["-- the server says: One.", "Two."]),
         (
             BadFrame("It makes no sense."),
-            ["-- The server sent what it should not: It makes no sense."],
+            ["-- The server sent an invalid frame: It makes no sense."],
         ),
         (Trouble("The disk is full."), ["-- The disk is full."]),
         (Transfers(()), ["-- no attachments yet"]),

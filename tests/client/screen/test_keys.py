@@ -138,6 +138,6 @@ def test_the_help_is_the_table() -> None:
     assert len(lines) == len(headings) + len(BINDINGS)
     assert any(re.fullmatch(r"  Ctrl-A, Home +to the start of the line", line) for line in lines)
     assert any(
-        re.fullmatch(r"  Alt-1 to Alt-9 +to the view of that number", line) for line in lines
+        re.fullmatch(r"  Alt-1 to Alt-9 +to the view with that number", line) for line in lines
     )
     assert max(map(len, lines)) < 80

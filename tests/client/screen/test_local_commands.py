@@ -60,7 +60,7 @@ class TestLogging:
         path = tmp_path / "logs" / "room.log"
         desk.hear("before")
         desk.type("/log on<enter>/log on<enter>/log<enter>")
-        assert desk.log()[-1] == f"-- the log goes to {path}"
+        assert desk.log()[-1] == f"-- the log is written to {path}"
         desk.hear("one")
         desk.local.write_log()
         assert path.read_text(encoding="utf-8").splitlines()[-1].endswith("[alice]: one")
@@ -73,7 +73,7 @@ class TestLogging:
         assert "before" not in text
         assert "after" not in text
         desk.type("/log<enter>")
-        assert desk.log()[-1] == "-- the log goes nowhere"
+        assert desk.log()[-1] == "-- the log is off"
 
     def test_where_it_cannot_be(self, desk: Desk, tmp_path: Path) -> None:
         (tmp_path / "logs").write_text("a file", encoding="utf-8")
@@ -94,18 +94,18 @@ class TestLogging:
         desk.type("/log on<enter>")
         desk.hear("hello")
         desk.local.write_log()
-        assert "The log is not written any more: No space left on device." in desk.log()[-1]
+        assert "The log is no longer written: No space left on device." in desk.log()[-1]
         desk.type("/log<enter>")
-        assert desk.log()[-1] == "-- the log goes nowhere"
+        assert desk.log()[-1] == "-- the log is off"
 
 
 def test_ignoring(desk: Desk) -> None:
     desk.type("/ignore<enter>/ignore Alice<enter>")
-    assert desk.log()[-2:] == ["-- nobody is ignored", "-- Alice is not shown from now on"]
+    assert desk.log()[-2:] == ["-- nobody is ignored", "-- Alice is ignored from now on"]
     desk.hear("hello")
     assert "hello" not in desk.log()[-1]
     desk.type("/ignore<enter>/unignore alice<enter>")
-    assert desk.log()[-2:] == ["-- ignored: alice", "-- alice is shown again"]
+    assert desk.log()[-2:] == ["-- ignored: alice", "-- alice is no longer ignored"]
     desk.hear("hello")
     assert desk.log()[-1] == "[alice]: hello"
     desk.type("/unignore alice<enter>")
@@ -127,12 +127,12 @@ def test_the_column_of_names(desk: Desk) -> None:
 
 def test_a_private_conversation_is_opened_and_closed(desk: Desk) -> None:
     desk.type("/query alice<enter>psst<enter>/close<enter>")
-    assert desk.log()[-1] == "-- Something said here is still under way."
+    assert desk.log()[-1] == "-- A message from here is still being sent; try again in a moment."
     desk.model.settle(desk.asked[0].tag)
     desk.type("<enter>")
     assert desk.model.current.peer is None
     desk.type("/close<enter>")
-    assert desk.log()[-1] == "-- This is the room; /quit leaves it."
+    assert desk.log()[-1] == "-- The room can't be closed; /quit leaves it."
 
 
 def test_connecting_again(desk: Desk) -> None:

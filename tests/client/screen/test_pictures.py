@@ -161,10 +161,10 @@ class TestHostile:
     def test_the_sentence_says_why(self, started: Started, tmp_path: Path, picture: Path) -> None:
         os.mkfifo(tmp_path / "fifo")
         (tmp_path / "loop").symlink_to("loop")
-        assert refusal(tmp_path / "fifo") == "Can't draw 'fifo': it is no file."
-        assert refusal(Path("/dev/zero")) == "Can't draw 'zero': it is no file."
-        assert refusal(Path("/")) == "Can't draw '/': it is no file."
-        gone = "the file is gone, or may not be read."
+        assert refusal(tmp_path / "fifo") == "Can't draw 'fifo': it is not a regular file."
+        assert refusal(Path("/dev/zero")) == "Can't draw 'zero': it is not a regular file."
+        assert refusal(Path("/")) == "Can't draw '/': it is not a regular file."
+        gone = "the file is gone or can't be read."
         assert refusal(tmp_path / "loop") == f"Can't draw 'loop': {gone}"
         assert refusal(tmp_path / "nothing") == f"Can't draw 'nothing': {gone}"
         os.truncate(picture, 1 << 36)
@@ -172,9 +172,9 @@ class TestHostile:
         picture.write_bytes(made_pictures.huge()["huge.png"])
         assert refusal(picture) == "Can't draw 'cat.png': it has more than 40 million pixels."
         picture.write_bytes(b"GIF89a")
-        assert refusal(picture) == "Can't draw 'cat.png': it is broken."
+        assert refusal(picture) == "Can't draw 'cat.png': it is damaged."
         picture.write_bytes(b"meow")
-        assert refusal(picture) == "Can't draw 'cat.png': it is no PNG, JPEG, GIF, WebP or BMP."
+        assert refusal(picture) == "Can't draw 'cat.png': it is not a PNG, JPEG, GIF, WebP or BMP."
 
     def test_what_is_written_in_a_picture_is_not_shown(
         self, started: Started, picture: Path, capfd: pytest.CaptureFixture[str]
@@ -224,7 +224,7 @@ class TestProcess:
     ) -> None:
         monkeypatch.setattr(pictures, "DEADLINE", 0.3)
         program(code)
-        assert refusal(picture) == "Can't draw 'cat.png': it takes too long."
+        assert refusal(picture) == "Can't draw 'cat.png': it takes too long to decode."
 
     @pytest.mark.parametrize(
         "code",
@@ -301,7 +301,7 @@ class TestProcess:
     ) -> None:
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
         assert refusal(picture) == (
-            "Can't draw 'cat.png': no process for it: No such file or directory."
+            "Can't draw 'cat.png': can't start a process: No such file or directory."
         )
 
     def test_pillow_is_not_installed(
@@ -309,7 +309,7 @@ class TestProcess:
     ) -> None:
         monkeypatch.setattr(pictures, "find_spec", lambda name: None)
         assert refusal(picture) == (
-            "Can't draw 'cat.png': Pillow is not installed (the extra 'pictures')."
+            "Can't draw 'cat.png': Pillow is not installed; install the extra 'pictures'."
         )
         assert not started.processes
 
@@ -319,7 +319,7 @@ class TestProcess:
     def test_there_is_nothing_to_draw_on(
         self, started: Started, picture: Path, columns: int, rows: int, colours: int
     ) -> None:
-        with pytest.raises(PictureError, match="no room or no colours"):
+        with pytest.raises(PictureError, match="too small or has no colours"):
             draw(picture, columns, rows, colours)
         assert not started.processes
 
@@ -383,7 +383,9 @@ class TestGreenlets:
         drawings = [gevent.spawn(draw, picture, 40, 12, 256) for _ in range(MAX_WAITING)]
         while not started.processes or len(pictures._waiting) < MAX_WAITING:
             gevent.sleep(0.001)
-        assert refusal(picture) == "Can't draw 'cat.png': too many others are being drawn."
+        assert (
+            refusal(picture) == "Can't draw 'cat.png': too many pictures are waiting to be drawn."
+        )
         gevent.killall(drawings, timeout=10)
         assert len(started.processes) == 1
 

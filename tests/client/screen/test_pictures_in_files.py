@@ -24,7 +24,7 @@ def test_it_is_drawn_as_one_that_has_a_name(tmp_path: Path) -> None:
 
 
 def test_a_hostile_one_is_refused_by_its_name() -> None:
-    for content, why in ((b"", "it is no PNG"), (huge()["huge.png"], "million pixels")):
+    for content, why in ((b"", "it is not a PNG"), (huge()["huge.png"], "million pixels")):
         with TemporaryFile() as file:
             file.write(content)
             with pytest.raises(PictureError, match=rf"^Can't draw 'of somebody\.png': .*{why}"):
