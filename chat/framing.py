@@ -161,6 +161,7 @@ class FrameReader:
         if self.buffered:
             self._let_others_run()
             return True
+        # A full receive means that more is waiting: then a recv finds data, and needs no wait before it.
         is_drained = len(self._data) < _READ
         self._data, self._start = b"", 0  # freed: an idle connection must not keep a buffer
         if is_drained and self.deadline is None and self._wait_readable is not None:
@@ -168,6 +169,7 @@ class FrameReader:
             self._turn = 0  # the wait has let others run
         else:
             self._let_others_run()
+        # A copy, because all readers of the thread share the scratch.
         self._data = bytes(self._receive(_READ))
         return bool(self._data)
 

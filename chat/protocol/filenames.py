@@ -37,6 +37,7 @@ def clean_filename(name: str, default: str = DEFAULT_FILENAME) -> str:
     name = _strip(name)
     if name.startswith(_TAKEN_FOR_OPTIONS):
         name = f"_{name}"
+    # Once more, because the cut may leave blanks at the end.
     name = _strip(_shorten(name))
     return name or default
 

@@ -42,6 +42,7 @@ _WIDER = {
 
 @lru_cache(maxsize=1 << 14)
 def _code_point_width(character: str) -> int:
+    # wcwidth returns -1 for control characters.
     width: int = max(0, wcwidth.wcwidth(character))
     if not width and unicodedata.category(character) == "Mc":
         width = 1  # spacing marks, as the vowel signs of Devanagari: glibc gives them a cell
@@ -57,6 +58,7 @@ def cells(text: str) -> int:
 
 def clusters(text: str) -> list[str]:
     """Split ``text`` into the characters that a reader sees; joined, they are ``text`` again."""
+    # Only one pair of ASCII characters is a cluster: CR LF (UAX #29, GB3).
     if text.isascii() and "\r" not in text:
         return list(text)
     return list(wcwidth.iter_graphemes(text))
@@ -142,6 +144,7 @@ def _wrap_narrow(text: str, limit: int, width: int) -> list[tuple[int, int]]:
             following = blank + 1
             while following < len(text) and text[following] == " ":
                 following += 1
+        # The first line is the shorter one: a word that does not fit moves to the next line instead of being cut here.
         elif not start and limit < width:
             end = following = 0
         else:
@@ -190,6 +193,7 @@ def _line_end(characters: list[str], start: int, limit: int) -> tuple[int, int]:
         if used > limit and character not in _BLANKS:
             if following > start:
                 return end, following
+            # At least one cluster, or a cluster wider than the line would never be passed.
             end = max(index, start + 1)
             return end, end
     # Blanks at the end of the text that do not fit are left out too.

@@ -105,6 +105,7 @@ class Pairs:
             self._init_pair(number, *key)
             self._numbers[key] = number
             self._substitutes.clear()
+        # Once a frame, the pair moves to the end: the dict is kept in the order of the last use.
         if number not in self._used:
             self._used.add(number)
             del self._numbers[key]

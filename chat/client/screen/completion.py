@@ -70,6 +70,7 @@ class Completer:
         """Return what may replace the end of ``text[:cursor]``; None if nothing matches."""
         before = text[:cursor]
         start, candidates = self._candidates(before)
+        # A blank follows already.
         if text[cursor : cursor + 1].isspace():
             candidates = [candidate.removesuffix(" ") for candidate in candidates]
         return Completion(start, cursor, tuple(candidates)) if candidates else None
@@ -146,11 +147,13 @@ class Completer:
             return [f"{quote}{path}/"] if home != path else []
         directory, slash, stem = path.rpartition("/")
         directory += slash
+        # As in a shell, hidden files are offered only after a dot.
         entries = [
             (name, is_directory)
             for name, is_directory in self._list_directory(directory)
             if not _UNTYPABLE.search(name) and name.startswith(".") <= stem.startswith(".")
         ]
+        # Another case is tried only if nothing matches as typed.
         matching = [entry for entry in entries if entry[0].startswith(stem)]
         if not matching:
             folded = stem.casefold()

@@ -200,6 +200,8 @@ class Controller:
                 asker.look()
             return
         composer = self.composer
+        # The beginning of the paste went into the draft as typed keys, before it was recognized. It moves into the
+        # paste.
         if paste.typed and composer.take_back(paste.typed):
             text = paste.typed + text
         lines = line_count(text)
@@ -266,6 +268,7 @@ class Controller:
     def _tag(self, composer: Composer, line: str) -> int:
         tag = next(self._tags)
         self._submitted[tag] = composer, line
+        # A server that never answers must not fill the memory.
         if len(self._submitted) > _MAX_SUBMITTED:
             self._submitted.popitem(last=False)
         return tag

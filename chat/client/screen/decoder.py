@@ -128,11 +128,13 @@ class Decoder:
             for character in typed:
                 keys += self.feed(character)
             return [*keys, *self.flush()]
+        # A sequence or string that was cut short is no key. Its rest must not become text.
         if eight_bit or len(sequence.lstrip(ESC)) > 1 or (size or 0) > ended_by_esc:
             return []
         escapes: list[Input] = ["<esc>"] * sequence.count(ESC)
         if not sequence or sequence.endswith(ESC):
             return escapes
+        # The last ESC belongs to the character after it; the ones before are keys themselves.
         held = [*escapes[1:], with_alt(sequence[-1])]
         return [*held, "<esc>"] if ended_by_esc else held
 
@@ -192,9 +194,12 @@ class Decoder:
         return ["<esc>"]
 
     def _sequence_goes_on(self, body: str, character: str, is_mouse: bool) -> list[Input]:
+        # No sequence contains controls or non-ASCII characters (ECMA-48, 5.4), except the coordinates of the old mouse
+        # events.
         if not is_mouse and (character < " " or character > "~"):
             self._forget()  # not a key, or cut short
             return self._begin(character)
+        # rxvt and others send Alt as an ESC before the sequence of the key.
         held = ALT_HELD if self._sequence.startswith(ESC + ESC) else 0
         self._sequence += character
         if len(body) > MAX_SEQUENCE:
@@ -245,6 +250,7 @@ class Decoder:
     def _feed_paste(self, character: str) -> list[Input]:
         assert self._pasted is not None
         self._pasted.append(character)
+        # The tail is compared only at the last character of the end mark: a paste may have a million characters.
         if character == "~" and "".join(self._pasted[-len(PASTE_END) :]) == PASTE_END:
             del self._pasted[-len(PASTE_END) :]
             return self.end_paste()

@@ -94,6 +94,7 @@ def open_file(path: Path) -> None:
     Raises DesktopError if there is no such program, if the file is gone, and for a file that a desktop might run: a
     peer sent that file.
     """
+    # Absolute, so that the opener does not take a name such as -cat for an option.
     path = path.absolute()
     # A network disk may take long to answer; in a thread, the other greenlets go on meanwhile.
     problem = run_in(gevent.get_hub().threadpool, _problem, path)
@@ -153,4 +154,5 @@ def _field(text: str, width: int) -> str:
 
 def _text(text: str, width: int) -> str:
     """Return one sanitized line, cut to ``width`` cells."""
+    # split and join turn line ends and tabs into single blanks.
     return elide(harmless(" ".join(text[:_MAX_CHARACTERS].split())), width)

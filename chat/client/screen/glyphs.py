@@ -45,6 +45,7 @@ class _Table(dict[int, "int | str"]):
         elif wanted == 0:
             shown = ""
         else:
+            # A locale without UTF-8 can't print the replacement character either.
             mark = UNKNOWN if self._width_of(ord(UNKNOWN)) == 1 else "?"
             shown = mark + " " * (wanted - 1)
         self[code] = shown

@@ -54,6 +54,8 @@ def rows_away(text: str, cursor: int, width: int, distance: int, column: int) ->
     if not 0 <= row < len(rows):
         return None
     _, start, end = rows[row]
+    # At the end of a full row that goes on, the cursor is drawn at the start of the next row, so it must stop one
+    # cluster earlier.
     goes_on = row + 1 < len(rows) and rows[row + 1].start == end
     used, position = 0, start
     for cluster in clusters(text[start:end]):

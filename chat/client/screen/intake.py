@@ -124,6 +124,7 @@ class Intake:
         model = self._model
         if model.people.is_ignored(step.name):
             return
+        # By id, since both may be the room's view: then there is one line, not two.
         views = {id(view): view for view in (model.room, model.view_with(step.name))}
         for view in views.values():
             last = view.entries[-1] if view.entries else None

@@ -198,8 +198,10 @@ def numbered_key(number: int, modifiers: int) -> str | None:
 def _code_point_key(digits: str, modifiers: int) -> str | None:
     """Return a key by its code point (kitty's protocol, "CSI u")."""
     code = int(digits) if digits.isdecimal() else 0
+    # A blank without modifiers is a character, not a named key.
     if code in _CODE_POINTS and (modifiers or code != 32):
         return named(_CODE_POINTS[code], modifiers)
+    # kitty numbers keys such as Caps Lock in the private use area, which is not printable.
     if code < 32 or code > 0x10FFFF or not chr(code).isprintable():
         return None
     character = chr(code)

@@ -46,6 +46,7 @@ class Keyboard:
 
     def feed(self, data: bytes, now: float) -> list[Input]:
         """Take ``data``, which came at ``now``; return the keys and pastes that are complete."""
+        # After a pause, earlier text can't be the beginning of a paste.
         if now >= self._fed_at + ENTER_PAUSE and not self._held:
             self._typed.clear()
         self._fed_at = now
@@ -88,6 +89,7 @@ class Keyboard:
         decoder = self._decoder
         is_plain = not (decoder.is_waiting or decoder.is_pasting)
         is_break = is_plain and character in _BREAKS
+        # Python calls a no-break space or a zero-width joiner unprintable, but both are text.
         is_text = is_plain and (character.isprintable() or character >= "\xa0")
         if self._pasted is not None:
             if is_break or is_text:

@@ -200,6 +200,7 @@ def action_of(key: str, where: Where = Where.TYPING) -> Action | None:
 
     In a search, keys that are not the search's own do what they always do. At a question they do nothing.
     """
+    # At a question, Y answers as y does; elsewhere the case of a key matters.
     action = _ACTIONS.get((where, key.lower() if where is Where.QUESTION else key))
     if action is None and where is not Where.QUESTION:
         action = _USUAL_ACTIONS.get(key)

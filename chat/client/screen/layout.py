@@ -166,6 +166,7 @@ def _input(model: Model, size: Size) -> _Input:
     draft = model.current.draft if question is None else question.answer
     prompt = _prompt(model, size.columns)
     width = input_width(model, size)
+    # A long draft takes at most a third of the screen, so that the log stays in sight.
     laid_out = lay_out(draft.text, draft.cursor, width).window(max(1, size.rows // 3))
     margin = cells(prompt)
     rows: list[Row] = []
@@ -199,6 +200,7 @@ def _names_width(model: Model, columns: int) -> int:
 def _names(model: Model, width: int, height: int) -> list[Row]:
     """Return the names of the users here, in ``height`` rows of ``width`` cells."""
     everyone = model.people.in_order()
+    # One row is left for the number of names that do not fit.
     shown = everyone if len(everyone) <= height else everyone[: max(0, height - 1)]
     rows: list[Row] = []
     for name in shown:

@@ -29,6 +29,7 @@ def save(entries: Iterable[Entry], path: Path, pause: Callable[[], object]) -> i
     Raises OSError, also if the file exists.
     """
     count = 0
+    # Mode x never overwrites a file. The opener makes it private, since a log has private messages.
     with open(path, "x", encoding="utf-8", errors="replace", opener=private_opener) as file:
         for count, entry in enumerate(entries, 1):
             file.writelines(f"{line}\n" for line in saved_lines([entry]))

@@ -157,6 +157,7 @@ class LogPane:
                 return known[1]
             self._remembered -= len(known[1])
         rows = self._wrap(entry)
+        # Dropping the whole cache is enough: the rows on the screen are soon in it again.
         if self._remembered + len(rows) > MAX_REMEMBERED:
             self.forget()
         self._rows[entry] = version, rows

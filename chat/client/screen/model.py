@@ -81,6 +81,7 @@ class Model:
         step = (now - self.now).total_seconds() if self.now is not None else 0.0
         # After a longer time the program was stopped (SIGSTOP, a suspended laptop), or the clock was set.
         if 0 < step <= _LONGEST_STEP:
+            # None (no next try) and 0.0 (no lag) stay as they are.
             self.retry_in = self.retry_in and max(self.retry_in - step, 0.0)
             self.lag = self.lag and self.lag + step
         self.now = now
@@ -121,6 +122,7 @@ class Model:
     def lose_pending(self, problem: str) -> None:
         """Mark all pending messages as not sent: no answer will come."""
         for view in self.views:
+            # A copy, because settle removes from the list.
             for pending in view.pending[:]:
                 self.settle(pending.tag, problem)
 
@@ -184,6 +186,7 @@ class Model:
                 peer = peer_of(entry)
                 if peer is not None and folded(peer) == key:
                     view.append(entry)
+            # The user has seen the earlier messages in the room's log, so no rule marks them as unread.
             view.left_off = None
             self._private[key] = view
             self.views.append(view)

@@ -42,6 +42,7 @@ class Output:
         """Call ``draw``, which must not switch greenlets, and return the bytes that it wrote to descriptor 1."""
         os.ftruncate(self._memory, 0)
         os.lseek(self._memory, 0, os.SEEK_SET)
+        # curses writes to descriptor 1 and can't be given another.
         os.dup2(self._memory, STDOUT)
         try:
             draw()

@@ -58,6 +58,7 @@ class People:
 
     def in_order(self) -> list[str]:
         """Return the names in alphabetical order, in any case."""
+        # Sorted only when drawn: thousands of users may come and go between two frames.
         if self._sorted is None:
             self._sorted = sorted(self.names, key=folded)
         return self._sorted

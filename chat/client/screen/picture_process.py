@@ -136,6 +136,7 @@ def _open(path: bytes) -> IO[bytes]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a Path takes no bytes
             sys.exit(Refusal.NOT_A_FILE)
+        # O_NONBLOCK and O_NOCTTY, because the file may have been replaced by a FIFO or a terminal since the stat.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError):
         sys.exit(Refusal.UNREADABLE)
@@ -168,6 +169,7 @@ def _decoded(file: IO[bytes], least: int) -> Image:
     image.draft(None, (2 * least, 2 * least))
     if image.width * image.height > MAX_PIXELS:
         sys.exit(Refusal.TOO_MANY_PIXELS)
+    # Pillow has read only the header so far; load decodes the pixels.
     image.load()
     return image  # type: ignore[no-any-return]
 

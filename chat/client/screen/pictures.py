@@ -126,6 +126,7 @@ def _start(
         raise _refusal(path, "Pillow is not installed; install the extra 'pictures'.")
     library = Path(spec.origin).parent.parent
     command = [
+        # -I and -S keep the user's environment and site packages out; -B writes no .pyc files.
         *(sys.executable, "-I", "-S", "-B", picture_process.__file__),
         *(
             str(columns),

@@ -99,4 +99,5 @@ LOOKS: dict[str, Look] = {
 @lru_cache(maxsize=4096)
 def name_style(name: str) -> str:
     """Return the style of another user's name: always the same, on every screen."""
+    # Not hash(): Python salts it for each process, and a name would change its colour with every start.
     return NAME_STYLES[crc32(name.casefold().encode(errors="replace")) % len(NAME_STYLES)]

@@ -181,6 +181,7 @@ class Terminal:
         self._return()
 
     def _set_up(self, window: curses.window) -> None:
+        # raw, not cbreak: Ctrl-C, Ctrl-Z and Ctrl-\ are keys, not signals.
         curses.raw()
         curses.noecho()
         curses.nonl()
@@ -193,8 +194,10 @@ class Terminal:
         self._first_words = self._output.caught(lambda: self._set_up_keys_and_colours(window))
 
     def _set_up_keys_and_colours(self, window: curses.window) -> None:
+        # Without the keypad mode, curses leaves the sequences of keys to the decoder.
         window.keypad(False)
         self._attributes.clear()
+        # NO_COLOR: https://no-color.org
         if os.environ.get("NO_COLOR") or not curses.has_colors():
             self.colours, self._pairs = 0, None
             return
@@ -204,6 +207,7 @@ class Terminal:
         ):  # without them the default colours are white on black
             curses.use_default_colors()
         self.colours = 256 if curses.COLORS >= 256 else 8
+        # The attribute of a character has 8 bits for the number of the pair.
         self._pairs = Pairs(min(curses.COLOR_PAIRS, 256) - 1, curses.init_pair)
 
     def _restore(self) -> None:

@@ -88,6 +88,7 @@ class View:
         entries = self.entries
         entries.append(entry)
         self._weight += entry.weight
+        # The newest entry stays, however much memory it takes.
         while len(entries) > MAX_ENTRIES or (self._weight > MAX_WEIGHT and len(entries) > 1):
             self._weight -= entries.popleft().weight
             self.first += 1
