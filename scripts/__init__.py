@@ -1,1 +1,1 @@
-"""What the Makefile and bin/ call; no part of the package."""
+"""Scripts for the Makefile and bin/; no part of the package."""

@@ -1,7 +1,7 @@
-"""A chat server in the background of a checkout, as ``make run`` starts and ``make stop`` stops it.
+"""Run a chat server of this checkout in the background, for ``make run`` and ``make stop``.
 
-For each address there is a log and a pid file in one directory. The server inherits its pid file
-open and locked, so the lock says whether it lives: a number alone may since belong to another process.
+For each address there is a log and a pid file in one directory. The server inherits its pid file open and locked, so
+the lock tells whether the server lives. A number alone may belong to another process by now.
 """
 
 import fcntl
@@ -28,16 +28,18 @@ LOG_TAIL = 20  # lines
 
 
 class BackgroundServerError(Exception):
-    """A server that did not start or stop; the text is for the person at the terminal."""
+    """Report that a server did not start or stop; the text is for the user."""
 
 
 def ensure_listening(address: Address, command: list[str], directory: Path) -> bool:
-    """Start ``command`` unless something listens on ``address``; whether it was started.
+    """Start ``command`` unless a server listens on ``address``; return whether it was started.
 
-    Returns when it listens. Raises BackgroundServerError, with the end of its log, if it doesn't.
+    Returns when the server listens. Raises BackgroundServerError, with the end of the log, if it does not.
     """
     make_private_directory(directory)
-    with _locked(directory / "lock"):  # of two that start at once, one waits and finds it there
+    with _locked(
+        directory / "lock"
+    ):  # of two that start at once, one waits and finds the other's server
         if listens(address):
             return False
         stem = re.sub(r"[^0-9A-Za-z.]+", "-", str(address)).strip("-.")
@@ -46,6 +48,7 @@ def ensure_listening(address: Address, command: list[str], directory: Path) -> b
 
 
 def listens(address: Address) -> bool:
+    """Return whether a server accepts connections on ``address``."""
     try:
         _connect(address).close()
     except OSError:
@@ -54,9 +57,9 @@ def listens(address: Address) -> bool:
 
 
 def stop_all(directory: Path) -> list[str]:
-    """Stop what was started there: the addresses of what was stopped.
+    """Stop the servers that were started with ``directory``, and return their addresses.
 
-    Raises BackgroundServerError for one that does not end.
+    Raises BackgroundServerError for a server that does not end.
     """
     stopped = []
     with _locked(directory / "lock"):
@@ -90,14 +93,14 @@ def _start(command: list[str], pid_file: Path, log_file: Path, address: Address)
     ):
         if not _lock(pid):
             raise BackgroundServerError(
-                f"The server that was started for {address} is there but does not listen: 'make stop' ends it."
+                f"The server for {address} runs but does not listen; end it with 'make stop'."
             )
         server = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            # Out of the terminal's reach: neither Ctrl-C nor closing the window ends it.
+            # In its own session, neither Ctrl-C nor a closed terminal ends it.
             start_new_session=True,
             pass_fds=[pid.fileno()],
         )
@@ -125,8 +128,8 @@ def _wait_until_listening(
             time.sleep(POLL_INTERVAL)
             continue
         lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:]
-        tail = "".join(f"\n    {line}" for line in lines) or " nothing."
-        raise BackgroundServerError(f"The server for {address} {reason}. It said:{tail}")
+        tail = "".join(f"\n    {line}" for line in lines) or " (nothing)"
+        raise BackgroundServerError(f"The server for {address} {reason}. Its log ends with:{tail}")
 
 
 def _stop(pid: int, pid_file: IO[str]) -> None:
@@ -141,7 +144,7 @@ def _stop(pid: int, pid_file: IO[str]) -> None:
             if not _is_running(pid_file):
                 return
             time.sleep(POLL_INTERVAL)
-    raise BackgroundServerError(f"The server with process id {pid} does not end.")
+    raise BackgroundServerError(f"The server with process id {pid} does not end; kill it.")
 
 
 def _is_running(pid_file: IO[str]) -> bool:

@@ -1,8 +1,8 @@
 """Make the table of characters that look alike: ``python -m scripts.confusables``.
 
-The Unicode consortium's ``confusables.txt``, as the library ``confusable-homoglyphs`` ships it, lists every pair from
-both sides without saying which is the prototype; :func:`prototypes` finds out. That takes longer than the rest of the
-server's start, so the server reads what was found out here.
+``confusables.txt`` of the Unicode consortium, as the library ``confusable-homoglyphs`` ships it, lists every pair from
+both sides without saying which is the prototype. :func:`prototypes` finds that out. This takes longer than the rest of
+the server's start, so the server reads the table that is made here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def table() -> str:
-    """The text of the file: each prototype, and after it all characters that are drawn like it."""
+    """Return the text of the file: each prototype, followed by all characters that are drawn like it."""
     found: dict[str, str] = {}
     for character, prototype in sorted(prototypes().items()):
         found[prototype] = found.get(prototype, "") + character
@@ -33,14 +33,14 @@ def table() -> str:
 
 
 def prototypes() -> dict[str, str]:
-    """Character -> the prototype that it is drawn like.
+    """Return a table: character -> the prototype that it is drawn like.
 
-    In ``confusables.txt`` each character stands at most once on the left, next to its prototype, and a prototype
-    never stands there. So what has one partner is mapped to it, and what has several is a prototype. Where each of
-    two has only the other, either may stand for both, if the same one always does: the longer (a sequence is always
-    a prototype), else the smaller.
+    In ``confusables.txt`` each character stands at most once on the left, next to its prototype, and a prototype never
+    stands there. So a character with one partner is mapped to that partner, and a character with several partners is a
+    prototype. Where two characters have only each other, either may be the prototype, if it is always the same one: the
+    longer text (a sequence is always a prototype), else the smaller.
     """
-    # Its file, not its modules: those load an HTTP client.
+    # The file is read without importing the library, which would load an HTTP client.
     data = get_data("confusable_homoglyphs", "confusables.json")
     assert data is not None, "the library is not made of files"
     partners: dict[str, set[str]] = {}
@@ -54,7 +54,7 @@ def prototypes() -> dict[str, str]:
         (other,) = found
         if len(partners[other]) > 1 or (len(other), character) > (1, other):
             prototypes[character] = other
-    # A sequence may be spelled with the one of two that does not stand for both: ø is o and U+0338, and U+0337 it is.
+    # A sequence may contain a character that has a prototype itself: ø is o and U+0338, whose prototype is U+0337.
     return {
         character: "".join(prototypes.get(c, c) for c in unicodedata.normalize("NFD", other))
         for character, other in prototypes.items()

@@ -1,8 +1,8 @@
 """Start a program of this checkout in the environment that ``make run`` or ``make install`` made.
 
-Under any Python 3 that ``env`` finds: it has only to get from there into ``.venv``, or to say in
-one line what is missing. The first Python that runs this may only be there to start another, so
-it loads nothing but ``os`` and ``sys``, which are there already.
+This runs under any Python 3 that ``env`` finds. It has only to get into ``.venv`` from there, or to say in one line
+what is missing. The first Python may do no more than start another, so this module imports only ``os`` and ``sys``,
+which are loaded already.
 """
 
 import os
@@ -14,7 +14,7 @@ INTERPRETER = os.path.join(ENVIRONMENT, "bin", "python")
 
 
 def launch(name: str) -> int:
-    """Run the program of that ``name`` in chat.start: its exit status, or 1 where it can't be run."""
+    """Run the program ``name`` of chat.start; return its exit status, or 1 if it can't be run."""
     program = os.path.realpath(sys.argv[0])
     try:
         _enter_environment(program)
@@ -25,15 +25,15 @@ def launch(name: str) -> int:
     except ImportError as missing:
         module = missing.name or ""
         if module.partition(".")[0] == "chat":
-            raise  # a fault of ours, which no installation would cure
+            raise  # a bug, which no installation would fix
         what = f"{module or missing.msg} is missing: run 'make install' in {ROOT}"
         print(f"{os.path.basename(program)}: {what}", file=sys.stderr)
         return 1
 
 
 def _enter_environment(program: str) -> None:
-    """Go on in ``.venv``, if there is one. Raises ImportError if no Python here will do."""
-    # The second question keeps an environment that has lost its pyvenv.cfg from starting itself forever.
+    """Continue in ``.venv`` if it exists. Raises ImportError if no Python here will do."""
+    # The second condition keeps an environment that has lost its pyvenv.cfg from starting itself for ever.
     inside = os.path.realpath(sys.prefix) == os.path.realpath(ENVIRONMENT)
     if not inside and sys.executable != INTERPRETER and os.path.exists(INTERPRETER):
         try:
@@ -47,8 +47,8 @@ def _enter_environment(program: str) -> None:
 def _load_package(program: str) -> None:
     """Make ``import chat`` find this checkout's package, and nothing else of the checkout.
 
-    Neither the checkout nor bin/ stays on ``sys.path``: the client saves what it receives where it was
-    started, and a ``ujson.py`` that somebody sent must not be what the next start imports.
+    Neither the checkout nor bin/ stays on ``sys.path``. The client saves received files where it was started, and the
+    next start must not import a ``ujson.py`` that a peer sent.
     """
     place = os.path.dirname(program)
     sys.path[:] = [entry for entry in sys.path if entry and os.path.realpath(entry) != place]

@@ -1,7 +1,7 @@
-"""``make docs``: the man pages of the programs, from what ``--help`` says, and the keys of the screen.
+"""Make the man pages for ``make docs``, from the output of ``--help`` and the keys of the screen.
 
-The text of ``--help`` has a form that is read here: its first line says what the program is; blocks of options stand
-under a heading; a paragraph that begins with a word and a colon begins a section of that name; indented blocks are
+The text of ``--help`` has a form that is parsed here. Its first line says what the program is. Blocks of options stand
+under a heading. A paragraph that begins with a word and a colon begins a section of that name. Indented blocks are
 lists of commands, or examples.
 """
 
@@ -28,14 +28,14 @@ _HEADER = '.\\" Made by `make docs` from what --help says: change that.\n'
 
 
 def main() -> None:
-    """Write them."""
+    """Write the man pages."""
     for name, text in pages().items():
         (PAGES / name).write_text(text, encoding="utf-8")
         print(f"docs/{name}")
 
 
 def pages() -> dict[str, str]:
-    """By file name."""
+    """Return the text of each man page, by file name."""
     keys = _section("KEYS", _keys())
     return {
         "chat-client.1": _page("chat-client", client.usage(), {"commands": keys}, "chat-server"),
@@ -44,7 +44,7 @@ def pages() -> dict[str, str]:
 
 
 def _page(program: str, usage: str, more: dict[str, nodes.section], see: str) -> str:
-    """``more``: sections that ``usage`` does not have, by those that they come after."""
+    """Return a man page. ``more`` has sections that ``usage`` lacks, by the section that they follow."""
     summary, _, text = usage.partition("\n")
     document = new_document(program)
     document += nodes.title(text=program)
@@ -60,7 +60,7 @@ def _page(program: str, usage: str, more: dict[str, nodes.section], see: str) ->
     page = publish_from_doctree(
         document, writer=Writer(), settings_overrides={"output_encoding": "unicode"}
     )
-    # The writer names itself, which helps nobody who finds a mistake in the page.
+    # The writer's header names docutils, where a reader who finds a mistake can't fix it.
     page = re.sub(r'\A(?:\.\\".*\n)+', lambda _: _HEADER, str(page))
     return page.replace("\n.SH Name\n", "\n.SH NAME\n")
 

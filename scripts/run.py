@@ -1,7 +1,7 @@
-"""``make run``: a server in the background, unless one is there, and the client in this terminal.
+"""Run a server in the background, unless one listens, and the client in this terminal: ``make run``.
 
-What may be chosen comes through the environment, which passes any characters unharmed through make:
-CHAT_USERNAME (``make run USERNAME=``) and CHAT_ADDRESS (``make run ADDRESS=``), empty where not given.
+The choices come through the environment, because make passes any characters through it unharmed: CHAT_USERNAME (``make
+run USERNAME=``) and CHAT_ADDRESS (``make run ADDRESS=``), empty if not given.
 """
 
 import getpass
@@ -19,19 +19,20 @@ from scripts.background import BackgroundServerError, ensure_listening
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".run"
-# Not the checkout itself: what others send must not lie where tools look for their configuration.
+# Not the checkout itself: files from peers must not lie where tools look for their configuration.
 DOWNLOADS = ROOT / "downloads"
 FALLBACK_NAME = "guest"
 
 
 def main() -> int:
+    """Run the client, and return the exit status if it can't be started."""
     chosen_name = os.environ.get("CHAT_USERNAME", "")
     name = chosen_name or login_name()
     address_text = os.environ.get("CHAT_ADDRESS", "") or DEFAULT_ADDRESS
     try:
         address = parse_address(address_text)
         if address.path is None and address.port == 0:
-            raise ValueError(f"{address_text!r} has no port that a client could call")
+            raise ValueError(f"invalid address {address_text!r}: expected a port other than 0")
         if is_here(address):
             start_server(address, address_text)
     except ValueError as problem:
@@ -41,8 +42,8 @@ def main() -> int:
         print(f"make run: {problem}", file=sys.stderr)
         return 1
     if not chosen_name:
-        print(f"You are {name}; for another name: make run USERNAME=NAME")
-    print(f"What others send you goes to {DOWNLOADS}", flush=True)
+        print(f"Your name is {name}; choose another with: make run USERNAME=NAME")
+    print(f"Received files go to {DOWNLOADS}", flush=True)
     make_private_directory(DOWNLOADS)
     client = [
         str(ROOT / "bin" / "chat-client"),
@@ -54,18 +55,21 @@ def main() -> int:
 
 
 def start_server(address: Address, address_text: str) -> None:
+    """Start a server on ``address`` unless one listens there, and say so."""
     command = [
         *(sys.executable, str(ROOT / "bin" / "chat-server")),
         *(f"--address={address_text}", f"--data-directory={STATE / 'data'}"),
     ]
     if ensure_listening(address, command, STATE):
-        print(f"Started a server on {address_text}; 'make stop' ends it, its log is in {STATE}")
+        print(
+            f"Started a server on {address_text}; stop it with 'make stop'; its log is in {STATE}"
+        )
     else:
-        print(f"Something listens on {address_text} already: joining it.")
+        print(f"A program listens on {address_text} already; connecting to it.")
 
 
 def is_here(address: Address) -> bool:
-    """Whether a server for ``address`` would be one of this machine, by the look of it."""
+    """Return whether ``address`` looks like an address of this machine."""
     if address.path is not None or address.host in ("", "localhost"):
         return True
     try:
@@ -76,7 +80,7 @@ def is_here(address: Address) -> bool:
 
 
 def login_name() -> str:
-    """The login name without what user names don't allow, or ``guest``."""
+    """Return the login name without characters that user names do not allow, or ``guest``."""
     try:
         login = os.environ.get("USERNAME") or getpass.getuser()
     except (KeyError, OSError):  # a user id without an entry; OSError since Python 3.13

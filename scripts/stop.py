@@ -1,4 +1,4 @@
-"""``make stop``: end the servers that ``make run`` started in this checkout."""
+"""Stop the servers that ``make run`` started in this checkout: ``make stop``."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,7 @@ STATE = Path(__file__).resolve().parent.parent / ".run"
 
 
 def main() -> int:
+    """Stop them, and return the exit status."""
     try:
         stopped = stop_all(STATE) if STATE.exists() else []
     except BackgroundServerError as problem:
@@ -17,7 +18,7 @@ def main() -> int:
     for address in stopped:
         print(f"Stopped the server on {address}.")
     if not stopped:
-        print("No server of this checkout runs.")
+        print("No server of this checkout is running.")
     return 0
 
 

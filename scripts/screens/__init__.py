@@ -1,6 +1,6 @@
-"""The screens in the documentation: real runs of the client in a terminal, drawn as text and as SVG.
+"""Make the screens in the documentation: real runs of the client in a terminal, drawn as text and as SVG.
 
-``make docs`` draws them anew; a test plays the scenes again and compares.
+``make docs`` draws them again; a test plays the scenes and compares.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``python -m scripts.screens``: play the scenes and write the screens that the documentation shows."""
+"""Play the scenes, and write the screens for the documentation: ``python -m scripts.screens``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from scripts.screens.scenes import play
 
 
 def main() -> None:
+    """Write all screens."""
     SCREENS.mkdir(exist_ok=True)
     for name, screen in play():
         (SCREENS / f"{name}.txt").write_text(screen.text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A captured terminal as text and as SVG, without what differs from one run to the next."""
+"""Draw a captured terminal as text and as SVG, without the parts that differ from run to run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rich.text import Text
 
 from scripts.screens.tmux import Captured
 
-_ADDRESS = "chat.local:8080"  # as long as what it stands for, with a port of five digits
+_ADDRESS = "chat.local:8080"  # as long as the real address with a port of five digits
 _TITLE = f"chat-client --address={_ADDRESS}"
 _DAY = "Friday, 13 March 2026"
 _FIRST = 21 * 3600 + 4 * 60 + 5  # the time of the first line, in seconds of the day
 _STEP = 7  # seconds from one line to the next
-# What differs, and what stands in its place. They may have other widths: blanks and rules after them make up for it.
+# The parts that differ, and their replacements. If the widths differ, the blanks and rules after them make up for it.
 _FIXED = (
     (re.compile(r"127\.0\.0\.1:\d+"), _ADDRESS),
     (re.compile(r"[A-Z][a-z]+day, \d+ [A-Z][a-z]+ \d{4}"), _DAY),
@@ -79,7 +79,7 @@ _HALF_BLOCKS = re.compile(
 
 
 class Screen(NamedTuple):
-    """Rows with their colours; the cursor by its cell."""
+    """Hold rows with their colours, and the cell of the cursor."""
 
     rows: tuple[Text, ...]
     column: int
@@ -87,11 +87,12 @@ class Screen(NamedTuple):
 
     @property
     def text(self) -> str:
+        """Return the rows without colours."""
         return "".join(f"{row.plain.rstrip()}\n" for row in self.rows)
 
 
 def read(captured: Captured) -> Screen:
-    """The screen as it would be in any run."""
+    """Return the screen as any run would show it."""
     rows = Text.from_ansi(captured.ansi).split("\n")
     times = count(_FIRST, _STEP)
     fixed = []
@@ -106,7 +107,7 @@ def read(captured: Captured) -> Screen:
 
 
 def draw_svg(screen: Screen, name: str) -> str:
-    """``name`` is that of the file: it keeps the styles of several drawings in one page apart."""
+    """Draw ``screen``. ``name`` is the name of the file; it keeps the styles of several drawings on one page apart."""
     width = max(cell_len(row.plain) for row in screen.rows)
     console = Console(
         record=True, width=width, file=StringIO(), color_system="truecolor", legacy_windows=False
@@ -117,7 +118,7 @@ def draw_svg(screen: Screen, name: str) -> str:
         console.print(row, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
     title = _TITLE if width > len(_TITLE) + 20 else _TITLE.split()[0]  # beside three buttons
     svg = console.export_svg(title=title, theme=_THEME, code_format=_SVG, unique_id=name)
-    # Characters that should touch do so in few fonts.
+    # Half-blocks should touch, but in most fonts they do not, so they are drawn as rectangles.
     svg = _HALF_BLOCKS.sub(_upper_half, svg)
     return "".join(f"{line.rstrip()}\n" for line in svg.splitlines() if line.strip())
 
@@ -141,7 +142,7 @@ def _with_cursor(row: Text, column: int) -> Text:
 
 
 def _trimmed(row: Text) -> Text:
-    """Without blanks at the end that one can't see: whether they were ever written depends on what stood there."""
+    """Drop invisible blanks at the end: whether they were ever written depends on the text before."""
     end = len(row)
     while end and row.plain[end - 1] == " " and not _is_seen(_style_at(row, end - 1)):
         end -= 1
@@ -149,13 +150,13 @@ def _trimmed(row: Text) -> Text:
 
 
 def _is_seen(style: Style) -> bool:
-    """On a blank."""
+    """Return whether a blank in this style is visible."""
     has_ground = style.bgcolor is not None and not style.bgcolor.is_default
     return bool(has_ground or style.reverse or style.underline)
 
 
 def _replace(row: Text, pattern: re.Pattern[str], instead: str) -> Text:
-    """The first match by ``instead``; what stands to the right of the filling after it stays in its columns."""
+    """Replace the first match by ``instead``; the text to the right of the filling keeps its columns."""
     match = pattern.search(row.plain)
     if match is None:
         return row

@@ -1,4 +1,4 @@
-"""What is played: each scene ends with a screen that the documentation shows."""
+"""Play the scenes: each ends with a screen that the documentation shows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ alice: I've written a timer that packs them every night, and sends me a line whe
 
 
 def play() -> Iterator[tuple[str, Screen]]:
-    """All scenes in one room, by name."""
+    """Play all scenes in one room; yield each screen with its name."""
     with Stage() as stage:
         for name in ("alice", "小林", "carol"):
             stage.person(name)
@@ -133,7 +133,7 @@ def _lost(stage: Stage) -> Screen:
     alice.say("I'm moving the server to the other rack, hold on.")
     _say(terminal, "go ahead, we can wait")
     stage.kill_server()
-    # By now it has given all the reasons that it will give.
+    # After this line the client adds no other remark.
     terminal.wait_for("Connection refused. Trying again.")
     terminal.enter("this is said as soon as it can be")
     terminal.wait_for("as soon as it can be …$")
@@ -142,7 +142,7 @@ def _lost(stage: Stage) -> Screen:
 
 
 def _say(terminal: Terminal, line: str, shown: str | None = None) -> None:
-    """And wait until the server has sent it back."""
+    """Say ``line``, and wait until the server has sent it back."""
     terminal.enter(line)
     terminal.wait_for(shown or rf"\[{ME}\]: {' '.join(line.split()[:3])}(?!.*…$)")
 
@@ -159,7 +159,7 @@ def _provide_files(directory: Path) -> None:
 
 
 def _evening() -> Image.Image:
-    """The sun goes down behind two rows of hills, and shines in a lake."""
+    """Draw a sunset behind two rows of hills, with a lake."""
     width, height = 320, 180
     image = Image.new("RGB", (width, height))
     draw = ImageDraw.Draw(image)

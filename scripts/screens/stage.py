@@ -1,4 +1,4 @@
-"""What a scene is played on: a server, people who talk through the client in pipes, and one who has the screen."""
+"""Set up what a scene needs: a server, users in pipes, and one user on a terminal."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _PYTHON = (sys.executable, "-m")
 
 
 class Stage:
-    """A room on a free port of loopback. Everything that is started here ends with the ``with``."""
+    """Run a room on a free port of loopback; the end of the ``with`` block ends all that was started."""
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="screens-"))
         home = self.directory / "home"
         (home / "downloads").mkdir(parents=True)
-        # Nobody's settings, nobody's time zone.
+        # Not the settings and the time zone of the user who runs this.
         self._environment = {
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home),
@@ -68,7 +68,7 @@ class Stage:
         return tuple(self._people)
 
     def person(self, name: str) -> Person:
-        """Somebody who is in the room, and talks through pipes. The same one when asked again."""
+        """Return a user in the room who talks through pipes; one client for each name."""
         for person in self._people:
             if person.name == name:
                 return person
@@ -85,7 +85,7 @@ class Stage:
     def screen(
         self, name: str, *options: str, columns: int = 84, rows: int = 22, slow: bool = False
     ) -> Terminal:
-        """The client on a terminal, in the room; who had the screen before is gone. ``slow``: by a slow line."""
+        """Return a client on a terminal, in the room; the last one is closed. ``slow``: over a slow line."""
         self.clear()
         port = self.port
         if slow:
@@ -104,7 +104,7 @@ class Stage:
         return self._terminal
 
     def clear(self) -> None:
-        """Whoever has the screen leaves, and everybody has seen it."""
+        """Close the client on the terminal, and wait until the other users have seen it leave."""
         if self._terminal is None:
             return
         self._close_screen()
@@ -134,7 +134,7 @@ class Stage:
 
 
 class Person:
-    """A client with pipes: what it prints shows that the room has heard what it said."""
+    """Drive a client through pipes: its output shows that the room has got what it said."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes]) -> None:
         self.name = name
@@ -145,17 +145,18 @@ class Person:
         self.wait_for("you are in the room")
 
     def say(self, line: str) -> None:
-        """And wait until it was said; so everybody's words come in the order of the scene."""
+        """Say ``line``, and wait for its echo, so that the lines come in the order of the scene."""
         self.start(line)
         self.wait_for(rf"(\[{self.name}( -> \S+)?\]: |\* {self.name} |-- {self.name} sent )")
 
     def start(self, line: str) -> None:
+        """Say ``line`` without waiting."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n".encode())
         self._process.stdin.flush()
 
     def wait_for(self, pattern: str) -> None:
-        """A line that has not been waited for yet."""
+        """Wait for a line after those that were waited for before."""
         found = _read_until(self._output, pattern, self._unread)
         self._unread = found.string[found.end() :]
 
@@ -164,13 +165,13 @@ class Person:
 
 
 class SlowLine:
-    """A port on which the server is reached by a line that soon has next to nothing left for each connection.
+    """Relay a port to the server, slowly once a connection has had its first bytes.
 
-    So a transfer is on its way for as long as one looks at it, and always about as far.
+    So a transfer is under way for as long as the scene shows it, and always about as far.
     """
 
-    fast = 9 << 20  # bytes that go as fast as they come
-    trickle = 512  # bytes that go at once after them, with a pause each time
+    fast = 9 << 20  # bytes of a connection that pass without delay
+    trickle = 512  # bytes that pass after them, with a pause each time
     pause = 0.05
 
     def __init__(self, port: int) -> None:
@@ -203,7 +204,7 @@ class SlowLine:
                 threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
 
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
-        """From one to the other, until one of them ends."""
+        """Copy from ``source`` to ``target`` until one of them ends."""
         left = self.fast
         try:
             while data := source.recv(min(left, 65536) or self.trickle):
@@ -217,7 +218,7 @@ class SlowLine:
 
 
 def _read_until(descriptor: int, pattern: str, text: str = "") -> re.Match[str]:
-    """Read on from ``text`` until the pattern is found in it. Raises NeverShown."""
+    """Read on from ``text`` until ``pattern`` is found. Raises NeverShown."""
     expression = re.compile(pattern, re.MULTILINE)
     deadline = time.monotonic() + PATIENCE
     while (found := expression.search(text)) is None:

@@ -1,4 +1,4 @@
-"""A terminal without a window: one of tmux, in a server of its own that nobody else's sessions are in."""
+"""Run a program in a terminal of tmux, without a window, in a tmux server that no other session uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-PATIENCE = 15.0  # seconds after which something that should appear is taken not to
+PATIENCE = 15.0  # seconds to wait for text that should appear
 _NUMBERS = count(1)
 _PAUSE = 0.02  # between two looks
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
@@ -21,11 +21,11 @@ _BLANKS_AT_ENDS = re.compile(r" +$", re.MULTILINE)
 
 
 class NeverShown(Exception):
-    """The terminal did not come to show what it should."""
+    """Report that the terminal did not show the expected text."""
 
 
 class Captured(NamedTuple):
-    """What a terminal shows: rows with their colours as ANSI sequences, and where its cursor is."""
+    """Hold what a terminal shows: rows with their colours as ANSI sequences, and the cell of the cursor."""
 
     ansi: str
     column: int
@@ -38,7 +38,7 @@ class Captured(NamedTuple):
 
 
 class Terminal:
-    """A program in a terminal of ``columns`` x ``rows``. ``directory`` is where tmux has its socket."""
+    """Run a program in a terminal of ``columns`` x ``rows``. ``directory`` is where tmux has its socket."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Terminal:
         directory: Path,
         environment: Mapping[str, str],
     ) -> None:
-        # A server that was told to end may still be there.
+        # A tmux server that is about to end may still be there.
         self._name = f"screen{next(_NUMBERS)}"
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("TMUX")},
@@ -58,15 +58,15 @@ class Terminal:
             "LC_ALL": "C.UTF-8",
         }
         size = ("-x", str(columns), "-y", str(rows))
-        # What it starts would be told another TERM, one that not every system knows.
+        # tmux would set another TERM, which not every system knows.
         words = f"TERM=screen-256color exec {shlex.join(command)}"
-        # Its own status line would take a row. What a program said at its end is to be seen.
+        # The status line of tmux would take a row. remain-on-exit keeps the last output of the program visible.
         first = ("-f", "/dev/null", "start-server", ";", "set", "-g", "status", "off", ";")
         more = ("set", "-g", "remain-on-exit", "on", ";")
         self._tmux(*first, *more, "new-session", "-d", *size, words)
 
     def close(self) -> None:
-        """The program is gone afterwards, and writes nothing more."""
+        """End the program, and wait until it is gone and writes nothing more."""
         is_over, process = map(int, self._tmux("display", "-p", "#{pane_dead} #{pane_pid}").split())
         if not is_over:
             os.kill(process, signal.SIGKILL)
@@ -76,7 +76,7 @@ class Terminal:
         self._tmux("send-keys", "-l", "--", text)
 
     def press(self, *keys: str) -> None:
-        """Keys as tmux calls them: ``Enter``, ``PPage``, ``C-r``."""
+        """Press keys by their names in tmux: ``Enter``, ``PPage``, ``C-r``."""
         self._tmux("send-keys", *keys)
 
     def enter(self, line: str) -> None:
@@ -84,7 +84,7 @@ class Terminal:
         self.press("Enter")
 
     def wait_for(self, *patterns: str) -> Captured:
-        """What it shows once all of them are found there together, line ends without blanks. Raises NeverShown."""
+        """Wait until all patterns are shown together; return the screen. Raises NeverShown."""
         deadline = time.monotonic() + PATIENCE
         while True:
             captured = self._capture()

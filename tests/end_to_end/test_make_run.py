@@ -48,11 +48,11 @@ def test_one_word_ends_in_a_working_client_and_another_ends_its_server(
 
     second = run(checkout, "scripts.run", "again\n", CHAT_ADDRESS=address, CHAT_USERNAME="bob")
     assert second.returncode == 0, second.stderr
-    assert f"Something listens on {address} already" in second.stdout
+    assert f"A program listens on {address} already" in second.stdout
     assert "again" in second.stdout.splitlines()[-1]
 
     assert run(checkout, "scripts.stop").stdout == f"Stopped the server on {address}.\n"
-    assert run(checkout, "scripts.stop").stdout == "No server of this checkout runs.\n"
+    assert run(checkout, "scripts.stop").stdout == "No server of this checkout is running.\n"
 
 
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:0", "unix:"])
