@@ -1,1 +1,1 @@
-"""What the figures about speed come from: our server and others, given the same work side by side."""
+"""Measure the speed figures: our server and others, on the same work, side by side."""

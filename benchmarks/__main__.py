@@ -1,4 +1,4 @@
-"""Measures our server and client beside others, by the CPU time that each needs for the same work on loopback.
+"""Measure our server and client beside others, by the CPU time that each needs for the same work on loopback.
 
 Typed as `python -m benchmarks`.
 
@@ -7,10 +7,10 @@ Usage:
   benchmarks (-h | --help)
 
 Options:
-  --work=<names>        only these, with commas between: fan-out, paced, one-by-one, idle, file,
+  --work=<names>        only this work, with commas between: fan-out, paced, one-by-one, idle, file,
                         private, growth-receivers, growth-size, client-log, client-key, client-start
-  --peers=<names>       only these: chat, redis, nats, ngircd, floor, chat-tls, redis-tls, irssi,
-                        weechat; those that are not installed are left out
+  --peers=<names>       only these programs: chat, redis, nats, ngircd, floor, chat-tls, redis-tls, irssi,
+                        weechat; programs that are not installed are left out
                         (benchmarks/install-peers installs them). To compare today's server with
                         that of a commit: chat,chat@COMMIT or chat-tls,chat-tls@COMMIT, where
                         COMMIT is any git revision, such as HEAD~5
@@ -19,13 +19,13 @@ Options:
                         with a COMMIT 1, and half a second of CPU
   --at-most=<share>     with a COMMIT: end with status 1 if a figure is worse by more than this share,
                         such as 3%: if the whole 95 % interval of the ratio lies beyond it
-  --quick               one round of a fraction of a second, everything small: does it work?
+  --quick               one round of a fraction of a second, everything small, to check that it works
                         (with a COMMIT 9 rounds)
-  --output=<directory>  where results.json, results.txt and results.svg go. build/benchmarks; with a
+  --output=<directory>  directory for results.json, results.txt and results.svg. build/benchmarks; with a
                         COMMIT build/comparison
-  -h --help             show this
+  -h --help             show this help
 
-`draw` does not measure: it makes the table and the picture again from results.json of --output.
+`draw` does not measure: it draws the table and the picture again from results.json in --output.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _PROGRAM = "benchmarks"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure, or draw what was measured; the exit status."""
+    """Measure, or draw what was measured; return the exit status."""
     try:
         options = parse_options(__doc__ or "", argv, "")
         choice = choose(options)
@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _measure(planned: Sequence[Task], choice: Choice, results: Results) -> None:
-    """Carry out all that is planned, and keep what is known after each step."""
+    """Carry out all measurements of the plan, and store the results after each."""
     rounds = choice.plan.rounds
     report(
         _PROGRAM,
@@ -105,7 +105,7 @@ def _measure(planned: Sequence[Task], choice: Choice, results: Results) -> None:
 
 
 def conclude(results: Results, choice: Choice, planned: Sequence[Task]) -> int:
-    """Publish, and say whether today's server is as good as was asked for; the exit status."""
+    """Publish, and say whether today's server is as good as required; return the exit status."""
     rows = compare(results)
     _publish(results, rows, choice.directory)
     if not results.samples:
@@ -130,7 +130,7 @@ def conclude(results: Results, choice: Choice, planned: Sequence[Task]) -> int:
 
 
 def _present(peers: Sequence[Contender], work: Sequence[Work], results: Results) -> list[Contender]:
-    """Those who are installed, of those whom the work is for."""
+    """Return the installed programs that can do some of the work."""
     present = []
     for peer in peers:
         if not any(isinstance(peer, each.kind) for each in work):
@@ -170,7 +170,7 @@ def _publish(results: Results, rows: Sequence[Row], directory: Path) -> None:
 
 
 def _machine() -> dict[str, str]:
-    """What the figures depend on."""
+    """Describe the machine, which the figures depend on."""
     info = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
     model = models[0] if models else platform.machine()

@@ -1,4 +1,4 @@
-"""A room: everyone hears what anyone says."""
+"""Set up a room in which everyone hears what anyone says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPARE_DESCRIPTORS = 200
 
 
 class Demand(NamedTuple):
-    """How many hear it, how many speak, with how many messages under way each, of how many bytes."""
+    """Say how many receive, how many send, with how many messages under way each, of how many bytes."""
 
     receivers: int
     senders: int = 2
@@ -27,7 +27,7 @@ class Demand(NamedTuple):
 
 
 class Audience(Traffic):
-    """``receivers`` are descriptors."""
+    """Hold the connections of a room; ``receivers`` are descriptors."""
 
     def __init__(
         self, server: ServerProcess, crowd: Crowd, senders: Sequence[Sender], receivers: list[int]
@@ -38,13 +38,14 @@ class Audience(Traffic):
 
     @property
     def deliveries(self) -> int:
+        """Return how many messages ``sent`` messages become."""
         return self.sent * len(self.receivers)
 
     def expected(self) -> dict[int, int]:
         return dict.fromkeys(self.receivers, self.sent)
 
     def _calibrate(self) -> None:
-        """Learn ``size``, which must be the same from every sender, and count from here on."""
+        """Learn ``size``, which must be equal for every sender, and count from here on."""
         self.crowd.settle()
         sizes: Counter[int] = Counter()
         for sender in self.senders:
@@ -69,7 +70,7 @@ def _is_confirmed(sender: Sender) -> bool:
 
 @contextmanager
 def audience(peer: Peer, demand: Demand) -> Iterator[Audience]:
-    """A fresh server with an audience, for as long as the block runs. Raises BenchmarkError."""
+    """Run a fresh server with an audience until the block ends. Raises BenchmarkError."""
     raise_descriptor_limit(demand.receivers + SPARE_DESCRIPTORS)
     with peer.running() as server, closing(Crowd()) as crowd:
         entrance = Entrance(crowd, server.address, peer.at_a_time, is_encrypted=peer.encrypted)

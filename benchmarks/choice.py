@@ -1,4 +1,4 @@
-"""What the command line asks for: who is measured, by which work, how thoroughly."""
+"""Read from the command line what to measure: which programs, by which work, how thoroughly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Named = TypeVar("_Named", Contender, Work)
 
 @dataclass(frozen=True)
 class Choice:
-    """``at_most`` is the share by which a figure may be worse than a commit's; None: any."""
+    """Hold what to measure. ``at_most`` is the share by which a figure may be worse than a commit's; None: any."""
 
     plan: Plan
     peers: Sequence[Contender]
@@ -65,7 +65,7 @@ def _split(names: str | None) -> list[str] | None:
 
 
 def _named(names: Sequence[str] | None, option: str, all: Sequence[_Named]) -> list[_Named]:
-    """Those of ``all`` that the option names; all without it."""
+    """Return those of ``all`` that the option names; without it, all."""
     if names is None:
         return list(all)
     unknown = set(names) - {each.name for each in all}
@@ -76,7 +76,7 @@ def _named(names: Sequence[str] | None, option: str, all: Sequence[_Named]) -> l
 
 
 def _check_partners(at_commits: Sequence[str], peers: Sequence[Contender]) -> None:
-    """A commit's server is compared with today's, so that must be measured too."""
+    """Check that today's server is measured too, since a commit's server is compared with it."""
     for name in at_commits:
         base = name.partition("@")[0]
         if base not in _OF_A_COMMIT:
@@ -89,7 +89,7 @@ def _check_partners(at_commits: Sequence[str], peers: Sequence[Contender]) -> No
 
 
 def _for_servers(work: Sequence[Work], *, is_named: bool) -> list[Work]:
-    """The work that a commit's server can do; without a choice, no other is done."""
+    """Return the work that a commit's server can do; without a choice, all of it."""
     able = [each for each in work if issubclass(each.kind, Peer)]
     if not able:
         names = ", ".join(each.name for each in work)
@@ -100,7 +100,7 @@ def _for_servers(work: Sequence[Work], *, is_named: bool) -> list[Work]:
 
 
 def _prepared(names: Sequence[str]) -> list[Contender]:
-    """The servers of commits, each once, whatever it is called."""
+    """Prepare the servers of commits, each once, whatever it is called."""
     peers: dict[str, Contender] = {}
     for name in names:
         base, _, revision = name.partition("@")
@@ -110,7 +110,7 @@ def _prepared(names: Sequence[str]) -> list[Contender]:
 
 
 def _plan(options: Mapping[str, Any], plan: Plan) -> Plan:
-    """``plan``, with what is asked for in its place."""
+    """Return ``plan`` with the numbers that were asked for."""
     if plan.quick:
         return plan
     rounds, seconds = options["--rounds"], options["--seconds"]
@@ -122,7 +122,7 @@ def _plan(options: Mapping[str, Any], plan: Plan) -> Plan:
 
 
 def _share(text: str | None) -> float | None:
-    """0.03 from ``3%``. Raises UsageError."""
+    """Return 0.03 for ``3%``. Raises UsageError."""
     if text is None:
         return None
     match = _SHARE.fullmatch(text)

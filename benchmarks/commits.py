@@ -1,10 +1,10 @@
-"""The server of another commit, ready to be measured beside the one of this checkout.
+"""Prepare the server of another commit, to be measured beside the server of this checkout.
 
-A commit's package is taken out of git into a cache, by hash. It runs under the interpreter that runs the benchmark,
+The commit's package is taken out of git into a cache, by hash. It runs under the interpreter that runs the benchmark,
 with ``PYTHONPATH`` leading to the commit's package. So both servers have the same interpreter and the same releases of
 the libraries, and only our code differs. Where the commit's setup.py asks for other libraries than today's, the commit
-gets an environment in the cache: a layer over the running one, into which pip installs only what the commit asks for
-and the running environment does not have.
+gets an environment in the cache. That environment is a layer over the running one, into which pip installs only what
+the commit asks for and the running environment lacks.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _PROBE = f"import chat, {_SERVER} as server; print(chat.__version__, server.__fi
 
 
 class Commit(NamedTuple):
-    """A commit's server: ``python`` runs it, ``source`` is where its package lies.
+    """Hold a commit's server: ``python`` runs it, ``source`` is the directory of its package.
 
-    ``options`` are those that its command line knows.
+    ``options`` are the options that its command line knows.
     """
 
     revision: str  # as it was asked for
@@ -54,7 +54,7 @@ class Commit(NamedTuple):
 
 
 def prepare(revision: str, checkout: Path = CHECKOUT, cache: Path = CACHE) -> Commit:
-    """Make the server of ``revision``, any that git understands, ready to start.
+    """Prepare the server of ``revision``, any that git understands.
 
     Raises UsageError if there is no such commit, or its server does not start here.
     """
@@ -71,7 +71,7 @@ def prepare(revision: str, checkout: Path = CHECKOUT, cache: Path = CACHE) -> Co
 
 
 def compile_package(source: Path) -> None:
-    """Compile the package before it is measured: compiling in the server would leave memory that users then fill."""
+    """Compile the package before it is measured: a server that compiles would free memory that users then fill."""
     compileall.compile_dir(source / "chat", quiet=2)
 
 
@@ -93,11 +93,11 @@ def requirements(setup: str) -> list[str] | None:
 
 
 class _Unusable(Exception):
-    """Why a commit can't be measured, in one line."""
+    """Report why a commit can't be measured, in one line."""
 
 
 def _resolve(revision: str, checkout: Path) -> tuple[str, str]:
-    """The full hash and a short one."""
+    """Return the full hash and a short one."""
     if shutil.which("git") is None:
         raise _Unusable("git is not installed; without it there is no other commit to compare with")
     top = _git(checkout, "rev-parse", "--show-toplevel")
@@ -114,7 +114,7 @@ def _resolve(revision: str, checkout: Path) -> tuple[str, str]:
 
 
 def _cached(hash: str, checkout: Path, cache: Path) -> Path:
-    """The commit's directory in the cache, made now unless it is there."""
+    """Return the commit's directory in the cache, and make it if it is missing."""
     home = cache / hash
     if not home.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _take_out(hash: str, checkout: Path, home: Path) -> None:
 
 
 def _move(new: Path, place: Path) -> None:
-    """Put ``new`` where nothing was a moment ago; another run may have been quicker with the same."""
+    """Move ``new`` to a place that was free; another run may have put an equal directory there meanwhile."""
     try:
         new.rename(place)
     except OSError:
@@ -156,7 +156,7 @@ def _forget_oldest(cache: Path, keep: Path) -> None:
 
 
 def _interpreter(home: Path, checkout: Path) -> Path:
-    """The Python under which the commit finds the libraries that it asks for."""
+    """Return the Python under which the commit finds the libraries that it asks for."""
     wanted = requirements((home / "source" / "setup.py").read_text(encoding="utf-8"))
     if wanted is None:
         raise _Unusable("its setup.py does not list install_requires as plain strings")
@@ -176,14 +176,14 @@ def _interpreter(home: Path, checkout: Path) -> Path:
 
 
 def _fingerprint() -> str:
-    """Of the running environment, over which the layer is laid."""
+    """Return a hash of the running environment, which the layer depends on."""
     installed = sorted(f"{each.name}=={each.version}" for each in distributions())
     parts = (sys.version, sys.prefix, *installed)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _install(wanted: Sequence[str], layer: Path) -> None:
-    """Make an environment that sees the running one's libraries, and add what is wanted and not among them."""
+    """Make an environment that sees the running one's libraries, and install the libraries that are missing."""
     venv.EnvBuilder(with_pip=False, symlinks=True).create(layer)
     libraries = sysconfig.get_path("purelib", vars={"base": str(layer), "platbase": str(layer)})
     below = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
@@ -197,7 +197,10 @@ def _install(wanted: Sequence[str], layer: Path) -> None:
 
 
 def _try_out(python: Path, source: Path) -> tuple[str, frozenset[str]]:
-    """The commit's version and the options of its server. Raises _Unusable if another server would start."""
+    """Return the commit's version and the options of its server.
+
+    Raises _Unusable if another server would start.
+    """
     told = _run([str(python), "-c", _PROBE], source)
     if told.returncode:
         raise _Unusable(f"its server does not start: {_error(told)}")
@@ -215,7 +218,7 @@ def _git(checkout: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
 def _run(
     command: Sequence[str], source: Path | None = None, timeout: float = _TIMEOUT
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run it in an empty directory: Python looks for packages in the current one first."""
+    """Run a command in an empty directory, because Python looks for packages in the current one first."""
     environment = python_environment(source) if source is not None else dict(os.environ)
     # Git sets these for its hooks; they would lead to another repository.
     environment = {k: v for k, v in environment.items() if not k.startswith("GIT_")}
@@ -239,6 +242,6 @@ def _last_line(said: bytes) -> str:
 
 
 def _error(failed: subprocess.CompletedProcess[bytes]) -> str:
-    """The line that says why: pip marks it, and adds advice; a traceback ends with it."""
+    """Return the line that tells the cause: pip marks it, and adds advice; a traceback ends with it."""
     lines = [line for line in _text(failed.stderr).splitlines() if line.startswith("ERROR:")]
     return lines[-1].removeprefix("ERROR:").strip() if lines else _last_line(failed.stderr)

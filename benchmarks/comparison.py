@@ -1,4 +1,4 @@
-"""How today's server compares with that of a commit: a ratio with its interval for each figure."""
+"""Compare today's server with that of a commit: a ratio with its interval for each figure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from benchmarks.work import WORK
 
 
 class Row(NamedTuple):
-    """The ratio today / commit of one figure; ``interval`` is None where there is none, and ``rounds`` says how many
-    rounds measured both.
+    """Hold the ratio today / commit of one figure.
+
+    ``interval`` is None if there is none; ``rounds`` is how many rounds measured both.
     """
 
     work: str
@@ -33,7 +34,7 @@ class Row(NamedTuple):
 
     @property
     def worseness(self) -> Interval | None:
-        """The ratio turned so that more of it is worse; None for what is not judged, or has no ratio."""
+        """Return the ratio turned so that more is worse; None for a figure that is not judged, or has no ratio."""
         if self.interval is None or not self.is_judged:
             return None
         low, middle, high = self.interval
@@ -42,11 +43,11 @@ class Row(NamedTuple):
         return self.interval
 
     def is_worse_by(self, share: float) -> bool:
-        """Whether the whole interval lies above 1 + ``share``, or below its inverse where more is better."""
+        """Return whether the whole interval is above 1 + ``share``, or below its inverse if more is better."""
         return self.worseness is not None and self.worseness.low > 1 + share
 
     def may_be_worse_by(self, share: float) -> bool:
-        """Whether a part of the interval lies there, at least."""
+        """Return whether at least a part of the interval is beyond ``share``."""
         return self.worseness is not None and self.worseness.high > 1 + share
 
 
@@ -72,7 +73,7 @@ def compare(results: Results) -> list[Row]:
 
 
 def draw_comparison(rows: Sequence[Row]) -> str:
-    """One block for each commit: the ratio of each figure, its interval, and whether that leaves out 1."""
+    """Draw one block for each commit: the ratio of each figure, its interval, and whether that excludes 1."""
     return "\n".join(_lines(rows)) + "\n"
 
 

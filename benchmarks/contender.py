@@ -1,4 +1,4 @@
-"""Who is measured: a program of ours, or another of its trade beside it."""
+"""Describe a program that is measured: ours, or another of its kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from abc import ABC
 
 
 class Contender(ABC):
-    """Figures are kept and shown under its ``name``; all of ours are ``chat``."""
+    """Describe a program; figures are kept and shown under its ``name``; all of ours are ``chat``."""
 
     name: str
     program: str  # what has to be installed
@@ -17,6 +17,6 @@ class Contender(ABC):
         return shutil.which(self.program) is not None
 
     def version(self) -> str:
-        """What it says of itself."""
+        """Return the version that the program reports."""
         said = subprocess.run([self.program, "--version"], capture_output=True, text=True)
         return (said.stdout or said.stderr).strip().splitlines()[0]

@@ -1,6 +1,6 @@
-"""Which processors the load runs on, and which what is measured.
+"""Choose the processors of the load, and of the programs that are measured.
 
-Left to itself the system puts both on one now and then, with each wakeup; then one waits for the other's turn.
+Otherwise the system sometimes puts both on one processor, and each waits for the other.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ALL = frozenset(os.sched_getaffinity(0))
 
 @contextmanager
 def load_confined() -> Iterator[str]:
-    """This process, the load, has one processor for itself, if there are more; in words."""
+    """Give this process, the load, a processor of its own if there are several; return a description."""
     if len(_ALL) == 1:
         yield "the load and what is measured share one processor"
         return
@@ -28,7 +28,7 @@ def load_confined() -> Iterator[str]:
 
 @contextmanager
 def beside_the_load() -> Iterator[None]:
-    """What is started meanwhile runs where a load that is confined does not."""
+    """Run what is started in the block on the processors that a confined load does not use."""
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, _ALL - own or own)
     try:

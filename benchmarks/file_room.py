@@ -1,4 +1,4 @@
-"""A room of our server where one gives a file to some, and two talk meanwhile."""
+"""Set up a room of our server in which one user sends a file to some, and two talk meanwhile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OFFER = re.compile(rb'"id":"([^"]+)"')
 
 
 class FileRoom:
-    """``fetchers`` are users with our client. ``waits`` has the seconds that each word of the talk was on its way."""
+    """Hold the room. ``fetchers`` are users with our client. ``waits`` are the delays of the talk, in seconds."""
 
     def __init__(
         self, server: ServerProcess, crowd: Crowd, is_encrypted: bool, fetchers: int
@@ -57,7 +57,7 @@ class FileRoom:
         crowd.read_by(self._uploader, self._look_for_offer)
 
     def let_in_raw_receivers(self, number: int) -> None:
-        """Users to whom the file comes as it is."""
+        """Let users in to whom the file is sent without an offer."""
         sockets = self._entrance.let_in(raw_login(f"raw{index}") for index in range(number))
         self._crowd.settle()
         for sock in sockets:
@@ -66,8 +66,8 @@ class FileRoom:
     def upload(self, file: IO[bytes], size: int) -> None:
         """Send the file to the server, to the last byte that the kernel takes.
 
-        What the server does from here on counts as delivery, though it has a little left to take in: the other way
-        round, raw receivers would be sent their first bytes for nothing.
+        The server's work from here on counts as delivery, though a little of the upload is left. The other way round,
+        raw receivers would get their first bytes before the measurement.
         """
         self._offers.clear()
         for sock in self._receivers:
@@ -97,7 +97,7 @@ class FileRoom:
             return 0
 
     def deliver(self, size: int) -> None:
-        """Go on until it is offered, and everyone has the file."""
+        """Go on until the file was offered, and everyone has it."""
         self._talk_until(lambda: bool(self._offers))
         for token in self._tokens:
             self._fetch(token, self._offers[0])
@@ -131,7 +131,7 @@ class FileRoom:
         self._crowd.read_by(sock, counting(sock))
 
     def _let_in_with_token(self, name: str) -> str:
-        """What a user's transfers log in with."""
+        """Let a user in, and return the token for the user's transfers."""
         sock = self._entrance.connect()
         sock.sendall(json_login(name).hello)
         reader = FrameReader(sock, ORDER)
@@ -146,7 +146,7 @@ class FileRoom:
         return str(parse_json_object(content)["session"])
 
     def _talk_until(self, condition: Callable[[], bool]) -> None:
-        """Have one say something at an even pace."""
+        """Have one user say something at an even pace until ``condition`` holds."""
         message = encode_frame(MessageType.UTF8, b"", content_of(100, _MARKER), ORDER)
         deadline = time.monotonic() + _PATIENCE
         due = time.monotonic()

@@ -1,8 +1,8 @@
-"""Measures whether newcomers' TLS handshakes delay those who talk.
+"""Measure whether the TLS handshakes of new connections delay users who talk.
 
-Twenty users say something ten times a second each. Again and again a crowd of newcomers, connected already, begins its
-handshakes all at once, from another process. What is said meanwhile should arrive as soon as when it is quiet; or at
-least as soon as when the same crowd goes to another server on this machine, which takes as much of its processors.
+Twenty users say something ten times a second each. Again and again a crowd of clients, connected already, begins its
+handshakes all at once, from another process. Messages should arrive as soon as without the crowd; or at least as soon
+as when the same crowd goes to another server on this machine, which takes as much of its processors.
 
 Usage:
   handshakes [options]
@@ -10,8 +10,8 @@ Usage:
 
 Options:
   --newcomers=<n>  at once [default: 200]
-  --bursts=<n>     how often they come; before each, as long a look at the quiet room [default: 20]
-  -h --help        show this
+  --bursts=<n>     how often the crowd comes; the quiet room is measured as long before each [default: 20]
+  -h --help        show this help
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SAID = re.compile(rb"<(\d+\.\d+)>")
 
 
 class Talk:
-    """Users who talk, and how long what they say is on its way to each of them."""
+    """Hold users who talk, and measure how long their messages take to each of them."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.waits: list[float] = []
@@ -61,7 +61,7 @@ class Talk:
         self._due = time.monotonic()
 
     def go_on_until(self, condition: Callable[[], object]) -> list[float]:
-        """Talk until ``condition``; the waits of what arrived meanwhile, in seconds. Raises BenchmarkError."""
+        """Talk until ``condition`` holds; return the delays in seconds. Raises BenchmarkError."""
         self.waits = []
         deadline = time.monotonic() + _PATIENCE
         while not condition():
@@ -100,7 +100,7 @@ class Talk:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure and print; the exit status."""
+    """Measure and print; return the exit status."""
     options = parse_options(__doc__ or "", argv, "")
     newcomers = parse_count(options["--newcomers"], "--newcomers", minimum=1)
     bursts = parse_count(options["--bursts"], "--bursts", minimum=1)
@@ -173,7 +173,7 @@ _QUANTILES = (("50", 0.5), ("99", 0.99))
 
 
 def _come_again_and_again(pipe: Connection, number: int) -> None:
-    """In a process of their own: hear where to go, connect, do the handshakes when told, say how long it took."""
+    """Connect and do handshakes when told, in a process of their own; report how long they took."""
     raise_descriptor_limit(number + 100)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

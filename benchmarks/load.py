@@ -1,7 +1,7 @@
-"""Thousands of connections from one process, at a fraction of what they cost the server.
+"""Keep thousands of connections in one process, at a fraction of what they cost the server.
 
-What comes is counted, not read: the kernel is asked to throw the bytes away and say how many there were
-(MSG_TRUNC, tcp(7)). All messages of a run are of one size, so bytes are messages.
+Bytes are counted, not read: the kernel is asked to drop the bytes and say how many there were (MSG_TRUNC, tcp(7)). All
+messages of a run have one size, so bytes tell the number of messages.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _buffer = bytearray(_READ)
 
 
 def raise_descriptor_limit(needed: int) -> None:
-    """Raises BenchmarkError if the system does not let us have so many."""
+    """Raise the limit of descriptors. Raises BenchmarkError if the system does not allow so many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if needed > hard != resource.RLIM_INFINITY:
         raise BenchmarkError(f"it takes {needed} descriptors, and the limit is {hard} (ulimit -Hn)")
@@ -44,23 +44,22 @@ def raise_descriptor_limit(needed: int) -> None:
 
 
 class Login(NamedTuple):
-    """What to say first, and the bytes in the answer that show that one is in."""
+    """Hold what to say first, and the bytes of the answer that show success."""
 
     hello: bytes
     ends: bytes
 
 
 def counting(sock: socket.socket) -> Callable[[], int]:
-    """A reader of ``sock`` that only counts."""
+    """Return a reader of ``sock`` that only counts."""
     return partial(sock.recv_into, _buffer, 0, socket.MSG_TRUNC)
 
 
 class Crowd:
-    """Connections that are read when something is there.
+    """Read many connections when bytes arrive.
 
-    Those that only count are read every ``laze`` seconds: nobody waits for them, and a process that sleeps in wait
-    of them would have to be woken by the server for each. Those with a reader of their own are read at once.
-
+    Connections that only count are read every ``laze`` seconds. No result depends on the moment, and the server would
+    have to wake a process that sleeps until each message. Connections with a reader of their own are read at once.
     ``received`` is the count of bytes by descriptor.
     """
 
@@ -84,7 +83,7 @@ class Crowd:
         self.read_by(sock, receive)
 
     def forget(self, sock: socket.socket) -> None:
-        """Close ``sock``, and read it no longer."""
+        """Close ``sock``, and stop reading it."""
         fd = sock.fileno()
         self._watch.pop(fd).unregister(fd)
         for known in (self._sockets, self._receive, self._writers, self.received):
@@ -92,11 +91,11 @@ class Crowd:
         sock.close()
 
     def only_count(self, fd: int) -> None:
-        """Read it by counting again."""
+        """Read ``sock`` by counting again."""
         self.read_by(self._sockets[fd])
 
     def read_by(self, sock: socket.socket, receive: Callable[[], int] | None = None) -> None:
-        """From now on another way."""
+        """Read ``sock`` by another function from now on."""
         fd = sock.fileno()
         self._receive[fd] = receive or counting(sock)
         self._put(fd, self._prompt if receive is not None else self._lazy)
@@ -110,7 +109,7 @@ class Crowd:
             watch.register(fd, select.EPOLLIN)
 
     def want_to_write(self, sock: socket.socket, writer: Callable[[], None] | None) -> None:
-        """Call ``writer`` whenever ``sock`` takes something; None: no longer."""
+        """Call ``writer`` whenever ``sock`` can be written to; None ends that."""
         fd = sock.fileno()
         if writer is None:
             if self._writers.pop(fd, None) is not None:
@@ -121,7 +120,7 @@ class Crowd:
         self._writers[fd] = writer
 
     def turn(self) -> int:
-        """Wait for something to come, ``_LAZE`` seconds at most, and take it. How many bytes it was."""
+        """Wait for bytes, ``_LAZE`` seconds at most, and return how many arrived."""
         taken = self._take(self._prompt.poll(_LAZE, _EVENTS))
         if time.monotonic() >= self._next_look:
             events = self._lazy.poll(0, _EVENTS)
@@ -131,16 +130,16 @@ class Crowd:
         return taken
 
     def time_arrivals(self, fd: int) -> None:
-        """From now on the kernel notes when something arrives at ``fd``, and ``take_times`` reads it."""
+        """Have the kernel note when bytes arrive at ``fd``; ``take_times`` reads the notes."""
         self._sockets[fd].setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._put(fd, self._timed)
 
     def take_times(self, size: int, sent: Sequence[float], waits: list[float]) -> None:
-        """Read those whose arrivals are timed, and append to ``waits`` how many seconds each message was on its way.
+        """Read the timed connections; append to ``waits`` how many seconds each message took.
 
-        Their messages have ``size`` bytes and were ``sent`` at those times, by ``time.time``. When they arrived says
-        the kernel's own stamp: so it makes no difference when the load comes to read. What is read together has arrived
-        as late as the last of it.
+        The messages have ``size`` bytes and were ``sent`` at those times, by ``time.time``. The time of arrival is the
+        kernel's own stamp, so it does not matter when the load reads it. Messages that are read together count as
+        arriving with the last of them.
         """
         for fd, _ in self._timed.poll(0, _EVENTS):
             count, notes, _, _ = self._sockets[fd].recvmsg_into([_buffer], _NOTES, socket.MSG_TRUNC)
@@ -153,7 +152,7 @@ class Crowd:
             waits.extend(arrived - sent[number] for number in range(before // size, after // size))
 
     def turn_until(self, condition: Callable[[], bool], what: str) -> None:
-        """Go on until ``condition`` holds. Raises BenchmarkError when nothing comes any more before it does."""
+        """Go on until ``condition`` holds. Raises BenchmarkError if no more bytes arrive before that."""
         last = time.monotonic()
         while not condition():
             if self.turn():
@@ -162,7 +161,7 @@ class Crowd:
                 raise BenchmarkError(f"the server went silent before {what}")
 
     def settle(self, quiet: float = 0.1) -> None:
-        """Go on until nothing has come for ``quiet`` seconds."""
+        """Go on until nothing has arrived for ``quiet`` seconds."""
         last = time.monotonic()
         while time.monotonic() - last < quiet:
             if self.turn():
@@ -199,7 +198,7 @@ def _seconds(stamp: bytes) -> float:
 
 
 class Sender:
-    """Says one message again and again, at most ``window`` times more than was confirmed."""
+    """Send one message again and again, with at most ``window`` of them unconfirmed."""
 
     def __init__(self, crowd: Crowd, sock: socket.socket, message: bytes, window: int) -> None:
         self.sent = 0
@@ -213,7 +212,7 @@ class Sender:
         self._limit: float = 0
 
     def confirm_by(self, sock: socket.socket, marker: bytes) -> None:
-        """Each ``marker`` that ``sock`` receives confirms one: it is once in the message, and in nothing else."""
+        """Confirm a message for each ``marker`` that ``sock`` receives; only the message contains the marker, once."""
         self._crowd.read_by(sock, partial(self._receive, sock, marker))
 
     def start(self, messages: float = math.inf) -> None:
@@ -222,7 +221,7 @@ class Sender:
         self._go_on()
 
     def say(self) -> None:
-        """Send one more now, whatever was confirmed."""
+        """Send one more now, even beyond the window."""
         self.sent += 1
         self._unsent = self._burst[: self._size]
         self._write()
@@ -232,7 +231,7 @@ class Sender:
         self._limit = self.sent
 
     def confirm(self, messages: int) -> None:
-        """So many have arrived: as many more may go."""
+        """Count so many as arrived, and send as many more."""
         self.confirmed += messages
         self._go_on()
 
@@ -263,7 +262,7 @@ class Sender:
 
 
 class Entrance:
-    """Lets many log in, so many at a time, while those who are in go on being read."""
+    """Log many users in, so many at a time, while the connections of earlier users are read."""
 
     def __init__(
         self,
@@ -284,7 +283,7 @@ class Entrance:
         self._connections = 0
 
     def let_in(self, logins: Iterable[Login]) -> list[socket.socket]:
-        """Their sockets, in the order of ``logins``. Raises BenchmarkError if any is not let in."""
+        """Return the sockets in the order of ``logins``. Raises BenchmarkError if a login is refused."""
         sockets = []
         for login in logins:
             if time.monotonic() > self._deadline:
@@ -295,7 +294,7 @@ class Entrance:
         return sockets
 
     def connect(self) -> socket.socket:
-        """A connection on which nothing has been said, but for the handshake of TLS."""
+        """Return a connection without a login; with TLS, after the handshake."""
         sock = socket.socket()
         sock.setsockopt(socket.SOL_IP, _BIND_ADDRESS_NO_PORT, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

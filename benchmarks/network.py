@@ -1,7 +1,7 @@
-"""The network in which it is measured: a loopback that is nobody else's, and the same on every machine.
+"""Give the benchmark a loopback of its own, the same on every machine.
 
-What a machine has been given for its real network weighs on its loopback too: rules of a firewall, looked through for
-each packet, or a congestion control that paces by timers (BBR), by which the same file costs now one, now four.
+The machine's settings for its real network slow down its loopback too. Firewall rules are looked through for each
+packet. A congestion control that paces by timers (BBR) makes one file cost now one, now four times as much.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _PLAIN = "reno"  # paces nothing, and is allowed in every network of every kerne
 
 @contextmanager
 def own_network() -> Iterator[str]:
-    """This thread, and what it starts meanwhile, has a loopback of its own, if the system lets it; in words."""
+    """Give this thread, and what it starts meanwhile, a loopback of its own if the system allows it.
+
+    Returns a description in words.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     with open("/proc/thread-self/ns/net") as former:
         if libc.unshare(_CLONE_NEWNET):
@@ -39,12 +42,12 @@ def own_network() -> Iterator[str]:
 
 
 def congestion_control() -> str:
-    """The name of the one that TCP connections of this network use."""
+    """Return the name of the congestion control that TCP connections of this network use."""
     return _CONGESTION_CONTROL.read_text().strip()
 
 
 def _raise_loopback() -> None:
-    """A new one is down."""
+    """Bring the loopback up: in a new network it is down."""
     request = struct.pack("16sh14x", b"lo", _IFF_UP)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any:
         fcntl.ioctl(any, _SIOCSIFFLAGS, request)

@@ -31,7 +31,7 @@ FEWEST = 6  # rounds: with five, the widest interval that there is holds in 94 %
 
 
 class Interval(NamedTuple):
-    """A ratio, with the limits between which the true ratio lies in at least 95 % of all comparisons."""
+    """Hold a ratio, and the limits that contain the true ratio in at least 95 % of all comparisons."""
 
     low: float
     middle: float
@@ -57,9 +57,9 @@ def ratio_interval(ours: Sequence[float], theirs: Sequence[float]) -> Interval |
 
 @cache
 def _skipped(pairs: int) -> int | None:
-    """How many Walsh averages lie outside the interval at each end; None if no interval is wide enough.
+    """Return how many Walsh averages lie outside the interval at each end; None if no interval is wide enough.
 
-    The signed-rank statistic is the sum of a random subset of the ranks 1 to ``pairs``. The answer is the largest value
+    The signed-rank statistic is the sum of a random subset of the ranks 1 to ``pairs``. The result is the largest value
     that the statistic does not exceed with a probability of at most 2.5 %.
     """
     most = pairs * (pairs + 1) // 2

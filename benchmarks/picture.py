@@ -1,4 +1,4 @@
-"""The results as a picture: what a delivery costs each server, how that grows, and what clients need."""
+"""Draw the results: what a delivery costs each server, how that grows, and what clients need."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ text { font: 13px system-ui, sans-serif; fill: #57606a }
 
 
 class _Frame(NamedTuple):
-    """Where a chart is, in pixels of the picture."""
+    """Give the place of a chart, in pixels of the picture."""
 
     left: float
     top: float
@@ -46,7 +46,7 @@ class _Frame(NamedTuple):
 
 
 class _Scale(NamedTuple):
-    """Logarithmic, from ``low`` to ``high``, to pixels from ``start`` to ``end``."""
+    """Map ``low`` to ``high``, logarithmically, to pixels from ``start`` to ``end``."""
 
     low: float
     high: float
@@ -64,7 +64,7 @@ _Chart: TypeAlias = Callable[
 
 
 def draw_picture(results: Results) -> str:
-    """An SVG document. What was not measured is left out, and what comes after it moves up."""
+    """Return an SVG document. A chart without data is left out, and the next ones move up."""
     charts: list[str] = []
     bottom = 40.0
     rows: tuple[tuple[_Chart, ...], ...] = (
@@ -110,13 +110,13 @@ def _legend(peers: Sequence[str]) -> Iterator[str]:
 
 
 def _receivers(results: Results, frame: _Frame) -> Iterator[str]:
-    """Groups by number of receivers, a bar for each server: microseconds of server CPU per delivery."""
+    """Draw groups by number of receivers, a bar for each server: microseconds of server CPU per delivery."""
     labels = {case: f"{int(case):,} receivers" for case in results.cases("fan-out")}
     yield from _bars(results, "fan-out", CPU_PER_DELIVERY, labels, _title("receivers"), frame)
 
 
 def _comparison(results: Results, work: str, figure: Figure, frame: _Frame) -> Iterator[str]:
-    """A bar for each client."""
+    """Draw a bar for each client."""
     labels = dict.fromkeys(results.cases(work), "")
     title = f"{figure.title} ({figure.unit})"
     yield from _bars(results, work, figure, labels, title, frame)
@@ -130,7 +130,7 @@ def _bars(
     title: str,
     frame: _Frame,
 ) -> Iterator[str]:
-    """A group for each of the cases that have ``labels``, in it a bar for each who did the work."""
+    """Draw a group for each case in ``labels``, with a bar for each program that did the work."""
     peers = results.peers(work)
     bars = [
         (number, peer, value * figure.scale)
@@ -160,7 +160,7 @@ def _bars(
 
 
 def _curves(results: Results, work: str, axis: str, frame: _Frame) -> Iterator[str]:
-    """A curve for each server over the cases, which are numbers; both axes logarithmic."""
+    """Draw a curve for each server over the cases, which are numbers; both axes are logarithmic."""
     curves = {
         peer: [
             (int(case), value)

@@ -1,4 +1,4 @@
-"""How thoroughly to measure, and what it is when it cannot be done."""
+"""Say how thoroughly to measure, and what is raised if a measurement fails."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 
 class BenchmarkError(Exception):
-    """A measurement that failed; its text is for the person at the terminal."""
+    """Report that a measurement failed; the text is for the user."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``seconds``: how long each measurement runs at least; it goes on until the server has used ``cpu`` seconds.
+    """Say how thoroughly to measure.
 
-    ``quick``: everything small, for a look at whether it works. ``quiet``: seconds without a change on the screen after
-    which a client is thought to be done. ``files``: how many large files one measurement sends. ``idlers``: how many
-    users log in and stay, one case for each number.
+    ``seconds``: how long each measurement runs at least; it goes on until the server has used ``cpu`` seconds.
+    ``quick``: everything small, for a check that it works. ``quiet``: seconds without a change on the screen after
+    which a client counts as done. ``files``: how many large files one measurement sends. ``idlers``: how many users log
+    in and stay, one case for each number.
     """
 
     rounds: int = 5
@@ -28,7 +29,7 @@ class Plan:
 
     @property
     def patience(self) -> float:
-        """Seconds after which a measurement ends even if the server has not used its CPU time."""
+        """Return the seconds after which a measurement ends even if the server has not used its CPU time."""
         return 5 * self.seconds
 
 

@@ -1,4 +1,4 @@
-"""What is under measurement, as a process of its own, and what it costs by the kernel's own books."""
+"""Run what is measured in a process of its own, and read its costs from the kernel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ N = TypeVar("N", int, float)
 
 
 class ProcessTree:
-    """A running process with all that it has started."""
+    """Hold a running process and all its descendants."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -39,15 +39,15 @@ class ProcessTree:
         return self._process.poll() is not None
 
     def cpu(self) -> float:
-        """Seconds of CPU time so far, user and system."""
+        """Return the seconds of CPU time so far, user and system."""
         return self._sum(lambda pid: time.clock_gettime(_cpu_clock(pid)))
 
     def memory(self) -> int:
-        """Resident bytes."""
+        """Return the resident bytes."""
         return self._sum(lambda pid: _status(pid, "VmRSS"))
 
     def peak_memory(self) -> int:
-        """The most resident bytes since ``forget_peak``."""
+        """Return the most resident bytes since ``forget_peak``."""
         return self._sum(lambda pid: _status(pid, "VmHWM"))
 
     def forget_peak(self) -> None:
@@ -56,12 +56,12 @@ class ProcessTree:
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def end(self) -> None:
-        """It has nothing to save."""
+        """Kill the process: it has nothing to save."""
         self._process.kill()
         self._process.wait()
 
     def _sum(self, measure: Callable[[int], N]) -> N:
-        """Of the process and all its descendants; one of these that ends meanwhile counts for nothing."""
+        """Sum over the process and all its descendants; a descendant that ends meanwhile counts as 0."""
         total = measure(self.pid)
         for pid in self._descendants():
             with suppress(OSError):
@@ -83,7 +83,7 @@ class ProcessTree:
 
 
 class ServerProcess(ProcessTree):
-    """A running server that listens on ``address``."""
+    """Hold a running server that listens on ``address``."""
 
     def __init__(
         self, command: Sequence[str], address: tuple[str, int], directory: Path, source: Path
@@ -103,7 +103,7 @@ class ServerProcess(ProcessTree):
             )
 
     def wait_until_it_listens(self) -> None:
-        """Raises BenchmarkError if it ends instead, or takes too long."""
+        """Wait until it listens. Raises BenchmarkError if it ends instead, or takes too long."""
         deadline = time.monotonic() + _START_TIMEOUT
         while True:
             try:
@@ -116,7 +116,7 @@ class ServerProcess(ProcessTree):
                 return
 
     def last_words(self) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
@@ -125,9 +125,9 @@ class ServerProcess(ProcessTree):
 def running(
     command: Sequence[str], port: int, directory: Path, source: Path = CHECKOUT
 ) -> Iterator[ServerProcess]:
-    """A server for as long as the block runs; one in Python finds our packages in ``source``.
+    """Run a server until the block ends; a server in Python finds our packages in ``source``.
 
-    Raises BenchmarkError if it does not start.
+    Raises BenchmarkError if the server does not start.
     """
     server = ServerProcess(command, ("127.0.0.1", port), directory, source)
     try:
@@ -138,12 +138,12 @@ def running(
 
 
 def python_environment(source: Path) -> dict[str, str]:
-    """The environment in which Python finds the packages that lie in ``source``, before all installed ones."""
+    """Return an environment in which Python finds the packages in ``source`` before installed ones."""
     return {**os.environ, "PYTHONPATH": str(source)}
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
+    """Return a port of loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -151,7 +151,7 @@ def free_port() -> int:
 
 
 class Meter:
-    """What passes from its making on, in seconds: time, and CPU time of what is measured and of this process."""
+    """Measure from its making on, in seconds: time, and CPU time of the measured program and of this process."""
 
     def __init__(self, measured: ProcessTree) -> None:
         self._measured = measured
@@ -170,12 +170,12 @@ class Meter:
 
 
 def _cpu_clock(pid: int) -> int:
-    """The number of the clock that counts the CPU time of ``pid``, all threads (clock_getcpuclockid(3))."""
+    """Return the clock that counts the CPU time of ``pid``, all threads (clock_getcpuclockid(3))."""
     return (~pid << 3) | _CPUCLOCK_SCHED
 
 
 def _status(pid: int, field: str) -> int:
-    """Bytes, from a field of /proc/PID/status in kB; one that has ended, unnoticed by its parent, has none."""
+    """Return bytes from a field of /proc/PID/status in kB; a process that has ended has none."""
     text = Path(f"/proc/{pid}/status").read_text()
     match = re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE)
     return int(match[1]) * 1024 if match is not None else 0

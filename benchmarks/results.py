@@ -1,4 +1,4 @@
-"""What was measured: samples, their medians, and the file they are kept in."""
+"""Hold what was measured: samples, their medians, and the file that stores them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Better(Enum):
-    """Which values of a figure are good ones."""
+    """Say which values of a figure are good."""
 
     LESS = "less is better"
     MORE = "more is better"
@@ -20,9 +20,9 @@ class Better(Enum):
 
 
 class Figure(NamedTuple):
-    """One thing that is measured. A value times ``scale`` is in ``unit``.
+    """Describe one quantity that is measured. A value times ``scale`` is in ``unit``.
 
-    Values below ``resolution`` are too small to be told from each other: a ratio takes them all as equal to it.
+    Values below ``resolution`` are too small to be told apart: a ratio takes them all as equal to it.
     """
 
     key: str
@@ -45,7 +45,7 @@ CLIENT_GENERATOR = GENERATOR._replace(title="CPU of the load / of the client")
 
 
 class Sample(NamedTuple):
-    """What one server or client did in one round: values by the keys of the work's figures, in SI units, and bytes."""
+    """Hold what one program did in one round: values by the keys of the work's figures, in SI units and bytes."""
 
     work: str
     case: str
@@ -56,7 +56,11 @@ class Sample(NamedTuple):
 
 @dataclass
 class Results:
-    """``machine`` and ``versions`` (by peer) say what it was measured on; ``failures`` what could not be."""
+    """Hold all samples.
+
+    ``machine`` and ``versions`` (by peer) say on what they were measured; ``failures`` are the measurements that
+    failed.
+    """
 
     machine: dict[str, str]
     versions: dict[str, str]
@@ -64,21 +68,21 @@ class Results:
     failures: list[str] = field(default_factory=list)
 
     def peers(self, work: str | None = None) -> list[str]:
-        """Those who have a sample, of that work if one is named."""
+        """Return the programs that have a sample, of one piece of work if that is named."""
         measured = {s.peer for s in self.samples if work in (None, s.work)}
         return [peer for peer in self.versions if peer in measured]
 
     def cases(self, work: str) -> list[str]:
-        """In the order in which they were measured first."""
+        """Return the cases in the order in which they were measured first."""
         return list(dict.fromkeys(s.case for s in self.samples if s.work == work))
 
     def median(self, work: str, case: str, peer: str, key: str) -> float | None:
-        """Of all rounds; None if nothing was measured."""
+        """Return the median of all rounds; None if nothing was measured."""
         values = [s.values[key] for s in self._of(work, case, peer) if key in s.values]
         return median(values) if values else None
 
     def by_round(self, work: str, case: str, peer: str, key: str) -> dict[int, float]:
-        """The value of each round in which it was measured; where it was oftener than once, the median."""
+        """Return the value of each round in which it was measured; of several in a round, the median."""
         values: dict[int, list[float]] = {}
         for sample in self._of(work, case, peer):
             if key in sample.values:
@@ -90,7 +94,7 @@ class Results:
 
     @classmethod
     def load(cls, path: Path) -> Results:
-        """Raises OSError, and ValueError for a file that is not of ours."""
+        """Read results from a file. Raises OSError, and ValueError for another kind of file."""
         try:
             fields = json.loads(path.read_text())
             samples = [Sample(*sample) for sample in fields.pop("samples")]
@@ -103,6 +107,6 @@ class Results:
 
 
 def quantile(values: Sequence[float], fraction: float) -> float:
-    """The value that ``fraction`` of ``values`` are not above."""
+    """Return the value that a ``fraction`` of ``values`` does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))]

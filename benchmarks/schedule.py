@@ -1,4 +1,4 @@
-"""In which order who is given what, and how long that takes."""
+"""Order the measurements, and estimate how long they take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Task(NamedTuple):
-    """One measurement."""
+    """Hold one measurement."""
 
     work: Work
     case: str
@@ -25,7 +25,7 @@ class Task(NamedTuple):
 
 
 def tasks(work: Sequence[Work], peers: Sequence[Contender], plan: Plan) -> Iterator[Task]:
-    """Give each case to everyone in turn, so that what is compared is measured side by side; then the next round."""
+    """Yield each case for each program in turn, then the next round: compared programs are measured side by side."""
     for round in range(plan.rounds):
         for each in work:
             for case in each.cases(plan):
@@ -46,10 +46,10 @@ def in_turn(peers: Sequence[T], turn: int) -> list[T]:
 
 
 def seconds_needed(planned: Iterable[Task], plan: Plan) -> float:
-    """Estimate how long all of it takes on a machine that does nothing else."""
+    """Estimate how long all measurements take on a machine that does nothing else."""
     return sum(task.work.lasts(task.case, plan) for task in planned)
 
 
 def in_words(seconds: float) -> str:
-    """``about 40 s``, ``about 12 min``."""
+    """Return a time such as ``about 40 s`` or ``about 12 min``."""
     return f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"

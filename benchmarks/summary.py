@@ -1,4 +1,4 @@
-"""Puts what was measured of servers, in short, into documents.
+"""Put a short table of the servers' figures into documents.
 
 Typed as `python -m benchmarks.summary`.
 
@@ -7,7 +7,7 @@ Usage:
   summary (-h | --help)
 
 `results` is the results.json of a measurement. Each document has a line `<!-- benchmarks -->` and, further down, a
-line `<!-- /benchmarks -->`: what stands between them is replaced by a table.
+line `<!-- /benchmarks -->`: the lines between them are replaced by a table.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _ROWS = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the documents anew; the exit status."""
+    """Write the documents, and return the exit status."""
     try:
         options = parse_options(__doc__ or "", argv, "")
         summary = draw_summary(Results.load(Path(options["<results>"])))
@@ -76,9 +76,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def draw_summary(results: Results) -> str:
-    """A table in Markdown: a line for each figure that was measured, a column for each server.
+    """Return a table in Markdown: a line for each figure that was measured, a column for each server.
 
-    In brackets: ours by theirs.
+    In brackets: our figure divided by theirs.
     """
     return "\n".join(_lines(results)) + "\n"
 

@@ -1,4 +1,4 @@
-"""The results as text: medians, and how they compare."""
+"""Draw the results as text: medians, and how they compare."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ OURS = "chat"
 
 
 def draw_table(results: Results) -> str:
-    """One block for each piece of work: a line for each case and figure, a column for each who did it.
+    """Draw one block for each piece of work: a line for each case and figure, a column for each program.
 
-    In brackets beside the first figure: ours by theirs, so under 1 ours needs less.
+    In brackets beside the first figure: our figure divided by theirs; below 1, ours needs less.
     """
     return "\n".join(_lines(results)) + "\n"
 
@@ -35,7 +35,7 @@ def _lines(results: Results) -> Iterator[str]:
             for figure in work.figures:
                 yield _line(results, work, case, figure, peers)
     yield ""
-    yield "In brackets: ours by theirs; under 1, ours needs less. Medians of all rounds."
+    yield "In brackets: our figure divided by theirs; below 1, ours needs less. Medians of all rounds."
     yield from _warnings(results)
 
 
@@ -58,7 +58,7 @@ def _line(results: Results, work: Work, case: str, figure: Figure, peers: list[s
 
 
 def short_number(value: float) -> str:
-    """With three digits that mean something."""
+    """Return a number with three significant digits."""
     size = abs(value)
     return f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3}f}"
 

@@ -1,4 +1,4 @@
-"""TLS for the load: sockets that behave as others do when nothing is there, and a certificate for who is measured."""
+"""Provide TLS for the load: sockets that behave like plain ones when no bytes have come, and a certificate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chat.server.settings import Settings, TlsMode
 
 
 class TlsSocket(ssl.SSLSocket):
-    """One that raises BlockingIOError, and ignores flags, which say nothing about plaintext."""
+    """Raise BlockingIOError when no bytes have come, and ignore flags, which say nothing about plaintext."""
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         try:
@@ -21,9 +21,9 @@ class TlsSocket(ssl.SSLSocket):
             raise BlockingIOError from None
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        """All that has come, as a plain socket does, where SSLSocket gives a record at a time.
+        """Read all bytes that have come, as a plain socket does; SSLSocket reads one record at a time.
 
-        One that may wait does so for the first record only.
+        A blocking socket waits for the first record only.
         """
         view = memoryview(buffer)[: nbytes or None]
         if self.gettimeout() != 0:
@@ -49,14 +49,14 @@ class TlsSocket(ssl.SSLSocket):
 
 
 def encrypted(sock: socket.socket) -> TlsSocket:
-    """A connected ``sock`` after the handshake, whoever is at the other end."""
+    """Return ``sock`` after a TLS handshake that accepts any certificate."""
     wrapped = _context.wrap_socket(sock)
     assert isinstance(wrapped, TlsSocket)
     return wrapped
 
 
 def make_certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate and its key in files of ``directory``, as our server makes them for itself."""
+    """Make a certificate and its key in files of ``directory``, as our server makes them for itself."""
     Certificates(Settings(tls=TlsMode.OPTIONAL, data_directory=directory)).load()
     return directory / CERTIFICATE_NAME, directory / KEY_NAME
 

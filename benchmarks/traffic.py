@@ -1,4 +1,4 @@
-"""Senders at work on a server: for how long, until everything has arrived, and what it has cost."""
+"""Have senders work on a server, wait until everything has arrived, and measure what it has cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NOISE = 64  # bytes that a server may send of its own accord, such as a ping
 
 
 class Traffic(ABC):
-    """Some send, some receive, each message in ``size`` bytes."""
+    """Hold senders and receivers; each message has ``size`` bytes."""
 
     def __init__(self, server: ServerProcess, crowd: Crowd, senders: Sequence[Sender]) -> None:
         self.server = server
@@ -23,20 +23,20 @@ class Traffic(ABC):
 
     @property
     def sent(self) -> int:
-        """Messages so far."""
+        """Return how many messages were sent so far."""
         return sum(sender.sent for sender in self.senders)
 
     @property
     @abstractmethod
     def deliveries(self) -> int:
-        """What the messages sent so far come to."""
+        """Return how many deliveries the messages sent so far become."""
 
     @abstractmethod
     def expected(self) -> dict[int, int]:
-        """How many messages each receiver, by descriptor, must have received in the end."""
+        """Return how many messages each receiver, by descriptor, must have received in the end."""
 
     def run(self, plan: Plan) -> dict[str, float]:
-        """Have everyone send for as long as ``plan`` says, and everything arrive; the figures.
+        """Have everyone send for as long as ``plan`` says, wait until all has arrived, and return the figures.
 
         Raises BenchmarkError.
         """
@@ -47,7 +47,7 @@ class Traffic(ABC):
         return figures(self.deliveries - before, meter)
 
     def finish(self) -> None:
-        """Wait until everyone has received what was sent, and no more. Raises BenchmarkError if not."""
+        """Wait until everyone has received what was sent, and no more. Raises BenchmarkError otherwise."""
         received, expected = self.crowd.received, self.expected()
         missing = {fd: messages * self.size for fd, messages in expected.items()}
         self.crowd.turn_until(
@@ -74,7 +74,7 @@ class Traffic(ABC):
 
 
 def figures(deliveries: int, meter: Meter) -> dict[str, float]:
-    """What ``deliveries`` have cost since ``meter`` was made, by the names that all work uses for it."""
+    """Return what ``deliveries`` have cost since ``meter`` was made, by the common names of figures."""
     wall, server_cpu, own_cpu = meter.elapsed(), meter.used(), meter.own_used()
     return {
         "cpu_per_delivery": server_cpu / deliveries,

@@ -1,4 +1,4 @@
-"""The terminal clients that are measured: ours, and those that people live in."""
+"""Run the terminal clients that are measured: ours, and popular IRC clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own client, as it comes."""
+"""Run our own client with its defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chat import __version__
 
 
 class ChatClient(Client):
-    """By the command that its user types, with all that stands between it and the program."""
+    """Run the client by the command that its user types, with all that stands between it and the program."""
 
     name = "chat"
     program = str(CHECKOUT / "bin" / "chat-client")
@@ -30,9 +30,9 @@ class ChatClient(Client):
         return f"127.0.0.1:{port}".encode()
 
     def is_installed(self) -> bool:
-        """Whether it finds the libraries that it needs."""
+        """Return whether the command finds the libraries that it needs."""
         return subprocess.run([self.program, "--version"], capture_output=True).returncode == 0
 
     def version(self) -> str:
-        """As the server's: they are one package."""
+        """Return the version of the server: both are in one package."""
         return f"chat {__version__}, Python {sys.version.split()[0]}"

@@ -1,4 +1,4 @@
-"""What the load has to know of a terminal client to give it the same work as every other."""
+"""Describe what the load has to know of a terminal client to give it the same work as every other."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from benchmarks.contender import Contender
 
 
 class Client(Contender):
-    """A client that runs in a terminal, and talks to a ``Host`` of its own."""
+    """Describe a client that runs in a terminal, and talks to a ``Host`` of its own."""
 
     @abstractmethod
     def host(self) -> Host:
-        """One that speaks its protocol."""
+        """Return a host that speaks the client's protocol."""
 
     @abstractmethod
     def command(self, port: int, directory: Path) -> list[str]:
-        """How to start it so that it connects to ``port`` of 127.0.0.1; ``directory`` is its user's home."""
+        """Return the command that connects to ``port`` of 127.0.0.1; ``directory`` is the user's home."""
 
     @abstractmethod
     def first_words(self, port: int) -> bytes:
-        """What the terminal shows as soon as the client's screen is there, in one piece."""
+        """Return what the terminal shows as soon as the client's screen is there, in one piece."""
 
     def enter(self, stage: Stage) -> None:
-        """Wait until it is in the room, and shows it. Raises BenchmarkError."""
+        """Wait until the client is in the room, and shows it. Raises BenchmarkError."""
         stage.wait_for(lambda: stage.host.is_inside, "it was in the room")
 
     @contextmanager
     def running(self) -> Iterator[Stage]:
-        """A fresh one, just started, of a user who has no settings."""
+        """Start a fresh client of a user without settings."""
         with tempfile.TemporaryDirectory(prefix=f"bench-{self.name}-") as home:
             stage = Stage(self.host())
             with closing(stage):
@@ -44,7 +44,7 @@ class Client(Contender):
 
 
 def _environment(home: str) -> dict[str, str]:
-    """A plain one: whoever runs the benchmark may have settings, or a terminal with fewer colours."""
+    """Return a plain environment, without the settings and the terminal of the user who runs the benchmark."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": home,

@@ -1,4 +1,4 @@
-"""What is said to a client in a flood."""
+"""Make the texts that are said to a client in a flood."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _WORDS = b"and so it goes on for quite a while until everyone who reads it is ti
 
 
 def flood(count: int) -> Iterator[Message]:
-    """So many texts of 60 bytes in small letters and digits, no two alike, from a few in turn."""
+    """Return so many texts of 60 bytes in small letters and digits, all different, from a few senders in turn."""
     for number in range(count):
         words = b"%05d %s" % (number, _WORDS[number % 20 :])
         yield Message(SPEAKERS[number * 5 % len(SPEAKERS)], words[:SIZE].ljust(SIZE, b"."))
 
 
 def last_message() -> Message:
-    """One that is recognised."""
+    """Return a message that can be recognized on the screen."""
     return Message(SPEAKERS[0], LAST.ljust(SIZE, b"."))

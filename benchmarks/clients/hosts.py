@@ -1,4 +1,7 @@
-"""The server's side of a client's connection, as little of it as the client needs. Bytes in, bytes out; no sockets."""
+"""Play the server's side of a client's connection, as little of it as the client needs.
+
+Bytes in, bytes out; no sockets.
+"""
 
 from __future__ import annotations
 
@@ -28,35 +31,35 @@ _INTERVAL = timedelta(microseconds=20)
 
 
 class Message(NamedTuple):
-    """What ``sender``, one of SPEAKERS, says to everyone."""
+    """Hold what ``sender``, one of SPEAKERS, says to everyone."""
 
     sender: str
     text: bytes
 
 
 class Host(ABC):
-    """One client's. ``is_inside``: he is in the room by what has been answered."""
+    """Play the server of one client. ``is_inside``: the answers so far have let the client into the room."""
 
     def __init__(self) -> None:
         self.is_inside = False
         self._received = b""
 
     def answer(self, data: bytes) -> bytes:
-        """What to say to what the client has said."""
+        """Return what to send in answer to ``data`` from the client."""
         self._received += data
         return b"".join(self._answers())
 
     @abstractmethod
     def _answers(self) -> Iterable[bytes]:
-        """Take from ``_received`` what is whole."""
+        """Take the whole requests from ``_received``, and yield their answers."""
 
     @abstractmethod
     def encode(self, messages: Iterable[Message]) -> bytes:
-        """As they go to the client."""
+        """Return messages as they go to the client."""
 
 
 class ChatHost(Host):
-    """As our own server speaks to our own client."""
+    """Speak to our own client as our server does."""
 
     _ORDER = ByteOrder.BIG
 
@@ -91,7 +94,7 @@ class ChatHost(Host):
 
 
 class IrcHost(Host):
-    """RFC 2812, one channel, of which the client may be a member as soon as it has read GREETING."""
+    """Speak RFC 2812, with one channel, which the client may join as soon as it has read GREETING."""
 
     CHANNEL = "#room"
     GREETING = "Welcome"
@@ -135,5 +138,5 @@ class IrcHost(Host):
 
 
 def _rfc3339(moment: datetime) -> str:
-    """As our server writes it."""
+    """Return a time as our server writes it."""
     return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"

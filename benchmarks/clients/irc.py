@@ -1,4 +1,4 @@
-"""irssi and WeeChat: the clients that people live in, in C, on IRC."""
+"""Run irssi and WeeChat, popular IRC clients in C."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.clients.stage import Stage
 
 
 class Irssi(Client):
-    """As it comes. It keeps the lines of a day, and watches how much everyone says."""
+    """Run irssi with its defaults. It keeps the lines of a day, and watches how much everyone says."""
 
     name = "irssi"
     program = "irssi"
@@ -40,7 +40,7 @@ class Irssi(Client):
 
 
 class LenientIrssi(Irssi):
-    """It takes a flood for what it is, and does not count everyone's lines of the last seconds, again at each line."""
+    """Run irssi without its protection against floods, which counts everyone's recent lines at each line."""
 
     name = "irssi-lenient"
     settings = "set flood_timecheck 0\n"
@@ -50,7 +50,7 @@ class LenientIrssi(Irssi):
 
 
 class Weechat(Client):
-    """With all the plugins that it comes with, as everyone has them."""
+    """Run WeeChat with all the plugins that it comes with."""
 
     name = "weechat"
     program = "weechat"

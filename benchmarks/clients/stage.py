@@ -1,7 +1,7 @@
-"""One client in a terminal of its own, with the server that it talks to played by this process.
+"""Run one client in a terminal of its own; this process plays its server.
 
-Both are looked after by the same loop, which costs little: what the client draws is read in pieces as large as the
-system gives, looked through for the one text that is waited for, and thrown away.
+One loop serves both, at little cost: the client's output is read in pieces as large as the system gives, searched for
+the one text that is waited for, and dropped.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _CONTROLS = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[
 
 
 class Stage:
-    """``drawn``: bytes that the client has sent to its terminal.
+    """Run a client. ``drawn``: bytes that the client has sent to its terminal.
 
-    ``seen_at``: when the text was drawn that was looked for last, by ``time.monotonic``; None: not yet.
+    ``seen_at``: when the text of the last search was drawn, by ``time.monotonic``; None: not yet.
     """
 
     def __init__(self, host: Host) -> None:
@@ -86,23 +86,23 @@ class Stage:
         os.write(self._terminal, keys)
 
     def say(self, data: bytes) -> None:
-        """Let the client be sent this, after what it has not taken yet, as fast as it takes it."""
+        """Queue bytes for the client; they are sent as fast as the client takes them."""
         assert self._connection is not None, "the client has not come yet"
         self._unsent = memoryview(bytes(self._unsent) + data if self._unsent else data)
         self._send()
 
     def look_for(self, text: bytes) -> None:
-        """From now on ``seen_at`` tells of ``text``, drawn in one piece, just now or later."""
+        """Search for ``text``, drawn in one piece now or later; ``seen_at`` tells when."""
         self._awaited = text
         self.seen_at = time.monotonic() if text in self._tail else None
 
     def wait_for_text(self, text: bytes) -> None:
-        """Look for ``text`` until it is there. Raises BenchmarkError if it does not come."""
+        """Search for ``text`` until it is drawn. Raises BenchmarkError if it does not come."""
         self.look_for(text)
         self.wait_for(lambda: self.seen_at is not None, f"it drew {text.decode()!r}")
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        """Until ``condition`` holds. Raises BenchmarkError if it does not and nothing happens any more."""
+        """Go on until ``condition`` holds. Raises BenchmarkError if nothing happens any more before that."""
         last = time.monotonic()
         while not condition():
             if self.turn():
@@ -111,7 +111,7 @@ class Stage:
                 raise BenchmarkError(f"it went silent before {what}; {self._last_words()}")
 
     def turn(self, timeout: float = 0.1) -> bool:
-        """Wait for something to happen, so many seconds at most, and see to it; whether anything did."""
+        """Wait for an event, so many seconds at most, and handle it; return whether there was one."""
         events = self._poll.poll(math.ceil(1000 * timeout))
         for descriptor, event in events:
             if descriptor == self._terminal:
@@ -134,7 +134,7 @@ class Stage:
                 last, drawn = time.monotonic(), self.drawn
 
     def close(self) -> None:
-        """The client has nothing to save."""
+        """Kill the client, which has nothing to save."""
         if self._process is not None:
             if not self._process.has_ended():
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -190,11 +190,11 @@ class Stage:
         self._poll.modify(self._connection, events)
 
     def _last_words(self) -> str:
-        """What was drawn last, without what is not for reading."""
+        """Return the last output without control sequences."""
         words = b" ".join(_CONTROLS.sub(b" ", self._tail).split()).decode(errors="replace")
         return f"drawn last: {words[-200:]!r}" if words else "it drew nothing"
 
 
 def _take_terminal() -> None:
-    """In the child: its standard input is the terminal from which its session is controlled."""
+    """In the child process, make standard input the controlling terminal."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

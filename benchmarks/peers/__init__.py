@@ -1,4 +1,4 @@
-"""Who is measured: our server, others of its trade, and the least that any of them must do."""
+"""Run the servers that are measured: ours, others of its kind, and the least that any of them must do."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Loops that do only what every server of their kind must do: the system calls that move the bytes.
+"""Run loops that do only what every server of their kind must do: the system calls that move the bytes.
 
-``python -m benchmarks.peers.bare_loops send PORT`` sends everything that anybody sends to everybody, as one write
-for each socket and batch. ``python -m benchmarks.peers.bare_loops sendfile PORT PATH`` sends the file to everybody
-who is there when somebody sends a byte.
+``python -m benchmarks.peers.bare_loops send PORT`` sends everything that anybody sends to everybody, as one write for
+each socket and batch. ``python -m benchmarks.peers.bare_loops sendfile PORT PATH`` sends the file to everybody who is
+connected when somebody sends a byte.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _READ = 1024 * 1024
 
 
 class Loop:
-    """Greets each connection by sending its first byte back; then it takes part."""
+    """Greet each connection by sending its first byte back; then it takes part."""
 
     def __init__(self, port: int) -> None:
         self.epoll = select.epoll()
@@ -29,7 +29,7 @@ class Loop:
         self.epoll.register(self._listener.fileno(), select.EPOLLIN)
 
     def read(self) -> list[bytes]:
-        """Everything that has come by now from those who take part."""
+        """Return the bytes that have come from all connections."""
         batch = []
         for fd, _ in self.epoll.poll():
             if fd == self._listener.fileno():

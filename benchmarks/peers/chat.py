@@ -1,4 +1,4 @@
-"""Our own server, today's or that of a commit, as it comes, but for the rate limits, which the others don't have."""
+"""Run our own server, today's or a commit's, with its defaults but without rate limits, which the others lack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.protocol.headers import ClientHeader, LoginHeader, encode_client_header
 
 ORDER = ByteOrder.BIG
-# Over so many bytes our client wants a content offered.
+# Our client wants contents over so many bytes as offers.
 INLINE = 64 * 1024
 
 
@@ -34,13 +34,13 @@ class Chat(Peer):
         options = self.options(directory)
         if self._commit is None:
             return [sys.executable, *command, *options]
-        # A server that lacks an option lacks what the option is about, too: TLS, limits, a place for data.
+        # A server without an option lacks its subject too: TLS, limits, a place for data.
         known = self._commit.options
         understood = [option for option in options if option.partition("=")[0] in known]
         return [str(self._commit.python), *command, *understood]
 
     def options(self, directory: Path) -> Sequence[str]:
-        """How it is set up; files may be put in ``directory``."""
+        """Return the options of the server; files may be put in ``directory``."""
         return ("--rate=0", "--max-file=4G", "--tls=off", f"--data-directory={directory}")
 
     def version(self) -> str:
@@ -69,12 +69,12 @@ class Chat(Peer):
 
 
 def name_at(name: str, commit: Commit) -> str:
-    """Under which ``name``'s figures are kept when they are those of a commit."""
+    """Return the name for ``name``'s figures when they are those of a commit."""
     return f"{name}@{commit.short}"
 
 
 def json_login(name: str) -> Login:
-    """The login that our client makes."""
+    """Return the login that our client makes."""
     header = encode_client_header(LoginHeader(name, inline=INLINE, is_json=True))
     return Login(encode_frame(MessageType.LOGIN, header, b"", ORDER), _ADMITTED)
 

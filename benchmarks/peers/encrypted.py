@@ -1,4 +1,4 @@
-"""Servers that encrypt for each receiver by itself, as TLS wants it: ours, and Redis in the same way."""
+"""Run servers that encrypt for each receiver, as TLS needs: ours and Redis."""
 
 from __future__ import annotations
 

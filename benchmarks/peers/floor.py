@@ -1,4 +1,4 @@
-"""The floor: a process that does nothing but move the bytes, to see how far from it everyone is."""
+"""Run the floor: a process that does nothing but move the bytes, to see how far from it each server is."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ class Floor(Peer):
         return Login(b"+", b"+")
 
     def message(self, content: bytes) -> bytes:
-        """It sends on what it gets, so it is given what our server would make of it."""
+        """Return the frame that our server would make, because the floor sends its input unchanged."""
         return encode_frame(MessageType.UTF8, _HEADER, content, ByteOrder.BIG)

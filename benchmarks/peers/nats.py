@@ -1,4 +1,4 @@
-"""NATS, core publish/subscribe: no storage, no acknowledgements."""
+"""Run NATS, core publish/subscribe: no storage, no acknowledgements."""
 
 from __future__ import annotations
 

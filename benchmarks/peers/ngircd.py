@@ -1,4 +1,4 @@
-"""ngircd, an IRC server in C: of all peers the one that does the same for people as we do."""
+"""Run ngircd, an IRC server in C: of all peers the one whose service for users is most like ours."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ PAM = no
 class Ngircd(Peer):
     name = "ngircd"
     program = "ngircd"
-    senders_receive = False  # nobody is sent his own lines
+    senders_receive = False  # users do not get their own lines
     max_content = 400  # a line has at most 512 bytes, with all that is put in front
-    max_receivers = 1000  # each who joins is told who is here: more take minutes to come in
+    max_receivers = 1000  # each who joins gets a list of all users: with more, logins take minutes
     announces = True
     at_a_time = 8  # its backlog is 10; over it a connection takes a second more
 
     def command(self, port: int, directory: Path) -> list[str]:
         config = directory / "ngircd.conf"
         config.write_text(_CONFIG.format(port=port))
-        # Started by root it becomes nobody.
+        # Started by root, it changes to the user nobody, who must read the directory.
         directory.chmod(0o755)
         program = shutil.which("ngircd") or "/usr/sbin/ngircd"
         return [program, "--nodaemon", "--config", str(config)]

@@ -1,6 +1,6 @@
-"""Redis publish/subscribe, nothing saved to disk.
+"""Run Redis publish/subscribe, with nothing saved to disk.
 
-Publishers ask for no answers (CLIENT REPLY OFF): Redis does the least that it can.
+Publishers ask for no answers (CLIENT REPLY OFF), so Redis does the least that it can.
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ def _channel(number: int) -> bytes:
 
 
 def _command(*words: bytes) -> bytes:
-    """In the protocol's own form (RESP)."""
+    """Return a command in the protocol's own form (RESP)."""
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)

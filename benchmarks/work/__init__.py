@@ -1,4 +1,4 @@
-"""What servers and clients are given to do, each piece of work in some cases."""
+"""Define the work that servers and clients are given, each piece in some cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody types in a room where very much is said."""
+"""Type in a client while very much is said in its room."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ClientKey(ClientWork):
 
 
 def _type(stage: Stage, keys: int, pieces: Sequence[bytes]) -> list[float]:
-    """Press so many keys while the ``pieces`` come again and again; the seconds until each is shown.
+    """Press so many keys while the ``pieces`` arrive again and again; return the seconds until each key is shown.
 
     Raises BenchmarkError.
     """

@@ -1,4 +1,4 @@
-"""Very many messages at once, to a client that shows and keeps them."""
+"""Send very many messages at once to a client that shows and keeps them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From typing the command to the first screen, and to the room."""
+"""Start a client: from the command to the first screen, and to the room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One message to many, as fast as it goes."""
+"""Send each message to many, as fast as possible."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WINDOW_BYTES = 256 * 1024  # of one sender under way; with large messages the w
 
 
 class FanOut(ServerWork):
-    """Cases are numbers; ``demand`` says what a number asks for."""
+    """Send to many. Cases are numbers; ``demand`` says what a number means."""
 
     figures = (CPU_PER_DELIVERY, THROUGHPUT, SERVER_CPU, GENERATOR)
 

@@ -1,4 +1,4 @@
-"""One large file to a few."""
+"""Send one large file to a few."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ FILE_MEMORY = Figure("memory", "memory grows by", "MiB", 1 / _MIB, resolution=_M
 
 
 class SendFile(ServerWork):
-    """``inline``: to raw receivers, who get it as it is; ``fetched``: to our clients, who fetch it when offered.
+    """Send a file ``inline`` to raw receivers, who get it whole, or ``fetched``: our clients fetch it when offered.
 
-    What it costs to send a file depends on where in memory it has come to lie: several, one after the other.
+    The cost depends on where in memory the file lies, so several files are sent, one after the other.
     """
 
     name = "file"
@@ -69,7 +69,7 @@ def _size(plan: Plan) -> int:
 
 
 class _Delivered:
-    """What all deliveries together took, in seconds."""
+    """Sum what all deliveries took, in seconds."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -125,7 +125,7 @@ def _by_bare_loop(files: int, size: int) -> dict[str, float]:
 
 
 def _have_sent(server: ServerProcess, crowd: Crowd, size: int) -> Meter:
-    """What ran while a bare loop sent its file."""
+    """Have a bare loop send its file; return a meter of that time."""
     sockets = Entrance(crowd, server.address).let_in([Login(b"+", b"+")] * _RECEIVERS)
     for sock in sockets:
         crowd.read_by(sock, counting(sock))
@@ -151,7 +151,7 @@ def _bare_loop(path: str) -> Iterator[ServerProcess]:
 
 @contextmanager
 def _file_of(size: int) -> Iterator[IO[bytes]]:
-    """Random bytes, in the page cache."""
+    """Make a file of random bytes, in the page cache."""
     with tempfile.NamedTemporaryFile(prefix="bench-", dir=_SPACE) as file:
         block = os.urandom(_MIB)
         for _ in range(size // _MIB):

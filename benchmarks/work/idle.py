@@ -1,4 +1,4 @@
-"""Many who are just there: how they come in, and what memory each takes."""
+"""Keep many idle users: how they come in, and how much memory each takes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CPU_PER_LOGIN = Figure("cpu_per_login", "server CPU per login", "ms", 1e3)
 
 
 class Idle(ServerWork):
-    """The users log in as the usual client of a server does; where that is so, everyone is told of everyone."""
+    """Let idle users log in as the usual client of a server does; with some servers, everyone hears of everyone."""
 
     name = "idle"
     title = (

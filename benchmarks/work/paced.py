@@ -1,4 +1,4 @@
-"""A busy room at an even pace: what a receiver waits."""
+"""Keep a busy room at an even pace: how long a receiver waits."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Paced(ServerWork):
 
 
 def _speak(them: Audience, plan: Plan, meter: Meter) -> list[float]:
-    """Have one speak at the pace for as long as ``plan`` says; what deliveries waited, in seconds."""
+    """Have one user speak at the pace for as long as ``plan`` says; return the delays in seconds."""
     (sender,) = them.senders
     crowd = them.crowd
     crowd.laze = _LAZE

@@ -1,4 +1,4 @@
-"""Conversations of two, many at a time."""
+"""Hold conversations of two, many at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _CONTENT = 100
 
 
 class Private(ServerWork):
-    """In each pair one writes to the other, who confirms. A delivery is what he gets; an echo is not counted."""
+    """Have one user of each pair write to the other, who confirms.
+
+    A delivery is a message that arrives at the other; echoes do not count.
+    """
 
     name = "private"
     title = "private messages of 100 bytes, 8 under way in each pair, by number of pairs"
@@ -47,7 +50,7 @@ class Private(ServerWork):
 
 
 class _Pairs(Traffic):
-    """The reader of each pair stands where its sender stands."""
+    """Hold the pairs: each reader has the index of its sender."""
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class _Pairs(Traffic):
 
 
 class _Confirming:
-    """Reads for one who tells his sender what has arrived."""
+    """Read for a user, and confirm to the sender what has arrived."""
 
     def __init__(self, pairs: _Pairs, sender: Sender, sock: socket.socket) -> None:
         self._pairs = pairs

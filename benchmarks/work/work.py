@@ -1,4 +1,4 @@
-"""What a piece of work is to the one who has it measured."""
+"""Describe a piece of work."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ C = TypeVar("C", bound=Contender)
 
 
 class Work(ABC, Generic[C]):
-    """``figures`` are what it gives; the first is the one that ratios are made of, the less the better.
+    """Describe work. ``figures`` are its results; ratios are made of the first, where less is better.
 
-    ``kind``: whom it is for. ``times``: how often it is given to each in a round.
+    ``kind``: the programs that it is for. ``times``: how often each program gets it in a round.
     """
 
     kind: type[C]
@@ -29,29 +29,29 @@ class Work(ABC, Generic[C]):
 
     @abstractmethod
     def cases(self, plan: Plan) -> Sequence[str]:
-        """In what forms, or sizes, it is given."""
+        """Return the forms, or sizes, in which it is given."""
 
     @abstractmethod
     def suits(self, peer: C, case: str) -> bool:
-        """Whether ``peer`` can do it."""
+        """Return whether ``peer`` can do it."""
 
     @abstractmethod
     def measure(self, peer: C, case: str, plan: Plan) -> dict[str, float]:
-        """Values by the keys of the figures. Raises BenchmarkError."""
+        """Return values by the keys of the figures. Raises BenchmarkError."""
 
     def lasts(self, case: str, plan: Plan) -> float:
-        """About how many seconds one measurement takes on a machine that does nothing else."""
+        """Return about how many seconds one measurement takes on a machine that does nothing else."""
         return 1.1 * plan.seconds + 1
 
 
 class ServerWork(Work[Peer]):
-    """For servers."""
+    """Describe work for servers."""
 
     kind = Peer
 
 
 class ClientWork(Work[Client]):
-    """For clients in a terminal: all of them can do it."""
+    """Describe work for clients in a terminal: all of them can do it."""
 
     kind = Client
 
