@@ -39,6 +39,7 @@ def _read(path: Path) -> str:
     if len(data) > _MAX_SIZE:
         raise UsageError(f"{path}: too long; expected at most {_MAX_SIZE // 1024} KiB")
     try:
+        # Some editors write a byte order mark, which TOML does not allow.
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path}: expected a text in UTF-8") from None

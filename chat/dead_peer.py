@@ -28,7 +28,7 @@ _IS_KNOWN = sys.platform == "linux" and hasattr(socket, "TCP_INFO")
 
 
 class Socket(Protocol):
-    """A socket of the standard library or of gevent."""
+    """Describe a socket, of the standard library or of gevent."""
 
     def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
 

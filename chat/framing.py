@@ -26,8 +26,9 @@ LATE = 5.0
 _READ = 64 * 1024  # bytes of frames in one recv, at most
 _CHUNK = 256 * 1024  # bytes of a large content in one recv, at most
 
-# A recv that finds data does not switch greenlets, so the reader yields after this many frames or pieces of 4 KiB.
-# Without the pieces, 64 large frames (4 MiB) would pass before anybody else runs.
+# A recv that finds data does not switch greenlets, so a peer that sends without a break would keep all others waiting.
+# The reader yields after this many frames, or pieces of 4 KiB: 64 large frames alone would be 4 MiB, and receivers were
+# once closed as too slow while they waited.
 _TURN = 64
 _PIECE = 4096  # bytes
 
@@ -283,11 +284,13 @@ class FrameReader:
                 raise DeadlineExceeded("It took too long.")
             self.deadline = now + LATE
         if self._window_end is not None and now >= self._window_end:
+            # Progress counts, not the total time: a large file over a slow line may take hours.
             if self._window_bytes < MIN_RATE * STALL_WINDOW and now < self._window_end + LATE:
                 raise StalledFrame(f"A frame came in slower than {MIN_RATE} bytes a second.")
             self._window_end = now + STALL_WINDOW
             self._window_bytes = 0
         end = min(t for t in (self.deadline, self._window_end) if t is not None)
+        # settimeout is called only while a frame or a deadline is pending; most receives wait without a limit.
         self._has_timeout = True
         self._sock.settimeout(end - now)
 

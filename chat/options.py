@@ -82,6 +82,7 @@ def read_given(
         except UsageError as problem:
             problems.append(str(problem))
             continue
+        # Two options may set one field: --save-directory and --save_directory.
         if values.setdefault(option.field, value) != value:
             names = (other.name for other in options if other.field == option.field)
             both = " and ".join(given[name].where for name in names if name in given)

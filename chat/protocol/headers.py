@@ -128,6 +128,7 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
             raise HeaderError("Invalid header of a text: expected a JSON object.")
         return ClientHeader(filename=text)
     fields = _Fields(text)
+    # The nonce is read first, so that a refusal of the rest can still answer the message.
     nonce = fields.string("nonce")
     if nonce is not None and not _NONCE.fullmatch(nonce):
         raise HeaderError(

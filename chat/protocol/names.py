@@ -46,6 +46,7 @@ def parse_user_name(raw: str) -> UserName:
         key = _MAPPED.enforce(display)
     except UnicodeError:
         raise UserNameError(_explain(raw)) from None
+    # Checked again, because the profile may change the length.
     if len(display) > MAX_NAME_LENGTH:
         raise UserNameError(f"A name has at most {MAX_NAME_LENGTH} characters.")
     if not _starts_well(display[0]):

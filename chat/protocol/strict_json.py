@@ -23,6 +23,7 @@ def decode_json(text: str) -> Any:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # dict keeps the last value of a key, and would hide the others.
     values = dict(pairs)
     if len(values) != len(pairs):
         raise ValueError("invalid JSON: a key occurs twice")

@@ -62,7 +62,7 @@ FAREWELL = 1.0
 
 
 class App:
-    """One run of the client on a screen."""
+    """Run the client on a screen, once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -133,6 +133,7 @@ class App:
         greenlets.append(self.spawn(follow_time_zone, self._show_other_times))
         life = self.spawn(self._live)
         problem = self._ending.get()
+        # The terminal is restored next, and no greenlet may draw on it or read from it any more.
         gevent.killall(greenlets)
         # Before the reconnector is killed: its end forgets the connection, which could then not be closed.
         connection = self._conversation.connection
@@ -228,6 +229,7 @@ class App:
                 except LoginRefused as refused:
                     name = self._username  # /reconnect may have changed the name meanwhile
                     asks_password = wants_password(refused, name, self._credentials)
+                    # Another name or password can't help against any other refusal.
                     if not asks_password and refused.code not in NAME_REFUSALS:
                         raise
                     self._model.remark(now(), str(refused), style=ERROR)

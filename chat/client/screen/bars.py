@@ -23,6 +23,7 @@ def title_line(model: Model, width: int) -> Row:
     ]
     # The least important part goes first.
     for needless in (parts[2], parts[3], parts[1]):
+        # Two cells for the blanks at both ends.
         if cells(_SEPARATOR.join(parts)) + 2 <= width:
             break
         parts.remove(needless)

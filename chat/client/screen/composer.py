@@ -68,8 +68,10 @@ class Composer:
         if action is Action.COMPLETE or action is Action.COMPLETE_BACK:
             self._complete(1 if action is Action.COMPLETE else -1)
             return None
+        # As in a shell, Ctrl-D leaves only if the input is empty.
         if action is Action.DELETE_OR_LEAVE and not self.editor.text:
             return Action.LEAVE
+        # The candidates stay while an action concerns something else, such as scrolling.
         if not (self._go(action) or self.editor.do(action)):
             return action
         self._choice = None

@@ -87,6 +87,7 @@ class Controller:
         self._desk = desk
         self._now = now
         self._asker: Asker | None = None
+        # One for all views, so that text can be cut in one view and pasted in another.
         self._kills = KillRing()
         self._composers: dict[int, tuple[View, Composer]] = {}
         self._completer = Completer(
@@ -192,8 +193,10 @@ class Controller:
     def _paste(self, paste: Paste) -> None:
         asker, text = self._asker, paste.text
         if asker is not None:
+            # Over a slow line, the rest of a long paste arrives after the question was asked.
             if isinstance(asker, PasteQuestion):
                 asker.add(text)
+            # Pasted text never answers yes or no.
             elif not isinstance(asker, YesOrNo):
                 asker.editor.insert(text.rstrip("\n"))
             if isinstance(asker, SearchQuestion):
@@ -255,6 +258,7 @@ class Controller:
         if isinstance(request, Say):
             pieces = list(split_text(request.text, self._desk.max_text))
             for piece in pieces:
+                # If a piece is refused, only that piece goes back to the input.
                 tag = self._tag(composer, line if len(pieces) == 1 else piece)
                 model.say(tag, piece, request.to, now)
                 self._desk.ask(Asked(replace(request, text=piece), tag))

@@ -228,6 +228,7 @@ class Decoder:
         if (parameters, final) == ("200", "~"):
             self._pasted = []
             return []
+        # Mouse events in SGR form (xterm).
         if parameters.startswith("<"):
             return _shown(key_codes.sgr_mouse(parameters[1:], final))
         return _shown(key_codes.csi_key(parameters, final, held))
@@ -240,6 +241,7 @@ class Decoder:
             self._ends_string, self._string, self._typed = False, 0, ""
             return [*self.flush(), *self._begin(ESC), *self.feed(character)]
         self._string += 1
+        # Only the beginning is kept: a string may be long, and its content is dropped anyway.
         self._typed = (self._typed + character)[:_MAX_TYPED]
         is_st = character == _ST or (self._ends_string and character == "\\")
         self._ends_string = character == ESC

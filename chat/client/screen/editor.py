@@ -97,6 +97,7 @@ class Editor:
         """Insert ``text`` at the cursor. Text that is typed letter by letter is undone word by word."""
         text = self._cleaned(text)
         before = self._text[self._cursor - 1 : self._cursor]
+        # A new word begins a new step of undo, so that undo takes back word by word.
         begins_word = before.isspace() and not text.isspace()
         is_typed = len(text) == 1
         joins = is_typed and self._run is _Run.TYPING and not begins_word
@@ -127,6 +128,7 @@ class Editor:
         """Empty the editor, which forgets its undo steps, and return the text."""
         text = self._text
         self._change("", 0)
+        # The text was sent: undo must not bring it back into the next draft.
         self._undo.forget()
         return text
 
@@ -269,6 +271,7 @@ class Editor:
         self._run = _Run.NONE
 
     def _go(self, rows: int, width: int) -> bool:
+        # Across short rows, the cursor aims for the column where the first Up or Down began, as in other editors.
         if self._run is not _Run.GOING_UP_OR_DOWN:
             self._column = self.layout(width).column
         cursor = rows_away(self._text, self._cursor, width, rows, self._column)
@@ -288,6 +291,7 @@ class Editor:
         """Return the indices where the cursor may be, in order."""
         if self._text != self._measured:
             self._measured = self._text
+            # A fast path: in ASCII text every index is a boundary. (CR, which would join with LF, was replaced.)
             if self._text.isascii():
                 self._boundaries = range(len(self._text) + 1)
             else:

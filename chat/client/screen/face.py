@@ -96,6 +96,7 @@ class ScreenFace:
         self._signalled_at = moment
         if self._local.bell:
             self._signals.append(b"\a")
+        # A user who looks at the terminal needs no notification.
         if self._notify != "off" and not self._model.has_focus:
             self._around.spawn(self._raise_notification, alert)
 
@@ -113,6 +114,7 @@ class ScreenFace:
         try:
             desktop.notify_send(title, body)
         except desktop.DesktopError as problem:
+            # A program that is missing will stay missing: one remark is enough.
             self._notify = "off"
             self._model.remark(self._now(), f"{problem} Notifications are off from now on.")
             self._around.repaint()

@@ -80,6 +80,7 @@ class Intake:
         sender = intern(news.sender)
         if model.people.ignored and model.people.is_ignored(sender):
             return None
+        # An original server does not tell who was there before: users are found as they speak.
         if sender not in model.people.names:
             model.people.add(sender)
         own, to, text = news.own, news.to, news.text

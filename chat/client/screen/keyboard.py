@@ -139,6 +139,7 @@ class Keyboard:
         text, self._held = _lines("".join(self._held)), []
         if text:
             self._typed.clear()
+        # Several characters without a pause are no answer to a question: nobody types that fast.
         if len(text) > 1 and self._is_asking():
             return [Paste(text)]
         return [key for character in text for key in self._decoder.feed(character)]

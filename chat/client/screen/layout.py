@@ -114,6 +114,7 @@ class Renderer:
         search, view = model.search, model.current
         if search is None or search.view is not view or search.number is None:
             return
+        # The entry of the match may have been dropped meanwhile.
         if search.number >= view.first:
             self._log.scroll_to(view, search.number, self._prepared(model, size))
 

@@ -43,6 +43,7 @@ def entry_lines(
     """
     time, *first = (lines := _LINES[type(entry)](entry))[0]
     further = lines[1:]
+    # The time is kept apart, so that neither a name nor a search can mark it.
     if mentions is not None and isinstance(entry, Said) and entry.mentions:
         first, *further = (mark(line, mentions, MENTION) for line in (first, *further))
     if match is not None:

@@ -96,6 +96,7 @@ class LogPane:
         anchor = view.anchor
         if anchor is None or anchor.number > view.last:
             return self._last(view)
+        # If the anchored entry was dropped, the oldest one that is left takes its place.
         number = max(anchor.number, view.first)
         line = anchor.line if number == anchor.number else 0
         return Position(number, min(line, len(self._block(view, number)) - 1))

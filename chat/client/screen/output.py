@@ -61,6 +61,7 @@ class Output:
             view = view[taken:]
             if view:
                 self._writer.wait()
+                # The terminal reports room but takes nothing: without a pause, this loop would take the whole CPU.
                 if not taken:
                     gevent.sleep(_SHORT_PAUSE)
 

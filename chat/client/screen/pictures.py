@@ -90,6 +90,7 @@ def _draw(
         drawn, status = _answer(process, path, HEADER.size + 2 * rows * columns + 1)
     finally:
         _end(process)
+    # A negative status is a signal: the process had used up its time.
     if status is None or status < 0:
         raise _refusal(path, "it takes too long to decode.")
     if status != 0:
@@ -112,6 +113,7 @@ def _answer(process: Process, path: Path, limit: int) -> tuple[bytes, int | None
                 return drawn, Refusal.BROKEN
             return drawn, process.wait()
     except gevent.Timeout as expired:
+        # Another timeout, of a caller, must reach that caller.
         if expired is not deadline:
             raise
         return b"", None

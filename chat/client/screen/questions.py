@@ -160,6 +160,7 @@ class SearchQuestion:
         elif action is Action.SEARCH_CANCEL:
             self.is_over = True
             self._model.search = None
+            # A cancelled search leaves the log where the user was reading.
             self._view.scroll_to(self._began_at)
             return None
         elif self.editor.press(key):

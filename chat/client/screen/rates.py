@@ -31,6 +31,7 @@ class _Rate:
         if seconds >= _SHORTEST:
             latest = (done - self.done) / seconds
             before = self.bytes_per_second
+            # An exponential average, so that the number does not jump with each look.
             kept = 0.0 if before is None else exp(-seconds / _MEMORY)
             self.bytes_per_second = kept * (before or 0.0) + (1 - kept) * latest
             self.done, self.looked_at = done, now

@@ -47,6 +47,7 @@ class Search:
     def _older(self, end: int) -> int | None:
         """Return the nearest match before the entry ``end``."""
         view = self.view
+        # Iterating over a deque is cheap; indexing in its middle is not.
         skipped = view.end - end
         texts = (entry.search_text() for entry in islice(reversed(view.entries), skipped, None))
         found = self._first_match(texts)

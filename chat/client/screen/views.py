@@ -93,6 +93,7 @@ class View:
             self._weight -= entries.popleft().weight
             self.first += 1
         if entry.is_message and not self.is_read:
+            # The rule stands before the first message of an absence, and later ones do not move it.
             if not self.unread:
                 self.left_off = self.end - 1
             self.unread += 1
