@@ -14,9 +14,9 @@ Options:
                         (benchmarks/install-peers installs them). To compare today's server with
                         that of a commit: chat,chat@COMMIT or chat-tls,chat-tls@COMMIT, where
                         COMMIT is any git revision, such as HEAD~5
-  --rounds=<n>          of each measurement, interleaved; medians count. 5; with a COMMIT at least 9
-  --seconds=<n>         each of a server takes at least, and until it has used a second of CPU. 2;
-                        with a COMMIT 1, and half a second of CPU
+  --rounds=<n>          rounds of each measurement, interleaved; medians count. 5; with a COMMIT at least 9
+  --seconds=<n>         at least so long for each measurement of a server, and until the server has used a
+                        second of CPU. 2; with a COMMIT 1, and half a second of CPU
   --at-most=<share>     with a COMMIT: end with status 1 if a figure is worse by more than this share,
                         such as 3%: if the whole 95 % interval of the ratio lies beyond it
   --quick               one round of a fraction of a second, everything small, to check that it works

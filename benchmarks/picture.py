@@ -1,4 +1,4 @@
-"""Draw the results: what a delivery costs each server, how that grows, and what clients need."""
+"""Draw the results: the cost of a delivery on each server, its growth, and the needs of clients."""
 
 from __future__ import annotations
 

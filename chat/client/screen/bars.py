@@ -32,7 +32,7 @@ def title_line(model: Model, width: int) -> Row:
 
 
 def status_line(model: Model, width: int) -> Row:
-    """Return the status: what needs attention, the most urgent first."""
+    """Return the status line, the most urgent part first."""
     parts = [*_connection(model), *_below(model), *_search(model), *_views(model)]
     parts += _transfers(model)
     row: Row = []
