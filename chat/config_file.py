@@ -72,6 +72,7 @@ def _words(option: Option, value: object, path: Path) -> str:
     match option.kind, value:
         case Kind.SWITCH, bool():
             return "on" if value else "off"
+        # To Python True is an int, but true is no number in TOML.
         case ((Kind.SIZE | Kind.COUNT | Kind.RATE), int()) if type(value) is int:
             return str(value)
         case ((Kind.TEXT | Kind.SIZE | Kind.RATE), str()):

@@ -58,6 +58,7 @@ def given_on_command_line(options: Mapping[str, str | bool | None]) -> dict[str,
     return {
         name.removeprefix("--"): Given(text if isinstance(text, str) else "on", name)
         for name, text in options.items()
+        # docopt has None or False for an option that is not there.
         if text not in (None, False)
     }
 

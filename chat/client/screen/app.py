@@ -246,6 +246,7 @@ class App:
         self._username = username
         connection = enter(self._settings, self._door, username, self._credentials, self._inbox)
         self._model.encrypted = connection.encrypted
+        # At least 4: split_text must find room for the longest character of UTF-8.
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
         return connection
@@ -346,6 +347,7 @@ class App:
                 self._model.remark(now(), str(problem), style=ERROR)
         while True:
             model = self._model
+            # Only these change without an event. An idle client draws nothing.
             if model.running or model.lag or not model.is_online:
                 model.tick(now())
                 self.repaint()

@@ -48,6 +48,7 @@ class _Table(dict[int, "int | str"]):
             # A locale without UTF-8 can't print the replacement character either.
             mark = UNKNOWN if self._width_of(ord(UNKNOWN)) == 1 else "?"
             shown = mark + " " * (wanted - 1)
+        # Cached, because a call through ctypes for each character would be slow.
         self[code] = shown
         return shown
 

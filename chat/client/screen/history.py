@@ -39,6 +39,7 @@ class History:
         return self._go(1, current)
 
     def _append(self, text: str) -> None:
+        # As in many shells, blank texts and repetitions are not kept.
         if text.strip() and not (self._entries and self._entries[-1] == text):
             self._entries.append(text)
 

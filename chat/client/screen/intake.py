@@ -184,6 +184,7 @@ class Intake:
                 pending.transfer = transfer
             return
         model.running.pop(transfer.number, None)
+        # A line that is in sight shows the end itself.
         if transfer.has_ended and not transfer.outgoing and not self._is_in_sight(transfer):
             words = f"number {transfer.number}, {transfer.filename}: {transfer_state(transfer)}"
             style = ERROR if transfer.state is State.FAILED else DIM

@@ -29,4 +29,5 @@ class KillRing:
 
     def rotate(self) -> None:
         """Make the piece before the newest the newest."""
+        # deque.rotate moves the last piece, the newest, to the other end.
         self._pieces.rotate(1)

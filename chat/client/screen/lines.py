@@ -54,6 +54,7 @@ def entry_lines(
 def local_day(moment: datetime) -> date | None:
     """Return the day of ``moment`` in the reader's time zone; None for a moment that the system can't convert."""
     try:
+        # A server may send a year at the end of the range of datetime, where the conversion to local time fails.
         return moment.astimezone().date()
     except (ValueError, OverflowError, OSError):
         return None

@@ -187,6 +187,7 @@ class LocalCommands:
         if transfer.outgoing or transfer.path is None:
             hint = f"; /get {request.number} saves it" if transfer.state is State.OFFERED else ""
             raise RequestError(f"Attachment {request.number} is not saved here{hint}.")
+        # In a greenlet of its own, since the opener may take two seconds.
         self._around.spawn(self._open_path, transfer.path)
 
     def _open_path(self, path: Path) -> None:

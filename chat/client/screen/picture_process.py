@@ -116,6 +116,7 @@ def _confine() -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(MAX_SECONDS)  # ends this process even if the client is gone
     os.nice(10)
+    # A decoder that was taken over can write no file, start no process, and open few descriptors.
     for what, limit in (
         (resource.RLIMIT_AS, MAX_MEMORY),
         (resource.RLIMIT_CPU, MAX_PROCESSOR_SECONDS),
