@@ -57,7 +57,7 @@ class Audience(Traffic):
             sizes.update(self.crowd.received[fd] - before[fd] for fd in self.receivers)
             sender.sent = sender.confirmed = 0
         ((self.size, times),) = sizes.most_common(1)
-        # One may have got something else just then.
+        # A receiver may have got another message just then.
         if times < 0.9 * sum(sizes.values()):
             raise BenchmarkError(f"one message arrives in different sizes: {dict(sizes)}")
         for fd in self.receivers:
@@ -76,7 +76,8 @@ def audience(peer: Peer, demand: Demand) -> Iterator[Audience]:
         entrance = Entrance(crowd, server.address, peer.at_a_time, is_encrypted=peer.encrypted)
         others = demand.receivers - (demand.senders if peer.senders_receive else 0)
         half = others // 2
-        # Some servers serve first who came first, others who came last: who confirms comes in the middle.
+        # Some servers serve the first connections first, others the last. The sender that confirms is connected in the
+        # middle.
         hearing = entrance.let_in(peer.receiver(number) for number in range(half))
         speaking = entrance.let_in(peer.sender(number) for number in range(demand.senders))
         if peer.senders_receive:

@@ -21,7 +21,7 @@ from benchmarks.work.work import Work
 from chat.command_line import UsageError, parse_count
 
 _CONTENDERS: tuple[Contender, ...] = (*PEERS, *CLIENTS)
-# Those that a commit has, too, by the name before the @.
+# The servers that a commit has too, by the name before the @.
 _OF_A_COMMIT: Mapping[str, type[Chat]] = {each.name: each for each in (Chat, ChatTls)}
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%", re.ASCII)
 _Named = TypeVar("_Named", Contender, Work)
@@ -52,7 +52,7 @@ def choose(options: Mapping[str, Any]) -> Choice:
         _check_partners(at_commits, peers)
         work = _for_servers(work, is_named=options["--work"] is not None)
         plan = replace(plan, rounds=max(plan.rounds, COMPARISON.rounds))
-        # Last, for it may take a while.
+        # Last, because it may take a while.
         peers = [*peers, *_prepared(at_commits)]
     elif at_most is not None and not options["draw"]:
         raise UsageError("--at-most needs a commit to compare with: --peers=chat,chat@HEAD~1")

@@ -187,7 +187,7 @@ def _install(wanted: Sequence[str], layer: Path) -> None:
     venv.EnvBuilder(with_pip=False, symlinks=True).create(layer)
     libraries = sysconfig.get_path("purelib", vars={"base": str(layer), "platbase": str(layer)})
     below = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
-    # Plain lines: the .pth files of the running environment, which would bring in today's package, are not obeyed.
+    # Plain lines: .pth files of the running environment, which would bring in today's package, are not executed.
     Path(libraries, "below.pth").write_text("".join(f"{entry}\n" for entry in below))
     python = str(layer / "bin" / "python")
     quiet = ("--quiet", "--disable-pip-version-check", "--no-input")

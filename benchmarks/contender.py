@@ -11,7 +11,7 @@ class Contender(ABC):
     """Describe a program; figures are kept and shown under its ``name``; all of ours are ``chat``."""
 
     name: str
-    program: str  # what has to be installed
+    program: str  # the program that must be installed
 
     def is_installed(self) -> bool:
         return shutil.which(self.program) is not None

@@ -25,7 +25,7 @@ from chat.protocol.headers import (
     parse_json_object,
 )
 
-_INTERVAL = 0.01  # seconds between two messages of those who talk
+_INTERVAL = 0.01  # seconds between two messages of the talk
 _PATIENCE = 60.0
 _CHUNK = 1024 * 1024
 _PIECE = 16 * 1024  # a record of TLS
@@ -45,7 +45,7 @@ class FileRoom:
         self._sent: list[float] = []
         self._heard: dict[socket.socket, int] = {}
         self._offers: list[str] = []
-        # Whoever receives the file, and how many bytes had come to him before.
+        # The receivers of the file, and how many bytes each had received before.
         self._receivers: list[socket.socket] = []
         self._before: dict[int, int] = {}
         self._tokens = [self._let_in_with_token(f"fetcher{number}") for number in range(fetchers)]
@@ -90,7 +90,7 @@ class FileRoom:
         self._talk_until(lambda: offset == size)
 
     def _send_piece(self, file: IO[bytes], offset: int) -> int:
-        # After a piece that was not taken OpenSSL wants the same again.
+        # After a piece that was not taken, OpenSSL wants the same piece again.
         try:
             return self._uploader.send(os.pread(file.fileno(), _PIECE, offset))
         except BlockingIOError:
@@ -136,7 +136,7 @@ class FileRoom:
         sock.sendall(json_login(name).hello)
         reader = FrameReader(sock, ORDER)
         content = b""
-        for _ in range(2):  # the answer, and his own announcement
+        for _ in range(2):  # the answer, and the user's own announcement
             descriptor = reader.read_descriptor()
             assert descriptor is not None, "the login was refused"
             reader.skip(descriptor.header_size)

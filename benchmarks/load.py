@@ -20,7 +20,7 @@ from benchmarks.plan import BenchmarkError
 from benchmarks.tls import encrypted
 
 _READ = 1024 * 1024
-_EVENTS = 256  # of one poll: then senders get their turn
+_EVENTS = 256  # of one poll; then the senders run
 _LAZE = 0.001
 _PATIENCE = 20.0  # seconds without a byte after which nothing more is expected
 _PER_SOURCE = 10_000  # connections from one of loopback's addresses: far fewer than it has ports
@@ -145,7 +145,7 @@ class Crowd:
             count, notes, _, _ = self._sockets[fd].recvmsg_into([_buffer], _NOTES, socket.MSG_TRUNC)
             if not count:
                 raise BenchmarkError("the server closed a connection")
-            # None on the very first, since the kernel begins a moment after it is asked to.
+            # The first message has no stamp: the kernel begins a moment after it is asked.
             arrived = _seconds(notes[0][2]) if notes else time.time()
             before = self.received[fd]
             after = self.received[fd] = before + count

@@ -18,7 +18,7 @@ from pathlib import Path
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1  # linux/sockios.h, linux/if.h
 _CONGESTION_CONTROL = Path("/proc/sys/net/ipv4/tcp_congestion_control")
-_PLAIN = "reno"  # paces nothing, and is allowed in every network of every kernel
+_PLAIN = "reno"  # does not pace, and is allowed in every network of every kernel
 
 
 @contextmanager

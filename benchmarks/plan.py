@@ -34,6 +34,6 @@ class Plan:
 
 
 QUICK = Plan(rounds=1, seconds=0.3, cpu=0.0, quick=True, quiet=0.1, idlers=(200,))
-# To compare two commits, many short measurements tell more than few long ones: what differs from one start of a server
-# to the next does not average out, however long one server runs.
+# To compare two commits, many short measurements tell more than a few long ones. The differences from one start of a
+# server to the next do not average out, however long one server runs.
 COMPARISON = Plan(rounds=9, seconds=1.0, cpu=0.5, files=2, idlers=(1000, 4000))

@@ -35,11 +35,11 @@ class Figure(NamedTuple):
 
 CPU_PER_DELIVERY = Figure("cpu_per_delivery", "server CPU per delivery", "µs", 1e6)
 THROUGHPUT = Figure("throughput", "deliveries a second", "thousands", 1e-3, Better.MORE)
-# Most work goes on until there is enough of it, so it is no cost.
+# Most work goes on until the server has used enough of it, so it is no cost.
 SERVER_CPU = Figure("server_cpu", "server CPU", "s", better=Better.NEITHER)
 CPU_PER_LINE = Figure("cpu_per_line", "client CPU per line", "µs", 1e6)
 FIRST_SCREEN = Figure("first_screen", "time to the first screen", "ms", 1e3)
-# Over 1 the load costs more than what it is to measure.
+# Above 1, the load costs more than the server that it measures.
 GENERATOR = Figure("generator", "CPU of the load / of the server", "", better=Better.NEITHER)
 CLIENT_GENERATOR = GENERATOR._replace(title="CPU of the load / of the client")
 

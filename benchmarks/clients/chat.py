@@ -22,7 +22,7 @@ class ChatClient(Client):
         return ChatHost()
 
     def command(self, port: int, directory: Path) -> list[str]:
-        # The other clients are not asked to encrypt either.
+        # The other clients do not encrypt either.
         options = (f"--username={OWN_NAME}", f"--address=127.0.0.1:{port}", "--tls=off")
         return [self.program, *options]
 

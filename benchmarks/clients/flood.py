@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from benchmarks.clients.hosts import SPEAKERS, Message
 
 SIZE = 60  # bytes of a text
-# Not one character of it can stand in the same place of another line, so that it is drawn in one piece.
+# No character of it stands in the same place of another line, so it is drawn in one piece.
 LAST = b"THELASTOFALLLINES"
 _WORDS = b"and so it goes on for quite a while until everyone who reads it is tired of it "
 

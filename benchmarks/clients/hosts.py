@@ -26,7 +26,7 @@ from chat.protocol.headers import (
 
 SPEAKERS = ("anna", "bert", "carla", "dmitri", "elif", "farid", "greta", "hiro")
 OWN_NAME = "listener"
-# A real server's messages that come as fast as this one's have times about so far apart.
+# At the speed of this host, a real server's messages have times about so far apart.
 _INTERVAL = timedelta(microseconds=20)
 
 

@@ -34,7 +34,7 @@ class Irssi(Client):
 
     def enter(self, stage: Stage) -> None:
         stage.wait_for_text(IrcHost.GREETING.encode())
-        # What it joins by itself it does not show.
+        # irssi does not show a channel that it joins by itself.
         stage.type(f"/join {IrcHost.CHANNEL}\r".encode())
         super().enter(stage)
 
@@ -60,9 +60,9 @@ class Weechat(Client):
 
     def command(self, port: int, directory: Path) -> list[str]:
         commands = (
-            # It writes a log of everything unless told not to; ours does not unless told to.
+            # WeeChat writes a log unless told not to; our client does not unless told to.
             "/set logger.file.auto_log off",
-            # It would keep 4,096 lines, where ours and irssi keep all.
+            # By default WeeChat keeps 4,096 lines; our client and irssi keep all.
             "/set weechat.history.max_buffer_lines_number 50000",
             "/set irc.server_default.tls off",  # as WeeChat calls it from 4.0 on; before, off is the default
             f"/set irc.server_default.nicks {OWN_NAME}",

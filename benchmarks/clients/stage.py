@@ -27,7 +27,7 @@ from benchmarks.processes import ProcessTree
 
 COLUMNS, ROWS = 120, 40
 _READ = 1024 * 1024
-_PATIENCE = 20.0  # seconds in which nothing is drawn, after which nothing more is expected
+_PATIENCE = 20.0  # seconds without output after which nothing more is expected
 _TAIL = 4096  # bytes of what was drawn last
 _CONTROLS = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])")
 
@@ -149,7 +149,7 @@ class Stage:
     def _read_terminal(self) -> None:
         try:
             data = os.read(self._terminal, _READ)
-        except OSError:  # EIO: nobody has it open any more
+        except OSError:  # EIO: no process has the terminal open any more
             raise BenchmarkError(f"it ended; {self._last_words()}") from None
         self.drawn += len(data)
         recent = self._tail + data

@@ -74,7 +74,7 @@ def send_file(port: int, file: BinaryIO) -> None:
         writable.register(fd, select.EPOLLOUT)
     while offsets:
         for fd, _ in writable.poll():
-            # Until the kernel takes no more: a call for each of the pieces that it sends off would cost more.
+            # Until the kernel takes no more: to wait after each piece that it sends would cost more calls.
             with contextlib.suppress(BlockingIOError):
                 while offsets[fd] < size:
                     offsets[fd] += os.sendfile(fd, file.fileno(), offsets[fd], SENDFILE_CHUNK)

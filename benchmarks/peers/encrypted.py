@@ -15,7 +15,8 @@ class ChatTls(Chat):
     encrypted = True
 
     def options(self, directory: Path) -> Sequence[str]:
-        # The load, which has to decrypt, is slower than the server: without more room it would be cut off.
+        # The load, which has to decrypt, is slower than the server: without larger limits the server would disconnect
+        # it.
         limits = ("--rate=0", "--max-file=4G", "--max-backlog=512M")
         return (*limits, "--tls=required", f"--data-directory={directory}")
 

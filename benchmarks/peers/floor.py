@@ -10,7 +10,7 @@ from benchmarks.peers.peer import Peer
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.protocol.headers import ServerHeader, encode_server_header
 
-# As large as what our server puts in front of a content.
+# As large as the header that our server puts in front of a content.
 _HEADER = encode_server_header(ServerHeader("sender0000", "2026-01-01T00:00:00.000000Z"))
 
 

@@ -15,7 +15,7 @@ class Nats(Peer):
     program = "nats-server"
 
     def command(self, port: int, directory: Path) -> list[str]:
-        # A PING to each client within its first seconds cannot be turned off, further ones can.
+        # The PING to each client within its first seconds cannot be turned off; later ones can.
         config = directory / "nats.conf"
         config.write_text('ping_interval: "1h"\n')
         return ["nats-server", "-a", "127.0.0.1", "-p", str(port), "-c", str(config)]

@@ -12,7 +12,7 @@ from benchmarks.contender import Contender
 from benchmarks.load import Login
 from benchmarks.processes import CHECKOUT, ServerProcess, free_port, running
 
-# Each in the messages of one sender only, and in nothing that a server puts around them.
+# Each marker occurs in the messages of one sender only, and in nothing that a server adds.
 MARKERS = (b"%", b"&")
 
 
@@ -24,13 +24,15 @@ class Peer(Contender):
     """
 
     source = CHECKOUT
-    is_server = True  # or only the least that one must do
+    is_server = True  # or the floor, which does only the least
     senders_receive = True
     encrypted = False  # the server speaks TLS; it is given only the work that suits such a server
     max_content = 64 * 1024
     max_receivers = 100_000
-    announces = False  # who comes and goes is told to everyone
-    at_a_time = 100  # logins under way: no more than the kernel keeps for it (listen(2), backlog)
+    announces = False  # everyone is told who comes and goes
+    at_a_time = (
+        100  # logins under way: no more than the kernel queues for the server (listen(2), backlog)
+    )
 
     @abstractmethod
     def command(self, port: int, directory: Path) -> list[str]:

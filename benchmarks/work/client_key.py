@@ -17,7 +17,7 @@ _RATE = 5000  # messages a second
 _TICK = 0.01  # seconds between what is sent of them
 _INTERVAL = 0.103  # seconds between two keys: no multiple of the time between two screens
 _PATIENCE = 10.0
-# Letters that nothing else on the screen has, nor what a terminal is told: each is found when it is drawn.
+# Letters that occur nowhere else in the output, so each is found when it is drawn.
 _FIRST_KEY = 0x0410
 
 

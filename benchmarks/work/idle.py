@@ -13,9 +13,9 @@ from benchmarks.processes import Meter
 from benchmarks.results import GENERATOR, SERVER_CPU, Figure, quantile
 from benchmarks.work.work import ServerWork
 
-_TIME_LIMIT = 120.0  # for all to come in
+_TIME_LIMIT = 120.0  # seconds for all users to log in
 _SECONDS_PER_LOGIN = 1e-3  # about
-_MOST_ENCRYPTED = 1000  # who the load can decrypt for
+_MOST_ENCRYPTED = 1000  # users for whom the load can decrypt
 MEMORY = Figure("memory", "memory of one idle user", "kB", 1e-3)
 CPU_PER_LOGIN = Figure("cpu_per_login", "server CPU per login", "ms", 1e3)
 

@@ -15,8 +15,8 @@ from benchmarks.work.work import ServerWork
 
 _INTERVAL = 0.01
 _CPU = 0.3  # of a server at that pace, a second, about
-_TIMED = 100  # receivers, spread evenly; the load would have to do more than the server if it looked at each
-_LAZE = 0.02  # seconds in which messages may gather at those who are not timed
+_TIMED = 100  # receivers, spread evenly; timing each would cost the load more than the server
+_LAZE = 0.02  # seconds between two reads of receivers that are not timed
 P50 = Figure("p50", "wait, p50", "ms", 1e3)
 P99 = Figure("p99", "wait, p99", "ms", 1e3)
 
@@ -25,7 +25,7 @@ class Paced(ServerWork):
     name = "paced"
     title = "100 messages of 100 bytes a second, by number of receivers"
     figures = (CPU_PER_DELIVERY, P50, P99, SERVER_CPU, GENERATOR)
-    # A server that is idle most of the time varies more than one at work, from one start to the next.
+    # A server that is idle most of the time varies more from start to start than one at work.
     times = 3
 
     def cases(self, plan: Plan) -> Sequence[str]:
@@ -65,7 +65,7 @@ def _speak(them: Audience, plan: Plan, meter: Meter) -> list[float]:
             continue
         if now >= plan.seconds and (meter.used() >= plan.cpu or now > plan.patience):
             break
-        # The moment is taken here, not as planned: being late is the load's fault, not the server's.
+        # The real moment, not the planned one: if the load is late, that is not the server's fault.
         sent.append(time.time())
         sender.say()
     while len(waits) < len(sent) * len(timed) and meter.elapsed() < now + 10:

@@ -1,7 +1,7 @@
 """List the codes of notices, refusals and leave reasons, which programs compare.
 
-A notice is a Utf8 frame from ``server`` to one user, with the code in the header key ``notice`` and a sentence for the
-user as content. No user can have the name ``SERVER_NAME``.
+A notice is a Utf8 frame from ``server`` to one user. Its code is in the header key ``notice``, and its content is a
+sentence for the user. No user can have the name ``SERVER_NAME``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A *cluster* is what a reader takes for one character (UAX #29, extended grapheme cluster): a letter with its marks, a
 flag, a family of emoji. A cluster is never cut. Its width is the sum of the widths that the C library gives to its code
 points, because curses moves the cursor by that sum. A modern terminal may draw the cluster narrower. So a family joined
-by ZWJ takes the cells of all its members, and a row that was laid out by these functions never runs into the next row.
+by ZWJ takes the cells of all its members. A row from these functions never runs into the next row.
 
 The texts must be sanitized already (``chat.client.display``): a control character counts as no cell.
 """
