@@ -63,7 +63,7 @@ def _room(stage: Stage) -> Screen:
     stage.person("ci").say("build 1742: 812 tests passed in 41 s ✅")
     alice.say('борис, can you have a look at the printer? It wants "PC LOAD LETTER" again.')
     carol.say(f"/msg {ME} it only needs paper, but let her believe it is magic 🪄")
-    _say(terminal, "/me gets the wand", r"\* борис gets his wand")
+    _say(terminal, "/me gets the wand", r"\* борис gets the wand")
     lin.say("😂")
     terminal.wait_for("😂")
     terminal.type("alice: готово, проверяй 🖨")
