@@ -36,13 +36,14 @@ test: ## run all tests (ARGS="-k name tests/protocol" to choose)
 	@scripts/environment test
 	$(PYTHON) -m pytest $(WORKERS) $(ARGS)
 
-check: ## look at format, style and types
+check: ## look at format, style, types and sentences
 	@scripts/environment dev
 	$(PYTHON) -m ruff format --check $(PACKAGES) bin setup.py
 	$(PYTHON) -m ruff check $(PACKAGES) bin setup.py
 	$(PYTHON) -m mypy $(PACKAGES)
 	$(PYTHON) -m mypy bin/chat-server
 	$(PYTHON) -m mypy bin/chat-client
+	$(PYTHON) -m scripts.sentences
 
 format: ## put the source in the common format
 	@scripts/environment dev
