@@ -108,5 +108,7 @@ def test_the_exit_status_says_whether_anything_was_asked(
     (tmp_path / "docs" / "b.md").write_text("Whoever comes is here.\n")
     assert sentences.main(["docs"]) == 1
     assert capsys.readouterr().out == 'docs/b.md:1: who does what? "Whoever comes is here."\n'
+    monkeypatch.setattr(sentences, "QUOTATIONS", ["docs/b.md"])
+    assert sentences.main(["docs"]) == 0
     with pytest.raises(FileNotFoundError):
         sentences.main(["gone.md"])
