@@ -36,7 +36,12 @@ ROOTS = (
     "benchmarks",
     "examples",
     "scripts",
-    "tests/scripts/test_sentences.py",
+    "tests/benchmarks",
+    "tests/deploy",
+    "tests/measuring",
+    "tests/scripts",
+    "tests/starting",
+    "tests/wire",
 )
 # The words of the people in the screens are quotations.
 QUOTATIONS = ("scripts/screens/scenes.py",)

@@ -15,7 +15,7 @@ Options:
   --engine=<name>  atheris, hypothesis, or auto: both, one after the other, as far as atheris is there [default: auto]
 
 Targets: frames, headers, names, filenames, proxy, login (a client's, at a hostile server), client (what it makes of
-what such a server says), screen (what it shows of that), or all. What is found is kept as a case in
+what such a server says), screen (what it shows of that), or all. Each finding is kept as a case in
 tests/fuzzing/corpus, which the tests replay; hypothesis makes it small.
 
 At the end of a run with streams the server must have logged no fault, hold no more greenlets, descriptors and

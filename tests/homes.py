@@ -38,7 +38,7 @@ def move_in() -> None:
 
 
 def left_at_home() -> list[str]:
-    """What was written into the home of this process, which should be nothing."""
+    """List the files that were written into the home of this process; there should be none."""
     home = _place() / "home"
     return sorted(str(path.relative_to(home)) for path in home.rglob("*"))
 

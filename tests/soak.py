@@ -14,8 +14,8 @@ Options:
   --life=<s>      seconds that one of them stays, on average [default: 45]
 
 Raw and JSON clients in both byte orders, with TLS and without, the library on gevent and the real program. At the end
-what each of them heard is compared with what a witness heard who was there all along: the same, in the same order,
-nothing twice, nothing missing from when he came until he left or died. The server must be as it was before: as many
+the messages that each of them received are compared with those of a witness who was there all along: equal, in the same
+order, nothing twice, nothing missing between joining and leaving. The server must be as it was before: as many
 greenlets, descriptors and temporary files to the one, the spool within its bound and all of it free, memory within
 10 % and 8 MiB of what it was after the first fifth of the time, no fault in its log, status 0.
 

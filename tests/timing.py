@@ -1,4 +1,4 @@
-"""What a clock can tell about passwords: measurements, to be read by people. Never part of the tests' verdict.
+"""Measure how much a clock can tell about passwords. People read the figures; the test suite does not judge them.
 
 Usage:
   timing.py names [--tries=<n>] [--without-password] [--seed=<n>]

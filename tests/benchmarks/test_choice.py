@@ -1,4 +1,4 @@
-"""What the command line asks for."""
+"""The choices of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each terminal client that is installed can be measured. What it comes to is nobody's business here."""
+"""Each terminal client that is installed can be measured. No figure is judged here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made of two servers' rounds: ratios, and whether they are good enough."""
+"""The comparison of two servers' rounds: ratios, and whether they are good enough."""
 
 from __future__ import annotations
 

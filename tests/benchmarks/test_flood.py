@@ -1,4 +1,4 @@
-"""What is said in a flood is what the titles of the figures say."""
+"""The messages of a flood match the titles of the figures."""
 
 from __future__ import annotations
 

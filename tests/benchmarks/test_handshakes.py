@@ -1,4 +1,4 @@
-"""The measurement of a crowd's handshakes works, in a moment. What it comes to is nobody's business here."""
+"""The measurement of a crowd's handshakes works, in a moment. No figure is judged here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What plays the server says what a client needs to hear."""
+"""The played server gives the answers that a client needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process costs is counted with all that it has started, as long as they are there."""
+"""The cost of a process includes the processes that it started, as long as they run."""
 
 from __future__ import annotations
 

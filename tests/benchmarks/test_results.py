@@ -1,4 +1,4 @@
-"""What is made of samples."""
+"""The results that are computed from samples."""
 
 from __future__ import annotations
 

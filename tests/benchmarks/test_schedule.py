@@ -1,4 +1,4 @@
-"""Who is given what, in which order."""
+"""The order in which servers get their work."""
 
 from __future__ import annotations
 

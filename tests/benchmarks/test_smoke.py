@@ -1,4 +1,4 @@
-"""The measurement itself works: on our server, in a moment. What it comes to is nobody's business here."""
+"""The measurement itself works: on our server, in a moment. No figure is judged here."""
 
 from __future__ import annotations
 

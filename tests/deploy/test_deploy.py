@@ -1,4 +1,4 @@
-"""What is shipped for operators: a unit of systemd, a file of settings, a Dockerfile."""
+"""The files for operators: a unit of systemd, a file of settings, a Dockerfile."""
 
 from __future__ import annotations
 

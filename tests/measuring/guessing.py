@@ -33,7 +33,7 @@ class Latency(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """``answers`` to the guesses, by what they said; ``owner`` is how many seconds it took him to get in."""
+    """``answers`` to the guesses, by their codes; ``owner``: seconds until the owner of the name was let in."""
 
     quiet: Latency
     attacked: Latency
@@ -125,7 +125,7 @@ class _Talk:
 
 
 def _come_in(server: ServerProcess) -> float:
-    """The owner, from an address of his own, in one try."""
+    """Log the owner in, from another address, in one try; return the seconds."""
     started = time.perf_counter()
     with WireClient(server.address, timeout=_PATIENCE) as owner:
         answer = owner.try_login({"to": _OWNER, "password": PASSWORD})
@@ -134,7 +134,7 @@ def _come_in(server: ServerProcess) -> float:
 
 
 def guess(host: str, port: int, guesses: int, per_second: float) -> Counter[str]:
-    """The attacker: so many, evenly spread; what he was told."""
+    """Play the attacker: send the guesses, evenly spread, and count the answers."""
     answers: Counter[str] = Counter()
     numbers = iter(range(guesses))
     started = time.perf_counter()

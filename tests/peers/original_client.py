@@ -1,4 +1,4 @@
-"""A peer as strict as the original client program: what it would die of, raises :class:`Died`.
+"""A peer as strict as the original client program: input that would crash that program raises :class:`Died`.
 
 It writes little-endian with stray memory in the reserved bytes, and expects of a server exactly what the original one
 sends: a login reply of 16 bytes and nothing more; then frames whose headers are JSON objects that it reads in place,

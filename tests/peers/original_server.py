@@ -1,7 +1,7 @@
 """A fake of the original server, as strict and as careless as its captured bytes show it to be.
 
 Little-endian only. Before a login any type that it does not know is answered ``05 00`` with stray memory in the
-reserved bytes; whatever the header of a login holds is the name. A header on anything but Login and File is not
+reserved bytes; the header of a login is the name, without a check. A header on anything but Login and File is not
 looked for: it would be read as content. A frame over 16 KiB ends the connection.
 """
 

@@ -63,7 +63,7 @@ class LittleServer:
 
 
 def by_tls(identity: Identity) -> Answer:
-    """Greets who gets through the handshake, and waits for his end."""
+    """Greet a client that gets through the handshake, and wait for its end."""
 
     def answer(sock: socket.socket) -> None:
         with identity.context().wrap_socket(sock, server_side=True) as inside:

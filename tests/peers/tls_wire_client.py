@@ -1,4 +1,4 @@
-"""The client of a few lines, over TLS: whatever certificate it is shown, it goes on."""
+"""The client of a few lines, over TLS: it accepts any certificate."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TlsWireClient(WireClient):
 
     @property
     def certificate(self) -> bytes:
-        """What the server has shown, in DER."""
+        """The certificate of the server, in DER."""
         return cast(bytes, cast(Any, self.socket).getpeercert(binary_form=True))
 
     def open_transfer(self, address: Address) -> TlsWireClient:

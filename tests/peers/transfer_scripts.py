@@ -1,4 +1,4 @@
-"""What a server does on the connections of one client that moves files, as scripts for ``ScriptedServer``."""
+"""Scripts for ``ScriptedServer``: a server's part on the connections of one client that moves files."""
 
 from __future__ import annotations
 

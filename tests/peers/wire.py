@@ -79,7 +79,7 @@ class Wire:
             return True
 
     def finish(self) -> None:
-        """Say that nothing more comes; what the other side sends can still be read."""
+        """Tell the other side that nothing more comes; its bytes can still be read."""
         with contextlib.suppress(OSError):  # it may have closed first
             self.socket.shutdown(socket.SHUT_WR)
 

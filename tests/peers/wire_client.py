@@ -5,7 +5,8 @@
         alice.send(MessageType.UTF8, {"to": "bob"}, b"psst")
         bob.expect(MessageType.UTF8, b"psst", sender="alice", to="bob")
 
-Every wait ends after ``timeout`` seconds with TimeoutError. What a method expects it asserts, with what came instead.
+Every wait ends after ``timeout`` seconds with TimeoutError. A failed
+expectation is an AssertionError that shows the frame that came instead.
 That *nothing* came is shown by a marker: let somebody say something afterwards, and expect that to be next.
 """
 

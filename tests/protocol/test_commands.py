@@ -1,4 +1,4 @@
-"""What a client asks its server to do, as it travels."""
+"""Commands of a client, as they travel."""
 
 from __future__ import annotations
 

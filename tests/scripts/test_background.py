@@ -30,7 +30,7 @@ while True:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
-    """Where the logs and pid files are; what was started there ends with the test."""
+    """The directory of logs and pid files; servers that were started there end with the test."""
     directory = tmp_path / "state"
     yield directory
     if directory.exists():

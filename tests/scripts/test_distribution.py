@@ -1,4 +1,4 @@
-"""What setup.py says of the distribution."""
+"""The distribution that setup.py describes."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""What ``make run`` makes of its surroundings."""
+"""``make run`` and its environment."""
 
 import pytest
 

@@ -2,11 +2,11 @@
 
 To start Python and to load a program takes ten times as long as most tests need of it. So the first start of a client
 or of a server makes a *stem* of that side (``tests/starting/stem.py``): a process that has loaded the modules, and
-forks for each start. What comes of that is a child of the process of the tests, as after ``subprocess.Popen``, with
+forks for each start. The fork is a child of the process of the tests, as after ``subprocess.Popen``, with
 the same streams, environment, directory, signals, session and terminal; ``tests/starting/test_programs.py`` compares.
 
-What a stem can't do exactly is truly executed: another locale, PYTHON* variables, other limits, a mask of signals.
-With ``CHAT_TESTS_EXEC=1`` everything is.
+Programs that a stem can't start exactly are truly executed: another locale, PYTHON* variables, other limits, a mask
+of signals. With ``CHAT_TESTS_EXEC=1`` all programs are.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def take_terminal() -> None:
 
 
 def ignoring(number: signal.Signals | None) -> partial[Any] | None:
-    """What makes a new process ignore a signal, as ``preexec_fn``."""
+    """Make a ``preexec_fn`` that lets a new process ignore a signal."""
     return None if number is None else partial(signal.signal, number, signal.SIG_IGN)
 
 

@@ -80,7 +80,7 @@ print(json.dumps({{
 
 
 def seen(side: str, *arguments: str, on_terminal: bool = False, **options: Any) -> dict[str, Any]:
-    """What the program says."""
+    """Return the output of the program."""
     command = [sys.executable, "-c", LOOK.format(side=side), *arguments]
     options = {"env": dict(os.environ), **options}
     if not on_terminal:
@@ -172,7 +172,7 @@ class TestAsExecuted:
         assert after.ru_minflt > before.ru_minflt
 
     def test_nobody_else_is_a_child_of_ours_afterwards(self, side: str) -> None:
-        """Who starts something and ends, as a daemon's parent does, leaves it to the first of all processes."""
+        """A process that ends before its child, as a daemon's parent does, leaves the child to the first process."""
         run([sys.executable, "-c", f"# {side}"])
         orphan = subprocess.run(["sh", "-c", "sleep 30 >&- & echo $!"], stdout=subprocess.PIPE)
         status = Path(f"/proc/{int(orphan.stdout)}/status").read_text()
@@ -242,7 +242,7 @@ def blocked() -> Iterator[None]:
 
 
 class TestWhatIsExecuted:
-    """Whatever a stem would do otherwise."""
+    """Starts that a stem would do differently."""
 
     def was_forked(self, *words: str, what: str = "pass # chat.client", **options: Any) -> bool:
         options = {"env": homes.environment(), **options}

@@ -1,4 +1,4 @@
-"""What the original programs really sent, read by our code."""
+"""Captured bytes of the original programs, read by our code."""
 
 from __future__ import annotations
 
