@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -30,15 +31,19 @@ from tests.peers.scripted_server import Peer, ScriptedServer
 pytestmark = with_both_runtimes
 
 HASTE = Silence(ping_after=0.05, give_up_after=10.0, lag_from=0.02, look_every=0.01)
+IMPATIENCE = HASTE._replace(give_up_after=0.1)
 
 
-def enter(server: ScriptedServer, runtime: Runtime, silence: Silence = HASTE) -> Connection:
+def enter(
+    server: ScriptedServer, runtime: Runtime, silence: Silence = HASTE, *, ping: bool = True
+) -> Connection:
     door = Door(runtime, parse_address(server.address), Demands(tls="off"))
-    return connect_through(door, "alice", silence=silence)
+    return connect_through(door, "alice", ping=ping, silence=silence)
 
 
 def wait_for_looks(room: Connection, runtime: Runtime, count: int = 30) -> None:
-    """Wait until the connection has been looked at so often."""
+    """Wait until the connection has been looked at ``count`` times."""
+    # No public name tells of a look that found nothing to do.
     stream = room._link.stream
     look, looks = stream.pulse, [0]
 
@@ -108,25 +113,32 @@ def test_a_ping_of_the_user_is_answered_to_the_user(runtime: Runtime) -> None:
         assert (receipt.fate, receipt.answer) == (Fate.ACCEPTED, "The server is here.")
 
 
-def test_a_server_that_freezes_is_given_up(runtime: Runtime) -> None:
-    frozen = threading.Event()
+@contextmanager
+def frozen_server(runtime: Runtime) -> Iterator[Connection]:
+    """A connection to a server that welcomes the client, and then reads and sends nothing."""
+    thawed = threading.Event()
 
     def script(peer: Peer) -> None:
         peer.welcome()
-        frozen.wait(10)
+        thawed.wait(10)
 
     silence = HASTE._replace(give_up_after=0.3)
     with ScriptedServer(script) as server, enter(server, runtime, silence) as room:
         try:
             assert isinstance(room.read(), Welcome)
-            receipt = room.send_text("are you there?")
-            with pytest.raises(ConnectionLost, match=r"^The server has sent nothing for 0 s\.$"):
-                room.read()
-            assert (receipt.fate, room.unanswered()) == (Fate.LOST, [receipt])
-            with pytest.raises(ConnectionLost, match="sent nothing"):
-                room.send_text("and now?")
+            yield room
         finally:
-            frozen.set()
+            thawed.set()
+
+
+def test_a_server_that_freezes_is_given_up(runtime: Runtime) -> None:
+    with frozen_server(runtime) as room:
+        receipt = room.send_text("are you there?")
+        with pytest.raises(ConnectionLost, match=r"^The server has sent nothing for 0 s\.$"):
+            room.read()
+        assert (receipt.fate, room.unanswered()) == (Fate.LOST, [receipt])
+        with pytest.raises(ConnectionLost, match="sent nothing"):
+            room.send_text("and now?")
 
 
 def flood(room: Connection) -> None:
@@ -134,22 +146,10 @@ def flood(room: Connection) -> None:
         room.send_text("x" * 60_000)
 
 
-def test_who_sends_to_a_frozen_server_is_woken_as_well(runtime: Runtime) -> None:
-    """Its kernel takes nothing more, so the ping waits, too; nobody reads."""
-    frozen = threading.Event()
-
-    def script(peer: Peer) -> None:
-        peer.welcome()
-        frozen.wait(10)
-
-    silence = HASTE._replace(give_up_after=0.5)
-    with ScriptedServer(script) as server, enter(server, runtime, silence) as room:
-        try:
-            assert isinstance(room.read(), Welcome)
-            with pytest.raises(ConnectionLost, match="sent nothing"):
-                flood(room)
-        finally:
-            frozen.set()
+def test_a_sender_to_a_frozen_server_is_woken_as_well(runtime: Runtime) -> None:
+    """The server's kernel takes nothing more, so the ping waits, too; nobody reads."""
+    with frozen_server(runtime) as room, pytest.raises(ConnectionLost, match="sent nothing"):
+        flood(room)
 
 
 def test_the_lag_is_there_for_whoever_asks(runtime: Runtime) -> None:
@@ -188,8 +188,10 @@ def test_an_original_server_is_never_pinged_and_may_be_silent(runtime: Runtime) 
         assert (frame.header, frame.content) == (b"", b"the first thing that is heard")
         peer.wait_for_end()
 
-    silence = HASTE._replace(give_up_after=0.1)
-    with ScriptedServer(refuse, original) as server, enter(server, runtime, silence) as room:
+    with (
+        ScriptedServer(refuse, original) as server,
+        enter(server, runtime, IMPATIENCE) as room,
+    ):
         assert room.original
         assert isinstance(room.read(), Welcome)
         wait_for_looks(room, runtime)
@@ -203,10 +205,10 @@ def test_without_pings_a_server_may_be_silent(runtime: Runtime) -> None:
         assert frame.content == b"hello"
         peer.wait_for_end()
 
-    with ScriptedServer(script) as server:
-        door = Door(runtime, parse_address(server.address), Demands(tls="off"))
-        silence = HASTE._replace(give_up_after=0.1)
-        with connect_through(door, "alice", ping=False, silence=silence) as room:
-            wait_for_looks(room, runtime)
-            room.send_text("hello")
-            assert room.lag == 0.0
+    with (
+        ScriptedServer(script) as server,
+        enter(server, runtime, IMPATIENCE, ping=False) as room,
+    ):
+        wait_for_looks(room, runtime)
+        room.send_text("hello")
+        assert room.lag == 0.0

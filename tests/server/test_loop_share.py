@@ -73,6 +73,16 @@ class Stage:
     def names(self) -> list[str]:
         return [name for name, _ in self.begun]
 
+    def expect_after(self, early: float, late: float, *names: str) -> None:
+        """A busy loop begins nothing at ``early``, and the turns of ``names`` at ``late``: seconds from now."""
+        before = self.names
+        self.clock.advance(early)
+        self.loop.look(is_busy=True)
+        assert self.names == before
+        self.clock.advance(late - early)
+        self.loop.look(is_busy=True)
+        assert self.names == [*before, *names]
+
 
 @pytest.fixture
 def stage() -> Stage:
@@ -118,12 +128,7 @@ def test_while_others_are_busy_a_slice_waits_for_twice_what_the_last_took(stage:
     stage.loop.look(is_busy=True)
     assert stage.names == ["a"]
 
-    stage.clock.advance(0.0059)
-    stage.loop.look(is_busy=True)
-    assert stage.names == ["a"]
-    stage.clock.advance(0.0002)
-    stage.loop.look(is_busy=True)
-    assert stage.names == ["a", "b"]
+    stage.expect_after(0.0059, 0.0061, "b")
 
 
 @given(
@@ -152,35 +157,20 @@ def test_of_a_loop_that_is_busy_newcomers_have_a_third_at_most(
     assert newcomers + others == pytest.approx(stage.clock.now - began)
 
 
-def test_what_is_charged_is_taken_from_the_share_but_not_for_ever(stage: Stage) -> None:
-    stage.share.charge(0.1)
+@pytest.mark.parametrize("charges", [[0.1], [0.05, 0.05]])
+def test_charges_are_taken_from_the_share(stage: Stage, charges: list[float]) -> None:
+    for charge in charges:
+        stage.share.charge(charge)
     stage.ask("a", 0.001)
 
-    stage.clock.advance(0.19)
-    stage.loop.look(is_busy=True)
-    assert stage.names == []
-    stage.clock.advance(0.02)
-    stage.loop.look(is_busy=True)
-    assert stage.names == ["a"]
+    stage.expect_after(0.19, 0.21, "a")
 
+
+def test_a_charge_is_not_paid_for_ever(stage: Stage) -> None:
     stage.share.charge(3600.0)
-    stage.ask("b", 0.001)
-    stage.clock.advance(0.6)
-    stage.loop.look(is_busy=True)
-    assert stage.names == ["a", "b"]
-
-
-def test_charges_add_up(stage: Stage) -> None:
-    stage.share.charge(0.05)
-    stage.share.charge(0.05)
     stage.ask("a", 0.001)
 
-    stage.clock.advance(0.19)
-    stage.loop.look(is_busy=True)
-    assert stage.names == []
-    stage.clock.advance(0.02)
-    stage.loop.look(is_busy=True)
-    assert stage.names == ["a"]
+    stage.expect_after(0.4, 0.6, "a")
 
 
 def test_a_slice_that_comes_early_since_nobody_is_busy_pays_no_charge(stage: Stage) -> None:
@@ -190,12 +180,7 @@ def test_a_slice_that_comes_early_since_nobody_is_busy_pays_no_charge(stage: Sta
     stage.loop.look(is_busy=False)
     assert stage.names == ["a"]
 
-    stage.clock.advance(0.1)
-    stage.loop.look(is_busy=True)
-    assert stage.names == ["a"]
-    stage.clock.advance(0.1)
-    stage.loop.look(is_busy=True)
-    assert stage.names == ["a", "b"]
+    stage.expect_after(0.1, 0.2, "b")
 
 
 def test_a_turn_that_fails_ends_no_other(stage: Stage) -> None:
