@@ -11,13 +11,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import PIL
 import pytest
 from PIL import Image
 
 from chat.client.screen import picture_process
 from chat.client.screen.picture_process import HEADER, MAX_COLOURS, MAX_FILE_SIZE, Refusal
-from tests.client.screen import made_pictures
+from tests.client.screen import made_pictures, picture_stem
 from tests.client.screen.made_pictures import (
     BLUE,
     ESCAPES,
@@ -41,16 +40,8 @@ Colour = tuple[int, int, int]
 def run(
     path: Path | str, columns: int = 40, rows: int = 12, palette: list[Colour] = PALETTE
 ) -> subprocess.CompletedProcess[bytes]:
-    program = [sys.executable, "-I", "-S", picture_process.__file__]
     colours = bytes(channel for colour in palette for channel in colour).hex()
-    library = str(Path(PIL.__file__).parent.parent)
-    return subprocess.run(
-        [*program, str(columns), str(rows), colours, library],
-        input=os.fsencode(path),
-        capture_output=True,
-        timeout=30,
-        check=False,
-    )
+    return picture_stem.run(path, str(columns), str(rows), colours)
 
 
 def drawn(
