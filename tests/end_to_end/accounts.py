@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 from chat.protocol.names import parse_user_name
 from chat.server.accounts import add_account
 from chat.server.database import Database
-from chat.server.passwords import hash_password
-
-
-@cache
-def _hash(password: str) -> str:
-    """As the server makes it, which takes a while: once is enough."""
-    return hash_password(password)
+from tests.cheap_hashes import hash_cheaply
 
 
 def register(data_directory: Path, name: str, password: str, *, is_moderator: bool = False) -> None:
     """In the data directory of a server, whether it runs or not."""
-    hash = _hash(password)
+    hash = hash_cheaply(password)
     add_account(Database(data_directory), parse_user_name(name), hash, is_moderator=is_moderator)
 
 

@@ -17,7 +17,7 @@ from chat.protocol.names import parse_user_name
 from chat.server.accounts import add_account
 from chat.server.ban_records import read_records
 from chat.server.database import FILE_NAME, Database
-from chat.server.passwords import hash_password
+from tests.cheap_hashes import hash_cheaply
 from tests.end_to_end.server_process import ServerProcess
 from tests.peers.wire_client import WireClient
 
@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Path:
     """The data directory of a server of which bob is a moderator."""
     directory = tmp_path / "data"
     name = parse_user_name("bob")
-    add_account(Database(directory), name, hash_password(PASSWORD), is_moderator=True)
+    add_account(Database(directory), name, hash_cheaply(PASSWORD), is_moderator=True)
     return directory
 
 

@@ -17,7 +17,7 @@ from chat.protocol.notices import Refusal
 from chat.server.accounts import add_account
 from chat.server.bans import NAME, NETWORK, Ban, Mute
 from chat.server.database import Database
-from chat.server.passwords import hash_password
+from tests.cheap_hashes import hash_cheaply
 from tests.server.fakes import wait_until
 from tests.server.house import House
 
@@ -135,7 +135,7 @@ def test_bans_are_counted_while_they_are_in_force(house: House) -> None:
 
 def test_accounts_and_passwords(open_a_house: Callable[..., House], tmp_path: Path) -> None:
     house = open_a_house(data_directory=tmp_path)
-    add_account(Database(tmp_path), parse_user_name("alice"), hash_password("open sesame"))
+    add_account(Database(tmp_path), parse_user_name("alice"), hash_cheaply("open sesame"))
 
     wrong = {"to": "alice", "password": "guess"}
     assert house.connect().try_login(wrong).type == MessageType.BAD_LOGIN

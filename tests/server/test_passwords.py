@@ -27,8 +27,7 @@ from chat.server.passwords import (
     is_same,
     matches,
 )
-
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+from tests.cheap_hashes import hash_cheaply
 
 
 @pytest.fixture
@@ -48,17 +47,19 @@ def test_what_is_kept_is_argon2id_with_the_parameters_of_rfc_9106() -> None:
     assert not is_outdated(kept)
 
 
+@pytest.mark.usefixtures("cheap_hashes")
 def test_two_of_the_same_are_not_seen_to_be() -> None:
     assert hash_password("correct horse") != hash_password("correct horse")
 
 
 def test_a_hash_of_other_parameters_counts_and_is_outdated() -> None:
-    old = CHEAP.hash("correct horse")
+    old = hash_cheaply("correct horse")
 
     assert matches("correct horse", old)
     assert is_outdated(old)
 
 
+@pytest.mark.usefixtures("cheap_hashes")
 @pytest.mark.parametrize("hash", [None, "", "no hash", "$argon2id$v=19$m=8,t=1,p=1$x$y"])
 def test_nothing_matches_what_is_no_hash(hash: str | None) -> None:
     assert not matches("correct horse", hash)
@@ -81,7 +82,7 @@ def test_an_unknown_name_is_as_much_work(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(passwords, "_hasher", lambda: hasher)
     passwords._dummy.cache_clear()
 
-    for hash in (CHEAP.hash("another"), None):
+    for hash in (hash_cheaply("another"), None):
         assert not matches("correct horse", hash)
 
     known, unknown = hasher.compared
@@ -99,7 +100,7 @@ def test_an_unknown_name_is_as_much_work(monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_how_a_keyboard_makes_it_does_not_matter(typed: str, same: str) -> None:
     assert is_same(typed, same)
-    assert matches(typed, CHEAP.hash(same))
+    assert matches(typed, hash_cheaply(same))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_how_a_keyboard_makes_it_does_not_matter(typed: str, same: str) -> None:
 )
 def test_another_password_is_another(given: str, expected: str) -> None:
     assert not is_same(given, expected)
-    assert not matches(given, CHEAP.hash(expected))
+    assert not matches(given, hash_cheaply(expected))
 
 
 @pytest.mark.parametrize("password", ["12345678", "x" * 1024, "pass word", "пароль-и", "🐎🔋"])
@@ -276,6 +277,7 @@ def test_who_waits_for_his_turn_keeps_no_other_address_out(
     gevent.joinall(greenlets, raise_error=True)
 
 
+@pytest.mark.usefixtures("cheap_hashes")
 def test_what_is_hashed_is_counted(line: Passwords) -> None:
     line.hash("open sesame")
     line.matches("open sesame", None)

@@ -71,9 +71,19 @@ def load(package: str) -> set[str]:
             importlib.import_module(name)
     finally:
         gevent.get_hub = get_hub
+    if package == "chat.server":
+        _make_hashes_cheap()
     if wanting:
         get_hub().destroy(destroy_loop=True)
     return wanting
+
+
+def _make_hashes_cheap() -> None:
+    """In the stem and in each server that is forked from it, but not in one that is executed."""
+    from chat.server import passwords
+    from tests.cheap_hashes import HASHER
+
+    setattr(passwords, "_hasher", lambda: HASHER)  # noqa: B010 - no option of the server may do this
 
 
 def serve(requests: socket.socket) -> tuple[Request, list[int]]:
