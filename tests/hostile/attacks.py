@@ -230,7 +230,7 @@ ATTACKS: tuple[Attack, ...] = (
 
 def client_hello() -> bytes:
     """What a TLS client says first."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname="chat.example.org")
     try:

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from chat.server.certificates import CertificateFault, Certificates, make_certificates
 from chat.server.settings import Settings, TlsMode
 from tests.peers.certificates import Identity, make_identity
+from tests.starting.programs import Program, run_program
 
 
 def own(directory: Path) -> Certificates:
@@ -135,7 +136,9 @@ def test_a_start_that_is_killed_anywhere_leaves_what_the_next_can_use(tmp_path: 
     for steps in range(100):
         directory = tmp_path / str(steps)
         directory.mkdir()
-        ended = subprocess.run([sys.executable, "-c", _START, directory, str(steps)])
+        ended = run_program(
+            [sys.executable, "-c", _START, str(directory), str(steps)], env=dict(os.environ)
+        )
         shown = own(directory) if (directory / "server.crt").exists() else None
         if shown is not None:
             shown.load()
@@ -158,7 +161,11 @@ def test_two_that_start_at_once_have_one_key(tmp_path: Path) -> None:
         "print(made.fingerprint)"
     )
     starts = [
-        subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE)
+        Program[bytes](
+            [sys.executable, "-c", program, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            env=dict(os.environ),
+        )
         for _ in range(3)
     ]
 

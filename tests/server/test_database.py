@@ -23,6 +23,7 @@ from chat.server.database import (
     DatabaseThread,
     settled,
 )
+from tests.starting.programs import Program
 
 INSERT = "INSERT INTO mutes VALUES (?, NULL, 'op', NULL, 0)"
 
@@ -183,9 +184,8 @@ while True:
 def test_a_writer_that_is_killed_leaves_the_old_or_the_new(
     database: Database, delay: float
 ) -> None:
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(database.path.parent)], stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-c", WRITER, str(database.path.parent)]
+    writer = Program[str](command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     assert writer.stdout is not None
     with writer.stdout:
         said = int(writer.stdout.readline())

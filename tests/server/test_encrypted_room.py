@@ -192,7 +192,7 @@ def receive_digest(client: WireClient, size: int) -> str:
 
 @pytest.mark.parametrize("order", ByteOrder)
 def test_a_large_file_goes_through_both_ways(safe_house: House, order: ByteOrder) -> None:
-    content = os.urandom(20 * MIB + 7)
+    content = os.urandom(5 * MIB + 7)
     expected = hashlib.sha256(content).hexdigest()
     alice = join(safe_house, "alice", inline=0, order=order)
     raw = join(safe_house, "raw", raw=True, order=order)

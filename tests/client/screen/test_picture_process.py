@@ -196,21 +196,20 @@ class TestDrawing:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("name", made_pictures.huge())
-    def test_too_many_pixels(self, write: Write, name: str) -> None:
-        assert run(write(made_pictures.huge()[name])).returncode == Refusal.TOO_MANY_PIXELS
-
-    @pytest.mark.parametrize("name", made_pictures.bombs())
-    def test_what_would_fill_the_memory(self, write: Write, name: str) -> None:
-        assert run(write(made_pictures.bombs()[name])).returncode == Refusal.BROKEN
-
-    @pytest.mark.parametrize("name", made_pictures.truncated())
-    def test_half_a_picture(self, write: Write, name: str) -> None:
-        assert run(write(made_pictures.truncated()[name])).returncode == Refusal.BROKEN
-
-    @pytest.mark.parametrize("name", made_pictures.no_pictures())
-    def test_another_format(self, write: Write, name: str) -> None:
-        assert run(write(made_pictures.no_pictures()[name])).returncode == Refusal.UNKNOWN_FORMAT
+    @pytest.mark.parametrize(
+        ("pictures", "refusal"),
+        [
+            (made_pictures.huge, Refusal.TOO_MANY_PIXELS),
+            (made_pictures.bombs, Refusal.BROKEN),  # they would fill the memory
+            (made_pictures.truncated, Refusal.BROKEN),
+            (made_pictures.no_pictures, Refusal.UNKNOWN_FORMAT),
+        ],
+    )
+    def test_bad_pictures(
+        self, write: Write, pictures: Callable[[], dict[str, bytes]], refusal: Refusal
+    ) -> None:
+        ends = {name: run(write(data)).returncode for name, data in pictures().items()}
+        assert ends == dict.fromkeys(ends, refusal)
 
     @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
     def test_bytes_at_random(self, write: Write, form: str) -> None:
