@@ -15,7 +15,11 @@ from hypothesis import HealthCheck, settings
 from tests import homes
 
 # A loaded machine is no failure, so an example may take as long as it needs; the time limit of a test still holds.
-settings.register_profile("chat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Examples are drawn anew in each run, so many short runs find what one long run does. For a long run:
+# ``make test ARGS="--hypothesis-profile=thorough"``.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("chat", patient, max_examples=50)
+settings.register_profile("thorough", patient, max_examples=1000)
 settings.load_profile("chat")
 
 # Whoever runs the tests in the background, by nohup or a shell's &, has them start with some signals ignored, and the
@@ -29,8 +33,8 @@ homes.move_in()
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each processor: nearly half of the time tests wait, for a program or for a screen."""
-    return 2 * (os.cpu_count() or 1)
+    """One more than processors, because tests also wait. Each worker spends 6 s of CPU time to collect the tests."""
+    return 1 + (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
