@@ -279,6 +279,7 @@ class TestSending:
             def fail(*_: object) -> None:
                 raise BrokenPipeError(32, "Broken pipe")
 
+            # The network cannot be made to fail exactly in this call.
             room._link.send = fail  # type: ignore[method-assign, assignment]
             with pytest.raises(ConnectionLost, match=r"^Broken pipe\.$"):
                 room.send_text("two")
@@ -300,6 +301,7 @@ class TestSending:
             def interrupt(*_: object) -> None:
                 raise KeyboardInterrupt
 
+            # No signal can be timed to arrive in this call.
             room._link.send = interrupt  # type: ignore[method-assign, assignment]
             with pytest.raises(KeyboardInterrupt):
                 room.send_text("one")

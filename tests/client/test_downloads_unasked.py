@@ -224,6 +224,7 @@ class TestLookingAtImages:
     ) -> None:
         (home.parent / "tmp").rmdir()
         unnamed.take(IMAGE, offer="x")
+        # As if another preview were under way.
         with unnamed.downloads._preview_turn:
             run_until_idle()
         assert not unnamed.connection.fetched

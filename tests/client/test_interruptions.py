@@ -32,6 +32,7 @@ def test_a_reader_interrupted_inside_a_frame_reads_no_more(runtime: Runtime) -> 
         connect(server.address, "alice", runtime=runtime) as room,
     ):
         assert isinstance(room.read(), Welcome)
+        # No signal can be timed to arrive between two reads.
         room._incoming._read_rest = interrupt  # type: ignore[method-assign, assignment]
         with pytest.raises(KeyboardInterrupt):
             room.read()

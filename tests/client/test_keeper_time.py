@@ -60,6 +60,7 @@ class TestTime:
     def test_those_who_lose_the_same_server_do_not_come_back_together(self, world: World) -> None:
         world.start(patience=Patience(1.0, 60.0))
         keeper = world.keeper
+        # The pauses are drawn at random: 200 of them cannot be waited for.
         pauses = [keeper._next_pause() for _ in range(200)]
         assert min(pauses) < 0.7 < 1.3 < max(pauses)
         keeper._pause = 60.0

@@ -160,6 +160,7 @@ def test_finishing_ends_one_direction(runtime: Runtime) -> None:
 
 def test_tcp_is_not_delayed_and_notices_vanished_peers(runtime: Runtime) -> None:
     with Line(runtime) as line:
+        # Only the socket tells which options were set.
         sock = line.stream._socket  # type: ignore[attr-defined]
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

@@ -127,6 +127,7 @@ def test_a_server_that_is_only_quiet_is_not_given_up() -> None:
             assert isinstance(alice.read(), Welcome)
             heard: list[object] = []
             reader = PLAIN.spawn(lambda: heard.append(alice.read()))
+            # How much has come while nothing is read, no public name tells.
             before = alice._link.stream.pulse().received
             while alice._link.stream.pulse().received < before + 1000:
                 PLAIN.sleep(0.001)

@@ -185,6 +185,7 @@ def test_what_only_reminds_of_it_is_free(name: str) -> None:
 
 
 def test_keys_are_remembered_but_not_at_any_length() -> None:
+    # A cache is visible only in its own figures.
     names._cached_key.cache_clear()
     for _ in range(2):
         assert name_key("Alice") == "alice"

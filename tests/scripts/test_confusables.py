@@ -6,6 +6,7 @@ from scripts import confusables as script
 
 def test_the_table_is_what_the_library_says() -> None:
     assert confusables.TABLE.read_text() == script.table(), "python -m scripts.confusables"
+    # The public look-up takes single characters; this is the whole table that it reads.
     assert confusables._prototypes() == script.prototypes()
 
 

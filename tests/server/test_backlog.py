@@ -189,4 +189,5 @@ def test_its_size_is_what_it_holds_through_any_life() -> None:
 
 
 def _files_left(backlog: Backlog) -> list[int]:
+    # How much of a file is left shows otherwise only once all is sent.
     return [item.left for item in backlog._items if isinstance(item, FileSlice)]

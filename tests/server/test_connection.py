@@ -65,4 +65,5 @@ def test_after_an_answer_a_peer_may_be_silent_for_as_long_as_it_likes(
 
     connection.answer(MessageType.LOGIN)
 
+    # Only the socket tells that the time limit of the login is gone.
     assert connection.transport._sock.gettimeout() is None

@@ -54,6 +54,7 @@ def test_laggards_share_one_batch(delivery: Delivery) -> None:
     delivery.post(text("x" * 50_000))
     delivery.flush()
 
+    # Whether slow consumers share one copy shows only in what they hold.
     views = [member.outbox._backlog.head() for member in slow if member.outbox._backlog]
 
     assert len(views) == 2
@@ -180,5 +181,6 @@ def test_frames_are_encoded_once_for_all_of_one_byte_order(delivery: Delivery) -
     delivery.post(frame)
     run_ready_greenlets()
 
+    # Bytes are the same however often they are encoded; only this dict shows it.
     assert list(frame._encoded) == [ByteOrder.BIG]
     assert all(frames_of(bytes(member.transport.taken)) for member in members)

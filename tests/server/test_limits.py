@@ -134,6 +134,7 @@ def test_nothing_is_remembered_of_who_has_left() -> None:
         limit.enter(f"192.0.2.{number}")
         limit.leave(f"192.0.2.{number}")
 
+    # Entries that are never used again are a leak that nothing else shows.
     assert not limit._counts
 
 

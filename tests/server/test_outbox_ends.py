@@ -47,6 +47,7 @@ def test_the_writer_of_a_failed_user_ends_quietly(capsys: pytest.CaptureFixture[
     user = User(room=1)
     user.outbox.give(b"x" * 10_000)
     run_ready_greenlets()  # the writer waits now
+    # The greenlet must end, and only the outbox knows it.
     writer = user.outbox._writer
     assert writer is not None
 

@@ -31,6 +31,7 @@ def shelf(spool: Spool, clock: FakeClock) -> Iterator[Shelf]:
     shelf = Shelf(spool, clock)
     yield shelf
     shelf.clear()
+    # The sum must come back to zero; a wrong one shows only much later.
     assert (len(shelf), shelf._in_memory) == (0, 0)
     assert (spool.used, spool.files) == (0, 0)
 

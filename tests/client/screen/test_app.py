@@ -348,6 +348,7 @@ def test_a_fault_is_one_line_that_names_its_report(
     def broken(key: Input) -> None:
         raise ZeroDivisionError("made by a test")
 
+    # No key makes the controller fail.
     monkeypatch.setattr(run.app._controller, "press", broken)
     run.terminal.type("x")
     assert run.wait() == 1

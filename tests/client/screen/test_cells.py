@@ -222,6 +222,7 @@ def test_lines_end_between_clusters(text: str, width: int) -> None:
 def test_the_fast_path_wraps_as_the_other_does(text: str, width: int, first: int) -> None:
     if cells(text) > first:
         assert module.is_one_cell_each(text)
+        # The public function chooses the fast way for this text; the slow one can only be called directly.
         assert module._wrap_narrow(text, first, width) == module._wrap_clusters(text, first, width)
 
 

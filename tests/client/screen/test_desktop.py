@@ -71,6 +71,7 @@ def picture(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _no_notifier_left() -> Iterator[None]:
     yield
+    # Only the module knows the processes, and no test may leave one.
     for process in desktop._notifiers:
         process.kill()
         process.wait(timeout=10)

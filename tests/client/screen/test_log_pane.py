@@ -313,5 +313,6 @@ class TestMemory:
         for number in range(10):
             pane.scroll_to(view, number, 1)
             pane.rows(view, 1)
+        # The cache is not visible in the rows.
         assert len(pane._rows) <= 6
         assert len(formatted) > 10

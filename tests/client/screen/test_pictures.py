@@ -58,6 +58,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
     yield found
     found.check()
     assert open_files() == files
+    # A place that is never given back would show only after many more drawings.
     assert not pictures._waiting
     assert pictures._turn.counter == 1
 
