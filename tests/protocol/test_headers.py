@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -204,18 +205,17 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("data", BROKEN, ids=lambda data: repr(data[:24]))
-@pytest.mark.parametrize("parse", [parse_login_header, message, attachment])
-def test_a_broken_object_is_refused_wherever_it_stands(parse: object, data: bytes) -> None:
-    assert callable(parse)
-    with pytest.raises(HeaderError):
+@pytest.mark.parametrize("parse", [parse_login_header, message, attachment, parse_server_header])
+def test_a_broken_object_is_refused_wherever_it_stands(parse: Callable[[bytes], object]) -> None:
+    assert not [data[:40] for data in BROKEN if not is_refused(parse, data)]
+
+
+def is_refused(parse: Callable[[bytes], object], data: bytes) -> bool:
+    try:
         parse(data)
-
-
-@pytest.mark.parametrize("data", BROKEN, ids=lambda data: repr(data[:24]))
-def test_a_broken_object_is_refused_from_a_server_too(data: bytes) -> None:
-    with pytest.raises(HeaderError):
-        parse_server_header(data)
+    except HeaderError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize("data", [b"[]", b"null", b'"bob"', b"7", b"", b"bob"])
@@ -320,12 +320,15 @@ def test_the_nonce_of_a_refused_header_is_known_if_it_is_a_good_one() -> None:
         assert refused.value.nonce is None
 
 
-@pytest.mark.parametrize("value", ["-1", "9223372036854775808", "1.0", "1e3", "true", '"1"', "[]"])
-@pytest.mark.parametrize("key", ["offset", "inline", "size"])
-def test_a_number_is_whole_and_fits_63_bits(key: str, value: str) -> None:
-    parse = {"offset": message, "inline": parse_login_header, "size": parse_server_header}[key]
-    with pytest.raises(HeaderError, match=key):
-        parse(f'{{"from": "a", "timestamp": "{NOW}", "{key}": {value}}}'.encode())
+@pytest.mark.parametrize(
+    ("key", "parse"),
+    [("offset", message), ("inline", parse_login_header), ("size", parse_server_header)],
+)
+def test_a_number_is_whole_and_fits_63_bits(key: str, parse: Callable[[bytes], object]) -> None:
+    for value in ("-1", "9223372036854775808", "1.0", "1e3", "true", '"1"', "[]"):
+        data = f'{{"from": "a", "timestamp": "{NOW}", "{key}": {value}}}'.encode()
+        with pytest.raises(HeaderError, match=key):
+            parse(data)
 
 
 @pytest.mark.parametrize("value", [0, 1, LARGEST - 1, LARGEST])

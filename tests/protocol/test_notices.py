@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from chat.protocol.headers import encode_json
 from chat.protocol.notices import SERVER_NAME, LeaveReason, Notice, Refusal
 
@@ -69,7 +67,7 @@ def test_the_name_of_the_server() -> None:
     assert SERVER_NAME == "server"
 
 
-@pytest.mark.parametrize("code", [*Notice, *Refusal, *LeaveReason], ids=str)
-def test_a_code_is_a_plain_word_that_travels_as_it_is(code: str) -> None:
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", code)
-    assert encode_json(code) == f'"{str.__str__(code)}"'.encode()
+def test_a_code_is_a_plain_word_that_travels_as_it_is() -> None:
+    for code in (*Notice, *Refusal, *LeaveReason):
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", code)
+        assert encode_json(code) == f'"{str.__str__(code)}"'.encode()

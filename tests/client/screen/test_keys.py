@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from chat.client.screen.keys import (
     BINDINGS,
     Action,
-    Binding,
     Where,
     action_of,
     help_lines,
@@ -22,11 +21,11 @@ from chat.client.screen.keys import (
 USUAL = [Where.TYPING, Where.LOG, Where.VIEWS]
 
 
-@pytest.mark.parametrize("binding", BINDINGS, ids=lambda binding: binding.action.value)
-def test_a_bound_key_has_a_name_and_does_what_the_table_says(binding: Binding) -> None:
-    for key in binding.keys:
-        assert split_keys(key) == [key]
-        assert action_of(key, binding.where) is binding.action
+def test_a_bound_key_has_a_name_and_does_what_the_table_says() -> None:
+    for binding in BINDINGS:
+        for key in binding.keys:
+            assert split_keys(key) == [key]
+            assert action_of(key, binding.where) is binding.action, key
 
 
 @pytest.mark.parametrize("place", [USUAL, [Where.SEARCH], [Where.QUESTION]])
