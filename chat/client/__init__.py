@@ -11,7 +11,12 @@
 
 Ordinary programs may send from any thread; programs on gevent pass ``runtime=GEVENT`` of
 ``chat.client.gevent_runtime``. Nothing here prints, and importing it loads neither gevent nor curses.
+
+Deprecated names, which still work and warn: ``Fate`` is now ``Status``, ``Receipt.fate`` is now ``Receipt.status``.
 """
+
+import warnings
+from typing import Any
 
 from chat.client.cancellation import Cancellation
 from chat.client.connecting import connect
@@ -42,7 +47,7 @@ from chat.client.events import (
     Welcome,
 )
 from chat.client.outgoing import split_text
-from chat.client.receipts import Fate, Receipt
+from chat.client.receipts import Receipt, Status
 from chat.client.saver import Saving
 from chat.client.trust import Stranger
 from chat.protocol.commands import Command, Verb
@@ -59,7 +64,6 @@ __all__ = [
     "ConnectionLost",
     "Dismissed",
     "Event",
-    "Fate",
     "Joined",
     "Left",
     "Limits",
@@ -72,6 +76,7 @@ __all__ = [
     "Receipt",
     "SaveFailed",
     "Saving",
+    "Status",
     "Stranger",
     "Text",
     "TransferCancelled",
@@ -82,3 +87,13 @@ __all__ = [
     "connect",
     "split_text",
 ]
+
+_DEPRECATED = {"Fate": "Status"}
+
+
+def __getattr__(name: str) -> Any:
+    new = _DEPRECATED.get(name)
+    if new is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(f"chat.client.{name} is now chat.client.{new}", DeprecationWarning, stacklevel=2)
+    return globals()[new]

@@ -8,10 +8,10 @@ from pathlib import Path
 from chat.address import parse_address
 from chat.client.connection import Connection
 from chat.client.errors import ConnectError, ConnectionLost
+from chat.client.in_flight import InFlight
 from chat.client.known_hosts import KnownHosts
 from chat.client.liveness import SILENCE, Silence
 from chat.client.login import ByteOrderChoice, log_in
-from chat.client.receipts import Ledger
 from chat.client.room import Room
 from chat.client.runtime import PLAIN, Runtime
 from chat.client.saver import Directory, Saver
@@ -96,11 +96,12 @@ def connect_through(
     ping: bool = True,
     silence: Silence = SILENCE,
     timeout: float = 30.0,
+    in_flight: InFlight | None = None,
 ) -> Connection:
     """Connect through ``door``, which several sessions may use one after the other. Otherwise like ``connect``.
 
     ``saver`` saves attachments that come with their messages; several sessions may share it. ``save_directory`` is for
-    ``fetch``.
+    ``fetch``. ``in_flight`` is the table of messages of a queue that outlives the connection.
     """
     link, original = log_in(
         door,
@@ -111,11 +112,11 @@ def connect_through(
         password=password,
         session=session,
     )
-    ledger = Ledger(uses_nonces=not original)
+    in_flight = in_flight if in_flight is not None else InFlight()
     connection = Connection(
         link,
-        Room(username, ledger, original=original),
-        ledger,
+        Room(username, in_flight, original=original),
+        in_flight,
         Transfers(door, timeout),
         door.runtime,
         original=original,

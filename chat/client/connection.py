@@ -18,11 +18,12 @@ from chat.client.errors import (
     explain,
 )
 from chat.client.events import Attachment, Event, Limits, Notice, Welcome
+from chat.client.in_flight import InFlight, Place
 from chat.client.incoming import MAX_IN_MEMORY, Incoming
 from chat.client.link import Link
 from chat.client.liveness import Liveness, Silence
 from chat.client.outgoing import Source, encode_header, encode_text, open_source, refuse_large
-from chat.client.receipts import Fate, Ledger, Receipt
+from chat.client.receipts import Receipt, Status
 from chat.client.room import Room
 from chat.client.runtime import Runtime
 from chat.client.saver import Saver
@@ -45,7 +46,7 @@ class Connection:
         self,
         link: Link,
         room: Room,
-        ledger: Ledger,
+        in_flight: InFlight,
         transfers: Transfers,
         runtime: Runtime,
         *,
@@ -55,7 +56,7 @@ class Connection:
     ) -> None:
         self._link = link
         self._room = room
-        self._ledger = ledger
+        self._in_flight = in_flight
         self._transfers = transfers
         self._runtime = runtime
         self._original = original
@@ -162,14 +163,14 @@ class Connection:
     def watch(self, silence: Silence, *, ping: bool) -> None:
         """Begin to watch for a server that vanishes and, with ``ping``, for one that falls silent. For ``connect``."""
         ask = self._ping if ping and not self._original else None
-        self._liveness = Liveness(self._link, self._runtime, ask, self._ledger.is_owed, silence)
+        self._liveness = Liveness(self._link, self._runtime, ask, self._in_flight.is_owed, silence)
         self._runtime.spawn(self._liveness.run, self._ended)
 
     def _ping(self) -> None:
-        receipt = self._receipt(MessageType.UTF8, Command(Verb.PING.value))
-        receipt.is_ours = True
+        receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8)
+        receipt.command, receipt.is_ours = Command(Verb.PING.value), True
         with suppress(ConnectionLost):  # the reader raises it as well
-            self._send(receipt, b"")
+            self._send(receipt, b"", Place.PING)
 
     def _read(self) -> Event | None:
         event = None
@@ -199,11 +200,14 @@ class Connection:
 
     # Sending
 
-    def send_text(self, text: str, to: str | None = None) -> Receipt:
-        """Say it to everyone, or to one user. At most ``limits.max_text`` bytes of UTF-8: see ``split_text``."""
+    def send_text(self, text: str, to: str | None = None, *, nonce: str | None = None) -> Receipt:
+        """Send a text of at most ``limits.max_text`` bytes (see ``split_text``) to everyone, or to one user.
+
+        ``nonce``: that of the receipt of a lost message, if this is the message again; None for a new message.
+        """
         self._refuse_unsupported(to)
         content = encode_text(text, self.limits.max_text)
-        receipt = self._receipt(MessageType.UTF8)
+        receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8, nonce)
         receipt.text, receipt.to = text, to
         self._send(receipt, content)
         return receipt
@@ -217,19 +221,20 @@ class Connection:
         to: str | None = None,
         progress: Progress | None = None,
         cancel: Cancellation | None = None,
+        nonce: str | None = None,
     ) -> Receipt:
         """Send a file by its path, or a seekable binary file from its position on; ``kind`` may be IMAGE or VOICE.
 
         Over ``limits.inline`` bytes it goes by a connection of its own while chat goes on, and the call returns once
         the server has answered: the receipt says what. Raises TransferFailed, TransferCancelled as well.
-        ``progress`` is called with the bytes done and those in all.
+        ``progress`` is called with the bytes done and those in all. ``nonce``: see ``send_text``.
         """
         if kind not in ATTACHMENTS:
             raise ValueError(f"{kind!r} is no kind of file")
         self._refuse_unsupported(to)
         with open_source(source, filename) as found:
             refuse_large(found, self.limits.max_file, original=self._original)
-            receipt = self._receipt(kind)
+            receipt = self._in_flight.receipt(self._runtime.event, kind, nonce)
             receipt.filename, receipt.to = found.filename, to
             if found.size > min(self.limits.inline, MAX_IN_MEMORY):
                 self._upload(receipt, found, progress, cancel)
@@ -242,43 +247,40 @@ class Connection:
                 progress(found.size, found.size)
             return receipt
 
-    def command(self, command: Command) -> Receipt:
+    def command(self, command: Command, *, nonce: str | None = None) -> Receipt:
         """Ask the server to do something: its answer is the receipt's, ``answer`` or ``refusal``."""
         if self._original:
             raise NotSupported("This server is an original one, which takes no commands.")
         is_secret = command.password is not None or command.new_password is not None
         if is_secret and not self.is_private:
             raise NotSent("The connection is not encrypted, so no password is sent.")
-        receipt = self._receipt(MessageType.UTF8, command)
+        receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8, nonce)
+        receipt.command = command
         self._send(receipt, b"")
         return receipt
 
     def unanswered(self) -> list[Receipt]:
         """What was sent and not yet answered, oldest first; after ConnectionLost: what may be lost."""
-        return self._ledger.unanswered()
+        return self._in_flight.at(Place.SENT)
 
-    def _send(self, receipt: Receipt, content: bytes) -> None:
+    def _send(self, receipt: Receipt, content: bytes, place: Place = Place.SENT) -> None:
         header = encode_header(receipt, raw=self._original)
         with self._send_lock:
             if self._closing or self._lost is not None:
                 raise ConnectionLost(self._lost or "The connection is closed.")
-            self._ledger.expect(receipt)
+            self._in_flight.send(receipt, place)
             try:
                 self._link.send(receipt.kind, header, content)
             except BaseException as error:
                 # Part of a frame may be out, so nothing can follow it. It is not the end yet for the reader: answers
                 # to what was sent before may still be there to be read.
-                self._ledger.forget(receipt)
+                self._in_flight.take_back(receipt)
                 self._link.stream.shut()
                 if not isinstance(error, OSError | RemoteProtocolError):
                     self._lost = "Sending was interrupted."
                     raise
                 self._lost = self._link.given_up or explain(error)
                 raise ConnectionLost(self._lost) from None
-
-    def _receipt(self, kind: MessageType, command: Command | None = None) -> Receipt:
-        nonce = self._ledger.next_nonce()
-        return Receipt(self._runtime.event(), kind, nonce=nonce, command=command)
 
     def _refuse_unsupported(self, to: str | None) -> None:
         if to is not None and self._original:
@@ -327,19 +329,19 @@ class Connection:
         if self._room.session is None:
             raise NotSupported("This server takes no large files.")
         header = encode_header(receipt, raw=False)
-        self._ledger.expect_upload(receipt)
+        self._in_flight.send(receipt, Place.UPLOADING)
         try:
             refused = self._transfers.upload(receipt.kind, header, source, progress, cancel)
         except BaseException as error:
-            self._ledger.forget(receipt)
-            if isinstance(error, TransferFailed) and receipt.fate is Fate.ACCEPTED:
+            self._in_flight.take_back(receipt)
+            if isinstance(error, TransferFailed) and receipt.status is Status.ACCEPTED:
                 return  # its echo has come, only the answer got lost
             raise
         if refused is None:
-            receipt.settle(Fate.ACCEPTED)
+            receipt.settle(Status.ACCEPTED)
         else:
-            self._ledger.forget(receipt)
-            receipt.settle(Fate.REFUSED, refused.code, refused.sentence)
+            self._in_flight.take_back(receipt)
+            receipt.settle(Status.REFUSED, refused.code, refused.sentence)
 
     # The end
 
@@ -391,7 +393,8 @@ class Connection:
         """Nothing more can be read."""
         if not self._closing and self._lost is None:
             self._lost = self._link.given_up or reason
-        self._ended.set()
-        self._ledger.lose()
+        if not self._ended.is_set():  # later the table may have messages of the next connection
+            self._ended.set()
+            self._in_flight.lose()
         self._transfers.end()
         self._link.stream.shut()

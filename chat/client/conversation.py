@@ -28,9 +28,8 @@ from chat.client.news import (
     TransferChanged,
     Transfers,
 )
-from chat.client.outbox import Outbox, Outgoing
 from chat.client.passwords import NO_TERMINAL, chosen_password
-from chat.client.receipts import Fate, Receipt
+from chat.client.receipts import Receipt, Status
 from chat.client.requests import (
     AskServer,
     Cancel,
@@ -48,6 +47,7 @@ from chat.client.requests import (
     Who,
 )
 from chat.client.transfer_list import State, Transfer, TransferList
+from chat.client.unacknowledged import Outgoing, Unacknowledged
 from chat.client.uploads import Uploads
 
 # Seconds that somebody who asked to leave waits for his last words to be said.
@@ -76,7 +76,7 @@ class Conversation:
         learn: Callable[[str], object] = lambda password: None,
     ) -> None:
         self.failures = 0
-        self.outbox = Outbox(self._tell_answer)
+        self.unacknowledged = Unacknowledged(self._tell_answer)
         self.transfers = TransferList()
         self.connection: Connection | None = None
         self._face = face
@@ -127,16 +127,16 @@ class Conversation:
             if isinstance(event, Text) and event.to is not None and not event.own:
                 self._last_private_sender = event.sender
             self._face.show(event)
-        self.outbox.settle()
+        self.unacknowledged.tell_answers()
 
     def send(self, connection: Connection, item: Outgoing) -> Receipt | None:
-        """For the outbox: put one item on the wire. Raises ConnectionLost."""
+        """For the queue: put one item on the wire. Raises ConnectionLost."""
         try:
             if isinstance(item.request, SendFile):
                 return self._uploads.send(item, connection)
             if isinstance(item.request, AskServer):
-                return connection.command(item.request.command)
-            return connection.send_text(item.request.text, item.request.to)
+                return connection.command(item.request.command, nonce=item.nonce)
+            return connection.send_text(item.request.text, item.request.to, nonce=item.nonce)
         except ConnectionLost:
             raise
         except ChatError as problem:
@@ -150,8 +150,8 @@ class Conversation:
         False if the server answers nothing for ``patience`` seconds although it should.
         """
         while True:
-            if not self.outbox.is_empty:
-                if not self.outbox.wait_progress(patience):
+            if not self.unacknowledged.is_empty:
+                if not self.unacknowledged.wait_progress(patience):
                     return False
             elif self.is_transferring:
                 self._transfer_ended.wait()
@@ -161,7 +161,7 @@ class Conversation:
     def wait_for_last_words(self) -> None:
         """Wait, for a moment, until all that was said has been answered; not without a connection."""
         if self.connection is not None:
-            gevent.with_timeout(LAST_WORDS, self.outbox.wait_empty, timeout_value=None)
+            gevent.with_timeout(LAST_WORDS, self.unacknowledged.wait_empty, timeout_value=None)
 
     @property
     def is_transferring(self) -> bool:
@@ -169,7 +169,7 @@ class Conversation:
         return any(t.asked and not t.told for t in self.transfers.all())
 
     def _say(self, request: Say | SendFile, tag: Tag) -> None:
-        self.outbox.put(Outgoing(request, tag))
+        self.unacknowledged.put(Outgoing(request, tag))
 
     def addressed(self, reply: Reply) -> Say:
         """To whom a reply goes just now. Raises RequestError if nobody has written to us alone."""
@@ -199,7 +199,7 @@ class Conversation:
 
     def _ask_server(self, request: AskServer, tag: Tag) -> None:
         self._connected()  # later it might surprise somebody
-        self.outbox.put(Outgoing(request, tag))
+        self.unacknowledged.put(Outgoing(request, tag))
 
     def _refuse_unseen(self, request: NeedsPassword, tag: Tag) -> None:
         """A face that can ask for a password has done so before."""
@@ -223,17 +223,17 @@ class Conversation:
             raise RequestError(NOT_CONNECTED)
         return self.connection
 
-    def _tell_answer(self, item: Outgoing, receipt: Receipt) -> None:
-        if receipt.fate is Fate.ACCEPTED:
+    def _tell_answer(self, item: Outgoing) -> None:
+        if item.status is Status.ACCEPTED:
             if isinstance(item.request, AskServer):
                 password = chosen_password(item.request.command)
                 if password is not None:
                     self._learn(password)
-            self._tell_done(item.tag, receipt.answer)
-        elif receipt.fate is Fate.LOST:
+            self._tell_done(item.tag, item.answer)
+        elif item.status is Status.LOST:
             self.refuse("lost", NOT_KNOWN, item.tag)
         else:
-            self.refuse(receipt.code or "refused", receipt.refusal or "It was refused.", item.tag)
+            self.refuse(item.code or "refused", item.refusal or "It was refused.", item.tag)
 
     def _tell_transfer(self, transfer: Transfer) -> None:
         self._face.show(TransferChanged(transfer))
@@ -247,7 +247,7 @@ class Conversation:
             sentence = transfer.problem or "It was cancelled."
             self._face.show(Failed(transfer.state.value, sentence, transfer.tag))
         transfer.told = True
-        # One event for each change, as in the outbox.
+        # One event for each change, as in the queue.
         ended, self._transfer_ended = self._transfer_ended, gevent.event.Event()
         ended.set()
 

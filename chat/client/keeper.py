@@ -20,6 +20,7 @@ from chat.client.errors import (
 )
 from chat.client.liveness import uptime
 from chat.client.news import Disconnected, Face, Lag
+from chat.offload import Outcome, WorkFailed, outcome_of
 from chat.protocol.notices import Refusal
 
 
@@ -132,11 +133,11 @@ class Keeper:
         finally:
             gevent.killall(helpers)
             conversation.connection = None
-            conversation.outbox.take_back()
+            conversation.unacknowledged.connection_ended()
 
     def _send(self, connection: Connection) -> None:
         try:
-            self._conversation.outbox.send_all(
+            self._conversation.unacknowledged.send_all(
                 lambda item: self._conversation.send(connection, item)
             )
         except ConnectionLost:
@@ -189,7 +190,7 @@ class Keeper:
 
         Raises ChatError.
         """
-        attempt = gevent.spawn(_outcome, self._connect, username)
+        attempt = gevent.spawn(outcome_of, self._connect, username)
         attempt.link(lambda _: self._woken.set())
         try:
             while not attempt.ready() and not self._hurries:
@@ -198,11 +199,14 @@ class Keeper:
         finally:
             attempt.kill()  # closes its sockets, too
         outcome: Any = attempt.value
-        if isinstance(outcome, Exception):
-            raise outcome
-        if isinstance(outcome, gevent.GreenletExit):
+        if isinstance(outcome, gevent.GreenletExit):  # killed before it began
             raise _ASKED
-        connection = cast(Connection, outcome)
+        try:
+            connection = cast("Outcome[Connection]", outcome).get()
+        except WorkFailed:
+            if not self._hurries:
+                raise
+            raise _ASKED from None  # killed while it was connecting
         if self._hurries:  # the user asked just when the connection was made
             connection.close(timeout=0)
             raise _ASKED
@@ -229,11 +233,3 @@ class Keeper:
             if uptime() - now > pause + _SLEPT:
                 return True
         return False
-
-
-def _outcome(connect: Callable[[str], Connection], username: str) -> Connection | Exception:
-    """Return the connection or the exception: gevent would print an exception that leaves a greenlet."""
-    try:
-        return connect(username)
-    except Exception as problem:  # noqa: BLE001 - raised again by the caller
-        return problem

@@ -14,16 +14,7 @@ from chat.client.commands import Where
 from chat.client.connection import Connection
 from chat.client.conversation import Conversation
 from chat.client.display import lines_of
-from chat.client.entrance import (
-    NAME_REFUSALS,
-    advice,
-    credentials_of,
-    door_of,
-    enter,
-    password_prompt,
-    wants_password,
-)
-from chat.client.errors import ChatError, LoginRefused
+from chat.client.errors import ChatError
 from chat.client.inbox import Inbox
 from chat.client.keeper import GaveUp, Keeper
 from chat.client.line_io import (
@@ -37,6 +28,7 @@ from chat.client.line_io import (
     is_terminal,
     unseen,
 )
+from chat.client.login_flow import LoginFlow, advice
 from chat.client.news import Asked, Face
 from chat.client.passwords import choose_password
 from chat.client.pasting import MAX_PASTE, PASTE_LINES
@@ -76,14 +68,10 @@ class Program:
         self._ending: AsyncResult[End] = AsyncResult()
         self._max_text = 64 * 1024
         self._was_inside = False  # the room
-        self._username = settings.username or ""  # under which we came in last
-        self._credentials = credentials_of(settings)
         self._input: gevent.Greenlet[..., Any] | None = None
         self._is_quitting = False
         # Whoever is asked must see the question, too.
         can_ask = is_terminal(STDIN) and is_terminal(STDERR) and settings.mode is Mode.PLAIN
-        judge = self._judge if can_ask else None
-        self._door = door_of(settings, judge, lambda warning: self._warn([warning]))
         self._is_interactive = (
             is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
         )
@@ -101,9 +89,18 @@ class Program:
             spawn=self._spawn,
             where=Where.PLAIN,
             leave=self._quit,
-            learn=lambda password: self._credentials.learn(self._username, password),
+            learn=lambda password: self._login.learn(password),
         )
-        self._keeper = Keeper(self._connect, self._conversation, self._face, self._spawn)
+        self._login = LoginFlow(
+            settings,
+            self,
+            self._inbox,
+            self._conversation.unacknowledged.in_flight,
+            self._entered,
+            asks=self._is_interactive,
+            judges=can_ask,
+        )
+        self._keeper = Keeper(self._login.connect, self._conversation, self._face, self._spawn)
 
     def run(self) -> int:
         """To the end; returns the exit status."""
@@ -133,55 +130,37 @@ class Program:
         return self._status(end)
 
     def _live(self) -> None:
-        given = self._settings.password
-        if given is not None and given.warning is not None:
-            self._warn([given.warning])
-        self._warn(self._door.warnings())
         try:
-            connection = self._enter()
+            # Only a screen asks for the first name: here the settings have one.
+            connection = self._login.log_in(lambda: "")
             if not self._settings.listen:
                 self._input = self._spawn(self._read_input)
             self._keeper.run(connection)
         except GaveUp as problem:
-            count = len(self._conversation.outbox)
+            count = len(self._conversation.unacknowledged)
             lost = f" Not said, or not known to be: {count}." if count else ""
             self._end(End(f"{problem}{lost}", unfinished=True))
         except ChatError as problem:
             self._end(End(advice(problem)))
 
-    def _enter(self) -> Connection:
-        """The first connection; on a terminal, under another name if this one can't be had. Raises ChatError."""
-        name = self._settings.username
-        assert name is not None, "only a screen asks for it"
-        while True:
-            try:
-                return self._connect(name)
-            except LoginRefused as refused:
-                asks_password = wants_password(refused, name, self._credentials)
-                may_help = asks_password or refused.code in NAME_REFUSALS
-                if not self._is_interactive or not may_help:
-                    raise
-                self._warn([str(refused)])
-                if asks_password:
-                    password = self._ask_unseen(password_prompt(name)) or None
-                    self._credentials.learn(name, password)
-                    if password is not None:
-                        continue
-                self._errors.write_text("Another name: ")
-                line = self._reader.read()
-                if line is None:
-                    self._errors.write([""])
-                    raise
-                name = line.data.decode(errors="replace").strip() or name
-
-    def _connect(self, username: str) -> Connection:
-        connection = enter(self._settings, self._door, username, self._credentials, self._inbox)
-        self._username = connection.username
+    def _entered(self, connection: Connection) -> None:
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
-        return connection
 
-    def _judge(self, stranger: Stranger) -> bool:
+    # For the login flow.
+
+    def ask_name(self, prompt: str, name: str) -> str | None:
+        self._errors.write_text(prompt.capitalize())
+        line = self._reader.read()
+        if line is None:
+            self._errors.write([""])
+            return None
+        return line.data.decode(errors="replace").strip() or name
+
+    def ask_password(self, prompt: str) -> str | None:
+        return self._ask_unseen(prompt)
+
+    def judge(self, stranger: Stranger) -> bool:
         """Ask until there is an answer; the end of the input is a no."""
         self._warn(stranger.lines)
         while True:
@@ -189,6 +168,11 @@ class Program:
             word = _answer(lines)
             if word is not None or not lines:
                 return word is True
+
+    def tell(self, sentence: str) -> None:
+        self._warn([sentence])
+
+    # The input.
 
     def _ask_together(self, question: str) -> list[Line]:
         self._errors.write_text(f"{question} (yes/no) ")
@@ -292,7 +276,7 @@ class Program:
             return EXIT_FAILED
         if self._is_interactive:
             return EXIT_OK  # whoever sits there has seen what was refused
-        unfinished = not conversation.outbox.is_empty or conversation.is_transferring
+        unfinished = not conversation.unacknowledged.is_empty or conversation.is_transferring
         return EXIT_FAILED if conversation.failures or unfinished else EXIT_OK
 
     def _make_face(self) -> Face:

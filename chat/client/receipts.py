@@ -1,22 +1,23 @@
-"""What became of what we sent: every frame after login is answered by exactly one frame, in order.
+"""What became of a message that we sent: the server answers every frame after the login with exactly one frame.
 
-The answer is the frame's own echo, or a notice that refuses it.
+The answer is the frame's own echo, or a notice that refuses the frame.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections import deque
+import secrets
+import warnings
 from enum import Enum
 
 from chat.client.runtime import Event
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
+NONCE_BYTES = 12  # of randomness: 96 bits, so that no two messages ever get the same nonce
 
-class Fate(Enum):
-    """Of something sent. LOST: the connection ended first; it may or may not have arrived."""
+
+class Status(Enum):
+    """Of a message. LOST: the connection ended before the answer; the server may or may not have the message."""
 
     WAITING = "waiting"
     ACCEPTED = "accepted"
@@ -24,13 +25,24 @@ class Fate(Enum):
     LOST = "lost"
 
 
-class Receipt:
-    """For one message sent: what it was, and what became of it.
+def new_nonce() -> str:
+    """Make the nonce of one message: 16 characters of ``[A-Za-z0-9_-]``."""
+    return secrets.token_urlsafe(NONCE_BYTES)
 
-    ``text`` is None for an attachment, ``filename`` is None for a text; both are for a command. ``refusal`` is the
-    server's sentence, ``code`` the notice's, once ``fate`` is REFUSED; ``answer`` is its sentence about a command that
-    is ACCEPTED, which means done. ``is_ours``: nobody asked for it but the connection itself, and nobody is told.
+
+class Receipt:
+    """One message, and what became of it.
+
+    ``text`` is None for an attachment, ``filename`` is None for a text; both are None for a command. ``refusal`` is the
+    server's sentence and ``code`` the notice's code, once ``status`` is REFUSED. ``answer`` is the server's sentence
+    about a command that is ACCEPTED, which means done. ``nonce`` names the message: a message that is sent again over
+    another connection has the same nonce. An original server never sees it.
     """
+
+    # Whether InFlight keeps the receipt when the answer comes, until a queue removes it.
+    is_held = False
+    # Whether the message is to be sent again over the next connection if this connection is lost.
+    is_sent_again = False
 
     def __init__(
         self,
@@ -43,14 +55,14 @@ class Receipt:
         nonce: str | None = None,
         command: Command | None = None,
     ) -> None:
-        self.is_ours = False
+        self.is_ours = False  # the connection itself sent it, and the user is not told
         self.command = command
         self.kind = kind
         self.text = text
         self.filename = filename
         self.to = to
-        self.nonce = nonce
-        self.fate = Fate.WAITING
+        self.nonce = nonce if nonce is not None else new_nonce()
+        self.status = Status.WAITING
         self.code: str | None = None
         self.refusal: str | None = None
         self.answer: str | None = None
@@ -58,83 +70,28 @@ class Receipt:
 
     def __repr__(self) -> str:
         what = self.command or self.text or self.filename
-        return f"<Receipt {self.kind.name} {what!r} {self.fate.value}>"
+        return f"<Receipt {self.kind.name} {what!r} {self.status.value}>"
 
-    def wait(self, timeout: float | None = None) -> Fate:
-        """Wait until its fate is known, or ``timeout`` seconds. Somebody else must be reading the connection."""
+    @property
+    def fate(self) -> Status:
+        """Return ``status``. Deprecated."""
+        warnings.warn("Receipt.fate is now Receipt.status", DeprecationWarning, stacklevel=2)
+        return self.status
+
+    def wait(self, timeout: float | None = None) -> Status:
+        """Wait for the final status, at most ``timeout`` seconds. Another task must be reading the connection."""
         self._done.wait(timeout)
-        return self.fate
+        return self.status
 
     def settle(
         self,
-        fate: Fate,
+        status: Status,
         code: str | None = None,
         refusal: str | None = None,
         answer: str | None = None,
     ) -> None:
-        """For the connection: the first answer counts."""
-        if self.fate is Fate.WAITING:
+        """Set the final status. Only the first call counts. For the connection."""
+        if self.status is Status.WAITING:
             self.code, self.refusal, self.answer = code, refusal, answer
-            self.fate = fate
+            self.status = status
             self._done.set()
-
-
-class Ledger:
-    """The receipts of one connection that wait for their answers.
-
-    With nonces (``uses_nonces``, JSON logins) the answer says what it answers; without, the oldest one is meant. Its
-    methods may be called by a sender and a reader at once: each does one thing that no thread can interrupt.
-    """
-
-    def __init__(self, *, uses_nonces: bool) -> None:
-        self._by_nonce: dict[str, Receipt] = {}
-        self._in_order: deque[Receipt] = deque()
-        self._uploads: dict[str, Receipt] = {}
-        self._uses_nonces = uses_nonces
-        self._prefix = os.urandom(4).hex()
-        self._count = itertools.count(1)
-
-    def next_nonce(self) -> str | None:
-        return f"{self._prefix}-{next(self._count)}" if self._uses_nonces else None
-
-    def expect(self, receipt: Receipt) -> None:
-        """Its frame is about to be sent. Call in the order of sending."""
-        if receipt.nonce is None:
-            self._in_order.append(receipt)
-        else:
-            self._by_nonce[receipt.nonce] = receipt
-
-    def expect_upload(self, receipt: Receipt) -> None:
-        """It is sent on another connection, which is answered too; its echo may come here at any time, or not."""
-        assert receipt.nonce is not None, "there are no uploads without nonces"
-        self._uploads[receipt.nonce] = receipt
-
-    def forget(self, receipt: Receipt) -> None:
-        """It could not be sent."""
-        if receipt.nonce is not None:
-            self._by_nonce.pop(receipt.nonce, None)
-            self._uploads.pop(receipt.nonce, None)
-        elif receipt in self._in_order:
-            self._in_order.remove(receipt)
-
-    def take(self, nonce: str | None) -> Receipt | None:
-        """The receipt that an answer with this nonce settles."""
-        if nonce is not None:
-            return self._by_nonce.pop(nonce, None) or self._uploads.pop(nonce, None)
-        if self._uses_nonces or not self._in_order:
-            return None
-        return self._in_order.popleft()
-
-    def unanswered(self) -> list[Receipt]:
-        """Oldest first: what waits for an answer, or lost it with the connection. Uploads report for themselves."""
-        waiting = [*self._in_order, *self._by_nonce.values()]
-        return [receipt for receipt in waiting if not receipt.is_ours]
-
-    def is_owed(self) -> bool:
-        """Return whether any frame waits for an answer."""
-        return bool(self._in_order or self._by_nonce)
-
-    def lose(self) -> None:
-        """The connection has ended."""
-        for receipt in self.unanswered():
-            receipt.settle(Fate.LOST)

@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chat.client.events import Attachment, Event, Joined, Left, Limits, Notice, Text, Welcome
-from chat.client.receipts import Fate, Ledger, Receipt
+from chat.client.in_flight import InFlight
+from chat.client.receipts import Receipt, Status
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.filenames import clean_filename
@@ -32,14 +33,14 @@ MAX_USERNAME = 256
 class Room:
     """``username`` is what we asked for until our own announcement tells how the server writes it."""
 
-    def __init__(self, username: str, ledger: Ledger, *, original: bool) -> None:
+    def __init__(self, username: str, in_flight: InFlight, *, original: bool) -> None:
         self.username = username
         self.server: str | None = None
         self.session: str | None = None
         self.limits = ORIGINAL_LIMITS if original else Limits()
         self.motd: str | None = None
         self.users: dict[str, None] = {}  # a set that keeps the order
-        self._ledger = ledger
+        self._in_flight = in_flight
         self._original = original
         self._announced = False
 
@@ -95,11 +96,11 @@ class Room:
         receipt = None
         # Without nonces: these tell, all others answer.
         if header.nonce is not None or code not in _TELLING:
-            receipt = self._ledger.take(header.nonce)
+            receipt = self._answered(header.nonce)
         if receipt is not None and code == NoticeCode.DONE.value:
-            receipt.settle(Fate.ACCEPTED, answer=sentence)
+            receipt.settle(Status.ACCEPTED, answer=sentence)
         elif receipt is not None:
-            receipt.settle(Fate.REFUSED, code, sentence)
+            receipt.settle(Status.REFUSED, code, sentence)
         # What moderators do is told to everyone; to us alone, if it is done to us.
         dismisses = code == NoticeCode.REPLACED.value or (
             code == NoticeCode.MODERATED.value and header.to is not None
@@ -140,10 +141,16 @@ class Room:
         if not self.is_own(header):
             self._see(header.sender)  # the original tells nobody who was there before him
             return None
-        receipt = self._ledger.take(header.nonce)
+        receipt = self._answered(header.nonce)
         if receipt is not None:
-            receipt.settle(Fate.ACCEPTED)
+            receipt.settle(Status.ACCEPTED)
         return receipt
+
+    def _answered(self, nonce: str | None) -> Receipt | None:
+        """Find the receipt that an answer settles: by its nonce, or by the order if the server knows no nonces."""
+        if nonce is not None:
+            return self._in_flight.answered(nonce)
+        return self._in_flight.oldest_answered() if self._original else None
 
 
 def is_worth_remembering(name: str, known: int) -> bool:

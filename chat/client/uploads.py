@@ -13,11 +13,11 @@ from chat.client.archive import archive
 from chat.client.connection import Connection
 from chat.client.errors import ChatError, NotSent, TransferCancelled
 from chat.client.gevent_runtime import GEVENT
-from chat.client.outbox import Outgoing
 from chat.client.outgoing import NO_PATH
-from chat.client.receipts import Fate, Receipt
+from chat.client.receipts import Receipt, Status
 from chat.client.requests import SendFile
 from chat.client.transfer_list import State, Transfer, TransferList
+from chat.client.unacknowledged import Outgoing
 
 # The server lets one user have four transfers at a time; the other half is for what we fetch.
 AT_ONCE = 2
@@ -61,50 +61,60 @@ class Uploads:
             raise NotSent(f'{request.path} is a directory: add "directory": true to send it.')
         small = status.st_size <= connection.limits.inline
         if not is_directory and (small or connection.original):
-            return connection.send_file(path, kind=request.kind, to=request.to)
+            return connection.send_file(path, kind=request.kind, to=request.to, nonce=item.nonce)
         name = f"{path.name or 'root'}.tar" if is_directory else path.name
         transfer = self._transfers.add(
             request.kind, name, status.st_size, outgoing=True, peer=request.to
         )
         transfer.asked = True
         transfer.tag = item.tag
-        self._spawn(self._send_in_turn, transfer, path, is_directory, connection)
+        self._spawn(self._send_in_turn, transfer, item.nonce, path, is_directory, connection)
         return None
 
     def _send_in_turn(
-        self, transfer: Transfer, path: Path, is_directory: bool, connection: Connection
+        self,
+        transfer: Transfer,
+        nonce: str,
+        path: Path,
+        is_directory: bool,
+        connection: Connection,
     ) -> None:
         with self._turns:
             if transfer.state is not State.WAITING:
                 return  # cancelled meanwhile
             transfer.state = State.RUNNING
             self._tell(transfer)
-            self._send(transfer, path, is_directory, connection)
+            self._send(transfer, nonce, path, is_directory, connection)
         self._tell(transfer)
 
     def _send(
-        self, transfer: Transfer, path: Path, is_directory: bool, connection: Connection
+        self,
+        transfer: Transfer,
+        nonce: str,
+        path: Path,
+        is_directory: bool,
+        connection: Connection,
     ) -> None:
         try:
             if is_directory:
                 limit = connection.limits.max_file
                 # In a thread: it reads and writes a disk for a while.
                 with GEVENT.offload(archive, path, limit, transfer.cancellation) as source:
-                    receipt = self._stream(transfer, source, connection)
+                    receipt = self._stream(transfer, nonce, source, connection)
             else:
-                receipt = self._stream(transfer, path, connection)
+                receipt = self._stream(transfer, nonce, path, connection)
         except TransferCancelled:
             transfer.state = State.CANCELLED
         except ChatError as problem:
             transfer.fail(str(problem))
         else:
-            if receipt.wait() is Fate.ACCEPTED:
+            if receipt.wait() is Status.ACCEPTED:
                 transfer.state = State.DONE
             else:
                 transfer.fail(receipt.refusal or "The connection was lost before it was answered.")
 
     def _stream(
-        self, transfer: Transfer, source: Path | IO[bytes], connection: Connection
+        self, transfer: Transfer, nonce: str, source: Path | IO[bytes], connection: Connection
     ) -> Receipt:
         return connection.send_file(
             source if isinstance(source, Path) else cast(BinaryIO, source),
@@ -113,6 +123,7 @@ class Uploads:
             to=transfer.peer,
             progress=transfer.progress,
             cancel=transfer.cancellation,
+            nonce=nonce,
         )
 
 

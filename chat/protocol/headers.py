@@ -20,7 +20,7 @@ from chat.protocol.strict_json import decode_json
 # With a byte order mark or blanks, which some writers of JSON put in front: their private message must not become
 # public.
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[\x00-\x20]*\{")
-_NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"
 _TIMESTAMP = re.compile(_TIME, re.ASCII)
@@ -130,7 +130,7 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
     fields = _Fields(text)
     # The nonce is read first, so that a refusal of the rest can still answer the message.
     nonce = fields.string("nonce")
-    if nonce is not None and not _NONCE.fullmatch(nonce):
+    if nonce is not None and not NONCE.fullmatch(nonce):
         raise HeaderError(
             "Invalid nonce: expected 1 to 64 of the characters A-Z, a-z, 0-9, '_' and '-'."
         )

@@ -15,8 +15,9 @@ from chat.client.connection import Connection
 from chat.client.errors import ConnectionLost, TransferFailed
 from chat.client.events import Attachment, Event, Limits
 from chat.client.gevent_runtime import GEVENT
+from chat.client.in_flight import InFlight, Place
 from chat.client.news import News
-from chat.client.receipts import Fate, Receipt
+from chat.client.receipts import Receipt, Status
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
@@ -37,6 +38,8 @@ class FakeConnection:
         self.lag = 0.0
         self.session: str | None = "token"
         self.limits = Limits(max_text=100, max_file=1000, inline=inline)
+        # Of a conversation, if the connection is one of a conversation's.
+        self.in_flight = InFlight()
         self.sent: list[Receipt] = []
         self.contents: list[bytes] = []  # of the files among them
         self.fetched: list[str] = []
@@ -58,14 +61,13 @@ class FakeConnection:
         self._incoming.put(event)
 
     def lose(self, reason: str | ConnectionLost = "The line broke.") -> None:
-        for receipt in self.sent:
-            receipt.settle(Fate.LOST)
+        self.in_flight.lose()
         self._incoming.put(ConnectionLost(reason) if isinstance(reason, str) else reason)
 
-    def answer(self, fate: Fate = Fate.ACCEPTED, code: str = "", sentence: str = "") -> None:
+    def answer(self, status: Status = Status.ACCEPTED, code: str = "", sentence: str = "") -> None:
         """To all that was sent so far."""
         for receipt in self.sent:
-            receipt.settle(fate, code or None, sentence or None)
+            receipt.settle(status, code or None, sentence or None)
 
     # What a connection does
 
@@ -80,19 +82,19 @@ class FakeConnection:
             self.closed = True
             self._incoming.put(None)
 
-    def send_text(self, text: str, to: str | None = None) -> Receipt:
+    def send_text(self, text: str, to: str | None = None, *, nonce: str | None = None) -> Receipt:
         if self.refuse_with is not None:
             raise self.refuse_with
-        receipt = Receipt(GEVENT.event(), MessageType.UTF8, text=text, to=to)
-        self.sent.append(receipt)
-        return receipt
+        receipt = self._receipt(MessageType.UTF8, nonce)
+        receipt.text, receipt.to = text, to
+        return self._send(receipt)
 
-    def command(self, command: Command) -> Receipt:
+    def command(self, command: Command, *, nonce: str | None = None) -> Receipt:
         if self.refuse_with is not None:
             raise self.refuse_with
-        receipt = Receipt(GEVENT.event(), MessageType.UTF8, command=command)
-        self.sent.append(receipt)
-        return receipt
+        receipt = self._receipt(MessageType.UTF8, nonce)
+        receipt.command = command
+        return self._send(receipt)
 
     def send_file(
         self,
@@ -103,14 +105,29 @@ class FakeConnection:
         to: str | None = None,
         progress: Callable[[int, int], object] | None = None,
         cancel: Cancellation | None = None,
+        nonce: str | None = None,
     ) -> Receipt:
         content = source.read_bytes() if isinstance(source, Path) else source.read()
-        receipt = Receipt(GEVENT.event(), kind, filename=filename, to=to)
-        self.sent.append(receipt)
+        receipt = self._receipt(kind, nonce)
+        receipt.filename, receipt.to = filename, to
+        is_upload = len(content) > self.limits.inline
+        self._send(receipt, Place.UPLOADING if is_upload else Place.SENT)
         self.contents.append(content)
-        if len(content) > self.limits.inline:
-            self._transfer(cancel)
-            receipt.settle(Fate.ACCEPTED)
+        if is_upload:
+            try:
+                self._transfer(cancel)
+            finally:
+                self.in_flight.remove(receipt)
+            receipt.settle(Status.ACCEPTED)
+        return receipt
+
+    def _receipt(self, kind: MessageType, nonce: str | None) -> Receipt:
+        queued = None if nonce is None else self.in_flight.find(nonce)
+        return queued or Receipt(GEVENT.event(), kind, nonce=nonce)
+
+    def _send(self, receipt: Receipt, place: Place = Place.SENT) -> Receipt:
+        self.in_flight.send(receipt, place)
+        self.sent.append(receipt)
         return receipt
 
     def fetch(

@@ -57,6 +57,7 @@ class World:
             leave=lambda: None,
         )
         self.first = FakeConnection()
+        self.first.in_flight = self.conversation.unacknowledged.in_flight
         self.keeper: Keeper
         self.task: gevent.Greenlet[..., None]
 
@@ -79,7 +80,10 @@ class World:
         if isinstance(outcome, ChatError):
             raise outcome
         if isinstance(outcome, Silence):
+            if outcome.then is not None:
+                outcome.then.in_flight = self.conversation.unacknowledged.in_flight
             return outcome.wait()
+        outcome.in_flight = self.conversation.unacknowledged.in_flight
         return outcome.as_connection
 
     def say(self, text: str) -> None:

@@ -13,12 +13,12 @@ from chat.client import (
     ConnectError,
     Connection,
     ConnectionLost,
-    Fate,
     Joined,
     Left,
     MessageType,
     Notice,
     NotSent,
+    Status,
     Text,
     Welcome,
     connect,
@@ -176,9 +176,9 @@ class TestSending:
             notice = read_until(room, lambda event: isinstance(event, Notice))
             assert isinstance(notice, Notice)
             assert notice.receipt is receipts[2]
-            assert [r.fate for r in receipts] == [Fate.ACCEPTED, Fate.WAITING, Fate.REFUSED]
+            assert [r.status for r in receipts] == [Status.ACCEPTED, Status.WAITING, Status.REFUSED]
             assert room.unanswered() == [receipts[1]]
-        assert receipts[1].fate is Fate.LOST
+        assert receipts[1].status is Status.LOST
         assert room.unanswered() == [receipts[1]]
 
     def test_a_small_file_goes_along(self, runtime: Runtime, tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ class TestSending:
             with pytest.raises(ConnectionLost, match=r"^Broken pipe\.$"):
                 list(room)
             broken.set()
-            assert receipt.fate is Fate.ACCEPTED
+            assert receipt.status is Status.ACCEPTED
             assert room.unanswered() == []
 
     def test_an_interrupted_sender_leaves_a_connection_of_no_use(self, runtime: Runtime) -> None:
@@ -324,7 +324,7 @@ class TestClosing:
             connect(server.address, "alice", runtime=runtime) as room,
         ):
             receipt = room.send_text("last words")
-        assert receipt.fate is Fate.ACCEPTED
+        assert receipt.status is Status.ACCEPTED
         assert room.read() is None
         assert list(room) == []
         with pytest.raises(ConnectionLost, match="closed"):

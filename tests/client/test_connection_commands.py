@@ -11,10 +11,10 @@ from chat.client import (
     Connection,
     ConnectionLost,
     Dismissed,
-    Fate,
     MessageType,
     NotSent,
     NotSupported,
+    Status,
     Verb,
     connect,
 )
@@ -60,7 +60,7 @@ def test_done(runtime: Runtime) -> None:
         assert room.unanswered() == [receipt]
         assert read_notice(room).receipt is None
         assert read_notice(room).receipt is receipt
-        assert (receipt.fate, receipt.answer) == (Fate.ACCEPTED, "bob was told to leave.")
+        assert (receipt.status, receipt.answer) == (Status.ACCEPTED, "bob was told to leave.")
         assert (receipt.code, receipt.refusal) == (None, None)
 
 
@@ -77,7 +77,7 @@ def test_not_done(runtime: Runtime) -> None:
     ):
         receipt = room.command(KICK)
         read_notice(room)
-        assert receipt.fate is Fate.REFUSED
+        assert receipt.status is Status.REFUSED
         assert (receipt.code, receipt.refusal) == ("not-allowed", "Only moderators may.")
         assert receipt.answer is None
 

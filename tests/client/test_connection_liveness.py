@@ -12,9 +12,9 @@ from chat.address import parse_address
 from chat.client import (
     Connection,
     ConnectionLost,
-    Fate,
     MessageType,
     Notice,
+    Status,
     Text,
     Welcome,
     connect,
@@ -110,7 +110,7 @@ def test_a_ping_of_the_user_is_answered_to_the_user(runtime: Runtime) -> None:
         assert room.unanswered() == [receipt]
         assert isinstance(room.read(), Welcome)
         assert isinstance(room.read(), Notice)
-        assert (receipt.fate, receipt.answer) == (Fate.ACCEPTED, "The server is here.")
+        assert (receipt.status, receipt.answer) == (Status.ACCEPTED, "The server is here.")
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def test_a_server_that_freezes_is_given_up(runtime: Runtime) -> None:
         receipt = room.send_text("are you there?")
         with pytest.raises(ConnectionLost, match=r"^The server has sent nothing for 0 s\.$"):
             room.read()
-        assert (receipt.fate, room.unanswered()) == (Fate.LOST, [receipt])
+        assert (receipt.status, room.unanswered()) == (Status.LOST, [receipt])
         with pytest.raises(ConnectionLost, match="sent nothing"):
             room.send_text("and now?")
 

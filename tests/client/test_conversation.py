@@ -24,7 +24,7 @@ from chat.client.news import (
     TransferChanged,
     Transfers,
 )
-from chat.client.receipts import Fate
+from chat.client.receipts import Status
 from chat.client.requests import (
     Cancel,
     Get,
@@ -56,9 +56,10 @@ class Room:
             leave=self._leave,
         )
         self.connection = FakeConnection()
+        self.connection.in_flight = self.conversation.unacknowledged.in_flight
         self.conversation.connection = self.connection.as_connection
         self.sender = spawn(
-            self.conversation.outbox.send_all,
+            self.conversation.unacknowledged.send_all,
             lambda item: self.conversation.send(self.connection.as_connection, item),
         )
 
@@ -72,9 +73,9 @@ class Room:
     def hear(self, sender: str = "alice", to: str | None = None, own: bool = False) -> None:
         self.conversation.take(Text(sender, NINE, "hi", to, own))
 
-    def answer(self, fate: Fate = Fate.ACCEPTED, code: str = "", sentence: str = "") -> None:
+    def answer(self, status: Status = Status.ACCEPTED, code: str = "", sentence: str = "") -> None:
         """As a server does, which says something to that effect too."""
-        self.connection.answer(fate, code, sentence)
+        self.connection.answer(status, code, sentence)
         self.hear("bob", own=True)
 
     def said(self) -> list[tuple[str | None, str | None]]:
@@ -105,7 +106,7 @@ def test_the_outcome_of_a_text_is_told_to_who_gave_an_id(room: Room) -> None:
 
 def test_a_refusal_is_told(room: Room) -> None:
     room.do(Say("psst", "zed"), tag=1)
-    room.answer(Fate.REFUSED, "no-such-user", "Nobody of that name is here.")
+    room.answer(Status.REFUSED, "no-such-user", "Nobody of that name is here.")
     assert room.audience.of(Failed) == [Failed("no-such-user", "Nobody of that name is here.", 1)]
     assert room.conversation.failures == 1
 
@@ -113,7 +114,7 @@ def test_a_refusal_is_told(room: Room) -> None:
 def test_the_notice_of_a_refusal_is_not_told_a_second_time(room: Room) -> None:
     room.do(Say("psst", "zed"))
     receipt = room.connection.sent[0]
-    receipt.settle(Fate.REFUSED, "no-such-user", "Nobody of that name is here.")
+    receipt.settle(Status.REFUSED, "no-such-user", "Nobody of that name is here.")
     room.conversation.take(Notice("no-such-user", "Nobody of that name is here.", NINE, receipt))
     assert [type(news) for news in room.audience.news] == [Failed]
 
@@ -132,7 +133,7 @@ def test_what_the_connection_refuses(room: Room, error: NotSent, code: str) -> N
     room.connection.refuse_with = error
     room.do(Say("psst", "alice"), tag=1)
     assert room.audience.of(Failed) == [Failed(code, str(error), 1)]
-    assert room.conversation.outbox.is_empty
+    assert room.conversation.unacknowledged.is_empty
 
 
 def test_a_lost_connection_is_no_refusal(room: Room) -> None:
@@ -140,7 +141,7 @@ def test_a_lost_connection_is_no_refusal(room: Room) -> None:
     room.do(Say("one"))
     assert isinstance(room.sender.exception, ConnectionLost)
     assert room.conversation.failures == 0
-    assert len(room.conversation.outbox) == 1
+    assert len(room.conversation.unacknowledged) == 1
 
 
 def test_a_reply_goes_to_who_last_wrote_privately(room: Room) -> None:
@@ -307,7 +308,7 @@ class TestWaitingForTheEnd:
         for receipt in list(room.connection.sent):
             gevent.sleep(0)
             assert not waiting.ready()
-            receipt.settle(Fate.ACCEPTED)
+            receipt.settle(Status.ACCEPTED)
             room.hear()
         assert waiting.get(timeout=5) is True
 

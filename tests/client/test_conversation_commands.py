@@ -15,7 +15,7 @@ from chat.client.events import Notice
 from chat.client.inbox import Inbox
 from chat.client.news import Asked, Done, Failed
 from chat.client.passwords import NO_TERMINAL
-from chat.client.receipts import Fate
+from chat.client.receipts import Status
 from chat.client.requests import AskServer, ChangePassword, Register, Request, RequestError, Say
 from chat.protocol.commands import Command, Verb
 from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
@@ -39,9 +39,10 @@ class Room:
             learn=self.learnt.append,
         )
         self.connection = FakeConnection()
+        self.connection.in_flight = self.conversation.unacknowledged.in_flight
         self.conversation.connection = self.connection.as_connection
         self.sender = spawn(
-            self.conversation.outbox.send_all,
+            self.conversation.unacknowledged.send_all,
             lambda item: self.conversation.send(self.connection.as_connection, item),
         )
 
@@ -49,13 +50,13 @@ class Room:
         self.conversation.do(Asked(request, tag))
         run_until_idle()
 
-    def answer(self, fate: Fate, code: str, sentence: str) -> None:
+    def answer(self, status: Status, code: str, sentence: str) -> None:
         """To the last that was sent, by a notice as the server's is."""
         receipt = self.connection.sent[-1]
-        if fate is Fate.ACCEPTED:
-            receipt.settle(fate, answer=sentence)
+        if status is Status.ACCEPTED:
+            receipt.settle(status, answer=sentence)
         else:
-            receipt.settle(fate, code, sentence)
+            receipt.settle(status, code, sentence)
         self.conversation.take(Notice(code, sentence, NINE, receipt))
 
 
@@ -70,7 +71,7 @@ def room() -> Iterator[Room]:
 def test_the_answer_is_told_whoever_asked(room: Room, tag: int | None) -> None:
     room.do(KICK, tag)
     assert [receipt.command for receipt in room.connection.sent] == [KICK.command]
-    room.answer(Fate.ACCEPTED, "done", "bob had to leave.")
+    room.answer(Status.ACCEPTED, "done", "bob had to leave.")
     assert room.audience.news == [Done(tag, "bob had to leave.")]
     assert room.conversation.failures == 0
     assert room.learnt == []
@@ -78,29 +79,28 @@ def test_the_answer_is_told_whoever_asked(room: Room, tag: int | None) -> None:
 
 def test_a_refusal_counts(room: Room) -> None:
     room.do(KICK, 7)
-    room.answer(Fate.REFUSED, "not-allowed", "Only moderators may.")
+    room.answer(Status.REFUSED, "not-allowed", "Only moderators may.")
     assert room.audience.news == [Failed("not-allowed", "Only moderators may.", 7)]
     assert room.conversation.failures == 1
 
 
 def test_after_a_lost_connection_nobody_can_know(room: Room) -> None:
     room.do(PASSWD, 7)
-    room.connection.sent[-1].settle(Fate.LOST)
     room.sender.kill()
-    room.conversation.outbox.take_back()
+    room.conversation.unacknowledged.connection_ended()
     assert [failed.code for failed in room.audience.of(Failed)] == ["lost"]
-    assert room.conversation.outbox.is_empty
+    assert room.conversation.unacknowledged.is_empty
     assert room.learnt == []
 
 
 def test_the_password_that_holds_from_now_on_is_kept_once_it_does(room: Room) -> None:
     room.do(PASSWD)
-    room.answer(Fate.REFUSED, "wrong-password", "No.")
+    room.answer(Status.REFUSED, "wrong-password", "No.")
     assert room.learnt == []
     room.do(AskServer(Command(Verb.REGISTER, password="first")))
-    room.answer(Fate.ACCEPTED, "done", "Done.")
+    room.answer(Status.ACCEPTED, "done", "Done.")
     room.do(PASSWD)
-    room.answer(Fate.ACCEPTED, "done", "Done.")
+    room.answer(Status.ACCEPTED, "done", "Done.")
     assert room.learnt == ["first", "new"]
 
 

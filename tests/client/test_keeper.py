@@ -16,7 +16,7 @@ from chat.client.errors import (
 from chat.client.events import Joined, Text
 from chat.client.keeper import GaveUp, Patience
 from chat.client.news import Disconnected
-from chat.client.receipts import Fate
+from chat.client.receipts import Status
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection, run_until_idle
 from tests.client.keeper_world import Silence, World
@@ -47,7 +47,7 @@ def test_what_was_not_answered_is_said_again_before_the_rest(world: World) -> No
     world.start(ConnectError("Nobody answers."), second)
     for text in ("one", "two", "three"):
         world.say(text)
-    world.first.sent[0].settle(Fate.ACCEPTED)
+    world.first.sent[0].settle(Status.ACCEPTED)
     world.first.receive(Text("bob", NINE, "one", own=True))
     run_until_idle()
     world.first.lose()

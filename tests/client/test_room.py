@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.events import Attachment, Event, Joined, Left, Limits, Notice, Text, Welcome
-from chat.client.receipts import Fate, Ledger, Receipt
+from chat.client.in_flight import InFlight
+from chat.client.receipts import Receipt, Status
 from chat.client.room import ORIGINAL_LIMITS, Room, read_timestamp
 from chat.protocol.descriptor import MessageType
 from chat.protocol.errors import HeaderError
@@ -24,8 +25,8 @@ class Hall:
     """A room, what was sent there, and what its server says next."""
 
     def __init__(self, username: str = "alice", *, original: bool = False) -> None:
-        self.ledger = Ledger(uses_nonces=not original)
-        self.room = Room(username, self.ledger, original=original)
+        self.in_flight = InFlight()
+        self.room = Room(username, self.in_flight, original=original)
 
     def hear(self, kind: MessageType, sender: str, content: bytes = b"", **fields: Any) -> Event:
         header = ServerHeader(sender, NOON, **fields)
@@ -35,8 +36,8 @@ class Hall:
         return self.hear(MessageType.LOGIN, "alice", json.dumps(fields).encode())
 
     def sent(self) -> Receipt:
-        receipt = Receipt(threading.Event(), MessageType.UTF8, nonce=self.ledger.next_nonce())
-        self.ledger.expect(receipt)
+        receipt = Receipt(threading.Event(), MessageType.UTF8)
+        self.in_flight.send(receipt)
         return receipt
 
 
@@ -133,20 +134,20 @@ class TestMessages:
         assert event == Text("alice", AT_NOON, "hi", own=True)
         assert isinstance(event, Text)
         assert event.receipt is receipt
-        assert receipt.fate is Fate.ACCEPTED
+        assert receipt.status is Status.ACCEPTED
 
     def test_another_cannot_settle_it(self) -> None:
         hall = Hall()
         receipt = hall.sent()
         hall.hear(MessageType.UTF8, "bob", b"hi", nonce=receipt.nonce)
-        assert receipt.fate is Fate.WAITING
+        assert receipt.status is Status.WAITING
 
     def test_on_an_original_server_own_messages_answer_in_order(self) -> None:
         hall = Hall(original=True)
         first, second = hall.sent(), hall.sent()
         hall.hear(MessageType.UTF8, "bob", b"between")
         hall.hear(MessageType.UTF8, "alice", b"one")
-        assert (first.fate, second.fate) == (Fate.ACCEPTED, Fate.WAITING)
+        assert (first.status, second.status) == (Status.ACCEPTED, Status.WAITING)
 
     def test_an_attachment_that_came_with_its_message(self) -> None:
         event = Hall().hear(MessageType.IMAGE, "bob", b"\x89PNG", filename="../a.png")
@@ -186,13 +187,17 @@ class TestNotices:
         assert event == Notice("too-large", "No.", AT_NOON)
         assert isinstance(event, Notice)
         assert event.receipt is receipt
-        assert (receipt.fate, receipt.code, receipt.refusal) == (Fate.REFUSED, "too-large", "No.")
+        assert (receipt.status, receipt.code, receipt.refusal) == (
+            Status.REFUSED,
+            "too-large",
+            "No.",
+        )
 
     def test_a_raw_client_is_refused_what_it_sent_first(self) -> None:
         hall = Hall(original=True)
         first, second = hall.sent(), hall.sent()
         hall.hear(MessageType.UTF8, "server", b"No.", notice="empty")
-        assert (first.fate, second.fate) == (Fate.REFUSED, Fate.WAITING)
+        assert (first.status, second.status) == (Status.REFUSED, Status.WAITING)
 
     def test_a_command_is_done(self) -> None:
         hall = Hall()
@@ -201,14 +206,14 @@ class TestNotices:
         event = hall.hear(MessageType.UTF8, "server", b"Gone.", notice="done", nonce=nonce)
         assert isinstance(event, Notice)
         assert event.receipt is receipt
-        assert (receipt.fate, receipt.answer) == (Fate.ACCEPTED, "Gone.")
+        assert (receipt.status, receipt.answer) == (Status.ACCEPTED, "Gone.")
 
     @pytest.mark.parametrize("code", ["shutting-down", "moderated", "replaced"])
     def test_what_the_server_tells_on_its_own_answers_nothing(self, code: str) -> None:
         hall = Hall(original=True)
         receipt = hall.sent()
         hall.hear(MessageType.UTF8, "server", b"Bye.", notice=code)
-        assert receipt.fate is Fate.WAITING
+        assert receipt.status is Status.WAITING
 
     @pytest.mark.parametrize(
         ("code", "to", "dismisses"),

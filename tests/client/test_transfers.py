@@ -10,8 +10,8 @@ import pytest
 from chat.client import (
     Cancellation,
     Connection,
-    Fate,
     NotSupported,
+    Status,
     Text,
     TransferCancelled,
     TransferFailed,
@@ -39,9 +39,9 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "_PAUSES", (0.001, 0.002, 0.003))
 
 
-def upload(room: Connection, cancel: Cancellation | None = None) -> Fate:
+def upload(room: Connection, cancel: Cancellation | None = None) -> Status:
     receipt = room.send_file(io.BytesIO(CONTENT), filename="big.bin", cancel=cancel)
-    return receipt.fate
+    return receipt.status
 
 
 def test_whole(runtime: Runtime) -> None:
@@ -61,7 +61,7 @@ def test_whole(runtime: Runtime) -> None:
             to="bob",
             progress=lambda *p: progress.append(p),
         )
-        assert receipt.fate is Fate.ACCEPTED
+        assert receipt.status is Status.ACCEPTED
     assert received[0].content == CONTENT
     assert received[0].fields == {"filename": "big.ogg", "to": "bob", "nonce": receipt.nonce}
     assert progress[-1] == (len(CONTENT), len(CONTENT))
@@ -106,7 +106,7 @@ def test_refused(runtime: Runtime) -> None:
 
     with ScriptedServer(only_welcome, refuse) as server, room_at(server, runtime) as room:
         receipt = room.send_file(io.BytesIO(CONTENT))
-    assert receipt.fate is Fate.REFUSED
+    assert receipt.status is Status.REFUSED
     assert (receipt.code, receipt.refusal) == ("no-space", "There is no room for it.")
 
 
@@ -135,7 +135,7 @@ def test_refused_at_once_is_not_sent_to_the_end(runtime: Runtime) -> None:
         peer.wait_for_end()
 
     with ScriptedServer(main, refuse) as server, room_at(server, runtime) as room:
-        assert room.send_file(Endless()).fate is Fate.REFUSED
+        assert room.send_file(Endless()).status is Status.REFUSED
 
 
 def test_refused_and_closed(runtime: Runtime) -> None:
@@ -148,7 +148,7 @@ def test_refused_and_closed(runtime: Runtime) -> None:
 
     with ScriptedServer(only_welcome, refuse) as server, room_at(server, runtime) as room:
         receipt = room.send_file(io.BytesIO(bytes(50_000_000)))
-    assert (receipt.fate, receipt.code) == (Fate.REFUSED, "too-large")
+    assert (receipt.status, receipt.code) == (Status.REFUSED, "too-large")
 
 
 @pytest.mark.parametrize(
@@ -208,12 +208,12 @@ def test_an_echo_is_as_good_as_an_answer(runtime: Runtime) -> None:
         peer.reset()
 
     with ScriptedServer(main, take) as server, room_at(server, runtime) as room:
-        fates: list[Fate] = []
-        task = runtime.spawn(lambda: fates.append(upload(room)))
+        statuses: list[Status] = []
+        task = runtime.spawn(lambda: statuses.append(upload(room)))
         assert the_offer(room).own
         heard.set()
         task.join(5)
-        assert fates == [Fate.ACCEPTED]
+        assert statuses == [Status.ACCEPTED]
 
 
 def test_cancelled_before_it_began(runtime: Runtime) -> None:
@@ -236,7 +236,7 @@ def test_an_old_connection_that_still_counts_is_waited_for(runtime: Runtime) -> 
         ScriptedServer(only_welcome, refuse, refuse, take) as server,
         room_at(server, runtime) as room,
     ):
-        assert upload(room) is Fate.ACCEPTED
+        assert upload(room) is Status.ACCEPTED
 
 
 def test_waiting_for_the_old_ones_has_an_end(runtime: Runtime) -> None:
@@ -278,14 +278,14 @@ def test_talk_goes_on_meanwhile(runtime: Runtime) -> None:
         peer.send(MessageType.FILE)
 
     with ScriptedServer(main, take) as server, room_at(server, runtime) as room:
-        fates: list[Fate] = []
-        task = runtime.spawn(lambda: fates.append(upload(room)))
+        statuses: list[Status] = []
+        task = runtime.spawn(lambda: statuses.append(upload(room)))
         room.send_text("hi")
         assert isinstance(room.read(), Text)
-        assert fates == []
+        assert statuses == []
         talked.set()
         task.join(5)
-        assert fates == [Fate.ACCEPTED]
+        assert statuses == [Status.ACCEPTED]
 
 
 class TestOneThatTheServerStopsTaking:
@@ -313,7 +313,7 @@ class TestOneThatTheServerStopsTaking:
         source.seek(6)
         with ScriptedServer(only_welcome, freeze, take) as server, room_at(server, runtime) as room:
             try:
-                assert room.send_file(source, filename="big.bin").fate is Fate.ACCEPTED
+                assert room.send_file(source, filename="big.bin").status is Status.ACCEPTED
             finally:
                 done.set()
         assert received == [content]

@@ -11,10 +11,10 @@ import pytest
 
 from chat.client import uploads
 from chat.client.errors import NotSent, TransferFailed
-from chat.client.outbox import Outgoing
 from chat.client.receipts import Receipt
 from chat.client.requests import SendFile
 from chat.client.transfer_list import State, Transfer, TransferList
+from chat.client.unacknowledged import Outgoing
 from chat.client.uploads import Uploads, expand
 from chat.protocol.descriptor import MessageType
 from tests.client.fake_connection import FakeConnection, run_until_idle

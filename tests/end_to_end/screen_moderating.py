@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from chat.client import Connection, Dismissed, Fate, LoginRefused, connect
+from chat.client import Connection, Dismissed, LoginRefused, Status, connect
 from tests.end_to_end.screen_stage import Stage
 
 BOBS = "correct horse"  # his password, who is a moderator
@@ -102,16 +102,16 @@ def mute(stage: Stage) -> None:
     with mallory_at(stage) as mallory:
         stage.bob.command("/mute mallory 10m")
         stage.bob.wait_for("the server says: mallory is muted")
-        assert outcome(mallory) is Fate.REFUSED
+        assert outcome(mallory) is Status.REFUSED
         stage.bob.command("/unmute mallory")
         stage.bob.wait_for("the server says: mallory is not muted any longer")
-        assert outcome(mallory) is Fate.ACCEPTED
+        assert outcome(mallory) is Status.ACCEPTED
 
 
-def outcome(mallory: Connection) -> Fate:
+def outcome(mallory: Connection) -> Status:
     """Of what he says."""
     receipt = mallory.send_text("hello")
     for _ in mallory:
-        if receipt.fate is not Fate.WAITING:
-            return receipt.fate
+        if receipt.status is not Status.WAITING:
+            return receipt.status
     raise AssertionError("the connection was closed")

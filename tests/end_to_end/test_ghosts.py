@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from chat.address import Address
-from chat.client import ConnectionLost, Fate, Welcome
+from chat.client import ConnectionLost, Status, Welcome
 from chat.client.connecting import connect_through
 from chat.client.gevent_runtime import GEVENT
 from chat.client.liveness import Silence
@@ -112,7 +112,7 @@ def test_a_frozen_server_is_given_up_and_found_again_when_it_thaws(runtime: Runt
                     alice.read()
             finally:
                 os.kill(server.pid, signal.SIGCONT)
-            assert receipt.fate is Fate.LOST
+            assert receipt.status is Status.LOST
             with connect_through(door, "alice", session=alice.session) as again:
                 assert again.users == ["alice"]
 

@@ -15,10 +15,10 @@ from chat.client import (
     Cancellation,
     Connection,
     Event,
-    Fate,
     LoginRefused,
     MessageType,
     Notice,
+    Status,
     Text,
     TransferCancelled,
     TransferFailed,
@@ -79,7 +79,7 @@ def test_a_large_file_there_and_back(
         connect(address, "боб", runtime=runtime, save_directory=saved) as bob,
     ):
         receipt = alice.send_file(big, kind=MessageType.VOICE, to="боб")
-        assert receipt.fate is Fate.ACCEPTED
+        assert receipt.status is Status.ACCEPTED
         offer = next_attachment(bob)
         assert (offer.kind, offer.size, offer.to) == (MessageType.VOICE, SIZE, "боб")
         assert checksum(bob.fetch(offer)) == checksum(big)
@@ -116,7 +116,7 @@ def test_a_broken_upload_reaches_nobody_and_leaves_nothing(
         with pytest.raises(TransferFailed, match=r"^'big.bin' was not sent: "):
             alice.send_file(big)
         eventually(lambda: server.temporary_files() == kept)
-        assert alice.send_text("sorry").wait(0) is Fate.WAITING
+        assert alice.send_text("sorry").wait(0) is Status.WAITING
         heard = [event for event in until_text(bob) if isinstance(event, Attachment | Text)]
         assert [type(event) for event in heard] == [Text]
 
@@ -161,9 +161,9 @@ def test_more_transfers_than_may_run_at_once(
         connect(address, "alice", runtime=runtime) as alice,
         connect(address, "bob", runtime=runtime, save_directory=saved) as bob,
     ):
-        fates: list[Fate] = []
+        statuses: list[Status] = []
         uploads = [
-            runtime.spawn(lambda path=path: fates.append(alice.send_file(path).fate))
+            runtime.spawn(lambda path=path: statuses.append(alice.send_file(path).status))
             for path in files
         ]
         fetched: list[Path] = []
@@ -173,7 +173,7 @@ def test_more_transfers_than_may_run_at_once(
             downloads.append(runtime.spawn(lambda offer=offer: fetched.append(bob.fetch(offer))))
         for task in uploads + downloads:
             task.join(15)
-    assert fates == [Fate.ACCEPTED] * len(files)
+    assert statuses == [Status.ACCEPTED] * len(files)
     assert {path.name: checksum(path) for path in fetched} == {
         path.name: checksum(path) for path in files
     }
@@ -212,7 +212,7 @@ def test_good_and_bad_are_answered_each(runtime: Runtime, server: ServerProcess)
         answers = [event for event in read_some(room, 101) if isinstance(event, Text | Notice)]
         assert [event.receipt for event in answers] == receipts
         for number, receipt in enumerate(receipts):
-            assert receipt.fate is (Fate.REFUSED if number % 3 == 0 else Fate.ACCEPTED)
+            assert receipt.status is (Status.REFUSED if number % 3 == 0 else Status.ACCEPTED)
 
 
 def read_some(room: Connection, count: int) -> list[Event | None]:
@@ -222,7 +222,7 @@ def read_some(room: Connection, count: int) -> list[Event | None]:
 def test_leaving_waits_for_the_answers(runtime: Runtime, server: ServerProcess) -> None:
     with connect(address_of(server), "alice", runtime=runtime) as room:
         receipts = [room.send_text(f"line {number}") for number in range(200)]
-    assert {receipt.fate for receipt in receipts} == {Fate.ACCEPTED}
+    assert {receipt.status for receipt in receipts} == {Status.ACCEPTED}
     server.wait_for_line("alice left: quit")
 
 
@@ -240,7 +240,7 @@ def test_a_raw_client_on_our_server(runtime: Runtime, server: ServerProcess) -> 
             event = alice.read()
             if isinstance(event, Text):
                 heard.append(event)
-        assert receipt.fate is Fate.ACCEPTED
+        assert receipt.status is Status.ACCEPTED
         assert {(text.text, text.to) for text in heard} == {("hi", None), ("psst", "ALICE")}
 
 

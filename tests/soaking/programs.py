@@ -19,9 +19,9 @@ from chat.client import (
     ChatError,
     Connection,
     ConnectionLost,
-    Fate,
     Notice,
     Receipt,
+    Status,
     Text,
     connect,
 )
@@ -118,7 +118,7 @@ class LibraryMember(Member):
         if how == "leave":
             self.room.close(20.0)
             for receipt in self._receipts:
-                if receipt.fate in (Fate.WAITING, Fate.LOST):
+                if receipt.status in (Status.WAITING, Status.LOST):
                     self.town.complain(f"{self.name} left, and of {receipt} nobody knows")
         else:
             self.room._link.close()  # as if the line broke; there is no polite way to it

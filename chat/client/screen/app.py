@@ -21,19 +21,11 @@ from gevent.event import AsyncResult, Event
 from chat.client.commands import Where
 from chat.client.connection import Connection
 from chat.client.conversation import Conversation
-from chat.client.entrance import (
-    NAME_REFUSALS,
-    advice,
-    credentials_of,
-    door_of,
-    enter,
-    password_prompt,
-    wants_password,
-)
 from chat.client.errors import ChatError, LoginRefused
 from chat.client.inbox import Inbox
 from chat.client.keeper import Keeper
 from chat.client.line_io import LineWriter, OutputClosed
+from chat.client.login_flow import LoginFlow, advice
 from chat.client.news import Asked
 from chat.client.passwords import choose_password
 from chat.client.requests import AskServer, NeedsPassword, Reply, RequestError, Say, ScreenRequest
@@ -74,9 +66,6 @@ class App:
         self._painted_at = 0.0
         self._max_text = 64 * 1024
         self._was_inside = False  # whether a login has succeeded in this run
-        self._username = settings.username or ""  # of the last login or the last attempt
-        self._credentials = credentials_of(settings)
-        self._door = door_of(settings, self._judge, self._warn)
         self._model = Model(str(settings.address), settings.username or "")
         self._model.shows_names = settings.names
         for name in settings.ignore:
@@ -99,9 +88,18 @@ class App:
             is_looked_at=lambda image: (
                 image.size <= settings.max_save and self._face.draws_pictures
             ),
-            learn=lambda password: self._credentials.learn(self._username, password),
+            learn=lambda password: self._login.learn(password),
         )
-        self._keeper = Keeper(self._connect, self._conversation, self._face, self.spawn, stays=True)
+        self._login = LoginFlow(
+            settings,
+            self,
+            self._inbox,
+            self._conversation.unacknowledged.in_flight,
+            self._entered,
+        )
+        self._keeper = Keeper(
+            self._login.connect, self._conversation, self._face, self.spawn, stays=True
+        )
 
     def run(self) -> int:
         """Run the client until it ends, and return the exit status."""
@@ -215,47 +213,30 @@ class App:
     # --- The greenlets
 
     def _live(self) -> None:
-        given = self._settings.password
-        if given is not None and given.warning is not None:
-            self._model.remark(now(), given.warning, style=ERROR)
-        for warning in self._door.warnings():
-            self._warn(warning)
         try:
-            name = self._settings.username or self._ask_name("your name: ", _login_name())
+            connection = self._login.log_in(_login_name)
             while True:
                 try:
-                    self._keeper.run(self._connect(name))
+                    self._keeper.run(connection)
                     return
                 except LoginRefused as refused:
-                    name = self._username  # /reconnect may have changed the name meanwhile
-                    asks_password = wants_password(refused, name, self._credentials)
-                    # Another name or password can't help against any other refusal.
-                    if not asks_password and refused.code not in NAME_REFUSALS:
-                        raise
-                    self._model.remark(now(), str(refused), style=ERROR)
-                    if asks_password:
-                        password = self._ask_unseen(password_prompt(name))
-                        self._credentials.learn(name, password)
-                        if password is not None:
-                            continue
-                    name = self._ask_name("another name: ", name)
+                    connection = self._login.log_in_again(refused)
         except ChatError as problem:
             self._end(advice(problem))
 
-    def _connect(self, username: str) -> Connection:
-        self._username = username
-        connection = enter(self._settings, self._door, username, self._credentials, self._inbox)
+    def _entered(self, connection: Connection) -> None:
         self._model.encrypted = connection.encrypted
         # At least 4: split_text must find room for the longest character of UTF-8.
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
-        return connection
 
-    def _warn(self, sentence: str) -> None:
+    # --- For the login flow
+
+    def tell(self, sentence: str) -> None:
         self._model.remark(now(), sentence, style=ERROR)
         self.repaint()
 
-    def _judge(self, stranger: Stranger) -> bool:
+    def judge(self, stranger: Stranger) -> bool:
         """Show an unknown server and its key, and wait for yes or no."""
         self._model.remark(now(), *stranger.lines, style=ERROR)
         answer: AsyncResult[bool] = AsyncResult()
@@ -267,7 +248,7 @@ class App:
         self.repaint()
         return bool(answer.get())
 
-    def _ask_name(self, prompt: str, name: str) -> str:
+    def ask_name(self, prompt: str, name: str) -> str:
         """Wait for a name; a user who gives none leaves the client."""
         answer: AsyncResult[str | None] = AsyncResult()
         self._controller.ask(LineQuestion(prompt, name, answer.set))
@@ -278,7 +259,7 @@ class App:
             raise gevent.GreenletExit
         return given
 
-    def _ask_unseen(self, prompt: str) -> str | None:
+    def ask_password(self, prompt: str) -> str | None:
         """Wait for a password; return None if the user gives none."""
         answer: AsyncResult[str | None] = AsyncResult()
         self._controller.ask(PasswordQuestion(prompt, answer.set))
@@ -287,7 +268,7 @@ class App:
 
     def _complete(self, request: NeedsPassword) -> None:
         try:
-            command = choose_password(request, self._ask_unseen)
+            command = choose_password(request, self.ask_password)
         except RequestError as problem:
             self._model.remark(now(), str(problem), style=ERROR)
             self.repaint()

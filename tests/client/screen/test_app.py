@@ -16,10 +16,10 @@ from typing import Any
 import gevent
 import pytest
 
-from chat.client import conversation, entrance
+from chat.client import conversation, login_flow
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.events import Text, Welcome
-from chat.client.receipts import Fate
+from chat.client.receipts import Status
 from chat.client.screen import app as module
 from chat.client.screen.app import App
 from chat.client.screen.decoder import Input
@@ -49,7 +49,7 @@ class Run:
         self.app: App
         self._running: gevent.Greenlet[..., int] | None = None
         monkeypatch.setattr(module, "Terminal", lambda: self.terminal)
-        monkeypatch.setattr(entrance, "connect_through", self._connect)
+        monkeypatch.setattr(login_flow, "connect_through", self._connect)
         monkeypatch.setattr(gevent, "signal_handler", self.signals.__setitem__)
         monkeypatch.setattr(gevent.get_hub(), "exception_stream", None)
         monkeypatch.setattr(module, "FRAME", 0.0)
@@ -84,6 +84,7 @@ class Run:
         if isinstance(outcome, Exception):
             raise outcome
         outcome.username = username
+        outcome.in_flight = settings["in_flight"]
         return outcome
 
 
@@ -196,7 +197,7 @@ class TestInside:
     def test_what_is_refused_comes_back(self, run: Run) -> None:
         run.enter().terminal.type("/msg nobody psst<enter>")
         run.terminal.wait_for("psst …")
-        run.connection.answer(Fate.REFUSED, "unknown-user", "There is no nobody.")
+        run.connection.answer(Status.REFUSED, "unknown-user", "There is no nobody.")
         run.connection.receive(Text("alice", NINE, "so?"))
         run.terminal.wait_for("not sent: There is no nobody.")
         run.terminal.wait_for("/msg nobody psst")

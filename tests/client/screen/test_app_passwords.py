@@ -11,7 +11,7 @@ import pytest
 from chat.client.errors import Dismissed, LoginRefused
 from chat.client.events import Notice, Welcome
 from chat.client.password_file import FilePassword
-from chat.client.receipts import Fate
+from chat.client.receipts import Status
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection
@@ -33,7 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
 def answer(run: Run, sentence: str) -> None:
     """To the last that was asked of the server."""
     receipt = run.connection.sent[-1]
-    receipt.settle(Fate.ACCEPTED, answer=sentence)
+    receipt.settle(Status.ACCEPTED, answer=sentence)
     run.connection.receive(Notice("done", sentence, NINE, receipt))
 
 

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, get_args
 
 from chat.client.display import harmless
 from chat.client.events import Attachment, Event, Notice, Text, Welcome
+from chat.client.in_flight import InFlight
 from chat.client.incoming import MAX_IN_MEMORY, Incoming
 from chat.client.json_lines import JsonFace
 from chat.client.link import Link
 from chat.client.news import Announced, News
 from chat.client.plain import PlainFace
-from chat.client.receipts import Ledger, Receipt
+from chat.client.receipts import Receipt
 from chat.client.room import Room
 from chat.client.runtime import PLAIN, Pulse
 from chat.client.saver import Directory, Saver
@@ -73,11 +74,11 @@ class FedStream(ScriptedSocket):
 
 
 class Heard(NamedTuple):
-    """All events of a connection, its end, and the fates of three texts that had been sent before."""
+    """All events of a connection, its end, and the statuses of three texts that had been sent before."""
 
     events: list[Event]
     end: str
-    fates: list[str]
+    statuses: list[str]
 
 
 def check_client(data: bytes) -> None:
@@ -125,14 +126,13 @@ def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> 
     original = bool(stream.flags & LITTLE)
     fed = FedStream(*pieces)
     link = Link(fed, stream.order, PLAIN)
-    ledger = Ledger(uses_nonces=not original)
+    in_flight = InFlight()
     receipts = [
-        Receipt(PLAIN.event(), MessageType.UTF8, text=nonce, nonce=None if original else nonce)
-        for nonce in "123"
+        Receipt(PLAIN.event(), MessageType.UTF8, text=nonce, nonce=nonce) for nonce in "123"
     ]
     for receipt in receipts:
-        ledger.expect(receipt)
-    room = Room(OURS, ledger, original=original)
+        in_flight.send(receipt)
+    room = Room(OURS, in_flight, original=original)
     saver = None if directory is None else Saver(PLAIN, Directory(directory), _MAX_SAVE)
     incoming = Incoming(link, room, saver)
     events: list[Event] = []
@@ -147,7 +147,7 @@ def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> 
     assert max(fed.rooms, default=0) <= MAX_ROOM
     link.close()
     assert saver is None or saver.wait(_PATIENCE)
-    return Heard(events, end, [receipt.fate.value for receipt in receipts])
+    return Heard(events, end, [receipt.status.value for receipt in receipts])
 
 
 def _check_reader(reader: FrameReader) -> None:

@@ -3,20 +3,19 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from chat.client import outbox
+from chat.client import unacknowledged
 from chat.client.errors import ConnectionLost
-from chat.client.gevent_runtime import GEVENT
-from chat.client.outbox import Outbox, Outgoing
-from chat.client.receipts import Fate, Receipt
+from chat.client.receipts import Receipt, Status
 from chat.client.requests import AskServer, Say
+from chat.client.unacknowledged import Outgoing, Unacknowledged
 from chat.protocol.commands import Command
-from chat.protocol.descriptor import MessageType
 
 
 class Line:
     """The far end: takes what is sent, and answers when the test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, box: Unacknowledged) -> None:
+        self._table = box.in_flight
         self.sent: list[str] = []
         self.receipts: list[Receipt] = []
         self.breaks_after: int | None = None
@@ -26,13 +25,14 @@ class Line:
             raise ConnectionLost("The line broke.")
         assert isinstance(item.request, Say | AskServer)
         text = item.request.text if isinstance(item.request, Say) else item.request.command.verb
+        self._table.send(item)
         self.sent.append(text)
-        self.receipts.append(Receipt(GEVENT.event(), MessageType.UTF8, text=text))
-        return self.receipts[-1]
+        self.receipts.append(item)
+        return item
 
-    def answer(self, count: int, fate: Fate = Fate.ACCEPTED) -> None:
+    def answer(self, count: int) -> None:
         for receipt in self.receipts[:count]:
-            receipt.settle(fate)
+            receipt.settle(Status.ACCEPTED)
         del self.receipts[:count]
 
 
@@ -50,8 +50,8 @@ def answered() -> list[Outgoing]:
 
 
 @pytest.fixture
-def box(answered: list[Outgoing]) -> Outbox:
-    return Outbox(lambda item, receipt: answered.append(item))
+def box(answered: list[Outgoing]) -> Unacknowledged:
+    return Unacknowledged(answered.append)
 
 
 def run_until_idle() -> None:
@@ -61,9 +61,9 @@ def run_until_idle() -> None:
 
 
 def test_items_are_sent_in_order_and_told_when_answered(
-    box: Outbox, answered: list[Outgoing]
+    box: Unacknowledged, answered: list[Outgoing]
 ) -> None:
-    line = Line()
+    line = Line(box)
     sender = gevent.spawn(box.send_all, line.send)
     for text in "abc":
         box.put(say(text))
@@ -71,19 +71,19 @@ def test_items_are_sent_in_order_and_told_when_answered(
     assert line.sent == ["a", "b", "c"]
     assert not answered
     line.answer(2)
-    box.settle()
+    box.tell_answers()
     assert texts(answered) == ["a", "b"]
     assert not box.is_empty
     line.answer(1)
-    box.settle()
+    box.tell_answers()
     assert box.is_empty
     sender.kill()
 
 
 def test_what_was_not_answered_is_sent_again_in_order(
-    box: Outbox, answered: list[Outgoing]
+    box: Unacknowledged, answered: list[Outgoing]
 ) -> None:
-    line = Line()
+    line = Line(box)
     line.breaks_after = 3
     sender = gevent.spawn(box.send_all, line.send)
     for text in "abcde":
@@ -92,30 +92,29 @@ def test_what_was_not_answered_is_sent_again_in_order(
     with pytest.raises(ConnectionLost):
         sender.get()
     line.answer(1)
-    line.answer(2, Fate.LOST)
-    box.take_back()
+    box.connection_ended()
 
-    line = Line()
+    line = Line(box)
     sender = gevent.spawn(box.send_all, line.send)
     run_until_idle()
     assert line.sent == ["b", "c", "d", "e"]
     line.answer(4)
-    box.settle()
+    box.tell_answers()
     assert texts(answered) == list("abcde")
     sender.kill()
 
 
 @pytest.mark.parametrize("limit", ["MAX_WAITING", "MAX_WAITING_BYTES"])
 def test_whoever_puts_waits_while_it_is_full(
-    box: Outbox, limit: str, monkeypatch: pytest.MonkeyPatch
+    box: Unacknowledged, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, limit, 3)
+    monkeypatch.setattr(unacknowledged, limit, 3)
     for text in "abc":
         box.put(say(text))
     putter = gevent.spawn(box.put, say("d"))
     run_until_idle()
     assert not putter.ready()
-    line = Line()
+    line = Line(box)
     sender = gevent.spawn(box.send_all, line.send)
     run_until_idle()
     assert putter.ready()
@@ -123,36 +122,38 @@ def test_whoever_puts_waits_while_it_is_full(
     sender.kill()
 
 
-def test_what_is_unanswered_is_bounded(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MAX_IN_FLIGHT", 2)
-    line = Line()
+def test_what_is_unanswered_is_bounded(
+    box: Unacknowledged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unacknowledged, "MAX_IN_FLIGHT", 2)
+    line = Line(box)
     sender = gevent.spawn(box.send_all, line.send)
     for text in "abc":
         box.put(say(text))
     run_until_idle()
     assert line.sent == ["a", "b"]
     line.answer(1)
-    box.settle()
+    box.tell_answers()
     run_until_idle()
     assert line.sent == ["a", "b", "c"]
     sender.kill()
 
 
-def test_waiting_until_all_is_answered(box: Outbox) -> None:
-    line = Line()
+def test_waiting_until_all_is_answered(box: Unacknowledged) -> None:
+    line = Line(box)
     box.put(say("a"))
     sender = gevent.spawn(box.send_all, line.send)
     waiter = gevent.spawn(box.wait_empty)
     run_until_idle()
     assert not waiter.ready()
     line.answer(1)
-    box.settle()
+    box.tell_answers()
     run_until_idle()
     assert waiter.ready()
     sender.kill()
 
 
-def test_an_item_that_was_done_with_at_once_needs_no_answer(box: Outbox) -> None:
+def test_an_item_that_was_done_with_at_once_needs_no_answer(box: Unacknowledged) -> None:
     sender = gevent.spawn(box.send_all, lambda item: None)
     box.put(say("a"))
     run_until_idle()
@@ -161,17 +162,18 @@ def test_an_item_that_was_done_with_at_once_needs_no_answer(box: Outbox) -> None
 
 
 def test_it_is_not_empty_before_the_last_answer_is_told() -> None:
-    line, seen = Line(), []
+    seen: list[bool] = []
 
-    def tell(item: Outgoing, receipt: Receipt) -> None:
+    def tell(item: Outgoing) -> None:
         seen.append(mine.is_empty)
 
-    mine = Outbox(tell)
+    mine = Unacknowledged(tell)
+    line = Line(mine)
     mine.put(say("hello"))
     sender = gevent.spawn(mine.send_all, line.send)
     gevent.idle()
     line.answer(1)
-    mine.settle()
+    mine.tell_answers()
     assert seen == [False]
     assert mine.is_empty
     sender.kill()
@@ -179,18 +181,17 @@ def test_it_is_not_empty_before_the_last_answer_is_told() -> None:
 
 def test_a_command_is_not_given_again() -> None:
     """Its answer may have been lost, and it done."""
-    fates: list[tuple[Outgoing, Fate]] = []
-    box = Outbox(lambda item, receipt: fates.append((item, receipt.fate)))
-    line = Line()
+    statuses: list[tuple[Outgoing, Status]] = []
+    box = Unacknowledged(lambda item: statuses.append((item, item.status)))
+    line = Line(box)
     command = Outgoing(AskServer(Command("passwd", password="a", new_password="b")))
     for item in (say("one"), command, say("two")):
         box.put(item)
     sender = gevent.spawn(box.send_all, line.send)
     run_until_idle()
     sender.kill()
-    line.answer(3, Fate.LOST)
-    box.take_back()
-    assert fates == [(command, Fate.LOST)]
+    box.connection_ended()
+    assert statuses == [(command, Status.LOST)]
     assert line.sent == ["one", "passwd", "two"]
     sender = gevent.spawn(box.send_all, line.send)
     run_until_idle()
@@ -199,15 +200,14 @@ def test_a_command_is_not_given_again() -> None:
 
 
 def test_a_command_that_was_not_given_yet_waits_in_its_place() -> None:
-    box = Outbox(lambda item, receipt: None)
-    line = Line()
+    box = Unacknowledged(lambda item: None)
+    line = Line(box)
     line.breaks_after = 1
     for item in (say("one"), Outgoing(AskServer(Command("bans")))):
         box.put(item)
     with pytest.raises(ConnectionLost):
         box.send_all(line.send)
-    line.answer(1, Fate.LOST)
-    box.take_back()
+    box.connection_ended()
     line.breaks_after = None
     sender = gevent.spawn(box.send_all, line.send)
     run_until_idle()
