@@ -10,7 +10,7 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from tests.end_to_end.client_process import PATIENCE, ClientProcess, run_client
-from tests.peers.scripted_server import Peer, ScriptedServer
+from tests.peers.scripted_server import ClientFrame, Peer, ScriptedServer
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 
@@ -119,11 +119,22 @@ def test_a_refusal_that_a_terminal_would_obey(option: str, tmp_path: Path) -> No
 
 def test_what_was_not_answered_is_said_again_over_the_next_connection(tmp_path: Path) -> None:
     heard: list[str] = []
+    nonces: dict[str, list[str]] = {"one": [], "two": [], "three": []}
+
+    def take(peer: Peer) -> ClientFrame:
+        frame = peer.expect(UTF8)
+        nonces[frame.content.decode()].append(frame.fields["nonce"])
+        return frame
+
+    def echo(peer: Peer, name: str) -> str:
+        frame = take(peer)
+        peer.say(UTF8, name, frame.content, nonce=frame.fields["nonce"])
+        return frame.content.decode()
 
     def first(peer: Peer) -> None:
         name = peer.welcome()
         heard.append(echo(peer, name))
-        peer.expect(UTF8)  # "two" arrives, and nobody knows
+        take(peer)  # "two" arrives, and nobody knows
         peer.reset()
 
     def second(peer: Peer) -> None:
@@ -139,6 +150,9 @@ def test_what_was_not_answered_is_said_again_over_the_next_connection(tmp_path: 
     with ScriptedServer(first, second, third) as server:
         done = run_client(server.address, "bob", said="one\ntwo\nthree\n", directory=tmp_path)
     assert heard == ["one", "two", "three"]
+    assert [len(nonces[text]) for text in heard] == [1, 2, 1]
+    assert nonces["two"][0] == nonces["two"][1]
+    assert len({nonces[text][0] for text in heard}) == 3
     assert done.returncode == 0
     assert "That name is in use." in done.stderr
 

@@ -295,17 +295,21 @@ class TestOneThatTheServerStopsTaking:
     def _short_window(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("chat.client.link.STALL_WINDOW", 0.2)
 
-    def test_it_is_sent_again(self, runtime: Runtime) -> None:
+    def test_it_is_sent_again_as_the_same_message(self, runtime: Runtime) -> None:
         content = os.urandom(20_000_000)
         received: list[bytes] = []
+        nonces: list[str] = []
 
         def freeze(peer: Peer) -> None:
             peer.let_transfer()
+            nonces.append(peer.read_header()["nonce"])
             done.wait(30)
 
         def take(peer: Peer) -> None:
             peer.let_transfer()
-            received.append(peer.expect(MessageType.FILE).content)
+            frame = peer.expect(MessageType.FILE)
+            received.append(frame.content)
+            nonces.append(frame.fields["nonce"])
             peer.send(MessageType.FILE)
 
         done = threading.Event()
@@ -313,10 +317,12 @@ class TestOneThatTheServerStopsTaking:
         source.seek(6)
         with ScriptedServer(only_welcome, freeze, take) as server, room_at(server, runtime) as room:
             try:
-                assert room.send_file(source, filename="big.bin").status is Status.ACCEPTED
+                receipt = room.send_file(source, filename="big.bin")
+                assert receipt.status is Status.ACCEPTED
             finally:
                 done.set()
         assert received == [content]
+        assert nonces == [receipt.nonce] * 2
 
     def test_but_not_for_ever(self, runtime: Runtime) -> None:
         def freeze(peer: Peer) -> None:

@@ -52,6 +52,12 @@ class Peer:
             self._read(descriptor.content_size),
         )
 
+    def read_header(self) -> dict[str, Any]:
+        """Read the JSON header of the next frame, and nothing of its content."""
+        descriptor = Descriptor.decode(self._read(DESCRIPTOR_SIZE), self.order)
+        fields: dict[str, Any] = json.loads(self._read(descriptor.header_size))
+        return fields
+
     def expect(self, type: MessageType) -> ClientFrame:
         frame = self.read()
         assert frame is not None
