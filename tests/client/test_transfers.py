@@ -175,7 +175,9 @@ def test_cancelled(runtime: Runtime) -> None:
         peer.sock.recv(1000)
         asked.set()
         with suppress(OSError):  # reset or ended, as it happens
-            peer.wait_for_end()
+            # Not by frames: the cancelled upload ends in the middle of its content.
+            while peer.sock.recv(1024 * 1024):
+                continue
 
     asked = threading.Event()
     with ScriptedServer(only_welcome, take) as server, room_at(server, runtime) as room:
