@@ -39,7 +39,7 @@ def test_both_spellings_may_agree(tmp_path: Path) -> None:
 
 
 def test_both_spellings_may_not_disagree(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="give one"):
+    with pytest.raises(UsageError, match="give only one"):
         read_command_line(["--username=bob", f"--save_directory={tmp_path}", "--save-directory=/"])
 
 
