@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -54,6 +55,7 @@ class Started:
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
     found = Started(monkeypatch)
     gevent.sleep(0)  # the event loop has its files from now on
+    gc.collect()  # garbage of earlier tests may hold files, which would be closed meanwhile
     files = open_files()
     yield found
     found.check()
