@@ -50,7 +50,7 @@ from benchmarks.results import Results, Sample
 from benchmarks.schedule import Task, in_words, seconds_needed, tasks
 from benchmarks.table import draw_table
 from benchmarks.work.work import Work
-from chat.command_line import (
+from chat.config.command_line import (
     EXIT_FAILED,
     EXIT_OK,
     EXIT_USAGE,

@@ -18,7 +18,7 @@ from benchmarks.peers.peer import Peer
 from benchmarks.plan import COMPARISON, QUICK, Plan
 from benchmarks.work import WORK
 from benchmarks.work.work import Work
-from chat.command_line import UsageError, parse_count
+from chat.config.command_line import UsageError, parse_count
 
 _CONTENDERS: tuple[Contender, ...] = (*PEERS, *CLIENTS)
 # The servers that a commit has too, by the name before the @.

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.processes import CHECKOUT, python_environment
-from chat.command_line import UsageError, report
+from chat.config.command_line import UsageError, report
 
 CACHE = CHECKOUT / ".cache" / "benchmarks"
 MOST_CACHED = 20  # commits; beyond that the ones used longest ago are removed

@@ -33,7 +33,7 @@ from benchmarks.peers.chat import ORDER, raw_login
 from benchmarks.plan import BenchmarkError
 from benchmarks.processes import Meter, ServerProcess, free_port, running
 from benchmarks.results import quantile
-from chat.command_line import EXIT_FAILED, EXIT_OK, parse_count, parse_options, report
+from chat.config.command_line import EXIT_FAILED, EXIT_OK, parse_count, parse_options, report
 from chat.protocol.descriptor import MessageType, encode_frame
 
 _TALKERS = 20

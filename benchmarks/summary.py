@@ -23,7 +23,14 @@ from benchmarks.table import OURS, short_number
 from benchmarks.work.file import CPU_PER_GIB, FILE_MEMORY
 from benchmarks.work.idle import CPU_PER_LOGIN, MEMORY
 from benchmarks.work.paced import P50, P99
-from chat.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError, parse_options, report
+from chat.config.command_line import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UsageError,
+    parse_options,
+    report,
+)
 
 _PROGRAM = "benchmarks.summary"
 _SERVERS = ("chat", "redis", "nats", "ngircd", "floor")

@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from chat.server.certificates import CERTIFICATE_NAME, KEY_NAME, Certificates
+from chat.server.net.certificates import CERTIFICATE_NAME, KEY_NAME, Certificates
 from chat.server.settings import Settings, TlsMode
 
 

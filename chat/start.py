@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 
-from chat.loading import loading
-from chat.signals import ENDING, hold
-from chat.standard_streams import open_missing_streams, run_to_status
+from chat.process.loading import loading
+from chat.process.signals import ENDING, hold
+from chat.process.standard_streams import open_missing_streams, run_to_status
 
 # These signals mean nothing to a server, but their default action would kill it. SIGTTOU, from a terminal with tostop,
 # would stop it at a log line.

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from chat.address import Address
-from chat.private_files import make_private_directory, private_opener
+from chat.files.private_files import make_private_directory, private_opener
+from chat.net.address import Address
 
 # Importing gevent and the tables of names takes a second, and many on a small, busy machine.
 START_PATIENCE = 60.0

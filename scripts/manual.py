@@ -18,7 +18,7 @@ from docutils.writers.manpage import Writer
 
 from chat import __version__
 from chat.client import cli as client
-from chat.client.screen.keys import BINDINGS, Where
+from chat.client.screen.input.keys import BINDINGS, Where
 from chat.server import cli as server
 
 PAGES = Path(__file__).resolve().parent.parent / "docs"

@@ -11,8 +11,8 @@ import re
 import sys
 from pathlib import Path
 
-from chat.address import DEFAULT_ADDRESS, Address, parse_address
-from chat.private_files import make_private_directory
+from chat.files.private_files import make_private_directory
+from chat.net.address import DEFAULT_ADDRESS, Address, parse_address
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import MAX_NAME_LENGTH, parse_user_name
 from scripts.background import BackgroundServerError, ensure_listening

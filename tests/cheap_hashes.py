@@ -1,6 +1,7 @@
 """Password hashes that take no time. A real hash takes up to a second of CPU time and 64 MiB.
 
-``tests/server/test_passwords.py`` checks the real parameters. Nothing else that the server does depends on them.
+``tests/server/accounts/test_passwords.py`` checks the real parameters. Nothing else that the server does depends on
+them.
 """
 
 from __future__ import annotations

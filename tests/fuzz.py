@@ -32,7 +32,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-from chat.command_line import (
+from chat.config.command_line import (
     EXIT_FAILED,
     EXIT_OK,
     EXIT_USAGE,

@@ -30,7 +30,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chat.command_line import (
+from chat.config.command_line import (
     EXIT_FAILED,
     EXIT_OK,
     EXIT_USAGE,

@@ -23,20 +23,24 @@ MAX_LINES = 400
 # Modules of chat that anyone may import: they know nothing but each other.
 LEAVES = {
     "chat",
-    "chat.address",
-    "chat.command_line",
-    "chat.config_file",
-    "chat.dead_peer",
+    "chat.config",
+    "chat.config.command_line",
+    "chat.config.config_file",
+    "chat.config.options",
     "chat.files",
-    "chat.fingerprint",
-    "chat.home",
-    "chat.loading",
-    "chat.offload",
-    "chat.options",
-    "chat.private_files",
-    "chat.signals",
-    "chat.standard_streams",
-    "chat.tls_core",
+    "chat.files.files",
+    "chat.files.home",
+    "chat.files.private_files",
+    "chat.net",
+    "chat.net.address",
+    "chat.net.dead_peer",
+    "chat.net.fingerprint",
+    "chat.net.tls_core",
+    "chat.process",
+    "chat.process.loading",
+    "chat.process.offload",
+    "chat.process.signals",
+    "chat.process.standard_streams",
 }
 
 # Whose imports from the package may begin with what, beside the leaves.
@@ -55,15 +59,41 @@ ALLOWED = {
 FORBIDDEN = {
     "chat.protocol": {"socket", "select", "ssl", "gevent", "time", "os", "threading", "logging"},
     "chat.framing": {"gevent", "socket", "os", "threading", "logging"},
-    "chat.tls_core": {"gevent", "socket", "select", "os", "threading", "time", "logging"},
-    "chat.server.room": {"socket", "os", "gevent", "ujson", "json", "struct", "time", "pathlib"},
+    "chat.net.tls_core": {"gevent", "socket", "select", "os", "threading", "time", "logging"},
+    "chat.server.room.room": {
+        "socket",
+        "os",
+        "gevent",
+        "ujson",
+        "json",
+        "struct",
+        "time",
+        "pathlib",
+    },
     # The screen as plain objects: what it shows, how it is drawn, and what keys do to it.
     **{
         f"chat.client.screen.{name}": {"gevent", "time"}
         for name in (
-            *("model", "intake", "views", "entries", "layout", "log_pane", "lines", "bars"),
-            *("controller", "composer", "editor", "keys", "key_codes", "decoder", "keyboard"),
-            *("questions", "colours"),
+            *(
+                "model.model",
+                "intake",
+                "model.views",
+                "model.entries",
+                "draw.layout",
+                "draw.log_pane",
+                "draw.lines",
+                "draw.bars",
+            ),
+            *(
+                "controller",
+                "input.composer",
+                "input.editor",
+                "input.keys",
+                "input.key_codes",
+                "input.decoder",
+                "keyboard",
+            ),
+            *("input.questions", "text.colours"),
         )
     },
 }
@@ -142,7 +172,7 @@ def test_a_part_keeps_to_its_own_world() -> None:
 
 
 def test_a_pool_of_threads_is_called_by_one_module_alone() -> None:
-    """Some exceptions of a thread never come back from a pool: chat.offload brings each home as a value."""
+    """Some exceptions of a thread never come back from a pool: chat.process.offload brings each home as a value."""
     ways = {
         "apply",
         "apply_async",
@@ -152,7 +182,7 @@ def test_a_pool_of_threads_is_called_by_one_module_alone() -> None:
         "submit",
         "run_in_executor",
     }
-    for module in MODULES.keys() - {"chat.offload"}:
+    for module in MODULES.keys() - {"chat.process.offload"}:
         called = [ast.unparse(n.func) for n in ast.walk(tree_of(module)) if isinstance(n, ast.Call)]
         assert not [name for name in called if name.rpartition(".")[2] in ways], module
         # A pool of greenlets is another thing.

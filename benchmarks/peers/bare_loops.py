@@ -14,7 +14,7 @@ import socket
 import sys
 from typing import BinaryIO
 
-from chat.server.transport import SENDFILE_CHUNK
+from chat.server.net.transport import SENDFILE_CHUNK
 
 _READ = 1024 * 1024
 

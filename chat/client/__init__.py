@@ -18,9 +18,22 @@ Deprecated names, which still work and warn: ``Fate`` is now ``Status``, ``Recei
 import warnings
 from typing import Any
 
-from chat.client.cancellation import Cancellation
-from chat.client.connecting import connect
-from chat.client.connection import Connection
+from chat.client.connection.connecting import connect
+from chat.client.connection.connection import Connection
+from chat.client.connection.events import (
+    Attachment,
+    BadFrame,
+    Event,
+    Joined,
+    Left,
+    Limits,
+    Notice,
+    Text,
+    Welcome,
+)
+from chat.client.connection.outgoing import split_text
+from chat.client.connection.receipts import Receipt, Status
+from chat.client.connection.saver import Saving
 from chat.client.errors import (
     ChatError,
     ConnectError,
@@ -35,21 +48,8 @@ from chat.client.errors import (
     TransferFailed,
     UntrustedServer,
 )
-from chat.client.events import (
-    Attachment,
-    BadFrame,
-    Event,
-    Joined,
-    Left,
-    Limits,
-    Notice,
-    Text,
-    Welcome,
-)
-from chat.client.outgoing import split_text
-from chat.client.receipts import Receipt, Status
-from chat.client.saver import Saving
-from chat.client.trust import Stranger
+from chat.client.runtime.cancellation import Cancellation
+from chat.client.trust.trust import Stranger
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
 

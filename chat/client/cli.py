@@ -121,13 +121,13 @@ import os
 import sys
 
 from chat import __version__
-from chat.client.commands import COMMANDS, Where, help_lines
-from chat.client.config_file import read_config_file
-from chat.client.settings import PROGRAM, Mode, Settings, read_settings
-from chat.command_line import EXIT_FAILED, EXIT_USAGE, UsageError, parse_options, report
-from chat.loading import loading
-from chat.options import read_path
-from chat.signals import ENDING, interruptible
+from chat.client.conversation.commands import COMMANDS, Where, help_lines
+from chat.client.program.config_file import read_config_file
+from chat.client.program.settings import PROGRAM, Mode, Settings, read_settings
+from chat.config.command_line import EXIT_FAILED, EXIT_USAGE, UsageError, parse_options, report
+from chat.config.options import read_path
+from chat.process.loading import loading
+from chat.process.signals import ENDING, interruptible
 
 STDIN, STDOUT = 0, 1
 
@@ -170,7 +170,7 @@ def main(argv: list[str] | None = None) -> int:
 
             return App(settings).run()
         with loading():
-            from chat.client.program import Program
+            from chat.client.program.program import Program
 
         return Program(settings).run()
     except UsageError as problem:

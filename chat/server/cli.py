@@ -74,7 +74,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from chat import __version__
-from chat.command_line import (
+from chat.config.command_line import (
     EXIT_FAILED,
     EXIT_OK,
     EXIT_USAGE,
@@ -82,11 +82,11 @@ from chat.command_line import (
     parse_options,
     report,
 )
-from chat.loading import loading
-from chat.signals import STOPPING, interruptible, release
+from chat.process.loading import loading
+from chat.process.signals import STOPPING, interruptible, release
 
 if TYPE_CHECKING:
-    from chat.server.options import Orders
+    from chat.server.config.options import Orders
 
 PROGRAM = "chat-server"
 STDERR = 2
@@ -99,12 +99,12 @@ def main(argv: list[str] | None = None) -> int:
         release()
     if arguments[:1] == ["bans"]:
         with loading():
-            from chat.server import bans_cli
+            from chat.server.moderation import bans_cli
 
         return bans_cli.main(arguments)
     if arguments[:1] == ["users"]:
         with loading():
-            from chat.server import users_cli
+            from chat.server.accounts import users_cli
 
         return users_cli.main(arguments)
     try:
@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
 def _follow(options: dict[str, Any]) -> int:
     # Only now: all of the server takes a while to import, and who asks for help need not wait for it.
     with loading():
-        from chat.server.options import Mistakes, read_orders
+        from chat.server.config.options import Mistakes, read_orders
 
     try:
         with interruptible(STOPPING):
@@ -148,7 +148,7 @@ def _serve(orders: Orders) -> int:
     with loading():
         import logging
 
-        from chat.server.log_output import logging_to
+        from chat.server.process.log_output import logging_to
         from chat.server.program import CannotStart, run
 
     log = logging.getLogger("chat.server")

@@ -6,49 +6,49 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chat.address import Address
+from chat.net.address import Address
 from chat.protocol.commands import Verb
-from chat.server.accounts import Accounts
-from chat.server.admission import Admission
-from chat.server.arrival import Acceptor
-from chat.server.bans import BanList
-from chat.server.certificates import make_certificates
-from chat.server.commands import Commands, answer_ping
-from chat.server.connection_handler import ConnectionHandler
-from chat.server.database import Database, DatabaseThread
-from chat.server.dead_peers import DeadPeerSweep
-from chat.server.delivery import Delivery
-from chat.server.directory import Directory
-from chat.server.folding import FoldingLog
-from chat.server.handshakes import Handshakes
-from chat.server.limits import AddressLimit
+from chat.server.accounts.accounts import Accounts
+from chat.server.accounts.membership import Membership
+from chat.server.accounts.password_guard import PasswordGuard
+from chat.server.accounts.passwords import Passwords
+from chat.server.attachments.shelf import Shelf
+from chat.server.attachments.spool import Spool
+from chat.server.delivery.dead_peers import DeadPeerSweep
+from chat.server.delivery.delivery import Delivery
+from chat.server.delivery.outbox import BacklogLimits
+from chat.server.directory.directory import Directory
+from chat.server.limits.limits import AddressLimit
+from chat.server.limits.newcomers import Newcomers
 from chat.server.listener import Listener
-from chat.server.lobby import Lobby, connection_capacity
-from chat.server.log import Log, MemoryLog, Timestamps
-from chat.server.login import Login
-from chat.server.login_refused import RefusedLogins
-from chat.server.loop_share import LoopShare
-from chat.server.membership import Membership
-from chat.server.memory import give_back_memory_after
-from chat.server.moderation import Moderation
-from chat.server.newcomers import Newcomers
-from chat.server.outbox import BacklogLimits
-from chat.server.password_guard import PasswordGuard
-from chat.server.passwords import Passwords
-from chat.server.presence_log import PresenceLog
-from chat.server.room import Room
+from chat.server.log.log import Log, MemoryLog, Timestamps
+from chat.server.moderation.bans import BanList
+from chat.server.moderation.moderation import Moderation
+from chat.server.net.certificates import make_certificates
+from chat.server.net.handshakes import Handshakes
+from chat.server.net.lobby import Lobby, connection_capacity
+from chat.server.process.folding import FoldingLog
+from chat.server.process.loop_share import LoopShare
+from chat.server.process.memory import give_back_memory_after
+from chat.server.process.tally import Tally
+from chat.server.room.commands import Commands, answer_ping
+from chat.server.room.room import Room
 from chat.server.server import ChatServer, Stages
-from chat.server.session import Session
+from chat.server.sessions.admission import Admission
+from chat.server.sessions.arrival import Acceptor
+from chat.server.sessions.connection_handler import ConnectionHandler
+from chat.server.sessions.login import Login
+from chat.server.sessions.login_refused import RefusedLogins
+from chat.server.sessions.presence_log import PresenceLog
+from chat.server.sessions.session import Session
+from chat.server.sessions.transfer import Transfer
 from chat.server.settings import DRAIN_TIMEOUT, Settings
-from chat.server.shelf import Shelf
-from chat.server.spool import Spool
-from chat.server.tally import Tally
-from chat.server.transfer import Transfer
+from chat.server.storage.database import Database, DatabaseThread
 
 if TYPE_CHECKING:
     # At run time only for a server that is watched: what the status server imports is an extra.
-    from chat.server.metrics import Metrics
-    from chat.server.status import StatusServer
+    from chat.server.monitoring.metrics import Metrics
+    from chat.server.monitoring.status import StatusServer
 
 
 class Composition:
@@ -130,7 +130,7 @@ class Composition:
 
     def make_status_server(self, address: Address, is_healthy: Callable[[], bool]) -> StatusServer:
         """Listen for monitoring on ``address``. Raises OSError if the address cannot be had."""
-        from chat.server.status import StatusServer
+        from chat.server.monitoring.status import StatusServer
 
         return StatusServer(
             address,
@@ -141,7 +141,7 @@ class Composition:
 
     def make_metrics(self) -> Metrics:
         """Make what reads the metrics of this server."""
-        from chat.server import metrics
+        from chat.server.monitoring import metrics
 
         return metrics.Metrics(
             lambda: metrics.people(self.directory, self.lobby, self.tally),

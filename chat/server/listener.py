@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gevent.server import StreamServer
 
-from chat.server.connection_handler import ConnectionHandler
-from chat.server.folding import FoldingLog
-from chat.server.handshakes import Handshakes
-from chat.server.lobby import Lobby
-from chat.server.loop_share import LoopShare
+from chat.server.net.handshakes import Handshakes
+from chat.server.net.lobby import Lobby
+from chat.server.process.folding import FoldingLog
+from chat.server.process.loop_share import LoopShare
+from chat.server.sessions.connection_handler import ConnectionHandler
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812

@@ -10,17 +10,17 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
-from chat.command_line import EXIT_FAILED, EXIT_OK
-from chat.private_files import make_private_directory
-from chat.server import notify
-from chat.server.certificates import CertificateFault
+from chat.config.command_line import EXIT_FAILED, EXIT_OK
+from chat.files.private_files import make_private_directory
+from chat.process.signals import STOPPING, came, take_over
 from chat.server.composition import Composition
-from chat.server.database import DatabaseFault
-from chat.server.log_output import flush_log
-from chat.server.memory import collect_rarely
+from chat.server.net.certificates import CertificateFault
+from chat.server.process import notify
+from chat.server.process.log_output import flush_log
+from chat.server.process.memory import collect_rarely
 from chat.server.server import ChatServer, raise_descriptor_limit
 from chat.server.settings import Settings
-from chat.signals import STOPPING, came, take_over
+from chat.server.storage.database import DatabaseFault
 
 log = logging.getLogger("chat.server")
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
 
-from chat.address import Address
+from chat.net.address import Address
 from chat.protocol.names import name_key
-from chat.server.certificates import CertificateFault, Certificates
-from chat.server.connection_handler import ConnectionHandler
-from chat.server.directory import Directory
-from chat.server.limits import parse_host
+from chat.server.directory.directory import Directory
+from chat.server.limits.limits import parse_host
 from chat.server.listener import Listener
-from chat.server.listening import listen
-from chat.server.session import Session
+from chat.server.net.certificates import CertificateFault, Certificates
+from chat.server.net.listening import listen
+from chat.server.sessions.connection_handler import ConnectionHandler
+from chat.server.sessions.session import Session
 from chat.server.settings import DRAIN_TIMEOUT, Settings, TlsMode
 
 if TYPE_CHECKING:

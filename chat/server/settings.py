@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import NamedTuple
 
-from chat.address import DEFAULT_ADDRESS, Address, parse_address
+from chat.net.address import DEFAULT_ADDRESS, Address, parse_address
 
 Network = IPv4Network | IPv6Network
 

@@ -13,7 +13,7 @@ from benchmarks.choice import Choice, choose
 from benchmarks.commits import Commit
 from benchmarks.peers.peer import Peer
 from benchmarks.plan import Plan
-from chat.command_line import EXIT_USAGE, UsageError, parse_options
+from chat.config.command_line import EXIT_USAGE, UsageError, parse_options
 
 HASHES = {"HEAD": "a" * 40, "HEAD~1": "b" * 40, "main": "b" * 40, "v1@{yesterday}": "c" * 40}
 

@@ -11,7 +11,7 @@ from benchmarks.__main__ import main
 from benchmarks.clients import CLIENTS
 from benchmarks.clients.client import Client
 from benchmarks.results import Results
-from chat.command_line import EXIT_OK
+from chat.config.command_line import EXIT_OK
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)

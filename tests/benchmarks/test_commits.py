@@ -16,7 +16,7 @@ from benchmarks import commits
 from benchmarks.commits import Commit, prepare, requirements
 from benchmarks.peers.chat import Chat
 from benchmarks.peers.encrypted import ChatTls
-from chat.command_line import UsageError
+from chat.config.command_line import UsageError
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

@@ -15,7 +15,7 @@ from benchmarks.plan import QUICK
 from benchmarks.results import Results, Sample
 from benchmarks.schedule import Task
 from benchmarks.work.fan_out import FAN_OUT, ONE_BY_ONE
-from chat.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from chat.config.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 
 COMMIT = "chat@1234567"
 NOISE = (1.0, 1.002, 0.998, 1.001, 0.999, 1.003, 0.997, 1.0, 1.0005)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from benchmarks import handshakes
-from chat.command_line import EXIT_OK
+from chat.config.command_line import EXIT_OK
 
 
 def test_shows_what_those_who_talk_notice_of_a_crowd(capsys: pytest.CaptureFixture[str]) -> None:

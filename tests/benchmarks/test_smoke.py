@@ -17,7 +17,7 @@ from benchmarks.commits import prepare
 from benchmarks.plan import COMPARISON, QUICK
 from benchmarks.processes import CHECKOUT
 from benchmarks.results import Results
-from chat.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from chat.config.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 
 
 @pytest.mark.parametrize("peer", ["chat", "chat-tls"])

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.results import Results, Sample
 from benchmarks.summary import main
-from chat.command_line import EXIT_FAILED, EXIT_OK
+from chat.config.command_line import EXIT_FAILED, EXIT_OK
 
 DOCUMENT = "# Before\n<!-- benchmarks -->\n{}<!-- /benchmarks -->\nafter\n"
 

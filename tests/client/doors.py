@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chat.address import Address
-from chat.client.known_hosts import KnownHosts
-from chat.client.runtime import PLAIN, Runtime
-from chat.client.trust import Demands, Door, Stranger, TlsChoice
-from chat.fingerprint import Fingerprint
+from chat.client.runtime.runtime import PLAIN, Runtime
+from chat.client.trust.known_hosts import KnownHosts
+from chat.client.trust.trust import Demands, Door, Stranger, TlsChoice
+from chat.net.address import Address
+from chat.net.fingerprint import Fingerprint
 from tests.peers.tls_server import GREETING, LittleServer
 
 # Both are this machine, but the other spelling is one that only the system knows.

@@ -8,10 +8,10 @@ from typing import Any
 
 import gevent
 
-from chat.client.downloads import Downloads
-from chat.client.events import Attachment
-from chat.client.inbox import Inbox
-from chat.client.transfer_list import State, Transfer, TransferList
+from chat.client.connection.events import Attachment
+from chat.client.conversation.downloads import Downloads
+from chat.client.conversation.inbox import Inbox
+from chat.client.conversation.transfer_list import State, Transfer, TransferList
 from chat.protocol.descriptor import MessageType
 from tests.client.fake_connection import NINE, Audience, FakeConnection, spawn
 

@@ -10,14 +10,14 @@ from typing import Any, BinaryIO, TypeVar, cast
 import gevent
 from gevent.queue import Queue
 
-from chat.client.cancellation import Cancellation
-from chat.client.connection import Connection
+from chat.client.connection.connection import Connection
+from chat.client.connection.events import Attachment, Event, Limits
+from chat.client.connection.in_flight import InFlight, Place
+from chat.client.connection.receipts import Receipt, Status
+from chat.client.conversation.news import News
 from chat.client.errors import ConnectionLost, TransferFailed
-from chat.client.events import Attachment, Event, Limits
-from chat.client.gevent_runtime import GEVENT
-from chat.client.in_flight import InFlight, Place
-from chat.client.news import News
-from chat.client.receipts import Receipt, Status
+from chat.client.runtime.cancellation import Cancellation
+from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 

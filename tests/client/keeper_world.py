@@ -7,16 +7,16 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from chat.client.commands import Where
-from chat.client.connection import Connection
-from chat.client.conversation import Conversation
+from chat.client.connection.connection import Connection
+from chat.client.conversation.commands import Where
+from chat.client.conversation.conversation import Conversation
+from chat.client.conversation.inbox import Inbox
+from chat.client.conversation.news import Asked
+from chat.client.conversation.requests import Say
 from chat.client.errors import (
     ChatError,
 )
-from chat.client.inbox import Inbox
-from chat.client.keeper import Keeper, Patience
-from chat.client.news import Asked
-from chat.client.requests import Say
+from chat.client.program.keeper import Keeper, Patience
 from tests.client.fake_connection import Audience, FakeConnection, run_until_idle, spawn
 
 QUICK = Patience(first=0.001, longest=0.004, after_input=10.0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chat.client import Attachment, Connection, Welcome, connect
-from chat.client.runtime import Runtime
+from chat.client.runtime.runtime import Runtime
 from tests.peers.scripted_server import ScriptedServer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.gevent_runtime import GEVENT
-from chat.client.runtime import PLAIN
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.runtime.runtime import PLAIN
 
 with_both_runtimes = pytest.mark.parametrize("runtime", [PLAIN, GEVENT], ids=["plain", "gevent"])

@@ -9,9 +9,9 @@ import pytest
 
 from chat import __version__
 from chat.client.cli import main, read_command_line, usage
-from chat.client.commands import COMMANDS, Where
-from chat.client.settings import OPTIONS
-from chat.command_line import UsageError
+from chat.client.conversation.commands import COMMANDS, Where
+from chat.client.program.settings import OPTIONS
+from chat.config.command_line import UsageError
 
 
 def test_help_tells_everything(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from chat.command_line import parse_options
-from chat.config_file import read_config_file
-from chat.options import Given
+from chat.config.command_line import parse_options
+from chat.config.config_file import read_config_file
+from chat.config.options import Given
 from chat.server import cli
-from chat.server.options import OPTIONS, read_orders
+from chat.server.config.options import OPTIONS, read_orders
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 UNIT = ROOT / "deploy" / "chat-server.service"

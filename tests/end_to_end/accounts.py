@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from chat.protocol.names import parse_user_name
-from chat.server.accounts import add_account
-from chat.server.database import Database
+from chat.server.accounts.accounts import add_account
+from chat.server.storage.database import Database
 from tests.cheap_hashes import hash_cheaply
 
 

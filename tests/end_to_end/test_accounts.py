@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.server.accounts import Account, read_accounts
-from chat.server.database import Database
-from chat.server.passwords import matches
+from chat.server.accounts.accounts import Account, read_accounts
+from chat.server.accounts.passwords import matches
+from chat.server.storage.database import Database
 from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, PATIENCE, ServerProcess
 from tests.peers.wire_client import WireClient

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.test_archive import nested, remove_nested
+from tests.client.conversation.test_archive import nested, remove_nested
 from tests.end_to_end.client_process import run_client
 
 

@@ -20,7 +20,7 @@ from chat.client import (
     UntrustedServer,
     connect,
 )
-from chat.client.runtime import Runtime
+from chat.client.runtime.runtime import Runtime
 from tests.client.doors import ELSEWHERE
 from tests.client.runtimes import with_both_runtimes
 from tests.end_to_end.client_process import ClientProcess, listening, run_client

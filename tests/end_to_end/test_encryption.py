@@ -6,7 +6,7 @@ import re
 import signal
 from pathlib import Path
 
-from chat.fingerprint import fingerprint_of_certificate
+from chat.net.fingerprint import fingerprint_of_certificate
 from chat.protocol.descriptor import ByteOrder, MessageType
 from tests.end_to_end.server_process import running_server
 from tests.peers.certificates import make_identity

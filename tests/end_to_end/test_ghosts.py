@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat.address import Address
 from chat.client import ConnectionLost, Status, Welcome
-from chat.client.connecting import connect_through
-from chat.client.gevent_runtime import GEVENT
-from chat.client.liveness import Silence
-from chat.client.runtime import PLAIN, Runtime
-from chat.client.trust import Demands, Door
+from chat.client.connection.connecting import connect_through
+from chat.client.connection.liveness import Silence
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.runtime.runtime import PLAIN, Runtime
+from chat.client.trust.trust import Demands, Door
+from chat.net.address import Address
 from chat.protocol.descriptor import MessageType
 from tests.end_to_end.server_process import ServerProcess, running_server
 from tests.peers.network import CannotMake, Namespace

@@ -24,7 +24,7 @@ from chat.client import (
     TransferFailed,
     connect,
 )
-from chat.client.runtime import Runtime
+from chat.client.runtime.runtime import Runtime
 from tests.client.runtimes import with_both_runtimes
 from tests.end_to_end.server_process import ServerProcess, eventually, running_server
 from tests.peers.cutting_proxy import CuttingProxy

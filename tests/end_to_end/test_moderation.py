@@ -14,9 +14,9 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.protocol.names import parse_user_name
-from chat.server.accounts import add_account
-from chat.server.ban_records import read_records
-from chat.server.database import FILE_NAME, Database
+from chat.server.accounts.accounts import add_account
+from chat.server.moderation.ban_records import read_records
+from chat.server.storage.database import FILE_NAME, Database
 from tests.cheap_hashes import hash_cheaply
 from tests.end_to_end.server_process import ServerProcess
 from tests.peers.wire_client import WireClient

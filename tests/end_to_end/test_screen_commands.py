@@ -14,8 +14,8 @@ from typing import TypeAlias
 import pytest
 
 from chat.client import Attachment, MessageType
-from chat.client.commands import COMMANDS, Where, help_lines
-from chat.client.screen import keys
+from chat.client.conversation.commands import COMMANDS, Where, help_lines
+from chat.client.screen.input import keys
 from tests.end_to_end import screen_moderating
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.server_process import eventually

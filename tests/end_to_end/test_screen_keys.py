@@ -13,9 +13,16 @@ from typing import TypeAlias
 
 import pytest
 
-from chat.client.pasting import PASTE_LINES
+from chat.client.frontends.pasting import PASTE_LINES
 from chat.client.screen.controller import WHEEL_ROWS
-from chat.client.screen.keys import BINDINGS, Action, Where, help_lines, split_keys, view_number
+from chat.client.screen.input.keys import (
+    BINDINGS,
+    Action,
+    Where,
+    help_lines,
+    split_keys,
+    view_number,
+)
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.screens import PyteScreen, client
 

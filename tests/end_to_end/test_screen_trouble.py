@@ -66,7 +66,7 @@ def test_a_signal_ends_it_in_order(address: str, home: Path, number: signal.Sign
 @pytest.mark.parametrize(
     "where",
     [
-        "chat.client.screen.layout:Renderer.render",
+        "chat.client.screen.draw.layout:Renderer.render",
         "chat.client.screen.controller:Controller.press",
         "chat.client.screen.intake:Intake.take",
     ],

@@ -14,7 +14,7 @@ ZONES = Path("/usr/share/zoneinfo")
 # A client that looks more often than once a minute.
 SCRIPT = """
 import sys
-from chat.client import time_zone
+from chat.client.program import time_zone
 time_zone.CHECK = 0.05
 from chat.client.cli import main
 sys.exit(main(sys.argv[1:]))

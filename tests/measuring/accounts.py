@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chat.protocol.names import parse_user_name
-from chat.server.accounts import add_account
-from chat.server.database import Database
-from chat.server.passwords import hash_password
+from chat.server.accounts.accounts import add_account
+from chat.server.accounts.passwords import hash_password
+from chat.server.storage.database import Database
 
 PASSWORD = "correct horse battery staple"
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from chat.fingerprint import Fingerprint, fingerprint_of_key
+from chat.net.fingerprint import Fingerprint, fingerprint_of_key
 
 
 class Identity(NamedTuple):

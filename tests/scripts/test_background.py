@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.address import Address
+from chat.net.address import Address
 from scripts.background import BackgroundServerError, ensure_listening, listens, stop_all
 
 SERVER = """

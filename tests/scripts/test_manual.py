@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.commands import COMMANDS
-from chat.client.screen.keys import BINDINGS
-from chat.client.settings import OPTIONS
+from chat.client.conversation.commands import COMMANDS
+from chat.client.program.settings import OPTIONS
+from chat.client.screen.input.keys import BINDINGS
 from scripts.manual import PAGES, pages
 
 MADE = pages()

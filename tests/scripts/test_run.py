@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.address import parse_address
+from chat.net.address import parse_address
 from scripts.run import is_here, login_name
 
 

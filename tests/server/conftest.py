@@ -8,8 +8,8 @@ from typing import Any
 import gevent
 import pytest
 
-from chat.server import passwords
-from chat.server.delivery import Delivery
+from chat.server.accounts import passwords
+from chat.server.delivery.delivery import Delivery
 from chat.server.settings import TlsMode
 from tests.cheap_hashes import HASHER
 from tests.server.house import House, open_house

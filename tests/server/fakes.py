@@ -14,9 +14,9 @@ from chat.framing import FrameReader
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.names import UserName, parse_user_name
 from chat.protocol.notices import LeaveReason, Notice
-from chat.server.outbox import BacklogLimits, Outbox
-from chat.server.transport import Transport
-from chat.server.turns import let_others_run
+from chat.server.delivery.outbox import BacklogLimits, Outbox
+from chat.server.net.transport import Transport
+from chat.server.process.turns import let_others_run
 from tests.wire.replay import ChunkedSocket, Frame, read_frames
 
 PLENTY = 1 << 40

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import gevent
 from gevent.pool import Pool
 
-from chat.address import parse_address
+from chat.net.address import parse_address
 from chat.server.composition import Composition
-from chat.server.log import Log, MemoryLog
-from chat.server.session import Session
+from chat.server.log.log import Log, MemoryLog
+from chat.server.sessions.session import Session
 from chat.server.settings import Settings
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until

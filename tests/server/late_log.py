@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gevent
 
-from chat.server.log import Entry, LogClosed, LogFull, Record
+from chat.server.log.log import Entry, LogClosed, LogFull, Record
 
 
 class LateLog:

@@ -8,13 +8,13 @@ from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.headers import ClientHeader
 from chat.protocol.notices import LeaveReason, Notice
 from chat.protocol.runs import Run
-from chat.server.bans import BanList
-from chat.server.delivery import Delivery
-from chat.server.directory import Directory
-from chat.server.log import MemoryLog
-from chat.server.room import Room
-from chat.server.shelf import Shelf
-from chat.server.spool import Spool, SpooledFile
+from chat.server.attachments.shelf import Shelf
+from chat.server.attachments.spool import Spool, SpooledFile
+from chat.server.delivery.delivery import Delivery
+from chat.server.directory.directory import Directory
+from chat.server.log.log import MemoryLog
+from chat.server.moderation.bans import BanList
+from chat.server.room.room import Room
 from tests.server.fakes import FakeMember, run_ready_greenlets
 
 PUBLIC = ClientHeader()

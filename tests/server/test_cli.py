@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from chat import __version__
-from chat.server import cli, log_output, program
+from chat.server import cli, program
 from chat.server.cli import main
+from chat.server.process import log_output
 from chat.server.program import CannotStart
 from chat.server.settings import Settings, TlsMode
 

@@ -13,7 +13,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from chat.address import Address, parse_address
+from chat.net.address import Address, parse_address
 from chat.server import program
 from chat.server.program import CannotStart, run
 from chat.server.server import ChatServer

@@ -16,10 +16,10 @@ import gevent
 import pytest
 from gevent import socket
 
-from chat.address import Address, parse_address
+from chat.net.address import Address, parse_address
 from chat.protocol.descriptor import MessageType
-from chat.server import listening
 from chat.server.composition import Composition
+from chat.server.net import listening
 from chat.server.server import ChatServer
 from chat.server.settings import Settings
 from tests.peers.wire_client import WireClient

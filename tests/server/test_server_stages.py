@@ -10,14 +10,14 @@ import gevent
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.server import memory
 from chat.server import server as server_module
+from chat.server.attachments.shelf import Shelf
 from chat.server.composition import Composition
-from chat.server.folding import FoldingLog
-from chat.server.outbox import BacklogLimits
+from chat.server.delivery.outbox import BacklogLimits
+from chat.server.process import memory
+from chat.server.process.folding import FoldingLog
 from chat.server.server import raise_descriptor_limit
 from chat.server.settings import Settings
-from chat.server.shelf import Shelf
 from tests.server.fakes import run_ready_greenlets, wait_until
 from tests.server.house import House
 from tests.server.test_server import UTF8, OpenAHouse

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.address import Address
+from chat.net.address import Address
 from chat.server.settings import (
     MAX_IN_MEMORY,
     MAX_LOGIN_CONTENT,

@@ -9,7 +9,7 @@ from typing import Any
 
 from gevent.event import Event
 
-from chat.client import events
+from chat.client.connection import events
 from chat.protocol.descriptor import MessageType
 
 # What everyone hears: ("+", name), ("-", name), ("text", sender, text), ("file", sender, file name, size).

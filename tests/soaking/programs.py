@@ -25,7 +25,7 @@ from chat.client import (
     Text,
     connect,
 )
-from chat.client.gevent_runtime import GEVENT
+from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.descriptor import MessageType
 from tests import homes
 from tests.end_to_end.client_process import CHECKOUT

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import gevent
 
 from chat.protocol.descriptor import ByteOrder
-from chat.server.shelf import MAX_MEMORY
+from chat.server.attachments.shelf import MAX_MEMORY
 from tests.fuzzing.campaign import Footprint, FuzzedServer
 from tests.peers.wire_client import WireClient
 from tests.soaking.chronicle import LAST_WORDS, entry_of_frame

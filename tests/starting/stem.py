@@ -80,7 +80,7 @@ def load(package: str) -> set[str]:
 
 def _make_hashes_cheap() -> None:
     """In the stem and in each server that is forked from it, but not in one that is executed."""
-    from chat.server import passwords
+    from chat.server.accounts import passwords
     from tests.cheap_hashes import HASHER
 
     setattr(passwords, "_hasher", lambda: HASHER)  # noqa: B010 - no option of the server may do this

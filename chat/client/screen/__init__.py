@@ -1,1 +1,4 @@
-"""The client on a whole terminal. Only its ``terminal`` knows curses; the rest is plain objects."""
+"""Show the client on a whole terminal: the application around its model, drawing and input.
+
+Only ``terminal`` knows curses.
+"""

@@ -18,32 +18,39 @@ import gevent
 import gevent.queue
 from gevent.event import AsyncResult, Event
 
-from chat.client.commands import Where
-from chat.client.connection import Connection
-from chat.client.conversation import Conversation
+from chat.client.connection.connection import Connection
+from chat.client.conversation.commands import Where
+from chat.client.conversation.conversation import Conversation
+from chat.client.conversation.inbox import Inbox
+from chat.client.conversation.news import Asked
+from chat.client.conversation.passwords import choose_password
+from chat.client.conversation.requests import (
+    AskServer,
+    NeedsPassword,
+    Reply,
+    RequestError,
+    Say,
+    ScreenRequest,
+)
+from chat.client.conversation.transfer_list import TransferList
 from chat.client.errors import ChatError, LoginRefused
-from chat.client.inbox import Inbox
-from chat.client.keeper import Keeper
-from chat.client.line_io import LineWriter, OutputClosed
-from chat.client.login_flow import LoginFlow, advice
-from chat.client.news import Asked
-from chat.client.passwords import choose_password
-from chat.client.requests import AskServer, NeedsPassword, Reply, RequestError, Say, ScreenRequest
+from chat.client.frontends.line_io import LineWriter, OutputClosed
+from chat.client.program.keeper import Keeper
+from chat.client.program.login_flow import LoginFlow, advice
+from chat.client.program.settings import PROGRAM, Settings
+from chat.client.program.time_zone import follow_time_zone
 from chat.client.screen.controller import Controller
+from chat.client.screen.draw.layout import Renderer
 from chat.client.screen.face import ScreenFace
 from chat.client.screen.faults import describe, write_report
-from chat.client.screen.layout import Renderer
+from chat.client.screen.input.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.local_commands import LocalCommands
-from chat.client.screen.model import Model
-from chat.client.screen.questions import LineQuestion, PasswordQuestion, YesOrNo
-from chat.client.screen.styles import ERROR
+from chat.client.screen.model.model import Model
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
-from chat.client.settings import PROGRAM, Settings
-from chat.client.time_zone import follow_time_zone
-from chat.client.transfer_list import TransferList
-from chat.client.trust import Stranger
-from chat.command_line import EXIT_FAILED, EXIT_OK, report_line
-from chat.signals import ENDING, take_over
+from chat.client.screen.text.styles import ERROR
+from chat.client.trust.trust import Stranger
+from chat.config.command_line import EXIT_FAILED, EXIT_OK, report_line
+from chat.process.signals import ENDING, take_over
 
 STDERR = 2
 FRAME = 1 / 30  # seconds

@@ -10,11 +10,10 @@ from itertools import count
 from pathlib import PurePath
 from typing import Protocol
 
-from chat.client.commands import COMMANDS, Where, parse_line
-from chat.client.news import Asked, Failed, Tag
-from chat.client.outgoing import split_text
-from chat.client.pasting import PASTE_LINES
-from chat.client.requests import (
+from chat.client.connection.outgoing import split_text
+from chat.client.conversation.commands import COMMANDS, Where, parse_line
+from chat.client.conversation.news import Asked, Failed, Tag
+from chat.client.conversation.requests import (
     NeedsPassword,
     Quit,
     Reply,
@@ -24,14 +23,14 @@ from chat.client.requests import (
     ScreenRequest,
     SendFile,
 )
-from chat.client.screen.completion import Completer
-from chat.client.screen.composer import Composer
-from chat.client.screen.decoder import Input, Paste
-from chat.client.screen.keys import Action, help_lines, view_number
-from chat.client.screen.kill_ring import KillRing
-from chat.client.screen.layout import Renderer, Size, input_width
-from chat.client.screen.model import Model
-from chat.client.screen.questions import (
+from chat.client.frontends.pasting import PASTE_LINES
+from chat.client.screen.draw.layout import Renderer, Size, input_width
+from chat.client.screen.input.completion import Completer
+from chat.client.screen.input.composer import Composer
+from chat.client.screen.input.decoder import Input, Paste
+from chat.client.screen.input.keys import Action, help_lines, view_number
+from chat.client.screen.input.kill_ring import KillRing
+from chat.client.screen.input.questions import (
     Asker,
     PasteQuestion,
     SearchQuestion,
@@ -39,8 +38,9 @@ from chat.client.screen.questions import (
     line_count,
     shown,
 )
-from chat.client.screen.styles import ERROR
-from chat.client.screen.views import Draft, View
+from chat.client.screen.model.model import Model
+from chat.client.screen.model.views import Draft, View
+from chat.client.screen.text.styles import ERROR
 
 PASTE_CHARACTERS = 2000
 WHEEL_ROWS = 3

@@ -17,10 +17,10 @@ from pathlib import Path
 import gevent
 import gevent.subprocess
 
-from chat.client.display import harmless
 from chat.client.errors import ChatError, explain
-from chat.client.screen.cells import elide
-from chat.offload import run_in
+from chat.client.frontends.display import harmless
+from chat.client.screen.text.cells import elide
+from chat.process.offload import run_in
 
 MAX_TITLE_CELLS = 60
 MAX_BODY_CELLS = 200

@@ -8,16 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from chat.client.conversation.news import Announced, Done, Failed, News, Preview, TransferChanged
+from chat.client.conversation.transfer_list import State, Transfer
 from chat.client.errors import ChatError
-from chat.client.news import Announced, Done, Failed, News, Preview, TransferChanged
+from chat.client.program.settings import Settings
 from chat.client.screen.controller import Controller
-from chat.client.screen.entries import Said, Shared
+from chat.client.screen.draw.layout import log_width
 from chat.client.screen.intake import Alert, Intake
-from chat.client.screen.layout import log_width
 from chat.client.screen.local_commands import LocalCommands
-from chat.client.screen.model import Model
-from chat.client.settings import Settings
-from chat.client.transfer_list import State, Transfer
+from chat.client.screen.model.entries import Said, Shared
+from chat.client.screen.model.model import Model
 from chat.protocol.descriptor import MessageType
 
 # Seconds between two signals, so that a flood of mentions does not become a flood of noise.
@@ -39,7 +39,7 @@ class Surroundings(Protocol):
 
 
 class ScreenFace:
-    """Show events in ``model``: the frontend (``chat.client.news``) of the screen."""
+    """Show events in ``model``: the frontend (``chat.client.conversation.news``) of the screen."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class ScreenFace:
 
     def _draw_picture(self, shared: Shared, path: Path, file: BinaryIO | None = None) -> None:
         """Draw the image at ``path``, or the image in ``file``; ``path`` is then only its name."""
-        from chat.client.screen import pictures  # loaded with the first picture
+        from chat.client.screen.pictures import pictures  # loaded with the first picture
 
         size = self._controller.size
         # The log indents a picture by up to a dozen columns.

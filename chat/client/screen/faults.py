@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from chat import __version__
-from chat.home import log_directory
-from chat.private_files import make_private_directory
+from chat.files.home import log_directory
+from chat.files.private_files import make_private_directory
 
 
 def write_report(fault: BaseException, directory: Path | None = None) -> Path | None:

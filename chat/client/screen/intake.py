@@ -8,9 +8,8 @@ from itertools import islice
 from sys import intern
 from typing import Any, NamedTuple
 
-from chat.client.display import lines_of
-from chat.client.events import BadFrame, Joined, Left, Notice, Text, Welcome
-from chat.client.news import (
+from chat.client.connection.events import BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.conversation.news import (
     Announced,
     Disconnected,
     Done,
@@ -23,12 +22,13 @@ from chat.client.news import (
     Transfers,
     Trouble,
 )
-from chat.client.screen.entries import Movement, Remark, Said, Shared, Step
-from chat.client.screen.model import Model
-from chat.client.screen.styles import DIM, ERROR
-from chat.client.screen.views import View
-from chat.client.transfer_list import State, Transfer
-from chat.client.wording import people, some_names, transfer_line, transfer_state
+from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.frontends.display import lines_of
+from chat.client.frontends.wording import people, some_names, transfer_line, transfer_state
+from chat.client.screen.model.entries import Movement, Remark, Said, Shared, Step
+from chat.client.screen.model.model import Model
+from chat.client.screen.model.views import View
+from chat.client.screen.text.styles import DIM, ERROR
 
 # A line with more entries than this below it counts as out of sight.
 _FAR = 20

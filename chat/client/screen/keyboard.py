@@ -14,8 +14,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 
-from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
-from chat.client.screen.decoder import PASTE_END, Decoder, Input, Paste
+from chat.client.frontends.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
+from chat.client.screen.input.decoder import PASTE_END, Decoder, Input, Paste
 
 # Characters that are held until it is clear whether they are a paste. If there are more, they are keys.
 MAX_HELD = 4096

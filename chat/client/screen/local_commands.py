@@ -11,9 +11,7 @@ from typing import Any, Protocol
 
 import gevent
 
-from chat.client.display import harmless
-from chat.client.errors import explain
-from chat.client.requests import (
+from chat.client.conversation.requests import (
     ClearLog,
     CloseView,
     FollowLog,
@@ -30,12 +28,14 @@ from chat.client.requests import (
     ToggleNames,
     Unignore,
 )
+from chat.client.conversation.transfer_list import State, TransferList
+from chat.client.conversation.uploads import expand
+from chat.client.errors import explain
+from chat.client.frontends.display import harmless
 from chat.client.screen.controller import Controller
 from chat.client.screen.log_file import LogFile, default_path, save
-from chat.client.screen.model import Model
-from chat.client.screen.styles import DIM, ERROR
-from chat.client.transfer_list import State, TransferList
-from chat.client.uploads import expand
+from chat.client.screen.model.model import Model
+from chat.client.screen.text.styles import DIM, ERROR
 
 
 class Surroundings(Protocol):

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TextIO
 
-from chat.client.screen.entries import Entry
+from chat.client.screen.model.entries import Entry
+from chat.client.screen.model.views import View
 from chat.client.screen.save import Follower, saved_lines
-from chat.client.screen.views import View
-from chat.files import open_to_append
-from chat.home import log_directory
-from chat.private_files import FILE_MODE, make_private_directory, private_opener
+from chat.files.files import open_to_append
+from chat.files.home import log_directory
+from chat.files.private_files import FILE_MODE, make_private_directory, private_opener
 
 # Entries after which other greenlets run.
 _AT_ONCE = 200

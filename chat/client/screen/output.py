@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import gevent
 
-from chat.client.unblocked import UnblockedWriter
+from chat.client.runtime.unblocked import UnblockedWriter
 
 STDOUT = 1
 # Seconds to wait after a terminal that had room took no byte (a line end may need room for two).

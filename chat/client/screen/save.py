@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
-from chat.client.display import clock_time, harmless
-from chat.client.screen.entries import Entry, Movement, Step
-from chat.client.screen.lines import entry_lines, local_day
-from chat.client.screen.spans import text_of
-from chat.client.screen.views import View
-from chat.client.wording import leave_reason
+from chat.client.frontends.display import clock_time, harmless
+from chat.client.frontends.wording import leave_reason
+from chat.client.screen.draw.lines import entry_lines, local_day
+from chat.client.screen.model.entries import Entry, Movement, Step
+from chat.client.screen.model.views import View
+from chat.client.screen.text.spans import text_of
 
 FURTHER_LINE = " " * 20 + "| "
 

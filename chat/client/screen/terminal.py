@@ -24,14 +24,14 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 
-from chat.client.screen.colours import DEFAULT, Pairs, nearest
-from chat.client.screen.decoder import Input
-from chat.client.screen.glyphs import Glyphs
+from chat.client.screen.draw.layout import Screen, Size
+from chat.client.screen.input.decoder import Input
 from chat.client.screen.keyboard import Keyboard
-from chat.client.screen.layout import Screen, Size
 from chat.client.screen.output import Output, TerminalGone
-from chat.client.screen.spans import Row
-from chat.client.screen.styles import LOOKS, TEXT, Colours, Style
+from chat.client.screen.text.colours import DEFAULT, Pairs, nearest
+from chat.client.screen.text.glyphs import Glyphs
+from chat.client.screen.text.spans import Row
+from chat.client.screen.text.styles import LOOKS, TEXT, Colours, Style
 
 STDIN, STDOUT = 0, 1
 _READ_SIZE = 64 * 1024

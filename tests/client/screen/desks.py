@@ -6,19 +6,19 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
-from chat.client.events import Text, Welcome
-from chat.client.news import Asked, News
-from chat.client.requests import NeedsPassword, Reply, RequestError, Say, ScreenRequest
+from chat.client.connection.events import Text, Welcome
+from chat.client.conversation.news import Asked, News
+from chat.client.conversation.requests import NeedsPassword, Reply, RequestError, Say, ScreenRequest
+from chat.client.conversation.transfer_list import TransferList
 from chat.client.screen.controller import Controller
-from chat.client.screen.decoder import Paste
+from chat.client.screen.draw.layout import Renderer, Size
+from chat.client.screen.draw.lines import entry_lines
+from chat.client.screen.input.decoder import Paste
+from chat.client.screen.input.keys import split_keys
 from chat.client.screen.intake import Alert, Intake
-from chat.client.screen.keys import split_keys
-from chat.client.screen.layout import Renderer, Size
-from chat.client.screen.lines import entry_lines
 from chat.client.screen.local_commands import LocalCommands
-from chat.client.screen.model import Model
-from chat.client.screen.spans import text_of
-from chat.client.transfer_list import TransferList
+from chat.client.screen.model.model import Model
+from chat.client.screen.text.spans import text_of
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 

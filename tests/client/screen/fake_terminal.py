@@ -6,11 +6,11 @@ import gevent
 from gevent.event import Event
 from gevent.queue import Queue
 
-from chat.client.screen.decoder import Input
-from chat.client.screen.keys import split_keys
-from chat.client.screen.layout import Screen, Size
-from chat.client.screen.spans import text_of
+from chat.client.screen.draw.layout import Screen, Size
+from chat.client.screen.input.decoder import Input
+from chat.client.screen.input.keys import split_keys
 from chat.client.screen.terminal import TerminalGone, TerminalUnusable
+from chat.client.screen.text.spans import text_of
 
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
 

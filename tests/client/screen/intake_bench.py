@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from chat.client.events import Attachment, Text, Welcome
-from chat.client.news import (
+from chat.client.connection.events import Attachment, Text, Welcome
+from chat.client.conversation.news import (
     News,
 )
-from chat.client.screen.bars import status_line
-from chat.client.screen.entries import Entry
+from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.screen.draw.bars import status_line
+from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.intake import Alert, Intake
-from chat.client.screen.lines import entry_lines
-from chat.client.screen.model import Model
-from chat.client.screen.spans import text_of
-from chat.client.screen.views import View
-from chat.client.transfer_list import State, Transfer
+from chat.client.screen.model.entries import Entry
+from chat.client.screen.model.model import Model
+from chat.client.screen.model.views import View
+from chat.client.screen.text.spans import text_of
 from chat.protocol.descriptor import MessageType
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)

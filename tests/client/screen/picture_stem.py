@@ -14,7 +14,7 @@ from pathlib import Path
 
 import PIL
 
-from chat.client.screen import picture_process
+from chat.client.screen.pictures import picture_process
 
 _SOURCE = """
 import importlib, json, os, sys, traceback

@@ -16,18 +16,19 @@ from typing import Any
 import gevent
 import pytest
 
-from chat.client import conversation, login_flow
+from chat.client.connection.events import Text, Welcome
+from chat.client.connection.receipts import Status
+from chat.client.conversation import conversation
 from chat.client.errors import ConnectError, LoginRefused
-from chat.client.events import Text, Welcome
-from chat.client.receipts import Status
+from chat.client.program import login_flow
+from chat.client.program.settings import Mode, Settings
 from chat.client.screen import app as module
 from chat.client.screen.app import App
-from chat.client.screen.decoder import Input
-from chat.client.screen.layout import Size
+from chat.client.screen.draw.layout import Size
+from chat.client.screen.input.decoder import Input
 from chat.client.screen.log_file import LogFile
 from chat.client.screen.terminal import TerminalGone, TerminalUnusable
-from chat.client.settings import Mode, Settings
-from chat.client.trust import Door
+from chat.client.trust.trust import Door
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection
 from tests.client.screen.fake_terminal import PATIENCE, FakeTerminal

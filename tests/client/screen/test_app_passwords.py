@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from chat.client.connection.events import Notice, Welcome
+from chat.client.connection.receipts import Status
 from chat.client.errors import Dismissed, LoginRefused
-from chat.client.events import Notice, Welcome
-from chat.client.password_file import FilePassword
-from chat.client.receipts import Status
+from chat.client.program.password_file import FilePassword
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.news import Asked, Done, Failed
-from chat.client.requests import Get, Help, Say, SendFile
-from chat.client.screen.decoder import Paste
-from chat.client.screen.keys import BINDINGS, Where
-from chat.client.screen.layout import Size
-from chat.client.screen.questions import PasswordQuestion, YesOrNo
-from chat.client.screen.views import Position
+from chat.client.conversation.news import Asked, Done, Failed
+from chat.client.conversation.requests import Get, Help, Say, SendFile
+from chat.client.screen.draw.layout import Size
+from chat.client.screen.input.decoder import Paste
+from chat.client.screen.input.keys import BINDINGS, Where
+from chat.client.screen.input.questions import PasswordQuestion, YesOrNo
+from chat.client.screen.model.views import Position
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.desks import Desk
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.screen import desktop
-from chat.client.screen.cells import cells
 from chat.client.screen.desktop import DesktopError, notification, notify_send, open_file
+from chat.client.screen.text.cells import cells
 
 PLAIN: dict[str, str] = {}
 IN_TMUX = {"TMUX": "socket,1,0"}

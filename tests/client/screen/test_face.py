@@ -8,14 +8,15 @@ from typing import BinaryIO
 
 import pytest
 
-from chat.client.events import Attachment, Text
-from chat.client.news import Announced, Done, Failed, Preview, TransferChanged
-from chat.client.screen import face, pictures
-from chat.client.screen.entries import Shared
+from chat.client.connection.events import Attachment, Text
+from chat.client.conversation.news import Announced, Done, Failed, Preview, TransferChanged
+from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.program.settings import Mode, Settings
+from chat.client.screen import face
 from chat.client.screen.face import ScreenFace
-from chat.client.screen.spans import Row, Span
-from chat.client.settings import Mode, Settings
-from chat.client.transfer_list import State, Transfer
+from chat.client.screen.model.entries import Shared
+from chat.client.screen.pictures import pictures
+from chat.client.screen.text.spans import Row, Span
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.desks import NINE, Desk
 

@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from chat.client.events import BadFrame, Joined, Left, Notice, Welcome
-from chat.client.news import (
+from chat.client.connection.events import BadFrame, Joined, Left, Notice, Welcome
+from chat.client.conversation.news import (
     Announced,
     Disconnected,
     Done,
@@ -20,12 +20,12 @@ from chat.client.news import (
     Transfers,
     Trouble,
 )
-from chat.client.screen.entries import Remark, Said
+from chat.client.conversation.transfer_list import State
+from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.intake import Alert, Intake
-from chat.client.screen.lines import entry_lines
-from chat.client.screen.model import Model
-from chat.client.screen.spans import text_of
-from chat.client.transfer_list import State
+from chat.client.screen.model.entries import Remark, Said
+from chat.client.screen.model.model import Model
+from chat.client.screen.text.spans import text_of
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.intake_bench import NINE, Bench, download, file, shown_status, text, upload
 

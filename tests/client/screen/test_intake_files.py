@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.news import (
+from chat.client.conversation.news import (
     Announced,
     TransferChanged,
 )
-from chat.client.screen.entries import Remark, Shared
+from chat.client.conversation.transfer_list import State
 from chat.client.screen.intake import Alert
-from chat.client.transfer_list import State
+from chat.client.screen.model.entries import Remark, Shared
 from tests.client.screen.intake_bench import Bench, download, file, text, upload
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
-from chat.client.screen.decoder import PASTE_PAUSE, Input, Paste
+from chat.client.frontends.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
+from chat.client.screen.input.decoder import PASTE_PAUSE, Input, Paste
+from chat.client.screen.input.keys import split_keys
 from chat.client.screen.keyboard import MAX_HELD, Keyboard
-from chat.client.screen.keys import split_keys
 
 LINES = [f"/file /etc/passwd {number}" for number in range(31)]
 SOON, LATER = ENTER_PAUSE * 0.9, ENTER_PAUSE * 1.1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.transfer_list import State
+from chat.client.conversation.transfer_list import State
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.desks import Desk
 

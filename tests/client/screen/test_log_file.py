@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.screen.entries import Said
 from chat.client.screen.log_file import LogFile, default_path, save
-from chat.client.screen.views import View
+from chat.client.screen.model.entries import Said
+from chat.client.screen.model.views import View
 from tests.client.screen.desks import NINE
 
 

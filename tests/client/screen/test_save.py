@@ -4,10 +4,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chat.client.screen import views
-from chat.client.screen.entries import Movement, Pending, Remark, Said, Step, Unsent
+from chat.client.screen.model import views
+from chat.client.screen.model.entries import Movement, Pending, Remark, Said, Step, Unsent
+from chat.client.screen.model.views import View
 from chat.client.screen.save import Follower, saved_lines
-from chat.client.screen.views import View
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 SAID = "2026-11-24 21:04:05 [alice]: hello"

@@ -16,9 +16,9 @@ from tests.client.screen.terminals import SCREEN_MODES, Onlooker
 BEGIN = """
 import gevent, os, signal, sys
 from chat.client.screen import terminal as module
-from chat.client.screen.layout import Cursor, Screen
-from chat.client.screen.spans import Span
-from chat.client.screen.styles import Colours
+from chat.client.screen.draw.layout import Cursor, Screen
+from chat.client.screen.text.spans import Span
+from chat.client.screen.text.styles import Colours
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 
 def screen(*texts, style="text", rows=6):

@@ -8,13 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from chat.address import Address
-from chat.client.connecting import connect
-from chat.client.connection import Connection
+from chat.client.connection.connecting import connect
+from chat.client.connection.connection import Connection
+from chat.client.connection.events import Event, Welcome
 from chat.client.errors import ConnectError, ConnectionLost, LoginRefused
-from chat.client.events import Event, Welcome
-from chat.client.runtime import PLAIN, Runtime, Stream
-from chat.client.trust import Stranger, TlsChoice
+from chat.client.runtime.runtime import PLAIN, Runtime, Stream
+from chat.client.trust.trust import Stranger, TlsChoice
+from chat.net.address import Address
 from tests.fuzzing.targets.hostile import FedStream
 from tests.fuzzing.targets.streams import Stream as Fed
 from tests.fuzzing.targets.streams import read_stream

@@ -11,26 +11,26 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from chat.client.display import harmless
-from chat.client.events import Attachment, Event, Notice, Text, Welcome
-from chat.client.in_flight import InFlight
-from chat.client.incoming import MAX_IN_MEMORY, Incoming
-from chat.client.json_lines import JsonFace
-from chat.client.link import Link
-from chat.client.news import Announced, News
-from chat.client.plain import PlainFace
-from chat.client.receipts import Receipt
-from chat.client.room import Room
-from chat.client.runtime import PLAIN, Pulse
-from chat.client.saver import Directory, Saver
+from chat.client.connection.events import Attachment, Event, Notice, Text, Welcome
+from chat.client.connection.in_flight import InFlight
+from chat.client.connection.incoming import MAX_IN_MEMORY, Incoming
+from chat.client.connection.link import Link
+from chat.client.connection.receipts import Receipt
+from chat.client.connection.room import Room
+from chat.client.connection.saver import Directory, Saver
+from chat.client.conversation.news import Announced, News
+from chat.client.conversation.transfer_list import Transfer, TransferList
+from chat.client.frontends.display import harmless
+from chat.client.frontends.json_lines import JsonFace
+from chat.client.frontends.plain import PlainFace
+from chat.client.runtime.runtime import PLAIN, Pulse
 from chat.client.screen import desktop
-from chat.client.screen.entries import Said, Shared
+from chat.client.screen.draw.layout import Renderer, Size
 from chat.client.screen.intake import Alert, Intake
-from chat.client.screen.layout import Renderer, Size
-from chat.client.screen.model import Model
+from chat.client.screen.model.entries import Said, Shared
+from chat.client.screen.model.model import Model
 from chat.client.screen.save import saved_lines
-from chat.client.screen.spans import row_width, text_of
-from chat.client.transfer_list import Transfer, TransferList
+from chat.client.screen.text.spans import row_width, text_of
 from chat.framing import FrameReader, IncompleteFrame
 from chat.protocol.descriptor import MessageType
 from chat.protocol.filenames import clean_filename

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 
-from chat.client.display import harmless
+from chat.client.frontends.display import harmless
 from chat.protocol.errors import UserNameError
 from chat.protocol.filenames import MAX_FILENAME_SIZE, clean_filename
 from chat.protocol.names import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from ipaddress import ip_address
 
-from chat.server.proxy_protocol import Proxied, ProxyProtocolError, read_header
+from chat.server.net.proxy_protocol import Proxied, ProxyProtocolError, read_header
 
 _PROLOGUE = 1  # bytes before the header: the seed of how it arrives
 _MOST = 16 + 0xFFFF  # bytes that a header has at most

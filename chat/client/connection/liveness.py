@@ -1,0 +1,116 @@
+"""Notice a server that has vanished, or that has fallen silent although its connection lives.
+
+TCP does not notice a server that is frozen, nor a path that is broken behind a proxy or a middlebox. So when a server
+of ours has sent no byte for a while, the client sends it a ping, which is a command of the protocol.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chat.client.connection.link import Link
+from chat.client.runtime.runtime import Event, Runtime
+
+# A look that comes this many seconds late means that this program was stopped or the machine slept: the silence of
+# that time says nothing about the server.
+_STOPPED = 5.0
+
+
+class Silence(NamedTuple):
+    """Seconds without a byte from the server after which it is pinged, and after which it is given up.
+
+    ``lag_from``: a missing answer is told after so many seconds. ``look_every``: seconds between two looks.
+    """
+
+    ping_after: float = 20.0
+    give_up_after: float = 60.0
+    lag_from: float = 5.0
+    look_every: float = 1.0
+
+
+SILENCE = Silence()
+
+
+def uptime() -> float:
+    """Return seconds of a clock that runs on while the machine sleeps, where the system has one."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class Liveness:
+    """Watches one connection.
+
+    ``ping`` sends a ping; None: silence is no reason to give up, as with an original server, which may have nothing to
+    say. ``is_owed`` tells whether the server still has to answer something.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        runtime: Runtime,
+        ping: Callable[[], object] | None,
+        is_owed: Callable[[], bool],
+        silence: Silence = SILENCE,
+        clock: Callable[[], float] = uptime,
+    ) -> None:
+        self._link = link
+        self._runtime = runtime
+        self._ping = ping
+        self._is_owed = is_owed
+        self._silence = silence
+        self._clock = clock
+        self._received = -1
+        self._looked_at = self._heard_at = clock()
+        self._pinged = False
+        self._owed_since: float | None = None
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which an answer has been missing without a byte from the server; 0.0 if below ``lag_from``."""
+        since = self._owed_since
+        lag = 0.0 if since is None else self._clock() - since
+        return lag if lag >= self._silence.lag_from else 0.0
+
+    def run(self, ended: Event) -> None:
+        """Look until the connection has ``ended`` or is given up."""
+        while not ended.wait(self._silence.look_every):
+            if not self.look():
+                return
+
+    def look(self) -> bool:
+        """Look once; return False if the connection was given up."""
+        now = self._clock()
+        was_stopped = now - self._looked_at > self._silence.look_every + _STOPPED
+        self._looked_at = now
+        pulse = self._link.stream.pulse()
+        if pulse.is_dead:
+            self._link.give_up("The server has vanished: it no longer acknowledges anything.")
+            return False
+        if pulse.received != self._received or pulse.is_unread:
+            self._received = pulse.received
+            self._hear(now)
+        elif was_stopped:
+            self._hear(now - self._silence.ping_after)
+        return self._ping is None or self._judge(now - self._heard_at, now, self._ping)
+
+    def _hear(self, moment: float) -> None:
+        """Count silence from ``moment`` on."""
+        self._heard_at = moment
+        self._pinged = False
+        self._owed_since = None
+
+    def _judge(self, silence: float, now: float, ping: Callable[[], object]) -> bool:
+        """Ping or give up after ``silence`` seconds; return False if the connection was given up."""
+        if silence >= self._silence.give_up_after:
+            self._link.give_up(f"The server has sent nothing for {silence:.0f} s.")
+            return False
+        must_ping = not self._pinged and silence >= self._silence.ping_after
+        if self._owed_since is None and (must_ping or self._is_owed()):
+            self._owed_since = now
+        if must_ping:
+            self._pinged = True
+            self._runtime.spawn(ping)  # in a task: sending waits if the connection takes nothing
+        return True

@@ -1,0 +1,154 @@
+"""What is about to be sent: texts cut to size, files opened and measured."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from chat.client.connection.receipts import Receipt
+from chat.client.errors import NotSent, NotSupported, TransferFailed, explain
+from chat.protocol.descriptor import MAX_HEADER_SIZE, MessageType
+from chat.protocol.errors import LocalProtocolError
+from chat.protocol.filenames import DEFAULT_FILENAME, clean_filename
+from chat.protocol.headers import ClientHeader, encode_client_header
+
+_PIECE = 256 * 1024
+# To pathlib an empty path is the current directory, which nobody means.
+NO_PATH = "The path is empty: expected that of a file."
+
+
+def split_text(text: str, limit: int) -> list[str]:
+    """``text`` in pieces of at most ``limit`` bytes of UTF-8, at least 4, without cutting a character in two."""
+    if limit < 4:
+        raise ValueError("a character takes up to 4 bytes")
+    data = text.encode()
+    pieces = []
+    start = 0
+    while start < len(data):
+        end = min(start + limit, len(data))
+        # A byte 10xxxxxx continues the character before it.
+        while end < len(data) and data[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(data[start:end].decode())
+        start = end
+    return pieces
+
+
+def encode_text(text: str, limit: int) -> bytes:
+    """The content of a text. Raises NotSent if it is empty, has over ``limit`` bytes, or half a character in it."""
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:
+        raise NotSent("The text has half a character in it.") from None
+    if not content:
+        raise NotSent("An empty text says nothing.")
+    if len(content) > limit:
+        raise NotSent(f"The text has {len(content)} bytes, and the server takes at most {limit}.")
+    return content
+
+
+def encode_header(receipt: Receipt, *, raw: bool) -> bytes:
+    """The header of what ``receipt`` is for; ``raw``: as the original server reads it. Raises NotSent."""
+    if raw:
+        if receipt.kind is not MessageType.FILE or receipt.filename is None:
+            return b""  # the original would take it for a part of the content
+        # A server that knows the JSON form would take a brace for the beginning of one.
+        name = receipt.filename
+        return (f"_{name[1:]}" if name.startswith("{") else name).encode()
+    try:
+        header = encode_client_header(
+            ClientHeader(receipt.to, receipt.filename, receipt.nonce, command=receipt.command)
+        )
+    except LocalProtocolError:
+        if receipt.command is not None:
+            raise NotSent("The command has half a character in it.") from None
+        raise NotSent(f"There can be no user {receipt.to!r}.") from None
+    if len(header) > MAX_HEADER_SIZE and receipt.command is not None:
+        raise NotSent("The command is too long.")
+    if len(header) > MAX_HEADER_SIZE:
+        raise NotSent("There can be no user with such a long name.")
+    return header
+
+
+class Source(NamedTuple):
+    """A file to send: ``size`` bytes from the position ``start`` on, under the cleaned ``filename``."""
+
+    file: BinaryIO
+    filename: str
+    size: int
+    start: int = 0
+
+    def rewind(self) -> None:
+        """Before its pieces are read once more. Raises OSError."""
+        self.file.seek(self.start)
+
+    def pieces(self, read: Callable[[int], bytes]) -> Iterator[bytes]:
+        """All ``size`` bytes. ``read`` is ``file.read``, or something that waits for it. Raises TransferFailed."""
+        left = self.size
+        while left:
+            try:
+                piece = read(min(left, _PIECE))
+            except OSError as error:
+                raise TransferFailed(f"Can't read {self.filename!r}: {explain(error)}") from None
+            if not piece:
+                raise TransferFailed(f"{self.filename!r} became shorter while it was being sent.")
+            left -= len(piece)
+            yield piece
+
+
+def refuse_large(source: Source, limit: int, *, original: bool) -> None:
+    """Raises NotSent for more than ``limit`` bytes; NotSupported if it is an ``original`` server's limit."""
+    if source.size <= limit:
+        return
+    sizes = f"{source.filename!r} has {source.size} bytes, and the server takes at most {limit}"
+    if original:
+        raise NotSupported(f"{sizes}, since it is an original one.")
+    raise NotSent(f"{sizes}.")
+
+
+@contextmanager
+def open_source(source: str | Path | BinaryIO, filename: str | None) -> Iterator[Source]:
+    """Opens a path, measures either; closes what it opened. Raises NotSent."""
+    if isinstance(source, str) and not source.strip():
+        raise NotSent(NO_PATH)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        file = _open(path)
+        try:
+            yield _measure(file, filename or path.name)
+        finally:
+            file.close()
+    else:
+        yield _measure(source, filename or _name_of(source))
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        # Without O_NONBLOCK, opening a named pipe waits for somebody to write to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise NotSent(f"{str(path)!r} is not a regular file.")
+        return open(descriptor, "rb")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise NotSent(f"Can't read {str(path)!r}: {explain(error)}") from None
+
+
+def _measure(file: BinaryIO, filename: str) -> Source:
+    try:
+        start = file.tell()
+        size = file.seek(0, os.SEEK_END) - start
+        file.seek(start)
+    except (OSError, ValueError) as error:
+        raise NotSent(f"Can't measure {filename!r}: {explain(error)}") from None
+    return Source(file, clean_filename(filename), max(size, 0), start)
+
+
+def _name_of(file: BinaryIO) -> str:
+    """That of a file that was opened by its path, which a pipe or a buffer in memory was not."""
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) else DEFAULT_FILENAME

@@ -1,0 +1,89 @@
+"""A directory as one file: a tar archive, which every system can unpack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from chat.client.errors import NotSent
+from chat.client.runtime.cancellation import Cancellation
+
+if TYPE_CHECKING:
+    import tarfile
+
+# Not /tmp: that is memory on many systems, and directories may be large.
+_TEMPORARY = Path("/var/tmp")
+_LONGEST_PATH = 100  # characters of a path that a message shows
+
+
+def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
+    """A nameless temporary file with ``directory`` as a tar archive in it, at its beginning.
+
+    Files, directories and symbolic links (as such, not what they point to) go in, under the name of the directory;
+    who owns them does not, that is nobody's business. Blocks while it writes.
+    Raises NotSent if the files have more than ``limit`` bytes or can't be read, TransferCancelled.
+    """
+    # Both take a while to import, and sending a directory is rare.
+    import tarfile
+    import tempfile
+
+    total = 0
+
+    def only_contents(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        nonlocal total
+        cancel.check()
+        if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+            return None
+        total += member.size
+        if total > limit:
+            raise NotSent(
+                f"{directory.name} is larger than the {limit} bytes that the server takes."
+            )
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        return member
+
+    folder = _TEMPORARY if _TEMPORARY.is_dir() else None
+    try:
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is given to the caller
+        try:
+            with tarfile.open(fileobj=file, mode="w") as tar:
+                for path, name in _walk(directory):
+                    tar.add(path, name, recursive=False, filter=only_contents)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+    except OSError as problem:
+        raise NotSent(f"{_where(problem, directory)}{problem.strerror or problem}.") from None
+    return file
+
+
+def _walk(directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield each path below ``directory`` and its name in the archive, a directory before its entries.
+
+    Without recursion, which Python ends at a depth of a thousand.
+    """
+    waiting = [(os.fspath(directory), directory.name, True)]
+    while waiting:
+        path, name, is_directory = waiting.pop()
+        yield path, name
+        if is_directory:
+            with os.scandir(path) as entries:
+                found = sorted(entries, key=lambda entry: entry.name, reverse=True)
+            waiting += [
+                (each.path, f"{name}/{each.name}", each.is_dir(follow_symlinks=False))
+                for each in found
+            ]
+
+
+def _where(problem: OSError, directory: Path) -> str:
+    """Return the path that ``problem`` is about, shortened to fit in a line."""
+    path = problem.filename
+    if not isinstance(path, str):
+        return ""
+    if len(path) > _LONGEST_PATH:
+        return f"{directory}/…/{Path(path).name[-_LONGEST_PATH:]}: "
+    return f"{path}: "

@@ -1,0 +1,273 @@
+"""The commands that a line of input can be: one registry for every face of the client.
+
+Reading a line only makes a request of it (``chat.client.conversation.requests``); doing it is the conversation's
+business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Flag, auto
+from functools import partial
+from typing import Any, NamedTuple
+
+from chat.client.conversation.moderating import parse_ban, parse_kick, parse_mute, parse_target
+from chat.client.conversation.requests import (
+    AskServer,
+    Cancel,
+    ChangePassword,
+    ClearLog,
+    CloseView,
+    FollowLog,
+    Get,
+    Help,
+    Ignore,
+    ListTransfers,
+    OpenFile,
+    OpenView,
+    Quit,
+    Reconnect,
+    Register,
+    Reply,
+    Request,
+    RequestError,
+    SaveLog,
+    Say,
+    SearchLog,
+    SendFile,
+    SetBell,
+    ShowKeys,
+    ToggleNames,
+    Unignore,
+    Who,
+)
+from chat.protocol.commands import Command as ServerCommand
+from chat.protocol.commands import Verb
+from chat.protocol.descriptor import MessageType
+
+# No name has a quote in it, but a quoted path may have a --to.
+_TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
+_TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
+_ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
+
+
+class Where(Flag):
+    """The faces in which a command makes sense."""
+
+    PLAIN = auto()
+    SCREEN = auto()
+    EVERYWHERE = PLAIN | SCREEN
+
+
+class Command(NamedTuple):
+    """``parse`` makes a request of what stands after the name, blanks around it removed, or raises RequestError."""
+
+    name: str
+    arguments: str
+    help: str
+    parse: Callable[[str], Request]
+    where: Where = Where.EVERYWHERE
+
+    @property
+    def usage(self) -> str:
+        return f"/{self.name} {self.arguments}".rstrip()
+
+
+def parse_line(line: str, where: Where) -> Request:
+    """The request in a line of input: a command, or a text to everyone.
+
+    ``//`` starts a text with a slash. Raises RequestError; an unknown command never becomes a text. Blanks before a
+    slash don't count: what was meant for one user must not be said to all because of a slip.
+    """
+    if not line.lstrip().startswith("/"):
+        return Say(line)
+    line = line.lstrip()
+    if line.startswith("//"):
+        return Say(line[1:])
+    name, _, rest = line[1:].partition(" ")
+    command = find(name.strip(), where)
+    return command.parse(rest.strip())
+
+
+def find(name: str, where: Where) -> Command:
+    """The command called ``name``, in any case. Raises RequestError with the nearest one there is."""
+    known = {command.name: command for command in COMMANDS if command.where & where}
+    command = known.get(name.lower())
+    if command is None:
+        raise RequestError(f"There is no command /{name}{_suggestion(name, list(known))}.")
+    return command
+
+
+def help_lines(topic: str | None, where: Where) -> list[str]:
+    """Usage and help of every command, or of the one that ``topic`` names. Raises RequestError."""
+    commands = [c for c in COMMANDS if c.where & where] if topic is None else [find(topic, where)]
+    width = max(len(command.usage) for command in commands)
+    return [f"{command.usage:<{width}}  {command.help}" for command in commands]
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # takes a while to import, for a rare mistake
+
+    nearest = get_close_matches(name.lower(), known, n=1)
+    if nearest:
+        return f"; did you mean /{nearest[0]}? (// starts a text with a slash)"
+    return " (/help lists them; // starts a text with a slash)"
+
+
+def _parse_message(rest: str) -> Request:
+    to, _, text = rest.partition(" ")
+    if not text.strip():
+        raise RequestError("Expected /msg NAME TEXT.")
+    return Say(text.strip(), to)
+
+
+def _parse_reply(rest: str) -> Request:
+    if not rest:
+        raise RequestError("Expected /reply TEXT.")
+    return Reply(rest)
+
+
+def _parse_action(rest: str) -> Request:
+    """It travels as it was typed (as in XEP-0245), so every client shows something that makes sense."""
+    if not rest:
+        raise RequestError("Expected /me TEXT.")
+    return Say(f"/me {rest}")
+
+
+def _parse_file(rest: str, *, kind: MessageType, name: str) -> Request:
+    match = _TO_FIRST.fullmatch(rest) or _TO_LAST.fullmatch(rest)
+    path, to = (match["path"], match["to"]) if match else (rest, None)
+    path = _unquoted(path.strip())
+    if not path.strip() or _ONLY_TO.fullmatch(path):
+        raise RequestError(f"Expected /{name} PATH [--to NAME].")
+    return SendFile(path, kind, to)
+
+
+def _unquoted(path: str) -> str:
+    """Blanks need no quotes here, but a path dropped or pasted into a terminal often has a shell's."""
+    if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"":
+        return path[1:-1]
+    return path.replace("\\ ", " ")
+
+
+def _parse_number(rest: str, *, make: Callable[[int], Request], name: str) -> Request:
+    digits = rest.removeprefix("#")
+    if not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
+        raise RequestError(f"Expected /{name} N, a number as /transfers shows it.")
+    return make(int(digits))
+
+
+def _parse_nothing(rest: str, *, make: Callable[[], Request], name: str) -> Request:
+    if rest:
+        raise RequestError(f"/{name} takes nothing after it.")
+    return make()
+
+
+def _parse_help(rest: str) -> Request:
+    return Help(rest.removeprefix("/") or None)
+
+
+def _list_bans() -> Request:
+    return AskServer(ServerCommand(Verb.BANS))
+
+
+def _parse_search(rest: str) -> Request:
+    return SearchLog(rest or None)
+
+
+def _parse_save(rest: str) -> Request:
+    path = _unquoted(rest)
+    if not path.strip():
+        raise RequestError("Expected /save FILE.")
+    return SaveLog(path)
+
+
+def _parse_name(rest: str, *, make: Callable[[str], Request], name: str) -> Request:
+    if not rest or len(rest.split()) > 1:
+        raise RequestError(f"Expected /{name} NAME.")
+    return make(rest)
+
+
+def _parse_optional_name(rest: str, *, make: Callable[[str | None], Request], name: str) -> Request:
+    if len(rest.split()) > 1:
+        raise RequestError(f"Expected /{name} or /{name} NAME.")
+    return make(rest or None)
+
+
+def _parse_switch(rest: str, *, make: Callable[[bool | None], Request], name: str) -> Request:
+    if not rest:
+        return make(None)
+    if rest.lower() not in ("on", "off"):
+        raise RequestError(f"Expected /{name} on or /{name} off.")
+    return make(rest.lower() == "on")
+
+
+def _file_command(name: str, kind: MessageType, help: str) -> Command:
+    return Command(name, "PATH [--to NAME]", help, partial(_parse_file, kind=kind, name=name))
+
+
+def _bare_command(
+    name: str, make: Callable[[], Request], help: str, where: Where = Where.EVERYWHERE
+) -> Command:
+    return Command(name, "", help, partial(_parse_nothing, make=make, name=name), where)
+
+
+def _number_command(
+    name: str, make: Callable[[int], Request], help: str, where: Where = Where.EVERYWHERE
+) -> Command:
+    return Command(name, "N", help, partial(_parse_number, make=make, name=name), where)
+
+
+def _screen_command(
+    name: str, arguments: str, make: Callable[[Any], Request], help: str
+) -> Command:
+    """What it takes is told by ``arguments``: a name, one or none, or a switch."""
+    parse = {
+        "NAME": _parse_name,
+        "[NAME]": _parse_optional_name,
+        "[on|off]": _parse_switch,
+    }[arguments]
+    return Command(name, arguments, help, partial(parse, make=make, name=name), Where.SCREEN)
+
+
+def _about(verb: Verb, what: str, help: str) -> Command:
+    """One that the server does, about ``what``, and that takes nothing else."""
+    return Command(verb.value, what, help, partial(parse_target, verb=verb, what=what))
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("msg", "NAME TEXT", "say something to one user only", _parse_message),
+    Command("reply", "TEXT", "answer the last private message", _parse_reply),
+    Command("me", "TEXT", "say what you do: /me waves", _parse_action),
+    _file_command("file", MessageType.FILE, "send a file, or a directory as a tar archive"),
+    _file_command("image", MessageType.IMAGE, "send a picture"),
+    _file_command("voice", MessageType.VOICE, "send a recording"),
+    _number_command("get", Get, "save attachment number N"),
+    _bare_command("transfers", ListTransfers, "list attachments and their progress"),
+    _number_command("cancel", Cancel, "cancel transfer number N"),
+    _number_command("open", OpenFile, "open saved attachment number N", Where.SCREEN),
+    _bare_command("who", Who, "list who is in the room"),
+    _bare_command("names", ToggleNames, "show or hide the column of names", Where.SCREEN),
+    _screen_command("query", "NAME", OpenView, "talk to one user in a view of its own"),
+    _bare_command("close", CloseView, "close the view of one user", Where.SCREEN),
+    _screen_command("ignore", "[NAME]", Ignore, "hide a user's messages; without NAME: list"),
+    _screen_command("unignore", "NAME", Unignore, "show a user's messages again"),
+    Command("search", "[TEXT]", "find a text in the log", _parse_search, Where.SCREEN),
+    _bare_command("clear", ClearLog, "clear the log on the screen", Where.SCREEN),
+    Command("save", "FILE", "save the log as text", _parse_save, Where.SCREEN),
+    _screen_command("log", "[on|off]", FollowLog, "append new lines of the log to a file"),
+    _screen_command("bell", "[on|off]", SetBell, "ring for mentions and private messages"),
+    _screen_command("reconnect", "[NAME]", Reconnect, "connect again now, or as another user"),
+    _bare_command("register", Register, "protect your name with a password"),
+    _bare_command("passwd", ChangePassword, "change your password"),
+    Command("kick", "NAME [REASON]", "kick a user (moderators only)", parse_kick),
+    Command("ban", "NAME [FOR] [REASON]", "ban a name or address, FOR 30m, 7d", parse_ban),
+    _about(Verb.UNBAN, "NAME|ADDRESS", "lift a ban"),
+    _bare_command("bans", _list_bans, "list bans"),
+    Command("mute", "NAME [FOR]", "mute a user: they can read, not write", parse_mute),
+    _about(Verb.UNMUTE, "NAME", "let a muted user write again"),
+    _bare_command("keys", ShowKeys, "explain the keys", Where.SCREEN),
+    Command("help", "[COMMAND]", "explain the commands, or one of them", _parse_help),
+    _bare_command("quit", Quit, "leave"),
+)

@@ -1,0 +1,252 @@
+"""Number the attachments of others, and save them: as they come into a named directory, else when the user asks.
+
+An attachment that comes with its message is on its way to the disk already; here it gets its number. An offered
+attachment is fetched, a few at a time; the rest waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO, cast
+
+from gevent.lock import BoundedSemaphore
+
+from chat.client.connection.connection import Connection
+from chat.client.connection.events import Attachment
+from chat.client.connection.saver import Saving
+from chat.client.conversation.inbox import Inbox
+from chat.client.conversation.news import Announced, Face, Preview, Tag, Trouble
+from chat.client.conversation.requests import RequestError
+from chat.client.conversation.transfer_list import State, Transfer, TransferList
+from chat.client.errors import ChatError, TransferCancelled
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.protocol.descriptor import MessageType
+
+# The server lets one user have four transfers at a time; the other half is for what we send.
+AT_ONCE = 2
+# Offers that wait to be fetched by themselves. A flood of more is only listed.
+MAX_WAITING = 100
+# Bytes of an image that is fetched only to be drawn, and how many such images may wait. One is fetched at a time.
+MAX_PREVIEW = 16 * 1024**2
+MAX_PREVIEWS_WAITING = 20
+
+NOT_CONNECTED = "There is no connection to the server just now."
+_DROPPED = "It was dropped, because too many later attachments wait for /get."
+_FULL = (
+    "Too many attachments wait for /get, so the oldest are dropped. /get N saves one of the others; "
+    "--save-directory=DIR saves all as they come."
+)
+
+
+class Downloads:
+    """The attachments of others, which go to ``inbox``.
+
+    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function beside the caller. ``is_wanted``
+    tells of a sender whether what they offer is fetched by itself; ``is_looked_at`` of an image that is not going to be
+    saved, whether it is fetched to be shown as Preview.
+    """
+
+    def __init__(
+        self,
+        transfers: TransferList,
+        face: Face,
+        tell: Callable[[Transfer], object],
+        inbox: Inbox,
+        spawn: Callable[..., object],
+        is_wanted: Callable[[str], bool] = lambda sender: True,
+        is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
+    ) -> None:
+        self._transfers = transfers
+        self._face = face
+        self._tell = tell
+        self._inbox = inbox
+        self._spawn = spawn
+        self._is_wanted = is_wanted
+        self._is_looked_at = is_looked_at
+        self._turns = BoundedSemaphore(AT_ONCE)
+        self._waiting = 0
+        self._preview_turn = BoundedSemaphore(1)
+        self._previews_waiting = 0
+        self._has_told_full = False
+
+    def take(self, attachment: Attachment, connection: Connection) -> None:
+        """An attachment was announced over ``connection``: show it, and fetch it if it may be."""
+        if attachment.own:
+            self._face.show(Announced(attachment, None))
+            return
+        transfer = self._transfers.add(
+            attachment.kind,
+            attachment.filename,
+            attachment.size,
+            outgoing=False,
+            peer=attachment.sender,
+        )
+        if attachment.offer is not None:
+            self._take_offer(transfer, attachment, connection)
+        elif attachment.saving is not None:
+            self._take_content(transfer, attachment, attachment.saving)
+        elif attachment.problem is not None:
+            transfer.fail(attachment.problem)
+            self._face.show(Announced(attachment, transfer))
+            self._face.show(Trouble(attachment.problem))
+        else:  # no directory is named, and no user could ask
+            transfer.state = State.OFFERED
+            self._face.show(Announced(attachment, transfer))
+
+    def get(self, number: int, connection: Connection | None, tag: Tag = None) -> Transfer:
+        """Save attachment ``number``, because the user asks. Raises RequestError."""
+        transfer = self._transfers[number]
+        if transfer.outgoing:
+            raise RequestError(f"Attachment {number} is one that we sent.")
+        if transfer.state is State.DONE:
+            raise RequestError(f"Attachment {number} is here already: {transfer.path}.")
+        is_coming = transfer.state in (State.WAITING, State.RUNNING)
+        if is_coming and transfer.tag is not None:  # each request has an answer of its own
+            raise RequestError(f"Attachment {number} is being saved already.")
+        if not is_coming and transfer.offer is None and transfer.saving is None:
+            raise RequestError(f"Attachment {number} is not there: {transfer.problem or _DROPPED}")
+        if not is_coming and transfer.offer is not None and connection is None:
+            raise RequestError(NOT_CONNECTED)
+        transfer.tag = tag
+        transfer.asked = True
+        if not is_coming:
+            self._begin(transfer, connection)
+        return transfer
+
+    def _take_offer(
+        self, transfer: Transfer, attachment: Attachment, connection: Connection
+    ) -> None:
+        transfer.offer, transfer.session = attachment, connection.session
+        is_wanted = self._is_wanted(attachment.sender)
+        if is_wanted and self._is_fetched_unasked(attachment):
+            transfer.state = State.WAITING
+            self._face.show(Announced(attachment, transfer))
+            self._begin(transfer, connection)
+            return
+        transfer.state = State.OFFERED
+        self._face.show(Announced(attachment, transfer))
+        if is_wanted and self._is_previewed(attachment):
+            self._previews_waiting += 1
+            self._spawn(self._preview_in_turn, transfer, attachment, connection)
+
+    def _take_content(self, transfer: Transfer, attachment: Attachment, saving: Saving) -> None:
+        if self._inbox.is_saved_unasked(attachment.size):
+            transfer.state = State.WAITING
+            self._face.show(Announced(attachment, transfer))
+            saving.then(lambda saving: self._spawn(self._end_saving, transfer, saving))
+            return
+        transfer.state, transfer.saving = State.OFFERED, saving
+        dropped = self._inbox.hold(transfer, saving)
+        self._face.show(Announced(attachment, transfer))
+        for old in dropped:
+            old.saving = None
+            old.fail(_DROPPED)
+        if dropped and not self._has_told_full:
+            self._has_told_full = True  # told once: a flood must not double by lines about it
+            self._face.show(Trouble(_FULL))
+        saving.then(lambda saving: self._spawn(self._end_holding, transfer, attachment, saving))
+
+    def _end_saving(self, transfer: Transfer, saving: Saving) -> None:
+        """Tell that an attachment is saved in the named directory, or why not."""
+        if transfer.state is State.CANCELLED:
+            if saving.path is not None:
+                GEVENT.offload(saving.path.unlink, True)
+            return
+        if saving.path is not None:
+            transfer.finish(saving.path)
+        else:
+            transfer.fail(saving.problem or "")
+        self._tell(transfer)
+
+    def _end_holding(self, transfer: Transfer, attachment: Attachment, saving: Saving) -> None:
+        """Offer a kept attachment to the user, or tell why it could not be kept."""
+        if saving.path is None:
+            self._inbox.drop(transfer)
+            # If somebody has asked for it already, their download tells why it can't be had.
+            if transfer.state is State.OFFERED:
+                transfer.saving = None
+                transfer.fail(saving.problem or "")
+                self._tell(transfer)
+        elif self._is_previewed(attachment) and self._is_wanted(attachment.sender):
+            try:
+                file = cast(BinaryIO, GEVENT.offload(saving.path.open, "rb"))
+            except OSError:
+                return  # dropped meanwhile for a later attachment
+            self._face.show(Preview(transfer, file))
+
+    def _is_fetched_unasked(self, attachment: Attachment) -> bool:
+        return self._inbox.is_saved_unasked(attachment.size) and self._waiting < MAX_WAITING
+
+    def _is_previewed(self, attachment: Attachment) -> bool:
+        return (
+            attachment.kind is MessageType.IMAGE
+            and attachment.size <= MAX_PREVIEW
+            and self._previews_waiting < MAX_PREVIEWS_WAITING
+            and self._is_looked_at(attachment)
+        )
+
+    def _begin(self, transfer: Transfer, connection: Connection | None) -> None:
+        transfer.restart()
+        self._waiting += 1
+        self._spawn(self._fetch_in_turn, transfer, connection)
+
+    def _fetch_in_turn(self, transfer: Transfer, connection: Connection | None) -> None:
+        with self._turns:
+            self._waiting -= 1
+            if transfer.state is not State.WAITING:
+                return  # cancelled meanwhile, and maybe asked for again
+            self._fetch(transfer, connection)
+        self._tell(transfer)
+
+    def _fetch(self, transfer: Transfer, connection: Connection | None) -> None:
+        transfer.state = State.RUNNING
+        self._tell(transfer)
+        try:
+            if transfer.saving is not None:
+                path = self._inbox.save_held(transfer.saving, transfer.filename)
+                self._inbox.drop(transfer)
+                transfer.saving = None
+            else:
+                assert transfer.offer is not None
+                assert connection is not None
+                path = connection.fetch(
+                    transfer.offer,
+                    directory=self._inbox.directory,
+                    progress=transfer.progress,
+                    cancel=transfer.cancellation,
+                )
+        except TransferCancelled:
+            transfer.state = State.CANCELLED
+        except ChatError as problem:
+            transfer.fail(self._explain(problem, transfer, connection))
+        else:
+            transfer.finish(path)
+
+    def _explain(
+        self, problem: ChatError, transfer: Transfer, connection: Connection | None
+    ) -> str:
+        if transfer.saving is None and connection and connection.session != transfer.session:
+            return f"{problem} It was offered before the connection was lost; ask the sender to send it again."
+        return str(problem)
+
+    def _preview_in_turn(
+        self, transfer: Transfer, attachment: Attachment, connection: Connection
+    ) -> None:
+        """Fetch an image to be drawn, into a file without a name."""
+        with self._preview_turn:
+            self._previews_waiting -= 1
+            if transfer.state is not State.OFFERED:
+                return  # it is being saved, and will be drawn from the saved file
+            try:
+                import tempfile  # takes a while; most images are saved, or came with their messages
+
+                # Without a buffer, so that a full disk fails here and not at close.
+                file = cast(BinaryIO, GEVENT.offload(tempfile.TemporaryFile, "w+b", 0))
+            except OSError:
+                return  # no temporary files can be made; the user has not asked for this image
+            try:
+                connection.fetch_into(attachment, file)
+            except ChatError:
+                file.close()  # /get will tell why the image can't be fetched
+                return
+        self._face.show(Preview(transfer, file))

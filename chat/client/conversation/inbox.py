@@ -1,0 +1,99 @@
+"""Decide where attachments of others go: as they come into a directory that the user named, else only when asked.
+
+A stranger's file in the current directory may run: a ``GNUmakefile`` does at the next ``make``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from chat.client.connection.incoming import MAX_IN_MEMORY
+from chat.client.connection.saver import Saver, Saving
+from chat.client.connection.saving import PartialFile
+from chat.client.conversation.held import MAX_ONE, Held
+from chat.client.conversation.transfer_list import Transfer
+from chat.client.errors import SaveFailed, explain
+from chat.client.runtime.gevent_runtime import GEVENT
+
+_PIECE = 256 * 1024
+_LAST_MOMENT = 1.0  # seconds at the end; a healthy disk needs no more, and the client does not wait for a hung disk
+
+
+class Inbox:
+    """``named``: the directory that the user named, or None. It takes contents up to ``max_save`` bytes as they come.
+
+    Other contents are saved in ``directory`` when the user asks: in ``named``, or else in the current directory.
+    ``can_ask``: the user can ask, so contents that come with their messages are kept until then. ``saver`` takes these
+    from the connections; it is None if they are neither saved nor kept.
+    """
+
+    def __init__(self, named: Path | None, max_save: int, *, can_ask: bool = True) -> None:
+        self.is_named = named is not None
+        self.directory = named or Path()
+        self.can_ask = can_ask
+        self._max_save = max_save if named is not None else -1
+        self._held = Held(self._run)
+        limit = max(self._max_save, MAX_ONE if can_ask else -1)
+        self.saver = Saver(GEVENT, self, limit) if limit >= 0 else None
+
+    @property
+    def why_not_saved(self) -> str | None:
+        """Say why an attachment is not saved, for a user who cannot ask for it; None if the user can ask."""
+        if self.can_ask:
+            return None
+        if not self.is_named:
+            return "not saved: use --save-directory=DIR to save attachments"
+        return "not saved: larger than --max-save allows"
+
+    @property
+    def inline(self) -> int:
+        """Bytes over which a server is to offer contents: contents that are not saved would be sent in vain."""
+        return max(0, min(self._max_save, MAX_IN_MEMORY))
+
+    def is_saved_unasked(self, size: int) -> bool:
+        """Whether a content of ``size`` bytes is saved as it comes."""
+        return size <= self._max_save
+
+    def open(self, filename: str, size: int) -> PartialFile:
+        """Open the file for a content that came with its message. For the saver. Raises SaveFailed."""
+        if self.is_saved_unasked(size):
+            return PartialFile(self.directory, filename)
+        return self._held.open(filename)
+
+    def hold(self, transfer: Transfer, saving: Saving) -> list[Transfer]:
+        """Keep the content of ``saving`` until the user asks; return the transfers that are dropped for it."""
+        return self._held.add(transfer, saving)
+
+    def drop(self, transfer: Transfer) -> None:
+        """Remove the kept content of ``transfer``."""
+        self._held.drop(transfer)
+
+    def save_held(self, saving: Saving, filename: str) -> Path:
+        """Save a kept content because the user asked; return its path. Raises SaveFailed."""
+        return GEVENT.offload(_copy, saving.wait(), self.directory, filename)
+
+    def close(self) -> None:
+        """Give files that are being written a moment to be finished, and remove all kept contents."""
+        if self.saver is not None:
+            self.saver.wait(_LAST_MOMENT)
+        self._held.close()
+
+    def _run(self, function: Callable[[], object]) -> None:
+        assert self.saver is not None, "kept contents come from the saver"
+        self.saver.run(function)
+
+
+def _copy(source: Path, directory: Path, filename: str) -> Path:
+    """Copy, not rename: ``directory`` may be on another file system."""
+    part = PartialFile(directory, filename)
+    try:
+        with open(source, "rb") as file:
+            for piece in iter(partial(file.read, _PIECE), b""):
+                part.write(piece)
+        return part.finish()
+    except OSError as error:
+        raise SaveFailed(f"{filename!r} is no longer available: {explain(error)}") from None
+    finally:
+        part.discard()

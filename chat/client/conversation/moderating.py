@@ -1,0 +1,55 @@
+"""The commands by which moderators keep order, read: whom, for how long, why. Who may is the server's business."""
+
+from __future__ import annotations
+
+import re
+
+from chat.client.conversation.requests import AskServer, RequestError
+from chat.protocol.commands import Command, Verb
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}  # in seconds
+_TIME = re.compile(r"([1-9][0-9]{0,5})([smhdw])", re.ASCII)
+_EXAMPLES = "a time such as 30m, 2h or 7d"
+
+
+def parse_kick(rest: str) -> AskServer:
+    """Raises RequestError, as all of these do."""
+    target, reason = _split(rest, "/kick NAME [REASON]")
+    return AskServer(Command(Verb.KICK, target, reason=reason))
+
+
+def parse_ban(rest: str) -> AskServer:
+    """What begins with a digit is meant as a time: a slip in one must not become a ban for ever."""
+    target, further = _split(rest, "/ban NAME [FOR] [REASON], or an address for NAME")
+    seconds, reason = None, further
+    if further is not None and further[0].isdigit():
+        time, _, after = further.partition(" ")
+        seconds, reason = _seconds(time), after.strip() or None
+    return AskServer(Command(Verb.BAN, target, seconds, reason))
+
+
+def parse_mute(rest: str) -> AskServer:
+    target, time = _split(rest, "/mute NAME [FOR]")
+    return AskServer(Command(Verb.MUTE, target, None if time is None else _seconds(time)))
+
+
+def parse_target(rest: str, verb: Verb, what: str) -> AskServer:
+    """Of a command that takes nothing else."""
+    if len(rest.split()) != 1:
+        raise RequestError(f"Expected /{verb.value} {what}.")
+    return AskServer(Command(verb, rest))
+
+
+def _split(rest: str, usage: str) -> tuple[str, str | None]:
+    """Whom it is about, and what comes after that, if anything does."""
+    words = rest.split(maxsplit=1)
+    if not words:
+        raise RequestError(f"Expected {usage}.")
+    return words[0], words[1] if len(words) > 1 else None
+
+
+def _seconds(time: str) -> int:
+    match = _TIME.fullmatch(time.lower())
+    if match is None:
+        raise RequestError(f"{time!r}: expected {_EXAMPLES}, or nothing: for ever.")
+    return int(match[1]) * _UNITS[match[2]]

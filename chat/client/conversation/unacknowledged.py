@@ -1,0 +1,139 @@
+"""The program's queue of outgoing messages: it outlives the connection on which a message was first sent.
+
+Bounded: ``put`` waits while the queue is full, so a fast input is read no faster than the server takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+from gevent.event import Event
+
+from chat.client.connection.in_flight import InFlight, Place
+from chat.client.connection.receipts import Receipt, Status
+from chat.client.conversation.news import Tag
+from chat.client.conversation.requests import AskServer, Say, SendFile
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.protocol.descriptor import MessageType
+
+MAX_WAITING = 1000  # messages
+MAX_WAITING_BYTES = 1024 * 1024  # of text
+# Sent and unanswered: what may have to be sent again after a lost connection.
+MAX_IN_FLIGHT = 256
+
+
+class Outgoing(Receipt):
+    """A message of the queue. It is its own receipt, over however many connections it is sent."""
+
+    is_held = True
+
+    def __init__(self, request: Say | SendFile | AskServer, tag: Tag = None) -> None:
+        kind = request.kind if isinstance(request, SendFile) else MessageType.UTF8
+        super().__init__(GEVENT.event(), kind)
+        self.request = request
+        self.tag = tag
+        # A command may have been done although its answer was lost, and must not be done twice by surprise.
+        self.is_sent_again = not isinstance(request, AskServer)
+
+    @property
+    def size(self) -> int:
+        return len(self.request.text) if isinstance(self.request, Say) else 0
+
+
+# Sends one message and returns its receipt; None if the message is done with (refused on this side, or handed to a
+# transfer). Raises ConnectionLost.
+Send: TypeAlias = Callable[[Outgoing], "Receipt | None"]
+
+
+class Unacknowledged:
+    """``answered`` is called with every message, in order, once its final status is known.
+
+    ``in_flight`` is the table of these messages, which each connection of the program is given.
+    """
+
+    def __init__(self, answered: Callable[[Outgoing], object]) -> None:
+        self.in_flight = InFlight()
+        self._answered = answered
+        self._waiting_bytes = 0
+        self._telling = 0
+        self._changed = Event()
+
+    def put(self, message: Outgoing) -> None:
+        """Wait until there is room, and append the message."""
+        self._wait_until(self._has_room)
+        self.in_flight.queue(message)
+        self._waiting_bytes += message.size
+        self._tell()
+
+    def send_all(self, send: Send) -> None:
+        """Send the messages that wait and those that come, in order, until killed. Raises ConnectionLost."""
+        table = self.in_flight
+        while True:
+            self._wait_until(self._may_send)
+            message = cast(Outgoing, table.first(Place.QUEUED))
+            if send(message) is None:
+                table.remove(message)
+            self._waiting_bytes -= message.size
+            self._tell()
+
+    def tell_answers(self) -> None:
+        """Tell of the messages that have been answered since, in order."""
+        while (message := self._first_sent()) is not None and message.status is not Status.WAITING:
+            self._tell_answer(message)
+
+    def connection_ended(self) -> None:
+        """Once nothing is being sent any more: unanswered messages wait again, before the others.
+
+        A command is not sent again; it is told as LOST.
+        """
+        self.in_flight.lose()
+        self.tell_answers()
+        queued = cast("list[Outgoing]", self.in_flight.at(Place.QUEUED))
+        self._waiting_bytes = sum(message.size for message in queued)
+        self._tell()
+
+    def _first_sent(self) -> Outgoing | None:
+        return cast("Outgoing | None", self.in_flight.first(Place.SENT))
+
+    def _tell_answer(self, message: Outgoing) -> None:
+        # Showing the answer may wait, and until it is shown we must not seem to be done with the message.
+        self._telling += 1
+        self.in_flight.remove(message)
+        try:
+            self._answered(message)
+        finally:
+            self._telling -= 1
+            self._tell()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything has been answered, and the answers told."""
+        return not len(self) and not self._telling
+
+    def __len__(self) -> int:
+        return self.in_flight.count(Place.QUEUED) + self.in_flight.count(Place.SENT)
+
+    def wait_empty(self) -> None:
+        self._wait_until(lambda: self.is_empty)
+
+    def wait_progress(self, timeout: float) -> bool:
+        """Wait until anything changes; False if nothing did for ``timeout`` seconds."""
+        return bool(self._changed.wait(timeout))
+
+    def _has_room(self) -> bool:
+        waiting = self.in_flight.count(Place.QUEUED)
+        return waiting < MAX_WAITING and self._waiting_bytes < MAX_WAITING_BYTES
+
+    def _may_send(self) -> bool:
+        table = self.in_flight
+        return table.count(Place.QUEUED) > 0 and table.count(Place.SENT) < MAX_IN_FLIGHT
+
+    def _tell(self) -> None:
+        # One event for each change: an event that is set and cleared again before its waiters run wakes nobody.
+        changed, self._changed = self._changed, Event()
+        changed.set()
+
+    def _wait_until(self, condition: Callable[[], Any]) -> None:
+        while not condition():
+            self._changed.wait()

@@ -1,0 +1,135 @@
+"""Files and directories that we send: small ones in the order of what is said, large ones beside it."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from gevent.lock import BoundedSemaphore
+
+from chat.client.connection.connection import Connection
+from chat.client.connection.outgoing import NO_PATH
+from chat.client.connection.receipts import Receipt, Status
+from chat.client.conversation.archive import archive
+from chat.client.conversation.requests import SendFile
+from chat.client.conversation.transfer_list import State, Transfer, TransferList
+from chat.client.conversation.unacknowledged import Outgoing
+from chat.client.errors import ChatError, NotSent, TransferCancelled
+from chat.client.runtime.gevent_runtime import GEVENT
+
+# The server lets one user have four transfers at a time; the other half is for what we fetch.
+AT_ONCE = 2
+
+
+class Uploads:
+    """``tell`` is called with a transfer that began or ended. ``spawn`` runs a function beside the caller."""
+
+    def __init__(
+        self,
+        transfers: TransferList,
+        tell: Callable[[Transfer], object],
+        spawn: Callable[..., object],
+    ) -> None:
+        self._transfers = transfers
+        self._tell = tell
+        self._spawn = spawn
+        self._turns = BoundedSemaphore(AT_ONCE)
+
+    def send(self, item: Outgoing, connection: Connection) -> Receipt | None:
+        """Send it at once if it is small, and return the receipt; else begin a transfer.
+
+        Raises NotSent for what is no file or directory, or can't be read; ConnectionLost.
+        """
+        request = item.request
+        assert isinstance(request, SendFile)
+        if not request.path.strip():
+            raise NotSent(NO_PATH)
+        path = expand(request.path)
+        try:
+            status = path.stat()
+            is_directory = stat.S_ISDIR(status.st_mode)
+            if is_directory:
+                path = path.resolve()  # fails in a directory that has been removed
+        except (OSError, ValueError, RuntimeError) as problem:
+            reason = getattr(problem, "strerror", None) or str(problem)
+            raise NotSent(f"{request.path}: {reason}.") from None
+        if not is_directory and not stat.S_ISREG(status.st_mode):
+            raise NotSent(f"{request.path} is no file or directory.")
+        if is_directory and not request.allows_directory:
+            raise NotSent(f'{request.path} is a directory: add "directory": true to send it.')
+        small = status.st_size <= connection.limits.inline
+        if not is_directory and (small or connection.original):
+            return connection.send_file(path, kind=request.kind, to=request.to, nonce=item.nonce)
+        name = f"{path.name or 'root'}.tar" if is_directory else path.name
+        transfer = self._transfers.add(
+            request.kind, name, status.st_size, outgoing=True, peer=request.to
+        )
+        transfer.asked = True
+        transfer.tag = item.tag
+        self._spawn(self._send_in_turn, transfer, item.nonce, path, is_directory, connection)
+        return None
+
+    def _send_in_turn(
+        self,
+        transfer: Transfer,
+        nonce: str,
+        path: Path,
+        is_directory: bool,
+        connection: Connection,
+    ) -> None:
+        with self._turns:
+            if transfer.state is not State.WAITING:
+                return  # cancelled meanwhile
+            transfer.state = State.RUNNING
+            self._tell(transfer)
+            self._send(transfer, nonce, path, is_directory, connection)
+        self._tell(transfer)
+
+    def _send(
+        self,
+        transfer: Transfer,
+        nonce: str,
+        path: Path,
+        is_directory: bool,
+        connection: Connection,
+    ) -> None:
+        try:
+            if is_directory:
+                limit = connection.limits.max_file
+                # In a thread: it reads and writes a disk for a while.
+                with GEVENT.offload(archive, path, limit, transfer.cancellation) as source:
+                    receipt = self._stream(transfer, nonce, source, connection)
+            else:
+                receipt = self._stream(transfer, nonce, path, connection)
+        except TransferCancelled:
+            transfer.state = State.CANCELLED
+        except ChatError as problem:
+            transfer.fail(str(problem))
+        else:
+            if receipt.wait() is Status.ACCEPTED:
+                transfer.state = State.DONE
+            else:
+                transfer.fail(receipt.refusal or "The connection was lost before it was answered.")
+
+    def _stream(
+        self, transfer: Transfer, nonce: str, source: Path | IO[bytes], connection: Connection
+    ) -> Receipt:
+        return connection.send_file(
+            source if isinstance(source, Path) else cast(BinaryIO, source),
+            kind=transfer.kind,
+            filename=transfer.filename,
+            to=transfer.peer,
+            progress=transfer.progress,
+            cancel=transfer.cancellation,
+            nonce=nonce,
+        )
+
+
+def expand(path: str) -> Path:
+    """With the home directory for ``~``. A user who does not exist stays as it is, and is not found."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

@@ -1,0 +1,4 @@
+"""Present the conversation as lines of text or of JSON, and share the wording with the screen.
+
+Nothing here knows curses.
+"""

@@ -1,0 +1,111 @@
+"""How far the transfers are, as bars on a terminal; tqdm draws them.
+
+Everything is drawn by one greenlet a few times a second, and not while lines are being written: those would be torn.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+import gevent
+
+from chat.client.conversation.news import Face, News, TransferChanged
+from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.frontends.display import harmless
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+INTERVAL = 0.2  # seconds; what is faster than that needs no bar
+_MAX_NAME = 24  # characters
+
+
+class ProgressBars:
+    """A face that shows bars for running transfers on ``stream`` (None: stderr), and passes all on to ``face``."""
+
+    def __init__(
+        self, face: Face, spawn: Callable[..., object], stream: TextIO | None = None
+    ) -> None:
+        self._face = face
+        self._spawn = spawn
+        self._stream = sys.stderr if stream is None else stream
+        self._running: dict[int, Transfer] = {}
+        self._bars: dict[int, tqdm[NoReturn]] = {}
+        self._is_drawing = False
+        self._writers = 0
+
+    def show(self, news: News) -> None:
+        if isinstance(news, TransferChanged):
+            self._watch(news.transfer)
+        self._face.show(news)
+
+    def around(self, write: Callable[[], None]) -> None:
+        """Write lines to the terminal where the bars are: they go before it and come back after it."""
+        if not self._bars:
+            write()
+            return
+        from tqdm import tqdm
+
+        self._writers += 1
+        try:
+            with tqdm.external_write_mode(file=self._stream, nolock=True):
+                write()
+        finally:
+            self._writers -= 1
+
+    def close(self) -> None:
+        """Leave no bar behind."""
+        self._running.clear()
+        self._draw()
+
+    def _watch(self, transfer: Transfer) -> None:
+        if transfer.state is not State.RUNNING:
+            self._running.pop(transfer.number, None)
+            if not self._writers:
+                self._draw()  # its bar goes before it is told how it ended
+            return
+        self._running[transfer.number] = transfer
+        if not self._is_drawing:
+            self._is_drawing = True
+            self._spawn(self._draw_while_running)
+
+    def _draw_while_running(self) -> None:
+        while self._running or self._bars:
+            gevent.sleep(INTERVAL)
+            if not self._writers:
+                self._draw()
+        self._is_drawing = False
+
+    def _draw(self) -> None:
+        for number in [number for number in self._bars if number not in self._running]:
+            self._bars.pop(number).close()
+        for number, transfer in self._running.items():
+            if number not in self._bars:
+                self._bars[number] = _bar(transfer, self._stream)
+            bar = self._bars[number]
+            bar.total = transfer.size
+            bar.update(transfer.done - bar.n)
+
+
+def _bar(transfer: Transfer, stream: TextIO) -> tqdm[NoReturn]:
+    from tqdm import tqdm  # takes a while to import, and most sessions need none
+
+    # Its watching thread and its lock between processes are of no use here.
+    tqdm.monitor_interval = 0
+    tqdm.set_lock(threading.RLock())
+    name = harmless(transfer.filename)
+    if len(name) > _MAX_NAME:
+        name = name[: _MAX_NAME - 1] + "…"
+    return tqdm(
+        total=transfer.size,
+        desc=f"{transfer.number}. {name}",
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        leave=False,
+        file=stream,
+        dynamic_ncols=True,
+    )

@@ -1,0 +1,187 @@
+"""The way into the room that the settings describe, with its questions: one for every program of the client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from chat.client.connection.connecting import connect_through
+from chat.client.connection.connection import Connection
+from chat.client.connection.in_flight import InFlight
+from chat.client.conversation.inbox import Inbox
+from chat.client.errors import ChatError, LoginRefused
+from chat.client.frontends.display import harmless
+from chat.client.program.credentials import Credentials
+from chat.client.program.settings import Settings
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.trust.known_hosts import KnownHosts
+from chat.client.trust.trust import Demands, Door, Judge, Stranger
+from chat.protocol.notices import Refusal
+
+# Refusals of a login that another name may help against.
+NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
+_PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PASSWORD.value})
+
+
+class Asker(Protocol):
+    """How the login flow speaks to the user. Each question waits for its answer."""
+
+    def ask_name(self, prompt: str, name: str) -> str | None:
+        """Ask for a user name, with ``name`` as the one to begin with; None if the user gives none."""
+        ...
+
+    def ask_password(self, prompt: str) -> str | None:
+        """Ask for a password, unseen; None or empty if the user gives none."""
+        ...
+
+    def judge(self, stranger: Stranger) -> bool:
+        """Ask whether to trust an unknown server."""
+        ...
+
+    def tell(self, sentence: str) -> None:
+        """Show a warning, or why the login was refused."""
+        ...
+
+
+class LoginFlow:
+    """Logs one user in, first with questions, later as often as the connection is lost.
+
+    ``entered`` is called with each connection. ``in_flight`` is the table of messages not answered yet, which outlives
+    the connections. ``asks`` tells whether the user may be asked for a name and a password, ``judges`` whether for
+    trust in the server.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        asker: Asker,
+        inbox: Inbox,
+        in_flight: InFlight,
+        entered: Callable[[Connection], object],
+        *,
+        asks: bool = True,
+        judges: bool = True,
+    ) -> None:
+        self.username = settings.username or ""  # of the last login, or the last try
+        self._settings = settings
+        self._asker = asker
+        self._inbox = inbox
+        self._in_flight = in_flight
+        self._entered = entered
+        self._asks = asks
+        self._credentials = credentials_of(settings)
+        self._door = door_of(settings, asker.judge if judges else None, asker.tell)
+
+    def log_in(self, suggested_name: Callable[[], str]) -> Connection:
+        """Make the first connection. Raises ChatError if no answer of the user can help.
+
+        ``suggested_name`` is called if the settings name no user.
+        """
+        given = self._settings.password
+        if given is not None and given.warning is not None:
+            self._asker.tell(given.warning)
+        for warning in self._door.warnings():
+            self._asker.tell(warning)
+        name = self._settings.username or self._asker.ask_name("your name: ", suggested_name())
+        return self._log_in_as(name or "")
+
+    def log_in_again(self, refused: LoginRefused) -> Connection:
+        """Connect after a refusal, with another password or name from the user. Raises ChatError."""
+        return self._log_in_as(self._name_after(refused))
+
+    def connect(self, username: str) -> Connection:
+        """Connect without a question, but for trust. Raises ChatError."""
+        self.username = username
+        try:
+            connection = self._connect(username)
+        except LoginRefused as refused:
+            needed = refused.code == Refusal.PASSWORD_NEEDED.value
+            if not needed or not self._credentials.may_try_rooms(username):
+                raise
+            connection = self._connect(username)
+        self._credentials.remember(connection)
+        self.username = connection.username
+        self._entered(connection)
+        return connection
+
+    def learn(self, password: str) -> None:
+        """Note the password that the user's name has from now on."""
+        self._credentials.learn(self.username, password)
+
+    def _log_in_as(self, name: str) -> Connection:
+        while True:
+            try:
+                return self.connect(name)
+            except LoginRefused as refused:
+                name = self._name_after(refused)
+
+    def _name_after(self, refused: LoginRefused) -> str:
+        """Ask for what may help; return the name to try next. Raises ``refused`` if nothing helps."""
+        name = self.username
+        asks_password = wants_password(refused, name, self._credentials)
+        if not self._asks or not (asks_password or refused.code in NAME_REFUSALS):
+            raise refused
+        self._asker.tell(str(refused))
+        if asks_password:
+            password = self._asker.ask_password(password_prompt(name)) or None
+            self._credentials.learn(name, password)
+            if password is not None:
+                return name
+        another = self._asker.ask_name("another name: ", name)
+        if another is None:
+            raise refused
+        return another
+
+    def _connect(self, username: str) -> Connection:
+        return connect_through(
+            self._door,
+            username,
+            password=self._credentials.password_of(username),
+            session=self._credentials.session_of(username),
+            byte_order=self._settings.byte_order,
+            inline=self._inbox.inline,
+            saver=self._inbox.saver,
+            in_flight=self._in_flight,
+        )
+
+
+def door_of(
+    settings: Settings, judge: Judge | None, warn: Callable[[str], object] | None = None
+) -> Door:
+    """Return the way to the server, for greenlets. ``judge`` is asked whether to trust it; None: nobody is.
+
+    ``warn`` is told, in a sentence, if a key could not be remembered.
+    """
+    demands = Demands(
+        settings.tls,
+        settings.fingerprint,
+        settings.insecure,
+        KnownHosts(settings.known_hosts),
+        judge,
+        warn,
+    )
+    return Door(GEVENT, settings.address, demands)
+
+
+def credentials_of(settings: Settings) -> Credentials:
+    """To begin with."""
+    password = settings.password.text if settings.password is not None else None
+    return Credentials(password, settings.username)
+
+
+def wants_password(refused: LoginRefused, username: str, credentials: Credentials) -> bool:
+    """Whether to ask for it. Who has typed some wrong ones has to wait a little, and then may type another."""
+    if refused.code == Refusal.TOO_MANY_ATTEMPTS.value:
+        return credentials.password_of(username) is not None
+    return refused.code in _PASSWORD_REFUSALS
+
+
+def password_prompt(username: str) -> str:
+    return f"the password of {harmless(username)}: "
+
+
+def advice(problem: ChatError) -> str:
+    """What to tell somebody who can't be asked for a password, or was and gave none."""
+    if isinstance(problem, LoginRefused) and problem.code == Refusal.PASSWORD_NEEDED.value:
+        return f"{problem} --password-file=<file> names a file with it."
+    return str(problem)

@@ -1,0 +1,44 @@
+"""A password in a file: its first line. That keeps it from the list of processes, and from the history of a shell."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass, field
+
+from chat.config.command_line import UsageError
+from chat.config.options import read_path
+from chat.files.files import read_beginning
+
+_MAX_SIZE = 1024  # bytes of the line
+_OF_OTHERS = stat.S_IRGRP | stat.S_IROTH
+_EXPECTED = "a file whose first line is the password"
+
+
+@dataclass(frozen=True)
+class FilePassword:
+    """``warning`` is a sentence if others may read the file too."""
+
+    text: str = field(repr=False)
+    warning: str | None = None
+
+
+def read_password_file(text: str, where: str) -> FilePassword:
+    """From the path ``text``, which was given at ``where``. Raises UsageError with one line."""
+    path = read_path(text, where, _EXPECTED)
+    try:
+        data, mode = read_beginning(path, _MAX_SIZE + 2, until=b"\n")
+    except OSError as problem:
+        raise UsageError(f"{where}={text}: {problem.strerror}; expected {_EXPECTED}") from None
+    line = data.partition(b"\n")[0].removesuffix(b"\r")
+    if not line:
+        raise UsageError(f"{where}={text}: its first line is empty; expected {_EXPECTED}")
+    if len(line) > _MAX_SIZE:
+        raise UsageError(f"{where}={text}: expected a password of at most {_MAX_SIZE} bytes")
+    try:
+        password = line.decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"{where}={text}: expected a text in UTF-8") from None
+    warning = None
+    if stat.S_ISREG(mode) and mode & _OF_OTHERS:
+        warning = f"The password in {text} can be read by others: chmod 600 keeps it for you."
+    return FilePassword(password, warning)

@@ -1,0 +1,340 @@
+"""The client as a program: puts its parts together, and knows when and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TextIO, cast
+
+import gevent
+from gevent.event import AsyncResult
+
+from chat.client.connection.connection import Connection
+from chat.client.conversation.commands import Where
+from chat.client.conversation.conversation import Conversation
+from chat.client.conversation.inbox import Inbox
+from chat.client.conversation.news import Asked, Face
+from chat.client.conversation.passwords import choose_password
+from chat.client.conversation.requests import AskServer, NeedsPassword, RequestError
+from chat.client.errors import ChatError
+from chat.client.frontends import json_lines, plain
+from chat.client.frontends.display import lines_of
+from chat.client.frontends.line_io import (
+    Line,
+    LineReader,
+    LineWriter,
+    OutputClosed,
+    OutputFailed,
+    PassingStream,
+    count_lines,
+    is_terminal,
+    unseen,
+)
+from chat.client.frontends.pasting import MAX_PASTE, PASTE_LINES
+from chat.client.frontends.progress import ProgressBars
+from chat.client.program.keeper import GaveUp, Keeper
+from chat.client.program.login_flow import LoginFlow, advice
+from chat.client.program.settings import PROGRAM, Mode, Settings
+from chat.client.program.time_zone import follow_time_zone
+from chat.client.trust.trust import Stranger
+from chat.config.command_line import EXIT_FAILED, EXIT_OK
+from chat.process.signals import ENDING, take_over
+
+STDIN, STDOUT, STDERR = range(3)
+# Seconds for the last lines, in case the output takes nothing.
+FAREWELL = 0.5
+# Seconds that a server may take to answer the next of what it was sent, once the input has ended.
+NO_ANSWER = 120.0
+
+
+class End(NamedTuple):
+    """Why the program ends. ``problem`` is a sentence, None if nothing is wrong.
+
+    ``unfinished``: it may be that not all was said that was to be.
+    """
+
+    problem: str | None = None
+    unfinished: bool = False
+
+
+class Program:
+    """One run of the client."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reader = LineReader(STDIN, self._longest_line)
+        self._output = LineWriter(STDOUT)
+        self._errors = LineWriter(STDERR)
+        self._ending: AsyncResult[End] = AsyncResult()
+        self._max_text = 64 * 1024
+        self._was_inside = False  # the room
+        self._input: gevent.Greenlet[..., Any] | None = None
+        self._is_quitting = False
+        # Whoever is asked must see the question, too.
+        can_ask = is_terminal(STDIN) and is_terminal(STDERR) and settings.mode is Mode.PLAIN
+        self._is_interactive = (
+            is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
+        )
+        self._bars: ProgressBars | None = None
+        takes_requests = settings.mode is Mode.JSON or settings.commands or self._is_interactive
+        self._inbox = Inbox(
+            settings.save_directory,
+            settings.max_save,
+            can_ask=takes_requests and not settings.listen,
+        )
+        self._face = self._make_face()
+        self._conversation = Conversation(
+            self._face,
+            inbox=self._inbox,
+            spawn=self._spawn,
+            where=Where.PLAIN,
+            leave=self._quit,
+            learn=lambda password: self._login.learn(password),
+        )
+        self._login = LoginFlow(
+            settings,
+            self,
+            self._inbox,
+            self._conversation.unacknowledged.in_flight,
+            self._entered,
+            asks=self._is_interactive,
+            judges=can_ask,
+        )
+        self._keeper = Keeper(self._login.connect, self._conversation, self._face, self._spawn)
+
+    def run(self) -> int:
+        """To the end; returns the exit status."""
+        try:
+            return self._run()
+        finally:
+            self._inbox.close()
+
+    def _run(self) -> int:
+        if not sys.flags.dev_mode:
+            gevent.get_hub().exception_stream = None  # a fault is told in one line
+        for number in ENDING:
+            take_over(number, gevent.signal_handler, self._end, End(unfinished=True))
+        self._spawn(follow_time_zone)
+        life = self._spawn(self._live)
+        end = self._ending.get()
+        assert end is not None
+        self._leave(at_once=end.unfinished)
+        life.kill()
+        if self._input is not None:
+            self._input.kill()  # it may have changed the terminal
+        if self._bars is not None:
+            self._bars.close()
+        if end.problem is not None:
+            lines = end.problem.splitlines()
+            gevent.with_timeout(FAREWELL, self._warn, lines, timeout_value=None)
+        return self._status(end)
+
+    def _live(self) -> None:
+        try:
+            # Only a screen asks for the first name: here the settings have one.
+            connection = self._login.log_in(lambda: "")
+            if not self._settings.listen:
+                self._input = self._spawn(self._read_input)
+            self._keeper.run(connection)
+        except GaveUp as problem:
+            count = len(self._conversation.unacknowledged)
+            lost = f" Not said, or not known to be: {count}." if count else ""
+            self._end(End(f"{problem}{lost}", unfinished=True))
+        except ChatError as problem:
+            self._end(End(advice(problem)))
+
+    def _entered(self, connection: Connection) -> None:
+        self._max_text = max(connection.limits.max_text, 4)
+        self._was_inside = True
+
+    # For the login flow.
+
+    def ask_name(self, prompt: str, name: str) -> str | None:
+        self._errors.write_text(prompt.capitalize())
+        line = self._reader.read()
+        if line is None:
+            self._errors.write([""])
+            return None
+        return line.data.decode(errors="replace").strip() or name
+
+    def ask_password(self, prompt: str) -> str | None:
+        return self._ask_unseen(prompt)
+
+    def judge(self, stranger: Stranger) -> bool:
+        """Ask until there is an answer; the end of the input is a no."""
+        self._warn(stranger.lines)
+        while True:
+            lines = self._ask_together(stranger.question)
+            word = _answer(lines)
+            if word is not None or not lines:
+                return word is True
+
+    def tell(self, sentence: str) -> None:
+        self._warn([sentence])
+
+    # The input.
+
+    def _ask_together(self, question: str) -> list[Line]:
+        self._errors.write_text(f"{question} (yes/no) ")
+        lines = self._reader.read_together()
+        if not lines:
+            self._errors.write([""])
+        return lines
+
+    def _read_input(self) -> None:
+        while not self._is_quitting and (lines := self._next_lines()):
+            for line in lines:
+                if not self._is_quitting:
+                    self._do_line(line)
+        self._keeper.input_ended()
+        if self._conversation.wait_idle(NO_ANSWER):
+            self._end(End())
+        else:
+            self._end(End("The server does not answer.", unfinished=True))
+
+    def _do_line(self, line: Line) -> None:
+        try:
+            for asked in self._read_line(line):
+                self._conversation.do(self._completed(asked))
+        except json_lines.BadLine as problem:
+            self._conversation.refuse("bad-request", str(problem), problem.tag)
+        except RequestError as problem:
+            self._conversation.refuse("bad-request", str(problem))
+
+    def _next_lines(self) -> list[Line]:
+        """Read the lines that come together; none at the end. A paste becomes one text, if the user agrees."""
+        if not self._is_interactive:
+            line = self._reader.read()
+            return [] if line is None else [line]
+        while lines := self._reader.read_together():
+            count = count_lines(lines)
+            if not _is_to_be_asked_about(lines):
+                return lines
+            answer = self._ask_together(f"{count} lines came at once. Send them as one message?")
+            while _answer(answer) is None and answer:
+                # The paste goes on. Lines beyond MAX_PASTE are dropped: they would be no message anyway.
+                if count_lines(answer) > 1 and sum(len(line.data) for line in lines) < MAX_PASTE:
+                    lines += answer
+                count = count_lines(lines)
+                answer = self._ask_together(f"Send these {count} lines as one message?")
+            if _answer(answer):
+                # A continued line is never taken for a command.
+                return [Line(_joined(lines), continued=True)]
+            self._warn(["Nothing was sent."])
+        return []
+
+    def _read_first(self) -> Line | None:
+        """Read one line. Lines pasted with it are dropped: they may be secret, and must not be sent to the room."""
+        lines = self._reader.read_together()
+        return lines[0] if lines else None
+
+    def _completed(self, asked: Asked) -> Asked:
+        """With the password that it takes, which is asked for. Raises RequestError."""
+        if not self._is_interactive or not isinstance(asked.request, NeedsPassword):
+            return asked
+        self._conversation.check_privacy()
+        return Asked(AskServer(choose_password(asked.request, self._ask_unseen)), asked.tag)
+
+    def _ask_unseen(self, prompt: str) -> str | None:
+        with unseen(STDIN):
+            self._reader.discard()
+            self._errors.write_text(prompt)
+            line = self._read_first()
+            self._errors.write([""])  # the end of the line was not shown either
+        return None if line is None else line.data.decode(errors="replace")
+
+    def _read_line(self, line: Line) -> Iterator[Asked]:
+        settings = self._settings
+        if settings.mode is Mode.JSON:
+            asked = json_lines.read_line(line)
+            if asked is not None:
+                yield asked
+        else:
+            commands = settings.commands or self._is_interactive
+            yield from plain.read_line(line, commands, self._max_text)
+
+    def _longest_line(self) -> int:
+        if self._settings.mode is Mode.JSON:
+            return json_lines.longest_line(self._max_text)
+        return self._max_text
+
+    def _quit(self) -> None:
+        """Somebody at a terminal leaves now; a script leaves once all is done that came before."""
+        self._is_quitting = True
+        if self._is_interactive:
+            self._conversation.wait_for_last_words()
+            self._end(End())
+
+    def _leave(self, at_once: bool) -> None:
+        connection = self._conversation.connection
+        if connection is not None:
+            connection.close(**({"timeout": 0} if at_once else {}))
+
+    def _status(self, end: End) -> int:
+        conversation = self._conversation
+        if end.problem is not None or not self._was_inside:
+            return EXIT_FAILED
+        if self._is_interactive:
+            return EXIT_OK  # whoever sits there has seen what was refused
+        unfinished = not conversation.unacknowledged.is_empty or conversation.is_transferring
+        return EXIT_FAILED if conversation.failures or unfinished else EXIT_OK
+
+    def _make_face(self) -> Face:
+        if self._settings.mode is Mode.JSON:
+            return json_lines.JsonFace(self._tell, self._inbox.why_not_saved)
+        face = plain.PlainFace(self._tell, self._warn, self._inbox.why_not_saved)
+        if not is_terminal(STDERR):
+            return face
+        self._bars = ProgressBars(face, self._spawn, cast(TextIO, PassingStream(STDERR)))
+        for writer in (self._output, self._errors):
+            writer.draw_around(self._bars.around)
+        return self._bars
+
+    def _tell(self, lines: list[str]) -> None:
+        try:
+            self._output.write(lines)
+        except OutputFailed as problem:
+            self._end(End(f"The output can't be written: {problem}.", unfinished=True))
+        except OutputClosed:
+            self._end(End(unfinished=True))
+
+    def _warn(self, lines: list[str]) -> None:
+        # What a server says when it lets nobody in is a stranger's word too.
+        shown = [line for text in lines for line in lines_of(text)]
+        try:
+            self._errors.write([f"{PROGRAM}: {line}" for line in shown])
+        except OutputClosed:
+            return  # there is nobody to tell
+
+    def _end(self, end: End) -> None:
+        """The first reason counts."""
+        if not self._ending.ready():
+            self._ending.set(end)
+
+    def _spawn(self, function: Callable[..., Any], *arguments: Any) -> gevent.Greenlet[..., Any]:
+        greenlet = gevent.spawn(function, *arguments)
+        greenlet.link_exception(self._fault)
+        return greenlet
+
+    def _fault(self, greenlet: gevent.Greenlet[..., Any]) -> None:
+        """A mistake of this program's own: everything that can be expected was handled before."""
+        fault = greenlet.exception
+        self._end(End(f"internal fault: {type(fault).__name__}: {fault}", unfinished=True))
+
+
+def _is_to_be_asked_about(lines: list[Line]) -> bool:
+    """Return whether ``lines`` are a paste that is long or has commands in it."""
+    count = count_lines(lines)
+    whole = (line.data.strip() for line in lines if not line.continued)
+    has_commands = any(line.startswith(b"/") and line != b"/quit" for line in whole)
+    return count > PASTE_LINES or (count > 1 and has_commands)
+
+
+def _answer(lines: list[Line]) -> bool | None:
+    """Return whether ``lines`` are a yes or a no; None if they are neither, or several lines."""
+    word = lines[0].data.strip().lower() if len(lines) == 1 else b""
+    return {b"yes": True, b"no": False}.get(word)
+
+
+def _joined(lines: list[Line]) -> bytes:
+    return b"".join(line.data if line.cut else line.data + b"\n" for line in lines).rstrip(b"\n")

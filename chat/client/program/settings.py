@@ -1,0 +1,218 @@
+"""What the client was asked to be, checked: everything wrong with it is said before anything is done.
+
+The words come from the command line or from a file, as the one table ``OPTIONS`` tells; the documentation is the text
+of ``chat.client.cli``.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from chat.client.program.password_file import FilePassword, read_password_file
+from chat.config.command_line import UsageError, parse_size
+from chat.config.options import (
+    Given,
+    Kind,
+    Option,
+    given_on_command_line,
+    read_address,
+    read_choice,
+    read_given,
+    read_path,
+    read_switch,
+)
+from chat.net.address import Address
+
+if TYPE_CHECKING:
+    from chat.net.fingerprint import Fingerprint
+
+PROGRAM = "chat-client"
+_DEFAULT_ADDRESS = Address("127.0.0.1", 8080)  # not parsed: that alone loads the tables of IDNA
+
+ByteOrderChoice = Literal["auto", "little", "big"]
+TlsChoice = Literal["auto", "required", "off"]
+NotifyChoice = Literal["off", "osc9", "osc777", "notify-send"]
+
+
+class Mode(Enum):
+    """How the client speaks to whoever runs it."""
+
+    PLAIN = "plain"
+    JSON = "json"
+    SCREEN = "screen"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``save_directory`` is None if nobody named one. ``max_save`` is in bytes.
+
+    ``commands``: lines of an input that is no terminal may be commands.
+
+    ``username`` is None only in ``Mode.SCREEN``: it is asked for there. What stands below ``max_save`` is for the
+    screen: ``names`` shows a column of who is here, ``log`` appends what is shown to ``log_file`` (None: the usual
+    place for the logs of this user), ``ignore`` names who is not shown. ``known_hosts`` is None for this user's file.
+    """
+
+    address: Address = _DEFAULT_ADDRESS
+    username: str | None = None
+    save_directory: Path | None = None
+    byte_order: ByteOrderChoice = "auto"
+    mode: Mode = Mode.PLAIN
+    commands: bool = False
+    listen: bool = False
+    max_save: int = 100 * 1024**2
+    bell: bool = True
+    notify: NotifyChoice = "off"
+    names: bool = False
+    pictures: bool = True
+    log: bool = False
+    log_file: Path | None = None
+    ignore: tuple[str, ...] = ()
+    password: FilePassword | None = None
+    tls: TlsChoice = "auto"
+    fingerprint: Fingerprint | None = None
+    insecure: bool = False
+    known_hosts: Path | None = None
+
+
+def read_settings(
+    command_line: Mapping[str, str | bool | None], file: Mapping[str, Given], has_screen: bool
+) -> Settings:
+    """The command line wins over the file, and that over the defaults.
+
+    ``command_line``: what docopt made of it; ``has_screen``: there is a terminal that a screen can be drawn on. Raises
+    UsageError with one line.
+    """
+    problems: list[str] = []
+    flags = read_given(OPTIONS, given_on_command_line(command_line), problems)
+    values = read_given(OPTIONS, file, problems, unless=flags) | flags
+    if problems:
+        raise UsageError(problems[0])
+    mode = _mode(values, flags, has_screen)
+    _judge_encryption(values, flags)
+    if "username" not in values and mode is not Mode.SCREEN:
+        raise UsageError("--username=<username> is missing: your name in the room (see --help)")
+    return Settings(**{name: values[name] for name in _FIELDS & values.keys()}, mode=mode)
+
+
+def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -> Mode:
+    if "json" in flags and "commands" in flags:
+        raise UsageError("--commands is for --plain: with --json every line says what it is")
+    for one, other in _EXCLUSIVE:
+        if one in flags and other in flags:
+            raise UsageError(f"--{one} and --{other} exclude each other")
+    if "json" in flags:
+        return Mode.JSON
+    if "screen" in flags and not has_screen:
+        raise UsageError("--screen: expected a terminal for input and output, and its name in TERM")
+    in_lines = bool({"commands", "listen"} & values.keys()) or values.get("plain", False)
+    return Mode.SCREEN if has_screen and ("screen" in flags or not in_lines) else Mode.PLAIN
+
+
+def _judge_encryption(values: dict[str, Any], flags: Collection[str]) -> None:
+    """A key that the file tells of is that of the server that the file tells of, and gives way to the command line."""
+    if "fingerprint" in values.keys() - flags and {"address", "tls", "insecure"} & set(flags):
+        del values["fingerprint"]
+    if "fingerprint" in values and values.get("insecure"):
+        raise UsageError("--fingerprint and --insecure exclude each other")
+    if values.get("tls") == "off" and (values.get("insecure") or "fingerprint" in values):
+        raise UsageError("--tls=off shows no key: --fingerprint and --insecure exclude it")
+
+
+def _username(name: str, where: str) -> str:
+    """The server judges names; here only what could not even be asked for is refused."""
+    if not name.strip():
+        raise UsageError(f"{where}= is empty: expected a name")
+    return _utf8(name, where)
+
+
+def _names(text: str, where: str) -> tuple[str, ...]:
+    names = (name.strip() for name in _utf8(text, where).split(","))
+    return tuple(name for name in names if name)
+
+
+def _utf8(text: str, where: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{where} is not UTF-8") from None
+    return text
+
+
+def _save_directory(text: str, where: str) -> Path:
+    text = text.removeprefix("=")  # the document of the original writes --save_directory==DIR
+    path = read_path(text, where, "a directory")
+    try:
+        is_directory = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as problem:
+        raise UsageError(f"{where}={text}: {problem.strerror}; expected a directory") from None
+    if not is_directory:
+        raise UsageError(f"{where}={text}: expected a directory")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"{where}={text}: may not write there; expected a directory to save in")
+    return path
+
+
+def _fingerprint(text: str, where: str) -> Fingerprint:
+    from chat.net.fingerprint import parse_fingerprint  # most give none
+
+    try:
+        return parse_fingerprint(text)
+    except ValueError as problem:
+        raise UsageError(f"{where}={problem}") from None
+
+
+def _file(text: str, where: str) -> Path:
+    """That it can be written to is seen when it is."""
+    path = read_path(text, where, "a file")
+    # Unlike that of Path, no error for a name that is too long, or where one may not look.
+    if os.path.isdir(path):  # noqa: PTH112
+        raise UsageError(f"{where}={text}: a directory; expected a file")
+    return path
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("address", Kind.TEXT, read_address),
+    Option("username", Kind.TEXT, _username),
+    Option("password-file", Kind.TEXT, read_password_file, sets="password"),
+    Option("byte-order", Kind.TEXT, partial(read_choice, values=("auto", "little", "big"))),
+    Option("tls", Kind.TEXT, partial(read_choice, values=("auto", "required", "off"))),
+    Option("fingerprint", Kind.TEXT, _fingerprint),
+    Option("known-hosts", Kind.TEXT, _file),
+    # Where it stands in a file it would be forgotten.
+    Option("insecure", Kind.SWITCH, read_switch, in_file=False),
+    Option("save_directory", Kind.TEXT, _save_directory),
+    Option("save-directory", Kind.TEXT, _save_directory),
+    Option("max-save", Kind.SIZE, parse_size),
+    Option("bell", Kind.SWITCH, read_switch),
+    Option(
+        "notify", Kind.TEXT, partial(read_choice, values=("off", "osc9", "osc777", "notify-send"))
+    ),
+    Option("names", Kind.SWITCH, read_switch),
+    Option("pictures", Kind.SWITCH, read_switch),
+    Option("log", Kind.SWITCH, read_switch),
+    Option("log-file", Kind.TEXT, _file),
+    Option("ignore", Kind.NAMES, _names),
+    Option("plain", Kind.SWITCH, read_switch),
+    # A file that is forgotten must not change what a script does, nor make commands of what it reads.
+    Option("screen", Kind.SWITCH, read_switch, in_file=False),
+    Option("json", Kind.SWITCH, read_switch, in_file=False),
+    Option("commands", Kind.SWITCH, read_switch, in_file=False),
+    Option("listen", Kind.SWITCH, read_switch, in_file=False),
+    Option("config", Kind.TEXT, partial(read_path, expected="a file of settings"), in_file=False),
+)
+_FIELDS = frozenset(field.name for field in fields(Settings))
+_EXCLUSIVE = (
+    ("json", "plain"),
+    ("screen", "json"),
+    ("screen", "plain"),
+    ("screen", "listen"),
+    ("screen", "commands"),
+)

@@ -1,0 +1,95 @@
+"""Draw the title line and the status line, with as many parts as fit."""
+
+from __future__ import annotations
+
+from chat.client.frontends.display import harmless
+from chat.client.screen.model.model import Model
+from chat.client.screen.model.views import View
+from chat.client.screen.text.cells import cells, elide
+from chat.client.screen.text.spans import Row, Span, clip_row, fill_row
+from chat.client.screen.text.styles import STATUS, STATUS_ALERT, TITLE
+
+_SEPARATOR = " │ "
+
+
+def title_line(model: Model, width: int) -> Row:
+    """Return the title: the address, the own name, how many users are here, and whether the connection is encrypted."""
+    peer = model.current.peer
+    parts = [
+        model.address if peer is None else f"{harmless(peer)} alone, at {model.address}",
+        harmless(model.username),
+        f"{len(model.people)} here",
+        "encrypted" if model.encrypted else "not encrypted",
+    ]
+    # The least important part goes first.
+    for needless in (parts[2], parts[3], parts[1]):
+        # Two cells for the blanks at both ends.
+        if cells(_SEPARATOR.join(parts)) + 2 <= width:
+            break
+        parts.remove(needless)
+    text = elide(f" {_SEPARATOR.join(parts)}", width)
+    return fill_row([Span(text, TITLE)], width, TITLE)
+
+
+def status_line(model: Model, width: int) -> Row:
+    """Return the status line, the most urgent part first."""
+    parts = [*_connection(model), *_below(model), *_search(model), *_views(model)]
+    parts += _transfers(model)
+    row: Row = []
+    for part in parts:
+        row += [Span(_SEPARATOR if row else " ", STATUS), part]
+    return fill_row(clip_row(row, width), width, STATUS)
+
+
+def _connection(model: Model) -> list[Span]:
+    if model.is_online and model.lag:
+        return [Span(f"no answer for {model.lag:.0f} s", STATUS_ALERT)]
+    if model.is_online:
+        return []
+    if model.is_dismissed:
+        return [Span("no connection", STATUS_ALERT)]
+    if model.retry_in is None:
+        return [Span("connecting", STATUS_ALERT)]
+    seconds = round(model.retry_in)
+    when = f"next try in {seconds} s" if seconds > 0 else "trying again"
+    return [Span(f"no connection, {when}", STATUS_ALERT)]
+
+
+def _below(model: Model) -> list[Span]:
+    view = model.current
+    if view.anchor is None:
+        return []
+    return [Span(f"{view.unread} new below" if view.unread else "scrolled up", STATUS_ALERT)]
+
+
+def _search(model: Model) -> list[Span]:
+    search = model.search
+    if search is None or not search.needle:
+        return []
+    found = "nothing more" if search.failed and search.number is not None else "not found"
+    return [Span(f"search: {found}" if search.failed else "search: found", STATUS)]
+
+
+def _views(model: Model) -> list[Span]:
+    """Return the other views with unread messages; in a private view, return all other views."""
+    return [
+        Span(_view(number, view), STATUS_ALERT if view.calls else STATUS)
+        for number, view in enumerate(model.views, 1)
+        if view is not model.current and (view.unread or model.current.peer is not None)
+    ]
+
+
+def _view(number: int, view: View) -> str:
+    name = "room" if view.peer is None else harmless(view.peer)
+    return f"{number}:{name} {view.unread}" if view.unread else f"{number}:{name}"
+
+
+def _transfers(model: Model) -> list[Span]:
+    return [
+        Span(
+            f"{'sending' if transfer.outgoing else 'fetching'} {transfer.number}. "
+            f"{elide(harmless(transfer.filename), 20)} {model.rates.describe(transfer)}",
+            STATUS,
+        )
+        for transfer in model.running.values()
+    ]

@@ -1,0 +1,215 @@
+"""Lay out the model in rows of the screen, and place the cursor.
+
+::
+
+    title
+    log ........................... names
+    log ........................... names
+    status
+    input
+
+On a small screen the names go first, then the title, then the status, and at last the log: the input is always shown.
+The functions only read the model, except for ``scroll_*``, which move in the log of its current view.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chat.client.frontends.display import harmless
+from chat.client.screen.draw.bars import status_line, title_line
+from chat.client.screen.draw.input_rows import lay_out
+from chat.client.screen.draw.log_pane import LogPane
+from chat.client.screen.model.model import Model
+from chat.client.screen.model.people import folded
+from chat.client.screen.text.cells import cells, elide
+from chat.client.screen.text.spans import Row, Span, fill_row
+from chat.client.screen.text.styles import (
+    DIM,
+    INPUT,
+    NAMES,
+    OWN_NAME,
+    PROMPT,
+    TEXT,
+    name_style,
+)
+
+# Columns: the most for the names, and the fewest for the log beside them.
+_MAX_NAMES_WIDTH = 20
+_MIN_LOG_WIDTH = 30
+# Columns for the answer to a question. The question must be readable; "y" is enough of an answer.
+_MIN_ANSWER_WIDTH = 4
+
+
+class Size(NamedTuple):
+    """Give the size of the screen in cells; both numbers are at least 0."""
+
+    columns: int
+    rows: int
+
+
+class Cursor(NamedTuple):
+    """Give the cell of the cursor, from 0."""
+
+    row: int
+    column: int
+
+
+class Screen(NamedTuple):
+    """Hold the whole screen: exactly as many ``rows`` as it has, none wider than it.
+
+    ``cursor`` is None if there is no room for the input.
+    """
+
+    rows: list[Row]
+    cursor: Cursor | None
+
+
+class _Input(NamedTuple):
+    rows: list[Row]
+    cursor: Cursor
+
+
+class Renderer:
+    """Draw models; wrapped rows are cached from one frame to the next."""
+
+    def __init__(self) -> None:
+        self._log = LogPane()
+
+    def forget(self) -> None:
+        """Wrap every row again, because the time zone has changed."""
+        self._log.forget()
+
+    def render(self, model: Model, size: Size) -> Screen:
+        """Return the screen that shows ``model``."""
+        if size.columns < 1 or size.rows < 1:
+            return Screen([[] for _ in range(size.rows)], None)
+        written = _input(model, size)
+        title, status = _bars(model, size)
+        height = size.rows - len(title) - len(status) - len(written.rows)
+        log = self._middle(model, size.columns, height)
+        rows = [*title, *log, *status, *written.rows]
+        row, column = written.cursor
+        return Screen(rows, Cursor(len(rows) - len(written.rows) + row, column))
+
+    def scroll(self, model: Model, rows: int, size: Size) -> None:
+        """Scroll the log down by ``rows``, or up if negative."""
+        self._log.scroll(model.current, rows, self._prepared(model, size))
+
+    def scroll_pages(self, model: Model, pages: int, size: Size) -> None:
+        """Scroll the log down by ``pages``, or up if negative; consecutive pages share one row."""
+        height = self._prepared(model, size)
+        self._log.scroll(model.current, pages * max(1, height - 1), height)
+
+    def scroll_to_top(self, model: Model, size: Size) -> None:
+        """Scroll to the oldest row of the log."""
+        self._log.scroll_to_top(model.current, self._prepared(model, size))
+
+    def scroll_to_bottom(self, model: Model) -> None:
+        """Scroll to the newest row, and follow new rows."""
+        model.current.scroll_to(None)
+
+    def scroll_to_match(self, model: Model, size: Size) -> None:
+        """Scroll to the match of the search, unless it is in another view or no longer in the log."""
+        search, view = model.search, model.current
+        if search is None or search.view is not view or search.number is None:
+            return
+        # The entry of the match may have been dropped meanwhile.
+        if search.number >= view.first:
+            self._log.scroll_to(view, search.number, self._prepared(model, size))
+
+    def _prepared(self, model: Model, size: Size) -> int:
+        """Prepare the log pane, and return the height of the log."""
+        title, status = _bars(model, size)
+        height = size.rows - len(title) - len(status) - len(_input(model, size).rows)
+        self._prepare(model, log_width(model, size.columns))
+        return max(0, height)
+
+    def _prepare(self, model: Model, width: int) -> None:
+        search = model.search
+        match = search.pattern if search is not None and search.view is model.current else None
+        self._log.prepare(width, model.mentions.pattern, match)
+
+    def _middle(self, model: Model, columns: int, height: int) -> list[Row]:
+        """Return the rows of the log, with the names beside it."""
+        names_width = _names_width(model, columns)
+        width = columns - names_width
+        self._prepare(model, width)
+        rows = self._log.rows(model.current, height)
+        rows += [[] for _ in range(height - len(rows))]
+        if not names_width:
+            return rows
+        names = _names(model, names_width, height)
+        return [
+            fill_row(row, width, TEXT) + beside for row, beside in zip(rows, names, strict=True)
+        ]
+
+
+def input_width(model: Model, size: Size) -> int:
+    """Return the width of the input in cells, by which the editor moves up and down."""
+    return max(1, size.columns - cells(_prompt(model, size.columns)))
+
+
+def log_width(model: Model, columns: int) -> int:
+    """Return how many of the ``columns`` the names leave for the log."""
+    return columns - _names_width(model, columns)
+
+
+def _bars(model: Model, size: Size) -> tuple[list[Row], list[Row]]:
+    """Return the title and the status, each only if there is room."""
+    title = [title_line(model, size.columns)] if size.rows >= 4 else []
+    status = [status_line(model, size.columns)] if size.rows >= 3 else []
+    return title, status
+
+
+def _input(model: Model, size: Size) -> _Input:
+    question = model.question
+    draft = model.current.draft if question is None else question.answer
+    prompt = _prompt(model, size.columns)
+    width = input_width(model, size)
+    # A long draft takes at most a third of the screen, so that the log stays in sight.
+    laid_out = lay_out(draft.text, draft.cursor, width).window(max(1, size.rows // 3))
+    margin = cells(prompt)
+    rows: list[Row] = []
+    for text in laid_out.rows:
+        row = [Span(text, INPUT)]
+        if margin:
+            row.insert(0, Span(prompt if not rows else " " * margin, PROMPT))
+        rows.append(row)
+    return _Input(rows, Cursor(laid_out.row, margin + laid_out.column))
+
+
+def _prompt(model: Model, columns: int) -> str:
+    """Return the prompt: the question, or the recipient of a private view.
+
+    A user must see that a message is private, but half of the screen is enough for it.
+    """
+    question, peer = model.question, model.current.peer
+    if question is not None:
+        return elide(harmless(question.prompt), max(columns // 2, columns - _MIN_ANSWER_WIDTH))
+    words = f"to {harmless(peer)} alone: " if peer is not None else ""
+    return elide(words, columns // 2)
+
+
+def _names_width(model: Model, columns: int) -> int:
+    if not model.shows_names or columns < _MIN_LOG_WIDTH + 8:
+        return 0
+    longest = max((cells(harmless(name)) for name in model.people.names), default=0)
+    return min(longest + 2, _MAX_NAMES_WIDTH, columns - _MIN_LOG_WIDTH)
+
+
+def _names(model: Model, width: int, height: int) -> list[Row]:
+    """Return the names of the users here, in ``height`` rows of ``width`` cells."""
+    everyone = model.people.in_order()
+    # One row is left for the number of names that do not fit.
+    shown = everyone if len(everyone) <= height else everyone[: max(0, height - 1)]
+    rows: list[Row] = []
+    for name in shown:
+        own = folded(name) == folded(model.username)
+        style = OWN_NAME if own else name_style(name)
+        rows.append([Span("│ ", DIM), Span(elide(harmless(name), width - 2), style)])
+    left_out = len(everyone) - len(shown)
+    if left_out and height > 0:
+        rows.append([Span("│ ", DIM), Span(elide(f"… {left_out} more", width - 2), DIM)])
+    rows += [[Span("│ ", DIM)] for _ in range(height - len(rows))]
+    return [fill_row(row, width, NAMES) for row in rows]

@@ -1,0 +1,198 @@
+"""Format an entry of the log as lines of spans, before they are wrapped.
+
+The first line begins with the time, at the edge of the screen; further lines will be indented. So no text can look like
+another entry, whatever its sender writes. All text from a peer is sanitized here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from typing import Any, TypeAlias
+
+from chat.client.conversation.transfer_list import State
+from chat.client.frontends.display import byte_count, clock_time, harmless, lines_of
+from chat.client.frontends.wording import (
+    ACTION,
+    KINDS,
+    leave_reason,
+    percent,
+    some_names,
+    transfer_state,
+)
+from chat.client.screen.model.entries import (
+    Entry,
+    Movement,
+    Pending,
+    Remark,
+    Said,
+    Shared,
+    Step,
+    Unsent,
+)
+from chat.client.screen.text.spans import Row, Span, mark
+from chat.client.screen.text.styles import (
+    DIM,
+    ERROR,
+    MATCH,
+    MENTION,
+    OWN_NAME,
+    PENDING,
+    PRIVATE,
+    TEXT,
+    Style,
+    name_style,
+)
+
+Pattern: TypeAlias = re.Pattern[str]
+
+_BAR_CELLS = 10
+
+
+def entry_lines(
+    entry: Entry, mentions: Pattern | None = None, match: Pattern | None = None
+) -> list[Row]:
+    """Return the lines of ``entry``, at least one.
+
+    ``mentions`` finds the user's own name, ``match`` what was searched for; both are marked.
+    """
+    time, *first = (lines := _LINES[type(entry)](entry))[0]
+    further = lines[1:]
+    # The time is kept apart, so that neither a name nor a search can mark it.
+    if mentions is not None and isinstance(entry, Said) and entry.mentions:
+        first, *further = (mark(line, mentions, MENTION) for line in (first, *further))
+    if match is not None:
+        first, *further = (mark(line, match, MATCH) for line in (first, *further))
+    return [[time, *first], *further]
+
+
+def local_day(moment: datetime) -> date | None:
+    """Return the day of ``moment`` in the reader's time zone; None for a moment that the system can't convert."""
+    try:
+        # A server may send a year at the end of the range of datetime, where the conversion to local time fails.
+        return moment.astimezone().date()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def day_name(day: date | None) -> str:
+    """Return a date such as ``Tuesday, 24 November 2026``."""
+    return "another day" if day is None else f"{day:%A}, {day.day} {day:%B} {day.year}"
+
+
+def movement_phrases(steps: Iterable[Step]) -> list[str]:
+    """Summarize joins and leaves as ``alice and bob joined``, ``carol left (timed out)``.
+
+    Each user appears once, with the result of all their steps.
+    """
+    first: dict[str, bool] = {}
+    last: dict[str, Step] = {}
+    for step in steps:
+        first.setdefault(step.name, step.joined)
+        last[step.name] = step
+    groups: dict[str, list[str]] = {}
+    for name, step in last.items():
+        if step.joined:
+            verb = "joined" if first[name] else "came back"
+        else:
+            verb = "came and went" if first[name] else f"left{leave_reason(step.reason)}"
+        groups.setdefault(verb, []).append(name)
+    return [f"{some_names(names)} {verb}" for verb, names in groups.items()]
+
+
+def progress_bar(share: int) -> str:
+    """Return a bar such as ``###-------``, for a ``share`` of 30 per cent."""
+    filled = share * _BAR_CELLS // 100
+    return "#" * filled + "-" * (_BAR_CELLS - filled)
+
+
+def _said(said: Said) -> list[Row]:
+    base = PRIVATE if said.to is not None else TEXT
+    name = OWN_NAME if said.own else MENTION if said.mentions else name_style(said.sender)
+    return _speech(said.moment, said.sender, said.to, said.text, base, name)
+
+
+def _speech(
+    moment: datetime, sender: str, to: str | None, text: str, style: Style, name: Style
+) -> list[Row]:
+    speaker, receiver = Span(harmless(sender), name), Span(_receiver(to), style)
+    if text.startswith(ACTION):
+        first, *further = lines_of(text.removeprefix(ACTION))
+        head = [Span("* ", style), speaker, receiver, Span(" ", style)]
+    else:
+        first, *further = lines_of(text)
+        head = [Span("[", style), speaker, receiver, Span("]: ", style)]
+    return [[_time(moment), *head, Span(first, style)], *([Span(line, style)] for line in further)]
+
+
+def _shared(shared: Shared) -> list[Row]:
+    style = PRIVATE if shared.to is not None else TEXT
+    what = f" sent {KINDS[shared.kind]}{_to(shared.to)}: "
+    line = [
+        _time(shared.moment),
+        Span("-- ", style),
+        Span(harmless(shared.sender), OWN_NAME if shared.own else name_style(shared.sender)),
+        Span(f"{what}{harmless(shared.filename)} ({byte_count(shared.size)})", style),
+    ]
+    transfer = shared.transfer
+    if transfer is not None:
+        bar = f"[{progress_bar(percent(transfer))}] " if transfer.state is State.RUNNING else ""
+        line.append(Span(f", number {transfer.number}: {bar}{transfer_state(transfer)}", style))
+    return [line]
+
+
+def _movement(movement: Movement) -> list[Row]:
+    return [
+        [_time(movement.moment), Span(f"-- {'; '.join(movement_phrases(movement.steps))}", DIM)]
+    ]
+
+
+def _remark(remark: Remark) -> list[Row]:
+    first, *further = (Span(harmless(line), remark.style) for line in remark.lines)
+    return [[_time(remark.moment), Span("-- ", remark.style), first], *([line] for line in further)]
+
+
+def _pending(pending: Pending) -> list[Row]:
+    lines = _own(pending, PENDING)
+    transfer = pending.transfer
+    if transfer is not None:
+        share = percent(transfer)
+        lines[-1].append(Span(f": [{progress_bar(share)}] {share} %", PENDING))
+    lines[-1].append(Span(" …", PENDING))
+    return lines
+
+
+def _unsent(unsent: Unsent) -> list[Row]:
+    lines = _own(unsent.what, ERROR)
+    return [*lines, [Span(f"not sent: {harmless(unsent.problem)}", ERROR)]]
+
+
+def _own(pending: Pending, style: Style) -> list[Row]:
+    if pending.kind is None:
+        name = OWN_NAME if style == PENDING else style
+        return _speech(pending.moment, pending.sender, pending.to, pending.text, style, name)
+    what = f"-- sending {KINDS[pending.kind]}{_to(pending.to)}: {harmless(pending.text)}"
+    return [[_time(pending.moment), Span(what, style)]]
+
+
+def _time(moment: datetime) -> Span:
+    return Span(f"<{clock_time(moment)}> ", DIM)
+
+
+def _receiver(to: str | None) -> str:
+    return "" if to is None else f" -> {harmless(to)}"
+
+
+def _to(to: str | None) -> str:
+    return "" if to is None else f" to {harmless(to)} alone"
+
+
+_LINES: dict[type, Callable[[Any], list[Row]]] = {
+    Said: _said,
+    Shared: _shared,
+    Movement: _movement,
+    Remark: _remark,
+    Pending: _pending,
+    Unsent: _unsent,
+}

@@ -1,0 +1,191 @@
+"""Draw the part of a view's log that fits on the screen, and scroll in it.
+
+A view stores the row at the bottom of the screen, not a number of rows. So only the entries that are drawn are wrapped.
+Wrapped rows are cached while width, name and search stay equal, so that drawing again costs little.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator
+from itertools import islice
+
+from chat.client.screen.draw.lines import Pattern, day_name, entry_lines, local_day
+from chat.client.screen.model.entries import Entry, Shared
+from chat.client.screen.model.views import Position, View
+from chat.client.screen.text.spans import Row, Span, clip_row, indented, wrap_row
+from chat.client.screen.text.styles import DIM, RULE, UNREAD_MARKER, Style
+
+# Rows in the cache, some dozens of pages. Each row is several objects, and Python's garbage collector traverses all of
+# them while a user who types waits.
+MAX_REMEMBERED = 3_000
+# Lines shown of one entry: 64 KiB of line ends would fill a log. A saved log has all of them.
+MAX_LINES = 500
+# The width of a time: further lines begin below the text of the first, if the screen is wide enough.
+_INDENT = 11
+
+
+class LogPane:
+    """Draw the log of any view; ``width`` is in cells."""
+
+    def __init__(self) -> None:
+        self._style: tuple[object, ...] = ()
+        self._width = 1
+        self._mentions = re.compile("")
+        self._match: Pattern | None = None
+        self._rows: dict[Entry, tuple[Hashable, list[Row]]] = {}
+        self._remembered = 0
+
+    def prepare(self, width: int, mentions: Pattern, match: Pattern | None) -> None:
+        """Set the width and what to mark: see ``entry_lines``. A width under 1 counts as 1."""
+        style = (width, mentions, match)
+        if style != self._style:
+            self._style = style
+            self._width, self._mentions, self._match = max(1, width), mentions, match
+            self.forget()
+
+    def rows(self, view: View, height: int) -> list[Row]:
+        """Return at most ``height`` rows that end with the row of the anchor, or as near to it as possible."""
+        bottom = self._bottom(view)
+        if bottom is None or height < 1:
+            return []
+        rows: list[Row] = []
+        for number, block in self._upward(view, bottom):
+            kept = block[: bottom.line + 1] if number == bottom.number else block
+            rows[:0] = kept[-(height - len(rows)) :]
+            if len(rows) >= height:
+                return rows
+        return rows + list(islice(self._downward(view, bottom), height - len(rows)))
+
+    def scroll(self, view: View, by: int, height: int) -> None:
+        """Move ``by`` rows down, or up if negative; never past the first screenful or the last row."""
+        bottom = self._bottom(view)
+        if bottom is None:
+            return
+        if by < 0:
+            self._anchor(view, self._full_screen(view, self._walk_up(view, bottom, -by), height))
+        else:
+            self._anchor(view, self._walk_down(view, bottom, by))
+
+    def scroll_to(self, view: View, number: int, height: int) -> None:
+        """Show the entry ``number`` in the middle of the screen, or as near to it as possible."""
+        if not view.first <= number <= view.last:
+            return
+        position = self._walk_down(view, Position(number, 0), height // 2)
+        if position is not None:
+            position = self._full_screen(view, position, height)
+        self._anchor(view, position)
+
+    def scroll_to_top(self, view: View, height: int) -> None:
+        """Show the oldest entries."""
+        if view.last >= view.first:
+            self._anchor(view, self._full_screen(view, Position(view.first, 0), height))
+
+    def _anchor(self, view: View, position: Position | None) -> None:
+        """Put ``position`` at the bottom; None, or the last row, means to follow new entries."""
+        view.scroll_to(None if position == self._last(view) else position)
+
+    def _last(self, view: View) -> Position:
+        """Return the position of the last row."""
+        return Position(view.last, len(self._block(view, view.last)) - 1)
+
+    def _bottom(self, view: View) -> Position | None:
+        """Return the row at the bottom of the screen; None if the log is empty. The anchored row may be gone."""
+        if view.last < view.first:
+            return None
+        anchor = view.anchor
+        if anchor is None or anchor.number > view.last:
+            return self._last(view)
+        # If the anchored entry was dropped, the oldest one that is left takes its place.
+        number = max(anchor.number, view.first)
+        line = anchor.line if number == anchor.number else 0
+        return Position(number, min(line, len(self._block(view, number)) - 1))
+
+    def _full_screen(self, view: View, position: Position, height: int) -> Position:
+        """Return ``position``, or the end of the first screenful if that is further down."""
+        height = max(1, height)
+        top = self._walk_up(view, position, height - 1)
+        bottom = self._walk_down(view, top, height - 1)
+        return self._last(view) if bottom is None else bottom
+
+    def _walk_up(self, view: View, position: Position, rows: int) -> Position:
+        """Return the position so many rows up, or the first row."""
+        number, line = position
+        while rows > line and number > view.first:
+            rows -= line + 1
+            number -= 1
+            line = len(self._block(view, number)) - 1
+        return Position(number, max(0, line - rows))
+
+    def _walk_down(self, view: View, position: Position, rows: int) -> Position | None:
+        """Return the position so many rows down; None if that is past the last row."""
+        number, line = position
+        while number <= view.last:
+            below = len(self._block(view, number)) - 1 - line
+            if rows <= below:
+                return Position(number, line + rows)
+            rows -= below + 1
+            number, line = number + 1, 0
+        return None
+
+    def _upward(self, view: View, position: Position) -> Iterator[tuple[int, list[Row]]]:
+        for number in range(position.number, view.first - 1, -1):
+            yield number, self._block(view, number)
+
+    def _downward(self, view: View, position: Position) -> Iterator[Row]:
+        """Return the rows below ``position``."""
+        yield from self._block(view, position.number)[position.line + 1 :]
+        for number in range(position.number + 1, view.last + 1):
+            yield from self._block(view, number)
+
+    def _block(self, view: View, number: int) -> list[Row]:
+        """Return the rows of an entry, after the rules that stand before it."""
+        entry = view[number]
+        rows = self._entry_rows(entry)
+        rules = []
+        if number == view.left_off and number > view.first:
+            rules.append(self._rule("new", UNREAD_MARKER))
+        day = local_day(entry.moment)
+        if number == view.first or day != local_day(view[number - 1].moment):
+            rules.append(self._rule(day_name(day), RULE))
+        return rules + rows if rules else rows
+
+    def _entry_rows(self, entry: Entry) -> list[Row]:
+        version = entry.version
+        known = self._rows.get(entry)
+        if known is not None:
+            if known[0] == version:
+                return known[1]
+            self._remembered -= len(known[1])
+        rows = self._wrap(entry)
+        # Dropping the whole cache is enough: the rows on the screen are soon in it again.
+        if self._remembered + len(rows) > MAX_REMEMBERED:
+            self.forget()
+        self._rows[entry] = version, rows
+        self._remembered += len(rows)
+        return rows
+
+    def forget(self) -> None:
+        """Drop all cached rows, because the time zone has changed and the cache does not depend on it."""
+        self._rows.clear()
+        self._remembered = 0
+
+    def _wrap(self, entry: Entry) -> list[Row]:
+        width = self._width
+        # At least 1, as long as there are two columns: an indented line can't look like another entry.
+        indent = min(_INDENT, width // 7 + 1)
+        first, *further = entry_lines(entry, self._mentions, self._match)
+        rows = wrap_row(first, width, indent)
+        left_out = len(further) - MAX_LINES
+        if left_out > 0:
+            further[MAX_LINES:] = [[Span(f"… and {left_out} more lines", DIM)]]
+        for line in further:
+            rows += wrap_row(line, width, indent, hanging=False)
+        if isinstance(entry, Shared):
+            rows += (indented(clip_row(row, width - indent), indent) for row in entry.picture)
+        return rows
+
+    def _rule(self, words: str, style: Style) -> Row:
+        """Return a rule such as ``── words ─────``."""
+        row = [Span(f"── {words} ", style), Span("─" * self._width, style)]
+        return clip_row(row, self._width)

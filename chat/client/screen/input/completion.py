@@ -1,0 +1,164 @@
+"""Complete what stands before the cursor: a command, a name, a choice, or a path.
+
+Paths need no quotes: the rest of the line is the path, blanks included, as the commands read it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from chat.client.conversation.commands import Command
+
+# Entries of one directory. More are not read, so that Tab never takes long.
+MAX_ENTRIES = 10_000
+
+# The input can't hold control characters, nor bytes of a name that are not UTF-8 (surrogates).
+_UNTYPABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_COMMAND = re.compile(r"/(?P<name>[^\s/]\S*)\s+(?P<rest>.*)", re.DOTALL)
+_TO_FIRST = re.compile(r"--to(?:=|\s+)\S+\s+")
+_TO_UNFINISHED = re.compile(r"(?:^|\s)--to(?:=|\s+)(?P<name>\S*)\Z")
+
+# Returns the names in a directory, each with whether it is a directory; none if it can't be read.
+ListDirectory = Callable[[str], Sequence[tuple[str, bool]]]
+
+
+class Completion(NamedTuple):
+    """Say that each of ``candidates`` may replace the text from ``start`` to ``end``.
+
+    There is at least one candidate; the likeliest is first.
+    """
+
+    start: int
+    end: int
+    candidates: tuple[str, ...]
+
+
+def list_directory(path: str) -> list[tuple[str, bool]]:
+    """Return the names in the directory ``path``, each with whether it is a directory itself.
+
+    ``~`` is expanded, and an empty path is the current directory. A directory that can't be read gives no names.
+    """
+    try:
+        with os.scandir(os.path.expanduser(path) or ".") as entries:  # noqa: PTH111
+            return [(entry.name, entry.is_dir()) for entry in islice(entries, MAX_ENTRIES)]
+    except (OSError, ValueError):  # missing, not readable, or with a NUL in its path
+        return []
+
+
+class Completer:
+    """Complete commands, names and paths.
+
+    ``commands`` are the commands that work here. ``names`` returns the users to complete, the most recent speaker
+    first.
+    """
+
+    def __init__(
+        self,
+        commands: Iterable[Command],
+        names: Callable[[], Iterable[str]],
+        list_directory: ListDirectory = list_directory,
+    ) -> None:
+        self._commands = {command.name: command for command in commands}
+        self._names = names
+        self._list_directory = list_directory
+
+    def complete(self, text: str, cursor: int) -> Completion | None:
+        """Return what may replace the end of ``text[:cursor]``; None if nothing matches."""
+        before = text[:cursor]
+        start, candidates = self._candidates(before)
+        # A blank follows already.
+        if text[cursor : cursor + 1].isspace():
+            candidates = [candidate.removesuffix(" ") for candidate in candidates]
+        return Completion(start, cursor, tuple(candidates)) if candidates else None
+
+    def _candidates(self, before: str) -> tuple[int, list[str]]:
+        """Return where the completed part starts, and its candidates."""
+        if re.fullmatch(r"/(?!/)\S*", before):
+            return 0, self._command_names(before[1:])
+        match = _COMMAND.fullmatch(before)
+        if match is None:
+            return self._word(before)
+        command = self._commands.get(match["name"].lower())
+        if command is None:
+            return 0, []
+        return self._argument(command, before, match["rest"])
+
+    def _command_names(self, begun: str) -> list[str]:
+        return [
+            f"/{name} " if command.arguments else f"/{name}"
+            for name, command in sorted(self._commands.items())
+            if name.startswith(begun.lower())
+        ]
+
+    def _argument(self, command: Command, before: str, rest: str) -> tuple[int, list[str]]:
+        """Complete an argument by the usage of its command: ``PATH [--to NAME]``, ``NAME TEXT``, ``on|off``."""
+        kind = command.arguments.partition(" ")[0].strip("[]")
+        start = len(before) - len(rest)
+        is_first = not re.search(r"\s", rest)
+        if kind in ("PATH", "FILE"):
+            return self._path_argument(command, start, rest)
+        if kind == "NAME" and is_first:
+            return start, self._matching_names(rest, " ")
+        if "TEXT" in command.arguments:
+            return self._word(before)
+        if not is_first:
+            return start, []
+        choices = kind.split("|") if "|" in kind else []
+        if kind == "COMMAND":
+            choices = sorted(self._commands)
+        return start, [choice for choice in choices if choice.startswith(rest.lower())]
+
+    def _path_argument(self, command: Command, start: int, rest: str) -> tuple[int, list[str]]:
+        if "--to" in command.arguments:
+            if match := _TO_UNFINISHED.search(rest):
+                return start + match.start("name"), self._matching_names(match["name"], " ")
+            if match := _TO_FIRST.match(rest):
+                start, rest = start + match.end(), rest[match.end() :]
+        return start, self._paths(rest)
+
+    def _word(self, before: str) -> tuple[int, list[str]]:
+        """Complete a name in a text. At the start of a line, names are offered even before a letter is typed."""
+        word = re.split(r"\s", before)[-1]
+        start = len(before) - len(word)
+        starts_line = start == 0 or before[start - 1] == "\n"
+        if not word and not starts_line:
+            return start, []
+        mark = "@" if word.startswith("@") else ""
+        names = self._matching_names(word[len(mark) :], ": " if starts_line and not mark else " ")
+        return start + len(mark), names
+
+    def _matching_names(self, begun: str, end: str) -> list[str]:
+        begun = begun.casefold()
+        return [name + end for name in self._names() if name.casefold().startswith(begun)]
+
+    def _paths(self, begun: str) -> list[str]:
+        """Return the paths that begin with ``begun``.
+
+        A directory ends in ``/``; a quote that was opened is closed after a file.
+        """
+        quote = begun[:1] if begun[:1] in ("'", '"') else ""
+        path = begun[1:] if quote else begun.replace("\\ ", " ")
+        if path.startswith("~") and "/" not in path:
+            home = os.path.expanduser(path)  # noqa: PTH111
+            return [f"{quote}{path}/"] if home != path else []
+        directory, slash, stem = path.rpartition("/")
+        directory += slash
+        # As in a shell, hidden files are offered only after a dot.
+        entries = [
+            (name, is_directory)
+            for name, is_directory in self._list_directory(directory)
+            if not _UNTYPABLE.search(name) and name.startswith(".") <= stem.startswith(".")
+        ]
+        # Another case is tried only if nothing matches as typed.
+        matching = [entry for entry in entries if entry[0].startswith(stem)]
+        if not matching:
+            folded = stem.casefold()
+            matching = [entry for entry in entries if entry[0].casefold().startswith(folded)]
+        return [
+            f"{quote}{directory}{name}{'/' if is_directory else quote}"
+            for name, is_directory in sorted(matching, key=lambda e: (e[0].casefold(), e[0]))
+        ]

@@ -1,0 +1,147 @@
+"""Combine the editor, the history and completion: all that keys do to a draft.
+
+Each view has a composer, so every conversation has its own draft, undo and history. All composers share the kill ring.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chat.client.screen.input.completion import Completer
+from chat.client.screen.input.editor import NO_WIDTH, Editor
+from chat.client.screen.input.history import History
+from chat.client.screen.input.keys import Action, action_of, is_character
+from chat.client.screen.input.kill_ring import KillRing
+
+
+class Choice(NamedTuple):
+    """Hold the candidates that Tab goes through; ``chosen`` is None while the text stands as the user typed it."""
+
+    candidates: tuple[str, ...]
+    chosen: int | None
+    start: int
+    typed: str
+
+    @property
+    def text(self) -> str:
+        """Return the text that stands in the input from ``start`` on."""
+        return self.typed if self.chosen is None else self.candidates[self.chosen]
+
+    def moved(self, direction: int) -> Choice:
+        """Return the choice one candidate further; the text as typed comes after the last candidate."""
+        places = len(self.candidates) + 1
+        at = len(self.candidates) if self.chosen is None else self.chosen
+        at = (at + direction) % places
+        chosen = None if at == len(self.candidates) else at
+        return Choice(self.candidates, chosen, self.start, self.typed)
+
+
+class Composer:
+    """Hold the draft of one view. ``width`` is the width of the input rows in cells, by which Up and Down move."""
+
+    def __init__(self, completer: Completer, kills: KillRing | None = None) -> None:
+        self.editor = Editor(kills=kills)
+        self.history = History()
+        self.width = NO_WIDTH
+        self._completer = completer
+        self._choice: Choice | None = None
+
+    @property
+    def choice(self) -> Choice | None:
+        """Return the candidates that Tab is going through; None if there are none."""
+        return self._choice
+
+    def press(self, key: str) -> Action | None:
+        """Do what ``key`` does to the draft; return an action that concerns something else, for the caller to do.
+
+        ``CLEAR`` is done and returned as well, because two in a row leave the client. ``DELETE_OR_LEAVE`` in an empty
+        draft is returned as ``LEAVE``. After ``SUBMIT`` the caller calls ``take``.
+        """
+        if is_character(key):
+            self._type(key)
+            return None
+        action = action_of(key)
+        return None if action is None else self.do(action)
+
+    def do(self, action: Action) -> Action | None:
+        """Do ``action`` to the draft; return an action that concerns something else, as ``press`` does."""
+        if action is Action.COMPLETE or action is Action.COMPLETE_BACK:
+            self._complete(1 if action is Action.COMPLETE else -1)
+            return None
+        # As in a shell, Ctrl-D leaves only if the input is empty.
+        if action is Action.DELETE_OR_LEAVE and not self.editor.text:
+            return Action.LEAVE
+        # The candidates stay while an action concerns something else, such as scrolling.
+        if not (self._go(action) or self.editor.do(action)):
+            return action
+        self._choice = None
+        return action if action is Action.CLEAR else None
+
+    def paste(self, text: str) -> None:
+        """Insert ``text``, as one step of undo."""
+        self._choice = None
+        self.editor.insert(text)
+
+    def take_back(self, typed: str) -> bool:
+        """Remove ``typed``, the text typed last; return False if it is not right before the cursor."""
+        editor = self.editor
+        if not editor.text[: editor.cursor].endswith(typed):
+            return False
+        self._choice = None
+        editor.replace(editor.cursor - len(typed), editor.cursor, "")
+        return True
+
+    def take(self) -> str:
+        """Empty the draft, add its text to the history, and return the text."""
+        self._choice = None
+        text = self.editor.take()
+        self.history.add(text)
+        return text
+
+    def give_back(self, text: str) -> bool:
+        """Put ``text`` back, which was taken and then refused; return False if the draft is not empty any more.
+
+        The history has the text in either case.
+        """
+        if self.editor.text:
+            return False
+        self.editor.set_text(text)
+        return True
+
+    def _type(self, character: str) -> None:
+        is_accepted = (
+            character == "/" and self._choice is not None and self._choice.text[-1:] == "/"
+        )
+        self._choice = None
+        if not is_accepted:  # a completed directory ends in "/" already
+            self.editor.insert(character)
+
+    def _go(self, action: Action) -> bool:
+        """Move up or down, at the first or last row into the history; return False for another action."""
+        if action is Action.UP or action is Action.HISTORY_OLDER:
+            if action is Action.HISTORY_OLDER or not self.editor.up(self.width):
+                self._show(self.history.older(self.editor.text))
+        elif action is Action.DOWN or action is Action.HISTORY_NEWER:
+            if action is Action.HISTORY_NEWER or not self.editor.down(self.width):
+                self._show(self.history.newer(self.editor.text))
+        else:
+            return False
+        return True
+
+    def _show(self, text: str | None) -> None:
+        if text is not None:
+            self.editor.set_text(text)
+
+    def _complete(self, direction: int) -> None:
+        choice = self._choice
+        if choice is None:
+            found = self._completer.complete(self.editor.text, self.editor.cursor)
+            if found is None:
+                return
+            typed = self.editor.text[found.start : found.end]
+            choice = Choice(found.candidates, None, found.start, typed)
+        following = choice.moved(direction)
+        end = choice.start + len(choice.text)
+        self.editor.replace(choice.start, end, following.text)
+        # With one candidate there is nothing to go through: the next Tab completes what follows.
+        self._choice = following if len(choice.candidates) > 1 else None

@@ -1,0 +1,177 @@
+"""Ask for something in the input area, in place of the draft: a search, yes or no, a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from chat.client.frontends.pasting import MAX_PASTE
+from chat.client.screen.input.editor import Editor
+from chat.client.screen.input.keys import Action, Where, action_of, is_character
+from chat.client.screen.model.model import Model, Question
+from chat.client.screen.model.search import Search
+from chat.client.screen.model.views import Draft
+
+# Shown for each character of a password.
+DOT = "*"
+
+
+class Asker(Protocol):
+    """Take keys until the question is answered. ``press`` returns an action that concerns something else."""
+
+    prompt: str
+    editor: Editor
+    is_over: bool
+
+    def press(self, key: str) -> Action | None: ...
+
+
+def line_count(text: str) -> int:
+    """Count the lines of a paste, without blank lines at its end."""
+    return text.rstrip("\n").count("\n") + 1
+
+
+def shown(asker: Asker) -> Question:
+    """Return the question as the model may hold it: a password is replaced by dots."""
+    text = asker.editor.text
+    if isinstance(asker, PasswordQuestion):
+        text = DOT * len(text)
+    return Question(asker.prompt, Draft(text, asker.editor.cursor))
+
+
+class YesOrNo:
+    """Ask for yes or no, and call ``yes`` or ``no``. ``lightly``: Enter counts as yes."""
+
+    def __init__(
+        self,
+        prompt: str,
+        yes: Callable[[], object],
+        no: Callable[[], object] = lambda: None,
+        *,
+        lightly: bool = True,
+    ) -> None:
+        self.prompt = f"{prompt} y or n: "
+        self.editor = Editor(single_line=True)
+        self.is_over = False
+        self._yes = yes
+        self._no = no
+        self._lightly = lightly
+
+    def press(self, key: str) -> Action | None:
+        """Handle ``key``; no other key answers."""
+        action = action_of(key, Where.QUESTION)
+        # Where the answer matters, such as an unknown server key, a stray Enter must not accept it.
+        if key == "<enter>" and not self._lightly:
+            return None
+        if action in (Action.YES, Action.NO):
+            self.is_over = True
+            if action is Action.YES:
+                self._yes()
+            else:
+                self._no()
+        return None
+
+
+class PasteQuestion(YesOrNo):
+    """Ask whether a long paste is meant as one message; on yes, call ``paste`` with the whole text.
+
+    Over a slow connection the paste may go on while the question is shown: see ``add``.
+    """
+
+    def __init__(self, text: str, paste: Callable[[str], object]) -> None:
+        super().__init__("", lambda: paste(self.text))
+        self.text = ""
+        self.add(text)
+
+    def add(self, text: str) -> None:
+        """Add more of the paste. Text beyond 1 MiB is dropped; the question shows the size that is kept."""
+        self.text = (self.text + text)[:MAX_PASTE]
+        lines = line_count(self.text)
+        size = f"{lines} lines" if lines > 1 else f"{len(self.text)} characters"
+        self.prompt = f"Paste {size} as one message? y or n: "
+
+
+class LineQuestion:
+    """Ask for a line of text, and call ``answer`` with it, or with None if the user gives no answer."""
+
+    def __init__(self, prompt: str, text: str, answer: Callable[[str | None], object]) -> None:
+        self.prompt = prompt
+        self.editor = Editor(text, single_line=True)
+        self.is_over = False
+        self._answer = answer
+
+    def press(self, key: str) -> Action | None:
+        """Handle ``key``; return an action that concerns something else."""
+        action = None if is_character(key) else action_of(key)
+        if action is Action.SUBMIT:
+            self._submit()
+        elif action is Action.CLEAR and self.editor.text:
+            self.editor.clear()
+        elif action is Action.CLEAR or (action is Action.DELETE_OR_LEAVE and not self.editor.text):
+            self._end(None)
+        elif not self.editor.press(key):
+            return action
+        return None
+
+    def _submit(self) -> None:
+        if self.editor.text.strip():
+            self._end(self.editor.text.strip())
+
+    def _end(self, answer: str | None) -> None:
+        self.is_over = True
+        self._answer(answer)
+
+
+class PasswordQuestion(LineQuestion):
+    """Ask for a password, and call ``answer`` with the text as typed, blanks included, or with None.
+
+    The editor has a kill ring of its own, so that a password that was cut is gone with the question.
+    """
+
+    def __init__(self, prompt: str, answer: Callable[[str | None], object]) -> None:
+        super().__init__(prompt, "", answer)
+
+    def _submit(self) -> None:
+        self._end(self.editor.text or None)
+
+
+class SearchQuestion:
+    """Search while the user types; call ``show`` to bring the match into sight."""
+
+    def __init__(self, model: Model, show: Callable[[], object]) -> None:
+        self.prompt = "search: "
+        self.editor = Editor(single_line=True)
+        self.is_over = False
+        self._model = model
+        self._show = show
+        self._view = model.current
+        self._began_at = model.current.anchor
+        self._search = model.search = Search(model.current)
+
+    def press(self, key: str) -> Action | None:
+        """Handle ``key``; return an action that concerns something else."""
+        action = None if is_character(key) else action_of(key, Where.SEARCH)
+        if action is Action.SEARCH_OLDER:
+            self._search.older()
+        elif action is Action.SEARCH_NEWER:
+            self._search.newer()
+        elif action is Action.SEARCH_ACCEPT:
+            self.is_over = True
+        elif action is Action.SEARCH_CANCEL:
+            self.is_over = True
+            self._model.search = None
+            # A cancelled search leaves the log where the user was reading.
+            self._view.scroll_to(self._began_at)
+            return None
+        elif self.editor.press(key):
+            self.look()
+        else:
+            return action
+        self._show()
+        return None
+
+    def look(self) -> None:
+        """Search again if the text has changed."""
+        if self.editor.text != self._search.needle:
+            self._search.find(self.editor.text)
+            self._show()

@@ -1,0 +1,4 @@
+"""Hold what the screen shows, as plain objects.
+
+Nothing here knows rows, cells or keys.
+"""

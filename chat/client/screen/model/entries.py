@@ -1,0 +1,250 @@
+"""Define the entries of a log: one for each message and event.
+
+A view keeps fifty thousand entries, so an entry holds only what the server sent, unchanged. ``lines`` decides how an
+entry looks. Most entries never change; ``version`` differs whenever an entry that can change would look different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from chat.client.conversation.news import Tag
+from chat.client.conversation.transfer_list import Transfer
+from chat.client.screen.text.spans import Row
+from chat.protocol.descriptor import MessageType
+
+# The limits of joins and leaves in one line: a line that names more, or covers a longer time, tells a reader nothing.
+MAX_STEPS = 500
+_MAX_STEP = 100  # characters of a name and reason; a longer one gets its own entry
+MAX_SPAN = timedelta(hours=1)
+
+
+class Entry:
+    """Stand for one line or group of lines in a log.
+
+    ``moment`` is the server's time, or the client's for an event that only the client knows of; it is in UTC or has a
+    zone. ``is_message``: a user said it, so it counts as unread. ``weight`` is an estimate of its memory, in
+    characters.
+    """
+
+    __slots__ = ("moment",)
+    is_message = False
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    @property
+    def weight(self) -> int:
+        """Return an estimate of the memory that the entry takes, in characters."""
+        raise NotImplementedError
+
+    @property
+    def version(self) -> Hashable:
+        """Return a value that changes whenever the entry would look different."""
+        return None
+
+    def search_text(self) -> str:
+        """Return the text that a search looks in."""
+        raise NotImplementedError
+
+
+class Said(Entry):
+    """Hold a text of ``sender``; ``to`` is None if it is for everyone. ``mentions``: it contains the user's name."""
+
+    __slots__ = ("mentions", "own", "sender", "text", "to")
+    is_message = True
+
+    def __init__(
+        self,
+        moment: datetime,
+        sender: str,
+        text: str,
+        to: str | None = None,
+        own: bool = False,
+        mentions: bool = False,
+    ) -> None:
+        self.moment = moment
+        self.sender = sender
+        self.text = text
+        self.to = to
+        self.own = own
+        self.mentions = mentions
+
+    @property
+    def weight(self) -> int:
+        return len(self.text) + len(self.sender) + len(self.to or "") + 100
+
+    def search_text(self) -> str:
+        return f"{self.sender} {self.text}"
+
+
+class Shared(Entry):
+    """Hold a file, an image or a voice message of ``sender``.
+
+    ``transfer`` is its download; None for the user's own. ``picture`` is the image in half-block characters, once it
+    has been drawn.
+    """
+
+    __slots__ = ("filename", "kind", "own", "picture", "sender", "size", "to", "transfer")
+    is_message = True
+
+    def __init__(
+        self,
+        moment: datetime,
+        sender: str,
+        kind: MessageType,
+        filename: str,
+        size: int,
+        to: str | None = None,
+        own: bool = False,
+        transfer: Transfer | None = None,
+    ) -> None:
+        self.moment = moment
+        self.sender = sender
+        self.kind = kind
+        self.filename = filename
+        self.size = size
+        self.to = to
+        self.own = own
+        self.transfer = transfer
+        self.picture: tuple[Row, ...] = ()
+
+    @property
+    def weight(self) -> int:
+        return len(self.sender) + len(self.to or "") + 1000
+
+    @property
+    def version(self) -> Hashable:
+        transfer = self.transfer
+        if transfer is None:
+            return len(self.picture)
+        return transfer.state, transfer.done, transfer.path, transfer.problem, len(self.picture)
+
+    def search_text(self) -> str:
+        return f"{self.sender} {self.filename}"
+
+
+class Step(NamedTuple):
+    """Record that a user joined or left."""
+
+    moment: datetime
+    name: str
+    joined: bool
+    reason: str | None = None
+
+    @property
+    def length(self) -> int:
+        """Return the characters of the name and the reason."""
+        return len(self.name) + len(self.reason or "")
+
+
+class Movement(Entry):
+    """Hold joins and leaves with nothing between them."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self, first: Step) -> None:
+        super().__init__(first.moment)
+        self.steps = [first]
+
+    @property
+    def weight(self) -> int:
+        return self.steps[0].length + 10_000  # the most that its steps can grow to, roughly
+
+    @property
+    def version(self) -> Hashable:
+        return len(self.steps)
+
+    def fold(self, step: Step) -> bool:
+        """Add ``step`` if it fits into this entry; return whether it was added."""
+        if len(self.steps) >= MAX_STEPS or step.length > _MAX_STEP:
+            return False
+        if step.moment - self.moment > MAX_SPAN:
+            return False
+        self.steps.append(step)
+        return True
+
+    def search_text(self) -> str:
+        return " ".join(step.name for step in self.steps)
+
+
+class Remark(Entry):
+    """Hold at least one line that the client or the server says. ``style`` is the style of its words."""
+
+    __slots__ = ("lines", "style")
+
+    def __init__(self, moment: datetime, lines: tuple[str, ...], style: str) -> None:
+        super().__init__(moment)
+        self.lines = lines
+        self.style = style
+
+    @property
+    def weight(self) -> int:
+        return sum(map(len, self.lines)) + 100
+
+    def search_text(self) -> str:
+        return " ".join(self.lines)
+
+
+class Pending(Entry):
+    """Hold an own message that the server has not sent back yet: a text, or with a ``kind`` the file named ``text``.
+
+    ``tag`` identifies its request. ``transfer`` is set once the upload of a large file has begun.
+    """
+
+    __slots__ = ("kind", "sender", "tag", "text", "to", "transfer")
+
+    def __init__(
+        self,
+        moment: datetime,
+        tag: Tag,
+        sender: str,
+        text: str,
+        to: str | None = None,
+        kind: MessageType | None = None,
+    ) -> None:
+        super().__init__(moment)
+        self.tag = tag
+        self.sender = sender
+        self.text = text
+        self.to = to
+        self.kind = kind
+        self.transfer: Transfer | None = None
+
+    @property
+    def weight(self) -> int:
+        return len(self.text) + 100
+
+    @property
+    def version(self) -> Hashable:
+        return None if self.transfer is None else (self.transfer.state, self.transfer.done)
+
+    def search_text(self) -> str:
+        return f"{self.sender} {self.text}"
+
+
+class Unsent(Entry):
+    """Hold an own message that was not delivered, or may not have been; ``problem`` is a sentence."""
+
+    __slots__ = ("problem", "what")
+
+    def __init__(self, what: Pending, problem: str) -> None:
+        super().__init__(what.moment)
+        self.what = what
+        self.problem = problem
+
+    @property
+    def weight(self) -> int:
+        return self.what.weight + len(self.problem)
+
+    def search_text(self) -> str:
+        return self.what.search_text()
+
+
+def peer_of(entry: Entry) -> str | None:
+    """Return the other user of a private message; None if ``entry`` is not a private message."""
+    if not isinstance(entry, Said | Shared) or entry.to is None:
+        return None
+    return entry.to if entry.own else entry.sender

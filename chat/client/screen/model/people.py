@@ -1,0 +1,96 @@
+"""Track who is in the room, by the server's events and by who speaks, and who is ignored."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import islice
+
+from chat.client.connection.room import MAX_USERNAME, MAX_USERS, is_worth_remembering
+
+
+def folded(name: str) -> str:
+    """Return what the spellings of one name have in common, to find the user that was typed.
+
+    The server alone judges names (RFC 8265); this is an approximation.
+    """
+    # Checked before the cache: it must not hold thousands of names of 64 KiB each.
+    return _cached_folded(name) if len(name) <= MAX_USERNAME else _folded(name)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+_cached_folded = lru_cache(maxsize=4096)(_folded)
+
+
+class People:
+    """Hold the names of users here, in the order in which they came, and the ignored users, by folded name."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}  # a set that keeps the order
+        self.ignored: dict[str, str] = {}
+        self._sorted: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def reset(self, names: Iterable[str]) -> None:
+        """Replace all names."""
+        worth = (name for name in names if is_worth_remembering(name, 0))
+        self.names = dict.fromkeys(islice(worth, MAX_USERS))
+        self._sorted = None
+
+    def add(self, name: str) -> None:
+        """Add ``name``, unless it is there or the limits are reached."""
+        if name not in self.names and is_worth_remembering(name, len(self.names)):
+            self.names[name] = None
+            self._sorted = None
+
+    def remove(self, name: str) -> None:
+        """Remove ``name``, if it is there."""
+        if name in self.names:
+            del self.names[name]
+            self._sorted = None
+
+    def in_order(self) -> list[str]:
+        """Return the names in alphabetical order, in any case."""
+        # Sorted only when drawn: thousands of users may come and go between two frames.
+        if self._sorted is None:
+            self._sorted = sorted(self.names, key=folded)
+        return self._sorted
+
+    def spelling(self, name: str) -> str:
+        """Return ``name`` as the server writes it, if a user of that name is here."""
+        if name in self.names:
+            return name
+        wanted = folded(name)
+        return next((known for known in self.names if folded(known) == wanted), name)
+
+    def ignore(self, name: str) -> None:
+        """Ignore ``name`` from now on."""
+        self.ignored[folded(name)] = self.spelling(name)
+
+    def unignore(self, name: str) -> bool:
+        """Stop ignoring ``name``; return whether it was ignored."""
+        return self.ignored.pop(folded(name), None) is not None
+
+    def is_ignored(self, name: str) -> bool:
+        """Return whether ``name`` is ignored."""
+        return bool(self.ignored) and folded(name) in self.ignored
+
+
+class Mentions:
+    """Find the name of a user in texts: as a word, in any case."""
+
+    def __init__(self, name: str) -> None:
+        self._folded = name.casefold()
+        # Not \b: a hyphen may continue a name (bob-2), while a dot after a name often ends a sentence.
+        self.pattern = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
+
+    def __contains__(self, text: str) -> bool:
+        # A fast path: folding is cheap and rules out nearly every text, so the pattern rarely runs.
+        return self._folded in text.casefold() and self.pattern.search(text) is not None

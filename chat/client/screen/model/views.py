@@ -1,0 +1,141 @@
+"""Hold a view: the log of the room or of a private conversation, and what its reader has seen.
+
+Entries are numbered from 0. The oldest are dropped; the numbers of the others stay. Pending messages stand below all
+entries, under the numbers that follow.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from chat.client.conversation.news import Tag
+from chat.client.screen.model.entries import Entry, Pending
+
+MAX_ENTRIES = 50_000
+# In characters: fifty thousand texts of 64 KiB each would take 3 GiB.
+MAX_WEIGHT = 16 * 1024 * 1024
+
+
+class Position(NamedTuple):
+    """Name a row of the log: the number of an entry, and the number of its row, from 0."""
+
+    number: int
+    line: int
+
+
+class Draft(NamedTuple):
+    """Hold a draft; ``cursor`` counts code points from the start of ``text``."""
+
+    text: str = ""
+    cursor: int = 0
+
+
+class View:
+    """Hold one log.
+
+    ``peer`` is the other user of a private conversation; None for the room. ``anchor`` is the row at the bottom of the
+    screen; None means the last row, and to follow new entries. ``unread`` counts messages that came while the view was
+    not on the screen, ``calls`` those of them that are for the user (a mention, a private message). ``left_off`` is the
+    number of the first unread entry: a rule is drawn before it.
+    """
+
+    __slots__ = (
+        "_is_shown",
+        "_weight",
+        "anchor",
+        "calls",
+        "draft",
+        "entries",
+        "first",
+        "left_off",
+        "peer",
+        "pending",
+        "unread",
+    )
+
+    def __init__(self, peer: str | None = None) -> None:
+        self.peer = peer
+        self.entries: deque[Entry] = deque()
+        self.first = 0
+        self.pending: list[Pending] = []
+        self.anchor: Position | None = None
+        self.unread = 0
+        self.calls = 0
+        self.left_off: int | None = None
+        self.draft = Draft()
+        self._weight = 0
+        self._is_shown = False
+
+    @property
+    def end(self) -> int:
+        """Return the number that the next entry will have."""
+        return self.first + len(self.entries)
+
+    @property
+    def last(self) -> int:
+        """Return the number of the last entry or pending message; ``first`` - 1 if there is none."""
+        return self.first + len(self.entries) + len(self.pending) - 1
+
+    def __getitem__(self, number: int) -> Entry:
+        """Return the entry ``number``, from ``first`` to ``last``."""
+        index = number - self.first
+        count = len(self.entries)
+        return self.entries[index] if index < count else self.pending[index - count]
+
+    def append(self, entry: Entry, *, calls: bool = False) -> None:
+        """Add ``entry``; ``calls``: it is a message for the user."""
+        entries = self.entries
+        entries.append(entry)
+        self._weight += entry.weight
+        # The newest entry stays, however much memory it takes.
+        while len(entries) > MAX_ENTRIES or (self._weight > MAX_WEIGHT and len(entries) > 1):
+            self._weight -= entries.popleft().weight
+            self.first += 1
+        if entry.is_message and not self.is_read:
+            # The rule stands before the first message of an absence, and later ones do not move it.
+            if not self.unread:
+                self.left_off = self.end - 1
+            self.unread += 1
+            self.calls += calls
+
+    def await_echo(self, pending: Pending) -> None:
+        """Add a message that is being sent, and scroll to the bottom: a user who writes has read the log."""
+        self.pending.append(pending)
+        self.left_off = None
+        self.scroll_to(None)
+
+    def take_pending(self, tag: Tag) -> Pending | None:
+        """Remove and return the message that waits under ``tag``."""
+        for index, pending in enumerate(self.pending):
+            if pending.tag == tag:
+                return self.pending.pop(index)
+        return None
+
+    def clear(self) -> None:
+        """Drop all entries; pending messages stay."""
+        self.first = self.end
+        self.entries.clear()
+        self._weight = 0
+        self.left_off = None
+        self.scroll_to(None)
+
+    @property
+    def is_read(self) -> bool:
+        """Return whether the user sees a new entry at once."""
+        return self._is_shown and self.anchor is None
+
+    def scroll_to(self, anchor: Position | None) -> None:
+        """Put ``anchor`` at the bottom of the screen; None follows new entries."""
+        self.anchor = anchor
+        self._catch_up()
+
+    def show(self, is_shown: bool) -> None:
+        """Record whether the view is on a screen that the user looks at."""
+        self._is_shown = is_shown
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Reset the counters if the view is read; the rule stays until the next absence."""
+        if self.is_read:
+            self.unread = self.calls = 0

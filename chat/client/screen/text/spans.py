@@ -1,0 +1,143 @@
+"""Build rows of the screen from spans of styled text: measure, cut, mark and wrap them.
+
+All texts here are sanitized already, and have no line ends.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, TypeAlias
+
+from chat.client.screen.text.cells import ELLIPSIS, cells, clip, wrap_offsets
+from chat.client.screen.text.styles import TEXT, Style
+
+
+class Span(NamedTuple):
+    """Hold a piece of a row in one style."""
+
+    text: str
+    style: Style = TEXT
+
+
+# One row of the screen, or a line before it is wrapped.
+Row: TypeAlias = list[Span]
+
+# An address that a terminal can open. Quotation marks and angle brackets end it, so a row that begins with a piece of
+# an address never looks like the beginning of an entry.
+_URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"]+")
+
+
+def text_of(row: Row) -> str:
+    """Return the text of ``row`` without its styles."""
+    return row[0].text if len(row) == 1 else "".join([span.text for span in row])
+
+
+def row_width(row: Row) -> int:
+    """Return the width of ``row`` in cells."""
+    return cells(text_of(row))
+
+
+def clip_row(row: Row, width: int) -> Row:
+    """Return as much of ``row`` as fits into ``width`` cells; no cluster is cut, even where two spans share it."""
+    text = text_of(row)
+    if cells(text) <= width:
+        return row
+    return _slice(row, 0, len(clip(text, width)))
+
+
+def fill_row(row: Row, width: int, style: Style) -> Row:
+    """Return ``row`` in exactly ``width`` cells: cut, or followed by blanks."""
+    shown = clip_row(row, width)
+    missing = width - row_width(shown)
+    return [*shown, Span(" " * missing, style)] if missing > 0 else shown
+
+
+def mark(row: Row, pattern: re.Pattern[str], style: Style) -> Row:
+    """Return ``row`` with all matches of ``pattern`` in ``style``; a match may run over several spans."""
+    marked: Row = []
+    position = 0
+    for match in pattern.finditer(text_of(row)):
+        if match.start() < match.end():
+            marked += _slice(row, position, match.start())
+            marked.append(Span(match[0], style))
+            position = match.end()
+    return marked + _slice(row, position) if position else row
+
+
+def wrap_row(row: Row, width: int, indent: int, *, hanging: bool = True) -> list[Row]:
+    """Wrap a line into rows of at most ``width`` cells, each after ``indent`` blanks.
+
+    If ``hanging``, the first row has no indent. An address that does not fit between the indent and the edge gets rows
+    that begin at the edge, so that a terminal sees as much of it in one piece as possible. A width under 1 counts as 1.
+    """
+    width = max(1, width)
+    indent = min(indent, width - 1)
+    first_indent = 0 if hanging else indent
+    text = text_of(row)
+    if cells(text) <= width - first_indent:
+        return [indented(row, first_indent)]
+    rows = []
+    for start, end, blanks in _row_offsets(text, width, first_indent, indent):
+        piece = _slice(row, start, end)
+        if cells(text[start:end]) > width - blanks:  # a cluster wider than the screen
+            piece = [Span(ELLIPSIS, piece[0].style)]
+        rows.append(indented(piece, blanks))
+    return rows
+
+
+def indented(row: Row, blanks: int) -> Row:
+    """Return ``row`` after so many blanks."""
+    return [Span(" " * blanks), *row] if blanks else row
+
+
+def _row_offsets(
+    text: str, width: int, first_indent: int, indent: int
+) -> list[tuple[int, int, int]]:
+    """Return the rows as (start, end, indent)."""
+    rows: list[tuple[int, int, int]] = []
+    position = 0
+    if "://" in text:
+        for url in _URL.finditer(text):
+            if cells(url[0]) > width - indent:
+                rows += _words(text, position, url.start(), width, first_indent, indent)
+                rows += _offsets(text, url.start(), url.end(), width, 0, 0)
+                position = url.end()
+                first_indent = indent
+    if position and not text[position:].strip(" "):
+        return rows
+    return rows + _words(text, position, len(text), width, first_indent, indent)
+
+
+def _words(
+    text: str, start: int, end: int, width: int, first_indent: int, indent: int
+) -> list[tuple[int, int, int]]:
+    """Return the rows of the text before, between or after addresses."""
+    while start and start < end and text[start] == " ":
+        start += 1
+    if start == end:
+        return []
+    return _offsets(text, start, end, width, first_indent, indent)
+
+
+def _offsets(
+    text: str, start: int, end: int, width: int, first_indent: int, indent: int
+) -> list[tuple[int, int, int]]:
+    pairs = wrap_offsets(text[start:end], width - indent, width - first_indent)
+    rows = [(start + left, start + right, indent) for left, right in pairs]
+    rows[0] = (rows[0][0], rows[0][1], first_indent)
+    return rows
+
+
+def _slice(row: Row, start: int, end: int | None = None) -> Row:
+    """Return the characters from ``start`` to ``end`` of the text of ``row``, with their styles."""
+    piece: Row = []
+    offset = 0
+    for span in row:
+        length = len(span.text)
+        left = max(start - offset, 0)
+        right = length if end is None else min(end - offset, length)
+        if left < right:
+            whole = left == 0 and right == length
+            piece.append(span if whole else Span(span.text[left:right], span.style))
+        offset += length
+    return piece

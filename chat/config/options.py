@@ -1,0 +1,134 @@
+"""Define options once for the command line and the configuration file of both programs.
+
+The words given for an option may come from either; one function parses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chat.config.command_line import UsageError
+from chat.net.address import Address, parse_address
+
+
+class Given(NamedTuple):
+    """Hold the words given for an option, and where they stand: ``--max-save``, or a file and a key in it."""
+
+    text: str
+    where: str
+
+
+class Kind(Enum):
+    """Name what the configuration file may say for an option."""
+
+    TEXT = "a text in quotes"
+    COUNT = "a whole number"
+    SIZE = 'a number of bytes or a text such as "64K"'
+    RATE = 'a number or a text such as "50/200"'
+    SWITCH = "true or false"
+    NAMES = 'a list of names such as ["bob"]'
+    NETWORKS = 'a list of networks such as ["10.0.0.0/8"]'
+
+
+class Option(NamedTuple):
+    """Define an option: ``--name`` on the command line, ``name`` in the file.
+
+    ``parse`` takes the words and where they were given. It returns the value of a field of the settings, or raises
+    UsageError. The field is named after the option unless ``sets`` gives another name. The words of a switch are on and
+    off, in every place.
+    """
+
+    name: str
+    kind: Kind
+    parse: Callable[[str, str], Any]
+    in_file: bool = True
+    sets: str = ""
+
+    @property
+    def field(self) -> str:
+        """Return the name of the field in the settings."""
+        return self.sets or self.name.replace("-", "_")
+
+
+def given_on_command_line(options: Mapping[str, str | bool | None]) -> dict[str, Given]:
+    """Return what docopt found on the command line, by name without dashes. Its usage must have no defaults."""
+    return {
+        name.removeprefix("--"): Given(text if isinstance(text, str) else "on", name)
+        for name, text in options.items()
+        # docopt has None or False for an option that is not there.
+        if text not in (None, False)
+    }
+
+
+def read_given(
+    options: Sequence[Option],
+    given: Mapping[str, Given],
+    problems: list[str],
+    unless: Collection[str] = (),
+) -> dict[str, Any]:
+    """Parse what was given, and return the values by field.
+
+    Fields in ``unless`` are skipped. Each invalid option adds one line to ``problems``. Two spellings of one option may
+    be given together if they agree.
+    """
+    values: dict[str, Any] = {}
+    for option in options:
+        if option.name not in given or option.field in unless:
+            continue
+        try:
+            value = option.parse(*given[option.name])
+        except UsageError as problem:
+            problems.append(str(problem))
+            continue
+        # Two options may set one field: --save-directory and --save_directory.
+        if values.setdefault(option.field, value) != value:
+            names = (other.name for other in options if other.field == option.field)
+            both = " and ".join(given[name].where for name in names if name in given)
+            problems.append(f"{both} contradict each other: give only one of them")
+    return values
+
+
+def suggestion(key: str, known: Sequence[str]) -> str:
+    """Suggest what an unknown ``key`` may have meant: the end of a sentence."""
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(key.lower().replace("_", "-"), known, n=1)
+    return f"expected {nearest[0]}?" if nearest else f"expected one of {', '.join(known)}"
+
+
+def read_address(text: str, where: str) -> Address:
+    """Parse an address. Raises UsageError."""
+    try:
+        return parse_address(text)
+    except ValueError as problem:
+        raise UsageError(f"{where}: {problem}") from None
+
+
+def read_path(text: str, where: str, expected: str) -> Path:
+    """Parse a path; ``~`` is a home directory. Raises UsageError for text that can be no path."""
+    if not text.strip():  # pathlib takes an empty path for the current directory
+        raise UsageError(f"{where} is empty: expected {expected}")
+    if "\0" in text:
+        raise UsageError(f"{where}={text!r}: expected {expected}")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as problem:  # the home directory of an unknown user
+        raise UsageError(
+            f"{where}={text}: {str(problem).rstrip('.')}; expected {expected}"
+        ) from None
+
+
+def read_choice(text: str, where: str, *, values: Collection[str]) -> str:
+    """Return ``text`` if it is one of ``values``. Raises UsageError."""
+    if text not in values:
+        *others, last = values
+        raise UsageError(f"{where}={text}: expected {', '.join(others)} or {last}")
+    return text
+
+
+def read_switch(text: str, where: str) -> bool:
+    """Return True for on, False for off. Raises UsageError."""
+    return read_choice(text, where, values=("on", "off")) == "on"

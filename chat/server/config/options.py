@@ -1,0 +1,264 @@
+"""What the server was asked to be, checked: every mistake in it is found before anything is done.
+
+The words come from the command line or from a file, as the one table ``OPTIONS`` tells; the documentation is the text
+of ``chat.server.cli``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import partial
+from importlib.util import find_spec
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chat.config.command_line import UsageError, parse_count, parse_size
+from chat.config.config_file import read_config_file
+from chat.config.options import (
+    Given,
+    Kind,
+    Option,
+    given_on_command_line,
+    read_address,
+    read_choice,
+    read_given,
+    read_path,
+    read_switch,
+)
+from chat.server.config.check import unusable_addresses, unusable_certificate, unusable_data
+from chat.server.settings import Network, Rate, Settings, TlsMode
+from chat.server.storage.data_directory import default_data_directory, read_data_directory
+
+_MAX_MOTD = 16 * 1024
+_MAX_PASSWORD = 1024  # bytes
+_EXAMPLE = 'address = ":8080"'
+
+
+class Orders(NamedTuple):
+    """``warnings``: what can be done, but hardly is what was meant. A line each."""
+
+    settings: Settings
+    log_level: str
+    warnings: tuple[str, ...]
+
+
+class Mistakes(UsageError):
+    """Orders that cannot be followed: ``problems`` says in one line each why not."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+def read_orders(command_line: Mapping[str, Any]) -> Orders:
+    """The command line wins over the file that it names, and that over the defaults. ``--check`` has a closer look.
+
+    ``command_line``: what docopt made of it. Raises Mistakes.
+    """
+    problems: list[str] = []
+    typed = given_on_command_line(command_line)
+    flags = read_given(OPTIONS, typed, problems)
+    given: dict[str, Given] = {}
+    if "config" in flags:
+        try:
+            given = read_config_file(flags["config"], OPTIONS, _EXAMPLE, problems)
+        except UsageError as problem:
+            problems.append(str(problem))
+    values = read_given(OPTIONS, given, problems, unless=flags) | flags
+    given = {**given, **typed}
+    if "data-directory" not in given:
+        try:
+            default = Given(str(default_data_directory()), "--data-directory")
+            values |= read_given(OPTIONS, {"data-directory": default}, problems)
+        except UsageError as problem:
+            problems.append(str(problem))
+    problems += _contradictions(values, given)
+    if "check" in values:
+        places = {"address": "address", "metrics-address": "metrics_address"}
+        problems += unusable_addresses(
+            {given[name].where: values[at] for name, at in places.items() if at in values}
+        )
+        if "data_directory" in values:
+            problems += unusable_data(values["data_directory"])
+    if problems:
+        raise Mistakes(problems)
+    if values.get("rate", True) is None:
+        values["byte_rate"] = None
+    settings = Settings(**_DEFAULTS | {name: values[name] for name in _FIELDS & values.keys()})
+    return Orders(settings, values.get("log_level", "info"), tuple(_warnings(settings, given)))
+
+
+def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
+    """What is wrong with values that are each fine."""
+    problems = []
+    for one, other in (("tls-cert", "tls-key"), ("tls-key", "tls-cert")):
+        if one in given and other not in given:
+            problems.append(f"{given[one].where} without {other}: give both, or neither")
+    if "tls_cert" in values and "tls_key" in values:
+        cert, key = values["tls_cert"], values["tls_key"]
+        reason = unusable_certificate(cert, key)
+        if reason is not None:
+            problems.append(
+                f"{given['tls-cert'].where}={cert}: cannot be used with {key} ({reason}); expected"
+                " a certificate, its chain and its own key, in PEM"
+            )
+    metrics = values.get("metrics_address")
+    if metrics is not None:
+        address = values.get("address", Settings().address)
+        if metrics == address and metrics.port != 0:
+            problems.append(f"{given['metrics-address'].where}: expected another than that of chat")
+        if find_spec("prometheus_client") is None:
+            problems.append(
+                f"{given['metrics-address'].where} needs what is not installed here: "
+                "pip install '.[metrics]'"
+            )
+    return problems
+
+
+def _warnings(settings: Settings, given: Mapping[str, Given]) -> list[str]:
+    warnings = []
+    for name in ("password-file", "tls-key"):
+        if name in given and Path(given[name].text).expanduser().stat().st_mode & 0o004:
+            warnings.append(f"{given[name].where}={given[name].text} can be read by everyone here")
+    if settings.tls is TlsMode.OFF and settings.tls_cert is not None:
+        warnings.append(f"{given['tls-cert'].where} is of no use: tls is off")
+    return warnings
+
+
+def _count(text: str, where: str) -> int:
+    return parse_count(text, where, minimum=1)
+
+
+def _size(text: str, where: str) -> int:
+    size = parse_size(text, where)
+    if not size:
+        raise UsageError(f"{where}={text}: expected a size of at least one byte")
+    return size
+
+
+def _rate(text: str, where: str) -> Rate | None:
+    """``50/200``: 50 a second after a burst of 200; ``50``: the burst is as much; ``0``: no limit."""
+    per_second, slash, burst = text.partition("/")
+    expected = f"{where}={text}: expected 0, RATE or RATE/BURST such as 50, 50/200 or 256K/1M"
+    try:
+        rate = Rate(
+            parse_size(per_second, where), parse_size(burst if slash else per_second, where)
+        )
+    except UsageError:
+        raise UsageError(expected) from None
+    if not rate.per_second:
+        return None
+    if not rate.burst:
+        raise UsageError(expected)
+    return rate
+
+
+def _networks(text: str, where: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise UsageError(
+            f"{where}={text}: expected networks such as 10.0.0.0/8,::1, with commas between"
+        ) from None
+
+
+def _spool_directory(text: str, where: str) -> Path:
+    """A directory that a temporary file can be made in."""
+    path = read_path(text, where, "a directory to write to")
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as problem:
+        raise UsageError(
+            f"{where}={text}: expected a directory to write to ({problem.strerror})"
+        ) from None
+
+
+def _read_file(path: Path, where: str, limit: int) -> bytes:
+    """Up to one byte more than ``limit``. Raises UsageError."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(limit + 1)
+    except OSError as problem:
+        raise UsageError(f"{where}={path}: cannot read it ({problem.strerror})") from None
+
+
+def _motd(text: str, where: str) -> str | None:
+    path = read_path(text, where, "a file with words of welcome")
+    data = _read_file(path, where, _MAX_MOTD)
+    if len(data) > _MAX_MOTD:
+        raise UsageError(f"{where}={path}: expected at most {_MAX_MOTD} bytes")
+    return _text(data, f"{where}={path}").strip() or None
+
+
+def _password(text: str, where: str) -> str:
+    """The first line of a file, without what ends it."""
+    path = read_path(text, where, "a file whose first line is the password")
+    line = _read_file(path, where, _MAX_PASSWORD + 2).partition(b"\n")[0].removesuffix(b"\r")
+    if not line:
+        raise UsageError(f"{where}={path}: its first line is empty; expected the password")
+    if len(line) > _MAX_PASSWORD:
+        raise UsageError(f"{where}={path}: expected a password of at most {_MAX_PASSWORD} bytes")
+    return _text(line, f"{where}={path}")
+
+
+def _text(data: bytes, what: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"{what}: expected a text in UTF-8") from None
+
+
+def _file(text: str, where: str) -> Path:
+    path = read_path(text, where, "a file")
+    _read_file(path, where, 1)
+    return path
+
+
+def _tls(text: str, where: str) -> TlsMode:
+    return TlsMode(read_choice(text, where, values=[mode.value for mode in TlsMode]))
+
+
+def _not_switch(text: str, where: str) -> bool:
+    return not read_switch(text, where)
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("address", Kind.TEXT, read_address),
+    Option("data-directory", Kind.TEXT, read_data_directory),
+    Option("spool-directory", Kind.TEXT, _spool_directory),
+    Option("tls", Kind.TEXT, _tls),
+    Option("tls-cert", Kind.TEXT, _file),
+    Option("tls-key", Kind.TEXT, _file),
+    Option("members-only", Kind.SWITCH, read_switch),
+    Option("password-file", Kind.TEXT, _password, sets="password"),
+    Option("no-register", Kind.SWITCH, _not_switch, sets="register"),
+    Option("max-users", Kind.COUNT, _count),
+    Option("max-per-address", Kind.COUNT, _count),
+    Option("max-connects", Kind.COUNT, _count),
+    Option("max-logins", Kind.COUNT, _count),
+    Option("exempt", Kind.NETWORKS, _networks),
+    Option("proxy", Kind.NETWORKS, _networks, sets="proxies"),
+    Option("login-timeout", Kind.COUNT, _count),
+    Option("motd", Kind.TEXT, _motd),
+    Option("max-text", Kind.SIZE, _size),
+    Option("max-file", Kind.SIZE, _size),
+    Option("max-spool", Kind.SIZE, _size),
+    Option("max-backlog", Kind.SIZE, _size),
+    Option("max-backlog-total", Kind.SIZE, _size),
+    Option("rate", Kind.RATE, _rate),
+    Option("byte-rate", Kind.RATE, _rate),
+    Option("metrics-address", Kind.TEXT, read_address),
+    Option(
+        "log-level",
+        Kind.TEXT,
+        partial(read_choice, values=("debug", "info", "warning", "error")),
+    ),
+    Option("config", Kind.TEXT, partial(read_path, expected="a file of settings"), in_file=False),
+    Option("check", Kind.SWITCH, read_switch, in_file=False),
+)
+_FIELDS = frozenset(field.name for field in fields(Settings))
+_DEFAULTS: dict[str, Any] = {"tls": TlsMode.OPTIONAL}

@@ -1,0 +1,48 @@
+"""Bans and mutes in the database: for the command line and the server alike, each call one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from chat.server.moderation.bans import Ban, Mute
+from chat.server.storage.database import Database
+
+
+def read_records(database: Database) -> tuple[list[Ban], list[Mute]]:
+    """All of them, those whose time is over too. Raises DatabaseFault."""
+    with database.reading() as connection:
+        bans = connection.execute(
+            'SELECT kind, target, until_unix, "by", reason, created, name FROM bans'
+        )
+        mutes = connection.execute('SELECT name_key, until, "by", reason, created FROM mutes')
+        return [Ban(*row) for row in bans], [Mute(*row) for row in mutes]
+
+
+def write_records(
+    database: Database, add: Sequence[Ban | Mute] = (), remove: Sequence[Ban | Mute] = ()
+) -> None:
+    """Remove, then add in place of what has the same target; those whose time is over go. Raises DatabaseFault."""
+    now = int(time.time())
+    with database.writing() as connection:
+        connection.execute("DELETE FROM bans WHERE until_unix <= ?", (now,))
+        connection.execute("DELETE FROM mutes WHERE until <= ?", (now,))
+        for entry in remove:
+            if isinstance(entry, Ban):
+                key = (entry.kind, entry.target)
+                connection.execute("DELETE FROM bans WHERE kind = ? AND target = ?", key)
+            else:
+                connection.execute("DELETE FROM mutes WHERE name_key = ?", (entry.name_key,))
+        for entry in add:
+            if isinstance(entry, Ban):
+                connection.execute(
+                    'INSERT OR REPLACE INTO bans (kind, target, until_unix, "by", reason, created,'
+                    " name) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    entry,
+                )
+            else:
+                connection.execute(
+                    'INSERT OR REPLACE INTO mutes (name_key, until, "by", reason, created)'
+                    " VALUES (?, ?, ?, ?, ?)",
+                    entry,
+                )

@@ -1,0 +1,378 @@
+"""Kicks, bans and mutes: what moderators do, to whom, and who hears of it.
+
+What is asked at each login and each message is answered from memory. A change is on the disk before it takes effect.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from chat.protocol.commands import Command, Verb
+from chat.protocol.errors import UserNameError
+from chat.protocol.names import UserName, parse_user_name
+from chat.protocol.notices import LeaveReason, Notice
+from chat.server.directory.directory import NoSuchUserError, People
+from chat.server.directory.member import Peer
+from chat.server.limits.limits import address_key
+from chat.server.moderation.ban_records import read_records, write_records
+from chat.server.moderation.bans import (
+    MAX_ENTRIES,
+    NAME,
+    NETWORK,
+    OPERATOR,
+    BadBan,
+    Ban,
+    BanList,
+    Mute,
+    end_in_words,
+    in_words,
+    is_loopback,
+    list_in_words,
+    read_end,
+    read_network,
+    read_reason,
+    sentence,
+)
+from chat.server.process.turns import let_others_run
+from chat.server.room.commands import CommandRefused, Commands
+from chat.server.room.room import Room
+from chat.server.settings import Network, Settings
+from chat.server.storage.database import Database, DatabaseFault, DatabaseThread, Stamp, settled
+
+log = logging.getLogger("chat.server")
+
+_LOOK_INTERVAL = 1.0  # seconds between two looks whether the operator has changed something
+_MEMBERS_AT_ONCE = 200  # that are looked through before others have their turn
+
+
+class Moderation:
+    """``thread`` is None for a server that keeps nothing. ``is_moderators``: whether a name's key is an account's of
+    a moderator, who cannot be acted on.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        directory: People,
+        entries: BanList,
+        settings: Settings,
+        thread: DatabaseThread | None,
+        is_moderators: Callable[[str], bool],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.entries = entries
+        self._room = room
+        self._directory = directory
+        self._settings = settings
+        self._thread = thread
+        self._is_moderators = is_moderators
+        self._clock = clock
+        self._changing = BoundedSemaphore(1)
+        self._stamp: Stamp | None = None
+        self._watcher: gevent.Greenlet[[], None] | None = None
+
+    def serve(self, commands: Commands) -> None:
+        """Take these commands from now on."""
+        handlers = {
+            Verb.KICK: self._kick,
+            Verb.BAN: self._ban,
+            Verb.UNBAN: self._unban,
+            Verb.BANS: self._list,
+            Verb.MUTE: self._mute,
+            Verb.UNMUTE: self._unmute,
+        }
+        for verb, handler in handlers.items():
+            commands.add(verb, partial(self._execute, handler))
+
+    def start(self) -> None:
+        """Read what is kept, before anyone is let in, and look for changes from now on. Raises DatabaseFault."""
+        if self._thread is not None:
+            if self._thread.database.stamp() is not None:
+                self._take_over(self._thread.run(self._read))
+            self._watcher = gevent.spawn(self._watch)
+
+    def stop(self) -> None:
+        if self._watcher is not None:
+            self._watcher.kill()
+
+    # What others ask
+
+    def refusal_for(
+        self,
+        name: UserName,
+        host: str | None,
+        *,
+        owned: bool = False,
+        is_moderator: bool = False,
+    ) -> str | None:
+        """Why ``name`` must not come in from ``host``, as a sentence for him.
+
+        ``owned``: the name is his account, whose password he has shown; ``is_moderator``: and that of a moderator,
+        whom only the operator can ban.
+        """
+        ban = self.entries.of_name(name, owned=owned)
+        if ban is not None and (ban.by == OPERATOR or not is_moderator):
+            return sentence(f"You are banned {end_in_words(ban.until)}", ban.reason)
+        ban = self.entries.of_host(host)
+        if ban is not None and is_moderator and ban.by != OPERATOR:
+            return None
+        return self.refusal_for_host(host)
+
+    def refusal_for_host(self, host: str | None) -> str | None:
+        """Why nobody must come in from ``host``."""
+        ban = self.entries.of_host(host)
+        if ban is None or self._bannable(host) is None:
+            return None
+        return sentence(f"Your address is banned {end_in_words(ban.until)}", ban.reason)
+
+    # What moderators do
+
+    def _execute(
+        self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
+    ) -> str:
+        _require_moderator(peer)  # before he waits for others
+        # In a greenlet of its own: what has been begun comes to its end, whatever becomes of who asked for it.
+        outcome = gevent.spawn(self._attempt, handler, peer, command).get()
+        if isinstance(outcome, CommandRefused):
+            raise outcome
+        assert isinstance(outcome, str)
+        return outcome
+
+    def _attempt(
+        self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
+    ) -> str | CommandRefused:
+        with self._changing:
+            if not self._directory.is_here(peer):
+                return CommandRefused(Notice.GONE, "Your session has ended.")
+            try:
+                _require_moderator(peer)
+                return handler(peer, command)
+            except CommandRefused as refused:
+                return refused
+            except NoSuchUserError as problem:
+                return CommandRefused(Notice.NO_SUCH_USER, str(problem))
+            except (BadBan, UserNameError) as problem:
+                return CommandRefused(Notice.BAD_COMMAND, str(problem))
+
+    def _kick(self, peer: Peer, command: Command) -> str:
+        reason = read_reason(command.reason)
+        target = self._directory.find(_target(command))
+        self._require_mortal(target.name)
+        by, name = peer.name.display, target.name.display
+        told = sentence(f"You were kicked by {by}", reason)
+        target.eject(LeaveReason.KICKED, Notice.MODERATED, told)
+        self._announce(sentence(f"{name} was kicked by {by}", reason))
+        return f"{name} is thrown out."
+
+    def _ban(self, peer: Peer, command: Command) -> str:
+        now = int(self._clock())
+        until, reason = read_end(command.seconds, now), read_reason(command.reason)
+        rest = (until, peer.name.display, reason, now)
+        network = read_network(_target(command))
+        if network is not None:
+            self._require_bannable(network, peer)
+            bans = [Ban(NETWORK, in_words(network), *rest)]
+            done, told = f"{in_words(network)} is banned {end_in_words(until)}.", "An address"
+        else:
+            name = parse_user_name(_target(command))
+            self._require_mortal(name)
+            bans = [Ban(NAME, name.key, *rest, name.display)]
+            network, why = self._address_of(name, peer)
+            if network is not None:
+                bans.append(Ban(NETWORK, in_words(network), *rest, name.display))
+            end = end_in_words(until)
+            done = f"{name.display}, and whatever looks like it, is banned {end}{why}"
+            told = name.display
+        for ban in bans:
+            _require_not_the_operators(self.entries.about(ban.target))
+        self._keep(add=bans)
+        ejected = self._eject_banned()
+        if ejected:
+            done += f" Thrown out: {', '.join(ejected)}."
+        subjects = " and ".join(map(_subject, bans))
+        what = sentence(f"{subjects} {end_in_words(until)}", reason)
+        log.info("%s bans %s", peer.name.display, what)
+        by = f"{told} was banned by {peer.name.display} {end_in_words(until)}"
+        self._room.announce(Notice.MODERATED, sentence(by, reason))
+        return done + self._how_long_it_is_kept()
+
+    def _unban(self, peer: Peer, command: Command) -> str:
+        target = _target(command)
+        network = read_network(target)
+        key = in_words(network) if network is not None else parse_user_name(target).key
+        bans = self.entries.about(key)
+        if not bans:
+            raise BadBan("There is no such ban; the list of bans shows what there is.")
+        _require_not_the_operators(bans)
+        self._keep(remove=bans)
+        lifted = ", ".join(_subject(ban) for ban in bans)
+        log.info("%s lifts the ban of %s", peer.name.display, lifted)
+        for ban in bans:
+            if ban.kind == NAME:
+                by = peer.name.display
+                told = f"The ban of {ban.name or ban.target} was lifted by {by}."
+                self._room.announce(Notice.MODERATED, told)
+        return f"No longer banned: {lifted}."
+
+    def _list(self, peer: Peer, command: Command) -> str:
+        return list_in_words(self.entries.all(), self._settings.max_text)
+
+    def _mute(self, peer: Peer, command: Command) -> str:
+        now = int(self._clock())
+        until, reason = read_end(command.seconds, now), read_reason(command.reason)
+        name = parse_user_name(_target(command))
+        self._require_mortal(name)
+        mute = self.entries.mute_of(name.key)
+        _require_not_the_operators([] if mute is None else [mute])
+        by = peer.name.display
+        self._keep(add=[Mute(name.key, until, by, reason, now)])
+        shown = self._shown(name)
+        self._announce(sentence(f"{shown} was muted by {by} {end_in_words(until)}", reason))
+        return f"{shown} is muted {end_in_words(until)}." + self._how_long_it_is_kept()
+
+    def _unmute(self, peer: Peer, command: Command) -> str:
+        name = parse_user_name(_target(command))
+        mute, shown = self.entries.mute_of(name.key), self._shown(name)
+        if mute is None:
+            raise BadBan(f"{shown} is not muted.")
+        _require_not_the_operators([mute])
+        self._keep(remove=[mute])
+        self._announce(f"{shown} may speak again, says {peer.name.display}.")
+        return f"{shown} is not muted any longer."
+
+    # What that needs
+
+    def _shown(self, name: UserName) -> str:
+        """As he writes himself, if he is here."""
+        member = self._directory.holder(name.key)
+        return member.name.display if member is not None else name.display
+
+    def _announce(self, told: str) -> None:
+        log.info("%s", told)
+        self._room.announce(Notice.MODERATED, told)
+
+    def _how_long_it_is_kept(self) -> str:
+        return "" if self._thread is not None else " It is forgotten when the server stops."
+
+    def _require_mortal(self, name: UserName) -> None:
+        """Moderators can be acted on by the operator alone, or the quicker of two would win."""
+        member = self._directory.holder(name.key)
+        is_here_as_one = member is not None and member.moderator
+        if is_here_as_one or self._is_moderators(name.key):
+            raise CommandRefused(Notice.NOT_ALLOWED, f"{name.display} is a moderator.")
+
+    def _require_bannable(self, network: Network, peer: Peer) -> None:
+        if self._bannable(str(network.network_address)) is None:
+            sentence = "That address is one of those that this server leaves alone."
+            raise CommandRefused(Notice.NOT_ALLOWED, sentence)
+        if network == address_key(peer.host, ()):
+            raise CommandRefused(Notice.NOT_ALLOWED, "That is your own address.")
+
+    def _bannable(self, host: str | None) -> Network | None:
+        # A proxy that does not tell whom it speaks for may speak for everyone.
+        network = address_key(host, (*self._settings.exempt, *self._settings.proxies))
+        return None if network is None or is_loopback(network) else network
+
+    def _address_of(self, name: UserName, peer: Peer) -> tuple[Network | None, str]:
+        """What is to be banned with who is here under ``name``, and the words for it."""
+        member = self._directory.holder(name.key)
+        if member is None:
+            return None, ". Nobody of that name is here, so no address is."
+        network = self._bannable(member.host)
+        if network is None:
+            return None, ". His address is not: this server leaves it alone."
+        if network == address_key(peer.host, ()):
+            return None, ". His address is not: it is yours too."
+        return network, f", and so is {in_words(network)}."
+
+    def _eject_banned(self) -> list[str]:
+        """Eject every user whose login would be refused now; return their names."""
+        names = []
+        for number, member in enumerate(list(self._directory), 1):
+            if not number % _MEMBERS_AT_ONCE:
+                let_others_run()
+            if not self._directory.is_here(member):
+                continue
+            refusal = self.refusal_for(
+                member.name,
+                member.host,
+                owned=member.registered,
+                is_moderator=member.moderator,
+            )
+            if refusal is not None:
+                member.eject(LeaveReason.BANNED, Notice.MODERATED, refusal)
+                names.append(member.name.display)
+        return names
+
+    def _keep(self, add: Sequence[Ban | Mute] = (), remove: Sequence[Ban | Mute] = ()) -> None:
+        """On the disk, and then in memory. Raises CommandRefused, and then nothing has changed."""
+        expired = self.entries.expired()
+        if len(self.entries) - len(expired) + len(add) > MAX_ENTRIES:
+            sentence = f"There are {len(self.entries)} bans and mutes; lift some first."
+            raise CommandRefused(Notice.NO_SPACE, sentence)
+        if self._thread is not None:
+            try:
+                self._thread.run(partial(write_records, add=add, remove=remove))
+            except DatabaseFault as fault:
+                log.error("a ban or mute was not kept: %s", fault)
+                sentence = "The server cannot keep it now, so nothing has changed."
+                raise CommandRefused(Notice.NO_SPACE, sentence) from None
+        self.entries.remove(*expired, *remove)
+        self.entries.add(*add)
+
+    # What the operator changes meanwhile
+
+    def _watch(self) -> None:
+        assert self._thread is not None
+        complaint = ""
+        while True:
+            gevent.sleep(_LOOK_INTERVAL)
+            try:
+                if self._thread.database.stamp() != self._stamp:
+                    with self._changing:
+                        self._take_over(self._thread.run(self._read))
+                        self._eject_banned()
+                complaint = ""
+            except DatabaseFault as fault:
+                if str(fault) != complaint:
+                    complaint = str(fault)
+                    log.error("bans stay as they were read last: %s", fault)
+
+    def _read(self, database: Database) -> tuple[BanList, Stamp | None]:
+        """Read what is kept, in the thread of the database."""
+        stamp = database.stamp()
+        entries = BanList(self._clock)
+        if stamp is not None:
+            bans, mutes = read_records(database)
+            entries.add(*bans, *mutes)
+        return entries, settled(stamp)
+
+    def _take_over(self, read: tuple[BanList, Stamp | None]) -> None:
+        entries, self._stamp = read
+        self.entries.replace(entries)
+
+
+def _require_moderator(peer: Peer) -> None:
+    if not peer.moderator:
+        raise CommandRefused(Notice.NOT_ALLOWED, "Only a moderator may do that.")
+
+
+def _require_not_the_operators(entries: Sequence[Ban | Mute]) -> None:
+    if any(entry.by == OPERATOR for entry in entries):
+        raise CommandRefused(Notice.NOT_ALLOWED, "That was done by the operator, who can undo it.")
+
+
+def _target(command: Command) -> str:
+    if not command.target:
+        raise BadBan("Say whom: the target is missing.")
+    return command.target
+
+
+def _subject(ban: Ban) -> str:
+    return ban.target if ban.kind == NETWORK else ban.name or ban.target

@@ -1,0 +1,185 @@
+"""What Prometheus is told: read from the parts of the server when it asks, so it costs nothing while nobody asks.
+
+Names and units are as https://prometheus.io/docs/practices/naming/ wants them. Nothing here tells who is who: no
+name and no address is a label.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from chat import __version__
+from chat.protocol.descriptor import MessageType
+from chat.protocol.notices import Refusal
+from chat.server.accounts.accounts import Accounts
+from chat.server.accounts.passwords import Passwords
+from chat.server.attachments.shelf import Shelf
+from chat.server.attachments.spool import Spool
+from chat.server.delivery.delivery import Delivery
+from chat.server.delivery.outbox import BacklogLimits
+from chat.server.directory.directory import Directory
+from chat.server.moderation.bans import NAME, NETWORK, Ban
+from chat.server.moderation.moderation import Moderation
+from chat.server.net.lobby import Lobby
+from chat.server.process.tally import Tally
+from chat.server.room.room import Room
+from chat.server.sessions.session import Session
+from chat.server.settings import Settings
+
+# As they are called to people; the protocol's own word for a text is its encoding.
+_KINDS = {
+    MessageType.UTF8: "text",
+    MessageType.FILE: "file",
+    MessageType.IMAGE: "image",
+    MessageType.VOICE: "voice",
+}
+_CLIENTS = {True: "json", False: "raw"}
+_ENCRYPTION = {True: "tls", False: "none"}
+
+
+# A function that reads the metrics of some parts of the server, as they are now.
+Source = Callable[[], Iterable[Metric]]
+
+
+class Metrics:
+    """Everything that Prometheus is told of one server and its process: ``sources`` in this order."""
+
+    def __init__(self, *sources: Source) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Collector((version, *sources)))
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the text in the format that ``accept``, the header of HTTP, prefers, and its content type."""
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # the library fails at a version that is no number
+            encode, content_type = choose_encoder("")
+        return encode(self._registry), content_type
+
+
+class _Collector(Collector):
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterator[Metric]:
+        for source in self._sources:
+            yield from source()
+
+
+def version() -> Iterator[Metric]:
+    """Tell the version of the server."""
+    yield _gauge("chat_build_info", "The version that runs; always 1.", 1, version=__version__)
+
+
+def people(directory: Directory[Session], lobby: Lobby, tally: Tally) -> Iterator[Metric]:
+    """Count users, connections and logins."""
+    users = GaugeMetricFamily(
+        "chat_users",
+        "Users in the room, by how their client speaks.",
+        labels=["client", "encryption"],
+    )
+    present: Counter[tuple[bool, bool]] = Counter()
+    transfers = 0
+    for session in directory:
+        present[session.token is not None, session.connection.is_encrypted] += 1
+        transfers += len(session.transfers)
+    for is_json, client in _CLIENTS.items():
+        for is_encrypted, encryption in _ENCRYPTION.items():
+            users.add_metric([client, encryption], present[is_json, is_encrypted])
+    yield users
+    yield _gauge(
+        "chat_connections",
+        "Open connections: of users, of their transfers, and of those who have not logged in.",
+        len(lobby),
+    )
+    yield _gauge("chat_transfers", "Open transfer connections.", transfers)
+    logins = CounterMetricFamily(
+        "chat_logins", "Logins that let somebody into the room.", labels=["client"]
+    )
+    for is_json, client in _CLIENTS.items():
+        logins.add_metric([client], tally.logins[is_json])
+    yield logins
+    refusals = CounterMetricFamily(
+        "chat_refused_logins", "Logins that were refused, by the reason.", labels=["reason"]
+    )
+    for refusal in Refusal:
+        refusals.add_metric([refusal.value], tally.refusals[refusal])
+    yield refusals
+
+
+def messages(room: Room, delivery: Delivery) -> Iterator[Metric]:
+    """Count messages and their bytes, in and out."""
+    said = CounterMetricFamily("chat_messages", "Messages that users have said.", labels=["type"])
+    received = CounterMetricFamily(
+        "chat_received_bytes",
+        "Bytes of the contents of messages that users have said.",
+        labels=["type"],
+    )
+    for type, kind in _KINDS.items():
+        said.add_metric([kind], room.said[type])
+        received.add_metric([kind], room.received[type])
+    yield said
+    yield received
+    yield CounterMetricFamily(
+        "chat_delivered_bytes",
+        "Bytes handed to users for sending, once for each who gets them; without large contents.",
+        delivery.given,
+    )
+
+
+def limited(
+    settings: Settings, backlogs: BacklogLimits, spool: Spool, shelf: Shelf
+) -> Iterator[Metric]:
+    """Tell how much is used of what has a bound, beside the bound."""
+    for name, documentation, used, bound in (
+        (
+            "chat_backlog_bytes",
+            "Bytes of memory that wait for slow readers",
+            backlogs.used,
+            settings.max_backlog_total,
+        ),
+        (
+            "chat_spool_bytes",
+            "Bytes of disk that large contents take",
+            spool.used,
+            settings.max_spool,
+        ),
+        ("chat_spool_files", "Large contents on disk", spool.files, spool.max_files),
+    ):
+        stem, unit = name.rsplit("_", 1)
+        yield _gauge(name, f"{documentation}.", used)
+        yield _gauge(f"{stem}_limit_{unit}", f"{documentation}, at most.", bound)
+    yield _gauge("chat_users_limit", "Users in the room, at most.", settings.max_users)
+    yield _gauge("chat_offers", "Contents that can still be fetched.", len(shelf))
+
+
+def guards(passwords: Passwords, accounts: Accounts, moderation: Moderation) -> Iterator[Metric]:
+    """Count what keeps people out: passwords, accounts, bans and mutes."""
+    yield CounterMetricFamily(
+        "chat_password_hashes", "Passwords hashed, to be compared or kept.", passwords.hashed
+    )
+    yield _gauge(
+        "chat_password_hashes_waiting", "Passwords whose turn has not come.", passwords.waiting
+    )
+    yield _gauge("chat_accounts", "Registered names.", len(accounts.look()))
+    entries = moderation.entries.all()
+    kinds = Counter(entry.kind for entry in entries if isinstance(entry, Ban))
+    bans = GaugeMetricFamily("chat_bans", "Bans in force.", labels=["kind"])
+    for kind in (NAME, NETWORK):
+        bans.add_metric([kind], kinds[kind])
+    yield bans
+    yield _gauge("chat_mutes", "Mutes in force.", len(entries) - kinds.total())
+
+
+def _gauge(name: str, documentation: str, value: float, **labels: str) -> Metric:
+    gauge = GaugeMetricFamily(name, documentation, labels=list(labels))
+    gauge.add_metric(list(labels.values()), value)
+    return gauge

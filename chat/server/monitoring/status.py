@@ -1,0 +1,240 @@
+"""Serve /metrics and /healthz over HTTP, on an address of its own, for monitoring.
+
+No visitor is trusted. A visitor gets five seconds and one answer. A broken request is answered with 400 and counted in
+a folded line of the log. There are at most 64 visitors, and a new visitor takes the place of the one that has been idle
+for longest, so idle connections never delay an answer.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket as plain_socket
+from collections.abc import Callable
+from email.utils import formatdate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import gevent
+from gevent.server import StreamServer
+
+from chat.net.address import Address
+from chat.server.monitoring.http_request import MAX_HEAD, BadRequest, Request, parse_request
+from chat.server.monitoring.metrics import Metrics
+from chat.server.net.listening import listen
+from chat.server.process.folding import FoldingLog
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812
+
+log = logging.getLogger("chat.server")
+
+_AT_ONCE = 64
+_PATIENCE = 5.0  # seconds for a request and its answer
+_LINGER = 1.0  # seconds for a visitor to take the answer and close
+_MAX_IGNORED = 1024**2  # bytes after a request that are read and thrown away
+_PAUSE = 0.5  # seconds without accepting, after descriptors ran out
+_TEXT = "text/plain; charset=utf-8"
+
+_GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
+_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+
+Visitor: TypeAlias = "gevent.Greenlet[..., Any]"
+
+
+class _TooSlow(Exception):
+    """The visitor took longer than it may."""
+
+
+class StatusServer:
+    """``is_healthy``: whether newcomers are let in. Raises OSError if ``address`` cannot be had."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        metrics: Metrics,
+        folding_log: FoldingLog,
+        is_healthy: Callable[[], bool],
+    ) -> None:
+        self._is_healthy = is_healthy
+        self._metrics = metrics
+        self._folding_log = folding_log
+        self._visitors = _Visitors()
+        self._listeners = [_Listener(listening, self) for listening in listen(address)]
+        self._path = address.path
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where it listens, with the ports that the system chose."""
+        if self._path is not None:
+            return [Address(path=self._path)]
+        return [Address(*listener.socket.getsockname()[:2]) for listener in self._listeners]
+
+    def start(self) -> None:
+        """Serve in the background."""
+        for listener in self._listeners:
+            listener.start()
+        for address in self.addresses:
+            log.info("metrics are on %s", address)
+
+    def stop(self) -> None:
+        """Whoever is being answered is cut off."""
+        for listener in self._listeners:
+            listener.close()
+        self._visitors.end_all()
+        if self._path is not None:
+            Path(self._path).unlink(missing_ok=True)
+
+    def visit(self, sock: GeventSocket, peer: Any) -> None:
+        """Serve one visitor, in a greenlet of its own."""
+        visitor = cast(Visitor, gevent.getcurrent())
+        self._visitors.enter(visitor)
+        try:
+            with gevent.Timeout(_PATIENCE, _TooSlow):
+                self._answer(sock, peer, visitor)
+            with gevent.Timeout(_LINGER, _TooSlow):
+                _linger(sock)
+        except (OSError, _TooSlow):
+            return  # the visitor left, or took too long
+        finally:
+            self._visitors.leave(visitor)
+            sock.close()
+
+    def out_of_descriptors(self) -> None:
+        """Close the visitor that has been idle for longest, so that a new one gets its descriptor."""
+        self._folding_log.noted("the status address", "out of file descriptors", logging.WARNING)
+        self._visitors.end_oldest()
+
+    def _answer(self, sock: GeventSocket, peer: Any, visitor: Visitor) -> None:
+        try:
+            request = _read_request(sock)
+        except BadRequest as problem:
+            # The peer of a unix socket has no address.
+            who = peer[0] if isinstance(peer, tuple) else "this machine"
+            self._folding_log.noted(
+                f"bad status request from {who}",
+                str(problem),
+                crowd="bad status requests from others",
+            )
+            sock.sendall(_response(problem.status, f"{problem}\n".encode(), _TEXT))
+            return
+        if request is None:
+            return  # the visitor sent nothing
+        self._visitors.is_answered(visitor)
+        try:
+            status, body, type = self._page(request)
+        except Exception as problem:  # noqa: BLE001 - it is logged, within the bound of what strangers can cause
+            self._folding_log.failed(problem, "cannot answer %s", request.path)
+            status, body, type = "500 Internal Server Error", b"failed; the log says why\n", _TEXT
+        sock.sendall(_response(status, body, type, with_body=request.method != "HEAD"))
+
+    def _page(self, request: Request) -> tuple[str, bytes, str]:
+        """Status, body and its type."""
+        if request.path not in ("/metrics", "/healthz"):
+            return "404 Not Found", b"there are /metrics and /healthz\n", _TEXT
+        if request.method not in ("GET", "HEAD"):
+            return "405 Method Not Allowed", b"expected GET or HEAD\n", _TEXT
+        if request.path == "/metrics":
+            return "200 OK", *self._metrics.render(request.fields.get("accept", ""))
+        if self._is_healthy():
+            return "200 OK", b"ok\n", _TEXT
+        return "503 Service Unavailable", b"stopping\n", _TEXT
+
+
+class _Listener(StreamServer):
+    """A StreamServer that prints no traceback for a visitor that left early, or when descriptors run out."""
+
+    max_accept = 16  # in one turn of the loop
+
+    def __init__(self, listening: GeventSocket, status: StatusServer) -> None:
+        self._status = status
+        super().__init__(listening, status.visit)
+
+    def do_read(self) -> Any:
+        try:
+            return super().do_read()
+        except OSError as problem:
+            if problem.errno in _OUT_OF_DESCRIPTORS:
+                self._status.out_of_descriptors()
+                # The connection stays pending, so the loop would call this again at once.
+                self.stop_accepting()
+                gevent.spawn_later(_PAUSE, self._go_on)
+            elif problem.errno not in _GONE_BEFORE_ACCEPTED:
+                raise
+        return None
+
+    def _go_on(self) -> None:
+        if not self.closed:
+            self.start_accepting()
+
+
+class _Visitors:
+    """The greenlets of all visitors: idle ones, which have sent no whole request yet, and those being answered."""
+
+    def __init__(self) -> None:
+        # Dicts keep the order of arrival and remove an entry in constant time.
+        self._idle: dict[Visitor, None] = {}
+        self._answered: dict[Visitor, None] = {}
+
+    def enter(self, visitor: Visitor) -> None:
+        if len(self._idle) + len(self._answered) >= _AT_ONCE:
+            self.end_oldest()
+        self._idle[visitor] = None
+
+    def is_answered(self, visitor: Visitor) -> None:
+        if visitor in self._idle:
+            del self._idle[visitor]
+            self._answered[visitor] = None
+
+    def leave(self, visitor: Visitor) -> None:
+        for group in (self._idle, self._answered):
+            group.pop(visitor, None)
+
+    def end_oldest(self) -> None:
+        """Close the visitor that has been idle for longest; if none is idle, the one being answered for longest."""
+        oldest = next(iter(self._idle or self._answered), None)
+        if oldest is not None:
+            self.leave(oldest)
+            oldest.kill(block=False)
+
+    def end_all(self) -> None:
+        gevent.killall([*self._idle, *self._answered])
+
+
+def _read_request(sock: GeventSocket) -> Request | None:
+    """Return the request, or None if the stream ends before one begins. Raises BadRequest, OSError."""
+    data = b""
+    while True:
+        received = sock.recv(MAX_HEAD)
+        if not received and data.strip():
+            raise BadRequest("the request ended early")
+        if not received:
+            return None
+        data += received
+        request = parse_request(data)
+        if request is not None:
+            return request
+
+
+def _response(status: str, body: bytes, type: str, *, with_body: bool = True) -> bytes:
+    """Build an answer, which is the last on its connection."""
+    fields = [
+        f"HTTP/1.1 {status}",
+        f"Date: {formatdate(usegmt=True)}",
+        f"Content-Type: {type}",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "Connection: close",
+    ]
+    if status.startswith("405"):
+        fields.append("Allow: GET, HEAD")
+    return "\r\n".join([*fields, "", ""]).encode("latin-1") + (body if with_body else b"")
+
+
+def _linger(sock: GeventSocket) -> None:
+    """Read until the visitor closes: bytes that arrive at a closed socket would make the kernel discard the answer."""
+    sock.shutdown(plain_socket.SHUT_WR)
+    ignored = 0
+    while ignored < _MAX_IGNORED and (received := sock.recv(65536)):
+        ignored += len(received)

@@ -1,0 +1,315 @@
+"""The room: who is in it, and what each of them is to hear, in one order for all.
+
+A member is a name and a send queue. The room knows no socket, no byte of the wire and no disk: it decides on what the
+log has committed, makes headers, and hands frames to the delivery and offered contents to the shelf.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Protocol
+
+from chat.protocol.descriptor import MessageType
+from chat.protocol.filenames import clean_filename
+from chat.protocol.frames import Frame
+from chat.protocol.headers import ServerHeader, encode_json, encode_server_header
+from chat.protocol.names import name_key
+from chat.protocol.notices import SERVER_NAME, LeaveReason, Notice
+from chat.protocol.pings import encode_ping_answer
+from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
+from chat.server.attachments.shelf import Shelf
+from chat.server.delivery.delivery import Delivery
+from chat.server.directory.directory import People
+from chat.server.directory.member import Member
+from chat.server.log.log import (
+    Entry,
+    Log,
+    LogClosed,
+    LogFull,
+    Record,
+    Rejection,
+    Sequences,
+)
+
+_ENDED = Rejection(Notice.GONE, "Your session has ended.", is_fatal=True)
+_FULL = Rejection(Notice.NO_SPACE, "The server has too much to do just now; try again.")
+
+
+class Mutes(Protocol):
+    """Who must not speak. ``mutes`` is empty while nobody is muted, which spares every message a question."""
+
+    @property
+    def mutes(self) -> Mapping[str, object]: ...
+
+    def why_muted(self, key: str) -> str | None:
+        """Return why the user whose name has ``key`` is not heard, as a sentence for them; None if they are heard."""
+
+
+class Room:
+    """Membership and order. ``timestamp`` gives the time of joins, leaves and notices, as RFC 3339.
+
+    ``said`` and ``received`` count the messages of each type, and the bytes of their contents.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        directory: People,
+        delivery: Delivery,
+        shelf: Shelf,
+        mutes: Mutes,
+        timestamp: Callable[[], str],
+    ) -> None:
+        self.said: Counter[MessageType] = Counter()
+        self.received: Counter[MessageType] = Counter()
+        # Each member with their name in JSON, which every newcomer is told: to write the names anew for each newcomer
+        # is most of what many logins cost.
+        self._names: dict[Member, bytes] = {}
+        # All names in one piece, empty when they are to be joined anew: for ten thousand that is dearer than all else.
+        self._joined_names = bytearray()
+        self._log = log
+        self._directory = directory
+        self._delivery = delivery
+        self._shelf = shelf
+        self._mutes = mutes
+        self._timestamp = timestamp
+        self._sequences = Sequences()
+        log.follow(self._apply)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    # Coming and going
+
+    def join(self, member: Member, welcome: Callable[[bytes], bytes] | None = None) -> None:
+        """Let ``member`` in: answer the login and announce it, to the newcomer first of all.
+
+        ``welcome`` makes the content of the announcement that the newcomer gets, from ``names_json``.
+        """
+        name = self._names[member] = encode_json(member.name.display)
+        if self._joined_names:
+            self._joined_names += b"," + name
+        header = self._header(member.name.display)
+        announcement = Frame(MessageType.LOGIN, header)
+        own = announcement
+        if welcome is not None:
+            own = Frame(MessageType.LOGIN, header, welcome(self.names_json()))
+        # Everyone else gets the announcement with what is pending, and the newcomer is put behind that.
+        self._delivery.announce(announcement)
+        self._delivery.add(member.outbox, (Frame(MessageType.LOGIN), own))
+
+    def leave(self, member: Member, reason: LeaveReason) -> None:
+        """Tell everyone else that ``member`` has left, and why, if they are still here."""
+        if member not in self._names:
+            return
+        self._dismiss(member)
+        header = self._header(member.name.display, reason=reason.value)
+        self._delivery.announce(Frame(MessageType.LOGOUT, header))
+
+    def close(self) -> None:
+        """Tell everyone that the server stops, and nothing more: all at once.
+
+        If members were dismissed one by one, a user could see a message come back that earlier ones never got.
+        """
+        for member in list(self._names):
+            self.notify(member, Notice.SHUTTING_DOWN, "The server is shutting down.")
+            self._dismiss(member)
+
+    def is_here(self, member: Member) -> bool:
+        """Return whether ``member`` has come and not left; another session may have their name since."""
+        return member in self._names
+
+    def names_json(self) -> bytes:
+        """Return the names of the members in the order in which they came, as an array."""
+        if not self._joined_names:
+            self._joined_names += b",".join(self._names.values())
+        return b"".join((b"[", self._joined_names, b"]"))
+
+    # Messages
+
+    def publish(self, sender: Member, run: Run) -> Record:
+        """Hand ``run`` to the log. The record tells, now or later, whether the run was said.
+
+        The caller keeps its hold on a large content; a record that is not settled yet has one too.
+        """
+        assert 1 <= len(run.contents) <= MAX_RUN, "a run is 1 to 64 messages"
+        record = Record(sender, run)
+        try:
+            self._log.append(record)
+        except LogFull:
+            record.settle(_FULL)
+        except LogClosed:
+            record.settle(_ENDED)
+        if not record.is_settled:
+            record.hold()
+        return record
+
+    def judge(self, sender: Member, to: str | None) -> Rejection | None:
+        """Return why ``sender`` must not speak to ``to`` (None: to everyone), if so.
+
+        What counts is the answer when the entry is applied. Sessions ask early too, so that nobody sends a large
+        content only to be refused.
+        """
+        if sender.outbox.closed or sender not in self._names:
+            return _ENDED
+        if self._mutes.mutes:
+            sentence = self._mutes.why_muted(sender.name.key)
+            if sentence is not None:
+                return Rejection(Notice.MUTED, sentence)
+        if to is not None and self._recipient(to) is None:
+            return Rejection(Notice.NO_SUCH_USER, "Nobody of that name is here.")
+        return None
+
+    def _apply(self, entry: Entry) -> None:
+        """Decide on each record of ``entry``, and let users hear what is said."""
+        for record in entry.records:
+            sender, run = record.sender, record.run
+            rejection = self.judge(sender, run.to)
+            if rejection is None:
+                self.said[run.type] += len(run.contents)
+                self.received[run.type] += run.size
+                if run.type is MessageType.UTF8:
+                    self._say_texts(sender, run, entry.timestamp)
+                else:
+                    self._say_attachment(sender, run, entry.timestamp)
+            record.settle(rejection)
+
+    def _say_texts(self, sender: Member, run: Run, timestamp: str) -> None:
+        if run.to is not None:
+            self._say_private_texts(sender, run, run.to, timestamp)
+            return
+        header = encode_shared_header(self._names[sender], timestamp)
+        first = self._sequences.assign(Sequences.ROOM, len(run.contents))
+        self._delivery.post(TextFrames(header, run, first))
+
+    def _say_private_texts(self, sender: Member, run: Run, to: str, timestamp: str) -> None:
+        recipient = self._recipient(to)
+        assert recipient is not None, "that was judged"
+        to_json = encode_json(recipient.name.display)
+        header = encode_shared_header(self._names[sender], timestamp, to_json)
+        # Each of the two has a number of their own for the same message.
+        for member in dict.fromkeys((sender, recipient)):
+            first = self._sequences.assign(member.name.key, len(run.contents))
+            self._delivery.put(member.outbox, TextFrames(header, run, first))
+
+    def _say_attachment(self, sender: Member, run: Run, timestamp: str) -> None:
+        [nonce] = run.nonces
+        default = run.type.name.lower()
+        recipient = self._recipient(run.to) if run.to is not None else None
+        header = ServerHeader(
+            sender.name.display,
+            timestamp,
+            filename=clean_filename(run.filename or default, default),
+            to=recipient.name.display if recipient is not None else None,
+            nonce=nonce.decode() if nonce is not None else None,
+        )
+        if recipient is None:
+            offer_id = self._offer(run, header, self._names, None)
+            header = header._replace(seq=self._sequences.assign(Sequences.ROOM, 1))
+            offer = None
+            if offer_id is not None:
+                offer = _offer_frame(run, header, offer_id)
+            self._delivery.post_attachment(_frame(run, header), offer)
+            return
+        both = dict.fromkeys((sender, recipient))
+        offer_id = self._offer(run, header, both, frozenset(each.serial for each in both))
+        for member in both:
+            own = header._replace(seq=self._sequences.assign(member.name.key, 1))
+            if offer_id is not None and member.outbox.wants_offer(run.size):
+                frame = _offer_frame(run, own, offer_id)
+            else:
+                frame = _frame(run, own)
+            self._delivery.put(member.outbox, frame)
+
+    def _recipient(self, name: str) -> Member | None:
+        key = name_key(name)
+        return self._directory.holder(key) if key is not None else None
+
+    # What the server says
+
+    def notify(
+        self,
+        member: Member,
+        notice: Notice,
+        sentence: str,
+        nonce: str | None = None,
+    ) -> None:
+        """Tell ``member`` alone, as the server, if they are still here."""
+        if member in self._names:
+            self._delivery.put(member.outbox, self.notice_frame(member, notice, sentence, nonce))
+
+    def answer_ping(self, member: Member, nonce: bytes) -> None:
+        """Answer a ping of ``member``, if they are still here."""
+        name = self._names.get(member)
+        if name is None:
+            return
+        outbox = member.outbox
+        answer = encode_ping_answer(self._timestamp(), name, nonce, outbox.order)
+        self._delivery.answer(outbox, answer)
+
+    def announce(self, notice: Notice, sentence: str) -> None:
+        """Tell everyone, as the server."""
+        header = self._header(SERVER_NAME, notice=notice.value)
+        self._delivery.post(Frame(MessageType.UTF8, header, sentence.encode()))
+
+    def notice_frame(
+        self,
+        member: Member,
+        notice: Notice,
+        sentence: str,
+        nonce: str | None = None,
+    ) -> Frame:
+        """Return the frame of a notice for ``member``."""
+        header = self._header(SERVER_NAME, to=member.name.display, notice=notice.value, nonce=nonce)
+        return Frame(MessageType.UTF8, header, sentence.encode())
+
+    def _dismiss(self, member: Member) -> None:
+        del self._names[member]
+        self._joined_names.clear()
+        if not member.registered:
+            # A guest's private messages are numbered only while the guest is here.
+            self._sequences.forget(member.name.key)
+        self._delivery.remove(member.outbox)
+
+    def _offer(
+        self,
+        run: Run,
+        header: ServerHeader,
+        audience: Iterable[Member],
+        serials: Collection[int] | None,
+    ) -> str | None:
+        """Keep the content if anyone in the audience wants it offered rather than sent; return the id of the offer.
+
+        Members with ``serials`` may fetch it; None: all who are here now.
+        """
+        if not any(member.outbox.wants_offer(run.size) for member in audience):
+            return None
+        latest = self._directory.last_serial
+        content = run.contents[0] if run.large is None else run.large
+        return self._shelf.keep(content, header, latest=latest, serials=serials)
+
+    def _header(
+        self,
+        sender: str,
+        *,
+        to: str | None = None,
+        notice: str | None = None,
+        reason: str | None = None,
+        nonce: str | None = None,
+    ) -> bytes:
+        return encode_server_header(
+            ServerHeader(
+                sender, self._timestamp(), to=to, notice=notice, reason=reason, nonce=nonce
+            )
+        )
+
+
+def _frame(run: Run, header: ServerHeader) -> Frame:
+    [content] = run.contents
+    return Frame(run.type, encode_server_header(header), content, large=run.large)
+
+
+def _offer_frame(run: Run, header: ServerHeader, id: str) -> Frame:
+    return Frame(run.type, encode_server_header(header._replace(size=run.size, id=id)))

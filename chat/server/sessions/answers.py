@@ -1,0 +1,93 @@
+"""The answers to one client, in the order of the frames that they answer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gevent.event import Event
+
+from chat.protocol.notices import Notice
+from chat.server.log.log import Record
+
+# Bytes of the contents of unsettled runs: above, nothing more is read from the client.
+MAX_OPEN = 256 * 1024
+
+
+class Answer(NamedTuple):
+    """A notice for the sender of a frame."""
+
+    notice: Notice
+    sentence: str
+    nonce: str | None = None
+
+
+def answers_to(record: Record) -> list[Answer]:
+    """Return the notices that a settled record asks for; none if its run was said, since its echo is the answer."""
+    if record.rejection is None:
+        return []
+    notice, sentence, _ = record.rejection
+    nonces = record.run.nonces
+    return [Answer(notice, sentence, nonce.decode() if nonce else None) for nonce in nonces]
+
+
+class AnswerQueue:
+    """A queue of places, one for each frame whose answer cannot be given yet or must wait for those before it.
+
+    A log may commit a run later than the run was appended. A refusal that is known at once must then wait, or the
+    client would get it before the answer to an earlier frame. A log that commits at once never needs a queue, so a
+    session makes one only for the first record that is not settled.
+    """
+
+    def __init__(self, send: Callable[[Answer], object]) -> None:
+        self._send = send
+        self._places: deque[Record | Answer] = deque()
+        self._open_bytes = 0
+        self._changed = Event()
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def wait_for(self, record: Record) -> None:
+        """Keep a place for the answer to ``record``, which is not settled yet."""
+        self._places.append(record)
+        self._open_bytes += record.run.size
+        record.on_settled = self._settled
+
+    def put(self, answer: Answer) -> None:
+        """Give ``answer`` when all places before it are done."""
+        if self._places:
+            self._places.append(answer)
+        else:
+            self._send(answer)
+
+    def wait_for_room(self) -> None:
+        """Wait while more than ``MAX_OPEN`` bytes are unsettled."""
+        while self._open_bytes > MAX_OPEN:
+            self._wait(None)
+
+    def wait_until_empty(self, timeout: float) -> bool:
+        """Wait until every answer has been given; return whether that took less than ``timeout`` seconds."""
+        while self._places:
+            if not self._wait(timeout):
+                return False
+        return True
+
+    def _wait(self, timeout: float | None) -> bool:
+        self._changed.clear()
+        return bool(self._changed.wait(timeout))
+
+    def _settled(self, record: Record) -> None:
+        self._open_bytes -= record.run.size
+        while self._places:
+            place = self._places[0]
+            if isinstance(place, Answer):
+                self._send(place)
+            elif place.is_settled:
+                for answer in answers_to(place):
+                    self._send(answer)
+            else:
+                break
+            self._places.popleft()
+        self._changed.set()

@@ -1,0 +1,83 @@
+"""One accepted connection, with its reader and its writer, as the login gets it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import gevent
+
+from chat.framing import FrameReader, make_scratch
+from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
+from chat.server.net.tls import TlsTransport
+from chat.server.net.transport import Transport
+from chat.server.process.turns import let_others_run
+from chat.server.sessions.login_refused import LoginRefused
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812
+
+_SCRATCH = make_scratch()  # for all: no two greenlets are in the kernel at a time
+_LOGIN_GRACE = 10.0  # seconds in which the few bytes of an answer to a login must be taken
+
+
+class Connection:
+    """A socket with its one reader and its one writer.
+
+    ``host`` is None for a unix socket; ``label`` is for logs. ``tls`` has done its handshake over the socket.
+    ``is_encrypted``: the client speaks TLS with this server. ``is_private``: nobody can listen, because of TLS or
+    because the bytes stay on this machine; other connections must not send a password. ``refused``: why the connection
+    must not log in, if so. ``login_deadline`` is by time.monotonic.
+    """
+
+    __slots__ = (
+        "host",
+        "is_encrypted",
+        "is_private",
+        "label",
+        "login_deadline",
+        "reader",
+        "refused",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        sock: GeventSocket,
+        host: str | None,
+        label: str,
+        *,
+        tls: TlsTransport | None = None,
+        is_private: bool = False,
+        refused: LoginRefused | None = None,
+        login_deadline: float = math.inf,
+    ) -> None:
+        self.host = host
+        self.label = label
+        self.is_encrypted = tls is not None
+        self.is_private = is_private or self.is_encrypted
+        self.refused = refused
+        self.login_deadline = login_deadline
+        self.transport: Transport = tls or Transport(sock)
+        self.reader = FrameReader(
+            tls or sock,
+            pause=let_others_run,
+            let_gather=gevent.sleep,
+            wait_readable=self.transport.wait_readable,
+            scratch=_SCRATCH,
+        )
+
+    @property
+    def source(self) -> str:
+        """Where the connection comes from, as the log names refused connections."""
+        return self.host or self.label
+
+    @property
+    def order(self) -> ByteOrder:
+        """The client's byte order, known since its first two bytes."""
+        assert self.reader.order is not None
+        return self.reader.order
+
+    def answer(self, type: MessageType, header: bytes = b"") -> None:
+        """Send a frame without content while nobody else writes. Raises OSError."""
+        self.transport.send_all(encode_frame(type, header, b"", self.order), _LOGIN_GRACE)

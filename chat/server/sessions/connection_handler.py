@@ -1,0 +1,95 @@
+"""Serve one accepted socket, in a greenlet of its own, from its first byte until it is closed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from gevent.pool import Pool
+
+from chat.framing import IncompleteFrame
+from chat.protocol.errors import RemoteProtocolError
+from chat.server.net.lobby import Lobby
+from chat.server.process.folding import FoldingLog
+from chat.server.process.loop_share import LoopShare
+from chat.server.sessions.arrival import Acceptor, origin_of
+from chat.server.sessions.connection import Connection
+from chat.server.sessions.login import Login
+from chat.server.sessions.session import ServerStopping, Session
+from chat.server.sessions.transfer import Transfer
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812
+
+log = logging.getLogger("chat.server")
+
+_REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
+
+
+class ConnectionHandler:
+    """Accept, log in and run each connection. ``connections`` are the greenlets that do so."""
+
+    def __init__(
+        self,
+        *,
+        acceptor: Acceptor,
+        login: Login,
+        lobby: Lobby,
+        share: LoopShare,
+        folding_log: FoldingLog,
+    ) -> None:
+        self.connections = Pool()
+        self._acceptor = acceptor
+        self._login = login
+        self._lobby = lobby
+        self._share = share
+        self._folding_log = folding_log
+
+    def handle(self, sock: GeventSocket, peer: object) -> None:
+        """Serve one connection, and close it.
+
+        An idle user costs what waits in this call: few frames with few locals.
+        """
+        self._lobby.enter(sock)
+        connection = None
+        try:
+            self._share.wait()
+            connection = self._acceptor.accept(sock, peer)
+            admitted = self._let_in(sock, connection) if connection is not None else None
+            if admitted is not None:
+                admitted.run()
+        except ServerStopping:
+            log.debug("%s was still to log in", origin_of(peer).label)
+        except Exception as problem:  # noqa: BLE001 - logged, within the limit for strangers
+            # Ours, not the peer's: it costs this connection alone.
+            self._folding_log.failed(problem, "serving %s failed", origin_of(peer).label)
+        finally:
+            if connection is not None:
+                self._acceptor.release(connection)
+            self._lobby.leave(sock)
+            sock.close()
+
+    def end_all(self, timeout: float) -> None:
+        """Tell all connections that the server stops; after ``timeout`` seconds, cut off those that are left."""
+        for greenlet in list(self.connections):
+            greenlet.kill(ServerStopping, block=False)
+        self.connections.join(timeout)
+        self.connections.kill()
+
+    def _let_in(self, sock: GeventSocket, connection: Connection) -> Session | Transfer | None:
+        """Return what has logged in; None if the connection has had its answer, or was closed without one."""
+        try:
+            admitted = self._login.run(connection)
+        except (OSError, IncompleteFrame):
+            self._share.wait()
+            return None  # gone before it had a name: nobody was told of it
+        except RemoteProtocolError as problem:
+            self._share.wait()
+            self._folding_log.refused(connection.source, str(problem))
+            return None
+        if admitted is not None:
+            self._lobby.let_in(sock)
+        else:
+            self._share.wait()
+            connection.transport.finish(_REFUSAL_LINGER)
+        return admitted

@@ -1,0 +1,249 @@
+"""The login: from the first byte of a connection to a name in the room, or to a transfer of a session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import gevent
+
+from chat.framing import DeadlineExceeded
+from chat.protocol.descriptor import Descriptor, MessageType
+from chat.protocol.errors import HeaderError, UserNameError
+from chat.protocol.headers import LoginHeader, encode_json, looks_like_json, parse_login_header
+from chat.protocol.names import UserName, name_key, parse_user_name
+from chat.protocol.notices import Refusal
+from chat.server.accounts.accounts import Account
+from chat.server.directory.directory import Directory
+from chat.server.limits.newcomers import Newcomers
+from chat.server.process.loop_share import LoopShare, TooBusy
+from chat.server.process.turns import let_others_run
+from chat.server.sessions.admission import Admission
+from chat.server.sessions.connection import Connection
+from chat.server.sessions.login_refused import LoginRefused, RefusedLogins
+from chat.server.sessions.session import Session
+from chat.server.sessions.transfer import Transfer
+from chat.server.settings import (
+    MAX_LOGIN_CONTENT,
+    MAX_LOGIN_HEADER,
+    MAX_LOGIN_TRIES,
+    MAX_STRANGERS_FRAME,
+    MAX_TRANSFERS,
+)
+
+# Make the session of a login that is admitted; the account is None for a guest.
+OpenSession = Callable[[Connection, UserName, LoginHeader, Account | None], Session]
+# Make a transfer of a session that is here.
+OpenTransfer = Callable[[Connection, Session], Transfer]
+
+
+class Login:
+    """The conversation with a client from its first byte to a name in the room, or to a transfer of a session.
+
+    One object serves all connections. A connection that was refused already hears so in the answer to its login, which
+    a person can read.
+    """
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        directory: Directory[Session],
+        newcomers: Newcomers,
+        share: LoopShare,
+        refused_logins: RefusedLogins,
+        open_session: OpenSession,
+        open_transfer: OpenTransfer,
+    ) -> None:
+        self._admission = admission
+        self._directory = directory
+        self._newcomers = newcomers
+        self._share = share
+        self._refused_logins = refused_logins
+        self._open_session = open_session
+        self._open_transfer = open_transfer
+
+    def run(self, connection: Connection) -> Session | Transfer | None:
+        """Return what has logged in, a session in the room already; None if the connection is to be closed.
+
+        Raises what the reader raises, except that the time limit ends in None.
+        """
+        reader = connection.reader
+        reader.deadline = connection.login_deadline
+        try:
+            if reader.read_byte_order() is None:
+                # A health check connects and closes without a byte: nothing to log.
+                if reader.buffered:
+                    self._refused_logins.broken(
+                        connection.source, "its first bytes are none of ours"
+                    )
+                return None
+            return self._try_until_admitted(connection)
+        except DeadlineExceeded:
+            self._refused_logins.broken(connection.source, "took too long to log in")
+            return None
+        finally:
+            reader.deadline = None
+
+    def _try_until_admitted(self, connection: Connection) -> Session | Transfer | None:
+        is_json = False  # as the client's last header was; a refusal is answered alike
+        for _ in range(MAX_LOGIN_TRIES):
+            descriptor = connection.reader.read_descriptor()
+            if descriptor is None:
+                return None
+            try:
+                data = _read_login(connection, descriptor)
+                is_json = looks_like_json(data)
+                self._wait_for_a_turn(connection, data)
+                return self._admit(connection, data)
+            except LoginRefused as refused:
+                self._refused_logins.refused(connection.source, refused.refusal)
+                _answer(connection, refused, is_json=is_json)
+                if refused.final:
+                    return None
+        return None
+
+    def _wait_for_a_turn(self, connection: Connection, data: bytes) -> None:
+        """Wait for a turn after the users who talk. Raises LoginRefused if too many wait, or for too long.
+
+        Transfers of a session count as talk and do not wait.
+        """
+        try:
+            is_insider = self._is_insider(_parse(data))
+        except LoginRefused:
+            is_insider = False  # the refusal, too, waits for its turn
+        if is_insider:
+            let_others_run()
+            return
+        try:
+            self._share.wait_if_few()
+        except TooBusy:
+            raise _busy() from None
+        if time.monotonic() >= connection.login_deadline:
+            raise _busy()
+
+    def _admit(self, connection: Connection, data: bytes) -> Session | Transfer:
+        try:
+            header = _parse(data)
+        except LoginRefused:
+            self._count_the_try(connection, None)
+            raise
+        self._count_the_try(connection, header)
+        if header.session is not None and not header.name:
+            return self._begin_transfer(connection, header.session)
+        name = _parse_name(header.name)
+        admission = self._admission
+        account = admission.prove(connection, name, header)
+        former = admission.find_former_session(connection, name, header, account)
+        if self._waited_in_line(connection):
+            # Somebody else may have come meanwhile.
+            admission.renew(name, account)
+            former = admission.find_former_session(connection, name, header, account)
+        session = self._open_session(connection, name, header, account)
+        if former is not None:
+            former.supersede()
+        session.join()
+        self._newcomers.came_in(connection.host)
+        return session
+
+    def _count_the_try(self, connection: Connection, header: LoginHeader | None) -> None:
+        """Raise LoginRefused if this try is one too many. Tries of users in the room are never too many.
+
+        ``header`` is None where it makes no sense.
+        """
+        refused = connection.refused
+        is_insider = header is not None and self._is_insider(header)
+        if refused is not None and refused.refusal is Refusal.TOO_MANY_ATTEMPTS and is_insider:
+            return
+        if refused is not None:
+            # A copy: raised, the connection's own exception would hold a traceback that holds the connection.
+            raise LoginRefused(refused.refusal, refused.sentence, final=refused.final)
+        if not is_insider and not self._newcomers.may_try(connection.host):
+            sentence = "Your address tries to log in too often; try again in a minute."
+            raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
+
+    def _is_insider(self, header: LoginHeader) -> bool:
+        """Return whether the login is for a session that is here: a transfer, or the user once more."""
+        session = self._directory.session(header.session or "")
+        return session is not None and (
+            not header.name or name_key(header.name) == session.name.key
+        )
+
+    def _waited_in_line(self, connection: Connection) -> bool:
+        """Wait for a turn and, if many logins come from this address, for a place in the line of the address.
+
+        Returns whether this took any time.
+        """
+        patience = connection.login_deadline - time.monotonic()
+        delay = self._newcomers.line_up(connection.host, patience)
+        if delay is None:
+            sentence = "Too many come in from your address; try again in a minute."
+            raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
+        if delay:
+            gevent.sleep(delay)
+        elif self._share.has_turn:
+            return False
+        self._share.wait()
+        return True
+
+    def _begin_transfer(self, connection: Connection, token: str) -> Transfer:
+        session = self._directory.session(token)
+        if session is None:
+            raise LoginRefused(Refusal.NO_SUCH_SESSION, "There is no such session.")
+        if len(session.transfers) >= MAX_TRANSFERS:
+            sentence = f"A session has at most {MAX_TRANSFERS} transfers at a time."
+            raise LoginRefused(Refusal.TOO_MANY_TRANSFERS, sentence)
+        if connection.refused is None:
+            self._newcomers.was_no_newcomer(connection.host)
+        connection.answer(MessageType.LOGIN)
+        return self._open_transfer(connection, session)
+
+
+def _read_login(connection: Connection, descriptor: Descriptor) -> bytes:
+    """Read a login whole and return its header.
+
+    Raises LoginRefused for any other frame, and for one that is too large, before more of it is waited for.
+    """
+    reader = connection.reader
+    type, header_size, content_size = descriptor
+    if type != MessageType.LOGIN:
+        too_much = content_size > MAX_STRANGERS_FRAME
+        if not too_much:
+            reader.skip(header_size + content_size)
+        raise LoginRefused(Refusal.NOT_LOGGED_IN, "Log in first.", final=too_much)
+    if header_size > MAX_LOGIN_HEADER or content_size > MAX_LOGIN_CONTENT:
+        sentence = "That is too much for a login."
+        raise LoginRefused(Refusal.TOO_LARGE, sentence, final=True)
+    header = reader.recv_exactly(header_size)
+    reader.skip(content_size)
+    return header
+
+
+def _answer(connection: Connection, refused: LoginRefused, *, is_json: bool) -> None:
+    fields = {"error": refused.refusal.value, "message": refused.sentence}
+    connection.answer(refused.type, encode_json(fields) if is_json else b"")
+
+
+def _busy() -> LoginRefused:
+    sentence = "The server is busy with many logins; try again in a minute."
+    return LoginRefused(Refusal.BUSY, sentence, final=True)
+
+
+def _parse(data: bytes) -> LoginHeader:
+    """The header of a login. Raises LoginRefused."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise LoginRefused(Refusal.BAD_USERNAME, "A name must be UTF-8.") from None
+    try:
+        return parse_login_header(data)
+    except HeaderError as problem:
+        raise LoginRefused(Refusal.BAD_HEADER, str(problem)) from None
+
+
+def _parse_name(name: str) -> UserName:
+    """Raises LoginRefused."""
+    try:
+        return parse_user_name(name)
+    except UserNameError as problem:
+        raise LoginRefused(Refusal.BAD_USERNAME, str(problem)) from None

@@ -1,0 +1,399 @@
+"""One user's connection, from the login's success to the end: plain code that reads a frame, acts, reads the next."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Protocol
+
+import gevent
+
+from chat import __version__
+from chat.framing import IncompleteFrame, StalledFrame
+from chat.protocol.commands import Command, Verb
+from chat.protocol.descriptor import Descriptor, MessageType
+from chat.protocol.headers import ClientHeader, LoginHeader, encode_json
+from chat.protocol.names import UserName
+from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.pings import PING_ANSWER
+from chat.protocol.runs import MAX_RUN, Run
+from chat.server.accounts.accounts import Account
+from chat.server.attachments.spool import Spool
+from chat.server.delivery.outbox import BacklogLimits, Outbox, reason_of
+from chat.server.directory.directory import Directory
+from chat.server.limits.limits import SenderRates
+from chat.server.log.log import Record
+from chat.server.process.loop_share import LoopShare
+from chat.server.room.commands import CommandRefused, Commands
+from chat.server.room.room import Room
+from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
+from chat.server.sessions.connection import Connection
+from chat.server.sessions.intake import FrameRefused, Intake
+from chat.server.sessions.presence_log import PresenceLog
+from chat.server.settings import DRAIN_TIMEOUT, Settings
+
+SOFTWARE = f"chat/{__version__}"
+LAST_WORDS_TIMEOUT = 3.0  # seconds in which an ejected user may hear why
+_EJECTED = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
+
+
+class ServerStopping(gevent.GreenletExit):
+    """Thrown into what a session waits for when the server stops; no Exception, so nothing swallows it."""
+
+
+class Ejected(gevent.GreenletExit):
+    """Thrown into what a session waits for when others end it; the session has left the room by then."""
+
+
+class Transferring(Protocol):
+    """A transfer connection of a session."""
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    def end(self) -> None: ...
+
+
+class Session:
+    """A member of the room. ``token`` names the session to its transfers; None for a raw client.
+
+    ``account``: the name is this account, whose password the user knows; None: the user is a guest.
+    """
+
+    __slots__ = (
+        "_answers",
+        "_commands",
+        "_directory",
+        "_greenlet",
+        "_has_left",
+        "_intake",
+        "_is_logged",
+        "_presence",
+        "_rates",
+        "_room",
+        "_settings",
+        "_share",
+        "_transfers",
+        "connection",
+        "inline",
+        "moderator",
+        "name",
+        "outbox",
+        "reason",
+        "registered",
+        "serial",
+        "token",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        name: UserName,
+        header: LoginHeader,
+        account: Account | None = None,
+        *,
+        room: Room,
+        directory: Directory[Session],
+        commands: Commands,
+        settings: Settings,
+        spool: Spool,
+        backlogs: BacklogLimits,
+        share: LoopShare,
+        presence: PresenceLog,
+    ) -> None:
+        self.name = name
+        self.inline = header.inline
+        self.registered = account is not None
+        self.moderator = account is not None and account.is_moderator
+        self.token = secrets.token_urlsafe(18) if header.is_json else None
+        self.serial = 0  # the directory numbers the sessions as they enter
+        self.reason = LeaveReason.DISCONNECTED
+        self.connection = connection
+        self.outbox = Outbox(
+            connection.transport, connection.order, backlogs, self._end, header.inline
+        )
+        self._room = room
+        self._directory = directory
+        self._commands = commands
+        self._settings = settings
+        self._share = share
+        self._presence = presence
+        self._transfers: list[Transferring] = []
+        self._has_left = False
+        self._is_logged = True
+        self._greenlet: gevent.Greenlet[..., object] | None = None
+        self._intake = Intake(
+            connection.reader, settings, spool, name.key, self.give_up, self.pay_for_more
+        )
+        self._rates = SenderRates(settings.rate, settings.byte_rate, settings.max_text)
+        self._answers: AnswerQueue | None = None
+
+    @property
+    def host(self) -> str | None:
+        return self.connection.host
+
+    @property
+    def label(self) -> str:
+        return self.connection.label
+
+    @property
+    def is_private(self) -> bool:
+        return self.connection.is_private
+
+    @property
+    def transfers(self) -> tuple[Transferring, ...]:
+        """The transfer connections of the session."""
+        return tuple(self._transfers)
+
+    # From login to the end
+
+    def join(self) -> None:
+        """Enter the room, and answer the login.
+
+        The caller also calls ``run``, and waits for nothing between. Raises NameTakenError.
+        """
+        current = gevent.getcurrent()
+        self._greenlet = current if isinstance(current, gevent.Greenlet) else None
+        self.serial = self._directory.enter(self)
+        self._room.join(self, self._welcome if self.token is not None else None)
+        self._is_logged = self._presence.joined(self)
+
+    def run(self) -> None:
+        """Serve the client until it leaves or cannot be served any longer; then leave, and empty the send queue.
+
+        The caller closes the socket.
+        """
+        try:
+            self._stay()
+            self._drain(LAST_WORDS_TIMEOUT if self.reason in _EJECTED else DRAIN_TIMEOUT)
+        except Ejected:
+            return  # the session was leaving already
+        finally:
+            # Whatever ended it: the writer must not write to a socket that is opened under the same number next.
+            self.outbox.close()
+            self._intake.close()
+
+    def give_up(self) -> None:
+        """End the session: the client sends a large content too slowly, and others need the space."""
+        self.outbox.fail(LeaveReason.TIMED_OUT)
+
+    def eject(self, reason: LeaveReason, notice: Notice, sentence: str) -> None:
+        """End the session at once for everyone else; ``sentence`` is the last thing that the user hears."""
+        if not self._room.is_here(self):
+            return
+        self._room.notify(self, notice, sentence)
+        self._end(reason)
+        self._leave()
+        if self._greenlet is not None:
+            self._greenlet.kill(Ejected, block=False)
+
+    def supersede(self) -> None:
+        """End the session because its user has logged in again; this connection may be long dead."""
+        if self.outbox.is_behind:
+            self.outbox.fail(LeaveReason.REPLACED)
+        sentence = "You have come in from elsewhere: this connection ends."
+        self.eject(LeaveReason.REPLACED, Notice.REPLACED, sentence)
+
+    def became_registered(self) -> None:
+        """Take note that the name is now the user's account."""
+        self.registered = True
+
+    # Transfers
+
+    def add_transfer(self, transfer: Transferring) -> None:
+        """End ``transfer`` with this session."""
+        self._transfers.append(transfer)
+
+    def remove_transfer(self, transfer: Transferring) -> None:
+        """Forget ``transfer``, which has ended."""
+        self._transfers.remove(transfer)
+
+    def end_transfers(self) -> None:
+        """End all transfers, in both directions."""
+        for transfer in self.transfers:
+            transfer.end()
+
+    # What the client sends
+
+    def pay(self, descriptor: Descriptor) -> None:
+        """Wait until the user's rates allow a frame that begins so; refused frames count too."""
+        size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0
+        _wait(self._rates.take(1, min(size, self._settings.max_text)))
+
+    def pay_for_more(self) -> None:
+        """Wait until the user's rates allow more of a content that counts as several messages."""
+        _wait(self._rates.take(1, 0))
+
+    def publish_message(
+        self, intake: Intake, descriptor: Descriptor, header: ClientHeader
+    ) -> Record:
+        """Read the content of a message from ``intake``, and hand the message to the room. Raises FrameRefused."""
+        rejection = self._room.judge(self, header.to)
+        if rejection is not None:  # before the content is waited for
+            raise FrameRefused(*rejection[:2], header.nonce, fatal=rejection.is_fatal)
+        content = intake.read_content(descriptor, header)
+        nonce = header.nonce.encode() if header.nonce is not None else None
+        run = Run(
+            MessageType(descriptor.type),
+            [content if isinstance(content, bytes) else b""],
+            [nonce],
+            descriptor.content_size,
+            header.to,
+            header.filename,
+            None if isinstance(content, bytes) else content,
+        )
+        try:
+            return self._room.publish(self, run)
+        finally:
+            if run.large is not None:
+                run.large.release()
+
+    def _stay(self) -> None:
+        """Serve the client until it leaves, in whatever way, and then leave the room."""
+        try:
+            self._serve_to_the_end()
+            if self._answers is not None:
+                self._answers.wait_until_empty(DRAIN_TIMEOUT)
+            # Thousands may leave at once, and leaving costs half as much as a login.
+            self._share.wait()
+        except ServerStopping:
+            self._end(LeaveReason.SERVER_STOPPING)
+        except Ejected:
+            return
+        finally:
+            self._leave()
+
+    def _serve_to_the_end(self) -> None:
+        try:
+            self._serve()
+        except StalledFrame:
+            self._end(LeaveReason.TIMED_OUT)
+        except IncompleteFrame:
+            self._end(LeaveReason.DISCONNECTED)
+        except OSError as problem:
+            self._end(reason_of(problem))
+
+    def _serve(self) -> None:
+        intake = self._intake
+        while intake.wait() and not self.outbox.closed:
+            run = intake.next_run(self._rates.allowance(MAX_RUN))
+            if run is not None:
+                self._publish(run)
+                continue
+            ping = intake.next_ping()
+            if ping is not None:
+                self._answer_ping(ping)
+                continue
+            descriptor = intake.next()
+            assert descriptor is not None, "it has begun"
+            if descriptor.type == MessageType.LOGOUT:
+                self.reason = LeaveReason.QUIT
+                return
+            try:
+                self._execute_frame(descriptor)
+            except FrameRefused as refused:
+                self._answer(Answer(refused.notice, refused.sentence, refused.nonce))
+                if refused.fatal:
+                    return
+
+    def _publish(self, run: Run) -> None:
+        """Hand texts that came together to the room, when the user's rates allow them."""
+        _wait(self._rates.take(len(run.contents), run.size))
+        record = self._room.publish(self, run)
+        if not record.is_settled or record.rejection is not None:
+            self._answer_when_settled(record)
+
+    def _execute_frame(self, descriptor: Descriptor) -> None:
+        """Do what a frame asks for that is not a plain text. Raises FrameRefused."""
+        try:
+            header = self._intake.read_header(descriptor)
+        except FrameRefused:
+            self.pay(descriptor)
+            raise
+        if header.command is not None and header.command.verb == Verb.PING.value:
+            _wait(self._rates.take_ping())
+        else:
+            self.pay(descriptor)
+        if header.fetch is not None:
+            sentence = "A content is fetched on a transfer connection."
+            raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
+        if header.command is not None:
+            self._execute(header.command, header.nonce)
+            return
+        record = self.publish_message(self._intake, descriptor, header)
+        if not record.is_settled or record.rejection is not None:
+            self._answer_when_settled(record)
+
+    def _execute(self, command: Command, nonce: str | None) -> None:
+        """Do what the user asks of the server, and answer how it went."""
+        try:
+            notice, sentence = Notice.DONE, self._commands.execute(self, command)
+        except CommandRefused as refused:
+            notice, sentence = refused.notice, refused.sentence
+        self._answer(Answer(notice, sentence, nonce))
+
+    # Answers
+
+    def _answer_ping(self, nonce: bytes) -> None:
+        _wait(self._rates.take_ping())
+        if self._answers:
+            self._answers.put(Answer(Notice.DONE, PING_ANSWER, nonce.decode()))
+        else:
+            self._room.answer_ping(self, nonce)
+
+    def _answer(self, answer: Answer) -> None:
+        """Give ``answer`` in its turn."""
+        if self._answers is not None:
+            self._answers.put(answer)
+        else:
+            self._room.notify(self, *answer)
+
+    def _answer_when_settled(self, record: Record) -> None:
+        """Answer a run that was rejected, or is still on its way through the log."""
+        if record.is_settled:
+            for answer in answers_to(record):
+                self._answer(answer)
+            return
+        if self._answers is None:
+            self._answers = AnswerQueue(lambda answer: self._room.notify(self, *answer))
+        self._answers.wait_for(record)
+        self._answers.wait_for_room()
+
+    def _welcome(self, names_json: bytes) -> bytes:
+        settings = self._settings
+        limits = {"max_text": settings.max_text, "max_file": settings.max_file}
+        rest = encode_json(
+            {
+                "server": SOFTWARE,
+                "session": self.token,
+                "limits": {**limits, "inline": self.inline},
+                "motd": settings.motd,
+            }
+        )
+        return b'{"users":' + names_json + b"," + rest[1:]
+
+    # The end
+
+    def _end(self, reason: LeaveReason) -> None:
+        """Remember the first reason why the user cannot be served any longer."""
+        if self.reason is LeaveReason.DISCONNECTED:
+            self.reason = reason
+
+    def _leave(self) -> None:
+        if self._has_left:
+            return
+        self._has_left = True
+        self.end_transfers()
+        self._room.leave(self, self.reason)
+        self._directory.leave(self)
+        if self._is_logged:
+            self._presence.left(self, self.reason)
+
+    def _drain(self, timeout: float) -> None:
+        """Let what is queued go out, and say that nothing more comes."""
+        if self.outbox.wait_until_drained(timeout):
+            self.connection.transport.finish(timeout)
+
+
+def _wait(seconds: float) -> None:
+    if seconds:
+        gevent.sleep(seconds)

@@ -1,0 +1,43 @@
+"""The one directory in which a server keeps what outlives it: accounts, bans, its own certificate."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from chat.config.command_line import UsageError
+from chat.config.options import read_path
+from chat.files.home import NoHome, data_directory
+
+_NAME = "chat-server"
+_EXPECTED = "a directory to keep accounts, bans and the server's certificate in"
+
+
+def default_data_directory() -> Path:
+    """Return the directory that systemd made for the service (``StateDirectory=``), or else one for the user's data.
+
+    Raises UsageError if the user has no home directory.
+    """
+    # Several directories of one unit come with colons between; see systemd.exec(5).
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    try:
+        return data_directory(_NAME)
+    except NoHome as problem:
+        sentence = f"--data-directory is missing: {problem.strerror}; expected {_EXPECTED}"
+        raise UsageError(sentence) from None
+
+
+def read_data_directory(text: str, where: str) -> Path:
+    """A directory that is there and can be written to, or that can be made. Raises UsageError."""
+    path = read_path(text, where, _EXPECTED)
+    # Its parents may be missing too.
+    nearest = path
+    while not os.path.lexists(nearest) and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise UsageError(f"{where}={text}: {nearest} is no directory; expected {_EXPECTED}")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"{where}={text}: may not write in {nearest}; expected {_EXPECTED}")
+    return path

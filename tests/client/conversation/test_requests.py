@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from chat.client.conversation.commands import Where, parse_line
+from chat.client.conversation.requests import (
+    Cancel,
+    CommonRequest,
+    FollowLog,
+    Get,
+    Help,
+    NeedsPassword,
+    OpenView,
+    Quit,
+    Reply,
+    Request,
+    ScreenRequest,
+    SetBell,
+    Unignore,
+    Who,
+)
+from chat.client.frontends import json_lines
+from chat.client.frontends.line_io import Line
+
+DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
+
+
+def test_everything_that_can_be_asked_for_can_be_typed() -> None:
+    lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
+    lines += ["/transfers", "/who", "/bans", "/register", "/passwd", "/help", "/quit"]
+    assert {type(parse_line(line, Where.PLAIN)) for line in lines} == set(get_args(CommonRequest))
+
+
+def test_everything_that_only_a_screen_does_can_be_typed() -> None:
+    lines = ["/search", "/clear", "/save a", "/log", "/ignore", "/unignore a", "/bell", "/names"]
+    lines += ["/query a", "/close", "/keys", "/open 1", "/reconnect"]
+    assert {type(parse_line(line, Where.SCREEN)) for line in lines} == set(get_args(ScreenRequest))
+
+
+def test_programs_can_ask_for_all_that_is_not_for_people() -> None:
+    """By the examples of the document, each of which must work."""
+    examples = re.findall(r"`(\{\"type\".*?\})`", DOCUMENT.read_text(encoding="utf-8"))
+    asked = [json_lines.read_line(Line(example.encode())) for example in examples]
+    made = {type(each.request) for each in asked if each is not None}
+    # They have fields for passwords instead.
+    prompts = set(get_args(NeedsPassword))
+    assert made == set(get_args(CommonRequest)) - {Help, Reply} - prompts
+
+
+@pytest.mark.parametrize(
+    ("one", "alike", "another"),
+    [
+        (Get(1), Get(1), Cancel(1)),
+        (Who(), Who(), Quit()),
+        (Unignore("bob"), Unignore("bob"), OpenView("bob")),
+        (SetBell(True), SetBell(True), FollowLog(True)),
+    ],
+)
+def test_a_request_equals_only_those_of_its_own_kind(
+    one: Request, alike: Request, another: Request
+) -> None:
+    assert one == alike
+    assert hash(one) == hash(alike)
+    assert one != another
+    assert repr(one).startswith(f"{type(one).__name__}(")
+
+
+def test_a_request_cannot_be_changed() -> None:
+    get = Get(1)
+    with pytest.raises(AttributeError):
+        get.number = 2  # type: ignore[misc]
+    assert get == Get(1)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import gevent
+import pytest
+
+from chat.client.connection.receipts import Receipt
+from chat.client.conversation import uploads
+from chat.client.conversation.requests import SendFile
+from chat.client.conversation.transfer_list import State, Transfer, TransferList
+from chat.client.conversation.unacknowledged import Outgoing
+from chat.client.conversation.uploads import Uploads, expand
+from chat.client.errors import NotSent, TransferFailed
+from chat.protocol.descriptor import MessageType
+from tests.client.fake_connection import FakeConnection, run_until_idle
+
+INLINE = 100
+
+
+class Desk:
+    """Uploads at work."""
+
+    def __init__(self) -> None:
+        self.connection = FakeConnection(inline=INLINE)
+        self.transfers = TransferList()
+        self.told: list[tuple[int, State]] = []
+        self.tasks: list[gevent.Greenlet[..., None]] = []
+        self.uploads = Uploads(self.transfers, self._tell, self._spawn)
+
+    def _tell(self, transfer: Transfer) -> None:
+        self.told.append((transfer.number, transfer.state))
+
+    def _spawn(self, function: object, *arguments: object) -> None:
+        self.tasks.append(gevent.spawn(function, *arguments))  # type: ignore[call-overload]
+
+    def send(self, path: Path | str, kind: MessageType = MessageType.FILE) -> Receipt | None:
+        item = Outgoing(SendFile(str(path), kind, "alice"), "tag")
+        return self.uploads.send(item, self.connection.as_connection)
+
+    def finish(self) -> None:
+        gevent.joinall(self.tasks, timeout=10, raise_error=True)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    path = tmp_path / "large file"
+    path.write_bytes(b"x" * (INLINE + 1))
+    return path
+
+
+def test_a_small_file_is_sent_in_the_order_of_what_is_said(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    path.write_bytes(b"x" * INLINE)
+    receipt = desk.send(path, MessageType.IMAGE)
+    assert receipt is not None
+    assert receipt.kind is MessageType.IMAGE
+    assert receipt.to == "alice"
+    assert not desk.transfers.all()
+
+
+@pytest.mark.parametrize("path", ["", "  "])
+def test_no_path_is_not_the_current_directory(desk: Desk, path: str) -> None:
+    with pytest.raises(NotSent, match="The path is empty"):
+        desk.send(path)
+    assert not desk.transfers.all()
+
+
+def test_a_directory_is_sent_only_to_who_may_mean_one(desk: Desk, tmp_path: Path) -> None:
+    request = SendFile(str(tmp_path), allows_directory=False)
+    with pytest.raises(NotSent, match=f'{tmp_path} is a directory: add "directory": true'):
+        desk.uploads.send(Outgoing(request), desk.connection.as_connection)
+    assert not desk.transfers.all()
+
+
+def test_a_large_file_is_a_transfer(desk: Desk, large: Path) -> None:
+    assert desk.send(large) is None
+    transfer = desk.transfers[1]
+    assert (transfer.filename, transfer.size, transfer.peer) == ("large file", 101, "alice")
+    assert transfer.asked
+    assert transfer.tag == "tag"
+    desk.finish()
+    assert desk.told == [(1, State.RUNNING), (1, State.DONE)]
+    assert desk.connection.contents == [large.read_bytes()]
+
+
+def test_a_directory_is_sent_as_a_tar(desk: Desk, tmp_path: Path) -> None:
+    directory = tmp_path / "holiday"
+    directory.mkdir()
+    (directory / "notes").write_bytes(b"sun")
+    desk.send(directory)
+    desk.finish()
+    assert desk.transfers[1].filename == "holiday.tar"
+    assert desk.transfers[1].state is State.DONE
+    with tarfile.open(fileobj=BytesIO(desk.connection.contents[0])) as tar:
+        assert tar.getnames() == ["holiday", "holiday/notes"]
+
+
+def test_a_directory_that_is_too_large(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"x" * (desk.connection.limits.max_file + 1))
+    desk.send(tmp_path)
+    desk.finish()
+    assert desk.transfers[1].state is State.FAILED
+    assert "larger than" in (desk.transfers[1].problem or "")
+
+
+def test_an_original_server_has_no_transfers(desk: Desk, large: Path) -> None:
+    desk.connection = FakeConnection(original=True, inline=1000)
+    assert desk.send(large) is not None
+
+
+def test_only_a_few_at_a_time(desk: Desk, large: Path) -> None:
+    desk.connection.transfers_wait.clear()
+    for _ in range(4):
+        desk.send(large)
+    run_until_idle()
+    assert [t.state for t in desk.transfers.all()].count(State.RUNNING) == uploads.AT_ONCE
+    desk.connection.transfers_wait.set()
+    desk.finish()
+    assert desk.connection.most_at_once == uploads.AT_ONCE
+    assert all(t.state is State.DONE for t in desk.transfers.all())
+
+
+def test_one_that_breaks_is_told(desk: Desk, large: Path) -> None:
+    desk.connection.refuse_with = TransferFailed("The line broke.")
+    desk.send(large)
+    desk.finish()
+    assert desk.transfers[1].state is State.FAILED
+    assert desk.transfers[1].problem == "The line broke."
+
+
+def test_cancelling(desk: Desk, large: Path) -> None:
+    desk.connection.transfers_wait.clear()
+    for _ in range(3):
+        desk.send(large)
+    run_until_idle()
+    desk.transfers[3].cancel()
+    desk.transfers[1].cancel()
+    desk.finish()
+    states = [transfer.state for transfer in desk.transfers.all()]
+    assert states[0] is states[2] is State.CANCELLED
+    assert len(desk.connection.contents) == 2  # the third never began
+
+
+@pytest.mark.parametrize("name", ["nowhere", "a\0b", "pipe"])
+def test_what_is_no_file(desk: Desk, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(NotSent):
+        desk.send(f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize("path", [".", ".."])
+def test_a_directory_that_was_removed_under_us(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "gone" / "away").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "gone" / "away")
+    shutil.rmtree(tmp_path / "gone")
+    with pytest.raises(NotSent, match="No such file or directory"):
+        desk.send(path)
+
+
+def test_home_directories(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/bob")
+    assert expand("~/x") == Path("/home/bob/x")
+    assert expand("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from chat.client.connection.events import Attachment
+from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.frontends.wording import (
+    file_and_size,
+    leave_reason,
+    people,
+    percent,
+    some_names,
+    transfer_line,
+    transfer_state,
+)
+from chat.protocol.descriptor import MessageType
+from chat.protocol.notices import LeaveReason
+
+
+def transfer(state: State, **values: object) -> Transfer:
+    fields = {"filename": "a.txt", "size": 2048, "peer": "alice", **values}
+    return Transfer(3, MessageType.FILE, state=state, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (None, ""),
+        ("quit", ""),
+        ("too-slow", " (too slow)"),
+        ("banned", " (was banned)"),
+        ("abducted", " (abducted)"),  # by a server that is newer than we are
+        ("\x1b[2J", " (␛[2J)"),
+    ],
+)
+def test_why_somebody_left(reason: str | None, words: str) -> None:
+    assert leave_reason(reason) == words
+
+
+@pytest.mark.parametrize("reason", [r for r in LeaveReason if r is not LeaveReason.QUIT])
+def test_every_reason_has_words(reason: LeaveReason) -> None:
+    assert leave_reason(reason.value).startswith(" (")
+    assert "-" not in leave_reason(reason.value)
+
+
+def test_a_file_and_its_size() -> None:
+    now = datetime.now(timezone.utc)
+    assert file_and_size(Attachment(MessageType.FILE, "alice", now, "a\u202eb", 1536)) == (
+        "a<U+202E>b (1.5 KiB)"
+    )
+
+
+def test_who_is_in_the_room() -> None:
+    assert people(["Bob", "alice", "c\x1b"], 3) == "3 in the room: alice, Bob, c␛"
+    assert people(["bob"], None) == "seen in the room so far: bob"
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, ""),
+        (1, "n0"),
+        (2, "n0 and n1"),
+        (3, "n0, n1 and n2"),
+        (4, "n0, n1 and 2 others"),
+        (1000, "n0, n1 and 998 others"),
+    ],
+)
+def test_some_names_of_many(count: int, words: str) -> None:
+    assert some_names([f"n{number}" for number in range(count)], most=3) == words
+
+
+def test_names_of_a_hostile_server() -> None:
+    assert some_names(["\x1b"]) == "␛"
+
+
+@pytest.mark.parametrize(
+    ("state", "values", "words"),
+    [
+        (State.OFFERED, {}, "/get 3 saves it"),
+        (State.WAITING, {}, "waiting"),
+        (State.RUNNING, {"done": 1024}, "50 %"),
+        (State.DONE, {}, "sent"),
+        (State.DONE, {"path": Path("/x\x07/a.txt")}, "saved as /x␇/a.txt"),
+        (State.FAILED, {"problem": "The disk is full."}, "failed, The disk is full."),
+        (State.FAILED, {}, "failed, it could not be saved"),
+        (State.CANCELLED, {}, "cancelled"),
+    ],
+)
+def test_how_far_a_transfer_is(state: State, values: dict[str, object], words: str) -> None:
+    assert transfer_state(transfer(state, **values)) == words
+
+
+def test_transfers_in_a_list() -> None:
+    assert transfer_line(transfer(State.WAITING)) == "3. a.txt from alice, 2.0 KiB: waiting"
+    sent = transfer(State.DONE, outgoing=True, peer=None, filename="\x07")
+    assert transfer_line(sent) == "3. ␇ to everyone, 2.0 KiB: sent"
+
+
+@pytest.mark.parametrize(
+    ("done", "size", "expected"), [(0, 0, 0), (0, 10, 0), (9, 10, 90), (10, 10, 100), (20, 10, 100)]
+)
+def test_percent(done: int, size: int, expected: int) -> None:
+    assert percent(transfer(State.RUNNING, done=done, size=size)) == expected

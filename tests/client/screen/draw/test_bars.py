@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.screen.draw.bars import status_line, title_line
+from chat.client.screen.model.entries import Said
+from chat.client.screen.model.model import Model
+from chat.client.screen.model.search import Search
+from chat.client.screen.model.views import Position
+from chat.client.screen.text.spans import row_width, text_of
+from chat.protocol.descriptor import MessageType
+
+NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def model() -> Model:
+    model = Model("chat.example:8080", "bob")
+    model.people.reset(["alice", "bob"])
+    model.is_online = True
+    return model
+
+
+def said(text: str = "hello") -> Said:
+    return Said(NINE, "alice", text)
+
+
+def status(model: Model, width: int = 80) -> str:
+    return text_of(status_line(model, width)).rstrip()
+
+
+def alerts(model: Model) -> list[str]:
+    return [span.text for span in status_line(model, 80) if span.style == "status-alert"]
+
+
+class TestTitle:
+    @pytest.mark.parametrize(
+        ("width", "title"),
+        [
+            (60, " chat.example:8080 │ bob │ 2 here │ not encrypted           "),
+            (50, " chat.example:8080 │ bob │ 2 here │ not encrypted "),
+            (49, " chat.example:8080 │ bob │ not encrypted         "),
+            (40, " chat.example:8080 │ bob                "),
+            (20, " chat.example:8080  "),
+            (19, " chat.example:8080 "),
+            (17, " chat.example:80…"),
+            (1, "…"),
+        ],
+    )
+    def test_as_much_as_fits(self, model: Model, width: int, title: str) -> None:
+        assert text_of(title_line(model, width)) == title
+
+    def test_an_encrypted_connection(self, model: Model) -> None:
+        model.encrypted = True
+        assert text_of(title_line(model, 80)).rstrip().endswith("│ encrypted")
+
+    def test_a_private_conversation(self, model: Model) -> None:
+        model.query("alice")
+        assert text_of(title_line(model, 80)).startswith(" alice alone, at chat.example:8080 │")
+
+    def test_names_in_other_scripts(self, model: Model) -> None:
+        model.rename("漢字")
+        assert text_of(title_line(model, 60)).startswith(" chat.example:8080 │ 漢字 │")
+
+
+class TestStatus:
+    def test_nothing_to_say(self, model: Model) -> None:
+        assert text_of(status_line(model, 10)) == " " * 10
+
+    def test_no_connection_yet(self, model: Model) -> None:
+        model.is_online = False
+        assert status(model) == " connecting"
+        assert alerts(model) == ["connecting"]
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(5, "next try in 5 s"), (0, "trying again"), (-9, "trying again")]
+    )
+    def test_a_lost_connection(self, model: Model, seconds: int, words: str) -> None:
+        model.is_online, model.retry_in = False, float(max(seconds, 0))
+        assert alerts(model) == [f"no connection, {words}"]
+
+    def test_a_server_that_owes_an_answer(self, model: Model) -> None:
+        model.lag = 7.4
+        assert alerts(model) == ["no answer for 7 s"]
+
+    def test_one_that_comes_back_only_if_somebody_wants_it(self, model: Model) -> None:
+        model.is_online, model.is_dismissed = False, True
+        assert alerts(model) == ["no connection"]
+
+    def test_scrolled_up(self, model: Model) -> None:
+        model.room.append(said())
+        model.room.scroll_to(Position(0, 0))
+        assert alerts(model) == ["scrolled up"]
+        model.room.append(said())
+        model.room.append(said())
+        assert alerts(model) == ["2 new below"]
+
+    def test_a_search(self, model: Model) -> None:
+        model.room.append(said("cat"))
+        model.search = Search(model.room)
+        assert status(model) == ""
+        for needle, words in (("cat", "found"), ("dog", "not found")):
+            model.search.find(needle)
+            assert status(model) == f" search: {words}"
+        model.search.find("cat")
+        model.search.older()
+        assert status(model) == " search: nothing more"
+
+    def test_other_views(self, model: Model) -> None:
+        view = model.query("alice")
+        assert status(model) == " 1:room"
+        model.room.append(said())
+        assert status(model) == " 1:room 1"
+        model.switch(1)
+        assert status(model) == ""
+        view.append(said(), calls=True)
+        view.append(said())
+        assert alerts(model) == ["2:alice 2"]
+
+    def test_running_transfers(self, model: Model) -> None:
+        model.running = {
+            1: Transfer(1, MessageType.FILE, "a\x1b.iso", 100, state=State.RUNNING, done=30),
+            2: Transfer(2, MessageType.FILE, "b" * 30, 100, outgoing=True, state=State.RUNNING),
+        }
+        assert status(model) == (" fetching 1. a␛.iso 30 % │ sending 2. bbbbbbbbbbbbbbbbbbb… 0 %")
+
+    def test_the_most_urgent_comes_first(self, model: Model) -> None:
+        model.query("alice")
+        model.is_online = False
+        assert status(model) == " connecting │ 1:room"
+        assert status(model, 14) == " connecting │"
+
+
+@given(
+    st.text(st.characters(codec="utf-8"), max_size=20),
+    st.text(st.characters(codec="utf-8"), max_size=20),
+    st.integers(1, 120),
+)
+def test_the_bars_fill_the_screen(address: str, name: str, width: int) -> None:
+    model = Model(address, name)
+    model.query(name)
+    model.running[1] = Transfer(1, MessageType.FILE, name, 100)
+    for line in (title_line(model, width), status_line(model, width)):
+        assert row_width(line) == width

@@ -1,0 +1,199 @@
+"""Whatever happens, on whatever screen: it is drawn, and nothing leaves its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chat.client.connection.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.conversation.news import (
+    Announced,
+    Disconnected,
+    Done,
+    Explanation,
+    Failed,
+    People,
+    TransferChanged,
+    Transfers,
+    Trouble,
+)
+from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.frontends.display import harmless
+from chat.client.screen.draw.layout import Renderer, Size, input_width
+from chat.client.screen.intake import Intake
+from chat.client.screen.model.entries import Shared
+from chat.client.screen.model.model import Model, Question
+from chat.client.screen.model.search import Search
+from chat.client.screen.model.views import Draft
+from chat.client.screen.save import Follower, saved_lines
+from chat.client.screen.text.spans import Row, Span, row_width, text_of
+from chat.client.screen.text.styles import LOOKS, Colours
+from chat.protocol.descriptor import ATTACHMENTS
+
+EPOCH = datetime(2026, 11, 24, tzinfo=timezone.utc)
+PICTURE: tuple[Row, ...] = ([Span("▀" * 30, Colours(0xFF0000, 0x0000FF))],) * 3
+
+moments = st.one_of(
+    st.integers(0, 300_000).map(lambda seconds: EPOCH + timedelta(seconds=seconds)),
+    st.sampled_from(
+        [datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc)]
+    ),
+)
+texts = st.one_of(
+    st.text(st.characters(codec=None), max_size=80),
+    st.text(
+        st.sampled_from("ab 漢字👩\u200d👧🏽🇩🇪e\u0301אبन\u093f\x1b\t\n\u202e\u2028//:http<>"),
+        max_size=80,
+    ),
+    st.sampled_from(["https://chat.example/" + "x" * 90, "/me waves", "word " * 30, "\n" * 20]),
+)
+names = st.one_of(st.sampled_from(["alice", "bob", "Алиса", "漢字"]), texts)
+nobody = st.none()
+transfers = st.builds(
+    Transfer,
+    st.integers(1, 9),
+    st.sampled_from(sorted(ATTACHMENTS)),
+    texts,
+    st.integers(0, 2**40),
+    outgoing=st.booleans(),
+    peer=st.one_of(nobody, names),
+    state=st.sampled_from(State),
+    done=st.integers(0, 2**40),
+    path=st.one_of(nobody, st.just(Path("/home/bob/a.txt"))),
+    problem=st.one_of(nobody, texts),
+    tag=st.one_of(nobody, st.integers(0, 3)),
+)
+attachments = st.builds(
+    Attachment,
+    st.sampled_from(sorted(ATTACHMENTS)),
+    names,
+    moments,
+    texts,
+    st.integers(0, 2**63),
+    to=st.one_of(nobody, names),
+    own=st.booleans(),
+)
+tags = st.integers(0, 3)
+news = st.one_of(
+    st.builds(Welcome, names, moments, st.lists(names).map(tuple), motd=st.one_of(nobody, texts)),
+    st.builds(Joined, names, moments),
+    st.builds(Left, names, moments, st.one_of(nobody, texts)),
+    st.builds(Text, names, moments, texts, st.one_of(nobody, names), st.booleans()),
+    st.builds(Notice, texts, texts, moments),
+    st.builds(BadFrame, texts),
+    st.builds(Announced, attachments, st.one_of(nobody, transfers)),
+    st.builds(TransferChanged, transfers),
+    st.builds(Done, tags),
+    st.builds(Failed, texts, texts, tags),
+    st.builds(Trouble, texts),
+    st.builds(Disconnected, texts, st.floats(0, 1e6)),
+    st.builds(People, st.lists(names).map(tuple), st.booleans()),
+    st.builds(Transfers, st.lists(transfers).map(tuple)),
+    st.builds(Explanation, st.lists(texts, min_size=1).map(tuple)),
+)
+sizes = st.one_of(
+    st.sampled_from([Size(80, 24), Size(20, 5), Size(1, 1), Size(200, 60)]),
+    st.builds(Size, st.integers(0, 90), st.integers(0, 30)),
+)
+
+Deed = Callable[[Model, Renderer, Size], object]
+
+
+def _draft(text: str, at: int) -> Draft:
+    return Draft(text, min(at, len(text)))
+
+
+def _search(model: Model, renderer: Renderer, size: Size, needle: str) -> None:
+    model.search = Search(model.current)
+    model.search.find(needle)
+    model.search.older()
+    renderer.scroll_to_match(model, size)
+
+
+def _paint(model: Model) -> None:
+    for entry in model.room.entries:
+        if isinstance(entry, Shared):
+            model.set_picture(entry, PICTURE)
+
+
+deeds: st.SearchStrategy[Deed] = st.one_of(
+    st.builds(lambda by: lambda m, r, s: r.scroll(m, by, s), st.integers(-90, 90)),
+    st.builds(lambda by: lambda m, r, s: r.scroll_pages(m, by, s), st.integers(-2, 2)),
+    st.just(lambda m, r, s: r.scroll_to_top(m, s)),
+    st.just(lambda m, r, s: r.scroll_to_bottom(m)),
+    st.builds(lambda text: lambda m, r, s: _search(m, r, s, text), texts),
+    st.just(lambda m, r, s: setattr(m, "search", None)),
+    st.builds(lambda number: lambda m, r, s: m.switch(number), st.integers(0, 4)),
+    st.just(lambda m, r, s: m.next_unread()),
+    st.builds(lambda name: lambda m, r, s: m.query(name), names),
+    st.just(lambda m, r, s: m.close(m.current)),
+    st.just(lambda m, r, s: m.current.clear()),
+    st.builds(lambda on: lambda m, r, s: m.focus(on), st.booleans()),
+    st.builds(lambda on: lambda m, r, s: setattr(m, "shows_names", on), st.booleans()),
+    st.builds(
+        lambda text, at: lambda m, r, s: setattr(m.current, "draft", _draft(text, at)),
+        texts,
+        st.integers(0, 80),
+    ),
+    st.builds(
+        lambda prompt, text: (
+            lambda m, r, s: setattr(m, "question", Question(prompt, _draft(text, 3)))
+        ),
+        texts,
+        texts,
+    ),
+    st.builds(lambda name: lambda m, r, s: m.people.ignore(name), names),
+    st.builds(
+        lambda tag, text, to, now: lambda m, r, s: m.say(tag, text, to, now),
+        tags,
+        texts,
+        st.one_of(nobody, names),
+        moments,
+    ),
+    st.builds(
+        lambda tag, text, kind: lambda m, r, s: m.share(tag, text, kind, None, EPOCH),
+        tags,
+        texts,
+        st.sampled_from(sorted(ATTACHMENTS)),
+    ),
+    st.just(lambda m, r, s: m.lose_pending("It was lost.")),
+    st.builds(lambda now: lambda m, r, s: m.tick(now), moments),
+    st.just(lambda m, r, s: _paint(m)),
+)
+
+
+def check(model: Model, renderer: Renderer, size: Size) -> None:
+    screen = renderer.render(model, size)
+    assert len(screen.rows) == size.rows
+    for row in screen.rows:
+        assert row_width(row) <= size.columns
+        assert harmless(text_of(row)) == text_of(row)
+        assert all(isinstance(span.style, Colours) or span.style in LOOKS for span in row)
+    if screen.cursor is None:
+        assert 0 in size
+    else:
+        assert 0 <= screen.cursor.row < size.rows
+        assert 0 <= screen.cursor.column < size.columns
+        assert input_width(model, size) >= 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.one_of(news, news, deeds), sizes), max_size=25))
+def test_any_events_on_any_screen(steps: list) -> None:
+    model, renderer = Model("chat.example:8080", "bob"), Renderer()
+    intake, follower = Intake(model), Follower(model.room)
+    followed: list[str] = []
+    for step, size in steps:
+        if callable(step):
+            step(model, renderer, size)
+        else:
+            intake.take(step, EPOCH)
+        check(model, renderer, size)
+        followed += follower.new_lines()
+    for view in model.views:
+        assert not [line for line in saved_lines(view.entries) if harmless(line) != line]
+    assert not [line for line in followed if harmless(line) != line]

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from chat.client.screen.model.people import Mentions, People, folded
+
+
+@pytest.fixture
+def people() -> People:
+    people = People()
+    people.reset(["bob", "Alice"])
+    return people
+
+
+def test_those_who_come_and_go(people: People) -> None:
+    people.add("carol")
+    people.add("carol")
+    people.remove("bob")
+    people.remove("nobody")
+    assert list(people.names) == ["Alice", "carol"]
+    assert len(people) == 2
+
+
+def test_names_that_never_end(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.client.connection.room.MAX_USERS", 4)
+    monkeypatch.setattr("chat.client.screen.model.people.MAX_USERS", 4)
+    for name in ("carol", "x" * 257, "dave", "eve", "bob"):
+        people.add(name)
+    assert list(people.names) == ["bob", "Alice", "carol", "dave"]
+    people.reset(["x" * 257, *"abcdef"])
+    assert list(people.names) == ["a", "b", "c", "d"]
+    assert folded("X" * 70_000) == "x" * 70_000
+
+
+def test_the_order_of_names(people: People) -> None:
+    assert people.in_order() == ["Alice", "bob"]
+    people.add("anna")
+    assert people.in_order() == ["Alice", "anna", "bob"]
+    people.remove("Alice")
+    assert people.in_order() == ["anna", "bob"]
+    people.reset(["zoe"])
+    assert people.in_order() == ["zoe"]
+
+
+def test_the_order_is_remembered(people: People) -> None:
+    assert people.in_order() is people.in_order()
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"), [("Alice", "Alice"), ("aLICE", "Alice"), ("dave", "dave")]
+)
+def test_a_name_as_the_server_writes_it(people: People, typed: str, name: str) -> None:
+    assert people.spelling(typed) == name
+
+
+def test_two_spellings_of_one_name() -> None:
+    assert folded("Ａlice") == folded("alice")
+    assert folded("é") == folded("e\u0301")
+    assert folded("alice") != folded("alicia")
+
+
+def test_those_who_are_ignored(people: People) -> None:
+    assert not people.is_ignored("Alice")
+    people.ignore("alice")
+    assert people.is_ignored("Alice")
+    assert not people.is_ignored("bob")
+    assert list(people.ignored.values()) == ["Alice"]
+    assert people.unignore("ALICE")
+    assert not people.unignore("ALICE")
+    assert not people.is_ignored("Alice")
+
+
+@pytest.mark.parametrize(
+    "text", ["bob", "hi Bob!", "bob: look", "(bob)", "say, bob.", "@BOB", "bob's", "я bob"]
+)
+def test_a_name_is_found_as_a_word(text: str) -> None:
+    assert text in Mentions("bob")
+
+
+@pytest.mark.parametrize("text", ["", "bobby", "abob", "bob-cat", "bob_", "ябоb bоb", "b.o.b"])
+def test_a_part_of_a_word_is_no_mention(text: str) -> None:
+    assert text not in Mentions("bob")
+
+
+def test_names_with_dots_and_in_other_scripts() -> None:
+    assert "so a.b-c says" in Mentions("a.b-c")
+    assert "axb-c" not in Mentions("a.b-c")
+    assert "привет, Боб" in Mentions("боб")
+    assert "бобёр" not in Mentions("боб")

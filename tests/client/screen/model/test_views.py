@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from chat.client.screen.model import views
+from chat.client.screen.model.entries import Movement, Pending, Said, Step
+from chat.client.screen.model.views import Position, View
+
+NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
+
+
+def said(text: str = "hello") -> Said:
+    return Said(NINE, "alice", text)
+
+
+def pending(tag: int) -> Pending:
+    return Pending(NINE, tag, "bob", f"text {tag}")
+
+
+@pytest.fixture
+def view() -> View:
+    """One that somebody looks at."""
+    view = View()
+    view.show(True)
+    return view
+
+
+def test_an_empty_view(view: View) -> None:
+    assert (view.first, view.end, view.last) == (0, 0, -1)
+
+
+def test_entries_are_numbered(view: View) -> None:
+    entries = [said(), said()]
+    for entry in entries:
+        view.append(entry)
+    assert [view[0], view[1]] == entries
+    assert (view.first, view.end, view.last) == (0, 2, 1)
+
+
+def test_the_oldest_go_and_the_numbers_stay(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "MAX_ENTRIES", 3)
+    entries = [said() for _ in range(5)]
+    for entry in entries:
+        view.append(entry)
+    assert list(view.entries) == entries[2:]
+    assert (view.first, view.end) == (2, 5)
+    assert view[4] is entries[4]
+
+
+def test_long_texts_leave_room_for_fewer(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "MAX_WEIGHT", 1100)
+    for _ in range(10):
+        view.append(said("x" * 400))
+    assert (view.first, view.end) == (8, 10)
+    view.append(said("x" * 4000))  # the last one is kept in any case
+    assert (view.first, view.end) == (10, 11)
+    view.append(said())
+    assert (view.first, view.end) == (11, 12)
+
+
+def test_what_is_seen_is_not_unread(view: View) -> None:
+    view.append(said(), calls=True)
+    assert (view.unread, view.calls, view.left_off) == (0, 0, None)
+
+
+def test_what_comes_while_nobody_looks(view: View) -> None:
+    view.append(said())
+    view.show(False)
+    view.append(Movement(Step(NINE, "alice", joined=True)))
+    assert (view.unread, view.left_off) == (0, None)  # that is nothing to come back for
+    view.append(said())
+    view.append(said(), calls=True)
+    assert (view.unread, view.calls, view.left_off) == (2, 1, 2)
+
+
+def test_the_marker_stays_until_the_next_absence(view: View) -> None:
+    view.show(False)
+    view.append(said())
+    view.show(True)
+    assert (view.unread, view.calls, view.left_off) == (0, 0, 0)
+    view.append(said())
+    assert view.left_off == 0
+    view.show(False)
+    view.append(said())
+    assert (view.unread, view.left_off) == (1, 2)
+
+
+def test_whoever_is_scrolled_up_does_not_see_what_comes(view: View) -> None:
+    view.append(said())
+    view.scroll_to(Position(0, 0))
+    assert not view.is_read
+    view.append(said())
+    assert (view.unread, view.left_off) == (1, 1)
+    view.scroll_to(None)
+    assert view.is_read
+    assert view.unread == 0
+
+
+def test_coming_back_to_a_view_that_is_scrolled_up(view: View) -> None:
+    view.append(said())
+    view.scroll_to(Position(0, 0))
+    view.append(said())
+    view.show(False)
+    view.show(True)
+    assert view.unread == 1
+
+
+def test_what_is_pending_stands_below_all_entries(view: View) -> None:
+    first, second = pending(1), pending(2)
+    view.await_echo(first)
+    view.await_echo(second)
+    view.append(said())
+    assert [view[1], view[2]] == [first, second]
+    assert (view.end, view.last) == (1, 2)
+
+
+def test_what_was_answered_is_not_pending(view: View) -> None:
+    first, second = pending(1), pending(2)
+    view.await_echo(first)
+    view.await_echo(second)
+    assert view.take_pending(2) is second
+    assert view.take_pending(2) is None
+    assert view.pending == [first]
+
+
+def test_whoever_speaks_has_caught_up(view: View) -> None:
+    view.append(said())
+    view.scroll_to(Position(0, 0))
+    view.append(said())
+    view.await_echo(pending(1))
+    assert (view.anchor, view.unread, view.left_off) == (None, 0, None)
+
+
+def test_a_cleared_view(view: View) -> None:
+    waiting = pending(1)
+    view.await_echo(waiting)
+    view.append(said())
+    view.scroll_to(Position(0, 0))
+    view.append(said())
+    view.clear()
+    assert (view.first, view.end, view.last) == (2, 2, 2)
+    assert (view.anchor, view.unread, view.left_off) == (None, 0, None)
+    assert view[2] is waiting

@@ -1,0 +1,313 @@
+"""What moderators do to others, on real sockets: who is thrown out, who hears of it, who comes in again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from chat.protocol.notices import Notice
+from chat.server.moderation import bans
+from tests.server.house import House
+from tests.server.moderators import (
+    bob_who_moderates,
+    command,
+    expect_told,
+    refused,
+    try_login,
+)
+
+UTF8, FILE = MessageType.UTF8, MessageType.FILE
+M = 1024**2
+
+OpenAHouse = Callable[..., House]
+
+
+@pytest.fixture
+def house(open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch) -> House:
+    """One to whom this machine's addresses are like any others."""
+    monkeypatch.setattr(bans, "_LOOPBACK", ())
+    return open_a_house(exempt=())
+
+
+# Kicks
+
+
+def test_who_is_kicked_is_told_and_so_is_everyone_else(house: House) -> None:
+    bob, alice, carol = bob_who_moderates(house), house.join("Alice"), house.join("carol")
+    alice.expect_joined("carol")
+
+    assert command(bob, "kick", "alice", reason="spam", nonce="n") == "Alice is thrown out."
+
+    told = alice.expect_notice("moderated", nonce=None).text
+    assert told == "You were kicked by bob: spam."
+    alice.expect_closed()
+    carol.expect_left("Alice", "kicked")
+    expect_told(carol, "Alice was kicked by bob: spam.")
+    house.join("Alice")
+
+
+@pytest.mark.parametrize("verb", ["kick", "ban", "unban", "bans", "mute", "unmute"])
+def test_none_but_moderators_may(house: House, verb: str) -> None:
+    house.join("alice")
+    eve = house.join("eve")
+
+    assert refused(eve, verb, "alice") == "not-allowed"
+    assert "alice" in house.here()
+    assert not house.parts.moderation.entries.all()
+
+
+@pytest.mark.parametrize("verb", ["kick", "ban", "mute"])
+@pytest.mark.parametrize("target", ["alice", "ALICE", "bob"])
+def test_moderators_are_not_acted_on(house: House, verb: str, target: str) -> None:
+    house.join("alice")
+    house.session("alice").moderator = True
+    bob = bob_who_moderates(house)
+
+    assert refused(bob, verb, target) == "not-allowed"
+
+
+@pytest.mark.parametrize("verb", ["ban", "mute"])
+def test_moderators_who_are_not_here_are_not_acted_on(
+    house: House, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    bob = bob_who_moderates(house)
+    monkeypatch.setattr(house.parts.moderation, "_is_moderators", {"alice"}.__contains__)
+
+    assert refused(bob, verb, "Alice") == "not-allowed"
+    assert command(bob, verb, "eve")
+
+
+@pytest.mark.parametrize(
+    ("verb", "target", "fields", "code"),
+    [
+        ("kick", "nobody", {}, "no-such-user"),
+        ("kick", "", {}, "bad-command"),
+        ("kick", None, {}, "bad-command"),
+        ("kick", "eve", {"reason": "x" * 201}, "bad-command"),
+        ("ban", None, {}, "bad-command"),
+        ("ban", "no name!", {}, "bad-command"),
+        ("ban", "eve", {"seconds": 0}, "bad-command"),
+        ("ban", "eve", {"seconds": 2**63 - 1}, "bad-command"),
+        ("ban", "eve", {"reason": "x" * 201}, "bad-command"),
+        ("ban", "10.0.0.0/8", {}, "bad-command"),
+        ("ban", "127.0.0.1", {}, "not-allowed"),  # his own
+        ("unban", "eve", {}, "bad-command"),
+        ("unban", "203.0.113.5", {}, "bad-command"),
+        ("mute", "no name!", {}, "bad-command"),
+        ("mute", "eve", {"seconds": 0}, "bad-command"),
+        ("unmute", "eve", {}, "bad-command"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_nothing_changes(
+    house: House, verb: str, target: str | None, fields: dict[str, Any], code: str
+) -> None:
+    bob = bob_who_moderates(house)
+    eve = house.join("eve")
+    bob.expect_joined("eve")
+
+    assert refused(bob, verb, target, **fields) == code
+    bob.say("next")
+
+    eve.expect_text("next", "bob")
+    assert not house.parts.moderation.entries.all()
+
+
+# Bans
+
+
+def test_a_ban_is_of_the_name_what_looks_like_it_and_the_address(house: House) -> None:
+    bob = bob_who_moderates(house)
+    alice = house.join("Alice", source="127.0.0.2")
+    carol = house.join("carol", source="127.0.0.3")
+
+    done = command(bob, "ban", "alice", reason="spam")
+
+    assert done == (
+        "alice, and whatever looks like it, is banned until it is lifted, and so is 127.0.0.2."
+        " Thrown out: Alice. It is forgotten when the server stops."
+    )
+    alice.expect_joined("carol")
+    told = alice.expect_notice("moderated").text
+    assert told == "You are banned until it is lifted: spam."
+    alice.expect_closed()
+    carol.expect_left("Alice", "banned")
+    expect_told(carol, "alice was banned by bob until it is lifted: spam.")
+    assert try_login(house, "ALICE") == "banned"
+    assert try_login(house, "a1ice") == "banned"
+    assert try_login(house, "dave", "127.0.0.2") == "banned"
+    assert try_login(house, "alicia") is None
+
+
+def test_who_looks_like_him_or_comes_from_there_goes_too(house: House) -> None:
+    bob = bob_who_moderates(house)
+    house.join("alice", source="127.0.0.2")
+    house.join("a1ice", source="127.0.0.3")
+    house.join("carol", source="127.0.0.2")
+    house.join("dave", source="127.0.0.2")
+    house.session("dave").moderator = True
+
+    done = command(bob, "ban", "alice")
+
+    assert "Thrown out: alice, a1ice, carol." in done
+    assert set(house.here()) == {"bob", "dave"}
+
+
+def test_the_owner_of_a_name_stays_when_one_who_looks_like_him_is_banned(house: House) -> None:
+    bob = bob_who_moderates(house)
+    alice = house.join("alice")
+    house.session("alice").registered = True
+
+    command(bob, "ban", "a1ice")
+    bob.say("next")
+
+    alice.expect(UTF8, notice="moderated")
+    alice.expect_text("next", "bob")
+
+
+def test_an_address_is_banned_by_itself(house: House) -> None:
+    bob = bob_who_moderates(house)
+    alice = house.join("alice", source="127.0.0.2")
+    carol = house.join("carol")
+
+    done = command(bob, "ban", "127.0.0.2", seconds=3600, reason="noise")
+
+    assert done.startswith("127.0.0.2 is banned until 20")
+    assert "Thrown out: alice." in done
+    alice.expect_joined("carol")
+    assert alice.expect_notice("moderated").text.startswith("Your address is banned until 20")
+    alice.expect_closed()
+    carol.expect_left("alice", "banned")
+    told = carol.expect(UTF8, sender="server", notice="moderated").text
+    assert told.startswith("An address was banned by bob until 20")
+    assert "127" not in told, "that is nobody else's business"
+    assert try_login(house, "dave", "127.0.0.2") == "banned"
+    assert try_login(house, "alice") is None
+
+
+def test_a_banned_address_is_told_until_when_and_why_and_closed(house: House) -> None:
+    bob = bob_who_moderates(house)
+    command(bob, "ban", "127.0.0.2", reason="noise")
+
+    guest = house.connect(source="127.0.0.2")
+    reply = guest.try_login({"to": "dave"})
+
+    assert reply.type == MessageType.BAD_LOGIN
+    assert reply.header == {
+        "error": "banned",
+        "message": "Your address is banned until it is lifted: noise.",
+    }
+    guest.expect_closed()
+
+
+@pytest.mark.parametrize("exempt", [True, False])
+def test_an_address_that_is_exempt_or_this_machines_is_not_banned(
+    open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch, exempt: bool
+) -> None:
+    if exempt:
+        monkeypatch.setattr(bans, "_LOOPBACK", ())
+        house = open_a_house()
+    else:
+        house = open_a_house(exempt=())
+    bob = bob_who_moderates(house)
+    house.join("alice", source="127.0.0.2")
+    bob.expect_joined("alice")
+
+    assert refused(bob, "ban", "127.0.0.2") == "not-allowed"
+    assert "this server leaves it alone" in command(bob, "ban", "alice")
+    assert try_login(house, "alice", "127.0.0.2") == "banned"
+    assert try_login(house, "carol", "127.0.0.2") is None
+
+
+def test_a_moderator_does_not_ban_his_own_address_with_another(house: House) -> None:
+    bob = bob_who_moderates(house)
+    house.join("alice")
+
+    assert "it is yours too" in command(bob, "ban", "alice")
+    bob.say("still here")
+    bob.read_until(UTF8, b"still here")
+    assert try_login(house, "carol") is None
+
+
+def test_a_ban_is_lifted_with_its_address(house: House) -> None:
+    bob = bob_who_moderates(house)
+    carol = house.join("carol")
+    house.join("alice", source="127.0.0.2")
+    command(bob, "ban", "alice")
+    command(bob, "ban", "127.0.0.3")
+    carol.read_until(UTF8, b"An address was banned by bob until it is lifted.")
+
+    assert command(bob, "unban", "ALICE") == "No longer banned: alice, 127.0.0.2."
+    assert command(bob, "unban", "127.0.0.3") == "No longer banned: 127.0.0.3."
+
+    expect_told(carol, "The ban of alice was lifted by bob.")
+    house.join("alice", source="127.0.0.2")
+    house.join("dave", source="127.0.0.3")
+
+
+def test_the_list_says_all_that_is_in_force(house: House) -> None:
+    bob = bob_who_moderates(house)
+    assert command(bob, "bans") == "Nobody is banned or muted."
+    command(bob, "ban", "Alice", reason="spam")
+    command(bob, "mute", "eve")
+
+    assert sorted(command(bob, "bans").splitlines()) == [
+        "Alice is banned by bob, until it is lifted: spam.",
+        "eve is muted by bob, until it is lifted.",
+    ]
+
+
+def test_more_than_can_be_kept_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.server.moderation.moderation.MAX_ENTRIES", 2)
+    bob = bob_who_moderates(house)
+    command(bob, "ban", "alice")
+    command(bob, "mute", "eve")
+
+    assert refused(bob, "ban", "mallory") == "no-space"
+    assert command(bob, "unmute", "eve")
+    assert command(bob, "ban", "mallory")
+
+
+def test_his_upload_ends_with_him_and_reaches_nobody(house: House) -> None:
+    bob = bob_who_moderates(house)
+    alice = house.join("alice", source="127.0.0.2")
+    transfer = house.transfer(alice)
+    transfer.send_bytes(transfer.encode(FILE, content_size=M) + b"x" * 1000)
+    alice.send_bytes(alice.encode(FILE, content_size=M) + b"x" * 1000)
+    house.upload_begins(2 * M)
+
+    command(bob, "ban", "alice")
+
+    assert transfer.at_end()
+    alice.expect_notice("moderated")
+    alice.close()
+    house.space_is_given_back()
+    bob.say("next")
+    bob.expect_text("next", "bob")
+
+
+def test_the_log_says_who_did_what_to_whom(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chat.server")
+    bob = bob_who_moderates(house)
+    house.join("alice", source="127.0.0.2")
+
+    command(bob, "ban", "alice", reason="spam\nbob left: quit")
+
+    [line] = [message for message in caplog.messages if message.startswith("bob bans")]
+    assert line == "bob bans alice and 127.0.0.2 until it is lifted: spam bob left: quit."
+
+
+# What is said in the room does not disturb
+
+
+def test_an_announcement_answers_nobodys_message(house: House) -> None:
+    bob, alice = bob_who_moderates(house), house.join("alice")
+    house.parts.room.announce(Notice.MODERATED, "eve was kicked.")
+    alice.say("hello")
+    told = alice.expect(UTF8, sender="server")
+    assert told.header.keys() == {"from", "timestamp", "notice"}
+    alice.expect_text("hello", "alice")
+    bob.expect_joined("alice")

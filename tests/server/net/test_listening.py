@@ -1,0 +1,50 @@
+"""Sockets that listen; what a server makes of them is in the tests of the server."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chat.net.address import Address, parse_address
+from chat.server.net.listening import listen
+
+
+def test_it_listens_where_it_was_told_to() -> None:
+    [listening] = listen(parse_address("127.0.0.1:0"))
+    with closing(listening):
+        host, port = listening.getsockname()
+        assert host == "127.0.0.1"
+        with socket.create_connection((host, port), timeout=5):
+            listening.accept()[0].close()
+
+
+def test_of_several_addresses_it_has_all_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        where = [("127.0.0.1", port), ("127.0.0.2", port)]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in where]
+        monkeypatch.setattr("socket.getaddrinfo", lambda *args, **options: found)
+
+        with pytest.raises(OSError) as caught:
+            listen(Address("both.example", port))
+
+    assert caught.value.errno == errno.EADDRINUSE
+    with socket.create_server(("127.0.0.1", port)):
+        pass  # the first was given back
+
+
+def test_a_unix_socket_is_for_its_owner_and_group(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    [listening] = listen(Address(path=str(path)))
+    with closing(listening):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        with pytest.raises(OSError) as caught:
+            listen(Address(path=str(path)))
+    assert caught.value.errno == errno.EADDRINUSE
+    [second] = listen(Address(path=str(path)))  # the first is dead by now
+    second.close()

@@ -1,0 +1,77 @@
+"""Who is gone takes no memory, at once: nothing of him waits for the garbage collector, which may take its time."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from chat.server.sessions.connection import Connection
+from chat.server.sessions.session import Session
+from chat.server.sessions.transfer import Transfer
+from tests.peers.wire_client import WireClient
+from tests.server.fakes import wait_until
+from tests.server.house import House
+
+Memory = Callable[[], list[str]]
+
+
+@pytest.fixture
+def remembered() -> Iterator[Memory]:
+    """Tells what is there of people who have come since, while the collector rests."""
+    gc.collect()
+    gc.disable()
+    before = {id(thing) for thing in _things()}
+    yield lambda: [type(thing).__name__ for thing in _things() if id(thing) not in before]
+    gc.enable()
+
+
+def _things() -> Iterator[object]:
+    kinds = (Connection, Session, Transfer)
+    yield from (thing for thing in gc.get_objects() if isinstance(thing, kinds))
+
+
+def leave(client: WireClient) -> None:
+    client.leave()
+    client.read_to_end()
+    client.close()
+
+
+def break_off(client: WireClient) -> None:
+    client.send_bytes(client.encode(MessageType.FILE, "name", b"half", content_size=100_000))
+    client.reset()
+
+
+def transfer(client: WireClient, house: House) -> None:
+    with client.open_transfer(house.address) as transfer:
+        transfer.send(MessageType.FILE, {"to": client.name, "nonce": "1"}, bytes(70_000))
+        transfer.expect(MessageType.FILE)
+    client.leave()
+    client.read_to_end()
+    client.close()
+
+
+ENDS: list[Callable[[WireClient, House], None]] = [
+    lambda client, house: leave(client),
+    lambda client, house: client.reset(),
+    lambda client, house: break_off(client),
+    transfer,
+]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=["leaves", "vanishes", "breaks off", "transfers"])
+def test_who_is_gone_is_forgotten(
+    end: Callable[[WireClient, House], None], house: House, remembered: Memory
+) -> None:
+    client = house.join("alice", inline=0)
+    assert "Session" in remembered()
+    end(client, house)
+    wait_until(lambda: not remembered())
+
+
+def test_who_was_not_let_in_is_forgotten(house: House, remembered: Memory) -> None:
+    with house.connect() as stranger:
+        stranger.try_login({"to": "not a name"})
+    wait_until(lambda: not remembered())

@@ -1,0 +1,167 @@
+"""What a login meets of the limits by address: too many tries, too many connections, a line to wait in."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import gevent
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from chat.server.limits import newcomers as newcomers_module
+from chat.server.settings import Network
+from tests.server.fakes import wait_until
+from tests.server.sessions.test_login import BAD_LOGIN, LOGIN, OpenAHouse, refusals, refused
+
+NOBODY_EXEMPT: tuple[Network, ...] = ()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, "chat.server")
+    return caplog
+
+
+def test_too_many_tries_from_an_address_are_refused_and_closed(
+    open_a_house: OpenAHouse, log: pytest.LogCaptureFixture
+) -> None:
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_logins=3)
+    client = house.connect()
+    for _ in range(3):
+        assert refused(client.try_login({"to": "?"}))[1] == "bad-username"
+
+    assert refused(client.try_login({"to": "alice"})) == (BAD_LOGIN, "too-many-attempts")
+    client.expect_closed()
+    assert "refused 127.0.0.1: too-many-attempts" in refusals(log)
+    assert house.join("bob", source="127.0.0.2").name == "bob"
+
+
+def test_whose_session_is_here_is_let_in_but_not_to_try_other_names(
+    open_a_house: OpenAHouse,
+) -> None:
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_logins=3)
+    alice = house.join("alice")
+    token = alice.welcome["session"]
+    client = house.connect()
+    house.join("bob")
+    for _ in range(3):
+        reply = client.try_login({"to": "bob", "session": token})
+        assert refused(reply)[1] == "username-exists"
+
+    reply = client.try_login({"to": "carol", "session": token})
+    assert refused(reply) == (BAD_LOGIN, "too-many-attempts")
+    assert house.connect().try_login({"to": "ALICE", "session": token}).type == LOGIN
+
+
+def test_tries_that_succeed_are_never_too_many(open_a_house: OpenAHouse) -> None:
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_logins=3)
+    for number in range(20):
+        house.join(f"guest{number}", raw=True).close()
+
+
+def test_too_many_connections_in_a_minute_are_told_so_and_then_closed_without_a_byte(
+    open_a_house: OpenAHouse,
+) -> None:
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_connects=3)
+    for _ in range(3):
+        house.connect()
+    late = [house.connect() for _ in range(3)]
+    too_late = house.connect()
+
+    for client in late:
+        assert refused(client.try_login({"to": "alice"})) == (BAD_LOGIN, "too-many-attempts")
+        client.expect_closed()
+    assert too_late.at_end()
+
+
+def test_transfers_of_who_is_here_are_let_in_however_often_strangers_knock(
+    open_a_house: OpenAHouse,
+) -> None:
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_connects=3, max_logins=2)
+    alice = house.join("alice")
+    for _ in range(10):
+        house.transfer(alice).close()
+    wait_until(lambda: not house.session("alice").transfers, "the transfers to end")
+    stranger = house.connect()
+    for _ in range(3):
+        stranger.try_login({"to": "?"})
+    house.connect()
+
+    # Now one more is too much, of connections as of tries.
+    house.transfer(alice)
+    assert refused(house.connect().try_login({"session": "x"}))[1] == "too-many-attempts"
+
+
+def test_many_of_one_address_come_in_one_after_the_other(
+    open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newcomers_module, "JOINS_PER_SECOND", 10.0)
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_per_address=6)
+    started = time.monotonic()
+
+    for number in range(12):
+        house.join(f"guest{number}", raw=True).close()
+
+    assert time.monotonic() - started >= 0.5
+    # Others don't wait in that line.
+    assert house.join("bob", source="127.0.0.2").name == "bob"
+
+
+def test_a_name_that_is_taken_while_one_waits_in_line_is_taken(
+    open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newcomers_module, "JOINS_PER_SECOND", 2.0)
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_per_address=1)
+    house.join("alice").close()
+    house.connections_end()
+    client = house.connect()
+    client.send(LOGIN, {"to": "carol"})
+    house.connections_are_accepted()
+    gevent.sleep(0.05)  # or else he finds it taken before he waits: no failure either
+    house.join("carol", source="127.0.0.2")
+
+    assert client.read_frame().type == MessageType.USERNAME_EXISTS
+
+
+def test_a_line_that_is_longer_than_the_time_to_log_in_is_refused(
+    open_a_house: OpenAHouse,
+) -> None:
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_per_address=2, login_timeout=0.5)
+    for number in range(2):
+        house.join(f"guest{number}", raw=True).close()
+    client = house.connect()
+
+    assert refused(client.try_login({"to": "alice"})) == (BAD_LOGIN, "too-many-attempts")
+    client.expect_closed()
+
+
+def test_a_login_at_the_end_of_the_line_succeeds(
+    open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newcomers_module, "JOINS_PER_SECOND", 5.0)
+    house = open_a_house(exempt=NOBODY_EXEMPT, max_per_address=1)
+    house.join("alice").close()
+    house.connections_end()
+    client = house.connect()
+
+    assert client.try_login({"to": "alice"}).type == LOGIN
+
+
+def test_the_log_names_so_many_of_one_address_and_counts_the_rest(
+    open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(newcomers_module, "LOGGED_JOINS", 2)
+    house = open_a_house(exempt=NOBODY_EXEMPT)
+    for number in range(4):
+        house.join(f"guest{number}", raw=True).close()
+    house.connections_end()
+
+    said = [message.partition(" from")[0] for message in refusals(log)]
+    assert sorted(said) == [
+        "guest0 joined",
+        "guest0 left: disconnected",
+        "guest1 joined",
+        "guest1 left: disconnected",
+        "not in the log",
+    ]

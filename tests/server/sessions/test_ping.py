@@ -1,0 +1,151 @@
+"""A client that asks for a sign of life gets one, whatever else is delayed, and costs nobody else anything."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from chat.server.delivery.outbox import Outbox
+from chat.server.limits.limits import FREE_PING_EVERY, SenderRates
+from chat.server.moderation.bans import Mute
+from chat.server.sessions import session as session_module
+from chat.server.settings import Rate
+from tests.peers.wire_client import WireClient
+from tests.server.fakes import FakeClock
+from tests.server.house import House
+from tests.server.sessions.test_session import OpenAHouse
+from tests.server.sessions.test_session_rates import Sleeps
+
+UTF8, FILE = MessageType.UTF8, MessageType.FILE
+
+
+# The one is answered without a parser, the other as any command is.
+IN_EITHER_FORM = pytest.mark.parametrize("nonce", ["n", None], ids=["usual", "bare"])
+
+
+def ping(client: WireClient, nonce: str | None = "n") -> None:
+    fields = {"command": "ping"} if nonce is None else {"command": "ping", "nonce": nonce}
+    client.send(UTF8, fields)
+
+
+def test_a_ping_is_answered_to_its_sender_alone(house: House) -> None:
+    alice, bob = house.join("alice"), house.join("bob")
+    alice.expect_joined("bob")
+    bob.say("before")
+    for client in (alice, bob):
+        client.expect_text("before", "bob")
+
+    ping(alice, nonce="7")
+    alice.expect_notice("done", nonce="7")
+    bob.say("after")
+    bob.expect_text("after", "bob")
+    alice.expect_text("after", "bob")
+
+
+def test_a_raw_client_may_ping_too(house: House) -> None:
+    alice = house.join("alice", raw=True)
+    ping(alice)
+    alice.expect_notice("done", nonce="n")
+
+
+@IN_EITHER_FORM
+def test_a_muted_user_is_here_as_well(house: House, nonce: str | None) -> None:
+    alice = house.join("alice")
+    house.parts.moderation.entries.add(Mute("alice", None, "bob", None, 0))
+    alice.say("hello?")
+    alice.expect_notice("muted")
+    ping(alice, nonce)
+    assert alice.expect_notice("done").header.get("nonce") == nonce
+
+
+def test_nothing_of_it_is_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    alice = house.join("alice")
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG):
+        ping(alice)
+        alice.expect_notice("done")
+    assert caplog.records == []
+
+
+def test_who_has_used_up_their_rate_is_still_answered_at_once(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+) -> None:
+    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
+    alice = house.join("alice")
+    sleeps = Sleeps(monkeypatch)
+    alice.say("one")
+    alice.expect_text("one", "alice")
+    ping(alice)
+    alice.expect_notice("done")
+    assert sleeps.delays == []
+
+
+@IN_EITHER_FORM
+def test_a_ping_now_and_then_is_free_and_a_flood_of_them_is_not(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, nonce: str | None
+) -> None:
+    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
+    clock = FakeClock()
+    monkeypatch.setattr(session_module, "SenderRates", partial(SenderRates, clock=clock))
+    alice = house.join("alice")
+    sleeps = Sleeps(monkeypatch)
+    for _ in range(2):
+        ping(alice, nonce)
+        alice.expect_notice("done")
+        clock.advance(FREE_PING_EVERY)
+    assert sleeps.delays == []
+
+    for _ in range(3):
+        ping(alice, nonce)
+        alice.expect_notice("done")
+    # The first was free, the second took the burst.
+    assert sleeps.delays == pytest.approx([1], abs=0.5)
+
+
+@pytest.mark.parametrize("header", [b'{"command":"ping"', b'{"command":"pong"}', b'{"command":7}'])
+def test_what_is_no_ping_counts_as_ever(
+    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, header: bytes
+) -> None:
+    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
+    alice = house.join("alice")
+    sleeps = Sleeps(monkeypatch)
+    for _ in range(2):
+        alice.send(UTF8, header)
+        alice.read_frame()
+    assert sleeps.delays == pytest.approx([1], abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("type", "content"), [(UTF8, b"hi"), (FILE, b"")], ids=["with a content", "of a file"]
+)
+def test_a_ping_that_is_none_is_refused(house: House, type: MessageType, content: bytes) -> None:
+    alice = house.join("alice")
+    alice.send(type, {"command": "ping"}, content)
+    alice.expect_notice("bad-header")
+
+
+@IN_EITHER_FORM
+def test_an_answer_to_one_touches_nobody_else(
+    house: House, monkeypatch: pytest.MonkeyPatch, nonce: str | None
+) -> None:
+    """The others are not even gone through, of whom there may be ten thousand."""
+    alice = house.join("alice")
+    delivery = house.parts.delivery
+    audience = delivery._pending[alice.order].audience
+
+    gone_through: list[str | None] = []
+
+    class Watched(dict[Outbox, None]):
+        def __iter__(self) -> Iterator[Outbox]:
+            gone_through.append(nonce)
+            return super().__iter__()
+
+    monkeypatch.setattr(delivery._pending[alice.order], "audience", Watched(audience))
+    ping(alice, nonce)
+    alice.expect_notice("done")
+    monkeypatch.undo()
+    assert gone_through == []

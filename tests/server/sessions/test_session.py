@@ -1,0 +1,383 @@
+"""One user's connection in the room, from his login to the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+
+from chat import framing
+from chat.protocol.descriptor import ByteOrder, MessageType
+from chat.protocol.notices import LeaveReason
+from chat.protocol.runs import Run
+from chat.server.log.log import Record
+from chat.server.sessions.session import SOFTWARE, ServerStopping, Session
+from tests.peers.wire_client import WireClient, WireFrame
+from tests.server.fakes import run_ready_greenlets, wait_until
+from tests.server.house import House, living_greenlets
+
+UTF8, FILE, LOGOUT = MessageType.UTF8, MessageType.FILE, MessageType.LOGOUT
+K, M = 1024, 1024**2
+
+OpenAHouse = Callable[..., House]
+
+
+def pair(house: House, **options: Any) -> tuple[WireClient, WireClient]:
+    """Alice and Bob, who have heard of each other."""
+    alice, bob = house.join("alice", **options), house.join("bob")
+    alice.expect_joined("bob")
+    return alice, bob
+
+
+# Frames and their answers
+
+
+@pytest.mark.parametrize("order", list(ByteOrder))
+@pytest.mark.parametrize("raw", [False, True])
+def test_what_one_says_everyone_hears(house: House, order: ByteOrder, raw: bool) -> None:
+    alice, bob = pair(house, order=order, raw=raw)
+
+    alice.say("привет 😀")
+
+    for guest in (alice, bob):
+        guest.expect_text("привет 😀", "alice", to=None)
+
+
+def test_the_welcome_says_what_a_client_should_know(open_a_house: OpenAHouse) -> None:
+    house = open_a_house(max_text=1000, max_file=2000, motd="Be nice.\n\tАлиса")
+    house.join("bob")
+    alice = house.join("Alice", inline=77)
+
+    session = house.session("alice")
+    assert alice.welcome == {
+        "users": ["bob", "Alice"],
+        "server": SOFTWARE,
+        "session": session.token,
+        "limits": {"max_text": 1000, "max_file": 2000, "inline": 77},
+        "motd": "Be nice.\n\tАлиса",
+    }
+
+
+def test_each_frame_is_answered_once_in_order_with_its_nonce(house: House) -> None:
+    alice, bob = pair(house)
+    frames: list[tuple[int, dict[str, Any] | str | bytes, bytes, str | None]] = [
+        (UTF8, {"nonce": "0"}, b"hello", None),
+        (UTF8, {"nonce": "1"}, b"", "empty"),
+        (UTF8, {"nonce": "2"}, b"\xff", "not-utf8"),
+        (UTF8, {"nonce": "3", "to": "nobody"}, b"hello", "no-such-user"),
+        (UTF8, {"nonce": "4", "to": "bob"}, b"psst", None),
+        (FILE, {"nonce": "5", "filename": "a.txt"}, b"content", None),
+        (FILE, {"nonce": "6"}, b"", None),
+        (MessageType.LOGIN, {"nonce": "7"}, b"what?", "bad-type"),
+        (MessageType.BAD_LOGIN, {"nonce": "8"}, b"", "bad-type"),
+        (77, {"nonce": "9"}, b"what?", "bad-type"),
+        (UTF8, {"nonce": "10"}, b"x" * (64 * K), None),
+        (UTF8, {"nonce": "11"}, b"x" * (64 * K + 1), "too-large"),
+        (FILE, {"nonce": "12", "fetch": "id"}, b"", "bad-header"),
+        (FILE, {"nonce": "13"}, b"x" * (64 * K + 1), None),
+    ]
+    alice.send_bytes(b"".join(alice.encode(*frame[:3]) for frame in frames))
+
+    for number, (type, _, content, notice) in enumerate(frames):
+        if notice is None:
+            alice.expect(type, content, sender="alice", nonce=str(number))
+            bob.expect(type, content, sender="alice")
+        else:
+            alice.expect_notice(notice, nonce=str(number))
+    bob.say("nothing else")
+    bob.expect_text("nothing else", "bob")
+
+
+def test_texts_that_come_together_are_said_in_their_place_and_order(house: House) -> None:
+    alice, bob = pair(house)
+    texts = [f"{number}: привет" for number in range(100)]
+    frames = [alice.encode(UTF8, None, text.encode()) for text in texts]
+    frames[30] = alice.encode(UTF8, None, b"\xff")
+    frames[60] = alice.encode(UTF8, {"to": "bob"}, texts[60].encode())
+    # In two pieces, cut inside a text.
+    data = b"".join(frames)
+    alice.send_bytes(data[:3000])
+    alice.expect_text(texts[0], "alice")
+    alice.send_bytes(data[3000:])
+
+    for number, text in enumerate(texts[1:], 1):
+        if number == 30:
+            alice.expect_notice("not-utf8")
+        else:
+            alice.expect_text(text, "alice")
+    for text in [*texts[:30], *texts[31:]]:
+        bob.expect_text(text, "alice")
+
+
+@pytest.mark.parametrize(
+    ("type", "header"),
+    [
+        (UTF8, b"bob"),
+        (UTF8, b'{"to": "bob"'),
+        (UTF8, b'{"to": 7}'),
+        (FILE, b"\xff"),
+        (FILE, b'{"to": "b\\ud800"}'),
+        (FILE, b'{"nonce": "no blanks"}'),
+    ],
+)
+def test_a_broken_header_is_refused_and_reaches_nobody(
+    house: House, type: MessageType, header: bytes
+) -> None:
+    alice, bob = pair(house)
+
+    alice.send(type, header, b"secret")
+    alice.say("next")
+
+    alice.expect_notice("bad-header")
+    alice.expect_text("next", "alice")
+    bob.expect_text("next", "alice")
+
+
+def test_an_unknown_recipient_is_answered_before_the_content_comes(house: House) -> None:
+    alice = house.join("alice")
+
+    alice.send_bytes(alice.encode(FILE, {"to": "nobody"}, content_size=100 * M))
+    alice.expect_notice("no-such-user")
+
+    assert house.parts.spool.used == 0
+
+
+def test_a_recipient_who_leaves_while_the_content_comes_is_unknown(house: House) -> None:
+    alice, bob = pair(house)
+    alice.send_bytes(alice.encode(FILE, {"to": "bob"}, b"x" * 10, content_size=100))
+    bob.leave()
+    alice.expect_left("bob", "quit")
+
+    alice.send_bytes(b"x" * 90)
+    alice.say("next")
+
+    alice.expect_notice("no-such-user")
+    alice.expect_text("next", "alice")
+
+
+def test_more_than_a_file_may_have_is_answered_on_the_descriptor_alone_then_closed(
+    open_a_house: OpenAHouse,
+) -> None:
+    house = open_a_house(max_file=1000)
+    alice, bob = pair(house)
+    alice.send(FILE, None, b"x" * 1000)
+    alice.expect(FILE)
+    bob.expect(FILE)
+
+    alice.send_bytes(alice.encode(FILE, header_size=20, content_size=1001))
+
+    alice.expect_notice("too-large")
+    alice.expect_closed()
+    bob.expect_left("alice", "disconnected")
+
+
+def test_no_space_is_a_notice_and_the_session_goes_on(open_a_house: OpenAHouse) -> None:
+    house = open_a_house(max_spool=400 * K)
+    alice = house.join("alice")
+
+    alice.send(FILE, {"nonce": "n"}, b"x" * (101 * K))
+    alice.say("next")
+
+    alice.expect_notice("no-space", nonce="n")
+    alice.expect_text("next", "alice")
+
+
+# Ways to end
+
+
+def leave(guest: WireClient) -> None:
+    guest.leave()
+
+
+def close(guest: WireClient) -> None:
+    guest.close()
+
+
+def close_inside_a_frame(guest: WireClient) -> None:
+    guest.send_bytes(guest.encode(FILE, content_size=100) + b"x" * 50)
+    guest.close()
+
+
+def close_inside_a_large_content(guest: WireClient) -> None:
+    guest.send_bytes(guest.encode(FILE, content_size=M) + b"x" * 100_000)
+    guest.close()
+
+
+def stall(guest: WireClient) -> None:
+    guest.send_bytes(guest.encode(UTF8, content_size=100) + b"x")
+
+
+def stall_inside_a_large_content(guest: WireClient) -> None:
+    guest.send_bytes(guest.encode(FILE, content_size=M) + b"x")
+
+
+def announce_too_much(guest: WireClient) -> None:
+    guest.send_bytes(guest.encode(FILE, content_size=1 << 62))
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (leave, "quit"),
+        (close, "disconnected"),
+        (close_inside_a_frame, "disconnected"),
+        (close_inside_a_large_content, "disconnected"),
+        (WireClient.reset, "disconnected"),
+        (stall, "timed-out"),
+        (stall_inside_a_large_content, "timed-out"),
+        (announce_too_much, "disconnected"),
+    ],
+)
+def test_everyone_hears_why_and_nothing_is_left_of_him(
+    monkeypatch: pytest.MonkeyPatch,
+    house: House,
+    end: Callable[[WireClient], None],
+    reason: str,
+) -> None:
+    bob = house.join("bob")
+    run_ready_greenlets()
+    greenlets = living_greenlets()
+    monkeypatch.setattr(framing, "STALL_WINDOW", 0.05)
+    alice = house.join("alice")
+    bob.expect_joined("alice")
+
+    end(alice)
+
+    bob.expect_left("alice", reason)
+    alice.close()
+    wait_until(lambda: len(house.connections) == 1, "the connection to end")
+    wait_until(lambda: living_greenlets() <= greenlets, "the greenlets to end")
+    assert house.parts.spool.used == 0
+
+
+def test_who_leaves_first_gets_what_was_said_before(house: House) -> None:
+    alice, bob = pair(house)
+    for number in range(100):
+        alice.say(str(number))
+    alice.leave()
+
+    for number in range(100):
+        alice.expect_text(str(number), "alice")
+    alice.expect_closed()
+    for number in range(100):
+        bob.expect_text(str(number), "alice")
+    bob.expect_left("alice", "quit")
+
+
+def test_the_log_says_who_came_and_left_and_why(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chat.server")
+    alice, bob = pair(house, raw=True)
+    bob.leave()
+    alice.expect_left("bob")
+    alice.leave()
+    alice.expect_closed()
+
+    lines = [message.partition(" from ")[0] for message in caplog.messages]
+    assert lines == ["alice joined", "bob joined", "bob left: quit", "alice left: quit"]
+    assert caplog.messages[0].endswith("(raw)")
+    assert caplog.messages[1].endswith("(JSON)")
+
+
+def stuff(sender: WireClient) -> list[WireFrame]:
+    """Let ``sender`` say a mebibyte and a word; all that he hears meanwhile."""
+    for _ in range(32):
+        sender.say("x" * (32 * K))
+    sender.say("done")
+    return sender.read_until(UTF8, b"done")
+
+
+def test_one_who_does_not_read_is_closed_and_nobody_else_is_delayed(
+    open_a_house: OpenAHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = open_a_house(max_backlog=M, rate=None, byte_rate=None)
+    alice = house.join("alice")
+    house.join("sleepy", receive_buffer=4096)
+    alice.expect_joined("sleepy")
+
+    heard: list[WireFrame] = []
+    while not any(frame.type == LOGOUT for frame in heard):
+        heard = stuff(alice)
+    left = next(frame for frame in heard if frame.type == LOGOUT)
+    assert left.header["reason"] == "too-slow"
+
+    [record] = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert record.getMessage() == "sleepy left: too-slow"
+    assert house.parts.backlogs.used == 0
+
+
+def test_one_whose_upload_is_given_up_has_timed_out(house: House) -> None:
+    alice, bob = pair(house)
+    alice.send_bytes(alice.encode(FILE, content_size=M) + b"x")
+    house.upload_begins(M)
+
+    house.session("alice").give_up()
+
+    bob.expect_left("alice", "timed-out")
+    assert house.parts.spool.used == 0
+    assert alice.at_end()
+
+
+def test_the_first_reason_to_end_is_the_one_that_is_told(house: House) -> None:
+    _, bob = pair(house)
+    session = house.session("alice")
+
+    session.outbox.fail(LeaveReason.TOO_SLOW)
+
+    bob.expect_left("alice", "too-slow")
+
+
+@pytest.mark.parametrize("exception", [gevent.GreenletExit, ServerStopping])
+@pytest.mark.parametrize("lagging", [False, True])
+def test_a_session_that_is_killed_leaves_nothing_that_writes(
+    open_a_house: OpenAHouse, exception: type[gevent.GreenletExit], lagging: bool
+) -> None:
+    house = open_a_house(rate=None, byte_rate=None)
+    bob = house.join("bob")
+    others = set(house.connections)
+    house.join("alice", receive_buffer=4096)
+    bob.expect_joined("alice")
+    session = house.session("alice")
+    while lagging and not session.outbox.waiting:
+        stuff(bob)
+    [greenlet] = set(house.connections) - others
+
+    for _ in range(3):  # out of the room, out of what waits, out of the linger
+        greenlet.kill(exception, block=False)
+        run_ready_greenlets()
+    wait_until(lambda: greenlet.dead, "the greenlet to end")
+
+    bob.expect_left("alice")
+    assert session.outbox.closed
+    assert house.parts.backlogs.used == 0
+
+
+def test_a_fault_of_ours_costs_that_connection_alone(
+    monkeypatch: pytest.MonkeyPatch, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, bob = pair(house)
+    session = house.session("alice")
+    publish = house.parts.room.publish
+
+    def fail_for_alice(sender: Session, run: Run) -> Record:
+        if sender is session:
+            raise RuntimeError("our fault")
+        return publish(sender, run)
+
+    monkeypatch.setattr(house.parts.room, "publish", fail_for_alice)
+    alice.say("hello")
+
+    alice.expect_closed()
+    bob.expect_left("alice", "disconnected")
+    bob.say("still here")
+    bob.expect_text("still here", "bob")
+    assert session.outbox.closed
+    [record] = [r for r in caplog.records if r.levelno >= logging.ERROR]
+    assert record.exc_info is not None
+
+
+# Rates
