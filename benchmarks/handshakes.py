@@ -102,9 +102,9 @@ class Talk:
 def main(argv: list[str] | None = None) -> int:
     """Measure and print; return the exit status."""
     options = parse_options(__doc__ or "", argv, "")
-    newcomers = parse_count(options["--newcomers"], "--newcomers", minimum=1)
+    address_limits = parse_count(options["--newcomers"], "--newcomers", minimum=1)
     bursts = parse_count(options["--bursts"], "--bursts", minimum=1)
-    raise_descriptor_limit(newcomers + 200)
+    raise_descriptor_limit(address_limits + 200)
     port, other = free_port(), free_port()
     try:
         with (
@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
             running(_command(port, directory), port, Path(directory)) as server,
             running(_command(other, elsewhere), other, Path(elsewhere)),
         ):
-            print(_measure(server, (server.address[0], other), newcomers, bursts))
+            print(_measure(server, (server.address[0], other), address_limits, bursts))
     except (BenchmarkError, OSError) as problem:
         report("handshakes", str(problem))
         return EXIT_FAILED
@@ -126,11 +126,13 @@ def _command(port: int, directory: str) -> list[str]:
     return [sys.executable, "-m", "chat.server.cli", address, *options]
 
 
-def _measure(server: ServerProcess, other: tuple[str, int], newcomers: int, bursts: int) -> str:
+def _measure(
+    server: ServerProcess, other: tuple[str, int], address_limits: int, bursts: int
+) -> str:
     talk = Talk(server.address)
     ours, theirs = multiprocessing.Pipe()
     crowd = multiprocessing.get_context("spawn").Process(
-        target=_come_again_and_again, args=(theirs, newcomers), daemon=True
+        target=_come_again_and_again, args=(theirs, address_limits), daemon=True
     )
     crowd.start()
     quiet: list[float] = []
@@ -154,9 +156,9 @@ def _measure(server: ServerProcess, other: tuple[str, int], newcomers: int, burs
                 cpu += meter.used()
     crowd.kill()
     lines = [
-        f"{newcomers} newcomers at once, {bursts} times: done after "
+        f"{address_limits} newcomers at once, {bursts} times: done after "
         f"{1e3 * quantile(took, 0.5):.0f} ms (median), "
-        f"{1e3 * cpu / bursts / newcomers:.2f} ms of server CPU each, the talk included",
+        f"{1e3 * cpu / bursts / address_limits:.2f} ms of server CPU each, the talk included",
         _line("quiet", quiet),
         _line("to us", waits[server.address]),
         _line("elsewhere", waits[other]),

@@ -34,14 +34,14 @@ _PIECE = 4096  # bytes
 
 # Small reads: a peer may send a frame in pieces of a few bytes, and each would cost a turn. The first few are read at
 # once. Before each further one the reader waits, longer and longer, so that the bytes gather.
-_FREE_CRUMBS = 4
-CRUMB = 512  # bytes; a shorter receive is a small read
+_FREE_SMALL_READS = 4
+SMALL_READ = 512  # bytes; a shorter receive is a small read
 _GATHER, _LONGEST_GATHER = 0.01, 0.25  # seconds for each small read so far; seconds at most
 
 
-def time_to_gather(crumbs: int) -> float:
+def gather_delay(small_reads: int) -> float:
     """Return the seconds to wait before the next receive from a peer after so many small reads."""
-    return min(crumbs * _GATHER, _LONGEST_GATHER) if crumbs > _FREE_CRUMBS else 0.0
+    return min(small_reads * _GATHER, _LONGEST_GATHER) if small_reads > _FREE_SMALL_READS else 0.0
 
 
 class ReadableSocket(Protocol):
@@ -95,12 +95,12 @@ class FrameReader:
 
     __slots__ = (
         "_clock",
-        "_crumbs",
         "_data",
         "_has_timeout",
         "_let_gather",
         "_pause",
         "_scratch",
+        "_small_reads",
         "_sock",
         "_start",
         "_turn",
@@ -133,7 +133,7 @@ class FrameReader:
         self._data = b""  # received bytes; those before ``_start`` are taken
         self._start = 0
         self._turn = 0
-        self._crumbs = 0  # small reads in the current frame
+        self._small_reads = 0  # small reads in the current frame
         self._has_timeout = False
         # The end of the current window by the clock (None between frames), and the bytes received in it.
         self._window_end: float | None = None
@@ -158,9 +158,9 @@ class FrameReader:
     def wait(self) -> bool:
         """Wait until the next frame has begun; return False if the stream ends instead."""
         self._window_end = None
-        self._crumbs = 0
+        self._small_reads = 0
         if self.buffered:
-            self._let_others_run()
+            self._yield_to_loop()
             return True
         # A full receive means that more is waiting: then a recv finds data, and needs no wait before it.
         is_drained = len(self._data) < _READ
@@ -169,7 +169,7 @@ class FrameReader:
             self._wait_readable()
             self._turn = 0  # the wait has let others run
         else:
-            self._let_others_run()
+            self._yield_to_loop()
         # A copy, because all readers of the thread share the scratch.
         self._data = bytes(self._receive(_READ))
         return bool(self._data)
@@ -205,18 +205,18 @@ class FrameReader:
         if not self.wait():
             return None
         self._require(DESCRIPTOR_SIZE)
-        descriptor = Descriptor.decode(self._take(DESCRIPTOR_SIZE), self.order)
+        descriptor = Descriptor.decode(self._consume(DESCRIPTOR_SIZE), self.order)
         self._turn += 1
         return descriptor
 
     def recv_exactly(self, size: int) -> bytes:
         """Return the next ``size`` bytes, in memory."""
         self._require(size)
-        return self._take(size)
+        return self._consume(size)
 
     def recv_some(self, limit: int) -> memoryview:
         """Return at least one byte and at most ``limit``: for contents that are not kept in memory."""
-        self._let_others_run()
+        self._yield_to_loop()
         self._turn += 1
         if not self.buffered:
             self._data, self._start = bytes(self._receive_in_frame(limit)), 0
@@ -229,7 +229,7 @@ class FrameReader:
         while size:
             size -= len(self.recv_some(size))
 
-    def _take(self, size: int) -> bytes:
+    def _consume(self, size: int) -> bytes:
         start = self._start
         self._start += size
         return self._data[start : self._start]
@@ -247,13 +247,13 @@ class FrameReader:
         if self._window_end is None:
             self._window_end = self._clock() + STALL_WINDOW
             self._window_bytes = 0
-        if self._crumbs > _FREE_CRUMBS:
-            self._let_gather(time_to_gather(self._crumbs))
+        if self._small_reads > _FREE_SMALL_READS:
+            self._let_gather(gather_delay(self._small_reads))
         received = self._receive(limit)
         if not received:
             raise IncompleteFrame("The connection ended inside a frame.")
-        if len(received) < min(limit, CRUMB):
-            self._crumbs += 1
+        if len(received) < min(limit, SMALL_READ):
+            self._small_reads += 1
         self._window_bytes += len(received)
         return received
 
@@ -294,7 +294,7 @@ class FrameReader:
         self._has_timeout = True
         self._sock.settimeout(end - now)
 
-    def _let_others_run(self) -> None:
+    def _yield_to_loop(self) -> None:
         """Yield if this reader has had its share."""
         if self._turn >= _TURN:
             self._turn = 0

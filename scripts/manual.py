@@ -18,7 +18,7 @@ from docutils.writers.manpage import Writer
 
 from chat import __version__
 from chat.client import cli as client
-from chat.client.screen.input.keys import BINDINGS, Where
+from chat.client.screen.input.keys import BINDINGS, KeyContext
 from chat.server import cli as server
 
 PAGES = Path(__file__).resolve().parent.parent / "docs"
@@ -96,7 +96,7 @@ def _section(title: str, content: Iterable[nodes.Element]) -> nodes.section:
 
 
 def _keys() -> Iterator[nodes.section]:
-    for where in Where:
+    for where in KeyContext:
         there = (binding for binding in BINDINGS if binding.where is where)
         yield _section(where.value, [_definitions((b.labels, b.help) for b in there)])
 

@@ -71,8 +71,8 @@ def main(argv: list[str] | None = None) -> int:
 def run(soak: Soak) -> int:
     """All of ``soak``, told on stdout; the exit status."""
     problems = soak.run(lambda line: print(line, flush=True))
-    counts = ", ".join(f"{count} {what}" for what, count in sorted(soak.town.counts.items()))
-    print(f"{len(soak.town.chronicle.entries)} entries in the room's record; {counts}")
+    counts = ", ".join(f"{count} {what}" for what, count in sorted(soak.soak_state.counts.items()))
+    print(f"{len(soak.soak_state.chronicle.entries)} entries in the room's record; {counts}")
     if len(soak.samples) > 1:
         settled = soak.samples[len(soak.samples) // 5]
         print(f"first: {describe(soak.samples[0])}")

@@ -28,7 +28,7 @@ LEAVES = {
     "chat.config.config_file",
     "chat.config.options",
     "chat.files",
-    "chat.files.files",
+    "chat.files.opening",
     "chat.files.home",
     "chat.files.private_files",
     "chat.net",

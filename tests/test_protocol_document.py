@@ -16,7 +16,7 @@ from chat.protocol.headers import (
     encode_server_header,
     parse_server_header,
 )
-from chat.protocol.notices import LeaveReason, Notice, Refusal
+from chat.protocol.notices import LeaveReason, NoticeCode, Refusal
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text()
 
@@ -70,7 +70,7 @@ def test_every_key_of_a_header_is_named() -> None:
 
 
 def test_every_code_and_type_is_in_the_tables() -> None:
-    codes = [code.value for kind in (Notice, Refusal, LeaveReason) for code in kind]
+    codes = [code.value for kind in (NoticeCode, Refusal, LeaveReason) for code in kind]
     missing = [code for code in codes if f"`{code}`" not in DOCUMENT]
     assert not missing
     for type in MessageType:

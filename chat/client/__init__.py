@@ -18,7 +18,7 @@ Deprecated names, which still work and warn: ``Fate`` is now ``Status``, ``Recei
 import warnings
 from typing import Any
 
-from chat.client.connection.connecting import connect
+from chat.client.connection.connect import connect
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import (
     Attachment,
@@ -49,7 +49,7 @@ from chat.client.errors import (
     UntrustedServer,
 )
 from chat.client.runtime.cancellation import Cancellation
-from chat.client.trust.trust import Stranger
+from chat.client.trust.connector import UnknownServer
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
 
@@ -77,10 +77,10 @@ __all__ = [
     "SaveFailed",
     "Saving",
     "Status",
-    "Stranger",
     "Text",
     "TransferCancelled",
     "TransferFailed",
+    "UnknownServer",
     "UntrustedServer",
     "Verb",
     "Welcome",
@@ -88,7 +88,7 @@ __all__ = [
     "split_text",
 ]
 
-_DEPRECATED = {"Fate": "Status"}
+_DEPRECATED = {"Fate": "Status", "Stranger": "UnknownServer"}
 
 
 def __getattr__(name: str) -> Any:

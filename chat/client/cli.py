@@ -121,7 +121,7 @@ import os
 import sys
 
 from chat import __version__
-from chat.client.conversation.commands import COMMANDS, Where, help_lines
+from chat.client.conversation.commands import COMMANDS, Availability, help_lines
 from chat.client.program.config_file import read_config_file
 from chat.client.program.settings import PROGRAM, Mode, Settings, read_settings
 from chat.config.command_line import EXIT_FAILED, EXIT_USAGE, UsageError, parse_options, report
@@ -135,10 +135,10 @@ STDIN, STDOUT = 0, 1
 def usage() -> str:
     """What ``--help`` shows and docopt reads."""
     assert __doc__ is not None, "the documentation is the command line; do not run with -OO"
-    lines = help_lines(None, Where.EVERYWHERE)
+    lines = help_lines(None, Availability.EVERYWHERE)
     groups: dict[bool, list[str]] = {True: [], False: []}
     for command, line in zip(COMMANDS, lines, strict=True):
-        groups[bool(command.where & Where.PLAIN)].append(f"  {line}")
+        groups[bool(command.where & Availability.PLAIN)].append(f"  {line}")
     return __doc__.replace("@COMMANDS@", "\n".join(groups[True])).replace(
         "@SCREEN_COMMANDS@", "\n".join(groups[False])
     )

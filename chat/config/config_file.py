@@ -9,7 +9,7 @@ from typing import Any
 
 from chat.config.command_line import UsageError
 from chat.config.options import Given, Kind, Option, suggestion
-from chat.files.files import read_beginning
+from chat.files.opening import read_beginning
 
 _MAX_SIZE = 64 * 1024
 

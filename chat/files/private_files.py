@@ -30,7 +30,7 @@ def private_opener(path: str, flags: int) -> int:
     return os.open(path, flags, FILE_MODE)
 
 
-def tighten(path: Path) -> bool:
+def restrict_mode(path: Path) -> bool:
     """Set the mode of our secret file to 0600 if everyone could use it; return whether that was so.
 
     A mode that gives access to a group only is the operator's choice, and stays. Raises OSError.

@@ -100,7 +100,7 @@ class TlsCore:
         Raises ssl.SSLError for what cannot be decrypted, after all plaintext that came before it has been read.
         """
         self.small_records = 0
-        filled = self._take_ahead(buffer) if self._ahead else 0
+        filled = self._pop_read_ahead(buffer) if self._ahead else 0
         records = 0
         try:
             while not self.has_ended and filled < len(buffer):
@@ -142,7 +142,7 @@ class TlsCore:
             self._end(problem)
         return bool(self._ahead) or self.has_ended
 
-    def _take_ahead(self, buffer: memoryview) -> int:
+    def _pop_read_ahead(self, buffer: memoryview) -> int:
         size = min(len(self._ahead), len(buffer))
         buffer[:size] = self._ahead[:size]
         self._ahead = self._ahead[size:]
@@ -168,7 +168,7 @@ class TlsCore:
         """Return whether plaintext was encrypted that ``take_written`` has not reported."""
         return self._written > 0
 
-    def take_written(self) -> int:
+    def pop_written(self) -> int:
         """Return how many bytes of plaintext were encrypted since the last call; for when all ciphertext is sent."""
         written, self._written = self._written, 0
         return written

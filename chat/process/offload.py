@@ -63,7 +63,7 @@ def run_in(pool: Pool, function: Callable[..., Result], *arguments: Any) -> Resu
     return outcome.get()
 
 
-class Task(Generic[Result]):
+class ThreadCall(Generic[Result]):
     """Call a function in a thread of ``pool``, beginning at once."""
 
     def __init__(self, pool: Pool, function: Callable[..., Result], *arguments: Any) -> None:

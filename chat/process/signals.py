@@ -35,7 +35,7 @@ def hold(numbers: Iterable[signal.Signals], ignored: Iterable[signal.Signals] = 
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*numbers, *ignored})
 
 
-def came(*numbers: signal.Signals) -> bool:
+def was_received(*numbers: signal.Signals) -> bool:
     """Return whether one of ``numbers`` is remembered."""
     return not _came.isdisjoint(numbers)
 
@@ -48,14 +48,14 @@ def interruptible(numbers: Collection[signal.Signals]) -> Iterator[None]:
     """
     _interrupting.update(numbers)
     try:
-        if came(*numbers):
+        if was_received(*numbers):
             raise KeyboardInterrupt
         yield
     finally:
         _interrupting.clear()
 
 
-def take_over(
+def install_handler(
     number: signal.Signals,
     install: Callable[..., object],
     function: Callable[..., object],

@@ -11,7 +11,7 @@ from enum import Enum
 SERVER_NAME = "server"
 
 
-class Notice(str, Enum):
+class NoticeCode(str, Enum):
     """List the values of the header key ``notice``."""
 
     NO_SUCH_USER = "no-such-user"

@@ -15,7 +15,7 @@ from chat.protocol.descriptor import (
     MessageType,
     encode_frame,
 )
-from chat.protocol.notices import SERVER_NAME, Notice
+from chat.protocol.notices import SERVER_NAME, NoticeCode
 
 # The content of the answer.
 PING_ANSWER = "The server is here."
@@ -30,7 +30,7 @@ _COMMAND = rb'"command": ?"%b"' % Verb.PING.value.encode()
 _HEADER = re.compile(rb"\{(?:%b, ?%b|%b, ?%b)\}" % (_NONCE, _COMMAND, _COMMAND, _NONCE))
 _ANSWER_HEADER = (
     f'{{"from":"{SERVER_NAME}","timestamp":"%b","to":%b,"nonce":"%b"'
-    f',"notice":"{Notice.DONE.value}"}}'
+    f',"notice":"{NoticeCode.DONE.value}"}}'
 ).encode()
 _CONTENT = PING_ANSWER.encode()
 

@@ -86,7 +86,7 @@ from chat.process.loading import loading
 from chat.process.signals import STOPPING, interruptible, release
 
 if TYPE_CHECKING:
-    from chat.server.config.options import Orders
+    from chat.server.config.options import Config
 
 PROGRAM = "chat-server"
 STDERR = 2
@@ -99,12 +99,12 @@ def main(argv: list[str] | None = None) -> int:
         release()
     if arguments[:1] == ["bans"]:
         with loading():
-            from chat.server.moderation import bans_cli
+            from chat.server.moderation import cli as bans_cli
 
         return bans_cli.main(arguments)
     if arguments[:1] == ["users"]:
         with loading():
-            from chat.server.accounts import users_cli
+            from chat.server.accounts import cli as users_cli
 
         return users_cli.main(arguments)
     try:
@@ -120,31 +120,31 @@ def main(argv: list[str] | None = None) -> int:
 def _follow(options: dict[str, Any]) -> int:
     # Only now: all of the server takes a while to import, and who asks for help need not wait for it.
     with loading():
-        from chat.server.config.options import Mistakes, read_orders
+        from chat.server.config.options import ConfigErrors, read_config
 
     try:
         with interruptible(STOPPING):
-            orders = read_orders(options)
+            config = read_config(options)
     except KeyboardInterrupt:
         if options["--check"]:
             raise  # a command like any other
         return EXIT_OK  # told to stop before there was anything to stop
-    except Mistakes as mistakes:
-        for problem in mistakes.problems:
+    except ConfigErrors as config_errors:
+        for problem in config_errors.problems:
             report(PROGRAM, problem)
         return EXIT_USAGE
     except UsageError as problem:
         report(PROGRAM, str(problem))
         return EXIT_USAGE
     if options["--check"]:
-        for warning in orders.warnings:
+        for warning in config.warnings:
             report(PROGRAM, f"warning: {warning}")
         print(f"{PROGRAM}: all is well")
         return EXIT_OK
-    return _serve(orders)
+    return _serve(config)
 
 
-def _serve(orders: Orders) -> int:
+def _serve(config: Config) -> int:
     with loading():
         import logging
 
@@ -152,11 +152,11 @@ def _serve(orders: Orders) -> int:
         from chat.server.program import CannotStart, run
 
     log = logging.getLogger("chat.server")
-    with logging_to(STDERR, orders.log_level):
-        for warning in orders.warnings:
+    with logging_to(STDERR, config.log_level):
+        for warning in config.warnings:
             log.warning(warning)
         try:
-            return run(orders.settings)
+            return run(config.settings)
         except CannotStart as problem:
             report(PROGRAM, str(problem))
         except Exception:

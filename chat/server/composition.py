@@ -9,39 +9,39 @@ from typing import TYPE_CHECKING
 from chat.net.address import Address
 from chat.protocol.commands import Verb
 from chat.server.accounts.accounts import Accounts
-from chat.server.accounts.membership import Membership
+from chat.server.accounts.commands import AccountCommands
 from chat.server.accounts.password_guard import PasswordGuard
 from chat.server.accounts.passwords import Passwords
-from chat.server.attachments.shelf import Shelf
+from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
+from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.dead_peers import DeadPeerSweep
-from chat.server.delivery.delivery import Delivery
-from chat.server.delivery.outbox import BacklogLimits
+from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
-from chat.server.limits.limits import AddressLimit
-from chat.server.limits.newcomers import Newcomers
+from chat.server.limits.address_limits import AddressLimits
+from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
 from chat.server.log.log import Log, MemoryLog, Timestamps
 from chat.server.moderation.bans import BanList
 from chat.server.moderation.moderation import Moderation
 from chat.server.net.certificates import make_certificates
+from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
-from chat.server.net.lobby import Lobby, connection_capacity
-from chat.server.process.folding import FoldingLog
+from chat.server.process.counters import Counters
+from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
 from chat.server.process.memory import give_back_memory_after
-from chat.server.process.tally import Tally
 from chat.server.room.commands import Commands, answer_ping
 from chat.server.room.room import Room
 from chat.server.server import ChatServer, Stages
+from chat.server.sessions.accept import Acceptor
 from chat.server.sessions.admission import Admission
-from chat.server.sessions.arrival import Acceptor
 from chat.server.sessions.connection_handler import ConnectionHandler
 from chat.server.sessions.login import Login
-from chat.server.sessions.login_refused import RefusedLogins
+from chat.server.sessions.login_rejected import RefusedLogins
 from chat.server.sessions.presence_log import PresenceLog
 from chat.server.sessions.session import Session
-from chat.server.sessions.transfer import Transfer
+from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 from chat.server.storage.database import Database, DatabaseThread
 
@@ -63,21 +63,21 @@ class Composition:
     ) -> None:
         self.settings = settings
         self.folding_log = FoldingLog()
-        self.tally = Tally()
+        self.counters = Counters()
         self.share = LoopShare()
         # Messages, and the way out to the users.
         self.spool = Spool(settings.spool_directory, settings.max_spool, troubles=self.folding_log)
-        self.shelf = Shelf(self.spool)
+        self.offers = OfferStore(self.spool)
         self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
-        self.delivery = Delivery(self.share.charge)
+        self.broadcast = Broadcast(self.share.charge)
         self.directory: Directory[Session] = Directory()
         timestamps, bans = Timestamps(), BanList()
         self.log = make_log(timestamps)
         self.room = Room(
             log=self.log,
             directory=self.directory,
-            delivery=self.delivery,
-            shelf=self.shelf,
+            broadcast=self.broadcast,
+            offers=self.offers,
             mutes=bans,
             timestamp=timestamps,
         )
@@ -97,9 +97,9 @@ class Composition:
         )
         self.commands = self._make_commands()
         # Connections, and what limits them.
-        self.addresses = AddressLimit(settings.max_per_address, settings.exempt)
-        self.newcomers = Newcomers(settings)
-        self.lobby = Lobby(connection_capacity(), self.folding_log)
+        self.addresses = ConnectionsPerAddress(settings.max_per_address, settings.exempt)
+        self.address_limits = AddressLimits(settings)
+        self.connection_slots = ConnectionSlots(connection_capacity(), self.folding_log)
         self.certificates = make_certificates(settings)
         self.handshakes = (
             Handshakes(self.certificates, self.share) if self.certificates is not None else None
@@ -108,7 +108,7 @@ class Composition:
         self.handler = ConnectionHandler(
             acceptor=self.acceptor,
             login=self._make_login(),
-            lobby=self.lobby,
+            connection_slots=self.connection_slots,
             share=self.share,
             folding_log=self.folding_log,
         )
@@ -119,7 +119,7 @@ class Composition:
             make_listener=partial(
                 Listener,
                 handler=self.handler,
-                lobby=self.lobby,
+                connection_slots=self.connection_slots,
                 share=self.share,
                 handshakes=self.handshakes,
                 folding_log=self.folding_log,
@@ -144,9 +144,9 @@ class Composition:
         from chat.server.monitoring import metrics
 
         return metrics.Metrics(
-            lambda: metrics.people(self.directory, self.lobby, self.tally),
-            lambda: metrics.messages(self.room, self.delivery),
-            lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.shelf),
+            lambda: metrics.people(self.directory, self.connection_slots, self.counters),
+            lambda: metrics.messages(self.room, self.broadcast),
+            lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.offers),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
         )
 
@@ -154,7 +154,7 @@ class Composition:
         commands = Commands()
         commands.add(Verb.PING, answer_ping)
         self.moderation.serve(commands)
-        membership = Membership(
+        account_commands = AccountCommands(
             self.directory,
             self.settings,
             self.database,
@@ -162,7 +162,7 @@ class Composition:
             self.passwords,
             self.password_guard,
         )
-        membership.serve(commands)
+        account_commands.serve(commands)
         return commands
 
     def _make_acceptor(self) -> Acceptor:
@@ -171,7 +171,7 @@ class Composition:
             share=self.share,
             folding_log=self.folding_log,
             addresses=self.addresses,
-            newcomers=self.newcomers,
+            address_limits=self.address_limits,
             moderation=self.moderation,
             handshakes=self.handshakes,
         )
@@ -186,12 +186,12 @@ class Composition:
             spool=self.spool,
             backlogs=self.backlogs,
             share=self.share,
-            presence=PresenceLog(self.newcomers, self.folding_log, self.tally),
+            presence=PresenceLog(self.address_limits, self.folding_log, self.counters),
         )
         open_transfer = partial(
-            Transfer,
+            TransferConnection,
             room=self.room,
-            shelf=self.shelf,
+            offers=self.offers,
             settings=self.settings,
             spool=self.spool,
             backlogs=self.backlogs,
@@ -206,9 +206,9 @@ class Composition:
                 password_guard=self.password_guard,
             ),
             directory=self.directory,
-            newcomers=self.newcomers,
+            address_limits=self.address_limits,
             share=self.share,
-            refused_logins=RefusedLogins(self.folding_log, self.tally),
+            refused_logins=RefusedLogins(self.folding_log, self.counters),
             open_session=open_session,
             open_transfer=open_transfer,
         )
@@ -220,25 +220,25 @@ class Composition:
                 *((certificates.load,) if certificates is not None else ()),
                 self.accounts.start,
                 self.moderation.start,
-                self.delivery.start,
+                self.broadcast.start,
             ),
-            background=(DeadPeerSweep(self.directory, self.lobby).run,),
+            background=(DeadPeerSweep(self.directory, self.connection_slots).run,),
             housekeeping=(
-                self.shelf.drop_old,
+                self.offers.drop_old,
                 self.password_guard.forget_old,
-                lambda: give_back_memory_after(self.backlogs.take_released()),
+                lambda: give_back_memory_after(self.backlogs.pop_released()),
                 self.folding_log.flush_if_due,
-                self.newcomers.forget_old,
+                self.address_limits.forget_old,
             ),
             farewell=(self._end_transfers, partial(self.log.close, DRAIN_TIMEOUT), self.room.close),
             close=(
-                self.delivery.stop,
-                self.shelf.clear,
+                self.broadcast.stop,
+                self.offers.clear,
                 self.moderation.stop,
                 self.passwords.close,
                 *((handshakes.close,) if handshakes is not None else ()),
                 *((database.close,) if database is not None else ()),
-                self.folding_log.tell_unwritten,
+                self.folding_log.log_counts,
             ),
         )
 

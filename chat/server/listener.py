@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gevent.server import StreamServer
 
+from chat.server.net.connection_slots import ConnectionSlots
 from chat.server.net.handshakes import Handshakes
-from chat.server.net.lobby import Lobby
-from chat.server.process.folding import FoldingLog
+from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
 from chat.server.sessions.connection_handler import ConnectionHandler
 
@@ -37,13 +37,13 @@ class Listener(StreamServer):
         listening: GeventSocket,
         *,
         handler: ConnectionHandler,
-        lobby: Lobby,
+        connection_slots: ConnectionSlots,
         share: LoopShare,
         handshakes: Handshakes | None,
         folding_log: FoldingLog,
     ) -> None:
         self._handler = handler
-        self._lobby = lobby
+        self._connection_slots = connection_slots
         self._share = share
         self._handshakes = handshakes
         self._folding_log = folding_log
@@ -56,7 +56,7 @@ class Listener(StreamServer):
 
         Without room, one at a time, so that the connection that makes way is closed before the next is accepted.
         """
-        return max(1, min(_ACCEPTED_AT_ONCE, self._lobby.room))
+        return max(1, min(_ACCEPTED_AT_ONCE, self._connection_slots.room))
 
     def _do_read(self) -> None:
         """Accept when newcomers have a turn; until then the kernel keeps new connections."""

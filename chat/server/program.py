@@ -12,10 +12,10 @@ from gevent.event import Event
 
 from chat.config.command_line import EXIT_FAILED, EXIT_OK
 from chat.files.private_files import make_private_directory
-from chat.process.signals import STOPPING, came, take_over
+from chat.process.signals import STOPPING, install_handler, was_received
 from chat.server.composition import Composition
 from chat.server.net.certificates import CertificateFault
-from chat.server.process import notify
+from chat.server.process import systemd
 from chat.server.process.log_output import flush_log
 from chat.server.process.memory import collect_rarely
 from chat.server.server import ChatServer, raise_descriptor_limit
@@ -37,7 +37,7 @@ def run(settings: Settings) -> int:
     # The tree of greenlets helps only a debugger, and takes a kilobyte for every three users.
     gevent.config.track_greenlet_tree = False
     stop = Event()
-    if came(*STOPPING):
+    if was_received(*STOPPING):
         return EXIT_OK  # nothing has been started yet
     _make_data_directory(settings)
     composition = Composition(settings)
@@ -47,9 +47,9 @@ def run(settings: Settings) -> int:
     _stop_on_signals(stop)
     _reload_on_hangup(server)
     collect_rarely()
-    notify.ready(_status(server))
+    systemd.ready(_status(server))
     stop.wait()
-    notify.stopping()
+    systemd.stopping()
     server.stop()
     end_watch()
     return EXIT_OK
@@ -93,17 +93,17 @@ def _stop_on_signals(stop: Event) -> None:
         stop.set()
 
     for number in STOPPING:
-        take_over(number, gevent.signal_handler, asked)
+        install_handler(number, gevent.signal_handler, asked)
 
 
 def _reload_on_hangup(server: ChatServer) -> None:
     def asked() -> None:
-        notify.reloading()
+        systemd.reloading()
         server.reload()
-        notify.ready(_status(server))
+        systemd.ready(_status(server))
 
     # Under nohup too: nohup asks that SIGHUP not end the program, and a reload does not.
-    take_over(signal.SIGHUP, gevent.signal_handler, asked, even_ignored=True)
+    install_handler(signal.SIGHUP, gevent.signal_handler, asked, even_ignored=True)
 
 
 def _status(server: ChatServer) -> str:

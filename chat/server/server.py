@@ -94,10 +94,10 @@ class ChatServer:
             self._listeners.append(listener)
             listener.start()
         self._background = [gevent.spawn(run) for run in self._stages.background]
-        self._background.append(gevent.spawn(self._keep_house))
+        self._background.append(gevent.spawn(self._do_periodic_work))
         for address in self.addresses:
             log.info("listening on %s", address)
-        self._tell_of_encryption()
+        self._log_encryption()
 
     def reload(self) -> None:
         """Read the certificate again, for those who come from now on; a bad one is logged, and the old one stays."""
@@ -127,7 +127,7 @@ class ChatServer:
             close()
         log.info("stopped")
 
-    def _tell_of_encryption(self) -> None:
+    def _log_encryption(self) -> None:
         certificates, tls = self._certificates, self._settings.tls
         if certificates is not None:
             log.info("TLS is %s; our key is %s", tls.value, certificates.fingerprint)
@@ -136,7 +136,7 @@ class ChatServer:
                 "clients may come in without TLS, from other machines too; --tls=required refuses them"
             )
 
-    def _keep_house(self) -> None:
+    def _do_periodic_work(self) -> None:
         while True:
             gevent.sleep(_HOUSEKEEPING)
             for look_after in self._stages.housekeeping:

@@ -11,14 +11,14 @@ import gevent
 from chat.client.connection.events import Attachment
 from chat.client.conversation.downloads import Downloads
 from chat.client.conversation.inbox import Inbox
-from chat.client.conversation.transfer_list import State, Transfer, TransferList
+from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
 from chat.protocol.descriptor import MessageType
 from tests.client.fake_connection import NINE, Audience, FakeConnection, spawn
 
 MAX_SAVE = 500
 FILE, IMAGE = MessageType.FILE, MessageType.IMAGE
-RUNNING, FAILED, DONE = State.RUNNING, State.FAILED, State.DONE
-OFFERED = State.OFFERED
+RUNNING, FAILED, DONE = TransferState.RUNNING, TransferState.FAILED, TransferState.DONE
+OFFERED = TransferState.OFFERED
 
 
 class Desk:
@@ -28,7 +28,7 @@ class Desk:
         self.audience = Audience()
         self.connection = FakeConnection()
         self.transfers = TransferList()
-        self.told: list[tuple[int, State]] = []
+        self.told: list[tuple[int, TransferState]] = []
         self.inbox = Inbox(named, MAX_SAVE)
         self.downloads = Downloads(
             self.transfers,
@@ -47,7 +47,7 @@ class Desk:
         fields = {"filename": "a.txt", "size": 10, **values}
         sender = fields.pop("sender", "alice")
         attachment = Attachment(kind, sender, NINE, **fields)
-        self.downloads.take(attachment, self.connection.as_connection)
+        self.downloads.add_attachment(attachment, self.connection.as_connection)
 
     def take_content(self, content: bytes, kind: MessageType = FILE, **values: Any) -> None:
         """One that came with its message."""

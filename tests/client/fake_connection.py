@@ -14,7 +14,7 @@ from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, Event, Limits
 from chat.client.connection.in_flight import InFlight, Place
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.conversation.news import News
+from chat.client.conversation.ui_events import UiEvent
 from chat.client.errors import ConnectionLost, TransferFailed
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.runtime.gevent_runtime import GEVENT
@@ -167,9 +167,9 @@ class Audience:
     """A face that remembers what it was shown."""
 
     def __init__(self) -> None:
-        self.news: list[News] = []
+        self.news: list[UiEvent] = []
 
-    def show(self, news: News) -> None:
+    def show(self, news: UiEvent) -> None:
         self.news.append(news)
 
     def of(self, kind: type[T]) -> list[T]:

@@ -9,7 +9,7 @@ import pytest
 
 from chat import __version__
 from chat.client.cli import main, read_command_line, usage
-from chat.client.conversation.commands import COMMANDS, Where
+from chat.client.conversation.commands import COMMANDS, Availability
 from chat.client.program.settings import OPTIONS
 from chat.config.command_line import UsageError
 
@@ -19,7 +19,7 @@ def test_help_tells_everything(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert not ended.value.code
     shown = capsys.readouterr().out
-    for command in (c for c in COMMANDS if c.where & Where.PLAIN):
+    for command in (c for c in COMMANDS if c.where & Availability.PLAIN):
         assert command.usage in shown
     for option in OPTIONS:
         assert f"--{option.name}" in shown

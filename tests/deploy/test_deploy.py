@@ -14,7 +14,7 @@ from chat.config.command_line import parse_options
 from chat.config.config_file import read_config_file
 from chat.config.options import Given
 from chat.server import cli
-from chat.server.config.options import OPTIONS, read_orders
+from chat.server.config.options import OPTIONS, read_config
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 UNIT = ROOT / "deploy" / "chat-server.service"
@@ -54,8 +54,8 @@ def read(path: Path) -> dict[str, Given]:
 
 def test_as_it_comes_it_changes_nothing() -> None:
     assert read(SETTINGS) == {}
-    orders = read_orders(parse_options(cli.__doc__ or "", [f"--config={SETTINGS}"], "version"))
-    assert orders == read_orders(parse_options(cli.__doc__ or "", [], "version"))
+    orders = read_config(parse_options(cli.__doc__ or "", [f"--config={SETTINGS}"], "version"))
+    assert orders == read_config(parse_options(cli.__doc__ or "", [], "version"))
 
 
 def test_it_has_every_option(spelled_out: Path) -> None:
@@ -64,7 +64,7 @@ def test_it_has_every_option(spelled_out: Path) -> None:
 
 def test_what_it_says_is_the_default(spelled_out: Path) -> None:
     command_line = parse_options(cli.__doc__ or "", [], "version")
-    defaults = {**vars(read_orders(command_line).settings), "log_level": "info"}
+    defaults = {**vars(read_config(command_line).settings), "log_level": "info"}
     given = read(spelled_out)
     for option in OPTIONS:
         if option.name in given and option.name not in EXAMPLES:

@@ -15,13 +15,13 @@ from chat.client import (
     Attachment,
     Connection,
     NotEncrypted,
-    Stranger,
     Text,
+    UnknownServer,
     UntrustedServer,
     connect,
 )
 from chat.client.runtime.runtime import Runtime
-from tests.client.doors import ELSEWHERE
+from tests.client.connectors import ELSEWHERE
 from tests.client.runtimes import with_both_runtimes
 from tests.end_to_end.client_process import ClientProcess, listening, run_client
 from tests.end_to_end.screens import PyteScreen, client
@@ -31,7 +31,7 @@ INSIDE = "you are in the room as"
 PICTURE = re.compile(r"[+|][^\n]{17}[+|]\s*$", re.MULTILINE)
 
 
-class House:
+class TestServer:
     """One port, behind which one server may follow another, each with a key of its own."""
 
     def __init__(self, directory: Path) -> None:
@@ -86,8 +86,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
+def house(tmp_path: Path) -> Iterator[TestServer]:
+    house = TestServer(tmp_path)
     yield house
     house.end()
 
@@ -101,7 +101,7 @@ def next_of(kind: type[T], connection: Connection) -> T:
 
 @with_both_runtimes
 class TestTheLibrary:
-    def test_talk_and_large_files(self, house: House, home: Path, runtime: Runtime) -> None:
+    def test_talk_and_large_files(self, house: TestServer, home: Path, runtime: Runtime) -> None:
         big = home / "big.bin"
         big.write_bytes(hashlib.shake_256(b"big").digest(3_000_000))
         with (
@@ -119,10 +119,10 @@ class TestTheLibrary:
                 hashlib.sha256(big.read_bytes()).digest()
             )
 
-    def test_whom_it_trusts(self, house: House, home: Path, runtime: Runtime) -> None:
-        asked: list[Stranger] = []
+    def test_whom_it_trusts(self, house: TestServer, home: Path, runtime: Runtime) -> None:
+        asked: list[UnknownServer] = []
 
-        def trust(stranger: Stranger) -> bool:
+        def trust(stranger: UnknownServer) -> bool:
             asked.append(stranger)
             return True
 
@@ -154,7 +154,9 @@ class TestTheLibrary:
 
 
 class TestPipes:
-    def run(self, house: House, home: Path, *options: str, address: str = "") -> tuple[int, str]:
+    def run(
+        self, house: TestServer, home: Path, *options: str, address: str = ""
+    ) -> tuple[int, str]:
         """The status and what was said of it; and whether what it had to say was said agrees with that."""
         before = house.log_of_all().count("bob")
         done = run_client(
@@ -166,13 +168,13 @@ class TestPipes:
         return done.returncode, done.stderr
 
     @pytest.mark.parametrize("mode", ["--plain", "--json"])
-    def test_a_stranger(self, house: House, home: Path, mode: str) -> None:
+    def test_a_stranger(self, house: TestServer, home: Path, mode: str) -> None:
         status, errors = self.run(house, home, mode)
         assert status == 1
         assert len(errors.splitlines()) == 1
         assert f"--fingerprint={house.key}" in errors
 
-    def test_a_fingerprint(self, house: House, home: Path) -> None:
+    def test_a_fingerprint(self, house: TestServer, home: Path) -> None:
         assert self.run(house, home, f"--fingerprint={house.key}") == (0, "")
         other = "SHA256:" + "A" * 43
         status, errors = self.run(house, home, f"--fingerprint={other}")
@@ -180,18 +182,18 @@ class TestPipes:
         assert f"HAS ANOTHER KEY: {house.key}, and not {other}" in errors
         assert not house.known
 
-    def test_insecure_says_what_it_does(self, house: House, home: Path) -> None:
+    def test_insecure_says_what_it_does(self, house: TestServer, home: Path) -> None:
         status, errors = self.run(house, home, "--insecure")
         assert status == 0
         assert "who can read and change all that is said" in errors
 
-    def test_off_says_what_it_does(self, house: House, home: Path) -> None:
+    def test_off_says_what_it_does(self, house: TestServer, home: Path) -> None:
         status, errors = self.run(house, home, "--tls=off")
         assert status == 0
         assert "Nothing is encrypted (--tls=off)" in errors
         assert self.run(house, home, "--tls=off", address=house.here) == (0, "")
 
-    def test_a_known_server(self, house: House, home: Path) -> None:
+    def test_a_known_server(self, house: TestServer, home: Path) -> None:
         house.remember()
         assert self.run(house, home) == (0, "")
         house.change()
@@ -200,14 +202,16 @@ class TestPipes:
         assert "HAS CHANGED" in errors
         assert f"remove the line of {house.elsewhere} from" in errors
 
-    def test_a_known_server_is_never_spoken_to_in_plain(self, house: House, home: Path) -> None:
+    def test_a_known_server_is_never_spoken_to_in_plain(
+        self, house: TestServer, home: Path
+    ) -> None:
         house.remember()
         house.change(tls="off")
         status, errors = self.run(house, home)
         assert status == 1
         assert "does not speak TLS" in errors
 
-    def test_on_this_machine(self, house: House, home: Path) -> None:
+    def test_on_this_machine(self, house: TestServer, home: Path) -> None:
         assert self.run(house, home, "--tls=required", address=house.here) == (0, "")
         house.change(tls="required")
         assert self.run(house, home, address=house.here) == (0, "")
@@ -217,7 +221,7 @@ class TestPipes:
 
 
 class TestTheTerminal:
-    def test_a_key_is_shown_and_asked_about_once(self, house: House, home: Path) -> None:
+    def test_a_key_is_shown_and_asked_about_once(self, house: TestServer, home: Path) -> None:
         def start() -> ClientProcess:
             return ClientProcess(
                 house.elsewhere, "bob", "--plain", house.option, directory=home, terminal=True
@@ -237,7 +241,7 @@ class TestTheTerminal:
             assert "yes/no" not in bob.output.text
 
     @pytest.mark.parametrize("answer", ["no\n", "\x04"])
-    def test_no_is_no(self, house: House, home: Path, answer: str) -> None:
+    def test_no_is_no(self, house: TestServer, home: Path, answer: str) -> None:
         with ClientProcess(
             house.elsewhere, "bob", "--plain", house.option, directory=home, terminal=True
         ) as bob:
@@ -248,7 +252,7 @@ class TestTheTerminal:
         assert not house.known
         assert "bob" not in house.server.log
 
-    def test_a_server_that_does_not_encrypt(self, house: House, home: Path) -> None:
+    def test_a_server_that_does_not_encrypt(self, house: TestServer, home: Path) -> None:
         house.change(tls="off")
         with ClientProcess(
             house.elsewhere, "bob", "--plain", house.option, directory=home, terminal=True
@@ -260,7 +264,7 @@ class TestTheTerminal:
 
 
 class TestTheScreen:
-    def test_yes(self, house: House, home: Path) -> None:
+    def test_yes(self, house: TestServer, home: Path) -> None:
         with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
             rows = bob.wait_for("remembered.*y or n")
             assert any(house.key in row for row in rows)
@@ -270,7 +274,7 @@ class TestTheScreen:
             bob.wait_for(f"{INSIDE} bob", "bob │.*│ encrypted")
         assert house.known == f"{house.elsewhere} {house.key}\n"
 
-    def test_no(self, house: House, home: Path) -> None:
+    def test_no(self, house: TestServer, home: Path) -> None:
         with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
             bob.wait_for("remembered.*y or n")
             bob.press("n")
@@ -278,7 +282,7 @@ class TestTheScreen:
             bob.wait_for("is not trusted")
         assert not house.known
 
-    def test_a_changed_key_stops_it(self, house: House, home: Path) -> None:
+    def test_a_changed_key_stops_it(self, house: TestServer, home: Path) -> None:
         house.remember()
         house.change()
         with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
@@ -289,7 +293,7 @@ class TestTheScreen:
 class TestALostConnection:
     """To a server that is killed, and another answers in its place."""
 
-    def test_the_same_server(self, house: House, home: Path) -> None:
+    def test_the_same_server(self, house: TestServer, home: Path) -> None:
         house.remember()
         data = f"--data-directory={house.server.data_directory}"
         with listening(house.elsewhere, "bob", house.option, directory=home) as bob:
@@ -301,7 +305,7 @@ class TestALostConnection:
             finally:
                 again.end()
 
-    def test_another_key_is_the_end(self, house: House, home: Path) -> None:
+    def test_another_key_is_the_end(self, house: TestServer, home: Path) -> None:
         house.remember()
         with listening(house.elsewhere, "bob", house.option, directory=home) as bob:
             house.server.send_signal(signal.SIGKILL)
@@ -311,7 +315,7 @@ class TestALostConnection:
             assert "HAS CHANGED" in bob.errors.text
 
     @pytest.mark.parametrize("is_here", [True, False])
-    def test_nothing_is_said_in_plain(self, house: House, home: Path, is_here: bool) -> None:
+    def test_nothing_is_said_in_plain(self, house: TestServer, home: Path, is_here: bool) -> None:
         house.remember()
         address = house.here if is_here else house.elsewhere
         with listening(address, "bob", house.option, directory=home) as bob:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 from chat.client import ConnectionLost, Status, Welcome
-from chat.client.connection.connecting import connect_through
+from chat.client.connection.connect import connect_through
 from chat.client.connection.liveness import Silence
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.runtime.runtime import PLAIN, Runtime
-from chat.client.trust.trust import Demands, Door
+from chat.client.trust.connector import Connector, TrustPolicy
 from chat.net.address import Address
 from chat.protocol.descriptor import MessageType
 from tests.end_to_end.server_process import ServerProcess, running_server
@@ -101,9 +101,9 @@ def test_who_comes_back_by_the_same_link_from_a_new_port_has_his_name_in_one_try
 def test_a_frozen_server_is_given_up_and_found_again_when_it_thaws(runtime: Runtime) -> None:
     with running_server() as server:
         host, port = server.address
-        door = Door(runtime, Address(host, port), Demands(tls="off"))
+        connector = Connector(runtime, Address(host, port), TrustPolicy(tls="off"))
         haste = Silence(ping_after=0.05, give_up_after=0.5, lag_from=0.1, look_every=0.01)
-        with connect_through(door, "alice", silence=haste) as alice:
+        with connect_through(connector, "alice", silence=haste) as alice:
             assert isinstance(alice.read(), Welcome)
             os.kill(server.pid, signal.SIGSTOP)
             try:
@@ -113,7 +113,7 @@ def test_a_frozen_server_is_given_up_and_found_again_when_it_thaws(runtime: Runt
             finally:
                 os.kill(server.pid, signal.SIGCONT)
             assert receipt.status is Status.LOST
-            with connect_through(door, "alice", session=alice.session) as again:
+            with connect_through(connector, "alice", session=alice.session) as again:
                 assert again.users == ["alice"]
 
 
@@ -121,9 +121,9 @@ def test_a_server_that_is_only_quiet_is_not_given_up() -> None:
     """Its answers to pings are all there is."""
     with running_server() as server:
         host, port = server.address
-        door = Door(PLAIN, Address(host, port), Demands(tls="off"))
+        connector = Connector(PLAIN, Address(host, port), TrustPolicy(tls="off"))
         haste = Silence(ping_after=0.05, give_up_after=5.0, lag_from=1.0, look_every=0.01)
-        with connect_through(door, "alice", silence=haste) as alice:
+        with connect_through(connector, "alice", silence=haste) as alice:
             assert isinstance(alice.read(), Welcome)
             heard: list[object] = []
             reader = PLAIN.spawn(lambda: heard.append(alice.read()))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.client.doors import ELSEWHERE
+from tests.client.connectors import ELSEWHERE
 from tests.end_to_end.client_process import PATIENCE, client_environment
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import ServerProcess

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.end_to_end.server_process import ServerProcess, running_server
-from tests.hostile import siege, trouble
+from tests.hostile import attack_run as attack_run_module
+from tests.hostile import trouble
 from tests.hostile.attacks import ATTACKS, Attack, joining_and_leaving
 from tests.hostile.crowd import KINDS
 from tests.hostile.crowds import crowds
@@ -24,14 +25,16 @@ M = 1024 * 1024
 def besieged() -> Iterator[tuple[ServerProcess, Witnesses]]:
     """One server, and two users who talk on it, for all attacks: they come one after the other in life too."""
     with (
-        running_server(*siege.OPTIONS, "--login-timeout=2") as server,
+        running_server(*attack_run_module.OPTIONS, "--login-timeout=2") as server,
         witnesses_on(server.address[1]) as witnesses,
     ):
         yield server, witnesses
 
 
 @pytest.mark.parametrize(
-    ("first", "attack"), siege.numbered(ATTACKS), ids=[attack.__name__ for attack in ATTACKS]
+    ("first", "attack"),
+    attack_run_module.numbered(ATTACKS),
+    ids=[attack.__name__ for attack in ATTACKS],
 )
 def test_who_is_inside_loses_nothing_and_all_is_given_back(
     besieged: tuple[ServerProcess, Witnesses], first: int, attack: Attack
@@ -39,7 +42,9 @@ def test_who_is_inside_loses_nothing_and_all_is_given_back(
     server, witnesses = besieged
     memory = server.resident_memory()
 
-    outcome = siege.besiege(server, witnesses, attack, count=COUNT, seconds=1.0, first=first)
+    outcome = attack_run_module.besiege(
+        server, witnesses, attack, count=COUNT, seconds=1.0, first=first
+    )
 
     assert outcome.connections == COUNT
     assert outcome.phase.said > 0
@@ -54,7 +59,9 @@ def test_the_room_is_not_flooded_by_one_address_that_comes_and_goes(
     server, witnesses = besieged
     joined = server.log.count("joined from 127.90.")
 
-    siege.besiege(server, witnesses, joining_and_leaving, count=COUNT, seconds=1.0, first=90)
+    attack_run_module.besiege(
+        server, witnesses, joining_and_leaving, count=COUNT, seconds=1.0, first=90
+    )
 
     # Whom the log names: the others are a count.
     assert server.log.count("joined from 127.90.") - joined <= 20

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import pytest
 
 from chat.client import Attachment, MessageType
-from chat.client.conversation.commands import COMMANDS, Where, help_lines
+from chat.client.conversation.commands import COMMANDS, Availability, help_lines
 from chat.client.screen.input import keys
 from tests.end_to_end import screen_moderating
 from tests.end_to_end.screen_stage import Stage, staged
@@ -288,7 +288,7 @@ def shows_keys(stage: Stage) -> None:
 def shows_help(stage: Stage) -> None:
     stage.bob.command("/help")
     # More than the screen has room for: to the end, then from where it began.
-    lines = help_lines(None, Where.SCREEN)
+    lines = help_lines(None, Availability.SCREEN)
     stage.bob.wait_for(*(rf"^ +{re.escape(line)}$" for line in lines[-3:]))
     stage.bob.press("<pageup>")
     stage.bob.wait_for("-- help:$", rf"^ +{re.escape(lines[0])}$")
@@ -342,10 +342,12 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def test_every_command_has_a_scenario() -> None:
-    assert set(SCENARIOS) == {command.name for command in COMMANDS if command.where & Where.SCREEN}
+    assert set(SCENARIOS) == {
+        command.name for command in COMMANDS if command.where & Availability.SCREEN
+    }
 
 
-@pytest.mark.parametrize("name", [c.name for c in COMMANDS if c.where & Where.SCREEN])
+@pytest.mark.parametrize("name", [c.name for c in COMMANDS if c.where & Availability.SCREEN])
 def test_command(stage: Stage, name: str) -> None:
     SCENARIOS[name](stage)
 

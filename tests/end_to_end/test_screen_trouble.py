@@ -68,7 +68,7 @@ def test_a_signal_ends_it_in_order(address: str, home: Path, number: signal.Sign
     [
         "chat.client.screen.draw.layout:Renderer.render",
         "chat.client.screen.controller:Controller.press",
-        "chat.client.screen.intake:Intake.take",
+        "chat.client.screen.updates:ModelUpdater.update",
     ],
 )
 def test_a_fault_of_its_own_leaves_a_sane_terminal_and_one_line(

@@ -34,7 +34,7 @@ def test_each_record_is_the_rooms_and_everything_is_given_back(
     told = capsys.readouterr().out
     assert status == 0, told
     assert "each record is the room's" in told
-    assert {"reset", "leave", "half-close", "texts", "files"} <= some.town.counts.keys()
+    assert {"reset", "leave", "half-close", "texts", "files"} <= some.soak_state.counts.keys()
 
 
 def test_who_hears_too_little_is_found(

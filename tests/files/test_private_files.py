@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from chat.client.connection.saving import PartialFile
-from chat.client.screen.faults import write_report
+from chat.client.screen.crash_report import write_report
 from chat.client.screen.log_file import LogFile, save
 from chat.client.screen.model.entries import Said
 from chat.client.screen.model.views import View
 from chat.client.trust.known_hosts import KnownHosts
-from chat.files.private_files import make_private_directory, private_opener, tighten
+from chat.files.private_files import make_private_directory, private_opener, restrict_mode
 from chat.net.address import Address
 from chat.net.fingerprint import Fingerprint
 from chat.protocol.names import parse_user_name
@@ -85,9 +85,9 @@ def test_a_secret_is_taken_from_everyone(mode: int, afterwards: int, place: Path
     secret = place / "secret"
     secret.touch()
     secret.chmod(mode)
-    assert tighten(secret) is (mode != afterwards)
+    assert restrict_mode(secret) is (mode != afterwards)
     assert stat.S_IMODE(secret.stat().st_mode) == afterwards
-    assert not tighten(secret)
+    assert not restrict_mode(secret)
 
 
 def test_what_the_server_keeps(place: Path) -> None:

@@ -170,11 +170,11 @@ class Campaign:
         Were space lost on the way, it would not suffice for them.
         """
         for number in range(4):
-            with WireClient.joined(self.server.address, f"keeper{number}", inline=0) as keeper:
-                keeper.send(8, {"to": keeper.name, "nonce": "kept"}, bytes(_SHARE))
-                answer = keeper.read_frame()
+            with WireClient.joined(self.server.address, f"keeper{number}", inline=0) as reconnector:
+                reconnector.send(8, {"to": reconnector.name, "nonce": "kept"}, bytes(_SHARE))
+                answer = reconnector.read_frame()
                 while answer.header.get("nonce") != "kept":
-                    answer = keeper.read_frame()
+                    answer = reconnector.read_frame()
                 assert answer.header.get("size") == _SHARE, f"space was lost: {answer}"
 
     def _settled_footprint(self, expected: Footprint | None) -> Footprint:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chat.protocol.commands import Verb
 from chat.protocol.descriptor import ByteOrder
 from chat.protocol.headers import ServerHeader
-from chat.protocol.notices import LeaveReason, Notice, Refusal
+from chat.protocol.notices import LeaveReason, NoticeCode, Refusal
 from tests.fuzzing import grammar, mutations
 from tests.fuzzing.streams import generate
 from tests.wire.replay import original_captures
@@ -26,7 +26,10 @@ _TIMES = (
     *(NOON, "2026-11-24T12:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:60.5-23:59"),
     *("2026-02-30T12:00:00Z", "2026-11-24T24:00:00.000000Z", "2026-11-24T12:00:60.123456Z", ""),
 )
-_CODES = [*(code.value for kind in (Notice, Refusal, LeaveReason, Verb) for code in kind), "new"]
+_CODES = [
+    *(code.value for kind in (NoticeCode, Refusal, LeaveReason, Verb) for code in kind),
+    "new",
+]
 _KEYS = (
     *("from", *ServerHeader._fields, "offset", "fetch", "inline", "session", "password"),
     *("command", "target", "seconds", "new_password", "users", "limits", "motd", "server"),

@@ -102,7 +102,7 @@ def test_an_escape_that_reaches_the_screen_is_a_fault(monkeypatch: pytest.Monkey
     header = b'{"from":"a\\u001b[2J","timestamp":"2026-11-24T12:00:00Z"}'
     data = bytes(3) + encode_frame(MessageType.UTF8, header, b"hi", ByteOrder.BIG)
     TARGETS["screen"].check(data)
-    monkeypatch.setattr("chat.client.screen.draw.lines.harmless", lambda text: text)
+    monkeypatch.setattr("chat.client.screen.draw.lines.sanitize", lambda text: text)
     with pytest.raises(AssertionError, match="escape sequence"):
         TARGETS["screen"].check(data)
 

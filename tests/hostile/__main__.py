@@ -11,7 +11,8 @@ import sys
 import time
 
 from tests.end_to_end.server_process import running_server
-from tests.hostile import siege, trouble
+from tests.hostile import attack_run as attack_run_module
+from tests.hostile import trouble
 from tests.hostile.attacks import ATTACKS, Attack, connection_flood
 from tests.hostile.crowds import crowds
 from tests.hostile.witnesses import witnesses_on
@@ -27,7 +28,11 @@ def main(names: list[str]) -> int:
                 lost += scene()
             except trouble.LeftOut as problem:
                 print(f"{scene.__name__.replace('_', ' ')}: left out, {problem}")
-    chosen = [pair for pair in siege.numbered(ATTACKS) if not names or pair[1].__name__ in names]
+    chosen = [
+        pair
+        for pair in attack_run_module.numbered(ATTACKS)
+        if not names or pair[1].__name__ in names
+    ]
     return 1 if lost + (attack_all(chosen) if chosen else 0) else 0
 
 
@@ -35,17 +40,17 @@ def attack_all(chosen: list[tuple[int, Attack]]) -> int:
     """One attack after the other on one server; how many texts were lost."""
     lost = connections = 0
     with (
-        running_server(*siege.OPTIONS, "--login-timeout=5") as server,
+        running_server(*attack_run_module.OPTIONS, "--login-timeout=5") as server,
         witnesses_on(server.address[1]) as witnesses,
     ):
         os.nice(
             10
         )  # attackers have processors of their own, and take none from the server and its users
-        print(f"{'quiet':70s}{siege.quiet(witnesses, 10)}", flush=True)
-        before, began = siege.resources_of(server), len(server.log)
+        print(f"{'quiet':70s}{attack_run_module.quiet(witnesses, 10)}", flush=True)
+        before, began = attack_run_module.resources_of(server), len(server.log)
         for first, attack in chosen:
             count = FLOOD if attack is connection_flood else COUNT
-            outcome = siege.besiege(
+            outcome = attack_run_module.besiege(
                 server, witnesses, attack, count=count, seconds=SECONDS, first=first
             )
             connections += outcome.connections
@@ -54,8 +59,8 @@ def attack_all(chosen: list[tuple[int, Attack]]) -> int:
         time.sleep(62)  # the log's counts are told once a minute
         each = (len(server.log) - began) / connections
         print(f"in all {connections} connections, {each:.1f} log bytes each with all counts")
-        print(f"before: {before}\nafter:  {siege.resources_of(server)}")
-        print(f"{'quiet again':70s}{siege.quiet(witnesses, 10)}", flush=True)
+        print(f"before: {before}\nafter:  {attack_run_module.resources_of(server)}")
+        print(f"{'quiet again':70s}{attack_run_module.quiet(witnesses, 10)}", flush=True)
     return lost
 
 

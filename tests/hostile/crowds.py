@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.end_to_end.server_process import running_server
-from tests.hostile import siege
+from tests.hostile import attack_run as attack_run_module
 from tests.hostile.crowd import KINDS, crowd
 from tests.hostile.trouble import allow_descriptors
 from tests.hostile.witnesses import witnesses_on
@@ -27,7 +27,7 @@ def crowds(
 
 def _crowd(kind: str, rate: float, seconds: float) -> int:
     with (
-        running_server(*siege.OPTIONS, "--login-timeout=15") as server,
+        running_server(*attack_run_module.OPTIONS, "--login-timeout=15") as server,
         witnesses_on(server.address[1]) as witnesses,
     ):
         witnesses.end_phase()

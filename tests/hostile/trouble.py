@@ -19,7 +19,7 @@ from gevent.pool import Pool
 
 from chat.protocol.descriptor import MessageType
 from tests.end_to_end.server_process import ServerProcess, eventually, running_server
-from tests.hostile.siege import resources_of
+from tests.hostile.attack_run import resources_of
 from tests.hostile.witnesses import witnesses_on
 from tests.peers.wire_client import WireClient
 

@@ -165,10 +165,10 @@ import sys
 from chat.net.address import Address
 from chat.client import connect
 from chat.client.runtime.gevent_runtime import GEVENT
-from chat.server.server import ChatServer
+from chat.server.composition import Composition
 from chat.server.settings import Settings
 
-server = ChatServer(Settings(address=Address(path="socket")))
+server = Composition(Settings(address=Address(path="socket"))).server
 server.start()
 with connect("unix:socket", "alice", known_hosts="known", runtime=GEVENT):
     print(*sys.modules)
@@ -188,5 +188,5 @@ def test_a_server_and_a_client_without_tls_do_not_load_what_reads_certificates(
     )
 
     assert not said.returncode, said.stderr
-    assert {"chat.server.room.room", "chat.client.trust.trust"} <= {*said.stdout.split()}
+    assert {"chat.server.room.room", "chat.client.trust.connector"} <= {*said.stdout.split()}
     assert "cryptography" not in said.stdout.split()

@@ -190,9 +190,9 @@ def test_plaintext_is_reported_once_it_was_written(connect: Connect) -> None:
     core.write(b"y")
 
     assert core.has_written
-    assert core.take_written() == RECORD_SIZE + 1
+    assert core.pop_written() == RECORD_SIZE + 1
     assert not core.has_written
-    assert core.take_written() == 0
+    assert core.pop_written() == 0
 
 
 def test_a_full_piece_is_one_record(connect: Connect) -> None:

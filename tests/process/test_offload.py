@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent.threadpool import ThreadPool
 
-from chat.process.offload import Outcome, Task, WorkFailed, outcome_of, run_in
+from chat.process.offload import Outcome, ThreadCall, WorkFailed, outcome_of, run_in
 from chat.protocol.strict_json import decode_json
 
 
@@ -66,7 +66,7 @@ def test_what_is_raised_is_raised_where_it_is_asked_for(
         run_in(pool, fail, problem)
     assert caught.value is problem
     with gevent.Timeout(20), pytest.raises(type(problem)):
-        Task(pool, fail, problem).get()
+        ThreadCall(pool, fail, problem).get()
     assert capfd.readouterr() == ("", "")
 
 
@@ -85,7 +85,7 @@ def test_what_would_end_more_than_the_work_is_a_plain_failure(
 
 def test_a_task_that_nobody_waits_for_any_more_is_still_seen_to_its_end(pool: ThreadPool) -> None:
     release, done = threading.Event(), gevent.event.Event()
-    task = Task(pool, release.wait, 20)
+    task = ThreadCall(pool, release.wait, 20)
     waiting = gevent.spawn(task.get)
     gevent.sleep(0)
     waiting.kill()

@@ -14,7 +14,7 @@ BEGIN = """
 import os, signal
 from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1
 from chat.process import signals
-from chat.process.signals import ENDING, came, hold, release, take_over
+from chat.process.signals import ENDING, was_received, hold, release, install_handler
 
 def send(*numbers):
     for number in numbers:
@@ -47,10 +47,10 @@ def test_what_came_is_acted_on_when_somebody_can_and_once() -> None:
         """
 hold(ENDING)
 send(SIGHUP, SIGHUP, SIGTERM)
-assert came(SIGTERM) and came(SIGHUP, SIGINT) and not came(SIGINT)
-take_over(SIGTERM, install, act, "at once")
-assert not came(SIGTERM)
-take_over(SIGINT, install, act, "later")
+assert was_received(SIGTERM) and was_received(SIGHUP, SIGINT) and not was_received(SIGINT)
+install_handler(SIGTERM, install, act, "at once")
+assert not was_received(SIGTERM)
+install_handler(SIGINT, install, act, "later")
 print("taken over")
 send(SIGINT)
 """
@@ -64,7 +64,7 @@ def test_what_was_blocked_before_is_delivered() -> None:
 signal.pthread_sigmask(signal.SIG_BLOCK, {SIGTERM, SIGUSR1})
 send(SIGTERM, SIGUSR1)
 hold(ENDING, ignored=[SIGUSR1])
-take_over(SIGTERM, install, act)
+install_handler(SIGTERM, install, act)
 """
     )
     assert (status, said) == (0, ["acted"])
@@ -83,10 +83,10 @@ def test_what_is_ignored_stays_so_unless_it_is_wanted_all_the_same() -> None:
 signal.signal(SIGHUP, signal.SIG_IGN)
 hold(ENDING)
 send(SIGHUP)
-assert not came(SIGHUP)
-take_over(SIGHUP, install, act, "never")
+assert not was_received(SIGHUP)
+install_handler(SIGHUP, install, act, "never")
 send(SIGHUP)
-take_over(SIGHUP, install, act, "reload", even_ignored=True)
+install_handler(SIGHUP, install, act, "reload", even_ignored=True)
 send(SIGHUP)
 """
     )
@@ -107,7 +107,7 @@ for _ in range(2):
             send(SIGTERM)
     except KeyboardInterrupt:
         print("interrupted")
-take_over(SIGTERM, install, act)
+install_handler(SIGTERM, install, act)
 """
     )
     assert (status, said) == (

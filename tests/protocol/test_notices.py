@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from chat.protocol.headers import encode_json
-from chat.protocol.notices import SERVER_NAME, LeaveReason, Notice, Refusal
+from chat.protocol.notices import SERVER_NAME, LeaveReason, NoticeCode, Refusal
 
 
 def test_the_codes_of_notices() -> None:
-    assert [notice.value for notice in Notice] == [
+    assert [notice.value for notice in NoticeCode] == [
         "no-such-user",
         "bad-header",
         "bad-type",
@@ -68,6 +68,6 @@ def test_the_name_of_the_server() -> None:
 
 
 def test_a_code_is_a_plain_word_that_travels_as_it_is() -> None:
-    for code in (*Notice, *Refusal, *LeaveReason):
+    for code in (*NoticeCode, *Refusal, *LeaveReason):
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", code)
         assert encode_json(code) == f'"{str.__str__(code)}"'.encode()

@@ -9,10 +9,10 @@ import gevent
 import pytest
 
 from chat.server.accounts import passwords
-from chat.server.delivery.delivery import Delivery
+from chat.server.delivery.broadcast import Broadcast
 from chat.server.settings import TlsMode
 from tests.cheap_hashes import HASHER
-from tests.server.house import House, open_house
+from tests.server.server_in_test import TestServer, open_chat_server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,12 +22,12 @@ def _resources_of_the_hub() -> None:
 
 
 @pytest.fixture
-def delivery() -> Iterator[Delivery]:
+def broadcast() -> Iterator[Broadcast]:
     """One that flushes by itself."""
-    delivery = Delivery()
-    delivery.start()
-    yield delivery
-    delivery.stop()
+    broadcast = Broadcast()
+    broadcast.start()
+    yield broadcast
+    broadcast.stop()
 
 
 @pytest.fixture
@@ -41,33 +41,35 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def open_a_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
+def open_a_chat_server(tmp_path: Path) -> Iterator[Callable[..., TestServer]]:
     """A server with the settings that are given, in this process; it must be left as it was entered."""
     with ExitStack() as houses:
 
-        def open_one(**changes: Any) -> House:
-            return houses.enter_context(open_house(tmp_path, **changes))
+        def open_one(**changes: Any) -> TestServer:
+            return houses.enter_context(open_chat_server(tmp_path, **changes))
 
         yield open_one
 
 
 @pytest.fixture
-def house(open_a_house: Callable[..., House]) -> House:
+def chat_server(open_a_chat_server: Callable[..., TestServer]) -> TestServer:
     """A server with the default settings, in this process; it must be left as it was entered."""
-    return open_a_house()
+    return open_a_chat_server()
 
 
 @pytest.fixture
-def open_a_safe_house(open_a_house: Callable[..., House], tmp_path: Path) -> Callable[..., House]:
+def open_a_safe_chat_server(
+    open_a_chat_server: Callable[..., TestServer], tmp_path: Path
+) -> Callable[..., TestServer]:
     """The same with TLS, for those who want it, and a certificate of its own."""
 
-    def open_one(**changes: Any) -> House:
+    def open_one(**changes: Any) -> TestServer:
         options = {"tls": TlsMode.OPTIONAL, "data_directory": tmp_path / "data", **changes}
-        return open_a_house(**options)
+        return open_a_chat_server(**options)
 
     return open_one
 
 
 @pytest.fixture
-def safe_house(open_a_safe_house: Callable[..., House]) -> House:
-    return open_a_safe_house()
+def safe_chat_server(open_a_safe_chat_server: Callable[..., TestServer]) -> TestServer:
+    return open_a_safe_chat_server()

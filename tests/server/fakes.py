@@ -13,10 +13,10 @@ from gevent.event import Event
 from chat.framing import FrameReader
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.names import UserName, parse_user_name
-from chat.protocol.notices import LeaveReason, Notice
-from chat.server.delivery.outbox import BacklogLimits, Outbox
+from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.net.transport import Transport
-from chat.server.process.turns import let_others_run
+from chat.server.process.fairness import yield_to_loop
 from tests.wire.replay import ChunkedSocket, Frame, read_frames
 
 PLENTY = 1 << 40
@@ -134,7 +134,7 @@ class FakeMember:
         self.name: UserName = parse_user_name(name)
         self.transport = FakeTransport()
         self.failed: list[LeaveReason] = []
-        self.outbox = Outbox(
+        self.send_queue = SendQueue(
             self.transport,
             order,
             limits or BacklogLimits(PLENTY, PLENTY),
@@ -145,12 +145,12 @@ class FakeMember:
     def became_registered(self) -> None:
         self.registered = True
 
-    def eject(self, reason: LeaveReason, notice: Notice, sentence: str) -> None:
+    def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
         raise NotImplementedError("only real sessions are ejected")
 
     @property
     def frames(self) -> list[Frame]:
-        return frames_of(bytes(self.transport.taken), self.outbox.order)
+        return frames_of(bytes(self.transport.taken), self.send_queue.order)
 
     @property
     def headers(self) -> list[dict[str, Any]]:
@@ -192,7 +192,7 @@ class FakeContent:
 def run_ready_greenlets() -> None:
     """Let every greenlet that can run do so."""
     for _ in range(20):
-        let_others_run()
+        yield_to_loop()
 
 
 def wait_until(condition: Callable[[], object], what: str = "it") -> None:

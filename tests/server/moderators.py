@@ -6,12 +6,12 @@ from typing import Any
 
 from chat.protocol.descriptor import MessageType
 from tests.peers.wire_client import WireClient
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 
-def bob_who_moderates(house: House) -> WireClient:
-    bob = house.join("bob")
-    house.session("bob").moderator = True
+def bob_who_moderates(chat_server: TestServer) -> WireClient:
+    bob = chat_server.join("bob")
+    chat_server.session("bob").moderator = True
     return bob
 
 
@@ -48,8 +48,8 @@ def expect_told(client: WireClient, told: str) -> None:
     client.expect(MessageType.UTF8, told.encode(), sender="server", notice="moderated", to=None)
 
 
-def try_login(house: House, name: str, source: str | None = None) -> str | None:
+def try_login(chat_server: TestServer, name: str, source: str | None = None) -> str | None:
     """How a login is refused; None if it is not."""
-    with WireClient(house.address, source=source) as guest:
+    with WireClient(chat_server.address, source=source) as guest:
         error = guest.try_login({"to": name}).header.get("error")
         return None if error is None else str(error)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.headers import ClientHeader
-from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.protocol.runs import Run
-from chat.server.attachments.shelf import Shelf
+from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool, SpooledFile
-from chat.server.delivery.delivery import Delivery
+from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import Directory
 from chat.server.log.log import MemoryLog
 from chat.server.moderation.bans import BanList
@@ -22,24 +22,24 @@ TEXT, FILE = MessageType.UTF8, MessageType.FILE
 TIMESTAMP = "2026-11-24T09:30:00.000000Z"
 
 
-class House:
+class RoomAlone:
     """A room with all that it is given, and an easy way in."""
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
-        self.shelf = Shelf(spool)
-        self.delivery = Delivery()
+        self.offers = OfferStore(spool)
+        self.broadcast = Broadcast()
         self.directory: Directory[FakeMember] = Directory()
         self.bans = BanList()
         self.room = Room(
             log=MemoryLog(lambda: TIMESTAMP),
             directory=self.directory,
-            delivery=self.delivery,
-            shelf=self.shelf,
+            broadcast=self.broadcast,
+            offers=self.offers,
             mutes=self.bans,
             timestamp=lambda: TIMESTAMP,
         )
-        self.delivery.start()
+        self.broadcast.start()
 
     def enter(
         self, name: str, order: ByteOrder = ByteOrder.BIG, *, inline: int | None = None
@@ -64,7 +64,7 @@ class House:
         type: MessageType,
         content: bytes | SpooledFile,
         header: ClientHeader = PUBLIC,
-    ) -> Notice | None:
+    ) -> NoticeCode | None:
         """Publish one message; the code of the notice if it is rejected."""
         nonce = header.nonce.encode() if header.nonce is not None else None
         if isinstance(content, bytes):
@@ -73,12 +73,14 @@ class House:
             run = Run(type, [b""], [nonce], content.size, header.to, header.filename, content)
         return self.publish(sender, run)
 
-    def say_texts(self, sender: FakeMember, *texts: bytes, to: str | None = None) -> Notice | None:
+    def say_texts(
+        self, sender: FakeMember, *texts: bytes, to: str | None = None
+    ) -> NoticeCode | None:
         """Publish texts that came together; the code of the notice if they are rejected."""
         nonces = [None] * len(texts)
         return self.publish(sender, Run(TEXT, texts, nonces, sum(map(len, texts)), to))
 
-    def publish(self, sender: FakeMember, run: Run) -> Notice | None:
+    def publish(self, sender: FakeMember, run: Run) -> NoticeCode | None:
         record = self.room.publish(sender, run)
         assert record.is_settled, "a log in memory commits at once"
         return record.rejection.notice if record.rejection is not None else None

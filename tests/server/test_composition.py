@@ -46,12 +46,12 @@ def test_room_delivery_shelf_and_spool_belong_together(tmp_path: Path) -> None:
         content.append(memoryview(b"x" * 100))
         parts.room.publish(alice, Run(MessageType.FILE, [b""], [None], content.size, large=content))
         content.release()
-    parts.delivery.flush()
+    parts.broadcast.flush()
     run_ready_greenlets()
 
-    assert len(parts.shelf) == 1
-    assert parts.shelf.find(alice.headers[-1]["id"], alice.serial)
-    parts.shelf.clear()
+    assert len(parts.offers) == 1
+    assert parts.offers.find(alice.headers[-1]["id"], alice.serial)
+    parts.offers.clear()
     assert parts.spool.used == 0
 
 

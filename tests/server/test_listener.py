@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from gevent.server import StreamServer
 
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 
 class FailingAccepts:
@@ -29,12 +29,12 @@ class FailingAccepts:
 
 @pytest.mark.parametrize(("room", "at_once"), [(1000, 20), (20, 20), (3, 3), (0, 1), (-2, 1)])
 def test_no_more_are_accepted_at_once_than_there_is_room_for(
-    house: House, room: int, at_once: int
+    chat_server: TestServer, room: int, at_once: int
 ) -> None:
-    [listener] = house.server._listeners
-    house.join("alice")
+    [listener] = chat_server.server._listeners
+    chat_server.join("alice")
 
-    house.parts.lobby.capacity = 1 + room
+    chat_server.parts.connection_slots.capacity = 1 + room
 
     assert listener.max_accept == at_once
 
@@ -42,7 +42,7 @@ def test_no_more_are_accepted_at_once_than_there_is_room_for(
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
 def test_out_of_descriptors_newcomers_are_turned_away_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
-    house: House,
+    chat_server: TestServer,
     number: int,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -51,8 +51,8 @@ def test_out_of_descriptors_newcomers_are_turned_away_with_one_line(
     FailingAccepts(monkeypatch, number, number, number)
 
     for _ in range(3):
-        assert house.connect().at_end()
-    house.join("alice")
+        assert chat_server.connect().at_end()
+    chat_server.join("alice")
 
     assert caplog.messages[0] == "refused newcomers: out of file descriptors"
     assert sum("out of file descriptors" in message for message in caplog.messages) == 1
@@ -60,31 +60,31 @@ def test_out_of_descriptors_newcomers_are_turned_away_with_one_line(
 
 
 def test_out_of_descriptors_with_nobody_waiting(
-    monkeypatch: pytest.MonkeyPatch, house: House
+    monkeypatch: pytest.MonkeyPatch, chat_server: TestServer
 ) -> None:
     FailingAccepts(monkeypatch, errno.EMFILE)
-    [listener] = house.server._listeners
+    [listener] = chat_server.server._listeners
 
     assert listener.do_read() is None
 
-    house.join("alice")
+    chat_server.join("alice")
 
 
 def test_an_accept_that_fails_for_a_newcomer_who_went_is_no_fault(
-    monkeypatch: pytest.MonkeyPatch, house: House, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, chat_server: TestServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     FailingAccepts(monkeypatch, errno.ECONNABORTED, errno.EPROTO)
 
-    house.join("alice")
+    chat_server.join("alice")
 
     assert capfd.readouterr().err == ""
 
 
 def test_what_else_fails_an_accept_is_not_hidden(
-    monkeypatch: pytest.MonkeyPatch, house: House
+    monkeypatch: pytest.MonkeyPatch, chat_server: TestServer
 ) -> None:
     FailingAccepts(monkeypatch, errno.EIO)
-    [listener] = house.server._listeners
+    [listener] = chat_server.server._listeners
 
     with pytest.raises(OSError) as caught:
         listener.do_read()

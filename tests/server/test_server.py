@@ -23,10 +23,10 @@ from chat.server.net import listening
 from chat.server.server import ChatServer
 from chat.server.settings import Settings
 from tests.peers.wire_client import WireClient
-from tests.server.house import House, open_descriptors
+from tests.server.server_in_test import TestServer, open_descriptors
 
 UTF8 = MessageType.UTF8
-OpenAHouse = Callable[..., House]
+OpenTestServer = Callable[..., TestServer]
 Start = Callable[[str], ChatServer]
 
 needs_ipv6 = pytest.mark.skipif(
@@ -296,9 +296,11 @@ def test_an_ipv4_peer_of_a_socket_of_both_families_is_an_ipv4_one(
     assert any("visitor joined from 127.0.0.1:" in message for message in caplog.messages)
 
 
-def test_vanished_peers_are_looked_for_and_small_frames_not_held_back(house: House) -> None:
-    house.join("alice")
-    sock = house.session("alice").connection.transport._sock
+def test_vanished_peers_are_looked_for_and_small_frames_not_held_back(
+    chat_server: TestServer,
+) -> None:
+    chat_server.join("alice")
+    sock = chat_server.session("alice").connection.transport._sock
 
     def option(level: int, name: int) -> int:
         return int(sock.getsockopt(level, name))

@@ -15,7 +15,7 @@ from gevent.event import Event
 from chat.protocol.descriptor import ByteOrder, MessageType
 from tests.peers.wire_client import WireClient
 from tests.soaking.chronicle import LAST_WORDS, Entry, entry_of_frame
-from tests.soaking.town import Town, is_intact, make_content, named
+from tests.soaking.soak_state import SoakState, is_intact, make_content, named
 
 PATIENCE = 60.0  # seconds
 FILE, IMAGE, VOICE, UTF8 = (
@@ -32,8 +32,8 @@ ENDS = (OSError, EOFError)
 class Member:
     """One client's life. ``record`` is what he heard that was for everyone, his own announcement first."""
 
-    def __init__(self, town: Town, name: str, rng: Random) -> None:
-        self.town = town
+    def __init__(self, soak_state: SoakState, name: str, rng: Random) -> None:
+        self.soak_state = soak_state
         self.name = name
         self.rng = rng
         self.record: list[Entry] = []
@@ -118,9 +118,16 @@ class WireMember(Member):
     """A raw or a JSON client, in either byte order, encrypted or not."""
 
     def __init__(
-        self, town: Town, name: str, rng: Random, *, raw: bool, order: ByteOrder, tls: bool
+        self,
+        soak_state: SoakState,
+        name: str,
+        rng: Random,
+        *,
+        raw: bool,
+        order: ByteOrder,
+        tls: bool,
     ) -> None:
-        super().__init__(town, name, rng)
+        super().__init__(soak_state, name, rng)
         self._raw = raw
         self._order = order
         self._tls = tls
@@ -142,7 +149,7 @@ class WireMember(Member):
     def enter(self) -> None:
         kind = SecureWireClient if self._tls else WireClient
         inline = None if self._raw else 4096
-        self._client = kind(self.town.address, order=self._order, timeout=PATIENCE)
+        self._client = kind(self.soak_state.address, order=self._order, timeout=PATIENCE)
         self._client.login(self.name, raw=self._raw, inline=inline)
         self.hear(("+", self._client.name))
 
@@ -158,11 +165,11 @@ class WireMember(Member):
             self._unanswered -= 1
         if type in (FILE, IMAGE, VOICE):
             if "id" not in header and not is_intact(header["filename"], content):
-                self.town.complain(f"{self.name} got another content of {header['filename']}")
+                self.soak_state.complain(f"{self.name} got another content of {header['filename']}")
             if "id" in header and "to" not in header:
-                self.town.offered(header["id"], header["filename"])
+                self.soak_state.offered(header["id"], header["filename"])
         elif type == UTF8 and "notice" not in header and "to" in header:
-            told = self.town.echoed if sender == self.name else self.town.heard
+            told = self.soak_state.echoed if sender == self.name else self.soak_state.heard
             told(sender, header["to"], content.decode())
         self.hear(entry_of_frame(type, header, size, content))
 
@@ -172,13 +179,13 @@ class WireMember(Member):
             self.client.say(text)
         else:
             self.client.say(text, to=to)
-        self.town.counts["texts"] += 1
+        self.soak_state.counts["texts"] += 1
 
     def share(self, kind: MessageType, size: int, to: str | None = None) -> None:
         content = make_content(self.rng, size)
         self.said += 1
         filename = named(self.name, self.said, content)
-        self.town.counts["files"] += 1
+        self.soak_state.counts["files"] += 1
         self._unanswered += 1
         if self._raw:
             self.client.send(kind, filename, content)
@@ -194,27 +201,27 @@ class WireMember(Member):
             answer = transfer.read_frame()
             if answer.header:  # a notice: nobody got it, and no echo comes
                 self._unanswered -= 1
-                self.town.counts[f"refused: {answer.header.get('notice')}"] += 1
+                self.soak_state.counts[f"refused: {answer.header.get('notice')}"] += 1
 
     def fetch(self) -> None:
-        if self._raw or not self.town.offers:
+        if self._raw or not self.soak_state.offers:
             return
-        offer, filename = self.rng.choice(self.town.offers)
+        offer, filename = self.rng.choice(self.soak_state.offers)
         with self._transfer() as transfer:
             transfer.send(FILE, {"fetch": offer})
             answer = transfer.read_frame()
         if answer.header.get("notice") == "gone":
-            self.town.counts["gone"] += 1
+            self.soak_state.counts["gone"] += 1
         elif is_intact(filename, answer.content):
-            self.town.counts["fetched"] += 1
+            self.soak_state.counts["fetched"] += 1
         else:
-            self.town.complain(
+            self.soak_state.complain(
                 f"{self.name} fetched another content of {filename}: {answer.header}"
             )
 
     def _transfer(self) -> WireClient:
         kind = SecureWireClient if self._tls else WireClient
-        transfer = kind(self.town.address, order=self._order, timeout=PATIENCE)
+        transfer = kind(self.soak_state.address, order=self._order, timeout=PATIENCE)
         reply = transfer.try_login({"session": self.client.welcome["session"]})
         if reply.type != MessageType.LOGIN:
             transfer.close()
@@ -244,21 +251,23 @@ class WireMember(Member):
 
     def _vanish_late(self) -> None:
         """Stop reading, with much still to come, and reset."""
-        self.stall(self.town.life / 20)
+        self.stall(self.soak_state.life / 20)
         self.client.reset()
 
     def check_end(self) -> None:
         if self._unanswered:
-            self.town.complain(f"{self.name} has {self._unanswered} frames that nobody answered")
+            self.soak_state.complain(
+                f"{self.name} has {self._unanswered} frames that nobody answered"
+            )
 
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
 
 
-def stranger(town: Town, rng: Random) -> None:
+def stranger(soak_state: SoakState, rng: Random) -> None:
     """Somebody who comes to the door and goes, in one of the ways there are."""
-    with WireClient(town.address, timeout=PATIENCE) as wire:
+    with WireClient(soak_state.address, timeout=PATIENCE) as wire:
         wire.send_bytes(
             rng.choice(
                 (
@@ -273,4 +282,4 @@ def stranger(town: Town, rng: Random) -> None:
         )
         if rng.random() < 0.5:
             wire.reset()
-    town.counts["strangers"] += 1
+    soak_state.counts["strangers"] += 1

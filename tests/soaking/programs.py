@@ -31,7 +31,7 @@ from tests import homes
 from tests.end_to_end.client_process import CHECKOUT
 from tests.soaking.chronicle import entry_of_event, entry_of_object
 from tests.soaking.members import ENDS, Member
-from tests.soaking.town import Town, address_text, is_intact, make_content, named
+from tests.soaking.soak_state import SoakState, address_text, is_intact, make_content, named
 
 _KINDS = {MessageType.FILE: "file", MessageType.IMAGE: "image", MessageType.VOICE: "voice"}
 
@@ -39,13 +39,13 @@ _KINDS = {MessageType.FILE: "file", MessageType.IMAGE: "image", MessageType.VOIC
 class LibraryMember(Member):
     """``chat.client`` on gevent."""
 
-    def __init__(self, town: Town, name: str, rng: Random, **options: Any) -> None:
-        super().__init__(town, name, rng)
+    def __init__(self, soak_state: SoakState, name: str, rng: Random, **options: Any) -> None:
+        super().__init__(soak_state, name, rng)
         self._options = options
         self._room: Connection | None = None
         self._receipts: list[Receipt] = []
         self._offers: list[Attachment] = []
-        self._directory = town.directory / name
+        self._directory = soak_state.directory / name
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class LibraryMember(Member):
         return self._room
 
     def enter(self) -> None:
-        address = address_text(self.town.address)
+        address = address_text(self.soak_state.address)
         try:
             self._room = connect(address, self.name, runtime=GEVENT, inline=4096, **self._options)
             event = self._room.read()
@@ -76,18 +76,20 @@ class LibraryMember(Member):
 
     def _take(self, event: Any) -> None:
         if isinstance(event, Text) and event.to is not None:
-            (self.town.echoed if event.own else self.town.heard)(event.sender, event.to, event.text)
+            (self.soak_state.echoed if event.own else self.soak_state.heard)(
+                event.sender, event.to, event.text
+            )
         elif isinstance(event, Attachment):
             if event.content is not None and not is_intact(event.filename, event.content):
-                self.town.complain(f"{self.name} got another content of {event.filename}")
+                self.soak_state.complain(f"{self.name} got another content of {event.filename}")
             if event.offer is not None:
                 self._offers = [*self._offers[-4:], event]
         elif isinstance(event, Notice) and event.receipt is None:
-            self.town.complain(f"{self.name} was told what answers nothing: {event}")
+            self.soak_state.complain(f"{self.name} was told what answers nothing: {event}")
 
     def say(self, text: str, to: str | None = None) -> None:
         self._try(lambda: self.room.send_text(text, to))
-        self.town.counts["texts"] += 1
+        self.soak_state.counts["texts"] += 1
 
     def share(self, kind: MessageType, size: int, to: str | None = None) -> None:
         content = make_content(self.rng, size)
@@ -97,7 +99,7 @@ class LibraryMember(Member):
         path.write_bytes(content)
         self._try(lambda: self.room.send_file(path, kind=kind, to=to))
         path.unlink()
-        self.town.counts["files"] += 1
+        self.soak_state.counts["files"] += 1
 
     def fetch(self) -> None:
         if not self._offers:
@@ -106,12 +108,12 @@ class LibraryMember(Member):
         try:
             path = self.room.fetch(self.rng.choice(self._offers), directory=self._directory)
         except ChatError:
-            self.town.counts["gone"] += 1
+            self.soak_state.counts["gone"] += 1
             return
         if is_intact(path.name, path.read_bytes()):
-            self.town.counts["fetched"] += 1
+            self.soak_state.counts["fetched"] += 1
         elif "(" not in path.name:
-            self.town.complain(f"{self.name} fetched another content of {path.name}")
+            self.soak_state.complain(f"{self.name} fetched another content of {path.name}")
         path.unlink()
 
     def end(self, how: str) -> bool:
@@ -119,7 +121,7 @@ class LibraryMember(Member):
             self.room.close(20.0)
             for receipt in self._receipts:
                 if receipt.status in (Status.WAITING, Status.LOST):
-                    self.town.complain(f"{self.name} left, and of {receipt} nobody knows")
+                    self.soak_state.complain(f"{self.name} left, and of {receipt} nobody knows")
         else:
             self.room._link.close()  # as if the line broke; there is no polite way to it
         return False  # what comes while it closes, it does not tell
@@ -139,11 +141,11 @@ class LibraryMember(Member):
 class ProgramMember(Member):
     """The real ``chat-client --json``, a process of its own."""
 
-    def __init__(self, town: Town, name: str, rng: Random, *options: str) -> None:
-        super().__init__(town, name, rng)
+    def __init__(self, soak_state: SoakState, name: str, rng: Random, *options: str) -> None:
+        super().__init__(soak_state, name, rng)
         self._options = options
         self._process: Any = None
-        self._directory = Path(tempfile.mkdtemp(prefix="program-", dir=town.directory))
+        self._directory = Path(tempfile.mkdtemp(prefix="program-", dir=soak_state.directory))
         self._came_in = gevent.event.Event()
 
     @property
@@ -151,7 +153,7 @@ class ProgramMember(Member):
         return ("leave", "terminate", "reset")
 
     def enter(self) -> None:
-        address = address_text(self.town.address)
+        address = address_text(self.soak_state.address)
         self._process = gevent.subprocess.Popen(
             [
                 *(sys.executable, "-m", "chat.client.cli", "--json"),
@@ -171,16 +173,16 @@ class ProgramMember(Member):
             if told["type"] == "disconnected":
                 raise EOFError(str(told))
             if told["type"] == "text" and "to" in told:
-                note = self.town.echoed if told["own"] else self.town.heard
+                note = self.soak_state.echoed if told["own"] else self.soak_state.heard
                 note(told["from"], told["to"], told["text"])
             self.hear(entry_of_object(told))
         errors = self._process.stderr.read().decode()
         if "Traceback" in errors:
-            self.town.complain(f"{self.name}: {errors}")
+            self.soak_state.complain(f"{self.name}: {errors}")
 
     def say(self, text: str, to: str | None = None) -> None:
         self._ask(type="text", text=text, to=to)
-        self.town.counts["texts"] += 1
+        self.soak_state.counts["texts"] += 1
 
     def share(self, kind: MessageType, size: int, to: str | None = None) -> None:
         content = make_content(self.rng, size)
@@ -188,7 +190,7 @@ class ProgramMember(Member):
         path = self._directory / named(self.name, self.said, content)
         path.write_bytes(content)
         self._ask(type=_KINDS[kind], path=str(path), to=to)
-        self.town.counts["files"] += 1
+        self.soak_state.counts["files"] += 1
 
     def _ask(self, **fields: object) -> None:
         present = {key: value for key, value in fields.items() if value is not None}

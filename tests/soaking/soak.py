@@ -12,7 +12,7 @@ from typing import NamedTuple
 import gevent
 
 from chat.protocol.descriptor import ByteOrder
-from chat.server.attachments.shelf import MAX_MEMORY
+from chat.server.attachments.offers import MAX_MEMORY
 from tests.fuzzing.campaign import Footprint, FuzzedServer
 from tests.peers.wire_client import WireClient
 from tests.soaking.chronicle import LAST_WORDS, entry_of_frame
@@ -27,7 +27,7 @@ from tests.soaking.members import (
     stranger,
 )
 from tests.soaking.programs import LibraryMember, ProgramMember
-from tests.soaking.town import Town
+from tests.soaking.soak_state import SoakState
 
 SPOOL = (
     16 * 1024**2
@@ -81,7 +81,7 @@ class Soak:
             # The code for the rates runs, but those who fill the shelf are not delayed.
             *("--rate=1000/10000", "--byte-rate=100M/1G"),
         )
-        self.town = Town(self.server.address, directory, pause, life, tls=tls)
+        self.soak_state = SoakState(self.server.address, directory, pause, life, tls=tls)
         self.samples: list[Sample] = []
         self.before = self.after = Footprint(0, 0, 0)
         self._started = time.monotonic()
@@ -96,31 +96,33 @@ class Soak:
 
     def run(self, told: Callable[[str], object]) -> list[str]:
         """All of it, telling now and then how it goes; what went wrong."""
-        town = self.town
-        with WireClient.joined(town.address, "witness", inline=4096, timeout=PATIENCE) as witness:
-            town.chronicle.add(("+", "witness"))
+        soak_state = self.soak_state
+        with WireClient.joined(
+            soak_state.address, "witness", inline=4096, timeout=PATIENCE
+        ) as witness:
+            soak_state.chronicle.add(("+", "witness"))
             self._spawn(self._watch, witness)
             other = self._other_witness()
             self._fill_spool()
             if self._seconds >= _WORTH_FILLING:
-                self._fill_shelf()
+                self._fill_offers()
             self.before = self._settled(None)
             told(f"before: {self.before}")
             lives = [self._spawn(self._live_on, slot) for slot in range(self._clients)]
             self._sample_until_end(told)
-            town.is_closing = True
+            soak_state.is_closing = True
             witness.say(LAST_WORDS)
             gevent.joinall(lives, timeout=3 * PATIENCE)
             if not all(life.ready() for life in lives):
-                town.complain("some members never came to their end")
+                soak_state.complain("some members never came to their end")
             self._check_resident(other)
             self._check_end(told)
             other.close()
         status = self.server.stop()
         if status:
-            town.complain(f"the server ended with status {status}")
+            soak_state.complain(f"the server ended with status {status}")
         self._look_at_log()
-        return town.problems
+        return soak_state.problems
 
     # Those who are there all along
 
@@ -131,16 +133,18 @@ class Soak:
                 content = witness.receive_exactly(size)
                 entry = entry_of_frame(type, header, size, content)
                 if entry is not None:
-                    self.town.chronicle.add(entry)
+                    self.soak_state.chronicle.add(entry)
             except (*ENDS, AssertionError, ValueError, KeyError) as problem:
-                if not self.town.is_closing:
-                    self.town.complain(f"the witness: {type_name(problem)}: {problem}")
+                if not self.soak_state.is_closing:
+                    self.soak_state.complain(f"the witness: {type_name(problem)}: {problem}")
                 return
 
     def _other_witness(self) -> Member:
         """A raw one, in the other byte order."""
         rng = Random(0)
-        other = WireMember(self.town, "original", rng, raw=True, order=ByteOrder.LITTLE, tls=False)
+        other = WireMember(
+            self.soak_state, "original", rng, raw=True, order=ByteOrder.LITTLE, tls=False
+        )
         other.enter()
         self._spawn(self._listen, other)
         return other
@@ -148,27 +152,29 @@ class Soak:
     def _check_resident(self, member: Member) -> None:
         """Of one who is still there: everything up to the last words."""
         if not member.heard_last_words.wait(PATIENCE):
-            self.town.complain(f"{member.name} did not hear the last words")
+            self.soak_state.complain(f"{member.name} did not hear the last words")
             return
-        chronicle = self.town.chronicle
+        chronicle = self.soak_state.chronicle
         assert chronicle.closed_at is not None
         record = member.record[: member.record.index(("text", "witness", LAST_WORDS)) + 1]
-        self.town.complain(chronicle.problem(member.name, record, True, chronicle.closed_at + 1))
+        self.soak_state.complain(
+            chronicle.problem(member.name, record, True, chronicle.closed_at + 1)
+        )
 
     # Those who come and go
 
     def _live_on(self, slot: int) -> None:
         """One life after the other, each under a name of its own."""
         number = 0
-        while not self.town.is_closing:
+        while not self.soak_state.is_closing:
             rng = Random(f"{self.seed}/{slot}/{number}")
             if rng.random() < _STRANGERS:
-                self._try(partial(stranger, self.town, rng))
+                self._try(partial(stranger, self.soak_state, rng))
             member = self._make(slot, number, rng)
             try:
                 self._live(member)
             except ENDS as problem:
-                self.town.complain(f"{member.name}: {type_name(problem)}: {problem}")
+                self.soak_state.complain(f"{member.name}: {type_name(problem)}: {problem}")
             finally:
                 member.close()
             number += 1
@@ -176,53 +182,57 @@ class Soak:
     def _make(self, slot: int, number: int, rng: Random) -> Member:
         name = f"u{slot}.{number}"
         if slot < self._programs:
-            return ProgramMember(self.town, name, rng, f"--tls={'off' if slot % 2 else 'auto'}")
+            return ProgramMember(
+                self.soak_state, name, rng, f"--tls={'off' if slot % 2 else 'auto'}"
+            )
         if slot % 4 == 3:
-            return LibraryMember(self.town, name, rng, tls="off" if slot % 8 == 3 else "auto")
+            return LibraryMember(self.soak_state, name, rng, tls="off" if slot % 8 == 3 else "auto")
         order = ByteOrder.LITTLE if slot % 2 else ByteOrder.BIG
-        tls = self.town.tls and slot % 8 >= 4
-        return WireMember(self.town, name, rng, raw=slot % 3 == 0, order=order, tls=tls)
+        tls = self.soak_state.tls and slot % 8 >= 4
+        return WireMember(self.soak_state, name, rng, raw=slot % 3 == 0, order=order, tls=tls)
 
     def _live(self, member: Member) -> None:
-        town, rng = self.town, member.rng
+        soak_state, rng = self.soak_state, member.rng
         member.enter()
-        town.counts["lives"] += 1
+        soak_state.counts["lives"] += 1
         listener = self._spawn(self._listen, member)
-        end = time.monotonic() + rng.expovariate(1 / town.life)
-        while time.monotonic() < end and not town.is_closing:
-            gevent.sleep(min(rng.expovariate(1 / town.pause), max(end - time.monotonic(), 0)))
+        end = time.monotonic() + rng.expovariate(1 / soak_state.life)
+        while time.monotonic() < end and not soak_state.is_closing:
+            gevent.sleep(min(rng.expovariate(1 / soak_state.pause), max(end - time.monotonic(), 0)))
             if member.ended:
                 break
-            if not town.is_closing:
+            if not soak_state.is_closing:
                 self._act(member)
         if member.ended:
-            town.complain(f"{member.name} was cut off")
+            soak_state.complain(f"{member.name} was cut off")
             return
-        if town.is_closing and town.chronicle.wait_until_closed(member.name, PATIENCE / 4):
+        if soak_state.is_closing and soak_state.chronicle.wait_until_closed(
+            member.name, PATIENCE / 4
+        ):
             self._check_resident(member)
         self._die(member, listener)
 
     def _die(self, member: Member, listener: gevent.Greenlet) -> None:
-        town = self.town
+        soak_state = self.soak_state
         how = member.rng.choice(member.endings)
-        town.counts[how] += 1
+        soak_state.counts[how] += 1
         whole = member.end(how)
         listener.join(PATIENCE)
         if not listener.ready():
-            town.complain(f"{member.name} ({how}) is not let go")
+            soak_state.complain(f"{member.name} ({how}) is not let go")
             return
         if not member.record:
             return  # a program that ended before it had come in
-        if not town.chronicle.wait_until_left(member.name, PATIENCE):
-            town.complain(f"{member.name} ({how}) is still there")
+        if not soak_state.chronicle.wait_until_left(member.name, PATIENCE):
+            soak_state.complain(f"{member.name} ({how}) is still there")
             return
-        town.complain(town.chronicle.problem(member.name, member.record, whole))
+        soak_state.complain(soak_state.chronicle.problem(member.name, member.record, whole))
         if whole:
-            town.heard_all.add(member.name)
+            soak_state.heard_all.add(member.name)
             member.check_end()
 
     def _act(self, member: Member) -> None:
-        town, rng = self.town, member.rng
+        soak_state, rng = self.soak_state, member.rng
         deed = rng.choices(list(_DEEDS), list(_DEEDS.values()))[0]
         kind = rng.choice((FILE, IMAGE, VOICE))
         deeds: dict[str, Callable[[], object]] = {
@@ -231,12 +241,12 @@ class Soak:
             "share": lambda: member.share(kind, rng.randrange(1, 30_000)),
             "large": lambda: member.share(FILE, rng.randrange(66_000, 200_000)),
             "fetch": member.fetch,
-            "stall": lambda: member.stall(rng.uniform(0, min(3.0, town.pause))),
+            "stall": lambda: member.stall(rng.uniform(0, min(3.0, soak_state.pause))),
         }
         self._try(deeds[deed])
 
     def _somebody(self, member: Member) -> str | None:
-        there = [name for name in self.town.chronicle.present if name[0] == "u"]
+        there = [name for name in self.soak_state.chronicle.present if name[0] == "u"]
         others = [name for name in there if name != member.name]
         return member.rng.choice(others) if others else None
 
@@ -246,7 +256,7 @@ class Soak:
         except ENDS:
             pass  # the way most connections end here
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is to be told at the end
-            self.town.complain(f"{member.name}: {type_name(problem)}: {problem}")
+            self.soak_state.complain(f"{member.name}: {type_name(problem)}: {problem}")
         finally:
             member.ended = True
 
@@ -255,7 +265,7 @@ class Soak:
         try:
             deed()
         except ENDS:
-            self.town.counts["deeds that failed"] += 1
+            self.soak_state.counts["deeds that failed"] += 1
 
     # The server
 
@@ -265,9 +275,11 @@ class Soak:
         while (left := self._started + self._seconds - time.monotonic()) > 0:
             gevent.sleep(min(every, left))
             self.samples.append(sample := self._sample())
-            told(f"{sample.at:6.0f} s: {describe(sample)}, {len(self.town.chronicle.present)} here")
-            if self.town.problems:
-                told(self.town.problems[0])
+            told(
+                f"{sample.at:6.0f} s: {describe(sample)}, {len(self.soak_state.chronicle.present)} here"
+            )
+            if self.soak_state.problems:
+                told(self.soak_state.problems[0])
                 return
 
     def _sample(self) -> Sample:
@@ -282,22 +294,22 @@ class Soak:
         return Sample(at, self.server.resident_memory(), len(self.server.open_files()), files)
 
     def _check_end(self, told: Callable[[str], object]) -> None:
-        town = self.town
-        town.check_whispers()
-        for entry in town.chronicle.repeated():
+        soak_state = self.soak_state
+        soak_state.check_whispers()
+        for entry in soak_state.chronicle.repeated():
             if entry[0] not in ("+", "-"):
-                town.complain(f"it came twice: {entry}")
+                soak_state.complain(f"it came twice: {entry}")
         self._fill_spool()
         self.after = self._settled(self.before)
         told(f"after:  {self.after}")
         if self.after != self.before:
-            town.complain(f"{self.before} became {self.after}")
+            soak_state.complain(f"{self.before} became {self.after}")
         self.samples.append(self._sample())
         for sample in self.samples:
             if sample.spool > SPOOL * 1.1:
-                town.complain(f"{sample.spool} bytes in the spool, which may have {SPOOL}")
+                soak_state.complain(f"{sample.spool} bytes in the spool, which may have {SPOOL}")
         if not self.memory_is_flat:
-            town.complain(f"memory grew: {[sample.memory for sample in self.samples]}")
+            soak_state.complain(f"memory grew: {[sample.memory for sample in self.samples]}")
 
     @property
     def memory_is_flat(self) -> bool:
@@ -309,17 +321,21 @@ class Soak:
         """Keepers that need all of it: were space lost, there would not be enough; what is offered has to go."""
         for number in range(4):
             name = f"keeper{number}{'a' if self.samples else 'b'}"
-            with WireClient.joined(self.town.address, name, inline=0, timeout=PATIENCE) as keeper:
+            with WireClient.joined(
+                self.soak_state.address, name, inline=0, timeout=PATIENCE
+            ) as keeper:
                 keeper.send(8, {"to": name, "nonce": "kept"}, bytes(_SHARE))
                 answer = keeper.read_frame()
                 while answer.header.get("nonce") != "kept":
                     answer = keeper.read_frame()
                 if answer.header.get("size") != _SHARE:
-                    self.town.complain(f"space was lost: {answer}")
+                    self.soak_state.complain(f"space was lost: {answer}")
 
-    def _fill_shelf(self) -> None:
+    def _fill_offers(self) -> None:
         """So much that is offered is kept in memory: what comes then takes the place of something, and no more."""
-        with WireClient.joined(self.town.address, "filler", inline=0, timeout=PATIENCE) as filler:
+        with WireClient.joined(
+            self.soak_state.address, "filler", inline=0, timeout=PATIENCE
+        ) as filler:
             for number in range(MAX_MEMORY // _SMALL + 1):
                 filler.send(8, {"to": "filler", "nonce": str(number)}, bytes(_SMALL))
                 while filler.read_frame().header.get("nonce") != str(number):
@@ -340,7 +356,7 @@ class Soak:
         try:
             self.server.look_at_log()
         except AssertionError as problem:
-            self.town.complain(str(problem))
+            self.soak_state.complain(str(problem))
 
     def _spawn(self, function: Callable[..., None], *arguments: object) -> gevent.Greenlet:
         task = gevent.spawn(function, *arguments)
@@ -351,7 +367,7 @@ class Soak:
     def _forget(self, task: gevent.Greenlet) -> None:
         self._tasks.remove(task)
         if task.exception is not None:
-            self.town.complain(f"a fault of the soak itself: {task.exception!r}")
+            self.soak_state.complain(f"a fault of the soak itself: {task.exception!r}")
 
 
 def describe(sample: Sample) -> str:

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.soaking.chronicle import Chronicle, Entry, entry_of_frame, entry_of_object
-from tests.soaking.town import Town, is_intact, make_content, named
+from tests.soaking.soak_state import SoakState, is_intact, make_content, named
 
 ONE, TWO, THREE = (("text", "bob", f"number {number}") for number in (1, 2, 3))
 CAME, LEFT = ("+", "alice"), ("-", "alice")
@@ -100,14 +100,14 @@ WHISPERED = [
 def test_whispers_are_heard_as_they_were_said(
     echoed: str, heard: str, polite: str, right: bool, tmp_path: Path
 ) -> None:
-    town = Town(("127.0.0.1", 1), tmp_path, 1, 1, tls=False)
+    soak_state = SoakState(("127.0.0.1", 1), tmp_path, 1, 1, tls=False)
     for text in echoed:
-        town.echoed("s", "r", text)
+        soak_state.echoed("s", "r", text)
     for text in heard:
-        town.heard("s", "r", text)
-    town.heard_all = set(polite)
-    town.check_whispers()
-    assert (town.problems == []) is right
+        soak_state.heard("s", "r", text)
+    soak_state.heard_all = set(polite)
+    soak_state.check_whispers()
+    assert (soak_state.problems == []) is right
 
 
 def test_a_content_is_known_by_its_file_name() -> None:

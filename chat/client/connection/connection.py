@@ -21,9 +21,9 @@ from chat.client.connection.outgoing import (
     refuse_large,
 )
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.connection.room import Room
 from chat.client.connection.saver import Saver
-from chat.client.connection.saving import OpenFile, given_path
+from chat.client.connection.saving import FileSink, given_path
+from chat.client.connection.session_state import SessionState
 from chat.client.connection.transfers import Progress, Transfers
 from chat.client.errors import (
     ConnectionLost,
@@ -38,7 +38,7 @@ from chat.client.runtime.runtime import Runtime
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import RemoteProtocolError
-from chat.protocol.notices import Notice as NoticeCode
+from chat.protocol.notices import NoticeCode
 
 
 class Connection:
@@ -51,7 +51,7 @@ class Connection:
     def __init__(
         self,
         link: Link,
-        room: Room,
+        room: SessionState,
         in_flight: InFlight,
         transfers: Transfers,
         runtime: Runtime,
@@ -280,7 +280,7 @@ class Connection:
             except BaseException as error:
                 # Part of a frame may be out, so nothing can follow it. It is not the end yet for the reader: answers
                 # to what was sent before may still be there to be read.
-                self._in_flight.take_back(receipt)
+                self._in_flight.requeue(receipt)
                 self._link.stream.shut()
                 if not isinstance(error, OSError | RemoteProtocolError):
                     self._lost = "Sending was interrupted."
@@ -323,7 +323,7 @@ class Connection:
         """Fetch an offered content into an open file, from the file's position on. Otherwise like ``fetch``."""
         if offer.offer is None:
             raise ValueError("the attachment has no offer: its content came with its message")
-        self._transfers.download(offer, OpenFile(file, offer.filename), progress, cancel)
+        self._transfers.download(offer, FileSink(file, offer.filename), progress, cancel)
 
     def _upload(
         self,
@@ -339,14 +339,14 @@ class Connection:
         try:
             refused = self._transfers.upload(receipt.kind, header, source, progress, cancel)
         except BaseException as error:
-            self._in_flight.take_back(receipt)
+            self._in_flight.requeue(receipt)
             if isinstance(error, TransferFailed) and receipt.status is Status.ACCEPTED:
                 return  # its echo has come, only the answer got lost
             raise
         if refused is None:
             receipt.settle(Status.ACCEPTED)
         else:
-            self._in_flight.take_back(receipt)
+            self._in_flight.requeue(receipt)
             receipt.settle(Status.REFUSED, refused.code, refused.sentence)
 
     # The end
@@ -360,7 +360,7 @@ class Connection:
             return
         self._closing = True
         self._transfers.end()
-        self._take_leave(timeout)
+        self._log_out(timeout)
         self._end("The connection is closed.")
         # Closing a socket under a reader could hand its number to somebody else's.
         if self._read_lock.acquire(timeout=timeout):
@@ -369,7 +369,7 @@ class Connection:
         if self._saver is not None:
             self._saver.wait(timeout)
 
-    def _take_leave(self, timeout: float) -> None:
+    def _log_out(self, timeout: float) -> None:
         if self._ended.is_set():
             return
         if self._send_lock.acquire(timeout=timeout):

@@ -103,7 +103,7 @@ class Attachment:
 class Notice:
     """The server speaks to us: of something that we sent (``receipt`` says what), or on its own, such as that it stops.
 
-    ``code`` is a value of ``chat.protocol.notices.Notice``, or another if the server is newer than we are.
+    ``code`` is a value of ``chat.protocol.notices.NoticeCode``, or another if the server is newer than we are.
     ``dismisses``: it tells why the server ends the connection now, and on purpose.
     """
 

@@ -89,7 +89,7 @@ class InFlight:
                 del self._places[Place.QUEUED][receipt.nonce]
             self._enter(receipt, place)
 
-    def take_back(self, receipt: Receipt) -> None:
+    def requeue(self, receipt: Receipt) -> None:
         """Note that a message could not be sent: back to the head of the queue if it was there, else away with it."""
         with self._lock:
             place = self._place_of(receipt.nonce)

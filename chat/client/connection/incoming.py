@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from chat.client.connection.events import Attachment, BadFrame, Event, Notice
 from chat.client.connection.link import Link
-from chat.client.connection.room import Room, attachment_name, read_timestamp
 from chat.client.connection.saver import Saver, Saving
+from chat.client.connection.session_state import SessionState, attachment_name, read_timestamp
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ServerHeader, parse_server_header
@@ -27,7 +27,7 @@ class Incoming:
     now, by Ctrl-C or a time limit of gevent's, leaves a part of a frame that the next one would stumble on.
     """
 
-    def __init__(self, link: Link, room: Room, saver: Saver | None) -> None:
+    def __init__(self, link: Link, room: SessionState, saver: Saver | None) -> None:
         self.saves = True
         self.inside_frame = False
         self._reader = link.reader

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.runtime.runtime import Runtime, Stream
-from chat.client.trust.trust import Door
+from chat.client.trust.connector import Connector
 from chat.framing import LATE, MIN_RATE, STALL_WINDOW, FrameReader, StalledFrame
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 
@@ -134,9 +134,11 @@ class _Pace:
 
 
 def open_link(
-    door: Door, order: ByteOrder, timeout: float, cancel: Cancellation | None = None
+    connector: Connector, order: ByteOrder, timeout: float, cancel: Cancellation | None = None
 ) -> Link:
     """Raises ConnectError, also if ``cancel`` ends it."""
-    stream = door.open(timeout, cancel)
-    is_private = door.is_encrypted or door.address.is_local
-    return Link(stream, order, door.runtime, is_private=is_private, is_encrypted=door.is_encrypted)
+    stream = connector.open(timeout, cancel)
+    is_private = connector.is_encrypted or connector.address.is_local
+    return Link(
+        stream, order, connector.runtime, is_private=is_private, is_encrypted=connector.is_encrypted
+    )

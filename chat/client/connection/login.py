@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from chat.client.connection.link import Link, open_link
 from chat.client.errors import ConnectError, LoginRefused, explain
 from chat.client.runtime.cancellation import Cancellation
-from chat.client.trust.trust import Door
+from chat.client.trust.connector import Connector
 from chat.framing import DeadlineExceeded
 from chat.net.address import Address
 from chat.protocol.descriptor import (
@@ -54,7 +54,7 @@ class _Original(ConnectError):
 
 
 def log_in(
-    door: Door,
+    connector: Connector,
     username: str,
     *,
     byte_order: ByteOrderChoice,
@@ -75,29 +75,29 @@ def log_in(
     header = _encode(LoginHeader(username, session, inline, is_json=True, password=password))
     if byte_order == "little":
         _raw_header(username)
-    door.knock(timeout)
+    connector.probe(timeout)
     deadline = time.monotonic() + timeout
     if byte_order != "little":
         try:
-            link = _ask(door, ByteOrder.BIG, header, deadline, is_secret=password is not None)
+            link = _ask(connector, ByteOrder.BIG, header, deadline, is_secret=password is not None)
         except _Original:
             if byte_order == "big":
                 raise
         else:
             return LoggedIn(link, original=False)
-    link = _ask(door, ByteOrder.LITTLE, _raw_header(username), deadline)
+    link = _ask(connector, ByteOrder.LITTLE, _raw_header(username), deadline)
     return LoggedIn(link, original=True)
 
 
 def open_transfer(
-    door: Door, session: str, timeout: float, cancel: Cancellation | None = None
+    connector: Connector, session: str, timeout: float, cancel: Cancellation | None = None
 ) -> Link:
     """Return a connection for transfers of a session that came through ``door``. Raises ConnectError, LoginRefused.
 
     ``cancel``, from another task, ends the attempt with ConnectError.
     """
     header = _encode(LoginHeader("", session=session, is_json=True))
-    link = _ask(door, ByteOrder.BIG, header, time.monotonic() + timeout, cancel=cancel)
+    link = _ask(connector, ByteOrder.BIG, header, time.monotonic() + timeout, cancel=cancel)
     link.set_deadline(None)
     return link
 
@@ -127,7 +127,7 @@ def _raw_header(username: str) -> bytes:
 
 
 def _ask(
-    door: Door,
+    connector: Connector,
     order: ByteOrder,
     header: bytes,
     deadline: float,
@@ -135,16 +135,18 @@ def _ask(
     cancel: Cancellation | None = None,
 ) -> Link:
     """Send a login and read the reply. ``is_secret``: there is a password in it."""
-    link = open_link(door, order, max(deadline - time.monotonic(), 0.001), cancel)
+    link = open_link(connector, order, max(deadline - time.monotonic(), 0.001), cancel)
     if cancel is None:
-        return _log_in_on(link, door, header, deadline, is_secret)
+        return _log_in_on(link, connector, header, deadline, is_secret)
     with cancel.calls(link.stream.shut):
-        return _log_in_on(link, door, header, deadline, is_secret)
+        return _log_in_on(link, connector, header, deadline, is_secret)
 
 
-def _log_in_on(link: Link, door: Door, header: bytes, deadline: float, is_secret: bool) -> Link:
+def _log_in_on(
+    link: Link, connector: Connector, header: bytes, deadline: float, is_secret: bool
+) -> Link:
     """Return ``link``, which is closed if this fails."""
-    address = door.address
+    address = connector.address
     try:
         link.reader.deadline = deadline
         if is_secret and not link.is_private:
@@ -153,7 +155,7 @@ def _log_in_on(link: Link, door: Door, header: bytes, deadline: float, is_secret
         link.send(MessageType.LOGIN, header)
         reply = link.reader.read_descriptor()
         if reply is None:
-            door.forget_route()
+            connector.forget_route()
             raise ConnectError(f"{address} closed the connection without an answer to the login.")
         if link.order is ByteOrder.BIG:
             if reply.type == _REFUSED_BY_ORIGINAL:
@@ -165,11 +167,11 @@ def _log_in_on(link: Link, door: Door, header: bytes, deadline: float, is_secret
         return link
     except DeadlineExceeded:
         link.close()
-        door.forget_route()
+        connector.forget_route()
         raise ConnectError(f"{address} does not answer the login.") from None
     except (OSError, RemoteProtocolError) as error:
         link.close()
-        door.forget_route()
+        connector.forget_route()
         raise ConnectError(f"{address} does not let us log in: {explain(error)}") from None
     except BaseException:
         link.close()

@@ -139,7 +139,7 @@ class _Job:
             self._part.discard()
 
 
-class _Errand(_Job):
+class _Callback(_Job):
     """A function that is called after the contents that were queued before."""
 
     def __init__(self, function: Callable[[], object], saving: Saving) -> None:
@@ -162,7 +162,7 @@ class _Step(NamedTuple):
     is_last: bool
 
 
-class Inflow:
+class IncomingContent:
     """A large content that comes in pieces: ``write`` each piece, then ``finish``; or ``abandon`` the content."""
 
     def __init__(self, saver: Saver, job: _Job) -> None:
@@ -220,15 +220,15 @@ class Saver:
             self.queue(job, content, is_last=True)
         return job.saving
 
-    def begin(self, filename: str, size: int) -> Inflow:
+    def begin(self, filename: str, size: int) -> IncomingContent:
         """Save a content of ``size`` bytes that comes in pieces."""
         job = self._job(filename, size)
         self._append(job)
-        return Inflow(self, job)
+        return IncomingContent(self, job)
 
     def run(self, function: Callable[[], object]) -> None:
         """Call ``function``, which may wait for a disk, after all contents that were queued before."""
-        job = _Errand(function, self._new_saving())
+        job = _Callback(function, self._new_saving())
         self._append(job)
         self.queue(job, is_last=True)
 
@@ -280,7 +280,7 @@ class Saver:
     def _work(self) -> None:
         try:
             while (steps := self._next_steps()) is not None:
-                self._take(steps)
+                self._run_steps(steps)
                 self._end_steps(steps)
                 while self._to_tell:
                     callback, saving = self._to_tell.popleft()
@@ -303,10 +303,10 @@ class Saver:
             self._is_working = bool(steps or self._to_tell)
             return steps if self._is_working else None
 
-    def _take(self, steps: list[_Step]) -> None:
+    def _run_steps(self, steps: list[_Step]) -> None:
         """Take all steps, in a thread."""
         try:
-            self._runtime.offload(_take, self._place, steps)
+            self._runtime.offload(_run_steps, self._place, steps)
         except Exception as fault:  # noqa: BLE001 - told as the outcome of each content
             for step in steps:
                 step.job.fail(fault)
@@ -339,7 +339,7 @@ class Saver:
             changed.wait(left)
 
 
-def _take(place: Place, steps: list[_Step]) -> None:
+def _run_steps(place: Place, steps: list[_Step]) -> None:
     """Take ``steps``. A failure is kept in its job, so nothing is raised here."""
     for job, pieces, is_last in steps:
         job.step(place, pieces, is_last)

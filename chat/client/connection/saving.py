@@ -38,7 +38,7 @@ class Sink(Protocol):
         ...
 
 
-class OpenFile:
+class FileSink:
     """A sink that writes to an open file. ``filename`` is the name of the content, for messages."""
 
     def __init__(self, file: BinaryIO, filename: str) -> None:

@@ -25,7 +25,7 @@ from chat.client.errors import (
     explain,
 )
 from chat.client.runtime.cancellation import Cancellation, Turns
-from chat.client.trust.trust import Door
+from chat.client.trust.connector import Connector
 from chat.framing import StalledFrame
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.errors import HeaderError, RemoteProtocolError
@@ -59,12 +59,12 @@ class Refused(NamedTuple):
 class Transfers:
     """Those of one session. ``session`` is its token, once known. ``timeout`` (seconds) is for opening a connection."""
 
-    def __init__(self, door: Door, timeout: float) -> None:
+    def __init__(self, connector: Connector, timeout: float) -> None:
         self.session: str | None = None
-        self._runtime = door.runtime
-        self._door = door
+        self._runtime = connector.runtime
+        self._connector = connector
         self._timeout = timeout
-        self._turns = Turns(door.runtime, MAX_TRANSFERS)
+        self._turns = Turns(connector.runtime, MAX_TRANSFERS)
         self._running: list[Cancellation] = []
         self._ended = False
 
@@ -179,12 +179,12 @@ class Transfers:
         assert self.session is not None, "there is nothing to transfer without one"
         for pause in _PAUSES:
             try:
-                return open_transfer(self._door, self.session, self._timeout, stop)
+                return open_transfer(self._connector, self.session, self._timeout, stop)
             except LoginRefused as refused:
                 if refused.code not in _WORTH_WAITING:
                     raise
             stop.sleep(self._runtime, pause)
-        return open_transfer(self._door, self.session, self._timeout, stop)
+        return open_transfer(self._connector, self.session, self._timeout, stop)
 
     def _send(
         self,

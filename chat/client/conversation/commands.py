@@ -52,7 +52,7 @@ _TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTAL
 _ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
 
 
-class Where(Flag):
+class Availability(Flag):
     """The faces in which a command makes sense."""
 
     PLAIN = auto()
@@ -60,21 +60,21 @@ class Where(Flag):
     EVERYWHERE = PLAIN | SCREEN
 
 
-class Command(NamedTuple):
+class SlashCommand(NamedTuple):
     """``parse`` makes a request of what stands after the name, blanks around it removed, or raises RequestError."""
 
     name: str
     arguments: str
     help: str
     parse: Callable[[str], Request]
-    where: Where = Where.EVERYWHERE
+    where: Availability = Availability.EVERYWHERE
 
     @property
     def usage(self) -> str:
         return f"/{self.name} {self.arguments}".rstrip()
 
 
-def parse_line(line: str, where: Where) -> Request:
+def parse_line(line: str, where: Availability) -> Request:
     """The request in a line of input: a command, or a text to everyone.
 
     ``//`` starts a text with a slash. Raises RequestError; an unknown command never becomes a text. Blanks before a
@@ -90,7 +90,7 @@ def parse_line(line: str, where: Where) -> Request:
     return command.parse(rest.strip())
 
 
-def find(name: str, where: Where) -> Command:
+def find(name: str, where: Availability) -> SlashCommand:
     """The command called ``name``, in any case. Raises RequestError with the nearest one there is."""
     known = {command.name: command for command in COMMANDS if command.where & where}
     command = known.get(name.lower())
@@ -99,7 +99,7 @@ def find(name: str, where: Where) -> Command:
     return command
 
 
-def help_lines(topic: str | None, where: Where) -> list[str]:
+def help_lines(topic: str | None, where: Availability) -> list[str]:
     """Usage and help of every command, or of the one that ``topic`` names. Raises RequestError."""
     commands = [c for c in COMMANDS if c.where & where] if topic is None else [find(topic, where)]
     width = max(len(command.usage) for command in commands)
@@ -203,71 +203,76 @@ def _parse_switch(rest: str, *, make: Callable[[bool | None], Request], name: st
     return make(rest.lower() == "on")
 
 
-def _file_command(name: str, kind: MessageType, help: str) -> Command:
-    return Command(name, "PATH [--to NAME]", help, partial(_parse_file, kind=kind, name=name))
+def _file_command(name: str, kind: MessageType, help: str) -> SlashCommand:
+    return SlashCommand(name, "PATH [--to NAME]", help, partial(_parse_file, kind=kind, name=name))
 
 
 def _bare_command(
-    name: str, make: Callable[[], Request], help: str, where: Where = Where.EVERYWHERE
-) -> Command:
-    return Command(name, "", help, partial(_parse_nothing, make=make, name=name), where)
+    name: str, make: Callable[[], Request], help: str, where: Availability = Availability.EVERYWHERE
+) -> SlashCommand:
+    return SlashCommand(name, "", help, partial(_parse_nothing, make=make, name=name), where)
 
 
 def _number_command(
-    name: str, make: Callable[[int], Request], help: str, where: Where = Where.EVERYWHERE
-) -> Command:
-    return Command(name, "N", help, partial(_parse_number, make=make, name=name), where)
+    name: str,
+    make: Callable[[int], Request],
+    help: str,
+    where: Availability = Availability.EVERYWHERE,
+) -> SlashCommand:
+    return SlashCommand(name, "N", help, partial(_parse_number, make=make, name=name), where)
 
 
 def _screen_command(
     name: str, arguments: str, make: Callable[[Any], Request], help: str
-) -> Command:
+) -> SlashCommand:
     """What it takes is told by ``arguments``: a name, one or none, or a switch."""
     parse = {
         "NAME": _parse_name,
         "[NAME]": _parse_optional_name,
         "[on|off]": _parse_switch,
     }[arguments]
-    return Command(name, arguments, help, partial(parse, make=make, name=name), Where.SCREEN)
+    return SlashCommand(
+        name, arguments, help, partial(parse, make=make, name=name), Availability.SCREEN
+    )
 
 
-def _about(verb: Verb, what: str, help: str) -> Command:
+def _about(verb: Verb, what: str, help: str) -> SlashCommand:
     """One that the server does, about ``what``, and that takes nothing else."""
-    return Command(verb.value, what, help, partial(parse_target, verb=verb, what=what))
+    return SlashCommand(verb.value, what, help, partial(parse_target, verb=verb, what=what))
 
 
-COMMANDS: tuple[Command, ...] = (
-    Command("msg", "NAME TEXT", "say something to one user only", _parse_message),
-    Command("reply", "TEXT", "answer the last private message", _parse_reply),
-    Command("me", "TEXT", "say what you do: /me waves", _parse_action),
+COMMANDS: tuple[SlashCommand, ...] = (
+    SlashCommand("msg", "NAME TEXT", "say something to one user only", _parse_message),
+    SlashCommand("reply", "TEXT", "answer the last private message", _parse_reply),
+    SlashCommand("me", "TEXT", "say what you do: /me waves", _parse_action),
     _file_command("file", MessageType.FILE, "send a file, or a directory as a tar archive"),
     _file_command("image", MessageType.IMAGE, "send a picture"),
     _file_command("voice", MessageType.VOICE, "send a recording"),
     _number_command("get", Get, "save attachment number N"),
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
     _number_command("cancel", Cancel, "cancel transfer number N"),
-    _number_command("open", OpenFile, "open saved attachment number N", Where.SCREEN),
+    _number_command("open", OpenFile, "open saved attachment number N", Availability.SCREEN),
     _bare_command("who", Who, "list who is in the room"),
-    _bare_command("names", ToggleNames, "show or hide the column of names", Where.SCREEN),
+    _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
     _screen_command("query", "NAME", OpenView, "talk to one user in a view of its own"),
-    _bare_command("close", CloseView, "close the view of one user", Where.SCREEN),
+    _bare_command("close", CloseView, "close the view of one user", Availability.SCREEN),
     _screen_command("ignore", "[NAME]", Ignore, "hide a user's messages; without NAME: list"),
     _screen_command("unignore", "NAME", Unignore, "show a user's messages again"),
-    Command("search", "[TEXT]", "find a text in the log", _parse_search, Where.SCREEN),
-    _bare_command("clear", ClearLog, "clear the log on the screen", Where.SCREEN),
-    Command("save", "FILE", "save the log as text", _parse_save, Where.SCREEN),
+    SlashCommand("search", "[TEXT]", "find a text in the log", _parse_search, Availability.SCREEN),
+    _bare_command("clear", ClearLog, "clear the log on the screen", Availability.SCREEN),
+    SlashCommand("save", "FILE", "save the log as text", _parse_save, Availability.SCREEN),
     _screen_command("log", "[on|off]", FollowLog, "append new lines of the log to a file"),
     _screen_command("bell", "[on|off]", SetBell, "ring for mentions and private messages"),
     _screen_command("reconnect", "[NAME]", Reconnect, "connect again now, or as another user"),
     _bare_command("register", Register, "protect your name with a password"),
     _bare_command("passwd", ChangePassword, "change your password"),
-    Command("kick", "NAME [REASON]", "kick a user (moderators only)", parse_kick),
-    Command("ban", "NAME [FOR] [REASON]", "ban a name or address, FOR 30m, 7d", parse_ban),
+    SlashCommand("kick", "NAME [REASON]", "kick a user (moderators only)", parse_kick),
+    SlashCommand("ban", "NAME [FOR] [REASON]", "ban a name or address, FOR 30m, 7d", parse_ban),
     _about(Verb.UNBAN, "NAME|ADDRESS", "lift a ban"),
     _bare_command("bans", _list_bans, "list bans"),
-    Command("mute", "NAME [FOR]", "mute a user: they can read, not write", parse_mute),
+    SlashCommand("mute", "NAME [FOR]", "mute a user: they can read, not write", parse_mute),
     _about(Verb.UNMUTE, "NAME", "let a muted user write again"),
-    _bare_command("keys", ShowKeys, "explain the keys", Where.SCREEN),
-    Command("help", "[COMMAND]", "explain the commands, or one of them", _parse_help),
+    _bare_command("keys", ShowKeys, "explain the keys", Availability.SCREEN),
+    SlashCommand("help", "[COMMAND]", "explain the commands, or one of them", _parse_help),
     _bare_command("quit", Quit, "leave"),
 )

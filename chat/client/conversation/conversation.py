@@ -14,20 +14,9 @@ import gevent.event
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, Event, Notice, Text
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.conversation.commands import Where, help_lines
+from chat.client.conversation.commands import Availability, help_lines
 from chat.client.conversation.downloads import NOT_CONNECTED, Downloads
 from chat.client.conversation.inbox import Inbox
-from chat.client.conversation.news import (
-    Asked,
-    Done,
-    Explanation,
-    Face,
-    Failed,
-    People,
-    Tag,
-    TransferChanged,
-    Transfers,
-)
 from chat.client.conversation.passwords import NO_TERMINAL, chosen_password
 from chat.client.conversation.requests import (
     AskServer,
@@ -45,7 +34,18 @@ from chat.client.conversation.requests import (
     SendFile,
     Who,
 )
-from chat.client.conversation.transfer_list import State, Transfer, TransferList
+from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
+from chat.client.conversation.ui_events import (
+    Asked,
+    Done,
+    Explanation,
+    Failed,
+    Frontend,
+    Tag,
+    TransferChanged,
+    TransferListing,
+    UserList,
+)
 from chat.client.conversation.unacknowledged import Outgoing, Unacknowledged
 from chat.client.conversation.uploads import Uploads
 from chat.client.errors import ChatError, ConnectionLost, NotSupported
@@ -65,11 +65,11 @@ class Conversation:
 
     def __init__(
         self,
-        face: Face,
+        frontend: Frontend,
         *,
         inbox: Inbox,
         spawn: Callable[..., object],
-        where: Where,
+        where: Availability,
         leave: Callable[[], object],
         is_wanted: Callable[[str], bool] = lambda sender: True,
         is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
@@ -79,9 +79,9 @@ class Conversation:
         self.unacknowledged = Unacknowledged(self._tell_answer)
         self.transfers = TransferList()
         self.connection: Connection | None = None
-        self._face = face
+        self._frontend = frontend
         self._downloads = Downloads(
-            self.transfers, face, self._tell_transfer, inbox, spawn, is_wanted, is_looked_at
+            self.transfers, frontend, self._tell_transfer, inbox, spawn, is_wanted, is_looked_at
         )
         self._uploads = Uploads(self.transfers, self._tell_transfer, spawn)
         self._where = where
@@ -114,19 +114,19 @@ class Conversation:
     def refuse(self, code: str, sentence: str, tag: Tag = None) -> None:
         """Something that was asked for does not come about."""
         self.failures += 1
-        self._face.show(Failed(code, sentence, tag))
+        self._frontend.show(Failed(code, sentence, tag))
 
-    def take(self, event: Event) -> None:
+    def handle_event(self, event: Event) -> None:
         """Something came in over the connection."""
         if isinstance(event, Attachment):
             assert self.connection is not None
-            self._downloads.take(event, self.connection)
+            self._downloads.add_attachment(event, self.connection)
         elif isinstance(event, Notice) and event.receipt is not None:
             pass  # the refusal of something that we sent is told as its outcome
         else:
             if isinstance(event, Text) and event.to is not None and not event.own:
                 self._last_private_sender = event.sender
-            self._face.show(event)
+            self._frontend.show(event)
         self.unacknowledged.tell_answers()
 
     def send(self, connection: Connection, item: Outgoing) -> Receipt | None:
@@ -191,11 +191,11 @@ class Conversation:
             self._tell_transfer(transfer)
 
     def _list_transfers(self, request: ListTransfers, tag: Tag) -> None:
-        self._face.show(Transfers(self.transfers.all(), tag))
+        self._frontend.show(TransferListing(self.transfers.all(), tag))
 
     def _who(self, request: Who, tag: Tag) -> None:
         connection = self._connected()
-        self._face.show(People(tuple(connection.users), not connection.original, tag))
+        self._frontend.show(UserList(tuple(connection.users), not connection.original, tag))
 
     def _ask_server(self, request: AskServer, tag: Tag) -> None:
         self._connected()  # later it might surprise somebody
@@ -206,7 +206,7 @@ class Conversation:
         raise RequestError(NO_TERMINAL)
 
     def _help(self, request: Help, tag: Tag) -> None:
-        self._face.show(Explanation(tuple(help_lines(request.command, self._where))))
+        self._frontend.show(Explanation(tuple(help_lines(request.command, self._where))))
 
     def _quit(self, request: Quit, tag: Tag) -> None:
         self._leave()
@@ -236,16 +236,16 @@ class Conversation:
             self.refuse(item.code or "refused", item.refusal or "It was refused.", item.tag)
 
     def _tell_transfer(self, transfer: Transfer) -> None:
-        self._face.show(TransferChanged(transfer))
+        self._frontend.show(TransferChanged(transfer))
         if not transfer.has_ended:
             return
-        if transfer.asked and transfer.state is State.FAILED:
+        if transfer.asked and transfer.state is TransferState.FAILED:
             self.failures += 1
-        if transfer.state is State.DONE:
+        if transfer.state is TransferState.DONE:
             self._tell_done(transfer.tag)
         elif transfer.tag is not None:
             sentence = transfer.problem or "It was cancelled."
-            self._face.show(Failed(transfer.state.value, sentence, transfer.tag))
+            self._frontend.show(Failed(transfer.state.value, sentence, transfer.tag))
         transfer.told = True
         # One event for each change, as in the queue.
         ended, self._transfer_ended = self._transfer_ended, gevent.event.Event()
@@ -254,4 +254,4 @@ class Conversation:
     def _tell_done(self, tag: Tag, answer: str | None = None) -> None:
         """Only programs want to hear it, and they give tags, unless there is more to hear."""
         if tag is not None or answer is not None:
-            self._face.show(Done(tag, answer))
+            self._frontend.show(Done(tag, answer))

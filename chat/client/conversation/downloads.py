@@ -15,9 +15,9 @@ from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment
 from chat.client.connection.saver import Saving
 from chat.client.conversation.inbox import Inbox
-from chat.client.conversation.news import Announced, Face, Preview, Tag, Trouble
 from chat.client.conversation.requests import RequestError
-from chat.client.conversation.transfer_list import State, Transfer, TransferList
+from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
+from chat.client.conversation.ui_events import Announced, Frontend, Preview, Problem, Tag
 from chat.client.errors import ChatError, TransferCancelled
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.descriptor import MessageType
@@ -49,7 +49,7 @@ class Downloads:
     def __init__(
         self,
         transfers: TransferList,
-        face: Face,
+        frontend: Frontend,
         tell: Callable[[Transfer], object],
         inbox: Inbox,
         spawn: Callable[..., object],
@@ -57,7 +57,7 @@ class Downloads:
         is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
     ) -> None:
         self._transfers = transfers
-        self._face = face
+        self._frontend = frontend
         self._tell = tell
         self._inbox = inbox
         self._spawn = spawn
@@ -69,10 +69,10 @@ class Downloads:
         self._previews_waiting = 0
         self._has_told_full = False
 
-    def take(self, attachment: Attachment, connection: Connection) -> None:
+    def add_attachment(self, attachment: Attachment, connection: Connection) -> None:
         """An attachment was announced over ``connection``: show it, and fetch it if it may be."""
         if attachment.own:
-            self._face.show(Announced(attachment, None))
+            self._frontend.show(Announced(attachment, None))
             return
         transfer = self._transfers.add(
             attachment.kind,
@@ -82,25 +82,25 @@ class Downloads:
             peer=attachment.sender,
         )
         if attachment.offer is not None:
-            self._take_offer(transfer, attachment, connection)
+            self._add_offer(transfer, attachment, connection)
         elif attachment.saving is not None:
-            self._take_content(transfer, attachment, attachment.saving)
+            self._add_content(transfer, attachment, attachment.saving)
         elif attachment.problem is not None:
             transfer.fail(attachment.problem)
-            self._face.show(Announced(attachment, transfer))
-            self._face.show(Trouble(attachment.problem))
+            self._frontend.show(Announced(attachment, transfer))
+            self._frontend.show(Problem(attachment.problem))
         else:  # no directory is named, and no user could ask
-            transfer.state = State.OFFERED
-            self._face.show(Announced(attachment, transfer))
+            transfer.state = TransferState.OFFERED
+            self._frontend.show(Announced(attachment, transfer))
 
     def get(self, number: int, connection: Connection | None, tag: Tag = None) -> Transfer:
         """Save attachment ``number``, because the user asks. Raises RequestError."""
         transfer = self._transfers[number]
         if transfer.outgoing:
             raise RequestError(f"Attachment {number} is one that we sent.")
-        if transfer.state is State.DONE:
+        if transfer.state is TransferState.DONE:
             raise RequestError(f"Attachment {number} is here already: {transfer.path}.")
-        is_coming = transfer.state in (State.WAITING, State.RUNNING)
+        is_coming = transfer.state in (TransferState.WAITING, TransferState.RUNNING)
         if is_coming and transfer.tag is not None:  # each request has an answer of its own
             raise RequestError(f"Attachment {number} is being saved already.")
         if not is_coming and transfer.offer is None and transfer.saving is None:
@@ -113,42 +113,42 @@ class Downloads:
             self._begin(transfer, connection)
         return transfer
 
-    def _take_offer(
+    def _add_offer(
         self, transfer: Transfer, attachment: Attachment, connection: Connection
     ) -> None:
         transfer.offer, transfer.session = attachment, connection.session
         is_wanted = self._is_wanted(attachment.sender)
         if is_wanted and self._is_fetched_unasked(attachment):
-            transfer.state = State.WAITING
-            self._face.show(Announced(attachment, transfer))
+            transfer.state = TransferState.WAITING
+            self._frontend.show(Announced(attachment, transfer))
             self._begin(transfer, connection)
             return
-        transfer.state = State.OFFERED
-        self._face.show(Announced(attachment, transfer))
+        transfer.state = TransferState.OFFERED
+        self._frontend.show(Announced(attachment, transfer))
         if is_wanted and self._is_previewed(attachment):
             self._previews_waiting += 1
             self._spawn(self._preview_in_turn, transfer, attachment, connection)
 
-    def _take_content(self, transfer: Transfer, attachment: Attachment, saving: Saving) -> None:
+    def _add_content(self, transfer: Transfer, attachment: Attachment, saving: Saving) -> None:
         if self._inbox.is_saved_unasked(attachment.size):
-            transfer.state = State.WAITING
-            self._face.show(Announced(attachment, transfer))
+            transfer.state = TransferState.WAITING
+            self._frontend.show(Announced(attachment, transfer))
             saving.then(lambda saving: self._spawn(self._end_saving, transfer, saving))
             return
-        transfer.state, transfer.saving = State.OFFERED, saving
+        transfer.state, transfer.saving = TransferState.OFFERED, saving
         dropped = self._inbox.hold(transfer, saving)
-        self._face.show(Announced(attachment, transfer))
+        self._frontend.show(Announced(attachment, transfer))
         for old in dropped:
             old.saving = None
             old.fail(_DROPPED)
         if dropped and not self._has_told_full:
             self._has_told_full = True  # told once: a flood must not double by lines about it
-            self._face.show(Trouble(_FULL))
+            self._frontend.show(Problem(_FULL))
         saving.then(lambda saving: self._spawn(self._end_holding, transfer, attachment, saving))
 
     def _end_saving(self, transfer: Transfer, saving: Saving) -> None:
         """Tell that an attachment is saved in the named directory, or why not."""
-        if transfer.state is State.CANCELLED:
+        if transfer.state is TransferState.CANCELLED:
             if saving.path is not None:
                 GEVENT.offload(saving.path.unlink, True)
             return
@@ -163,7 +163,7 @@ class Downloads:
         if saving.path is None:
             self._inbox.drop(transfer)
             # If somebody has asked for it already, their download tells why it can't be had.
-            if transfer.state is State.OFFERED:
+            if transfer.state is TransferState.OFFERED:
                 transfer.saving = None
                 transfer.fail(saving.problem or "")
                 self._tell(transfer)
@@ -172,7 +172,7 @@ class Downloads:
                 file = cast(BinaryIO, GEVENT.offload(saving.path.open, "rb"))
             except OSError:
                 return  # dropped meanwhile for a later attachment
-            self._face.show(Preview(transfer, file))
+            self._frontend.show(Preview(transfer, file))
 
     def _is_fetched_unasked(self, attachment: Attachment) -> bool:
         return self._inbox.is_saved_unasked(attachment.size) and self._waiting < MAX_WAITING
@@ -193,13 +193,13 @@ class Downloads:
     def _fetch_in_turn(self, transfer: Transfer, connection: Connection | None) -> None:
         with self._turns:
             self._waiting -= 1
-            if transfer.state is not State.WAITING:
+            if transfer.state is not TransferState.WAITING:
                 return  # cancelled meanwhile, and maybe asked for again
             self._fetch(transfer, connection)
         self._tell(transfer)
 
     def _fetch(self, transfer: Transfer, connection: Connection | None) -> None:
-        transfer.state = State.RUNNING
+        transfer.state = TransferState.RUNNING
         self._tell(transfer)
         try:
             if transfer.saving is not None:
@@ -216,7 +216,7 @@ class Downloads:
                     cancel=transfer.cancellation,
                 )
         except TransferCancelled:
-            transfer.state = State.CANCELLED
+            transfer.state = TransferState.CANCELLED
         except ChatError as problem:
             transfer.fail(self._explain(problem, transfer, connection))
         else:
@@ -235,7 +235,7 @@ class Downloads:
         """Fetch an image to be drawn, into a file without a name."""
         with self._preview_turn:
             self._previews_waiting -= 1
-            if transfer.state is not State.OFFERED:
+            if transfer.state is not TransferState.OFFERED:
                 return  # it is being saved, and will be drawn from the saved file
             try:
                 import tempfile  # takes a while; most images are saved, or came with their messages
@@ -249,4 +249,4 @@ class Downloads:
             except ChatError:
                 file.close()  # /get will tell why the image can't be fetched
                 return
-        self._face.show(Preview(transfer, file))
+        self._frontend.show(Preview(transfer, file))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from chat.client.connection.saver import Saving
 from chat.client.connection.saving import PartialFile
-from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.errors import SaveFailed, explain
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ MAX_FILES = 500
 MAX_ONE = 16 * 1024**2  # bytes; a larger content is not kept
 _COST = 4096  # bytes that the smallest file takes on a disk
 # The user has asked for the content.
-_WANTED = frozenset({State.WAITING, State.RUNNING})
+_WANTED = frozenset({TransferState.WAITING, TransferState.RUNNING})
 
 
-class Held:
+class HeldContents:
     """The kept contents. ``run`` calls a function beside the caller, after the contents that were queued before."""
 
     def __init__(self, run: Callable[[Callable[[], object]], object]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from chat.client.connection.incoming import MAX_IN_MEMORY
 from chat.client.connection.saver import Saver, Saving
 from chat.client.connection.saving import PartialFile
-from chat.client.conversation.held import MAX_ONE, Held
+from chat.client.conversation.held import MAX_ONE, HeldContents
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.errors import SaveFailed, explain
 from chat.client.runtime.gevent_runtime import GEVENT
@@ -34,7 +34,7 @@ class Inbox:
         self.directory = named or Path()
         self.can_ask = can_ask
         self._max_save = max_save if named is not None else -1
-        self._held = Held(self._run)
+        self._held = HeldContents(self._run)
         limit = max(self._max_save, MAX_ONE if can_ask else -1)
         self.saver = Saver(GEVENT, self, limit) if limit >= 0 else None
 

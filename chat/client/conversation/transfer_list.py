@@ -17,7 +17,7 @@ from chat.protocol.descriptor import MessageType
 MAX_ENTRIES = 1000
 
 
-class State(Enum):
+class TransferState(Enum):
     """OFFERED: waits until the user asks, on the server or here. WAITING: waits for its turn, or for the disk."""
 
     OFFERED = "offered"
@@ -28,8 +28,8 @@ class State(Enum):
     CANCELLED = "cancelled"
 
 
-ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
-_IDLE = ENDED | {State.OFFERED}
+ENDED = frozenset({TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED})
+_IDLE = ENDED | {TransferState.OFFERED}
 # Entries to examine for each new entry, to forget old ones: several, so that a long list becomes short again.
 _LOOKS = 4
 
@@ -49,7 +49,7 @@ class Transfer:
     size: int
     outgoing: bool = False
     peer: str | None = None
-    state: State = State.WAITING
+    state: TransferState = TransferState.WAITING
     done: int = 0
     path: Path | None = None
     problem: str | None = None
@@ -71,22 +71,22 @@ class Transfer:
 
     def restart(self) -> None:
         """Another try: it waits for its turn."""
-        self.state, self.done, self.problem, self.told = State.WAITING, 0, None, False
+        self.state, self.done, self.problem, self.told = TransferState.WAITING, 0, None, False
         self.cancellation = Cancellation()
 
     def finish(self, path: Path) -> None:
         """It is saved."""
-        self.state, self.path, self.done = State.DONE, path, self.size
+        self.state, self.path, self.done = TransferState.DONE, path, self.size
 
     def fail(self, problem: str) -> None:
-        self.state, self.problem = State.FAILED, problem
+        self.state, self.problem = TransferState.FAILED, problem
 
     def cancel(self) -> None:
         """Raises RequestError if there is nothing to cancel."""
-        if self.state not in (State.WAITING, State.RUNNING):
+        if self.state not in (TransferState.WAITING, TransferState.RUNNING):
             raise RequestError(f"Transfer {self.number} is not under way.")
-        if self.state is State.WAITING:
-            self.state = State.CANCELLED
+        if self.state is TransferState.WAITING:
+            self.state = TransferState.CANCELLED
         self.cancellation.cancel()
 
 

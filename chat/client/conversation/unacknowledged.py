@@ -12,8 +12,8 @@ from gevent.event import Event
 
 from chat.client.connection.in_flight import InFlight, Place
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.conversation.news import Tag
 from chat.client.conversation.requests import AskServer, Say, SendFile
+from chat.client.conversation.ui_events import Tag
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.descriptor import MessageType
 

@@ -14,7 +14,7 @@ from chat.client.connection.outgoing import NO_PATH
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.conversation.archive import archive
 from chat.client.conversation.requests import SendFile
-from chat.client.conversation.transfer_list import State, Transfer, TransferList
+from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
 from chat.client.conversation.unacknowledged import Outgoing
 from chat.client.errors import ChatError, NotSent, TransferCancelled
 from chat.client.runtime.gevent_runtime import GEVENT
@@ -80,9 +80,9 @@ class Uploads:
         connection: Connection,
     ) -> None:
         with self._turns:
-            if transfer.state is not State.WAITING:
+            if transfer.state is not TransferState.WAITING:
                 return  # cancelled meanwhile
-            transfer.state = State.RUNNING
+            transfer.state = TransferState.RUNNING
             self._tell(transfer)
             self._send(transfer, nonce, path, is_directory, connection)
         self._tell(transfer)
@@ -104,12 +104,12 @@ class Uploads:
             else:
                 receipt = self._stream(transfer, nonce, path, connection)
         except TransferCancelled:
-            transfer.state = State.CANCELLED
+            transfer.state = TransferState.CANCELLED
         except ChatError as problem:
             transfer.fail(str(problem))
         else:
             if receipt.wait() is Status.ACCEPTED:
-                transfer.state = State.DONE
+                transfer.state = TransferState.DONE
             else:
                 transfer.fail(receipt.refusal or "The connection was lost before it was answered.")
 

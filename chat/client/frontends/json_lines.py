@@ -9,20 +9,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chat.client.connection.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
-from chat.client.conversation.news import (
-    Announced,
-    Asked,
-    Disconnected,
-    Done,
-    Failed,
-    Lag,
-    News,
-    People,
-    Tag,
-    TransferChanged,
-    Transfers,
-    Trouble,
-)
 from chat.client.conversation.requests import (
     AskServer,
     Cancel,
@@ -35,9 +21,23 @@ from chat.client.conversation.requests import (
     SendFile,
     Who,
 )
-from chat.client.conversation.transfer_list import State, Transfer
-from chat.client.frontends.display import FIRST_PRIVATE_PLANE
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import (
+    Announced,
+    Asked,
+    Disconnected,
+    Done,
+    Failed,
+    Lag,
+    Problem,
+    Tag,
+    TransferChanged,
+    TransferListing,
+    UiEvent,
+    UserList,
+)
 from chat.client.frontends.line_io import Line
+from chat.client.frontends.sanitize import FIRST_PRIVATE_PLANE
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 from chat.protocol.strict_json import decode_json
@@ -82,7 +82,7 @@ def read_line(line: Line) -> Asked | None:
     return Asked(request, fields.tag)
 
 
-class JsonFace:
+class JsonFrontend:
     """``tell`` takes lines for the output. Errors are objects like everything else.
 
     ``why_not_saved`` is told with attachments that are not saved; None: the program can ask for them by ``get``.
@@ -95,30 +95,30 @@ class JsonFace:
         self._why_not_saved = why_not_saved
         self.writers: dict[type, Callable[[Any], dict[str, Any]]] = {
             Welcome: _welcome,
-            Joined: lambda news: {"type": "joined", **_who(news)},
-            Left: lambda news: {"type": "left", **_who(news), "reason": news.reason},
+            Joined: lambda event: {"type": "joined", **_who(event)},
+            Left: lambda event: {"type": "left", **_who(event), "reason": event.reason},
             Text: _text,
             Notice: _notice,
-            BadFrame: lambda news: {"type": "trouble", "message": news.problem},
+            BadFrame: lambda event: {"type": "trouble", "message": event.problem},
             Announced: self._announced,
-            TransferChanged: lambda news: {"type": "transfer", **_transfer(news.transfer)},
-            Done: lambda news: {"type": "done", "id": news.tag, "message": news.answer},
+            TransferChanged: lambda event: {"type": "transfer", **_transfer(event.transfer)},
+            Done: lambda event: {"type": "done", "id": event.tag, "message": event.answer},
             Failed: _failed,
-            Trouble: lambda news: {"type": "trouble", "message": news.sentence},
+            Problem: lambda event: {"type": "trouble", "message": event.sentence},
             Disconnected: _disconnected,
-            Lag: lambda news: {"type": "lag", "seconds": round(news.seconds, 3)},
-            People: _people,
-            Transfers: _transfers,
+            Lag: lambda event: {"type": "lag", "seconds": round(event.seconds, 3)},
+            UserList: _people,
+            TransferListing: _transfers,
         }
 
-    def show(self, news: News) -> None:
-        writer = self.writers.get(type(news))
+    def show(self, event: UiEvent) -> None:
+        writer = self.writers.get(type(event))
         if writer is not None:
-            self._tell([encode(writer(news))])
+            self._tell([encode(writer(event))])
 
-    def _announced(self, news: Announced) -> dict[str, Any]:
-        is_offered = news.transfer is not None and news.transfer.state is State.OFFERED
-        return {**_announced(news), "message": self._why_not_saved if is_offered else None}
+    def _announced(self, event: Announced) -> dict[str, Any]:
+        is_offered = event.transfer is not None and event.transfer.state is TransferState.OFFERED
+        return {**_announced(event), "message": self._why_not_saved if is_offered else None}
 
 
 def encode(value: dict[str, Any]) -> str:
@@ -239,47 +239,47 @@ def _timestamp(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-def _who(news: Joined | Left) -> dict[str, Any]:
-    return {"username": news.username, "timestamp": _timestamp(news.timestamp)}
+def _who(event: Joined | Left) -> dict[str, Any]:
+    return {"username": event.username, "timestamp": _timestamp(event.timestamp)}
 
 
-def _welcome(news: Welcome) -> dict[str, Any]:
-    limits = news.limits
+def _welcome(event: Welcome) -> dict[str, Any]:
+    limits = event.limits
     return {
         "type": "welcome",
-        "username": news.username,
-        "timestamp": _timestamp(news.timestamp),
-        "users": list(news.users),
-        "server": news.server,
-        "motd": news.motd,
+        "username": event.username,
+        "timestamp": _timestamp(event.timestamp),
+        "users": list(event.users),
+        "server": event.server,
+        "motd": event.motd,
         "limits": {"max_text": limits.max_text, "max_file": limits.max_file},
     }
 
 
-def _message(news: Text | Attachment) -> dict[str, Any]:
+def _message(event: Text | Attachment) -> dict[str, Any]:
     return {
-        "from": news.sender,
-        "timestamp": _timestamp(news.timestamp),
-        "to": news.to,
-        "own": news.own,
+        "from": event.sender,
+        "timestamp": _timestamp(event.timestamp),
+        "to": event.to,
+        "own": event.own,
     }
 
 
-def _text(news: Text) -> dict[str, Any]:
-    return {"type": "text", **_message(news), "text": news.text}
+def _text(event: Text) -> dict[str, Any]:
+    return {"type": "text", **_message(event), "text": event.text}
 
 
-def _notice(news: Notice) -> dict[str, Any]:
+def _notice(event: Notice) -> dict[str, Any]:
     return {
         "type": "notice",
-        "code": news.code,
-        "message": news.sentence,
-        "timestamp": _timestamp(news.timestamp),
+        "code": event.code,
+        "message": event.sentence,
+        "timestamp": _timestamp(event.timestamp),
     }
 
 
-def _announced(news: Announced) -> dict[str, Any]:
-    attachment, transfer = news.attachment, news.transfer
+def _announced(event: Announced) -> dict[str, Any]:
+    attachment, transfer = event.attachment, event.transfer
     return {
         "type": _KINDS[attachment.kind],
         **_message(attachment),
@@ -299,7 +299,7 @@ def _transfer(transfer: Transfer) -> dict[str, Any]:
         "peer": transfer.peer,
         "filename": transfer.filename,
         "size": transfer.size,
-        "done": transfer.size if transfer.state is State.DONE else transfer.done,
+        "done": transfer.size if transfer.state is TransferState.DONE else transfer.done,
         "state": transfer.state.value,
         "path": _path(transfer),
         "message": transfer.problem,
@@ -310,33 +310,33 @@ def _path(transfer: Transfer) -> str | None:
     return None if transfer.path is None else str(transfer.path)
 
 
-def _failed(news: Failed) -> dict[str, Any]:
-    return {"type": "error", "id": news.tag, "code": news.code, "message": news.sentence}
+def _failed(event: Failed) -> dict[str, Any]:
+    return {"type": "error", "id": event.tag, "code": event.code, "message": event.sentence}
 
 
-def _disconnected(news: Disconnected) -> dict[str, Any]:
+def _disconnected(event: Disconnected) -> dict[str, Any]:
     return {
         "type": "disconnected",
-        "message": news.reason,
-        "retry_in": None if news.retry_in is None else round(news.retry_in, 3),
+        "message": event.reason,
+        "retry_in": None if event.retry_in is None else round(event.retry_in, 3),
     }
 
 
-def _people(news: People) -> dict[str, Any]:
+def _people(event: UserList) -> dict[str, Any]:
     return {
         "type": "users",
-        "id": news.tag,
-        "users": list(news.users),
-        "complete": news.complete,
+        "id": event.tag,
+        "users": list(event.users),
+        "complete": event.complete,
     }
 
 
-def _transfers(news: Transfers) -> dict[str, Any]:
+def _transfers(event: TransferListing) -> dict[str, Any]:
     entries = [
         {key: value for key, value in _transfer(transfer).items() if value is not None}
-        for transfer in news.transfers
+        for transfer in event.transfers
     ]
-    return {"type": "transfers", "id": news.tag, "transfers": entries}
+    return {"type": "transfers", "id": event.tag, "transfers": entries}
 
 
 def longest_line(max_text: int) -> int:

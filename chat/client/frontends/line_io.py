@@ -71,12 +71,12 @@ class LineReader:
             size = end if end >= 0 else len(self._buffer)
             # A "\r" before the end does not count.
             if size > limit + 1 or (size == limit + 1 and self._buffer[limit] != ord("\r")):
-                return self._take(_cut(self._buffer, limit), 0, continues=True)
+                return self._pop(_cut(self._buffer, limit), 0, continues=True)
             if end >= 0:
-                return self._take(size, 1, continues=False)
+                return self._pop(size, 1, continues=False)
             searched = len(self._buffer)
             if self._ended:
-                return self._take(searched, 0, continues=False) if searched else None
+                return self._pop(searched, 0, continues=False) if searched else None
             chunk = self._read_chunk()
             self._buffer += chunk
             self._ended = not chunk
@@ -114,7 +114,7 @@ class LineReader:
             return False
         return True
 
-    def _take(self, size: int, end_size: int, *, continues: bool) -> Line:
+    def _pop(self, size: int, end_size: int, *, continues: bool) -> Line:
         data = bytes(self._buffer[:size])
         del self._buffer[: size + end_size]
         if not continues:

@@ -13,8 +13,10 @@ from typing import Any
 
 from chat.client.connection.events import BadFrame, Joined, Left, Notice, Text, Welcome
 from chat.client.connection.outgoing import split_text
-from chat.client.conversation.commands import Where, parse_line
-from chat.client.conversation.news import (
+from chat.client.conversation.commands import Availability, parse_line
+from chat.client.conversation.requests import Say
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import (
     Announced,
     Asked,
     Disconnected,
@@ -22,16 +24,14 @@ from chat.client.conversation.news import (
     Explanation,
     Failed,
     Lag,
-    News,
-    People,
+    Problem,
     TransferChanged,
-    Transfers,
-    Trouble,
+    TransferListing,
+    UiEvent,
+    UserList,
 )
-from chat.client.conversation.requests import Say
-from chat.client.conversation.transfer_list import State, Transfer
-from chat.client.frontends.display import clock_time, harmless, lines_of
 from chat.client.frontends.line_io import Line
+from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     KINDS,
@@ -56,7 +56,7 @@ def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
         return
     # The rest of an overlong line is text, whatever the piece happens to begin with.
     if commands and not line.continued:
-        request = parse_line(text, Where.PLAIN)
+        request = parse_line(text, Availability.PLAIN)
         if not isinstance(request, Say):
             yield Asked(request)
             return
@@ -67,7 +67,7 @@ def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
         yield Asked(Say(piece, to))
 
 
-class PlainFace:
+class PlainFrontend:
     """``tell`` takes lines for the output, ``warn`` for where errors go.
 
     ``why_not_saved`` is told with attachments that are not saved; None: the user can ask for them by /get.
@@ -91,41 +91,43 @@ class PlainFace:
             Text: self._text,
             Notice: _notice,
             Announced: self._announced,
-            Done: lambda news: [] if news.answer is None else _from_server(_now(), news.answer),
-            People: _people,
-            Transfers: _transfers,
-            Explanation: lambda news: list(news.lines),
+            Done: lambda event: [] if event.answer is None else _from_server(_now(), event.answer),
+            UserList: _people,
+            TransferListing: _transfers,
+            Explanation: lambda event: list(event.lines),
         }
         self.warnings: dict[type, Callable[[Any], list[str]]] = {
-            BadFrame: lambda news: [f"The server sent an invalid frame: {news.problem}"],
-            Failed: lambda news: [news.sentence],
-            Trouble: lambda news: [news.sentence],
+            BadFrame: lambda event: [f"The server sent an invalid frame: {event.problem}"],
+            Failed: lambda event: [event.sentence],
+            Problem: lambda event: [event.sentence],
             Disconnected: self._disconnected,
             Lag: _lag,
         }
 
-    def show(self, news: News) -> None:
-        kind = type(news)
-        if isinstance(news, TransferChanged):
-            self._show_transfer(news.transfer)
+    def show(self, event: UiEvent) -> None:
+        kind = type(event)
+        if isinstance(event, TransferChanged):
+            self._show_transfer(event.transfer)
         elif kind in self.formats:
-            self._tell(self.formats[kind](news))
+            self._tell(self.formats[kind](event))
         elif kind in self.warnings:
-            self._warn([harmless(line) for line in self.warnings[kind](news)])
+            self._warn([sanitize(line) for line in self.warnings[kind](event)])
 
-    def _welcome(self, news: Welcome) -> list[str]:
-        self._username = news.username
+    def _welcome(self, event: Welcome) -> list[str]:
+        self._username = event.username
         self._trouble = ""
-        others = [harmless(user) for user in news.users if user != news.username]
+        others = [sanitize(user) for user in event.users if user != event.username]
         company = f", with {', '.join(others)}" if others else ""
-        first = _line(news.timestamp, f"you are in the room as {harmless(news.username)}{company}")
+        first = _line(
+            event.timestamp, f"you are in the room as {sanitize(event.username)}{company}"
+        )
         return [
             first,
-            *(FURTHER_LINE + line for line in (lines_of(news.motd) if news.motd else [])),
+            *(FURTHER_LINE + line for line in (lines_of(event.motd) if event.motd else [])),
         ]
 
-    def _text(self, news: Text) -> list[str]:
-        text, sender, to = news.text, harmless(news.sender), _receiver(news.to)
+    def _text(self, event: Text) -> list[str]:
+        text, sender, to = event.text, sanitize(event.sender), _receiver(event.to)
         if text.startswith(ACTION):
             head = f"* {sender}{to} "
             text = text.removeprefix(ACTION)
@@ -133,38 +135,38 @@ class PlainFace:
             head = f"[{sender}{to}]: "
         first, *further = lines_of(text)
         return [
-            f"<{clock_time(news.timestamp)}> {head}{first}",
+            f"<{clock_time(event.timestamp)}> {head}{first}",
             *(FURTHER_LINE + line for line in further),
         ]
 
-    def _announced(self, news: Announced) -> list[str]:
-        attachment, transfer = news.attachment, news.transfer
+    def _announced(self, event: Announced) -> list[str]:
+        attachment, transfer = event.attachment, event.transfer
         what = KINDS[attachment.kind]
         if attachment.to is not None:
-            what += f" to {harmless(attachment.to)}"
-        line = f"{harmless(attachment.sender)} sent {what}: {file_and_size(attachment)}"
+            what += f" to {sanitize(attachment.to)}"
+        line = f"{sanitize(attachment.sender)} sent {what}: {file_and_size(attachment)}"
         if transfer is not None:
             line += f", number {transfer.number}"
-            if transfer.state is State.OFFERED:
+            if transfer.state is TransferState.OFFERED:
                 line += f", {self._why_not_saved or transfer_state(transfer)}"
         return [_line(attachment.timestamp, line)]
 
     def _show_transfer(self, transfer: Transfer) -> None:
         """Only how it ended: how far it is the progress bars show, or /transfers."""
-        what = f"number {transfer.number}, {harmless(transfer.filename)},"
-        if transfer.state is State.DONE and not transfer.outgoing:
-            self._tell([_line(_now(), f"{what} is saved as {harmless(str(transfer.path))}")])
-        elif transfer.state is State.FAILED:
-            self._warn([harmless(f"{what} failed: {transfer.problem}")])
-        elif transfer.state is State.CANCELLED:
+        what = f"number {transfer.number}, {sanitize(transfer.filename)},"
+        if transfer.state is TransferState.DONE and not transfer.outgoing:
+            self._tell([_line(_now(), f"{what} is saved as {sanitize(str(transfer.path))}")])
+        elif transfer.state is TransferState.FAILED:
+            self._warn([sanitize(f"{what} failed: {transfer.problem}")])
+        elif transfer.state is TransferState.CANCELLED:
             self._tell([_line(_now(), f"{what} is cancelled")])
 
-    def _disconnected(self, news: Disconnected) -> list[str]:
+    def _disconnected(self, event: Disconnected) -> list[str]:
         """An outage may take hours and many tries: a new line only for a new reason."""
-        if news.reason == self._trouble:
+        if event.reason == self._trouble:
             return []
-        self._trouble = news.reason
-        return [f"{news.reason} Trying again."]
+        self._trouble = event.reason
+        return [f"{event.reason} Trying again."]
 
 
 def _line(moment: datetime, text: str) -> str:
@@ -176,19 +178,19 @@ def _now() -> datetime:
 
 
 def _receiver(to: str | None) -> str:
-    return "" if to is None else f" -> {harmless(to)}"
+    return "" if to is None else f" -> {sanitize(to)}"
 
 
-def _joined(news: Joined) -> list[str]:
-    return [_line(news.timestamp, f"{harmless(news.username)} joined")]
+def _joined(event: Joined) -> list[str]:
+    return [_line(event.timestamp, f"{sanitize(event.username)} joined")]
 
 
-def _left(news: Left) -> list[str]:
-    return [_line(news.timestamp, f"{harmless(news.username)} left{leave_reason(news.reason)}")]
+def _left(event: Left) -> list[str]:
+    return [_line(event.timestamp, f"{sanitize(event.username)} left{leave_reason(event.reason)}")]
 
 
-def _notice(news: Notice) -> list[str]:
-    return _from_server(news.timestamp, news.sentence)
+def _notice(event: Notice) -> list[str]:
+    return _from_server(event.timestamp, event.sentence)
 
 
 def _from_server(moment: datetime, text: str) -> list[str]:
@@ -199,20 +201,20 @@ def _from_server(moment: datetime, text: str) -> list[str]:
     ]
 
 
-def _lag(news: Lag) -> list[str]:
+def _lag(event: Lag) -> list[str]:
     """Tell only the beginning of a lag: its end shows by the lines that come."""
-    return [f"The server has not answered for {news.seconds:.0f} s."] if news.seconds else []
+    return [f"The server has not answered for {event.seconds:.0f} s."] if event.seconds else []
 
 
-def _people(news: People) -> list[str]:
-    count = len(news.users) if news.complete else None
-    return [_line(_now(), people(news.users, count))]
+def _people(event: UserList) -> list[str]:
+    count = len(event.users) if event.complete else None
+    return [_line(_now(), people(event.users, count))]
 
 
-def _transfers(news: Transfers) -> list[str]:
-    if not news.transfers:
+def _transfers(event: TransferListing) -> list[str]:
+    if not event.transfers:
         return [_line(_now(), "no attachments yet")]
     return [
         _line(_now(), "attachments:"),
-        *(FURTHER_LINE + transfer_line(t) for t in news.transfers),
+        *(FURTHER_LINE + transfer_line(t) for t in event.transfers),
     ]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import gevent
 
-from chat.client.conversation.news import Face, News, TransferChanged
-from chat.client.conversation.transfer_list import State, Transfer
-from chat.client.frontends.display import harmless
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import Frontend, TransferChanged, UiEvent
+from chat.client.frontends.sanitize import sanitize
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -27,9 +27,9 @@ class ProgressBars:
     """A face that shows bars for running transfers on ``stream`` (None: stderr), and passes all on to ``face``."""
 
     def __init__(
-        self, face: Face, spawn: Callable[..., object], stream: TextIO | None = None
+        self, frontend: Frontend, spawn: Callable[..., object], stream: TextIO | None = None
     ) -> None:
-        self._face = face
+        self._frontend = frontend
         self._spawn = spawn
         self._stream = sys.stderr if stream is None else stream
         self._running: dict[int, Transfer] = {}
@@ -37,10 +37,10 @@ class ProgressBars:
         self._is_drawing = False
         self._writers = 0
 
-    def show(self, news: News) -> None:
-        if isinstance(news, TransferChanged):
-            self._watch(news.transfer)
-        self._face.show(news)
+    def show(self, event: UiEvent) -> None:
+        if isinstance(event, TransferChanged):
+            self._watch(event.transfer)
+        self._frontend.show(event)
 
     def around(self, write: Callable[[], None]) -> None:
         """Write lines to the terminal where the bars are: they go before it and come back after it."""
@@ -62,7 +62,7 @@ class ProgressBars:
         self._draw()
 
     def _watch(self, transfer: Transfer) -> None:
-        if transfer.state is not State.RUNNING:
+        if transfer.state is not TransferState.RUNNING:
             self._running.pop(transfer.number, None)
             if not self._writers:
                 self._draw()  # its bar goes before it is told how it ended
@@ -96,7 +96,7 @@ def _bar(transfer: Transfer, stream: TextIO) -> tqdm[NoReturn]:
     # Its watching thread and its lock between processes are of no use here.
     tqdm.monitor_interval = 0
     tqdm.set_lock(threading.RLock())
-    name = harmless(transfer.filename)
+    name = sanitize(transfer.filename)
     if len(name) > _MAX_NAME:
         name = name[: _MAX_NAME - 1] + "…"
     return tqdm(

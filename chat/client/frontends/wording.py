@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chat.client.connection.events import Attachment
-from chat.client.conversation.transfer_list import State, Transfer
-from chat.client.frontends.display import byte_count, harmless
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.frontends.sanitize import byte_count, sanitize
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason
 
@@ -37,24 +37,24 @@ def leave_reason(reason: str | None) -> str:
     """Why somebody left, in brackets after a blank; nothing for the usual reason and for none."""
     if reason is None:
         return ""
-    words = _REASONS.get(reason, harmless(reason))
+    words = _REASONS.get(reason, sanitize(reason))
     return f" ({words})" if words else ""
 
 
 def file_and_size(attachment: Attachment) -> str:
-    return f"{harmless(attachment.filename)} ({byte_count(attachment.size)})"
+    return f"{sanitize(attachment.filename)} ({byte_count(attachment.size)})"
 
 
 def people(users: Iterable[str], count: int | None) -> str:
     """Who is in the room. ``count`` is None if these are only those who were seen."""
-    names = ", ".join(sorted((harmless(user) for user in users), key=str.casefold))
+    names = ", ".join(sorted((sanitize(user) for user in users), key=str.casefold))
     whose = "seen in the room so far" if count is None else f"{count} in the room"
     return f"{whose}: {names}"
 
 
 def some_names(names: Sequence[str], most: int = 8) -> str:
     """``alice, bob and 12 others``: in full if they are at most ``most``."""
-    shown = [harmless(name) for name in (names if len(names) <= most else names[: most - 1])]
+    shown = [sanitize(name) for name in (names if len(names) <= most else names[: most - 1])]
     left_out = len(names) - len(shown)
     if left_out:
         return f"{', '.join(shown)} and {left_out} others"
@@ -64,24 +64,26 @@ def some_names(names: Sequence[str], most: int = 8) -> str:
 def transfer_line(transfer: Transfer) -> str:
     """A transfer as an entry of a list: what, from or to whom, how far."""
     way = "to" if transfer.outgoing else "from"
-    peer = harmless(transfer.peer) if transfer.peer is not None else "everyone"
-    what = f"{transfer.number}. {harmless(transfer.filename)} {way} {peer}"
+    peer = sanitize(transfer.peer) if transfer.peer is not None else "everyone"
+    what = f"{transfer.number}. {sanitize(transfer.filename)} {way} {peer}"
     return f"{what}, {byte_count(transfer.size)}: {transfer_state(transfer)}"
 
 
 def transfer_state(transfer: Transfer) -> str:
     """How far a transfer is, or what became of it."""
-    if transfer.state is State.RUNNING:
+    if transfer.state is TransferState.RUNNING:
         return f"{percent(transfer)} %"
-    if transfer.state is State.OFFERED:
+    if transfer.state is TransferState.OFFERED:
         return f"/get {transfer.number} saves it"
-    if transfer.state is State.FAILED:
-        return f"failed, {harmless(transfer.problem or 'it could not be saved')}"
-    if transfer.state is State.DONE and transfer.path is not None:
-        return f"saved as {harmless(str(transfer.path))}"
-    return {State.WAITING: "waiting", State.DONE: "sent", State.CANCELLED: "cancelled"}[
-        transfer.state
-    ]
+    if transfer.state is TransferState.FAILED:
+        return f"failed, {sanitize(transfer.problem or 'it could not be saved')}"
+    if transfer.state is TransferState.DONE and transfer.path is not None:
+        return f"saved as {sanitize(str(transfer.path))}"
+    return {
+        TransferState.WAITING: "waiting",
+        TransferState.DONE: "sent",
+        TransferState.CANCELLED: "cancelled",
+    }[transfer.state]
 
 
 def percent(transfer: Transfer) -> int:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from chat.client.connection.connecting import connect_through
+from chat.client.connection.connect import connect_through
 from chat.client.connection.connection import Connection
 from chat.client.connection.in_flight import InFlight
 from chat.client.conversation.inbox import Inbox
 from chat.client.errors import ChatError, LoginRefused
-from chat.client.frontends.display import harmless
+from chat.client.frontends.sanitize import sanitize
 from chat.client.program.credentials import Credentials
 from chat.client.program.settings import Settings
 from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.trust.connector import Connector, TrustPolicy, TrustPrompt, UnknownServer
 from chat.client.trust.known_hosts import KnownHosts
-from chat.client.trust.trust import Demands, Door, Judge, Stranger
 from chat.protocol.notices import Refusal
 
 # Refusals of a login that another name may help against.
@@ -34,7 +34,7 @@ class Asker(Protocol):
         """Ask for a password, unseen; None or empty if the user gives none."""
         ...
 
-    def judge(self, stranger: Stranger) -> bool:
+    def judge(self, unknown_server: UnknownServer) -> bool:
         """Ask whether to trust an unknown server."""
         ...
 
@@ -70,7 +70,7 @@ class LoginFlow:
         self._entered = entered
         self._asks = asks
         self._credentials = credentials_of(settings)
-        self._door = door_of(settings, asker.judge if judges else None, asker.tell)
+        self._connector = make_connector(settings, asker.judge if judges else None, asker.tell)
 
     def log_in(self, suggested_name: Callable[[], str]) -> Connection:
         """Make the first connection. Raises ChatError if no answer of the user can help.
@@ -80,7 +80,7 @@ class LoginFlow:
         given = self._settings.password
         if given is not None and given.warning is not None:
             self._asker.tell(given.warning)
-        for warning in self._door.warnings():
+        for warning in self._connector.warnings():
             self._asker.tell(warning)
         name = self._settings.username or self._asker.ask_name("your name: ", suggested_name())
         return self._log_in_as(name or "")
@@ -134,7 +134,7 @@ class LoginFlow:
 
     def _connect(self, username: str) -> Connection:
         return connect_through(
-            self._door,
+            self._connector,
             username,
             password=self._credentials.password_of(username),
             session=self._credentials.session_of(username),
@@ -145,14 +145,14 @@ class LoginFlow:
         )
 
 
-def door_of(
-    settings: Settings, judge: Judge | None, warn: Callable[[str], object] | None = None
-) -> Door:
+def make_connector(
+    settings: Settings, judge: TrustPrompt | None, warn: Callable[[str], object] | None = None
+) -> Connector:
     """Return the way to the server, for greenlets. ``judge`` is asked whether to trust it; None: nobody is.
 
     ``warn`` is told, in a sentence, if a key could not be remembered.
     """
-    demands = Demands(
+    policy = TrustPolicy(
         settings.tls,
         settings.fingerprint,
         settings.insecure,
@@ -160,7 +160,7 @@ def door_of(
         judge,
         warn,
     )
-    return Door(GEVENT, settings.address, demands)
+    return Connector(GEVENT, settings.address, policy)
 
 
 def credentials_of(settings: Settings) -> Credentials:
@@ -177,7 +177,7 @@ def wants_password(refused: LoginRefused, username: str, credentials: Credential
 
 
 def password_prompt(username: str) -> str:
-    return f"the password of {harmless(username)}: "
+    return f"the password of {sanitize(username)}: "
 
 
 def advice(problem: ChatError) -> str:

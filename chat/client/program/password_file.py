@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from chat.config.command_line import UsageError
 from chat.config.options import read_path
-from chat.files.files import read_beginning
+from chat.files.opening import read_beginning
 
 _MAX_SIZE = 1024  # bytes of the line
 _OF_OTHERS = stat.S_IRGRP | stat.S_IROTH

@@ -10,15 +10,14 @@ import gevent
 from gevent.event import AsyncResult
 
 from chat.client.connection.connection import Connection
-from chat.client.conversation.commands import Where
+from chat.client.conversation.commands import Availability
 from chat.client.conversation.conversation import Conversation
 from chat.client.conversation.inbox import Inbox
-from chat.client.conversation.news import Asked, Face
 from chat.client.conversation.passwords import choose_password
 from chat.client.conversation.requests import AskServer, NeedsPassword, RequestError
+from chat.client.conversation.ui_events import Asked, Frontend
 from chat.client.errors import ChatError
 from chat.client.frontends import json_lines, plain
-from chat.client.frontends.display import lines_of
 from chat.client.frontends.line_io import (
     Line,
     LineReader,
@@ -32,13 +31,14 @@ from chat.client.frontends.line_io import (
 )
 from chat.client.frontends.pasting import MAX_PASTE, PASTE_LINES
 from chat.client.frontends.progress import ProgressBars
-from chat.client.program.keeper import GaveUp, Keeper
+from chat.client.frontends.sanitize import lines_of
 from chat.client.program.login_flow import LoginFlow, advice
+from chat.client.program.reconnect import GaveUp, Reconnector
 from chat.client.program.settings import PROGRAM, Mode, Settings
 from chat.client.program.time_zone import follow_time_zone
-from chat.client.trust.trust import Stranger
+from chat.client.trust.connector import UnknownServer
 from chat.config.command_line import EXIT_FAILED, EXIT_OK
-from chat.process.signals import ENDING, take_over
+from chat.process.signals import ENDING, install_handler
 
 STDIN, STDOUT, STDERR = range(3)
 # Seconds for the last lines, in case the output takes nothing.
@@ -82,12 +82,12 @@ class Program:
             settings.max_save,
             can_ask=takes_requests and not settings.listen,
         )
-        self._face = self._make_face()
+        self._frontend = self._make_frontend()
         self._conversation = Conversation(
-            self._face,
+            self._frontend,
             inbox=self._inbox,
             spawn=self._spawn,
-            where=Where.PLAIN,
+            where=Availability.PLAIN,
             leave=self._quit,
             learn=lambda password: self._login.learn(password),
         )
@@ -100,7 +100,9 @@ class Program:
             asks=self._is_interactive,
             judges=can_ask,
         )
-        self._keeper = Keeper(self._login.connect, self._conversation, self._face, self._spawn)
+        self._reconnector = Reconnector(
+            self._login.connect, self._conversation, self._frontend, self._spawn
+        )
 
     def run(self) -> int:
         """To the end; returns the exit status."""
@@ -113,7 +115,7 @@ class Program:
         if not sys.flags.dev_mode:
             gevent.get_hub().exception_stream = None  # a fault is told in one line
         for number in ENDING:
-            take_over(number, gevent.signal_handler, self._end, End(unfinished=True))
+            install_handler(number, gevent.signal_handler, self._end, End(unfinished=True))
         self._spawn(follow_time_zone)
         life = self._spawn(self._live)
         end = self._ending.get()
@@ -135,7 +137,7 @@ class Program:
             connection = self._login.log_in(lambda: "")
             if not self._settings.listen:
                 self._input = self._spawn(self._read_input)
-            self._keeper.run(connection)
+            self._reconnector.run(connection)
         except GaveUp as problem:
             count = len(self._conversation.unacknowledged)
             lost = f" Not said, or not known to be: {count}." if count else ""
@@ -160,11 +162,11 @@ class Program:
     def ask_password(self, prompt: str) -> str | None:
         return self._ask_unseen(prompt)
 
-    def judge(self, stranger: Stranger) -> bool:
+    def judge(self, unknown_server: UnknownServer) -> bool:
         """Ask until there is an answer; the end of the input is a no."""
-        self._warn(stranger.lines)
+        self._warn(unknown_server.lines)
         while True:
-            lines = self._ask_together(stranger.question)
+            lines = self._ask_together(unknown_server.question)
             word = _answer(lines)
             if word is not None or not lines:
                 return word is True
@@ -186,7 +188,7 @@ class Program:
             for line in lines:
                 if not self._is_quitting:
                     self._do_line(line)
-        self._keeper.input_ended()
+        self._reconnector.input_ended()
         if self._conversation.wait_idle(NO_ANSWER):
             self._end(End())
         else:
@@ -279,13 +281,13 @@ class Program:
         unfinished = not conversation.unacknowledged.is_empty or conversation.is_transferring
         return EXIT_FAILED if conversation.failures or unfinished else EXIT_OK
 
-    def _make_face(self) -> Face:
+    def _make_frontend(self) -> Frontend:
         if self._settings.mode is Mode.JSON:
-            return json_lines.JsonFace(self._tell, self._inbox.why_not_saved)
-        face = plain.PlainFace(self._tell, self._warn, self._inbox.why_not_saved)
+            return json_lines.JsonFrontend(self._tell, self._inbox.why_not_saved)
+        frontend = plain.PlainFrontend(self._tell, self._warn, self._inbox.why_not_saved)
         if not is_terminal(STDERR):
-            return face
-        self._bars = ProgressBars(face, self._spawn, cast(TextIO, PassingStream(STDERR)))
+            return frontend
+        self._bars = ProgressBars(frontend, self._spawn, cast(TextIO, PassingStream(STDERR)))
         for writer in (self._output, self._errors):
             writer.draw_around(self._bars.around)
         return self._bars

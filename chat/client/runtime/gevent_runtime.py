@@ -24,8 +24,8 @@ from chat.client.runtime.runtime import (
     host_and_port,
     is_readable,
     pulse_of,
+    set_socket_options,
     shut_down,
-    tune,
 )
 from chat.net.address import Address
 from chat.process.offload import run_in
@@ -97,7 +97,7 @@ class _GeventRuntime:
             means = Means(gevent.socket.getaddrinfo, gevent.select.poll, self.event, self.spawn)
             host, port = host_and_port(address)
             found = happy_eyeballs.connect(host, port, timeout, means, route, is_cancelled)
-            tune(found)
+            set_socket_options(found)
             family = found.family
             sock = gevent.socket.socket(family, found.type, found.proto, fileno=found.detach())
         return GeventStream(sock)

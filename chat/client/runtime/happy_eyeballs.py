@@ -172,7 +172,7 @@ class _Race:
         while True:
             if self._is_cancelled():
                 raise Cancelled(errno.ECANCELED, os.strerror(errno.ECANCELED))
-            self._take_lookup()
+            self._add_found_addresses()
             if self._is_looked_up and not self._waiting and not self._running:
                 raise self._all_failed()
             if time.monotonic() >= self._deadline:
@@ -202,7 +202,7 @@ class _Race:
     def _look_up(self) -> None:
         self._lookup = self._route.look_up(self._means, self._host, self._port)
 
-    def _take_lookup(self) -> None:
+    def _add_found_addresses(self) -> None:
         """Add the addresses that the look-up has found, if it is done."""
         lookup = self._lookup
         if lookup is None or not lookup.done.is_set():

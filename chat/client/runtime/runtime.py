@@ -218,7 +218,7 @@ class _PlainRuntime:
             means = Means(socket.getaddrinfo, select.poll, self.event, self.spawn)
             host, port = host_and_port(address)
             sock = happy_eyeballs.connect(host, port, timeout, means, route, is_cancelled)
-            tune(sock)
+            set_socket_options(sock)
         return PlainStream(sock)
 
     def lock(self) -> Lock:
@@ -247,7 +247,7 @@ def host_and_port(address: Address) -> tuple[str, int]:
     return address.host or "localhost", address.port
 
 
-def tune(sock: Any) -> None:
+def set_socket_options(sock: Any) -> None:
     """A line must not wait for the answer to the one before it, and a vanished peer must be noticed."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

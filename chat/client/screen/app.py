@@ -19,10 +19,9 @@ import gevent.queue
 from gevent.event import AsyncResult, Event
 
 from chat.client.connection.connection import Connection
-from chat.client.conversation.commands import Where
+from chat.client.conversation.commands import Availability
 from chat.client.conversation.conversation import Conversation
 from chat.client.conversation.inbox import Inbox
-from chat.client.conversation.news import Asked
 from chat.client.conversation.passwords import choose_password
 from chat.client.conversation.requests import (
     AskServer,
@@ -33,24 +32,25 @@ from chat.client.conversation.requests import (
     ScreenRequest,
 )
 from chat.client.conversation.transfer_list import TransferList
+from chat.client.conversation.ui_events import Asked
 from chat.client.errors import ChatError, LoginRefused
 from chat.client.frontends.line_io import LineWriter, OutputClosed
-from chat.client.program.keeper import Keeper
 from chat.client.program.login_flow import LoginFlow, advice
+from chat.client.program.reconnect import Reconnector
 from chat.client.program.settings import PROGRAM, Settings
 from chat.client.program.time_zone import follow_time_zone
 from chat.client.screen.controller import Controller
+from chat.client.screen.crash_report import describe, write_report
 from chat.client.screen.draw.layout import Renderer
-from chat.client.screen.face import ScreenFace
-from chat.client.screen.faults import describe, write_report
+from chat.client.screen.frontend import ScreenFrontend
 from chat.client.screen.input.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model.model import Model
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.screen.text.styles import ERROR
-from chat.client.trust.trust import Stranger
+from chat.client.trust.connector import UnknownServer
 from chat.config.command_line import EXIT_FAILED, EXIT_OK, report_line
-from chat.process.signals import ENDING, take_over
+from chat.process.signals import ENDING, install_handler
 
 STDERR = 2
 FRAME = 1 / 30  # seconds
@@ -84,16 +84,18 @@ class App:
         self._local.controller = self._controller
         self._inbox = Inbox(settings.save_directory, settings.max_save)
         self._terminal.is_asking = lambda: self._controller.is_asking
-        self._face = ScreenFace(self._model, self._controller, self._local, self, settings, now)
+        self._frontend = ScreenFrontend(
+            self._model, self._controller, self._local, self, settings, now
+        )
         self._conversation = Conversation(
-            self._face,
+            self._frontend,
             inbox=self._inbox,
             spawn=self.spawn,
-            where=Where.SCREEN,
+            where=Availability.SCREEN,
             leave=self.leave,
             is_wanted=lambda sender: not self._model.people.is_ignored(sender),
             is_looked_at=lambda image: (
-                image.size <= settings.max_save and self._face.draws_pictures
+                image.size <= settings.max_save and self._frontend.draws_pictures
             ),
             learn=lambda password: self._login.learn(password),
         )
@@ -104,8 +106,8 @@ class App:
             self._conversation.unacknowledged.in_flight,
             self._entered,
         )
-        self._keeper = Keeper(
-            self._login.connect, self._conversation, self._face, self.spawn, stays=True
+        self._reconnector = Reconnector(
+            self._login.connect, self._conversation, self._frontend, self.spawn, stays=True
         )
 
     def run(self) -> int:
@@ -132,7 +134,7 @@ class App:
         """Run until the end, and return a sentence about the problem that ended the client, or None."""
         # SIGQUIT too: its default action would kill the process and leave the terminal in raw mode.
         for number in (*ENDING, signal.SIGQUIT):
-            take_over(number, gevent.signal_handler, self._end)
+            install_handler(number, gevent.signal_handler, self._end)
         tasks = (self._paint, self._read_keys, self._tick, self._do_asked)
         greenlets = [self.spawn(task) for task in tasks]
         greenlets.append(self.spawn(follow_time_zone, self._show_other_times))
@@ -210,7 +212,7 @@ class App:
 
     def reconnect(self, username: str | None) -> None:
         """Connect again, as ``username`` if that is given."""
-        self._keeper.reconnect(username)
+        self._reconnector.reconnect(username)
 
     def repaint(self) -> None:
         """Have the screen drawn again soon."""
@@ -224,7 +226,7 @@ class App:
             connection = self._login.log_in(_login_name)
             while True:
                 try:
-                    self._keeper.run(connection)
+                    self._reconnector.run(connection)
                     return
                 except LoginRefused as refused:
                     connection = self._login.log_in_again(refused)
@@ -243,12 +245,12 @@ class App:
         self._model.remark(now(), sentence, style=ERROR)
         self.repaint()
 
-    def judge(self, stranger: Stranger) -> bool:
+    def judge(self, unknown_server: UnknownServer) -> bool:
         """Show an unknown server and its key, and wait for yes or no."""
-        self._model.remark(now(), *stranger.lines, style=ERROR)
+        self._model.remark(now(), *unknown_server.lines, style=ERROR)
         answer: AsyncResult[bool] = AsyncResult()
         said = answer.set
-        question = stranger.question
+        question = unknown_server.question
         self._controller.ask(
             YesOrNo(question, lambda: said(True), lambda: said(False), lightly=False)
         )
@@ -312,7 +314,7 @@ class App:
         self._controller.size = size = self._terminal.size
         self._controller.show_draft()
         self._terminal.draw(self._renderer.render(self._model, size))
-        for sequence in self._face.signals():
+        for sequence in self._frontend.signals():
             self._terminal.write(sequence)
         self._painted_at = time.monotonic()
 

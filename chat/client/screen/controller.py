@@ -11,8 +11,7 @@ from pathlib import PurePath
 from typing import Protocol
 
 from chat.client.connection.outgoing import split_text
-from chat.client.conversation.commands import COMMANDS, Where, parse_line
-from chat.client.conversation.news import Asked, Failed, Tag
+from chat.client.conversation.commands import COMMANDS, Availability, parse_line
 from chat.client.conversation.requests import (
     NeedsPassword,
     Quit,
@@ -23,6 +22,7 @@ from chat.client.conversation.requests import (
     ScreenRequest,
     SendFile,
 )
+from chat.client.conversation.ui_events import Asked, Failed, Tag
 from chat.client.frontends.pasting import PASTE_LINES
 from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.input.completion import Completer
@@ -91,7 +91,7 @@ class Controller:
         self._kills = KillRing()
         self._composers: dict[int, tuple[View, Composer]] = {}
         self._completer = Completer(
-            [command for command in COMMANDS if command.where & Where.SCREEN], model.speakers
+            [command for command in COMMANDS if command.where & Availability.SCREEN], model.speakers
         )
         self._tags = count(1)
         self._submitted: OrderedDict[Tag, tuple[Composer, str]] = OrderedDict()
@@ -177,7 +177,7 @@ class Controller:
         """
         composer, line = self._submitted.pop(tag, (None, ""))
         if failed is not None and composer is not None:
-            if composer.give_back(line):
+            if composer.restore(line):
                 self._cleared_just_now = False
             self.show_draft()
 
@@ -205,7 +205,7 @@ class Controller:
         composer = self.composer
         # The beginning of the paste went into the draft as typed keys, before it was recognized. It moves into the
         # paste.
-        if paste.typed and composer.take_back(paste.typed):
+        if paste.typed and composer.remove_typed(paste.typed):
             text = paste.typed + text
         lines = line_count(text)
         # A longer paste could flood the room by mistake, so the user is asked first.
@@ -229,7 +229,7 @@ class Controller:
         if not line.strip():
             return
         try:
-            request = self._directed(parse_line(line, Where.SCREEN))
+            request = self._directed(parse_line(line, Availability.SCREEN))
             if isinstance(request, ScreenRequest):
                 self._desk.do_here(request)
             elif isinstance(request, NeedsPassword):
@@ -237,7 +237,7 @@ class Controller:
         except RequestError as problem:
             self._model.remark(self._now(), str(problem), style=ERROR)
             return
-        composer.take()
+        composer.commit()
         if isinstance(request, Quit):
             self._desk.leave()
         elif not isinstance(request, ScreenRequest | NeedsPassword):

@@ -18,7 +18,7 @@ import gevent
 import gevent.subprocess
 
 from chat.client.errors import ChatError, explain
-from chat.client.frontends.display import harmless
+from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.text.cells import elide
 from chat.process.offload import run_in
 
@@ -155,4 +155,4 @@ def _field(text: str, width: int) -> str:
 def _text(text: str, width: int) -> str:
     """Return one sanitized line, cut to ``width`` cells."""
     # split and join turn line ends and tabs into single blanks.
-    return elide(harmless(" ".join(text[:_MAX_CHARACTERS].split())), width)
+    return elide(sanitize(" ".join(text[:_MAX_CHARACTERS].split())), width)

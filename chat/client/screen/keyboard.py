@@ -52,7 +52,7 @@ class Keyboard:
         self._fed_at = now
         inputs: list[Input] = []
         for character in self._utf8.decode(data):
-            inputs += self._take(character)
+            inputs += self._handle(character)
         return inputs
 
     def patience(self, now: float) -> float | None:
@@ -81,11 +81,11 @@ class Keyboard:
             return PASTE_QUIET
         return ENTER_PAUSE if pause is None and self._held else pause
 
-    def _take(self, character: str) -> list[Input]:
+    def _handle(self, character: str) -> list[Input]:
         if self._held and self._ends_line and PASTE_END.startswith(self._ending + character):
-            return self._take_ending(character)
+            return self._end_stalled_paste(character)
         if self._ending:
-            return [*self._release_all(), *self._take(character)]
+            return [*self._release_all(), *self._handle(character)]
         decoder = self._decoder
         is_plain = not (decoder.is_waiting or decoder.is_pasting)
         is_break = is_plain and character in _BREAKS
@@ -108,7 +108,7 @@ class Keyboard:
             self._typed.clear()
         return [*released, *decoder.feed(character)]
 
-    def _take_ending(self, character: str) -> list[Input]:
+    def _end_stalled_paste(self, character: str) -> list[Input]:
         """Take a character of a possible end mark after a held Enter.
 
         A marked paste that stalls is handed on without its mark. Its last line may come later, and then the user did
@@ -124,7 +124,7 @@ class Keyboard:
         ending, self._ending = self._ending, ""
         inputs = self._release()
         for character in ending:
-            inputs += self._take(character)
+            inputs += self._handle(character)
         return inputs
 
     def _hold(self, character: str) -> list[Input]:

@@ -28,17 +28,17 @@ from chat.client.conversation.requests import (
     ToggleNames,
     Unignore,
 )
-from chat.client.conversation.transfer_list import State, TransferList
+from chat.client.conversation.transfer_list import TransferList, TransferState
 from chat.client.conversation.uploads import expand
 from chat.client.errors import explain
-from chat.client.frontends.display import harmless
+from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.controller import Controller
 from chat.client.screen.log_file import LogFile, default_path, save
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.styles import DIM, ERROR
 
 
-class Surroundings(Protocol):
+class CommandContext(Protocol):
     """List what the commands need from the program around the screen."""
 
     @property
@@ -60,7 +60,7 @@ class LocalCommands:
     def __init__(
         self,
         model: Model,
-        around: Surroundings,
+        around: CommandContext,
         now: Callable[[], datetime],
         *,
         bell: bool = True,
@@ -155,7 +155,7 @@ class LocalCommands:
     def _ignore(self, request: Ignore) -> None:
         people = self._model.people
         if request.name is None:
-            names = ", ".join(map(harmless, people.ignored.values()))
+            names = ", ".join(map(sanitize, people.ignored.values()))
             self._remark(f"ignored: {names}" if names else "nobody is ignored")
             return
         people.ignore(request.name)
@@ -185,7 +185,11 @@ class LocalCommands:
     def _open(self, request: OpenFile) -> None:
         transfer = self._around.transfers[request.number]
         if transfer.outgoing or transfer.path is None:
-            hint = f"; /get {request.number} saves it" if transfer.state is State.OFFERED else ""
+            hint = (
+                f"; /get {request.number} saves it"
+                if transfer.state is TransferState.OFFERED
+                else ""
+            )
             raise RequestError(f"Attachment {request.number} is not saved here{hint}.")
         # In a greenlet of its own, since the opener may take two seconds.
         self._around.spawn(self._open_path, transfer.path)

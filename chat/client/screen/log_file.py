@@ -10,8 +10,8 @@ from typing import TextIO
 from chat.client.screen.model.entries import Entry
 from chat.client.screen.model.views import View
 from chat.client.screen.save import Follower, saved_lines
-from chat.files.files import open_to_append
 from chat.files.home import log_directory
+from chat.files.opening import open_to_append
 from chat.files.private_files import FILE_MODE, make_private_directory, private_opener
 
 # Entries after which other greenlets run.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
-from chat.client.frontends.display import clock_time, harmless
+from chat.client.frontends.sanitize import clock_time, sanitize
 from chat.client.frontends.wording import leave_reason
 from chat.client.screen.draw.lines import entry_lines, local_day
 from chat.client.screen.model.entries import Entry, Movement, Step
@@ -66,7 +66,7 @@ def _entry(entry: Entry) -> list[str]:
 
 def _step(step: Step) -> str:
     what = "joined" if step.joined else f"left{leave_reason(step.reason)}"
-    return f"{_stamp(step.moment)} -- {harmless(step.name)} {what}"
+    return f"{_stamp(step.moment)} -- {sanitize(step.name)} {what}"
 
 
 def _stamp(moment: datetime) -> str:

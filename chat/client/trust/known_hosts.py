@@ -21,8 +21,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
-from chat.files.files import NotAFile, read_beginning
 from chat.files.home import NoHome, data_directory
+from chat.files.opening import NotAFile, read_beginning
 from chat.files.private_files import make_private_directory
 from chat.net.address import Address
 from chat.net.fingerprint import Fingerprint, parse_fingerprint

@@ -122,7 +122,7 @@ class TlsStream:
                 except ssl.SSLError as error:
                     raise ConnectionError(f"Nothing more can be sent: {_reason(error)}") from None
         self._send_ciphertext(end)
-        return self._core.take_written()
+        return self._core.pop_written()
 
     def finish(self) -> None:
         """Says so by close_notify (RFC 8446, section 6.1) if that can be said without much waiting."""
@@ -144,15 +144,15 @@ class TlsStream:
         try:
             done = self._core.handshake()
         except ssl.SSLCertVerificationError as error:
-            self._say_why(end)
+            self._send_alert(end)
             raise Unverified(error.verify_message or _reason(error)) from None
         except ssl.SSLError as error:
-            self._say_why(end)
+            self._send_alert(end)
             raise HandshakeFailed(_reason(error)) from None
         self._send_ciphertext(end)
         return done
 
-    def _say_why(self, end: float) -> None:
+    def _send_alert(self, end: float) -> None:
         """The server is told by an alert, if it listens."""
         with suppress(OSError):
             self._send_ciphertext(min(end, time.monotonic() + _FAREWELL))

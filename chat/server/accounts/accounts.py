@@ -41,10 +41,12 @@ class Account(NamedTuple):
         return f"<Account {self.name!r}>"
 
 
-class Register:
+class AccountTable:
     """All accounts as they were at one moment."""
 
-    def __init__(self, accounts: Iterable[Account] = (), before: Register | None = None) -> None:
+    def __init__(
+        self, accounts: Iterable[Account] = (), before: AccountTable | None = None
+    ) -> None:
         self._accounts = {account.key: account for account in accounts}
         self._looks: dict[str, frozenset[str]] = {}  # by name
         self._owners: dict[str, str] = {}  # a look -> the key of who has it
@@ -87,7 +89,7 @@ def add_account(
     """Register ``name``; ``password`` is a hash. Raises AccountExists."""
     account = Account(name.display, name.key, password, is_moderator, int(time.time()))
     with database.writing() as connection:
-        require_free(name, Register(_select(connection)))
+        require_free(name, AccountTable(_select(connection)))
         connection.execute(
             "INSERT INTO users (name, key, password, moderator, created) VALUES (?, ?, ?, ?, ?)",
             account,
@@ -95,7 +97,7 @@ def add_account(
     return account
 
 
-def require_free(name: UserName, register: Register) -> None:
+def require_free(name: UserName, register: AccountTable) -> None:
     """Raises AccountExists if somebody has it, or one that looks like it."""
     if register.find(name.key) is not None:
         raise AccountExists(f"{name.display} is registered already.")
@@ -153,7 +155,7 @@ class Accounts:
 
     def __init__(self, thread: DatabaseThread | None) -> None:
         self._thread = thread
-        self._register = Register()
+        self._register = AccountTable()
         self._stamp: Stamp | None = None
         self._reading = BoundedSemaphore(1)
         self._complaint = ""
@@ -163,7 +165,7 @@ class Accounts:
         if self._thread is not None and self._thread.database.stamp() is not None:
             self._thread.run(self._read)
 
-    def look(self) -> Register:
+    def look(self) -> AccountTable:
         """All of them, as they are now; waits for the thread if they have changed.
 
         If the file can't be read any more, they are what they were.
@@ -195,7 +197,7 @@ class Accounts:
     def _read(self, database: Database) -> None:
         stamp = database.stamp()
         accounts = read_accounts(database) if stamp is not None else []
-        register = Register(accounts, before=self._register)
+        register = AccountTable(accounts, before=self._register)
         self._register = register
         self._stamp = settled(stamp)
 

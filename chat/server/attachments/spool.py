@@ -18,8 +18,8 @@ import gevent
 from gevent.event import Event
 
 from chat.framing import MIN_RATE
-from chat.process.offload import Task
-from chat.server.process.folding import FoldingLog
+from chat.process.offload import ThreadCall
+from chat.server.process.log_folding import FoldingLog
 
 # One user may hold this part of the space, and of the files.
 _SHARE = 4
@@ -65,7 +65,7 @@ class SpooledFile:
 
     def append(self, data: memoryview) -> None:
         """Write, in a thread since it may wait for the disk. Raises NoSpaceError."""
-        task = Task(gevent.get_hub().threadpool, _write_all, self._file.fileno(), data)
+        task = ThreadCall(gevent.get_hub().threadpool, _write_all, self._file.fileno(), data)
         try:
             task.get()
         except OSError as problem:
@@ -159,7 +159,7 @@ class Spool:
     def log_trouble(self, what: str, problem: OSError) -> None:
         """What the operator must know; once in a while, since a disk that is full is so for each upload."""
         subject = f"spool directory {self.directory}"
-        self._troubles.noted(subject, f"{what}: {problem.strerror}", logging.WARNING)
+        self._troubles.log_event_of(subject, f"{what}: {problem.strerror}", logging.WARNING)
 
     def _exceeds_share(self, owner: Hashable, size: int) -> bool:
         return (

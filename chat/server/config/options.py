@@ -37,7 +37,7 @@ _MAX_PASSWORD = 1024  # bytes
 _EXAMPLE = 'address = ":8080"'
 
 
-class Orders(NamedTuple):
+class Config(NamedTuple):
     """``warnings``: what can be done, but hardly is what was meant. A line each."""
 
     settings: Settings
@@ -45,7 +45,7 @@ class Orders(NamedTuple):
     warnings: tuple[str, ...]
 
 
-class Mistakes(UsageError):
+class ConfigErrors(UsageError):
     """Orders that cannot be followed: ``problems`` says in one line each why not."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -53,7 +53,7 @@ class Mistakes(UsageError):
         self.problems = tuple(problems)
 
 
-def read_orders(command_line: Mapping[str, Any]) -> Orders:
+def read_config(command_line: Mapping[str, Any]) -> Config:
     """The command line wins over the file that it names, and that over the defaults. ``--check`` has a closer look.
 
     ``command_line``: what docopt made of it. Raises Mistakes.
@@ -84,11 +84,11 @@ def read_orders(command_line: Mapping[str, Any]) -> Orders:
         if "data_directory" in values:
             problems += unusable_data(values["data_directory"])
     if problems:
-        raise Mistakes(problems)
+        raise ConfigErrors(problems)
     if values.get("rate", True) is None:
         values["byte_rate"] = None
     settings = Settings(**_DEFAULTS | {name: values[name] for name in _FIELDS & values.keys()})
-    return Orders(settings, values.get("log_level", "info"), tuple(_warnings(settings, given)))
+    return Config(settings, values.get("log_level", "info"), tuple(_warnings(settings, given)))
 
 
 def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:

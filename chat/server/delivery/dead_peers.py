@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import gevent
 
 from chat.net.dead_peer import DEAD_AFTER, is_dead
-from chat.server.delivery.outbox import Outbox
+from chat.server.delivery.send_queue import SendQueue
 from chat.server.directory.directory import Directory
-from chat.server.net.lobby import Lobby, Socket
+from chat.server.net.connection_slots import ConnectionSlots, SlotSocket
 from chat.server.sessions.session import Session
 
 INTERVAL = 10.0  # seconds between two looks at the same connection
@@ -31,13 +31,13 @@ class DeadPeerSweep:
     def __init__(
         self,
         directory: Directory[Session],
-        lobby: Lobby,
+        connection_slots: ConnectionSlots,
         *,
         interval: float = INTERVAL,
         dead_after: float = DEAD_AFTER,
     ) -> None:
         self._directory = directory
-        self._lobby = lobby
+        self._connection_slots = connection_slots
         self._interval = interval
         self._dead_after = dead_after
 
@@ -45,7 +45,10 @@ class DeadPeerSweep:
         """Sweep until killed."""
         while True:
             # Connections without a login end soon by themselves, but an attack may make many of them.
-            connections: list[Outbox | Socket] = [*self._outboxes(), *self._lobby.waiting()]
+            connections: list[SendQueue | SlotSocket] = [
+                *self._send_queues(),
+                *self._connection_slots.waiting(),
+            ]
             pause = self._interval / (len(connections) // _AT_ONCE + 1)
             for start in range(0, len(connections), _AT_ONCE):
                 for connection in connections[start : start + _AT_ONCE]:
@@ -55,15 +58,15 @@ class DeadPeerSweep:
             del connections  # so that closed connections are freed before the next sweep
             gevent.sleep(pause)
 
-    def _outboxes(self) -> Iterator[Outbox]:
+    def _send_queues(self) -> Iterator[SendQueue]:
         """Yield the outboxes of users, and of their transfers."""
         for session in self._directory:
-            yield session.outbox
+            yield session.send_queue
             for transfer in session.transfers:
-                yield transfer.outbox
+                yield transfer.send_queue
 
-    def _end_if_dead(self, connection: Outbox | Socket) -> None:
-        if isinstance(connection, Outbox):
+    def _end_if_dead(self, connection: SendQueue | SlotSocket) -> None:
+        if isinstance(connection, SendQueue):
             connection.fail_if_dead(self._dead_after)
         elif is_dead(connection, self._dead_after):
             with contextlib.suppress(OSError):  # closed meanwhile

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from chat.protocol.names import UserName
-from chat.protocol.notices import LeaveReason, Notice
-from chat.server.delivery.outbox import Outbox
+from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.server.delivery.send_queue import SendQueue
 
 
 class Peer(Protocol):
@@ -38,7 +38,7 @@ class Peer(Protocol):
     def became_registered(self) -> None:
         """Take note that the name is now the user's account."""
 
-    def eject(self, reason: LeaveReason, notice: Notice, sentence: str) -> None:
+    def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
         """End the session at once; ``sentence`` is the last thing that the user hears."""
 
 
@@ -56,4 +56,4 @@ class Member(Peer, Protocol):
     def serial(self) -> int: ...
 
     @property
-    def outbox(self) -> Outbox: ...
+    def send_queue(self) -> SendQueue: ...

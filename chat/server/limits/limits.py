@@ -33,7 +33,7 @@ class TokenBucket:
         self._filled = now
         return self._tokens
 
-    def take(self, amount: float) -> float:
+    def consume(self, amount: float) -> float:
         """Take ``amount`` tokens; the seconds to wait until they are there."""
         self._tokens = self.available() - amount
         return max(0.0, -self._tokens / self._rate.per_second)
@@ -68,16 +68,16 @@ class SenderRates:
             limit = min(limit, int(self._bytes.available() // self._max_text))
         return max(limit, 1)
 
-    def take(self, messages: int, text_bytes: int) -> float:
+    def consume(self, messages: int, text_bytes: int) -> float:
         """Count what the user sent; return the seconds that the user has to wait for it."""
         delay = 0.0
         if self._messages is not None:
-            delay = self._messages.take(messages)
+            delay = self._messages.consume(messages)
         if self._bytes is not None and text_bytes:
-            delay = max(delay, self._bytes.take(text_bytes))
+            delay = max(delay, self._bytes.consume(text_bytes))
         return delay
 
-    def take_ping(self) -> float:
+    def consume_ping(self) -> float:
         """Count a ping; return the seconds that the user has to wait for the answer.
 
         One ping in ``FREE_PING_EVERY`` seconds is free. Otherwise a client that has used up its rate would take the
@@ -87,10 +87,10 @@ class SenderRates:
         if now >= self._next_free_ping:
             self._next_free_ping = now + FREE_PING_EVERY
             return 0.0
-        return self.take(1, 0)
+        return self.consume(1, 0)
 
 
-class AddressLimit:
+class ConnectionsPerAddress:
     """Counts the connections of each address: of an IPv4 address, or of an IPv6 network of 64 bits."""
 
     def __init__(self, limit: int, exempt: Sequence[Network]) -> None:

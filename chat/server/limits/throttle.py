@@ -59,7 +59,7 @@ class SlidingWindow:
         self._remember(key, (period, before, current))
         return self._wait(before, current, into)
 
-    def give_back(self, key: Hashable | None) -> None:
+    def forgive(self, key: Hashable | None) -> None:
         """What was admitted a moment ago doesn't count after all."""
         if key is None or key not in self._counts:
             return
@@ -183,7 +183,7 @@ class Queues:
         """How many keys are remembered."""
         return len(self._buckets)
 
-    def line_up(self, key: Hashable | None, patience: float) -> float | None:
+    def reserve(self, key: Hashable | None, patience: float) -> float | None:
         """The seconds until it is ``key``'s turn; None, and no place in line, if they are more than ``patience``.
 
         A key of None never waits.
@@ -196,7 +196,7 @@ class Queues:
             self._buckets.popitem(last=False)
         if (1 - bucket.available()) / self._rate.per_second > patience:
             return None
-        return bucket.take(1)
+        return bucket.consume(1)
 
     def forget_old(self) -> None:
         """Give back what keys take that have no line any more, of those seen longest ago."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from chat.protocol.notices import Notice
+from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run
 from chat.server.directory.member import Member
 
@@ -35,7 +35,7 @@ class Rejection(NamedTuple):
     ``is_fatal``: the connection on which the run came is of no more use.
     """
 
-    notice: Notice
+    notice: NoticeCode
     sentence: str
     is_fatal: bool = False
 

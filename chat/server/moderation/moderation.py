@@ -16,7 +16,7 @@ from gevent.lock import BoundedSemaphore
 from chat.protocol.commands import Command, Verb
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import UserName, parse_user_name
-from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.directory.directory import NoSuchUserError, People
 from chat.server.directory.member import Peer
 from chat.server.limits.limits import address_key
@@ -39,7 +39,7 @@ from chat.server.moderation.bans import (
     read_reason,
     sentence,
 )
-from chat.server.process.turns import let_others_run
+from chat.server.process.fairness import yield_to_loop
 from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.room import Room
 from chat.server.settings import Network, Settings
@@ -94,7 +94,7 @@ class Moderation:
         """Read what is kept, before anyone is let in, and look for changes from now on. Raises DatabaseFault."""
         if self._thread is not None:
             if self._thread.database.stamp() is not None:
-                self._take_over(self._thread.run(self._read))
+                self._use_stored(self._thread.run(self._read))
             self._watcher = gevent.spawn(self._watch)
 
     def stop(self) -> None:
@@ -149,24 +149,24 @@ class Moderation:
     ) -> str | CommandRefused:
         with self._changing:
             if not self._directory.is_here(peer):
-                return CommandRefused(Notice.GONE, "Your session has ended.")
+                return CommandRefused(NoticeCode.GONE, "Your session has ended.")
             try:
                 _require_moderator(peer)
                 return handler(peer, command)
             except CommandRefused as refused:
                 return refused
             except NoSuchUserError as problem:
-                return CommandRefused(Notice.NO_SUCH_USER, str(problem))
+                return CommandRefused(NoticeCode.NO_SUCH_USER, str(problem))
             except (BadBan, UserNameError) as problem:
-                return CommandRefused(Notice.BAD_COMMAND, str(problem))
+                return CommandRefused(NoticeCode.BAD_COMMAND, str(problem))
 
     def _kick(self, peer: Peer, command: Command) -> str:
         reason = read_reason(command.reason)
         target = self._directory.find(_target(command))
-        self._require_mortal(target.name)
+        self._require_not_moderator(target.name)
         by, name = peer.name.display, target.name.display
         told = sentence(f"You were kicked by {by}", reason)
-        target.eject(LeaveReason.KICKED, Notice.MODERATED, told)
+        target.eject(LeaveReason.KICKED, NoticeCode.MODERATED, told)
         self._announce(sentence(f"{name} was kicked by {by}", reason))
         return f"{name} is thrown out."
 
@@ -181,7 +181,7 @@ class Moderation:
             done, told = f"{in_words(network)} is banned {end_in_words(until)}.", "An address"
         else:
             name = parse_user_name(_target(command))
-            self._require_mortal(name)
+            self._require_not_moderator(name)
             bans = [Ban(NAME, name.key, *rest, name.display)]
             network, why = self._address_of(name, peer)
             if network is not None:
@@ -199,7 +199,7 @@ class Moderation:
         what = sentence(f"{subjects} {end_in_words(until)}", reason)
         log.info("%s bans %s", peer.name.display, what)
         by = f"{told} was banned by {peer.name.display} {end_in_words(until)}"
-        self._room.announce(Notice.MODERATED, sentence(by, reason))
+        self._room.announce(NoticeCode.MODERATED, sentence(by, reason))
         return done + self._how_long_it_is_kept()
 
     def _unban(self, peer: Peer, command: Command) -> str:
@@ -217,7 +217,7 @@ class Moderation:
             if ban.kind == NAME:
                 by = peer.name.display
                 told = f"The ban of {ban.name or ban.target} was lifted by {by}."
-                self._room.announce(Notice.MODERATED, told)
+                self._room.announce(NoticeCode.MODERATED, told)
         return f"No longer banned: {lifted}."
 
     def _list(self, peer: Peer, command: Command) -> str:
@@ -227,7 +227,7 @@ class Moderation:
         now = int(self._clock())
         until, reason = read_end(command.seconds, now), read_reason(command.reason)
         name = parse_user_name(_target(command))
-        self._require_mortal(name)
+        self._require_not_moderator(name)
         mute = self.entries.mute_of(name.key)
         _require_not_the_operators([] if mute is None else [mute])
         by = peer.name.display
@@ -255,24 +255,24 @@ class Moderation:
 
     def _announce(self, told: str) -> None:
         log.info("%s", told)
-        self._room.announce(Notice.MODERATED, told)
+        self._room.announce(NoticeCode.MODERATED, told)
 
     def _how_long_it_is_kept(self) -> str:
         return "" if self._thread is not None else " It is forgotten when the server stops."
 
-    def _require_mortal(self, name: UserName) -> None:
+    def _require_not_moderator(self, name: UserName) -> None:
         """Moderators can be acted on by the operator alone, or the quicker of two would win."""
         member = self._directory.holder(name.key)
         is_here_as_one = member is not None and member.moderator
         if is_here_as_one or self._is_moderators(name.key):
-            raise CommandRefused(Notice.NOT_ALLOWED, f"{name.display} is a moderator.")
+            raise CommandRefused(NoticeCode.NOT_ALLOWED, f"{name.display} is a moderator.")
 
     def _require_bannable(self, network: Network, peer: Peer) -> None:
         if self._bannable(str(network.network_address)) is None:
             sentence = "That address is one of those that this server leaves alone."
-            raise CommandRefused(Notice.NOT_ALLOWED, sentence)
+            raise CommandRefused(NoticeCode.NOT_ALLOWED, sentence)
         if network == address_key(peer.host, ()):
-            raise CommandRefused(Notice.NOT_ALLOWED, "That is your own address.")
+            raise CommandRefused(NoticeCode.NOT_ALLOWED, "That is your own address.")
 
     def _bannable(self, host: str | None) -> Network | None:
         # A proxy that does not tell whom it speaks for may speak for everyone.
@@ -296,7 +296,7 @@ class Moderation:
         names = []
         for number, member in enumerate(list(self._directory), 1):
             if not number % _MEMBERS_AT_ONCE:
-                let_others_run()
+                yield_to_loop()
             if not self._directory.is_here(member):
                 continue
             refusal = self.refusal_for(
@@ -306,7 +306,7 @@ class Moderation:
                 is_moderator=member.moderator,
             )
             if refusal is not None:
-                member.eject(LeaveReason.BANNED, Notice.MODERATED, refusal)
+                member.eject(LeaveReason.BANNED, NoticeCode.MODERATED, refusal)
                 names.append(member.name.display)
         return names
 
@@ -315,14 +315,14 @@ class Moderation:
         expired = self.entries.expired()
         if len(self.entries) - len(expired) + len(add) > MAX_ENTRIES:
             sentence = f"There are {len(self.entries)} bans and mutes; lift some first."
-            raise CommandRefused(Notice.NO_SPACE, sentence)
+            raise CommandRefused(NoticeCode.NO_SPACE, sentence)
         if self._thread is not None:
             try:
                 self._thread.run(partial(write_records, add=add, remove=remove))
             except DatabaseFault as fault:
                 log.error("a ban or mute was not kept: %s", fault)
                 sentence = "The server cannot keep it now, so nothing has changed."
-                raise CommandRefused(Notice.NO_SPACE, sentence) from None
+                raise CommandRefused(NoticeCode.NO_SPACE, sentence) from None
         self.entries.remove(*expired, *remove)
         self.entries.add(*add)
 
@@ -336,7 +336,7 @@ class Moderation:
             try:
                 if self._thread.database.stamp() != self._stamp:
                     with self._changing:
-                        self._take_over(self._thread.run(self._read))
+                        self._use_stored(self._thread.run(self._read))
                         self._eject_banned()
                 complaint = ""
             except DatabaseFault as fault:
@@ -353,19 +353,21 @@ class Moderation:
             entries.add(*bans, *mutes)
         return entries, settled(stamp)
 
-    def _take_over(self, read: tuple[BanList, Stamp | None]) -> None:
+    def _use_stored(self, read: tuple[BanList, Stamp | None]) -> None:
         entries, self._stamp = read
         self.entries.replace(entries)
 
 
 def _require_moderator(peer: Peer) -> None:
     if not peer.moderator:
-        raise CommandRefused(Notice.NOT_ALLOWED, "Only a moderator may do that.")
+        raise CommandRefused(NoticeCode.NOT_ALLOWED, "Only a moderator may do that.")
 
 
 def _require_not_the_operators(entries: Sequence[Ban | Mute]) -> None:
     if any(entry.by == OPERATOR for entry in entries):
-        raise CommandRefused(Notice.NOT_ALLOWED, "That was done by the operator, who can undo it.")
+        raise CommandRefused(
+            NoticeCode.NOT_ALLOWED, "That was done by the operator, who can undo it."
+        )
 
 
 def _target(command: Command) -> str:

@@ -19,15 +19,15 @@ from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import Refusal
 from chat.server.accounts.accounts import Accounts
 from chat.server.accounts.passwords import Passwords
-from chat.server.attachments.shelf import Shelf
+from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
-from chat.server.delivery.delivery import Delivery
-from chat.server.delivery.outbox import BacklogLimits
+from chat.server.delivery.broadcast import Broadcast
+from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.moderation.bans import NAME, NETWORK, Ban
 from chat.server.moderation.moderation import Moderation
-from chat.server.net.lobby import Lobby
-from chat.server.process.tally import Tally
+from chat.server.net.connection_slots import ConnectionSlots
+from chat.server.process.counters import Counters
 from chat.server.room.room import Room
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
@@ -79,7 +79,9 @@ def version() -> Iterator[Metric]:
     yield _gauge("chat_build_info", "The version that runs; always 1.", 1, version=__version__)
 
 
-def people(directory: Directory[Session], lobby: Lobby, tally: Tally) -> Iterator[Metric]:
+def people(
+    directory: Directory[Session], connection_slots: ConnectionSlots, counters: Counters
+) -> Iterator[Metric]:
     """Count users, connections and logins."""
     users = GaugeMetricFamily(
         "chat_users",
@@ -98,24 +100,24 @@ def people(directory: Directory[Session], lobby: Lobby, tally: Tally) -> Iterato
     yield _gauge(
         "chat_connections",
         "Open connections: of users, of their transfers, and of those who have not logged in.",
-        len(lobby),
+        len(connection_slots),
     )
     yield _gauge("chat_transfers", "Open transfer connections.", transfers)
     logins = CounterMetricFamily(
         "chat_logins", "Logins that let somebody into the room.", labels=["client"]
     )
     for is_json, client in _CLIENTS.items():
-        logins.add_metric([client], tally.logins[is_json])
+        logins.add_metric([client], counters.logins[is_json])
     yield logins
     refusals = CounterMetricFamily(
         "chat_refused_logins", "Logins that were refused, by the reason.", labels=["reason"]
     )
     for refusal in Refusal:
-        refusals.add_metric([refusal.value], tally.refusals[refusal])
+        refusals.add_metric([refusal.value], counters.refusals[refusal])
     yield refusals
 
 
-def messages(room: Room, delivery: Delivery) -> Iterator[Metric]:
+def messages(room: Room, broadcast: Broadcast) -> Iterator[Metric]:
     """Count messages and their bytes, in and out."""
     said = CounterMetricFamily("chat_messages", "Messages that users have said.", labels=["type"])
     received = CounterMetricFamily(
@@ -131,12 +133,12 @@ def messages(room: Room, delivery: Delivery) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "chat_delivered_bytes",
         "Bytes handed to users for sending, once for each who gets them; without large contents.",
-        delivery.given,
+        broadcast.given,
     )
 
 
 def limited(
-    settings: Settings, backlogs: BacklogLimits, spool: Spool, shelf: Shelf
+    settings: Settings, backlogs: BacklogLimits, spool: Spool, offers: OfferStore
 ) -> Iterator[Metric]:
     """Tell how much is used of what has a bound, beside the bound."""
     for name, documentation, used, bound in (
@@ -158,7 +160,7 @@ def limited(
         yield _gauge(name, f"{documentation}.", used)
         yield _gauge(f"{stem}_limit_{unit}", f"{documentation}, at most.", bound)
     yield _gauge("chat_users_limit", "Users in the room, at most.", settings.max_users)
-    yield _gauge("chat_offers", "Contents that can still be fetched.", len(shelf))
+    yield _gauge("chat_offers", "Contents that can still be fetched.", len(offers))
 
 
 def guards(passwords: Passwords, accounts: Accounts, moderation: Moderation) -> Iterator[Metric]:

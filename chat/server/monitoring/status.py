@@ -22,7 +22,7 @@ from chat.net.address import Address
 from chat.server.monitoring.http_request import MAX_HEAD, BadRequest, Request, parse_request
 from chat.server.monitoring.metrics import Metrics
 from chat.server.net.listening import listen
-from chat.server.process.folding import FoldingLog
+from chat.server.process.log_folding import FoldingLog
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -94,7 +94,7 @@ class StatusServer:
             with gevent.Timeout(_PATIENCE, _TooSlow):
                 self._answer(sock, peer, visitor)
             with gevent.Timeout(_LINGER, _TooSlow):
-                _linger(sock)
+                _drain_input(sock)
         except (OSError, _TooSlow):
             return  # the visitor left, or took too long
         finally:
@@ -103,7 +103,9 @@ class StatusServer:
 
     def out_of_descriptors(self) -> None:
         """Close the visitor that has been idle for longest, so that a new one gets its descriptor."""
-        self._folding_log.noted("the status address", "out of file descriptors", logging.WARNING)
+        self._folding_log.log_event_of(
+            "the status address", "out of file descriptors", logging.WARNING
+        )
         self._visitors.end_oldest()
 
     def _answer(self, sock: GeventSocket, peer: Any, visitor: Visitor) -> None:
@@ -112,7 +114,7 @@ class StatusServer:
         except BadRequest as problem:
             # The peer of a unix socket has no address.
             who = peer[0] if isinstance(peer, tuple) else "this machine"
-            self._folding_log.noted(
+            self._folding_log.log_event_of(
                 f"bad status request from {who}",
                 str(problem),
                 crowd="bad status requests from others",
@@ -232,7 +234,7 @@ def _response(status: str, body: bytes, type: str, *, with_body: bool = True) ->
     return "\r\n".join([*fields, "", ""]).encode("latin-1") + (body if with_body else b"")
 
 
-def _linger(sock: GeventSocket) -> None:
+def _drain_input(sock: GeventSocket) -> None:
     """Read until the visitor closes: bytes that arrive at a closed socket would make the kernel discard the answer."""
     sock.shutdown(plain_socket.SHUT_WR)
     ignored = 0

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from chat.files.private_files import FILE_MODE, make_private_directory, tighten
+from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
 from chat.net.fingerprint import Fingerprint, fingerprint_of_certificate
 from chat.server.settings import Settings, TlsMode
 
@@ -111,7 +111,7 @@ def _make_own(directory: Path) -> tuple[Path, Path]:
                 raise CertificateFault(f"{key} is missing, though {certificate} is there")
             if not key.exists():
                 _write(key, _new_key())
-            elif tighten(key):
+            elif restrict_mode(key):
                 log.warning("everyone on this machine could read %s; its mode is 0600 now", key)
             if not certificate.exists():
                 _write(certificate, _self_signed(key.read_bytes()))

@@ -10,7 +10,7 @@ import gevent
 from gevent.lock import Semaphore
 from gevent.threadpool import ThreadPool
 
-from chat.framing import CRUMB, DeadlineExceeded, time_to_gather
+from chat.framing import SMALL_READ, DeadlineExceeded, gather_delay
 from chat.process.offload import run_in
 from chat.server.net.certificates import Certificates
 from chat.server.net.tls import HandshakeFailed, TlsTransport
@@ -51,12 +51,12 @@ class Handshakes:
         does, EOFError if the stream ends.
         """
         transport = TlsTransport(sock, self._certificates.context)
-        is_done, crumbs = False, 0
+        is_done, small_reads = False, 0
         while not is_done:
             # Each step takes a turn on the thread, and a hello that comes byte by byte must not take hundreds.
-            if (seconds := time_to_gather(crumbs)) > 0:
+            if (seconds := gather_delay(small_reads)) > 0:
                 gevent.sleep(min(seconds, max(0.0, deadline - time.monotonic())))
-            crumbs += transport.receive(deadline) < CRUMB
+            small_reads += transport.receive(deadline) < SMALL_READ
             is_done = self._advance(transport, deadline)
             transport.flush_until(deadline)
         return transport
@@ -71,11 +71,11 @@ class Handshakes:
         self._share.wait()
         self._in_line += 1
         try:
-            return self._take_turn(transport, deadline)
+            return self._wait_for_turn(transport, deadline)
         finally:
             self._in_line -= 1
 
-    def _take_turn(self, transport: TlsTransport, deadline: float) -> bool:
+    def _wait_for_turn(self, transport: TlsTransport, deadline: float) -> bool:
         if not self._turns.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise DeadlineExceeded("It took too long.")
         try:

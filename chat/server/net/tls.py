@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from chat.framing import CRUMB, DeadlineExceeded, time_to_gather
+from chat.framing import SMALL_READ, DeadlineExceeded, gather_delay
 from chat.net.tls_core import RECORD_SIZE, TlsCore, phrase
 from chat.server.net.transport import Transport
-from chat.server.process.turns import let_others_run
+from chat.server.process.fairness import yield_to_loop
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -140,17 +140,19 @@ class TlsTransport(Transport):
     def recv_into(self, buffer: memoryview) -> int:
         """Wait for some plaintext; 0 at the end of the stream. Raises TimeoutError, or OSError as the socket does."""
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
-        self._let_gather(self._resume_at - time.monotonic() if self._resume_at else 0.0, deadline)
-        crumbs, is_fruitless = 0, False
+        self._wait_for_more(
+            self._resume_at - time.monotonic() if self._resume_at else 0.0, deadline
+        )
+        small_reads, is_fruitless = 0, False
         while not self._core.has_ended:
             if self._core.holds_input and (size := self._decrypt(buffer)) is not None:
                 return size + self._read_on(buffer[size:]) if size else 0
             if is_fruitless:
                 # Nothing but pieces of records, or records without content: others have their turn.
-                let_others_run()
-                self._let_gather(time_to_gather(crumbs), deadline)
+                yield_to_loop()
+                self._wait_for_more(gather_delay(small_reads), deadline)
             try:
-                crumbs += self.receive(deadline) < CRUMB
+                small_reads += self.receive(deadline) < SMALL_READ
             except EOFError:
                 return 0  # without a goodbye; whether it ended where it may, the frames tell
             except DeadlineExceeded:
@@ -182,17 +184,17 @@ class TlsTransport(Transport):
         if not self.flush():
             return 0
         core = self._core
-        sent = core.take_written()  # encrypted by an earlier try, and in the kernel only now
+        sent = core.pop_written()  # encrypted by an earlier try, and in the kernel only now
         assert sent <= size, "the same bytes must be offered again"
         end = min(size, _MOST_AT_ONCE)
         while sent < end:
             core.write(piece(sent, min(sent + RECORD_SIZE, end)))
             if not self.flush():
                 break  # the ciphertext is kept, and the plaintext counts as not sent
-            sent += core.take_written()
+            sent += core.pop_written()
         return sent
 
-    def _let_gather(self, seconds: float, deadline: float | None) -> None:
+    def _wait_for_more(self, seconds: float, deadline: float | None) -> None:
         """Wait for more bytes of a peer that sends crumbs, but not beyond ``deadline``."""
         self._resume_at = 0.0
         if deadline is not None:

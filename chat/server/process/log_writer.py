@@ -93,7 +93,7 @@ class LogWriter:
                     self._changed.wait()
                 if self._is_closed:
                     return
-                batch = self._take()
+                batch = self._pop()
             self._write_batch(batch)
             with self._changed:
                 self._size -= len(batch)
@@ -104,7 +104,7 @@ class LogWriter:
                     self._size += len(notice)
                 self._changed.notify_all()
 
-    def _take(self) -> bytes:
+    def _pop(self) -> bytes:
         taken = [self._queue.popleft()]
         size = len(taken[0])
         while self._queue and size + len(self._queue[0]) <= _WRITE_SIZE:

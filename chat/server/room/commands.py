@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chat.protocol.commands import Command, Verb
-from chat.protocol.notices import Notice
+from chat.protocol.notices import NoticeCode
 from chat.protocol.pings import PING_ANSWER
 from chat.server.directory.member import Peer
 
@@ -20,7 +20,7 @@ Handler = Callable[[Peer, Command], str]
 class CommandRefused(Exception):
     """A command that is not done; ``notice`` and ``sentence`` are the answer."""
 
-    def __init__(self, notice: Notice, sentence: str) -> None:
+    def __init__(self, notice: NoticeCode, sentence: str) -> None:
         super().__init__(sentence)
         self.notice = notice
         self.sentence = sentence
@@ -41,7 +41,7 @@ class Commands:
         """Do what ``peer`` asks for; return the sentence of the answer. Raises CommandRefused."""
         handler = self._handlers.get(command.verb)
         if handler is None:
-            raise CommandRefused(Notice.BAD_COMMAND, self._what_exists())
+            raise CommandRefused(NoticeCode.BAD_COMMAND, self._what_exists())
         return handler(peer, command)
 
     def _what_exists(self) -> str:

@@ -15,11 +15,11 @@ from chat.protocol.filenames import clean_filename
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_json, encode_server_header
 from chat.protocol.names import name_key
-from chat.protocol.notices import SERVER_NAME, LeaveReason, Notice
+from chat.protocol.notices import SERVER_NAME, LeaveReason, NoticeCode
 from chat.protocol.pings import encode_ping_answer
 from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
-from chat.server.attachments.shelf import Shelf
-from chat.server.delivery.delivery import Delivery
+from chat.server.attachments.offers import OfferStore
+from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import People
 from chat.server.directory.member import Member
 from chat.server.log.log import (
@@ -32,8 +32,8 @@ from chat.server.log.log import (
     Sequences,
 )
 
-_ENDED = Rejection(Notice.GONE, "Your session has ended.", is_fatal=True)
-_FULL = Rejection(Notice.NO_SPACE, "The server has too much to do just now; try again.")
+_ENDED = Rejection(NoticeCode.GONE, "Your session has ended.", is_fatal=True)
+_FULL = Rejection(NoticeCode.NO_SPACE, "The server has too much to do just now; try again.")
 
 
 class Mutes(Protocol):
@@ -57,8 +57,8 @@ class Room:
         *,
         log: Log,
         directory: People,
-        delivery: Delivery,
-        shelf: Shelf,
+        broadcast: Broadcast,
+        offers: OfferStore,
         mutes: Mutes,
         timestamp: Callable[[], str],
     ) -> None:
@@ -71,8 +71,8 @@ class Room:
         self._joined_names = bytearray()
         self._log = log
         self._directory = directory
-        self._delivery = delivery
-        self._shelf = shelf
+        self._broadcast = broadcast
+        self._offers = offers
         self._mutes = mutes
         self._timestamp = timestamp
         self._sequences = Sequences()
@@ -97,8 +97,8 @@ class Room:
         if welcome is not None:
             own = Frame(MessageType.LOGIN, header, welcome(self.names_json()))
         # Everyone else gets the announcement with what is pending, and the newcomer is put behind that.
-        self._delivery.announce(announcement)
-        self._delivery.add(member.outbox, (Frame(MessageType.LOGIN), own))
+        self._broadcast.announce(announcement)
+        self._broadcast.add(member.send_queue, (Frame(MessageType.LOGIN), own))
 
     def leave(self, member: Member, reason: LeaveReason) -> None:
         """Tell everyone else that ``member`` has left, and why, if they are still here."""
@@ -106,7 +106,7 @@ class Room:
             return
         self._dismiss(member)
         header = self._header(member.name.display, reason=reason.value)
-        self._delivery.announce(Frame(MessageType.LOGOUT, header))
+        self._broadcast.announce(Frame(MessageType.LOGOUT, header))
 
     def close(self) -> None:
         """Tell everyone that the server stops, and nothing more: all at once.
@@ -114,7 +114,7 @@ class Room:
         If members were dismissed one by one, a user could see a message come back that earlier ones never got.
         """
         for member in list(self._names):
-            self.notify(member, Notice.SHUTTING_DOWN, "The server is shutting down.")
+            self.notify(member, NoticeCode.SHUTTING_DOWN, "The server is shutting down.")
             self._dismiss(member)
 
     def is_here(self, member: Member) -> bool:
@@ -152,14 +152,14 @@ class Room:
         What counts is the answer when the entry is applied. Sessions ask early too, so that nobody sends a large
         content only to be refused.
         """
-        if sender.outbox.closed or sender not in self._names:
+        if sender.send_queue.closed or sender not in self._names:
             return _ENDED
         if self._mutes.mutes:
             sentence = self._mutes.why_muted(sender.name.key)
             if sentence is not None:
-                return Rejection(Notice.MUTED, sentence)
+                return Rejection(NoticeCode.MUTED, sentence)
         if to is not None and self._recipient(to) is None:
-            return Rejection(Notice.NO_SUCH_USER, "Nobody of that name is here.")
+            return Rejection(NoticeCode.NO_SUCH_USER, "Nobody of that name is here.")
         return None
 
     def _apply(self, entry: Entry) -> None:
@@ -182,7 +182,7 @@ class Room:
             return
         header = encode_shared_header(self._names[sender], timestamp)
         first = self._sequences.assign(Sequences.ROOM, len(run.contents))
-        self._delivery.post(TextFrames(header, run, first))
+        self._broadcast.post(TextFrames(header, run, first))
 
     def _say_private_texts(self, sender: Member, run: Run, to: str, timestamp: str) -> None:
         recipient = self._recipient(to)
@@ -192,7 +192,7 @@ class Room:
         # Each of the two has a number of their own for the same message.
         for member in dict.fromkeys((sender, recipient)):
             first = self._sequences.assign(member.name.key, len(run.contents))
-            self._delivery.put(member.outbox, TextFrames(header, run, first))
+            self._broadcast.put(member.send_queue, TextFrames(header, run, first))
 
     def _say_attachment(self, sender: Member, run: Run, timestamp: str) -> None:
         [nonce] = run.nonces
@@ -211,17 +211,17 @@ class Room:
             offer = None
             if offer_id is not None:
                 offer = _offer_frame(run, header, offer_id)
-            self._delivery.post_attachment(_frame(run, header), offer)
+            self._broadcast.post_attachment(_frame(run, header), offer)
             return
         both = dict.fromkeys((sender, recipient))
         offer_id = self._offer(run, header, both, frozenset(each.serial for each in both))
         for member in both:
             own = header._replace(seq=self._sequences.assign(member.name.key, 1))
-            if offer_id is not None and member.outbox.wants_offer(run.size):
+            if offer_id is not None and member.send_queue.wants_offer(run.size):
                 frame = _offer_frame(run, own, offer_id)
             else:
                 frame = _frame(run, own)
-            self._delivery.put(member.outbox, frame)
+            self._broadcast.put(member.send_queue, frame)
 
     def _recipient(self, name: str) -> Member | None:
         key = name_key(name)
@@ -232,32 +232,34 @@ class Room:
     def notify(
         self,
         member: Member,
-        notice: Notice,
+        notice: NoticeCode,
         sentence: str,
         nonce: str | None = None,
     ) -> None:
         """Tell ``member`` alone, as the server, if they are still here."""
         if member in self._names:
-            self._delivery.put(member.outbox, self.notice_frame(member, notice, sentence, nonce))
+            self._broadcast.put(
+                member.send_queue, self.notice_frame(member, notice, sentence, nonce)
+            )
 
     def answer_ping(self, member: Member, nonce: bytes) -> None:
         """Answer a ping of ``member``, if they are still here."""
         name = self._names.get(member)
         if name is None:
             return
-        outbox = member.outbox
-        answer = encode_ping_answer(self._timestamp(), name, nonce, outbox.order)
-        self._delivery.answer(outbox, answer)
+        send_queue = member.send_queue
+        answer = encode_ping_answer(self._timestamp(), name, nonce, send_queue.order)
+        self._broadcast.answer(send_queue, answer)
 
-    def announce(self, notice: Notice, sentence: str) -> None:
+    def announce(self, notice: NoticeCode, sentence: str) -> None:
         """Tell everyone, as the server."""
         header = self._header(SERVER_NAME, notice=notice.value)
-        self._delivery.post(Frame(MessageType.UTF8, header, sentence.encode()))
+        self._broadcast.post(Frame(MessageType.UTF8, header, sentence.encode()))
 
     def notice_frame(
         self,
         member: Member,
-        notice: Notice,
+        notice: NoticeCode,
         sentence: str,
         nonce: str | None = None,
     ) -> Frame:
@@ -271,7 +273,7 @@ class Room:
         if not member.registered:
             # A guest's private messages are numbered only while the guest is here.
             self._sequences.forget(member.name.key)
-        self._delivery.remove(member.outbox)
+        self._broadcast.remove(member.send_queue)
 
     def _offer(
         self,
@@ -284,11 +286,11 @@ class Room:
 
         Members with ``serials`` may fetch it; None: all who are here now.
         """
-        if not any(member.outbox.wants_offer(run.size) for member in audience):
+        if not any(member.send_queue.wants_offer(run.size) for member in audience):
             return None
         latest = self._directory.last_serial
         content = run.contents[0] if run.large is None else run.large
-        return self._shelf.keep(content, header, latest=latest, serials=serials)
+        return self._offers.keep(content, header, latest=latest, serials=serials)
 
     def _header(
         self,

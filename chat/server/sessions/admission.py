@@ -17,8 +17,8 @@ from chat.server.accounts.password_guard import PasswordGuard, TooManyAttempts
 from chat.server.accounts.passwords import Passwords, TooManyWaiting, is_outdated
 from chat.server.directory.directory import Directory
 from chat.server.moderation.moderation import Moderation
-from chat.server.sessions.connection import Connection
-from chat.server.sessions.login_refused import LoginRefused
+from chat.server.sessions.connection import AcceptedConnection
+from chat.server.sessions.login_rejected import LoginRejected
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
 from chat.server.storage.database import DatabaseFault
@@ -46,14 +46,16 @@ class Admission:
         self._passwords = passwords
         self._password_guard = password_guard
 
-    def prove(self, connection: Connection, name: UserName, header: LoginHeader) -> Account | None:
+    def prove(
+        self, connection: AcceptedConnection, name: UserName, header: LoginHeader
+    ) -> Account | None:
         """Check that the client may have ``name`` if nobody has; return the account that owns the name, if any.
 
         The client has shown then that it is the owner. May wait, for threads or for a while.
         """
         if header.password is not None and not connection.is_private:
             sentence = "A password must not travel unencrypted: connect by TLS."
-            raise LoginRefused(Refusal.ENCRYPTION_NEEDED, sentence)
+            raise LoginRejected(Refusal.ENCRYPTION_NEEDED, sentence)
         account = self._accounts.look().find(name.key)
         if self._is_known(name, header, account):
             return account
@@ -65,10 +67,14 @@ class Admission:
     def renew(self, name: UserName, account: Account | None) -> None:
         """Check after a wait that the name has not become somebody's meanwhile."""
         if account is None and self._accounts.look().find(name.key) is not None:
-            raise LoginRefused(Refusal.PASSWORD_NEEDED, self._needed())
+            raise LoginRejected(Refusal.PASSWORD_NEEDED, self._needed())
 
     def find_former_session(
-        self, connection: Connection, name: UserName, header: LoginHeader, account: Account | None
+        self,
+        connection: AcceptedConnection,
+        name: UserName,
+        header: LoginHeader,
+        account: Account | None,
     ) -> Session | None:
         """Check that there is a place for ``name``; return the user's own session that holds the name, if any.
 
@@ -79,9 +85,9 @@ class Admission:
         if held is not None:
             if account is not None or self._session_shown(name, header) is held:
                 return held
-            raise LoginRefused(Refusal.USERNAME_EXISTS, "Somebody of that name is here already.")
+            raise LoginRejected(Refusal.USERNAME_EXISTS, "Somebody of that name is here already.")
         if len(self._directory) >= self._settings.max_users:
-            raise LoginRefused(Refusal.SERVER_FULL, "The room is full.", final=True)
+            raise LoginRejected(Refusal.SERVER_FULL, "The room is full.", final=True)
         return None
 
     def _session_shown(self, name: UserName, header: LoginHeader) -> Session | None:
@@ -106,17 +112,17 @@ class Admission:
         if password is None:
             if account is None and not settings.members_only and settings.password is None:
                 return
-            raise LoginRefused(Refusal.PASSWORD_NEEDED, self._needed())
+            raise LoginRejected(Refusal.PASSWORD_NEEDED, self._needed())
         hash = account.password if account is not None else None
         # The room's password is for those who can have none of their own.
         for_all = settings.password if account is None and not settings.members_only else None
         try:
             is_right = self._password_guard.verify(host, name.key, password, hash, for_all)
         except TooManyAttempts as problem:
-            raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, str(problem)) from None
+            raise LoginRejected(Refusal.TOO_MANY_ATTEMPTS, str(problem)) from None
         if not is_right:
             sentence = "That name and that password don't belong together."
-            raise LoginRefused(Refusal.WRONG_PASSWORD, sentence)
+            raise LoginRejected(Refusal.WRONG_PASSWORD, sentence)
         if account is not None:
             self._keep_up_to_date(name, password, account)
 
@@ -131,7 +137,7 @@ class Admission:
         other = self._accounts.look().lookalike(name)
         if other is not None:
             sentence = f"That looks like {other.name}, a name that belongs to somebody."
-            raise LoginRefused(Refusal.BAD_USERNAME, sentence)
+            raise LoginRejected(Refusal.BAD_USERNAME, sentence)
 
     def _require_no_ban(self, host: str | None, name: UserName, account: Account | None) -> None:
         sentence = self._moderation.refusal_for(
@@ -141,7 +147,7 @@ class Admission:
             is_moderator=account is not None and account.is_moderator,
         )
         if sentence is not None:
-            raise LoginRefused(Refusal.BANNED, sentence)
+            raise LoginRejected(Refusal.BANNED, sentence)
 
     def _keep_up_to_date(self, name: UserName, password: str, account: Account) -> None:
         """Hash the password anew if its hash has outdated parameters: only now the server knows the password."""

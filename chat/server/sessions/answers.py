@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gevent.event import Event
 
-from chat.protocol.notices import Notice
+from chat.protocol.notices import NoticeCode
 from chat.server.log.log import Record
 
 # Bytes of the contents of unsettled runs: above, nothing more is read from the client.
@@ -18,7 +18,7 @@ MAX_OPEN = 256 * 1024
 class Answer(NamedTuple):
     """A notice for the sender of a frame."""
 
-    notice: Notice
+    notice: NoticeCode
     sentence: str
     nonce: str | None = None
 

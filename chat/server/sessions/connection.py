@@ -11,8 +11,8 @@ from chat.framing import FrameReader, make_scratch
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.server.net.tls import TlsTransport
 from chat.server.net.transport import Transport
-from chat.server.process.turns import let_others_run
-from chat.server.sessions.login_refused import LoginRefused
+from chat.server.process.fairness import yield_to_loop
+from chat.server.sessions.login_rejected import LoginRejected
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -21,7 +21,7 @@ _SCRATCH = make_scratch()  # for all: no two greenlets are in the kernel at a ti
 _LOGIN_GRACE = 10.0  # seconds in which the few bytes of an answer to a login must be taken
 
 
-class Connection:
+class AcceptedConnection:
     """A socket with its one reader and its one writer.
 
     ``host`` is None for a unix socket; ``label`` is for logs. ``tls`` has done its handshake over the socket.
@@ -49,7 +49,7 @@ class Connection:
         *,
         tls: TlsTransport | None = None,
         is_private: bool = False,
-        refused: LoginRefused | None = None,
+        refused: LoginRejected | None = None,
         login_deadline: float = math.inf,
     ) -> None:
         self.host = host
@@ -61,7 +61,7 @@ class Connection:
         self.transport: Transport = tls or Transport(sock)
         self.reader = FrameReader(
             tls or sock,
-            pause=let_others_run,
+            pause=yield_to_loop,
             let_gather=gevent.sleep,
             wait_readable=self.transport.wait_readable,
             scratch=_SCRATCH,

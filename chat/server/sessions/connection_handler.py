@@ -9,14 +9,14 @@ from gevent.pool import Pool
 
 from chat.framing import IncompleteFrame
 from chat.protocol.errors import RemoteProtocolError
-from chat.server.net.lobby import Lobby
-from chat.server.process.folding import FoldingLog
+from chat.server.net.connection_slots import ConnectionSlots
+from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
-from chat.server.sessions.arrival import Acceptor, origin_of
-from chat.server.sessions.connection import Connection
+from chat.server.sessions.accept import Acceptor, origin_of
+from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login import Login
 from chat.server.sessions.session import ServerStopping, Session
-from chat.server.sessions.transfer import Transfer
+from chat.server.sessions.transfer import TransferConnection
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -34,14 +34,14 @@ class ConnectionHandler:
         *,
         acceptor: Acceptor,
         login: Login,
-        lobby: Lobby,
+        connection_slots: ConnectionSlots,
         share: LoopShare,
         folding_log: FoldingLog,
     ) -> None:
         self.connections = Pool()
         self._acceptor = acceptor
         self._login = login
-        self._lobby = lobby
+        self._connection_slots = connection_slots
         self._share = share
         self._folding_log = folding_log
 
@@ -50,7 +50,7 @@ class ConnectionHandler:
 
         An idle user costs what waits in this call: few frames with few locals.
         """
-        self._lobby.enter(sock)
+        self._connection_slots.enter(sock)
         connection = None
         try:
             self._share.wait()
@@ -66,7 +66,7 @@ class ConnectionHandler:
         finally:
             if connection is not None:
                 self._acceptor.release(connection)
-            self._lobby.leave(sock)
+            self._connection_slots.leave(sock)
             sock.close()
 
     def end_all(self, timeout: float) -> None:
@@ -76,7 +76,9 @@ class ConnectionHandler:
         self.connections.join(timeout)
         self.connections.kill()
 
-    def _let_in(self, sock: GeventSocket, connection: Connection) -> Session | Transfer | None:
+    def _let_in(
+        self, sock: GeventSocket, connection: AcceptedConnection
+    ) -> Session | TransferConnection | None:
         """Return what has logged in; None if the connection has had its answer, or was closed without one."""
         try:
             admitted = self._login.run(connection)
@@ -88,7 +90,7 @@ class ConnectionHandler:
             self._folding_log.refused(connection.source, str(problem))
             return None
         if admitted is not None:
-            self._lobby.let_in(sock)
+            self._connection_slots.logged_in(sock)
         else:
             self._share.wait()
             connection.transport.finish(_REFUSAL_LINGER)

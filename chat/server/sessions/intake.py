@@ -12,7 +12,7 @@ from chat.framing import FrameReader
 from chat.protocol.descriptor import ATTACHMENTS, MESSAGES, Descriptor, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ClientHeader, parse_client_header
-from chat.protocol.notices import Notice
+from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run
 from chat.server.attachments.spool import NoSpaceError, Spool, SpooledFile
 from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
@@ -25,7 +25,7 @@ class FrameRefused(Exception):
     """
 
     def __init__(
-        self, notice: Notice, sentence: str, nonce: str | None = None, *, fatal: bool = False
+        self, notice: NoticeCode, sentence: str, nonce: str | None = None, *, fatal: bool = False
     ) -> None:
         super().__init__(sentence)
         self.notice = notice
@@ -34,28 +34,30 @@ class FrameRefused(Exception):
         self.fatal = fatal
 
 
-def judge(descriptor: Descriptor, settings: Settings) -> FrameRefused | None:
+def check_frame(descriptor: Descriptor, settings: Settings) -> FrameRefused | None:
     """What is wrong with a frame that begins so, if anything."""
     type, _, size = descriptor
     if size > settings.max_file:
         sentence = f"A content has at most {settings.max_file} bytes here."
-        return FrameRefused(Notice.TOO_LARGE, sentence, fatal=True)
+        return FrameRefused(NoticeCode.TOO_LARGE, sentence, fatal=True)
     if type not in MESSAGES:
-        return FrameRefused(Notice.BAD_TYPE, f"A message cannot have the type {type}.")
+        return FrameRefused(NoticeCode.BAD_TYPE, f"A message cannot have the type {type}.")
     if type == MessageType.UTF8 and size > settings.max_text:
-        return FrameRefused(Notice.TOO_LARGE, f"A text has at most {settings.max_text} bytes here.")
+        return FrameRefused(
+            NoticeCode.TOO_LARGE, f"A text has at most {settings.max_text} bytes here."
+        )
     if type == MessageType.UTF8 and size == 0:
-        return FrameRefused(Notice.EMPTY, "A text must not be empty.")
+        return FrameRefused(NoticeCode.EMPTY, "A text must not be empty.")
     return None
 
 
-def judge_command(descriptor: Descriptor, header: ClientHeader) -> FrameRefused | None:
+def check_command(descriptor: Descriptor, header: ClientHeader) -> FrameRefused | None:
     """What is wrong with a frame that asks the server to do something, if anything."""
     if descriptor.type == MessageType.UTF8 and not descriptor.content_size and header.to is None:
         return None
     # It may hold a password: nobody is to get it by an error.
     sentence = "A command is a text without a content, for nobody but the server."
-    return FrameRefused(Notice.BAD_HEADER, sentence)
+    return FrameRefused(NoticeCode.BAD_HEADER, sentence)
 
 
 class Intake:
@@ -93,7 +95,7 @@ class Intake:
     def wait(self) -> bool:
         """Wait until the next frame has begun; False when the client has closed. Skips what is left of the last."""
         while self._left:
-            self._take_some()
+            self._receive_more()
         return self._reader.wait()
 
     def next_run(self, limit: int) -> Run | None:
@@ -110,7 +112,7 @@ class Intake:
 
     def read_header(self, descriptor: Descriptor) -> ClientHeader:
         """Raises FrameRefused, with the nonce that the answer must have."""
-        refused = judge(descriptor, self._settings)
+        refused = check_frame(descriptor, self._settings)
         if refused is not None and refused.fatal and self._reader.buffered < descriptor.header_size:
             raise refused  # on its 16 bytes alone: of this peer nothing more is waited for
         data = self._reader.recv_exactly(descriptor.header_size)
@@ -119,12 +121,12 @@ class Intake:
         try:
             header = parse_client_header(data, names_a_file=descriptor.type in ATTACHMENTS)
         except HeaderError as problem:
-            if refused is None or (problem.is_command and refused.notice is Notice.EMPTY):
-                refused = FrameRefused(Notice.BAD_HEADER, str(problem))
+            if refused is None or (problem.is_command and refused.notice is NoticeCode.EMPTY):
+                refused = FrameRefused(NoticeCode.BAD_HEADER, str(problem))
             refused.nonce = problem.nonce
             raise refused from None
-        if header.command is not None and (refused is None or refused.notice is Notice.EMPTY):
-            refused = judge_command(descriptor, header)
+        if header.command is not None and (refused is None or refused.notice is NoticeCode.EMPTY):
+            refused = check_command(descriptor, header)
         if refused is not None:
             refused.nonce = header.nonce
             raise refused
@@ -137,7 +139,7 @@ class Intake:
             try:
                 return self._spool_content(size)
             except NoSpaceError as problem:
-                raise FrameRefused(Notice.NO_SPACE, str(problem), header.nonce) from None
+                raise FrameRefused(NoticeCode.NO_SPACE, str(problem), header.nonce) from None
         content = self._reader.recv_exactly(size)
         self._left = 0
         if descriptor.type == MessageType.UTF8:
@@ -145,21 +147,21 @@ class Intake:
                 content.decode()
             except UnicodeDecodeError:
                 sentence = "A text must be valid UTF-8."
-                raise FrameRefused(Notice.NOT_UTF8, sentence, header.nonce) from None
+                raise FrameRefused(NoticeCode.NOT_UTF8, sentence, header.nonce) from None
         return content
 
     def _spool_content(self, size: int) -> SpooledFile:
         file = self._spool.reserve(self._owner, size, self._give_up)
         try:
             while self._left:
-                file.append(self._take_some())
+                file.append(self._receive_more())
         finally:
             # Whatever ended it, also a greenlet that is killed: what is not whole reaches nobody.
             if not file.is_complete:
                 file.release()
         return file
 
-    def _take_some(self) -> memoryview:
+    def _receive_more(self) -> memoryview:
         """At least one more byte of the content under way."""
         if not self._paid:
             self._bill()

@@ -15,14 +15,14 @@ from chat.protocol.names import UserName, name_key, parse_user_name
 from chat.protocol.notices import Refusal
 from chat.server.accounts.accounts import Account
 from chat.server.directory.directory import Directory
-from chat.server.limits.newcomers import Newcomers
+from chat.server.limits.address_limits import AddressLimits
+from chat.server.process.fairness import yield_to_loop
 from chat.server.process.loop_share import LoopShare, TooBusy
-from chat.server.process.turns import let_others_run
 from chat.server.sessions.admission import Admission
-from chat.server.sessions.connection import Connection
-from chat.server.sessions.login_refused import LoginRefused, RefusedLogins
+from chat.server.sessions.connection import AcceptedConnection
+from chat.server.sessions.login_rejected import LoginRejected, RefusedLogins
 from chat.server.sessions.session import Session
-from chat.server.sessions.transfer import Transfer
+from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import (
     MAX_LOGIN_CONTENT,
     MAX_LOGIN_HEADER,
@@ -32,9 +32,9 @@ from chat.server.settings import (
 )
 
 # Make the session of a login that is admitted; the account is None for a guest.
-OpenSession = Callable[[Connection, UserName, LoginHeader, Account | None], Session]
+OpenSession = Callable[[AcceptedConnection, UserName, LoginHeader, Account | None], Session]
 # Make a transfer of a session that is here.
-OpenTransfer = Callable[[Connection, Session], Transfer]
+OpenTransfer = Callable[[AcceptedConnection, Session], TransferConnection]
 
 
 class Login:
@@ -49,7 +49,7 @@ class Login:
         *,
         admission: Admission,
         directory: Directory[Session],
-        newcomers: Newcomers,
+        address_limits: AddressLimits,
         share: LoopShare,
         refused_logins: RefusedLogins,
         open_session: OpenSession,
@@ -57,13 +57,13 @@ class Login:
     ) -> None:
         self._admission = admission
         self._directory = directory
-        self._newcomers = newcomers
+        self._address_limits = address_limits
         self._share = share
         self._refused_logins = refused_logins
         self._open_session = open_session
         self._open_transfer = open_transfer
 
-    def run(self, connection: Connection) -> Session | Transfer | None:
+    def run(self, connection: AcceptedConnection) -> Session | TransferConnection | None:
         """Return what has logged in, a session in the room already; None if the connection is to be closed.
 
         Raises what the reader raises, except that the time limit ends in None.
@@ -85,7 +85,9 @@ class Login:
         finally:
             reader.deadline = None
 
-    def _try_until_admitted(self, connection: Connection) -> Session | Transfer | None:
+    def _try_until_admitted(
+        self, connection: AcceptedConnection
+    ) -> Session | TransferConnection | None:
         is_json = False  # as the client's last header was; a refusal is answered alike
         for _ in range(MAX_LOGIN_TRIES):
             descriptor = connection.reader.read_descriptor()
@@ -96,24 +98,24 @@ class Login:
                 is_json = looks_like_json(data)
                 self._wait_for_a_turn(connection, data)
                 return self._admit(connection, data)
-            except LoginRefused as refused:
+            except LoginRejected as refused:
                 self._refused_logins.refused(connection.source, refused.refusal)
                 _answer(connection, refused, is_json=is_json)
                 if refused.final:
                     return None
         return None
 
-    def _wait_for_a_turn(self, connection: Connection, data: bytes) -> None:
+    def _wait_for_a_turn(self, connection: AcceptedConnection, data: bytes) -> None:
         """Wait for a turn after the users who talk. Raises LoginRefused if too many wait, or for too long.
 
         Transfers of a session count as talk and do not wait.
         """
         try:
             is_insider = self._is_insider(_parse(data))
-        except LoginRefused:
+        except LoginRejected:
             is_insider = False  # the refusal, too, waits for its turn
         if is_insider:
-            let_others_run()
+            yield_to_loop()
             return
         try:
             self._share.wait_if_few()
@@ -122,10 +124,10 @@ class Login:
         if time.monotonic() >= connection.login_deadline:
             raise _busy()
 
-    def _admit(self, connection: Connection, data: bytes) -> Session | Transfer:
+    def _admit(self, connection: AcceptedConnection, data: bytes) -> Session | TransferConnection:
         try:
             header = _parse(data)
-        except LoginRefused:
+        except LoginRejected:
             self._count_the_try(connection, None)
             raise
         self._count_the_try(connection, header)
@@ -143,10 +145,10 @@ class Login:
         if former is not None:
             former.supersede()
         session.join()
-        self._newcomers.came_in(connection.host)
+        self._address_limits.forgive_attempt(connection.host)
         return session
 
-    def _count_the_try(self, connection: Connection, header: LoginHeader | None) -> None:
+    def _count_the_try(self, connection: AcceptedConnection, header: LoginHeader | None) -> None:
         """Raise LoginRefused if this try is one too many. Tries of users in the room are never too many.
 
         ``header`` is None where it makes no sense.
@@ -157,10 +159,10 @@ class Login:
             return
         if refused is not None:
             # A copy: raised, the connection's own exception would hold a traceback that holds the connection.
-            raise LoginRefused(refused.refusal, refused.sentence, final=refused.final)
-        if not is_insider and not self._newcomers.may_try(connection.host):
+            raise LoginRejected(refused.refusal, refused.sentence, final=refused.final)
+        if not is_insider and not self._address_limits.count_attempt(connection.host):
             sentence = "Your address tries to log in too often; try again in a minute."
-            raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
+            raise LoginRejected(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
 
     def _is_insider(self, header: LoginHeader) -> bool:
         """Return whether the login is for a session that is here: a transfer, or the user once more."""
@@ -169,16 +171,16 @@ class Login:
             not header.name or name_key(header.name) == session.name.key
         )
 
-    def _waited_in_line(self, connection: Connection) -> bool:
+    def _waited_in_line(self, connection: AcceptedConnection) -> bool:
         """Wait for a turn and, if many logins come from this address, for a place in the line of the address.
 
         Returns whether this took any time.
         """
         patience = connection.login_deadline - time.monotonic()
-        delay = self._newcomers.line_up(connection.host, patience)
+        delay = self._address_limits.reserve_join(connection.host, patience)
         if delay is None:
             sentence = "Too many come in from your address; try again in a minute."
-            raise LoginRefused(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
+            raise LoginRejected(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
         if delay:
             gevent.sleep(delay)
         elif self._share.has_turn:
@@ -186,20 +188,20 @@ class Login:
         self._share.wait()
         return True
 
-    def _begin_transfer(self, connection: Connection, token: str) -> Transfer:
+    def _begin_transfer(self, connection: AcceptedConnection, token: str) -> TransferConnection:
         session = self._directory.session(token)
         if session is None:
-            raise LoginRefused(Refusal.NO_SUCH_SESSION, "There is no such session.")
+            raise LoginRejected(Refusal.NO_SUCH_SESSION, "There is no such session.")
         if len(session.transfers) >= MAX_TRANSFERS:
             sentence = f"A session has at most {MAX_TRANSFERS} transfers at a time."
-            raise LoginRefused(Refusal.TOO_MANY_TRANSFERS, sentence)
+            raise LoginRejected(Refusal.TOO_MANY_TRANSFERS, sentence)
         if connection.refused is None:
-            self._newcomers.was_no_newcomer(connection.host)
+            self._address_limits.forgive_connection(connection.host)
         connection.answer(MessageType.LOGIN)
         return self._open_transfer(connection, session)
 
 
-def _read_login(connection: Connection, descriptor: Descriptor) -> bytes:
+def _read_login(connection: AcceptedConnection, descriptor: Descriptor) -> bytes:
     """Read a login whole and return its header.
 
     Raises LoginRefused for any other frame, and for one that is too large, before more of it is waited for.
@@ -210,23 +212,23 @@ def _read_login(connection: Connection, descriptor: Descriptor) -> bytes:
         too_much = content_size > MAX_STRANGERS_FRAME
         if not too_much:
             reader.skip(header_size + content_size)
-        raise LoginRefused(Refusal.NOT_LOGGED_IN, "Log in first.", final=too_much)
+        raise LoginRejected(Refusal.NOT_LOGGED_IN, "Log in first.", final=too_much)
     if header_size > MAX_LOGIN_HEADER or content_size > MAX_LOGIN_CONTENT:
         sentence = "That is too much for a login."
-        raise LoginRefused(Refusal.TOO_LARGE, sentence, final=True)
+        raise LoginRejected(Refusal.TOO_LARGE, sentence, final=True)
     header = reader.recv_exactly(header_size)
     reader.skip(content_size)
     return header
 
 
-def _answer(connection: Connection, refused: LoginRefused, *, is_json: bool) -> None:
+def _answer(connection: AcceptedConnection, refused: LoginRejected, *, is_json: bool) -> None:
     fields = {"error": refused.refusal.value, "message": refused.sentence}
     connection.answer(refused.type, encode_json(fields) if is_json else b"")
 
 
-def _busy() -> LoginRefused:
+def _busy() -> LoginRejected:
     sentence = "The server is busy with many logins; try again in a minute."
-    return LoginRefused(Refusal.BUSY, sentence, final=True)
+    return LoginRejected(Refusal.BUSY, sentence, final=True)
 
 
 def _parse(data: bytes) -> LoginHeader:
@@ -234,11 +236,11 @@ def _parse(data: bytes) -> LoginHeader:
     try:
         data.decode()
     except UnicodeDecodeError:
-        raise LoginRefused(Refusal.BAD_USERNAME, "A name must be UTF-8.") from None
+        raise LoginRejected(Refusal.BAD_USERNAME, "A name must be UTF-8.") from None
     try:
         return parse_login_header(data)
     except HeaderError as problem:
-        raise LoginRefused(Refusal.BAD_HEADER, str(problem)) from None
+        raise LoginRejected(Refusal.BAD_HEADER, str(problem)) from None
 
 
 def _parse_name(name: str) -> UserName:
@@ -246,4 +248,4 @@ def _parse_name(name: str) -> UserName:
     try:
         return parse_user_name(name)
     except UserNameError as problem:
-        raise LoginRefused(Refusal.BAD_USERNAME, str(problem)) from None
+        raise LoginRejected(Refusal.BAD_USERNAME, str(problem)) from None

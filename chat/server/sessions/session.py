@@ -13,12 +13,12 @@ from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.headers import ClientHeader, LoginHeader, encode_json
 from chat.protocol.names import UserName
-from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.protocol.pings import PING_ANSWER
 from chat.protocol.runs import MAX_RUN, Run
 from chat.server.accounts.accounts import Account
 from chat.server.attachments.spool import Spool
-from chat.server.delivery.outbox import BacklogLimits, Outbox, reason_of
+from chat.server.delivery.send_queue import BacklogLimits, SendQueue, reason_of
 from chat.server.directory.directory import Directory
 from chat.server.limits.limits import SenderRates
 from chat.server.log.log import Record
@@ -26,7 +26,7 @@ from chat.server.process.loop_share import LoopShare
 from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.room import Room
 from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
-from chat.server.sessions.connection import Connection
+from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.intake import FrameRefused, Intake
 from chat.server.sessions.presence_log import PresenceLog
 from chat.server.settings import DRAIN_TIMEOUT, Settings
@@ -48,7 +48,7 @@ class Transferring(Protocol):
     """A transfer connection of a session."""
 
     @property
-    def outbox(self) -> Outbox: ...
+    def send_queue(self) -> SendQueue: ...
 
     def end(self) -> None: ...
 
@@ -77,16 +77,16 @@ class Session:
         "inline",
         "moderator",
         "name",
-        "outbox",
         "reason",
         "registered",
+        "send_queue",
         "serial",
         "token",
     )
 
     def __init__(
         self,
-        connection: Connection,
+        connection: AcceptedConnection,
         name: UserName,
         header: LoginHeader,
         account: Account | None = None,
@@ -108,7 +108,7 @@ class Session:
         self.serial = 0  # the directory numbers the sessions as they enter
         self.reason = LeaveReason.DISCONNECTED
         self.connection = connection
-        self.outbox = Outbox(
+        self.send_queue = SendQueue(
             connection.transport, connection.order, backlogs, self._end, header.inline
         )
         self._room = room
@@ -169,14 +169,14 @@ class Session:
             return  # the session was leaving already
         finally:
             # Whatever ended it: the writer must not write to a socket that is opened under the same number next.
-            self.outbox.close()
+            self.send_queue.close()
             self._intake.close()
 
     def give_up(self) -> None:
         """End the session: the client sends a large content too slowly, and others need the space."""
-        self.outbox.fail(LeaveReason.TIMED_OUT)
+        self.send_queue.fail(LeaveReason.TIMED_OUT)
 
-    def eject(self, reason: LeaveReason, notice: Notice, sentence: str) -> None:
+    def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
         """End the session at once for everyone else; ``sentence`` is the last thing that the user hears."""
         if not self._room.is_here(self):
             return
@@ -188,10 +188,10 @@ class Session:
 
     def supersede(self) -> None:
         """End the session because its user has logged in again; this connection may be long dead."""
-        if self.outbox.is_behind:
-            self.outbox.fail(LeaveReason.REPLACED)
+        if self.send_queue.is_behind:
+            self.send_queue.fail(LeaveReason.REPLACED)
         sentence = "You have come in from elsewhere: this connection ends."
-        self.eject(LeaveReason.REPLACED, Notice.REPLACED, sentence)
+        self.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence)
 
     def became_registered(self) -> None:
         """Take note that the name is now the user's account."""
@@ -217,11 +217,11 @@ class Session:
     def pay(self, descriptor: Descriptor) -> None:
         """Wait until the user's rates allow a frame that begins so; refused frames count too."""
         size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0
-        _wait(self._rates.take(1, min(size, self._settings.max_text)))
+        _wait(self._rates.consume(1, min(size, self._settings.max_text)))
 
     def pay_for_more(self) -> None:
         """Wait until the user's rates allow more of a content that counts as several messages."""
-        _wait(self._rates.take(1, 0))
+        _wait(self._rates.consume(1, 0))
 
     def publish_message(
         self, intake: Intake, descriptor: Descriptor, header: ClientHeader
@@ -274,7 +274,7 @@ class Session:
 
     def _serve(self) -> None:
         intake = self._intake
-        while intake.wait() and not self.outbox.closed:
+        while intake.wait() and not self.send_queue.closed:
             run = intake.next_run(self._rates.allowance(MAX_RUN))
             if run is not None:
                 self._publish(run)
@@ -297,7 +297,7 @@ class Session:
 
     def _publish(self, run: Run) -> None:
         """Hand texts that came together to the room, when the user's rates allow them."""
-        _wait(self._rates.take(len(run.contents), run.size))
+        _wait(self._rates.consume(len(run.contents), run.size))
         record = self._room.publish(self, run)
         if not record.is_settled or record.rejection is not None:
             self._answer_when_settled(record)
@@ -310,12 +310,12 @@ class Session:
             self.pay(descriptor)
             raise
         if header.command is not None and header.command.verb == Verb.PING.value:
-            _wait(self._rates.take_ping())
+            _wait(self._rates.consume_ping())
         else:
             self.pay(descriptor)
         if header.fetch is not None:
             sentence = "A content is fetched on a transfer connection."
-            raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
+            raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
         if header.command is not None:
             self._execute(header.command, header.nonce)
             return
@@ -326,7 +326,7 @@ class Session:
     def _execute(self, command: Command, nonce: str | None) -> None:
         """Do what the user asks of the server, and answer how it went."""
         try:
-            notice, sentence = Notice.DONE, self._commands.execute(self, command)
+            notice, sentence = NoticeCode.DONE, self._commands.execute(self, command)
         except CommandRefused as refused:
             notice, sentence = refused.notice, refused.sentence
         self._answer(Answer(notice, sentence, nonce))
@@ -334,9 +334,9 @@ class Session:
     # Answers
 
     def _answer_ping(self, nonce: bytes) -> None:
-        _wait(self._rates.take_ping())
+        _wait(self._rates.consume_ping())
         if self._answers:
-            self._answers.put(Answer(Notice.DONE, PING_ANSWER, nonce.decode()))
+            self._answers.put(Answer(NoticeCode.DONE, PING_ANSWER, nonce.decode()))
         else:
             self._room.answer_ping(self, nonce)
 
@@ -390,7 +390,7 @@ class Session:
 
     def _drain(self, timeout: float) -> None:
         """Let what is queued go out, and say that nothing more comes."""
-        if self.outbox.wait_until_drained(timeout):
+        if self.send_queue.wait_until_drained(timeout):
             self.connection.transport.finish(timeout)
 
 

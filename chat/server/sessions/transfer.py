@@ -11,28 +11,28 @@ from chat.framing import IncompleteFrame, StalledFrame
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ClientHeader, encode_server_header
-from chat.protocol.notices import LeaveReason, Notice
-from chat.server.attachments.shelf import Shelf
+from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
-from chat.server.delivery.outbox import BacklogLimits, Outbox
+from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.log.log import Record
 from chat.server.room.room import Room
-from chat.server.sessions.connection import Connection
+from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.intake import FrameRefused, Intake
 from chat.server.sessions.session import Session
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 
 
-class Transfer:
+class TransferConnection:
     """One of at most ``MAX_TRANSFERS`` transfer connections of a session; ``outbox`` sends to it."""
 
     def __init__(
         self,
-        connection: Connection,
+        connection: AcceptedConnection,
         session: Session,
         *,
         room: Room,
-        shelf: Shelf,
+        offers: OfferStore,
         settings: Settings,
         spool: Spool,
         backlogs: BacklogLimits,
@@ -40,8 +40,10 @@ class Transfer:
         self._connection = connection
         self._session = session
         self._room = room
-        self._shelf = shelf
-        self.outbox = Outbox(connection.transport, connection.order, backlogs, lambda reason: None)
+        self._offers = offers
+        self.send_queue = SendQueue(
+            connection.transport, connection.order, backlogs, lambda reason: None
+        )
         self._intake = Intake(
             connection.reader, settings, spool, session.name.key, self.end, session.pay_for_more
         )
@@ -51,42 +53,42 @@ class Transfer:
         """Until the client closes, the session ends, or nothing moves. The caller closes the socket."""
         try:
             self._serve()
-            if self.outbox.wait_until_drained(DRAIN_TIMEOUT):
+            if self.send_queue.wait_until_drained(DRAIN_TIMEOUT):
                 self._connection.transport.finish(DRAIN_TIMEOUT)
         except (OSError, IncompleteFrame, StalledFrame):
             return  # the client knows: it has closed, or lets us wait
         finally:
             self._session.remove_transfer(self)
-            self.outbox.close()
+            self.send_queue.close()
             self._intake.close()
 
     def end(self) -> None:
         """End it from outside."""
-        self.outbox.fail(LeaveReason.DISCONNECTED)
+        self.send_queue.fail(LeaveReason.DISCONNECTED)
 
     def _serve(self) -> None:
-        while (descriptor := self._intake.next()) is not None and not self.outbox.closed:
+        while (descriptor := self._intake.next()) is not None and not self.send_queue.closed:
             if descriptor.type == MessageType.LOGOUT:
                 return
             self._session.pay(descriptor)
             try:
-                self.outbox.put(self._answer(descriptor))
+                self.send_queue.put(self._answer(descriptor))
             except FrameRefused as refused:
                 notice = self._room.notice_frame(
                     self._session, refused.notice, refused.sentence, refused.nonce
                 )
-                self.outbox.put(notice)
+                self.send_queue.put(notice)
                 if refused.fatal:
                     return
             # One thing at a time: who asks faster than he takes would pile up slices of files.
-            self.outbox.wait_until_drained(None)
+            self.send_queue.wait_until_drained(None)
 
     def _answer(self, descriptor: Descriptor) -> Frame:
         """Do what a frame asks for; what it is answered by. Raises FrameRefused."""
         header = self._intake.read_header(descriptor)
         if descriptor.type not in ATTACHMENTS:
             sentence = "A transfer connection takes files, images and voice."
-            raise FrameRefused(Notice.BAD_TYPE, sentence, header.nonce)
+            raise FrameRefused(NoticeCode.BAD_TYPE, sentence, header.nonce)
         if header.fetch is None:
             record = self._session.publish_message(self._intake, descriptor, header)
             _wait_until_settled(record)
@@ -96,17 +98,17 @@ class Transfer:
             return Frame(MessageType(descriptor.type))
         if descriptor.type != MessageType.FILE or descriptor.content_size:
             sentence = "A fetch has the type File and no content."
-            raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
+            raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
         return self._fetch(header, header.fetch)
 
     def _fetch(self, header: ClientHeader, id: str) -> Frame:
-        offer = self._shelf.find(id, self._session.serial)
+        offer = self._offers.find(id, self._session.serial)
         if offer is None:
             sentence = "The server does not have it any more."
-            raise FrameRefused(Notice.GONE, sentence, header.nonce)
+            raise FrameRefused(NoticeCode.GONE, sentence, header.nonce)
         if header.offset > offer.size:
             sentence = f"It has {offer.size} bytes, fewer than the offset."
-            raise FrameRefused(Notice.BAD_HEADER, sentence, header.nonce)
+            raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
         said = offer.header
         answer = encode_server_header(
             said._replace(nonce=header.nonce, size=offer.size, id=id, offset=header.offset)

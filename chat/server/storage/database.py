@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from gevent.threadpool import ThreadPool
 
-from chat.files.private_files import FILE_MODE, make_private_directory, tighten
+from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
 from chat.process.offload import run_in
 
 Result = TypeVar("Result")
@@ -142,7 +142,7 @@ class Database:
             make_private_directory(directory)
             with suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
-            tighten(self.path)  # a restored backup may have another mode
+            restrict_mode(self.path)  # a restored backup may have another mode
             if os.geteuid() == 0:
                 # An operator's root must not lock out the user that the server runs as, whose the directory is.
                 owner = directory.stat()

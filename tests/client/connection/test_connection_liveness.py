@@ -18,11 +18,11 @@ from chat.client import (
     Welcome,
     connect,
 )
-from chat.client.connection.connecting import connect_through
+from chat.client.connection.connect import connect_through
 from chat.client.connection.events import Event
 from chat.client.connection.liveness import Silence
 from chat.client.runtime.runtime import Pulse, Runtime
-from chat.client.trust.trust import Demands, Door
+from chat.client.trust.connector import Connector, TrustPolicy
 from chat.net.address import parse_address
 from chat.protocol.commands import Command, Verb
 from tests.client.runtimes import with_both_runtimes
@@ -37,8 +37,8 @@ IMPATIENCE = HASTE._replace(give_up_after=0.1)
 def enter(
     server: ScriptedServer, runtime: Runtime, silence: Silence = HASTE, *, ping: bool = True
 ) -> Connection:
-    door = Door(runtime, parse_address(server.address), Demands(tls="off"))
-    return connect_through(door, "alice", ping=ping, silence=silence)
+    connector = Connector(runtime, parse_address(server.address), TrustPolicy(tls="off"))
+    return connect_through(connector, "alice", ping=ping, silence=silence)
 
 
 def wait_for_looks(room: Connection, runtime: Runtime, count: int = 30) -> None:

@@ -40,8 +40,8 @@ def test_answers_without_nonces_are_for_the_oldest_message() -> None:
 def test_a_message_that_could_not_be_sent_is_not_expected() -> None:
     table, sent = InFlight(), receipt("a")
     table.send(sent)
-    table.take_back(sent)
-    table.take_back(sent)
+    table.requeue(sent)
+    table.requeue(sent)
     assert table.find("a") is None
     assert not table.is_owed()
 
@@ -52,7 +52,7 @@ def test_a_queued_message_that_could_not_be_sent_is_the_next_again() -> None:
     table.queue(first)
     table.queue(second)
     table.send(first)
-    table.take_back(first)
+    table.requeue(first)
     assert table.at(Place.QUEUED) == [first, second]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from chat.client.connection.link import Link, open_link
 from chat.client.runtime.runtime import PLAIN, Pulse
-from chat.client.trust.trust import Demands, Door
+from chat.client.trust.connector import Connector, TrustPolicy
 from chat.framing import LATE, STALL_WINDOW, DeadlineExceeded, StalledFrame
 from chat.net.address import Address
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
@@ -197,8 +197,8 @@ def test_the_last_word() -> None:
 def test_what_is_not_encrypted_is_private_on_this_machine(host: str, is_private: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = Address(host, listener.getsockname()[1])
-        door = Door(PLAIN, address, Demands(tls="off"))
-        door.knock(5)
-        link = open_link(door, ByteOrder.BIG, 5)
+        connector = Connector(PLAIN, address, TrustPolicy(tls="off"))
+        connector.probe(5)
+        link = open_link(connector, ByteOrder.BIG, 5)
         link.close()
     assert (link.is_private, link.is_encrypted) == (is_private, False)

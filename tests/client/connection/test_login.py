@@ -8,7 +8,7 @@ import pytest
 from chat.client.connection.login import ByteOrderChoice, LoggedIn, log_in, open_transfer
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.runtime.runtime import PLAIN, Runtime
-from chat.client.trust.trust import Demands, Door
+from chat.client.trust.connector import Connector, TrustPolicy
 from chat.net.address import Address, parse_address
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 from tests.client.runtimes import with_both_runtimes
@@ -16,9 +16,9 @@ from tests.peers.original_server import OriginalServer
 from tests.peers.scripted_server import Peer, Script, ScriptedServer
 
 
-def plain_door(address: str, runtime: Runtime) -> Door:
+def plain_connector(address: str, runtime: Runtime) -> Connector:
     """What is said at the door in TLS is another matter."""
-    return Door(runtime, parse_address(address), Demands(tls="off"))
+    return Connector(runtime, parse_address(address), TrustPolicy(tls="off"))
 
 
 def enter(
@@ -31,7 +31,7 @@ def enter(
     session: str | None = None,
 ) -> LoggedIn:
     return log_in(
-        plain_door(address, runtime),
+        plain_connector(address, runtime),
         username,
         byte_order=byte_order,
         inline=65536,
@@ -153,9 +153,9 @@ class TestOurServers:
             peer.wait_for_end()
 
         with ScriptedServer(script) as server:
-            door = plain_door(server.address, PLAIN)
-            door.knock(5)
-            open_transfer(door, "token", 5).close()
+            connector = plain_connector(server.address, PLAIN)
+            connector.probe(5)
+            open_transfer(connector, "token", 5).close()
 
 
 @with_both_runtimes

@@ -14,9 +14,9 @@ from chat.client import Cancellation, TransferCancelled, connect
 from chat.client.errors import ConnectError, UntrustedServer
 from chat.client.runtime import happy_eyeballs
 from chat.client.runtime.runtime import Runtime
-from chat.client.trust.trust import Demands, Door
+from chat.client.trust.connector import Connector, TrustPolicy
 from chat.net.address import Address
-from tests.client.doors import Visitor, enter, use
+from tests.client.connectors import Visitor, enter, use
 from tests.client.runtimes import with_both_runtimes
 from tests.peers.addresses import NAME, OTHER_SILENT, REFUSING, SILENT, Resolver, silence_at
 from tests.peers.certificates import Identity, make_identity
@@ -60,12 +60,12 @@ def test_only_the_first_connection_pays_for_a_silent_address(
     visitor: Visitor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    door = visitor.door(server, NAME)
-    assert enter(door)
+    connector = visitor.connector(server, NAME)
+    assert enter(connector)
     monkeypatch.setattr(happy_eyeballs, "ATTEMPT_DELAY", 2 * LONG)
     for _ in range(3):
-        use(door)  # a transfer
-    assert enter(door)  # a new session
+        use(connector)  # a transfer
+    assert enter(connector)  # a new session
     assert resolver.asked == 1
 
 
@@ -77,22 +77,22 @@ def test_an_address_where_somebody_else_answers_is_forgotten(
     identities: list[Identity],
     fails: str,
 ) -> None:
-    door = visitor.door(server, NAME)
-    assert enter(door)
+    connector = visitor.connector(server, NAME)
+    assert enter(connector)
     server.answer = by_silence if fails == "silence" else by_tls(identities[1])
     with pytest.raises(ConnectError):
-        door.open(0.1 if fails == "silence" else LONG)
+        connector.open(0.1 if fails == "silence" else LONG)
     server.answer = by_tls(identities[0])
-    assert enter(door)
+    assert enter(connector)
     assert resolver.asked == 2
 
 
 def test_the_key_is_that_of_the_address_that_won(
     server: LittleServer, resolver: Resolver, visitor: Visitor, identities: list[Identity]
 ) -> None:
-    door = visitor.door(server, NAME, fingerprint=identities[1].fingerprint)
+    connector = visitor.connector(server, NAME, fingerprint=identities[1].fingerprint)
     with pytest.raises(UntrustedServer, match="HAS ANOTHER KEY"):
-        enter(door)
+        enter(connector)
     assert resolver.asked
 
 
@@ -100,10 +100,10 @@ def test_when_all_fail_the_error_says_what_was_tried(
     server: LittleServer, resolver: Resolver, runtime: Runtime
 ) -> None:
     resolver.hosts = (SILENT, REFUSING)
-    door = Door(runtime, Address(NAME, server.port), Demands(tls="off"))
-    door.knock(LONG)
+    connector = Connector(runtime, Address(NAME, server.port), TrustPolicy(tls="off"))
+    connector.probe(LONG)
     with pytest.raises(ConnectError) as caught:
-        door.open(0.5)
+        connector.open(0.5)
     assert str(caught.value) == (
         f"Can't connect to {NAME}:{server.port}: {REFUSING}: Connection refused;"
         f" {SILENT}: no answer in 0.5 s."
@@ -115,8 +115,8 @@ def test_an_attempt_can_be_called_off(
     server: LittleServer, resolver: Resolver, visitor: Visitor, runtime: Runtime, tls: bool
 ) -> None:
     """While all addresses are silent, or once one is connected that is silent at TLS."""
-    door = visitor.door(server, NAME)
-    assert enter(door)
+    connector = visitor.connector(server, NAME)
+    assert enter(connector)
     cancel = Cancellation()
     asked = threading.Event()
 
@@ -128,7 +128,7 @@ def test_an_attempt_can_be_called_off(
     if tls:
         server.answer = silent
     else:
-        door.forget_route()
+        connector.forget_route()
         resolver.hosts = (SILENT, OTHER_SILENT)
     with silence_at(server.port, OTHER_SILENT):
         tried = resolver.asked
@@ -140,7 +140,7 @@ def test_an_attempt_can_be_called_off(
 
         task = runtime.spawn(call_off)
         with pytest.raises(ConnectError):
-            door.open(LONG, cancel)
+            connector.open(LONG, cancel)
         task.join(LONG)
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from chat.client.connection.saving import OpenFile, PartialFile, given_path
+from chat.client.connection.saving import FileSink, PartialFile, given_path
 from chat.client.errors import SaveFailed
 
 
@@ -236,7 +236,7 @@ class TestWithoutHardLinks:
 class TestOpenFile:
     def test_takes_all_that_is_written(self) -> None:
         with TemporaryFile(buffering=0) as file:
-            sink = OpenFile(cast(BinaryIO, file), "a.png")
+            sink = FileSink(cast(BinaryIO, file), "a.png")
             for piece in (b"one ", memoryview(b"two"), b""):
                 sink.write(piece)
             assert sink.size == 7
@@ -245,7 +245,7 @@ class TestOpenFile:
 
     def test_a_full_disk_is_told_in_one_sentence(self) -> None:
         with open("/dev/full", "wb", buffering=0) as file, pytest.raises(SaveFailed) as caught:
-            OpenFile(cast(BinaryIO, file), "a.png").write(b"x")
+            FileSink(cast(BinaryIO, file), "a.png").write(b"x")
         assert str(caught.value) == "Can't keep 'a.png': No space left on device."
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.conversation.commands import COMMANDS, Where, help_lines, parse_line
+from chat.client.conversation.commands import COMMANDS, Availability, help_lines, parse_line
 from chat.client.conversation.requests import (
     Cancel,
     ClearLog,
@@ -72,7 +72,7 @@ IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
     ],
 )
 def test_a_line_makes_a_request(line: str, request_: Request) -> None:
-    assert parse_line(line, Where.PLAIN) == request_
+    assert parse_line(line, Availability.PLAIN) == request_
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_line_makes_a_request(line: str, request_: Request) -> None:
 )
 def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
-        parse_line(line, Where.PLAIN)
+        parse_line(line, Availability.PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -
     ],
 )
 def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:
-    assert parse_line(line, Where.SCREEN) == request_
+    assert parse_line(line, Availability.SCREEN) == request_
     with pytest.raises(RequestError, match="There is no command"):
-        parse_line(line, Where.PLAIN)
+        parse_line(line, Availability.PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:
 )
 def test_a_command_of_the_screen_is_refused_if_it_makes_no_sense(line: str, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
-        parse_line(line, Where.SCREEN)
+        parse_line(line, Availability.SCREEN)
 
 
 def test_every_command_has_a_line_of_help() -> None:
-    lines = help_lines(None, Where.SCREEN)
+    lines = help_lines(None, Availability.SCREEN)
     assert len(lines) == len(COMMANDS)
     for command, line in zip(COMMANDS, lines, strict=True):
         assert line.startswith(command.usage)
@@ -164,9 +164,9 @@ def test_every_command_has_a_line_of_help() -> None:
 
 
 def test_help_on_one_command() -> None:
-    assert help_lines("get", Where.PLAIN) == ["/get N  save attachment number N"]
+    assert help_lines("get", Availability.PLAIN) == ["/get N  save attachment number N"]
 
 
 def test_help_on_a_command_that_is_none() -> None:
     with pytest.raises(RequestError, match="did you mean /file"):
-        help_lines("flie", Where.PLAIN)
+        help_lines("flie", Availability.PLAIN)

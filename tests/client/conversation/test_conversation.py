@@ -8,22 +8,10 @@ import pytest
 
 from chat.client.connection.events import Attachment, Joined, Notice, Text
 from chat.client.connection.receipts import Status
-from chat.client.conversation.commands import COMMANDS, Where
+from chat.client.conversation.commands import COMMANDS, Availability
 from chat.client.conversation.conversation import Conversation
 from chat.client.conversation.downloads import NOT_CONNECTED
 from chat.client.conversation.inbox import Inbox
-from chat.client.conversation.news import (
-    Announced,
-    Asked,
-    Done,
-    Explanation,
-    Failed,
-    News,
-    People,
-    Tag,
-    TransferChanged,
-    Transfers,
-)
 from chat.client.conversation.requests import (
     Cancel,
     Get,
@@ -36,7 +24,19 @@ from chat.client.conversation.requests import (
     SendFile,
     Who,
 )
-from chat.client.conversation.transfer_list import State
+from chat.client.conversation.transfer_list import TransferState
+from chat.client.conversation.ui_events import (
+    Announced,
+    Asked,
+    Done,
+    Explanation,
+    Failed,
+    Tag,
+    TransferChanged,
+    TransferListing,
+    UiEvent,
+    UserList,
+)
 from chat.client.errors import ConnectionLost, NotSent, NotSupported
 from chat.protocol.descriptor import MessageType
 from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
@@ -52,7 +52,7 @@ class Room:
             self.audience,
             inbox=Inbox(Path("in"), 500),
             spawn=spawn,
-            where=Where.PLAIN,
+            where=Availability.PLAIN,
             leave=self._leave,
         )
         self.connection = FakeConnection()
@@ -71,7 +71,7 @@ class Room:
         run_until_idle()
 
     def hear(self, sender: str = "alice", to: str | None = None, own: bool = False) -> None:
-        self.conversation.take(Text(sender, NINE, "hi", to, own))
+        self.conversation.handle_event(Text(sender, NINE, "hi", to, own))
 
     def answer(self, status: Status = Status.ACCEPTED, code: str = "", sentence: str = "") -> None:
         """As a server does, which says something to that effect too."""
@@ -115,13 +115,15 @@ def test_the_notice_of_a_refusal_is_not_told_a_second_time(room: Room) -> None:
     room.do(Say("psst", "zed"))
     receipt = room.connection.sent[0]
     receipt.settle(Status.REFUSED, "no-such-user", "Nobody of that name is here.")
-    room.conversation.take(Notice("no-such-user", "Nobody of that name is here.", NINE, receipt))
+    room.conversation.handle_event(
+        Notice("no-such-user", "Nobody of that name is here.", NINE, receipt)
+    )
     assert [type(news) for news in room.audience.news] == [Failed]
 
 
 def test_a_notice_about_nothing_of_ours_is_shown(room: Room) -> None:
     notice = Notice("shutting-down", "The server stops.", NINE)
-    room.conversation.take(notice)
+    room.conversation.handle_event(notice)
     assert room.audience.news == [notice]
 
 
@@ -159,12 +161,14 @@ def test_a_reply_to_nobody(room: Room) -> None:
 
 def test_who_is_here(room: Room) -> None:
     room.do(Who(), tag="w")
-    assert room.audience.news == [People(("alice", "bob"), complete=True, tag="w")]
+    assert room.audience.news == [UserList(("alice", "bob"), complete=True, tag="w")]
 
 
 @pytest.mark.parametrize("request_", [Who(), Get(1)])
 def test_what_needs_a_connection(room: Room, request_: Request) -> None:
-    room.conversation.take(Attachment(MessageType.FILE, "alice", NINE, "a", 1000, offer="x"))
+    room.conversation.handle_event(
+        Attachment(MessageType.FILE, "alice", NINE, "a", 1000, offer="x")
+    )
     room.conversation.connection = None
     room.do(request_)
     assert [failed.sentence for failed in room.audience.of(Failed)] == [NOT_CONNECTED]
@@ -173,7 +177,7 @@ def test_what_needs_a_connection(room: Room, request_: Request) -> None:
 def test_help_knows_every_command(room: Room) -> None:
     room.do(Help())
     assert len(room.audience.of(Explanation)[0].lines) == sum(
-        bool(c.where & Where.PLAIN) for c in COMMANDS
+        bool(c.where & Availability.PLAIN) for c in COMMANDS
     )
 
 
@@ -189,19 +193,19 @@ def test_leaving(room: Room) -> None:
 
 def test_events_are_shown(room: Room) -> None:
     joined = Joined("carol", NINE)
-    room.conversation.take(joined)
+    room.conversation.handle_event(joined)
     assert room.audience.news == [joined]
 
 
 def test_an_offer_is_listed_fetched_and_told(room: Room) -> None:
     offer = Attachment(MessageType.FILE, "alice", NINE, "a.txt", 10_000, offer="x")
-    room.conversation.take(offer)
+    room.conversation.handle_event(offer)
     room.do(ListTransfers(), tag="t")
     room.do(Get(1), tag="g")
     transfer = room.conversation.transfers[1]
     assert room.audience.news == [
         Announced(offer, transfer),
-        Transfers((transfer,), "t"),
+        TransferListing((transfer,), "t"),
         TransferChanged(transfer),
         TransferChanged(transfer),
         Done("g"),
@@ -219,9 +223,9 @@ def test_a_transfer_that_fails_counts_if_it_was_asked_for(room: Room, tmp_path: 
     room.do(file_of(200, tmp_path), tag="f")
     assert room.conversation.failures == 1
     assert room.audience.of(Failed) == [Failed("failed", "It broke.", "f")]
-    room.conversation.take(Attachment(MessageType.FILE, "alice", NINE, "a", 10, offer="x"))
+    room.conversation.handle_event(Attachment(MessageType.FILE, "alice", NINE, "a", 10, offer="x"))
     run_until_idle()
-    assert room.conversation.transfers[2].state is State.FAILED
+    assert room.conversation.transfers[2].state is TransferState.FAILED
     assert room.conversation.failures == 1
 
 
@@ -231,7 +235,7 @@ def test_a_transfer_is_under_way_until_its_end_is_told(
     """Whoever leaves once nothing is under way would else leave before he has said how it ended."""
     told: list[bool] = []
 
-    def show(news: News) -> None:
+    def show(news: UiEvent) -> None:
         if isinstance(news, Failed):
             told.append(room.conversation.is_transferring)
 
@@ -247,7 +251,7 @@ def test_cancelling_is_no_failure_but_is_told(room: Room, tmp_path: Path) -> Non
     room.do(file_of(200, tmp_path), tag="f")
     room.do(Cancel(1), tag="c")
     assert room.conversation.failures == 0
-    outcomes: list[News] = [n for n in room.audience.news if isinstance(n, (Done, Failed))]
+    outcomes: list[UiEvent] = [n for n in room.audience.news if isinstance(n, (Done, Failed))]
     assert outcomes == [Done("c"), Failed("cancelled", "It was cancelled.", "f")]
 
 
@@ -292,9 +296,11 @@ class TestWaitingForTheEnd:
 
     def test_not_for_what_comes_by_itself(self, room: Room) -> None:
         room.connection.transfers_wait.clear()
-        room.conversation.take(Attachment(MessageType.FILE, "alice", NINE, "a", 10, offer="x"))
+        room.conversation.handle_event(
+            Attachment(MessageType.FILE, "alice", NINE, "a", 10, offer="x")
+        )
         run_until_idle()
-        assert room.conversation.transfers[1].state is State.RUNNING
+        assert room.conversation.transfers[1].state is TransferState.RUNNING
         assert room.conversation.wait_idle(patience=0)
 
     def test_a_server_that_never_answers(self, room: Room) -> None:

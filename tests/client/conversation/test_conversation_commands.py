@@ -9,11 +9,10 @@ import pytest
 
 from chat.client.connection.events import Notice
 from chat.client.connection.receipts import Status
-from chat.client.conversation.commands import Where
+from chat.client.conversation.commands import Availability
 from chat.client.conversation.conversation import Conversation
 from chat.client.conversation.downloads import NOT_CONNECTED
 from chat.client.conversation.inbox import Inbox
-from chat.client.conversation.news import Asked, Done, Failed
 from chat.client.conversation.passwords import NO_TERMINAL
 from chat.client.conversation.requests import (
     AskServer,
@@ -23,6 +22,7 @@ from chat.client.conversation.requests import (
     RequestError,
     Say,
 )
+from chat.client.conversation.ui_events import Asked, Done, Failed
 from chat.client.errors import NotSupported
 from chat.protocol.commands import Command, Verb
 from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
@@ -41,7 +41,7 @@ class Room:
             self.audience,
             inbox=Inbox(Path("in"), 500),
             spawn=spawn,
-            where=Where.PLAIN,
+            where=Availability.PLAIN,
             leave=lambda: None,
             learn=self.learnt.append,
         )
@@ -64,7 +64,7 @@ class Room:
             receipt.settle(status, answer=sentence)
         else:
             receipt.settle(status, code, sentence)
-        self.conversation.take(Notice(code, sentence, NINE, receipt))
+        self.conversation.handle_event(Notice(code, sentence, NINE, receipt))
 
 
 @pytest.fixture

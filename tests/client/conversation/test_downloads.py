@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from chat.client.conversation import downloads
-from chat.client.conversation.news import Announced, Trouble
 from chat.client.conversation.requests import RequestError
-from chat.client.conversation.transfer_list import State
+from chat.client.conversation.transfer_list import TransferState
+from chat.client.conversation.ui_events import Announced, Problem
 from chat.client.errors import TransferFailed
 from chat.protocol.descriptor import MessageType
 from tests.client.download_desks import (
@@ -31,7 +31,7 @@ def test_what_came_with_its_message_is_announced_and_then_saved(tmp_path: Path) 
     desk.take_content(b"0123456789")
     (announced,) = desk.audience.of(Announced)
     assert announced.transfer is desk.transfers[1]
-    assert desk.transfers[1].state is State.WAITING
+    assert desk.transfers[1].state is TransferState.WAITING
     wait_until(lambda: desk.told == [(1, DONE)])
     assert desk.transfers[1].path == tmp_path / "a.txt"
     assert (tmp_path / "a.txt").read_bytes() == b"0123456789"
@@ -51,14 +51,14 @@ def test_what_is_cancelled_before_it_is_saved_does_not_stay(tmp_path: Path) -> N
     assert desk.inbox.saver is not None
     assert desk.inbox.saver.wait(20)
     wait_until(lambda: not list(tmp_path.iterdir()))
-    assert desk.transfers[1].state is State.CANCELLED
+    assert desk.transfers[1].state is TransferState.CANCELLED
     assert not desk.told  # who cancelled it tells
 
 
 def test_what_is_too_large_is_said(desk: Desk) -> None:
     desk.take(problem="It is too large.")
-    assert desk.transfers[1].state is State.FAILED
-    assert desk.audience.of(Trouble) == [Trouble("It is too large.")]
+    assert desk.transfers[1].state is TransferState.FAILED
+    assert desk.audience.of(Problem) == [Problem("It is too large.")]
 
 
 def test_what_is_our_own_is_neither_numbered_nor_fetched(desk: Desk) -> None:
@@ -76,13 +76,13 @@ def test_an_offer_is_fetched_by_itself_up_to_a_size(
     desk.take(offer="x", size=size)
     run_until_idle()
     assert desk.connection.fetched == fetched
-    assert desk.transfers[1].state is (State.DONE if fetched else State.OFFERED)
+    assert desk.transfers[1].state is (TransferState.DONE if fetched else TransferState.OFFERED)
 
 
 def test_how_a_download_goes_is_told(desk: Desk) -> None:
     desk.take(offer="x")
     run_until_idle()
-    assert desk.told == [(1, State.RUNNING), (1, State.DONE)]
+    assert desk.told == [(1, TransferState.RUNNING), (1, TransferState.DONE)]
     assert desk.transfers[1].path == Path("in/a.txt")
 
 
@@ -113,7 +113,7 @@ def test_a_flood_of_offers_is_only_listed(desk: Desk, monkeypatch: pytest.Monkey
         desk.take(offer=name)
     run_until_idle()
     assert desk.connection.fetched == ["a", "b", "c"]
-    assert desk.transfers[5].state is State.OFFERED
+    assert desk.transfers[5].state is TransferState.OFFERED
 
 
 def test_one_that_failed_can_be_asked_for_again(desk: Desk) -> None:
@@ -163,7 +163,7 @@ def test_one_that_runs_is_cancelled(desk: Desk) -> None:
     run_until_idle()
     desk.transfers[1].cancel()
     run_until_idle()
-    assert desk.told == [(1, State.RUNNING), (1, State.CANCELLED)]
+    assert desk.told == [(1, TransferState.RUNNING), (1, TransferState.CANCELLED)]
 
 
 def test_one_that_waits_is_cancelled_and_never_begun(desk: Desk) -> None:
@@ -203,7 +203,7 @@ def test_what_cannot_be_fetched(desk: Desk) -> None:
 def test_what_comes_from_somebody_unwanted_waits_to_be_asked_for(desk: Desk) -> None:
     desk.take(offer="one", sender="mallory")
     run_until_idle()
-    assert desk.transfers[1].state is State.OFFERED
+    assert desk.transfers[1].state is TransferState.OFFERED
     desk.get(1)
     run_until_idle()
     assert desk.connection.fetched == ["one"]

@@ -11,8 +11,8 @@ import pytest
 from chat.client.conversation import downloads, held
 from chat.client.conversation.downloads import NOT_CONNECTED
 from chat.client.conversation.inbox import Inbox
-from chat.client.conversation.news import Announced, Preview, Trouble
 from chat.client.conversation.requests import RequestError
+from chat.client.conversation.ui_events import Announced, Preview, Problem
 from chat.client.errors import TransferFailed
 from tests.client.download_desks import (
     DONE,
@@ -111,7 +111,7 @@ class TestWhereNoDirectoryIsNamed:
             *[FAILED] * 3,
             *[OFFERED] * 2,
         ]
-        (trouble,) = unnamed.audience.of(Trouble)
+        (trouble,) = unnamed.audience.of(Problem)
         assert "--save-directory=DIR" in trouble.sentence
         with pytest.raises(RequestError, match="too many later attachments wait"):
             unnamed.get(1)

@@ -7,8 +7,8 @@ import pytest
 
 from chat.client.connection.saver import Saving
 from chat.client.conversation import held
-from chat.client.conversation.held import Held
-from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.conversation.held import HeldContents
+from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.errors import SaveFailed
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.descriptor import MessageType
@@ -25,7 +25,9 @@ def call(function: Callable[[], object]) -> None:
     function()
 
 
-def put(store: Held, number: int, size: int = 1, state: State = State.OFFERED) -> list[int]:
+def put(
+    store: HeldContents, number: int, size: int = 1, state: TransferState = TransferState.OFFERED
+) -> list[int]:
     """Hold one more; the numbers of those that are dropped for it."""
     part = store.open("same.txt")
     part.write(b"x")
@@ -40,12 +42,12 @@ def files(temporary: Path) -> int:
 
 
 def test_nothing_is_made_before_something_comes(temporary: Path) -> None:
-    Held(call).close()
+    HeldContents(call).close()
     assert list(temporary.iterdir()) == []
 
 
 def test_nobody_else_can_look_into_it(temporary: Path) -> None:
-    store = Held(call)
+    store = HeldContents(call)
     put(store, 1)
     (directory,) = temporary.iterdir()
     assert directory.stat().st_mode & 0o777 == 0o700
@@ -53,7 +55,7 @@ def test_nobody_else_can_look_into_it(temporary: Path) -> None:
 
 
 def test_it_is_gone_in_the_end_whatever_is_in_it(temporary: Path) -> None:
-    store = Held(call)
+    store = HeldContents(call)
     put(store, 1)
     part = store.open("half")  # a thread is still at it
     part.write(b"ha")
@@ -69,7 +71,7 @@ def test_it_is_gone_in_the_end_whatever_is_in_it(temporary: Path) -> None:
 
 def test_the_oldest_make_room(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held, "MAX_FILES", 3)
-    store = Held(call)
+    store = HeldContents(call)
     assert [put(store, number) for number in range(1, 6)] == [[], [], [], [1], [2]]
     assert files(temporary) == 3
     store.close()
@@ -79,7 +81,7 @@ def test_a_large_one_takes_the_room_of_several(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(held, "MAX_SIZE", 100_000)
-    store = Held(call)
+    store = HeldContents(call)
     assert [put(store, number, 20_000) for number in range(1, 5)] == [[]] * 4
     assert put(store, 5, 60_000) == [1, 2, 3]
     assert files(temporary) == 2
@@ -88,8 +90,8 @@ def test_a_large_one_takes_the_room_of_several(
 
 def test_what_is_being_saved_stays(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held, "MAX_FILES", 2)
-    store = Held(call)
-    put(store, 1, state=State.RUNNING)
+    store = HeldContents(call)
+    put(store, 1, state=TransferState.RUNNING)
     put(store, 2)
     assert put(store, 3) == [2]
     store.close()
@@ -99,8 +101,8 @@ def test_dropping_twice_gives_back_the_room_once(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(held, "MAX_SIZE", 3 * 5000)
-    store = Held(call)
-    transfer = Transfer(1, MessageType.FILE, "a", 900, state=State.OFFERED)
+    store = HeldContents(call)
+    transfer = Transfer(1, MessageType.FILE, "a", 900, state=TransferState.OFFERED)
     saving = Saving(GEVENT.lock(), GEVENT.event())
     store.add(transfer, saving)
     store.drop(transfer)

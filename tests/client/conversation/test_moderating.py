@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.conversation.commands import Where, parse_line
+from chat.client.conversation.commands import Availability, parse_line
 from chat.client.conversation.requests import AskServer, RequestError
 from chat.protocol.commands import Command, Verb
 
@@ -28,7 +28,7 @@ from chat.protocol.commands import Command, Verb
     ],
 )
 def test_what_the_server_is_asked(line: str, command: Command) -> None:
-    assert parse_line(line, Where.PLAIN) == AskServer(command)
+    assert parse_line(line, Availability.PLAIN) == AskServer(command)
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_what_the_server_is_asked(line: str, command: Command) -> None:
 )
 def test_what_makes_no_sense_is_not_asked(line: str, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
-        parse_line(line, Where.PLAIN)
+        parse_line(line, Availability.PLAIN)

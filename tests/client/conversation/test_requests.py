@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from chat.client.conversation.commands import Where, parse_line
+from chat.client.conversation.commands import Availability, parse_line
 from chat.client.conversation.requests import (
     Cancel,
     CommonRequest,
@@ -32,13 +32,17 @@ DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
 def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
     lines += ["/transfers", "/who", "/bans", "/register", "/passwd", "/help", "/quit"]
-    assert {type(parse_line(line, Where.PLAIN)) for line in lines} == set(get_args(CommonRequest))
+    assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
+        get_args(CommonRequest)
+    )
 
 
 def test_everything_that_only_a_screen_does_can_be_typed() -> None:
     lines = ["/search", "/clear", "/save a", "/log", "/ignore", "/unignore a", "/bell", "/names"]
     lines += ["/query a", "/close", "/keys", "/open 1", "/reconnect"]
-    assert {type(parse_line(line, Where.SCREEN)) for line in lines} == set(get_args(ScreenRequest))
+    assert {type(parse_line(line, Availability.SCREEN)) for line in lines} == set(
+        get_args(ScreenRequest)
+    )
 
 
 def test_programs_can_ask_for_all_that_is_not_for_people() -> None:

@@ -4,11 +4,11 @@ import pytest
 
 from chat.client.conversation import transfer_list
 from chat.client.conversation.requests import RequestError
-from chat.client.conversation.transfer_list import State, Transfer, TransferList
+from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
 from chat.protocol.descriptor import MessageType
 
 
-def add(transfers: TransferList, state: State = State.WAITING) -> Transfer:
+def add(transfers: TransferList, state: TransferState = TransferState.WAITING) -> Transfer:
     transfer = transfers.add(MessageType.FILE, "a.txt", 10, outgoing=False, peer="alice")
     transfer.state = state
     return transfer
@@ -33,7 +33,12 @@ def test_a_number_that_is_none(number: int) -> None:
 def test_the_oldest_that_are_not_under_way_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer_list, "MAX_ENTRIES", 3)
     transfers = TransferList()
-    for state in (State.RUNNING, State.DONE, State.OFFERED, State.WAITING):
+    for state in (
+        TransferState.RUNNING,
+        TransferState.DONE,
+        TransferState.OFFERED,
+        TransferState.WAITING,
+    ):
         add(transfers, state)
     assert [transfer.number for transfer in transfers.all()] == [1, 3, 4]
     add(transfers)
@@ -45,29 +50,32 @@ def test_the_oldest_that_are_not_under_way_are_forgotten(monkeypatch: pytest.Mon
 def test_what_waits_is_cancelled_at_once() -> None:
     transfer = add(TransferList())
     transfer.cancel()
-    assert transfer.state is State.CANCELLED
+    assert transfer.state is TransferState.CANCELLED
 
 
 def test_what_runs_is_told_to_stop() -> None:
-    transfer = add(TransferList(), State.RUNNING)
+    transfer = add(TransferList(), TransferState.RUNNING)
     transfer.cancel()
     assert transfer.cancellation.cancelled
     assert not transfer.has_ended
 
 
-@pytest.mark.parametrize("state", [State.OFFERED, State.DONE, State.FAILED, State.CANCELLED])
-def test_what_is_not_under_way_cannot_be_cancelled(state: State) -> None:
+@pytest.mark.parametrize(
+    "state",
+    [TransferState.OFFERED, TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED],
+)
+def test_what_is_not_under_way_cannot_be_cancelled(state: TransferState) -> None:
     with pytest.raises(RequestError, match="not under way"):
         add(TransferList(), state).cancel()
 
 
 def test_another_try_begins_afresh() -> None:
-    transfer = add(TransferList(), State.RUNNING)
+    transfer = add(TransferList(), TransferState.RUNNING)
     transfer.progress(5, 10)
     transfer.cancel()
     transfer.fail("The line broke.")
     transfer.restart()
-    assert transfer.state is State.WAITING
+    assert transfer.state is TransferState.WAITING
     assert transfer.done == 0
     assert transfer.problem is None
     assert not transfer.cancellation.cancelled
@@ -75,10 +83,10 @@ def test_another_try_begins_afresh() -> None:
 
 def test_a_flood_that_is_under_way_is_forgotten_once_it_has_ended() -> None:
     transfers = TransferList()
-    flood = [add(transfers, State.RUNNING) for _ in range(3 * transfer_list.MAX_ENTRIES)]
+    flood = [add(transfers, TransferState.RUNNING) for _ in range(3 * transfer_list.MAX_ENTRIES)]
     assert len(transfers.all()) == 3 * transfer_list.MAX_ENTRIES
     for transfer in flood:
-        transfer.state = State.DONE
+        transfer.state = TransferState.DONE
     for _ in range(transfer_list.MAX_ENTRIES):
-        add(transfers, State.DONE)
+        add(transfers, TransferState.DONE)
     assert len(transfers.all()) == transfer_list.MAX_ENTRIES

@@ -83,7 +83,7 @@ class Run:
             assert receipt is item
             table.send(receipt)
             if not left[0]:
-                table.take_back(receipt)
+                table.requeue(receipt)
                 raise ConnectionLost("The line broke.")
             left[0] -= 1
             self.wires[-1].append(item)

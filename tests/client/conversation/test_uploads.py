@@ -12,7 +12,7 @@ import pytest
 from chat.client.connection.receipts import Receipt
 from chat.client.conversation import uploads
 from chat.client.conversation.requests import SendFile
-from chat.client.conversation.transfer_list import State, Transfer, TransferList
+from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
 from chat.client.conversation.unacknowledged import Outgoing
 from chat.client.conversation.uploads import Uploads, expand
 from chat.client.errors import NotSent, TransferFailed
@@ -28,7 +28,7 @@ class Desk:
     def __init__(self) -> None:
         self.connection = FakeConnection(inline=INLINE)
         self.transfers = TransferList()
-        self.told: list[tuple[int, State]] = []
+        self.told: list[tuple[int, TransferState]] = []
         self.tasks: list[gevent.Greenlet[..., None]] = []
         self.uploads = Uploads(self.transfers, self._tell, self._spawn)
 
@@ -89,7 +89,7 @@ def test_a_large_file_is_a_transfer(desk: Desk, large: Path) -> None:
     assert transfer.asked
     assert transfer.tag == "tag"
     desk.finish()
-    assert desk.told == [(1, State.RUNNING), (1, State.DONE)]
+    assert desk.told == [(1, TransferState.RUNNING), (1, TransferState.DONE)]
     assert desk.connection.contents == [large.read_bytes()]
 
 
@@ -100,7 +100,7 @@ def test_a_directory_is_sent_as_a_tar(desk: Desk, tmp_path: Path) -> None:
     desk.send(directory)
     desk.finish()
     assert desk.transfers[1].filename == "holiday.tar"
-    assert desk.transfers[1].state is State.DONE
+    assert desk.transfers[1].state is TransferState.DONE
     with tarfile.open(fileobj=BytesIO(desk.connection.contents[0])) as tar:
         assert tar.getnames() == ["holiday", "holiday/notes"]
 
@@ -109,7 +109,7 @@ def test_a_directory_that_is_too_large(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"x" * (desk.connection.limits.max_file + 1))
     desk.send(tmp_path)
     desk.finish()
-    assert desk.transfers[1].state is State.FAILED
+    assert desk.transfers[1].state is TransferState.FAILED
     assert "larger than" in (desk.transfers[1].problem or "")
 
 
@@ -123,18 +123,18 @@ def test_only_a_few_at_a_time(desk: Desk, large: Path) -> None:
     for _ in range(4):
         desk.send(large)
     run_until_idle()
-    assert [t.state for t in desk.transfers.all()].count(State.RUNNING) == uploads.AT_ONCE
+    assert [t.state for t in desk.transfers.all()].count(TransferState.RUNNING) == uploads.AT_ONCE
     desk.connection.transfers_wait.set()
     desk.finish()
     assert desk.connection.most_at_once == uploads.AT_ONCE
-    assert all(t.state is State.DONE for t in desk.transfers.all())
+    assert all(t.state is TransferState.DONE for t in desk.transfers.all())
 
 
 def test_one_that_breaks_is_told(desk: Desk, large: Path) -> None:
     desk.connection.refuse_with = TransferFailed("The line broke.")
     desk.send(large)
     desk.finish()
-    assert desk.transfers[1].state is State.FAILED
+    assert desk.transfers[1].state is TransferState.FAILED
     assert desk.transfers[1].problem == "The line broke."
 
 
@@ -147,7 +147,7 @@ def test_cancelling(desk: Desk, large: Path) -> None:
     desk.transfers[1].cancel()
     desk.finish()
     states = [transfer.state for transfer in desk.transfers.all()]
-    assert states[0] is states[2] is State.CANCELLED
+    assert states[0] is states[2] is TransferState.CANCELLED
     assert len(desk.connection.contents) == 2  # the third never began
 
 

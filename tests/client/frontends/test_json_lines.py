@@ -11,20 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.connection.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
-from chat.client.conversation.news import (
-    Announced,
-    Asked,
-    Disconnected,
-    Done,
-    Explanation,
-    Failed,
-    Lag,
-    News,
-    People,
-    TransferChanged,
-    Transfers,
-    Trouble,
-)
 from chat.client.conversation.requests import (
     AskServer,
     Cancel,
@@ -36,8 +22,22 @@ from chat.client.conversation.requests import (
     SendFile,
     Who,
 )
-from chat.client.conversation.transfer_list import State, Transfer
-from chat.client.frontends.json_lines import BadLine, JsonFace, encode, longest_line, read_line
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import (
+    Announced,
+    Asked,
+    Disconnected,
+    Done,
+    Explanation,
+    Failed,
+    Lag,
+    Problem,
+    TransferChanged,
+    TransferListing,
+    UiEvent,
+    UserList,
+)
+from chat.client.frontends.json_lines import BadLine, JsonFrontend, encode, longest_line, read_line
 from chat.client.frontends.line_io import Line
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
@@ -56,10 +56,10 @@ def validator(part: str) -> jsonschema.Draft202012Validator:
 INPUT, OUTPUT = validator("input"), validator("output")
 
 
-def written(news: News) -> list[dict[str, Any]]:
+def written(news: UiEvent) -> list[dict[str, Any]]:
     """The objects that a face makes of it, each of which the schema must allow."""
     lines: list[str] = []
-    JsonFace(lines.extend).show(news)
+    JsonFrontend(lines.extend).show(news)
     objects = [json.loads(line) for line in lines]
     for value in objects:
         OUTPUT.validate(value)
@@ -74,7 +74,7 @@ def upload() -> Transfer:
     return Transfer(3, MessageType.FILE, "a.txt", 20, outgoing=True, tag="f", asked=True)
 
 
-def download(state: State = State.OFFERED) -> Transfer:
+def download(state: TransferState = TransferState.OFFERED) -> Transfer:
     return Transfer(4, MessageType.IMAGE, "cat.png", 10, peer="alice", state=state)
 
 
@@ -247,7 +247,7 @@ def test_the_longest_text_fits_in_a_line() -> None:
         ),
     ],
 )
-def test_events(news: News, value: dict[str, Any]) -> None:
+def test_events(news: UiEvent, value: dict[str, Any]) -> None:
     assert written(news) == [{"timestamp": TIMESTAMP, **value}]
 
 
@@ -282,7 +282,7 @@ def test_events(news: News, value: dict[str, Any]) -> None:
             Failed("bad-request", "What?"),
             {"type": "error", "code": "bad-request", "message": "What?"},
         ),
-        (Trouble("Full."), {"type": "trouble", "message": "Full."}),
+        (Problem("Full."), {"type": "trouble", "message": "Full."}),
         (BadFrame("Odd."), {"type": "trouble", "message": "Odd."}),
         (
             Disconnected("It broke.", 0.51234),
@@ -291,7 +291,7 @@ def test_events(news: News, value: dict[str, Any]) -> None:
         (Lag(5.00012), {"type": "lag", "seconds": 5.0}),
         (Lag(0.0), {"type": "lag", "seconds": 0.0}),
         (
-            People(("bob",), complete=True, tag=2),
+            UserList(("bob",), complete=True, tag=2),
             {"type": "users", "id": 2, "users": ["bob"], "complete": True},
         ),
         (
@@ -309,7 +309,7 @@ def test_events(news: News, value: dict[str, Any]) -> None:
             },
         ),
         (
-            Transfers((download(State.DONE),)),
+            TransferListing((download(TransferState.DONE),)),
             {
                 "type": "transfers",
                 "transfers": [
@@ -328,15 +328,15 @@ def test_events(news: News, value: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_outcomes(news: News, value: dict[str, Any]) -> None:
+def test_outcomes(news: UiEvent, value: dict[str, Any]) -> None:
     assert written(news) == [value]
 
 
 def test_where_nobody_can_ask_it_is_said_what_would_save_it() -> None:
     lines: list[str] = []
-    face = JsonFace(lines.extend, "not saved: use --save-directory=DIR to save attachments")
-    for state in (State.OFFERED, State.WAITING):
-        face.show(Announced(photo(offer="x"), download(state)))
+    frontend = JsonFrontend(lines.extend, "not saved: use --save-directory=DIR to save attachments")
+    for state in (TransferState.OFFERED, TransferState.WAITING):
+        frontend.show(Announced(photo(offer="x"), download(state)))
     offered, waiting = map(json.loads, lines)
     OUTPUT.validate(offered)
     assert offered["message"] == "not saved: use --save-directory=DIR to save attachments"

@@ -17,7 +17,9 @@ from chat.client.connection.events import (
     Text,
     Welcome,
 )
-from chat.client.conversation.news import (
+from chat.client.conversation.requests import Get, Quit, RequestError, Say
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import (
     Announced,
     Asked,
     Disconnected,
@@ -25,16 +27,14 @@ from chat.client.conversation.news import (
     Explanation,
     Failed,
     Lag,
-    News,
-    People,
+    Problem,
     TransferChanged,
-    Transfers,
-    Trouble,
+    TransferListing,
+    UiEvent,
+    UserList,
 )
-from chat.client.conversation.requests import Get, Quit, RequestError, Say
-from chat.client.conversation.transfer_list import State, Transfer
 from chat.client.frontends.line_io import Line
-from chat.client.frontends.plain import PlainFace, read_line
+from chat.client.frontends.plain import PlainFrontend, read_line
 from chat.protocol.descriptor import MessageType
 
 NINE = datetime(2026, 1, 2, 21, 4, 5, tzinfo=timezone.utc)
@@ -46,7 +46,7 @@ class Shown:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.warnings: list[str] = []
-        self.face = PlainFace(self.lines.extend, self.warnings.extend)
+        self.frontend = PlainFrontend(self.lines.extend, self.warnings.extend)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shown]:
     time.tzset()
 
 
-def transfer(state: State, **values: object) -> Transfer:
+def transfer(state: TransferState, **values: object) -> Transfer:
     made = Transfer(3, MessageType.FILE, "a.txt", 2048, peer="alice", state=state)
     for name, value in values.items():
         setattr(made, name, value)
@@ -113,11 +113,11 @@ def photo(**values: object) -> Attachment:
         ),
         (Welcome("bob", NINE), ["<21:04:05> -- you are in the room as bob"]),
         (
-            Announced(photo(), transfer(State.OFFERED)),
+            Announced(photo(), transfer(TransferState.OFFERED)),
             ["<21:04:05> -- alice sent an image: cat.png (1.5 KiB), number 3, /get 3 saves it"],
         ),
         (
-            Announced(photo(to="bob"), transfer(State.WAITING)),
+            Announced(photo(to="bob"), transfer(TransferState.WAITING)),
             ["<21:04:05> -- alice sent an image to bob: cat.png (1.5 KiB), number 3"],
         ),
         (
@@ -128,9 +128,9 @@ def photo(**values: object) -> Attachment:
     ],
 )
 def test_what_comes_in_is_shown_on_lines_of_its_own(
-    news: News, lines: list[str], shown: Shown
+    news: UiEvent, lines: list[str], shown: Shown
 ) -> None:
-    shown.face.show(news)
+    shown.frontend.show(news)
     assert shown.lines == lines
     assert not shown.warnings
 
@@ -139,19 +139,19 @@ def test_what_comes_in_is_shown_on_lines_of_its_own(
     ("news", "warnings"),
     [
         (Failed("no-such-user", "Nobody of that name is here."), ["Nobody of that name is here."]),
-        (Trouble("The disk is full."), ["The disk is full."]),
+        (Problem("The disk is full."), ["The disk is full."]),
         (BadFrame("a\x1bb"), ["The server sent an invalid frame: a␛b"]),
         (Disconnected("It broke.", 1.0), ["It broke. Trying again."]),
         (Lag(5.2), ["The server has not answered for 5 s."]),
         (Lag(0.0), []),
         (
-            TransferChanged(transfer(State.FAILED, problem="It is gone.")),
+            TransferChanged(transfer(TransferState.FAILED, problem="It is gone.")),
             ["number 3, a.txt, failed: It is gone."],
         ),
     ],
 )
-def test_what_went_wrong_is_told_apart(news: News, warnings: list[str], shown: Shown) -> None:
-    shown.face.show(news)
+def test_what_went_wrong_is_told_apart(news: UiEvent, warnings: list[str], shown: Shown) -> None:
+    shown.frontend.show(news)
     assert shown.warnings == warnings
     assert not shown.lines
 
@@ -160,25 +160,25 @@ def test_what_went_wrong_is_told_apart(news: News, warnings: list[str], shown: S
     ("changed", "line"),
     [
         (
-            transfer(State.DONE, path=Path("in/a.txt")),
+            transfer(TransferState.DONE, path=Path("in/a.txt")),
             "-- number 3, a.txt, is saved as in/a.txt",
         ),
-        (transfer(State.CANCELLED), "-- number 3, a.txt, is cancelled"),
-        (transfer(State.RUNNING), None),
-        (transfer(State.DONE, outgoing=True), None),  # its echo is shown
+        (transfer(TransferState.CANCELLED), "-- number 3, a.txt, is cancelled"),
+        (transfer(TransferState.RUNNING), None),
+        (transfer(TransferState.DONE, outgoing=True), None),  # its echo is shown
     ],
 )
 def test_how_a_transfer_ended(changed: Transfer, line: str | None, shown: Shown) -> None:
-    shown.face.show(TransferChanged(changed))
+    shown.frontend.show(TransferChanged(changed))
     assert [text.partition("> ")[2] for text in shown.lines] == ([] if line is None else [line])
 
 
 def test_where_nobody_can_ask_it_is_said_what_would_save_it() -> None:
     lines: list[str] = []
     why = "not saved: use --save-directory=DIR to save attachments"
-    face = PlainFace(lines.extend, lines.extend, why)
-    face.show(Announced(photo(), transfer(State.OFFERED)))
-    face.show(Announced(photo(), transfer(State.WAITING)))
+    frontend = PlainFrontend(lines.extend, lines.extend, why)
+    frontend.show(Announced(photo(), transfer(TransferState.OFFERED)))
+    frontend.show(Announced(photo(), transfer(TransferState.WAITING)))
     assert lines == [
         f"<21:04:05> -- alice sent an image: cat.png (1.5 KiB), number 3, {why}",
         "<21:04:05> -- alice sent an image: cat.png (1.5 KiB), number 3",
@@ -186,8 +186,8 @@ def test_where_nobody_can_ask_it_is_said_what_would_save_it() -> None:
 
 
 def test_who_is_here(shown: Shown) -> None:
-    shown.face.show(People(("bob", "Alice"), complete=True))
-    shown.face.show(People(("bob",), complete=False))
+    shown.frontend.show(UserList(("bob", "Alice"), complete=True))
+    shown.frontend.show(UserList(("bob",), complete=False))
     assert [line.partition(" -- ")[2] for line in shown.lines] == [
         "2 in the room: Alice, bob",
         "seen in the room so far: bob",
@@ -195,16 +195,16 @@ def test_who_is_here(shown: Shown) -> None:
 
 
 def test_the_list_of_transfers(shown: Shown) -> None:
-    shown.face.show(Transfers(()))
-    shown.face.show(
-        Transfers(
+    shown.frontend.show(TransferListing(()))
+    shown.frontend.show(
+        TransferListing(
             (
-                transfer(State.OFFERED),
-                transfer(State.RUNNING, done=512),
-                transfer(State.FAILED, problem="It is gone."),
-                transfer(State.DONE, path=Path("in/a.txt")),
-                transfer(State.WAITING),
-                transfer(State.DONE, outgoing=True, peer=None),
+                transfer(TransferState.OFFERED),
+                transfer(TransferState.RUNNING, done=512),
+                transfer(TransferState.FAILED, problem="It is gone."),
+                transfer(TransferState.DONE, path=Path("in/a.txt")),
+                transfer(TransferState.WAITING),
+                transfer(TransferState.DONE, outgoing=True, peer=None),
             )
         )
     )
@@ -221,26 +221,26 @@ def test_the_list_of_transfers(shown: Shown) -> None:
 
 def test_a_long_outage_is_told_once_for_each_reason(shown: Shown) -> None:
     for reason in ("It broke.", "Nobody answers.", "Nobody answers."):
-        shown.face.show(Disconnected(reason, 1.0))
+        shown.frontend.show(Disconnected(reason, 1.0))
     assert shown.warnings == ["It broke. Trying again.", "Nobody answers. Trying again."]
-    shown.face.show(Welcome("bob", NINE))
-    shown.face.show(Disconnected("Nobody answers.", 1.0))
+    shown.frontend.show(Welcome("bob", NINE))
+    shown.frontend.show(Disconnected("Nobody answers.", 1.0))
     assert len(shown.warnings) == 3
 
 
 def test_no_text_begins_as_the_client_itself_does(shown: Shown) -> None:
     for text in ("-- alice left", "/me -- bob left", "x\n<21:04:05> -- alice left", "\n-- x"):
-        shown.face.show(Text("eve", NINE, text))
+        shown.frontend.show(Text("eve", NINE, text))
     assert not [line for line in shown.lines if line.startswith("<21:04:05> --")]
 
 
 def test_what_only_programs_want_to_know_is_not_shown(shown: Shown) -> None:
-    shown.face.show(Done("7"))
+    shown.frontend.show(Done("7"))
     assert not shown.lines + shown.warnings
 
 
 def test_the_answer_to_a_command_is_told(shown: Shown) -> None:
-    shown.face.show(Done(None, "Kept out:\nmallory\x1b"))
+    shown.frontend.show(Done(None, "Kept out:\nmallory\x1b"))
     first, second = shown.lines
     assert first.endswith(" -- the server says: Kept out:")
     assert second == "         | mallory␛"

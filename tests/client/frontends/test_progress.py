@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from chat.client.conversation.news import Done, News, TransferChanged
-from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import Done, TransferChanged, UiEvent
 from chat.client.frontends import progress
 from chat.client.frontends.progress import ProgressBars
 from chat.protocol.descriptor import MessageType
@@ -29,7 +29,7 @@ def bars(screen: io.StringIO) -> Iterator[ProgressBars]:
 
 
 def running(name: str = "a.txt") -> Transfer:
-    return Transfer(1, MessageType.FILE, name, 1024, state=State.RUNNING)
+    return Transfer(1, MessageType.FILE, name, 1024, state=TransferState.RUNNING)
 
 
 def wait_for(screen: io.StringIO, text: str) -> None:
@@ -41,7 +41,7 @@ def wait_for(screen: io.StringIO, text: str) -> None:
 def test_everything_is_passed_on() -> None:
     audience = Audience()
     bars = ProgressBars(audience, spawn)
-    news: list[News] = [Done(1), TransferChanged(running())]
+    news: list[UiEvent] = [Done(1), TransferChanged(running())]
     for each in news:
         bars.show(each)
     assert audience.news == news
@@ -54,7 +54,7 @@ def test_a_running_transfer_has_a_bar(bars: ProgressBars, screen: io.StringIO) -
     wait_for(screen, "1. a.txt:   0%")
     transfer.progress(512, 1024)
     wait_for(screen, " 50%")
-    transfer.state = State.DONE
+    transfer.state = TransferState.DONE
     bars.show(TransferChanged(transfer))
     bars.close()
     last_line = screen.getvalue().rpartition("\r")[2]

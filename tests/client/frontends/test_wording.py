@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chat.client.connection.events import Attachment
-from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.frontends.wording import (
     file_and_size,
     leave_reason,
@@ -20,7 +20,7 @@ from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason
 
 
-def transfer(state: State, **values: object) -> Transfer:
+def transfer(state: TransferState, **values: object) -> Transfer:
     fields = {"filename": "a.txt", "size": 2048, "peer": "alice", **values}
     return Transfer(3, MessageType.FILE, state=state, **fields)  # type: ignore[arg-type]
 
@@ -80,23 +80,23 @@ def test_names_of_a_hostile_server() -> None:
 @pytest.mark.parametrize(
     ("state", "values", "words"),
     [
-        (State.OFFERED, {}, "/get 3 saves it"),
-        (State.WAITING, {}, "waiting"),
-        (State.RUNNING, {"done": 1024}, "50 %"),
-        (State.DONE, {}, "sent"),
-        (State.DONE, {"path": Path("/x\x07/a.txt")}, "saved as /x␇/a.txt"),
-        (State.FAILED, {"problem": "The disk is full."}, "failed, The disk is full."),
-        (State.FAILED, {}, "failed, it could not be saved"),
-        (State.CANCELLED, {}, "cancelled"),
+        (TransferState.OFFERED, {}, "/get 3 saves it"),
+        (TransferState.WAITING, {}, "waiting"),
+        (TransferState.RUNNING, {"done": 1024}, "50 %"),
+        (TransferState.DONE, {}, "sent"),
+        (TransferState.DONE, {"path": Path("/x\x07/a.txt")}, "saved as /x␇/a.txt"),
+        (TransferState.FAILED, {"problem": "The disk is full."}, "failed, The disk is full."),
+        (TransferState.FAILED, {}, "failed, it could not be saved"),
+        (TransferState.CANCELLED, {}, "cancelled"),
     ],
 )
-def test_how_far_a_transfer_is(state: State, values: dict[str, object], words: str) -> None:
+def test_how_far_a_transfer_is(state: TransferState, values: dict[str, object], words: str) -> None:
     assert transfer_state(transfer(state, **values)) == words
 
 
 def test_transfers_in_a_list() -> None:
-    assert transfer_line(transfer(State.WAITING)) == "3. a.txt from alice, 2.0 KiB: waiting"
-    sent = transfer(State.DONE, outgoing=True, peer=None, filename="\x07")
+    assert transfer_line(transfer(TransferState.WAITING)) == "3. a.txt from alice, 2.0 KiB: waiting"
+    sent = transfer(TransferState.DONE, outgoing=True, peer=None, filename="\x07")
     assert transfer_line(sent) == "3. ␇ to everyone, 2.0 KiB: sent"
 
 
@@ -104,4 +104,4 @@ def test_transfers_in_a_list() -> None:
     ("done", "size", "expected"), [(0, 0, 0), (0, 10, 0), (9, 10, 90), (10, 10, 100), (20, 10, 100)]
 )
 def test_percent(done: int, size: int, expected: int) -> None:
-    assert percent(transfer(State.RUNNING, done=done, size=size)) == expected
+    assert percent(transfer(TransferState.RUNNING, done=done, size=size)) == expected

@@ -16,13 +16,13 @@ from chat.client.program.login_flow import (
     LoginFlow,
     advice,
     credentials_of,
-    door_of,
+    make_connector,
     wants_password,
 )
 from chat.client.program.password_file import FilePassword
 from chat.client.program.settings import Settings
 from chat.client.runtime.gevent_runtime import GEVENT
-from chat.client.trust.trust import Demands, Stranger
+from chat.client.trust.connector import TrustPolicy, UnknownServer
 from chat.net.address import parse_address
 from chat.net.fingerprint import fingerprint_of_key
 from chat.protocol.notices import Refusal
@@ -44,7 +44,7 @@ class User:
         self.heard.append(prompt)
         return self._answers.pop(0)
 
-    def judge(self, stranger: Stranger) -> bool:
+    def judge(self, unknown_server: UnknownServer) -> bool:
         raise AssertionError("nobody asks for trust here")
 
     def tell(self, sentence: str) -> None:
@@ -66,7 +66,7 @@ class Server:
         monkeypatch.setattr(login_flow, "connect_through", self._connect)
 
     def _connect(
-        self, door: object, username: str, *, password: str | None, **settings: object
+        self, connector: object, username: str, *, password: str | None, **settings: object
     ) -> Connection:
         self.logins.append((username, password))
         if username == "taken":
@@ -154,8 +154,8 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
     flow = LoginFlow(settings, User(), inbox, in_flight, entered.append)
     flow.connect("bob")
     flow.connect("bob")
-    door, username = asked.pop("given")
-    assert (door.runtime, door.address) == (GEVENT, address)
+    connector, username = asked.pop("given")
+    assert (connector.runtime, connector.address) == (GEVENT, address)
     assert username == "bob"
     assert asked == {
         "password": "secret",
@@ -171,16 +171,16 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
 def test_all_that_the_settings_say_of_encryption_counts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    demanded: list[Demands] = []
-    monkeypatch.setattr(login_flow, "Door", lambda runtime, address, it: demanded.append(it))
+    demanded: list[TrustPolicy] = []
+    monkeypatch.setattr(login_flow, "Connector", lambda runtime, address, it: demanded.append(it))
     key = fingerprint_of_key(b"key")
     settings = Settings(
         tls="required", fingerprint=key, insecure=True, known_hosts=tmp_path / "known"
     )
-    door_of(settings, bool)
-    (demands,) = demanded
-    assert demands == Demands("required", key, True, demands.known_hosts, bool)
-    assert demands.known_hosts.path == tmp_path / "known"
+    make_connector(settings, bool)
+    (policy,) = demanded
+    assert policy == TrustPolicy("required", key, True, policy.known_hosts, bool)
+    assert policy.known_hosts.path == tmp_path / "known"
 
 
 def test_the_password_of_a_name_is_tried_for_another_only_if_one_is_needed(

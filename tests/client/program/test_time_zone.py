@@ -9,7 +9,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from chat.client.frontends.display import clock_time
+from chat.client.frontends.sanitize import clock_time
 from chat.client.program import time_zone
 from chat.client.program.time_zone import TimeZone, follow_time_zone
 

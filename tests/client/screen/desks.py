@@ -7,18 +7,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from chat.client.connection.events import Text, Welcome
-from chat.client.conversation.news import Asked, News
 from chat.client.conversation.requests import NeedsPassword, Reply, RequestError, Say, ScreenRequest
 from chat.client.conversation.transfer_list import TransferList
+from chat.client.conversation.ui_events import Asked, UiEvent
 from chat.client.screen.controller import Controller
 from chat.client.screen.draw.layout import Renderer, Size
 from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.input.decoder import Paste
 from chat.client.screen.input.keys import split_keys
-from chat.client.screen.intake import Alert, Intake
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.spans import text_of
+from chat.client.screen.updates import Alert, ModelUpdater
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 
@@ -39,13 +39,13 @@ class Desk:
         self.controller = Controller(self.model, Renderer(), self, lambda: NINE)
         self.local.controller = self.controller
         self.controller.size = Size(60, 12)
-        self._intake = Intake(self.model)
+        self._intake = ModelUpdater(self.model)
         self.take(Welcome("bob", NINE, ("bob", "alice", "carol")))
 
     # What a test does and sees
 
-    def take(self, news: News) -> Alert | None:
-        return self._intake.take(news, NINE)
+    def take(self, news: UiEvent) -> Alert | None:
+        return self._intake.update(news, NINE)
 
     def hear(self, *texts: str, sender: str = "alice", to: str | None = None) -> None:
         for text in texts:

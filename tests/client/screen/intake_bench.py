@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from chat.client.connection.events import Attachment, Text, Welcome
-from chat.client.conversation.news import (
-    News,
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import (
+    UiEvent,
 )
-from chat.client.conversation.transfer_list import State, Transfer
 from chat.client.screen.draw.bars import status_line
 from chat.client.screen.draw.lines import entry_lines
-from chat.client.screen.intake import Alert, Intake
 from chat.client.screen.model.entries import Entry
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.screen.text.spans import text_of
+from chat.client.screen.updates import Alert, ModelUpdater
 from chat.protocol.descriptor import MessageType
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
@@ -30,12 +30,12 @@ class Bench:
 
     def __init__(self) -> None:
         self.model = Model("chat.example:8080", "bob")
-        self._intake = Intake(self.model)
+        self._intake = ModelUpdater(self.model)
         self.take(Welcome("bob", NINE, ("alice", "bob", "carol")))
         self.model.room.clear()
 
-    def take(self, *news: News, at: float = 0) -> list[Alert | None]:
-        return [self._intake.take(one, NINE + timedelta(seconds=at)) for one in news]
+    def take(self, *news: UiEvent, at: float = 0) -> list[Alert | None]:
+        return [self._intake.update(one, NINE + timedelta(seconds=at)) for one in news]
 
     def lines(self, view: View | None = None) -> list[str]:
         """Without the times."""
@@ -58,9 +58,11 @@ def file(to: str | None = None, sender: str = "alice") -> Attachment:
     return Attachment(MessageType.FILE, sender, NINE, "a.txt", 100, to, own=sender == "bob")
 
 
-def download(state: State = State.RUNNING, number: int = 3) -> Transfer:
+def download(state: TransferState = TransferState.RUNNING, number: int = 3) -> Transfer:
     return Transfer(number, MessageType.FILE, "a.txt", 100, peer="alice", state=state)
 
 
 def upload(tag: int) -> Transfer:
-    return Transfer(4, MessageType.FILE, "a.txt", 100, outgoing=True, state=State.RUNNING, tag=tag)
+    return Transfer(
+        4, MessageType.FILE, "a.txt", 100, outgoing=True, state=TransferState.RUNNING, tag=tag
+    )

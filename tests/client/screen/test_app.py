@@ -28,7 +28,7 @@ from chat.client.screen.draw.layout import Size
 from chat.client.screen.input.decoder import Input
 from chat.client.screen.log_file import LogFile
 from chat.client.screen.terminal import TerminalGone, TerminalUnusable
-from chat.client.trust.trust import Door
+from chat.client.trust.connector import Connector
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection
 from tests.client.screen.fake_terminal import PATIENCE, FakeTerminal
@@ -78,7 +78,7 @@ class Run:
         if self._running is not None:
             self._running.kill()
 
-    def _connect(self, door: Door, username: str, **settings: Any) -> FakeConnection:
+    def _connect(self, connector: Connector, username: str, **settings: Any) -> FakeConnection:
         self.names.append(username)
         self.passwords.append(settings["password"])
         outcome = self.outcomes.pop(0)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.conversation.news import Asked, Done, Failed
 from chat.client.conversation.requests import Get, Help, Say, SendFile
+from chat.client.conversation.ui_events import Asked, Done, Failed
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.input.decoder import Paste
-from chat.client.screen.input.keys import BINDINGS, Where
+from chat.client.screen.input.keys import BINDINGS, KeyContext
 from chat.client.screen.input.questions import PasswordQuestion, YesOrNo
 from chat.client.screen.model.views import Position
 from chat.protocol.descriptor import MessageType
@@ -288,7 +288,7 @@ class TestTheRest:
         desk.type("<f1>")
         shown = "\n".join(desk.log())
         assert all(binding.help in shown for binding in BINDINGS)
-        assert all(where.value in shown for where in Where)
+        assert all(where.value in shown for where in KeyContext)
 
     def test_focus(self, desk: Desk) -> None:
         desk.type("<focus-out>")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.conversation.transfer_list import State
+from chat.client.conversation.transfer_list import TransferState
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.desks import Desk
 
@@ -151,7 +151,7 @@ def test_keys(desk: Desk) -> None:
 class TestOpening:
     def share(self, desk: Desk, path: Path | None, *, outgoing: bool = False) -> None:
         transfer = desk.transfers.add(MessageType.FILE, "a.txt", 1, outgoing=outgoing, peer="alice")
-        transfer.path, transfer.state = path, State.DONE
+        transfer.path, transfer.state = path, TransferState.DONE
 
     @pytest.mark.skipif(sys.platform == "darwin", reason="its program is another one")
     def test_a_saved_file_is_handed_to_the_desktop(
@@ -176,7 +176,7 @@ class TestOpening:
 
     def test_what_waits_to_be_asked_for(self, desk: Desk) -> None:
         self.share(desk, None)
-        desk.transfers[1].state = State.OFFERED
+        desk.transfers[1].state = TransferState.OFFERED
         desk.type("/open 1<enter>")
         assert desk.log()[-1] == "-- Attachment 1 is not saved here; /get 1 saves it."
 

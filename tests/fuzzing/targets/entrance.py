@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from chat.client.connection.connecting import connect
+from chat.client.connection.connect import connect
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Event, Welcome
 from chat.client.errors import ConnectError, ConnectionLost, LoginRefused
 from chat.client.runtime.runtime import PLAIN, Runtime, Stream
-from chat.client.trust.trust import Stranger, TlsChoice
+from chat.client.trust.connector import TlsChoice, UnknownServer
 from chat.net.address import Address
 from tests.fuzzing.targets.hostile import FedStream
 from tests.fuzzing.targets.streams import Stream as Fed
@@ -62,9 +62,9 @@ def check(data: bytes) -> None:
     fed = read_stream(data)
     server = _Server(fed)
     is_far = bool(fed.flags & FAR)
-    asked: list[Stranger] = []
+    asked: list[UnknownServer] = []
 
-    def judge(stranger: Stranger) -> bool:
+    def judge(stranger: UnknownServer) -> bool:
         asked.append(stranger)
         assert stranger.question
         assert stranger.lines

@@ -16,21 +16,21 @@ from chat.client.connection.in_flight import InFlight
 from chat.client.connection.incoming import MAX_IN_MEMORY, Incoming
 from chat.client.connection.link import Link
 from chat.client.connection.receipts import Receipt
-from chat.client.connection.room import Room
 from chat.client.connection.saver import Directory, Saver
-from chat.client.conversation.news import Announced, News
+from chat.client.connection.session_state import SessionState
 from chat.client.conversation.transfer_list import Transfer, TransferList
-from chat.client.frontends.display import harmless
-from chat.client.frontends.json_lines import JsonFace
-from chat.client.frontends.plain import PlainFace
+from chat.client.conversation.ui_events import Announced, UiEvent
+from chat.client.frontends.json_lines import JsonFrontend
+from chat.client.frontends.plain import PlainFrontend
+from chat.client.frontends.sanitize import sanitize
 from chat.client.runtime.runtime import PLAIN, Pulse
 from chat.client.screen import desktop
 from chat.client.screen.draw.layout import Renderer, Size
-from chat.client.screen.intake import Alert, Intake
 from chat.client.screen.model.entries import Said, Shared
 from chat.client.screen.model.model import Model
 from chat.client.screen.save import saved_lines
 from chat.client.screen.text.spans import row_width, text_of
+from chat.client.screen.updates import Alert, ModelUpdater
 from chat.framing import FrameReader, IncompleteFrame
 from chat.protocol.descriptor import MessageType
 from chat.protocol.filenames import clean_filename
@@ -102,12 +102,12 @@ def check_screen(data: bytes) -> None:
     stream = read_stream(data)
     news = [_news(event, TransferList()) for event in hear(stream, [stream.data]).events]
     model, renderer = Model("chat.example:8080", OURS), Renderer()
-    intake = Intake(model)
+    intake = ModelUpdater(model)
     model.shows_names = True
     lines: list[str] = []
-    plain = PlainFace(lines.extend, lines.extend)
+    plain = PlainFrontend(lines.extend, lines.extend)
     for one in news:
-        alert = intake.take(one, _NOW)
+        alert = intake.update(one, _NOW)
         if alert is not None:
             _check_notification(alert)
         plain.show(one)
@@ -118,7 +118,7 @@ def check_screen(data: bytes) -> None:
         for size in _SIZES:
             _check_screen(model, renderer, size)
         lines += saved_lines(model.current.entries)
-    assert all(harmless(line) == line for line in lines)
+    assert all(sanitize(line) == line for line in lines)
 
 
 def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> Heard:
@@ -132,7 +132,7 @@ def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> 
     ]
     for receipt in receipts:
         in_flight.send(receipt)
-    room = Room(OURS, in_flight, original=original)
+    room = SessionState(OURS, in_flight, original=original)
     saver = None if directory is None else Saver(PLAIN, Directory(directory), _MAX_SAVE)
     incoming = Incoming(link, room, saver)
     events: list[Event] = []
@@ -187,7 +187,7 @@ def _check_saved(events: list[Event], directory: Path) -> None:
         assert not event.own
 
 
-def _news(event: Event, transfers: TransferList) -> News:
+def _news(event: Event, transfers: TransferList) -> UiEvent:
     """As the conversation tells it."""
     if not isinstance(event, Attachment):
         return event
@@ -201,12 +201,12 @@ def _transfer(event: Attachment, transfers: TransferList) -> Transfer:
 
 def _check_json(events: list[Event]) -> None:
     lines: list[str] = []
-    face = JsonFace(lines.extend)
+    frontend = JsonFrontend(lines.extend)
     transfers = TransferList()
     for event in events:
-        face.show(_news(event, transfers))
+        frontend.show(_news(event, transfers))
     for line in lines:
-        assert harmless(line) == line
+        assert sanitize(line) == line
         line.encode()
         told: dict[str, Any] = json.loads(line)
         assert isinstance(told["type"], str)
@@ -226,7 +226,7 @@ def _check_screen(model: Model, renderer: Renderer, size: Size) -> None:
         screen = renderer.render(model, size)
         assert len(screen.rows) == size.rows
         for row in screen.rows:
-            assert harmless(text_of(row)) == text_of(row), "an escape sequence on the screen"
+            assert sanitize(text_of(row)) == text_of(row), "an escape sequence on the screen"
             assert row_width(row) <= size.columns
 
 
@@ -241,4 +241,4 @@ def _check_notification(alert: Alert) -> None:
         text = sequence.decode()
         assert text[0] == "\x1b"
         assert text[-1] == "\x07"
-        assert harmless(text[1:-1]) == text[1:-1]
+        assert sanitize(text[1:-1]) == text[1:-1]

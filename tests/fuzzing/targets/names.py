@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 
-from chat.client.frontends.display import harmless
+from chat.client.frontends.sanitize import sanitize
 from chat.protocol.errors import UserNameError
 from chat.protocol.filenames import MAX_FILENAME_SIZE, clean_filename
 from chat.protocol.names import (
@@ -31,7 +31,7 @@ def check_name(data: bytes) -> None:
     assert parse_user_name(shown) == name
     assert name_key(raw) == name_key(shown) == name_key(name.key) == name.key
     assert not looks_like_server(shown)
-    assert harmless(shown) == shown
+    assert sanitize(shown) == shown
     assert json.dumps(shown, ensure_ascii=False) == f'"{shown}"'
     assert len(shown.encode()) <= 4 * MAX_NAME_LENGTH
 

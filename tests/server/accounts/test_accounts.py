@@ -16,8 +16,8 @@ from chat.server.accounts.accounts import (
     Account,
     AccountExists,
     Accounts,
+    AccountTable,
     NoSuchAccount,
-    Register,
     add_account,
     read_accounts,
     remove_account,
@@ -129,7 +129,7 @@ def test_a_hash_stands_in_no_log() -> None:
 
 @pytest.mark.parametrize("name", ["аlice", "AIice", "a1ice", "Аlice"])
 def test_a_lookalike_is_seen(name: str) -> None:
-    register = Register([account("Alice"), account("bob")])
+    register = AccountTable([account("Alice"), account("bob")])
 
     owner = register.lookalike(parse_user_name(name))
 
@@ -139,7 +139,7 @@ def test_a_lookalike_is_seen(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Alice", "alice", "carol", "alicia", "bobby", "Élice"])
 def test_the_owner_and_others_are_no_lookalikes(name: str) -> None:
-    assert Register([account("Alice"), account("bob")]).lookalike(parse_user_name(name)) is None
+    assert AccountTable([account("Alice"), account("bob")]).lookalike(parse_user_name(name)) is None
 
 
 # The server's copy
@@ -244,8 +244,8 @@ def test_what_a_name_looks_like_is_worked_out_once(monkeypatch: pytest.MonkeyPat
         return frozenset((name,))
 
     monkeypatch.setattr("chat.server.accounts.accounts.looks_of", looks)
-    first = Register([account("alice")])
-    second = Register([account("alice"), account("bob")], before=first)
+    first = AccountTable([account("alice")])
+    second = AccountTable([account("alice"), account("bob")], before=first)
 
     assert asked == ["alice", "bob"]
     assert second.lookalike(UserName("bob", "somebody else's")) is not None

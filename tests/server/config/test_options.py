@@ -18,7 +18,7 @@ from chat.config.command_line import parse_options
 from chat.config.options import Kind, Option
 from chat.net.address import Address
 from chat.server import cli
-from chat.server.config.options import OPTIONS, Mistakes, Orders, read_orders
+from chat.server.config.options import OPTIONS, Config, ConfigErrors, read_config
 from chat.server.settings import Rate, Settings, TlsMode
 from tests.peers.certificates import make_identity
 
@@ -32,18 +32,18 @@ def data_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
-def orders(*arguments: str) -> Orders:
-    return read_orders(parse_options(HELP, list(arguments), "version"))
+def config(*arguments: str) -> Config:
+    return read_config(parse_options(HELP, list(arguments), "version"))
 
 
 def settings(*arguments: str) -> Settings:
     """What the server would run with."""
-    return orders(*arguments).settings
+    return config(*arguments).settings
 
 
-def mistakes(*arguments: str) -> list[str]:
-    with pytest.raises(Mistakes) as caught:
-        orders(*arguments)
+def config_errors(*arguments: str) -> list[str]:
+    with pytest.raises(ConfigErrors) as caught:
+        config(*arguments)
     problems = list(caught.value.problems)
     assert not any("\n" in problem for problem in problems)
     return problems
@@ -61,7 +61,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_without_options_the_settings_are_the_defaults(data_directory: Path) -> None:
     assert settings() == Settings(tls=TlsMode.OPTIONAL, data_directory=data_directory)
-    assert (orders().log_level, orders().warnings) == ("info", ())
+    assert (config().log_level, config().warnings) == ("info", ())
 
 
 def test_each_option_is_a_setting(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
@@ -250,22 +250,22 @@ def check_default(option: Option, default: object) -> None:
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_in_one_line(argument: str, expected: str) -> None:
-    [problem] = mistakes(argument)
+    [problem] = config_errors(argument)
     assert expected in problem
 
 
 def test_a_certificate_must_be_there(tmp_path: Path) -> None:
     paths = [f"--tls-cert={tmp_path}/no", f"--tls-key={tmp_path}/none"]
-    assert mistakes(*paths) == [
+    assert config_errors(*paths) == [
         f"{path}: cannot read it (No such file or directory)" for path in paths
     ]
 
 
 def test_a_certificate_must_be_one(certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
-    assert "cannot be used with" in mistakes(f"--tls-cert={key}", f"--tls-key={cert}")[0]
+    assert "cannot be used with" in config_errors(f"--tls-cert={key}", f"--tls-key={cert}")[0]
     key.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-    [problem] = mistakes(f"--tls-cert={cert}", f"--tls-key={key}")
+    [problem] = config_errors(f"--tls-cert={cert}", f"--tls-key={key}")
     assert problem.startswith(f"--tls-cert={cert}: cannot be used with {key} (")
 
 
@@ -274,7 +274,7 @@ def test_nobody_is_there_to_type_a_passphrase(certificate: tuple[Path, Path]) ->
     plain = load_pem_private_key(key.read_bytes(), None)
     locked = BestAvailableEncryption(b"secret")
     key.write_bytes(plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
-    [problem] = mistakes(f"--tls-cert={cert}", f"--tls-key={key}")
+    [problem] = config_errors(f"--tls-cert={cert}", f"--tls-key={key}")
     assert "the key has a passphrase" in problem
 
 
@@ -282,12 +282,12 @@ def test_nobody_is_there_to_type_a_passphrase(certificate: tuple[Path, Path]) ->
 def test_words_must_be_utf8(option: str, tmp_path: Path) -> None:
     path = tmp_path / "words"
     path.write_bytes("Grüße".encode("latin-1"))
-    assert mistakes(f"--{option}={path}") == [f"--{option}={path}: expected a text in UTF-8"]
+    assert config_errors(f"--{option}={path}") == [f"--{option}={path}: expected a text in UTF-8"]
 
 
 def test_without_its_library_there_are_no_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.server.config.options.find_spec", lambda name: None)
-    [problem] = mistakes("--metrics-address=:9100")
+    [problem] = config_errors("--metrics-address=:9100")
     assert problem.startswith("--metrics-address needs")
     assert "pip install '.[metrics]'" in problem
 
@@ -302,10 +302,10 @@ def test_secrets_that_everyone_can_read(tmp_path: Path, certificate: tuple[Path,
     arguments = [f"--password-file={password}", f"--tls-cert={cert}", f"--tls-key={key}"]
     for path in (password, key):
         path.chmod(0o640)
-    assert orders(*arguments).warnings == ()
+    assert config(*arguments).warnings == ()
     for path in (password, key):
         path.chmod(0o644)
-    assert orders(*arguments).warnings == (
+    assert config(*arguments).warnings == (
         f"--password-file={password} can be read by everyone here",
         f"--tls-key={key} can be read by everyone here",
     )
@@ -313,5 +313,5 @@ def test_secrets_that_everyone_can_read(tmp_path: Path, certificate: tuple[Path,
 
 def test_a_certificate_for_nothing(certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
-    given = orders("--tls=off", f"--tls-cert={cert}", f"--tls-key={key}")
+    given = config("--tls=off", f"--tls-cert={cert}", f"--tls-key={key}")
     assert given.warnings == ("--tls-cert is of no use: tls is off",)

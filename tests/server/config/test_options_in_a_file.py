@@ -12,7 +12,7 @@ from chat.config.command_line import parse_options
 from chat.config.options import Kind, Option
 from chat.net.address import Address
 from chat.server import cli
-from chat.server.config.options import OPTIONS, Mistakes, Orders, read_orders
+from chat.server.config.options import OPTIONS, Config, ConfigErrors, read_config
 from chat.server.settings import Rate, Settings, TlsMode
 
 
@@ -28,8 +28,8 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "server.toml"
 
 
-def orders(file: Path, *arguments: str) -> Orders:
-    return read_orders(
+def config(file: Path, *arguments: str) -> Config:
+    return read_config(
         parse_options(cli.__doc__ or "", [f"--config={file}", *arguments], "version")
     )
 
@@ -53,7 +53,7 @@ def test_a_file_says_what_the_command_line_would(file: Path, tmp_path: Path) -> 
         log-level = "warning"
         """
     )
-    given = orders(file)
+    given = config(file)
     assert given.settings == Settings(
         address=Address("", 9000),
         data_directory=tmp_path / "data",
@@ -74,7 +74,7 @@ def test_a_file_says_what_the_command_line_would(file: Path, tmp_path: Path) -> 
 
 def test_the_command_line_wins(file: Path) -> None:
     file.write_text('max-users = 5\nmax-file = "1M"\nmotd = "/not/there/any/more"\nrate = 0')
-    settings = orders(file, "--max-users=6", f"--motd={os.devnull}", "--rate=7").settings
+    settings = config(file, "--max-users=6", f"--motd={os.devnull}", "--rate=7").settings
     assert settings.max_users == 6
     assert settings.max_file == 1024**2
     assert settings.motd is None
@@ -91,8 +91,8 @@ def test_what_is_of_another_kind_is_told_what_is_expected(option: Option, file: 
     name, kind = option.name, option.kind
     wrong = "1" if kind in (Kind.TEXT, Kind.SWITCH, Kind.NETWORKS) else "true"
     file.write_text(f"{name} = {wrong}")
-    with pytest.raises(Mistakes) as caught:
-        orders(file)
+    with pytest.raises(ConfigErrors) as caught:
+        config(file)
     assert caught.value.problems == (f"{file}: {name}: expected {kind.value}",)
 
 
@@ -107,8 +107,8 @@ def test_every_mistake_is_a_line_of_its_own(file: Path) -> None:
         tls-cert = "/no/such"
         """
     )
-    with pytest.raises(Mistakes) as caught:
-        orders(file, "--rate=x")
+    with pytest.raises(ConfigErrors) as caught:
+        config(file, "--rate=x")
     problems = caught.value.problems
     assert sorted(problem.replace(str(file), "FILE") for problem in problems) == [
         "--rate=x: expected 0, RATE or RATE/BURST such as 50, 50/200 or 256K/1M",
@@ -124,8 +124,8 @@ def test_every_mistake_is_a_line_of_its_own(file: Path) -> None:
 
 def test_a_file_that_is_no_toml(file: Path) -> None:
     file.write_text("address: :8080")
-    with pytest.raises(Mistakes) as caught:
-        orders(file, "--max-users=0")
+    with pytest.raises(ConfigErrors) as caught:
+        config(file, "--max-users=0")
     first, second = caught.value.problems
     assert first.startswith("--max-users=0: ")
     assert second.startswith(f"{file}: ")

@@ -16,8 +16,8 @@ from chat.server.delivery.dead_peers import DeadPeerSweep
 from chat.server.sessions.session import Session
 from tests.peers.network import CannotMake, Namespace, Remote
 from tests.server.fakes import wait_until
-from tests.server.house import House
-from tests.server.sessions.test_session import OpenAHouse
+from tests.server.server_in_test import TestServer
+from tests.server.sessions.test_session import OpenTestServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO is Linux's")
 
@@ -25,13 +25,13 @@ DEAD_AFTER = 1.0  # seconds; some retransmissions must go unanswered, too
 
 
 @pytest.fixture
-def open_house(open_a_house: OpenAHouse) -> House:
+def open_chat_server(open_a_chat_server: OpenTestServer) -> TestServer:
     """One that another network can reach, and whose sweep is in a hurry."""
-    return open_a_house(address=Address("0.0.0.0", 0))
+    return open_a_chat_server(address=Address("0.0.0.0", 0))
 
 
 @pytest.fixture
-def network(open_house: House) -> Iterator[Namespace]:
+def network(open_chat_server: TestServer) -> Iterator[Namespace]:
     """Where others are; it goes before the house, which counts what is open."""
     try:
         namespace = Namespace()
@@ -42,19 +42,21 @@ def network(open_house: House) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def sweep(open_house: House) -> Iterator[None]:
-    parts = open_house.parts
-    sweep = DeadPeerSweep(parts.directory, parts.lobby, interval=0.05, dead_after=DEAD_AFTER)
+def sweep(open_chat_server: TestServer) -> Iterator[None]:
+    parts = open_chat_server.parts
+    sweep = DeadPeerSweep(
+        parts.directory, parts.connection_slots, interval=0.05, dead_after=DEAD_AFTER
+    )
     sweeping = gevent.spawn(sweep.run)
     yield
     sweeping.kill()
 
 
-def login(network: Namespace, house: House, name: str) -> Remote:
+def login(network: Namespace, chat_server: TestServer, name: str) -> Remote:
     """A client in that network that reads nothing any more once it is in."""
     remote = network.client()
     told = gevent.get_hub().threadpool.apply(
-        remote.login, (network.host, house.address[1]), {"to": name}
+        remote.login, (network.host, chat_server.address[1]), {"to": name}
     )
     assert told["type"] == MessageType.LOGIN
     return remote
@@ -68,10 +70,10 @@ def info_of(session: Session) -> TcpInfo:
 
 @pytest.mark.usefixtures("sweep")
 def test_a_user_who_vanished_leaves_though_others_talk(
-    network: Namespace, open_house: House
+    network: Namespace, open_chat_server: TestServer
 ) -> None:
-    bob = open_house.join("bob")
-    login(network, open_house, "alice")
+    bob = open_chat_server.join("bob")
+    login(network, open_chat_server, "alice")
     bob.expect_joined("alice")
     network.cut()
     bob.say("are you there?")
@@ -83,39 +85,41 @@ def test_a_user_who_vanished_leaves_though_others_talk(
 
 
 def test_without_the_sweep_the_kernel_lets_a_ghost_stay(
-    network: Namespace, open_house: House
+    network: Namespace, open_chat_server: TestServer
 ) -> None:
-    bob = open_house.join("bob")
-    login(network, open_house, "alice")
+    bob = open_chat_server.join("bob")
+    login(network, open_chat_server, "alice")
     bob.expect_joined("alice")
-    session = open_house.session("alice")
+    session = open_chat_server.session("alice")
     network.cut()
     bob.say("are you there?")
     wait_until(lambda: info_of(session).is_dead(DEAD_AFTER), "the kernel to know it")
-    assert open_house.parts.room.is_here(session)
-    session.outbox.fail_if_dead(3600.0)
-    assert not session.outbox.closed
+    assert open_chat_server.parts.room.is_here(session)
+    session.send_queue.fail_if_dead(3600.0)
+    assert not session.send_queue.closed
 
-    session.outbox.fail_if_dead(DEAD_AFTER)
-    assert session.outbox.closed
-    session.outbox.fail_if_dead(DEAD_AFTER)  # once is enough
+    session.send_queue.fail_if_dead(DEAD_AFTER)
+    assert session.send_queue.closed
+    session.send_queue.fail_if_dead(DEAD_AFTER)  # once is enough
     bob.expect_text("are you there?", "bob")
     bob.expect_left("alice", "timed-out")
 
 
-def test_who_has_stopped_reading_but_answers_stays(network: Namespace, open_house: House) -> None:
-    bob = open_house.join("bob")
-    login(network, open_house, "alice")
+def test_who_has_stopped_reading_but_answers_stays(
+    network: Namespace, open_chat_server: TestServer
+) -> None:
+    bob = open_chat_server.join("bob")
+    login(network, open_chat_server, "alice")
     bob.expect_joined("alice")
-    session = open_house.session("alice")
+    session = open_chat_server.session("alice")
     # More than her machine takes, and less than the kernel takes here: nothing waits in the server.
     for _ in range(3):
         bob.say("x" * 60_000)
         bob.read_frame()
     answers, silence = 0, 0.0
     while answers < 2:  # each ends a silence that is twice as long as the one before it
-        session.outbox.fail_if_dead(dead_after=10.0)
-        assert open_house.parts.room.is_here(session)
+        session.send_queue.fail_if_dead(dead_after=10.0)
+        assert open_chat_server.parts.room.is_here(session)
         info = info_of(session)
         answers += info.silence < silence - 0.05
         silence = info.silence
@@ -123,17 +127,17 @@ def test_who_has_stopped_reading_but_answers_stays(network: Namespace, open_hous
 
     network.cut()
     wait_until(lambda: info_of(session).is_dead(DEAD_AFTER), "a probe to be unanswered")
-    session.outbox.fail_if_dead(DEAD_AFTER)
+    session.send_queue.fail_if_dead(DEAD_AFTER)
     bob.expect_left("alice", "timed-out")
 
 
 @pytest.mark.usefixtures("sweep")
 def test_all_are_looked_at_however_many(
-    network: Namespace, open_house: House, monkeypatch: pytest.MonkeyPatch
+    network: Namespace, open_chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_peers, "_AT_ONCE", 2)
-    others = [open_house.join(name) for name in ("a", "b", "c", "d", "e")]
-    login(network, open_house, "zoe")
+    others = [open_chat_server.join(name) for name in ("a", "b", "c", "d", "e")]
+    login(network, open_chat_server, "zoe")
     others[4].expect_joined("zoe")
     network.cut()
     others[4].say("zoe?")
@@ -143,14 +147,17 @@ def test_all_are_looked_at_however_many(
 
 @pytest.mark.usefixtures("sweep")
 def test_those_who_did_not_log_in_and_transfers_are_looked_at(
-    open_house: House, monkeypatch: pytest.MonkeyPatch
+    open_chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alice = open_house.join("alice")
-    transfer = open_house.transfer(alice)
-    stranger = open_house.connect()
+    alice = open_chat_server.join("alice")
+    transfer = open_chat_server.transfer(alice)
+    stranger = open_chat_server.connect()
     stranger.send_bytes(b"\x00")
     ports = {peer.socket.getsockname()[1] for peer in (transfer, stranger)}
-    wait_until(lambda: len(open_house.parts.lobby.waiting()) == 1, "the stranger to be there")
+    wait_until(
+        lambda: len(open_chat_server.parts.connection_slots.waiting()) == 1,
+        "the stranger to be there",
+    )
 
     def is_dead(sock: object, dead_after: float) -> bool:
         try:

@@ -85,10 +85,10 @@ def test_keys_have_windows_of_their_own_and_none_has_no_limit(window: SlidingWin
 def test_what_is_given_back_does_not_count(window: SlidingWindow) -> None:
     for _ in range(100):
         assert window.admit("a") == 0.0
-        window.give_back("a")
-    window.give_back("a")
-    window.give_back("nobody")
-    window.give_back(None)
+        window.forgive("a")
+    window.forgive("a")
+    window.forgive("nobody")
+    window.forgive(None)
 
     assert [window.admit("a") for _ in range(5)] == [0.0] * 5
     assert window.admit("a") > 0
@@ -101,7 +101,7 @@ def test_what_is_given_back_after_its_minute_does_not_count_in_the_next_one(
         window.admit("a")
     clock.advance(60)
     for _ in range(5):
-        window.give_back("a")
+        window.forgive("a")
 
     assert [window.admit("a") for _ in range(5)] == [0.0] * 5
 
@@ -193,45 +193,45 @@ def test_quiet_keys_are_given_back(delays: FailureDelays, clock: FakeClock) -> N
 def test_in_a_line_nobody_of_a_burst_waits_and_then_each_for_his_turn(
     queues: Queues, clock: FakeClock
 ) -> None:
-    assert [queues.line_up("a", 30) for _ in range(4)] == [0.0] * 4
-    assert [queues.line_up("a", 30) for _ in range(3)] == pytest.approx([0.5, 1.0, 1.5])
-    assert queues.line_up("b", 30) == 0.0
-    assert queues.line_up(None, 0) == 0.0
+    assert [queues.reserve("a", 30) for _ in range(4)] == [0.0] * 4
+    assert [queues.reserve("a", 30) for _ in range(3)] == pytest.approx([0.5, 1.0, 1.5])
+    assert queues.reserve("b", 30) == 0.0
+    assert queues.reserve(None, 0) == 0.0
 
     clock.advance(2)
-    assert queues.line_up("a", 30) == 0.0
+    assert queues.reserve("a", 30) == 0.0
 
 
 def test_a_line_longer_than_one_has_patience_is_not_joined(queues: Queues) -> None:
     for _ in range(4):
-        queues.line_up("a", 30)
+        queues.reserve("a", 30)
 
-    assert queues.line_up("a", 0.4) is None
-    assert queues.line_up("a", 0.5) == pytest.approx(0.5)
-    assert queues.line_up("a", 0.9) is None
-    assert queues.line_up("a", 1.0) == pytest.approx(1.0)
+    assert queues.reserve("a", 0.4) is None
+    assert queues.reserve("a", 0.5) == pytest.approx(0.5)
+    assert queues.reserve("a", 0.9) is None
+    assert queues.reserve("a", 1.0) == pytest.approx(1.0)
 
 
 def test_lines_of_so_many_keys_are_remembered(queues: Queues) -> None:
     for key in "abca":
         for _ in range(5):
-            queues.line_up(key, 30)
-    queues.line_up("d", 30)  # b was seen longest ago
+            queues.reserve(key, 30)
+    queues.reserve("d", 30)  # b was seen longest ago
 
     assert len(queues) == 3
-    assert queues.line_up("a", 0) is None
-    assert queues.line_up("b", 0) == 0.0
+    assert queues.reserve("a", 0) is None
+    assert queues.reserve("b", 0) == 0.0
 
 
 def test_windows_and_lines_of_quiet_keys_are_given_back(
     window: SlidingWindow, queues: Queues, clock: FakeClock
 ) -> None:
     window.admit("a")
-    queues.line_up("a", 30)
+    queues.reserve("a", 30)
     clock.advance(60)
     for _ in range(3):
         window.admit("b")
-        queues.line_up("b", 30)
+        queues.reserve("b", 30)
     window.forget_old()
     queues.forget_old()
     assert (len(window), len(queues)) == (2, 1)  # half of a's window is still to come

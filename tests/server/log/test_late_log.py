@@ -10,13 +10,13 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.protocol.headers import encode_json
-from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.moderation.bans import Mute
 from chat.server.sessions.answers import MAX_OPEN
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
-from tests.server.house import House
 from tests.server.late_log import LateLog, commit_at_random
+from tests.server.server_in_test import TestServer
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 K = 1024
@@ -24,26 +24,28 @@ UNLIMITED = {"rate": None, "byte_rate": None}
 
 
 @pytest.fixture
-def late_house(open_a_house: Callable[..., House]) -> House:
-    return open_a_house(make_log=LateLog, **UNLIMITED)
+def late_chat_server(open_a_chat_server: Callable[..., TestServer]) -> TestServer:
+    return open_a_chat_server(make_log=LateLog, **UNLIMITED)
 
 
-def log_of(house: House) -> LateLog:
-    log = house.parts.log
+def log_of(chat_server: TestServer) -> LateLog:
+    log = chat_server.parts.log
     assert isinstance(log, LateLog)
     return log
 
 
-def pair(house: House) -> tuple[WireClient, WireClient]:
-    alice, bob = house.join("alice"), house.join("bob")
+def pair(chat_server: TestServer) -> tuple[WireClient, WireClient]:
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
     return alice, bob
 
 
-def is_silent(house: House, guest: WireClient) -> bool:
+def is_silent(chat_server: TestServer, guest: WireClient) -> bool:
     """Return whether the server has sent ``guest`` nothing but announcements of others."""
-    house.parts.delivery.flush()
-    house.parts.room.notify(house.session(guest.name), Notice.DONE, "Here.", "the-end")
+    chat_server.parts.broadcast.flush()
+    chat_server.parts.room.notify(
+        chat_server.session(guest.name), NoticeCode.DONE, "Here.", "the-end"
+    )
     while True:
         frame = guest.read_frame()
         if frame.header.get("nonce") == "the-end":
@@ -52,52 +54,52 @@ def is_silent(house: House, guest: WireClient) -> bool:
             return False
 
 
-def test_nobody_hears_a_text_before_it_is_committed(late_house: House) -> None:
-    alice, bob = pair(late_house)
+def test_nobody_hears_a_text_before_it_is_committed(late_chat_server: TestServer) -> None:
+    alice, bob = pair(late_chat_server)
     alice.say("hello", nonce="a")
-    wait_until(lambda: log_of(late_house).waiting, "the text to be appended")
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
     for guest in (alice, bob):
-        assert is_silent(late_house, guest)
+        assert is_silent(late_chat_server, guest)
 
-    log_of(late_house).commit()
+    log_of(late_chat_server).commit()
 
     for guest in (alice, bob):
         guest.expect_text("hello", "alice", nonce="a", seq=1)
 
 
-def test_a_refusal_that_is_known_at_once_waits_for_its_turn(late_house: House) -> None:
-    alice, _ = pair(late_house)
+def test_a_refusal_that_is_known_at_once_waits_for_its_turn(late_chat_server: TestServer) -> None:
+    alice, _ = pair(late_chat_server)
     alice.say("first", nonce="1")
     alice.send(UTF8, {"nonce": "2"})  # empty
     alice.send(UTF8, {"command": "bans", "nonce": "3"})  # not for her
     alice.send(UTF8, {"command": "ping", "nonce": "4"})
     alice.say("second", nonce="5")
     alice.say("for nobody", to="eve", nonce="6")
-    wait_until(lambda: len(log_of(late_house).waiting) == 2, "the texts to be appended")
-    assert is_silent(late_house, alice)
+    wait_until(lambda: len(log_of(late_chat_server).waiting) == 2, "the texts to be appended")
+    assert is_silent(late_chat_server, alice)
 
-    log_of(late_house).commit(1)
+    log_of(late_chat_server).commit(1)
     alice.expect_text("first", "alice", nonce="1")
     alice.expect_notice("empty", nonce="2")
     alice.expect_notice("not-allowed", nonce="3")
     alice.expect_notice("done", nonce="4")
-    assert is_silent(late_house, alice)
+    assert is_silent(late_chat_server, alice)
 
-    log_of(late_house).commit()
+    log_of(late_chat_server).commit()
     alice.expect_text("second", "alice", nonce="5")
     alice.expect_notice("no-such-user", nonce="6")
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_answers_come_in_the_order_of_frames_whenever_the_log_commits(
-    late_house: House, seed: int
+    late_chat_server: TestServer, seed: int
 ) -> None:
     rng = random.Random(seed)
-    guests = [late_house.join(name) for name in ("alice", "bob", "carol")]
+    guests = [late_chat_server.join(name) for name in ("alice", "bob", "carol")]
     for number, guest in enumerate(guests):
         for other in guests[number + 1 :]:
             guest.expect_joined(other.name)
-    committing = gevent.spawn(commit_at_random, log_of(late_house), rng)
+    committing = gevent.spawn(commit_at_random, log_of(late_chat_server), rng)
     try:
         asked: dict[str, list[str]] = {guest.name: [] for guest in guests}
         for number in range(150):
@@ -109,7 +111,7 @@ def test_answers_come_in_the_order_of_frames_whenever_the_log_commits(
             assert answered(guest, asked[guest.name][-1]) == asked[guest.name]
     finally:
         committing.kill()
-        log_of(late_house).commit()
+        log_of(late_chat_server).commit()
 
 
 def random_frame(rng: random.Random, guest: WireClient, nonce: str) -> bytes:
@@ -140,94 +142,96 @@ def answered(guest: WireClient, last: str) -> list[str]:
     return nonces
 
 
-def test_who_is_muted_meanwhile_is_not_heard(late_house: House) -> None:
-    alice, bob = pair(late_house)
+def test_who_is_muted_meanwhile_is_not_heard(late_chat_server: TestServer) -> None:
+    alice, bob = pair(late_chat_server)
     alice.say("one", nonce="1")
-    wait_until(lambda: log_of(late_house).waiting, "the text to be appended")
-    late_house.parts.moderation.entries.add(Mute("alice", None, "bob", None, 0))
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
+    late_chat_server.parts.moderation.entries.add(Mute("alice", None, "bob", None, 0))
 
-    log_of(late_house).commit()
+    log_of(late_chat_server).commit()
 
     alice.expect_notice("muted", nonce="1")
-    assert is_silent(late_house, bob)
+    assert is_silent(late_chat_server, bob)
 
 
-def test_who_is_ejected_meanwhile_is_not_heard(late_house: House) -> None:
-    alice, bob = pair(late_house)
+def test_who_is_ejected_meanwhile_is_not_heard(late_chat_server: TestServer) -> None:
+    alice, bob = pair(late_chat_server)
     alice.say("one")
-    wait_until(lambda: log_of(late_house).waiting, "the text to be appended")
-    late_house.session("alice").eject(LeaveReason.KICKED, Notice.MODERATED, "You were kicked.")
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
+    late_chat_server.session("alice").eject(
+        LeaveReason.KICKED, NoticeCode.MODERATED, "You were kicked."
+    )
 
-    log_of(late_house).commit()
+    log_of(late_chat_server).commit()
 
     bob.expect_left("alice", "kicked")
-    assert is_silent(late_house, bob)
+    assert is_silent(late_chat_server, bob)
 
 
-def test_a_recipient_who_leaves_meanwhile_does_not_get_it(late_house: House) -> None:
-    alice, bob = pair(late_house)
+def test_a_recipient_who_leaves_meanwhile_does_not_get_it(late_chat_server: TestServer) -> None:
+    alice, bob = pair(late_chat_server)
     alice.say("psst", to="bob", nonce="1")
-    wait_until(lambda: log_of(late_house).waiting, "the text to be appended")
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
     bob.leave()
     alice.expect_left("bob")
 
-    log_of(late_house).commit()
+    log_of(late_chat_server).commit()
 
     alice.expect_notice("no-such-user", nonce="1")
 
 
-def test_what_one_said_before_leaving_is_said(late_house: House) -> None:
-    alice, bob = pair(late_house)
+def test_what_one_said_before_leaving_is_said(late_chat_server: TestServer) -> None:
+    alice, bob = pair(late_chat_server)
     alice.say("bye")
     alice.leave()
-    wait_until(lambda: log_of(late_house).waiting, "the text to be appended")
-    assert is_silent(late_house, bob)
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
+    assert is_silent(late_chat_server, bob)
 
-    log_of(late_house).commit()
+    log_of(late_chat_server).commit()
 
     bob.expect_text("bye", "alice")
     bob.expect_left("alice", "quit")
 
 
-def test_a_large_content_is_kept_until_it_is_said(late_house: House) -> None:
-    alice, bob = pair(late_house)
+def test_a_large_content_is_kept_until_it_is_said(late_chat_server: TestServer) -> None:
+    alice, bob = pair(late_chat_server)
     content = random.Random(1).randbytes(200 * K)
-    transfer = late_house.transfer(alice)
+    transfer = late_chat_server.transfer(alice)
     transfer.send(FILE, {"filename": "a.bin", "nonce": "1"}, content)
-    wait_until(lambda: log_of(late_house).waiting, "the file to be appended")
-    assert late_house.parts.spool.used == len(content)
+    wait_until(lambda: log_of(late_chat_server).waiting, "the file to be appended")
+    assert late_chat_server.parts.spool.used == len(content)
 
-    log_of(late_house).commit()
+    log_of(late_chat_server).commit()
 
     for guest in (alice, bob):
         guest.expect(FILE, content, sender="alice", nonce="1")
     transfer.expect(FILE, b"")  # the confirmation
 
 
-def test_a_transfer_is_refused_where_it_was_sent(late_house: House) -> None:
-    alice, bob = pair(late_house)
-    transfer = late_house.transfer(alice)
+def test_a_transfer_is_refused_where_it_was_sent(late_chat_server: TestServer) -> None:
+    alice, bob = pair(late_chat_server)
+    transfer = late_chat_server.transfer(alice)
     transfer.send(FILE, {"to": "bob", "nonce": "1"}, b"content")
-    wait_until(lambda: log_of(late_house).waiting, "the file to be appended")
+    wait_until(lambda: log_of(late_chat_server).waiting, "the file to be appended")
     bob.leave()
     alice.expect_left("bob")
 
-    log_of(late_house).commit()
+    log_of(late_chat_server).commit()
 
     transfer.expect_notice("no-such-user", nonce="1")
-    assert is_silent(late_house, alice)
+    assert is_silent(late_chat_server, alice)
 
 
-def test_what_waits_of_one_user_is_bounded(late_house: House) -> None:
-    alice, _ = pair(late_house)
+def test_what_waits_of_one_user_is_bounded(late_chat_server: TestServer) -> None:
+    alice, _ = pair(late_chat_server)
     text = "x" * (60 * K)
     sending = gevent.spawn(
         alice.send_bytes,
         b"".join(alice.encode(UTF8, {"nonce": str(n)}, text.encode()) for n in range(60)),
     )
-    log = log_of(late_house)
+    log = log_of(late_chat_server)
     wait_until(lambda: sum(record.run.size for record in log.waiting) > MAX_OPEN, "the texts")
-    all_others_are_served(late_house)
+    all_others_are_served(late_chat_server)
     assert sum(record.run.size for record in log.waiting) <= MAX_OPEN + 64 * K * 4
 
     committing = gevent.spawn(commit_at_random, log, random.Random(1))
@@ -236,9 +240,9 @@ def test_what_waits_of_one_user_is_bounded(late_house: House) -> None:
     sending.join()
 
 
-def all_others_are_served(house: House) -> None:
+def all_others_are_served(chat_server: TestServer) -> None:
     for number in range(3):
-        client = house.join(f"witness{number}")
+        client = chat_server.join(f"witness{number}")
         client.send(UTF8, {"command": "ping", "nonce": "n"})
         while client.read_frame().header.get("notice") != "done":
             pass
@@ -253,28 +257,28 @@ def answered_texts(guest: WireClient, count: int) -> list[str]:
     return nonces
 
 
-def test_a_log_that_is_full_refuses_and_the_session_goes_on(late_house: House) -> None:
-    alice, _ = pair(late_house)
-    log_of(late_house).is_full = True
+def test_a_log_that_is_full_refuses_and_the_session_goes_on(late_chat_server: TestServer) -> None:
+    alice, _ = pair(late_chat_server)
+    log_of(late_chat_server).is_full = True
     alice.send_bytes(
         b"".join(alice.encode(UTF8, encode_json({"nonce": n}), b"text") for n in ("1", "2"))
     )
     alice.expect_notice("no-space", nonce="1")
     alice.expect_notice("no-space", nonce="2")
 
-    log_of(late_house).is_full = False
+    log_of(late_chat_server).is_full = False
     alice.say("again", nonce="3")
-    wait_until(lambda: log_of(late_house).waiting, "the text to be appended")
-    log_of(late_house).commit()
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
+    log_of(late_chat_server).commit()
     alice.expect_text("again", "alice", nonce="3", seq=1)
 
 
-def test_a_server_that_stops_commits_what_was_appended(late_house: House) -> None:
-    alice, bob = pair(late_house)
+def test_a_server_that_stops_commits_what_was_appended(late_chat_server: TestServer) -> None:
+    alice, bob = pair(late_chat_server)
     alice.say("last words")
-    wait_until(lambda: log_of(late_house).waiting, "the text to be appended")
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
 
-    stopping = gevent.spawn(late_house.server.stop)
+    stopping = gevent.spawn(late_chat_server.server.stop)
 
     for guest in (alice, bob):
         guest.expect_text("last words", "alice")

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.protocol.notices import Notice
+from chat.protocol.notices import NoticeCode
 from chat.server.moderation import bans
-from tests.server.house import House
 from tests.server.moderators import (
     bob_who_moderates,
     command,
@@ -19,25 +18,30 @@ from tests.server.moderators import (
     refused,
     try_login,
 )
+from tests.server.server_in_test import TestServer
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 M = 1024**2
 
-OpenAHouse = Callable[..., House]
+OpenTestServer = Callable[..., TestServer]
 
 
 @pytest.fixture
-def house(open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch) -> House:
+def chat_server(open_a_chat_server: OpenTestServer, monkeypatch: pytest.MonkeyPatch) -> TestServer:
     """One to whom this machine's addresses are like any others."""
     monkeypatch.setattr(bans, "_LOOPBACK", ())
-    return open_a_house(exempt=())
+    return open_a_chat_server(exempt=())
 
 
 # Kicks
 
 
-def test_who_is_kicked_is_told_and_so_is_everyone_else(house: House) -> None:
-    bob, alice, carol = bob_who_moderates(house), house.join("Alice"), house.join("carol")
+def test_who_is_kicked_is_told_and_so_is_everyone_else(chat_server: TestServer) -> None:
+    bob, alice, carol = (
+        bob_who_moderates(chat_server),
+        chat_server.join("Alice"),
+        chat_server.join("carol"),
+    )
     alice.expect_joined("carol")
 
     assert command(bob, "kick", "alice", reason="spam", nonce="n") == "Alice is thrown out."
@@ -47,35 +51,35 @@ def test_who_is_kicked_is_told_and_so_is_everyone_else(house: House) -> None:
     alice.expect_closed()
     carol.expect_left("Alice", "kicked")
     expect_told(carol, "Alice was kicked by bob: spam.")
-    house.join("Alice")
+    chat_server.join("Alice")
 
 
 @pytest.mark.parametrize("verb", ["kick", "ban", "unban", "bans", "mute", "unmute"])
-def test_none_but_moderators_may(house: House, verb: str) -> None:
-    house.join("alice")
-    eve = house.join("eve")
+def test_none_but_moderators_may(chat_server: TestServer, verb: str) -> None:
+    chat_server.join("alice")
+    eve = chat_server.join("eve")
 
     assert refused(eve, verb, "alice") == "not-allowed"
-    assert "alice" in house.here()
-    assert not house.parts.moderation.entries.all()
+    assert "alice" in chat_server.here()
+    assert not chat_server.parts.moderation.entries.all()
 
 
 @pytest.mark.parametrize("verb", ["kick", "ban", "mute"])
 @pytest.mark.parametrize("target", ["alice", "ALICE", "bob"])
-def test_moderators_are_not_acted_on(house: House, verb: str, target: str) -> None:
-    house.join("alice")
-    house.session("alice").moderator = True
-    bob = bob_who_moderates(house)
+def test_moderators_are_not_acted_on(chat_server: TestServer, verb: str, target: str) -> None:
+    chat_server.join("alice")
+    chat_server.session("alice").moderator = True
+    bob = bob_who_moderates(chat_server)
 
     assert refused(bob, verb, target) == "not-allowed"
 
 
 @pytest.mark.parametrize("verb", ["ban", "mute"])
 def test_moderators_who_are_not_here_are_not_acted_on(
-    house: House, monkeypatch: pytest.MonkeyPatch, verb: str
+    chat_server: TestServer, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    bob = bob_who_moderates(house)
-    monkeypatch.setattr(house.parts.moderation, "_is_moderators", {"alice"}.__contains__)
+    bob = bob_who_moderates(chat_server)
+    monkeypatch.setattr(chat_server.parts.moderation, "_is_moderators", {"alice"}.__contains__)
 
     assert refused(bob, verb, "Alice") == "not-allowed"
     assert command(bob, verb, "eve")
@@ -103,26 +107,26 @@ def test_moderators_who_are_not_here_are_not_acted_on(
     ],
 )
 def test_what_makes_no_sense_is_refused_and_nothing_changes(
-    house: House, verb: str, target: str | None, fields: dict[str, Any], code: str
+    chat_server: TestServer, verb: str, target: str | None, fields: dict[str, Any], code: str
 ) -> None:
-    bob = bob_who_moderates(house)
-    eve = house.join("eve")
+    bob = bob_who_moderates(chat_server)
+    eve = chat_server.join("eve")
     bob.expect_joined("eve")
 
     assert refused(bob, verb, target, **fields) == code
     bob.say("next")
 
     eve.expect_text("next", "bob")
-    assert not house.parts.moderation.entries.all()
+    assert not chat_server.parts.moderation.entries.all()
 
 
 # Bans
 
 
-def test_a_ban_is_of_the_name_what_looks_like_it_and_the_address(house: House) -> None:
-    bob = bob_who_moderates(house)
-    alice = house.join("Alice", source="127.0.0.2")
-    carol = house.join("carol", source="127.0.0.3")
+def test_a_ban_is_of_the_name_what_looks_like_it_and_the_address(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    alice = chat_server.join("Alice", source="127.0.0.2")
+    carol = chat_server.join("carol", source="127.0.0.3")
 
     done = command(bob, "ban", "alice", reason="spam")
 
@@ -136,30 +140,32 @@ def test_a_ban_is_of_the_name_what_looks_like_it_and_the_address(house: House) -
     alice.expect_closed()
     carol.expect_left("Alice", "banned")
     expect_told(carol, "alice was banned by bob until it is lifted: spam.")
-    assert try_login(house, "ALICE") == "banned"
-    assert try_login(house, "a1ice") == "banned"
-    assert try_login(house, "dave", "127.0.0.2") == "banned"
-    assert try_login(house, "alicia") is None
+    assert try_login(chat_server, "ALICE") == "banned"
+    assert try_login(chat_server, "a1ice") == "banned"
+    assert try_login(chat_server, "dave", "127.0.0.2") == "banned"
+    assert try_login(chat_server, "alicia") is None
 
 
-def test_who_looks_like_him_or_comes_from_there_goes_too(house: House) -> None:
-    bob = bob_who_moderates(house)
-    house.join("alice", source="127.0.0.2")
-    house.join("a1ice", source="127.0.0.3")
-    house.join("carol", source="127.0.0.2")
-    house.join("dave", source="127.0.0.2")
-    house.session("dave").moderator = True
+def test_who_looks_like_him_or_comes_from_there_goes_too(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    chat_server.join("alice", source="127.0.0.2")
+    chat_server.join("a1ice", source="127.0.0.3")
+    chat_server.join("carol", source="127.0.0.2")
+    chat_server.join("dave", source="127.0.0.2")
+    chat_server.session("dave").moderator = True
 
     done = command(bob, "ban", "alice")
 
     assert "Thrown out: alice, a1ice, carol." in done
-    assert set(house.here()) == {"bob", "dave"}
+    assert set(chat_server.here()) == {"bob", "dave"}
 
 
-def test_the_owner_of_a_name_stays_when_one_who_looks_like_him_is_banned(house: House) -> None:
-    bob = bob_who_moderates(house)
-    alice = house.join("alice")
-    house.session("alice").registered = True
+def test_the_owner_of_a_name_stays_when_one_who_looks_like_him_is_banned(
+    chat_server: TestServer,
+) -> None:
+    bob = bob_who_moderates(chat_server)
+    alice = chat_server.join("alice")
+    chat_server.session("alice").registered = True
 
     command(bob, "ban", "a1ice")
     bob.say("next")
@@ -168,10 +174,10 @@ def test_the_owner_of_a_name_stays_when_one_who_looks_like_him_is_banned(house: 
     alice.expect_text("next", "bob")
 
 
-def test_an_address_is_banned_by_itself(house: House) -> None:
-    bob = bob_who_moderates(house)
-    alice = house.join("alice", source="127.0.0.2")
-    carol = house.join("carol")
+def test_an_address_is_banned_by_itself(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    alice = chat_server.join("alice", source="127.0.0.2")
+    carol = chat_server.join("carol")
 
     done = command(bob, "ban", "127.0.0.2", seconds=3600, reason="noise")
 
@@ -184,15 +190,15 @@ def test_an_address_is_banned_by_itself(house: House) -> None:
     told = carol.expect(UTF8, sender="server", notice="moderated").text
     assert told.startswith("An address was banned by bob until 20")
     assert "127" not in told, "that is nobody else's business"
-    assert try_login(house, "dave", "127.0.0.2") == "banned"
-    assert try_login(house, "alice") is None
+    assert try_login(chat_server, "dave", "127.0.0.2") == "banned"
+    assert try_login(chat_server, "alice") is None
 
 
-def test_a_banned_address_is_told_until_when_and_why_and_closed(house: House) -> None:
-    bob = bob_who_moderates(house)
+def test_a_banned_address_is_told_until_when_and_why_and_closed(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
     command(bob, "ban", "127.0.0.2", reason="noise")
 
-    guest = house.connect(source="127.0.0.2")
+    guest = chat_server.connect(source="127.0.0.2")
     reply = guest.try_login({"to": "dave"})
 
     assert reply.type == MessageType.BAD_LOGIN
@@ -205,37 +211,37 @@ def test_a_banned_address_is_told_until_when_and_why_and_closed(house: House) ->
 
 @pytest.mark.parametrize("exempt", [True, False])
 def test_an_address_that_is_exempt_or_this_machines_is_not_banned(
-    open_a_house: OpenAHouse, monkeypatch: pytest.MonkeyPatch, exempt: bool
+    open_a_chat_server: OpenTestServer, monkeypatch: pytest.MonkeyPatch, exempt: bool
 ) -> None:
     if exempt:
         monkeypatch.setattr(bans, "_LOOPBACK", ())
-        house = open_a_house()
+        chat_server = open_a_chat_server()
     else:
-        house = open_a_house(exempt=())
-    bob = bob_who_moderates(house)
-    house.join("alice", source="127.0.0.2")
+        chat_server = open_a_chat_server(exempt=())
+    bob = bob_who_moderates(chat_server)
+    chat_server.join("alice", source="127.0.0.2")
     bob.expect_joined("alice")
 
     assert refused(bob, "ban", "127.0.0.2") == "not-allowed"
     assert "this server leaves it alone" in command(bob, "ban", "alice")
-    assert try_login(house, "alice", "127.0.0.2") == "banned"
-    assert try_login(house, "carol", "127.0.0.2") is None
+    assert try_login(chat_server, "alice", "127.0.0.2") == "banned"
+    assert try_login(chat_server, "carol", "127.0.0.2") is None
 
 
-def test_a_moderator_does_not_ban_his_own_address_with_another(house: House) -> None:
-    bob = bob_who_moderates(house)
-    house.join("alice")
+def test_a_moderator_does_not_ban_his_own_address_with_another(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    chat_server.join("alice")
 
     assert "it is yours too" in command(bob, "ban", "alice")
     bob.say("still here")
     bob.read_until(UTF8, b"still here")
-    assert try_login(house, "carol") is None
+    assert try_login(chat_server, "carol") is None
 
 
-def test_a_ban_is_lifted_with_its_address(house: House) -> None:
-    bob = bob_who_moderates(house)
-    carol = house.join("carol")
-    house.join("alice", source="127.0.0.2")
+def test_a_ban_is_lifted_with_its_address(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    carol = chat_server.join("carol")
+    chat_server.join("alice", source="127.0.0.2")
     command(bob, "ban", "alice")
     command(bob, "ban", "127.0.0.3")
     carol.read_until(UTF8, b"An address was banned by bob until it is lifted.")
@@ -244,12 +250,12 @@ def test_a_ban_is_lifted_with_its_address(house: House) -> None:
     assert command(bob, "unban", "127.0.0.3") == "No longer banned: 127.0.0.3."
 
     expect_told(carol, "The ban of alice was lifted by bob.")
-    house.join("alice", source="127.0.0.2")
-    house.join("dave", source="127.0.0.3")
+    chat_server.join("alice", source="127.0.0.2")
+    chat_server.join("dave", source="127.0.0.3")
 
 
-def test_the_list_says_all_that_is_in_force(house: House) -> None:
-    bob = bob_who_moderates(house)
+def test_the_list_says_all_that_is_in_force(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
     assert command(bob, "bans") == "Nobody is banned or muted."
     command(bob, "ban", "Alice", reason="spam")
     command(bob, "mute", "eve")
@@ -260,9 +266,11 @@ def test_the_list_says_all_that_is_in_force(house: House) -> None:
     ]
 
 
-def test_more_than_can_be_kept_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_can_be_kept_is_refused(
+    chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("chat.server.moderation.moderation.MAX_ENTRIES", 2)
-    bob = bob_who_moderates(house)
+    bob = bob_who_moderates(chat_server)
     command(bob, "ban", "alice")
     command(bob, "mute", "eve")
 
@@ -271,28 +279,30 @@ def test_more_than_can_be_kept_is_refused(house: House, monkeypatch: pytest.Monk
     assert command(bob, "ban", "mallory")
 
 
-def test_his_upload_ends_with_him_and_reaches_nobody(house: House) -> None:
-    bob = bob_who_moderates(house)
-    alice = house.join("alice", source="127.0.0.2")
-    transfer = house.transfer(alice)
+def test_his_upload_ends_with_him_and_reaches_nobody(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    alice = chat_server.join("alice", source="127.0.0.2")
+    transfer = chat_server.transfer(alice)
     transfer.send_bytes(transfer.encode(FILE, content_size=M) + b"x" * 1000)
     alice.send_bytes(alice.encode(FILE, content_size=M) + b"x" * 1000)
-    house.upload_begins(2 * M)
+    chat_server.upload_begins(2 * M)
 
     command(bob, "ban", "alice")
 
     assert transfer.at_end()
     alice.expect_notice("moderated")
     alice.close()
-    house.space_is_given_back()
+    chat_server.space_is_given_back()
     bob.say("next")
     bob.expect_text("next", "bob")
 
 
-def test_the_log_says_who_did_what_to_whom(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_says_who_did_what_to_whom(
+    chat_server: TestServer, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "chat.server")
-    bob = bob_who_moderates(house)
-    house.join("alice", source="127.0.0.2")
+    bob = bob_who_moderates(chat_server)
+    chat_server.join("alice", source="127.0.0.2")
 
     command(bob, "ban", "alice", reason="spam\nbob left: quit")
 
@@ -303,9 +313,9 @@ def test_the_log_says_who_did_what_to_whom(house: House, caplog: pytest.LogCaptu
 # What is said in the room does not disturb
 
 
-def test_an_announcement_answers_nobodys_message(house: House) -> None:
-    bob, alice = bob_who_moderates(house), house.join("alice")
-    house.parts.room.announce(Notice.MODERATED, "eve was kicked.")
+def test_an_announcement_answers_nobodys_message(chat_server: TestServer) -> None:
+    bob, alice = bob_who_moderates(chat_server), chat_server.join("alice")
+    chat_server.parts.room.announce(NoticeCode.MODERATED, "eve was kicked.")
     alice.say("hello")
     told = alice.expect(UTF8, sender="server")
     assert told.header.keys() == {"from", "timestamp", "notice"}

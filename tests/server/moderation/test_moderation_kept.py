@@ -15,15 +15,15 @@ import pytest
 from gevent.event import Event
 
 from chat.protocol.descriptor import MessageType
-from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.moderation import bans, moderation
 from chat.server.moderation.ban_records import read_records, write_records
 from chat.server.moderation.bans import NAME, OPERATOR, Ban, Mute
 from chat.server.storage.database import Database, DatabaseFault
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import FakeClock, wait_until
-from tests.server.house import House
 from tests.server.moderators import ask, bob_who_moderates, command, refused, try_login
+from tests.server.server_in_test import TestServer
 
 UTF8 = MessageType.UTF8
 
@@ -34,14 +34,16 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_again(open_a_house: Callable[..., House], data: Path) -> Callable[..., House]:
+def open_again(
+    open_a_chat_server: Callable[..., TestServer], data: Path
+) -> Callable[..., TestServer]:
     """A house that keeps what it is to keep where the one before did."""
-    return partial(open_a_house, data_directory=data)
+    return partial(open_a_chat_server, data_directory=data)
 
 
-def proxied(house: House, name: str, host: str) -> WireClient:
+def proxied(chat_server: TestServer, name: str, host: str) -> WireClient:
     """Somebody who comes from ``host``, as a proxy says, and is in the room."""
-    guest = house.connect()
+    guest = chat_server.connect()
     say_where_from(guest, host)
     guest.login(name)
     return guest
@@ -52,9 +54,9 @@ def say_where_from(guest: WireClient, host: str) -> None:
     guest.send_bytes(f"PROXY {family} {host} {host} 4711 8080\r\n".encode())
 
 
-def try_from(house: House, name: str, host: str) -> dict[str, Any]:
+def try_from(chat_server: TestServer, name: str, host: str) -> dict[str, Any]:
     """What a login from ``host`` is refused by; nothing if it is not."""
-    with WireClient(house.address) as guest:
+    with WireClient(chat_server.address) as guest:
         say_where_from(guest, host)
         return guest.try_login({"to": name}).header
 
@@ -63,60 +65,60 @@ BEHIND_A_PROXY: dict[str, Any] = {"proxies": (ip_network("127.0.0.0/8"),)}
 
 
 def test_bans_and_mutes_are_as_they_were_after_a_restart(
-    open_again: Callable[..., House],
+    open_again: Callable[..., TestServer],
 ) -> None:
-    house = open_again(**BEHIND_A_PROXY)
-    bob = proxied(house, "bob", "203.0.113.1")
-    house.session("bob").moderator = True
-    proxied(house, "alice", "203.0.113.2")
+    chat_server = open_again(**BEHIND_A_PROXY)
+    bob = proxied(chat_server, "bob", "203.0.113.1")
+    chat_server.session("bob").moderator = True
+    proxied(chat_server, "alice", "203.0.113.2")
     assert "forgotten" not in command(bob, "ban", "alice", reason="spam", seconds=3600)
     command(bob, "ban", "2001:db8::1")
     command(bob, "ban", "mallory")
     command(bob, "unban", "mallory")
     command(bob, "mute", "eve", reason="noise")
     listed = command(bob, "bans")
-    house.close()
+    chat_server.close()
 
-    house = open_again(**BEHIND_A_PROXY)
+    chat_server = open_again(**BEHIND_A_PROXY)
 
     for name, host in (("alice", "203.0.113.9"), ("x", "203.0.113.2"), ("x", "2001:db8::ff")):
-        refusal = try_from(house, name, host)
+        refusal = try_from(chat_server, name, host)
         assert refusal["error"] == "banned", (name, host)
-    assert try_from(house, "mallory", "203.0.113.3") == {}
-    eve = proxied(house, "eve", "203.0.113.4")
+    assert try_from(chat_server, "mallory", "203.0.113.3") == {}
+    eve = proxied(chat_server, "eve", "203.0.113.4")
     eve.say("hello")
     assert eve.expect_notice("muted").text == "You are muted until it is lifted: noise."
-    bob = proxied(house, "bob", "203.0.113.1")
-    house.session("bob").moderator = True
+    bob = proxied(chat_server, "bob", "203.0.113.1")
+    chat_server.session("bob").moderator = True
     assert sorted(command(bob, "bans").splitlines()) == sorted(listed.splitlines())
 
 
 def test_an_ipv6_network_is_banned_as_a_whole_with_who_comes_from_it(
-    open_again: Callable[..., House],
+    open_again: Callable[..., TestServer],
 ) -> None:
-    house = open_again(**BEHIND_A_PROXY)
-    bob = proxied(house, "bob", "2001:db8:0:1::1")
-    house.session("bob").moderator = True
-    proxied(house, "alice", "2001:db8:0:2::1")
-    proxied(house, "carol", "2001:db8:0:2:ffff::")
-    proxied(house, "dave", "2001:db8:0:3::1")
+    chat_server = open_again(**BEHIND_A_PROXY)
+    bob = proxied(chat_server, "bob", "2001:db8:0:1::1")
+    chat_server.session("bob").moderator = True
+    proxied(chat_server, "alice", "2001:db8:0:2::1")
+    proxied(chat_server, "carol", "2001:db8:0:2:ffff::")
+    proxied(chat_server, "dave", "2001:db8:0:3::1")
 
     done = command(bob, "ban", "alice")
 
     assert "and so is 2001:db8:0:2::/64. Thrown out: alice, carol." in done
-    assert try_from(house, "eve", "2001:db8:0:2:a:b:c:d")["error"] == "banned"
-    assert try_from(house, "eve", "2001:db8:0:3::2") == {}
+    assert try_from(chat_server, "eve", "2001:db8:0:2:a:b:c:d")["error"] == "banned"
+    assert try_from(chat_server, "eve", "2001:db8:0:3::2") == {}
     assert refused(bob, "ban", "2001:db8:0:1:5::") == "not-allowed", "it is his own"
 
 
 def test_a_proxy_that_does_not_tell_whom_it_speaks_for_is_not_banned(
-    open_again: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+    open_again: Callable[..., TestServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bans, "_LOOPBACK", ())
-    house = open_again(exempt=(), **BEHIND_A_PROXY)
-    bob = proxied(house, "bob", "203.0.113.1")
-    house.session("bob").moderator = True
-    alice = house.connect(source="127.0.0.2")
+    chat_server = open_again(exempt=(), **BEHIND_A_PROXY)
+    bob = proxied(chat_server, "bob", "203.0.113.1")
+    chat_server.session("bob").moderator = True
+    alice = chat_server.connect(source="127.0.0.2")
     alice.send_bytes(b"PROXY UNKNOWN\r\n")
     alice.login("alice")
 
@@ -125,36 +127,36 @@ def test_a_proxy_that_does_not_tell_whom_it_speaks_for_is_not_banned(
 
 
 def test_what_has_an_end_ends(
-    open_again: Callable[..., House], data: Path, monkeypatch: pytest.MonkeyPatch
+    open_again: Callable[..., TestServer], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = FakeClock(time.time())
     monkeypatch.setattr(moderation, "time", clock)
-    house = open_again()
-    bob = bob_who_moderates(house)
-    for entries in (house.parts.moderation, house.parts.moderation.entries):
+    chat_server = open_again()
+    bob = bob_who_moderates(chat_server)
+    for entries in (chat_server.parts.moderation, chat_server.parts.moderation.entries):
         monkeypatch.setattr(entries, "_clock", clock)
     command(bob, "ban", "alice", seconds=60)
     command(bob, "mute", "eve", seconds=60)
 
     clock.advance(59)
-    assert try_login(house, "alice") == "banned"
+    assert try_login(chat_server, "alice") == "banned"
     clock.advance(2)
 
-    assert try_login(house, "alice") is None
-    eve = house.join("eve")
+    assert try_login(chat_server, "alice") is None
+    eve = chat_server.join("eve")
     eve.say("hello")
     eve.expect_text("hello", "eve")
     assert command(bob, "bans") == "Nobody is banned or muted."
     command(bob, "ban", "mallory")
-    assert len(house.parts.moderation.entries) == 1
+    assert len(chat_server.parts.moderation.entries) == 1
 
 
 def test_what_the_operator_changes_meanwhile_takes_effect(
-    open_again: Callable[..., House], data: Path, monkeypatch: pytest.MonkeyPatch
+    open_again: Callable[..., TestServer], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moderation, "_LOOK_INTERVAL", 0.01)
-    house = open_again()
-    alice, carol = house.join("alice"), house.join("carol")
+    chat_server = open_again()
+    alice, carol = chat_server.join("alice"), chat_server.join("carol")
     alice.expect_joined("carol")
     ban = Ban(NAME, "alice", None, "the operator", None, int(time.time()), "alice")
 
@@ -163,17 +165,17 @@ def test_what_the_operator_changes_meanwhile_takes_effect(
     carol.expect_left("alice", "banned")
     alice.expect_notice("moderated")
     write_records(Database(data), remove=[ban])
-    wait_until(lambda: not house.parts.moderation.entries.all(), "the ban to be lifted")
-    house.join("alice")
+    wait_until(lambda: not chat_server.parts.moderation.entries.all(), "the ban to be lifted")
+    chat_server.join("alice")
 
 
 def test_the_operators_word_counts_for_moderators_too_and_they_do_not_undo_it(
-    open_again: Callable[..., House], data: Path, monkeypatch: pytest.MonkeyPatch
+    open_again: Callable[..., TestServer], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moderation, "_LOOK_INTERVAL", 0.01)
-    house = open_again()
-    bob, alice = bob_who_moderates(house), house.join("alice")
-    house.session("alice").moderator = True
+    chat_server = open_again()
+    bob, alice = bob_who_moderates(chat_server), chat_server.join("alice")
+    chat_server.session("alice").moderator = True
     ban = Ban(NAME, "alice", None, OPERATOR, None, int(time.time()), "alice")
     mute = Mute("eve", None, OPERATOR, None, int(time.time()))
 
@@ -184,18 +186,18 @@ def test_the_operators_word_counts_for_moderators_too_and_they_do_not_undo_it(
     for verb, target in (("unban", "alice"), ("unmute", "eve"), ("mute", "eve")):
         assert refused(bob, verb, target) == "not-allowed"
     assert refused(bob, "ban", "alice", seconds=1) == "not-allowed"
-    assert len(house.parts.moderation.entries) == 2
+    assert len(chat_server.parts.moderation.entries) == 2
 
 
 def test_what_the_disk_does_not_take_is_not_done(
-    open_again: Callable[..., House],
+    open_again: Callable[..., TestServer],
     data: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    house = open_again()
-    bob = bob_who_moderates(house)
-    alice = house.join("alice")
+    chat_server = open_again()
+    bob = bob_who_moderates(chat_server)
+    alice = chat_server.join("alice")
     bob.expect_joined("alice")
     command(bob, "mute", "eve")
 
@@ -208,18 +210,18 @@ def test_what_the_disk_does_not_take_is_not_done(
     bob.say("next")
 
     alice.read_until(UTF8, b"next")
-    assert [str(entry)[:3] for entry in house.parts.moderation.entries.all()] == ["eve"]
+    assert [str(entry)[:3] for entry in chat_server.parts.moderation.entries.all()] == ["eve"]
     assert any("no space left" in message for message in caplog.messages)
 
 
 def test_what_was_begun_is_done_though_its_moderator_is_gone(
-    open_again: Callable[..., House], data: Path, monkeypatch: pytest.MonkeyPatch
+    open_again: Callable[..., TestServer], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = open_again()
-    bob = bob_who_moderates(house)
-    alice = house.join("alice")
+    chat_server = open_again()
+    bob = bob_who_moderates(chat_server)
+    alice = chat_server.join("alice")
     bob.expect_joined("alice")
-    thread = house.parts.database
+    thread = chat_server.parts.database
     assert thread is not None
     begun, gate = Event(), Event()
     run = thread.run
@@ -232,7 +234,9 @@ def test_what_was_begun_is_done_though_its_moderator_is_gone(
     monkeypatch.setattr(thread, "run", run_later)
     ask(bob, "ban", "alice")
     assert begun.wait(5)
-    house.session("bob").eject(LeaveReason.REPLACED, Notice.REPLACED, "You are elsewhere.")
+    chat_server.session("bob").eject(
+        LeaveReason.REPLACED, NoticeCode.REPLACED, "You are elsewhere."
+    )
     alice.expect_left("bob", "replaced")
     gate.set()
 
@@ -242,11 +246,11 @@ def test_what_was_begun_is_done_though_its_moderator_is_gone(
 
 
 def test_two_moderators_at_once_are_served_one_after_the_other(
-    open_again: Callable[..., House], data: Path
+    open_again: Callable[..., TestServer], data: Path
 ) -> None:
-    house = open_again()
-    bob, carol = bob_who_moderates(house), house.join("carol")
-    house.session("carol").moderator = True
+    chat_server = open_again()
+    bob, carol = bob_who_moderates(chat_server), chat_server.join("carol")
+    chat_server.session("carol").moderator = True
     for number in range(5):
         ask(bob, "ban", f"b{number}x")
         ask(carol, "mute", f"c{number}x")
@@ -259,19 +263,19 @@ def test_two_moderators_at_once_are_served_one_after_the_other(
 
     kept, mutes = read_records(Database(data))
     assert (len(kept), len(mutes)) == (5, 5)
-    assert len(house.parts.moderation.entries) == 10
+    assert len(chat_server.parts.moderation.entries) == 10
 
 
 def test_an_unreadable_file_is_told_of_once_and_nothing_is_forgotten(
-    open_again: Callable[..., House],
+    open_again: Callable[..., TestServer],
     data: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.ERROR, "chat.server")
     monkeypatch.setattr(moderation, "_LOOK_INTERVAL", 0.01)
-    house = open_again()
-    bob = bob_who_moderates(house)
+    chat_server = open_again()
+    bob = bob_who_moderates(chat_server)
     command(bob, "ban", "alice")
 
     (data / "rubbish").write_bytes(b"rubbish" * 1000)
@@ -280,4 +284,4 @@ def test_an_unreadable_file_is_told_of_once_and_nothing_is_forgotten(
     wait_until(lambda: caplog.messages, "the fault to be told of")
     gevent.sleep(0.1)
     assert len([message for message in caplog.messages if "bans stay" in message]) == 1
-    assert try_login(house, "alice") == "banned"
+    assert try_login(chat_server, "alice") == "banned"

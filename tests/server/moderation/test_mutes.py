@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from tests.server.house import House
 from tests.server.moderators import bob_who_moderates, command, expect_told
+from tests.server.server_in_test import TestServer
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 M = 1024**2
 
 
-def test_what_he_says_is_refused_one_by_one_and_reaches_nobody(house: House) -> None:
-    bob = bob_who_moderates(house)
-    eve = house.join("Eve")
+def test_what_he_says_is_refused_one_by_one_and_reaches_nobody(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    eve = chat_server.join("Eve")
 
     told = command(bob, "mute", "eve", reason="noise")
     eve.send_bytes(eve.encode(UTF8, None, b"hi") * 3 + eve.encode(UTF8, '{"nonce":"0"}', b"hi"))
@@ -32,10 +32,10 @@ def test_what_he_says_is_refused_one_by_one_and_reaches_nobody(house: House) -> 
     bob.expect_text("hello", "bob")
 
 
-def test_a_large_file_is_refused_before_it_comes(house: House) -> None:
-    bob = bob_who_moderates(house)
-    eve = house.join("eve")
-    transfer = house.transfer(eve)
+def test_a_large_file_is_refused_before_it_comes(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    eve = chat_server.join("eve")
+    transfer = chat_server.transfer(eve)
     command(bob, "mute", "eve")
 
     for connection in (eve, transfer):
@@ -44,38 +44,38 @@ def test_a_large_file_is_refused_before_it_comes(house: House) -> None:
 
     for connection in (eve, transfer):
         connection.expect_notice("muted", nonce="n")
-    assert house.parts.spool.used == 0
+    assert chat_server.parts.spool.used == 0
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
 def test_a_file_that_is_under_way_when_he_is_muted_reaches_nobody(
-    house: House, elsewhere: bool
+    chat_server: TestServer, elsewhere: bool
 ) -> None:
-    bob = bob_who_moderates(house)
-    eve = house.join("eve")
+    bob = bob_who_moderates(chat_server)
+    eve = chat_server.join("eve")
     bob.expect_joined("eve")
-    connection = house.transfer(eve) if elsewhere else eve
+    connection = chat_server.transfer(eve) if elsewhere else eve
     connection.send_bytes(connection.encode(FILE, {"nonce": "n"}, b"x" * 1000, content_size=M))
-    house.upload_begins(M)
+    chat_server.upload_begins(M)
 
     command(bob, "mute", "eve")
     eve.expect(UTF8, notice="moderated")
     connection.send_bytes(b"x" * (M - 1000))
 
     connection.expect_notice("muted", nonce="n")
-    house.space_is_given_back()
+    chat_server.space_is_given_back()
     bob.say("next")
     bob.expect_text("next", "bob")
 
 
-def test_he_is_muted_when_he_comes_again_and_not_when_he_may_speak(house: House) -> None:
-    bob = bob_who_moderates(house)
-    eve = house.join("eve")
+def test_he_is_muted_when_he_comes_again_and_not_when_he_may_speak(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    eve = chat_server.join("eve")
     command(bob, "mute", "eve", seconds=3600)
     eve.leave()
     bob.expect_left("eve")
 
-    eve = house.join("EVE")
+    eve = chat_server.join("EVE")
     eve.say("hello")
     assert eve.expect_notice("muted").text.startswith("You are muted until 20")
 
@@ -85,17 +85,17 @@ def test_he_is_muted_when_he_comes_again_and_not_when_he_may_speak(house: House)
     eve.expect_text("hello", "EVE")
 
 
-def test_a_mute_of_somebody_who_is_not_here_waits_for_him(house: House) -> None:
-    bob = bob_who_moderates(house)
+def test_a_mute_of_somebody_who_is_not_here_waits_for_him(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
     command(bob, "mute", "eve")
-    eve = house.join("eve")
+    eve = chat_server.join("eve")
     eve.say("hello")
     eve.expect_notice("muted")
 
 
-def test_he_may_ask_the_server_for_something_and_leave(house: House) -> None:
-    bob = bob_who_moderates(house)
-    eve = house.join("eve")
+def test_he_may_ask_the_server_for_something_and_leave(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    eve = chat_server.join("eve")
     command(bob, "mute", "eve")
     eve.expect(UTF8, notice="moderated")
 

@@ -19,7 +19,7 @@ from chat.server.moderation.bans import NAME, NETWORK, Ban, Mute
 from chat.server.storage.database import Database
 from tests.cheap_hashes import hash_cheaply
 from tests.server.fakes import wait_until
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 parse: Callable[[str], Iterable[Metric]] = parser.text_string_to_metric_families
 parse_openmetrics: Callable[[str], Iterable[Metric]] = (
@@ -27,24 +27,24 @@ parse_openmetrics: Callable[[str], Iterable[Metric]] = (
 )
 
 
-def families(house: House) -> dict[str, Metric]:
-    text, _ = house.parts.make_metrics().render("")
+def families(chat_server: TestServer) -> dict[str, Metric]:
+    text, _ = chat_server.parts.make_metrics().render("")
     return {family.name: family for family in parse(text.decode())}
 
 
-def value(house: House, name: str, **labels: str) -> float:
+def value(chat_server: TestServer, name: str, **labels: str) -> float:
     """Of one sample."""
     [sample] = [
         sample
-        for family in families(house).values()
+        for family in families(chat_server).values()
         for sample in family.samples
         if sample.name == name and sample.labels == labels
     ]
     return sample.value
 
 
-def test_each_says_what_it_is(house: House) -> None:
-    found = families(house)
+def test_each_says_what_it_is(chat_server: TestServer) -> None:
+    found = families(chat_server)
     ours = [family for name, family in found.items() if name.startswith("chat_")]
     assert len(ours) > 10
     for family in ours:
@@ -56,37 +56,39 @@ def test_each_says_what_it_is(house: House) -> None:
     assert {"process_resident_memory_bytes", "process_open_fds", "python_info"} <= found.keys()
 
 
-def test_it_is_fine_in_the_newer_format_too(house: House) -> None:
-    text, type = house.parts.make_metrics().render("application/openmetrics-text;version=1.0.0")
+def test_it_is_fine_in_the_newer_format_too(chat_server: TestServer) -> None:
+    text, type = chat_server.parts.make_metrics().render(
+        "application/openmetrics-text;version=1.0.0"
+    )
     assert type.startswith("application/openmetrics-text")
     assert "chat_users" in {family.name for family in parse_openmetrics(text.decode())}
 
 
-def test_the_version(house: House) -> None:
-    assert value(house, "chat_build_info", version=__version__) == 1
+def test_the_version(chat_server: TestServer) -> None:
+    assert value(chat_server, "chat_build_info", version=__version__) == 1
 
 
-def test_people_are_counted_as_they_are_now(house: House) -> None:
-    alice = house.join("alice")
-    house.join("bob")
-    house.join("carol", raw=True)
-    house.transfer(alice)
+def test_people_are_counted_as_they_are_now(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice")
+    chat_server.join("bob")
+    chat_server.join("carol", raw=True)
+    chat_server.transfer(alice)
 
-    assert value(house, "chat_users", client="json", encryption="none") == 2
-    assert value(house, "chat_users", client="raw", encryption="none") == 1
-    assert value(house, "chat_users", client="json", encryption="tls") == 0
-    assert value(house, "chat_logins_total", client="json") == 2
-    assert value(house, "chat_transfers") == 1
-    assert value(house, "chat_connections") == 4
+    assert value(chat_server, "chat_users", client="json", encryption="none") == 2
+    assert value(chat_server, "chat_users", client="raw", encryption="none") == 1
+    assert value(chat_server, "chat_users", client="json", encryption="tls") == 0
+    assert value(chat_server, "chat_logins_total", client="json") == 2
+    assert value(chat_server, "chat_transfers") == 1
+    assert value(chat_server, "chat_connections") == 4
 
     alice.close()
-    wait_until(lambda: len(house.here()) == 2, "alice to leave")
-    assert value(house, "chat_users", client="json", encryption="none") == 1
-    assert value(house, "chat_logins_total", client="json") == 2
+    wait_until(lambda: len(chat_server.here()) == 2, "alice to leave")
+    assert value(chat_server, "chat_users", client="json", encryption="none") == 1
+    assert value(chat_server, "chat_logins_total", client="json") == 2
 
 
-def test_messages_are_counted_by_type(house: House) -> None:
-    alice = house.join("alice")
+def test_messages_are_counted_by_type(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice")
     for text in ("one", "two", "three"):
         alice.say(text)
     alice.send(MessageType.IMAGE, b"", b"x" * 100)
@@ -94,67 +96,74 @@ def test_messages_are_counted_by_type(house: House) -> None:
         alice.expect(MessageType.UTF8)
     alice.expect(MessageType.IMAGE)
 
-    assert value(house, "chat_messages_total", type="text") == 3
-    assert value(house, "chat_messages_total", type="image") == 1
-    assert value(house, "chat_messages_total", type="voice") == 0
-    assert value(house, "chat_received_bytes_total", type="text") == 11
-    assert value(house, "chat_received_bytes_total", type="image") == 100
-    assert value(house, "chat_delivered_bytes_total") > 111
+    assert value(chat_server, "chat_messages_total", type="text") == 3
+    assert value(chat_server, "chat_messages_total", type="image") == 1
+    assert value(chat_server, "chat_messages_total", type="voice") == 0
+    assert value(chat_server, "chat_received_bytes_total", type="text") == 11
+    assert value(chat_server, "chat_received_bytes_total", type="image") == 100
+    assert value(chat_server, "chat_delivered_bytes_total") > 111
 
 
-def test_refusals_are_counted_by_reason(house: House) -> None:
-    house.join("alice")
-    assert value(house, "chat_refused_logins_total", reason="username-exists") == 0
-    other = house.connect()
+def test_refusals_are_counted_by_reason(chat_server: TestServer) -> None:
+    chat_server.join("alice")
+    assert value(chat_server, "chat_refused_logins_total", reason="username-exists") == 0
+    other = chat_server.connect()
     assert other.try_login({"to": "alice"}).type == MessageType.USERNAME_EXISTS
-    assert value(house, "chat_refused_logins_total", reason="username-exists") == 1
-    [family] = [f for name, f in families(house).items() if name == "chat_refused_logins"]
+    assert value(chat_server, "chat_refused_logins_total", reason="username-exists") == 1
+    [family] = [f for name, f in families(chat_server).items() if name == "chat_refused_logins"]
     assert {s.labels["reason"] for s in family.samples} == {each.value for each in Refusal}
 
 
-def test_what_has_a_bound_stands_beside_it(open_a_house: Callable[..., House]) -> None:
-    house = open_a_house(max_users=7, max_spool=1000, max_backlog_total=500)
-    assert value(house, "chat_users_limit") == 7
-    assert (value(house, "chat_spool_bytes"), value(house, "chat_spool_limit_bytes")) == (0, 1000)
-    assert value(house, "chat_backlog_limit_bytes") == 500
-    assert value(house, "chat_backlog_bytes") == 0
-    assert value(house, "chat_spool_limit_files") >= value(house, "chat_spool_files") == 0
+def test_what_has_a_bound_stands_beside_it(open_a_chat_server: Callable[..., TestServer]) -> None:
+    chat_server = open_a_chat_server(max_users=7, max_spool=1000, max_backlog_total=500)
+    assert value(chat_server, "chat_users_limit") == 7
+    assert (
+        value(chat_server, "chat_spool_bytes"),
+        value(chat_server, "chat_spool_limit_bytes"),
+    ) == (0, 1000)
+    assert value(chat_server, "chat_backlog_limit_bytes") == 500
+    assert value(chat_server, "chat_backlog_bytes") == 0
+    assert (
+        value(chat_server, "chat_spool_limit_files") >= value(chat_server, "chat_spool_files") == 0
+    )
 
 
-def test_bans_are_counted_while_they_are_in_force(house: House) -> None:
-    house.parts.moderation.entries.add(
+def test_bans_are_counted_while_they_are_in_force(chat_server: TestServer) -> None:
+    chat_server.parts.moderation.entries.add(
         Ban(NAME, "mallory", None, "alice", None, 0),
         Ban(NETWORK, "192.0.2.0/24", None, "alice", None, 0),
         Ban(NETWORK, "192.0.2.1/32", 1, "alice", "long ago", 0),
         Mute("bob", None, "alice", None, 0),
     )
-    assert value(house, "chat_bans", kind="name") == 1
-    assert value(house, "chat_bans", kind="network") == 1
-    assert value(house, "chat_mutes") == 1
+    assert value(chat_server, "chat_bans", kind="name") == 1
+    assert value(chat_server, "chat_bans", kind="network") == 1
+    assert value(chat_server, "chat_mutes") == 1
 
 
-def test_accounts_and_passwords(open_a_house: Callable[..., House], tmp_path: Path) -> None:
-    house = open_a_house(data_directory=tmp_path)
+def test_accounts_and_passwords(
+    open_a_chat_server: Callable[..., TestServer], tmp_path: Path
+) -> None:
+    chat_server = open_a_chat_server(data_directory=tmp_path)
     add_account(Database(tmp_path), parse_user_name("alice"), hash_cheaply("open sesame"))
 
     wrong = {"to": "alice", "password": "guess"}
-    assert house.connect().try_login(wrong).type == MessageType.BAD_LOGIN
+    assert chat_server.connect().try_login(wrong).type == MessageType.BAD_LOGIN
 
-    assert value(house, "chat_accounts") == 1
-    assert value(house, "chat_password_hashes_total") == 1
-    assert value(house, "chat_password_hashes_waiting") == 0
-    assert value(house, "chat_refused_logins_total", reason="wrong-password") == 1
+    assert value(chat_server, "chat_accounts") == 1
+    assert value(chat_server, "chat_password_hashes_total") == 1
+    assert value(chat_server, "chat_password_hashes_waiting") == 0
+    assert value(chat_server, "chat_refused_logins_total", reason="wrong-password") == 1
 
 
-def test_nothing_tells_who_is_here(house: House) -> None:
-    house.join("alice").say("hello")
-    text, _ = house.parts.make_metrics().render("")
+def test_nothing_tells_who_is_here(chat_server: TestServer) -> None:
+    chat_server.join("alice").say("hello")
+    text, _ = chat_server.parts.make_metrics().render("")
     assert b"alice" not in text
     assert b"127.0.0.1" not in text
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "nonsense", "text/plain;version=0.0.4"])
-def test_whatever_is_asked_for_there_is_an_answer(house: House, accept: str) -> None:
-    text, type = house.parts.make_metrics().render(accept)
+def test_whatever_is_asked_for_there_is_an_answer(chat_server: TestServer, accept: str) -> None:
+    text, type = chat_server.parts.make_metrics().render(accept)
     assert type.startswith("text/plain")
     assert text.endswith(b"\n")

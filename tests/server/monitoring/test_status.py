@@ -18,7 +18,7 @@ from chat.net.address import Address, parse_address
 from chat.server.monitoring import status
 from chat.server.monitoring.metrics import Metrics
 from chat.server.monitoring.status import StatusServer
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 
 class Page:
@@ -35,8 +35,10 @@ def is_healthy() -> list[bool]:
 
 
 @pytest.fixture
-def server(house: House, is_healthy: list[bool]) -> Iterator[StatusServer]:
-    server = house.parts.make_status_server(parse_address("127.0.0.1:0"), lambda: is_healthy[0])
+def server(chat_server: TestServer, is_healthy: list[bool]) -> Iterator[StatusServer]:
+    server = chat_server.parts.make_status_server(
+        parse_address("127.0.0.1:0"), lambda: is_healthy[0]
+    )
     server.start()
     yield server
     server.stop()
@@ -282,8 +284,10 @@ def test_without_descriptors_one_line_is_logged_and_the_next_visitor_is_served(
     assert caplog.messages == ["the status address: out of file descriptors"]
 
 
-def test_on_a_unix_socket(house: House, tmp_path: Path) -> None:
-    server = house.parts.make_status_server(Address(path=str(tmp_path / "status")), lambda: True)
+def test_on_a_unix_socket(chat_server: TestServer, tmp_path: Path) -> None:
+    server = chat_server.parts.make_status_server(
+        Address(path=str(tmp_path / "status")), lambda: True
+    )
     server.start()
     assert get(server, "/healthz").body == b"ok\n"
     server.stop()

@@ -24,15 +24,18 @@ from tests.peers.certificates import make_identity
 from tests.peers.tls_wire_client import TlsWireClient
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
-from tests.server.house import House
-from tests.server.sessions.test_login import OpenAHouse
+from tests.server.server_in_test import TestServer
+from tests.server.sessions.test_login import OpenTestServer
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 MIB = 1024**2
 
 
-def join(house: House, name: str, **options: Any) -> TlsWireClient:
-    return cast(TlsWireClient, house.remember(TlsWireClient.joined(house.address, name, **options)))
+def join(chat_server: TestServer, name: str, **options: Any) -> TlsWireClient:
+    return cast(
+        TlsWireClient,
+        chat_server.remember(TlsWireClient.joined(chat_server.address, name, **options)),
+    )
 
 
 # Other programs
@@ -41,8 +44,8 @@ def join(house: House, name: str, **options: Any) -> TlsWireClient:
 class OpensslClient:
     """``openssl s_client``, which sends what is typed and prints what comes."""
 
-    def __init__(self, house: House, *options: str) -> None:
-        host, port = house.address
+    def __init__(self, chat_server: TestServer, *options: str) -> None:
+        host, port = chat_server.address
         self._process = subprocess.Popen(
             ["openssl", "s_client", "-connect", f"{host}:{port}", *options],
             stdin=subprocess.PIPE,
@@ -77,8 +80,8 @@ class OpensslClient:
 
 
 @contextmanager
-def openssl(house: House, *options: str) -> Iterator[OpensslClient]:
-    client = OpensslClient(house, *options)
+def openssl(chat_server: TestServer, *options: str) -> Iterator[OpensslClient]:
+    client = OpensslClient(chat_server, *options)
     try:
         yield client
     finally:
@@ -86,10 +89,10 @@ def openssl(house: House, *options: str) -> Iterator[OpensslClient]:
 
 
 @pytest.mark.parametrize("options", [("-tls1_2",), ("-tls1_3",), ("-servername", "chat.example")])
-def test_openssl_gets_in(safe_house: House, options: tuple[str, ...]) -> None:
-    alice = safe_house.join("alice")
+def test_openssl_gets_in(safe_chat_server: TestServer, options: tuple[str, ...]) -> None:
+    alice = safe_chat_server.join("alice")
     eve = WireClient.encode(alice, MessageType.LOGIN, "eve")
-    with openssl(safe_house, "-quiet", *options) as client:
+    with openssl(safe_chat_server, "-quiet", *options) as client:
         client.type(eve)
         alice.expect_joined("eve")
         alice.say("hello")
@@ -98,9 +101,9 @@ def test_openssl_gets_in(safe_house: House, options: tuple[str, ...]) -> None:
     alice.expect_left("eve")
 
 
-def test_a_client_may_ask_for_new_keys_at_any_time(safe_house: House) -> None:
-    alice = safe_house.join("alice")
-    with openssl(safe_house, "-tls1_3") as client:
+def test_a_client_may_ask_for_new_keys_at_any_time(safe_chat_server: TestServer) -> None:
+    alice = safe_chat_server.join("alice")
+    with openssl(safe_chat_server, "-tls1_3") as client:
         client.wait_for(b"Verify return code")
         client.type(alice.encode(MessageType.LOGIN, "eve"))
         alice.expect_joined("eve")
@@ -111,17 +114,17 @@ def test_a_client_may_ask_for_new_keys_at_any_time(safe_house: House) -> None:
             client.wait_for(b"after %d" % number)
 
 
-def test_neither_compression_nor_tickets_nor_old_versions(safe_house: House) -> None:
-    with openssl(safe_house, "-tls1_2") as client:
+def test_neither_compression_nor_tickets_nor_old_versions(safe_chat_server: TestServer) -> None:
+    with openssl(safe_chat_server, "-tls1_2") as client:
         client.wait_for(b"Verify return code")
         assert b"Compression: NONE" in client.printed
         assert b"TLS session ticket" not in client.printed
-    with openssl(safe_house, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0") as client:
+    with openssl(safe_chat_server, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0") as client:
         client.wait_for(b"alert protocol version")
 
 
-def test_renegotiation_is_refused(safe_house: House) -> None:
-    with openssl(safe_house, "-tls1_2") as client:
+def test_renegotiation_is_refused(safe_chat_server: TestServer) -> None:
+    with openssl(safe_chat_server, "-tls1_2") as client:
         client.wait_for(b"Verify return code")
         client.type(b"R\n")
         client.wait_for(b"RENEGOTIATING.*(no renegotiation|handshake failure|errno)")
@@ -130,10 +133,10 @@ def test_renegotiation_is_refused(safe_house: House) -> None:
 # What is said
 
 
-def test_what_is_private_stays_so(safe_house: House) -> None:
-    alice, bob = join(safe_house, "alice"), join(safe_house, "bob")
+def test_what_is_private_stays_so(safe_chat_server: TestServer) -> None:
+    alice, bob = join(safe_chat_server, "alice"), join(safe_chat_server, "bob")
     alice.expect_joined("bob")
-    eve = safe_house.join("eve")
+    eve = safe_chat_server.join("eve")
     alice.expect_joined("eve")
     bob.expect_joined("eve")
 
@@ -145,9 +148,9 @@ def test_what_is_private_stays_so(safe_house: House) -> None:
     eve.expect_text("aloud", "alice")
 
 
-def test_very_much_in_one_write_is_heard_in_order(open_a_safe_house: OpenAHouse) -> None:
-    house = open_a_safe_house(rate=None, byte_rate=None)
-    alice, bob = join(house, "alice", order=ByteOrder.LITTLE), join(house, "bob")
+def test_very_much_in_one_write_is_heard_in_order(open_a_safe_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_safe_chat_server(rate=None, byte_rate=None)
+    alice, bob = join(chat_server, "alice", order=ByteOrder.LITTLE), join(chat_server, "bob")
     alice.expect_joined("bob")
     words = [f"{number}" * 50 for number in range(1000)]
 
@@ -159,13 +162,15 @@ def test_very_much_in_one_write_is_heard_in_order(open_a_safe_house: OpenAHouse)
     sending.get(timeout=5)
 
 
-def test_one_who_reads_slowly_gets_every_byte_in_order(open_a_safe_house: OpenAHouse) -> None:
-    house = open_a_safe_house(rate=None, byte_rate=None)
-    alice = house.join("alice")
-    sleepy = join(house, "sleepy", receive_buffer=4096)
+def test_one_who_reads_slowly_gets_every_byte_in_order(
+    open_a_safe_chat_server: OpenTestServer,
+) -> None:
+    chat_server = open_a_safe_chat_server(rate=None, byte_rate=None)
+    alice = chat_server.join("alice")
+    sleepy = join(chat_server, "sleepy", receive_buffer=4096)
     alice.expect_joined("sleepy")
     said: list[str] = []
-    while house.session("sleepy").outbox.waiting < MIB:
+    while chat_server.session("sleepy").send_queue.waiting < MIB:
         said.append(random.Random(len(said)).randbytes(15_000).hex())
         alice.say(said[-1])
         alice.expect_text(said[-1], "alice")
@@ -174,7 +179,7 @@ def test_one_who_reads_slowly_gets_every_byte_in_order(open_a_safe_house: OpenAH
 
     alice.say("at last")
     sleepy.expect_text("at last", "alice")
-    wait_until(lambda: not house.parts.backlogs.used, "nothing to wait any more")
+    wait_until(lambda: not chat_server.parts.backlogs.used, "nothing to wait any more")
 
 
 # Large contents
@@ -191,19 +196,21 @@ def receive_digest(client: WireClient, size: int) -> str:
 
 
 @pytest.mark.parametrize("order", ByteOrder)
-def test_a_large_file_goes_through_both_ways(safe_house: House, order: ByteOrder) -> None:
+def test_a_large_file_goes_through_both_ways(
+    safe_chat_server: TestServer, order: ByteOrder
+) -> None:
     content = os.urandom(5 * MIB + 7)
     expected = hashlib.sha256(content).hexdigest()
-    alice = join(safe_house, "alice", inline=0, order=order)
-    raw = join(safe_house, "raw", raw=True, order=order)
+    alice = join(safe_chat_server, "alice", inline=0, order=order)
+    raw = join(safe_chat_server, "raw", raw=True, order=order)
     alice.expect_joined("raw")
 
-    upload = cast(TlsWireClient, safe_house.transfer(alice))
+    upload = cast(TlsWireClient, safe_chat_server.transfer(alice))
     sending = gevent.spawn(upload.send, FILE, {"filename": "large"}, content)
     offer = alice.expect(FILE, b"", size=len(content))
     sending.get(timeout=5)
     assert upload.read_frame().type == FILE
-    fetch = safe_house.transfer(alice)
+    fetch = safe_chat_server.transfer(alice)
     fetch.send(FILE, {"fetch": offer.header["id"], "offset": 0})
 
     for receiver in (fetch, raw):
@@ -215,20 +222,20 @@ def test_a_large_file_goes_through_both_ways(safe_house: House, order: ByteOrder
 # New certificates
 
 
-def change_certificate(house: House, directory: Path) -> None:
+def change_certificate(chat_server: TestServer, directory: Path) -> None:
     for path in (directory / "server.crt", directory / "server.key"):
         path.unlink()
-    house.server.reload()
+    chat_server.server.reload()
 
 
 def test_a_new_certificate_is_for_newcomers_and_nobody_else_notices(
-    safe_house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    safe_chat_server: TestServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "chat.server")
     guests: list[WireClient] = []
     for number in range(100):
-        come = join if number % 2 else House.join
-        guests.append(come(safe_house, f"guest{number}"))
+        come = join if number % 2 else TestServer.join
+        guests.append(come(safe_chat_server, f"guest{number}"))
         for guest in guests[:-1]:
             guest.expect_joined(f"guest{number}")
     [old] = {
@@ -237,13 +244,13 @@ def test_a_new_certificate_is_for_newcomers_and_nobody_else_notices(
         if isinstance(guest, TlsWireClient)
     }
 
-    change_certificate(safe_house, tmp_path / "data")
+    change_certificate(safe_chat_server, tmp_path / "data")
 
-    assert safe_house.parts.certificates is not None
-    new = safe_house.parts.certificates.fingerprint
+    assert safe_chat_server.parts.certificates is not None
+    new = safe_chat_server.parts.certificates.fingerprint
     assert new != old
     assert f"read the certificate again: {new}" in caplog.messages
-    newcomer = join(safe_house, "newcomer")
+    newcomer = join(safe_chat_server, "newcomer")
     assert fingerprint_of_certificate(newcomer.certificate) == new
     newcomer.say("hello")
     for guest in guests:
@@ -252,24 +259,24 @@ def test_a_new_certificate_is_for_newcomers_and_nobody_else_notices(
 
 
 def test_a_bad_certificate_is_a_line_and_the_old_one_stays(
-    open_a_safe_house: OpenAHouse, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    open_a_safe_chat_server: OpenTestServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     identity = make_identity(tmp_path)
-    house = open_a_safe_house(tls_cert=identity.certificate, tls_key=identity.key)
+    chat_server = open_a_safe_chat_server(tls_cert=identity.certificate, tls_key=identity.key)
     identity.certificate.write_bytes(b"garbage")
 
-    house.server.reload()
+    chat_server.server.reload()
 
     [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert record.getMessage().startswith("the certificate stays as it was: ")
-    newcomer = join(house, "newcomer")
+    newcomer = join(chat_server, "newcomer")
     assert fingerprint_of_certificate(newcomer.certificate) == identity.fingerprint
 
 
-def test_where_no_tls_is_spoken_there_is_nothing_to_read_again(house: House) -> None:
-    house.server.reload()
+def test_where_no_tls_is_spoken_there_is_nothing_to_read_again(chat_server: TestServer) -> None:
+    chat_server.server.reload()
 
-    house.join("alice")
+    chat_server.join("alice")
 
 
 # What the log says at the start
@@ -286,24 +293,24 @@ def test_where_no_tls_is_spoken_there_is_nothing_to_read_again(house: House) -> 
     ],
 )
 def test_a_start_warns_where_others_could_listen(
-    open_a_safe_house: OpenAHouse,
+    open_a_safe_chat_server: OpenTestServer,
     caplog: pytest.LogCaptureFixture,
     address: str,
     mode: TlsMode,
     is_warned: bool,
 ) -> None:
-    open_a_safe_house(tls=mode, address=parse_address(address))
+    open_a_safe_chat_server(tls=mode, address=parse_address(address))
 
     warnings = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert ["without TLS" in warning.getMessage() for warning in warnings] == [True] * is_warned
 
 
 def test_a_start_says_how_to_know_the_server_again(
-    open_a_safe_house: OpenAHouse, caplog: pytest.LogCaptureFixture
+    open_a_safe_chat_server: OpenTestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "chat.server")
-    house = open_a_safe_house()
+    chat_server = open_a_safe_chat_server()
 
-    shown = fingerprint_of_certificate(join(house, "alice").certificate)
+    shown = fingerprint_of_certificate(join(chat_server, "alice").certificate)
 
     assert f"TLS is optional; our key is {shown}" in caplog.messages

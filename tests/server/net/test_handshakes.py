@@ -15,8 +15,8 @@ from chat.server.net.tls import TlsTransport
 from tests.peers.tls_wire_client import TlsWireClient, trusting_context
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
-from tests.server.house import House
-from tests.server.sessions.test_login import OpenAHouse
+from tests.server.server_in_test import TestServer
+from tests.server.sessions.test_login import OpenTestServer
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ BEGINNINGS = pytest.mark.parametrize(
 )
 
 
-def test_a_hello_may_come_byte_by_byte(safe_house: House) -> None:
-    trickling = safe_house.connect()
+def test_a_hello_may_come_byte_by_byte(safe_chat_server: TestServer) -> None:
+    trickling = safe_chat_server.connect()
     for byte in hello():
         trickling.send_bytes(bytes([byte]))
         gevent.sleep(0)
@@ -57,10 +57,10 @@ def test_a_hello_may_come_byte_by_byte(safe_house: House) -> None:
     "garbage", [b"\x16garbage" * 10, b"\x16" + b"\0" * 100], ids=["words", "zeros"]
 )
 def test_garbage_after_the_first_byte_is_one_line(
-    safe_house: House, log: pytest.LogCaptureFixture, garbage: bytes
+    safe_chat_server: TestServer, log: pytest.LogCaptureFixture, garbage: bytes
 ) -> None:
     for _ in range(3):
-        stranger = safe_house.connect()
+        stranger = safe_chat_server.connect()
         stranger.send_bytes(garbage)
         with pytest.raises(EOFError):
             stranger.receive_exactly(1000)  # an alert at most
@@ -70,24 +70,24 @@ def test_garbage_after_the_first_byte_is_one_line(
 
 
 def test_a_client_that_does_not_like_the_certificate_is_one_line(
-    safe_house: House, log: pytest.LogCaptureFixture
+    safe_chat_server: TestServer, log: pytest.LogCaptureFixture
 ) -> None:
-    stranger = safe_house.connect()
+    stranger = safe_chat_server.connect()
     context = trusting_context()
     context.verify_mode = ssl.CERT_REQUIRED
     with pytest.raises(ssl.SSLCertVerificationError):
         context.wrap_socket(stranger.socket)
-    safe_house.connections_end()
+    safe_chat_server.connections_end()
 
     assert turned_away(log) == ["refused 127.0.0.1: no TLS handshake: tlsv1 alert unknown ca"]
 
 
 @BEGINNINGS
 def test_a_handshake_that_stalls_is_closed_when_the_time_to_log_in_is_over(
-    open_a_safe_house: OpenAHouse, log: pytest.LogCaptureFixture, sent: bytes
+    open_a_safe_chat_server: OpenTestServer, log: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
-    house = open_a_safe_house(login_timeout=0.1)
-    stranger = house.connect()
+    chat_server = open_a_safe_chat_server(login_timeout=0.1)
+    stranger = chat_server.connect()
     stranger.send_bytes(sent)
 
     with pytest.raises(EOFError):
@@ -97,10 +97,10 @@ def test_a_handshake_that_stalls_is_closed_when_the_time_to_log_in_is_over(
 
 
 def test_the_time_for_the_handshake_is_part_of_that_to_log_in(
-    open_a_safe_house: OpenAHouse, log: pytest.LogCaptureFixture
+    open_a_safe_chat_server: OpenTestServer, log: pytest.LogCaptureFixture
 ) -> None:
-    house = open_a_safe_house(login_timeout=0.1)
-    silent = house.remember(TlsWireClient(house.address))
+    chat_server = open_a_safe_chat_server(login_timeout=0.1)
+    silent = chat_server.remember(TlsWireClient(chat_server.address))
 
     assert silent.at_end()
 
@@ -109,32 +109,32 @@ def test_the_time_for_the_handshake_is_part_of_that_to_log_in(
 
 @BEGINNINGS
 def test_one_who_vanishes_in_a_handshake_leaves_no_trace(
-    safe_house: House, log: pytest.LogCaptureFixture, sent: bytes
+    safe_chat_server: TestServer, log: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
     for end in (WireClient.reset, WireClient.close):
-        stranger = safe_house.connect()
+        stranger = safe_chat_server.connect()
         stranger.send_bytes(sent)
-        wait_until(lambda: safe_house.connections, "it to be accepted")
+        wait_until(lambda: safe_chat_server.connections, "it to be accepted")
         end(stranger)
-        safe_house.connections_end()
+        safe_chat_server.connections_end()
 
     assert turned_away(log) == []
 
 
-def test_a_server_that_stops_waits_for_no_handshake(safe_house: House) -> None:
+def test_a_server_that_stops_waits_for_no_handshake(safe_chat_server: TestServer) -> None:
     for sent in (b"\x16", hello()[:100], hello()):
-        safe_house.connect().send_bytes(sent)
-    wait_until(lambda: len(safe_house.connections) == 3, "them to be accepted")
+        safe_chat_server.connect().send_bytes(sent)
+    wait_until(lambda: len(safe_chat_server.connections) == 3, "them to be accepted")
     began = time.monotonic()
 
-    safe_house.server.stop()
+    safe_chat_server.server.stop()
 
     assert time.monotonic() - began < 5
-    assert not safe_house.connections
+    assert not safe_chat_server.connections
 
 
 def test_few_are_computed_at_a_time_and_all_come_in(
-    monkeypatch: pytest.MonkeyPatch, safe_house: House
+    monkeypatch: pytest.MonkeyPatch, safe_chat_server: TestServer
 ) -> None:
     under_way: list[int] = []
     most: list[int] = []
@@ -151,22 +151,22 @@ def test_few_are_computed_at_a_time_and_all_come_in(
     monkeypatch.setattr(TlsTransport, "advance", count)
 
     def come(number: int) -> None:
-        safe_house.remember(TlsWireClient.joined(safe_house.address, f"guest{number}"))
+        safe_chat_server.remember(TlsWireClient.joined(safe_chat_server.address, f"guest{number}"))
 
     gevent.joinall([gevent.spawn(come, number) for number in range(40)], raise_error=True)
 
     assert max(most) == 1
-    assert len(safe_house.here()) == 40
+    assert len(safe_chat_server.here()) == 40
 
 
 def test_a_turn_that_does_not_come_in_time(
     monkeypatch: pytest.MonkeyPatch,
-    open_a_safe_house: OpenAHouse,
+    open_a_safe_chat_server: OpenTestServer,
     log: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(handshakes, "_AT_A_TIME", 0)
-    house = open_a_safe_house(login_timeout=0.1)
-    stranger = house.connect()
+    chat_server = open_a_safe_chat_server(login_timeout=0.1)
+    stranger = chat_server.connect()
     stranger.send_bytes(hello())
 
     assert stranger.at_end()

@@ -117,7 +117,7 @@ def test_nothing_of_it_travels_in_plain(identity: Identity) -> None:
 # Out
 
 
-def send_as_an_outbox_does(
+def send_as_an_send_queue_does(
     data: bytes, offer: Callable[[int], int], transport: TlsTransport
 ) -> int:
     """Offer the rest again until nothing is left; how often the kernel took nothing."""
@@ -137,7 +137,7 @@ def test_one_who_reads_slowly_gets_every_byte_in_order(connect: Connect) -> None
     view = memoryview(data)
 
     sending = gevent.spawn(
-        send_as_an_outbox_does, data, lambda sent: transport.try_send(view[sent:]), transport
+        send_as_an_send_queue_does, data, lambda sent: transport.try_send(view[sent:]), transport
     )
 
     assert receive_all(client, len(data)) == data
@@ -152,7 +152,7 @@ def test_a_file_to_one_who_reads_slowly(connect: Connect) -> None:
     def offer(sent: int) -> int:
         return transport.try_sendfile(content.fileno(), 6 + sent, len(data) - sent)
 
-    sending = gevent.spawn(send_as_an_outbox_does, data, offer, transport)
+    sending = gevent.spawn(send_as_an_send_queue_does, data, offer, transport)
 
     assert receive_all(client, len(data)) == data
     assert sending.get(timeout=5) > 10

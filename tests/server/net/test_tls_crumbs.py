@@ -13,17 +13,17 @@ import gevent
 import pytest
 from gevent import socket
 
-from chat.framing import time_to_gather
+from chat.framing import gather_delay
 from chat.protocol.descriptor import MessageType
 from chat.server.net import tls
 from chat.server.net.tls import TlsTransport
-from chat.server.process.turns import let_others_run
+from chat.server.process.fairness import yield_to_loop
 from tests.peers.certificates import Identity
 from tests.peers.tls_wire_client import TlsWireClient, trusting_context
 from tests.server.fakes import wait_until
-from tests.server.house import House
 from tests.server.net.test_handshakes import hello
 from tests.server.net.test_tls import identity, read_some  # noqa: F401
+from tests.server.server_in_test import TestServer
 
 
 class Counter:
@@ -57,8 +57,8 @@ class Naps:
 class Outgoing:
     """A TLS client whose ciphertext the test sends as it likes."""
 
-    def __init__(self, house: House) -> None:
-        self.client = house.connect()
+    def __init__(self, chat_server: TestServer) -> None:
+        self.client = chat_server.connect()
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = trusting_context().wrap_bio(self._incoming, self._outgoing)
         while True:
@@ -108,14 +108,14 @@ def records(identity: Identity) -> Iterator[Records]:  # noqa: F811
 def trickle(client: Any, data: bytes) -> None:
     for byte in data:
         client.send_bytes(bytes([byte]))
-        let_others_run()
+        yield_to_loop()
 
 
 def test_a_hello_byte_by_byte_has_few_turns_on_the_thread(
-    safe_house: House, monkeypatch: pytest.MonkeyPatch
+    safe_chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = Counter(monkeypatch, "advance")
-    client = safe_house.connect()
+    client = safe_chat_server.connect()
     trickle(client, hello())
 
     assert client.receive_exactly(3) == b"\x16\x03\x03"
@@ -123,9 +123,9 @@ def test_a_hello_byte_by_byte_has_few_turns_on_the_thread(
 
 
 def test_a_record_byte_by_byte_is_gathered(
-    safe_house: House, monkeypatch: pytest.MonkeyPatch
+    safe_chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outgoing = Outgoing(safe_house)
+    outgoing = Outgoing(safe_chat_server)
     login = {"to": "alice", "unknown": "x" * 800}
     receives = Counter(monkeypatch, "receive")
     trickle(outgoing.client, ciphertext := outgoing.encrypt(outgoing.client.encode(1, login)))
@@ -167,25 +167,25 @@ def test_small_messages_in_records_of_their_own_are_read_without_a_pause(
 
 
 def test_a_large_record_in_packets_of_a_slow_path_is_read_without_a_pause(
-    safe_house: House, monkeypatch: pytest.MonkeyPatch
+    safe_chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outgoing = Outgoing(safe_house)
+    outgoing = Outgoing(safe_chat_server)
     outgoing.client.send_bytes(outgoing.encrypt(outgoing.client.encode(MessageType.LOGIN, "alice")))
     assert outgoing.client.receive_some(1)
     message = outgoing.client.encode(MessageType.FILE, "name", bytes(14_000))
     ciphertext = outgoing.encrypt(message)
     pauses: list[float] = []
 
-    def watched(crumbs: int) -> float:
-        pauses.append(time_to_gather(crumbs))
+    def watched(small_reads: int) -> float:
+        pauses.append(gather_delay(small_reads))
         return pauses[-1]
 
-    monkeypatch.setattr(tls, "time_to_gather", watched)
+    monkeypatch.setattr(tls, "gather_delay", watched)
     for start in range(0, len(ciphertext), 536):
         outgoing.client.send_bytes(ciphertext[start : start + 536])
-        let_others_run()
+        yield_to_loop()
 
-    wait_until(lambda: safe_house.parts.room.said, "it to be said")
+    wait_until(lambda: safe_chat_server.parts.room.said, "it to be said")
     assert len(pauses) > 10
     assert not any(pauses)
 
@@ -199,8 +199,8 @@ def test_a_time_limit_holds_while_crumbs_gather(records: Records) -> None:
         read_some(transport)
 
 
-def test_one_who_sends_records_of_a_byte_is_served(safe_house: House) -> None:
-    alice = safe_house.remember(TlsWireClient.joined(safe_house.address, "alice"))
+def test_one_who_sends_records_of_a_byte_is_served(safe_chat_server: TestServer) -> None:
+    alice = safe_chat_server.remember(TlsWireClient.joined(safe_chat_server.address, "alice"))
     for byte in alice.encode(MessageType.UTF8, None, b"slowly"):
         alice.send_bytes(bytes([byte]))
 

@@ -152,9 +152,9 @@ def test_of_a_loop_that_is_busy_newcomers_have_a_third_at_most(
             stage.clock.advance(seconds)
             others += seconds
 
-    newcomers = sum(turns)
-    assert newcomers - latest <= (stage.clock.now - began) / 3 + 1e-9
-    assert newcomers + others == pytest.approx(stage.clock.now - began)
+    address_limits = sum(turns)
+    assert address_limits - latest <= (stage.clock.now - began) / 3 + 1e-9
+    assert address_limits + others == pytest.approx(stage.clock.now - began)
 
 
 @pytest.mark.parametrize("charges", [[0.1], [0.05, 0.05]])

@@ -11,13 +11,13 @@ from gevent.event import Event
 
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
-from chat.protocol.notices import Notice
+from chat.protocol.notices import NoticeCode
 from chat.server.directory.member import Peer
 from chat.server.room.commands import CommandRefused
 from chat.server.settings import Rate
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 
@@ -29,29 +29,29 @@ def command(client: WireClient, verb: str, **fields: Any) -> None:
 class Butler:
     """Does ``register``, for it is there in every house: waits until it may, and notes what was asked for."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, chat_server: TestServer) -> None:
         self.asked: list[tuple[str, Command]] = []
         self.may_go_on = Event()
         self.may_go_on.set()
-        house.parts.commands._handlers["register"] = self.execute
+        chat_server.parts.commands._handlers["register"] = self.execute
 
     def execute(self, peer: Peer, command: Command) -> str:
         self.asked.append((peer.name.display, command))
         self.may_go_on.wait()
         if command.password == "short":
-            raise CommandRefused(Notice.NOT_ALLOWED, "It is too short.")
+            raise CommandRefused(NoticeCode.NOT_ALLOWED, "It is too short.")
         return "It is done."
 
 
 @pytest.fixture
-def butler(house: House) -> Butler:
-    return Butler(house)
+def butler(chat_server: TestServer) -> Butler:
+    return Butler(chat_server)
 
 
 def test_a_command_is_answered_to_its_sender_alone_with_its_nonce(
-    house: House, butler: Butler
+    chat_server: TestServer, butler: Butler
 ) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
 
     command(alice, "register", nonce="1", password="a long one")
@@ -68,8 +68,10 @@ def test_a_command_is_answered_to_its_sender_alone_with_its_nonce(
     ]
 
 
-def test_a_command_that_nobody_knows_is_told_what_there_is(house: House, butler: Butler) -> None:
-    alice = house.join("alice")
+def test_a_command_that_nobody_knows_is_told_what_there_is(
+    chat_server: TestServer, butler: Butler
+) -> None:
+    alice = chat_server.join("alice")
 
     command(alice, "make-coffee", nonce="n")
 
@@ -88,9 +90,13 @@ def test_a_command_that_nobody_knows_is_told_what_there_is(house: House, butler:
     ],
 )
 def test_a_command_with_more_than_belongs_to_it_is_not_done_and_reaches_nobody(
-    house: House, butler: Butler, type: MessageType, header: dict[str, Any], content: bytes
+    chat_server: TestServer,
+    butler: Butler,
+    type: MessageType,
+    header: dict[str, Any],
+    content: bytes,
 ) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
 
     alice.send(type, {"command": "register", "nonce": "n", **header}, content)
@@ -103,10 +109,10 @@ def test_a_command_with_more_than_belongs_to_it_is_not_done_and_reaches_nobody(
 
 @pytest.mark.parametrize("type", [UTF8, FILE])
 def test_a_transfer_connection_takes_no_commands(
-    house: House, butler: Butler, type: MessageType
+    chat_server: TestServer, butler: Butler, type: MessageType
 ) -> None:
-    alice = house.join("alice")
-    transfer = house.transfer(alice)
+    alice = chat_server.join("alice")
+    transfer = chat_server.transfer(alice)
 
     transfer.send(type, {"command": "register", "nonce": "n"})
 
@@ -114,14 +120,16 @@ def test_a_transfer_connection_takes_no_commands(
     assert not butler.asked
 
 
-def test_a_client_that_logged_in_raw_may_ask_too(house: House, butler: Butler) -> None:
-    alice = house.join("alice", raw=True)
+def test_a_client_that_logged_in_raw_may_ask_too(chat_server: TestServer, butler: Butler) -> None:
+    alice = chat_server.join("alice", raw=True)
     command(alice, "register")
     alice.expect_notice("done", nonce=None)
 
 
-def test_a_command_that_waits_holds_up_nobody_but_its_sender(house: House, butler: Butler) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
+def test_a_command_that_waits_holds_up_nobody_but_its_sender(
+    chat_server: TestServer, butler: Butler
+) -> None:
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
     butler.may_go_on.clear()
 
@@ -136,13 +144,15 @@ def test_a_command_that_waits_holds_up_nobody_but_its_sender(house: House, butle
     alice.expect_text("mine", "alice")
 
 
-def test_who_is_gone_when_it_is_done_is_not_answered(house: House, butler: Butler) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
+def test_who_is_gone_when_it_is_done_is_not_answered(
+    chat_server: TestServer, butler: Butler
+) -> None:
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
     butler.may_go_on.clear()
     command(alice, "register")
     wait_until(lambda: butler.asked, "the command")
-    house.session("alice").give_up()
+    chat_server.session("alice").give_up()
 
     butler.may_go_on.set()
 
@@ -151,11 +161,11 @@ def test_who_is_gone_when_it_is_done_is_not_answered(house: House, butler: Butle
 
 
 def test_a_command_counts_against_the_rate_of_messages(
-    open_a_house: Callable[..., House],
+    open_a_chat_server: Callable[..., TestServer],
 ) -> None:
-    house = open_a_house(rate=Rate(5, 1))
-    Butler(house)
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(rate=Rate(5, 1))
+    Butler(chat_server)
+    alice = chat_server.join("alice")
     began = time.monotonic()
 
     for _ in range(2):
@@ -165,6 +175,6 @@ def test_a_command_counts_against_the_rate_of_messages(
     assert time.monotonic() - began > 0.15
 
 
-def test_what_is_done_already_is_not_added_again(house: House, butler: Butler) -> None:
+def test_what_is_done_already_is_not_added_again(chat_server: TestServer, butler: Butler) -> None:
     with pytest.raises(AssertionError):
-        house.parts.commands.add(Verb.REGISTER, butler.execute)
+        chat_server.parts.commands.add(Verb.REGISTER, butler.execute)

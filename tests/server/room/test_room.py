@@ -9,46 +9,48 @@ import pytest
 
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.headers import ClientHeader
-from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.attachments.spool import Spool
 from chat.server.directory.directory import NameTakenError, NoSuchUserError
 from tests.server.fakes import FakeMember, run_ready_greenlets
-from tests.server.room_alone import FILE, PUBLIC, TEXT, TIMESTAMP, House
+from tests.server.room_alone import FILE, PUBLIC, TEXT, TIMESTAMP, RoomAlone
 
 
 @pytest.fixture
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = House(Spool(tmp_path_factory.mktemp("spool"), 1 << 30))
-    yield house
-    house.delivery.stop()
-    house.shelf.clear()
-    assert (house.spool.used, house.spool.files) == (0, 0), "a content was not given back"
+def chat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomAlone]:
+    chat_server = RoomAlone(Spool(tmp_path_factory.mktemp("spool"), 1 << 30))
+    yield chat_server
+    chat_server.broadcast.stop()
+    chat_server.offers.clear()
+    assert (chat_server.spool.used, chat_server.spool.files) == (0, 0), (
+        "a content was not given back"
+    )
 
 
 # Coming
 
 
-def test_a_newcomer_is_let_in_and_hears_of_himself_first(house: House) -> None:
+def test_a_newcomer_is_let_in_and_hears_of_himself_first(chat_server: RoomAlone) -> None:
     alice = FakeMember("Alice")
 
-    house.join(alice)
+    chat_server.join(alice)
 
-    assert house.heard(alice) == [["LOGIN", "LOGIN Alice"]]
+    assert chat_server.heard(alice) == [["LOGIN", "LOGIN Alice"]]
 
 
-def test_everyone_else_hears_that_somebody_came(house: House) -> None:
-    alice, bob = house.enter("alice"), house.enter("bob", ByteOrder.LITTLE)
-    assert house.heard(alice) == [["LOGIN bob"]]
+def test_everyone_else_hears_that_somebody_came(chat_server: RoomAlone) -> None:
+    alice, bob = chat_server.enter("alice"), chat_server.enter("bob", ByteOrder.LITTLE)
+    assert chat_server.heard(alice) == [["LOGIN bob"]]
 
     carol = FakeMember("carol")
-    house.join(carol)
+    chat_server.join(carol)
 
-    assert house.heard(alice, bob) == [["LOGIN carol"], ["LOGIN carol"]]
+    assert chat_server.heard(alice, bob) == [["LOGIN carol"], ["LOGIN carol"]]
 
 
-def test_the_answer_to_a_login_is_bare(house: House) -> None:
+def test_the_answer_to_a_login_is_bare(chat_server: RoomAlone) -> None:
     alice = FakeMember("alice")
-    house.join(alice)
+    chat_server.join(alice)
 
     answer, announcement = alice.frames
 
@@ -57,68 +59,72 @@ def test_the_answer_to_a_login_is_bare(house: House) -> None:
     assert announcement.content == b""
 
 
-def test_the_welcome_names_who_is_here_and_comes_to_the_newcomer_alone(house: House) -> None:
-    bob = house.enter("bob")
+def test_the_welcome_names_who_is_here_and_comes_to_the_newcomer_alone(
+    chat_server: RoomAlone,
+) -> None:
+    bob = chat_server.enter("bob")
     alice = FakeMember("alice")
 
-    house.join(alice, lambda names: b"here: " + names)
+    chat_server.join(alice, lambda names: b"here: " + names)
     run_ready_greenlets()
 
     assert alice.frames[1].content == b'here: ["bob","alice"]'
     assert bob.frames[0].content == b""
 
 
-def test_a_newcomer_hears_nothing_that_was_said_before_and_everything_after(house: House) -> None:
-    alice = house.enter("alice")
-    house.say(alice, TEXT, b"before", PUBLIC)
+def test_a_newcomer_hears_nothing_that_was_said_before_and_everything_after(
+    chat_server: RoomAlone,
+) -> None:
+    alice = chat_server.enter("alice")
+    chat_server.say(alice, TEXT, b"before", PUBLIC)
     bob = FakeMember("bob")
-    house.join(bob)
-    house.say(alice, TEXT, b"after", PUBLIC)
+    chat_server.join(bob)
+    chat_server.say(alice, TEXT, b"after", PUBLIC)
 
-    assert house.heard(bob) == [["LOGIN", "LOGIN bob", "UTF8 alice: after"]]
+    assert chat_server.heard(bob) == [["LOGIN", "LOGIN bob", "UTF8 alice: after"]]
 
 
 @pytest.mark.parametrize("taken", ["alice", "ALICE", "Alice"])
-def test_a_name_is_taken_in_any_case(house: House, taken: str) -> None:
-    alice = house.enter("Alice")
+def test_a_name_is_taken_in_any_case(chat_server: RoomAlone, taken: str) -> None:
+    alice = chat_server.enter("Alice")
 
     with pytest.raises(NameTakenError):
-        house.join(FakeMember(taken))
+        chat_server.join(FakeMember(taken))
 
-    assert json.loads(house.room.names_json()) == ["Alice"]
-    assert house.heard(alice) == [[]]
-
-
-def test_a_name_is_free_again_when_its_bearer_has_left(house: House) -> None:
-    house.leave(house.enter("alice"), LeaveReason.QUIT)
-
-    house.enter("Alice")
-
-    assert json.loads(house.room.names_json()) == ["Alice"]
+    assert json.loads(chat_server.room.names_json()) == ["Alice"]
+    assert chat_server.heard(alice) == [[]]
 
 
-def test_the_names_are_those_of_who_is_here_in_the_order_of_coming(house: House) -> None:
+def test_a_name_is_free_again_when_its_bearer_has_left(chat_server: RoomAlone) -> None:
+    chat_server.leave(chat_server.enter("alice"), LeaveReason.QUIT)
+
+    chat_server.enter("Alice")
+
+    assert json.loads(chat_server.room.names_json()) == ["Alice"]
+
+
+def test_the_names_are_those_of_who_is_here_in_the_order_of_coming(chat_server: RoomAlone) -> None:
     def names() -> list[str]:
-        found: list[str] = json.loads(house.room.names_json())
+        found: list[str] = json.loads(chat_server.room.names_json())
         return found
 
     assert names() == []
-    alice = house.enter("alice")
+    alice = chat_server.enter("alice")
     assert names() == ["alice"]
-    house.enter("Bob-2")
-    house.enter("çelik")
+    chat_server.enter("Bob-2")
+    chat_server.enter("çelik")
     assert names() == ["alice", "Bob-2", "çelik"]
-    house.leave(alice, LeaveReason.QUIT)
-    house.enter("dora")
+    chat_server.leave(alice, LeaveReason.QUIT)
+    chat_server.enter("dora")
     assert names() == ["Bob-2", "çelik", "dora"]
-    house.enter("Alice")
+    chat_server.enter("Alice")
     assert names() == ["Bob-2", "çelik", "dora", "Alice"]
 
 
-def test_serials_grow_and_never_come_back(house: House) -> None:
-    first = house.enter("alice")
-    house.leave(first, LeaveReason.QUIT)
-    second, third = house.enter("alice"), house.enter("bob")
+def test_serials_grow_and_never_come_back(chat_server: RoomAlone) -> None:
+    first = chat_server.enter("alice")
+    chat_server.leave(first, LeaveReason.QUIT)
+    second, third = chat_server.enter("alice"), chat_server.enter("bob")
 
     assert first.serial < second.serial < third.serial
 
@@ -127,108 +133,114 @@ def test_serials_grow_and_never_come_back(house: House) -> None:
 
 
 @pytest.mark.parametrize("reason", list(LeaveReason))
-def test_everyone_else_hears_who_left_and_why(house: House, reason: LeaveReason) -> None:
-    alice, bob, carol = house.enter("alice"), house.enter("bob"), house.enter("carol")
-    house.heard(alice, bob, carol)
+def test_everyone_else_hears_who_left_and_why(chat_server: RoomAlone, reason: LeaveReason) -> None:
+    alice, bob, carol = (
+        chat_server.enter("alice"),
+        chat_server.enter("bob"),
+        chat_server.enter("carol"),
+    )
+    chat_server.heard(alice, bob, carol)
 
-    house.leave(bob, reason)
+    chat_server.leave(bob, reason)
 
     line = [f"LOGOUT bob ({reason.value})"]
-    assert house.heard(alice, bob, carol) == [line, [], line]
-    assert json.loads(house.room.names_json()) == ["alice", "carol"]
+    assert chat_server.heard(alice, bob, carol) == [line, [], line]
+    assert json.loads(chat_server.room.names_json()) == ["alice", "carol"]
 
 
-def test_who_leaves_still_hears_what_was_said_before(house: House) -> None:
-    alice, bob = house.enter("alice"), house.enter("bob")
-    house.heard(alice, bob)
-    house.say(alice, TEXT, b"wait, bob!", PUBLIC)
+def test_who_leaves_still_hears_what_was_said_before(chat_server: RoomAlone) -> None:
+    alice, bob = chat_server.enter("alice"), chat_server.enter("bob")
+    chat_server.heard(alice, bob)
+    chat_server.say(alice, TEXT, b"wait, bob!", PUBLIC)
 
-    house.leave(bob, LeaveReason.QUIT)
-    house.say(alice, TEXT, b"too late", PUBLIC)
+    chat_server.leave(bob, LeaveReason.QUIT)
+    chat_server.say(alice, TEXT, b"too late", PUBLIC)
 
-    assert house.heard(bob) == [["UTF8 alice: wait, bob!"]]
-
-
-def test_somebody_leaves_once(house: House) -> None:
-    alice, bob = house.enter("alice"), house.enter("bob")
-    house.heard(alice)
-    house.leave(bob, LeaveReason.QUIT)
-
-    house.leave(bob, LeaveReason.TIMED_OUT)
-
-    assert house.heard(alice) == [["LOGOUT bob (quit)"]]
+    assert chat_server.heard(bob) == [["UTF8 alice: wait, bob!"]]
 
 
-def test_an_old_bearer_of_a_name_does_not_take_the_new_one_with_him(house: House) -> None:
-    old = house.enter("bob")
-    house.leave(old, LeaveReason.QUIT)
-    new = house.enter("bob")
+def test_somebody_leaves_once(chat_server: RoomAlone) -> None:
+    alice, bob = chat_server.enter("alice"), chat_server.enter("bob")
+    chat_server.heard(alice)
+    chat_server.leave(bob, LeaveReason.QUIT)
 
-    house.leave(old, LeaveReason.QUIT)
+    chat_server.leave(bob, LeaveReason.TIMED_OUT)
 
-    assert house.directory.find("bob") is new
+    assert chat_server.heard(alice) == [["LOGOUT bob (quit)"]]
 
 
-def test_closing_tells_everyone_and_lets_nobody_hear_more(house: House) -> None:
-    alice, bob = house.enter("alice"), house.enter("bob")
-    house.heard(alice, bob)
-    house.say(alice, TEXT, b"everyone gets this", PUBLIC)
+def test_an_old_bearer_of_a_name_does_not_take_the_new_one_with_him(
+    chat_server: RoomAlone,
+) -> None:
+    old = chat_server.enter("bob")
+    chat_server.leave(old, LeaveReason.QUIT)
+    new = chat_server.enter("bob")
 
-    house.room.close()
-    house.say(alice, TEXT, b"nobody gets this", PUBLIC)
-    house.leave(alice, LeaveReason.SERVER_STOPPING)
-    house.room.notify(alice, Notice.GONE, "Nobody gets this either.")
+    chat_server.leave(old, LeaveReason.QUIT)
+
+    assert chat_server.directory.find("bob") is new
+
+
+def test_closing_tells_everyone_and_lets_nobody_hear_more(chat_server: RoomAlone) -> None:
+    alice, bob = chat_server.enter("alice"), chat_server.enter("bob")
+    chat_server.heard(alice, bob)
+    chat_server.say(alice, TEXT, b"everyone gets this", PUBLIC)
+
+    chat_server.room.close()
+    chat_server.say(alice, TEXT, b"nobody gets this", PUBLIC)
+    chat_server.leave(alice, LeaveReason.SERVER_STOPPING)
+    chat_server.room.notify(alice, NoticeCode.GONE, "Nobody gets this either.")
 
     farewell = "(shutting-down): The server is shutting down."
-    assert house.heard(alice, bob) == [
+    assert chat_server.heard(alice, bob) == [
         ["UTF8 alice: everyone gets this", f"UTF8 server>alice {farewell}"],
         ["UTF8 alice: everyone gets this", f"UTF8 server>bob {farewell}"],
     ]
-    assert json.loads(house.room.names_json()) == []
+    assert json.loads(chat_server.room.names_json()) == []
 
 
 # Talking to all
 
 
-def test_everyone_hears_a_message_the_sender_too(house: House) -> None:
-    alice, bob = house.enter("alice"), house.enter("bob", ByteOrder.LITTLE)
-    house.heard(alice, bob)
+def test_everyone_hears_a_message_the_sender_too(chat_server: RoomAlone) -> None:
+    alice, bob = chat_server.enter("alice"), chat_server.enter("bob", ByteOrder.LITTLE)
+    chat_server.heard(alice, bob)
 
-    house.say(alice, TEXT, "привет 😀".encode(), PUBLIC)
+    chat_server.say(alice, TEXT, "привет 😀".encode(), PUBLIC)
 
     line = ["UTF8 alice: привет 😀"]
-    assert house.heard(alice, bob) == [line, line]
+    assert chat_server.heard(alice, bob) == [line, line]
 
 
-def test_all_hear_everything_in_one_and_the_same_order(house: House) -> None:
-    members = [house.enter(f"user{n}", list(ByteOrder)[n % 2]) for n in range(4)]
-    house.heard(*members)
+def test_all_hear_everything_in_one_and_the_same_order(chat_server: RoomAlone) -> None:
+    members = [chat_server.enter(f"user{n}", list(ByteOrder)[n % 2]) for n in range(4)]
+    chat_server.heard(*members)
     for round in range(25):
         for member in members:
-            house.say(member, TEXT, b"%d" % round, PUBLIC)
+            chat_server.say(member, TEXT, b"%d" % round, PUBLIC)
 
-    first, *others = house.heard(*members)
+    first, *others = chat_server.heard(*members)
 
     assert len(first) == 100
     assert all(heard == first for heard in others)
 
 
-def test_the_header_says_who_when_and_which_and_no_more(house: House) -> None:
-    alice = house.enter("Alice")
+def test_the_header_says_who_when_and_which_and_no_more(chat_server: RoomAlone) -> None:
+    alice = chat_server.enter("Alice")
 
-    house.say(alice, TEXT, b"hi", PUBLIC)
+    chat_server.say(alice, TEXT, b"hi", PUBLIC)
     run_ready_greenlets()
 
     assert alice.headers == [{"from": "Alice", "timestamp": TIMESTAMP, "seq": 1}]
 
 
 @pytest.mark.parametrize("to", [None, "bob"])
-def test_a_nonce_comes_back(house: House, to: str | None) -> None:
-    alice = house.enter("alice")
-    house.enter("bob")
-    house.heard(alice)
+def test_a_nonce_comes_back(chat_server: RoomAlone, to: str | None) -> None:
+    alice = chat_server.enter("alice")
+    chat_server.enter("bob")
+    chat_server.heard(alice)
 
-    house.say(alice, TEXT, b"hi", ClientHeader(to=to, nonce="n-1"))
+    chat_server.say(alice, TEXT, b"hi", ClientHeader(to=to, nonce="n-1"))
     run_ready_greenlets()
 
     assert [header["nonce"] for header in alice.headers] == ["n-1"]
@@ -248,11 +260,11 @@ def test_a_nonce_comes_back(house: House, to: str | None) -> None:
     ],
 )
 def test_a_file_name_reaches_nobody_uncleaned(
-    house: House, type: MessageType, sent: str | None, arrives: str | None
+    chat_server: RoomAlone, type: MessageType, sent: str | None, arrives: str | None
 ) -> None:
-    alice = house.enter("alice")
+    alice = chat_server.enter("alice")
 
-    house.say(alice, type, b"content", ClientHeader(filename=sent))
+    chat_server.say(alice, type, b"content", ClientHeader(filename=sent))
     run_ready_greenlets()
 
     assert [header.get("filename") for header in alice.headers] == [arrives]
@@ -264,63 +276,71 @@ def test_a_file_name_reaches_nobody_uncleaned(
 @pytest.mark.parametrize("type", [TEXT, FILE, MessageType.IMAGE, MessageType.VOICE])
 @pytest.mark.parametrize("order", list(ByteOrder))
 def test_a_private_message_comes_to_him_and_back_and_to_nobody_else(
-    house: House, type: MessageType, order: ByteOrder
+    chat_server: RoomAlone, type: MessageType, order: ByteOrder
 ) -> None:
-    alice, bob, carol = house.enter("alice", order), house.enter("Bob", order), house.enter("carol")
-    house.heard(alice, bob, carol)
+    alice, bob, carol = (
+        chat_server.enter("alice", order),
+        chat_server.enter("Bob", order),
+        chat_server.enter("carol"),
+    )
+    chat_server.heard(alice, bob, carol)
 
-    house.say(alice, type, b"psst", ClientHeader(to="bOB"))
+    chat_server.say(alice, type, b"psst", ClientHeader(to="bOB"))
 
     line = [f"{type.name} alice>Bob: psst"]
-    assert house.heard(alice, bob, carol) == [line, line, []]
+    assert chat_server.heard(alice, bob, carol) == [line, line, []]
 
 
-def test_a_message_to_oneself_comes_once(house: House) -> None:
-    alice = house.enter("alice")
+def test_a_message_to_oneself_comes_once(chat_server: RoomAlone) -> None:
+    alice = chat_server.enter("alice")
 
-    house.say(alice, TEXT, b"note to self", ClientHeader(to="ALICE"))
+    chat_server.say(alice, TEXT, b"note to self", ClientHeader(to="ALICE"))
 
-    assert house.heard(alice) == [["UTF8 alice>alice: note to self"]]
+    assert chat_server.heard(alice) == [["UTF8 alice>alice: note to self"]]
 
 
 @pytest.mark.parametrize("to", ["nobody", "", "server", "no name at all", "x" * 1000, "\0"])
-def test_a_message_to_nobody_is_heard_by_nobody(house: House, to: str) -> None:
-    alice, bob = house.enter("alice"), house.enter("bob")
-    house.heard(alice, bob)
+def test_a_message_to_nobody_is_heard_by_nobody(chat_server: RoomAlone, to: str) -> None:
+    alice, bob = chat_server.enter("alice"), chat_server.enter("bob")
+    chat_server.heard(alice, bob)
 
-    assert house.say(alice, TEXT, b"hello?", ClientHeader(to=to)) is Notice.NO_SUCH_USER
+    assert chat_server.say(alice, TEXT, b"hello?", ClientHeader(to=to)) is NoticeCode.NO_SUCH_USER
 
-    assert house.heard(alice, bob) == [[], []]
+    assert chat_server.heard(alice, bob) == [[], []]
 
 
-def test_who_has_left_is_not_found(house: House) -> None:
-    house.leave(house.enter("bob"), LeaveReason.QUIT)
+def test_who_has_left_is_not_found(chat_server: RoomAlone) -> None:
+    chat_server.leave(chat_server.enter("bob"), LeaveReason.QUIT)
 
     with pytest.raises(NoSuchUserError):
-        house.directory.find("bob")
+        chat_server.directory.find("bob")
 
 
-def test_public_and_private_keep_their_order(house: House) -> None:
-    alice, bob, carol = house.enter("alice"), house.enter("bob"), house.enter("carol")
-    house.heard(alice, bob, carol)
+def test_public_and_private_keep_their_order(chat_server: RoomAlone) -> None:
+    alice, bob, carol = (
+        chat_server.enter("alice"),
+        chat_server.enter("bob"),
+        chat_server.enter("carol"),
+    )
+    chat_server.heard(alice, bob, carol)
     for number in range(10):
-        house.say(alice, TEXT, b"%d" % number, PUBLIC)
-        house.say(alice, TEXT, b"%d" % number, ClientHeader(to="bob"))
+        chat_server.say(alice, TEXT, b"%d" % number, PUBLIC)
+        chat_server.say(alice, TEXT, b"%d" % number, ClientHeader(to="bob"))
 
     both = [f"UTF8 alice{to}: {n}" for n in range(10) for to in ("", ">bob")]
     public = [f"UTF8 alice: {n}" for n in range(10)]
-    assert house.heard(alice, bob, carol) == [both, both, public]
+    assert chat_server.heard(alice, bob, carol) == [both, both, public]
 
 
 # Notices
 
 
-def test_a_notice_comes_to_one_alone_in_its_place(house: House) -> None:
-    alice, bob = house.enter("alice"), house.enter("bob")
-    house.heard(alice, bob)
-    house.say(alice, TEXT, b"1", PUBLIC)
+def test_a_notice_comes_to_one_alone_in_its_place(chat_server: RoomAlone) -> None:
+    alice, bob = chat_server.enter("alice"), chat_server.enter("bob")
+    chat_server.heard(alice, bob)
+    chat_server.say(alice, TEXT, b"1", PUBLIC)
 
-    house.room.notify(bob, Notice.EMPTY, "A text must not be empty.", "n1")
+    chat_server.room.notify(bob, NoticeCode.EMPTY, "A text must not be empty.", "n1")
     run_ready_greenlets()
 
     assert bob.headers[1] == {
@@ -330,7 +350,7 @@ def test_a_notice_comes_to_one_alone_in_its_place(house: House) -> None:
         "nonce": "n1",
         "notice": "empty",
     }
-    assert house.heard(alice, bob) == [
+    assert chat_server.heard(alice, bob) == [
         ["UTF8 alice: 1"],
         ["UTF8 alice: 1", "UTF8 server>bob (empty): A text must not be empty."],
     ]
@@ -339,13 +359,13 @@ def test_a_notice_comes_to_one_alone_in_its_place(house: House) -> None:
 # Offers
 
 
-def test_a_ping_is_answered_to_one_who_is_here(house: House) -> None:
-    alice, bob = house.enter("alice"), house.enter("bob", ByteOrder.LITTLE)
-    house.leave(alice, LeaveReason.QUIT)
-    house.heard(alice, bob)
+def test_a_ping_is_answered_to_one_who_is_here(chat_server: RoomAlone) -> None:
+    alice, bob = chat_server.enter("alice"), chat_server.enter("bob", ByteOrder.LITTLE)
+    chat_server.leave(alice, LeaveReason.QUIT)
+    chat_server.heard(alice, bob)
 
-    house.room.answer_ping(alice, b"a-1")
-    house.room.answer_ping(bob, b"b-1")
+    chat_server.room.answer_ping(alice, b"a-1")
+    chat_server.room.answer_ping(bob, b"b-1")
 
     [answer] = bob.frames
     header = json.loads(answer.header)

@@ -12,17 +12,17 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 from chat.framing import FrameReader
-from chat.server.delivery.delivery import Delivery
+from chat.server.delivery.broadcast import Broadcast
 from chat.server.sessions.session import Session
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 ROOT = Path(__file__).resolve().parent.parents[2]
 DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 MAX_FILES, MAX_LINES = 8, 300
 
 
-def test_a_public_text_takes_the_way_that_the_design_lists(house: House) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
+def test_a_public_text_takes_the_way_that_the_design_lists(chat_server: TestServer) -> None:
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
 
     def exchange() -> None:
@@ -60,10 +60,10 @@ def trace(exchange: Callable[[], object]) -> list[CodeType]:
             is_on = True
         elif event == "return" and code in (
             Session._publish.__code__,
-            Delivery._flush_now.__code__,
+            Broadcast._flush_now.__code__,
         ):
             is_on = False
-        elif event == "call" and code is Delivery._flush_now.__code__:
+        elif event == "call" and code is Broadcast._flush_now.__code__:
             is_on = True
         if event == "call" and is_on and code.co_filename.startswith(str(ROOT / "chat")):
             way.setdefault(code)

@@ -15,15 +15,15 @@ from chat.protocol.names import parse_user_name
 from chat.server.accounts import passwords
 from chat.server.accounts.accounts import add_account, read_accounts, remove_account, set_moderator
 from chat.server.accounts.passwords import hash_password
-from chat.server.sessions import arrival
+from chat.server.sessions import accept
 from chat.server.storage.database import Database
 from tests.peers.wire_client import Header, WireFrame
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 LOGIN, BAD_LOGIN = MessageType.LOGIN, MessageType.BAD_LOGIN
 RIGHT, WRONG = "correct horse", "wrong horse"
 
-OpenAHouse = Callable[..., House]
+OpenTestServer = Callable[..., TestServer]
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
@@ -37,13 +37,13 @@ def database(tmp_path: Path) -> Database:
 
 
 @pytest.fixture
-def open_a_club(open_a_house: OpenAHouse, database: Database) -> OpenAHouse:
+def open_a_club(open_a_chat_server: OpenTestServer, database: Database) -> OpenTestServer:
     """A house where alice is known."""
-    return lambda **changes: open_a_house(data_directory=database.path.parent, **changes)
+    return lambda **changes: open_a_chat_server(data_directory=database.path.parent, **changes)
 
 
 @pytest.fixture
-def club(open_a_club: OpenAHouse) -> House:
+def club(open_a_club: OpenTestServer) -> TestServer:
     return open_a_club()
 
 
@@ -51,13 +51,13 @@ def register(database: Database, name: str, password: str = RIGHT) -> None:
     add_account(database, parse_user_name(name), hash_password(password))
 
 
-def answer(house: House, name: str, password: str | None = None) -> str:
+def answer(chat_server: TestServer, name: str, password: str | None = None) -> str:
     """The code of the refusal of a login, or "in"; he is gone afterwards."""
-    return code(login(house, {"to": name, "password": password}))
+    return code(login(chat_server, {"to": name, "password": password}))
 
 
-def login(house: House, header: Header) -> WireFrame:
-    client = house.connect()
+def login(chat_server: TestServer, header: Header) -> WireFrame:
+    client = chat_server.connect()
     reply = client.try_login(header)
     client.close()
     return reply
@@ -75,27 +75,27 @@ def code(reply: WireFrame) -> str:
 
 
 @pytest.mark.parametrize("name", ["Alice", "alice", "ALICE"])
-def test_a_registered_name_needs_its_password(club: House, name: str) -> None:
+def test_a_registered_name_needs_its_password(club: TestServer, name: str) -> None:
     assert answer(club, name) == "password-needed"
     assert answer(club, name, WRONG) == "wrong-password"
     assert answer(club, name, "") == "wrong-password"
     assert answer(club, name, RIGHT) == "in"
 
 
-def test_a_raw_client_has_no_password_to_show(club: House) -> None:
+def test_a_raw_client_has_no_password_to_show(club: TestServer) -> None:
     assert login(club, "alice") == (BAD_LOGIN, {}, b"")
     assert login(club, "bob").type == LOGIN
 
 
-def test_other_names_are_anyones(club: House) -> None:
+def test_other_names_are_anyones(club: TestServer) -> None:
     assert answer(club, "bob") == "in"
 
 
-def test_a_password_that_nobody_asks_for_is_wrong(club: House) -> None:
+def test_a_password_that_nobody_asks_for_is_wrong(club: TestServer) -> None:
     assert answer(club, "bob", RIGHT) == "wrong-password"
 
 
-def test_one_may_try_again_on_the_same_connection(club: House) -> None:
+def test_one_may_try_again_on_the_same_connection(club: TestServer) -> None:
     client = club.connect()
 
     assert client.try_login({"to": "alice"}).header["error"] == "password-needed"
@@ -104,14 +104,14 @@ def test_one_may_try_again_on_the_same_connection(club: House) -> None:
 
 
 @pytest.mark.parametrize("name", ["аlice", "AIice", "a1ice"])
-def test_what_looks_like_a_registered_name_is_refused(club: House, name: str) -> None:
+def test_what_looks_like_a_registered_name_is_refused(club: TestServer, name: str) -> None:
     reply = login(club, {"to": name})
 
     assert (reply.type, code(reply)) == (MessageType.BAD_USERNAME, "bad-username")
     assert "looks like Alice" in reply.header["message"]
 
 
-def test_the_session_knows_whose_it_is(club: House, database: Database) -> None:
+def test_the_session_knows_whose_it_is(club: TestServer, database: Database) -> None:
     club.connect().try_login({"to": "alice", "password": RIGHT})
     club.join("bob")
     assert (club.session("alice").registered, club.session("alice").moderator) == (True, False)
@@ -124,7 +124,7 @@ def test_the_session_knows_whose_it_is(club: House, database: Database) -> None:
 
 
 def test_what_the_operator_changes_counts_for_the_next_login(
-    club: House, database: Database
+    club: TestServer, database: Database
 ) -> None:
     assert answer(club, "bob") == "in"
     register(database, "bob")
@@ -135,7 +135,7 @@ def test_what_the_operator_changes_counts_for_the_next_login(
 
 
 def test_an_outdated_hash_is_renewed_when_the_password_is_known(
-    club: House, database: Database, monkeypatch: pytest.MonkeyPatch
+    club: TestServer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [before] = read_accounts(database)
     monkeypatch.setattr(
@@ -156,11 +156,11 @@ def test_an_outdated_hash_is_renewed_when_the_password_is_known(
 
 
 def test_where_others_can_listen_no_password_is_looked_at(
-    club: House, monkeypatch: pytest.MonkeyPatch
+    club: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    origin_of = arrival.origin_of
+    origin_of = accept.origin_of
     monkeypatch.setattr(
-        arrival, "origin_of", lambda peer: origin_of(peer)._replace(is_private=False)
+        accept, "origin_of", lambda peer: origin_of(peer)._replace(is_private=False)
     )
 
     def fail(*_: object) -> None:
@@ -178,7 +178,7 @@ def test_where_others_can_listen_no_password_is_looked_at(
 
 
 def test_among_members_all_names_are_alike(
-    open_a_club: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+    open_a_club: OpenTestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     club = open_a_club(members_only=True)
     compared: list[str | None] = []
@@ -208,7 +208,7 @@ def test_among_members_all_names_are_alike(
 # A password for the whole room
 
 
-def test_a_room_with_a_password_lets_in_who_knows_it(open_a_club: OpenAHouse) -> None:
+def test_a_room_with_a_password_lets_in_who_knows_it(open_a_club: OpenTestServer) -> None:
     club = open_a_club(password="open sesame")
 
     assert answer(club, "bob") == "password-needed"
@@ -217,7 +217,7 @@ def test_a_room_with_a_password_lets_in_who_knows_it(open_a_club: OpenAHouse) ->
     assert login(club, "bob") == (BAD_LOGIN, {}, b"")
 
 
-def test_members_have_their_own(open_a_club: OpenAHouse) -> None:
+def test_members_have_their_own(open_a_club: OpenTestServer) -> None:
     club = open_a_club(password="open sesame")
 
     assert answer(club, "alice", "open sesame") == "wrong-password"
@@ -226,14 +226,14 @@ def test_members_have_their_own(open_a_club: OpenAHouse) -> None:
     assert answer(club, "AIice", "open sesame") == "bad-username"
 
 
-def test_a_room_that_keeps_nothing_can_have_one(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(password="open sesame")
+def test_a_room_that_keeps_nothing_can_have_one(open_a_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_chat_server(password="open sesame")
 
-    assert answer(house, "alice", WRONG) == "wrong-password"
-    assert answer(house, "alice", "open sesame") == "in"
+    assert answer(chat_server, "alice", WRONG) == "wrong-password"
+    assert answer(chat_server, "alice", "open sesame") == "in"
 
 
-def test_among_members_the_rooms_password_is_nobodys(open_a_club: OpenAHouse) -> None:
+def test_among_members_the_rooms_password_is_nobodys(open_a_club: OpenTestServer) -> None:
     club = open_a_club(members_only=True, password="open sesame")
 
     assert answer(club, "bob", "open sesame") == "wrong-password"
@@ -242,7 +242,9 @@ def test_among_members_the_rooms_password_is_nobodys(open_a_club: OpenAHouse) ->
 # Time
 
 
-def test_a_login_that_waits_holds_up_nobody(club: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_that_waits_holds_up_nobody(
+    club: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     may_end = Event()
     verify = club.parts.password_guard.verify
 
@@ -263,7 +265,7 @@ def test_a_login_that_waits_holds_up_nobody(club: House, monkeypatch: pytest.Mon
 
 
 def test_many_wrong_passwords_keep_their_address_out_and_not_the_owner(
-    open_a_club: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+    open_a_club: OpenTestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     club = open_a_club(exempt=(), max_connects=10_000, max_logins=10_000)
     monkeypatch.setattr(club.parts.password_guard, "_sleep", lambda seconds: None)
@@ -277,20 +279,20 @@ def test_many_wrong_passwords_keep_their_address_out_and_not_the_owner(
 
 
 def test_a_name_that_becomes_somebodys_while_one_waits_in_line(
-    club: House, database: Database, monkeypatch: pytest.MonkeyPatch
+    club: TestServer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def line_up(host: str | None, patience: float) -> float:
         register(database, "bob")
         return 0.01
 
-    monkeypatch.setattr(club.parts.newcomers, "line_up", line_up)
+    monkeypatch.setattr(club.parts.address_limits, "reserve_join", line_up)
 
     assert answer(club, "bob") == "password-needed"
     assert club.here() == []
 
 
 def test_a_banned_name_hears_of_it_only_with_its_password(
-    open_a_club: OpenAHouse, monkeypatch: pytest.MonkeyPatch
+    open_a_club: OpenTestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     club = open_a_club(members_only=True)
     moderation = club.parts.moderation

@@ -10,7 +10,7 @@ from gevent import socket
 
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.server.sessions import connection as connection_module
-from chat.server.sessions.connection import Connection
+from chat.server.sessions.connection import AcceptedConnection
 from tests.server.fakes import frames_of
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[Connection, GeventSocket]]:
+def pair() -> Iterator[tuple[AcceptedConnection, GeventSocket]]:
     ours, peers = socket.socketpair()
     peers.settimeout(5)
-    yield Connection(ours, "192.0.2.1", "192.0.2.1:4711"), peers
+    yield AcceptedConnection(ours, "192.0.2.1", "192.0.2.1:4711"), peers
     ours.close()
     peers.close()
 
@@ -30,7 +30,7 @@ def pair() -> Iterator[tuple[Connection, GeventSocket]]:
     ("first", "order"), [(b"\0\1", ByteOrder.BIG), (b"\1\0", ByteOrder.LITTLE)]
 )
 def test_it_answers_in_the_byte_order_of_its_first_two_bytes(
-    pair: tuple[Connection, GeventSocket], first: bytes, order: ByteOrder
+    pair: tuple[AcceptedConnection, GeventSocket], first: bytes, order: ByteOrder
 ) -> None:
     connection, peers = pair
     peers.sendall(first)
@@ -43,7 +43,7 @@ def test_it_answers_in_the_byte_order_of_its_first_two_bytes(
 
 
 def test_an_answer_that_is_not_taken_ends_in_time(
-    monkeypatch: pytest.MonkeyPatch, pair: tuple[Connection, GeventSocket]
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[AcceptedConnection, GeventSocket]
 ) -> None:
     monkeypatch.setattr(connection_module, "_LOGIN_GRACE", 0.01)
     connection, peers = pair
@@ -57,7 +57,7 @@ def test_an_answer_that_is_not_taken_ends_in_time(
 
 
 def test_after_an_answer_a_peer_may_be_silent_for_as_long_as_it_likes(
-    pair: tuple[Connection, GeventSocket],
+    pair: tuple[AcceptedConnection, GeventSocket],
 ) -> None:
     connection, peers = pair
     peers.sendall(b"\0\1")

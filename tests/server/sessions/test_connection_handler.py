@@ -8,26 +8,26 @@ import pytest
 from gevent import socket
 
 from chat import framing
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 
 def test_newcomers_who_are_gone_before_they_are_accepted_leave_no_trace(
-    house: House, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    chat_server: TestServer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(20):
-        house.connect().reset()
-    house.connections_end()
+        chat_server.connect().reset()
+    chat_server.connections_end()
 
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert capfd.readouterr().err == ""
 
 
 def test_one_who_sends_a_login_too_slowly_is_refused(
-    monkeypatch: pytest.MonkeyPatch, house: House, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, chat_server: TestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "chat.server")
     monkeypatch.setattr(framing, "STALL_WINDOW", 0.05)
-    client = house.connect()
+    client = chat_server.connect()
 
     client.send_bytes(b"\0")
 
@@ -36,11 +36,11 @@ def test_one_who_sends_a_login_too_slowly_is_refused(
 
 
 def test_one_who_has_only_just_been_accepted_is_no_fault(
-    house: House, capfd: pytest.CaptureFixture[str]
+    chat_server: TestServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        house.connections.spawn(house.parts.handler.handle, ours, "")
-        house.server.stop()
+        chat_server.connections.spawn(chat_server.parts.handler.handle, ours, "")
+        chat_server.server.stop()
 
     assert "Traceback" not in capfd.readouterr().err

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.server.sessions.connection import Connection
+from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.session import Session
-from chat.server.sessions.transfer import Transfer
+from chat.server.sessions.transfer import TransferConnection
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 Memory = Callable[[], list[str]]
 
@@ -29,7 +29,7 @@ def remembered() -> Iterator[Memory]:
 
 
 def _things() -> Iterator[object]:
-    kinds = (Connection, Session, Transfer)
+    kinds = (AcceptedConnection, Session, TransferConnection)
     yield from (thing for thing in gc.get_objects() if isinstance(thing, kinds))
 
 
@@ -44,8 +44,8 @@ def break_off(client: WireClient) -> None:
     client.reset()
 
 
-def transfer(client: WireClient, house: House) -> None:
-    with client.open_transfer(house.address) as transfer:
+def transfer(client: WireClient, chat_server: TestServer) -> None:
+    with client.open_transfer(chat_server.address) as transfer:
         transfer.send(MessageType.FILE, {"to": client.name, "nonce": "1"}, bytes(70_000))
         transfer.expect(MessageType.FILE)
     client.leave()
@@ -53,25 +53,25 @@ def transfer(client: WireClient, house: House) -> None:
     client.close()
 
 
-ENDS: list[Callable[[WireClient, House], None]] = [
-    lambda client, house: leave(client),
-    lambda client, house: client.reset(),
-    lambda client, house: break_off(client),
+ENDS: list[Callable[[WireClient, TestServer], None]] = [
+    lambda client, chat_server: leave(client),
+    lambda client, chat_server: client.reset(),
+    lambda client, chat_server: break_off(client),
     transfer,
 ]
 
 
 @pytest.mark.parametrize("end", ENDS, ids=["leaves", "vanishes", "breaks off", "transfers"])
 def test_who_is_gone_is_forgotten(
-    end: Callable[[WireClient, House], None], house: House, remembered: Memory
+    end: Callable[[WireClient, TestServer], None], chat_server: TestServer, remembered: Memory
 ) -> None:
-    client = house.join("alice", inline=0)
+    client = chat_server.join("alice", inline=0)
     assert "Session" in remembered()
-    end(client, house)
+    end(client, chat_server)
     wait_until(lambda: not remembered())
 
 
-def test_who_was_not_let_in_is_forgotten(house: House, remembered: Memory) -> None:
-    with house.connect() as stranger:
+def test_who_was_not_let_in_is_forgotten(chat_server: TestServer, remembered: Memory) -> None:
+    with chat_server.connect() as stranger:
         stranger.try_login({"to": "not a name"})
     wait_until(lambda: not remembered())

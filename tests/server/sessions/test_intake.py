@@ -12,10 +12,10 @@ from gevent import socket
 from chat.framing import FrameReader, IncompleteFrame
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType, encode_frame
 from chat.protocol.headers import ClientHeader
-from chat.protocol.notices import Notice
+from chat.protocol.notices import NoticeCode
 from chat.server.attachments import spool as spool_module
 from chat.server.attachments.spool import NoSpaceError, Spool, SpooledFile
-from chat.server.sessions.intake import FrameRefused, Intake, judge
+from chat.server.sessions.intake import FrameRefused, Intake, check_frame
 from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
 from tests.server.fakes import wait_until
 from tests.wire.replay import ChunkedSocket
@@ -61,24 +61,24 @@ def refusal(intake: Intake) -> FrameRefused:
     [
         (UTF8, 1, None, False),
         (UTF8, 100, None, False),
-        (UTF8, 0, Notice.EMPTY, False),
-        (UTF8, 101, Notice.TOO_LARGE, False),
-        (UTF8, 1_000_001, Notice.TOO_LARGE, True),
+        (UTF8, 0, NoticeCode.EMPTY, False),
+        (UTF8, 101, NoticeCode.TOO_LARGE, False),
+        (UTF8, 1_000_001, NoticeCode.TOO_LARGE, True),
         (FILE, 0, None, False),
         (FILE, 1_000_000, None, False),
-        (FILE, 1_000_001, Notice.TOO_LARGE, True),
+        (FILE, 1_000_001, NoticeCode.TOO_LARGE, True),
         (MessageType.IMAGE, 1_000_000, None, False),
-        (MessageType.VOICE, 1_000_001, Notice.TOO_LARGE, True),
-        (MessageType.LOGIN, 5, Notice.BAD_TYPE, False),
-        (0, 0, Notice.BAD_TYPE, False),
-        (65535, 1_000_000, Notice.BAD_TYPE, False),
-        (65535, 2**64 - 1, Notice.TOO_LARGE, True),
+        (MessageType.VOICE, 1_000_001, NoticeCode.TOO_LARGE, True),
+        (MessageType.LOGIN, 5, NoticeCode.BAD_TYPE, False),
+        (0, 0, NoticeCode.BAD_TYPE, False),
+        (65535, 1_000_000, NoticeCode.BAD_TYPE, False),
+        (65535, 2**64 - 1, NoticeCode.TOO_LARGE, True),
     ],
 )
 def test_a_frame_is_judged_on_its_descriptor(
-    type: int, size: int, notice: Notice | None, fatal: bool
+    type: int, size: int, notice: NoticeCode | None, fatal: bool
 ) -> None:
-    refused = judge(Descriptor(type, 0, size), SETTINGS)
+    refused = check_frame(Descriptor(type, 0, size), SETTINGS)
 
     assert (refused.notice if refused else None) == notice
     if refused:
@@ -102,14 +102,14 @@ def test_a_header_is_read_by_the_rules_of_its_type(spool: Spool) -> None:
 @pytest.mark.parametrize(
     ("type", "header", "content", "notice"),
     [
-        (UTF8, b'{"nonce": "n"}', b"", Notice.EMPTY),
-        (UTF8, b'{"nonce": "n"}', b"\xc3", Notice.NOT_UTF8),
-        (UTF8, b'{"nonce": "n"}', b"x" * 101, Notice.TOO_LARGE),
-        (MessageType.LOGIN, b'{"nonce": "n"}', b"", Notice.BAD_TYPE),
+        (UTF8, b'{"nonce": "n"}', b"", NoticeCode.EMPTY),
+        (UTF8, b'{"nonce": "n"}', b"\xc3", NoticeCode.NOT_UTF8),
+        (UTF8, b'{"nonce": "n"}', b"x" * 101, NoticeCode.TOO_LARGE),
+        (MessageType.LOGIN, b'{"nonce": "n"}', b"", NoticeCode.BAD_TYPE),
     ],
 )
 def test_a_refusal_has_the_nonce_that_came(
-    spool: Spool, type: MessageType, header: bytes, content: bytes, notice: Notice
+    spool: Spool, type: MessageType, header: bytes, content: bytes, notice: NoticeCode
 ) -> None:
     refused = refusal(intake_of(spool, frame(type, header, content)))
 
@@ -120,8 +120,8 @@ def test_a_refusal_has_the_nonce_that_came(
 def test_what_is_wrong_with_the_frame_comes_before_what_is_wrong_with_its_header(
     spool: Spool, header: bytes
 ) -> None:
-    assert refusal(intake_of(spool, frame(UTF8, header))).notice == Notice.EMPTY
-    assert refusal(intake_of(spool, frame(UTF8, header, b"hi"))).notice == Notice.BAD_HEADER
+    assert refusal(intake_of(spool, frame(UTF8, header))).notice == NoticeCode.EMPTY
+    assert refusal(intake_of(spool, frame(UTF8, header, b"hi"))).notice == NoticeCode.BAD_HEADER
 
 
 def test_of_a_frame_that_is_far_too_large_the_header_is_not_waited_for(spool: Spool) -> None:
@@ -130,8 +130,8 @@ def test_of_a_frame_that_is_far_too_large_the_header_is_not_waited_for(spool: Sp
     here = refusal(intake_of(spool, descriptor + b'{"nonce": "n"}'))
     not_here = refusal(intake_of(spool, descriptor + b"{"))
 
-    assert (here.notice, here.nonce, here.fatal) == (Notice.TOO_LARGE, "n", True)
-    assert (not_here.notice, not_here.nonce, not_here.fatal) == (Notice.TOO_LARGE, None, True)
+    assert (here.notice, here.nonce, here.fatal) == (NoticeCode.TOO_LARGE, "n", True)
+    assert (not_here.notice, not_here.nonce, not_here.fatal) == (NoticeCode.TOO_LARGE, None, True)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_without_space_a_content_is_refused_and_skipped(tmp_path: Path) -> None:
 
     refused = refusal(intake)
 
-    assert (refused.notice, refused.nonce) == (Notice.NO_SPACE, "n")
+    assert (refused.notice, refused.nonce) == (NoticeCode.NO_SPACE, "n")
     assert take(intake) == b"next"
 
 
@@ -245,7 +245,7 @@ def test_a_disk_that_fills_up_on_the_way_gives_its_space_back(
     data = frame(FILE, b"", LARGE) + frame(UTF8, b"", b"next")
     intake = intake_of(spool, *(data[i : i + 4096] for i in range(0, len(data), 4096)))
 
-    assert refusal(intake).notice == Notice.NO_SPACE
+    assert refusal(intake).notice == NoticeCode.NO_SPACE
     assert (spool.used, spool.files) == (0, 0)
     assert take(intake) == b"next"
 
@@ -287,7 +287,7 @@ def test_texts_are_taken_together_from_behind_what_is_skipped(spool: Spool) -> N
     assert run is not None
     assert run.contents == [b"one", b"two"]
     assert intake.next_run(10) is None
-    assert refusal(intake).notice is Notice.TOO_LARGE
+    assert refusal(intake).notice is NoticeCode.TOO_LARGE
     assert not intake.wait()
 
 

@@ -11,13 +11,13 @@ import pytest
 from chat.protocol.descriptor import ByteOrder, MessageType
 from tests.peers.wire_client import Header, WireFrame
 from tests.server.fakes import wait_until
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 LOGIN, BAD_LOGIN = MessageType.LOGIN, MessageType.BAD_LOGIN
 BAD_NAME, NAME_EXISTS = MessageType.BAD_USERNAME, MessageType.USERNAME_EXISTS
 K = 1024
 
-OpenAHouse = Callable[..., House]
+OpenTestServer = Callable[..., TestServer]
 BOTH_ORDERS = pytest.mark.parametrize("order", list(ByteOrder))
 
 
@@ -44,9 +44,9 @@ def refused(frame: WireFrame) -> tuple[int, str]:
 
 @BOTH_ORDERS
 def test_a_raw_login_is_answered_by_a_bare_descriptor_and_the_own_announcement(
-    house: House, order: ByteOrder
+    chat_server: TestServer, order: ByteOrder
 ) -> None:
-    client = house.connect(order=order)
+    client = chat_server.connect(order=order)
 
     assert client.try_login("alice") == (LOGIN, {}, b"")
 
@@ -59,9 +59,9 @@ def test_a_raw_login_is_answered_by_a_bare_descriptor_and_the_own_announcement(
 
 @BOTH_ORDERS
 def test_a_json_login_has_the_welcome_in_its_own_announcement(
-    house: House, order: ByteOrder
+    chat_server: TestServer, order: ByteOrder
 ) -> None:
-    client = house.connect(order=order)
+    client = chat_server.connect(order=order)
 
     assert client.try_login({"to": "alice", "inline": None, "colour": "red"}) == (LOGIN, {}, b"")
 
@@ -69,15 +69,15 @@ def test_a_json_login_has_the_welcome_in_its_own_announcement(
     assert json.loads(frame.content)["users"] == ["alice"]
 
 
-def test_the_name_is_the_one_that_the_server_knows(house: House) -> None:
-    client = house.join("Ａlice")  # full width
+def test_the_name_is_the_one_that_the_server_knows(chat_server: TestServer) -> None:
+    client = chat_server.join("Ａlice")  # full width
 
     assert client.name == "Alice"
 
 
 @pytest.mark.parametrize("header", ["alice", {"to": "alice"}])
-def test_a_content_of_a_login_is_skipped(house: House, header: Header) -> None:
-    client = house.connect()
+def test_a_content_of_a_login_is_skipped(chat_server: TestServer, header: Header) -> None:
+    client = chat_server.connect()
 
     assert client.try_login(header, b"x" * (64 * K)).type == LOGIN
 
@@ -86,15 +86,15 @@ def test_a_content_of_a_login_is_skipped(house: House, header: Header) -> None:
     client.expect_text("in step", "alice")
 
 
-def test_a_header_may_have_4_kibibytes(house: House) -> None:
-    client = house.connect()
+def test_a_header_may_have_4_kibibytes(chat_server: TestServer) -> None:
+    client = chat_server.connect()
     padding = 4 * K - len('{"to": "alice", "x": ""}')
 
     assert client.try_login('{"to": "alice", "x": "%s"}' % ("x" * padding)).type == LOGIN
 
 
-def test_what_follows_a_login_in_the_same_write_is_heard(house: House) -> None:
-    client = house.connect()
+def test_what_follows_a_login_in_the_same_write_is_heard(chat_server: TestServer) -> None:
+    client = chat_server.connect()
     client.send_bytes(
         client.encode(LOGIN, "alice") + client.encode(MessageType.UTF8, None, b"hello")
     )
@@ -120,12 +120,12 @@ def test_what_follows_a_login_in_the_same_write_is_heard(house: House) -> None:
     ],
 )
 def test_a_name_that_cannot_be_had(
-    house: House, header: str, type: MessageType, error: str
+    chat_server: TestServer, header: str, type: MessageType, error: str
 ) -> None:
-    house.join("bob")
+    chat_server.join("bob")
 
-    assert house.connect().try_login(header) == (type, {}, b"")
-    assert refused(house.connect().try_login({"to": header})) == (type, error)
+    assert chat_server.connect().try_login(header) == (type, {}, b"")
+    assert refused(chat_server.connect().try_login({"to": header})) == (type, error)
 
 
 @pytest.mark.parametrize(
@@ -144,17 +144,21 @@ def test_a_name_that_cannot_be_had(
         (b'{"session": ""}', BAD_LOGIN),
     ],
 )
-def test_a_header_that_cannot_be_used(house: House, header: bytes, type: MessageType) -> None:
-    client = house.connect()
+def test_a_header_that_cannot_be_used(
+    chat_server: TestServer, header: bytes, type: MessageType
+) -> None:
+    client = chat_server.connect()
 
     assert client.try_login(header).type == type
     assert client.try_login("alice").type == LOGIN
 
 
 @BOTH_ORDERS
-def test_after_a_refusal_one_may_try_again_in_either_form(house: House, order: ByteOrder) -> None:
-    house.join("bob")
-    client = house.connect(order=order)
+def test_after_a_refusal_one_may_try_again_in_either_form(
+    chat_server: TestServer, order: ByteOrder
+) -> None:
+    chat_server.join("bob")
+    client = chat_server.connect(order=order)
 
     assert client.try_login({"to": "bob"}).header["error"] == "username-exists"
     assert client.try_login("bob") == (NAME_EXISTS, {}, b"")
@@ -162,8 +166,8 @@ def test_after_a_refusal_one_may_try_again_in_either_form(house: House, order: B
     assert client.try_login("alice") == (LOGIN, {}, b"")
 
 
-def test_the_fifth_try_is_the_last(house: House) -> None:
-    lucky, late = house.connect(), house.connect()
+def test_the_fifth_try_is_the_last(chat_server: TestServer) -> None:
+    lucky, late = chat_server.connect(), chat_server.connect()
     for client in (lucky, late):
         for _ in range(4):
             assert client.try_login("").type == BAD_NAME
@@ -175,17 +179,17 @@ def test_the_fifth_try_is_the_last(house: House) -> None:
 
 @pytest.mark.parametrize("type", [t for t in MessageType if t != LOGIN])
 def test_what_comes_before_a_login_is_refused_and_skipped_whole(
-    house: House, type: MessageType
+    chat_server: TestServer, type: MessageType
 ) -> None:
-    client = house.connect()
+    client = chat_server.connect()
     client.send(type, "a header", b"x" * 100_000)
 
     assert client.read_frame() == (BAD_LOGIN, {}, b"")
     assert client.try_login("alice").type == LOGIN
 
 
-def test_a_type_that_is_none_is_refused_after_the_first_frame(house: House) -> None:
-    client = house.connect()
+def test_a_type_that_is_none_is_refused_after_the_first_frame(chat_server: TestServer) -> None:
+    client = chat_server.connect()
     client.try_login({"to": ""})
     client.send(77, "a header", b"content")
 
@@ -196,9 +200,9 @@ def test_a_type_that_is_none_is_refused_after_the_first_frame(house: House) -> N
     ("header_size", "content_size"), [(4 * K + 1, 0), (5, 64 * K + 1), (5, 1 << 63), (65535, 0)]
 )
 def test_a_login_that_is_too_large_is_refused_on_its_descriptor_alone(
-    house: House, header_size: int, content_size: int
+    chat_server: TestServer, header_size: int, content_size: int
 ) -> None:
-    client = house.connect()
+    client = chat_server.connect()
 
     client.send_bytes(client.encode(LOGIN, header_size=header_size, content_size=content_size))
 
@@ -206,8 +210,8 @@ def test_a_login_that_is_too_large_is_refused_on_its_descriptor_alone(
     client.expect_closed()
 
 
-def test_what_is_too_large_to_skip_is_refused_and_closed(house: House) -> None:
-    client = house.connect()
+def test_what_is_too_large_to_skip_is_refused_and_closed(chat_server: TestServer) -> None:
+    client = chat_server.connect()
     client.send(MessageType.FILE, None, bytes(K * K))
     assert client.read_frame().type == BAD_LOGIN
 
@@ -217,48 +221,48 @@ def test_what_is_too_large_to_skip_is_refused_and_closed(house: House) -> None:
     client.expect_closed()
 
 
-def test_a_full_room_says_so_and_closes(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(max_users=2)
-    alice = house.join("alice")
-    house.join("bob")
+def test_a_full_room_says_so_and_closes(open_a_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_chat_server(max_users=2)
+    alice = chat_server.join("alice")
+    chat_server.join("bob")
     alice.expect_joined("bob")
-    late = house.connect()
+    late = chat_server.connect()
 
     assert refused(late.try_login({"to": "carol"})) == (BAD_LOGIN, "server-full")
     late.expect_closed()
 
-    house.transfer(alice)  # takes no place in the room
+    chat_server.transfer(alice)  # takes no place in the room
     alice.leave()
     alice.expect_closed()
-    house.join("carol")
+    chat_server.join("carol")
 
 
-def test_too_many_of_one_address_are_told_so(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(max_per_address=2, exempt=())
-    alice = house.join("alice")
-    house.connect()
-    third = house.connect()
+def test_too_many_of_one_address_are_told_so(open_a_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_chat_server(max_per_address=2, exempt=())
+    alice = chat_server.join("alice")
+    chat_server.connect()
+    third = chat_server.connect()
 
     reply = third.try_login({"to": "carol"})
 
     assert refused(reply) == (BAD_LOGIN, "too-many-connections")
     third.expect_closed()
     third.close()
-    assert house.join("dave", source="127.0.0.2").name == "dave"
+    assert chat_server.join("dave", source="127.0.0.2").name == "dave"
     alice.close()
-    wait_until(lambda: len(house.connections) == 2, "a place")
-    assert house.connect().try_login("carol").type == LOGIN
+    wait_until(lambda: len(chat_server.connections) == 2, "a place")
+    assert chat_server.connect().try_login("carol").type == LOGIN
 
 
 def test_far_too_many_of_one_address_are_not_even_told(
-    open_a_house: OpenAHouse, log: pytest.LogCaptureFixture
+    open_a_chat_server: OpenTestServer, log: pytest.LogCaptureFixture
 ) -> None:
-    house = open_a_house(max_per_address=2, exempt=())
+    chat_server = open_a_chat_server(max_per_address=2, exempt=())
     for _ in range(4):
-        house.connect()
+        chat_server.connect()
 
     for _ in range(3):
-        house.connect().expect_closed()
+        chat_server.connect().expect_closed()
 
     assert refusals(log) == ["refused 127.0.0.1: too-many-connections"]
 
@@ -266,40 +270,40 @@ def test_far_too_many_of_one_address_are_not_even_told(
 # Transfers
 
 
-def test_a_session_has_four_transfers(house: House) -> None:
-    alice = house.join("alice")
-    transfers = [house.transfer(alice) for _ in range(4)]
-    fifth = house.connect()
+def test_a_session_has_four_transfers(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice")
+    transfers = [chat_server.transfer(alice) for _ in range(4)]
+    fifth = chat_server.connect()
     token = alice.welcome["session"]
 
     assert refused(fifth.try_login({"session": token})) == (BAD_LOGIN, "too-many-transfers")
 
     transfers[0].close()
-    wait_until(lambda: len(house.session("alice").transfers) == 3, "the transfer to end")
+    wait_until(lambda: len(chat_server.session("alice").transfers) == 3, "the transfer to end")
     assert fifth.try_login({"session": token}) == (LOGIN, {}, b"")
 
 
-def test_a_session_that_has_ended_has_no_transfers(house: House) -> None:
-    alice = house.join("alice")
+def test_a_session_that_has_ended_has_no_transfers(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice")
     alice.leave()
     alice.expect_closed()
 
-    reply = house.connect().try_login({"session": alice.welcome["session"]})
+    reply = chat_server.connect().try_login({"session": alice.welcome["session"]})
 
     assert refused(reply) == (BAD_LOGIN, "no-such-session")
 
 
-def test_a_transfer_is_announced_to_nobody(house: House) -> None:
-    alice = house.join("alice")
-    house.transfer(alice)
+def test_a_transfer_is_announced_to_nobody(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice")
+    chat_server.transfer(alice)
 
     alice.say("next")
 
     alice.expect_text("next", "alice")
 
 
-def test_with_a_name_and_a_session_it_is_a_user(house: House) -> None:
-    alice, client = house.join("alice"), house.connect()
+def test_with_a_name_and_a_session_it_is_a_user(chat_server: TestServer) -> None:
+    alice, client = chat_server.join("alice"), chat_server.connect()
 
     reply = client.try_login({"to": "bob", "session": alice.welcome["session"]})
 
@@ -314,9 +318,9 @@ def test_with_a_name_and_a_session_it_is_a_user(house: House) -> None:
     "first", [b"GET / HTTP/1.1\r\n", b"\0\0", b"\x16\x03", b"\0\x0a", b"\1\1", b"\xff" * 100]
 )
 def test_what_opens_no_chat_is_closed_without_a_byte(
-    house: House, log: pytest.LogCaptureFixture, first: bytes
+    chat_server: TestServer, log: pytest.LogCaptureFixture, first: bytes
 ) -> None:
-    client = house.connect()
+    client = chat_server.connect()
 
     client.send_bytes(first)
 
@@ -324,17 +328,19 @@ def test_what_opens_no_chat_is_closed_without_a_byte(
     assert refusals(log) == ["refused 127.0.0.1: its first bytes are none of ours"]
 
 
-def test_who_only_looks_is_not_worth_a_line(house: House, log: pytest.LogCaptureFixture) -> None:
-    house.connect().close()
-    half = house.connect()
+def test_who_only_looks_is_not_worth_a_line(
+    chat_server: TestServer, log: pytest.LogCaptureFixture
+) -> None:
+    chat_server.connect().close()
+    half = chat_server.connect()
     half.send_bytes(b"\0")
     half.close()
-    cut = house.connect()
+    cut = chat_server.connect()
     cut.send_bytes(cut.encode(LOGIN, "alice")[:-1])
     cut.close()
-    reset = house.connect()
+    reset = chat_server.connect()
     reset.send_bytes(b"\0\1")
     reset.reset()
-    house.connections_end()
+    chat_server.connections_end()
 
     assert refusals(log) == []

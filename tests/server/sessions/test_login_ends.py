@@ -7,9 +7,9 @@ import logging
 import gevent
 import pytest
 
-from chat.server.sessions import arrival as arrival_module
-from tests.server.house import House
-from tests.server.sessions.test_login import LOGIN, OpenAHouse, refusals
+from chat.server.sessions import accept as accept_module
+from tests.server.server_in_test import TestServer
+from tests.server.sessions.test_login import LOGIN, OpenTestServer, refusals
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def test_a_refused_client_may_close_instead_of_trying_again(house: House) -> None:
-    client = house.connect()
+def test_a_refused_client_may_close_instead_of_trying_again(chat_server: TestServer) -> None:
+    client = chat_server.connect()
     client.try_login("")
     client.finish()
 
@@ -28,10 +28,10 @@ def test_a_refused_client_may_close_instead_of_trying_again(house: House) -> Non
 
 @pytest.mark.parametrize("sent", [b"", b"\0", b"\0\1\0\5", b"\0\7\0\0\0\0\0\0\0\0\0\0\0\0\1\0abc"])
 def test_one_who_does_not_get_on_with_it_is_closed(
-    open_a_house: OpenAHouse, log: pytest.LogCaptureFixture, sent: bytes
+    open_a_chat_server: OpenTestServer, log: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
-    house = open_a_house(login_timeout=0.1)
-    client = house.connect()
+    chat_server = open_a_chat_server(login_timeout=0.1)
+    client = chat_server.connect()
 
     client.send_bytes(sent)
 
@@ -39,9 +39,9 @@ def test_one_who_does_not_get_on_with_it_is_closed(
     assert refusals(log) == ["refused 127.0.0.1: took too long to log in"]
 
 
-def test_a_login_that_trickles_is_closed_in_time(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(login_timeout=0.2)
-    client = house.connect()
+def test_a_login_that_trickles_is_closed_in_time(open_a_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_chat_server(login_timeout=0.2)
+    client = chat_server.connect()
 
     def trickle() -> None:
         try:
@@ -57,10 +57,10 @@ def test_a_login_that_trickles_is_closed_in_time(open_a_house: OpenAHouse) -> No
     trickling.kill()
 
 
-def test_the_time_to_log_in_is_not_one_to_stay(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(login_timeout=0.1)
-    alice = house.join("alice")
-    late = house.connect()
+def test_the_time_to_log_in_is_not_one_to_stay(open_a_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_chat_server(login_timeout=0.1)
+    alice = chat_server.join("alice")
+    late = chat_server.connect()
 
     assert late.at_end()  # by now the time is over
 
@@ -69,21 +69,21 @@ def test_the_time_to_log_in_is_not_one_to_stay(open_a_house: OpenAHouse) -> None
 
 
 def test_one_who_is_not_let_in_anyway_has_less_time(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    monkeypatch.setattr(arrival_module, "REFUSED_TIMEOUT", 0.05)
-    house = open_a_house(max_per_address=1, exempt=())
-    first = house.connect()
+    monkeypatch.setattr(accept_module, "REFUSED_TIMEOUT", 0.05)
+    chat_server = open_a_chat_server(max_per_address=1, exempt=())
+    first = chat_server.connect()
 
-    assert house.connect().at_end()
+    assert chat_server.connect().at_end()
 
     assert first.try_login("alice").type == LOGIN
 
 
 def test_refusals_are_logged_and_folded_without_what_the_peer_sent(
-    house: House, log: pytest.LogCaptureFixture
+    chat_server: TestServer, log: pytest.LogCaptureFixture
 ) -> None:
-    client = house.connect()
+    client = chat_server.connect()
     for _ in range(5):
         client.try_login("\x1b[31mevil\n")
     client.expect_closed()
@@ -91,9 +91,9 @@ def test_refusals_are_logged_and_folded_without_what_the_peer_sent(
     assert refusals(log) == ["refused 127.0.0.1: bad-username"]
 
 
-def test_an_answer_that_cannot_be_sent_ends_it(house: House) -> None:
-    client = house.connect()
+def test_an_answer_that_cannot_be_sent_ends_it(chat_server: TestServer) -> None:
+    client = chat_server.connect()
     client.send_bytes(client.encode(LOGIN, "")[:16] * 3)
     client.reset()
 
-    house.connections_end()
+    chat_server.connections_end()

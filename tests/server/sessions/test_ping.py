@@ -9,15 +9,15 @@ from functools import partial
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.server.delivery.outbox import Outbox
+from chat.server.delivery.send_queue import SendQueue
 from chat.server.limits.limits import FREE_PING_EVERY, SenderRates
 from chat.server.moderation.bans import Mute
 from chat.server.sessions import session as session_module
 from chat.server.settings import Rate
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import FakeClock
-from tests.server.house import House
-from tests.server.sessions.test_session import OpenAHouse
+from tests.server.server_in_test import TestServer
+from tests.server.sessions.test_session import OpenTestServer
 from tests.server.sessions.test_session_rates import Sleeps
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
@@ -32,8 +32,8 @@ def ping(client: WireClient, nonce: str | None = "n") -> None:
     client.send(UTF8, fields)
 
 
-def test_a_ping_is_answered_to_its_sender_alone(house: House) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
+def test_a_ping_is_answered_to_its_sender_alone(chat_server: TestServer) -> None:
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
     bob.say("before")
     for client in (alice, bob):
@@ -46,24 +46,24 @@ def test_a_ping_is_answered_to_its_sender_alone(house: House) -> None:
     alice.expect_text("after", "bob")
 
 
-def test_a_raw_client_may_ping_too(house: House) -> None:
-    alice = house.join("alice", raw=True)
+def test_a_raw_client_may_ping_too(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice", raw=True)
     ping(alice)
     alice.expect_notice("done", nonce="n")
 
 
 @IN_EITHER_FORM
-def test_a_muted_user_is_here_as_well(house: House, nonce: str | None) -> None:
-    alice = house.join("alice")
-    house.parts.moderation.entries.add(Mute("alice", None, "bob", None, 0))
+def test_a_muted_user_is_here_as_well(chat_server: TestServer, nonce: str | None) -> None:
+    alice = chat_server.join("alice")
+    chat_server.parts.moderation.entries.add(Mute("alice", None, "bob", None, 0))
     alice.say("hello?")
     alice.expect_notice("muted")
     ping(alice, nonce)
     assert alice.expect_notice("done").header.get("nonce") == nonce
 
 
-def test_nothing_of_it_is_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    alice = house.join("alice")
+def test_nothing_of_it_is_logged(chat_server: TestServer, caplog: pytest.LogCaptureFixture) -> None:
+    alice = chat_server.join("alice")
     caplog.clear()
     with caplog.at_level(logging.DEBUG):
         ping(alice)
@@ -72,10 +72,10 @@ def test_nothing_of_it_is_logged(house: House, caplog: pytest.LogCaptureFixture)
 
 
 def test_who_has_used_up_their_rate_is_still_answered_at_once(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     alice.say("one")
     alice.expect_text("one", "alice")
@@ -86,12 +86,12 @@ def test_who_has_used_up_their_rate_is_still_answered_at_once(
 
 @IN_EITHER_FORM
 def test_a_ping_now_and_then_is_free_and_a_flood_of_them_is_not(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, nonce: str | None
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer, nonce: str | None
 ) -> None:
-    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
+    chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)
     clock = FakeClock()
     monkeypatch.setattr(session_module, "SenderRates", partial(SenderRates, clock=clock))
-    alice = house.join("alice")
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     for _ in range(2):
         ping(alice, nonce)
@@ -108,10 +108,10 @@ def test_a_ping_now_and_then_is_free_and_a_flood_of_them_is_not(
 
 @pytest.mark.parametrize("header", [b'{"command":"ping"', b'{"command":"pong"}', b'{"command":7}'])
 def test_what_is_no_ping_counts_as_ever(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, header: bytes
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer, header: bytes
 ) -> None:
-    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     for _ in range(2):
         alice.send(UTF8, header)
@@ -122,29 +122,31 @@ def test_what_is_no_ping_counts_as_ever(
 @pytest.mark.parametrize(
     ("type", "content"), [(UTF8, b"hi"), (FILE, b"")], ids=["with a content", "of a file"]
 )
-def test_a_ping_that_is_none_is_refused(house: House, type: MessageType, content: bytes) -> None:
-    alice = house.join("alice")
+def test_a_ping_that_is_none_is_refused(
+    chat_server: TestServer, type: MessageType, content: bytes
+) -> None:
+    alice = chat_server.join("alice")
     alice.send(type, {"command": "ping"}, content)
     alice.expect_notice("bad-header")
 
 
 @IN_EITHER_FORM
 def test_an_answer_to_one_touches_nobody_else(
-    house: House, monkeypatch: pytest.MonkeyPatch, nonce: str | None
+    chat_server: TestServer, monkeypatch: pytest.MonkeyPatch, nonce: str | None
 ) -> None:
     """The others are not even gone through, of whom there may be ten thousand."""
-    alice = house.join("alice")
-    delivery = house.parts.delivery
-    audience = delivery._pending[alice.order].audience
+    alice = chat_server.join("alice")
+    broadcast = chat_server.parts.broadcast
+    audience = broadcast._pending[alice.order].audience
 
     gone_through: list[str | None] = []
 
-    class Watched(dict[Outbox, None]):
-        def __iter__(self) -> Iterator[Outbox]:
+    class Watched(dict[SendQueue, None]):
+        def __iter__(self) -> Iterator[SendQueue]:
             gone_through.append(nonce)
             return super().__iter__()
 
-    monkeypatch.setattr(delivery._pending[alice.order], "audience", Watched(audience))
+    monkeypatch.setattr(broadcast._pending[alice.order], "audience", Watched(audience))
     ping(alice, nonce)
     alice.expect_notice("done")
     monkeypatch.undo()

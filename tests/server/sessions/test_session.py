@@ -17,17 +17,17 @@ from chat.server.log.log import Record
 from chat.server.sessions.session import SOFTWARE, ServerStopping, Session
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.fakes import run_ready_greenlets, wait_until
-from tests.server.house import House, living_greenlets
+from tests.server.server_in_test import TestServer, living_greenlets
 
 UTF8, FILE, LOGOUT = MessageType.UTF8, MessageType.FILE, MessageType.LOGOUT
 K, M = 1024, 1024**2
 
-OpenAHouse = Callable[..., House]
+OpenTestServer = Callable[..., TestServer]
 
 
-def pair(house: House, **options: Any) -> tuple[WireClient, WireClient]:
+def pair(chat_server: TestServer, **options: Any) -> tuple[WireClient, WireClient]:
     """Alice and Bob, who have heard of each other."""
-    alice, bob = house.join("alice", **options), house.join("bob")
+    alice, bob = chat_server.join("alice", **options), chat_server.join("bob")
     alice.expect_joined("bob")
     return alice, bob
 
@@ -37,8 +37,8 @@ def pair(house: House, **options: Any) -> tuple[WireClient, WireClient]:
 
 @pytest.mark.parametrize("order", list(ByteOrder))
 @pytest.mark.parametrize("raw", [False, True])
-def test_what_one_says_everyone_hears(house: House, order: ByteOrder, raw: bool) -> None:
-    alice, bob = pair(house, order=order, raw=raw)
+def test_what_one_says_everyone_hears(chat_server: TestServer, order: ByteOrder, raw: bool) -> None:
+    alice, bob = pair(chat_server, order=order, raw=raw)
 
     alice.say("привет 😀")
 
@@ -46,12 +46,12 @@ def test_what_one_says_everyone_hears(house: House, order: ByteOrder, raw: bool)
         guest.expect_text("привет 😀", "alice", to=None)
 
 
-def test_the_welcome_says_what_a_client_should_know(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(max_text=1000, max_file=2000, motd="Be nice.\n\tАлиса")
-    house.join("bob")
-    alice = house.join("Alice", inline=77)
+def test_the_welcome_says_what_a_client_should_know(open_a_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_chat_server(max_text=1000, max_file=2000, motd="Be nice.\n\tАлиса")
+    chat_server.join("bob")
+    alice = chat_server.join("Alice", inline=77)
 
-    session = house.session("alice")
+    session = chat_server.session("alice")
     assert alice.welcome == {
         "users": ["bob", "Alice"],
         "server": SOFTWARE,
@@ -61,8 +61,8 @@ def test_the_welcome_says_what_a_client_should_know(open_a_house: OpenAHouse) ->
     }
 
 
-def test_each_frame_is_answered_once_in_order_with_its_nonce(house: House) -> None:
-    alice, bob = pair(house)
+def test_each_frame_is_answered_once_in_order_with_its_nonce(chat_server: TestServer) -> None:
+    alice, bob = pair(chat_server)
     frames: list[tuple[int, dict[str, Any] | str | bytes, bytes, str | None]] = [
         (UTF8, {"nonce": "0"}, b"hello", None),
         (UTF8, {"nonce": "1"}, b"", "empty"),
@@ -91,8 +91,10 @@ def test_each_frame_is_answered_once_in_order_with_its_nonce(house: House) -> No
     bob.expect_text("nothing else", "bob")
 
 
-def test_texts_that_come_together_are_said_in_their_place_and_order(house: House) -> None:
-    alice, bob = pair(house)
+def test_texts_that_come_together_are_said_in_their_place_and_order(
+    chat_server: TestServer,
+) -> None:
+    alice, bob = pair(chat_server)
     texts = [f"{number}: привет" for number in range(100)]
     frames = [alice.encode(UTF8, None, text.encode()) for text in texts]
     frames[30] = alice.encode(UTF8, None, b"\xff")
@@ -124,9 +126,9 @@ def test_texts_that_come_together_are_said_in_their_place_and_order(house: House
     ],
 )
 def test_a_broken_header_is_refused_and_reaches_nobody(
-    house: House, type: MessageType, header: bytes
+    chat_server: TestServer, type: MessageType, header: bytes
 ) -> None:
-    alice, bob = pair(house)
+    alice, bob = pair(chat_server)
 
     alice.send(type, header, b"secret")
     alice.say("next")
@@ -136,17 +138,17 @@ def test_a_broken_header_is_refused_and_reaches_nobody(
     bob.expect_text("next", "alice")
 
 
-def test_an_unknown_recipient_is_answered_before_the_content_comes(house: House) -> None:
-    alice = house.join("alice")
+def test_an_unknown_recipient_is_answered_before_the_content_comes(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice")
 
     alice.send_bytes(alice.encode(FILE, {"to": "nobody"}, content_size=100 * M))
     alice.expect_notice("no-such-user")
 
-    assert house.parts.spool.used == 0
+    assert chat_server.parts.spool.used == 0
 
 
-def test_a_recipient_who_leaves_while_the_content_comes_is_unknown(house: House) -> None:
-    alice, bob = pair(house)
+def test_a_recipient_who_leaves_while_the_content_comes_is_unknown(chat_server: TestServer) -> None:
+    alice, bob = pair(chat_server)
     alice.send_bytes(alice.encode(FILE, {"to": "bob"}, b"x" * 10, content_size=100))
     bob.leave()
     alice.expect_left("bob", "quit")
@@ -159,10 +161,10 @@ def test_a_recipient_who_leaves_while_the_content_comes_is_unknown(house: House)
 
 
 def test_more_than_a_file_may_have_is_answered_on_the_descriptor_alone_then_closed(
-    open_a_house: OpenAHouse,
+    open_a_chat_server: OpenTestServer,
 ) -> None:
-    house = open_a_house(max_file=1000)
-    alice, bob = pair(house)
+    chat_server = open_a_chat_server(max_file=1000)
+    alice, bob = pair(chat_server)
     alice.send(FILE, None, b"x" * 1000)
     alice.expect(FILE)
     bob.expect(FILE)
@@ -174,9 +176,9 @@ def test_more_than_a_file_may_have_is_answered_on_the_descriptor_alone_then_clos
     bob.expect_left("alice", "disconnected")
 
 
-def test_no_space_is_a_notice_and_the_session_goes_on(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(max_spool=400 * K)
-    alice = house.join("alice")
+def test_no_space_is_a_notice_and_the_session_goes_on(open_a_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_chat_server(max_spool=400 * K)
+    alice = chat_server.join("alice")
 
     alice.send(FILE, {"nonce": "n"}, b"x" * (101 * K))
     alice.say("next")
@@ -233,28 +235,28 @@ def announce_too_much(guest: WireClient) -> None:
 )
 def test_everyone_hears_why_and_nothing_is_left_of_him(
     monkeypatch: pytest.MonkeyPatch,
-    house: House,
+    chat_server: TestServer,
     end: Callable[[WireClient], None],
     reason: str,
 ) -> None:
-    bob = house.join("bob")
+    bob = chat_server.join("bob")
     run_ready_greenlets()
     greenlets = living_greenlets()
     monkeypatch.setattr(framing, "STALL_WINDOW", 0.05)
-    alice = house.join("alice")
+    alice = chat_server.join("alice")
     bob.expect_joined("alice")
 
     end(alice)
 
     bob.expect_left("alice", reason)
     alice.close()
-    wait_until(lambda: len(house.connections) == 1, "the connection to end")
+    wait_until(lambda: len(chat_server.connections) == 1, "the connection to end")
     wait_until(lambda: living_greenlets() <= greenlets, "the greenlets to end")
-    assert house.parts.spool.used == 0
+    assert chat_server.parts.spool.used == 0
 
 
-def test_who_leaves_first_gets_what_was_said_before(house: House) -> None:
-    alice, bob = pair(house)
+def test_who_leaves_first_gets_what_was_said_before(chat_server: TestServer) -> None:
+    alice, bob = pair(chat_server)
     for number in range(100):
         alice.say(str(number))
     alice.leave()
@@ -268,10 +270,10 @@ def test_who_leaves_first_gets_what_was_said_before(house: House) -> None:
 
 
 def test_the_log_says_who_came_and_left_and_why(
-    house: House, caplog: pytest.LogCaptureFixture
+    chat_server: TestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "chat.server")
-    alice, bob = pair(house, raw=True)
+    alice, bob = pair(chat_server, raw=True)
     bob.leave()
     alice.expect_left("bob")
     alice.leave()
@@ -292,11 +294,11 @@ def stuff(sender: WireClient) -> list[WireFrame]:
 
 
 def test_one_who_does_not_read_is_closed_and_nobody_else_is_delayed(
-    open_a_house: OpenAHouse, caplog: pytest.LogCaptureFixture
+    open_a_chat_server: OpenTestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house = open_a_house(max_backlog=M, rate=None, byte_rate=None)
-    alice = house.join("alice")
-    house.join("sleepy", receive_buffer=4096)
+    chat_server = open_a_chat_server(max_backlog=M, rate=None, byte_rate=None)
+    alice = chat_server.join("alice")
+    chat_server.join("sleepy", receive_buffer=4096)
     alice.expect_joined("sleepy")
 
     heard: list[WireFrame] = []
@@ -307,26 +309,26 @@ def test_one_who_does_not_read_is_closed_and_nobody_else_is_delayed(
 
     [record] = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert record.getMessage() == "sleepy left: too-slow"
-    assert house.parts.backlogs.used == 0
+    assert chat_server.parts.backlogs.used == 0
 
 
-def test_one_whose_upload_is_given_up_has_timed_out(house: House) -> None:
-    alice, bob = pair(house)
+def test_one_whose_upload_is_given_up_has_timed_out(chat_server: TestServer) -> None:
+    alice, bob = pair(chat_server)
     alice.send_bytes(alice.encode(FILE, content_size=M) + b"x")
-    house.upload_begins(M)
+    chat_server.upload_begins(M)
 
-    house.session("alice").give_up()
+    chat_server.session("alice").give_up()
 
     bob.expect_left("alice", "timed-out")
-    assert house.parts.spool.used == 0
+    assert chat_server.parts.spool.used == 0
     assert alice.at_end()
 
 
-def test_the_first_reason_to_end_is_the_one_that_is_told(house: House) -> None:
-    _, bob = pair(house)
-    session = house.session("alice")
+def test_the_first_reason_to_end_is_the_one_that_is_told(chat_server: TestServer) -> None:
+    _, bob = pair(chat_server)
+    session = chat_server.session("alice")
 
-    session.outbox.fail(LeaveReason.TOO_SLOW)
+    session.send_queue.fail(LeaveReason.TOO_SLOW)
 
     bob.expect_left("alice", "too-slow")
 
@@ -334,17 +336,17 @@ def test_the_first_reason_to_end_is_the_one_that_is_told(house: House) -> None:
 @pytest.mark.parametrize("exception", [gevent.GreenletExit, ServerStopping])
 @pytest.mark.parametrize("lagging", [False, True])
 def test_a_session_that_is_killed_leaves_nothing_that_writes(
-    open_a_house: OpenAHouse, exception: type[gevent.GreenletExit], lagging: bool
+    open_a_chat_server: OpenTestServer, exception: type[gevent.GreenletExit], lagging: bool
 ) -> None:
-    house = open_a_house(rate=None, byte_rate=None)
-    bob = house.join("bob")
-    others = set(house.connections)
-    house.join("alice", receive_buffer=4096)
+    chat_server = open_a_chat_server(rate=None, byte_rate=None)
+    bob = chat_server.join("bob")
+    others = set(chat_server.connections)
+    chat_server.join("alice", receive_buffer=4096)
     bob.expect_joined("alice")
-    session = house.session("alice")
-    while lagging and not session.outbox.waiting:
+    session = chat_server.session("alice")
+    while lagging and not session.send_queue.waiting:
         stuff(bob)
-    [greenlet] = set(house.connections) - others
+    [greenlet] = set(chat_server.connections) - others
 
     for _ in range(3):  # out of the room, out of what waits, out of the linger
         greenlet.kill(exception, block=False)
@@ -352,30 +354,30 @@ def test_a_session_that_is_killed_leaves_nothing_that_writes(
     wait_until(lambda: greenlet.dead, "the greenlet to end")
 
     bob.expect_left("alice")
-    assert session.outbox.closed
-    assert house.parts.backlogs.used == 0
+    assert session.send_queue.closed
+    assert chat_server.parts.backlogs.used == 0
 
 
 def test_a_fault_of_ours_costs_that_connection_alone(
-    monkeypatch: pytest.MonkeyPatch, house: House, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, chat_server: TestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    alice, bob = pair(house)
-    session = house.session("alice")
-    publish = house.parts.room.publish
+    alice, bob = pair(chat_server)
+    session = chat_server.session("alice")
+    publish = chat_server.parts.room.publish
 
     def fail_for_alice(sender: Session, run: Run) -> Record:
         if sender is session:
             raise RuntimeError("our fault")
         return publish(sender, run)
 
-    monkeypatch.setattr(house.parts.room, "publish", fail_for_alice)
+    monkeypatch.setattr(chat_server.parts.room, "publish", fail_for_alice)
     alice.say("hello")
 
     alice.expect_closed()
     bob.expect_left("alice", "disconnected")
     bob.say("still here")
     bob.expect_text("still here", "bob")
-    assert session.outbox.closed
+    assert session.send_queue.closed
     [record] = [r for r in caplog.records if r.levelno >= logging.ERROR]
     assert record.exc_info is not None
 

@@ -13,8 +13,8 @@ from chat.protocol.notices import LeaveReason
 from chat.server.limits.limits import SenderRates
 from chat.server.sessions import session as session_module
 from chat.server.settings import Rate
-from tests.server.house import House
-from tests.server.sessions.test_session import FILE, UTF8, M, OpenAHouse, pair
+from tests.server.server_in_test import TestServer
+from tests.server.sessions.test_session import FILE, UTF8, M, OpenTestServer, pair
 
 
 @pytest.fixture(autouse=True)
@@ -41,10 +41,10 @@ class Sleeps:
 
 
 def test_messages_over_the_rate_are_delayed_and_none_is_dropped(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=Rate(1, 10), byte_rate=None)
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(rate=Rate(1, 10), byte_rate=None)
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     for number in range(12):
         alice.say(str(number))
@@ -55,10 +55,10 @@ def test_messages_over_the_rate_are_delayed_and_none_is_dropped(
 
 
 def test_texts_that_come_together_are_said_as_far_as_the_rate_allows(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=Rate(1, 10), byte_rate=None)
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(rate=Rate(1, 10), byte_rate=None)
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch, at_once=False)
     alice.send_bytes(b"".join(alice.encode(UTF8, None, b"%d" % number) for number in range(12)))
 
@@ -73,10 +73,10 @@ def test_texts_that_come_together_are_said_as_far_as_the_rate_allows(
 
 
 def test_the_bytes_of_texts_that_come_together_have_their_rate(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(max_text=1000, rate=None, byte_rate=Rate(1000, 5000))
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(max_text=1000, rate=None, byte_rate=Rate(1000, 5000))
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     alice.send_bytes(alice.encode(UTF8, None, b"x" * 1000) * 7)
 
@@ -86,10 +86,10 @@ def test_the_bytes_of_texts_that_come_together_have_their_rate(
 
 
 def test_refused_frames_count_too(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=Rate(1, 10), byte_rate=None)
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(rate=Rate(1, 10), byte_rate=None)
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     for _ in range(12):
         alice.send(77)
@@ -101,17 +101,17 @@ def test_refused_frames_count_too(
 
 @pytest.mark.parametrize("size", [5 * M, 6 * M])
 def test_a_large_content_counts_as_several_messages(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse, size: int
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer, size: int
 ) -> None:
-    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     alice.send(FILE, None, bytes(size))
     alice.expect(FILE, bytes(size))
     assert sleeps.delays == pytest.approx([1, 2], abs=0.5)
 
     # On a transfer connection it is the same, by the same rate.
-    transfer = house.transfer(alice)
+    transfer = chat_server.transfer(alice)
     transfer.send(FILE, None, bytes(size))
     transfer.expect(FILE, b"")
     alice.expect(FILE, bytes(size))
@@ -119,14 +119,14 @@ def test_a_large_content_counts_as_several_messages(
 
 
 def test_a_fetch_counts_as_one_message(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=Rate(1, 10), byte_rate=None)
-    alice = house.join("alice", inline=0)
+    chat_server = open_a_chat_server(rate=Rate(1, 10), byte_rate=None)
+    alice = chat_server.join("alice", inline=0)
     alice.send(FILE, None, bytes(5 * M))  # three messages
     offer = alice.expect(FILE)
     sleeps = Sleeps(monkeypatch)
-    transfer = house.transfer(alice)
+    transfer = chat_server.transfer(alice)
     for _ in range(7):
         transfer.send(FILE, {"fetch": offer.header["id"]})
         transfer.expect(FILE, bytes(5 * M))
@@ -138,10 +138,10 @@ def test_a_fetch_counts_as_one_message(
 
 
 def test_the_bytes_of_texts_have_a_rate_of_their_own(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=Rate(1000, 1000), byte_rate=Rate(1000, 5000))
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(rate=Rate(1000, 1000), byte_rate=Rate(1000, 5000))
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     alice.send(FILE, None, b"x" * 20_000)  # no text
     alice.expect(FILE)
@@ -157,10 +157,10 @@ def test_the_bytes_of_texts_have_a_rate_of_their_own(
 
 
 def test_without_rates_nothing_is_delayed(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=None, byte_rate=None)
-    alice = house.join("alice")
+    chat_server = open_a_chat_server(rate=None, byte_rate=None)
+    alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     alice.send_bytes(alice.encode(UTF8, None, b"hi") * 500)
     for _ in range(500):
@@ -170,10 +170,10 @@ def test_without_rates_nothing_is_delayed(
 
 
 def test_one_who_is_closed_while_he_is_delayed_says_nothing_more(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
-    alice, bob = pair(house)
+    chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)
+    alice, bob = pair(chat_server)
     alice.say("first")
     alice.expect_text("first", "alice")
     bob.expect_text("first", "alice")
@@ -181,7 +181,7 @@ def test_one_who_is_closed_while_he_is_delayed_says_nothing_more(
     alice.send_bytes(alice.encode(UTF8, None, b"second") * 3)
     assert sleeps.asleep.wait(5)
 
-    house.session("alice").outbox.fail(LeaveReason.TOO_SLOW)
+    chat_server.session("alice").send_queue.fail(LeaveReason.TOO_SLOW)
     sleeps.may_wake.set()
 
     bob.expect_left("alice", "too-slow")
@@ -189,17 +189,17 @@ def test_one_who_is_closed_while_he_is_delayed_says_nothing_more(
 
 
 def test_one_who_is_not_in_the_room_any_more_when_his_delay_ends_says_nothing(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
-    alice, bob = pair(house)
+    chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)
+    alice, bob = pair(chat_server)
     alice.say("first")
     bob.expect_text("first", "alice")
     sleeps = Sleeps(monkeypatch, at_once=False)
     alice.say("second")
     assert sleeps.asleep.wait(5)
 
-    house.parts.room.leave(house.session("alice"), LeaveReason.KICKED)
+    chat_server.parts.room.leave(chat_server.session("alice"), LeaveReason.KICKED)
     sleeps.may_wake.set()
 
     bob.expect_left("alice", "kicked")
@@ -207,9 +207,9 @@ def test_one_who_is_not_in_the_room_any_more_when_his_delay_ends_says_nothing(
     bob.expect_text("next", "bob")
 
 
-def test_everyone_is_told_when_the_server_stops(house: House) -> None:
-    alice, bob = pair(house)
-    stopping = gevent.spawn(house.server.stop)
+def test_everyone_is_told_when_the_server_stops(chat_server: TestServer) -> None:
+    alice, bob = pair(chat_server)
+    stopping = gevent.spawn(chat_server.server.stop)
 
     for guest in (alice, bob):
         guest.expect_notice("shutting-down")

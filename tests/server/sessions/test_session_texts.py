@@ -7,7 +7,7 @@ import pytest
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.headers import encode_json
 from tests.peers.wire_client import WireClient
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 
@@ -23,8 +23,10 @@ def in_one_piece(client: WireClient, *said: tuple[dict[str, str] | None, str]) -
 
 
 @pytest.mark.parametrize("order", list(ByteOrder))
-def test_each_is_answered_by_its_nonce_and_comes_to_all(house: House, order: ByteOrder) -> None:
-    alice, bob = house.join("alice", order=order), house.join("bob")
+def test_each_is_answered_by_its_nonce_and_comes_to_all(
+    chat_server: TestServer, order: ByteOrder
+) -> None:
+    alice, bob = chat_server.join("alice", order=order), chat_server.join("bob")
     alice.expect_joined("bob")
 
     in_one_piece(alice, *(({"nonce": f"n-{number}"}, f"line {number}") for number in range(200)))
@@ -34,8 +36,8 @@ def test_each_is_answered_by_its_nonce_and_comes_to_all(house: House, order: Byt
             guest.expect_text(f"line {number}", "alice", nonce=f"n-{number}", to=None)
 
 
-def test_each_keeps_its_place_whatever_stands_above_it(house: House) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
+def test_each_keeps_its_place_whatever_stands_above_it(chat_server: TestServer) -> None:
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
 
     in_one_piece(
@@ -60,8 +62,8 @@ def test_each_keeps_its_place_whatever_stands_above_it(house: House) -> None:
         ]
 
 
-def test_for_one_who_is_not_here_each_is_refused(house: House) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
+def test_for_one_who_is_not_here_each_is_refused(chat_server: TestServer) -> None:
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
 
     in_one_piece(alice, ({"to": "eve", "nonce": "a"}, "1"), ({"to": "eve"}, "2"), (None, "3"))

@@ -9,21 +9,21 @@ import gevent
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.protocol.notices import LeaveReason, Notice
+from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.sessions import session as session_module
 from chat.server.settings import TlsMode
 from tests.peers.tls_wire_client import TlsWireClient
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 M = 1024**2
 
 
-def throw_out(house: House, name: str) -> None:
+def throw_out(chat_server: TestServer, name: str) -> None:
     sentence = "You were kicked."
-    house.session(name).eject(LeaveReason.KICKED, Notice.MODERATED, sentence)
+    chat_server.session(name).eject(LeaveReason.KICKED, NoticeCode.MODERATED, sentence)
 
 
 def nothing(guest: WireClient) -> None:
@@ -41,18 +41,18 @@ def half_a_file(guest: WireClient) -> None:
 @pytest.mark.parametrize("doing", [nothing, half_a_text, half_a_file])
 @pytest.mark.parametrize("raw", [False, True])
 def test_he_hears_why_and_his_name_is_free_at_once(
-    house: House, doing: Callable[[WireClient], None], raw: bool
+    chat_server: TestServer, doing: Callable[[WireClient], None], raw: bool
 ) -> None:
-    alice, bob = house.join("alice", raw=raw), house.join("bob")
+    alice, bob = chat_server.join("alice", raw=raw), chat_server.join("bob")
     alice.expect_joined("bob")
     bob.say("hello")
     alice.expect_text("hello", "bob")
     doing(alice)
     gevent.sleep(0.02)
 
-    throw_out(house, "alice")
-    house.parts.room.announce(Notice.MODERATED, "alice was kicked.")
-    second = house.join("alice")
+    throw_out(chat_server, "alice")
+    chat_server.parts.room.announce(NoticeCode.MODERATED, "alice was kicked.")
+    second = chat_server.join("alice")
 
     assert alice.expect_notice("moderated").text == "You were kicked."
     alice.expect_closed()
@@ -64,85 +64,87 @@ def test_he_hears_why_and_his_name_is_free_at_once(
     second.say("again")
     second.expect_text("again", "alice")
     alice.close()
-    wait_until(lambda: len(house.connections) == 2, "the connection to end")
-    house.space_is_given_back()
+    wait_until(lambda: len(chat_server.connections) == 2, "the connection to end")
+    chat_server.space_is_given_back()
 
 
-def test_what_he_sends_on_a_transfer_reaches_nobody(house: House) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
-    transfer = house.transfer(alice)
+def test_what_he_sends_on_a_transfer_reaches_nobody(chat_server: TestServer) -> None:
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
+    transfer = chat_server.transfer(alice)
     transfer.send_bytes(transfer.encode(FILE, content_size=M) + b"x" * 1000)
-    house.upload_begins(M)
+    chat_server.upload_begins(M)
 
-    throw_out(house, "alice")
+    throw_out(chat_server, "alice")
 
     bob.expect_left("alice", "kicked")
     assert transfer.at_end()
-    house.space_is_given_back()
+    chat_server.space_is_given_back()
 
 
 def test_one_who_does_not_read_is_not_waited_for(
-    open_a_house: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+    open_a_chat_server: Callable[..., TestServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_module, "LAST_WORDS_TIMEOUT", 0.05)
-    house = open_a_house(rate=None, byte_rate=None)
-    bob = house.join("bob")
-    house.join("alice", receive_buffer=4096)
+    chat_server = open_a_chat_server(rate=None, byte_rate=None)
+    bob = chat_server.join("bob")
+    chat_server.join("alice", receive_buffer=4096)
     bob.expect_joined("alice")
-    session = house.session("alice")
-    while not session.outbox.waiting:
+    session = chat_server.session("alice")
+    while not session.send_queue.waiting:
         bob.say("x" * 60_000)
         bob.expect(UTF8)
 
-    throw_out(house, "alice")
+    throw_out(chat_server, "alice")
 
     bob.expect_left("alice", "kicked")
-    wait_until(lambda: len(house.connections) == 1, "the connection to end")
-    assert house.parts.backlogs.used == 0
+    wait_until(lambda: len(chat_server.connections) == 1, "the connection to end")
+    assert chat_server.parts.backlogs.used == 0
 
 
-def test_one_who_has_left_is_not_thrown_out(house: House) -> None:
-    alice, bob = house.join("alice"), house.join("bob")
+def test_one_who_has_left_is_not_thrown_out(chat_server: TestServer) -> None:
+    alice, bob = chat_server.join("alice"), chat_server.join("bob")
     alice.expect_joined("bob")
-    session = house.session("alice")
+    session = chat_server.session("alice")
     alice.leave()
     bob.expect_left("alice", "quit")
 
-    session.eject(LeaveReason.KICKED, Notice.MODERATED, "You were kicked.")
+    session.eject(LeaveReason.KICKED, NoticeCode.MODERATED, "You were kicked.")
     bob.say("next")
 
     bob.expect_text("next", "bob")
     alice.expect_closed()
 
 
-def test_one_who_fails_is_out_at_once_for_his_first_reason(house: House) -> None:
-    house.join("alice")
-    bob = house.join("bob")
-    session = house.session("alice")
+def test_one_who_fails_is_out_at_once_for_his_first_reason(chat_server: TestServer) -> None:
+    chat_server.join("alice")
+    bob = chat_server.join("bob")
+    session = chat_server.session("alice")
 
-    session.outbox.fail(LeaveReason.TOO_SLOW)
-    throw_out(house, "alice")
+    session.send_queue.fail(LeaveReason.TOO_SLOW)
+    throw_out(chat_server, "alice")
 
-    assert not house.parts.room.is_here(session)
+    assert not chat_server.parts.room.is_here(session)
     bob.expect_left("alice", "too-slow")
-    wait_until(lambda: len(house.connections) == 1, "the connection to end")
+    wait_until(lambda: len(chat_server.connections) == 1, "the connection to end")
 
 
 @pytest.mark.parametrize("doing", [nothing, half_a_text, half_a_file])
 def test_over_tls_it_is_the_same(
-    open_a_house: Callable[..., House], tmp_path: Path, doing: Callable[[WireClient], None]
+    open_a_chat_server: Callable[..., TestServer],
+    tmp_path: Path,
+    doing: Callable[[WireClient], None],
 ) -> None:
-    house = open_a_house(data_directory=tmp_path / "data", tls=TlsMode.OPTIONAL)
-    bob, alice = house.join("bob"), house.remember(TlsWireClient(house.address))
+    chat_server = open_a_chat_server(data_directory=tmp_path / "data", tls=TlsMode.OPTIONAL)
+    bob, alice = chat_server.join("bob"), chat_server.remember(TlsWireClient(chat_server.address))
     alice.login("alice")
     bob.expect_joined("alice")
     doing(alice)
     gevent.sleep(0.02)
 
-    throw_out(house, "alice")
+    throw_out(chat_server, "alice")
 
     bob.expect_left("alice", "kicked")
     alice.expect_notice("moderated")
     alice.expect_closed()
     # What a thread is writing just then is let go of when it has.
-    house.space_is_given_back()
+    chat_server.space_is_given_back()

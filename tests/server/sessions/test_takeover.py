@@ -18,14 +18,14 @@ from chat.server.accounts.passwords import hash_password
 from chat.server.storage.database import Database
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 LOGIN, BAD_LOGIN, UTF8 = MessageType.LOGIN, MessageType.BAD_LOGIN, MessageType.UTF8
 NAME_EXISTS = MessageType.USERNAME_EXISTS
 K, M = 1024, 1024**2
 RIGHT = "correct horse"
 
-OpenAHouse = Callable[..., House]
+OpenTestServer = Callable[..., TestServer]
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
@@ -36,15 +36,15 @@ def database(tmp_path: Path) -> Database:
 
 
 @pytest.fixture
-def club(open_a_house: OpenAHouse, database: Database) -> House:
+def club(open_a_chat_server: OpenTestServer, database: Database) -> TestServer:
     """A house where alice is registered."""
     add_account(database, parse_user_name("alice"), hash_password(RIGHT))
-    return open_a_house(data_directory=database.path.parent)
+    return open_a_chat_server(data_directory=database.path.parent)
 
 
-def come_in(house: House, name: str, **fields: Any) -> WireClient:
+def come_in(chat_server: TestServer, name: str, **fields: Any) -> WireClient:
     """Log in with these keys, which must work."""
-    client = house.connect()
+    client = chat_server.connect()
     reply = client.try_login({"to": name, **fields})
     assert reply == (LOGIN, {}, b""), f"{name} was refused: {reply}"
     client.name = name
@@ -52,15 +52,15 @@ def come_in(house: House, name: str, **fields: Any) -> WireClient:
     return client
 
 
-def come_back(house: House, ghost: WireClient) -> WireClient:
+def come_back(chat_server: TestServer, ghost: WireClient) -> WireClient:
     """With the token of the session before."""
-    return come_in(house, ghost.name, session=ghost.welcome["session"])
+    return come_in(chat_server, ghost.name, session=ghost.welcome["session"])
 
 
-def test_who_shows_the_token_has_his_name_again_in_one_try(house: House) -> None:
-    ghost, bob = house.join("alice"), house.join("bob")
+def test_who_shows_the_token_has_his_name_again_in_one_try(chat_server: TestServer) -> None:
+    ghost, bob = chat_server.join("alice"), chat_server.join("bob")
 
-    alice = come_back(house, ghost)
+    alice = come_back(chat_server, ghost)
 
     assert alice.welcome["users"] == ["bob", "alice"]
     assert alice.welcome["session"] != ghost.welcome["session"]
@@ -71,71 +71,71 @@ def test_who_shows_the_token_has_his_name_again_in_one_try(house: House) -> None
     alice.expect_text("hello again", "alice")
 
 
-def test_one_that_is_alive_after_all_hears_why_it_ends(house: House) -> None:
-    former = house.join("alice")
+def test_one_that_is_alive_after_all_hears_why_it_ends(chat_server: TestServer) -> None:
+    former = chat_server.join("alice")
 
-    come_back(house, former)
+    come_back(chat_server, former)
 
     assert "from elsewhere" in former.expect_notice("replaced").text
     former.expect_closed()
 
 
-def test_a_raw_session_is_taken_over_by_nobody(house: House) -> None:
-    house.join("alice", raw=True)
+def test_a_raw_session_is_taken_over_by_nobody(chat_server: TestServer) -> None:
+    chat_server.join("alice", raw=True)
 
     for session in ("", "None", "null"):
-        reply = house.connect().try_login({"to": "alice", "session": session})
+        reply = chat_server.connect().try_login({"to": "alice", "session": session})
         assert reply.type == NAME_EXISTS
 
 
 @pytest.mark.parametrize("session", ["", "wrong", "й", None])
-def test_a_wrong_token_is_as_good_as_none(house: House, session: str | None) -> None:
-    alice = house.join("alice")
-    client = house.connect()
+def test_a_wrong_token_is_as_good_as_none(chat_server: TestServer, session: str | None) -> None:
+    alice = chat_server.join("alice")
+    client = chat_server.connect()
 
     assert client.try_login({"to": "alice", "session": session}).type == NAME_EXISTS
     assert client.try_login({"to": "bob", "session": session}).type == LOGIN
     alice.expect_joined("bob")
 
 
-def test_the_token_is_for_its_own_name_alone(house: House) -> None:
-    alice = house.join("alice")
-    bob = house.join("bob")
+def test_the_token_is_for_its_own_name_alone(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice")
+    bob = chat_server.join("bob")
     alice.expect_joined("bob")
     token = bob.welcome["session"]
 
-    assert house.connect().try_login({"to": "alice", "session": token}).type == NAME_EXISTS
+    assert chat_server.connect().try_login({"to": "alice", "session": token}).type == NAME_EXISTS
     bob.leave()
     alice.expect_left("bob", "quit")
-    assert house.connect().try_login({"to": "alice", "session": token}).type == NAME_EXISTS
+    assert chat_server.connect().try_login({"to": "alice", "session": token}).type == NAME_EXISTS
 
 
-def test_a_token_serves_once(house: House) -> None:
-    ghost = house.join("alice")
-    come_back(house, ghost)
+def test_a_token_serves_once(chat_server: TestServer) -> None:
+    ghost = chat_server.join("alice")
+    come_back(chat_server, ghost)
 
     token = ghost.welcome["session"]
 
-    assert house.connect().try_login({"to": "alice", "session": token}).type == NAME_EXISTS
+    assert chat_server.connect().try_login({"to": "alice", "session": token}).type == NAME_EXISTS
 
 
 @pytest.mark.parametrize("order", list(ByteOrder))
 def test_what_waits_for_a_ghost_is_gone_and_nobody_else_notices(
-    open_a_house: OpenAHouse, order: ByteOrder
+    open_a_chat_server: OpenTestServer, order: ByteOrder
 ) -> None:
-    house = open_a_house(max_backlog=64 * M, rate=None, byte_rate=None)
-    ghost = house.join("alice", order=order, receive_buffer=4 * K)
-    bob = house.join("bob")
+    chat_server = open_a_chat_server(max_backlog=64 * M, rate=None, byte_rate=None)
+    ghost = chat_server.join("alice", order=order, receive_buffer=4 * K)
+    bob = chat_server.join("bob")
     sent = 0
-    while not house.session("alice").outbox.is_behind or sent < 200:
+    while not chat_server.session("alice").send_queue.is_behind or sent < 200:
         bob.say(f"{sent} " + "x" * 60_000)
         bob.expect(UTF8, sender="bob")
         sent += 1
-    assert house.parts.backlogs.used
+    assert chat_server.parts.backlogs.used
 
-    alice = come_back(house, ghost)
+    alice = come_back(chat_server, ghost)
 
-    assert house.parts.backlogs.used == 0
+    assert chat_server.parts.backlogs.used == 0
     bob.say("next")
     bob.expect_left("alice", "replaced")
     bob.expect_joined("alice")
@@ -143,27 +143,29 @@ def test_what_waits_for_a_ghost_is_gone_and_nobody_else_notices(
     alice.expect_text("next", "bob")
 
 
-def test_the_transfers_of_the_former_session_end(house: House) -> None:
-    ghost = house.join("alice")
-    transfer = house.transfer(ghost)
+def test_the_transfers_of_the_former_session_end(chat_server: TestServer) -> None:
+    ghost = chat_server.join("alice")
+    transfer = chat_server.transfer(ghost)
     transfer.send_bytes(transfer.encode(MessageType.FILE, content_size=M) + b"x" * 100_000)
-    house.upload_begins()
+    chat_server.upload_begins()
 
-    come_back(house, ghost)
+    come_back(chat_server, ghost)
 
     transfer.expect_closed()
-    house.space_is_given_back()
-    reply = house.connect().try_login({"session": ghost.welcome["session"]})
+    chat_server.space_is_given_back()
+    reply = chat_server.connect().try_login({"session": ghost.welcome["session"]})
     assert reply.header["error"] == "no-such-session"
 
 
 @pytest.mark.parametrize("half", [0, 1, 10, 16, 19])
-def test_half_a_frame_of_the_former_session_reaches_nobody(house: House, half: int) -> None:
-    ghost, bob = house.join("alice"), house.join("bob")
+def test_half_a_frame_of_the_former_session_reaches_nobody(
+    chat_server: TestServer, half: int
+) -> None:
+    ghost, bob = chat_server.join("alice"), chat_server.join("bob")
     ghost.send_bytes(ghost.encode(UTF8, None, b"half")[:half])
     gevent.sleep(0.01)
 
-    alice = come_back(house, ghost)
+    alice = come_back(chat_server, ghost)
     alice.say("whole")
 
     bob.expect_left("alice", "replaced")
@@ -171,31 +173,31 @@ def test_half_a_frame_of_the_former_session_reaches_nobody(house: House, half: i
     bob.expect_text("whole", "alice")
 
 
-def test_a_full_room_has_a_place_for_who_is_in_it(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(max_users=1)
-    ghost = house.join("alice")
+def test_a_full_room_has_a_place_for_who_is_in_it(open_a_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_chat_server(max_users=1)
+    ghost = chat_server.join("alice")
 
-    come_back(house, ghost)
+    come_back(chat_server, ghost)
 
-    assert house.connect().try_login({"to": "bob"}).header["error"] == "server-full"
+    assert chat_server.connect().try_login({"to": "bob"}).header["error"] == "server-full"
 
 
-def test_many_takeovers_in_a_row_leave_one(house: House) -> None:
-    bob, alice = house.join("bob"), house.join("alice")
+def test_many_takeovers_in_a_row_leave_one(chat_server: TestServer) -> None:
+    bob, alice = chat_server.join("bob"), chat_server.join("alice")
     bob.expect_joined("alice")
     for _ in range(30):
-        alice = come_back(house, alice)
+        alice = come_back(chat_server, alice)
         bob.expect_left("alice", "replaced")
         bob.expect_joined("alice")
 
-    assert sorted(house.here()) == ["alice", "bob"]
-    assert len(house.parts.directory) == 2
-    wait_until(lambda: len(house.connections) == 2, "the ghosts to go")
+    assert sorted(chat_server.here()) == ["alice", "bob"]
+    assert len(chat_server.parts.directory) == 2
+    wait_until(lambda: len(chat_server.connections) == 2, "the ghosts to go")
 
 
-def test_of_two_who_show_the_same_token_at_once_one_is_in(house: House) -> None:
-    ghost = house.join("alice")
-    clients = [house.connect() for _ in range(2)]
+def test_of_two_who_show_the_same_token_at_once_one_is_in(chat_server: TestServer) -> None:
+    ghost = chat_server.join("alice")
+    clients = [chat_server.connect() for _ in range(2)]
     for client in clients:
         client.send(LOGIN, {"to": "alice", "session": ghost.welcome["session"]})
 
@@ -207,7 +209,7 @@ def test_of_two_who_show_the_same_token_at_once_one_is_in(house: House) -> None:
 # By password
 
 
-def test_the_password_of_a_registered_name_does_the_same(club: House) -> None:
+def test_the_password_of_a_registered_name_does_the_same(club: TestServer) -> None:
     bob = club.join("bob")
     ghost = come_in(club, "alice", password=RIGHT)
     bob.expect_joined("alice")
@@ -220,25 +222,25 @@ def test_the_password_of_a_registered_name_does_the_same(club: House) -> None:
 
 
 def test_the_owner_gets_his_name_from_a_guest_who_had_it_before(
-    open_a_house: OpenAHouse, database: Database
+    open_a_chat_server: OpenTestServer, database: Database
 ) -> None:
-    house = open_a_house(data_directory=database.path.parent)
-    guest, raw = house.join("alice"), house.join("bob", raw=True)
+    chat_server = open_a_chat_server(data_directory=database.path.parent)
+    guest, raw = chat_server.join("alice"), chat_server.join("bob", raw=True)
     for name in ("alice", "bob"):
         add_account(database, parse_user_name(name), hash_password(RIGHT))
 
     # Not who was there first: the name was not his.
-    reply = house.connect().try_login({"to": "alice", "session": guest.welcome["session"]})
+    reply = chat_server.connect().try_login({"to": "alice", "session": guest.welcome["session"]})
     assert reply.header["error"] == "password-needed"
 
-    come_in(house, "alice", password=RIGHT)
+    come_in(chat_server, "alice", password=RIGHT)
     raw.expect_left("alice", "replaced")
     raw.expect_joined("alice")
-    come_in(house, "bob", password=RIGHT)
-    assert house.session("bob").registered
+    come_in(chat_server, "bob", password=RIGHT)
+    assert chat_server.session("bob").registered
 
 
-def test_the_token_of_the_owner_needs_no_password(club: House) -> None:
+def test_the_token_of_the_owner_needs_no_password(club: TestServer) -> None:
     ghost = come_in(club, "alice", password=RIGHT)
 
     come_back(club, ghost)
@@ -247,7 +249,7 @@ def test_the_token_of_the_owner_needs_no_password(club: House) -> None:
 
 
 def test_of_an_account_that_is_gone_the_token_makes_a_guest(
-    club: House, database: Database
+    club: TestServer, database: Database
 ) -> None:
     ghost = come_in(club, "alice", password=RIGHT)
     remove_account(database, parse_user_name("alice"))
@@ -258,20 +260,20 @@ def test_of_an_account_that_is_gone_the_token_makes_a_guest(
 
 
 def test_of_an_account_that_is_gone_the_token_is_no_membership(
-    open_a_house: OpenAHouse, database: Database
+    open_a_chat_server: OpenTestServer, database: Database
 ) -> None:
     add_account(database, parse_user_name("alice"), hash_password(RIGHT))
-    house = open_a_house(data_directory=database.path.parent, members_only=True)
-    ghost = come_in(house, "alice", password=RIGHT)
+    chat_server = open_a_chat_server(data_directory=database.path.parent, members_only=True)
+    ghost = come_in(chat_server, "alice", password=RIGHT)
     remove_account(database, parse_user_name("alice"))
 
-    reply = house.connect().try_login({"to": "alice", "session": ghost.welcome["session"]})
+    reply = chat_server.connect().try_login({"to": "alice", "session": ghost.welcome["session"]})
 
     assert reply.header["error"] == "password-needed"
 
 
 def test_a_login_of_the_same_name_that_is_under_way(
-    club: House, monkeypatch: pytest.MonkeyPatch
+    club: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bob, ghost = club.join("bob"), come_in(club, "alice", password=RIGHT)
     bob.expect_joined("alice")
@@ -300,10 +302,10 @@ def test_a_login_of_the_same_name_that_is_under_way(
     assert len(club.parts.directory) == 2
 
 
-def test_a_ghost_whose_end_has_begun(house: House) -> None:
-    ghost, bob = house.join("alice"), house.join("bob")
-    session = house.session("alice")
-    client = house.connect()
+def test_a_ghost_whose_end_has_begun(chat_server: TestServer) -> None:
+    ghost, bob = chat_server.join("alice"), chat_server.join("bob")
+    session = chat_server.session("alice")
+    client = chat_server.connect()
     client.send(LOGIN, {"to": "alice", "session": ghost.welcome["session"]})
 
     session.give_up()  # its greenlet has yet to see it

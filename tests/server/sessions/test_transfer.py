@@ -19,32 +19,32 @@ from chat.server.attachments import spool as spool_module
 from chat.server.attachments.spool import SpooledFile
 from chat.server.sessions import session as session_module
 from chat.server.sessions.session import ServerStopping
-from chat.server.sessions.transfer import Transfer
+from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import Rate
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import run_ready_greenlets, wait_until
-from tests.server.house import House
+from tests.server.server_in_test import TestServer
 
 FILE, IMAGE, UTF8 = MessageType.FILE, MessageType.IMAGE, MessageType.UTF8
 M = 1024**2
 LARGE = os.urandom(300_000)
 
-OpenAHouse = Callable[..., House]
+OpenTestServer = Callable[..., TestServer]
 
 
-def upload(house: House, name: str = "alice") -> tuple[WireClient, WireClient]:
+def upload(chat_server: TestServer, name: str = "alice") -> tuple[WireClient, WireClient]:
     """Somebody, and his transfer connection with half of a large file on it."""
-    client = house.join(name)
-    transfer = house.transfer(client)
+    client = chat_server.join(name)
+    transfer = chat_server.transfer(client)
     transfer.send_bytes(transfer.encode(FILE, None, LARGE[:150_000], content_size=len(LARGE)))
-    house.upload_begins(len(LARGE))
+    chat_server.upload_begins(len(LARGE))
     return client, transfer
 
 
-def offer(house: House, content: bytes) -> tuple[WireClient, WireClient, str]:
+def offer(chat_server: TestServer, content: bytes) -> tuple[WireClient, WireClient, str]:
     """Somebody who was offered ``content``, his transfer connection, and the id of the offer."""
-    client = house.join("alice", inline=0)
-    transfer = house.transfer(client)
+    client = chat_server.join("alice", inline=0)
+    transfer = chat_server.transfer(client)
     transfer.send(FILE, {"filename": "a.bin"}, content)
     transfer.expect(FILE)
     return client, transfer, client.expect(FILE, size=len(content)).header["id"]
@@ -57,12 +57,12 @@ def offer(house: House, content: bytes) -> tuple[WireClient, WireClient, str]:
 @pytest.mark.parametrize("content", [b"", b"small", LARGE])
 @pytest.mark.parametrize("order", list(ByteOrder))
 def test_what_is_sent_here_is_said_in_the_room(
-    house: House, type: MessageType, content: bytes, order: ByteOrder
+    chat_server: TestServer, type: MessageType, content: bytes, order: ByteOrder
 ) -> None:
-    bob = house.join("bob", raw=True)
-    alice = house.join("alice", order=order)
+    bob = chat_server.join("bob", raw=True)
+    alice = chat_server.join("alice", order=order)
     bob.expect_joined("alice")
-    transfer = house.transfer(alice)
+    transfer = chat_server.transfer(alice)
 
     transfer.send(type, {"filename": "a.bin", "nonce": "n"}, content)
 
@@ -71,9 +71,13 @@ def test_what_is_sent_here_is_said_in_the_room(
     bob.expect(type, content, sender="alice", filename="a.bin")
 
 
-def test_it_may_be_private(house: House) -> None:
-    alice, bob, carol = house.join("alice"), house.join("bob"), house.join("carol")
-    transfer = house.transfer(alice)
+def test_it_may_be_private(chat_server: TestServer) -> None:
+    alice, bob, carol = (
+        chat_server.join("alice"),
+        chat_server.join("bob"),
+        chat_server.join("carol"),
+    )
+    transfer = chat_server.transfer(alice)
     transfer.send(FILE, {"to": "bob"}, b"secret")
     transfer.expect(FILE)
     transfer.send(FILE, None, b"for all")
@@ -97,11 +101,15 @@ def test_it_may_be_private(house: House) -> None:
     ],
 )
 def test_what_is_refused_is_told_here_and_the_connection_goes_on(
-    open_a_house: OpenAHouse, type: int, header: dict[str, Any], content: bytes, notice: str
+    open_a_chat_server: OpenTestServer,
+    type: int,
+    header: dict[str, Any],
+    content: bytes,
+    notice: str,
 ) -> None:
-    house = open_a_house(max_spool=M)
-    alice = house.join("alice")
-    transfer = house.transfer(alice)
+    chat_server = open_a_chat_server(max_spool=M)
+    alice = chat_server.join("alice")
+    transfer = chat_server.transfer(alice)
     transfer.name = "alice"
 
     transfer.send(type, header, content)
@@ -112,10 +120,12 @@ def test_what_is_refused_is_told_here_and_the_connection_goes_on(
     alice.expect(FILE, b"next")
 
 
-def test_more_than_a_file_may_have_is_answered_then_closed(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(max_file=1000)
-    alice = house.join("alice")
-    transfer = house.transfer(alice)
+def test_more_than_a_file_may_have_is_answered_then_closed(
+    open_a_chat_server: OpenTestServer,
+) -> None:
+    chat_server = open_a_chat_server(max_file=1000)
+    alice = chat_server.join("alice")
+    transfer = chat_server.transfer(alice)
     transfer.name = "alice"
 
     transfer.send_bytes(transfer.encode(FILE, content_size=1001))
@@ -126,8 +136,8 @@ def test_more_than_a_file_may_have_is_answered_then_closed(open_a_house: OpenAHo
     alice.expect_text("still here", "alice")
 
 
-def test_the_room_goes_on_while_a_transfer_comes_in(house: House) -> None:
-    alice, transfer = upload(house)
+def test_the_room_goes_on_while_a_transfer_comes_in(chat_server: TestServer) -> None:
+    alice, transfer = upload(chat_server)
 
     alice.say("meanwhile")
     alice.expect_text("meanwhile", "alice")
@@ -142,8 +152,10 @@ def test_the_room_goes_on_while_a_transfer_comes_in(house: House) -> None:
 
 @pytest.mark.parametrize("content", [b"a small content", LARGE])
 @pytest.mark.parametrize("offset", [0, 1, 7])
-def test_an_offer_is_fetched_from_an_offset_on(house: House, content: bytes, offset: int) -> None:
-    _, transfer, id = offer(house, content)
+def test_an_offer_is_fetched_from_an_offset_on(
+    chat_server: TestServer, content: bytes, offset: int
+) -> None:
+    _, transfer, id = offer(chat_server, content)
 
     transfer.send(FILE, {"fetch": id, "offset": offset, "nonce": "n"})
 
@@ -155,9 +167,9 @@ def test_an_offer_is_fetched_from_an_offset_on(house: House, content: bytes, off
 
 @pytest.mark.parametrize("content", [b"a small content", LARGE])
 def test_an_offset_at_the_end_fetches_nothing_and_one_after_it_is_refused(
-    house: House, content: bytes
+    chat_server: TestServer, content: bytes
 ) -> None:
-    _, transfer, id = offer(house, content)
+    _, transfer, id = offer(chat_server, content)
     transfer.name = "alice"
 
     transfer.send(FILE, {"fetch": id, "offset": len(content)})
@@ -166,10 +178,10 @@ def test_an_offset_at_the_end_fetches_nothing_and_one_after_it_is_refused(
     transfer.expect_notice("bad-header")
 
 
-def test_only_who_was_offered_it_may_fetch(house: House) -> None:
-    _, _, id = offer(house, b"content")
-    late = house.join("late")
-    transfer = house.transfer(late)
+def test_only_who_was_offered_it_may_fetch(chat_server: TestServer) -> None:
+    _, _, id = offer(chat_server, b"content")
+    late = chat_server.join("late")
+    transfer = chat_server.transfer(late)
     transfer.name = "late"
 
     transfer.send(FILE, {"fetch": id})
@@ -177,9 +189,9 @@ def test_only_who_was_offered_it_may_fetch(house: House) -> None:
     transfer.expect_notice("gone")
 
 
-def test_who_fetches_faster_than_he_takes_is_served_one_at_a_time(house: House) -> None:
-    _, transfer, id = offer(house, os.urandom(10 * M))
-    found = house.parts.shelf.find(id, house.session("alice").serial)
+def test_who_fetches_faster_than_he_takes_is_served_one_at_a_time(chat_server: TestServer) -> None:
+    _, transfer, id = offer(chat_server, os.urandom(10 * M))
+    found = chat_server.parts.offers.find(id, chat_server.session("alice").serial)
     assert found is not None
     content = found.content
     assert isinstance(content, SpooledFile)
@@ -197,21 +209,21 @@ def test_who_fetches_faster_than_he_takes_is_served_one_at_a_time(house: House) 
     wait_until(lambda: content.holders == 1, "the last to be let go")
 
 
-def test_a_fetch_that_is_cut_off_leaves_the_offer(house: House) -> None:
-    alice, transfer, id = offer(house, os.urandom(10 * M))
+def test_a_fetch_that_is_cut_off_leaves_the_offer(chat_server: TestServer) -> None:
+    alice, transfer, id = offer(chat_server, os.urandom(10 * M))
     transfer.send(FILE, {"fetch": id})
     transfer.receive_exactly(1000)
     transfer.reset()
 
-    again = house.transfer(alice)
+    again = chat_server.transfer(alice)
     again.send(FILE, {"fetch": id, "offset": 10 * M - 5})
 
     assert len(again.expect(FILE, offset=10 * M - 5).content) == 5
 
 
-def test_an_offer_that_made_way_is_gone(open_a_house: OpenAHouse) -> None:
-    house = open_a_house(max_spool=8 * len(LARGE))
-    alice, transfer, id = offer(house, LARGE)
+def test_an_offer_that_made_way_is_gone(open_a_chat_server: OpenTestServer) -> None:
+    chat_server = open_a_chat_server(max_spool=8 * len(LARGE))
+    alice, transfer, id = offer(chat_server, LARGE)
     transfer.name = "alice"
     for _ in range(2):  # two are a user's share
         transfer.send(FILE, None, LARGE)
@@ -226,10 +238,10 @@ def test_an_offer_that_made_way_is_gone(open_a_house: OpenAHouse) -> None:
 # Ends
 
 
-def test_a_transfer_ends_by_logout_or_by_closing(house: House) -> None:
-    alice = house.join("alice")
-    session = house.session("alice")
-    first, second = house.transfer(alice), house.transfer(alice)
+def test_a_transfer_ends_by_logout_or_by_closing(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice")
+    session = chat_server.session("alice")
+    first, second = chat_server.transfer(alice), chat_server.transfer(alice)
     assert len(session.transfers) == 2
 
     first.leave()
@@ -243,75 +255,79 @@ def test_a_transfer_ends_by_logout_or_by_closing(house: House) -> None:
 
 
 @pytest.mark.parametrize("end", [WireClient.leave, WireClient.close, WireClient.reset])
-def test_transfers_end_with_their_session(house: House, end: Callable[[WireClient], None]) -> None:
-    bob = house.join("bob")
-    alice, uploading = upload(house)
+def test_transfers_end_with_their_session(
+    chat_server: TestServer, end: Callable[[WireClient], None]
+) -> None:
+    bob = chat_server.join("bob")
+    alice, uploading = upload(chat_server)
     bob.expect_joined("alice")
-    idle = house.transfer(alice)
+    idle = chat_server.transfer(alice)
 
     end(alice)
 
     bob.expect_left("alice")
     assert uploading.at_end()
     assert idle.at_end()
-    house.space_is_given_back()
+    chat_server.space_is_given_back()
 
 
 @pytest.mark.parametrize("end", [WireClient.close, WireClient.reset])
 def test_an_upload_that_is_cut_off_reaches_nobody(
-    house: House, end: Callable[[WireClient], None]
+    chat_server: TestServer, end: Callable[[WireClient], None]
 ) -> None:
-    alice, uploading = upload(house)
+    alice, uploading = upload(chat_server)
 
     end(uploading)
-    house.space_is_given_back()
+    chat_server.space_is_given_back()
 
     alice.say("next")
     alice.expect_text("next", "alice")
 
 
-def test_an_upload_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch, house: House) -> None:
+def test_an_upload_that_stalls_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, chat_server: TestServer
+) -> None:
     monkeypatch.setattr(framing, "STALL_WINDOW", 0.05)
-    alice, uploading = upload(house)
+    alice, uploading = upload(chat_server)
 
     assert uploading.at_end()
 
-    house.space_is_given_back()
+    chat_server.space_is_given_back()
     alice.say("still here")
     alice.expect_text("still here", "alice")
 
 
 @pytest.mark.parametrize("exception", [gevent.GreenletExit, ServerStopping])
 def test_a_transfer_that_is_killed_gives_everything_back(
-    house: House, exception: type[gevent.GreenletExit]
+    chat_server: TestServer, exception: type[gevent.GreenletExit]
 ) -> None:
-    alice = house.join("alice")
-    before = set(house.connections)
-    transfer = house.transfer(alice)
+    alice = chat_server.join("alice")
+    before = set(chat_server.connections)
+    transfer = chat_server.transfer(alice)
     transfer.send_bytes(transfer.encode(FILE, None, b"x", content_size=len(LARGE)))
-    house.upload_begins()
-    [greenlet] = set(house.connections) - before
+    chat_server.upload_begins()
+    [greenlet] = set(chat_server.connections) - before
 
     greenlet.kill(exception, timeout=5)
 
     assert greenlet.dead
-    house.space_is_given_back()
-    assert not house.session("alice").transfers
+    chat_server.space_is_given_back()
+    assert not chat_server.session("alice").transfers
     assert transfer.at_end()
 
 
 def test_a_slow_upload_makes_way_and_only_it(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
     monkeypatch.setattr(spool_module, "_GRACE", 0.0)
-    house = open_a_house(max_spool=4 * len(LARGE))
+    chat_server = open_a_chat_server(max_spool=4 * len(LARGE))
     slow = []
     for number in range(4):
-        client = house.join(f"slow{number}")
-        slow.append((client, house.transfer(client)))
+        client = chat_server.join(f"slow{number}")
+        slow.append((client, chat_server.transfer(client)))
         slow[-1][1].send_bytes(slow[-1][1].encode(FILE, None, b"x", content_size=len(LARGE)))
-    wait_until(lambda: house.parts.spool.files == 4, "the uploads to begin")
-    alice = house.join("alice")
+    wait_until(lambda: chat_server.parts.spool.files == 4, "the uploads to begin")
+    alice = chat_server.join("alice")
 
     alice.send(FILE, {"to": "alice"}, LARGE)
 
@@ -339,11 +355,11 @@ class SlowDisk:
 
 
 def test_an_upload_that_is_whole_when_its_user_has_left_is_said_by_nobody(
-    monkeypatch: pytest.MonkeyPatch, house: House
+    monkeypatch: pytest.MonkeyPatch, chat_server: TestServer
 ) -> None:
-    bob, alice = house.join("bob"), house.join("alice")
+    bob, alice = chat_server.join("bob"), chat_server.join("alice")
     bob.expect_joined("alice")
-    transfer = house.transfer(alice)
+    transfer = chat_server.transfer(alice)
     disk = SlowDisk(monkeypatch)
     transfer.send(FILE, None, b"x" * 70_000)
     wait_until(disk.begun.is_set, "the disk to be written to")
@@ -353,17 +369,17 @@ def test_an_upload_that_is_whole_when_its_user_has_left_is_said_by_nobody(
     disk.may_write.set()
 
     assert transfer.at_end()
-    house.space_is_given_back()
+    chat_server.space_is_given_back()
     bob.say("next")
     bob.expect_text("next", "bob")
 
 
 def test_an_upload_of_one_who_can_be_served_no_longer_is_not_confirmed(
-    monkeypatch: pytest.MonkeyPatch, open_a_house: OpenAHouse
+    monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
-    house = open_a_house(rate=Rate(1, 1), byte_rate=None)
-    alice = house.join("alice")
-    transfer = house.transfer(alice)
+    chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)
+    alice = chat_server.join("alice")
+    transfer = chat_server.transfer(alice)
     transfer.name = "alice"
     disk = SlowDisk(monkeypatch)
     transfer.send(FILE, None, b"x" * 70_000)
@@ -378,23 +394,23 @@ def test_an_upload_of_one_who_can_be_served_no_longer_is_not_confirmed(
     monkeypatch.setattr(session_module, "gevent", SimpleNamespace(sleep=sleep))
     alice.say("too fast")
     assert asleep.wait(5)
-    house.session("alice").outbox.fail(LeaveReason.TOO_SLOW)
+    chat_server.session("alice").send_queue.fail(LeaveReason.TOO_SLOW)
     disk.may_write.set()
 
     transfer.expect_notice("gone")
     transfer.expect_closed()
     may_wake.set()
-    house.connections_end()
+    chat_server.connections_end()
 
 
-def test_ending_a_transfer_twice_is_ending_it(house: House) -> None:
-    alice = house.join("alice")
-    transfer = house.transfer(alice)
-    [ours] = house.session("alice").transfers
-    assert isinstance(ours, Transfer)
+def test_ending_a_transfer_twice_is_ending_it(chat_server: TestServer) -> None:
+    alice = chat_server.join("alice")
+    transfer = chat_server.transfer(alice)
+    [ours] = chat_server.session("alice").transfers
+    assert isinstance(ours, TransferConnection)
 
     ours.end()
     ours.end()
 
     assert transfer.at_end()
-    wait_until(lambda: not house.session("alice").transfers, "the transfer to end")
+    wait_until(lambda: not chat_server.session("alice").transfers, "the transfer to end")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.client.frontends.display import harmless
+from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.screen.text.cells import cells, elide
@@ -16,8 +16,8 @@ def title_line(model: Model, width: int) -> Row:
     """Return the title: the address, the own name, how many users are here, and whether the connection is encrypted."""
     peer = model.current.peer
     parts = [
-        model.address if peer is None else f"{harmless(peer)} alone, at {model.address}",
-        harmless(model.username),
+        model.address if peer is None else f"{sanitize(peer)} alone, at {model.address}",
+        sanitize(model.username),
         f"{len(model.people)} here",
         "encrypted" if model.encrypted else "not encrypted",
     ]
@@ -80,7 +80,7 @@ def _views(model: Model) -> list[Span]:
 
 
 def _view(number: int, view: View) -> str:
-    name = "room" if view.peer is None else harmless(view.peer)
+    name = "room" if view.peer is None else sanitize(view.peer)
     return f"{number}:{name} {view.unread}" if view.unread else f"{number}:{name}"
 
 
@@ -88,7 +88,7 @@ def _transfers(model: Model) -> list[Span]:
     return [
         Span(
             f"{'sending' if transfer.outgoing else 'fetching'} {transfer.number}. "
-            f"{elide(harmless(transfer.filename), 20)} {model.rates.describe(transfer)}",
+            f"{elide(sanitize(transfer.filename), 20)} {model.rates.describe(transfer)}",
             STATUS,
         )
         for transfer in model.running.values()

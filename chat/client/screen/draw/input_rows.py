@@ -10,7 +10,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
-from chat.client.frontends.display import harmless
+from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.text.cells import ELLIPSIS, cells, clusters, is_one_cell_each
 
 
@@ -122,5 +122,5 @@ def _is_drawn_as_it_is(text: str) -> bool:
 
 def _shown(cluster: str, width: int) -> str:
     """Return ``cluster`` as it is drawn, never wider than a row."""
-    shown = harmless(cluster)
+    shown = sanitize(cluster)
     return shown if cells(shown) <= width else ELLIPSIS

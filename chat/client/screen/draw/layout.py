@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chat.client.frontends.display import harmless
+from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.bars import status_line, title_line
 from chat.client.screen.draw.input_rows import lay_out
 from chat.client.screen.draw.log_pane import LogPane
@@ -186,15 +186,15 @@ def _prompt(model: Model, columns: int) -> str:
     """
     question, peer = model.question, model.current.peer
     if question is not None:
-        return elide(harmless(question.prompt), max(columns // 2, columns - _MIN_ANSWER_WIDTH))
-    words = f"to {harmless(peer)} alone: " if peer is not None else ""
+        return elide(sanitize(question.prompt), max(columns // 2, columns - _MIN_ANSWER_WIDTH))
+    words = f"to {sanitize(peer)} alone: " if peer is not None else ""
     return elide(words, columns // 2)
 
 
 def _names_width(model: Model, columns: int) -> int:
     if not model.shows_names or columns < _MIN_LOG_WIDTH + 8:
         return 0
-    longest = max((cells(harmless(name)) for name in model.people.names), default=0)
+    longest = max((cells(sanitize(name)) for name in model.people.names), default=0)
     return min(longest + 2, _MAX_NAMES_WIDTH, columns - _MIN_LOG_WIDTH)
 
 
@@ -207,7 +207,7 @@ def _names(model: Model, width: int, height: int) -> list[Row]:
     for name in shown:
         own = folded(name) == folded(model.username)
         style = OWN_NAME if own else name_style(name)
-        rows.append([Span("│ ", DIM), Span(elide(harmless(name), width - 2), style)])
+        rows.append([Span("│ ", DIM), Span(elide(sanitize(name), width - 2), style)])
     left_out = len(everyone) - len(shown)
     if left_out and height > 0:
         rows.append([Span("│ ", DIM), Span(elide(f"… {left_out} more", width - 2), DIM)])

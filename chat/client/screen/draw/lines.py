@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-from chat.client.conversation.transfer_list import State
-from chat.client.frontends.display import byte_count, clock_time, harmless, lines_of
+from chat.client.conversation.transfer_list import TransferState
+from chat.client.frontends.sanitize import byte_count, clock_time, lines_of, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     KINDS,
@@ -116,7 +116,7 @@ def _said(said: Said) -> list[Row]:
 def _speech(
     moment: datetime, sender: str, to: str | None, text: str, style: Style, name: Style
 ) -> list[Row]:
-    speaker, receiver = Span(harmless(sender), name), Span(_receiver(to), style)
+    speaker, receiver = Span(sanitize(sender), name), Span(_receiver(to), style)
     if text.startswith(ACTION):
         first, *further = lines_of(text.removeprefix(ACTION))
         head = [Span("* ", style), speaker, receiver, Span(" ", style)]
@@ -132,12 +132,16 @@ def _shared(shared: Shared) -> list[Row]:
     line = [
         _time(shared.moment),
         Span("-- ", style),
-        Span(harmless(shared.sender), OWN_NAME if shared.own else name_style(shared.sender)),
-        Span(f"{what}{harmless(shared.filename)} ({byte_count(shared.size)})", style),
+        Span(sanitize(shared.sender), OWN_NAME if shared.own else name_style(shared.sender)),
+        Span(f"{what}{sanitize(shared.filename)} ({byte_count(shared.size)})", style),
     ]
     transfer = shared.transfer
     if transfer is not None:
-        bar = f"[{progress_bar(percent(transfer))}] " if transfer.state is State.RUNNING else ""
+        bar = (
+            f"[{progress_bar(percent(transfer))}] "
+            if transfer.state is TransferState.RUNNING
+            else ""
+        )
         line.append(Span(f", number {transfer.number}: {bar}{transfer_state(transfer)}", style))
     return [line]
 
@@ -149,7 +153,7 @@ def _movement(movement: Movement) -> list[Row]:
 
 
 def _remark(remark: Remark) -> list[Row]:
-    first, *further = (Span(harmless(line), remark.style) for line in remark.lines)
+    first, *further = (Span(sanitize(line), remark.style) for line in remark.lines)
     return [[_time(remark.moment), Span("-- ", remark.style), first], *([line] for line in further)]
 
 
@@ -165,14 +169,14 @@ def _pending(pending: Pending) -> list[Row]:
 
 def _unsent(unsent: Unsent) -> list[Row]:
     lines = _own(unsent.what, ERROR)
-    return [*lines, [Span(f"not sent: {harmless(unsent.problem)}", ERROR)]]
+    return [*lines, [Span(f"not sent: {sanitize(unsent.problem)}", ERROR)]]
 
 
 def _own(pending: Pending, style: Style) -> list[Row]:
     if pending.kind is None:
         name = OWN_NAME if style == PENDING else style
         return _speech(pending.moment, pending.sender, pending.to, pending.text, style, name)
-    what = f"-- sending {KINDS[pending.kind]}{_to(pending.to)}: {harmless(pending.text)}"
+    what = f"-- sending {KINDS[pending.kind]}{_to(pending.to)}: {sanitize(pending.text)}"
     return [[_time(pending.moment), Span(what, style)]]
 
 
@@ -181,11 +185,11 @@ def _time(moment: datetime) -> Span:
 
 
 def _receiver(to: str | None) -> str:
-    return "" if to is None else f" -> {harmless(to)}"
+    return "" if to is None else f" -> {sanitize(to)}"
 
 
 def _to(to: str | None) -> str:
-    return "" if to is None else f" to {harmless(to)} alone"
+    return "" if to is None else f" to {sanitize(to)} alone"
 
 
 _LINES: dict[type, Callable[[Any], list[Row]]] = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from chat.client.conversation.commands import Command
+from chat.client.conversation.commands import SlashCommand
 
 # Entries of one directory. More are not read, so that Tab never takes long.
 MAX_ENTRIES = 10_000
@@ -58,7 +58,7 @@ class Completer:
 
     def __init__(
         self,
-        commands: Iterable[Command],
+        commands: Iterable[SlashCommand],
         names: Callable[[], Iterable[str]],
         list_directory: ListDirectory = list_directory,
     ) -> None:
@@ -94,7 +94,7 @@ class Completer:
             if name.startswith(begun.lower())
         ]
 
-    def _argument(self, command: Command, before: str, rest: str) -> tuple[int, list[str]]:
+    def _argument(self, command: SlashCommand, before: str, rest: str) -> tuple[int, list[str]]:
         """Complete an argument by the usage of its command: ``PATH [--to NAME]``, ``NAME TEXT``, ``on|off``."""
         kind = command.arguments.partition(" ")[0].strip("[]")
         start = len(before) - len(rest)
@@ -112,7 +112,7 @@ class Completer:
             choices = sorted(self._commands)
         return start, [choice for choice in choices if choice.startswith(rest.lower())]
 
-    def _path_argument(self, command: Command, start: int, rest: str) -> tuple[int, list[str]]:
+    def _path_argument(self, command: SlashCommand, start: int, rest: str) -> tuple[int, list[str]]:
         if "--to" in command.arguments:
             if match := _TO_UNFINISHED.search(rest):
                 return start + match.start("name"), self._matching_names(match["name"], " ")

@@ -82,7 +82,7 @@ class Composer:
         self._choice = None
         self.editor.insert(text)
 
-    def take_back(self, typed: str) -> bool:
+    def remove_typed(self, typed: str) -> bool:
         """Remove ``typed``, the text typed last; return False if it is not right before the cursor."""
         editor = self.editor
         if not editor.text[: editor.cursor].endswith(typed):
@@ -91,14 +91,14 @@ class Composer:
         editor.replace(editor.cursor - len(typed), editor.cursor, "")
         return True
 
-    def take(self) -> str:
+    def commit(self) -> str:
         """Empty the draft, add its text to the history, and return the text."""
         self._choice = None
-        text = self.editor.take()
+        text = self.editor.pop_text()
         self.history.add(text)
         return text
 
-    def give_back(self, text: str) -> bool:
+    def restore(self, text: str) -> bool:
         """Put ``text`` back, which was taken and then refused; return False if the draft is not empty any more.
 
         The history has the text in either case.

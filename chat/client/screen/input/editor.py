@@ -11,7 +11,7 @@ from itertools import accumulate
 from chat.client.screen.draw.input_rows import Layout, lay_out, rows_away
 from chat.client.screen.input.keys import Action, action_of, is_character, split_keys
 from chat.client.screen.input.kill_ring import KillRing
-from chat.client.screen.input.undo import State, Undo
+from chat.client.screen.input.undo import Snapshot, Undo
 from chat.client.screen.text.cells import clusters
 
 # So wide that each line of text is one row: for Up and Down without a screen.
@@ -124,7 +124,7 @@ class Editor:
         text = self._cleaned(text)
         self._change(text, len(text) if cursor is None else max(0, min(cursor, len(text))))
 
-    def take(self) -> str:
+    def pop_text(self) -> str:
         """Empty the editor, which forgets its undo steps, and return the text."""
         text = self._text
         self._change("", 0)
@@ -224,10 +224,10 @@ class Editor:
             self._change(self._text[:start] + swapped + self._text[end:], end)
 
     def undo(self) -> None:
-        self._restore(self._undo.undo(State(self._text, self._cursor)))
+        self._restore(self._undo.undo(Snapshot(self._text, self._cursor)))
 
     def redo(self) -> None:
-        self._restore(self._undo.redo(State(self._text, self._cursor)))
+        self._restore(self._undo.redo(Snapshot(self._text, self._cursor)))
 
     # --- Internals
 
@@ -252,7 +252,7 @@ class Editor:
         """Set the text to ``text``; with ``joins``, one undo takes back this change and the one before."""
         if text != self._text:
             if not joins:
-                self._undo.record(State(self._text, self._cursor))
+                self._undo.record(Snapshot(self._text, self._cursor))
             self._text = text
             self._run = run
         else:
@@ -261,7 +261,7 @@ class Editor:
         boundaries = self._all_boundaries()
         self._cursor = boundaries[bisect_left(boundaries, cursor)]
 
-    def _restore(self, state: State | None) -> None:
+    def _restore(self, state: Snapshot | None) -> None:
         if state is not None:
             self._text, self._cursor = state
         self._run = _Run.NONE

@@ -41,7 +41,7 @@ _NAMED = "|".join(sorted(NAMED_KEYS, key=len, reverse=True))
 _KEY_NAME = re.compile(rf"<(?:(?:{_NAMED})|(?:ctrl-|alt-|shift-)+(?:{_NAMED}|[^\x00-\x20]))>")
 
 
-class Where(Enum):
+class KeyContext(Enum):
     """Name where a key works; the value is the heading that it stands under in ``/keys``."""
 
     TYPING = "Typing"
@@ -111,7 +111,7 @@ class Binding(NamedTuple):
     keys: tuple[str, ...]
     action: Action
     help: str
-    where: Where = Where.TYPING
+    where: KeyContext = KeyContext.TYPING
 
     @property
     def labels(self) -> str:
@@ -154,55 +154,62 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(("<ctrl-_>",), Action.UNDO, "undo"),
     Binding(("<alt-_>",), Action.REDO, "redo"),
     Binding(("<ctrl-c>",), Action.CLEAR, "clear the input; twice: leave"),
-    Binding(("<pageup>",), Action.PAGE_UP, "a page up", Where.LOG),
-    Binding(("<pagedown>",), Action.PAGE_DOWN, "a page down", Where.LOG),
-    Binding(("<shift-up>",), Action.SCROLL_UP, "a line up", Where.LOG),
-    Binding(("<shift-down>",), Action.SCROLL_DOWN, "a line down", Where.LOG),
-    Binding(("<wheel-up>",), Action.WHEEL_UP, "a few lines up", Where.LOG),
-    Binding(("<wheel-down>",), Action.WHEEL_DOWN, "a few lines down", Where.LOG),
-    Binding(("<alt-<>", "<ctrl-home>"), Action.TOP, "to the oldest line", Where.LOG),
-    Binding(("<alt->>", "<ctrl-end>", "<esc>"), Action.BOTTOM, "to the newest line", Where.LOG),
-    Binding(("<ctrl-r>",), Action.SEARCH, "search", Where.LOG),
+    Binding(("<pageup>",), Action.PAGE_UP, "a page up", KeyContext.LOG),
+    Binding(("<pagedown>",), Action.PAGE_DOWN, "a page down", KeyContext.LOG),
+    Binding(("<shift-up>",), Action.SCROLL_UP, "a line up", KeyContext.LOG),
+    Binding(("<shift-down>",), Action.SCROLL_DOWN, "a line down", KeyContext.LOG),
+    Binding(("<wheel-up>",), Action.WHEEL_UP, "a few lines up", KeyContext.LOG),
+    Binding(("<wheel-down>",), Action.WHEEL_DOWN, "a few lines down", KeyContext.LOG),
+    Binding(("<alt-<>", "<ctrl-home>"), Action.TOP, "to the oldest line", KeyContext.LOG),
+    Binding(
+        ("<alt->>", "<ctrl-end>", "<esc>"), Action.BOTTOM, "to the newest line", KeyContext.LOG
+    ),
+    Binding(("<ctrl-r>",), Action.SEARCH, "search", KeyContext.LOG),
     Binding(
         tuple(f"<alt-{number}>" for number in range(1, 10)),
         Action.VIEW,
         "to the view with that number",
-        Where.VIEWS,
-    ),
-    Binding(("<alt-a>",), Action.NEXT_UNREAD, "to the next view with unread messages", Where.VIEWS),
-    Binding(("<ctrl-l>",), Action.REDRAW, "draw the screen again", Where.VIEWS),
-    Binding(("<ctrl-z>",), Action.SUSPEND, "back to the shell; fg returns", Where.VIEWS),
-    Binding(("<f1>",), Action.SHOW_KEYS, "show these keys", Where.VIEWS),
-    Binding(
-        ("<ctrl-r>", "<up>", "<ctrl-p>"), Action.SEARCH_OLDER, "the match before", Where.SEARCH
+        KeyContext.VIEWS,
     ),
     Binding(
-        ("<ctrl-s>", "<down>", "<ctrl-n>"), Action.SEARCH_NEWER, "the match after", Where.SEARCH
+        ("<alt-a>",), Action.NEXT_UNREAD, "to the next view with unread messages", KeyContext.VIEWS
     ),
-    Binding(("<enter>",), Action.SEARCH_ACCEPT, "stay at this match", Where.SEARCH),
+    Binding(("<ctrl-l>",), Action.REDRAW, "draw the screen again", KeyContext.VIEWS),
+    Binding(("<ctrl-z>",), Action.SUSPEND, "back to the shell; fg returns", KeyContext.VIEWS),
+    Binding(("<f1>",), Action.SHOW_KEYS, "show these keys", KeyContext.VIEWS),
+    Binding(
+        ("<ctrl-r>", "<up>", "<ctrl-p>"), Action.SEARCH_OLDER, "the match before", KeyContext.SEARCH
+    ),
+    Binding(
+        ("<ctrl-s>", "<down>", "<ctrl-n>"),
+        Action.SEARCH_NEWER,
+        "the match after",
+        KeyContext.SEARCH,
+    ),
+    Binding(("<enter>",), Action.SEARCH_ACCEPT, "stay at this match", KeyContext.SEARCH),
     Binding(
         ("<esc>", "<ctrl-g>", "<ctrl-c>"),
         Action.SEARCH_CANCEL,
         "back to where the search began",
-        Where.SEARCH,
+        KeyContext.SEARCH,
     ),
-    Binding(("y", "<enter>"), Action.YES, "yes", Where.QUESTION),
-    Binding(("n", "<esc>", "<ctrl-g>", "<ctrl-c>"), Action.NO, "no", Where.QUESTION),
+    Binding(("y", "<enter>"), Action.YES, "yes", KeyContext.QUESTION),
+    Binding(("n", "<esc>", "<ctrl-g>", "<ctrl-c>"), Action.NO, "no", KeyContext.QUESTION),
 )
 
-_SPECIAL = {Where.SEARCH, Where.QUESTION}
+_SPECIAL = {KeyContext.SEARCH, KeyContext.QUESTION}
 _ACTIONS = {(b.where, key): b.action for b in BINDINGS if b.where in _SPECIAL for key in b.keys}
 _USUAL_ACTIONS = {key: b.action for b in BINDINGS if b.where not in _SPECIAL for key in b.keys}
 
 
-def action_of(key: str, where: Where = Where.TYPING) -> Action | None:
+def action_of(key: str, where: KeyContext = KeyContext.TYPING) -> Action | None:
     """Return what ``key`` does; None if it does nothing, or is a character to insert.
 
     In a search, keys that are not the search's own do what they always do. At a question they do nothing.
     """
     # At a question, Y answers as y does; elsewhere the case of a key matters.
-    action = _ACTIONS.get((where, key.lower() if where is Where.QUESTION else key))
-    if action is None and where is not Where.QUESTION:
+    action = _ACTIONS.get((where, key.lower() if where is KeyContext.QUESTION else key))
+    if action is None and where is not KeyContext.QUESTION:
         action = _USUAL_ACTIONS.get(key)
     return action
 
@@ -248,7 +255,7 @@ def help_lines() -> list[str]:
     """Return all keys and what they do, under headings."""
     width = max(len(binding.labels) for binding in BINDINGS)
     lines: list[str] = []
-    for where in Where:
+    for where in KeyContext:
         lines.append(f"{where.value}:")
         lines += (f"  {b.labels:<{width}}  {b.help}" for b in BINDINGS if b.where is where)
     return lines

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from chat.client.frontends.pasting import MAX_PASTE
 from chat.client.screen.input.editor import Editor
-from chat.client.screen.input.keys import Action, Where, action_of, is_character
+from chat.client.screen.input.keys import Action, KeyContext, action_of, is_character
 from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Draft
@@ -59,7 +59,7 @@ class YesOrNo:
 
     def press(self, key: str) -> Action | None:
         """Handle ``key``; no other key answers."""
-        action = action_of(key, Where.QUESTION)
+        action = action_of(key, KeyContext.QUESTION)
         # Where the answer matters, such as an unknown server key, a stray Enter must not accept it.
         if key == "<enter>" and not self._lightly:
             return None
@@ -150,7 +150,7 @@ class SearchQuestion:
 
     def press(self, key: str) -> Action | None:
         """Handle ``key``; return an action that concerns something else."""
-        action = None if is_character(key) else action_of(key, Where.SEARCH)
+        action = None if is_character(key) else action_of(key, KeyContext.SEARCH)
         if action is Action.SEARCH_OLDER:
             self._search.older()
         elif action is Action.SEARCH_NEWER:

@@ -10,7 +10,7 @@ MAX_STEPS = 1000
 MAX_CHARACTERS = 1 << 22
 
 
-class State(NamedTuple):
+class Snapshot(NamedTuple):
     """Hold a text, and its cursor as an index of code points."""
 
     text: str
@@ -21,16 +21,16 @@ class Undo:
     """Keep two stacks of states; beyond the limits the oldest are forgotten."""
 
     def __init__(self) -> None:
-        self._before: deque[State] = deque()
-        self._after: list[State] = []
+        self._before: deque[Snapshot] = deque()
+        self._after: list[Snapshot] = []
         self._characters = 0
 
-    def record(self, state: State) -> None:
+    def record(self, state: Snapshot) -> None:
         """Record ``state`` before a new change; the undone states are dropped."""
         self._after.clear()
         self._push(state)
 
-    def undo(self, now: State) -> State | None:
+    def undo(self, now: Snapshot) -> Snapshot | None:
         """Return the state before the last change, or None; ``redo`` brings ``now`` back."""
         if not self._before:
             return None
@@ -39,7 +39,7 @@ class Undo:
         self._characters -= len(state.text)
         return state
 
-    def redo(self, now: State) -> State | None:
+    def redo(self, now: Snapshot) -> Snapshot | None:
         """Return the state that was undone last, or None."""
         if not self._after:
             return None
@@ -52,7 +52,7 @@ class Undo:
         self._after.clear()
         self._characters = 0
 
-    def _push(self, state: State) -> None:
+    def _push(self, state: Snapshot) -> None:
         self._before.append(state)
         self._characters += len(state.text)
         while len(self._before) > MAX_STEPS or self._characters > MAX_CHARACTERS:

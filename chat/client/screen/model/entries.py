@@ -10,8 +10,8 @@ from collections.abc import Hashable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from chat.client.conversation.news import Tag
 from chat.client.conversation.transfer_list import Transfer
+from chat.client.conversation.ui_events import Tag
 from chat.client.screen.text.spans import Row
 from chat.protocol.descriptor import MessageType
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from chat.client.conversation.news import Tag
 from chat.client.conversation.transfer_list import Transfer
+from chat.client.conversation.ui_events import Tag
 from chat.client.screen.model.entries import Entry, Pending, Remark, Said, Shared, Unsent, peer_of
 from chat.client.screen.model.people import Mentions, People, folded
 from chat.client.screen.model.rates import Rates
@@ -112,7 +112,7 @@ class Model:
         if tag is None:
             return False
         for view in self.views:
-            pending = view.take_pending(tag)
+            pending = view.pop_pending(tag)
             if pending is not None:
                 if problem is not None:
                     view.append(Unsent(pending, problem))

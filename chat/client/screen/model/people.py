@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 
-from chat.client.connection.room import MAX_USERNAME, MAX_USERS, is_worth_remembering
+from chat.client.connection.session_state import MAX_USERNAME, MAX_USERS, has_room_for
 
 
 def folded(name: str) -> str:
@@ -40,13 +40,13 @@ class People:
 
     def reset(self, names: Iterable[str]) -> None:
         """Replace all names."""
-        worth = (name for name in names if is_worth_remembering(name, 0))
+        worth = (name for name in names if has_room_for(name, 0))
         self.names = dict.fromkeys(islice(worth, MAX_USERS))
         self._sorted = None
 
     def add(self, name: str) -> None:
         """Add ``name``, unless it is there or the limits are reached."""
-        if name not in self.names and is_worth_remembering(name, len(self.names)):
+        if name not in self.names and has_room_for(name, len(self.names)):
             self.names[name] = None
             self._sorted = None
 

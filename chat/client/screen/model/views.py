@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from chat.client.conversation.news import Tag
+from chat.client.conversation.ui_events import Tag
 from chat.client.screen.model.entries import Entry, Pending
 
 MAX_ENTRIES = 50_000
@@ -105,7 +105,7 @@ class View:
         self.left_off = None
         self.scroll_to(None)
 
-    def take_pending(self, tag: Tag) -> Pending | None:
+    def pop_pending(self, tag: Tag) -> Pending | None:
         """Remove and return the message that waits under ``tag``."""
         for index, pending in enumerate(self.pending):
             if pending.tag == tag:

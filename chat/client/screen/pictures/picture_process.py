@@ -4,7 +4,7 @@
 standard input. With the further argument ``STDIN``, the standard input is the picture itself, a file. PALETTE is the
 colours to choose from, RRGGBB each. LIBRARY is the directory that has Pillow. The output is a ``HEADER`` with the size
 in columns and rows of half-blocks, then one byte for each of their 2 * rows * columns pixels, line by line: the number
-of a colour in PALETTE. Otherwise the program exits with a ``Refusal``, or is killed by a signal when its time is up.
+of a colour in PALETTE. Otherwise the program exits with a ``ExitStatus``, or is killed by a signal when its time is up.
 
 The program imports nothing of the chat, and nothing from the directories that Python searches by default, so it runs
 isolated from both.
@@ -82,7 +82,7 @@ _NONSENSE = (
 _ORIENTATION = 0x0112  # the tag in EXIF
 
 
-class Refusal(IntEnum):
+class ExitStatus(IntEnum):
     """Give the exit status of the process. 1 is Python's own after an exception: the picture is broken."""
 
     BROKEN = 1
@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> None:
         image = _decoded(file, max(columns, 2 * rows))
         small = _small(image, columns, rows)
     except MemoryError:
-        sys.exit(Refusal.OUT_OF_MEMORY)
+        sys.exit(ExitStatus.OUT_OF_MEMORY)
     pixels = _quantised(small, palette)
     sys.stdout.buffer.write(HEADER.pack(small.width, small.height // 2) + pixels)
 
@@ -136,11 +136,11 @@ def _open(path: bytes) -> IO[bytes]:
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a Path takes no bytes
-            sys.exit(Refusal.NOT_A_FILE)
+            sys.exit(ExitStatus.NOT_A_FILE)
         # O_NONBLOCK and O_NOCTTY, because the file may have been replaced by a FIFO or a terminal since the stat.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError):
-        sys.exit(Refusal.UNREADABLE)
+        sys.exit(ExitStatus.UNREADABLE)
     return _checked(descriptor)
 
 
@@ -148,9 +148,9 @@ def _checked(descriptor: int) -> IO[bytes]:
     """Open the file behind ``descriptor`` if it is a regular file and not too large."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        sys.exit(Refusal.NOT_A_FILE)
+        sys.exit(ExitStatus.NOT_A_FILE)
     if status.st_size > MAX_FILE_SIZE:
-        sys.exit(Refusal.FILE_TOO_LARGE)
+        sys.exit(ExitStatus.FILE_TOO_LARGE)
     return os.fdopen(descriptor, "rb")
 
 
@@ -160,16 +160,16 @@ def _decoded(file: IO[bytes], least: int) -> Image:
     file.seek(0)
     decoder = next((d for d in _DECODERS if start.startswith(d.magic, d.offset)), None)
     if decoder is None:
-        sys.exit(Refusal.UNKNOWN_FORMAT)
+        sys.exit(ExitStatus.UNKNOWN_FORMAT)
     if decoder.name == "WebPImageFile" and _webp_pixels(start) > MAX_PIXELS:
-        sys.exit(Refusal.TOO_MANY_PIXELS)
+        sys.exit(ExitStatus.TOO_MANY_PIXELS)
     image: Any = getattr(import_module(f"PIL.{decoder.module}"), decoder.name)(file)
     if image.width * image.height > decoder.max_pixels:
-        sys.exit(Refusal.TOO_MANY_PIXELS)
+        sys.exit(ExitStatus.TOO_MANY_PIXELS)
     # draft makes a JPEG decoder skip detail that is not needed; other formats ignore it.
     image.draft(None, (2 * least, 2 * least))
     if image.width * image.height > MAX_PIXELS:
-        sys.exit(Refusal.TOO_MANY_PIXELS)
+        sys.exit(ExitStatus.TOO_MANY_PIXELS)
     # Pillow has read only the header so far; load decodes the pixels.
     image.load()
     return image  # type: ignore[no-any-return]

@@ -19,9 +19,9 @@ import gevent.subprocess
 from gevent.lock import BoundedSemaphore
 
 from chat.client.errors import ChatError, explain
-from chat.client.frontends.display import byte_count
+from chat.client.frontends.sanitize import byte_count
 from chat.client.screen.pictures import picture_process
-from chat.client.screen.pictures.picture_process import HEADER, MAX_COLOURS, STDIN, Refusal
+from chat.client.screen.pictures.picture_process import HEADER, MAX_COLOURS, STDIN, ExitStatus
 from chat.client.screen.text.colours import palette, rgb_of
 from chat.client.screen.text.spans import Row, Span
 from chat.client.screen.text.styles import Colours
@@ -36,13 +36,13 @@ MAX_WAITING = 50
 
 _HALF = "▀"
 _SENTENCES: dict[int, str] = {
-    Refusal.BROKEN: "it is damaged.",
-    Refusal.NOT_A_FILE: "it is not a regular file.",
-    Refusal.UNREADABLE: "the file is gone or can't be read.",
-    Refusal.FILE_TOO_LARGE: f"the file is larger than {byte_count(picture_process.MAX_FILE_SIZE)}.",
-    Refusal.UNKNOWN_FORMAT: "it is not a PNG, JPEG, GIF, WebP or BMP.",
-    Refusal.TOO_MANY_PIXELS: f"it has more than {picture_process.MAX_PIXELS // 10**6} million pixels.",
-    Refusal.OUT_OF_MEMORY: "it needs too much memory.",
+    ExitStatus.BROKEN: "it is damaged.",
+    ExitStatus.NOT_A_FILE: "it is not a regular file.",
+    ExitStatus.UNREADABLE: "the file is gone or can't be read.",
+    ExitStatus.FILE_TOO_LARGE: f"the file is larger than {byte_count(picture_process.MAX_FILE_SIZE)}.",
+    ExitStatus.UNKNOWN_FORMAT: "it is not a PNG, JPEG, GIF, WebP or BMP.",
+    ExitStatus.TOO_MANY_PIXELS: f"it has more than {picture_process.MAX_PIXELS // 10**6} million pixels.",
+    ExitStatus.OUT_OF_MEMORY: "it needs too much memory.",
 }
 # Variables that a system needs to find Python's libraries. The process gets no others.
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -94,7 +94,7 @@ def _draw(
     if status is None or status < 0:
         raise _refusal(path, "it takes too long to decode.")
     if status != 0:
-        raise _refusal(path, _SENTENCES.get(status, _SENTENCES[Refusal.BROKEN]))
+        raise _refusal(path, _SENTENCES.get(status, _SENTENCES[ExitStatus.BROKEN]))
     return _rows(path, drawn, columns, rows, choice)
 
 
@@ -110,7 +110,7 @@ def _answer(process: Process, path: Path, limit: int) -> tuple[bytes, int | None
                     process.stdin.close()
             drawn = process.stdout.read(limit)
             if len(drawn) == limit:  # the output is invalid already, and may be endless
-                return drawn, Refusal.BROKEN
+                return drawn, ExitStatus.BROKEN
             return drawn, process.wait()
     except gevent.Timeout as expired:
         # Another timeout, of a caller, must reach that caller.
@@ -182,7 +182,7 @@ def _rows(path: Path, drawn: bytes, columns: int, rows: int, choice: list[int]) 
         and len(set(pixels)) <= MAX_COLOURS
     )
     if not is_sound:
-        raise _refusal(path, _SENTENCES[Refusal.BROKEN])
+        raise _refusal(path, _SENTENCES[ExitStatus.BROKEN])
     lines = [pixels[start : start + width] for start in range(0, len(pixels), width)]
     return tuple(
         [

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chat.client.frontends.display import FIRST_PRIVATE_PLANE, UNKNOWN
+from chat.client.frontends.sanitize import FIRST_PRIVATE_PLANE, UNKNOWN
 from chat.client.screen.text.cells import cells
 
 

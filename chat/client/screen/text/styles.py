@@ -38,7 +38,7 @@ PROMPT = "prompt"
 INPUT = "input"
 
 
-class Look(NamedTuple):
+class Appearance(NamedTuple):
     """Define a style: ``colour`` for a terminal with 256 colours, ``basic`` for 8; None is the default colour."""
 
     colour: int | None = None
@@ -72,25 +72,25 @@ _NAME_COLOURS = (
 )
 NAME_STYLES = tuple(f"name-{number}" for number in range(len(_NAME_COLOURS)))
 
-LOOKS: dict[str, Look] = {
-    TEXT: Look(),
-    DIM: Look(dim=True),
-    PENDING: Look(dim=True),
-    ERROR: Look(160, _RED),
-    PRIVATE: Look(133, _MAGENTA),
-    MENTION: Look(bold=True, reverse=True),
-    OWN_NAME: Look(bold=True),
-    RULE: Look(dim=True),
-    UNREAD_MARKER: Look(160, _RED),
-    MATCH: Look(reverse=True, underline=True),
-    TITLE: Look(reverse=True),
-    STATUS: Look(reverse=True),
-    STATUS_ALERT: Look(bold=True, reverse=True),
-    NAMES: Look(),
-    PROMPT: Look(133, _MAGENTA, bold=True),
-    INPUT: Look(),
+LOOKS: dict[str, Appearance] = {
+    TEXT: Appearance(),
+    DIM: Appearance(dim=True),
+    PENDING: Appearance(dim=True),
+    ERROR: Appearance(160, _RED),
+    PRIVATE: Appearance(133, _MAGENTA),
+    MENTION: Appearance(bold=True, reverse=True),
+    OWN_NAME: Appearance(bold=True),
+    RULE: Appearance(dim=True),
+    UNREAD_MARKER: Appearance(160, _RED),
+    MATCH: Appearance(reverse=True, underline=True),
+    TITLE: Appearance(reverse=True),
+    STATUS: Appearance(reverse=True),
+    STATUS_ALERT: Appearance(bold=True, reverse=True),
+    NAMES: Appearance(),
+    PROMPT: Appearance(133, _MAGENTA, bold=True),
+    INPUT: Appearance(),
     **{
-        style: Look(colour, basic)
+        style: Appearance(colour, basic)
         for style, (colour, basic) in zip(NAME_STYLES, _NAME_COLOURS, strict=True)
     },
 }

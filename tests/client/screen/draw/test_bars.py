@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.screen.draw.bars import status_line, title_line
 from chat.client.screen.model.entries import Said
 from chat.client.screen.model.model import Model
@@ -124,8 +124,12 @@ class TestStatus:
 
     def test_running_transfers(self, model: Model) -> None:
         model.running = {
-            1: Transfer(1, MessageType.FILE, "a\x1b.iso", 100, state=State.RUNNING, done=30),
-            2: Transfer(2, MessageType.FILE, "b" * 30, 100, outgoing=True, state=State.RUNNING),
+            1: Transfer(
+                1, MessageType.FILE, "a\x1b.iso", 100, state=TransferState.RUNNING, done=30
+            ),
+            2: Transfer(
+                2, MessageType.FILE, "b" * 30, 100, outgoing=True, state=TransferState.RUNNING
+            ),
         }
         assert status(model) == (" fetching 1. a␛.iso 30 % │ sending 2. bbbbbbbbbbbbbbbbbbb… 0 %")
 

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from chat.client.connection.events import Attachment, Joined, Left, Text, Welcome
-from chat.client.conversation.news import Announced, Failed, News
-from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import Announced, Failed, UiEvent
 from chat.client.screen.draw.layout import Cursor, Renderer, Size, input_width
-from chat.client.screen.intake import Intake
 from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Draft
 from chat.client.screen.text.spans import Row, row_width, text_of
+from chat.client.screen.updates import ModelUpdater
 from chat.protocol.descriptor import MessageType
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
@@ -25,12 +25,12 @@ class Desk:
     def __init__(self) -> None:
         self.model = Model("chat.example:8080", "bob")
         self.renderer = Renderer()
-        self._intake = Intake(self.model)
+        self._intake = ModelUpdater(self.model)
         self.take(Welcome("bob", NINE, ("alice", "bob")))
 
-    def take(self, *news: News) -> None:
+    def take(self, *news: UiEvent) -> None:
         for one in news:
-            self._intake.take(one, NINE)
+            self._intake.update(one, NINE)
 
     def say(self, *texts: str) -> None:
         for text in texts:
@@ -68,7 +68,14 @@ def test_a_conversation_at_80x24(desk: Desk) -> None:
         Text("alice", NINE, "just for you", to="bob"),
         Announced(
             Attachment(MessageType.IMAGE, "carol", NINE, "cat.png", 3_000_000),
-            Transfer(1, MessageType.IMAGE, "cat.png", 3_000_000, state=State.RUNNING, done=900_000),
+            Transfer(
+                1,
+                MessageType.IMAGE,
+                "cat.png",
+                3_000_000,
+                state=TransferState.RUNNING,
+                done=900_000,
+            ),
         ),
         Text(
             "bob",

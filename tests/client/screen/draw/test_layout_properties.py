@@ -10,21 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.client.connection.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
-from chat.client.conversation.news import (
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import (
     Announced,
     Disconnected,
     Done,
     Explanation,
     Failed,
-    People,
+    Problem,
     TransferChanged,
-    Transfers,
-    Trouble,
+    TransferListing,
+    UserList,
 )
-from chat.client.conversation.transfer_list import State, Transfer
-from chat.client.frontends.display import harmless
+from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.layout import Renderer, Size, input_width
-from chat.client.screen.intake import Intake
 from chat.client.screen.model.entries import Shared
 from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
@@ -32,6 +31,7 @@ from chat.client.screen.model.views import Draft
 from chat.client.screen.save import Follower, saved_lines
 from chat.client.screen.text.spans import Row, Span, row_width, text_of
 from chat.client.screen.text.styles import LOOKS, Colours
+from chat.client.screen.updates import ModelUpdater
 from chat.protocol.descriptor import ATTACHMENTS
 
 EPOCH = datetime(2026, 11, 24, tzinfo=timezone.utc)
@@ -61,7 +61,7 @@ transfers = st.builds(
     st.integers(0, 2**40),
     outgoing=st.booleans(),
     peer=st.one_of(nobody, names),
-    state=st.sampled_from(State),
+    state=st.sampled_from(TransferState),
     done=st.integers(0, 2**40),
     path=st.one_of(nobody, st.just(Path("/home/bob/a.txt"))),
     problem=st.one_of(nobody, texts),
@@ -89,10 +89,10 @@ news = st.one_of(
     st.builds(TransferChanged, transfers),
     st.builds(Done, tags),
     st.builds(Failed, texts, texts, tags),
-    st.builds(Trouble, texts),
+    st.builds(Problem, texts),
     st.builds(Disconnected, texts, st.floats(0, 1e6)),
-    st.builds(People, st.lists(names).map(tuple), st.booleans()),
-    st.builds(Transfers, st.lists(transfers).map(tuple)),
+    st.builds(UserList, st.lists(names).map(tuple), st.booleans()),
+    st.builds(TransferListing, st.lists(transfers).map(tuple)),
     st.builds(Explanation, st.lists(texts, min_size=1).map(tuple)),
 )
 sizes = st.one_of(
@@ -171,7 +171,7 @@ def check(model: Model, renderer: Renderer, size: Size) -> None:
     assert len(screen.rows) == size.rows
     for row in screen.rows:
         assert row_width(row) <= size.columns
-        assert harmless(text_of(row)) == text_of(row)
+        assert sanitize(text_of(row)) == text_of(row)
         assert all(isinstance(span.style, Colours) or span.style in LOOKS for span in row)
     if screen.cursor is None:
         assert 0 in size
@@ -185,15 +185,15 @@ def check(model: Model, renderer: Renderer, size: Size) -> None:
 @given(st.lists(st.tuples(st.one_of(news, news, deeds), sizes), max_size=25))
 def test_any_events_on_any_screen(steps: list) -> None:
     model, renderer = Model("chat.example:8080", "bob"), Renderer()
-    intake, follower = Intake(model), Follower(model.room)
+    intake, follower = ModelUpdater(model), Follower(model.room)
     followed: list[str] = []
     for step, size in steps:
         if callable(step):
             step(model, renderer, size)
         else:
-            intake.take(step, EPOCH)
+            intake.update(step, EPOCH)
         check(model, renderer, size)
         followed += follower.new_lines()
     for view in model.views:
-        assert not [line for line in saved_lines(view.entries) if harmless(line) != line]
-    assert not [line for line in followed if harmless(line) != line]
+        assert not [line for line in saved_lines(view.entries) if sanitize(line) != line]
+    assert not [line for line in followed if sanitize(line) != line]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.conversation.transfer_list import State, Transfer
-from chat.client.frontends.display import harmless
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.lines import (
     day_name,
     entry_lines,
@@ -46,7 +46,7 @@ def styles(entry: Entry) -> list[tuple[str, object]]:
 
 
 def shared(
-    state: State | None = None, kind: MessageType = MessageType.IMAGE, **of: object
+    state: TransferState | None = None, kind: MessageType = MessageType.IMAGE, **of: object
 ) -> Entry:
     fields = {"to": of.pop("to", None), "own": of.pop("own", False)}
     transfer = None if state is None else Transfer(3, kind, "cat.png", 2048, state=state)
@@ -80,18 +80,18 @@ def leaves(name: str, reason: str | None = "quit") -> Step:
             ["<21:04:05> -- alice sent a file to bob alone: cat.png (2.0 KiB)"],
         ),
         (
-            shared(State.OFFERED, MessageType.VOICE),
+            shared(TransferState.OFFERED, MessageType.VOICE),
             [
                 "<21:04:05> -- alice sent a voice message: cat.png (2.0 KiB), "
                 "number 3: /get 3 saves it"
             ],
         ),
         (
-            shared(State.RUNNING, done=1024),
+            shared(TransferState.RUNNING, done=1024),
             ["<21:04:05> -- alice sent an image: cat.png (2.0 KiB), number 3: [#####-----] 50 %"],
         ),
         (
-            shared(State.DONE, path=Path("/home\n/cat.png")),
+            shared(TransferState.DONE, path=Path("/home\n/cat.png")),
             [
                 "<21:04:05> -- alice sent an image: cat.png (2.0 KiB), "
                 "number 3: saved as /home␊/cat.png"
@@ -213,4 +213,4 @@ def test_whatever_is_said_is_harmless(sender: str, text: str, mentions: bool) ->
     first, *further = entry_lines(said, Mentions("a").pattern)
     assert first[0] == Span("<--:--:--> ", "dim")
     for row in (first, *further):
-        assert harmless(text_of(row)) == text_of(row)
+        assert sanitize(text_of(row)) == text_of(row)

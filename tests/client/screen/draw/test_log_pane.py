@@ -185,8 +185,8 @@ class TestScrolling:
         view.await_echo(Pending(NINE, 2, "a", "mine too"))
         pane.scroll(view, -1, 4)
         assert view.anchor == Position(10, 0)
-        view.take_pending(1)
-        view.take_pending(2)
+        view.pop_pending(1)
+        view.pop_pending(2)
         assert drawn(pane, view)[-1] == "text 9"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.conversation.commands import COMMANDS, Command
+from chat.client.conversation.commands import COMMANDS, SlashCommand
 from chat.client.conversation.requests import Quit
 from chat.client.screen.input import completion as module
 from chat.client.screen.input.completion import Completer, list_directory
@@ -21,8 +21,8 @@ FILES = {
 }
 
 
-def command(name: str, arguments: str) -> Command:
-    return Command(name, arguments, "", lambda rest: Quit())
+def command(name: str, arguments: str) -> SlashCommand:
+    return SlashCommand(name, arguments, "", lambda rest: Quit())
 
 
 COMPLETER = Completer(

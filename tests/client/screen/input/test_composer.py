@@ -21,7 +21,7 @@ def new_composer(*sent: str, kills: KillRing | None = None) -> Composer:
     composer = Composer(completer, kills)
     for text in sent:
         composer.paste(text)
-        composer.take()
+        composer.commit()
     return composer
 
 
@@ -122,7 +122,7 @@ def test_the_choice_ends_when_the_text_changes_otherwise() -> None:
     composer.paste("text")
     assert composer.choice is None
     press(composer, " al<tab>")
-    composer.take()
+    composer.commit()
     assert composer.choice is None
 
 
@@ -153,7 +153,7 @@ def test_what_was_cleared_is_not_lost() -> None:
 def test_what_is_sent_goes_to_the_history() -> None:
     composer = new_composer()
     press(composer, "hello")
-    assert composer.take() == "hello"
+    assert composer.commit() == "hello"
     assert composer.editor.text == ""
     press(composer, "<up>")
     assert composer.editor.text == "hello"
@@ -162,11 +162,11 @@ def test_what_is_sent_goes_to_the_history() -> None:
 def test_what_was_refused_comes_back_unless_something_else_is_written() -> None:
     composer = new_composer()
     press(composer, "hello")
-    assert composer.give_back(composer.take())
+    assert composer.restore(composer.commit())
     assert composer.editor.text == "hello"
-    text = composer.take()
+    text = composer.commit()
     press(composer, "other")
-    assert not composer.give_back(text)
+    assert not composer.restore(text)
     assert composer.editor.text == "other"
     press(composer, "<up>")
     assert composer.editor.text == "hello"
@@ -191,7 +191,7 @@ def test_no_keys_are_too_much(keys: list[str], width: int) -> None:
     composer.width = width
     for key in keys:
         if composer.press(key) is Action.SUBMIT:
-            composer.take()
+            composer.commit()
         assert 0 <= composer.editor.cursor <= len(composer.editor.text)
 
 
@@ -211,8 +211,8 @@ def test_a_draft_is_never_lost_by_looking_through_the_history(draft: str, keys: 
 def test_what_was_typed_last_can_be_taken_back() -> None:
     composer = new_composer()
     press(composer, "one two!<left>")
-    assert not composer.take_back("one")
-    assert composer.take_back("two")
+    assert not composer.remove_typed("one")
+    assert composer.remove_typed("two")
     assert (composer.editor.text, composer.editor.cursor) == ("one !", 4)
     composer.editor.do(Action.UNDO)
     assert composer.editor.text == "one two!"

@@ -258,7 +258,7 @@ def test_another_text_can_be_undone() -> None:
 def test_a_text_that_is_taken_is_gone() -> None:
     editor = Editor()
     editor.type("hello")
-    assert editor.take() == "hello"
+    assert editor.pop_text() == "hello"
     assert editor.text == ""
     editor.type("<ctrl-_><alt-_>")
     assert editor.text == ""

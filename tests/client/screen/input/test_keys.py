@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chat.client.screen.input.keys import (
     BINDINGS,
     Action,
-    Where,
+    KeyContext,
     action_of,
     help_lines,
     is_character,
@@ -18,7 +18,7 @@ from chat.client.screen.input.keys import (
     view_number,
 )
 
-USUAL = [Where.TYPING, Where.LOG, Where.VIEWS]
+USUAL = [KeyContext.TYPING, KeyContext.LOG, KeyContext.VIEWS]
 
 
 def test_a_bound_key_has_a_name_and_does_what_the_table_says() -> None:
@@ -28,8 +28,8 @@ def test_a_bound_key_has_a_name_and_does_what_the_table_says() -> None:
             assert action_of(key, binding.where) is binding.action, key
 
 
-@pytest.mark.parametrize("place", [USUAL, [Where.SEARCH], [Where.QUESTION]])
-def test_no_key_does_two_things_in_one_place(place: list[Where]) -> None:
+@pytest.mark.parametrize("place", [USUAL, [KeyContext.SEARCH], [KeyContext.QUESTION]])
+def test_no_key_does_two_things_in_one_place(place: list[KeyContext]) -> None:
     keys = [key for binding in BINDINGS if binding.where in place for key in binding.keys]
     assert len(keys) == len(set(keys))
 
@@ -67,16 +67,16 @@ def test_the_fingers_of_a_reader_of_shells_are_right() -> None:
 
 
 def test_a_search_has_keys_of_its_own_and_the_usual_ones() -> None:
-    assert action_of("<enter>", Where.SEARCH) is Action.SEARCH_ACCEPT
-    assert action_of("<ctrl-r>", Where.SEARCH) is Action.SEARCH_OLDER
-    assert action_of("<ctrl-w>", Where.SEARCH) is Action.KILL_BLANK_WORD_LEFT
+    assert action_of("<enter>", KeyContext.SEARCH) is Action.SEARCH_ACCEPT
+    assert action_of("<ctrl-r>", KeyContext.SEARCH) is Action.SEARCH_OLDER
+    assert action_of("<ctrl-w>", KeyContext.SEARCH) is Action.KILL_BLANK_WORD_LEFT
 
 
 def test_a_question_knows_only_its_answers() -> None:
-    assert action_of("y", Where.QUESTION) is Action.YES
-    assert action_of("N", Where.QUESTION) is Action.NO
-    assert action_of("<ctrl-w>", Where.QUESTION) is None
-    assert action_of("x", Where.QUESTION) is None
+    assert action_of("y", KeyContext.QUESTION) is Action.YES
+    assert action_of("N", KeyContext.QUESTION) is Action.NO
+    assert action_of("<ctrl-w>", KeyContext.QUESTION) is None
+    assert action_of("x", KeyContext.QUESTION) is None
 
 
 def test_views_have_their_numbers() -> None:
@@ -133,7 +133,7 @@ def test_keys_are_shown_as_people_write_them(key: str, written: str) -> None:
 def test_the_help_is_the_table() -> None:
     lines = help_lines()
     headings = [line for line in lines if not line.startswith(" ")]
-    assert headings == [f"{where.value}:" for where in Where]
+    assert headings == [f"{where.value}:" for where in KeyContext]
     assert len(lines) == len(headings) + len(BINDINGS)
     assert any(re.fullmatch(r"  Ctrl-A, Home +to the start of the line", line) for line in lines)
     assert any(

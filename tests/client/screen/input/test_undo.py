@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from chat.client.screen.input import undo as module
-from chat.client.screen.input.undo import State, Undo
+from chat.client.screen.input.undo import Snapshot, Undo
 
-EMPTY, A, AB = State("", 0), State("a", 1), State("ab", 2)
+EMPTY, A, AB = Snapshot("", 0), Snapshot("a", 1), Snapshot("ab", 2)
 
 
 def test_nothing_is_undone_where_nothing_was_done() -> None:
@@ -64,8 +64,8 @@ def test_the_characters_of_all_steps_are_limited(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "MAX_CHARACTERS", 10)
     undo = Undo()
     for _ in range(5):
-        undo.record(State("four", 0))
+        undo.record(Snapshot("four", 0))
     assert steps_back(undo) == 2
     for _ in range(5):
-        undo.record(State("four", 0))
+        undo.record(Snapshot("four", 0))
     assert steps_back(undo) == 2  # what was undone is not counted any more

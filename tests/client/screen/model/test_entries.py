@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.screen.model import entries
 from chat.client.screen.model.entries import (
     MAX_SPAN,
@@ -124,7 +124,7 @@ def test_a_download_looks_different_as_it_goes_on() -> None:
     shared = image(transfer=transfer())
     assert shared.transfer is not None
     versions = [shared.version]
-    shared.transfer.state = State.RUNNING
+    shared.transfer.state = TransferState.RUNNING
     versions.append(shared.version)
     shared.transfer.progress(50, 100)
     versions.append(shared.version)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.screen.model import model as model_module
 from chat.client.screen.model.entries import Remark, Said, Shared, Unsent
 from chat.client.screen.model.model import Model
@@ -236,7 +236,7 @@ class TestPictures:
 
 
 def test_time_goes_on(model: Model) -> None:
-    transfer = Transfer(1, MessageType.FILE, "a.iso", 1000, state=State.RUNNING)
+    transfer = Transfer(1, MessageType.FILE, "a.iso", 1000, state=TransferState.RUNNING)
     model.running[1] = transfer
     model.tick(NINE)
     transfer.done = 500

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chat.client.conversation.transfer_list import State, Transfer
+from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.screen.model.rates import Rates
 from chat.protocol.descriptor import MessageType
 
@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def transfer() -> Transfer:
-    return Transfer(1, MessageType.FILE, "a.iso", 100 * MIB, state=State.RUNNING)
+    return Transfer(1, MessageType.FILE, "a.iso", 100 * MIB, state=TransferState.RUNNING)
 
 
 def look(rates: Rates, transfer: Transfer, seconds: float, done: int) -> str:

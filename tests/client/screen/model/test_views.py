@@ -120,8 +120,8 @@ def test_what_was_answered_is_not_pending(view: View) -> None:
     first, second = pending(1), pending(2)
     view.await_echo(first)
     view.await_echo(second)
-    assert view.take_pending(2) is second
-    assert view.take_pending(2) is None
+    assert view.pop_pending(2) is second
+    assert view.pop_pending(2) is None
     assert view.pending == [first]
 
 

@@ -15,7 +15,12 @@ import pytest
 from PIL import Image
 
 from chat.client.screen.pictures import picture_process
-from chat.client.screen.pictures.picture_process import HEADER, MAX_COLOURS, MAX_FILE_SIZE, Refusal
+from chat.client.screen.pictures.picture_process import (
+    HEADER,
+    MAX_COLOURS,
+    MAX_FILE_SIZE,
+    ExitStatus,
+)
 from tests.client.screen import made_pictures, picture_stem
 from tests.client.screen.made_pictures import (
     BLUE,
@@ -199,14 +204,14 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("pictures", "refusal"),
         [
-            (made_pictures.huge, Refusal.TOO_MANY_PIXELS),
-            (made_pictures.bombs, Refusal.BROKEN),  # they would fill the memory
-            (made_pictures.truncated, Refusal.BROKEN),
-            (made_pictures.no_pictures, Refusal.UNKNOWN_FORMAT),
+            (made_pictures.huge, ExitStatus.TOO_MANY_PIXELS),
+            (made_pictures.bombs, ExitStatus.BROKEN),  # they would fill the memory
+            (made_pictures.truncated, ExitStatus.BROKEN),
+            (made_pictures.no_pictures, ExitStatus.UNKNOWN_FORMAT),
         ],
     )
     def test_bad_pictures(
-        self, write: Write, pictures: Callable[[], dict[str, bytes]], refusal: Refusal
+        self, write: Write, pictures: Callable[[], dict[str, bytes]], refusal: ExitStatus
     ) -> None:
         ends = {name: run(write(data)).returncode for name, data in pictures().items()}
         assert ends == dict.fromkeys(ends, refusal)
@@ -218,25 +223,25 @@ class TestRefusals:
         for _ in range(4):
             for place in chance.sample(range(len(data)), max(4, len(data) // 100)):
                 data[place] = chance.randrange(256)
-            assert run(write(bytes(data))).returncode in {0, *Refusal}
+            assert run(write(bytes(data))).returncode in {0, *ExitStatus}
 
     def test_a_large_file_is_not_read(self, write: Write) -> None:
         path = write(png(8, 8))
         os.truncate(path, 1 << 36)
-        assert run(path).returncode == Refusal.FILE_TOO_LARGE
+        assert run(path).returncode == ExitStatus.FILE_TOO_LARGE
         os.truncate(path, MAX_FILE_SIZE)
         assert run(path).returncode == 0
 
     def test_what_is_not_there(self, tmp_path: Path) -> None:
         (tmp_path / "loop").symlink_to("loop")
         for path in (tmp_path / "nothing", tmp_path / "loop", tmp_path / ("x" * 300), "a\0b", ""):
-            assert run(path).returncode == Refusal.UNREADABLE
+            assert run(path).returncode == ExitStatus.UNREADABLE
 
     def test_what_is_no_file(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "fifo")
         (tmp_path / "link").symlink_to("fifo")
         for path in (tmp_path / "fifo", tmp_path / "link", tmp_path, Path("/dev/zero")):
-            assert run(path).returncode == Refusal.NOT_A_FILE
+            assert run(path).returncode == ExitStatus.NOT_A_FILE
 
     def test_a_link_to_a_picture_is_one(self, write: Write, tmp_path: Path) -> None:
         (tmp_path / "link").symlink_to(write(saved(quarters(2, 2), "PNG")))

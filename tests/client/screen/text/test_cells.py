@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat.client.frontends.display import harmless
+from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.text import cells as module
 from chat.client.screen.text.cells import cells, clip, clusters, elide, pad, wrap, wrap_offsets
 
@@ -228,6 +228,6 @@ def test_the_fast_path_wraps_as_the_other_does(text: str, width: int, first: int
 
 @given(st.text(), st.integers(1, 30))
 def test_what_is_harmless_never_breaks_a_line(text: str, width: int) -> None:
-    for line in wrap(harmless(text), width):
+    for line in wrap(sanitize(text), width):
         assert cells(line) <= width
         assert not [c for c in line if unicodedata.category(c) == "Cc"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.frontends.display import UNKNOWN
+from chat.client.frontends.sanitize import UNKNOWN
 from chat.client.screen.text.glyphs import Glyphs
 
 

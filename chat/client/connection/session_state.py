@@ -1,0 +1,234 @@
+"""What a connection knows of its room, and what each frame from the server means to it. No I/O."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from chat.client.connection.events import (
+    Attachment,
+    Event,
+    Joined,
+    Left,
+    Limits,
+    Notice,
+    Text,
+    Welcome,
+)
+from chat.client.connection.in_flight import InFlight
+from chat.client.connection.receipts import Receipt, Status
+from chat.protocol.descriptor import ATTACHMENTS, MessageType
+from chat.protocol.errors import HeaderError
+from chat.protocol.filenames import clean_filename
+from chat.protocol.headers import ServerHeader, parse_json_object
+from chat.protocol.notices import NoticeCode
+
+# Any frame over 16 KiB makes the original server close.
+ORIGINAL_MAX_CONTENT = 16 * 1024
+_TELLING = frozenset(
+    {NoticeCode.SHUTTING_DOWN.value, NoticeCode.MODERATED.value, NoticeCode.REPLACED.value}
+)
+_OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
+ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
+
+
+# Names that are remembered, ten times as many as a room has, and their length: a server could go on for ever.
+MAX_USERS = 100_000
+MAX_USERNAME = 256
+
+
+class SessionState:
+    """``username`` is what we asked for until our own announcement tells how the server writes it."""
+
+    def __init__(self, username: str, in_flight: InFlight, *, original: bool) -> None:
+        self.username = username
+        self.server: str | None = None
+        self.session: str | None = None
+        self.limits = ORIGINAL_LIMITS if original else Limits()
+        self.motd: str | None = None
+        self.users: dict[str, None] = {}  # a set that keeps the order
+        self._in_flight = in_flight
+        self._original = original
+        self._announced = False
+
+    def is_own(self, header: ServerHeader) -> bool:
+        return header.sender == self.username
+
+    def interpret(
+        self, kind: MessageType, header: ServerHeader, content: bytes | None, size: int
+    ) -> Event:
+        """The event that a frame is, which has ``size`` bytes of content.
+
+        ``content`` is None for that of an attachment which is not kept in memory.
+        Raises HeaderError for a frame that no server should send.
+        """
+        timestamp = read_timestamp(header.timestamp)
+        if kind in ATTACHMENTS:
+            return self._attachment(kind, header, timestamp, content, size)
+        assert content is not None, "only attachments may be elsewhere"
+        if kind is MessageType.UTF8:  # nearly always
+            if header.notice is not None:
+                return self._notice(header, header.notice, timestamp, _text(content))
+            receipt = self._accept(header)
+            own = self.is_own(header)
+            return Text(header.sender, timestamp, _text(content), header.to, own, receipt)
+        if kind is MessageType.LOGIN:
+            return self._enter(header, timestamp, content)
+        if kind is MessageType.LOGOUT:
+            self.users.pop(header.sender, None)
+            return Left(header.sender, timestamp, header.reason)
+        raise HeaderError(
+            f"The server sent a message of type {kind.name}, which makes no sense here."
+        )
+
+    def _enter(self, header: ServerHeader, timestamp: datetime, content: bytes) -> Event:
+        name = header.sender
+        if self._announced or not _same(name, self.username):
+            self._see(name)
+            return Joined(name, timestamp)
+        self._announced = True
+        self.username = name
+        welcome = Welcome(name, timestamp, (name,), limits=self.limits)
+        if content and not self._original:
+            welcome = _read_welcome(content, welcome)
+        for user in welcome.users:
+            self._see(user)
+        self.server, self.session = welcome.server, welcome.session
+        self.limits, self.motd = welcome.limits, welcome.motd
+        return welcome
+
+    def _notice(
+        self, header: ServerHeader, code: str, timestamp: datetime, sentence: str
+    ) -> Notice:
+        receipt = None
+        # Without nonces: these tell, all others answer.
+        if header.nonce is not None or code not in _TELLING:
+            receipt = self._answered(header.nonce)
+        if receipt is not None and code == NoticeCode.DONE.value:
+            receipt.settle(Status.ACCEPTED, answer=sentence)
+        elif receipt is not None:
+            receipt.settle(Status.REFUSED, code, sentence)
+        # What moderators do is told to everyone; to us alone, if it is done to us.
+        dismisses = code == NoticeCode.REPLACED.value or (
+            code == NoticeCode.MODERATED.value and header.to is not None
+        )
+        return Notice(code, sentence, timestamp, receipt, dismisses)
+
+    def _attachment(
+        self,
+        kind: MessageType,
+        header: ServerHeader,
+        timestamp: datetime,
+        content: bytes | None,
+        size: int,
+    ) -> Attachment:
+        offered = header.id is not None and not size
+        if offered and header.size is None:
+            raise HeaderError("The server offered a content and did not say how large it is.")
+        return Attachment(
+            kind,
+            header.sender,
+            timestamp,
+            attachment_name(kind, header),
+            size=header.size or 0 if offered else size,
+            to=header.to,
+            content=None if offered else content,
+            offer=header.id if offered else None,
+            own=self.is_own(header),
+            receipt=self._accept(header),
+        )
+
+    def _see(self, name: str) -> None:
+        """``name`` is here."""
+        if has_room_for(name, len(self.users)):
+            self.users[name] = None
+
+    def _accept(self, header: ServerHeader) -> Receipt | None:
+        """The receipt of what this frame is the echo of, if it is one."""
+        if not self.is_own(header):
+            self._see(header.sender)  # the original tells nobody who was there before him
+            return None
+        receipt = self._answered(header.nonce)
+        if receipt is not None:
+            receipt.settle(Status.ACCEPTED)
+        return receipt
+
+    def _answered(self, nonce: str | None) -> Receipt | None:
+        """Find the receipt that an answer settles: by its nonce, or by the order if the server knows no nonces."""
+        if nonce is not None:
+            return self._in_flight.answered(nonce)
+        return self._in_flight.oldest_answered() if self._original else None
+
+
+def has_room_for(name: str, known: int) -> bool:
+    """Whether one more name finds room, where so many are known."""
+    return known < MAX_USERS and len(name) <= MAX_USERNAME
+
+
+def attachment_name(kind: MessageType, header: ServerHeader) -> str:
+    """Cleaned here too: the server may not be one that does."""
+    return clean_filename(header.filename or "", default=kind.name.lower())
+
+
+def read_timestamp(text: str) -> datetime:
+    """In UTC, from RFC 3339 with any number of digits after the point. Raises HeaderError."""
+    try:
+        if len(text) == _OUR_LENGTH and text[-1] == "Z" and text[17:19] != "60":
+            return datetime.fromisoformat(f"{text[:-1]}+00:00")
+        return _read_foreign_timestamp(text)
+    except (ValueError, OverflowError):
+        raise HeaderError("The server sent a time that does not exist.") from None
+
+
+def _read_foreign_timestamp(text: str) -> datetime:
+    """One that not every version of Python reads as it is. Raises ValueError, OverflowError."""
+    day, _, rest = text.partition("T")
+    clock, fraction = rest[:8], ""
+    zone = rest[8:]
+    if zone.startswith("."):
+        digits = len(zone[1:]) - len(zone[1:].lstrip("0123456789"))
+        fraction, zone = zone[1 : digits + 1], zone[digits + 1 :]
+    if clock.endswith(":60"):  # a leap second, which datetime does not know
+        clock = f"{clock[:-2]}59"
+    microseconds = fraction[:6].ljust(6, "0")
+    moment = datetime.fromisoformat(
+        f"{day}T{clock}.{microseconds}{'+00:00' if zone == 'Z' else zone}"
+    )
+    return moment.astimezone(timezone.utc)
+
+
+def _same(name: str, asked: str) -> bool:
+    """Whether the server may have made ``name`` of the name asked for: PRECIS maps widths and composes."""
+    return unicodedata.normalize("NFKC", name) == unicodedata.normalize("NFKC", asked)
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace")  # an original server passes on anything
+
+
+def _read_welcome(content: bytes, bare: Welcome) -> Welcome:
+    """What a welcome tells; a value of a wrong kind counts as left out. Raises HeaderError if it is no JSON object."""
+    fields = parse_json_object(content)
+    users = fields.get("users")
+    names = tuple(n for n in users if isinstance(n, str)) if isinstance(users, list) else ()
+    told = fields.get("limits")
+    limits: dict[str, Any] = told if isinstance(told, dict) else {}
+    known = {
+        name: value
+        for name in ("max_text", "max_file", "inline")
+        if type(value := limits.get(name)) is int and value > 0
+    }
+    return replace(
+        bare,
+        users=names or bare.users,
+        server=_string(fields.get("server")),
+        session=_string(fields.get("session")),
+        limits=replace(bare.limits, **known),
+        motd=_string(fields.get("motd")),
+    )
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None

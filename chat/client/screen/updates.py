@@ -1,0 +1,237 @@
+"""Put the events of the connection into the model: into the right view, and with their other effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import islice
+from sys import intern
+from typing import Any, NamedTuple
+
+from chat.client.connection.events import BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import (
+    Announced,
+    Disconnected,
+    Done,
+    Explanation,
+    Failed,
+    Lag,
+    Problem,
+    TransferChanged,
+    TransferListing,
+    UiEvent,
+    UserList,
+)
+from chat.client.frontends.sanitize import lines_of
+from chat.client.frontends.wording import people, some_names, transfer_line, transfer_state
+from chat.client.screen.model.entries import Movement, Remark, Said, Shared, Step
+from chat.client.screen.model.model import Model
+from chat.client.screen.model.views import View
+from chat.client.screen.text.styles import DIM, ERROR
+
+# A line with more entries than this below it counts as out of sight.
+_FAR = 20
+
+
+class Alert(NamedTuple):
+    """Point to a message for the user: it mentions them, or it is private."""
+
+    view: View
+    entry: Said | Shared
+
+
+class ModelUpdater:
+    """Put events into ``model``."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._lost_at: datetime | None = None
+        self._trouble = ""  # the last sentence shown about the connection
+        self._takers: dict[type, Callable[[Any, datetime], Alert | None]] = {
+            Welcome: self._welcome,
+            Joined: self._joined,
+            Left: self._left,
+            Text: self._text,
+            Notice: self._notice,
+            BadFrame: self._bad_frame,
+            Announced: self._announced,
+            TransferChanged: self._transfer_changed,
+            Done: self._done,
+            Failed: self._failed,
+            Problem: self._problem_told,
+            Disconnected: self._disconnected,
+            Lag: self._lag,
+            UserList: self._people,
+            TransferListing: self._transfers,
+            Explanation: self._explanation,
+        }
+
+    def update(self, event: UiEvent, now: datetime) -> Alert | None:
+        """Put ``news`` into the model; return an alert if it is a message for the user.
+
+        ``now`` is the time of events to which the server gave none.
+        """
+        return self._takers[type(event)](event, now)
+
+    def _text(self, event: Text, now: datetime) -> Alert | None:
+        model = self._model
+        # The parser makes a new string of the sender's name for each message. Fifty thousand entries should share one.
+        sender = intern(event.sender)
+        if model.people.ignored and model.people.is_ignored(sender):
+            return None
+        # An original server does not tell who was there before: users are found as they speak.
+        if sender not in model.people.names:
+            model.people.add(sender)
+        own, to, text = event.own, event.to, event.text
+        mentions = not own and text in model.mentions
+        said = Said(event.timestamp, sender, text, to, own, mentions)
+        calls = mentions or (to is not None and not own)
+        view = model.room if to is None else model.view_with(to if own else sender)
+        view.append(said, calls=calls)
+        return Alert(view, said) if calls else None
+
+    def _announced(self, event: Announced, now: datetime) -> Alert | None:
+        model = self._model
+        attachment = event.attachment
+        sender, to, own = intern(attachment.sender), attachment.to, attachment.own
+        if model.people.is_ignored(sender):
+            return None
+        model.people.add(sender)
+        shared = Shared(
+            attachment.timestamp,
+            sender,
+            attachment.kind,
+            attachment.filename,
+            attachment.size,
+            to,
+            own,
+            event.transfer,
+        )
+        calls = to is not None and not own
+        view = model.view_with(None if to is None else to if own else sender)
+        view.append(shared, calls=calls)
+        return Alert(view, shared) if calls else None
+
+    def _joined(self, event: Joined, now: datetime) -> None:
+        self._model.people.add(event.username)
+        self._move(Step(event.timestamp, event.username, joined=True))
+
+    def _left(self, event: Left, now: datetime) -> None:
+        self._model.people.remove(event.username)
+        self._move(Step(event.timestamp, event.username, joined=False, reason=event.reason))
+
+    def _move(self, step: Step) -> None:
+        model = self._model
+        if model.people.is_ignored(step.name):
+            return
+        # By id, since both may be the room's view: then there is one line, not two.
+        views = {id(view): view for view in (model.room, model.view_with(step.name))}
+        for view in views.values():
+            last = view.entries[-1] if view.entries else None
+            if not isinstance(last, Movement) or not last.fold(step):
+                view.append(Movement(step))
+
+    def _welcome(self, event: Welcome, now: datetime) -> None:
+        model = self._model
+        model.rename(event.username)
+        model.people.reset(event.users)
+        model.is_online, model.retry_in, model.lag = True, None, 0.0
+        if self._lost_at is None:
+            others = [name for name in event.users if name != event.username]
+            company = f", with {some_names(others)}" if others else ""
+            line = f"you are in the room as {event.username}{company}"
+        else:
+            line = f"back in the room as {event.username} after {_duration(now - self._lost_at)}"
+        self._lost_at, self._trouble = None, ""
+        self._tell(event.timestamp, line, *(lines_of(event.motd) if event.motd else ()))
+
+    def _disconnected(self, event: Disconnected, now: datetime) -> None:
+        """Show an outage. It may take hours and many tries, so only a new reason gets a new line."""
+        model = self._model
+        model.tick(now)  # so that the countdown begins now
+        model.is_online, model.retry_in, model.lag = False, event.retry_in, 0.0
+        self._lost_at = self._lost_at or now
+        model.is_dismissed = event.retry_in is None
+        if event.retry_in is None:  # an earlier event has told why
+            self._warn(now, "Disconnected; /reconnect connects again.")
+            return
+        if event.reason != self._trouble:
+            self._trouble = event.reason
+            # No pause: the user asked to reconnect.
+            self._warn(now, f"{event.reason} Trying again." if event.retry_in else event.reason)
+
+    def _lag(self, event: Lag, now: datetime) -> None:
+        self._model.tick(now)
+        self._model.lag = event.seconds
+
+    def _notice(self, event: Notice, now: datetime) -> None:
+        first, *further = lines_of(event.sentence)
+        self._tell(event.timestamp, f"the server says: {first}", *further)
+
+    def _bad_frame(self, event: BadFrame, now: datetime) -> None:
+        self._warn(now, f"The server sent an invalid frame: {event.problem}")
+
+    def _problem_told(self, event: Problem, now: datetime) -> None:
+        self._warn(now, event.sentence)
+
+    def _transfer_changed(self, event: TransferChanged, now: datetime) -> None:
+        model, transfer = self._model, event.transfer
+        if transfer.state is TransferState.RUNNING:
+            model.running[transfer.number] = transfer
+            pending = model.pending(transfer.tag) if transfer.outgoing else None
+            if pending is not None:
+                pending.transfer = transfer
+            return
+        model.running.pop(transfer.number, None)
+        # A line that is in sight shows the end itself.
+        if transfer.has_ended and not transfer.outgoing and not self._is_in_sight(transfer):
+            words = f"number {transfer.number}, {transfer.filename}: {transfer_state(transfer)}"
+            style = ERROR if transfer.state is TransferState.FAILED else DIM
+            model.room.append(Remark(now, (words,), style))
+
+    def _is_in_sight(self, transfer: Transfer) -> bool:
+        """Return whether the line of the transfer, which also shows its end, is near the end of a log."""
+        views = (self._model.room, self._model.view_with(transfer.peer))
+        return any(
+            isinstance(entry, Shared) and entry.transfer is transfer
+            for view in views
+            for entry in islice(reversed(view.entries), _FAR)
+        )
+
+    def _done(self, event: Done, now: datetime) -> None:
+        self._model.settle(event.tag)
+        if event.answer is not None:
+            first, *further = lines_of(event.answer)
+            self._model.remark(now, f"the server says: {first}", *further)
+
+    def _failed(self, event: Failed, now: datetime) -> None:
+        if not self._model.settle(event.tag, event.sentence):
+            self._model.remark(now, event.sentence, style=ERROR)
+
+    def _people(self, event: UserList, now: datetime) -> None:
+        self._model.remark(now, people(event.users, len(event.users) if event.complete else None))
+
+    def _transfers(self, event: TransferListing, now: datetime) -> None:
+        if event.transfers:
+            self._model.remark(now, "attachments:", *map(transfer_line, event.transfers))
+        else:
+            self._model.remark(now, "no attachments yet")
+
+    def _explanation(self, event: Explanation, now: datetime) -> None:
+        self._model.remark(now, "help:", *event.lines)
+
+    def _tell(self, moment: datetime, *lines: str) -> None:
+        self._model.room.append(Remark(moment, lines, DIM))
+
+    def _warn(self, now: datetime, line: str) -> None:
+        self._model.room.append(Remark(now, (line,), ERROR))
+
+
+def _duration(time: timedelta) -> str:
+    """Return a time as ``8 s``, ``1 min 12 s`` or ``3 h 5 min``."""
+    minutes, seconds = divmod(max(0, round(time.total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

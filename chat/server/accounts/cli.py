@@ -1,0 +1,194 @@
+"""Accounts of a chat server: names that belong to people, whether it runs or not.
+
+Usage:
+  chat-server users add NAME [--moderator] [--password-file=<file>]
+                        [--data-directory=<path>] [--config=<file>]
+  chat-server users remove NAME [--data-directory=<path>] [--config=<file>]
+  chat-server users list [--json] [--data-directory=<path>] [--config=<file>]
+  chat-server users passwd NAME [--password-file=<file>]
+                        [--data-directory=<path>] [--config=<file>]
+  chat-server users moderator NAME (on | off) [--data-directory=<path>] [--config=<file>]
+  chat-server users (-h | --help)
+
+Options:
+  --moderator               the account may kick, ban and mute
+  --password-file=<file>    the password is the first line of it; of the standard input by default,
+                            where that is a terminal after a prompt, twice and unseen
+  --json                    for programs: an array of objects
+  --data-directory=<path>   that of the server (default: as chat-server has it)
+  --config=<file>           the server's file of settings, for its data-directory
+  -h --help                 show this
+
+A password has 8 to 1024 bytes. What is changed counts from the next login of that name on: who is
+here stays what he was until then. Run it as the user that the server runs as, or as root.
+
+Exit status: 0; 1 if it could not be done; 2 for an unusable option, name or password.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timezone
+from getpass import getpass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+from chat.config.command_line import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UsageError,
+    parse_options,
+    report,
+)
+from chat.config.config_file import read_config_file
+from chat.config.options import read_path
+from chat.protocol.errors import UserNameError
+from chat.protocol.headers import encode_json
+from chat.protocol.names import UserName, parse_user_name
+from chat.server.accounts.accounts import (
+    Account,
+    AccountExists,
+    AccountTable,
+    NoSuchAccount,
+    add_account,
+    read_accounts,
+    remove_account,
+    require_free,
+    set_moderator,
+    set_password,
+)
+from chat.server.accounts.passwords import (
+    MAX_PASSWORD,
+    UnusablePassword,
+    check_rules,
+    hash_password,
+)
+from chat.server.config.options import OPTIONS
+from chat.server.storage.data_directory import default_data_directory, read_data_directory
+from chat.server.storage.database import Database, DatabaseFault
+
+PROGRAM = "chat-server"
+_FROM_NEXT_LOGIN = "This counts from the next login on."
+
+
+def main(argv: list[str]) -> int:
+    """Do what ``argv``, which begins with ``users``, asks for; the exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        options = parse_options(__doc__ or "", argv, PROGRAM)
+        return _execute(options, Database(directory_of(options)))
+    except (UsageError, UserNameError, UnusablePassword) as problem:
+        report(PROGRAM, str(problem))
+        return EXIT_USAGE
+    except (AccountExists, NoSuchAccount, DatabaseFault) as problem:
+        report(PROGRAM, str(problem))
+        return EXIT_FAILED
+    except (KeyboardInterrupt, EOFError):
+        print(file=sys.stderr)
+        report(PROGRAM, "nothing was changed")
+        return EXIT_FAILED
+
+
+def _execute(options: dict[str, Any], database: Database) -> int:
+    if options["list"]:
+        _list(database, as_json=options["--json"])
+        return EXIT_OK
+    name = parse_user_name(options["NAME"])
+    if options["add"]:
+        # Before anyone types a password for nothing.
+        require_free(name, _register(database))
+        hash = hash_password(_password(options))
+        add_account(database, name, hash, is_moderator=options["--moderator"])
+        role = ", a moderator" if options["--moderator"] else ""
+        print(f"{name.display} is registered{role}.")
+    elif options["remove"]:
+        remove_account(database, name)
+        print(f"{name.display} is not registered any longer. {_FROM_NEXT_LOGIN}")
+    elif options["passwd"]:
+        _require_known(name, database)
+        set_password(database, name, hash_password(_password(options)))
+        print(f"{name.display} has another password. {_FROM_NEXT_LOGIN}")
+    else:
+        set_moderator(database, name, options["on"])
+        role = "a moderator" if options["on"] else "not a moderator any longer"
+        print(f"{name.display} is {role}. {_FROM_NEXT_LOGIN}")
+    return EXIT_OK
+
+
+def _list(database: Database, *, as_json: bool) -> None:
+    register = _register(database)
+    if as_json:
+        print(encode_json([_fields(account) for account in register]).decode())
+        return
+    for account in register:
+        role = "moderator" if account.is_moderator else ""
+        print(f"{_day(account)}  {role:9}  {account.name}")
+
+
+def _fields(account: Account) -> dict[str, object]:
+    created = datetime.fromtimestamp(account.created, timezone.utc)
+    return {
+        "name": account.name,
+        "moderator": account.is_moderator,
+        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _day(account: Account) -> str:
+    return datetime.fromtimestamp(account.created).astimezone().strftime("%Y-%m-%d")
+
+
+def _register(database: Database) -> AccountTable:
+    """Who only looks makes no file."""
+    return AccountTable(read_accounts(database) if database.stamp() is not None else ())
+
+
+def _require_known(name: UserName, database: Database) -> None:
+    if _register(database).find(name.key) is None:
+        raise NoSuchAccount(f"{name.display} is not registered.")
+
+
+def directory_of(options: dict[str, Any]) -> Path:
+    """That of the server whose accounts or bans ``options`` are about. Raises UsageError."""
+    typed, file = options["--data-directory"], options["--config"]
+    if typed is not None:
+        return read_data_directory(typed, "--data-directory")
+    if file is not None:
+        problems: list[str] = []
+        path = read_path(file, "--config", "a file of settings")
+        given = read_config_file(path, OPTIONS, 'data-directory = "/var/lib/chat"', problems)
+        if problems:
+            raise UsageError(problems[0])
+        if "data-directory" in given:
+            return read_data_directory(*given["data-directory"])
+    return read_data_directory(str(default_data_directory()), "--data-directory")
+
+
+def _password(options: dict[str, Any]) -> str:
+    """A new one, from wherever it comes. Raises UsageError, UnusablePassword, EOFError."""
+    path = options["--password-file"]
+    if path is None and sys.stdin.isatty():
+        password = getpass("password: ")
+        check_rules(password)
+        if getpass("the same once more: ") != password:
+            raise UsageError("the two are not the same; nothing was changed")
+        return password
+    where = "the standard input" if path is None else f"--password-file={path}"
+    try:
+        if path is None:
+            line = sys.stdin.buffer.readline(MAX_PASSWORD + 3)
+        else:
+            with open(path, "rb") as file:
+                line = file.readline(MAX_PASSWORD + 3)
+        password = line.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except OSError as problem:
+        raise UsageError(f"{where}: cannot read it ({problem.strerror})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{where}: expected a text in UTF-8") from None
+    if not password:
+        raise UsageError(f"{where}: its first line is empty; expected the password")
+    check_rules(password)
+    return password

@@ -1,0 +1,174 @@
+"""Bans and mutes of a chat server, whether it runs or not.
+
+Usage:
+  chat-server bans list [--json] [--data-directory=<path>] [--config=<file>]
+  chat-server bans add TARGET [--mute] [--for=<time>] [--reason=<text>]
+                       [--data-directory=<path>] [--config=<file>]
+  chat-server bans remove TARGET [--mute] [--data-directory=<path>] [--config=<file>]
+  chat-server bans (-h | --help)
+
+TARGET is a user name, which is banned with all names that look like it; or an address, of IPv6 one
+that stands for its /64.
+
+Options:
+  --mute                    the name is not heard any longer, instead of kept out
+  --for=<time>              a number with s, m, h, d or w; without it, until it is removed
+  --reason=<text>           told to whom it concerns
+  --json                    for programs: an array of objects
+  --data-directory=<path>   that of the server (default: as chat-server has it)
+  --config=<file>           the server's file of settings, for its data-directory
+  -h --help                 show this
+
+A running server notices within seconds, and throws out whom it concerns. What is added here counts
+for moderators too, and they can't undo it. Run it as the user that the server runs as, or as root.
+
+Exit status: 0; 1 if it could not be done; 2 for an unusable option or target.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from io import TextIOWrapper
+from typing import Any
+
+from chat.config.command_line import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UsageError,
+    parse_options,
+    report,
+)
+from chat.protocol.errors import UserNameError
+from chat.protocol.headers import encode_json
+from chat.protocol.names import parse_user_name
+from chat.server.accounts.cli import directory_of
+from chat.server.moderation.ban_records import read_records, write_records
+from chat.server.moderation.bans import (
+    MAX_ENTRIES,
+    NAME,
+    NETWORK,
+    OPERATOR,
+    BadBan,
+    Ban,
+    BanList,
+    Mute,
+    in_words,
+    is_loopback,
+    read_end,
+    read_network,
+    read_reason,
+)
+from chat.server.storage.database import Database, DatabaseFault
+
+PROGRAM = "chat-server"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}  # seconds
+_TIME = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
+
+
+class NotDone(Exception):
+    """What was asked for cannot be; the text is a sentence for the operator."""
+
+
+def main(argv: list[str]) -> int:
+    """Do what ``argv``, which begins with ``bans``, asks for; the exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        options = parse_options(__doc__ or "", argv, PROGRAM)
+        database = Database(directory_of(options))
+        if options["list"]:
+            _list(database, as_json=options["--json"])
+        elif options["add"]:
+            _add(database, options)
+        else:
+            _remove(database, options)
+    except (UsageError, UserNameError, BadBan) as problem:
+        report(PROGRAM, str(problem))
+        return EXIT_USAGE
+    except (NotDone, DatabaseFault) as problem:
+        report(PROGRAM, str(problem))
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _list(database: Database, *, as_json: bool) -> None:
+    entries = _entries(database).all()
+    if as_json:
+        print(encode_json([_fields(entry) for entry in entries]).decode())
+        return
+    for entry in entries:
+        print(entry)
+
+
+def _add(database: Database, options: dict[str, Any]) -> None:
+    if len(_entries(database)) >= MAX_ENTRIES:
+        raise NotDone(f"There are {MAX_ENTRIES} bans and mutes already.")
+    entry = _entry(options)
+    write_records(database, add=[entry])
+    print(entry)
+
+
+def _remove(database: Database, options: dict[str, Any]) -> None:
+    target, entries = options["TARGET"], _entries(database)
+    found: list[Ban | Mute] = []
+    if options["--mute"]:
+        mute = entries.mute_of(parse_user_name(target).key)
+        found += [] if mute is None else [mute]
+    else:
+        network = read_network(target)
+        key = in_words(network) if network is not None else parse_user_name(target).key
+        found += entries.about(key)
+    if not found:
+        raise NotDone(f"{target} is not {'muted' if options['--mute'] else 'banned'}.")
+    write_records(database, remove=found)
+    for entry in found:
+        print(f"no longer: {entry}")
+
+
+def _entries(database: Database) -> BanList:
+    """What is in force. Who only looks makes no file."""
+    entries = BanList()
+    if database.stamp() is not None:
+        bans, mutes = read_records(database)
+        entries.add(*bans, *mutes)
+        entries.remove(*entries.expired())
+    return entries
+
+
+def _entry(options: dict[str, Any]) -> Ban | Mute:
+    """What is to be added. Raises BadBan, UserNameError, UsageError."""
+    now, target = int(time.time()), options["TARGET"]
+    until, reason = read_end(_seconds(options["--for"]), now), read_reason(options["--reason"])
+    network = None if options["--mute"] else read_network(target)
+    if network is not None:
+        if is_loopback(network):
+            raise BadBan("That is this machine's own address, of which a ban would not count.")
+        return Ban(NETWORK, in_words(network), until, OPERATOR, reason, now)
+    name = parse_user_name(target)
+    if options["--mute"]:
+        return Mute(name.key, until, OPERATOR, reason, now)
+    return Ban(NAME, name.key, until, OPERATOR, reason, now, name.display)
+
+
+def _seconds(text: str | None) -> int | None:
+    if text is None:
+        return None
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--for={text}: expected a time such as 90s, 30m, 2h, 7d or 4w")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _fields(entry: Ban | Mute) -> dict[str, object]:
+    common = {
+        "until": entry.until,
+        "by": entry.by,
+        "reason": entry.reason,
+        "created": entry.created,
+    }
+    if isinstance(entry, Mute):
+        return {"kind": "mute", "target": entry.name_key, **common}
+    return {"kind": entry.kind, "target": entry.target, "name": entry.name, **common}

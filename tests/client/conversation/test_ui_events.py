@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import get_args
+
+from chat.client.conversation.ui_events import Explanation, Preview, TransferChanged, UiEvent
+from chat.client.frontends.json_lines import JsonFrontend
+from chat.client.frontends.plain import PlainFrontend
+
+
+def ignore(lines: list[str]) -> None:
+    """No test here looks at what is written."""
+
+
+def test_people_are_shown_every_kind_of_news() -> None:
+    frontend = PlainFrontend(ignore, ignore)
+    known = {TransferChanged, *frontend.formats, *frontend.warnings}
+    assert known == set(get_args(UiEvent)) - {Preview}
+
+
+def test_programs_are_told_every_kind_of_news() -> None:
+    assert set(get_args(UiEvent)) - set(JsonFrontend(ignore).writers) == {Explanation, Preview}

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from chat.client.connection.events import Joined, Text
+from chat.client.connection.receipts import Status
+from chat.client.conversation.ui_events import Disconnected
+from chat.client.errors import (
+    ConnectError,
+    Dismissed,
+    LoginRefused,
+    NotEncrypted,
+    UntrustedServer,
+)
+from chat.client.program.reconnect import GaveUp, RetryPolicy
+from chat.protocol.notices import Refusal
+from tests.client.fake_connection import NINE, FakeConnection, run_until_idle
+from tests.client.reconnector_world import Silence, World
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    made.task.kill()
+
+
+def texts(connection: FakeConnection) -> list[str | None]:
+    return [receipt.text for receipt in connection.sent]
+
+
+def test_events_reach_the_face_until_we_close(world: World) -> None:
+    world.start()
+    world.first.receive(Joined("alice", NINE))
+    run_until_idle()
+    world.first.close()
+    world.task.get(timeout=5)
+    assert world.audience.news == [Joined("alice", NINE)]
+
+
+def test_what_was_not_answered_is_said_again_before_the_rest(world: World) -> None:
+    second = FakeConnection()
+    world.start(ConnectError("Nobody answers."), second)
+    for text in ("one", "two", "three"):
+        world.say(text)
+    world.first.sent[0].settle(Status.ACCEPTED)
+    world.first.receive(Text("bob", NINE, "one", own=True))
+    run_until_idle()
+    world.first.lose()
+    run_until_idle()
+    world.say("four")
+    world.wait_for(second)
+    run_until_idle()
+    assert texts(second) == ["two", "three", "four"]
+    assert world.first.closed
+    reasons = [news.reason for news in world.audience.of(Disconnected)]
+    assert reasons == ["The line broke.", "Nobody answers."]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal.USERNAME_EXISTS,  # our own connection that the server has not found out about
+        Refusal.SERVER_FULL,
+        Refusal.TOO_MANY_CONNECTIONS,
+    ],
+)
+def test_a_refusal_that_may_pass_is_tried_again(world: World, refusal: Refusal) -> None:
+    second = FakeConnection()
+    world.start(LoginRefused(refusal.value, "Not now."), second)
+    world.first.lose()
+    world.wait_for(second)
+    assert world.names == ["bob", "bob"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal.BAD_USERNAME,
+        Refusal.BANNED,
+        Refusal.ENCRYPTION_NEEDED,
+        Refusal.PASSWORD_NEEDED,
+        Refusal.WRONG_PASSWORD,
+    ],
+)
+def test_who_is_not_wanted_any_more_does_not_ask_again(world: World, refusal: Refusal) -> None:
+    world.start(LoginRefused(refusal.value, "Not you."))
+    world.first.lose()
+    with pytest.raises(LoginRefused):
+        world.task.get(timeout=5)
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+def test_a_server_that_can_not_show_who_it_is(world: World, is_final: bool) -> None:
+    """Another key is the end. That it does not encrypt may be but for a moment, as while it starts."""
+    problem = UntrustedServer("Another key.") if is_final else NotEncrypted("No TLS.")
+    second = FakeConnection()
+    world.start(problem, second)
+    world.first.lose()
+    if is_final:
+        with pytest.raises(UntrustedServer):
+            world.task.get(timeout=5)
+    else:
+        world.wait_for(second)
+
+
+def test_pauses_double_up_to_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", max)
+    last = FakeConnection()
+    world.start(*[ConnectError("No.")] * 4, last)
+    world.first.lose()
+    world.wait_for(last)
+    pauses = [news.retry_in for news in world.audience.of(Disconnected)]
+    assert pauses == [0.0015, 0.003, 0.004, 0.004, 0.004]
+
+
+def test_a_server_that_drops_us_at_once_is_not_asked_more_often(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", max)
+    flapping = [FakeConnection() for _ in range(3)]
+    for connection in flapping:
+        connection.lose()
+    last = FakeConnection()
+    patience = RetryPolicy(first=0.001, longest=60.0)
+    world.start(*flapping, last, patience=patience)
+    world.first.lose()
+    world.wait_for(last)
+    pauses = [news.retry_in for news in world.audience.of(Disconnected)]
+    assert pauses == [0.0015, 0.003, 0.006, 0.012]
+
+
+def test_patience_ends_once_the_input_has(world: World) -> None:
+    world.start(*[ConnectError("No.")] * 100, patience=RetryPolicy(0.001, 0.004, after_input=0.01))
+    world.first.lose()
+    world.reconnector.input_ended()
+    with pytest.raises(GaveUp):
+        world.task.get(timeout=5)
+
+
+def test_the_end_of_the_input_wakes_who_waits_for_long(world: World) -> None:
+    world.start(patience=RetryPolicy(first=1000.0, longest=1000.0, after_input=0.0))
+    world.first.lose()
+    run_until_idle()
+    assert not world.task.ready()
+    world.reconnector.input_ended()
+    with pytest.raises(GaveUp):
+        world.task.get(timeout=5)
+
+
+def test_who_asks_for_it_is_connected_again_without_the_rest_of_the_pause(world: World) -> None:
+    last = FakeConnection()
+    world.start(last, patience=RetryPolicy(first=1000.0, longest=1000.0))
+    world.first.lose()
+    run_until_idle()
+    assert world.names == []
+    world.reconnector.reconnect()
+    world.wait_for(last)
+    assert world.names == ["bob"]
+
+
+def test_who_asks_for_it_does_not_wait_for_a_server_that_is_silent(world: World) -> None:
+    silence, last = Silence(), FakeConnection()
+    world.start(silence, last)
+    world.first.lose()
+    with gevent.Timeout(10):
+        silence.is_asked.wait()
+    world.reconnector.reconnect("robert")
+    world.wait_for(last)
+    assert silence.is_given_up
+    assert world.names == ["bob", "robert"]
+
+
+def test_a_connection_that_is_made_as_another_is_asked_for_is_closed(world: World) -> None:
+    silence, second, last = Silence(), FakeConnection(), FakeConnection()
+    silence.then = second
+    world.start(silence, last)
+    world.first.lose()
+    with gevent.Timeout(10):
+        silence.is_asked.wait()
+    silence.answer.set()
+    world.reconnector.reconnect("robert")
+    world.wait_for(last)
+    assert second.closed == (not silence.is_given_up)
+    assert world.names == ["bob", "robert"]
+
+
+def test_the_end_of_the_program_ends_an_attempt(world: World) -> None:
+    silence = Silence()
+    world.start(silence)
+    world.first.lose()
+    with gevent.Timeout(10):
+        silence.is_asked.wait()
+    world.task.kill(timeout=10)
+    assert silence.is_given_up
+
+
+def test_a_fault_of_our_own_comes_out(world: World) -> None:
+    world.start()  # and a further try finds no outcome
+    world.first.lose()
+    with pytest.raises(IndexError):
+        world.task.get(timeout=5)
+
+
+def test_a_connection_is_given_up_for_a_new_one_under_another_name(world: World) -> None:
+    last = FakeConnection()
+    world.start(last)
+    world.say("not answered yet")
+    world.reconnector.reconnect("robert")
+    world.wait_for(last)
+    run_until_idle()
+    assert world.first.closed
+    assert world.names == ["robert"]
+    assert texts(last) == ["not answered yet"]
+
+
+def test_a_wish_to_connect_again_holds_once(world: World) -> None:
+    second, last = FakeConnection(), FakeConnection()
+    world.start(second, last, patience=RetryPolicy(first=0.002, longest=0.002))
+    world.reconnector.reconnect("robert")
+    world.wait_for(second)
+    second.username = "robert"
+    second.lose()
+    world.wait_for(last)
+    assert world.names == ["robert", "robert"]
+    assert [bool(news.retry_in) for news in world.audience.of(Disconnected)] == [False, True]
+
+
+KICKED = Dismissed("moderated", "You were kicked by eve.")
+
+
+def test_who_was_told_to_leave_does_not_come_back(world: World) -> None:
+    world.start()
+    world.first.lose(KICKED)
+    with pytest.raises(Dismissed, match="kicked by eve"):
+        world.task.get(timeout=5)
+    assert world.names == []
+
+
+def test_unless_he_is_asked_and_wants_to(world: World) -> None:
+    second = FakeConnection()
+    world.start(second, stays=True)
+    world.first.lose(KICKED)
+    run_until_idle()
+    assert world.audience.of(Disconnected) == [Disconnected("You were kicked by eve.", None)]
+    world.reconnector.input_ended()  # which wakes him, and is no wish to come back
+    run_until_idle()
+    assert world.names == []
+    world.reconnector.reconnect()
+    world.wait_for(second)
+    assert world.names == ["bob"]

@@ -1,0 +1,96 @@
+"""Servers that come and go, for a keeper that is tested without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gevent
+from gevent.event import Event
+
+from chat.client.connection.connection import Connection
+from chat.client.conversation.commands import Availability
+from chat.client.conversation.conversation import Conversation
+from chat.client.conversation.inbox import Inbox
+from chat.client.conversation.requests import Say
+from chat.client.conversation.ui_events import Asked
+from chat.client.errors import (
+    ChatError,
+)
+from chat.client.program.reconnect import Reconnector, RetryPolicy
+from tests.client.fake_connection import Audience, FakeConnection, run_until_idle, spawn
+
+QUICK = RetryPolicy(first=0.001, longest=0.004, after_input=10.0)
+
+
+class Silence:
+    """A server that does not answer, until ``answer`` is set."""
+
+    def __init__(self) -> None:
+        self.is_asked = Event()
+        self.answer = Event()
+        self.is_given_up = False
+        self.then: FakeConnection | None = None
+
+    def wait(self) -> Connection:
+        self.is_asked.set()
+        try:
+            self.answer.wait()
+        except gevent.GreenletExit:
+            self.is_given_up = True
+            raise
+        assert self.then is not None
+        return self.then.as_connection
+
+
+class World:
+    """Servers that come and go: each try to connect takes the next of ``outcomes``."""
+
+    def __init__(self) -> None:
+        self.audience = Audience()
+        self.outcomes: list[FakeConnection | ChatError | Silence] = []
+        self.names: list[str] = []
+        self.conversation = Conversation(
+            self.audience,
+            inbox=Inbox(Path("in"), 0),
+            spawn=spawn,
+            where=Availability.PLAIN,
+            leave=lambda: None,
+        )
+        self.first = FakeConnection()
+        self.first.in_flight = self.conversation.unacknowledged.in_flight
+        self.reconnector: Reconnector
+        self.task: gevent.Greenlet[..., None]
+
+    def start(
+        self,
+        *outcomes: FakeConnection | ChatError | Silence,
+        patience: RetryPolicy = QUICK,
+        stays: bool = False,
+    ) -> None:
+        self.outcomes = list(outcomes)
+        self.reconnector = Reconnector(
+            self._connect, self.conversation, self.audience, spawn, patience, stays=stays
+        )
+        self.task = spawn(self.reconnector.run, self.first.as_connection)
+        run_until_idle()
+
+    def _connect(self, username: str) -> Connection:
+        self.names.append(username)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, ChatError):
+            raise outcome
+        if isinstance(outcome, Silence):
+            if outcome.then is not None:
+                outcome.then.in_flight = self.conversation.unacknowledged.in_flight
+            return outcome.wait()
+        outcome.in_flight = self.conversation.unacknowledged.in_flight
+        return outcome.as_connection
+
+    def say(self, text: str) -> None:
+        self.conversation.do(Asked(Say(text)))
+        run_until_idle()
+
+    def wait_for(self, connection: FakeConnection) -> None:
+        with gevent.Timeout(10):
+            while self.conversation.connection is not connection.as_connection:
+                gevent.sleep(0.001)

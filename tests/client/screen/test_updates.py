@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import get_args
+
+import pytest
+
+from chat.client.connection.events import BadFrame, Joined, Left, Notice, Welcome
+from chat.client.conversation.transfer_list import TransferState
+from chat.client.conversation.ui_events import (
+    Announced,
+    Disconnected,
+    Done,
+    Explanation,
+    Failed,
+    Lag,
+    Preview,
+    Problem,
+    TransferChanged,
+    TransferListing,
+    UiEvent,
+    UserList,
+)
+from chat.client.screen.draw.lines import entry_lines
+from chat.client.screen.model.entries import Remark, Said
+from chat.client.screen.model.model import Model
+from chat.client.screen.text.spans import text_of
+from chat.client.screen.updates import Alert, ModelUpdater
+from chat.protocol.descriptor import MessageType
+from tests.client.screen.intake_bench import NINE, Bench, download, file, shown_status, text, upload
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_every_kind_of_news_is_taken(bench: Bench) -> None:
+    # What is only to be looked at is drawn by the face.
+    assert set(bench._intake._takers) == set(get_args(UiEvent)) - {Preview}
+
+
+class TestTexts:
+    def test_one_for_everyone(self, bench: Bench) -> None:
+        assert bench.take(text()) == [None]
+        assert bench.lines() == ["[alice]: hello"]
+
+    def test_one_with_our_name_in_it(self, bench: Bench) -> None:
+        assert bench.take(text("hi Bob")) == [Alert(bench.model.room, bench.last)]  # type: ignore[arg-type]
+        assert isinstance(bench.last, Said)
+        assert bench.last.mentions
+
+    def test_our_own_name_in_our_own_words(self, bench: Bench) -> None:
+        assert bench.take(text("I am bob", sender="bob")) == [None]
+
+    def test_a_private_one(self, bench: Bench) -> None:
+        (alert,) = bench.take(text("psst", to="bob"))
+        assert alert is not None
+        assert alert.view is bench.model.room
+        assert bench.lines() == ["[alice -> bob]: psst"]
+
+    def test_a_private_one_has_its_place_in_a_view_of_its_own(self, bench: Bench) -> None:
+        view = bench.model.query("alice")
+        (alert, nothing) = bench.take(text("psst", to="bob"), text("yes?", "alice", "bob"))
+        assert alert is not None
+        assert alert.view is view
+        assert nothing is None
+        assert bench.lines(view) == ["[alice -> bob]: psst", "[bob -> alice]: yes?"]
+        assert bench.lines() == []
+
+    def test_what_is_for_us_is_counted_apart(self, bench: Bench) -> None:
+        bench.model.focus(False)
+        bench.take(text(), text("bob?"), text(to="bob"))
+        assert (bench.model.room.unread, bench.model.room.calls) == (3, 2)
+
+    def test_the_name_is_kept_once(self, bench: Bench) -> None:
+        for _ in range(2):
+            bench.take(text(sender="".join(["ali", "ce"])))
+        first, second = bench.model.room.entries
+        assert isinstance(first, Said)
+        assert isinstance(second, Said)
+        assert first.sender is second.sender
+
+    def test_who_speaks_is_here(self, bench: Bench) -> None:
+        bench.take(text(sender="dave"), Announced(file(sender="eve"), None))
+        assert {"dave", "eve"} <= bench.model.people.names.keys()
+
+    def test_who_is_ignored_is_not_heard(self, bench: Bench) -> None:
+        bench.model.people.ignore("ALICE")
+        heard = bench.take(
+            text("bob!"),
+            text("bob!", to="bob"),
+            Announced(file(), None),
+            Left("alice", NINE),
+            Joined("alice", NINE),
+            text("hi", sender="carol"),
+        )
+        assert heard == [None] * 6
+        assert bench.lines() == ["[carol]: hi"]
+        assert "alice" in bench.model.people.names
+
+
+class TestOwnWords:
+    def test_they_become_normal_when_they_come_back(self, bench: Bench) -> None:
+        bench.model.say(1, "hello", None, NINE)
+        bench.take(text(sender="bob"), Done(1))
+        assert bench.lines() == ["[bob]: hello"]
+        assert not bench.model.room.pending
+
+    def test_refused_ones_are_marked(self, bench: Bench) -> None:
+        bench.model.say(1, "hello", "dave", NINE)
+        bench.take(Failed("no-such-user", "There is no dave.", 1))
+        assert bench.lines() == ["[bob -> dave]: hello", "not sent: There is no dave."]
+
+    def test_another_failure_is_told(self, bench: Bench) -> None:
+        bench.take(Failed("bad-request", "There is no command /x."), Done(7))
+        assert bench.lines() == ["-- There is no command /x."]
+        assert isinstance(bench.last, Remark)
+        assert bench.last.style == "error"
+
+    def test_the_answer_to_a_command_is_told_where_it_was_given(self, bench: Bench) -> None:
+        view = bench.model.query("alice")
+        bench.take(Done(7, "Kept out:\nmallory, for 2 h"))
+        assert bench.lines(view) == [
+            "-- the server says: Kept out:",
+            "mallory, for 2 h",
+        ]
+        assert bench.lines() == []
+
+    def test_an_upload_shows_how_far_it_is(self, bench: Bench) -> None:
+        bench.model.share(1, "a.txt", MessageType.FILE, None, NINE)
+        transfer = upload(1)
+        bench.take(TransferChanged(transfer))
+        waiting = bench.model.pending(1)
+        assert waiting is not None
+        assert waiting.transfer is transfer
+        transfer.state = TransferState.DONE
+        bench.take(Announced(file(sender="bob"), None), TransferChanged(transfer), Done(1))
+        assert bench.lines() == ["-- bob sent a file: a.txt (100 bytes)"]
+        assert not bench.model.running
+        assert not bench.model.room.pending
+
+    def test_an_upload_of_which_nobody_knows(self, bench: Bench) -> None:
+        bench.take(TransferChanged(upload(1)))
+        assert bench.model.running.keys() == {4}
+
+
+class TestPeople:
+    def test_joins_and_leaves_are_folded(self, bench: Bench) -> None:
+        bench.take(Joined("dave", NINE), Left("carol", NINE, "timed-out"), Joined("eve", NINE))
+        assert bench.lines() == ["-- dave and eve joined; carol left (timed out)"]
+        assert list(bench.model.people.names) == ["alice", "bob", "dave", "eve"]
+
+    def test_not_over_what_was_said_between_them(self, bench: Bench) -> None:
+        bench.take(Joined("dave", NINE), text(), Joined("eve", NINE))
+        assert bench.lines() == ["-- dave joined", "[alice]: hello", "-- eve joined"]
+
+    def test_not_over_hours(self, bench: Bench) -> None:
+        bench.take(Joined("dave", NINE), Joined("eve", NINE + timedelta(hours=2)))
+        assert len(bench.model.room.entries) == 2
+
+    def test_who_leaves_a_private_conversation(self, bench: Bench) -> None:
+        view = bench.model.query("alice")
+        bench.take(Left("alice", NINE), Left("carol", NINE))
+        assert bench.lines() == ["-- alice and carol left"]
+        assert bench.lines(view) == ["-- alice left"]
+
+    def test_who_is_here(self, bench: Bench) -> None:
+        bench.take(UserList(("bob", "alice"), True), UserList(("bob",), False))
+        assert bench.lines() == ["-- 2 in the room: alice, bob", "-- seen in the room so far: bob"]
+
+
+class TestConnection:
+    def test_welcome(self) -> None:
+        model = Model("chat.example:8080", "Bob")
+        intake = ModelUpdater(model)
+        assert not model.is_online
+        intake.update(Welcome("bob", NINE, ("alice", "bob"), motd="Be nice.\nOr else.\x1b"), NINE)
+        assert model.is_online
+        assert model.username == "bob"
+        (entry,) = model.room.entries
+        assert [text_of(line) for line in entry_lines(entry)] == [
+            "<21:04:05> -- you are in the room as bob, with alice",
+            "Be nice.",
+            "Or else.␛",
+        ]
+
+    def test_alone(self) -> None:
+        model = Model("chat.example:8080", "bob")
+        ModelUpdater(model).update(Welcome("bob", NINE, ("bob",)), NINE)
+        (entry,) = model.room.entries
+        assert entry.search_text() == "you are in the room as bob"
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(8, "8 s"), (72, "1 min 12 s"), (3 * 3600 + 300, "3 h 5 min")]
+    )
+    def test_a_lost_connection_and_another(self, bench: Bench, seconds: int, words: str) -> None:
+        bench.take(Disconnected("The server is gone.", 2.0))
+        assert not bench.model.is_online
+        assert bench.model.retry_in == 2.0
+        bench.take(Disconnected("The server is gone.", 4.0), at=2)
+        bench.take(Disconnected("Nobody listens there.", 8.0), at=6)
+        bench.take(Welcome("bob", NINE, ("bob", "eve")), at=seconds)
+        assert bench.model.is_online
+        assert bench.model.retry_in is None
+        assert [line.partition("-- ")[2] for line in bench.lines()] == [
+            "The server is gone. Trying again.",
+            "Nobody listens there. Trying again.",
+            f"back in the room as bob after {words}",
+        ]
+        assert list(bench.model.people.names) == ["bob", "eve"]
+
+    def test_a_countdown_begins_with_the_loss_not_with_the_last_look_at_the_clock(
+        self, bench: Bench
+    ) -> None:
+        """Nobody looks while all is well."""
+        bench.model.tick(NINE)
+        bench.take(Disconnected("The server is gone.", 1.0), at=120)
+        assert shown_status(bench.model) == " no connection, next try in 1 s"
+
+    def test_a_lag_is_shown_until_something_is_heard(self, bench: Bench) -> None:
+        bench.model.is_online = True
+        bench.model.tick(NINE)
+        bench.take(Lag(5.0), at=300)
+        assert shown_status(bench.model) == " no answer for 5 s"
+        bench.model.tick(NINE + timedelta(seconds=302))
+        assert shown_status(bench.model) == " no answer for 7 s"
+        bench.take(Lag(0.0), at=303)
+        assert shown_status(bench.model) == ""
+
+    @pytest.mark.parametrize(
+        "end", [Disconnected("Silent.", 1.0), Welcome("bob", NINE, ("bob",))], ids=repr
+    )
+    def test_a_lag_ends_with_its_connection(self, bench: Bench, end: UiEvent) -> None:
+        bench.take(Lag(5.0), end)
+        assert bench.model.lag == 0.0
+
+    def test_one_that_was_given_up_for_another(self, bench: Bench) -> None:
+        bench.take(Disconnected("Connecting again.", 0.0))
+        assert [line.partition("-- ")[2] for line in bench.lines()] == ["Connecting again."]
+
+    def test_who_was_told_to_leave_is_asked_whether_to_come_back(self, bench: Bench) -> None:
+        told = Notice("moderated", "You were kicked by eve.", NINE, dismisses=True)
+        bench.take(told, Disconnected("You were kicked by eve.", None))
+        assert bench.model.is_dismissed
+        bench.take(Disconnected("Connecting again.", 0.0))
+        assert not bench.model.is_dismissed
+        assert [line.partition("-- ")[2] for line in bench.lines()] == [
+            "the server says: You were kicked by eve.",
+            "Disconnected; /reconnect connects again.",
+            "Connecting again.",
+        ]
+
+    def test_the_next_loss_is_told_again(self, bench: Bench) -> None:
+        for _ in range(2):
+            bench.take(Disconnected("Gone.", 1.0), Welcome("bob", NINE, ("bob",)))
+        assert (
+            bench.lines() == ["-- Gone. Trying again.", "-- back in the room as bob after 0 s"] * 2
+        )
+
+
+@pytest.mark.parametrize(
+    ("news", "lines"),
+    [
+        (Notice("new", "One.\nTwo.", NINE), ["-- the server says: One.", "Two."]),
+        (
+            BadFrame("It makes no sense."),
+            ["-- The server sent an invalid frame: It makes no sense."],
+        ),
+        (Problem("The disk is full."), ["-- The disk is full."]),
+        (TransferListing(()), ["-- no attachments yet"]),
+        (
+            TransferListing((download(),)),
+            ["-- attachments:", "3. a.txt from alice, 100 bytes: 0 %"],
+        ),
+        (Explanation(("/quit  leave",)), ["-- help:", "/quit  leave"]),
+    ],
+)
+def test_what_is_told(bench: Bench, news: UiEvent, lines: list[str]) -> None:
+    assert bench.take(news) == [None]
+    assert bench.lines() == lines
+
+
+def test_answers_stand_where_one_asked(bench: Bench) -> None:
+    view = bench.model.query("alice")
+    bench.take(TransferListing(()), Explanation(("x",)), UserList((), True), Failed("x", "No."))
+    assert len(view.entries) == 4
+    assert bench.lines() == []

@@ -1,0 +1,92 @@
+"""Who comes and goes is told to everyone: at once, or, where many do, joined within a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from chat.server.delivery.broadcast import Broadcast
+from chat.server.settings import Rate
+from tests.server.delivery.test_broadcast import contents, listener, text
+from tests.server.fakes import run_ready_greenlets, wait_until
+
+
+@pytest.fixture
+def stingy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broadcast]:
+    """One that makes a batch for an announcement only every ten minutes, after the first."""
+    monkeypatch.setattr("chat.server.delivery.broadcast._ANNOUNCING", Rate(1 / 600, 1))
+    broadcast = Broadcast()
+    broadcast.start()
+    yield broadcast
+    broadcast.stop()
+
+
+def test_a_few_announcements_wait_for_nothing(broadcast: Broadcast) -> None:
+    member = listener(broadcast)
+
+    for number in range(3):
+        broadcast.announce(text(str(number)))
+        run_ready_greenlets()
+
+    assert len(member.transport.sends) == 3
+
+
+def test_many_announcements_are_joined(stingy: Broadcast) -> None:
+    member = listener(stingy)
+    for number in range(20):
+        stingy.announce(text(str(number)))
+        run_ready_greenlets()
+    assert contents(member) == ["0"]
+
+    stingy.stop()
+
+    assert contents(member) == [str(number) for number in range(20)]
+    assert len(member.transport.sends) == 2
+
+
+def test_an_announcement_that_waits_goes_before_what_is_said_after_it(stingy: Broadcast) -> None:
+    member = listener(stingy)
+    stingy.announce(text("alice is here"))
+    run_ready_greenlets()
+    stingy.announce(text("bob is here"))
+    run_ready_greenlets()
+    late = listener(stingy, "late")
+
+    stingy.post(text("hello"))
+
+    assert contents(member) == ["alice is here", "bob is here", "hello"]
+    assert contents(late) == ["hello"]
+
+
+def test_an_announcement_waits_a_moment_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.server.delivery.broadcast._ANNOUNCING", Rate(per_second=100, burst=1))
+    broadcast = Broadcast()
+    broadcast.start()
+    member = listener(broadcast)
+    for number in range(3):
+        broadcast.announce(text(str(number)))
+        run_ready_greenlets()
+
+    wait_until(lambda: contents(member) == ["0", "1", "2"], "all announcements")
+
+    broadcast.stop()
+
+
+def test_the_time_that_joined_announcements_take_is_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is newcomers who cause them: see ``LoopShare``."""
+    monkeypatch.setattr("chat.server.delivery.broadcast._ANNOUNCING", Rate(per_second=100, burst=1))
+    charged: list[float] = []
+    broadcast = Broadcast(charged.append)
+    broadcast.start()
+    member = listener(broadcast)
+    for number in range(2):
+        broadcast.announce(text(str(number)))
+        run_ready_greenlets()
+    wait_until(lambda: contents(member) == ["0", "1"], "all announcements")
+    broadcast.stop()
+
+    assert len(charged) == 1
+    assert charged[0] > 0
