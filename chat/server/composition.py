@@ -15,7 +15,6 @@ from chat.server.accounts.passwords import Passwords
 from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
 from chat.server.delivery.broadcast import Broadcast
-from chat.server.delivery.dead_peers import DeadPeerSweep
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.limits.address_limits import AddressLimits
@@ -37,6 +36,7 @@ from chat.server.server import ChatServer, Stages
 from chat.server.sessions.accept import Acceptor
 from chat.server.sessions.admission import Admission
 from chat.server.sessions.connection_handler import ConnectionHandler
+from chat.server.sessions.dead_peers import DeadPeerSweep
 from chat.server.sessions.login import Login
 from chat.server.sessions.login_rejected import RefusedLogins
 from chat.server.sessions.presence_log import PresenceLog

@@ -11,8 +11,8 @@ import pytest
 from chat.net.address import Address
 from chat.net.dead_peer import TcpInfo, read_tcp_info
 from chat.protocol.descriptor import MessageType
-from chat.server.delivery import dead_peers
-from chat.server.delivery.dead_peers import DeadPeerSweep
+from chat.server.sessions import dead_peers
+from chat.server.sessions.dead_peers import DeadPeerSweep
 from chat.server.sessions.session import Session
 from tests.peers.network import CannotMake, Namespace, Remote
 from tests.server.fakes import wait_until
