@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
 from typing import NamedTuple
 
 from benchmarks.load import Crowd, Entrance, Sender, raise_descriptor_limit
 from benchmarks.peers.peer import MARKERS, Peer, content_of
-from benchmarks.plan import BenchmarkError
 from benchmarks.processes import ServerProcess
+from benchmarks.sizes import CALIBRATING, Sizes, learn, usual
 from benchmarks.traffic import Traffic
 
 SPARE_DESCRIPTORS = 200
@@ -34,7 +32,7 @@ class Audience(Traffic):
     ) -> None:
         super().__init__(server, crowd, senders)
         self.receivers = receivers
-        self._calibrate()
+        self.sizes = self._calibrate()
 
     @property
     def deliveries(self) -> int:
@@ -44,28 +42,31 @@ class Audience(Traffic):
     def expected(self) -> dict[int, int]:
         return dict.fromkeys(self.receivers, self.sent)
 
-    def _calibrate(self) -> None:
-        """Learn ``size``, which must be equal for every sender, and count from here on."""
+    def _calibrate(self) -> Sizes:
+        """Learn the sizes, which must be equal for every sender, and count from here on."""
         self.crowd.settle()
-        sizes: Counter[int] = Counter()
+        before = dict(self.crowd.received)
+        firsts: list[int] = []
         for sender in self.senders:
-            confirmed = partial(_is_confirmed, sender)
-            before = dict(self.crowd.received)
-            sender.start(1)
-            self.crowd.turn_until(confirmed, "a message came")
-            self.crowd.settle()
-            sizes.update(self.crowd.received[fd] - before[fd] for fd in self.receivers)
+            start = dict(self.crowd.received)
+            self._send(sender, 1)
+            firsts += (self.crowd.received[fd] - start[fd] for fd in self.receivers)
+        self._send(self.senders[0], CALIBRATING - len(self.senders))
+        totals = [self.crowd.received[fd] - before[fd] for fd in self.receivers]
+        sizes = learn(usual(firsts), usual(totals))
+        for sender in self.senders:
             sender.sent = sender.confirmed = 0
-        ((self.size, times),) = sizes.most_common(1)
-        # A receiver may have got another message just then.
-        if times < 0.9 * sum(sizes.values()):
-            raise BenchmarkError(f"one message arrives in different sizes: {dict(sizes)}")
         for fd in self.receivers:
             self.crowd.received[fd] = 0
+        return sizes
 
-
-def _is_confirmed(sender: Sender) -> bool:
-    return sender.confirmed == sender.sent
+    def _send(self, sender: Sender, messages: int) -> None:
+        """Have ``sender`` send so many messages, and wait until everyone has received them."""
+        sender.start(messages)
+        self.crowd.turn_until(
+            lambda: sender.confirmed == sender.sent, "the first messages had arrived"
+        )
+        self.crowd.settle()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Keep thousands of connections in one process, at a fraction of what they cost the server.
 
-Bytes are counted, not read: the kernel is asked to drop the bytes and say how many there were (MSG_TRUNC, tcp(7)). All
-messages of a run have one size, so bytes tell the number of messages.
+Bytes are counted, not read: the kernel is asked to drop the bytes and say how many there were (MSG_TRUNC, tcp(7)). The
+sizes of all messages are known (benchmarks/sizes.py), so bytes tell the number of messages.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 from benchmarks.plan import BenchmarkError
+from benchmarks.sizes import Sizes
 from benchmarks.tls import encrypted
 
 _READ = 1024 * 1024
@@ -134,10 +135,10 @@ class Crowd:
         self._sockets[fd].setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._put(fd, self._timed)
 
-    def take_times(self, size: int, sent: Sequence[float], waits: list[float]) -> None:
+    def take_times(self, sizes: Sizes, sent: Sequence[float], waits: list[float]) -> None:
         """Read the timed connections; append to ``waits`` how many seconds each message took.
 
-        The messages have ``size`` bytes and were ``sent`` at those times, by ``time.time``. The time of arrival is the
+        The messages have these ``sizes`` and were ``sent`` at those times, by ``time.time``. The time of arrival is the
         kernel's own stamp, so it does not matter when the load reads it. Messages that are read together count as
         arriving with the last of them.
         """
@@ -149,7 +150,8 @@ class Crowd:
             arrived = _seconds(notes[0][2]) if notes else time.time()
             before = self.received[fd]
             after = self.received[fd] = before + count
-            waits.extend(arrived - sent[number] for number in range(before // size, after // size))
+            numbers = range(sizes.messages(before), sizes.messages(after))
+            waits.extend(arrived - sent[number] for number in numbers)
 
     def turn_until(self, condition: Callable[[], bool], what: str) -> None:
         """Go on until ``condition`` holds. Raises BenchmarkError if no more bytes arrive before that."""

@@ -8,18 +8,23 @@ from collections.abc import Sequence
 from benchmarks.load import Crowd, Sender
 from benchmarks.plan import BenchmarkError, Plan
 from benchmarks.processes import Meter, ServerProcess
+from benchmarks.sizes import Sizes
 
 _NOISE = 64  # bytes that a server may send of its own accord, such as a ping
 
 
 class Traffic(ABC):
-    """Hold senders and receivers; each message has ``size`` bytes."""
+    """Hold senders and receivers.
+
+    A subclass learns ``sizes`` by a few messages. Then it sets what was sent and received to 0.
+    """
+
+    sizes: Sizes
 
     def __init__(self, server: ServerProcess, crowd: Crowd, senders: Sequence[Sender]) -> None:
         self.server = server
         self.crowd = crowd
         self.senders = senders
-        self.size = 0
 
     @property
     def sent(self) -> int:
@@ -49,7 +54,7 @@ class Traffic(ABC):
     def finish(self) -> None:
         """Wait until everyone has received what was sent, and no more. Raises BenchmarkError otherwise."""
         received, expected = self.crowd.received, self.expected()
-        missing = {fd: messages * self.size for fd, messages in expected.items()}
+        missing = {fd: self.sizes.bytes(messages) for fd, messages in expected.items()}
         self.crowd.turn_until(
             lambda: all(received[fd] >= size for fd, size in missing.items()), "all had arrived"
         )

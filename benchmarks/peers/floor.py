@@ -10,8 +10,8 @@ from benchmarks.peers.peer import Peer
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.protocol.headers import ServerHeader, encode_server_header
 
-# As large as the header that our server puts in front of a content.
-_HEADER = encode_server_header(ServerHeader("sender0000", "2026-01-01T00:00:00.000000Z"))
+# As large as the header that our server puts in front of a content, in the middle of a run.
+_HEADER = encode_server_header(ServerHeader("sender0000", "2026-01-01T00:00:00.000000Z", seq=10000))
 
 
 class Floor(Peer):

@@ -17,7 +17,10 @@ MARKERS = (b"%", b"&")
 
 
 class Peer(Contender):
-    """Describe a kind of server. Every message from ``message`` comes to each receiver in one size.
+    """Describe a kind of server.
+
+    Every message from ``message`` comes to each receiver in one size. If the server numbers its messages from 1 in
+    decimal digits, only the digits make a difference.
 
     ``senders_receive``: senders are receivers too, and get their own messages back. Otherwise senders are connections
     of their own. ``source`` is where a server in Python finds our packages.

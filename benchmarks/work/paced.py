@@ -59,7 +59,7 @@ def _speak(them: Audience, plan: Plan, meter: Meter) -> list[float]:
     waits: list[float] = []
     while True:
         crowd.turn()
-        crowd.take_times(them.size, sent, waits)
+        crowd.take_times(them.sizes, sent, waits)
         now = meter.elapsed()
         if now < len(sent) * _INTERVAL:
             continue
@@ -70,7 +70,7 @@ def _speak(them: Audience, plan: Plan, meter: Meter) -> list[float]:
         sender.say()
     while len(waits) < len(sent) * len(timed) and meter.elapsed() < now + 10:
         crowd.turn()
-        crowd.take_times(them.size, sent, waits)
+        crowd.take_times(them.sizes, sent, waits)
     for fd in timed:
         crowd.only_count(fd)
     them.finish()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from benchmarks.audience import SPARE_DESCRIPTORS
 from benchmarks.load import Crowd, Entrance, Sender, counting, raise_descriptor_limit
 from benchmarks.peers.peer import Peer, content_of
-from benchmarks.plan import BenchmarkError, Plan
+from benchmarks.plan import Plan
 from benchmarks.processes import ServerProcess
 from benchmarks.results import CPU_PER_DELIVERY, GENERATOR, SERVER_CPU, THROUGHPUT
+from benchmarks.sizes import CALIBRATING, Sizes, learn, usual
 from benchmarks.traffic import Traffic
 from benchmarks.work.work import ServerWork
 
@@ -61,7 +62,7 @@ class _Pairs(Traffic):
     ) -> None:
         super().__init__(server, crowd, senders)
         self._readers = [sock.fileno() for sock in readers]
-        self._calibrate()
+        self.sizes = self._calibrate()
         for sender, sock in zip(senders, readers, strict=True):
             crowd.read_by(sock, _Confirming(self, sender, sock))
 
@@ -73,23 +74,29 @@ class _Pairs(Traffic):
         sent = (sender.sent for sender in self.senders)
         return dict(zip(self._readers, sent, strict=True))
 
-    def _calibrate(self) -> None:
-        crowd = self.crowd
-        crowd.settle()
-        before = dict(crowd.received)
-        for sender in self.senders:
-            sender.start(1)
-        crowd.turn_until(
-            lambda: all(crowd.received[fd] > before[fd] for fd in self._readers), "a message came"
-        )
-        crowd.settle()
-        sizes = {crowd.received[fd] - before[fd] for fd in self._readers}
-        self.size = min(sizes)
-        if max(sizes) > self.size:
-            raise BenchmarkError(f"one message arrives in different sizes: {sorted(sizes)}")
+    def _calibrate(self) -> Sizes:
+        """Learn the sizes, which must be equal for every pair, and count from here on."""
+        self.crowd.settle()
+        before = dict(self.crowd.received)
+        first = self._send(1, before, 1)
+        sizes = learn(first, self._send(CALIBRATING - 1, before, CALIBRATING * first))
         for sender, fd in zip(self.senders, self._readers, strict=True):
             sender.sent = 0
-            crowd.received[fd] = 0
+            self.crowd.received[fd] = 0
+        return sizes
+
+    def _send(self, messages: int, before: Mapping[int, int], least: int) -> int:
+        """Have everyone send so many; return how many bytes more than ``before`` each reader has, ``least`` or more."""
+        for sender in self.senders:
+            for _ in range(messages):
+                sender.say()
+        received = self.crowd.received
+        self.crowd.turn_until(
+            lambda: all(received[fd] >= before[fd] + least for fd in self._readers),
+            "the first messages had arrived",
+        )
+        self.crowd.settle()
+        return usual([received[fd] - before[fd] for fd in self._readers])
 
 
 class _Confirming:
@@ -103,6 +110,6 @@ class _Confirming:
 
     def __call__(self) -> int:
         count = self._count()
-        messages = (self._pairs.crowd.received[self._fd] + count) // self._pairs.size
+        messages = self._pairs.sizes.messages(self._pairs.crowd.received[self._fd] + count)
         self._sender.confirm(messages - self._sender.confirmed)
         return count

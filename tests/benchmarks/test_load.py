@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.load import Crowd, Entrance, Login, Sender
 from benchmarks.plan import BenchmarkError
+from benchmarks.sizes import Sizes
 from tests.server.fakes import wait_until
 
 
@@ -61,7 +62,7 @@ def test_when_it_arrived_counts_and_not_when_it_is_read(
         theirs.sendall(b"12345678")
         select.select([ours], [], [])
         was_there = time.time()
-        crowd.take_times(8, sent, waits)
+        crowd.take_times(Sizes(8), sent, waits)
         return 5 <= waits[-1] <= was_there - sent[-1]
 
     with theirs:
