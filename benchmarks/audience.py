@@ -45,28 +45,26 @@ class Audience(Traffic):
     def _calibrate(self) -> Sizes:
         """Learn the sizes, which must be equal for every sender, and count from here on."""
         self.crowd.settle()
-        before = dict(self.crowd.received)
-        firsts: list[int] = []
-        for sender in self.senders:
-            start = dict(self.crowd.received)
-            self._send(sender, 1)
-            firsts += (self.crowd.received[fd] - start[fd] for fd in self.receivers)
-        self._send(self.senders[0], CALIBRATING - len(self.senders))
-        totals = [self.crowd.received[fd] - before[fd] for fd in self.receivers]
-        sizes = learn(usual(firsts), usual(totals))
+        # A server may hold back announcements of who came, and send them with the next message.
+        self._send(self.senders[0], 1)
+        singles = [count for sender in self.senders for count in self._send(sender, 1)]
+        rest = CALIBRATING - 1 - len(self.senders)
+        sizes = learn(usual(singles), rest, usual(self._send(self.senders[0], rest)))
         for sender in self.senders:
             sender.sent = sender.confirmed = 0
         for fd in self.receivers:
             self.crowd.received[fd] = 0
         return sizes
 
-    def _send(self, sender: Sender, messages: int) -> None:
-        """Have ``sender`` send so many messages, and wait until everyone has received them."""
+    def _send(self, sender: Sender, messages: int) -> list[int]:
+        """Have ``sender`` send so many messages; return how many bytes each receiver got."""
+        before = dict(self.crowd.received)
         sender.start(messages)
         self.crowd.turn_until(
             lambda: sender.confirmed == sender.sent, "the first messages had arrived"
         )
         self.crowd.settle()
+        return [self.crowd.received[fd] - before[fd] for fd in self.receivers]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ CALIBRATING = 10  # messages to each receiver: number 10 is the first with two d
 _MOST_DIGITS = 18
 # A receiver may have got something else just then, such as a ping. So many must agree.
 _AGREEING = 0.9
+_SHOWN = 5  # sizes in the error
 
 
 class Sizes:
@@ -50,24 +51,22 @@ class Sizes:
 
 def usual(counts: Collection[int]) -> int:
     """Return the size on which nearly all of ``counts`` agree. Raises BenchmarkError if they do not."""
-    ((count, times),) = Counter(counts).most_common(1)
+    commonest = Counter(counts).most_common(_SHOWN)
+    count, times = commonest[0]
     if times < _AGREEING * len(counts):
-        raise BenchmarkError(f"one message arrives in different sizes: {dict(Counter(counts))}")
+        raise BenchmarkError(f"one message arrives in different sizes: {dict(commonest)}")
     return count
 
 
-def learn(size: int, total: int) -> Sizes:
-    """Return the sizes of the messages after the first ``CALIBRATING``.
+def learn(size: int, rest: int, total: int) -> Sizes:
+    """Return the sizes of the messages after the first ``CALIBRATING``, number 1 to 10 if they are numbered.
 
-    ``size`` is the size of the first message to a receiver, ``total`` the bytes of all ``CALIBRATING``. The first
-    message has number 1 if the server numbers its messages. Raises BenchmarkError if the bytes fit neither kind of
-    server.
+    ``size`` is the size of an early one, ``total`` the bytes of the last ``rest`` of them. Raises BenchmarkError if the
+    bytes fit neither kind of server.
     """
-    growth = total - CALIBRATING * size
+    growth = total - rest * size
     if growth == 0:
         return Sizes(size)
     if growth == 1:
         return Sizes(size + 1, CALIBRATING + 1)
-    raise BenchmarkError(
-        f"one message has {size} bytes, but {CALIBRATING} messages have {total} bytes"
-    )
+    raise BenchmarkError(f"one message has {size} bytes, but {rest} messages have {total} bytes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 
 from benchmarks.audience import SPARE_DESCRIPTORS
@@ -77,16 +77,17 @@ class _Pairs(Traffic):
     def _calibrate(self) -> Sizes:
         """Learn the sizes, which must be equal for every pair, and count from here on."""
         self.crowd.settle()
-        before = dict(self.crowd.received)
-        first = self._send(1, before, 1)
-        sizes = learn(first, self._send(CALIBRATING - 1, before, CALIBRATING * first))
+        size = self._send(1, 1)
+        rest = CALIBRATING - 1
+        sizes = learn(size, rest, self._send(rest, rest * size))
         for sender, fd in zip(self.senders, self._readers, strict=True):
             sender.sent = 0
             self.crowd.received[fd] = 0
         return sizes
 
-    def _send(self, messages: int, before: Mapping[int, int], least: int) -> int:
-        """Have everyone send so many; return how many bytes more than ``before`` each reader has, ``least`` or more."""
+    def _send(self, messages: int, least: int) -> int:
+        """Have everyone send so many; return how many bytes each reader got, ``least`` or more."""
+        before = dict(self.crowd.received)
         for sender in self.senders:
             for _ in range(messages):
                 sender.say()

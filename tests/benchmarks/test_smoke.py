@@ -20,15 +20,19 @@ from benchmarks.results import Results
 from chat.config.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 
 
-@pytest.mark.parametrize("peer", ["chat", "chat-tls"])
-def test_measures_our_server_and_publishes_what_it_found(tmp_path: Path, peer: str) -> None:
-    status = main(["--quick", "--work=fan-out", f"--peers={peer}", f"--output={tmp_path}"])
+@pytest.mark.parametrize(
+    ("work", "peer"), [("fan-out", "chat"), ("fan-out", "chat-tls"), ("private", "chat")]
+)
+def test_measures_our_server_and_publishes_what_it_found(
+    tmp_path: Path, work: str, peer: str
+) -> None:
+    status = main(["--quick", f"--work={work}", f"--peers={peer}", f"--output={tmp_path}"])
 
     assert status == EXIT_OK
     results = Results.load(tmp_path / "results.json")
     assert results.failures == []
     (sample,) = results.samples
-    assert (sample.work, sample.case, sample.peer) == ("fan-out", "10", peer)
+    assert (sample.work, sample.case, sample.peer) == (work, "10", peer)
     assert sample.values["cpu_per_delivery"] > 0
     assert "server CPU per delivery" in (tmp_path / "results.txt").read_text()
     assert ElementTree.parse(tmp_path / "results.svg").getroot().tag.endswith("svg")
