@@ -25,7 +25,8 @@ from chat.protocol.frames import LargeContent
 
 MAX_RUN = 64  # messages
 
-_UTF8 = int(MessageType.UTF8)
+_TEXT = MessageType.UTF8
+_UTF8 = int(_TEXT)
 # What our client writes above a text: JSON (RFC 8259, section 7) that can be read without a parser.
 _NONCE = rb'"nonce":"([A-Za-z0-9_-]{1,64})"'
 _PLAIN_HEADER = re.compile(rb'\{(?:"to":"([^"\\\x00-\x1f]+)"(?:,%b)?|%b)\}' % (_NONCE, _NONCE))
@@ -97,7 +98,7 @@ def split_run(
     except UnicodeDecodeError:
         valid = sum(1 for _ in takewhile(_is_utf8, contents))
         return split_run(data, start, order, max_size, valid)
-    return Run(MessageType.UTF8, contents, nonces, sum(map(len, contents)), name), end
+    return Run(_TEXT, contents, nonces, sum(map(len, contents)), name), end
 
 
 class TextFrames:
@@ -117,12 +118,12 @@ class TextFrames:
     def encode(self, order: ByteOrder) -> bytes:
         """Return the frames, one behind the other. Raises LocalProtocolError for a header over 65,535 bytes."""
         pack, shared, seq = LAYOUTS[order].pack, self._header, self._first_seq
+        size = len(shared)
         parts: list[bytes] = []
         try:
             for text, nonce in zip(self._run.contents, self._run.nonces, strict=True):
-                own = b"" if nonce is None else b',"nonce":"%b"' % nonce
-                header = b"%b%d%b}" % (shared, seq, own)
-                parts += (pack(_UTF8, len(header), len(text)), header, text)
+                own = b"%d}" % seq if nonce is None else b'%d,"nonce":"%b"}' % (seq, nonce)
+                parts += (pack(_UTF8, size + len(own), len(text)), shared, own, text)
                 seq += 1
         except struct.error:
             raise LocalProtocolError(f"a header has at most {MAX_HEADER_SIZE} bytes") from None

@@ -187,7 +187,7 @@ class Room:
     def _say_private_texts(self, sender: Member, run: Run, to: str, timestamp: str) -> None:
         recipient = self._recipient(to)
         assert recipient is not None, "that was judged"
-        to_json = encode_json(recipient.name.display)
+        to_json = self._names.get(recipient) or encode_json(recipient.name.display)
         header = encode_shared_header(self._names[sender], timestamp, to_json)
         # Each of the two has a number of their own for the same message.
         for member in dict.fromkeys((sender, recipient)):
