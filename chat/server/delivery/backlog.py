@@ -1,4 +1,4 @@
-"""What waits for one user, in order: bytes in memory and slices of files."""
+"""Queue the bytes that one user's socket did not take: bytes in memory and slices of files, in order."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections import deque
 
 from chat.protocol.frames import LargeContent
 
-# Small pieces are gathered: each object of its own would cost several times the bytes that it holds, and a system
-# call. Large ones are views of the batch that everybody shares.
+# Pieces of up to _GATHERED bytes are copied into one bytearray. A separate object for each would take several times the
+# memory of its bytes, and a system call to send. Larger pieces are views of the batch that all users share.
 _GATHERED = 4096
-_GATHERING = 64 * 1024
+_GATHERING = 64 * 1024  # bytes; a bytearray that is longer gets no further pieces
 
 
 class FileSlice:
-    """The part of a large content that is still to be sent."""
+    """The rest of a large content that is still to be sent. Holds the content from the start."""
 
     __slots__ = ("content", "left", "offset")
 
@@ -25,7 +25,10 @@ class FileSlice:
 
 
 class Backlog:
-    """A queue of what could not be sent at once. ``size`` is what it holds in memory, in bytes."""
+    """A queue of bytes that wait for a socket. ``size``: the bytes in memory, without the slices of files.
+
+    Slices of files take no memory; the spool limits their space on disk.
+    """
 
     __slots__ = ("_items", "size")
 
@@ -37,29 +40,31 @@ class Backlog:
         return bool(self._items)
 
     def append(self, data: memoryview) -> None:
-        """Put ``data``, a view of bytes that nobody changes, behind what is there."""
+        """Append ``data``, a view of immutable bytes."""
         self.size += len(data)
         if len(data) <= _GATHERED:
             self._gather(data)
         elif 4 * len(data) < memoryview(data.obj).nbytes:
-            # A small rest would keep the whole of its batch alive, uncounted.
+            # A view keeps its whole batch alive, but only the view is counted. So copy a small rest of a large batch.
             self._items.append(memoryview(bytes(data)))
         else:
             self._items.append(data)
 
     def append_file(self, content: LargeContent, offset: int) -> None:
-        """Put ``content`` from ``offset`` on behind what is there; it is held until it has been sent."""
+        """Append ``content`` from ``offset`` on, and hold the content until it has been sent."""
         self._items.append(FileSlice(content, offset))
 
     def head(self) -> memoryview | FileSlice:
-        """What is to be sent next. The backlog must not be empty."""
+        """Return the item to send next. The backlog must not be empty."""
         item = self._items[0]
         if isinstance(item, bytearray):
-            item = self._items[0] = memoryview(item)  # from now on nothing is gathered in it
+            # A bytearray cannot grow while a view of it exists. Its replacement by the view also tells _gather to
+            # begin another one.
+            item = self._items[0] = memoryview(item)
         return item
 
     def consume(self, sent: int) -> None:
-        """``sent`` bytes of the head are on their way."""
+        """Remove ``sent`` bytes, which the socket took, from the head."""
         item = self.head()
         if isinstance(item, FileSlice):
             item.offset += sent
@@ -75,7 +80,7 @@ class Backlog:
             self._items[0] = item[sent:]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all items, and release the contents of the slices."""
         for item in self._items:
             if isinstance(item, FileSlice):
                 item.content.release()

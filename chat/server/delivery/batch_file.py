@@ -1,4 +1,4 @@
-"""A large batch as many sockets are given it: by reference to one copy of it, where a write makes a copy for each."""
+"""Share one copy of a large batch among many sockets, where write(2) would copy the batch for each socket."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ log = logging.getLogger("chat.server")
 
 
 class BatchFile:
-    """A file without a disk (memfd_create(2)), out of which sendfile(2) gives sockets pages instead of copies.
+    """A file in memory (memfd_create(2)), from which sendfile(2) gives sockets references to pages.
 
-    What sockets hold stays as it is: to empty a file is to let go of its pages, and what is put into it next gets
-    others. A system that gives no such file, or no memory for it, costs copies, and nothing else.
+    A batch that a socket still holds never changes. To truncate the file only drops the file's references to its pages,
+    and the next batch gets new pages. Where the system has no such file, or no memory for one, batches are copied.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class BatchFile:
         self._is_available = hasattr(os, "memfd_create")
 
     def put(self, batch: bytes) -> int | None:
-        """A descriptor of a file that begins with ``batch``, until ``clear``; None if it is not to be had."""
+        """Return the descriptor of a file that begins with ``batch`` until ``clear``, or None if no file can be had."""
         if not self._is_available:
             return None
         try:
@@ -28,7 +28,7 @@ class BatchFile:
                 self._fd = os.memfd_create("batch")
             if os.pwrite(self._fd, batch, 0) == len(batch):
                 return self._fd
-            self.clear()
+            self.clear()  # written in part: the caller copies this batch
         except OSError as problem:
             log.warning("large batches are copied for each user: %s", problem)
             self._is_available = False
@@ -36,12 +36,12 @@ class BatchFile:
         return None
 
     def clear(self) -> None:
-        """Nobody is given any more of it."""
+        """Empty the file, after the batch has been offered to all sockets."""
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
 
     def close(self) -> None:
-        """Let go of the descriptor; the next ``put`` opens another."""
+        """Close the descriptor. The next ``put`` opens another."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

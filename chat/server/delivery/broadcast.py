@@ -1,9 +1,17 @@
-"""Giving one message to many: what is posted is joined once, and offered to each with one system call.
+"""Deliver one run of messages to many users: join pending frames once, and offer the batch to each socket.
 
-A post only appends to what is pending, which is flushed when the greenlets that are ready now have had their turn; so
-the busier the room, the more messages travel in one batch, and the cheaper each becomes. What goes to one user alone
-keeps its place: he is given it together with what is pending for him, and the batch is cut for him where he has got
-to. It does not know what any of it means.
+This is the hottest path of the server. A message to N users causes N deliveries, so all work that does not depend on
+the user is done once, before the loop over users. A post only appends the encoded frame to a list, once for each byte
+order. The flush comes when all greenlets that are ready have had their turn. So in a busy room more messages share a
+batch, and each message costs fewer system calls. The loop itself (``Broadcast._give``) has one system call for each
+user, and no Python call around the system call. A user whose socket takes the whole batch costs nothing else: no
+queue, no greenlet, no event.
+
+A frame for one user keeps its place among the frames for all. The user gets their frames and their part of the batch
+in one write, and the batch is split only for that user. So a private message or a login does not make the batch of all
+other users smaller.
+
+Nothing here knows what a frame means.
 """
 
 from __future__ import annotations
@@ -27,26 +35,30 @@ from chat.server.settings import Rate
 
 log = logging.getLogger("chat.server")
 
-# Pending bytes that are not kept waiting for the flusher: bounds what one batch holds.
+# Once so many bytes are pending, they are flushed at once. This bounds the memory of a batch.
 _BATCH_SIZE = 256 * 1024
 
-# Batches made for announcements alone. Thousands who come back after a restart, each told to everyone at once, would
-# cost a system call for each pair of them; by TLS an encryption too.
+# The rate of batches that hold only announcements. After a restart thousands of users log in again. A batch for each
+# login would cost a system call for each pair of users, and with TLS an encryption too.
 _ANNOUNCING = Rate(per_second=20, burst=10)
-# Seconds without a batch of announcements for each second that one took.
+# The pause after a batch of announcements, in seconds for each second that the batch took.
 _WAIT_PER_SECOND = 5.0
 
-# From where on it is cheaper to give references to one copy of a batch than a copy to each: bytes of it, receivers.
+# The smallest batch (bytes) and audience (users) for which references to one copy are cheaper than a copy for each.
 _WORTH_SHARING = 8 * 1024
 _SHARERS = 32
 
 
 def _do_nothing(seconds: float) -> None:
-    """Ignore the time: nobody measures it."""
+    """Ignore the time of a batch, in a server without a loop share."""
 
 
 class _Pending:
-    """What is posted and not yet flushed, in one byte order, and who is to get it."""
+    """The frames of one byte order that are posted and not yet flushed, and the audience that gets them.
+
+    ``frames`` is shared by the whole audience. ``ahead`` and ``alone`` have entries only for users whose bytes differ.
+    So to post a message costs the same however many users are here.
+    """
 
     __slots__ = ("ahead", "alone", "audience", "frames", "size", "size_alone")
 
@@ -55,13 +67,14 @@ class _Pending:
         self.clear()
 
     def clear(self) -> None:
-        """Everyone has got everything."""
+        """Forget all frames, after a flush."""
         self.frames: list[bytes] = []
         self.size = 0
-        # What goes to one alone, before what he has not got of ``frames``.
+        # Bytes for single users, in order: their own frames, and the parts of ``frames`` that come before those.
         self.alone: dict[SendQueue, list[bytes]] = {}
         self.size_alone = 0
-        # Who needs no more of the first so many bytes: given to him already, or from before he came.
+        # How many of the first bytes of ``frames`` a user must not get again: they are already in ``alone``, were sent
+        # before, or were posted before the user came.
         self.ahead: dict[SendQueue, int] = {}
 
     def append(self, encoded: bytes) -> None:
@@ -69,24 +82,24 @@ class _Pending:
         self.size += len(encoded)
 
     def append_alone(self, send_queue: SendQueue, encoded: bytes) -> None:
-        """The same for ``outbox`` alone."""
+        """Append a frame for one user, behind all frames for everyone that are pending now."""
         parts = self.alone.setdefault(send_queue, [])
         parts.append(self._pop_rest(send_queue))
         parts.append(encoded)
         self.size_alone += len(encoded)
 
     def joined(self) -> bytes:
-        """What goes to all; kept joined, since it may be asked for again before the flush."""
+        """Join the frames for all, and keep the result: each private message before the flush asks for it again."""
         if len(self.frames) != 1:
             self.frames = [b"".join(self.frames)]
         return self.frames[0]
 
     def pop(self, send_queue: SendQueue) -> bytes:
-        """All that is pending for ``outbox``; from now on it is not."""
+        """Return all bytes that are pending for one user, and mark them as sent."""
         return b"".join((*self.alone.pop(send_queue, ()), self._pop_rest(send_queue)))
 
     def pop_different(self) -> dict[SendQueue, bytes]:
-        """For all of those who don't just get what goes to all."""
+        """Pop the pending bytes of each user who gets something else than the common batch."""
         return {send_queue: self.pop(send_queue) for send_queue in {**self.ahead, **self.alone}}
 
     def _pop_rest(self, send_queue: SendQueue) -> bytes:
@@ -98,10 +111,10 @@ class _Pending:
 
 
 class Broadcast:
-    """Gives posted frames to all users.
+    """Deliver posted frames to all users, in one order.
 
-    ``given``: bytes of all batches, counted once for each user. ``charge`` is called with the seconds that each batch
-    of only announcements took.
+    ``given``: bytes of all batches, counted once for each user. ``charge`` is called with the seconds of CPU time of
+    each batch that was made for announcements alone.
     """
 
     def __init__(self, charge: Callable[[float], object] = _do_nothing) -> None:
@@ -111,15 +124,15 @@ class Broadcast:
         self._flushes_itself = False
         self._will_flush = False
         self._announcements = TokenBucket(_ANNOUNCING)
-        self._timer: Any = None  # of an announcement that waits for others
+        self._timer: Any = None  # of announcements that wait for their batch
         self._file = BatchFile()
 
     def start(self) -> None:
-        """Flush from now on by itself."""
+        """Begin to flush by itself after each post. Until then, only ``flush`` sends what is posted."""
         self._flushes_itself = True
 
     def stop(self) -> None:
-        """Flush once more, and then no longer by itself."""
+        """Flush a last time. Afterwards only ``flush`` sends what is posted."""
         self.flush()
         self._flushes_itself = False
         self._end_timer()
@@ -130,44 +143,49 @@ class Broadcast:
             yield from pending.audience
 
     def add(self, send_queue: SendQueue, first: Iterable[Frame] = ()) -> None:
-        """Give ``outbox`` the frames ``first``, and then everything that is posted from now on."""
+        """Send a user the frames ``first`` now, and add them to the audience of all later posts."""
         pending = self._pending[send_queue.order]
         pending.audience[send_queue] = None
         if pending.size:
+            # Posted before this user came. They must not get it, and nobody else's batch is cut for them.
             pending.ahead[send_queue] = pending.size
         send_queue.give(b"".join(frame.encode(send_queue.order) for frame in first))
 
     def remove(self, send_queue: SendQueue) -> None:
-        """Give ``outbox`` what is pending, and nothing that is posted from now on."""
+        """Send a user all frames that are pending, and remove them from the audience of later posts."""
         pending = self._pending[send_queue.order]
         send_queue.give(pending.pop(send_queue))
         pending.audience.pop(send_queue, None)
         pending.ahead.pop(send_queue, None)
 
     def post(self, frame: Frame | TextFrames) -> None:
-        """Give everyone ``frame``, whose content is in memory."""
+        """Send all users a frame or a run of texts, with the content in memory, at the next flush."""
         self._append(frame)
         self._flush_soon()
 
     def post_attachment(self, frame: Frame, offer: Frame | None) -> None:
-        """Give everyone ``frame``, or ``offer``, if there is one, to users who want such a content offered."""
+        """Send all users ``frame``, but ``offer``, if there is one, to users who want offers for such contents."""
         if offer is None and frame.large is None:
             self.post(frame)
             return
-        # Not the same bytes for all, or not in memory: the frame cannot travel in the batch.
+        # The bytes differ between users, or are not in memory: the frame cannot be part of a batch.
         self.flush()
         size = frame.content_size
         for send_queue in self:
             send_queue.put(offer if offer and send_queue.wants_offer(size) else frame)
 
     def announce(self, frame: Frame) -> None:
-        """The same for what everyone can wait for, 50 ms at most: where many come or go, it is joined."""
+        """Send all users a frame that can wait, for 50 ms or a little longer: a user who joined or left.
+
+        Announcements that come in quick succession share a batch.
+        """
         self._append(frame)
         self._flush_in_a_while()
 
     def put(self, send_queue: SendQueue, frame: Frame | TextFrames) -> None:
-        """Give ``frame`` to one user, in its place among what everyone gets."""
+        """Send one user a frame, in its place among the frames for everyone."""
         if isinstance(frame, Frame) and frame.large is not None:
+            # The content is in a file, so the frame cannot wait in ``pending``: everything before it goes first.
             pending = self._pending[send_queue.order]
             send_queue.give(pending.pop(send_queue))
             send_queue.put(frame)
@@ -175,7 +193,7 @@ class Broadcast:
         self._append_alone(send_queue, frame.encode(send_queue.order))
 
     def answer(self, send_queue: SendQueue, encoded: bytes) -> None:
-        """Give one user a frame that is due now: at once, without a flush, if nothing is pending before it."""
+        """Send one user a frame that is due now: at once, or in its place if other frames for that user are pending."""
         pending = self._pending[send_queue.order]
         if pending.size or send_queue in pending.alone:
             self._append_alone(send_queue, encoded)
@@ -183,7 +201,7 @@ class Broadcast:
             self._give(encoded, (send_queue,))
 
     def flush(self) -> None:
-        """Give everyone what is pending, now."""
+        """Flush pending frames to all users."""
         for pending in self._pending.values():
             self._flush(pending)
 
@@ -202,7 +220,10 @@ class Broadcast:
         self._flush_soon()
 
     def _flush_soon(self) -> None:
-        """When those have had their turn who are ready now: by the event loop itself, since nothing in it waits."""
+        """Flush when all greenlets that are ready now have had their turn.
+
+        A callback of the event loop does it. A flush never waits, so it needs no greenlet.
+        """
         if self._flushes_itself and not self._will_flush:
             self._will_flush = True
             gevent.get_hub().loop.run_callback(self._flush_now)
@@ -212,7 +233,7 @@ class Broadcast:
         self.flush()
 
     def _flush_in_a_while(self) -> None:
-        """The same, but no oftener than announcements may have a batch of their own."""
+        """Flush as soon as the rate of batches for announcements allows."""
         if not self._flushes_itself or self._will_flush or self._timer is not None:
             return
         delay = self._announcements.consume(1)
@@ -224,10 +245,11 @@ class Broadcast:
 
     def _flush_announced(self) -> None:
         self._end_timer()
-        began = time.thread_time()  # what other processes take meanwhile is not the batch's
+        # CPU time, not time of day: on a busy machine other processes run during a batch.
+        began = time.thread_time()
         self.flush()
         took = time.thread_time() - began
-        # In a large room a batch takes long, so fewer are made.
+        # In a large room a batch takes long. So fewer are made, and announcements leave the loop to messages.
         self._announcements.consume(took * _WAIT_PER_SECOND * _ANNOUNCING.per_second)
         self._charge(took)
 
@@ -244,7 +266,7 @@ class Broadcast:
         for send_queue, data in different.items():
             self._give(data, (send_queue,))
         if not batch:
-            return  # frames for single users only: skip the loop over everyone
+            return  # only frames for single users were pending: skip the loop over everyone
         everyone = pending.audience
         self._give(
             batch, [each for each in everyone if each not in different] if different else everyone
@@ -255,8 +277,10 @@ class Broadcast:
             return
         size = len(data)
         self.given += size * len(send_queues)
-        # What is done for each delivery: so the kernel is called from here, for the calls of ours that lead to it would
-        # take as long as a tenth of its work.
+        # This loop runs once for each batch and user. The system call is made here, through the raw descriptor, and not
+        # by SendQueue.give and Transport.try_send: the Python calls on that way would add a tenth to the work of the
+        # kernel. ``direct`` is None where the raw way would be wrong: under TLS, while a backlog exists (its bytes come
+        # first), and after the end of a connection.
         file = self._share(data, len(send_queues))
         for send_queue in send_queues:
             sent = 0
@@ -264,15 +288,17 @@ class Broadcast:
                 try:
                     sent = os.write(fd, data) if file is None else os.sendfile(fd, file, 0, size)
                 except OSError:
-                    sent = 0  # the outbox will meet it too, and knows what it means
+                    sent = 0  # a full socket or a broken one: the send queue meets it again, and handles it
                 if sent == size:
                     continue
+            # A view, not a copy: users who are behind share the memory of the batch.
             _give_rest(send_queue, memoryview(data)[sent:])
         if file is not None:
+            # Sockets keep their references to the pages that are on their way.
             self._file.clear()
 
     def _share(self, data: bytes, times: int) -> int | None:
-        """A file of ``data``, if it pays that it is copied once rather than so many ``times``."""
+        """Return a file that holds ``data`` if that is cheaper than to copy ``data`` so many ``times``, or None."""
         if len(data) < _WORTH_SHARING or times < _SHARERS:
             return None
         return self._file.put(data)
@@ -282,6 +308,6 @@ def _give_rest(send_queue: SendQueue, data: memoryview) -> None:
     try:
         send_queue.give(data)
     except Exception:
-        # Ours, or no memory is left: it costs this user his connection, and nobody else a message.
-        log.exception("giving a user what was posted failed")
+        # A bug, or no memory is left. Disconnect this user, so that all users after them in the loop get the batch.
+        log.exception("cannot deliver to a user; their connection is closed")
         send_queue.fail(LeaveReason.DISCONNECTED)

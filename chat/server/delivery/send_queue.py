@@ -1,7 +1,10 @@
-"""One user's way out: what he takes goes at once, the rest waits in his backlog, bounded.
+"""Send all bytes to one user: the socket takes what it can at once, and the rest waits in a bounded backlog.
 
-The rules: nothing here waits except the writer, which is a greenlet of its own and exists only while something is
-left over; nothing is reordered; so a socket has one writer at any time, and a slow user costs himself alone.
+The rules:
+
+- Nothing here waits but the writer, a greenlet that exists only while a backlog does.
+- Nothing is reordered. While a backlog exists, new bytes go behind it.
+- So a socket has one writer at any time, and a slow user delays nobody else.
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ from chat.server.process.fairness import yield_to_loop
 
 
 class BacklogLimits:
-    """How much may wait: for one user and for all together, in bytes; over the latter, the largest goes first."""
+    """Limit the memory of backlogs, in bytes: ``per_user``, and ``total`` for all users together.
+
+    When ``total`` is exceeded, the user with the largest backlog is disconnected first.
+    """
 
     def __init__(self, per_user: int, total: int) -> None:
         self.per_user = per_user
@@ -33,7 +39,7 @@ class BacklogLimits:
         self._lagging: set[SendQueue] = set()
 
     def changed(self, send_queue: SendQueue, difference: int) -> None:
-        """The backlog of ``outbox`` grew by ``difference`` bytes."""
+        """Count ``difference`` more bytes (or fewer, if negative) in a backlog, and enforce ``total``."""
         self.used += difference
         if difference > 0:
             self._most_used = max(self._most_used, self.used)
@@ -42,23 +48,23 @@ class BacklogLimits:
                 max(self._lagging, key=_waiting).fail(LeaveReason.TOO_SLOW)
 
     def pop_released(self) -> int:
-        """Bytes that waited at some time since the last call, and don't any more."""
+        """Return how many bytes left the backlogs since the last call: the peak since then, minus the bytes of now."""
         released, self._most_used = self._most_used - self.used, self.used
         return released
 
     def caught_up(self, send_queue: SendQueue) -> None:
-        """Nothing waits for ``outbox`` any more."""
+        """Forget a user without a backlog, who can no longer be the slowest."""
         self._lagging.discard(send_queue)
 
 
 class SendQueue:
-    """Takes frames for one user and never makes the giver wait.
+    """Take frames for one user, without ever waiting.
 
-    ``order``: the byte order of his connection. ``inline``: contents over so many bytes go to him as offers; None:
-    as they are. ``on_fail`` is called once, at once, when he can't be served any longer, with the reason.
+    ``order``: the byte order of the connection. ``inline``: the user gets larger contents than so many bytes as offers;
+    None: all contents are sent. ``on_fail`` is called once, with the reason, when the user can no longer be served.
 
-    ``direct``: a descriptor to which whoever has something for him may write it as it is, now; None where that is to be
-    left to ``give``, as it is while something waits. What the kernel does not take of it goes to ``give``.
+    ``direct``: the descriptor of a plain socket, while no backlog exists. A caller may write bytes to ``direct``, and
+    must pass the bytes that the kernel does not take to ``give``. If ``direct`` is None, all bytes go to ``give``.
     """
 
     __slots__ = (
@@ -89,27 +95,27 @@ class SendQueue:
         self._transport = transport
         self._limits = limits
         self._on_fail = on_fail
-        # Only while something waits: most users never need one.
+        # These exist only while bytes wait: most users never need them, and an idle user should cost little memory.
         self._backlog: Backlog | None = None
         self._writer: gevent.Greenlet[[], None] | None = None
         self._drained: Event | None = None
 
     @property
     def waiting(self) -> int:
-        """Bytes of memory that wait for this user."""
+        """The bytes in memory that wait for this user."""
         return self._backlog.size if self._backlog is not None else 0
 
     @property
     def is_behind(self) -> bool:
-        """Whether something waits for this user, or did when he was given up."""
+        """Whether bytes wait for this user, or the connection has ended."""
         return self._backlog is not None or self.closed
 
     def wants_offer(self, size: int) -> bool:
-        """Whether a content of ``size`` bytes is to be offered to him rather than sent."""
+        """Return whether the user gets a content of ``size`` bytes as an offer."""
         return self.inline is not None and size > self.inline
 
     def give(self, data: bytes | memoryview) -> None:
-        """Send ``data``, or what the kernel takes of it, and queue the rest."""
+        """Send as much of ``data`` as the kernel takes, and queue the rest. ``data`` must never change."""
         if self.closed or not data:
             return
         sent = 0
@@ -124,13 +130,17 @@ class SendQueue:
         self._queue(memoryview(data)[sent:])
 
     def put(self, frame: Frame) -> None:
-        """Send or queue a whole frame, its large content included."""
+        """Send or queue a whole frame, with its large content."""
         self.give(frame.encode(self.order))
         if frame.large is not None and frame.content_size and not self.closed:
-            self._lag().append_file(frame.large, frame.offset)
+            # Always by the writer, which sends a file in pieces and lets other greenlets run between them.
+            self._ensure_backlog().append_file(frame.large, frame.offset)
 
     def fail(self, reason: LeaveReason) -> None:
-        """Serve him no longer. What waits is dropped now, not when his greenlet gets to it."""
+        """Disconnect the user, and drop the backlog now rather than when the user's greenlet runs.
+
+        ``BacklogLimits.changed`` relies on it: it disconnects users until the memory in use is below the total.
+        """
         if not self.closed:
             self._drop()
             self._transport.abort()
@@ -142,16 +152,20 @@ class SendQueue:
             self.fail(LeaveReason.TIMED_OUT)
 
     def close(self) -> None:
-        """The end, by the greenlet that owns the connection, before it closes the socket."""
+        """Drop the backlog and end the writer. The owner of the connection calls this before it closes the socket."""
         self._drop()
-        # It leads back to whom this outbox is of: a circle, whose memory comes back when the collector gets to it.
+        # ``on_fail`` refers to the session, which refers to this queue. Without this line, only the garbage collector
+        # would free the circle, and full collections are rare (see process/memory.py).
         self._on_fail = _do_nothing
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.kill()
 
     def wait_until_drained(self, timeout: float | None) -> bool:
-        """Whether nothing is left to be sent, after at most ``timeout`` seconds (None: ever)."""
+        """Wait until the backlog is empty, at most ``timeout`` seconds (None: for ever).
+
+        Return whether all is sent and the connection has not ended.
+        """
         if self._backlog is None or self.closed:
             return not self.closed
         if self._drained is None:
@@ -170,28 +184,28 @@ class SendQueue:
         self._wake_waiting()
 
     def _wake_waiting(self) -> None:
-        """Nothing is left to be sent, for now: the next who waits needs a new event."""
+        """Wake all greenlets that wait for an empty backlog. The next one to wait gets a new event."""
         if self._drained is not None:
             self._drained.set()
             self._drained = None
 
     def _queue(self, data: memoryview) -> None:
-        backlog = self._lag()
+        backlog = self._ensure_backlog()
         backlog.append(data)
         self._limits.changed(self, len(data))
         if not self.closed and backlog.size > self._limits.per_user:
             self.fail(LeaveReason.TOO_SLOW)
 
-    def _lag(self) -> Backlog:
-        """The backlog, with a writer that drains it."""
+    def _ensure_backlog(self) -> Backlog:
+        """Return the backlog; if there is none yet, make one and start its writer."""
         if self._backlog is None:
             self._backlog = Backlog()
-            self.direct = None
+            self.direct = None  # the writer is now the only one that writes to the socket
             self._writer = gevent.spawn(self._drain)
         return self._backlog
 
     def _drain(self) -> None:
-        """The writer: send until nothing is left."""
+        """Send until the backlog is empty. This is the writer's greenlet."""
         try:
             while self._backlog:
                 self._send_item(self._backlog)
@@ -206,22 +220,22 @@ class SendQueue:
             self._wake_waiting()
 
     def _send_item(self, backlog: Backlog) -> None:
-        """Send the first item whole.
+        """Send the first item completely.
 
-        Raises TimeoutError if the peer takes nothing for ``STALL_WINDOW`` seconds, or, of a file, less than
-        ``MIN_RATE`` bytes a second.
+        Raises TimeoutError if the peer takes no byte for ``STALL_WINDOW`` seconds, or if the item is a file and the
+        peer takes less than ``MIN_RATE`` bytes a second.
         """
         item = backlog.head()
         left = item.left if isinstance(item, FileSlice) else len(item)
         demanded = MIN_RATE * STALL_WINDOW if isinstance(item, FileSlice) else 1
         window_end, taken = time.monotonic() + STALL_WINDOW, 0
-        # Others run while this one waits, and may have failed him: then nothing is left to send.
+        # Other greenlets run while this one waits. One of them may disconnect the user, which empties the backlog.
         while left and not self.closed:
             sent = self._try_item(backlog)
             left -= sent
             taken += sent
-            # Only after another try: a socket is called writable when a third of its buffer is free, which takes a
-            # slow reader minutes, but it takes something before.
+            # Look at the window only after another try. The kernel reports a socket as writable when a third of its
+            # buffer is free. With a slow reader that takes minutes, but the socket takes some bytes earlier.
             if left and time.monotonic() >= window_end:
                 if taken < demanded:
                     raise TimeoutError
@@ -248,13 +262,13 @@ def _waiting(send_queue: SendQueue) -> int:
 
 
 def reason_of(problem: OSError) -> LeaveReason:
-    """What an OSError of a user's socket means for him."""
+    """Return why a user leaves whose socket raised ``problem``."""
     if problem.errno == errno.ETIMEDOUT:
-        return LeaveReason.TIMED_OUT  # by the kernel: the peer has vanished
+        return LeaveReason.TIMED_OUT  # from the kernel: the peer has vanished
     if isinstance(problem, TimeoutError):
         return LeaveReason.TOO_SLOW
     return LeaveReason.DISCONNECTED
 
 
 def _do_nothing(reason: LeaveReason) -> None:
-    """It has ended: there is nobody to be told."""
+    """Ignore the failure of a connection that has already ended."""
