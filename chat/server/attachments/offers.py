@@ -1,4 +1,4 @@
-"""Contents that were offered and may be fetched: kept as long as space allows, oldest dropped first, at most a day."""
+"""Store offered contents until users fetch them: for a day at most, and the oldest is dropped when space is short."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from chat.protocol.frames import LargeContent
 from chat.protocol.headers import ServerHeader
 from chat.server.attachments.spool import Spool, SpooledFile
 
-MAX_AGE = 24 * 3600.0
-# Small contents are offered to those who ask for it, and are not worth a file.
+MAX_AGE = 24 * 3600.0  # seconds
+# The bound for small contents, in bytes. Some clients want offers for these too, and a file for each would cost a
+# descriptor.
 MAX_MEMORY = 64 * 1024 * 1024
-# What an offer costs beside its content; contents of a byte would else be kept without bound.
+# The memory of an offer beside its content, in bytes. Without it, contents of one byte would be kept without bound.
 _OVERHEAD = 1024
 
 
 class Offer(NamedTuple):
-    """An offered content.
+    """An offered content, and the members who may fetch it.
 
-    ``header`` is the one of the message. ``serials`` are the members who were offered it, or, for a public one,
-    None: then it is those whose serial is at most ``latest``.
+    ``header`` is the header of the message. ``serials`` are the members who got a private offer. For a public offer
+    ``serials`` is None, and the members are those with a serial of at most ``latest``. Serials grow, so a user who came
+    later has a greater one, and did not get the message. ``since`` is in seconds of the store's clock.
     """
 
     id: str
@@ -41,7 +43,7 @@ class Offer(NamedTuple):
 
 
 class OfferStore:
-    """The offers, oldest first."""
+    """The store of offers, oldest first."""
 
     def __init__(self, spool: Spool, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -60,7 +62,7 @@ class OfferStore:
         latest: int,
         serials: Collection[int] | None,
     ) -> str:
-        """The id under which ``content`` can be fetched from now on."""
+        """Store an offer, and return the id by which members fetch it."""
         self.drop_old()
         offer = Offer(secrets.token_urlsafe(12), content, header, latest, serials, self._clock())
         self._offers[offer.id] = offer
@@ -72,12 +74,12 @@ class OfferStore:
         return offer.id
 
     def find(self, id: str, serial: int) -> Offer | None:
-        """What is offered under ``id`` to the member with ``serial``."""
+        """Return the offer ``id`` if it is for the member with ``serial``, or else None."""
         offer = self._offers.get(id)
         return offer if offer is not None and offer.is_for(serial) else None
 
     def drop_old(self) -> None:
-        """Forget what is older than a day."""
+        """Drop the offers that are older than ``MAX_AGE``."""
         limit = self._clock() - MAX_AGE
         while self._offers:
             offer = next(iter(self._offers.values()))
@@ -86,7 +88,7 @@ class OfferStore:
             self._drop(offer)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all offers."""
         for offer in list(self._offers.values()):
             self._drop(offer)
 
@@ -98,9 +100,13 @@ class OfferStore:
             offer.content.release()
 
     def _drop_oldest(self, owner: Hashable | None) -> bool:
-        """Give back the space of the oldest content that nobody is being sent, of ``owner`` or of anyone."""
+        """Drop the oldest offer of ``owner`` (None: of all) with a file that nobody is fetching.
+
+        Return whether there was one.
+        """
         for offer in self._offers.values():
             content = offer.content
+            # More than one holder: a user is fetching the content, so its space would not become free.
             if not isinstance(content, SpooledFile) or content.holders > 1:
                 continue
             if owner is None or content.owner == owner:

@@ -1,6 +1,6 @@
-"""Contents too large for memory: nameless temporary files, and the space that they may take.
+"""Keep contents that are too large for memory in temporary files without a name, and limit their space.
 
-Space is reserved before the first byte comes and given back when nobody holds the file any more.
+Space is reserved before the first byte of a content arrives, and given back when the last holder releases the file.
 """
 
 from __future__ import annotations
@@ -21,23 +21,28 @@ from chat.framing import MIN_RATE
 from chat.process.offload import ThreadCall
 from chat.server.process.log_folding import FoldingLog
 
-# One user may hold this part of the space, and of the files.
+# One user may hold a quarter of the space, and of the files.
 _SHARE = 4
-# Each file is an open descriptor.
+# Each file takes a file descriptor.
 MAX_FILES = 512
-# An upload that is slower than MIN_RATE after so many seconds gives way when its space is needed.
+# Seconds after which an upload slower than MIN_RATE makes way, if its space is needed.
 _GRACE = 5.0
+# Seconds that a new upload waits for space. Longer than _GRACE: a slow upload that began just before can then be ended.
 _PATIENCE = _GRACE + 2.0
 
-_FULL = "The server has no space left for it."
+_FULL = "The server has no space left for this attachment; try again later."
 
 
 class NoSpaceError(Exception):
-    """A content cannot be kept; the text is a sentence for its sender."""
+    """A content cannot be kept. The text is a sentence for its sender."""
 
 
 class SpooledFile:
-    """A content on its way in, then held by whoever sends it on. Made by :meth:`Spool.reserve`."""
+    """A content in a temporary file, made by ``Spool.reserve``.
+
+    The upload is the first holder. Each further holder (an offer, or a user who is being sent the content) calls
+    ``hold``, and later ``release``. The last release closes the file, which the system then deletes.
+    """
 
     def __init__(
         self, spool: Spool, owner: Hashable, size: int, give_up: Callable[[], object]
@@ -64,7 +69,7 @@ class SpooledFile:
             self._spool.give_back(self)
 
     def append(self, data: memoryview) -> None:
-        """Write, in a thread since it may wait for the disk. Raises NoSpaceError."""
+        """Write ``data`` in a thread, since a disk may make it wait. Raises NoSpaceError."""
         task = ThreadCall(gevent.get_hub().threadpool, _write_all, self._file.fileno(), data)
         try:
             task.get()
@@ -72,13 +77,14 @@ class SpooledFile:
             self._spool.log_trouble("cannot write", problem)
             raise NoSpaceError(_FULL) from None
         except BaseException:
-            # This greenlet was ended, and lets go of the file; the thread must not write to what is opened next.
+            # This greenlet was killed while the thread still writes. If the file were closed now, the next file could
+            # get its descriptor, and the thread would write there. So hold the file until the thread is done.
             self.hold()
             task.when_done(self.release)
             raise
         self.received += len(data)
         if self.is_complete:
-            # Else it would keep the connection that it came by in memory for as long as it is offered.
+            # ``give_up`` refers to the sender's connection, and an offer may keep this file for a day.
             self.give_up = _do_nothing
 
     @property
@@ -86,13 +92,16 @@ class SpooledFile:
         return self.received == self.size
 
     def is_slow(self, now: float, after: float = 0.0) -> bool:
-        """Whether it is on its way, for ``after`` seconds at least, and slower than ``MIN_RATE``."""
+        """Return whether the upload is incomplete, older than ``after`` seconds, and slower than ``MIN_RATE``."""
         age = now - self.started
         return not self.is_complete and age >= after and self.received < MIN_RATE * max(age, 1.0)
 
 
 class Spool:
-    """The temporary space: ``max_size`` bytes in ``directory``, a quarter of them for any one owner."""
+    """The temporary space: ``max_size`` bytes and ``max_files`` files in ``directory``.
+
+    One owner may hold at most a quarter of both.
+    """
 
     def __init__(
         self,
@@ -113,33 +122,35 @@ class Spool:
         self._troubles = troubles if troubles is not None else FoldingLog()
 
     def when_short(self, drop_oldest: Callable[[Hashable | None], bool]) -> None:
-        """Ask ``drop_oldest`` to make room when a content does not fit.
+        """Let ``drop_oldest`` make room when a content does not fit.
 
-        It drops the oldest content that can be spared, of one owner if their share is used up, and returns whether it
-        found any.
+        ``drop_oldest(owner)`` drops the oldest content of one owner, or with None of all, that nobody needs now. It
+        returns whether there was one.
         """
         self._drop_oldest = drop_oldest
 
     @property
     def files(self) -> int:
-        """How many contents are kept or on their way in."""
+        """The number of contents that are kept or arrive now."""
         return len(self._files)
 
     def reserve(self, owner: Hashable, size: int, give_up: Callable[[], object]) -> SpooledFile:
-        """Space for ``size`` bytes, or NoSpaceError. May wait a few seconds for a slow upload to make way.
+        """Reserve ``size`` bytes, and return an empty file for them. Wait a few seconds if slow uploads can make way.
 
-        ``give_up`` ends the upload from outside, if it turns out to be such a slow one.
+        ``give_up`` ends this upload if it turns out to be slow itself. Raises NoSpaceError.
         """
         share = self.max_size // _SHARE
         if size > share:
-            raise NoSpaceError(f"The server keeps at most {share} bytes for one user.")
+            raise NoSpaceError(
+                f"The server keeps at most {share} bytes for one user; this attachment is larger."
+            )
         deadline = time.monotonic() + _PATIENCE
-        # What fitted before a wait may not do so after it: both are looked at again.
+        # After each wait, check both the share and the total again: other uploads began or ended meanwhile.
         while True:
             if self._exceeds_share(owner, size):
                 if not self._drop_oldest(owner):
                     raise NoSpaceError(
-                        "Too much of yours is on its way; try again when it has arrived."
+                        "Too many of your attachments are in transfer; try again when they have arrived."
                     )
             elif self._fits(size):
                 return self._open(owner, size, give_up)
@@ -147,7 +158,7 @@ class Spool:
                 raise NoSpaceError(_FULL)
 
     def give_back(self, file: SpooledFile) -> None:
-        """Nobody holds ``file`` any more."""
+        """Free the space of ``file``, which nobody holds any more."""
         self._files.discard(file)
         self.used -= file.size
         self._used_by[file.owner] -= file.size
@@ -157,7 +168,7 @@ class Spool:
         self._given_back.set()
 
     def log_trouble(self, what: str, problem: OSError) -> None:
-        """What the operator must know; once in a while, since a disk that is full is so for each upload."""
+        """Log a problem of the disk for the operator. Repetitions are folded, since a full disk fails each upload."""
         subject = f"spool directory {self.directory}"
         self._troubles.log_event_of(subject, f"{what}: {problem.strerror}", logging.WARNING)
 
@@ -170,18 +181,19 @@ class Spool:
     def _fits(self, size: int) -> bool:
         if self.used + size > self.max_size or len(self._files) >= self.max_files:
             return False
+        # Other programs write to the disk too. So ask for the free space, less the bytes that uploads will still write.
         promised = sum(file.size - file.received for file in self._files)
         try:
             return shutil.disk_usage(self.directory).free - promised >= size
         except OSError as problem:
-            self.log_trouble("cannot look at it", problem)
+            self.log_trouble("cannot read its free space", problem)
             raise NoSpaceError(_FULL) from None
 
     def _open(self, owner: Hashable, size: int, give_up: Callable[[], object]) -> SpooledFile:
         try:
             file = SpooledFile(self, owner, size, give_up)
         except OSError as problem:
-            self.log_trouble("cannot make a file", problem)
+            self.log_trouble("cannot create a file", problem)
             raise NoSpaceError(_FULL) from None
         self._files.add(file)
         self.used += size
@@ -190,7 +202,10 @@ class Spool:
         return file
 
     def _displace_slow(self, deadline: float) -> bool:
-        """End the uploads that are too slow, and wait a little for those that look it; whether that may help."""
+        """End uploads that have been slow for ``_GRACE`` seconds, and wait 0.2 s for space.
+
+        Return False if there is no slow upload to wait for, or ``deadline`` has passed.
+        """
         now = time.monotonic()
         suspects = [file for file in self._files if file.is_slow(now)]
         if not suspects or now >= deadline:
@@ -204,7 +219,7 @@ class Spool:
 
 
 def _do_nothing() -> None:
-    """There is nothing more to be given up."""
+    """Ignore the call: the content is complete."""
 
 
 def _write_all(fd: int, data: memoryview) -> None:

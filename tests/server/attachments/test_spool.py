@@ -204,7 +204,7 @@ def test_a_file_is_not_closed_under_a_thread_that_writes_to_it(
 def test_one_user_may_have_a_quarter(spool: Spool) -> None:
     file = reserve(spool, "alice", 100)
 
-    with pytest.raises(NoSpaceError, match="yours"):
+    with pytest.raises(NoSpaceError, match="your attachments"):
         reserve(spool, "alice", 1)
     reserve(spool, "bob", 100).release()
     file.release()
@@ -237,7 +237,7 @@ def test_the_number_of_files_is_bounded_a_quarter_of_them_for_one_user(tmp_path:
     for file in files:
         file.received = file.size
 
-    with pytest.raises(NoSpaceError, match="yours"):
+    with pytest.raises(NoSpaceError, match="your attachments"):
         reserve(spool, "user0", 1)
     files.append(reserve(spool, "user3", 1))
     files[-1].received = 1

@@ -239,7 +239,7 @@ def test_a_disk_that_fills_up_on_the_way_gives_its_space_back(
         written.append(len(data))
         file.received += len(data)
         if len(written) == 3:
-            raise NoSpaceError("The server has no space left for it.")
+            raise NoSpaceError("The server has no space left for this attachment; try again later.")
 
     monkeypatch.setattr(spool_module.SpooledFile, "append", append)
     data = frame(FILE, b"", LARGE) + frame(UTF8, b"", b"next")
