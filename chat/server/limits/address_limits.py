@@ -1,4 +1,4 @@
-"""Limits by address for clients that are not in the room yet: connections, tries to log in, logins."""
+"""Limit clients that are not in the room yet, by address: connections, failed logins, and the pace of logins."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from chat.server.limits.throttle import Queues, SlidingWindow
 from chat.server.settings import Rate, Settings
 
 WINDOW = 60.0  # seconds
-JOINS_PER_SECOND = 1.0  # of one address, after as many at once as it may have connections
-LOGGED_JOINS = 20  # of one address in a window; what is over is only counted
+JOINS_PER_SECOND = 1.0  # of one address, after a burst of as many as it may have connections
+LOGGED_JOINS = 20  # log lines for joins of one address in a window; further joins are only counted
 
 
 class Verdict(Enum):
-    """What to do with a new connection."""
+    """The decision about a new connection."""
 
     ADMIT = 1
     REFUSE = 2
@@ -24,9 +24,10 @@ class Verdict(Enum):
 
 
 class AddressLimits:
-    """Count what each address does. A ``host`` is as a socket reports it; None, a unix socket, is never slowed.
+    """Count connections and logins of each address, and decide which are too many.
 
-    An address is an IPv4 address or an IPv6 network of 64 bits. Networks that the settings exempt are not limited.
+    A ``host`` is an address as a socket reports it, or None for a unix socket, which is never limited. An IPv6 address
+    counts as its network of 64 bits. Networks that the settings exempt are not limited.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,15 +48,18 @@ class AddressLimits:
         return Verdict.CLOSE if self._refusals.admit(key) else Verdict.REFUSE
 
     def count_attempt(self, host: str | None) -> bool:
-        """Count a try to log in; return whether the server should look at it."""
+        """Count a login attempt, and return whether it is within the limit."""
         return not self._logins.admit(address_key(host, self._exempt))
 
     def reserve_join(self, host: str | None, patience: float) -> float | None:
-        """Return the seconds until the next login of ``host`` may come in, None if more than ``patience``."""
+        """Reserve the next place for a login of ``host``, and return the seconds until then.
+
+        Return None, and reserve nothing, if that is more than ``patience`` seconds.
+        """
         return self._joins.reserve(address_key(host, self._exempt), patience)
 
     def forgive_attempt(self, host: str | None) -> None:
-        """Take back a try that succeeded: only tries that fail are limited."""
+        """Take back an attempt that succeeded: only failed attempts are limited."""
         self._logins.forgive(address_key(host, self._exempt))
 
     def forgive_connection(self, host: str | None) -> None:

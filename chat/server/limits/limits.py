@@ -1,4 +1,4 @@
-"""How much is too much: rates of one user, connections of one address."""
+"""Limit the rate of one user's messages, and the number of connections of one address."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from chat.server.settings import Network, Rate
 
-# Seconds between two pings of a user that do not count for their rate.
+# Seconds between two pings of a user that do not count towards the rate.
 FREE_PING_EVERY = 5.0
 
 
 class TokenBucket:
-    """Says how long to wait, never no: what is over the rate is delayed."""
+    """Limit a rate by delays: the bucket tells how long to wait, and never refuses.
+
+    The number of tokens may fall below 0. Callers that wait are then served in the order of their calls.
+    """
 
     __slots__ = ("_clock", "_filled", "_rate", "_tokens")
 
@@ -26,7 +29,7 @@ class TokenBucket:
         self._filled = clock()
 
     def available(self) -> float:
-        """How many tokens can be taken without a wait; under 0 while others wait for theirs."""
+        """Return how many tokens can be taken without a wait; negative while earlier callers still wait."""
         now = self._clock()
         per_second, burst = self._rate
         self._tokens = min(burst, self._tokens + (now - self._filled) * per_second)
@@ -34,15 +37,15 @@ class TokenBucket:
         return self._tokens
 
     def consume(self, amount: float) -> float:
-        """Take ``amount`` tokens; the seconds to wait until they are there."""
+        """Take ``amount`` tokens, and return the seconds to wait until the bucket has them."""
         self._tokens = self.available() - amount
         return max(0.0, -self._tokens / self._rate.per_second)
 
 
 class SenderRates:
-    """How fast one user may send: messages, and bytes of text. A rate of None is no limit.
+    """Limit how fast one user sends: messages, and bytes of text. A rate of None is no limit.
 
-    Refused frames count too, or a client could send them without end.
+    Rejected frames count too. Otherwise a client could send them without end.
     """
 
     __slots__ = ("_bytes", "_clock", "_max_text", "_messages", "_next_free_ping")
@@ -61,15 +64,16 @@ class SenderRates:
         self._next_free_ping = 0.0
 
     def allowance(self, limit: int) -> int:
-        """Return how many texts, at most ``limit``, need no wait; 1 if none, and that text has to wait."""
+        """Return how many texts, at most ``limit``, need no wait. Return 1 if none does: that text then has to wait."""
         if self._messages is not None:
             limit = min(limit, int(self._messages.available()))
         if self._bytes is not None:
+            # The sizes of the texts are not known yet, so each may be the largest.
             limit = min(limit, int(self._bytes.available() // self._max_text))
         return max(limit, 1)
 
     def consume(self, messages: int, text_bytes: int) -> float:
-        """Count what the user sent; return the seconds that the user has to wait for it."""
+        """Count what the user sent, and return the seconds for which the user has to wait."""
         delay = 0.0
         if self._messages is not None:
             delay = self._messages.consume(messages)
@@ -78,7 +82,7 @@ class SenderRates:
         return delay
 
     def consume_ping(self) -> float:
-        """Count a ping; return the seconds that the user has to wait for the answer.
+        """Count a ping, and return the seconds for which the answer has to wait.
 
         One ping in ``FREE_PING_EVERY`` seconds is free. Otherwise a client that has used up its rate would take the
         delayed answer for a dead connection.
@@ -91,7 +95,7 @@ class SenderRates:
 
 
 class ConnectionsPerAddress:
-    """Counts the connections of each address: of an IPv4 address, or of an IPv6 network of 64 bits."""
+    """Count the connections of each IPv4 address and of each IPv6 network of 64 bits."""
 
     def __init__(self, limit: int, exempt: Sequence[Network]) -> None:
         self._limit = limit
@@ -99,13 +103,13 @@ class ConnectionsPerAddress:
         self._counts: Counter[Network] = Counter()
 
     def enter(self, host: str | None) -> None:
-        """Count one more connection of ``host``, None for a unix socket; ``leave`` must be called in the end."""
+        """Count one more connection of ``host`` (None: a unix socket). Call ``leave`` when the connection ends."""
         key = address_key(host, self._exempt)
         if key is not None:
             self._counts[key] += 1
 
     def leave(self, host: str | None) -> None:
-        """A counted connection of ``host`` has ended."""
+        """Count one connection of ``host`` less, which ``enter`` counted."""
         key = address_key(host, self._exempt)
         if key is None:
             return
@@ -114,15 +118,16 @@ class ConnectionsPerAddress:
             del self._counts[key]
 
     def exceeded_by(self, host: str | None) -> int:
-        """How many connections over the limit there are."""
+        """Return by how many connections ``host`` is over the limit."""
         key = address_key(host, self._exempt)
         return 0 if key is None else max(0, self._counts[key] - self._limit)
 
 
 def address_key(host: str | None, exempt: Sequence[Network]) -> Network | None:
-    """Under which strangers are counted: an IPv4 address or an IPv6 network of 64 bits; None for who is not limited.
+    """Return the network as which ``host`` is counted, or None if ``host`` is not limited.
 
-    ``host`` is as a socket reports it, None for a unix socket.
+    An IPv4 address counts alone. An IPv6 address counts as its network of 64 bits, since one machine can use all
+    addresses of such a network. ``host`` is an address as a socket reports it, or None for a unix socket.
     """
     if host is None:
         return None
@@ -134,10 +139,10 @@ def address_key(host: str | None, exempt: Sequence[Network]) -> Network | None:
     return IPv4Network((int(address), 32))
 
 
-@lru_cache(maxsize=1024)  # each connection is looked at more than once
+@lru_cache(maxsize=1024)  # several limits parse the address of each connection
 def parse_host(host: str) -> IPv4Address | IPv6Address:
-    """The address that a socket reports; an IPv4 one that came over an IPv6 socket is an IPv4 one."""
-    address = ip_address(host.partition("%")[0])
+    """Parse an address as a socket reports it. Return IPv4 for an IPv4 address that came over an IPv6 socket."""
+    address = ip_address(host.partition("%")[0])  # without the zone of a link-local address
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address

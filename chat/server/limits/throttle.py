@@ -1,4 +1,4 @@
-"""How often is too often, for very many keys in bounded memory: a sliding window, delays that grow, a queue."""
+"""Limit how often something happens, for very many keys in bounded memory: a window, growing delays, and queues."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from collections.abc import Callable, Hashable
 from chat.server.limits.limits import TokenBucket
 from chat.server.settings import Rate
 
-MAX_KEYS = 16_384  # of strangers' addresses that are remembered at a time; up to 10 MB
+MAX_KEYS = 16_384  # addresses that are remembered at a time; they take up to 10 MB
 
-FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds after the first failure, and after however many
+FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds: after the first failure, and at most
 FORGOTTEN_AFTER = 900.0  # seconds without a failure
 
-_ROUNDING = 1e-6  # who has waited as long as he was told is not to be too early by a bit
+# Tolerance for rounding: a client that has waited exactly as long as it was told must be admitted.
+_ROUNDING = 1e-6
 
 
 class SlidingWindow:
-    """Up to ``limit`` (one at least) in any ``seconds``, for each key.
+    """Admit up to ``limit`` (at least 1) events in any ``seconds``, for each key.
 
-    Two counters a key: of the current period and of the one before, of which that part counts that the window still
-    covers (the sliding window counter). Only what is admitted is counted, so who keeps knocking is let in again at
-    ``limit`` a window, and not kept out for ever. When there are more than ``max_keys`` the one that was seen longest
-    ago is forgotten.
+    This is a sliding window counter. A key has two counters: one for the current period, and one for the period before,
+    of which only the part counts that the window still covers. Events that are not admitted are not counted. So a
+    client that tries without pause is admitted ``limit`` times in each window, and not locked out for ever. If there
+    are more than ``max_keys``, the key that was seen longest ago is forgotten.
     """
 
     def __init__(
@@ -37,22 +38,23 @@ class SlidingWindow:
         self._seconds = seconds
         self._max_keys = max_keys
         self._clock = clock
+        # Number of the last period with an event, count of the period before it, count of that period.
         self._counts: OrderedDict[Hashable, tuple[int, int, int]] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many keys are remembered."""
+        """Return how many keys are remembered."""
         return len(self._counts)
 
     def admit(self, key: Hashable | None) -> float:
-        """Count one more of ``key``, and 0; or don't, and the seconds after which it can be admitted.
+        """Count one event of ``key`` and return 0, or return the seconds until the event can be admitted.
 
-        A key of None is nobody's, and always admitted.
+        A key of None is not limited.
         """
         if key is None:
             return 0.0
         period, into = self._now()
         before, current = self._look(key, period)
-        left = 1.0 - into  # the part of the period before that the window covers
+        left = 1.0 - into  # the part of the earlier period that the window still covers
         if before * left + current + 1 <= self.limit + _ROUNDING:
             self._remember(key, (period, before, current + 1))
             return 0.0
@@ -60,39 +62,40 @@ class SlidingWindow:
         return self._wait(before, current, into)
 
     def forgive(self, key: Hashable | None) -> None:
-        """What was admitted a moment ago doesn't count after all."""
+        """Take back an event of ``key`` that was admitted a moment ago."""
         if key is None or key not in self._counts:
             return
         period, _ = self._now()
         before, current = self._look(key, period)
         if current:
             self._counts[key] = (period, before, current - 1)
-        elif before:
+        elif before:  # a new period has begun since
             self._counts[key] = (period, before - 1, current)
 
     def forget_old(self) -> None:
-        """Give back what quiet keys take."""
+        """Free the memory of keys without recent events."""
         period, _ = self._now()
         while self._counts and next(iter(self._counts.values()))[0] < period - 1:
             self._counts.popitem(last=False)
 
     def _now(self) -> tuple[int, float]:
-        """The number of the period, and how much of it has passed (0 to 1)."""
+        """Return the number of the current period, and the part of it that has passed (0 to 1)."""
         period, into = divmod(self._clock() / self._seconds, 1.0)
         return int(period), into
 
     def _look(self, key: Hashable, period: int) -> tuple[int, int]:
+        """Return the counts of ``key`` for the period before ``period`` and for ``period``."""
         last, before, current = self._counts.get(key, (period, 0, 0))
         if last == period:
             return before, current
         return (current, 0) if last == period - 1 else (0, 0)
 
     def _wait(self, before: int, current: int, into: float) -> float:
-        """Until ``before * left + current + 1`` is no more than the limit, by time alone."""
+        """Return the seconds until ``before * left + current + 1`` is within the limit, if nothing else happens."""
         room = self.limit - 1
         if current <= room:
             return (1.0 - (room - current) / before - into) * self._seconds
-        # Not in this period; in the next one what is current now is what was before.
+        # Not in this period. In the next period ``current`` takes the place of ``before``.
         return (2.0 - room / current - into) * self._seconds
 
     def _remember(self, key: Hashable, counts: tuple[int, int, int]) -> None:
@@ -103,11 +106,11 @@ class SlidingWindow:
 
 
 class FailureDelays:
-    """The longer a key has failed in a row, the longer until it may try again.
+    """Delay the next attempt of a key, longer after each failure in a row.
 
-    Half a second after the first failure, twice as much after each further one, up to 30 seconds. A success resets it,
-    and so do 15 minutes without a failure. When there are more than ``max_keys`` the one that failed longest ago is
-    forgotten.
+    The delay is half a second after the first failure, and doubles with each further failure up to 30 seconds. A
+    success resets the delay, and so do 15 minutes without a failure. If there are more than ``max_keys``, the key that
+    failed longest ago is forgotten.
     """
 
     def __init__(
@@ -126,21 +129,22 @@ class FailureDelays:
         self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # when, delay
 
     def __len__(self) -> int:
-        """How many keys are remembered."""
+        """Return how many keys are remembered."""
         return len(self._failures)
 
     def wait(self, key: Hashable | None) -> float:
-        """Seconds until ``key`` may try again; 0 if it may now. A key of None always may."""
+        """Return the seconds until ``key`` may try again, 0 if now. A key of None always may."""
         if key is None or key not in self._failures:
             return 0.0
         failed, delay = self._failures[key]
         return max(0.0, failed + delay - self._clock())
 
     def failed(self, key: Hashable | None) -> float:
-        """``key`` has failed (once more); the seconds until it may try again."""
+        """Count a failure of ``key``, and return the seconds until ``key`` may try again."""
         if key is None:
             return 0.0
         now = self._clock()
+        # Half of the first delay, since the delay is doubled below.
         failed, delay = self._failures.get(key, (now, self._first / 2))
         if now - failed >= self._forgotten_after:
             delay = self._first / 2
@@ -152,20 +156,20 @@ class FailureDelays:
         return delay
 
     def succeeded(self, key: Hashable | None) -> None:
-        """``key`` starts afresh."""
+        """Forget the failures of ``key``."""
         self._failures.pop(key, None)
 
     def forget_old(self) -> None:
-        """Give back what quiet keys take."""
+        """Free the memory of keys without recent events."""
         latest = self._clock() - self._forgotten_after
         while self._failures and next(iter(self._failures.values()))[0] <= latest:
             self._failures.popitem(last=False)
 
 
 class Queues:
-    """A token bucket for each of very many keys: who is over its rate waits for his turn in line.
+    """Keep a token bucket for each of very many keys. A key that exceeds the rate waits for its turn in line.
 
-    When there are more than ``max_keys`` the one that was seen longest ago is forgotten.
+    If there are more than ``max_keys``, the key that was seen longest ago is forgotten.
     """
 
     def __init__(
@@ -180,16 +184,17 @@ class Queues:
         self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many keys are remembered."""
+        """Return how many keys are remembered."""
         return len(self._buckets)
 
     def reserve(self, key: Hashable | None, patience: float) -> float | None:
-        """The seconds until it is ``key``'s turn; None, and no place in line, if they are more than ``patience``.
+        """Reserve the next turn of ``key``, and return the seconds until then.
 
-        A key of None never waits.
+        Return None, and reserve nothing, if that is more than ``patience`` seconds. A key of None never waits.
         """
         if key is None:
             return 0.0
+        # Removed and inserted again: the dict is in the order in which keys were seen.
         bucket = self._buckets.pop(key, None) or TokenBucket(self._rate, self._clock)
         self._buckets[key] = bucket
         if len(self._buckets) > self._max_keys:
@@ -199,7 +204,10 @@ class Queues:
         return bucket.consume(1)
 
     def forget_old(self) -> None:
-        """Give back what keys take that have no line any more, of those seen longest ago."""
+        """Free the memory of keys whose buckets are full again, from the key that was seen longest ago on.
+
+        Stop at the first bucket that is not full, so that a call takes no time for the rest.
+        """
         while self._buckets:
             key, bucket = next(iter(self._buckets.items()))
             if bucket.available() < self._rate.burst:
