@@ -1,4 +1,4 @@
-"""Plain counts of what has happened since the start, for whoever measures."""
+"""Count events since the start of the server, for the metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chat.protocol.notices import Refusal
 
 @dataclass(slots=True)
 class Counters:
-    """``logins`` are counted by whether the client spoke JSON, ``refusals`` of logins by their reason."""
+    """Counts of logins, by whether the client uses JSON headers, and of refused logins, by reason."""
 
     logins: Counter[bool] = field(default_factory=Counter)
     refusals: Counter[Refusal] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""Turns in the event loop, for greenlets that could go on: everyone else is given his before the next."""
+"""Yield to the event loop, so that a greenlet that always has work does not hold up the others."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from gevent.hub import Waiter
 
 
 class _NextLook(threading.local):
-    """What the loop of this thread does next is to look at its sockets; and who waits for that."""
+    """The next look of this thread's event loop at its sockets, and the greenlets that wait for it."""
 
     def __init__(self) -> None:
         loop: Any = gevent.get_hub().loop
         self._waiting: list[Callable[[None], object]] = []
-        # One for all who wait, since to start and stop one for each costs as much as the rest of a turn.
+        # One watcher for all waiting greenlets. To start and stop one for each would double the cost of a yield.
         self._watcher = loop.idle()
-        # At the highest priority it is over after one look, whatever else is going on.
+        # libev runs an idle watcher when no event of its priority or a higher one is pending. At the highest priority
+        # that is after one look at the sockets, however busy the loop is.
         self._watcher.priority = loop.MAXPRI
 
     def wait(self) -> None:
@@ -39,10 +40,10 @@ _next_look = _NextLook()
 
 
 def yield_to_loop() -> None:
-    """Wait until the loop has looked once at every socket and timer: whoever is ready has his turn before our next.
+    """Wait until the event loop has looked once at every socket and timer, so that all that are ready run first.
 
-    ``gevent.sleep(0)`` does not say so much: of greenlets that only give each other way so, the loop runs fifty turns
-    before it looks. Where one turn delivers a large batch to a crowd, that is a tenth of a second in which nothing is
-    received, and nobody who is behind can catch up.
+    ``gevent.sleep(0)`` is not enough. While greenlets only yield to each other in that way, the loop runs fifty of
+    their turns before it looks at its sockets. If each turn delivers a large batch to many users, that takes a tenth
+    of a second. In this time the server receives nothing, and slow consumers cannot catch up.
     """
     _next_look.wait()

@@ -1,4 +1,4 @@
-"""A log that strangers cannot fill: repeated events and events that come too fast become counts."""
+"""Fold log lines, so that clients cannot fill the log: repeated and very frequent events become counts."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from chat.server.settings import Rate
 
 log = logging.getLogger("chat.server")
 
-WINDOW = 60.0  # seconds in which the same thing of the same subject is only counted
-MAX_SUBJECTS = 50  # that are told apart in a window: more strangers than that are a crowd
+WINDOW = 60.0  # seconds; within them a repeated event of the same subject is only counted
+MAX_SUBJECTS = 50  # different subjects in a window; further subjects are counted together
 
-# Lines of all events that strangers can cause together. With the counts there are at most 100 lines in any second.
+# Lines for all events that clients can cause. Together with COUNT_LINES, there are at most 100 lines in any second.
 LINES = Rate(per_second=35, burst=35)
-COUNT_LINES = Rate(per_second=10, burst=20)  # lines of counts, told when a window is over
-TRACEBACK_LINES = 25  # a fault of ours, with its traceback, counts as so many lines
-TELL_AFTER = (
-    1.0  # seconds between the first event that is only counted and the line with the counts
-)
+COUNT_LINES = Rate(per_second=10, burst=20)  # lines with counts, after the end of a window
+TRACEBACK_LINES = 25  # a bug in the server, with its traceback, counts as so many lines
+# Seconds between the first event that is only counted and the line with the counts.
+TELL_AFTER = 1.0
 
 
 class FoldingLog:
-    """The log of all events that strangers can cause.
+    """Log the events that clients can cause, within a bounded number of lines.
 
-    For refusals and troubles it logs the first of each kind and subject at once, and how many followed when the window
-    is over. For events (a user joined or left) it logs each one. ``LINES`` limits both together. Further lines are
-    counted, and the counts are logged ``TELL_AFTER`` seconds later. ``call_later`` calls a function after so many
-    seconds.
+    Of refusals and problems, the first one of each kind and subject is logged at once, and the number of repetitions
+    at the end of the window. Of other events (a user joined or left), each one is logged. ``LINES`` limits both
+    together. Events beyond the limit are counted, and the counts are logged ``TELL_AFTER`` seconds later.
+
+    ``call_later(seconds, function)`` calls a function later.
     """
 
     def __init__(
@@ -46,19 +46,22 @@ class FoldingLog:
         self._count_lines = TokenBucket(COUNT_LINES, clock)
         self._counts: dict[tuple[int, str, str], int] = {}
         self._window_end = 0.0
-        # Counts of past windows that are not logged yet. Beyond the limit, the oldest are forgotten.
+        # Counts of past windows that are not logged yet. When the deque is full, the oldest counts are dropped.
         self._overdue: deque[tuple[int, str, str, int]] = deque(maxlen=4 * MAX_SUBJECTS)
         self._unwritten: Counter[str] = Counter()  # events that are only counted, by what happened
         self._first_unwritten = 0.0  # when the first of these happened
 
     def refused(self, address: str, reason: str) -> None:
-        """``address`` was refused for ``reason``, a phrase without anything that the peer sent."""
+        """Log that the server refused ``address``. ``reason`` is a phrase without anything that the peer sent."""
         self.log_event_of(f"refused {address}", reason, crowd="refused other addresses")
 
     def log_event_of(
         self, subject: str, what: str, level: int = logging.INFO, crowd: str = "others"
     ) -> None:
-        """``what`` happened to ``subject``; ``crowd`` is what subjects are called that are too many."""
+        """Log that ``what`` happened to ``subject``, or count a repetition.
+
+        Subjects beyond ``MAX_SUBJECTS`` are logged under the common name ``crowd``.
+        """
         self.flush_if_due()
         key = (level, subject, what)
         if key not in self._counts and len(self._counts) >= MAX_SUBJECTS:
@@ -69,7 +72,9 @@ class FoldingLog:
             self._counts[key] = 0
             log.log(level, "%s: %s", *key[1:])
         else:
-            self._counts[key] = 1  # logged with the other counts when the window is over
+            self._counts[key] = (
+                1  # no line is left: logged with the other counts at the end of the window
+            )
 
     def log_event(self, what: str, line: str, *values: object, level: int = logging.INFO) -> None:
         """Log ``line`` with ``values``, or count one more of ``what``, such as "joined"."""
@@ -79,14 +84,14 @@ class FoldingLog:
             self._count(what)
 
     def failed(self, problem: Exception, line: str, *values: object) -> None:
-        """Log ``line`` and the traceback of ``problem``, a fault of ours, or only count it."""
+        """Log ``line`` with the traceback of ``problem``, a bug in the server, or count it if no lines are left."""
         if _consume_lines(self._lines, TRACEBACK_LINES):
             log.error(line, *values, exc_info=problem)
         else:
             self._count("failed")
 
     def flush_if_due(self) -> None:
-        """Log the counts of past windows, as many as the limit allows; the rest follow the next time."""
+        """Log the counts of past windows, as many as the limit allows. Later calls log the rest."""
         if self._clock() >= self._window_end:
             counts, self._counts = self._counts, {}
             self._window_end = self._clock() + WINDOW
@@ -101,8 +106,8 @@ class FoldingLog:
             return
         unwritten, self._unwritten = self._unwritten, Counter()
         seconds = self._clock() - self._first_unwritten
-        told = ", ".join(f"{count:,} more {what}" for what, count in sorted(unwritten.items()))
-        log.info("%s in the last %.0f s", told, max(1.0, seconds))
+        counts = ", ".join(f"{count:,} more {what}" for what, count in sorted(unwritten.items()))
+        log.info("%s in the last %.0f s", counts, max(1.0, seconds))
 
     def _count(self, what: str) -> None:
         if not self._unwritten:

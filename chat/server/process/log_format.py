@@ -1,11 +1,11 @@
-"""How a line of the log looks: with its time for people, with its priority for the journal of systemd."""
+"""Format log lines: with the time for people, or with the priority for the journal of systemd."""
 
 from __future__ import annotations
 
 import logging
 import os
 
-# RFC 5424, section 6.2.1, as sd-daemon(3) wants them before a line.
+# Severities of RFC 5424, section 6.2.1, which sd-daemon(3) reads at the beginning of a line.
 _PRIORITIES = (
     (logging.CRITICAL, 2),
     (logging.ERROR, 3),
@@ -16,7 +16,7 @@ _DEBUG = 7
 
 
 class JournalFormatter(logging.Formatter):
-    """``<4>what happened``: the journal has its own clock, and keeps lines of each priority apart."""
+    """Format a record as ``<4>message``. The journal adds the time itself, and can filter by priority."""
 
     def format(self, record: logging.LogRecord) -> str:
         levels = (priority for level, priority in _PRIORITIES if record.levelno >= level)

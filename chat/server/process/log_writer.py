@@ -1,4 +1,4 @@
-"""Write the log from a thread, so that a reader of the log who stops reading stops nobody else.
+"""Write the log from a thread, so that the server never waits for the reader of its log.
 
 A terminal under Ctrl-S or a full pipe blocks ``write(2)`` for as long as nobody reads. The descriptor cannot be made
 non-blocking instead, because other processes share it.

@@ -15,14 +15,14 @@ _WORTH_GIVING_BACK = 1024**2  # bytes
 
 
 def collect_rarely() -> None:
-    """Make full collections rare, and exclude the objects that the program has loaded so far: they stay for ever."""
+    """Make full collections rare, and exclude all objects that exist now, which stay until the program ends."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
 
 
 def _find_trim() -> Callable[[int], int] | None:
-    """``malloc_trim`` of the GNU C library; other libraries have none, or need none."""
+    """Return ``malloc_trim`` of the GNU C library, or None for a library without it."""
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError):
@@ -35,14 +35,14 @@ _trim = _find_trim()
 
 
 def give_back_memory() -> bool:
-    """Give back what is free in the middle of the heap, too, which the allocator would keep for good.
+    """Give free memory back to the system, also from the middle of the heap, which the allocator would keep.
 
-    Whether there was any. Takes a fraction of a millisecond for each ten megabytes.
+    Return whether there was any. A call takes a fraction of a millisecond for each 10 MB.
     """
     return _trim is not None and _trim(0) == 1
 
 
 def give_back_memory_after(released: int) -> None:
-    """Give back memory if ``released`` bytes, which the program has let go of, are worth the time."""
+    """Give memory back to the system if the program freed enough (``released``, in bytes) to be worth the time."""
     if released >= _WORTH_GIVING_BACK:
         give_back_memory()

@@ -1,4 +1,4 @@
-"""What the service manager is told: the protocol of sd_notify(3), a datagram to the socket that it names."""
+"""Notify the service manager by the protocol of sd_notify(3): datagrams to the socket in ``NOTIFY_SOCKET``."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ _TIMEOUT = 1.0  # seconds; the manager's queue may be full
 
 
 def ready(status: str) -> None:
-    """It listens, or has done what it was reloaded for. ``status`` is a line for people."""
+    """Report that the server listens, or has reloaded. ``status`` is a line for people."""
     _tell("READY=1", f"STATUS={status}")
 
 
 def reloading() -> None:
-    """It reads again what can be read again; ``ready`` ends that."""
-    # The manager compares it with when it asked, so as not to take an older READY for the answer.
+    """Report that a reload has begun. ``ready`` reports its end."""
+    # The manager compares this time with the time of its request, so that it does not take an older READY for the end.
     _tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
 def stopping() -> None:
-    """It has begun to stop."""
-    _tell("STOPPING=1", "STATUS=telling everyone, sending what is queued")
+    """Report that the server has begun to stop."""
+    _tell("STOPPING=1", "STATUS=stopping: sending queued messages")
 
 
 def _tell(*assignments: str) -> None:
     name = os.environ.get(_VARIABLE, "")
     if not name:
-        return  # nobody asked
-    # An @ stands for the NUL that names in the abstract namespace begin with.
+        return  # not started by a service manager
+    # A leading @ stands for the NUL byte of a name in the abstract namespace.
     address = "\0" + name[1:] if name.startswith("@") else name
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
