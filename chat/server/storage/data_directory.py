@@ -1,4 +1,4 @@
-"""The one directory in which a server keeps what outlives it: accounts, bans, its own certificate."""
+"""Find and check the directory in which a server keeps its accounts, bans and own certificate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def default_data_directory() -> Path:
 
     Raises UsageError if the user has no home directory.
     """
-    # Several directories of one unit come with colons between; see systemd.exec(5).
+    # The directories of a unit are separated by colons; see systemd.exec(5).
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if given:
         return Path(given)
@@ -30,14 +30,16 @@ def default_data_directory() -> Path:
 
 
 def read_data_directory(text: str, where: str) -> Path:
-    """A directory that is there and can be written to, or that can be made. Raises UsageError."""
+    """Return the path of a directory that the server can write to or create. Raises UsageError."""
     path = read_path(text, where, _EXPECTED)
-    # Its parents may be missing too.
+    # Parents may be missing too: the nearest path that exists decides whether the directory can be created.
     nearest = path
     while not os.path.lexists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent
     if not nearest.is_dir():
-        raise UsageError(f"{where}={text}: {nearest} is no directory; expected {_EXPECTED}")
+        raise UsageError(f"{where}={text}: {nearest} is not a directory; expected {_EXPECTED}")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UsageError(f"{where}={text}: may not write in {nearest}; expected {_EXPECTED}")
+        raise UsageError(
+            f"{where}={text}: no permission to write in {nearest}; expected {_EXPECTED}"
+        )
     return path

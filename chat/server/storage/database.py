@@ -1,8 +1,8 @@
-"""What outlives the server: accounts, bans and mutes, in one SQLite file.
+"""Keep accounts, bans and mutes in one SQLite file.
 
-It is opened for each piece of work and closed after it, so the command line can change it while the server runs, and
-either may be killed at any moment: a transaction is in the file whole or not at all, by SQLite's rollback journal.
-``DatabaseThread`` is how the server gets at it.
+The file is opened for each piece of work and closed afterwards. So the command line can change the file while the
+server runs, and both may be killed at any moment: SQLite's rollback journal makes each transaction complete or undone.
+The server uses the file through ``DatabaseThread``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Result = TypeVar("Result")
 FILE_NAME = "chat.db"
 BUSY_TIMEOUT = 5.0  # seconds to wait for another program that is writing
 
-# Times are whole seconds since 1970, NULL where there is no end; a key is how names are compared (RFC 8265).
-# The name of a banned network is that of whom it was banned with.
+# Times are whole seconds since 1970; NULL is no end. A key is the form in which names are compared (RFC 8265).
+# ``name`` of a banned network is the name of the user who was banned with it.
 _SCHEMA = (
     """
     CREATE TABLE users (
@@ -62,17 +62,18 @@ _SCHEMA = (
 _VERSION = 1
 
 Stamp = tuple[int, int, int]
-UNREAD: Stamp = (0, 0, 0)  # of no file: who has read by it reads again
-# A change so soon after another may leave a file with the same stamp: the kernel's clock has ticks.
-_UNSETTLED = 50_000_000  # nanoseconds
+# Differs from the stamp of every file, so a reader that remembers it reads again.
+UNREAD: Stamp = (0, 0, 0)
+# Nanoseconds. Two changes within so short a time may leave the same stamp: the kernel's clock has coarse ticks.
+_UNSETTLED = 50_000_000
 
 
 class DatabaseFault(Exception):
-    """The file cannot be used; the text is one line for the operator, and names the file."""
+    """The file cannot be used. The text is one line for the operator, and names the file."""
 
 
 class Database:
-    """The file in ``directory``, which is made when it is first needed. Everything raises DatabaseFault."""
+    """The database file in ``directory``, created at its first use. All methods raise DatabaseFault."""
 
     def __init__(self, directory: Path, busy_timeout: float = BUSY_TIMEOUT) -> None:
         self.path = directory / FILE_NAME
@@ -80,20 +81,21 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """For queries: all of them see the same state."""
+        """Open the file for queries, which all see the same state."""
         with self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """For changes: all of them are on the disk when the block has ended, or none if it raises."""
+        """Open the file for changes. All are on the disk when the block ends, and none if the block raises."""
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
     def stamp(self) -> Stamp | None:
-        """Another one after each change (but for two within a tick of the kernel's clock); None: there is no file.
+        """Return a value that differs after each change, or None if there is no file.
 
-        Its first item is the time of the last change in nanoseconds since 1970.
+        Two changes within a tick of the kernel's clock may leave the same value: see ``settled``. The first item is the
+        time of the last change in nanoseconds since 1970.
         """
         try:
             status = self.path.stat()
@@ -119,16 +121,19 @@ class Database:
         except sqlite3.Error as problem:
             raise self._fault(self._in_words(problem)) from None
         except _NewerSchema:
-            raise self._fault("it was written by a newer version of this program") from None
+            raise self._fault(
+                "a newer version of this program has written it; use that version"
+            ) from None
 
     def _connect(self) -> sqlite3.Connection:
-        # Transactions are ours to begin and to end.
+        # isolation_level=None: this module begins and ends transactions itself.
         connection = sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = DELETE")
-            # FULL, and the directory too: what has been committed is not undone by a journal that comes back.
+            # EXTRA also syncs the directory after the journal is deleted. Otherwise a power cut could bring the journal
+            # back, and SQLite would undo a committed transaction.
             connection.execute("PRAGMA synchronous = EXTRA")
-            # The hash of a password that was changed must not stay in a page that is free.
+            # Overwrite deleted rows: the hash of an old password must not stay in a free page.
             connection.execute("PRAGMA secure_delete = ON")
         except BaseException:
             connection.close()
@@ -136,7 +141,7 @@ class Database:
         return connection
 
     def _create(self) -> None:
-        """See to a file that nobody else can read."""
+        """Create the file if there is none, and make it readable for its owner only."""
         directory = self.path.parent
         try:
             make_private_directory(directory)
@@ -144,7 +149,8 @@ class Database:
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
             restrict_mode(self.path)  # a restored backup may have another mode
             if os.geteuid() == 0:
-                # An operator's root must not lock out the user that the server runs as, whose the directory is.
+                # An operator may run the command line as root, but the server runs as the owner of the directory, and
+                # must be able to open the file.
                 owner = directory.stat()
                 if owner.st_uid and not self.path.lstat().st_uid:
                     os.chown(self.path, owner.st_uid, owner.st_gid, follow_symlinks=False)
@@ -155,7 +161,7 @@ class Database:
         text = str(problem)
         if "locked" in text:
             seconds = f"{self._busy_timeout:g} seconds"
-            return f"another program has kept it busy for {seconds}; try again"
+            return f"another program has kept it locked for {seconds}; try again"
         return text
 
     def _fault(self, reason: str) -> DatabaseFault:
@@ -163,27 +169,30 @@ class Database:
 
 
 def settled(stamp: Stamp | None) -> Stamp | None:
-    """What to remember after reading a file that had ``stamp``: UNREAD while it might not show another change."""
+    """Return the stamp to remember after reading a file that had ``stamp``.
+
+    That is UNREAD if the file changed a moment ago, since another change may leave the same stamp.
+    """
     if stamp is None or abs(time.time_ns() - stamp[0]) > _UNSETTLED:
         return stamp
     return UNREAD
 
 
 class DatabaseThread:
-    """Works on a database without holding up the event loop: one thing at a time, in the order of asking."""
+    """Run work on a database in one thread, in the order of the calls, so that the event loop never waits."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._pool: ThreadPool | None = None
 
     def run(self, work: Callable[[Database], Result]) -> Result:
-        """What ``work`` returns or raises, for the greenlet that asks; others run meanwhile."""
+        """Call ``work`` in the thread and return its result, or raise its exception. Other greenlets run meanwhile."""
         if self._pool is None:
             self._pool = ThreadPool(1)
         return run_in(self._pool, work, self.database)
 
     def close(self) -> None:
-        """Give the thread back, when what it is doing is done."""
+        """End the thread after its current work."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.kill()
@@ -194,11 +203,13 @@ class _NewerSchema(Exception):
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """See to the tables. A file that a crash left without them is one that is new."""
+    """Create the tables in a file without any: a new file, or one that a crash left empty."""
     if _version(connection) == _VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
-    version = _version(connection)  # by now somebody else may have made them
+    version = _version(
+        connection
+    )  # again, under the lock: another process may have created the tables meanwhile
     if version > _VERSION:
         raise _NewerSchema
     if version < _VERSION:

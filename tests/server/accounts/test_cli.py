@@ -234,7 +234,7 @@ def test_a_file_that_is_busy(operator: Operator, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(users_cli, "Database", lambda directory: operator.database)
 
     with operator.database.writing():
-        assert "kept it busy" in operator.types("remove", "alice", fails=1)
+        assert "kept it locked" in operator.types("remove", "alice", fails=1)
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,11 @@ def test_a_directory_is_accepted_before_it_is_made_and_after(tmp_path: Path) -> 
 def test_below_a_file_it_cannot_be_made(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(UsageError, match=f"{file} is no directory"):
+    with pytest.raises(UsageError, match=f"{file} is not a directory"):
         read_data_directory(str(file / "a" / "b"), "--data-directory")
 
 
 def test_where_nobody_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(UsageError, match=f"may not write in {tmp_path}"):
+    with pytest.raises(UsageError, match=f"no permission to write in {tmp_path}"):
         read_data_directory(str(tmp_path / "data"), "--data-directory")
