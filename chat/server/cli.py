@@ -1,4 +1,4 @@
-"""A chat room over TCP: texts, files, images and voice.
+"""Serve a chat room over TCP: texts, files, images and voice notes.
 
 Usage:
   chat-server [options]
@@ -7,65 +7,70 @@ Usage:
   chat-server (-h | --help)
   chat-server --version
 
-Where:
+Addresses and directories:
   --address=<address>          HOST:PORT, [IPv6]:PORT, :PORT for all interfaces, or unix:PATH
                                (default: 127.0.0.1:8080)
-  --data-directory=<path>      where accounts, bans and the server's own certificate are kept
-                               (default: chat-server where your system keeps the data of users,
-                               such as ~/.local/share; under systemd, its StateDirectory)
-  --spool-directory=<path>     where large contents are kept for a while (default: /var/tmp)
+  --data-directory=<path>      directory of the accounts, the bans and the server's own certificate
+                               (default: chat-server in your system's directory for user data,
+                               such as ~/.local/share; under systemd, the StateDirectory)
+  --spool-directory=<path>     directory of large contents, kept for a limited time, in files
+                               without a name (default: /var/tmp)
 
 Encryption:
-  --tls=<mode>                 off; optional: with those who begin so, on the same port; required:
-                               who does not is refused (default: optional)
-  --tls-cert=<file>            a certificate and its chain, in PEM; by default the server makes one
-                               at its first start, and tells its fingerprint at each
-  --tls-key=<file>             the key of that, without a passphrase
+  --tls=<mode>                 off; optional: TLS and plain text on the same port; required:
+                               plain connections are refused (default: optional)
+  --tls-cert=<file>            certificate with its chain, in PEM; without this option the server
+                               makes a certificate at its first start, and logs its fingerprint
+  --tls-key=<file>             key of the certificate, without a passphrase
 
-Who, and how many:
-  --members-only               only those who have an account
-  --password-file=<file>       everyone must know the password in its first line
-  --no-register                accounts are made by chat-server users, not by guests themselves
-  --max-users=<n>              users at once (default: 10000)
+Users and limits:
+  --members-only               let in only users who have an account
+  --password-file=<file>       everyone must give the password in the first line of this file
+  --no-register                guests can't create accounts; only "chat-server users" can
+  --max-users=<n>              users in the room at the same time (default: 10000)
   --max-per-address=<n>        connections of one address: IPv4, or IPv6 /64 (default: 64)
   --max-connects=<n>           new connections of one address in a minute (default: 300)
-  --max-logins=<n>             tries to log in that fail, of one address in a minute (default: 60)
-  --exempt=<networks>          addresses that limits by address don't touch, with commas between;
-                               unix sockets never count (default: 127.0.0.0/8,::1)
-  --proxy=<networks>           proxies: from there a header of the PROXY protocol, version 1 or 2,
-                               comes first, and the address in it is believed
-  --login-timeout=<seconds>    time to log in, for all of at most 5 tries (default: 30)
-  --motd=<file>                words of welcome
+  --max-logins=<n>             failed logins of one address in a minute (default: 60)
+  --exempt=<networks>          networks without limits per address, separated by commas; unix
+                               sockets never have such limits (default: 127.0.0.0/8,::1)
+  --proxy=<networks>           proxies: connections from there must begin with a PROXY header,
+                               version 1 or 2, and the server believes the address in it
+  --login-timeout=<seconds>    time to log in, for at most 5 attempts together (default: 30)
+  --motd=<file>                file with the welcome text
 
-How much (sizes take K, M, G: powers of 1024):
-  --max-text=<size>            a text (default: 64K)
-  --max-file=<size>            a file, an image, a voice note (default: 1G)
-  --max-spool=<size>           temporary space in all, a quarter of it for one user (default: 10G)
-  --max-backlog=<size>         what may wait for one slow reader; more closes him (default: 8M)
-  --max-backlog-total=<size>   the same for all together; the largest goes first (default: 1G)
+Sizes (K, M and G are powers of 1024):
+  --max-text=<size>            largest text (default: 64K)
+  --max-file=<size>            largest file, image or voice note (default: 1G)
+  --max-spool=<size>           total space in the spool directory; one user gets at most a quarter
+                               of it (default: 10G)
+  --max-backlog=<size>         queued bytes for one slow reader; beyond that the server disconnects
+                               the reader (default: 8M)
+  --max-backlog-total=<size>   queued bytes for all slow readers; beyond that the server
+                               disconnects the slowest first (default: 1G)
 
-How fast (rates delay, they never drop):
-  --rate=<rate>                one user's messages: so many a second, after a burst; an attachment
-                               counts as one for each 2M begun; 0: no limit to this and the next
-                               (default: 50/200)
-  --byte-rate=<rate>           the bytes of his texts (default: 256K/1M)
+Rates (the server delays messages above a rate, and never drops them):
+  --rate=<rate>                messages of one user: RATE/BURST is so many a second after a burst;
+                               an attachment counts as one message for each 2 MiB begun; 0: no
+                               limit for messages and bytes (default: 50/200)
+  --byte-rate=<rate>           bytes in the texts of one user (default: 256K/1M)
 
 Other:
-  --metrics-address=<address>  where Prometheus finds /metrics, and a watchdog /healthz, over HTTP;
-                               not there by default. Needs the extra "metrics"
+  --metrics-address=<address>  serve /metrics for Prometheus and /healthz over HTTP on this address;
+                               not served by default; needs the extra "metrics"
   --log-level=<level>          debug, info, warning or error (default: info)
-  --config=<file>              a file of settings: TOML, with the names of these options as keys
-  --check                      read all of this, say what is wrong or that all is well, and end
-  -h --help                    show this
+  --config=<file>              settings file: TOML, with the names of these options as keys
+  --check                      check all settings, print each mistake, and exit
+  -h --help                    show this help
   --version                    show the version
 
 Settings: in the file, address = ":8080", max-users = 500, members-only = true, rate = "50/200" and
-exempt = ["10.0.0.0/8"] are what they are on the command line, which wins over the file.
+exempt = ["10.0.0.0/8"] mean what they mean on the command line. The command line overrides the
+file.
 
-Signals: SIGTERM and SIGINT stop it: everyone is told, and what is queued goes out, for up to 10
-seconds. A second one ends it at once. SIGHUP makes it read its certificate again.
+Signals: SIGTERM and SIGINT stop the server. It tells all users, and sends queued messages for up to
+10 seconds. A second signal ends it at once. SIGHUP makes the server read its certificate again.
 
-Exit status: 0; 1 if it cannot listen; 2 for an unusable option.
+Exit status: 0: success; 1: the server could not start, or failed; 2: an option is unusable.
 """
 
 from __future__ import annotations
@@ -93,10 +98,10 @@ STDERR = 2
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the server until it is told to stop; the exit status."""
+    """Run the server until a signal stops it, or a command on accounts or bans, and return the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] in (["bans"], ["users"]):
-        release()
+        release()  # signals end a command as usual; only the server stops in good order
     if arguments[:1] == ["bans"]:
         with loading():
             from chat.server.moderation import cli as bans_cli
@@ -118,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _follow(options: dict[str, Any]) -> int:
-    # Only now: all of the server takes a while to import, and who asks for help need not wait for it.
+    # Imported only here: the server takes a while to import, and --help must not wait for that.
     with loading():
         from chat.server.config.options import ConfigErrors, read_config
 
@@ -127,8 +132,8 @@ def _follow(options: dict[str, Any]) -> int:
             config = read_config(options)
     except KeyboardInterrupt:
         if options["--check"]:
-            raise  # a command like any other
-        return EXIT_OK  # told to stop before there was anything to stop
+            raise  # a check ends by a signal as any other command does
+        return EXIT_OK  # the server has not started yet, so it has stopped in good order
     except ConfigErrors as config_errors:
         for problem in config_errors.problems:
             report(PROGRAM, problem)
@@ -160,7 +165,7 @@ def _serve(config: Config) -> int:
         except CannotStart as problem:
             report(PROGRAM, str(problem))
         except Exception:
-            # Here, not by the interpreter: that would wait for whoever reads the log.
+            # Not left to the interpreter, which would write to stderr itself and wait for the reader of the log.
             log.exception("the server failed")
         return EXIT_FAILED
 

@@ -108,7 +108,7 @@ def test_a_check_tells_what_may_not_be_meant(
     out, err = capsys.readouterr()
     assert out == "chat-server: all is well\n"
     assert err == (
-        f"chat-server: warning: --password-file={password} can be read by everyone here\n"
+        f"chat-server: warning: --password-file={password} can be read by all users of this machine\n"
     )
 
 
@@ -145,7 +145,9 @@ def test_what_may_not_be_meant_is_in_the_log(
     password.write_text("open sesame\n")
     password.chmod(0o644)
     assert main([f"--password-file={password}"]) == 0
-    assert caplog.messages == [f"--password-file={password} can be read by everyone here"]
+    assert caplog.messages == [
+        f"--password-file={password} can be read by all users of this machine"
+    ]
     assert told[0].password == "open sesame"
 
 

@@ -1,4 +1,4 @@
-"""What ``--check`` looks at beyond the words of the options, and changes nothing: addresses, and what is kept."""
+"""Check for ``--check`` what the options refer to: addresses, the database and certificates. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from chat.server.storage.database import FILE_NAME
 
 
 def unusable_addresses(addresses: Mapping[str, Address]) -> list[str]:
-    """One line for each address, by where it was given, that this machine could not listen on.
+    """Return one line for each address on which this machine cannot listen.
 
-    That it is in use is no mistake: the server that these settings are for may be running.
+    The keys of ``addresses`` tell where each address was given. An address in use is no mistake, because the server
+    with these settings may be running.
     """
     problems = []
     for where, address in addresses.items():
@@ -31,12 +32,12 @@ def unusable_addresses(addresses: Mapping[str, Address]) -> list[str]:
 
 
 def unusable_data(directory: Path) -> list[str]:
-    """One line for each file in the data directory that a server could not start with."""
+    """Return one line for each file in the data directory that a server cannot use."""
     problems = []
     database = directory / FILE_NAME
     if database.exists():
         try:
-            # Read-only: not even a look may make tables, or a file that belongs to whoever looks.
+            # Read-only: otherwise the check could create tables, or files that belong to the user who runs it.
             with closing(
                 sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
             ) as kept:
@@ -52,28 +53,28 @@ def unusable_data(directory: Path) -> list[str]:
 
 
 def unusable_certificate(certificate: Path, key: Path) -> str | None:
-    """Why a server could not speak TLS with these, as a phrase."""
+    """Return as a phrase why a server cannot use these for TLS, or None if it can."""
 
     def no_passphrase() -> bytes:
-        raise ValueError("the key has a passphrase, which nobody is there to type")
+        raise ValueError("the key has a passphrase; remove it")
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_passphrase)
     except ValueError as problem:
         return str(problem)
-    except OSError as problem:  # of which SSLError is one
+    except OSError as problem:  # SSLError is a subclass
         return getattr(problem, "reason", None) or problem.strerror or str(problem)
     return None
 
 
 def _try(address: Address) -> None:
-    """Raises OSError."""
+    """Bind a socket to the host of ``address``, or look at the directory of a unix socket. Raises OSError."""
     if address.path is not None:
         parent = Path(address.path).parent
         if not parent.is_dir():
-            raise OSError(f"there is no directory {parent}")
+            raise OSError(f"no such directory: {parent}")
         if not os.access(parent, os.W_OK | os.X_OK):
-            raise OSError(f"may not write in {parent}")
+            raise OSError(f"no permission to write in {parent}")
         return
     if not address.host:
         return
@@ -81,4 +82,4 @@ def _try(address: Address) -> None:
         address.host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     ):
         with socket.socket(family, socket.SOCK_STREAM) as sock:
-            sock.bind(where)  # on a port that the system chooses
+            sock.bind(where)  # to a free port, since the server may be running on its own

@@ -1,7 +1,7 @@
-"""What the server was asked to be, checked: every mistake in it is found before anything is done.
+"""Read and check the options of the server, and find all mistakes before the server does anything.
 
-The words come from the command line or from a file, as the one table ``OPTIONS`` tells; the documentation is the text
-of ``chat.server.cli``.
+Options come from the command line and from a settings file. ``OPTIONS`` is the one table for both. The docstring of
+``chat.server.cli`` documents the options.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from chat.server.config.check import unusable_addresses, unusable_certificate, u
 from chat.server.settings import Network, Rate, Settings, TlsMode
 from chat.server.storage.data_directory import default_data_directory, read_data_directory
 
-_MAX_MOTD = 16 * 1024
+_MAX_MOTD = 16 * 1024  # bytes
 _MAX_PASSWORD = 1024  # bytes
 _EXAMPLE = 'address = ":8080"'
 
 
 class Config(NamedTuple):
-    """``warnings``: what can be done, but hardly is what was meant. A line each."""
+    """Checked options. ``warnings``: a line for each setting that is valid but may be a mistake."""
 
     settings: Settings
     log_level: str
@@ -46,7 +46,7 @@ class Config(NamedTuple):
 
 
 class ConfigErrors(UsageError):
-    """Orders that cannot be followed: ``problems`` says in one line each why not."""
+    """The options have mistakes: ``problems`` has one line for each."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -54,9 +54,10 @@ class ConfigErrors(UsageError):
 
 
 def read_config(command_line: Mapping[str, Any]) -> Config:
-    """The command line wins over the file that it names, and that over the defaults. ``--check`` has a closer look.
+    """Read the options: the command line overrides the settings file, and the file overrides the defaults.
 
-    ``command_line``: what docopt made of it. Raises Mistakes.
+    ``command_line`` is the result of docopt. With ``--check``, also check what the options refer to. Raises
+    ConfigErrors.
     """
     problems: list[str] = []
     typed = given_on_command_line(command_line)
@@ -85,6 +86,7 @@ def read_config(command_line: Mapping[str, Any]) -> Config:
             problems += unusable_data(values["data_directory"])
     if problems:
         raise ConfigErrors(problems)
+    # No limit for messages means no limit for their bytes either, as --help says.
     if values.get("rate", True) is None:
         values["byte_rate"] = None
     settings = Settings(**_DEFAULTS | {name: values[name] for name in _FIELDS & values.keys()})
@@ -92,7 +94,7 @@ def read_config(command_line: Mapping[str, Any]) -> Config:
 
 
 def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
-    """What is wrong with values that are each fine."""
+    """Return the mistakes in combinations of values that are each valid."""
     problems = []
     for one, other in (("tls-cert", "tls-key"), ("tls-key", "tls-cert")):
         if one in given and other not in given:
@@ -109,10 +111,12 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> li
     if metrics is not None:
         address = values.get("address", Settings().address)
         if metrics == address and metrics.port != 0:
-            problems.append(f"{given['metrics-address'].where}: expected another than that of chat")
+            problems.append(
+                f"{given['metrics-address'].where}={metrics}: the chat uses this address; expected another"
+            )
         if find_spec("prometheus_client") is None:
             problems.append(
-                f"{given['metrics-address'].where} needs what is not installed here: "
+                f"{given['metrics-address'].where} needs a package that is missing; install it with: "
                 "pip install '.[metrics]'"
             )
     return problems
@@ -122,9 +126,11 @@ def _warnings(settings: Settings, given: Mapping[str, Given]) -> list[str]:
     warnings = []
     for name in ("password-file", "tls-key"):
         if name in given and Path(given[name].text).expanduser().stat().st_mode & 0o004:
-            warnings.append(f"{given[name].where}={given[name].text} can be read by everyone here")
+            warnings.append(
+                f"{given[name].where}={given[name].text} can be read by all users of this machine"
+            )
     if settings.tls is TlsMode.OFF and settings.tls_cert is not None:
-        warnings.append(f"{given['tls-cert'].where} is of no use: tls is off")
+        warnings.append(f"{given['tls-cert'].where} has no effect: tls is off")
     return warnings
 
 
@@ -140,7 +146,7 @@ def _size(text: str, where: str) -> int:
 
 
 def _rate(text: str, where: str) -> Rate | None:
-    """``50/200``: 50 a second after a burst of 200; ``50``: the burst is as much; ``0``: no limit."""
+    """Parse a rate. ``50/200`` is 50 a second after a burst of 200, ``50`` has a burst of 50, and ``0`` is no limit."""
     per_second, slash, burst = text.partition("/")
     expected = f"{where}={text}: expected 0, RATE or RATE/BURST such as 50, 50/200 or 256K/1M"
     try:
@@ -161,12 +167,12 @@ def _networks(text: str, where: str) -> tuple[Network, ...]:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
         raise UsageError(
-            f"{where}={text}: expected networks such as 10.0.0.0/8,::1, with commas between"
+            f"{where}={text}: expected networks such as 10.0.0.0/8,::1, separated by commas"
         ) from None
 
 
 def _spool_directory(text: str, where: str) -> Path:
-    """A directory that a temporary file can be made in."""
+    """Return the path of a directory in which the server can create temporary files."""
     path = read_path(text, where, "a directory to write to")
     try:
         with tempfile.TemporaryFile(dir=path):
@@ -178,7 +184,7 @@ def _spool_directory(text: str, where: str) -> Path:
 
 
 def _read_file(path: Path, where: str, limit: int) -> bytes:
-    """Up to one byte more than ``limit``. Raises UsageError."""
+    """Read at most ``limit`` + 1 bytes: one more, so that the caller notices a larger file. Raises UsageError."""
     try:
         with open(path, "rb") as file:
             return file.read(limit + 1)
@@ -187,21 +193,25 @@ def _read_file(path: Path, where: str, limit: int) -> bytes:
 
 
 def _motd(text: str, where: str) -> str | None:
-    path = read_path(text, where, "a file with words of welcome")
+    path = read_path(text, where, "a file with the welcome text")
     data = _read_file(path, where, _MAX_MOTD)
     if len(data) > _MAX_MOTD:
-        raise UsageError(f"{where}={path}: expected at most {_MAX_MOTD} bytes")
+        raise UsageError(
+            f"{where}={path}: the file is too large; expected at most {_MAX_MOTD // 1024} KiB"
+        )
     return _text(data, f"{where}={path}").strip() or None
 
 
 def _password(text: str, where: str) -> str:
-    """The first line of a file, without what ends it."""
+    """Return the first line of a file, without the end of the line."""
     path = read_path(text, where, "a file whose first line is the password")
     line = _read_file(path, where, _MAX_PASSWORD + 2).partition(b"\n")[0].removesuffix(b"\r")
     if not line:
         raise UsageError(f"{where}={path}: its first line is empty; expected the password")
     if len(line) > _MAX_PASSWORD:
-        raise UsageError(f"{where}={path}: expected a password of at most {_MAX_PASSWORD} bytes")
+        raise UsageError(
+            f"{where}={path}: the password is too long; expected at most {_MAX_PASSWORD} bytes"
+        )
     return _text(line, f"{where}={path}")
 
 

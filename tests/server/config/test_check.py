@@ -40,7 +40,7 @@ def test_a_socket_needs_a_directory_that_can_be_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)
-    assert f"may not write in {tmp_path}" in (problem(f"unix:{tmp_path}/socket") or "")
+    assert f"no permission to write in {tmp_path}" in (problem(f"unix:{tmp_path}/socket") or "")
 
 
 def test_data_that_is_not_there_yet_is_no_mistake(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def check_default(option: Option, default: object) -> None:
         ("--address=::1:8080", "[IPv6]:PORT"),
         ("--address=unix:", "unix:PATH"),
         ("--metrics-address=9100", "--metrics-address: invalid address '9100'"),
-        ("--metrics-address=127.0.0.1:8080", "expected another than that of chat"),
+        ("--metrics-address=127.0.0.1:8080", "the chat uses this address; expected another"),
         ("--max-users=0", "--max-users=0: expected a whole number, 1 or more"),
         ("--max-users=many", "--max-users=many: expected a whole number"),
         ("--max-users=-1", "expected a whole number"),
@@ -231,17 +231,17 @@ def check_default(option: Option, default: object) -> None:
         ("--spool-directory=/no/such", "--spool-directory=/no/such: expected a directory"),
         ("--spool-directory=", "--spool-directory is empty: expected a directory"),
         ("--spool-directory=/etc/passwd", "expected a directory to write to"),
-        ("--motd=", "--motd is empty: expected a file with words of welcome"),
-        ("--motd= ", "--motd is empty: expected a file with words of welcome"),
+        ("--motd=", "--motd is empty: expected a file with the welcome text"),
+        ("--motd= ", "--motd is empty: expected a file with the welcome text"),
         ("--data-directory=", "--data-directory is empty: expected a directory to keep accounts"),
         ("--data-directory=/etc/passwd", "/etc/passwd is not a directory"),
         ("--data-directory=/dev/null/a/b", "/dev/null is not a directory"),
         ("--motd=/no/such", "--motd=/no/such: cannot read it (No such file"),
         ("--motd=/", "--motd=/: cannot read it (Is a directory)"),
-        ("--motd=/dev/zero", "--motd=/dev/zero: expected at most 16384 bytes"),
+        ("--motd=/dev/zero", "--motd=/dev/zero: the file is too large; expected at most 16 KiB"),
         ("--password-file=/no/such", "--password-file=/no/such: cannot read it (No such file"),
         ("--password-file=/dev/null", "--password-file=/dev/null: its first line is empty"),
-        ("--password-file=/dev/zero", "expected a password of at most 1024 bytes"),
+        ("--password-file=/dev/zero", "the password is too long; expected at most 1024 bytes"),
         ("--tls=on", "--tls=on: expected off, optional or required"),
         ("--tls-cert=/etc/passwd", "--tls-cert without tls-key: give both, or neither"),
         ("--tls-key=/etc/passwd", "--tls-key without tls-cert: give both, or neither"),
@@ -306,12 +306,12 @@ def test_secrets_that_everyone_can_read(tmp_path: Path, certificate: tuple[Path,
     for path in (password, key):
         path.chmod(0o644)
     assert config(*arguments).warnings == (
-        f"--password-file={password} can be read by everyone here",
-        f"--tls-key={key} can be read by everyone here",
+        f"--password-file={password} can be read by all users of this machine",
+        f"--tls-key={key} can be read by all users of this machine",
     )
 
 
 def test_a_certificate_for_nothing(certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
     given = config("--tls=off", f"--tls-cert={cert}", f"--tls-key={key}")
-    assert given.warnings == ("--tls-cert is of no use: tls is off",)
+    assert given.warnings == ("--tls-cert has no effect: tls is off",)

@@ -114,7 +114,7 @@ def test_every_mistake_is_a_line_of_its_own(file: Path) -> None:
         "--rate=x: expected 0, RATE or RATE/BURST such as 50, 50/200 or 256K/1M",
         "FILE: adress: no such setting; expected address?",
         "FILE: check: expected on the command line only, as --check",
-        "FILE: exempt=localhost: expected networks such as 10.0.0.0/8,::1, with commas between",
+        "FILE: exempt=localhost: expected networks such as 10.0.0.0/8,::1, separated by commas",
         "FILE: max-logins=-1: expected a whole number, 1 or more",
         "FILE: max-users=0: expected a whole number, 1 or more",
         "FILE: tls-cert without tls-key: give both, or neither",
