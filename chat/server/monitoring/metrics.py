@@ -1,7 +1,7 @@
-"""What Prometheus is told: read from the parts of the server when it asks, so it costs nothing while nobody asks.
+"""Read the metrics of the server for Prometheus.
 
-Names and units are as https://prometheus.io/docs/practices/naming/ wants them. Nothing here tells who is who: no
-name and no address is a label.
+The parts of the server are read only when Prometheus asks, so the metrics cost nothing in between. Names and units
+follow https://prometheus.io/docs/practices/naming/. No label has the name or the address of a user.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from chat.server.room.room import Room
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
 
-# As they are called to people; the protocol's own word for a text is its encoding.
+# The labels of the types of messages. The protocol names a text by its encoding, UTF8.
 _KINDS = {
     MessageType.UTF8: "text",
     MessageType.FILE: "file",
@@ -43,12 +43,12 @@ _CLIENTS = {True: "json", False: "raw"}
 _ENCRYPTION = {True: "tls", False: "none"}
 
 
-# A function that reads the metrics of some parts of the server, as they are now.
+# A function that reads the metrics of some parts of the server.
 Source = Callable[[], Iterable[Metric]]
 
 
 class Metrics:
-    """Everything that Prometheus is told of one server and its process: ``sources`` in this order."""
+    """All metrics of one server and of its process. ``sources`` are read in their order."""
 
     def __init__(self, *sources: Source) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
@@ -57,10 +57,13 @@ class Metrics:
         PlatformCollector(registry=self._registry)
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Return the text in the format that ``accept``, the header of HTTP, prefers, and its content type."""
+        """Return the metrics and their content type, in the format that ``accept`` (the HTTP header) prefers."""
         try:
             encode, content_type = choose_encoder(accept)
-        except (TypeError, ValueError):  # the library fails at a version that is no number
+        except (
+            TypeError,
+            ValueError,
+        ):  # the library fails if a version in the header is not a number
             encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
@@ -75,17 +78,17 @@ class _Collector(Collector):
 
 
 def version() -> Iterator[Metric]:
-    """Tell the version of the server."""
+    """Yield the version of the server."""
     yield _gauge("chat_build_info", "The version that runs; always 1.", 1, version=__version__)
 
 
 def people(
     directory: Directory[Session], connection_slots: ConnectionSlots, counters: Counters
 ) -> Iterator[Metric]:
-    """Count users, connections and logins."""
+    """Yield the numbers of users, connections and logins."""
     users = GaugeMetricFamily(
         "chat_users",
-        "Users in the room, by how their client speaks.",
+        "Users in the room, by protocol and encryption of their client.",
         labels=["client", "encryption"],
     )
     present: Counter[tuple[bool, bool]] = Counter()
@@ -99,18 +102,16 @@ def people(
     yield users
     yield _gauge(
         "chat_connections",
-        "Open connections: of users, of their transfers, and of those who have not logged in.",
+        "Open connections: of users, of their transfers, and of clients that have not logged in.",
         len(connection_slots),
     )
     yield _gauge("chat_transfers", "Open transfer connections.", transfers)
-    logins = CounterMetricFamily(
-        "chat_logins", "Logins that let somebody into the room.", labels=["client"]
-    )
+    logins = CounterMetricFamily("chat_logins", "Successful logins.", labels=["client"])
     for is_json, client in _CLIENTS.items():
         logins.add_metric([client], counters.logins[is_json])
     yield logins
     refusals = CounterMetricFamily(
-        "chat_refused_logins", "Logins that were refused, by the reason.", labels=["reason"]
+        "chat_refused_logins", "Refused logins, by reason.", labels=["reason"]
     )
     for refusal in Refusal:
         refusals.add_metric([refusal.value], counters.refusals[refusal])
@@ -118,11 +119,11 @@ def people(
 
 
 def messages(room: Room, broadcast: Broadcast) -> Iterator[Metric]:
-    """Count messages and their bytes, in and out."""
-    said = CounterMetricFamily("chat_messages", "Messages that users have said.", labels=["type"])
+    """Yield the numbers of messages and of their bytes, in and out."""
+    said = CounterMetricFamily("chat_messages", "Messages that users have sent.", labels=["type"])
     received = CounterMetricFamily(
         "chat_received_bytes",
-        "Bytes of the contents of messages that users have said.",
+        "Bytes in the contents of messages that users have sent.",
         labels=["type"],
     )
     for type, kind in _KINDS.items():
@@ -132,7 +133,7 @@ def messages(room: Room, broadcast: Broadcast) -> Iterator[Metric]:
     yield received
     yield CounterMetricFamily(
         "chat_delivered_bytes",
-        "Bytes handed to users for sending, once for each who gets them; without large contents.",
+        "Bytes queued or sent to users, counted once for each recipient; without large contents.",
         broadcast.given,
     )
 
@@ -140,17 +141,17 @@ def messages(room: Room, broadcast: Broadcast) -> Iterator[Metric]:
 def limited(
     settings: Settings, backlogs: BacklogLimits, spool: Spool, offers: OfferStore
 ) -> Iterator[Metric]:
-    """Tell how much is used of what has a bound, beside the bound."""
+    """Yield how much of each limited resource is used, and the limit."""
     for name, documentation, used, bound in (
         (
             "chat_backlog_bytes",
-            "Bytes of memory that wait for slow readers",
+            "Bytes in memory that wait for slow readers",
             backlogs.used,
             settings.max_backlog_total,
         ),
         (
             "chat_spool_bytes",
-            "Bytes of disk that large contents take",
+            "Bytes on disk in large contents",
             spool.used,
             settings.max_spool,
         ),
@@ -160,16 +161,18 @@ def limited(
         yield _gauge(name, f"{documentation}.", used)
         yield _gauge(f"{stem}_limit_{unit}", f"{documentation}, at most.", bound)
     yield _gauge("chat_users_limit", "Users in the room, at most.", settings.max_users)
-    yield _gauge("chat_offers", "Contents that can still be fetched.", len(offers))
+    yield _gauge("chat_offers", "Offered contents that can be fetched.", len(offers))
 
 
 def guards(passwords: Passwords, accounts: Accounts, moderation: Moderation) -> Iterator[Metric]:
-    """Count what keeps people out: passwords, accounts, bans and mutes."""
+    """Yield the numbers of password hashes, accounts, bans and mutes."""
     yield CounterMetricFamily(
-        "chat_password_hashes", "Passwords hashed, to be compared or kept.", passwords.hashed
+        "chat_password_hashes",
+        "Passwords that were hashed, to check or to store them.",
+        passwords.hashed,
     )
     yield _gauge(
-        "chat_password_hashes_waiting", "Passwords whose turn has not come.", passwords.waiting
+        "chat_password_hashes_waiting", "Passwords that wait to be hashed.", passwords.waiting
     )
     yield _gauge("chat_accounts", "Registered names.", len(accounts.look()))
     entries = moderation.entries.all()

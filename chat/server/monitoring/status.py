@@ -1,4 +1,4 @@
-"""Serve /metrics and /healthz over HTTP, on an address of its own, for monitoring.
+"""Serve /metrics and /healthz over HTTP, on a separate address, for monitoring.
 
 No visitor is trusted. A visitor gets five seconds and one answer. A broken request is answered with 400 and counted in
 a folded line of the log. There are at most 64 visitors, and a new visitor takes the place of the one that has been idle
@@ -43,11 +43,14 @@ Visitor: TypeAlias = "gevent.Greenlet[..., Any]"
 
 
 class _TooSlow(Exception):
-    """The visitor took longer than it may."""
+    """The visitor took longer than allowed."""
 
 
 class StatusServer:
-    """``is_healthy``: whether newcomers are let in. Raises OSError if ``address`` cannot be had."""
+    """Serve /metrics and /healthz on ``address``.
+
+    ``is_healthy`` returns whether the server lets users in. Raises OSError if it cannot listen on ``address``.
+    """
 
     def __init__(
         self,
@@ -66,7 +69,7 @@ class StatusServer:
 
     @property
     def addresses(self) -> list[Address]:
-        """Where it listens, with the ports that the system chose."""
+        """The addresses on which the server listens, with the ports that the system chose."""
         if self._path is not None:
             return [Address(path=self._path)]
         return [Address(*listener.socket.getsockname()[:2]) for listener in self._listeners]
@@ -79,7 +82,7 @@ class StatusServer:
             log.info("metrics are on %s", address)
 
     def stop(self) -> None:
-        """Whoever is being answered is cut off."""
+        """Stop listening, and cut off the visitors that are being answered."""
         for listener in self._listeners:
             listener.close()
         self._visitors.end_all()
@@ -87,7 +90,7 @@ class StatusServer:
             Path(self._path).unlink(missing_ok=True)
 
     def visit(self, sock: GeventSocket, peer: Any) -> None:
-        """Serve one visitor, in a greenlet of its own."""
+        """Serve one visitor, in the visitor's greenlet."""
         visitor = cast(Visitor, gevent.getcurrent())
         self._visitors.enter(visitor)
         try:
@@ -126,13 +129,13 @@ class StatusServer:
         self._visitors.is_answered(visitor)
         try:
             status, body, type = self._page(request)
-        except Exception as problem:  # noqa: BLE001 - it is logged, within the bound of what strangers can cause
+        except Exception as problem:  # noqa: BLE001 - logged, as often as the folded log allows
             self._folding_log.failed(problem, "cannot answer %s", request.path)
             status, body, type = "500 Internal Server Error", b"failed; the log says why\n", _TEXT
         sock.sendall(_response(status, body, type, with_body=request.method != "HEAD"))
 
     def _page(self, request: Request) -> tuple[str, bytes, str]:
-        """Status, body and its type."""
+        """Return the status, the body and the content type."""
         if request.path not in ("/metrics", "/healthz"):
             return "404 Not Found", b"there are /metrics and /healthz\n", _TEXT
         if request.method not in ("GET", "HEAD"):
@@ -159,7 +162,7 @@ class _Listener(StreamServer):
         except OSError as problem:
             if problem.errno in _OUT_OF_DESCRIPTORS:
                 self._status.out_of_descriptors()
-                # The connection stays pending, so the loop would call this again at once.
+                # The connection stays pending in the kernel, so without a pause the loop would call this again at once.
                 self.stop_accepting()
                 gevent.spawn_later(_PAUSE, self._go_on)
             elif problem.errno not in _GONE_BEFORE_ACCEPTED:
