@@ -1,5 +1,5 @@
 """Serve a chat room over TCP.
 
-At this level stands what puts the parts together: nothing below imports ``cli``, ``program``, ``server`` or
-``composition``. Everything may import ``settings``.
+The modules at this level put the parts together. No package below imports ``cli``, ``program``, ``server``,
+``listener`` or ``composition``. All of them may import ``settings``.
 """

@@ -1,4 +1,4 @@
-"""Put a server together: the one place that knows all its parts, and hands each part those that it uses."""
+"""Put a server together. No other module knows all parts; each part gets only the parts that it uses."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ from chat.server.settings import DRAIN_TIMEOUT, Settings
 from chat.server.storage.database import Database, DatabaseThread
 
 if TYPE_CHECKING:
-    # At run time only for a server that is watched: what the status server imports is an extra.
+    # Imported at run time only if metrics are served: the status server needs a package that is an extra.
     from chat.server.monitoring.metrics import Metrics
     from chat.server.monitoring.status import StatusServer
 
 
 class Composition:
-    """A server under ``settings``, and its parts.
+    """A server with ``settings``, and its parts.
 
-    The parts are attributes for tests that look inside. The program uses ``server`` and ``make_status_server``; no part
-    is handed a Composition. ``make_log`` gets what tells the time.
+    The parts are attributes only for tests. The program uses ``server`` and ``make_status_server``. No part gets a
+    Composition. ``make_log`` is called with the function that makes timestamps.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Composition:
         self.folding_log = FoldingLog()
         self.counters = Counters()
         self.share = LoopShare()
-        # Messages, and the way out to the users.
+        # Messages, and their way to the users.
         self.spool = Spool(settings.spool_directory, settings.max_spool, troubles=self.folding_log)
         self.offers = OfferStore(self.spool)
         self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
@@ -129,7 +129,7 @@ class Composition:
         )
 
     def make_status_server(self, address: Address, is_healthy: Callable[[], bool]) -> StatusServer:
-        """Listen for monitoring on ``address``. Raises OSError if the address cannot be had."""
+        """Make the server for monitoring on ``address``. Raises OSError if it cannot listen there."""
         from chat.server.monitoring.status import StatusServer
 
         return StatusServer(
@@ -140,7 +140,7 @@ class Composition:
         )
 
     def make_metrics(self) -> Metrics:
-        """Make what reads the metrics of this server."""
+        """Make the reader of this server's metrics."""
         from chat.server.monitoring import metrics
 
         return metrics.Metrics(

@@ -1,4 +1,4 @@
-"""The listening side of the chat: accept connections when newcomers have a turn, and survive a lack of descriptors."""
+"""Accept connections, at the pace that the loop share allows, and survive a lack of file descriptors."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat.server")
 
 _GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
-_ACCEPTED_AT_ONCE = 20
-_CROWDED_PAUSE = 0.02  # seconds until newcomers are accepted again
+_ACCEPTED_AT_ONCE = 20  # connections in one turn of the loop share
+_CROWDED_PAUSE = 0.02  # seconds without accepting, while too many handshakes wait
 
 
 class Listener(StreamServer):
-    """A StreamServer that survives running out of descriptors: it keeps one spare to turn newcomers away with.
+    """A StreamServer that survives running out of file descriptors.
 
+    It keeps one spare descriptor. When no other is left, the listener closes the spare one, and with it accepts and
+    closes a connection. Otherwise that client would wait in the kernel, and the loop would report it again and again.
     ``handshakes`` is None for a server without TLS.
     """
 
@@ -52,14 +54,15 @@ class Listener(StreamServer):
 
     @property
     def max_accept(self) -> int:  # type: ignore[override]
-        """The number of connections to accept in one turn: as many as there is room for.
+        """The number of connections to accept in one turn: as many as there are free slots.
 
-        Without room, one at a time, so that the connection that makes way is closed before the next is accepted.
+        Without a free slot, one connection at a time. So the connection that makes way is closed before the next is
+        accepted.
         """
         return max(1, min(_ACCEPTED_AT_ONCE, self._connection_slots.room))
 
     def _do_read(self) -> None:
-        """Accept when newcomers have a turn; until then the kernel keeps new connections."""
+        """Accept in a turn of the loop share. Until then the kernel keeps new connections."""
         cast(Any, self)._watcher.stop()
         self._share.call(self._accept)
 
@@ -72,19 +75,21 @@ class Listener(StreamServer):
             return
         base._do_read()
         watcher: Any = cast(Any, self)._watcher
-        if watcher is not None:  # after a fault, a timer makes another watcher
+        if (
+            watcher is not None
+        ):  # None after an error: then a timer of the base class makes another watcher
             watcher.start(self._do_read)
 
     def _pause(self) -> None:
-        """Stop accepting for a while, as the base class does after a fault."""
+        """Stop accepting for a while, as the base class does after an error."""
         self.stop_accepting()
         base: Any = self
         base._timer = base.loop.timer(_CROWDED_PAUSE)
         base._timer.start(base._start_accepting_if_started)
 
     def do_handle(self, *accepted: Any) -> None:
-        # Not by way of the base class, which puts one more call of C at the bottom of each greenlet's stack: most of a
-        # kilobyte for everyone who is here.
+        # Not by the base class: it puts one more C call at the bottom of each greenlet's stack, which takes most of a
+        # kilobyte for each user.
         self._handler.connections.spawn(self._handler.handle, *accepted)
 
     def do_read(self) -> Any:
@@ -92,7 +97,7 @@ class Listener(StreamServer):
             return super().do_read()
         except OSError as problem:
             if problem.errno in _GONE_BEFORE_ACCEPTED:
-                log.debug("a newcomer was gone before being accepted: %s", problem.strerror)
+                log.debug("a client left before its connection was accepted: %s", problem.strerror)
                 return None
             if problem.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
@@ -100,10 +105,10 @@ class Listener(StreamServer):
         try:
             os.close(cast(Any, self.socket)._accept()[0])
         except OSError:
-            log.debug("nobody was waiting to be turned away")
+            log.debug("no connection was waiting to be refused")
         finally:
             self._spare = _open_spare()
-        self._folding_log.refused("newcomers", "out of file descriptors")
+        self._folding_log.refused("new connections", "out of file descriptors")
         return None
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The process around a server: signals, the service manager, the status server, and the end."""
+"""Run a server as a process: signals, the service manager, the status server, and the exit."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class CannotStart(Exception):
 
 
 def run(settings: Settings) -> int:
-    """Serve until a signal says stop, and return the exit status. Raises CannotStart."""
+    """Serve until a signal asks to stop, and return the exit status. Raises CannotStart."""
     raise_descriptor_limit()
-    # The tree of greenlets helps only a debugger, and takes a kilobyte for every three users.
+    # gevent's tree of greenlets helps only in a debugger, and takes a kilobyte for every three users.
     gevent.config.track_greenlet_tree = False
     stop = Event()
     if was_received(*STOPPING):
@@ -43,7 +43,8 @@ def run(settings: Settings) -> int:
     composition = Composition(settings)
     server = composition.server
     end_watch = _start(composition, settings, stop)
-    # Only now: gevent handles signals in the event loop, which may not run for a while during the start.
+    # Not before: gevent handles signals in the event loop, which may not run for a while during the start. Until now
+    # ``chat.process.signals`` remembers them.
     _stop_on_signals(stop)
     _reload_on_hangup(server)
     collect_rarely()
@@ -62,11 +63,11 @@ def _make_data_directory(settings: Settings) -> None:
         make_private_directory(settings.data_directory)
     except OSError as problem:
         why = problem.strerror or problem
-        raise CannotStart(f"cannot make {settings.data_directory}: {why}") from None
+        raise CannotStart(f"cannot create {settings.data_directory}: {why}") from None
 
 
 def _start(composition: Composition, settings: Settings, stop: Event) -> Callable[[], object]:
-    """Start the server, and the status server if there is to be one; return what stops the latter."""
+    """Start the server, and the status server if one is wanted. Return a function that stops the status server."""
     address = settings.metrics_address
     watch = None
     try:
@@ -87,7 +88,7 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
 def _stop_on_signals(stop: Event) -> None:
     def asked() -> None:
         if stop.is_set():
-            # The operator insists: no farewell, and little time for the log.
+            # A second signal: end at once. Users are not told, and the log gets little time.
             flush_log(_LAST_LINES_TIMEOUT)
             os._exit(EXIT_FAILED)
         stop.set()
@@ -102,7 +103,7 @@ def _reload_on_hangup(server: ChatServer) -> None:
         server.reload()
         systemd.ready(_status(server))
 
-    # Under nohup too: nohup asks that SIGHUP not end the program, and a reload does not.
+    # Also under nohup, which makes the program ignore SIGHUP so that it does not end. A reload does not end it.
     install_handler(signal.SIGHUP, gevent.signal_handler, asked, even_ignored=True)
 
 

@@ -1,4 +1,4 @@
-"""The life of a server: it starts, listens, looks after its parts, and stops in good order."""
+"""Start a server, do its periodic work, and stop it in good order."""
 
 from __future__ import annotations
 
@@ -27,24 +27,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chat.server")
 
-_HOUSEKEEPING = 10.0  # seconds between two looks at what has grown old
+_HOUSEKEEPING = 10.0  # seconds between two rounds of periodic work
 
 
 class Stages(NamedTuple):
-    """What the parts of a server do at each stage of its life: functions, called in this order."""
+    """The functions of the parts to call at each stage of a server's life, in order."""
 
-    prepare: Sequence[
-        Callable[[], object]
-    ]  # before the server listens; may raise what ``start`` raises
-    background: Sequence[Callable[[], None]]  # while it runs, each in a greenlet
-    housekeeping: Sequence[Callable[[], object]]  # while it runs, every 10 seconds
-    farewell: Sequence[Callable[[], object]]  # when it stops, before any greenlet runs again
-    close: Sequence[Callable[[], object]]  # when all connections have ended
+    # Before the server listens. These may raise what ``ChatServer.start`` raises.
+    prepare: Sequence[Callable[[], object]]
+    # While the server runs: each in a greenlet.
+    background: Sequence[Callable[[], None]]
+    # While the server runs: every 10 seconds.
+    housekeeping: Sequence[Callable[[], object]]
+    # When the server stops, before any other greenlet runs.
+    farewell: Sequence[Callable[[], object]]
+    # When all connections have ended.
+    close: Sequence[Callable[[], object]]
 
 
 class ChatServer:
-    """The chat on one address. ``start`` returns when it listens; ``stop`` when all is flushed and closed.
+    """A chat server on one address.
 
+    ``start`` returns when the server listens, and ``stop`` when all messages are flushed and all connections closed.
     ``certificates`` is None for a server without TLS.
     """
 
@@ -70,7 +74,7 @@ class ChatServer:
 
     @property
     def addresses(self) -> list[Address]:
-        """Where it listens, with the ports that the system chose."""
+        """The addresses on which the server listens, with the ports that the system chose."""
         if self._path is not None:
             return [Address(path=str(self._path))]
         return [Address(*listener.socket.getsockname()[:2]) for listener in self._listeners]
@@ -78,8 +82,8 @@ class ChatServer:
     def start(self) -> None:
         """Listen, and serve in the background.
 
-        Raises OSError if the address cannot be had, CertificateFault if TLS is to be spoken and cannot, DatabaseFault
-        if what is kept cannot be read.
+        Raises OSError if the server cannot listen on the address, CertificateFault if TLS is wanted but the certificate
+        is unusable, and DatabaseFault if the database cannot be read.
         """
         for prepare in self._stages.prepare:
             prepare()
@@ -87,7 +91,7 @@ class ChatServer:
         sockets = listen(address)
         if address.path is not None:
             self._path = Path(address.path)
-        # The first look at a name loads tables; afterwards everyone would wait for that.
+        # The first check of a name loads tables. Load them now, since later all users would wait for that.
         name_key("first")
         for listening in sockets:
             listener = self._make_listener(listening)
@@ -100,23 +104,23 @@ class ChatServer:
         self._log_encryption()
 
     def reload(self) -> None:
-        """Read the certificate again, for those who come from now on; a bad one is logged, and the old one stays."""
+        """Read the certificate again, for new connections. If it is unusable, log that and keep the old one."""
         certificates = self._certificates
         if certificates is None:
             return
         try:
             certificates.load()
         except CertificateFault as problem:
-            log.error("the certificate stays as it was: %s", problem)
+            log.error("cannot read the certificate again; the old one stays in use: %s", problem)
         else:
             log.info("read the certificate again: %s", certificates.fingerprint)
 
     def stop(self, timeout: float = DRAIN_TIMEOUT) -> None:
-        """Accept and take nothing more, tell everyone, and let what is queued go out, for ``timeout`` seconds."""
+        """Stop accepting and reading, tell all users, and send queued messages for at most ``timeout`` seconds."""
         for listener in self._listeners:
             listener.close()
         if self._path is not None:
-            # Now, not at the end: by then the next server may listen there.
+            # Not at the end: by then another server may listen on the path.
             self._path.unlink(missing_ok=True)
         log.info("stopping, with %d users here", len(self._directory))
         for say_farewell in self._stages.farewell:
@@ -133,7 +137,7 @@ class ChatServer:
             log.info("TLS is %s; our key is %s", tls.value, certificates.fingerprint)
         if tls is not TlsMode.REQUIRED and not all(map(_is_here, self.addresses)):
             log.warning(
-                "clients may come in without TLS, from other machines too; --tls=required refuses them"
+                "clients on other machines can log in without TLS; --tls=required refuses plain connections"
             )
 
     def _do_periodic_work(self) -> None:
@@ -144,7 +148,7 @@ class ChatServer:
 
 
 def raise_descriptor_limit() -> None:
-    """As many descriptors as the system lets us have."""
+    """Raise the limit of file descriptors as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(ValueError, OSError):
@@ -152,5 +156,5 @@ def raise_descriptor_limit() -> None:
 
 
 def _is_here(address: Address) -> bool:
-    """Whether only this machine can connect to it."""
+    """Return whether only this machine can connect to ``address``."""
     return address.path is not None or parse_host(address.host).is_loopback

@@ -1,4 +1,4 @@
-"""What an operator decides: every limit of the server, with the default that fits most."""
+"""The settings of an operator, with their defaults, and the fixed limits of the server."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ Network = IPv4Network | IPv6Network
 
 K, M, G = 1024, 1024**2, 1024**3
 
-# Not for an operator to decide: parts of the protocol's promise to clients.
+# These are not settings: they are part of the promise of the protocol to clients.
 MAX_LOGIN_TRIES = 5
 MAX_LOGIN_HEADER = 4 * K
 MAX_LOGIN_CONTENT = 64 * K
-MAX_STRANGERS_FRAME = M  # what comes before a login is skipped so far
+# A frame before the login is skipped and answered up to so many bytes. A larger one ends the connection.
+MAX_STRANGERS_FRAME = M
 MAX_TRANSFERS = 4  # of one session, at a time
 MAX_IN_MEMORY = 64 * K  # a larger content goes to a file
-# A content counts as one message for each so many bytes begun: at the default rate 100 MiB a second after a burst of
-# 400, which a gigabit network does not exceed.
+# A content counts as one message for each so many bytes begun. At the default rate that allows 100 MiB a second after a
+# burst of 400 MiB, which a gigabit network does not exceed.
 BILLED_BYTES = 2 * M
-DRAIN_TIMEOUT = (
-    10.0  # seconds in which what is queued may still go out when a connection or the server ends
-)
+# Seconds for sending queued bytes when a connection or the server ends.
+DRAIN_TIMEOUT = 10.0
 
 
 class Rate(NamedTuple):
-    """``per_second`` on average, ``burst`` at once."""
+    """A limit of ``per_second`` on average, and ``burst`` at once."""
 
     per_second: float
     burst: float
@@ -41,7 +41,7 @@ DEFAULT_BYTE_RATE = Rate(256 * K, M)
 
 
 class TlsMode(Enum):
-    """Whether TLS is spoken: not at all, with those who begin so, or with everyone."""
+    """Which connections use TLS: none, those that begin with TLS, or all."""
 
     OFF = "off"
     OPTIONAL = "optional"
@@ -50,12 +50,15 @@ class TlsMode(Enum):
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes in bytes, times in seconds. A rate of None is no limit.
+    """The settings of one server. Sizes are in bytes, times in seconds. A rate of None is no limit.
 
-    ``data_directory`` holds accounts, bans and the server's own certificate; None: nothing is kept, and nothing that
-    needs it can be had. ``tls_cert`` and ``tls_key`` (PEM) come both or not at all. ``password`` is the whole room's.
-    ``register``: a guest may make his name an account. ``max_connects`` and ``max_logins`` are for one address in one
-    minute. ``proxies``: from there a PROXY protocol header comes first, and is believed.
+    - ``data_directory`` holds accounts, bans and the server's own certificate. If it is None, the server stores
+      nothing, and has none of these.
+    - ``tls_cert`` and ``tls_key`` (PEM) are both set, or neither is.
+    - ``password`` is the password of the room, for all users.
+    - ``register``: guests can register their names.
+    - ``max_connects`` and ``max_logins`` are limits for one address in one minute.
+    - ``proxies``: connections from there begin with a PROXY protocol header, which the server believes.
     """
 
     address: Address = field(default_factory=lambda: parse_address(DEFAULT_ADDRESS))

@@ -54,7 +54,7 @@ def test_out_of_descriptors_newcomers_are_turned_away_with_one_line(
         assert chat_server.connect().at_end()
     chat_server.join("alice")
 
-    assert caplog.messages[0] == "refused newcomers: out of file descriptors"
+    assert caplog.messages[0] == "refused new connections: out of file descriptors"
     assert sum("out of file descriptors" in message for message in caplog.messages) == 1
     assert capfd.readouterr().err == ""
 

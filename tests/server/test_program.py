@@ -169,7 +169,7 @@ def test_a_data_directory_that_cannot_be_made_is_one_line(
 ) -> None:
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "data"
-    with pytest.raises(CannotStart, match=f"^cannot make {path}: (Not a directory|File exists)$"):
+    with pytest.raises(CannotStart, match=f"^cannot create {path}: (Not a directory|File exists)$"):
         run(dataclasses.replace(settings, data_directory=path))
 
 

@@ -268,7 +268,9 @@ def test_a_bad_certificate_is_a_line_and_the_old_one_stays(
     chat_server.server.reload()
 
     [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
-    assert record.getMessage().startswith("the certificate stays as it was: ")
+    assert record.getMessage().startswith(
+        "cannot read the certificate again; the old one stays in use: "
+    )
     newcomer = join(chat_server, "newcomer")
     assert fingerprint_of_certificate(newcomer.certificate) == identity.fingerprint
 
