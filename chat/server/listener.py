@@ -63,6 +63,7 @@ class Listener(StreamServer):
 
     def _do_read(self) -> None:
         """Accept in a turn of the loop share. Until then the kernel keeps new connections."""
+        # While the watcher is active, the loop reports a waiting connection at each look.
         cast(Any, self)._watcher.stop()
         self._share.call(self._accept)
 

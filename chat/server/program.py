@@ -47,6 +47,7 @@ def run(settings: Settings) -> int:
     # ``chat.process.signals`` remembers them.
     _stop_on_signals(stop)
     _reload_on_hangup(server)
+    # After the start, so that all objects of the start are left out of collections.
     collect_rarely()
     systemd.ready(_status(server))
     stop.wait()

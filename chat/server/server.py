@@ -82,8 +82,8 @@ class ChatServer:
     def start(self) -> None:
         """Listen, and serve in the background.
 
-        Raises OSError if the server cannot listen on the address, CertificateFault if TLS is wanted but the certificate
-        is unusable, and DatabaseFault if the database cannot be read.
+        Raises OSError if the server cannot listen on the address. Raises CertificateFault if TLS is wanted but the
+        certificate is unusable, and DatabaseFault if the database cannot be read.
         """
         for prepare in self._stages.prepare:
             prepare()

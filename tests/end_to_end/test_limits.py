@@ -287,4 +287,4 @@ def test_the_words_of_welcome_have_at_most_16_kib(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "chat.server.cli", f"--motd={motd}"]
     result = run_program(command, text=True, cwd=CHECKOUT, env=homes.environment())
     assert result.returncode == 2
-    assert "expected at most 16384 bytes" in result.stderr
+    assert "the file is too large; expected at most 16 KiB" in result.stderr

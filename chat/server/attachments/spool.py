@@ -54,6 +54,7 @@ class SpooledFile:
         self.give_up = give_up
         self.holders = 1
         self._spool = spool
+        # Unbuffered, since the bytes are written through the descriptor.
         self._file = tempfile.TemporaryFile(dir=spool.directory, buffering=0)  # noqa: SIM115
 
     def fileno(self) -> int:

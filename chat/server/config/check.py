@@ -55,6 +55,7 @@ def unusable_data(directory: Path) -> list[str]:
 def unusable_certificate(certificate: Path, key: Path) -> str | None:
     """Return as a phrase why a server cannot use these for TLS, or None if it can."""
 
+    # Without this function, OpenSSL would ask for the passphrase on the terminal.
     def no_passphrase() -> bytes:
         raise ValueError("the key has a passphrase; remove it")
 
@@ -77,7 +78,7 @@ def _try(address: Address) -> None:
             raise OSError(f"no permission to write in {parent}")
         return
     if not address.host:
-        return
+        return  # all interfaces, which every machine has
     for family, _, _, _, where in socket.getaddrinfo(
         address.host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     ):

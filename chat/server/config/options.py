@@ -68,6 +68,7 @@ def read_config(command_line: Mapping[str, Any]) -> Config:
             given = read_config_file(flags["config"], OPTIONS, _EXAMPLE, problems)
         except UsageError as problem:
             problems.append(str(problem))
+    # A mistake in the file does not matter where the command line overrides the value.
     values = read_given(OPTIONS, given, problems, unless=flags) | flags
     given = {**given, **typed}
     if "data-directory" not in given:
@@ -110,6 +111,7 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> li
     metrics = values.get("metrics_address")
     if metrics is not None:
         address = values.get("address", Settings().address)
+        # With port 0 the system chooses two different ports.
         if metrics == address and metrics.port != 0:
             problems.append(
                 f"{given['metrics-address'].where}={metrics}: the chat uses this address; expected another"
@@ -271,4 +273,5 @@ OPTIONS: tuple[Option, ...] = (
     Option("check", Kind.SWITCH, read_switch, in_file=False),
 )
 _FIELDS = frozenset(field.name for field in fields(Settings))
+# The program offers TLS by default. ``Settings`` alone does not: the server's own certificate needs a data directory.
 _DEFAULTS: dict[str, Any] = {"tls": TlsMode.OPTIONAL}

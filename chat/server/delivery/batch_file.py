@@ -26,11 +26,13 @@ class BatchFile:
         try:
             if self._fd is None:
                 self._fd = os.memfd_create("batch")
+            # pwrite leaves the offset of the descriptor alone, and sendfile is given an offset: nothing has to seek.
             if os.pwrite(self._fd, batch, 0) == len(batch):
                 return self._fd
             self.clear()  # written in part: the caller copies this batch
         except OSError as problem:
             log.warning("large batches are copied for each user: %s", problem)
+            # The next batches do not try again, so this is the only line about it in the log.
             self._is_available = False
             self.close()
         return None

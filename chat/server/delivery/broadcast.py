@@ -1,7 +1,7 @@
 """Deliver one run of messages to many users: join pending frames once, and offer the batch to each socket.
 
-This is the hottest path of the server. A message to N users causes N deliveries, so all work that does not depend on
-the user is done once, before the loop over users. A post only appends the encoded frame to a list, once for each byte
+This is the hottest path of the server. A message to N users causes N deliveries. So all work that is the same for all
+users is done once, before the loop over users. A post only appends the encoded frame to a list, once for each byte
 order. The flush comes when all greenlets that are ready have had their turn. So in a busy room more messages share a
 batch, and each message costs fewer system calls. The loop itself (``Broadcast._give``) has one system call for each
 user, and no Python call around the system call. A user whose socket takes the whole batch costs nothing else: no

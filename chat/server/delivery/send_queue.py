@@ -44,6 +44,7 @@ class BacklogLimits:
         if difference > 0:
             self._most_used = max(self._most_used, self.used)
             self._lagging.add(send_queue)
+            # Each failure calls this method again with a negative difference, so ``used`` falls in this loop.
             while self.used > self.total and self._lagging:
                 max(self._lagging, key=_waiting).fail(LeaveReason.TOO_SLOW)
 
@@ -119,6 +120,7 @@ class SendQueue:
         if self.closed or not data:
             return
         sent = 0
+        # While a backlog exists, its bytes come first, even if the socket has room again.
         if self._backlog is None:
             try:
                 sent = self._transport.try_send(data)
@@ -222,11 +224,13 @@ class SendQueue:
     def _send_item(self, backlog: Backlog) -> None:
         """Send the first item completely.
 
-        Raises TimeoutError if the peer takes no byte for ``STALL_WINDOW`` seconds, or if the item is a file and the
-        peer takes less than ``MIN_RATE`` bytes a second.
+        Raises TimeoutError if the peer takes no byte for ``STALL_WINDOW`` seconds. From a file, the peer must take at
+        least ``MIN_RATE`` bytes a second.
         """
         item = backlog.head()
         left = item.left if isinstance(item, FileSlice) else len(item)
+        # A file holds space in the spool until it is sent, so its receiver has to hurry. The bytes in memory are
+        # bounded by the limits of backlogs.
         demanded = MIN_RATE * STALL_WINDOW if isinstance(item, FileSlice) else 1
         window_end, taken = time.monotonic() + STALL_WINDOW, 0
         # Other greenlets run while this one waits. One of them may disconnect the user, which empties the backlog.

@@ -51,6 +51,7 @@ class Metrics:
     """All metrics of one server and of its process. ``sources`` are read in their order."""
 
     def __init__(self, *sources: Source) -> None:
+        # With auto_describe, the registry would read all sources once already at registration.
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Collector((version, *sources)))
         ProcessCollector(registry=self._registry)

@@ -1,8 +1,8 @@
 """Serve /metrics and /healthz over HTTP, on a separate address, for monitoring.
 
 No visitor is trusted. A visitor gets five seconds and one answer. A broken request is answered with 400 and counted in
-a folded line of the log. There are at most 64 visitors, and a new visitor takes the place of the one that has been idle
-for longest, so idle connections never delay an answer.
+a folded line of the log. There are at most 64 visitors. A new visitor takes the place of the one that has been idle for
+longest, so idle connections never delay an answer.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ TELL_AFTER = 1.0
 class FoldingLog:
     """Log the events that clients can cause, within a bounded number of lines.
 
-    Of refusals and problems, the first one of each kind and subject is logged at once, and the number of repetitions
-    at the end of the window. Of other events (a user joined or left), each one is logged. ``LINES`` limits both
+    Of refusals and problems, the first one of each kind and subject is logged at once. The number of repetitions is
+    logged at the end of the window. Of other events (a user joined or left), each one is logged. ``LINES`` limits both
     together. Events beyond the limit are counted, and the counts are logged ``TELL_AFTER`` seconds later.
 
     ``call_later(seconds, function)`` calls a function later.

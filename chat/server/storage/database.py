@@ -88,6 +88,8 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Open the file for changes. All are on the disk when the block ends, and none if the block raises."""
+        # IMMEDIATE takes the lock for writing now. A transaction that reads first and asks for the lock later could
+        # fail at once, without waiting for ``busy_timeout``.
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
@@ -109,6 +111,7 @@ class Database:
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         try:
             self._create()
+            # ``closing``, because a connection of sqlite3 as a context manager ends a transaction, but stays open.
             with closing(self._connect()) as connection:
                 _prepare(connection)
                 connection.execute(begin)
@@ -145,12 +148,13 @@ class Database:
         directory = self.path.parent
         try:
             make_private_directory(directory)
+            # Created here and not by SQLite, so that other users can never read the file, not even for a moment.
             with suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
             restrict_mode(self.path)  # a restored backup may have another mode
             if os.geteuid() == 0:
-                # An operator may run the command line as root, but the server runs as the owner of the directory, and
-                # must be able to open the file.
+                # An operator may run the command line as root. The server runs as the owner of the directory, and must
+                # be able to open the file.
                 owner = directory.stat()
                 if owner.st_uid and not self.path.lstat().st_uid:
                     os.chown(self.path, owner.st_uid, owner.st_gid, follow_symlinks=False)
