@@ -26,6 +26,7 @@ ROOTS = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/client.md",
+    "docs/design.md",
     "docs/json-lines.md",
     "docs/json-lines.schema.json",
     "docs/library.md",
