@@ -1,24 +1,25 @@
-# One word does it; `make` alone lists the words. The work is in scripts/.
+# `make` alone lists the targets. The programs behind them are in scripts/.
 
 PYTHON = .venv/bin/python
-# Tests that run the programs as a user does: they count for `test`, not for `cover`.
+# Tests that run the programs as a user does. `make cover` leaves them out.
 SYSTEM_TESTS = tests/end_to_end
-# How many, and in which order, tests/conftest.py says. A file's tests stay together: some share a room, or a screen.
+# tests/conftest.py sets the number of workers and the order. One worker runs all tests of a file, because some share a
+# room or a screen.
 WORKERS = -n auto --dist loadfile --no-loadscope-reorder
-# Where a missed line or branch is a failure.
+# Files in which a missed line or branch is a failure.
 COVERED = chat/protocol/*,chat/server/room/room.py,chat/server/delivery/broadcast.py
 PACKAGES = chat tests scripts $(wildcard benchmarks examples)
 
-# Tests start the programs by the hundred: compiled anew each time, every start would take twice as long.
+# Tests start the programs hundreds of times. Without compiled files, each start would take twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
 .PHONY: help run stop install test check format cover docs bench clean
 
-help: ## list these words
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-# A USERNAME from the environment is the desktop's word for the login, not a name that was asked for.
+# Only `make run USERNAME=bob` counts: desktops set USERNAME in the environment to the name of the login.
 run: export CHAT_USERNAME = $(if $(findstring command,$(origin USERNAME)),$(USERNAME))
 run: export CHAT_ADDRESS = $(ADDRESS)
 run: ## start a server unless one listens, open the client (USERNAME=bob, ADDRESS=host:port)
@@ -36,7 +37,7 @@ test: ## run all tests (ARGS="-k name tests/protocol" to choose)
 	@scripts/environment test
 	$(PYTHON) -m pytest $(WORKERS) $(ARGS)
 
-check: ## look at format, style, types and sentences
+check: ## check format, style, types and plain English
 	@scripts/environment dev
 	$(PYTHON) -m ruff format --check $(PACKAGES) bin setup.py
 	$(PYTHON) -m ruff check $(PACKAGES) bin setup.py
@@ -45,18 +46,18 @@ check: ## look at format, style, types and sentences
 	$(PYTHON) -m mypy bin/chat-client
 	$(PYTHON) -m scripts.sentences
 
-format: ## put the source in the common format
+format: ## format the source
 	@scripts/environment dev
 	$(PYTHON) -m ruff check --select I --fix $(PACKAGES) bin setup.py
 	$(PYTHON) -m ruff format $(PACKAGES) bin setup.py
 
-cover: ## measure what the unit tests reach; the core must be complete
+cover: ## measure the coverage of the unit tests; the core must be complete
 	@scripts/environment test
 	$(PYTHON) -m coverage run -m pytest --ignore=$(SYSTEM_TESTS) $(ARGS)
 	$(PYTHON) -m coverage report
 	$(PYTHON) -m coverage report --include='$(COVERED)' --fail-under=100
 
-docs: ## make the man pages from what --help says, and the screens by playing them (needs tmux)
+docs: ## write the man pages from --help, and play the screens (needs tmux)
 	@scripts/environment test
 	$(PYTHON) -m scripts.manual
 	$(PYTHON) -m scripts.screens
@@ -65,7 +66,7 @@ bench: ## measure speed and memory beside other servers and clients
 	@scripts/environment test
 	$(PYTHON) -m benchmarks $(ARGS)
 
-clean: ## remove what these words made, but not downloads/
+clean: ## remove everything that make has made, but not downloads/
 	@if [ -d .run ]; then $(MAKE) --no-print-directory stop; fi
 	rm -rf .venv .venv.lock .run .cache build dist chat.egg-info htmlcov .coverage .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
