@@ -12,30 +12,25 @@ DESIGN = ROOT / "docs" / "design.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "examples" / "README.md"])
 # The design shortens the paths of modules, such as `server/cli.py`, and `sessions/login.py` in the part on the server.
 BASES = [ROOT, *(ROOT / "chat" / part for part in ("", "server", "client", "client/screen"))]
-FOLDERS = {
-    *("bin", "benchmarks", "chat", "deploy", "docs", "examples", "scripts", "tests"),
-}
+FOLDERS = {"bin", "benchmarks", "chat", "deploy", "docs", "examples", "scripts", "tests"}
 
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"(?<![\w./~:{-])[\w.-]+(?:/[\w.-]+)*/?(?![\w/*{])")
 MODULE = re.compile(r"(?:-m |`)((?:benchmarks|scripts|tests)(?:\.[a-z_]+)+)")
+NAMED_IN = re.compile(r"`([\w/]+\.py)` \(`(\w+)`")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def test_the_paths_in_the_documents_exist() -> None:
-    files = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")} | {
-        "setup.py"
-    }
+    files = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
+    files.add("setup.py")
     wrong = []
     for document in DOCUMENTS:
         if document == CHANGELOG:
             continue  # it tells of files of the past
         for path in paths_in(document.read_text(encoding="utf-8")):
-            is_there = (
-                any((base / path).exists() for base in BASES) if "/" in path else path in files
-            )
-            if not is_there:
+            if path not in files and not any((base / path).exists() for base in BASES):
                 wrong.append(f"{document.name}: {path}")
     assert not wrong, "\n".join(wrong)
 
@@ -47,6 +42,17 @@ def paths_in(text: str) -> Iterator[str]:
             for path in PATH.findall(code):
                 if ("/" in path and path.partition("/")[0] in FOLDERS) or path.endswith(".py"):
                     yield path
+
+
+def test_the_names_in_the_table_of_places_to_change_are_where_it_says() -> None:
+    table = DESIGN.read_text(encoding="utf-8").partition("## Where to change what\n")[2]
+    places = NAMED_IN.findall(table)
+    assert places
+    for path, name in places:
+        source = (ROOT / "chat" / path).read_text(encoding="utf-8")
+        assert re.search(rf"^ *(?:class|def) {name}\b", source, re.MULTILINE), (
+            f"{path} has no {name}"
+        )
 
 
 def test_the_modules_in_the_documents_can_be_run() -> None:
