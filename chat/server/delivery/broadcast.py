@@ -84,7 +84,8 @@ class _Pending:
     def append_alone(self, send_queue: SendQueue, encoded: bytes) -> None:
         """Append a frame for one user, behind all frames for everyone that are pending now."""
         parts = self.alone.setdefault(send_queue, [])
-        parts.append(self._pop_rest(send_queue))
+        if self.size:
+            parts.append(self._pop_rest(send_queue))
         parts.append(encoded)
         self.size_alone += len(encoded)
 
@@ -260,17 +261,26 @@ class Broadcast:
             self._timer = None
 
     def _flush(self, pending: _Pending) -> None:
+        if not pending.size:
+            if pending.alone:
+                self._flush_alone(pending)
+            return
         different = pending.pop_different()
         batch = pending.joined()
         pending.clear()
         for send_queue, data in different.items():
             self._give(data, (send_queue,))
-        if not batch:
-            return  # only frames for single users were pending: skip the loop over everyone
         everyone = pending.audience
         self._give(
             batch, [each for each in everyone if each not in different] if different else everyone
         )
+
+    def _flush_alone(self, pending: _Pending) -> None:
+        """Flush what goes to single users, when nothing is pending for everyone: private messages, mostly."""
+        alone = pending.alone
+        pending.clear()
+        for send_queue, parts in alone.items():
+            self._give(b"".join(parts), (send_queue,))
 
     def _give(self, data: bytes, send_queues: Collection[SendQueue]) -> None:
         if not data:

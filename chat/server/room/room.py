@@ -6,11 +6,10 @@ log has committed, makes headers, and hands frames to the delivery and offered c
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
-from chat.protocol.descriptor import MessageType
+from chat.protocol.descriptor import MESSAGES, MessageType
 from chat.protocol.filenames import clean_filename
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_json, encode_server_header
@@ -62,8 +61,8 @@ class Room:
         mutes: Mutes,
         timestamp: Callable[[], str],
     ) -> None:
-        self.said: Counter[MessageType] = Counter()
-        self.received: Counter[MessageType] = Counter()
+        self.said = dict.fromkeys(MESSAGES, 0)
+        self.received = dict.fromkeys(MESSAGES, 0)
         # Each member with their name in JSON, which every newcomer is told: to write the names anew for each newcomer
         # is most of what many logins cost.
         self._names: dict[Member, bytes] = {}
@@ -152,13 +151,16 @@ class Room:
         What counts is the answer when the entry is applied. Sessions ask early too, so that nobody sends a large
         content only to be refused.
         """
+        return self._judge(sender, to, self._recipient(to) if to is not None else None)
+
+    def _judge(self, sender: Member, to: str | None, recipient: Member | None) -> Rejection | None:
         if sender.send_queue.closed or sender not in self._names:
             return _ENDED
         if self._mutes.mutes:
             sentence = self._mutes.why_muted(sender.name.key)
             if sentence is not None:
                 return Rejection(NoticeCode.MUTED, sentence)
-        if to is not None and self._recipient(to) is None:
+        if to is not None and recipient is None:
             return Rejection(NoticeCode.NO_SUCH_USER, "Nobody of that name is here.")
         return None
 
@@ -166,27 +168,30 @@ class Room:
         """Decide on each record of ``entry``, and let users hear what is said."""
         for record in entry.records:
             sender, run = record.sender, record.run
-            rejection = self.judge(sender, run.to)
+            recipient = self._recipient(run.to) if run.to is not None else None
+            rejection = self._judge(sender, run.to, recipient)
             if rejection is None:
                 self.said[run.type] += len(run.contents)
                 self.received[run.type] += run.size
                 if run.type is MessageType.UTF8:
-                    self._say_texts(sender, run, entry.timestamp)
+                    self._say_texts(sender, run, recipient, entry.timestamp)
                 else:
-                    self._say_attachment(sender, run, entry.timestamp)
+                    self._say_attachment(sender, run, recipient, entry.timestamp)
             record.settle(rejection)
 
-    def _say_texts(self, sender: Member, run: Run, timestamp: str) -> None:
-        if run.to is not None:
-            self._say_private_texts(sender, run, run.to, timestamp)
+    def _say_texts(
+        self, sender: Member, run: Run, recipient: Member | None, timestamp: str
+    ) -> None:
+        if recipient is not None:
+            self._say_private_texts(sender, run, recipient, timestamp)
             return
         header = encode_shared_header(self._names[sender], timestamp)
         first = self._sequences.assign(Sequences.ROOM, len(run.contents))
         self._broadcast.post(TextFrames(header, run, first))
 
-    def _say_private_texts(self, sender: Member, run: Run, to: str, timestamp: str) -> None:
-        recipient = self._recipient(to)
-        assert recipient is not None, "that was judged"
+    def _say_private_texts(
+        self, sender: Member, run: Run, recipient: Member, timestamp: str
+    ) -> None:
         to_json = self._names.get(recipient) or encode_json(recipient.name.display)
         header = encode_shared_header(self._names[sender], timestamp, to_json)
         # Each of the two has a number of their own for the same message.
@@ -194,10 +199,11 @@ class Room:
             first = self._sequences.assign(member.name.key, len(run.contents))
             self._broadcast.put(member.send_queue, TextFrames(header, run, first))
 
-    def _say_attachment(self, sender: Member, run: Run, timestamp: str) -> None:
+    def _say_attachment(
+        self, sender: Member, run: Run, recipient: Member | None, timestamp: str
+    ) -> None:
         [nonce] = run.nonces
         default = run.type.name.lower()
-        recipient = self._recipient(run.to) if run.to is not None else None
         header = ServerHeader(
             sender.name.display,
             timestamp,
