@@ -1,4 +1,4 @@
-"""Handle sockets before there are users: listening, PROXY protocol, TLS, certificates, and the slots for connections.
+"""Handle sockets before users exist: listening, PROXY protocol, TLS, certificates, and connection slots.
 
 Nothing here knows frames, users or rooms.
 """

@@ -1,7 +1,7 @@
-"""The server's key and certificate: an operator's, or of its own making, which it keeps.
+"""Load the server's key and certificate: from the operator's files, or from a pair that the server makes and keeps.
 
-Clients know a server again by its key (see ``chat.net.fingerprint``), so its own certificate says nothing and never
-ends.
+Clients recognize a server by its key (see ``chat.net.fingerprint``). So the certificate that the server makes names no
+host and never expires.
 """
 
 from __future__ import annotations
@@ -29,16 +29,22 @@ _FIRST_CERTIFICATE = re.compile(
     rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL
 )
 _COMMON_NAME = "chat-server"
-_NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)  # RFC 5280, section 4.1.2.5
+# RFC 5280, section 4.1.2.5, defines this date for a certificate that has no expiry date.
+_NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
+# A new certificate is valid from this long ago: the clock of a client may be behind the server's clock.
 _CLOCK_SKEW = timedelta(days=2)
 
 
 class CertificateFault(Exception):
-    """There is no usable certificate; the text is one line for the operator."""
+    """Report that the server has no usable certificate. The text is one line for the operator."""
 
 
 class Certificates:
-    """What TLS needs of our side. ``context`` is for new connections; those that are open keep what they began with."""
+    """Hold the TLS context of the server.
+
+    ``context`` is for new connections. An open connection keeps the context that it began with, so a reload disconnects
+    nobody. ``context`` and ``fingerprint`` exist after the first ``load``.
+    """
 
     context: ssl.SSLContext
     fingerprint: Fingerprint
@@ -47,87 +53,100 @@ class Certificates:
         self._settings = settings
 
     def load(self) -> None:
-        """Read the key and the certificate, or make them if they are to be our own and there are none yet.
+        """Read the key and the certificate. Make both first, if the operator names no files and none exist.
 
-        Raises CertificateFault, and leaves everything as it was.
+        Raises CertificateFault. The context that was loaded before stays in use then.
         """
         certificate, key = self._files()
+        # A new context for each load: open connections, and a load that fails, must not change the one in use.
         context = make_context()
         try:
             chain = certificate.read_bytes()
-            # A password would be asked for on the terminal, where nobody may be.
+            # Without this callback, OpenSSL would ask for the key's password on the terminal, and a service would hang.
             context.load_cert_chain(certificate, key, password=_refuse_to_ask)
             leaf = _leaf_of(chain)
             fingerprint = fingerprint_of_certificate(leaf)
         except ssl.SSLError as problem:
-            raise CertificateFault(f"{_names(certificate, key)}: {_in_words(problem)}") from None
+            raise CertificateFault(
+                f"{_join_paths(certificate, key)}: {_describe(problem)}"
+            ) from None
         except OSError as problem:
-            where = problem.filename or _names(certificate, key)
+            where = problem.filename or _join_paths(certificate, key)
             raise CertificateFault(f"cannot read {where}: {problem.strerror}") from None
         except ValueError as problem:
             raise CertificateFault(f"{certificate}: {problem}") from None
+        # Only now, when nothing can fail any more: a failed reload must not leave a new key with an old fingerprint.
         self.context, self.fingerprint = context, fingerprint
-        _warn_of_age(certificate, leaf)
+        _warn_if_expired(certificate, leaf)
 
     def _files(self) -> tuple[Path, Path]:
         settings = self._settings
         if settings.tls_cert is not None and settings.tls_key is not None:
             return settings.tls_cert, settings.tls_key
         if settings.tls_cert is not None or settings.tls_key is not None:
-            raise CertificateFault("--tls-cert and --tls-key come both or not at all")
+            raise CertificateFault("--tls-cert and --tls-key: expected both or neither")
         if settings.data_directory is None:
-            raise CertificateFault("TLS needs a data directory, or --tls-cert and --tls-key")
+            raise CertificateFault(
+                "TLS needs a key: set --data-directory, or --tls-cert and --tls-key"
+            )
         return _make_own(settings.data_directory)
 
 
 def make_certificates(settings: Settings) -> Certificates | None:
-    """Not loaded yet; None where no TLS is spoken."""
+    """Return certificates that are not loaded yet; None if the settings turn TLS off."""
     return None if settings.tls is TlsMode.OFF else Certificates(settings)
 
 
 def make_context() -> ssl.SSLContext:
-    """How we speak TLS, without a certificate yet."""
+    """Return a context for TLS 1.2 and later, without a certificate yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    # Connections last for hours, so there is little to resume, and the key of tickets would decrypt all that was said
-    # under it for as long as the server runs.
+    # No tickets for resumption. Connections last for hours, so clients would rarely use one. And the key of the tickets
+    # would stay the same as long as the server runs: an attacker who gets it could decrypt everything recorded so far.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     return context
 
 
 def _make_own(directory: Path) -> tuple[Path, Path]:
-    """The files in ``directory``, made unless they are there.
+    """Return the paths of the certificate and the key in ``directory``; make the files that are missing.
 
-    The key comes first, and is kept if there is only that: whenever this is killed, the next start finds both, or the
-    key alone, which nobody has been shown yet, or none.
+    Raises CertificateFault.
     """
     certificate, key = directory / CERTIFICATE_NAME, directory / KEY_NAME
     try:
         make_private_directory(directory)
         with _locked(directory):
             if certificate.exists() and not key.exists():
-                raise CertificateFault(f"{key} is missing, though {certificate} is there")
+                # Not a reason for a new key: clients know the old one, and would refuse the server.
+                raise CertificateFault(
+                    f"{key}: missing, but {certificate} exists; restore the key, or remove the certificate"
+                )
+            # The key comes first, and a key without a certificate is used. So wherever a crash interrupts this, the
+            # next start goes on: with both files, with a key that no client has seen yet, or with neither.
             if not key.exists():
                 _write(key, _new_key())
             elif restrict_mode(key):
                 log.warning("everyone on this machine could read %s; its mode is 0600 now", key)
             if not certificate.exists():
                 _write(certificate, _self_signed(key.read_bytes()))
-                log.info("made a certificate: %s", certificate)
+                log.info("made a self-signed certificate: %s", certificate)
     except OSError as problem:
         what = problem.filename or directory
-        raise CertificateFault(f"cannot keep a key in {what}: {problem.strerror}") from None
-    except (
-        ValueError,
-        TypeError,
-    ) as problem:  # of the library: a file that is no key, or one with a password
-        raise CertificateFault(f"{key}: not a private key ({problem})") from None
+        raise CertificateFault(
+            f"cannot store the server's key in {what}: {problem.strerror}"
+        ) from None
+    except (ValueError, TypeError) as problem:
+        # From the cryptography library: the file is no key, or is a key with a password.
+        raise CertificateFault(
+            f"{key}: expected a private key in PEM, without a password ({problem})"
+        ) from None
     return certificate, key
 
 
 def _new_key() -> bytes:
+    """Return a new private key on the curve P-256, as PEM."""
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -136,7 +155,7 @@ def _new_key() -> bytes:
 
 
 def _self_signed(key_data: bytes) -> bytes:
-    """A certificate (PEM) for a private key (PEM)."""
+    """Return a self-signed certificate (PEM) for a private key (PEM). Raises ValueError or TypeError for a bad key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -144,7 +163,7 @@ def _self_signed(key_data: bytes) -> bytes:
 
     key = load_pem_private_key(key_data, None)
     if not isinstance(key, EllipticCurvePrivateKey):
-        raise ValueError("not of an elliptic curve")
+        raise ValueError("expected an elliptic curve key")
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, _COMMON_NAME)])
     certificate = (
         x509.CertificateBuilder()
@@ -162,7 +181,7 @@ def _self_signed(key_data: bytes) -> bytes:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Two servers that start at once make one key."""
+    """Hold a lock on ``directory``, so that two servers that start at the same time make one key."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -172,10 +191,10 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """A file that only its owner may read; it is there whole, on the disk, or not at all."""
+    """Write a file that only its owner may read. After a crash it is complete on the disk, or does not exist."""
     temporary = path.with_name(path.name + ".new")
     with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()  # of a start that was killed
+        temporary.unlink()  # left by a start that was killed
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with open(descriptor, "wb") as file:
         file.write(data)
@@ -193,31 +212,34 @@ def _leaf_of(chain: bytes) -> bytes:
     """The first certificate of a PEM file, in DER, which is the one that is shown. Raises ValueError."""
     found = _FIRST_CERTIFICATE.search(chain)
     if found is None:
-        raise ValueError("no certificate in it")
+        raise ValueError("expected a certificate in PEM")
     return ssl.PEM_cert_to_DER_cert(found[0].decode("ascii"))
 
 
-def _warn_of_age(path: Path, leaf: bytes) -> None:
-    """It is the clients who decide whether they mind."""
-    # Not at the top: it takes longer to load than gevent, and a server without TLS needs no certificate.
+def _warn_if_expired(path: Path, leaf: bytes) -> None:
+    """Log a warning if the certificate ``leaf`` (DER) has expired.
+
+    The server uses the certificate all the same: a client that has pinned the key does not check the date.
+    """
+    # Imported here: cryptography takes longer to load than gevent, and a server without TLS does not need it.
     from cryptography import x509
 
     end = x509.load_der_x509_certificate(leaf).not_valid_after_utc
     if end < datetime.now(timezone.utc):
-        log.warning("%s expired on %s: clients that check will not come", path, end.date())
+        log.warning("%s expired on %s; clients that check it refuse to connect", path, end.date())
 
 
 def _refuse_to_ask() -> str:
-    raise ValueError("its key has a password: expected one without")
+    raise ValueError("the key has a password; expected a key without one")
 
 
-def _names(certificate: Path, key: Path) -> str:
+def _join_paths(certificate: Path, key: Path) -> str:
     return str(certificate) if certificate == key else f"{certificate} and {key}"
 
 
-def _in_words(problem: ssl.SSLError) -> str:
+def _describe(problem: ssl.SSLError) -> str:
     if problem.reason == "KEY_VALUES_MISMATCH":
-        return "the key is not that of the certificate"
+        return "the key does not belong to the certificate"
     if problem.reason in (None, "NO_START_LINE"):
         return "expected a certificate and a private key, in PEM"
     return problem.reason.replace("_", " ").lower()

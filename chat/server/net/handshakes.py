@@ -1,4 +1,4 @@
-"""TLS handshakes of new connections, on a thread and in turns, so that users who talk do not notice them."""
+"""Do the TLS handshakes of new connections on a thread, one after the other, so that users do not notice them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from chat.server.process.loop_share import LoopShare
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
-# Handshakes in line for the thread. While there are more, no connection is accepted, and newcomers wait in the kernel.
+# While more handshakes than this wait for the thread, the server accepts no connection, and the kernel keeps new ones.
 _LONG_LINE = 64
 
-# One at work, and one that has come for when that is done: a longer queue would keep threads and loop no busier.
+# One handshake that computes, and one that is ready when the first is done. With more, neither the thread nor the event
+# loop would be busier.
 _AT_A_TIME = 2
 
 
 class Handshakes:
-    """Do handshakes on a thread: OpenSSL releases the interpreter lock while it computes.
+    """Do handshakes on one thread. Further handshakes wait for the thread, each until its deadline.
 
-    Further handshakes wait for the thread, each until its deadline.
+    One handshake is a third of a millisecond of computing. OpenSSL releases the interpreter lock meanwhile, so the
+    event loop runs beside the thread.
     """
 
     def __init__(self, certificates: Certificates, share: LoopShare) -> None:
@@ -47,13 +49,14 @@ class Handshakes:
     def shake(self, sock: GeventSocket, deadline: float) -> TlsTransport:
         """Return a transport over ``sock`` after the handshake.
 
-        Raises HandshakeFailed, DeadlineExceeded when ``deadline`` (by time.monotonic) has passed, OSError as the socket
-        does, EOFError if the stream ends.
+        Raises HandshakeFailed; DeadlineExceeded when ``deadline`` (by time.monotonic) has passed; OSError as the socket
+        does; EOFError if the stream ends.
         """
         transport = TlsTransport(sock, self._certificates.context)
         is_done, small_reads = False, 0
         while not is_done:
-            # Each step takes a turn on the thread, and a hello that comes byte by byte must not take hundreds.
+            # Each step takes a turn on the thread. A hello that arrives byte by byte must not take hundreds of turns,
+            # so its bytes gather first.
             if (seconds := gather_delay(small_reads)) > 0:
                 gevent.sleep(min(seconds, max(0.0, deadline - time.monotonic())))
             small_reads += transport.receive(deadline) < SMALL_READ
@@ -62,12 +65,14 @@ class Handshakes:
         return transport
 
     def close(self) -> None:
-        """End the thread when its present work is done."""
+        """End the thread when its current handshake is done."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.kill()
 
     def _advance(self, transport: TlsTransport, deadline: float) -> bool:
+        """Do one step of a handshake on the thread; return whether it was the last."""
+        # Even with the computing on a thread, a step costs the event loop time, so it also takes a turn there.
         self._share.wait()
         self._in_line += 1
         try:
@@ -77,13 +82,14 @@ class Handshakes:
 
     def _wait_for_turn(self, transport: TlsTransport, deadline: float) -> bool:
         if not self._turns.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise DeadlineExceeded("It took too long.")
+            raise DeadlineExceeded("The deadline has passed.")
         try:
+            # Made late: a server without TLS connections starts no thread.
             if self._pool is None:
                 self._pool = ThreadPool(1)
             return run_in(self._pool, transport.advance)
         except HandshakeFailed:
-            # The transport holds an alert that tells the peer why. Send it if that takes no time.
+            # The transport holds an alert that tells the peer why. Send it only if the kernel takes it at once.
             with contextlib.suppress(OSError):
                 transport.flush()
             raise

@@ -1,4 +1,4 @@
-"""Sockets that listen, on whatever an address means."""
+"""Open the sockets that listen on an address."""
 
 from __future__ import annotations
 
@@ -16,23 +16,29 @@ from chat.net.address import Address
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
-# Connections that the kernel keeps until newcomers have a turn. Clients beyond these try again, by TCP.
+# Connections that the kernel keeps until the server accepts them. The TCP of further clients tries again by itself.
 _BACKLOG = 4096
+# The owner and the group may connect, so an operator chooses the users by the group of the socket file.
 _SOCKET_MODE = 0o660
 
 
 def listen(address: Address) -> list[GeventSocket]:
-    """Bound and listening sockets: one for each thing that the host's name means. Raises OSError."""
+    """Return bound and listening sockets for ``address``: one for each address that a host name has.
+
+    Raises OSError. Then no socket stays open.
+    """
     if address.path is not None:
         return [_listen_unix(address.path)]
     if not address.host:
+        # One IPv6 socket also takes IPv4 connections, unless the kernel has no IPv6.
         try:
             return [_bind(socket.AF_INET6, ("::", address.port), dual=True)]
         except OSError as problem:
             if problem.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 raise
         return [_bind(socket.AF_INET, ("0.0.0.0", address.port))]
-    # Nobody is served yet who would have to wait; gevent's would need a thread for it.
+    # The blocking look-up of the standard library: the server has no users yet who would wait for it, and gevent's
+    # look-up would start a thread.
     found = plain_socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
@@ -46,9 +52,11 @@ def listen(address: Address) -> list[GeventSocket]:
 
 
 def _bind(family: int, where: Any, *, dual: bool = False) -> GeventSocket:
+    """Return a listening TCP socket. ``dual``: an IPv6 socket takes IPv4 connections too."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Set in both cases: a host name may mean an IPv4 and an IPv6 address, and each gets a socket on the same port.
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual)
         sock.bind(where)
@@ -60,11 +68,15 @@ def _bind(family: int, where: Any, *, dual: bool = False) -> GeventSocket:
 
 
 def _listen_unix(path: str) -> GeventSocket:
-    """A socket file with its mode set before anyone can connect; a dead server's file is replaced, a live one's not."""
+    """Return a socket that listens on the file ``path``.
+
+    Replaces the file of a server that has ended. Raises OSError (EADDRINUSE) if a server still answers there.
+    """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if Path(path).is_socket() and not _answers(path):
             Path(path).unlink()
+        # By the umask, so that the file has its mode from the start. With chmod, others could connect in between.
         mask = os.umask(0o777 & ~_SOCKET_MODE)
         try:
             sock.bind(path)
@@ -78,8 +90,9 @@ def _listen_unix(path: str) -> GeventSocket:
 
 
 def _answers(path: str) -> bool:
+    """Return whether a process listens on the socket file ``path``; True if that cannot be told."""
     with contextlib.closing(plain_socket.socket(plain_socket.AF_UNIX)) as probe:
-        probe.setblocking(False)  # a server whose queue is full would let us wait
+        probe.setblocking(False)  # connect would wait for a server whose queue is full
         try:
             probe.connect(path)
         except ConnectionRefusedError:

@@ -1,7 +1,7 @@
-"""What a proxy says of the client that it speaks for, before the client's own bytes: the PROXY protocol, 1 and 2.
+"""Read the PROXY protocol, versions 1 and 2: a proxy sends the client's address before the client's own bytes.
 
-By HAProxy's ``proxy-protocol.txt``. Only for connections of proxies that an operator has named: whoever else sent such
-a header could be anybody he likes.
+Source: HAProxy's ``proxy-protocol.txt``. The server reads such a header only from proxies that the operator has named:
+any other peer could use the header to claim any address.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 _V1_START = b"PROXY "
-_V1_MAX = 107  # bytes, with the end of the line
+_V1_MAX = 107  # bytes, including the end of the line (section 2.1)
 _V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_FIXED = 16
-_FIRST = len(_V2_SIGNATURE)  # no header is shorter
+_FIRST = len(_V2_SIGNATURE)  # no header of either version is shorter
 
 _LOCAL, _PROXY = 0x20, 0x21
 _UNSPECIFIED, _INET, _INET6, _UNIX = range(4)
@@ -26,13 +26,15 @@ _CLIENT_SSL = 0x01
 
 
 class ProxyProtocolError(Exception):
-    """No proper header; the text is one phrase, without anything that was sent."""
+    """Report that the bytes are no valid header. The text is a phrase for the log, without any byte of the peer."""
 
 
 class Proxied(NamedTuple):
-    """What a header tells. ``address`` is None where the proxy doesn't know it, or the client is on its own machine.
+    """Say what a header tells about the client.
 
-    ``is_local``: the proxy speaks for itself, as its health checks do. ``is_encrypted``: the client spoke TLS to it.
+    ``address`` is the client's host and port; None if the proxy does not know it, or the client uses no TCP.
+    ``is_local``: the proxy speaks for itself, as in its health checks. ``is_encrypted``: the client speaks TLS to the
+    proxy.
     """
 
     address: tuple[str, int] | None
@@ -41,9 +43,10 @@ class Proxied(NamedTuple):
 
 
 def read_header(receive: Callable[[int], bytes]) -> Proxied | None:
-    """Take a header, and no byte more, by ``receive``, which gives at most so many bytes, none at the end.
+    """Read a header, and no byte more; return None if the stream ends before its first byte.
 
-    None for a stream that ends before its first byte. Raises ProxyProtocolError, and what ``receive`` does.
+    ``receive`` returns at most as many bytes as its argument says, and none at the end of the stream. Raises
+    ProxyProtocolError, and the exceptions of ``receive``.
     """
     data = b""
     while wanted := bytes_wanted(data):
@@ -51,16 +54,17 @@ def read_header(receive: Callable[[int], bytes]) -> Proxied | None:
         if not received:
             if not data:
                 return None
-            raise ProxyProtocolError("the PROXY header is cut off")
+            raise ProxyProtocolError("incomplete PROXY header")
         data += received
     return parse_header(data)
 
 
 def bytes_wanted(data: bytes) -> int:
-    """How many bytes of the header are certain to follow ``data``, its beginning; 0 if it is whole.
+    """Return how many bytes of the header certainly follow its beginning ``data``; 0 if the header is complete.
 
-    Raises ProxyProtocolError for what begins no header.
+    Raises ProxyProtocolError if no header begins with ``data``.
     """
+    # Checked on every prefix: a peer that speaks another protocol is refused at once, not when the deadline has passed.
     if not _V2_SIGNATURE.startswith(data[:_FIRST]) and not _V1_START.startswith(data[:6]):
         raise ProxyProtocolError("no PROXY header")
     if len(data) < _FIRST:
@@ -69,20 +73,21 @@ def bytes_wanted(data: bytes) -> int:
         if len(data) < _V2_FIXED:
             return _V2_FIXED - len(data)
         return _V2_FIXED + int.from_bytes(data[14:16], "big") - len(data)
+    # Version 1 has no size: read byte by byte, since the bytes after the line belong to TLS or to the first frame.
     if data.endswith(b"\r\n"):
         return 0
     if len(data) >= _V1_MAX:
-        raise ProxyProtocolError("a PROXY header without an end")
+        raise ProxyProtocolError("PROXY header without a line end")
     return 1
 
 
 def parse_header(data: bytes) -> Proxied:
-    """A whole header. Raises ProxyProtocolError."""
+    """Parse a complete header of either version. Raises ProxyProtocolError."""
     return _parse_v2(data) if data.startswith(_V2_SIGNATURE) else _parse_v1(data)
 
 
 def _parse_v1(data: bytes) -> Proxied:
-    """``PROXY TCP4 192.0.2.1 192.0.2.2 56324 443``, or ``PROXY UNKNOWN`` and anything."""
+    """Parse version 1: ``PROXY TCP4 192.0.2.1 192.0.2.2 56324 443``, or ``PROXY UNKNOWN`` and any text."""
     try:
         kind, *fields = (
             data.removeprefix(_V1_START).removesuffix(b"\r\n").decode("ascii").split(" ")
@@ -91,48 +96,55 @@ def _parse_v1(data: bytes) -> Proxied:
             return Proxied(None)
         source, destination, source_port, _ = fields
         kinds = {"TCP4": IPv4Address, "TCP6": IPv6Address}[kind]
-        kinds(destination)
+        kinds(
+            destination
+        )  # raises ValueError for a bad address; the server has no use for a good one
         return Proxied((str(kinds(source)), _port(source_port)))
     except (ValueError, KeyError):
-        raise ProxyProtocolError("a broken PROXY header") from None
+        raise ProxyProtocolError("invalid PROXY header") from None
 
 
 def _port(text: str) -> int:
     port = int(text)
+    # int() also takes signs, blanks and underscores, which the specification forbids.
     if not text.isdigit() or not 0 <= port <= 65535:
         raise ValueError
     return port
 
 
 def _parse_v2(data: bytes) -> Proxied:
+    """Parse version 2: the signature, command, family, size, two addresses with ports, and extensions."""
     command, kind = data[12], data[13]
     if command == _LOCAL:
         return Proxied(None, is_local=True)
     family, transport = kind >> 4, kind & 0x0F
     if command != _PROXY or family not in _ADDRESS_SIZES:
-        raise ProxyProtocolError("a broken PROXY header")
-    # UDP is not what we serve, but the specification wants unknown kinds to be accepted: as a client not known.
+        raise ProxyProtocolError("invalid PROXY header")
+    # The server has no UDP. But by the specification an unsupported kind is accepted, as a client of unknown address.
     size = _ADDRESS_SIZES[family]
     addresses, extensions = data[_V2_FIXED:][:size], data[_V2_FIXED + size :]
     if len(addresses) < size:
-        raise ProxyProtocolError("a broken PROXY header")
+        raise ProxyProtocolError("invalid PROXY header")
     address = None
     if transport == _STREAM and family in (_INET, _INET6):
         width = 4 if family == _INET else 16
         port = int.from_bytes(addresses[2 * width : 2 * width + 2], "big")
         address = (str(ip_address(addresses[:width])), port)
-    return Proxied(address, is_encrypted=_tells_of_tls(extensions))
+    return Proxied(address, is_encrypted=_has_client_ssl(extensions))
 
 
-def _tells_of_tls(extensions: bytes) -> bool:
-    """Whether one of the type-length-value triples is PP2_TYPE_SSL with the flag PP2_CLIENT_SSL."""
+def _has_client_ssl(extensions: bytes) -> bool:
+    """Return whether one of the type-length-value triples is PP2_TYPE_SSL with the flag PP2_CLIENT_SSL.
+
+    Raises ProxyProtocolError if any triple is cut off: the loop reads all of them, also after it has found TLS.
+    """
     found = False
     while extensions:
         if len(extensions) < 3:
-            raise ProxyProtocolError("a broken PROXY header")
+            raise ProxyProtocolError("invalid PROXY header")
         type, size = struct.unpack_from(">BH", extensions)
         value, extensions = extensions[3 : 3 + size], extensions[3 + size :]
         if len(value) < size or (type == _TYPE_SSL and size < 5):
-            raise ProxyProtocolError("a broken PROXY header")
+            raise ProxyProtocolError("invalid PROXY header")
         found = found or (type == _TYPE_SSL and bool(value[0] & _CLIENT_SSL))
     return found

@@ -1,6 +1,7 @@
-"""TLS on one connection: a Transport that encrypts, and the socket that a FrameReader reads, which decrypts.
+"""Speak TLS on one connection: as a Transport that encrypts, and as a socket for a FrameReader, which decrypts.
 
-``chat.net.tls_core`` drives OpenSSL. This module moves the bytes, and bounds what a peer can cost.
+``chat.net.tls_core`` drives OpenSSL. This module moves the bytes between OpenSSL and the socket, and bounds the memory
+and the time that one peer can cost.
 """
 
 from __future__ import annotations
@@ -22,31 +23,33 @@ from chat.server.process.fairness import yield_to_loop
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
-# Of plaintext in one try; then others have their turn. It takes as long as what sendfile does in one.
+# Bytes of plaintext in one try; then other greenlets have their turn. To encrypt this much takes about as long as one
+# sendfile of SENDFILE_CHUNK bytes.
 _MOST_AT_ONCE = 128 * 1024
-# A peer may make us answer (to a KeyUpdate, say), and take no answer. So much is kept for that peer, no more.
+# Bytes of ciphertext that wait for a peer that causes answers (by a KeyUpdate, for example) and does not read them. A
+# peer that causes more is disconnected.
 _MAX_UNSENT = 64 * 1024
 
-# To decrypt a record takes as long however little is in it, so small ones are limited: so many at once, and so many a
-# second. The rate is above the one at which a frame must come in (MIN_RATE); otherwise the server would give up frames
-# that it holds back itself.
+# Decrypting a record takes the same time however few bytes it holds. So small records are limited, at once and per
+# second. Even with one byte in each, the rate is above the one at which a frame must come in (MIN_RATE). Otherwise the
+# server would close a connection as stalled although it held the bytes back itself.
 _MOST_SMALL_RECORDS = 320
 _SMALL_RECORDS_PER_SECOND = 1280.0
 
-# For what comes, until OpenSSL has it. Nobody waits meanwhile, so one is enough for all.
+# The buffer for ciphertext between recv and OpenSSL. No other greenlet runs in between, so all connections share it.
 _scratch = memoryview(bytearray(32 * 1024))
 
 
 class HandshakeFailed(Exception):
-    """The peer spoke no TLS that we do, or does not want ours. The text is a phrase, without anything it sent."""
+    """Report that client and server agree on no TLS. The text is a phrase for the log, without any byte of the peer."""
 
 
 class TlsTransport(Transport):
-    """A gevent socket that speaks TLS as a server, after a handshake.
+    """Speak TLS as a server over a gevent socket, after a handshake.
 
-    It has one reader and one writer, which may be two greenlets. Bytes of which the kernel has not taken the ciphertext
-    count as not sent, and are to be offered again: the next call must begin with the same bytes. What is encrypted of
-    them is kept and goes first, so nothing is encrypted twice.
+    A transport has one reader and one writer, which may be two greenlets. Bytes whose ciphertext the kernel has not
+    taken count as not sent. The caller offers them again: the next call must begin with the same bytes. Ciphertext that
+    exists already is kept and goes out first, so nothing is encrypted twice.
     """
 
     __slots__ = (
@@ -58,41 +61,46 @@ class TlsTransport(Transport):
 
     def __init__(self, sock: GeventSocket, context: ssl.SSLContext) -> None:
         super().__init__(sock)
+        # Nobody else may write to the descriptor: their bytes would be plaintext between the records.
         self.descriptor = None
         self._core = TlsCore(context)
         self._timeout: float | None = None
-        self._resume_at = 0.0  # by time.monotonic: when to read on from a peer that sends crumbs
-        self._may_have_more = False  # the last recv gave as much as it could
+        self._resume_at = 0.0  # by time.monotonic: when to read on after small records; 0.0: now
+        self._may_have_more = False  # the last recv filled its buffer
 
-    # --- the handshake: receive, advance and flush, until advance says that it is done
+    # --- the handshake: receive, advance and flush, until advance returns True ---
 
     def advance(self) -> bool:
-        """One step, as far as what has been received allows; whether it was the last. Touches no socket.
+        """Take the handshake as far as the received bytes allow; return whether it is complete.
 
-        Raises HandshakeFailed.
+        Does not touch the socket, so it may run on a thread. Raises HandshakeFailed.
         """
         try:
             return self._core.handshake()
         except ssl.SSLError as problem:
-            raise HandshakeFailed(f"no TLS handshake: {phrase(problem)}") from None
+            raise HandshakeFailed(f"TLS handshake failed: {phrase(problem)}") from None
 
     def receive(self, deadline: float | None) -> int:
-        """Wait for ciphertext, and return how many bytes have come.
+        """Wait for ciphertext; return how many bytes arrived.
 
-        Raises EOFError at the end of the stream, DeadlineExceeded, or OSError as the socket.
+        ``deadline`` is by time.monotonic; None: no limit. Raises EOFError at the end of the stream, DeadlineExceeded,
+        and OSError as the socket does.
         """
         left = None
         if deadline is not None and (left := deadline - time.monotonic()) <= 0:
-            raise DeadlineExceeded("It took too long.")
+            raise DeadlineExceeded("The deadline has passed.")
         try:
             return self._receive(left)
         except TimeoutError as problem:
             if problem.errno is not None:
-                raise  # by the kernel: the peer has vanished
-            raise DeadlineExceeded("It took too long.") from None
+                raise  # ETIMEDOUT from the kernel, not our time limit: the peer has vanished
+            raise DeadlineExceeded("The deadline has passed.") from None
 
     def flush(self) -> bool:
-        """Give the kernel what OpenSSL wants sent; whether it took all."""
+        """Give the kernel the ciphertext that waits; return whether it took everything. Never waits.
+
+        Raises OSError as the socket does.
+        """
         core = self._core
         data = core.data_to_send()
         while data:
@@ -104,11 +112,11 @@ class TlsTransport(Transport):
         return True
 
     def flush_until(self, deadline: float) -> None:
-        """All of it. Raises DeadlineExceeded, or OSError as the socket does."""
+        """Wait until the kernel has taken all ciphertext. Raises DeadlineExceeded, and OSError as the socket does."""
         while not self.flush():
             left = deadline - time.monotonic()
             if left <= 0:
-                raise DeadlineExceeded("It took too long.")
+                raise DeadlineExceeded("The deadline has passed.")
             self.wait_writable(left)
 
     # --- writing ---
@@ -122,7 +130,10 @@ class TlsTransport(Transport):
 
     def finish(self, timeout: float) -> None:
         end = time.monotonic() + timeout
-        with contextlib.suppress(OSError, DeadlineExceeded):  # it is broken, or the peer is gone
+        # A close_notify is a courtesy. Without it the frames still tell the peer whether the stream was cut.
+        with contextlib.suppress(
+            OSError, DeadlineExceeded
+        ):  # the connection is broken, or the peer does not read
             self._core.close()
             self.flush_until(end)
         super().finish(max(0.0, end - time.monotonic()))
@@ -130,15 +141,19 @@ class TlsTransport(Transport):
     # --- reading, for a FrameReader ---
 
     def wait_readable(self) -> None:
+        # The socket may stay silent although OpenSSL holds bytes of the last recv.
         if not self._core.has_ended and not self._core.holds_input:
             super().wait_readable()
 
     def settimeout(self, value: float | None) -> None:
-        """For every ``recv_into`` from now on, in seconds, whatever trickles in meanwhile."""
+        """Limit every ``recv_into`` from now on to ``value`` seconds, even if pieces of a record arrive meanwhile."""
         self._timeout = value
 
     def recv_into(self, buffer: memoryview) -> int:
-        """Wait for some plaintext; 0 at the end of the stream. Raises TimeoutError, or OSError as the socket does."""
+        """Wait for plaintext; return the number of bytes in ``buffer``, 0 at the end of the stream.
+
+        Raises TimeoutError after the seconds of ``settimeout``, and OSError as the socket does.
+        """
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         self._wait_for_more(
             self._resume_at - time.monotonic() if self._resume_at else 0.0, deadline
@@ -148,21 +163,26 @@ class TlsTransport(Transport):
             if self._core.holds_input and (size := self._decrypt(buffer)) is not None:
                 return size + self._read_on(buffer[size:]) if size else 0
             if is_fruitless:
-                # Nothing but pieces of records, or records without content: others have their turn.
+                # Only pieces of records arrived, or records without content. A peer could send those without a break,
+                # so other greenlets have their turn, and small reads gather.
                 yield_to_loop()
                 self._wait_for_more(gather_delay(small_reads), deadline)
             try:
                 small_reads += self.receive(deadline) < SMALL_READ
             except EOFError:
-                return 0  # without a goodbye; whether it ended where it may, the frames tell
+                return 0  # no close_notify; the FrameReader knows whether the stream ended inside a frame
             except DeadlineExceeded:
                 raise TimeoutError from None
             is_fruitless = True
         return 0
 
     def _read_on(self, buffer: memoryview) -> int:
-        """Fill ``buffer`` with what else has come: of a large content the reader wants much at a time."""
+        """Fill ``buffer`` with more bytes that have arrived; return how many. Never waits.
+
+        A large content is handled piece by piece, so larger pieces cost its reader less.
+        """
         filled = 0
+        # Only after a recv that filled its buffer: a recv that finds nothing raises an exception, and that is dear.
         while (
             not self._resume_at
             and self._may_have_more
@@ -172,20 +192,24 @@ class TlsTransport(Transport):
             try:
                 self._receive(0.0)
             except (OSError, EOFError):
-                break  # nothing now; or an end, which is there the next time, too
+                break  # nothing has arrived; or the stream has ended, and the next recv reports that again
             try:
                 filled += self._decrypt(buffer[filled:]) or 0
             except ssl.SSLError:
-                break  # the core has ended, and what came before is whole
+                break  # the core reports its end in the next read; the plaintext before the error is good
         return filled
 
     def _try(self, size: int, piece: Callable[[int, int], bytes | memoryview]) -> int:
-        """Send what ``piece(start, end)`` gives, up to ``size``; how much of it was sent whole."""
+        """Send the bytes that ``piece(start, end)`` returns, up to ``size``; return how many bytes were sent.
+
+        A record counts as sent when the kernel has all of its ciphertext.
+        """
         if not self.flush():
             return 0
         core = self._core
-        sent = core.pop_written()  # encrypted by an earlier try, and in the kernel only now
-        assert sent <= size, "the same bytes must be offered again"
+        # Bytes that an earlier try encrypted and could not send. The flush above has sent them now.
+        sent = core.pop_written()
+        assert sent <= size, "the caller must offer the same bytes again"
         end = min(size, _MOST_AT_ONCE)
         while sent < end:
             core.write(piece(sent, min(sent + RECORD_SIZE, end)))
@@ -195,7 +219,7 @@ class TlsTransport(Transport):
         return sent
 
     def _wait_for_more(self, seconds: float, deadline: float | None) -> None:
-        """Wait for more bytes of a peer that sends crumbs, but not beyond ``deadline``."""
+        """Let small reads or small records gather for ``seconds``, but not beyond ``deadline``."""
         self._resume_at = 0.0
         if deadline is not None:
             seconds = min(seconds, deadline - time.monotonic())
@@ -212,13 +236,17 @@ class TlsTransport(Transport):
         return size
 
     def _decrypt(self, buffer: memoryview) -> int | None:
-        """Fill ``buffer`` from what has been received; None if that makes no plaintext yet, 0 after a goodbye."""
+        """Fill ``buffer`` from the received bytes; return the size, 0 after a close_notify, None if more must arrive.
+
+        Raises ssl.SSLError, which is an OSError, for bytes that cannot be decrypted.
+        """
         core = self._core
         try:
             filled = core.read_into(buffer, _MOST_SMALL_RECORDS)
         finally:
             if core.has_ended:
-                # An alert may say why. Plaintext that came before the end is returned, even to a peer that is gone.
+                # OpenSSL may have an alert that tells the peer why. If the alert cannot be sent, the plaintext from
+                # before the end is returned all the same.
                 with contextlib.suppress(OSError):
                     self.flush()
         if core.small_records:
@@ -228,13 +256,15 @@ class TlsTransport(Transport):
         return filled
 
     def _answer(self) -> None:
-        """Send what reading made OpenSSL say, as far as it can go now."""
+        """Send the answers that OpenSSL made while reading, as far as the kernel takes them now."""
+        # The reader does not wait for them: it would stop reading for a peer that does not read.
         if not self.flush() and self._core.size_to_send > _MAX_UNSENT:
-            raise ConnectionAbortedError("a peer that asks for answers and takes none")
+            raise ConnectionAbortedError("the peer causes answers and does not read them")
 
 
 def _read_file(fd: int, offset: int, size: int) -> bytes:
+    """Read at most ``size`` bytes of a file. Raises OSError at its end, which a content never reaches."""
     data = os.pread(fd, size, offset)
     if not data:
-        raise OSError("the file ended before its content did")
+        raise OSError("the file is shorter than its content")
     return data

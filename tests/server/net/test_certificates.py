@@ -189,7 +189,7 @@ def test_a_certificate_without_its_key_is_not_replaced(tmp_path: Path) -> None:
     own(tmp_path).load()
     (tmp_path / "server.key").unlink()
 
-    assert f"{tmp_path / 'server.key'} is missing" in fault_of(own(tmp_path))
+    assert f"{tmp_path / 'server.key'}: missing" in fault_of(own(tmp_path))
     assert not (tmp_path / "server.key").exists()
 
 
@@ -203,7 +203,7 @@ def test_a_place_where_nothing_can_be_kept(tmp_path: Path) -> None:
 def test_its_own_key_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "server.key").write_bytes(b"garbage")
 
-    assert f"{tmp_path / 'server.key'}: not a private key" in fault_of(own(tmp_path))
+    assert f"{tmp_path / 'server.key'}: expected a private key in PEM" in fault_of(own(tmp_path))
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, identity: Identity) -> None:
@@ -218,7 +218,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, identity: Identity) -> None:
 def test_files_that_do_not_belong_together(tmp_path: Path, identity: Identity) -> None:
     other = make_identity(tmp_path, name="other")
 
-    assert "the key is not that of the certificate" in fault_of(
+    assert "the key does not belong to the certificate" in fault_of(
         given(identity.certificate, other.key)
     )
 
@@ -237,7 +237,7 @@ def test_a_key_with_a_password_is_not_asked_for(tmp_path: Path, identity: Identi
     locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
     (tmp_path / "locked.key").write_bytes(locked)
 
-    assert "its key has a password" in fault_of(
+    assert "the key has a password" in fault_of(
         given(identity.certificate, tmp_path / "locked.key")
     )
 

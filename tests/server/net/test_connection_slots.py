@@ -64,7 +64,7 @@ def test_for_each_one_too_many_the_longest_waiting_makes_way(
         connection_slots.enter(visitor)
 
     assert [visitor.is_open for visitor in visitors] == [False, False, True, True, True]
-    assert caplog.messages == ["refused newcomers: too many at once"]
+    assert caplog.messages == ["refused new connections: too many at once"]
     everyone_leaves(connection_slots, visitors)
     assert len(connection_slots) == 0
 

@@ -66,7 +66,7 @@ def test_garbage_after_the_first_byte_is_one_line(
             stranger.receive_exactly(1000)  # an alert at most
 
     [line] = turned_away(log)
-    assert line.startswith("refused 127.0.0.1: no TLS handshake: ")
+    assert line.startswith("refused 127.0.0.1: TLS handshake failed: ")
 
 
 def test_a_client_that_does_not_like_the_certificate_is_one_line(
@@ -79,7 +79,7 @@ def test_a_client_that_does_not_like_the_certificate_is_one_line(
         context.wrap_socket(stranger.socket)
     safe_chat_server.connections_end()
 
-    assert turned_away(log) == ["refused 127.0.0.1: no TLS handshake: tlsv1 alert unknown ca"]
+    assert turned_away(log) == ["refused 127.0.0.1: TLS handshake failed: tlsv1 alert unknown ca"]
 
 
 @BEGINNINGS
