@@ -1,4 +1,5 @@
-"""Know who is connected, by name, across all rooms.
+"""Keep the connected users by name, across all rooms.
 
-Members are known by a small protocol (name, host, registered, moderator, eject). Nothing here knows sessions or rooms.
+Others see a user through a small protocol (name, host, registered, moderator, eject). Nothing here knows sessions or
+rooms.
 """

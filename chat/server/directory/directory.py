@@ -1,4 +1,4 @@
-"""The directory: who is connected to the server, by name and by session token, across all rooms."""
+"""Keep the sessions of the server by user name and by session token, across all rooms."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ M = TypeVar("M", bound=Member)
 
 
 class NameTakenError(Exception):
-    """Another session has the name."""
+    """Report that another session has the name."""
 
 
 class NoSuchUserError(Exception):
-    """No connected user has the name. The text is a sentence for the user who asked."""
+    """Report that no connected user has the name. The text is a sentence for the user who asked."""
 
 
 class People(Protocol):
-    """The connected users, as the room, moderation and accounts ask for them: see ``Directory``."""
+    """List what the room, moderation and accounts need from a ``Directory``."""
 
     @property
     def last_serial(self) -> int: ...
@@ -35,9 +35,10 @@ class People(Protocol):
 
 
 class Directory(Generic[M]):
-    """All sessions of the server. A name has one session now; ``sessions_of`` allows several."""
+    """Hold all sessions of the server. A name has one session now; ``sessions_of`` allows several."""
 
     def __init__(self) -> None:
+        # By the key of a name, which is the same for Alice and alice.
         self._by_name: dict[str, tuple[M, ...]] = {}
         self._by_token: dict[str, M] = {}
         self._last_serial = 0
@@ -51,11 +52,14 @@ class Directory(Generic[M]):
 
     @property
     def last_serial(self) -> int:
-        """The serial of the session that entered last."""
+        """The serial of the session that entered last.
+
+        A session with a larger serial was not here yet: so offers know which sessions may fetch them.
+        """
         return self._last_serial
 
     def enter(self, member: M) -> int:
-        """Take ``member`` in; return the serial of the session. Raises NameTakenError."""
+        """Add ``member``; return the serial of the session, which is larger than all before. Raises NameTakenError."""
         key = member.name.key
         if key in self._by_name:
             raise NameTakenError
@@ -66,8 +70,9 @@ class Directory(Generic[M]):
         return self._last_serial
 
     def leave(self, member: M) -> None:
-        """Forget ``member``, if they are still here."""
+        """Remove ``member``, if they are still here."""
         key = member.name.key
+        # Compared by identity: another session may have taken over the name already, and must stay.
         rest = tuple(each for each in self._by_name.get(key, ()) if each is not member)
         if rest:
             self._by_name[key] = rest
@@ -81,22 +86,23 @@ class Directory(Generic[M]):
         return self._by_name.get(key, ())
 
     def holder(self, key: str) -> M | None:
-        """Return the session that has the name with ``key``, if any."""
+        """Return the session whose user name has ``key``; None if there is none."""
         sessions = self._by_name.get(key)
         return sessions[0] if sessions else None
 
     def is_here(self, peer: Peer) -> bool:
-        """Return whether ``peer`` has entered and not left; another session may have their name since."""
+        """Return whether ``peer`` has entered and not left. Another session with the same name does not count."""
         return any(each is peer for each in self._by_name.get(peer.name.key, ()))
 
     def find(self, name: str) -> M:
         """Return the session of the user whose name is ``name`` in any case. Raises NoSuchUserError."""
+        # A text that is no valid name has no key, and no user has it.
         key = name_key(name)
         member = self.holder(key) if key is not None else None
         if member is None:
-            raise NoSuchUserError("Nobody of that name is here.")
+            raise NoSuchUserError("No user with this name is here.")
         return member
 
     def session(self, token: str) -> M | None:
-        """Return the session whose welcome had ``token``, if the session is still here."""
+        """Return the session with ``token``, which its client got in the welcome; None if it has left."""
         return self._by_token.get(token)

@@ -1,4 +1,8 @@
-"""What the rest of the server knows of a connected user: a small part of a session."""
+"""Describe a connected user for the rest of the server: a small part of a session.
+
+These protocols keep the imports free of circles. Sessions import the room, moderation and accounts; those three see a
+session only as a ``Peer`` or a ``Member``.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,11 @@ from chat.server.delivery.send_queue import SendQueue
 
 
 class Peer(Protocol):
-    """A user as moderation and accounts see them.
+    """Describe a user for moderation and accounts.
 
-    ``host`` is the address that limits count by, None for a unix socket; ``label`` is for logs. ``is_private``: nobody
-    can listen to the connection, so a password may travel over it. ``registered``: the name is the user's account,
-    whose password they know; ``moderator``: they may act on others.
+    ``host`` is the address that limits count by; None for a unix socket. ``label`` names the connection in logs.
+    ``is_private``: nobody can listen to the connection, so the user may send a password. ``registered``: the name is an
+    account, and the user has given its password. ``moderator``: the user may kick, ban and mute others.
     """
 
     @property
@@ -36,17 +40,17 @@ class Peer(Protocol):
     def moderator(self) -> bool: ...
 
     def became_registered(self) -> None:
-        """Take note that the name is now the user's account."""
+        """Note that the user has registered the name: it is now their account."""
 
     def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
-        """End the session at once; ``sentence`` is the last thing that the user hears."""
+        """End the session at once. The last frame to the user is a notice with ``sentence``."""
 
 
 class Member(Peer, Protocol):
-    """A user as the directory and the room see them.
+    """Describe a user for the directory and the room.
 
-    ``token`` names the session to the connections that belong to it; None for a raw client. ``serial`` counts the
-    sessions of the server, so a later one is larger.
+    ``token`` is the secret by which transfer connections name their session; None for a raw client. ``serial`` counts
+    the sessions of the server, so a later session has a larger one.
     """
 
     @property

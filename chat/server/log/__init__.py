@@ -1,4 +1,4 @@
-"""Give each message of a room or a person its number.
+"""Put the messages of a room or a user in order, and number them.
 
-The log does not know who hears a message.
+The log does not know which users get a message.
 """

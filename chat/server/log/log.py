@@ -1,7 +1,7 @@
-"""The log: what is said on this server, in the order that holds for everyone.
+"""Keep the messages of this server in one order for everyone.
 
-A message is said when its record is committed. The log calls whoever follows it with what is committed, in that order;
-what users hear, and later what the disk keeps, is a view of the log.
+A message counts as said when the log commits its record. The log then calls its followers with the committed entries,
+in order. The frames that users get are a view of the log.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from chat.server.directory.member import Member
 
 log = logging.getLogger(__name__)
 
-# A clock that was set back is held for so many seconds, then followed.
+# Seconds for which timestamps stand still after the clock was set back. Users do not notice a small step. After a large
+# one the server must follow, or all messages would have the same time for hours.
 MAX_HOLD = 60.0
 
 
 class LogFull(Exception):
-    """The log takes no more records for now."""
+    """Report that the log takes no more records for now."""
 
 
 class LogClosed(Exception):
-    """The log takes no more records."""
+    """Report that the log is closed and takes no more records."""
 
 
 class Rejection(NamedTuple):
-    """Why a run is not said: the code and the sentence of the notice for its sender.
+    """Say why a run was not delivered: the code and the sentence of the notice for its sender.
 
-    ``is_fatal``: the connection on which the run came is of no more use.
+    ``is_fatal``: the server closes the connection after the notice.
     """
 
     notice: NoticeCode
@@ -41,10 +42,10 @@ class Rejection(NamedTuple):
 
 
 class Record:
-    """A run on its way through the log, and then what became of the run.
+    """Carry a run through the log, and then its outcome.
 
-    A record is settled when its entry has been applied: the run was said, or ``rejection`` tells why not. If the log
-    commits later than ``append`` returns, ``on_settled`` is called then.
+    A record is settled when its entry has been applied: either the run was delivered, or ``rejection`` tells why not.
+    If ``append`` returns before that, the caller may set ``on_settled``, which is called once, when it happens.
     """
 
     __slots__ = ("_held", "is_settled", "on_settled", "rejection", "run", "sender")
@@ -58,13 +59,13 @@ class Record:
         self._held = False
 
     def hold(self) -> None:
-        """Keep the large content of the run until the record is settled."""
+        """Hold the large content of the run until the record is settled: the sender's session may end before that."""
         if self.run.large is not None:
             self.run.large.hold()
             self._held = True
 
     def settle(self, rejection: Rejection | None) -> None:
-        """Note what became of the run, and tell its origin if the origin had to wait for that."""
+        """Store the outcome of the run (None: delivered), release the content, and call ``on_settled``."""
         self.rejection = rejection
         self.is_settled = True
         if self._held and self.run.large is not None:
@@ -74,7 +75,10 @@ class Record:
 
 
 class Entry(NamedTuple):
-    """What is committed together: ``number`` is dense from 1 on, ``timestamp`` is RFC 3339 in UTC."""
+    """Hold the records that are committed together.
+
+    ``number`` counts the entries from 1 without gaps. ``timestamp`` is RFC 3339 in UTC.
+    """
 
     number: int
     timestamp: str
@@ -82,26 +86,28 @@ class Entry(NamedTuple):
 
 
 class Log(Protocol):
-    """An order of records that all who follow it agree on.
+    """Put records in one order for all followers.
 
-    A caller must not rely on the moment of the commit: a log may commit inside ``append`` or seconds later.
+    A caller must not rely on the moment of the commit: a log may commit inside ``append`` or seconds later. So the
+    caller checks ``is_settled`` of the record, in both cases.
     """
 
     def append(self, record: Record) -> None:
-        """Take ``record``, without waiting. Raises LogFull or LogClosed."""
+        """Add ``record`` to the log, without waiting. Raises LogFull or LogClosed."""
 
     def follow(self, apply: Callable[[Entry], None]) -> None:
         """Call ``apply`` with every entry from now on, in order, in the event loop."""
 
     def close(self, timeout: float) -> None:
-        """Commit what was appended, within ``timeout`` seconds, and take no more records."""
+        """Commit the appended records within ``timeout`` seconds, and take no more."""
 
 
 class MemoryLog:
-    """The log of a single server: it commits each record inside ``append``, and keeps nothing."""
+    """Commit each record inside ``append``, for a single server, and keep no record after that."""
 
     def __init__(self, timestamp: Callable[[], str]) -> None:
         self._timestamp = timestamp
+        # None before the room follows, and after close: the log takes no records then.
         self._apply: Callable[[Entry], None] | None = None
         self._number = 0
 
@@ -119,9 +125,9 @@ class MemoryLog:
 
 
 class Sequences:
-    """The numbers of the messages in each log that users see: of a room, or of one user's private messages.
+    """Number the messages in each log that users see: that of the room, and that of each user's private messages.
 
-    Each log counts from 1, without gaps. Its name is ``ROOM``, or the key of a user name.
+    Each log counts from 1, without gaps. The name of a log is ``ROOM``, or the key of a user name.
     """
 
     ROOM = ""  # no user name is empty
@@ -130,21 +136,22 @@ class Sequences:
         self._last: dict[str, int] = {}
 
     def assign(self, log: str, count: int) -> int:
-        """Return the first of the next ``count`` numbers of ``log``."""
+        """Take the next ``count`` numbers of ``log``; return the first of them."""
         last = self._last.get(log, 0)
         self._last[log] = last + count
         return last + 1
 
     def forget(self, log: str) -> None:
-        """Let ``log`` begin at 1 again."""
+        """Let ``log`` begin at 1 again, and free its memory."""
         self._last.pop(log, None)
 
 
 class Timestamps:
-    """Call it for the timestamp of now, such as ``2026-11-24T09:30:00.123456Z`` (RFC 3339, UTC).
+    """Return the current time at each call, such as ``2026-11-24T09:30:00.123456Z`` (RFC 3339, UTC).
 
-    Timestamps never run backwards, except after the clock was set back by more than ``MAX_HOLD`` seconds can bridge.
-    ``clock`` gives seconds since 1970, ``monotonic`` the seconds of a clock that nobody sets.
+    Timestamps never run backwards, with one exception: if the clock was set back and has not caught up after
+    ``MAX_HOLD`` seconds, the timestamps follow the clock. ``clock`` returns seconds since 1970; ``monotonic`` returns
+    the seconds of a clock that nobody sets.
     """
 
     def __init__(
@@ -156,7 +163,8 @@ class Timestamps:
         self._monotonic = monotonic
         self._last = 0.0
         self._held_since: float | None = None
-        # Formatting a date costs far more than a lookup, and a second has many messages.
+        # The date is formatted once a second, since formatting costs far more than the rest, and a second has many
+        # messages.
         self._second = -1
         self._prefix = ""
 
@@ -174,7 +182,7 @@ class Timestamps:
         return f"{self._prefix}{int((now - second) * 1_000_000):06d}Z"
 
     def _hold(self, now: float) -> float:
-        """Return the time to show, since the clock shows less than before."""
+        """Return the time to show while the clock is behind the last timestamp."""
         if self._held_since is None:
             self._held_since = self._monotonic()
         if self._monotonic() - self._held_since < MAX_HOLD:

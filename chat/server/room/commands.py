@@ -1,7 +1,7 @@
-"""What users may ask the server to do, and who does it: each part of the server adds what it can.
+"""Execute the commands of users. Each part of the server adds handlers for its commands.
 
-A command is done in the greenlet of the session that asks, so what waits (a thread, the database) holds up nobody
-but him. He may be gone when it comes back.
+A handler runs in the greenlet of the session that sent the command. So a handler that waits (for a thread, for the
+database) holds up only its own user. The user may have left when the wait is over.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from chat.protocol.notices import NoticeCode
 from chat.protocol.pings import PING_ANSWER
 from chat.server.directory.member import Peer
 
-# A handler does what a user asks for, and returns the sentence of the answer. It raises CommandRefused.
+# A handler executes a command of a user and returns the sentence of the answer. Raises CommandRefused.
 Handler = Callable[[Peer, Command], str]
 
 
 class CommandRefused(Exception):
-    """A command that is not done; ``notice`` and ``sentence`` are the answer."""
+    """Report that a command was not executed; ``notice`` and ``sentence`` are the answer to the user."""
 
     def __init__(self, notice: NoticeCode, sentence: str) -> None:
         super().__init__(sentence)
@@ -27,29 +27,33 @@ class CommandRefused(Exception):
 
 
 class Commands:
-    """The table of what can be asked for on this server."""
+    """Hold the handlers of the commands, by the name of the command."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
 
     def add(self, verb: Verb, handler: Handler) -> None:
-        """Let ``handler`` do what ``verb`` asks for."""
-        assert verb.value not in self._handlers, f"{verb} is done already"
+        """Let ``handler`` execute the command ``verb``."""
+        assert verb.value not in self._handlers, f"{verb} has a handler already"
         self._handlers[verb.value] = handler
 
     def execute(self, peer: Peer, command: Command) -> str:
-        """Do what ``peer`` asks for; return the sentence of the answer. Raises CommandRefused."""
+        """Execute ``command`` for ``peer``; return the sentence of the answer. Raises CommandRefused."""
         handler = self._handlers.get(command.verb)
         if handler is None:
-            raise CommandRefused(NoticeCode.BAD_COMMAND, self._what_exists())
+            raise CommandRefused(NoticeCode.BAD_COMMAND, self._unknown_command())
         return handler(peer, command)
 
-    def _what_exists(self) -> str:
+    def _unknown_command(self) -> str:
         if not self._handlers:
-            return "This server takes no commands."
-        return f"There is no such command; there are: {', '.join(self._handlers)}."
+            return "This server accepts no commands."
+        # Without the name that the user sent: it may be long, and may hold control characters.
+        return f"Unknown command; expected one of: {', '.join(self._handlers)}."
 
 
 def answer_ping(peer: Peer, command: Command) -> str:
-    """Answer a ping; do nothing else."""
+    """Answer a ping, and do nothing else.
+
+    For pings that are not in their usual form. Sessions answer the others without parsing JSON.
+    """
     return PING_ANSWER

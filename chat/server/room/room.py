@@ -1,7 +1,8 @@
-"""The room: who is in it, and what each of them is to hear, in one order for all.
+"""Keep the members of the room, and send every member the same events in the same order.
 
-A member is a name and a send queue. The room knows no socket, no byte of the wire and no disk: it decides on what the
-log has committed, makes headers, and hands frames to the delivery and offered contents to the shelf.
+For the room, a member is a name and a send queue. The room knows no socket, no byte order and no disk. It decides on
+the records that the log has committed, makes headers, hands frames to the broadcast, and offered contents to the offer
+store.
 """
 
 from __future__ import annotations
@@ -32,23 +33,28 @@ from chat.server.log.log import (
 )
 
 _ENDED = Rejection(NoticeCode.GONE, "Your session has ended.", is_fatal=True)
-_FULL = Rejection(NoticeCode.NO_SPACE, "The server has too much to do just now; try again.")
+_FULL = Rejection(NoticeCode.NO_SPACE, "The server is overloaded; try again in a moment.")
 
 
 class Mutes(Protocol):
-    """Who must not speak. ``mutes`` is empty while nobody is muted, which spares every message a question."""
+    """List what the room needs from moderation.
+
+    ``mutes`` is empty while nobody is muted. So in most rooms a message costs one look at an empty mapping.
+    """
 
     @property
     def mutes(self) -> Mapping[str, object]: ...
 
     def why_muted(self, key: str) -> str | None:
-        """Return why the user whose name has ``key`` is not heard, as a sentence for them; None if they are heard."""
+        """Return a sentence for the muted user whose name has ``key``; None if the user is not muted."""
 
 
 class Room:
-    """Membership and order. ``timestamp`` gives the time of joins, leaves and notices, as RFC 3339.
+    """Keep membership and order.
 
-    ``said`` and ``received`` count the messages of each type, and the bytes of their contents.
+    ``timestamp`` returns the time of joins, leaves and notices, as RFC 3339 in UTC. A message has the timestamp of its
+    log entry. ``said`` counts the messages of each type that were delivered; ``received`` counts the bytes of their
+    contents.
     """
 
     def __init__(
@@ -63,10 +69,11 @@ class Room:
     ) -> None:
         self.said = dict.fromkeys(MESSAGES, 0)
         self.received = dict.fromkeys(MESSAGES, 0)
-        # Each member with their name in JSON, which every newcomer is told: to write the names anew for each newcomer
-        # is most of what many logins cost.
+        # The members, each with their name in JSON. Every welcome lists all names. To encode them again for each login
+        # would be most of the cost when many users log in.
         self._names: dict[Member, bytes] = {}
-        # All names in one piece, empty when they are to be joined anew: for ten thousand that is dearer than all else.
+        # All encoded names, joined by commas; empty after a member has left. With ten thousand members, joining the
+        # names again would cost more than the rest of a login.
         self._joined_names = bytearray()
         self._log = log
         self._directory = directory
@@ -83,9 +90,10 @@ class Room:
     # Coming and going
 
     def join(self, member: Member, welcome: Callable[[bytes], bytes] | None = None) -> None:
-        """Let ``member`` in: answer the login and announce it, to the newcomer first of all.
+        """Add ``member``: answer their login, and announce them to everyone.
 
-        ``welcome`` makes the content of the announcement that the newcomer gets, from ``names_json``.
+        ``welcome`` makes the content of the new member's own copy of the announcement, from ``names_json()``. None: the
+        copy has no content.
         """
         name = self._names[member] = encode_json(member.name.display)
         if self._joined_names:
@@ -95,12 +103,13 @@ class Room:
         own = announcement
         if welcome is not None:
             own = Frame(MessageType.LOGIN, header, welcome(self.names_json()))
-        # Everyone else gets the announcement with what is pending, and the newcomer is put behind that.
+        # In this order: the announcement joins the frames that are pending for everyone else, and the new member gets
+        # only frames after it. So the list of names in the welcome is exact at that point of the stream.
         self._broadcast.announce(announcement)
         self._broadcast.add(member.send_queue, (Frame(MessageType.LOGIN), own))
 
     def leave(self, member: Member, reason: LeaveReason) -> None:
-        """Tell everyone else that ``member`` has left, and why, if they are still here."""
+        """Remove ``member``, if they are still here, and tell everyone else the ``reason``."""
         if member not in self._names:
             return
         self._dismiss(member)
@@ -108,20 +117,21 @@ class Room:
         self._broadcast.announce(Frame(MessageType.LOGOUT, header))
 
     def close(self) -> None:
-        """Tell everyone that the server stops, and nothing more: all at once.
+        """Tell every member that the server is shutting down, and remove all members.
 
-        If members were dismissed one by one, a user could see a message come back that earlier ones never got.
+        All at once, without a wait in between. If members left one by one, a user could get the echo of a message that
+        members who left earlier never got.
         """
         for member in list(self._names):
             self.notify(member, NoticeCode.SHUTTING_DOWN, "The server is shutting down.")
             self._dismiss(member)
 
     def is_here(self, member: Member) -> bool:
-        """Return whether ``member`` has come and not left; another session may have their name since."""
+        """Return whether ``member`` has joined and not left. Another session with the same name does not count."""
         return member in self._names
 
     def names_json(self) -> bytes:
-        """Return the names of the members in the order in which they came, as an array."""
+        """Return the names of the members in the order in which they joined, as a JSON array."""
         if not self._joined_names:
             self._joined_names += b",".join(self._names.values())
         return b"".join((b"[", self._joined_names, b"]"))
@@ -129,9 +139,10 @@ class Room:
     # Messages
 
     def publish(self, sender: Member, run: Run) -> Record:
-        """Hand ``run`` to the log. The record tells, now or later, whether the run was said.
+        """Append ``run`` to the log. The record tells, now or later, whether the run was delivered.
 
-        The caller keeps its hold on a large content; a record that is not settled yet has one too.
+        The caller keeps its own hold on a large content, and releases it. A record that is not settled yet holds the
+        content too.
         """
         assert 1 <= len(run.contents) <= MAX_RUN, "a run is 1 to 64 messages"
         record = Record(sender, run)
@@ -146,10 +157,10 @@ class Room:
         return record
 
     def judge(self, sender: Member, to: str | None) -> Rejection | None:
-        """Return why ``sender`` must not speak to ``to`` (None: to everyone), if so.
+        """Return why ``sender`` must not send to the user ``to`` (None: to everyone); None if they may.
 
-        What counts is the answer when the entry is applied. Sessions ask early too, so that nobody sends a large
-        content only to be refused.
+        The room asks when it applies an entry, and only that answer counts. Sessions also ask before they read a large
+        content, so that a user does not send 1 GiB only to be refused.
         """
         return self._judge(sender, to, self._recipient(to) if to is not None else None)
 
@@ -161,22 +172,25 @@ class Room:
             if sentence is not None:
                 return Rejection(NoticeCode.MUTED, sentence)
         if to is not None and recipient is None:
-            return Rejection(NoticeCode.NO_SUCH_USER, "Nobody of that name is here.")
+            return Rejection(NoticeCode.NO_SUCH_USER, "No user with this name is here.")
         return None
 
     def _apply(self, entry: Entry) -> None:
-        """Decide on each record of ``entry``, and let users hear what is said."""
+        """Decide on each record of ``entry``; deliver the runs that are not rejected."""
         for record in entry.records:
             sender, run = record.sender, record.run
+            # Asked now, not when the run was appended: with a late commit, the sender may have been muted meanwhile.
             recipient = self._recipient(run.to) if run.to is not None else None
             rejection = self._judge(sender, run.to, recipient)
             if rejection is None:
+                # Counted here, so that a rejected run counts nowhere.
                 self.said[run.type] += len(run.contents)
                 self.received[run.type] += run.size
                 if run.type is MessageType.UTF8:
                     self._say_texts(sender, run, recipient, entry.timestamp)
                 else:
                     self._say_attachment(sender, run, recipient, entry.timestamp)
+            # After the delivery: this may make a session send further answers, which come after the echo.
             record.settle(rejection)
 
     def _say_texts(
@@ -192,9 +206,11 @@ class Room:
     def _say_private_texts(
         self, sender: Member, run: Run, recipient: Member, timestamp: str
     ) -> None:
+        # Encoded already, unless the recipient is in no room.
         to_json = self._names.get(recipient) or encode_json(recipient.name.display)
         header = encode_shared_header(self._names[sender], timestamp, to_json)
-        # Each of the two has a number of their own for the same message.
+        # Two copies with different numbers: each user has a log of private messages. One copy, if users write to
+        # themselves.
         for member in dict.fromkeys((sender, recipient)):
             first = self._sequences.assign(member.name.key, len(run.contents))
             self._broadcast.put(member.send_queue, TextFrames(header, run, first))
@@ -203,6 +219,7 @@ class Room:
         self, sender: Member, run: Run, recipient: Member | None, timestamp: str
     ) -> None:
         [nonce] = run.nonces
+        # Cleaned for every receiver: clients, also the original ones, save files under the name that they get.
         default = run.type.name.lower()
         header = ServerHeader(
             sender.name.display,
@@ -212,6 +229,7 @@ class Room:
             nonce=nonce.decode() if nonce is not None else None,
         )
         if recipient is None:
+            # The stored header has no ``seq``: the two copies of a private message have different numbers.
             offer_id = self._offer(run, header, self._names, None)
             header = header._replace(seq=self._sequences.assign(Sequences.ROOM, 1))
             offer = None
@@ -222,6 +240,7 @@ class Room:
         both = dict.fromkeys((sender, recipient))
         offer_id = self._offer(run, header, both, frozenset(each.serial for each in both))
         for member in both:
+            # Assigned whether the copy is inline or an offer, since a log has no gaps.
             own = header._replace(seq=self._sequences.assign(member.name.key, 1))
             if offer_id is not None and member.send_queue.wants_offer(run.size):
                 frame = _offer_frame(run, own, offer_id)
@@ -242,7 +261,7 @@ class Room:
         sentence: str,
         nonce: str | None = None,
     ) -> None:
-        """Tell ``member`` alone, as the server, if they are still here."""
+        """Send a notice to ``member`` alone, if they are still here."""
         if member in self._names:
             self._broadcast.put(
                 member.send_queue, self.notice_frame(member, notice, sentence, nonce)
@@ -250,6 +269,7 @@ class Room:
 
     def answer_ping(self, member: Member, nonce: bytes) -> None:
         """Answer a ping of ``member``, if they are still here."""
+        # Without encoding JSON, and without a flush of the frames for everyone: thousands of idle users send pings.
         name = self._names.get(member)
         if name is None:
             return
@@ -258,7 +278,7 @@ class Room:
         self._broadcast.answer(send_queue, answer)
 
     def announce(self, notice: NoticeCode, sentence: str) -> None:
-        """Tell everyone, as the server."""
+        """Send a notice to everyone."""
         header = self._header(SERVER_NAME, notice=notice.value)
         self._broadcast.post(Frame(MessageType.UTF8, header, sentence.encode()))
 
@@ -269,7 +289,7 @@ class Room:
         sentence: str,
         nonce: str | None = None,
     ) -> Frame:
-        """Return the frame of a notice for ``member``."""
+        """Return the frame of a notice for ``member``; ``nonce`` is that of the frame that the notice answers."""
         header = self._header(SERVER_NAME, to=member.name.display, notice=notice.value, nonce=nonce)
         return Frame(MessageType.UTF8, header, sentence.encode())
 
@@ -288,12 +308,13 @@ class Room:
         audience: Iterable[Member],
         serials: Collection[int] | None,
     ) -> str | None:
-        """Keep the content if anyone in the audience wants it offered rather than sent; return the id of the offer.
+        """Store the content if a member of ``audience`` wants an offer; return the id of the offer, or None.
 
-        Members with ``serials`` may fetch it; None: all who are here now.
+        Sessions with one of ``serials`` may fetch the content; None: all sessions that are here now.
         """
         if not any(member.send_queue.wants_offer(run.size) for member in audience):
             return None
+        # Users who join later never heard of the offer, and must not fetch it.
         latest = self._directory.last_serial
         content = run.contents[0] if run.large is None else run.large
         return self._offers.keep(content, header, latest=latest, serials=serials)
