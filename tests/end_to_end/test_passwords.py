@@ -94,7 +94,7 @@ class TestScreen:
             bob.press("correct house")
             bob.wait_for(rf"^{PROMPT}\*{{13}}$")
             bob.press("<enter>")
-            bob.wait_for("don't belong together")
+            bob.wait_for("Wrong password")
             bob.wait_for(f"^{PROMPT.rstrip()}$")
             # Cut, which elsewhere can be put back, and typed again.
             bob.press(PASSWORD, "<ctrl-u>", PASSWORD, "<enter>")
@@ -149,7 +149,7 @@ class TestOnesOwnGhost:
                 new.output.wait_for("you are in the room as bob")
                 old.send_signal(signal.SIGCONT)
                 assert old.wait() == 1
-                assert "You have come in from elsewhere" in old.errors.text
+                assert "You logged in from another place" in old.errors.text
                 new.type("here\n")
                 new.output.wait_for(r"\[bob\]: here$")
                 new.end_input()
@@ -160,7 +160,7 @@ class TestOnesOwnGhost:
         with PyteScreen(client(owned, "bob", option), home) as old:
             old.wait_for("you are in the room as bob")
             with connect(owned, "bob", password=PASSWORD) as new:
-                old.wait_for("the server says: You have come in from elsewhere")
+                old.wait_for("the server says: You logged in from another place")
                 old.wait_for("-- Disconnected; /reconnect connects again", "no connection$")
                 old.command("/reconnect")
                 old.wait_for("-- back in the room as bob")

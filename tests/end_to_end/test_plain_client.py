@@ -83,7 +83,7 @@ def test_commands_of_a_script_that_is_trusted(address: str, home: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("/msg nobody hi\n", "chat-client: Nobody of that name is here."),
+        ("/msg nobody hi\n", "chat-client: No user with this name is here."),
         ("/shout hi\n", "chat-client: There is no command /shout"),
         ("/file nowhere\n", "chat-client: nowhere: No such file or directory."),
         ("/get 7\n", "chat-client: There is no attachment number 7."),

@@ -1,4 +1,4 @@
-"""Lead one connection through its life: accepted, logged in, talking or transferring, closed.
+"""Serve one connection from accept to close: TLS, login, then a session or a transfer connection.
 
-A session owns its state: no other part writes into it. It does not know how a message is delivered to others.
+A session owns its state: no other part writes into it. Nothing here knows how a message is delivered to others.
 """

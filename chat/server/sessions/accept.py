@@ -1,4 +1,4 @@
-"""Make a connection of an accepted socket: find out where it comes from, judge the address, and agree on TLS."""
+"""Turn an accepted socket into a connection: find its origin, check the limits of the address, and agree on TLS."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chat.server")
 
-REFUSED_TIMEOUT = 5.0  # seconds in which a client that is refused anyway may hear why
+# Seconds for a client that must not log in. It still sends its login, and reads the reason in the answer.
+REFUSED_TIMEOUT = 5.0
 
 _TLS_HANDSHAKE = b"\x16"  # RFC 8446, section 5.1; a frame of the chat begins with 0 or 1
 
-# A vanished peer is found by the kernel in 60 + 4 * 15 seconds. TCP_USER_TIMEOUT is left alone: where it is set, it
-# replaces the count of probes, and it cuts slow readers that are alive.
+# With these, the kernel detects an idle peer that has vanished within 60 + 4 * 15 seconds. TCP_USER_TIMEOUT is not set:
+# it would replace the count of probes, and it disconnects slow readers that are alive.
 _KEEPALIVE = (
     (plain_socket.TCP_KEEPIDLE, 60),
     (plain_socket.TCP_KEEPINTVL, 15),
@@ -44,10 +45,11 @@ _KEEPALIVE = (
 
 
 class Origin(NamedTuple):
-    """Where a connection comes from: ``host`` is what limits count by, None for a unix socket; ``label`` is for logs.
+    """Say where a connection comes from.
 
+    ``host`` is the address that limits count by; None for a unix socket. ``label`` names the connection in logs.
     ``is_private``: nobody between the client and this server can listen. ``is_encrypted``: the client speaks TLS to a
-    proxy, which speaks to this server.
+    proxy, which connects to this server.
     """
 
     host: str | None
@@ -57,14 +59,11 @@ class Origin(NamedTuple):
 
 
 class _SilentClose(Exception):
-    """The connection is to be closed at once. The text is a phrase for the log."""
+    """Report that the connection must be closed without an answer. The text is a phrase for the log."""
 
 
 class Acceptor:
-    """Make connections of accepted sockets: find out where they come from, judge them, and agree on TLS.
-
-    ``handshakes`` is None for a server without TLS.
-    """
+    """Turn accepted sockets into connections. ``handshakes`` is None for a server without TLS."""
 
     def __init__(
         self,
@@ -86,17 +85,20 @@ class Acceptor:
         self._handshakes = handshakes
 
     def accept(self, sock: GeventSocket, peer: object) -> AcceptedConnection | None:
-        """Return the connection behind a socket from ``peer``; None if it is to be closed without an answer.
+        """Return the connection of a socket; None if the caller must close the socket without an answer.
 
-        The connection counts as one of its address until ``release`` is called.
+        ``peer`` is the address as the socket reports it. The connection counts towards the limit of its address until
+        ``release`` is called.
         """
+        # One deadline for everything up to the login: proxy header, handshake, and all tries.
         deadline = time.monotonic() + self._settings.login_timeout
         origin = origin_of(peer)
         try:
             if self._is_proxy(origin):
-                origin = _behind(origin, self._read_proxy_header(sock, deadline))
+                origin = _client_behind(origin, self._read_proxy_header(sock, deadline))
             return self._accept_from(origin, sock, deadline)
         except (_SilentClose, ProxyProtocolError, HandshakeFailed) as problem:
+            # A refusal costs the event loop time as a login does, so it waits for its turn too.
             self._share.wait()
             self._folding_log.refused(origin.host or origin.label, str(problem))
         except DeadlineExceeded:
@@ -104,11 +106,11 @@ class Acceptor:
             self._folding_log.refused(origin.host or origin.label, "took too long to log in")
         except (OSError, EOFError):
             self._share.wait()
-            log.debug("%s was gone before it had a name", origin.label)
+            log.debug("%s disconnected before the login", origin.label)
         return None
 
     def release(self, connection: AcceptedConnection) -> None:
-        """Stop counting ``connection`` as one of its address: it ends."""
+        """Stop counting ``connection`` towards the limit of its address: the connection ends."""
         self._addresses.leave(connection.host)
 
     def _is_proxy(self, origin: Origin) -> bool:
@@ -127,10 +129,15 @@ class Acceptor:
     def _accept_from(
         self, origin: Origin, sock: GeventSocket, deadline: float
     ) -> AcceptedConnection:
-        """Count the connection and judge it. Raises _NotWorthAnAnswer, and what ``_agree_on_tls`` does."""
+        """Count the connection, check the limits, and agree on TLS.
+
+        Raises _SilentClose, and the exceptions of ``_agree_on_tls``.
+        """
         self._addresses.enter(origin.host)
         try:
             refused = self._judge(origin)
+            # A refused client gets its answer after its login, not now: only the login tells which byte order, and
+            # whether the client reads sentences.
             if refused is not None:
                 deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
             return self._agree_on_tls(sock, origin, refused, deadline)
@@ -139,7 +146,10 @@ class Acceptor:
             raise
 
     def _judge(self, origin: Origin) -> LoginRejected | None:
-        """Return why the connection is not to be let in, if so. Raises _NotWorthAnAnswer."""
+        """Return why the connection must not log in; None if it may. Raises _SilentClose.
+
+        An answer costs a handshake and a login. So beyond twice the limit, the server closes without an answer.
+        """
         limit = self._settings.max_per_address
         over = self._addresses.exceeded_by(origin.host)
         welcome = self._address_limits.count_connection(origin.host)
@@ -147,10 +157,10 @@ class Acceptor:
         if banned is not None:
             refused = LoginRejected(Refusal.BANNED, banned, final=True)
         elif over:
-            sentence = "There are too many connections from your address."
+            sentence = "Too many connections from your address; close one and try again."
             refused = LoginRejected(Refusal.TOO_MANY_CONNECTIONS, sentence, final=True)
         elif welcome is not Verdict.ADMIT:
-            sentence = "Your address connects too often; try again in a minute."
+            sentence = "Too many new connections from your address; try again in a minute."
             refused = LoginRejected(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
         else:
             return None
@@ -165,17 +175,21 @@ class Acceptor:
         refused: LoginRejected | None,
         deadline: float,
     ) -> AcceptedConnection:
-        """Do a TLS handshake if the client begins one. Raises EOFError, and what a handshake does."""
+        """Do a TLS handshake if the client begins one.
+
+        Raises EOFError, DeadlineExceeded, HandshakeFailed, and OSError as the socket does.
+        """
         _prepare(sock)
         tls = None
         if self._handshakes is not None:
+            # Only a look at the byte: it belongs to OpenSSL or to the first frame.
             first = self._receive_some(sock, 1, deadline, plain_socket.MSG_PEEK)
             if not first:
                 raise EOFError
             if first == _TLS_HANDSHAKE:
                 tls = self._handshakes.shake(sock, deadline)
             elif self._settings.tls is TlsMode.REQUIRED and not origin.is_encrypted:
-                sentence = "Nobody is let in here without TLS."
+                sentence = "This server requires TLS; connect again over TLS."
                 refused = LoginRejected(Refusal.ENCRYPTION_NEEDED, sentence, final=True)
                 deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
         return AcceptedConnection(
@@ -191,39 +205,43 @@ class Acceptor:
     def _receive_some(
         self, sock: GeventSocket, size: int, deadline: float, flags: int = 0
     ) -> bytes:
-        """Return at most ``size`` bytes, none at the end. Raises DeadlineExceeded, or OSError as the socket does."""
+        """Wait for bytes; return at most ``size`` of them, none at the end of the stream.
+
+        Raises DeadlineExceeded, and OSError as the socket does.
+        """
         left = deadline - time.monotonic()
         if left <= 0:
-            raise DeadlineExceeded("It took too long.")
+            raise DeadlineExceeded("The deadline has passed.")
         sock.settimeout(left)
         try:
             received = sock.recv(size, flags)
         except TimeoutError as problem:
             if problem.errno is not None:
-                raise  # by the kernel: the peer has vanished
-            raise DeadlineExceeded("It took too long.") from None
+                raise  # ETIMEDOUT from the kernel, not our time limit: the peer has vanished
+            raise DeadlineExceeded("The deadline has passed.") from None
         sock.settimeout(None)
         self._share.wait()
         return received
 
 
 def origin_of(peer: object) -> Origin:
-    """Return what the socket itself tells of its ``peer``."""
+    """Return the origin for ``peer``, the address as the socket reports it."""
     if not isinstance(peer, tuple):
         return Origin(None, "the unix socket", is_private=True)
     host = str(parse_host(peer[0]))
     return Origin(host, str(Address(host, peer[1])), ip_address(host).is_loopback)
 
 
-def _behind(proxy: Origin, proxied: Proxied) -> Origin:
-    """Return the client that ``proxy`` speaks for; the proxy itself if it names no client."""
+def _client_behind(proxy: Origin, proxied: Proxied) -> Origin:
+    """Return the origin of the client that ``proxy`` names in its header; that of the proxy if it names none."""
     if proxied.is_local:
         return proxy
     is_encrypted = proxied.is_encrypted
     if proxied.address is None:
         return proxy._replace(is_private=is_encrypted, is_encrypted=is_encrypted)
     client = origin_of(proxied.address)
-    # Nobody hears a client on the proxy's own machine on the way to the proxy, but perhaps on the way from there.
+    # A client on the proxy's machine reaches the proxy in private. But others may listen on the way from the proxy to
+    # this server.
     is_private = is_encrypted or (client.is_private and proxy.is_private)
     label = f"{client.label} through {proxy.host}"
     return Origin(client.host, label, is_private, is_encrypted)

@@ -1,8 +1,8 @@
-"""Decide whether a client may have the name it asks for: by accounts, passwords, bans, and sessions that are here.
+"""Decide whether a client may have the name it asks for: by accounts, passwords, bans, and open sessions.
 
-Where only members are let in, a stranger must not find out who is a member. So every name gets the same answer after
-the same time until the password is right. Only then the server checks what could tell a member from others: that the
-name is here already, is banned, or looks like another.
+If only members may log in, nobody else must find out the names of the members. So until the password is right, every
+name gets the same answer after the same time. Only then the server makes the checks that could tell a member from other
+names: whether the name is in use, is banned, or looks like another name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger("chat.server")
 
 
 class Admission:
-    """The rules for all logins. Everything raises LoginRefused."""
+    """Apply the rules for all logins. Every public method raises LoginRejected."""
 
     def __init__(
         self,
@@ -49,23 +49,24 @@ class Admission:
     def prove(
         self, connection: AcceptedConnection, name: UserName, header: LoginHeader
     ) -> Account | None:
-        """Check that the client may have ``name`` if nobody has; return the account that owns the name, if any.
+        """Check that the client may use ``name``; return the account that owns the name, None for a guest.
 
-        The client has shown then that it is the owner. May wait, for threads or for a while.
+        If there is an account, the client has proved that it belongs to them. Other sessions do not matter here: see
+        ``find_former_session``. May wait: for a thread that hashes the password, or because of wrong passwords before.
         """
         if header.password is not None and not connection.is_private:
-            sentence = "A password must not travel unencrypted: connect by TLS."
+            sentence = "A password must not travel unencrypted; connect over TLS."
             raise LoginRejected(Refusal.ENCRYPTION_NEEDED, sentence)
         account = self._accounts.look().find(name.key)
-        if self._is_known(name, header, account):
+        if self._has_valid_token(name, header, account):
             return account
         self._require_password(connection.host, name, header, account)
         if account is None:
-            self._require_own_look(name)
+            self._require_no_lookalike(name)
         return account
 
     def renew(self, name: UserName, account: Account | None) -> None:
-        """Check after a wait that the name has not become somebody's meanwhile."""
+        """Check after a wait that nobody has registered the name of a guest meanwhile."""
         if account is None and self._accounts.look().find(name.key) is not None:
             raise LoginRejected(Refusal.PASSWORD_NEEDED, self._needed())
 
@@ -76,33 +77,43 @@ class Admission:
         header: LoginHeader,
         account: Account | None,
     ) -> Session | None:
-        """Check that there is a place for ``name``; return the user's own session that holds the name, if any.
+        """Check that ``name`` can enter now; return the same user's session that still has the name, None if none.
 
-        Does not wait. ``account`` is what ``prove`` returned.
+        The caller ends that session. ``account`` is what ``prove`` returned. Does not wait: between this check and the
+        entry, no other login must run.
         """
         self._require_no_ban(connection.host, name, account)
         held = self._directory.holder(name.key)
         if held is not None:
             if account is not None or self._session_shown(name, header) is held:
                 return held
-            raise LoginRejected(Refusal.USERNAME_EXISTS, "Somebody of that name is here already.")
+            raise LoginRejected(Refusal.USERNAME_EXISTS, "This name is already in use.")
         if len(self._directory) >= self._settings.max_users:
-            raise LoginRejected(Refusal.SERVER_FULL, "The room is full.", final=True)
+            raise LoginRejected(
+                Refusal.SERVER_FULL, "The room is full; try again later.", final=True
+            )
         return None
 
     def _session_shown(self, name: UserName, header: LoginHeader) -> Session | None:
-        """Return the session that holds ``name``, if the login has its token; a raw client's session has none."""
-        # By a lookup, whose time tells a guesser nothing: a dict compares hashes first, and their key is secret.
+        """Return the session that has ``name``, if the login shows its token. A raw client's session has no token."""
+        # A lookup in a dict, not a comparison of strings: a dict compares hashes first, and Python's key for hashes is
+        # secret. So the time of the answer does not help to guess a token.
         session = self._directory.session(header.session or "")
         return session if session is not None and session.name.key == name.key else None
 
-    def _is_known(self, name: UserName, header: LoginHeader, account: Account | None) -> bool:
-        """Return whether the login has the token of a session that was let in by the rules of today."""
+    def _has_valid_token(
+        self, name: UserName, header: LoginHeader, account: Account | None
+    ) -> bool:
+        """Return whether the login shows a token of the user's open session, so that no password is needed.
+
+        The session must have proved as much as a new login has to prove now.
+        """
         session = self._session_shown(name, header)
         if session is None:
             return False
         if account is None:
             return not self._settings.members_only
+        # A guest's token is no proof for an account: somebody else may have registered the name during the session.
         return session.registered
 
     def _require_password(
@@ -113,30 +124,32 @@ class Admission:
             if account is None and not settings.members_only and settings.password is None:
                 return
             raise LoginRejected(Refusal.PASSWORD_NEEDED, self._needed())
+        # Without a hash the guard still takes as long as with one, so time does not tell which names are registered.
         hash = account.password if account is not None else None
-        # The room's password is for those who can have none of their own.
+        # The room's password is only for guests, who have no password of their own.
         for_all = settings.password if account is None and not settings.members_only else None
         try:
             is_right = self._password_guard.verify(host, name.key, password, hash, for_all)
         except TooManyAttempts as problem:
             raise LoginRejected(Refusal.TOO_MANY_ATTEMPTS, str(problem)) from None
         if not is_right:
-            sentence = "That name and that password don't belong together."
+            sentence = "Wrong password for this name."
             raise LoginRejected(Refusal.WRONG_PASSWORD, sentence)
         if account is not None:
-            self._keep_up_to_date(name, password, account)
+            self._rehash_if_outdated(name, password, account)
 
     def _needed(self) -> str:
+        """Return the sentence that asks for a password: the same for every name, unless anyone may log in."""
         if self._settings.members_only:
-            return "This room is for members: log in with the password of your name."
+            return "Only members may log in here; log in with the password of your name."
         if self._settings.password is not None:
-            return "A password is needed here: that of your name, or else the room's."
-        return "That name belongs to somebody: log in with its password."
+            return "A password is required: that of your name or, if it has none, of the room."
+        return "This name is registered; log in with its password."
 
-    def _require_own_look(self, name: UserName) -> None:
+    def _require_no_lookalike(self, name: UserName) -> None:
         other = self._accounts.look().lookalike(name)
         if other is not None:
-            sentence = f"That looks like {other.name}, a name that belongs to somebody."
+            sentence = f"This name looks like {other.name}, which is registered; choose another."
             raise LoginRejected(Refusal.BAD_USERNAME, sentence)
 
     def _require_no_ban(self, host: str | None, name: UserName, account: Account | None) -> None:
@@ -149,15 +162,18 @@ class Admission:
         if sentence is not None:
             raise LoginRejected(Refusal.BANNED, sentence)
 
-    def _keep_up_to_date(self, name: UserName, password: str, account: Account) -> None:
-        """Hash the password anew if its hash has outdated parameters: only now the server knows the password."""
+    def _rehash_if_outdated(self, name: UserName, password: str, account: Account) -> None:
+        """Replace the hash of the password if its parameters are outdated.
+
+        Only at a login the server knows the password. A failure costs nothing: the next login tries again.
+        """
         if not is_outdated(account.password):
             return
         try:
             hash = self._passwords.hash(password)
         except TooManyWaiting:
-            return  # another time
+            return  # too many logins hash passwords now
         try:
             self._accounts.replace_hash(name, hash, instead_of=account.password)
         except DatabaseFault as fault:
-            log.warning("a password keeps its outdated hash: %s", fault)
+            log.warning("cannot replace an outdated password hash: %s", fault)

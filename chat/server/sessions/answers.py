@@ -1,4 +1,4 @@
-"""The answers to one client, in the order of the frames that they answer."""
+"""Keep the answers to one client in the order of the frames that they answer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from gevent.event import Event
 from chat.protocol.notices import NoticeCode
 from chat.server.log.log import Record
 
-# Bytes of the contents of unsettled runs: above, nothing more is read from the client.
+# Bytes of contents whose runs are not settled. Above this, the server reads nothing more from the client, so a log that
+# commits slowly does not fill the memory.
 MAX_OPEN = 256 * 1024
 
 
 class Answer(NamedTuple):
-    """A notice for the sender of a frame."""
+    """Hold a notice for the sender of a frame. ``nonce`` is that of the frame."""
 
     notice: NoticeCode
     sentence: str
@@ -24,7 +25,7 @@ class Answer(NamedTuple):
 
 
 def answers_to(record: Record) -> list[Answer]:
-    """Return the notices that a settled record asks for; none if its run was said, since its echo is the answer."""
+    """Return the notices for the sender of a settled record; none if its run was delivered: the echo answers it."""
     if record.rejection is None:
         return []
     notice, sentence, _ = record.rejection
@@ -33,11 +34,11 @@ def answers_to(record: Record) -> list[Answer]:
 
 
 class AnswerQueue:
-    """A queue of places, one for each frame whose answer cannot be given yet or must wait for those before it.
+    """Queue answers that are not known yet, and answers that must wait for those.
 
-    A log may commit a run later than the run was appended. A refusal that is known at once must then wait, or the
-    client would get it before the answer to an earlier frame. A log that commits at once never needs a queue, so a
-    session makes one only for the first record that is not settled.
+    A log may commit a run later than the run was appended. Then a refusal that is known at once must wait, or the
+    client would get the refusal before the answer to an earlier frame. A log that commits at once needs no queue, so a
+    session makes one only for its first record that is not settled.
     """
 
     def __init__(self, send: Callable[[Answer], object]) -> None:
@@ -56,7 +57,7 @@ class AnswerQueue:
         record.on_settled = self._settled
 
     def put(self, answer: Answer) -> None:
-        """Give ``answer`` when all places before it are done."""
+        """Send ``answer`` when all answers before it have been sent: at once if the queue is empty."""
         if self._places:
             self._places.append(answer)
         else:
@@ -68,7 +69,7 @@ class AnswerQueue:
             self._wait(None)
 
     def wait_until_empty(self, timeout: float) -> bool:
-        """Wait until every answer has been given; return whether that took less than ``timeout`` seconds."""
+        """Wait until the queue is empty, at most ``timeout`` seconds for each next answer; return whether it is."""
         while self._places:
             if not self._wait(timeout):
                 return False
@@ -79,12 +80,15 @@ class AnswerQueue:
         return bool(self._changed.wait(timeout))
 
     def _settled(self, record: Record) -> None:
+        """Send the answers at the head of the queue that are known now."""
+        # Records may settle out of order. Then this one keeps its place, and the head settles later.
         self._open_bytes -= record.run.size
         while self._places:
             place = self._places[0]
             if isinstance(place, Answer):
                 self._send(place)
             elif place.is_settled:
+                # A run that was delivered has no answer here: the room has sent the echo.
                 for answer in answers_to(place):
                     self._send(answer)
             else:

@@ -1,4 +1,4 @@
-"""One accepted connection, with its reader and its writer, as the login gets it."""
+"""Hold one accepted connection: its reader, its writer, and what is known of its origin."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from chat.server.sessions.login_rejected import LoginRejected
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
-_SCRATCH = make_scratch()  # for all: no two greenlets are in the kernel at a time
-_LOGIN_GRACE = 10.0  # seconds in which the few bytes of an answer to a login must be taken
+# One buffer for all readers: greenlets run one at a time, and each copies its bytes out before it waits again.
+_SCRATCH = make_scratch()
+_LOGIN_GRACE = 10.0  # seconds in which the client must take the few bytes of an answer to its login
 
 
 class AcceptedConnection:
-    """A socket with its one reader and its one writer.
+    """Join a socket with its one reader and its one writer.
 
-    ``host`` is None for a unix socket; ``label`` is for logs. ``tls`` has done its handshake over the socket.
-    ``is_encrypted``: the client speaks TLS with this server. ``is_private``: nobody can listen, because of TLS or
-    because the bytes stay on this machine; other connections must not send a password. ``refused``: why the connection
-    must not log in, if so. ``login_deadline`` is by time.monotonic.
+    ``host`` is the address that limits count by; None for a unix socket. ``label`` names the connection in logs.
+    ``tls`` is a transport that has done its handshake over the socket. ``is_encrypted``: the client speaks TLS with
+    this server. ``is_private``: nobody can listen, because of TLS or because the bytes stay on this machine; other
+    connections must not send a password. ``refused``: why the connection must not log in; None if it may.
+    ``login_deadline`` is by time.monotonic.
     """
 
     __slots__ = (
@@ -59,6 +61,8 @@ class AcceptedConnection:
         self.refused = refused
         self.login_deadline = login_deadline
         self.transport: Transport = tls or Transport(sock)
+        # ``pause`` is for a client that sends without a break, ``let_gather`` for one that sends byte by byte: neither
+        # must hold up the others.
         self.reader = FrameReader(
             tls or sock,
             pause=yield_to_loop,
@@ -69,15 +73,15 @@ class AcceptedConnection:
 
     @property
     def source(self) -> str:
-        """Where the connection comes from, as the log names refused connections."""
+        """The name of the connection in log lines about refusals, without a port: so repeated lines can be folded."""
         return self.host or self.label
 
     @property
     def order(self) -> ByteOrder:
-        """The client's byte order, known since its first two bytes."""
+        """The client's byte order. The reader must have read the first two bytes."""
         assert self.reader.order is not None
         return self.reader.order
 
     def answer(self, type: MessageType, header: bytes = b"") -> None:
-        """Send a frame without content while nobody else writes. Raises OSError."""
+        """Send a frame without content, while nobody else writes. Raises OSError."""
         self.transport.send_all(encode_frame(type, header, b"", self.order), _LOGIN_GRACE)

@@ -1,4 +1,4 @@
-"""Serve one accepted socket, in a greenlet of its own, from its first byte until it is closed."""
+"""Serve each accepted socket in one greenlet, from its first byte until it is closed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chat.server")
 
-_REFUSAL_LINGER = 2.0  # seconds for a refused client to read why
+_REFUSAL_LINGER = 2.0  # seconds for a refused client to read the reason
 
 
 class ConnectionHandler:
-    """Accept, log in and run each connection. ``connections`` are the greenlets that do so."""
+    """Accept, log in and run each connection. ``connections`` is the pool of their greenlets."""
 
     def __init__(
         self,
@@ -46,10 +46,9 @@ class ConnectionHandler:
         self._folding_log = folding_log
 
     def handle(self, sock: GeventSocket, peer: object) -> None:
-        """Serve one connection, and close it.
-
-        An idle user costs what waits in this call: few frames with few locals.
-        """
+        """Serve one connection, and close it. ``peer`` is the address as the socket reports it."""
+        # An idle user waits inside this call, and the memory of a waiting greenlet is its stack. So there are few calls
+        # with few local variables on the way to the wait.
         self._connection_slots.enter(sock)
         connection = None
         try:
@@ -59,9 +58,9 @@ class ConnectionHandler:
             if admitted is not None:
                 admitted.run()
         except ServerStopping:
-            log.debug("%s was still to log in", origin_of(peer).label)
-        except Exception as problem:  # noqa: BLE001 - logged, within the limit for strangers
-            # Ours, not the peer's: it costs this connection alone.
+            log.debug("%s had not logged in when the server stopped", origin_of(peer).label)
+        except Exception as problem:  # noqa: BLE001 - logged, within the limits of the folding log
+            # A fault of the server, not of the peer. It ends this connection, and no other.
             self._folding_log.failed(problem, "serving %s failed", origin_of(peer).label)
         finally:
             if connection is not None:
@@ -70,7 +69,7 @@ class ConnectionHandler:
             sock.close()
 
     def end_all(self, timeout: float) -> None:
-        """Tell all connections that the server stops; after ``timeout`` seconds, cut off those that are left."""
+        """End all connections because the server stops. After ``timeout`` seconds, kill the greenlets that are left."""
         for greenlet in list(self.connections):
             greenlet.kill(ServerStopping, block=False)
         self.connections.join(timeout)
@@ -79,12 +78,15 @@ class ConnectionHandler:
     def _let_in(
         self, sock: GeventSocket, connection: AcceptedConnection
     ) -> Session | TransferConnection | None:
-        """Return what has logged in; None if the connection has had its answer, or was closed without one."""
+        """Return the session or transfer that has logged in; None if the login failed.
+
+        A refused client has had its answer then.
+        """
         try:
             admitted = self._login.run(connection)
         except (OSError, IncompleteFrame):
             self._share.wait()
-            return None  # gone before it had a name: nobody was told of it
+            return None  # disconnected before the login: no user has heard of the connection
         except RemoteProtocolError as problem:
             self._share.wait()
             self._folding_log.refused(connection.source, str(problem))
@@ -93,5 +95,6 @@ class ConnectionHandler:
             self._connection_slots.logged_in(sock)
         else:
             self._share.wait()
+            # Closed at once, the connection could be reset, and the client would lose the answer.
             connection.transport.finish(_REFUSAL_LINGER)
         return admitted

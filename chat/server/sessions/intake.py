@@ -1,7 +1,7 @@
-"""A logged-in client's frames on their way in: judged, parsed, their contents in memory or in a file.
+"""Read the frames of a logged-in client: check them, parse their headers, and put contents in memory or in a file.
 
-Every frame is judged on its descriptor alone; what is refused is answered before its content has come, and then
-skipped to its end, so the session goes on.
+Each frame is checked on its descriptor alone. A refused frame is answered before its content has arrived, and then
+skipped to its end, so that the session goes on.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from chat.protocol.headers import ClientHeader, parse_client_header
 from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run
 from chat.server.attachments.spool import NoSpaceError, Spool, SpooledFile
-from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
+from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, G, K, M, Settings
 
 
 class FrameRefused(Exception):
-    """The frame under way is not taken.
+    """Report that the server refuses the current frame.
 
-    ``fatal``: the connection is closed after the answer, since there is too much to skip.
+    ``notice``, ``sentence`` and ``nonce`` make the answer. ``fatal``: the server closes the connection after the
+    answer, because there is too much to skip.
     """
 
     def __init__(
@@ -35,37 +36,38 @@ class FrameRefused(Exception):
 
 
 def check_frame(descriptor: Descriptor, settings: Settings) -> FrameRefused | None:
-    """What is wrong with a frame that begins so, if anything."""
+    """Return why a frame with this descriptor is refused, None if it is not."""
     type, _, size = descriptor
     if size > settings.max_file:
-        sentence = f"A content has at most {settings.max_file} bytes here."
+        sentence = f"The content is too large; the limit is {_in_units(settings.max_file)}."
         return FrameRefused(NoticeCode.TOO_LARGE, sentence, fatal=True)
     if type not in MESSAGES:
-        return FrameRefused(NoticeCode.BAD_TYPE, f"A message cannot have the type {type}.")
+        sentence = f"Invalid message type {type}; expected Image, Utf8, File or Voice."
+        return FrameRefused(NoticeCode.BAD_TYPE, sentence)
     if type == MessageType.UTF8 and size > settings.max_text:
-        return FrameRefused(
-            NoticeCode.TOO_LARGE, f"A text has at most {settings.max_text} bytes here."
-        )
+        sentence = f"The text is too long; the limit is {_in_units(settings.max_text)}."
+        return FrameRefused(NoticeCode.TOO_LARGE, sentence)
     if type == MessageType.UTF8 and size == 0:
         return FrameRefused(NoticeCode.EMPTY, "A text must not be empty.")
     return None
 
 
 def check_command(descriptor: Descriptor, header: ClientHeader) -> FrameRefused | None:
-    """What is wrong with a frame that asks the server to do something, if anything."""
+    """Return why a frame with a command in its header is refused, None if it is not."""
     if descriptor.type == MessageType.UTF8 and not descriptor.content_size and header.to is None:
         return None
-    # It may hold a password: nobody is to get it by an error.
-    sentence = "A command is a text without a content, for nobody but the server."
+    # Refused rather than delivered without the extra parts: a command may hold a password, which no user must get.
+    sentence = "A command must be a Utf8 frame without content and without a recipient."
     return FrameRefused(NoticeCode.BAD_HEADER, sentence)
 
 
 class Intake:
-    """Reads the frames of one connection, one after the other.
+    """Read the frames of one connection, one after the other.
 
-    ``owner`` is whom the space of large contents is counted for; ``give_up`` ends the connection from outside.
-    ``bill`` is called before each further ``BILLED_BYTES`` of a content, taken or skipped, and may wait: so a large
-    content is delayed as many messages are, and leaves turns to what else its sender says.
+    ``owner`` is the user whose share of the spool large contents count towards. ``give_up`` ends the connection from
+    outside. ``bill`` is called before each further ``BILLED_BYTES`` of a content, whether the content is kept or
+    skipped. It may wait: a large content is delayed like many messages, and the sender's other connections can send in
+    between.
     """
 
     __slots__ = ("_bill", "_give_up", "_left", "_owner", "_paid", "_reader", "_settings", "_spool")
@@ -85,42 +87,50 @@ class Intake:
         self._owner = owner
         self._give_up = give_up
         self._bill = bill
-        self._paid = 0  # bytes of it that may come before the next bill
-        self._left = 0  # of the content under way, in bytes
+        self._paid = 0  # bytes of the current content that may arrive before the next bill
+        self._left = 0  # bytes of the current content that have not been read
 
     def close(self) -> None:
-        """Nothing more is read. Both callables lead back to whom this intake is of; with them goes the circle."""
+        """Drop the callables: the intake reads nothing more."""
+        # Both are methods of the session, which refers to this intake. Without the circle, the memory is freed at once,
+        # and not when the garbage collector comes.
         self._give_up = self._bill = _do_nothing
 
     def wait(self) -> bool:
-        """Wait until the next frame has begun; False when the client has closed. Skips what is left of the last."""
+        """Wait until the next frame has begun; return False if the client has closed.
+
+        Skips the unread content of a refused frame first.
+        """
         while self._left:
             self._receive_more()
         return self._reader.wait()
 
     def next_run(self, limit: int) -> Run | None:
-        """Return the plain texts that have come whole, at most ``limit``; None if the next frame is not one."""
+        """Return at most ``limit`` plain texts that have arrived completely; None if the next frame is another."""
         return self._reader.next_run(self._settings.max_text, limit)
 
     def next_ping(self) -> bytes | None:
-        """Return the nonce of the next frame if it is a ping in its usual form, else None."""
+        """Return the nonce of the next frame if the frame is a ping in its usual form, else None."""
         return self._reader.next_ping()
 
     def next(self) -> Descriptor | None:
-        """The next frame's descriptor, or None when the client has closed. Skips what is left of the last frame."""
+        """Wait for the descriptor of the next frame; None if the client has closed. Skips as ``wait`` does."""
         return self._reader.read_descriptor() if self.wait() else None
 
     def read_header(self, descriptor: Descriptor) -> ClientHeader:
-        """Raises FrameRefused, with the nonce that the answer must have."""
+        """Read and check the header of a frame. Raises FrameRefused, with the nonce for the answer."""
         refused = check_frame(descriptor, self._settings)
+        # Even a refused frame has its header read: the answer needs the nonce. But if the connection ends anyway, the
+        # server does not wait for a header that may never arrive.
         if refused is not None and refused.fatal and self._reader.buffered < descriptor.header_size:
-            raise refused  # on its 16 bytes alone: of this peer nothing more is waited for
+            raise refused
         data = self._reader.recv_exactly(descriptor.header_size)
         self._left = descriptor.content_size
-        self._paid = BILLED_BYTES  # with the frame
+        self._paid = BILLED_BYTES  # the frame itself pays for the first part of its content
         try:
             header = parse_client_header(data, names_a_file=descriptor.type in ATTACHMENTS)
         except HeaderError as problem:
+            # A command has no content. So "a text must not be empty" would hide what is really wrong with it.
             if refused is None or (problem.is_command and refused.notice is NoticeCode.EMPTY):
                 refused = FrameRefused(NoticeCode.BAD_HEADER, str(problem))
             refused.nonce = problem.nonce
@@ -133,7 +143,10 @@ class Intake:
         return header
 
     def read_content(self, descriptor: Descriptor, header: ClientHeader) -> bytes | SpooledFile:
-        """The content, valid UTF-8 if it is a text. A file is the caller's to release. Raises FrameRefused."""
+        """Read the content of a frame; a text is valid UTF-8. Raises FrameRefused.
+
+        The caller must release a SpooledFile.
+        """
         size = descriptor.content_size
         if size > MAX_IN_MEMORY and descriptor.type != MessageType.UTF8:
             try:
@@ -156,13 +169,13 @@ class Intake:
             while self._left:
                 file.append(self._receive_more())
         finally:
-            # Whatever ended it, also a greenlet that is killed: what is not whole reaches nobody.
+            # Also if this greenlet is killed: an incomplete content reaches nobody, and its space is free again.
             if not file.is_complete:
                 file.release()
         return file
 
     def _receive_more(self) -> memoryview:
-        """At least one more byte of the content under way."""
+        """Wait for the next piece of the current content; return it, at least one byte."""
         if not self._paid:
             self._bill()
             self._paid = BILLED_BYTES
@@ -173,4 +186,12 @@ class Intake:
 
 
 def _do_nothing() -> None:
-    """It has ended."""
+    """Do nothing: the connection has ended."""
+
+
+def _in_units(size: int) -> str:
+    """Return a size in the largest unit that divides it, such as ``64 KiB`` or ``1000 bytes``."""
+    for unit, factor in (("GiB", G), ("MiB", M), ("KiB", K)):
+        if size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size} bytes"

@@ -1,4 +1,4 @@
-"""The login: from the first byte of a connection to a name in the room, or to a transfer of a session."""
+"""Run the login: from the first byte of a connection to a session in the room, or to a transfer connection."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from chat.server.settings import (
     MAX_LOGIN_TRIES,
     MAX_STRANGERS_FRAME,
     MAX_TRANSFERS,
+    K,
 )
 
-# Make the session of a login that is admitted; the account is None for a guest.
+# Make a session for a login that was admitted; the account is None for a guest.
 OpenSession = Callable[[AcceptedConnection, UserName, LoginHeader, Account | None], Session]
-# Make a transfer of a session that is here.
+# Make a transfer connection of an open session.
 OpenTransfer = Callable[[AcceptedConnection, Session], TransferConnection]
 
 
 class Login:
-    """The conversation with a client from its first byte to a name in the room, or to a transfer of a session.
+    """Log clients in. One object serves all connections.
 
-    One object serves all connections. A connection that was refused already hears so in the answer to its login, which
-    a person can read.
+    A connection that ``Acceptor`` refused gets the refusal as the answer to its login, where the client can show it.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class Login:
         self._open_transfer = open_transfer
 
     def run(self, connection: AcceptedConnection) -> Session | TransferConnection | None:
-        """Return what has logged in, a session in the room already; None if the connection is to be closed.
+        """Return the session, which is in the room already, or the transfer; None if the caller must close.
 
-        Raises what the reader raises, except that the time limit ends in None.
+        Raises the exceptions of the reader, but not DeadlineExceeded: then the result is None.
         """
         reader = connection.reader
         reader.deadline = connection.login_deadline
@@ -74,9 +74,7 @@ class Login:
             if reader.read_byte_order() is None:
                 # A health check connects and closes without a byte: nothing to log.
                 if reader.buffered:
-                    self._refused_logins.broken(
-                        connection.source, "its first bytes are none of ours"
-                    )
+                    self._refused_logins.broken(connection.source, "does not speak this protocol")
                 return None
             return self._try_until_admitted(connection)
         except DeadlineExceeded:
@@ -88,13 +86,14 @@ class Login:
     def _try_until_admitted(
         self, connection: AcceptedConnection
     ) -> Session | TransferConnection | None:
-        is_json = False  # as the client's last header was; a refusal is answered alike
+        is_json = False  # whether the client's last header was JSON: the answer has the same form
         for _ in range(MAX_LOGIN_TRIES):
             descriptor = connection.reader.read_descriptor()
             if descriptor is None:
                 return None
             try:
                 data = _read_login(connection, descriptor)
+                # Before anything can be refused: a JSON client also needs the code if its header is broken.
                 is_json = looks_like_json(data)
                 self._wait_for_a_turn(connection, data)
                 return self._admit(connection, data)
@@ -106,14 +105,16 @@ class Login:
         return None
 
     def _wait_for_a_turn(self, connection: AcceptedConnection, data: bytes) -> None:
-        """Wait for a turn after the users who talk. Raises LoginRefused if too many wait, or for too long.
+        """Wait for a turn in the event loop. Raises LoginRejected if too many logins wait, or this one for too long.
 
-        Transfers of a session count as talk and do not wait.
+        Logins for an open session do not wait with the others: its user is in the room already.
         """
         try:
             is_insider = self._is_insider(_parse(data))
         except LoginRejected:
-            is_insider = False  # the refusal, too, waits for its turn
+            is_insider = (
+                False  # to refuse a login also costs time, so the refusal waits for its turn
+            )
         if is_insider:
             yield_to_loop()
             return
@@ -125,61 +126,66 @@ class Login:
             raise _busy()
 
     def _admit(self, connection: AcceptedConnection, data: bytes) -> Session | TransferConnection:
+        """Make the session or the transfer for a login. Raises LoginRejected."""
         try:
             header = _parse(data)
         except LoginRejected:
-            self._count_the_try(connection, None)
+            self._count_attempt(connection, None)
             raise
-        self._count_the_try(connection, header)
+        self._count_attempt(connection, header)
         if header.session is not None and not header.name:
             return self._begin_transfer(connection, header.session)
         name = _parse_name(header.name)
         admission = self._admission
         account = admission.prove(connection, name, header)
+        # Also before the wait in line: a login that must be refused is refused at once.
         former = admission.find_former_session(connection, name, header, account)
         if self._waited_in_line(connection):
-            # Somebody else may have come meanwhile.
+            # Another login may have taken or registered the name meanwhile.
             admission.renew(name, account)
             former = admission.find_former_session(connection, name, header, account)
         session = self._open_session(connection, name, header, account)
+        # No wait from here to the end of join, so nobody can take the name in between.
         if former is not None:
             former.supersede()
         session.join()
         self._address_limits.forgive_attempt(connection.host)
         return session
 
-    def _count_the_try(self, connection: AcceptedConnection, header: LoginHeader | None) -> None:
-        """Raise LoginRefused if this try is one too many. Tries of users in the room are never too many.
+    def _count_attempt(self, connection: AcceptedConnection, header: LoginHeader | None) -> None:
+        """Count an attempt to log in. Raises LoginRejected if there were too many, or the connection is refused.
 
-        ``header`` is None where it makes no sense.
+        Attempts for an open session are not limited: other users of the same address must not lock its user out.
+        ``header`` is None if the header is invalid.
         """
         refused = connection.refused
         is_insider = header is not None and self._is_insider(header)
         if refused is not None and refused.refusal is Refusal.TOO_MANY_ATTEMPTS and is_insider:
             return
         if refused is not None:
-            # A copy: raised, the connection's own exception would hold a traceback that holds the connection.
+            # A copy. If the connection's own exception were raised, its traceback would refer to the connection: a
+            # circle, which only the garbage collector frees.
             raise LoginRejected(refused.refusal, refused.sentence, final=refused.final)
         if not is_insider and not self._address_limits.count_attempt(connection.host):
-            sentence = "Your address tries to log in too often; try again in a minute."
+            sentence = "Too many login attempts from your address; try again in a minute."
             raise LoginRejected(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
 
     def _is_insider(self, header: LoginHeader) -> bool:
-        """Return whether the login is for a session that is here: a transfer, or the user once more."""
+        """Return whether the login shows the token of an open session: for a transfer, or to replace that session."""
         session = self._directory.session(header.session or "")
         return session is not None and (
             not header.name or name_key(header.name) == session.name.key
         )
 
     def _waited_in_line(self, connection: AcceptedConnection) -> bool:
-        """Wait for a turn and, if many logins come from this address, for a place in the line of the address.
+        """Wait for a turn in the event loop and, after many logins from this address, for the rate of the address.
 
-        Returns whether this took any time.
+        Returns whether this took any time. Raises LoginRejected if it would take longer than the deadline allows.
         """
         patience = connection.login_deadline - time.monotonic()
         delay = self._address_limits.reserve_join(connection.host, patience)
         if delay is None:
-            sentence = "Too many come in from your address; try again in a minute."
+            sentence = "Too many logins from your address; try again in a minute."
             raise LoginRejected(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
         if delay:
             gevent.sleep(delay)
@@ -191,10 +197,16 @@ class Login:
     def _begin_transfer(self, connection: AcceptedConnection, token: str) -> TransferConnection:
         session = self._directory.session(token)
         if session is None:
-            raise LoginRejected(Refusal.NO_SUCH_SESSION, "There is no such session.")
+            raise LoginRejected(
+                Refusal.NO_SUCH_SESSION, "The session does not exist, or has ended."
+            )
         if len(session.transfers) >= MAX_TRANSFERS:
-            sentence = f"A session has at most {MAX_TRANSFERS} transfers at a time."
+            sentence = (
+                f"This session has {MAX_TRANSFERS} transfers already; try again when one has ended."
+            )
             raise LoginRejected(Refusal.TOO_MANY_TRANSFERS, sentence)
+        # The transfers of a user must not use up the connections that the address may open in a minute. A refused
+        # connection was not counted as one of these.
         if connection.refused is None:
             self._address_limits.forgive_connection(connection.host)
         connection.answer(MessageType.LOGIN)
@@ -202,9 +214,10 @@ class Login:
 
 
 def _read_login(connection: AcceptedConnection, descriptor: Descriptor) -> bytes:
-    """Read a login whole and return its header.
+    """Read a complete login frame; return its header.
 
-    Raises LoginRefused for any other frame, and for one that is too large, before more of it is waited for.
+    Raises LoginRejected for a frame of another type, and for a login that is too large. The server does not wait for
+    the rest of a frame that is too large.
     """
     reader = connection.reader
     type, header_size, content_size = descriptor
@@ -214,7 +227,8 @@ def _read_login(connection: AcceptedConnection, descriptor: Descriptor) -> bytes
             reader.skip(header_size + content_size)
         raise LoginRejected(Refusal.NOT_LOGGED_IN, "Log in first.", final=too_much)
     if header_size > MAX_LOGIN_HEADER or content_size > MAX_LOGIN_CONTENT:
-        sentence = "That is too much for a login."
+        limits = f"{MAX_LOGIN_HEADER // K} KiB of header, {MAX_LOGIN_CONTENT // K} KiB of content"
+        sentence = f"The login is too large; the limits are {limits}."
         raise LoginRejected(Refusal.TOO_LARGE, sentence, final=True)
     header = reader.recv_exactly(header_size)
     reader.skip(content_size)
@@ -232,11 +246,11 @@ def _busy() -> LoginRejected:
 
 
 def _parse(data: bytes) -> LoginHeader:
-    """The header of a login. Raises LoginRefused."""
+    """Parse the header of a login. Raises LoginRejected."""
     try:
         data.decode()
     except UnicodeDecodeError:
-        raise LoginRejected(Refusal.BAD_USERNAME, "A name must be UTF-8.") from None
+        raise LoginRejected(Refusal.BAD_USERNAME, "A name must be valid UTF-8.") from None
     try:
         return parse_login_header(data)
     except HeaderError as problem:
@@ -244,7 +258,7 @@ def _parse(data: bytes) -> LoginHeader:
 
 
 def _parse_name(name: str) -> UserName:
-    """Raises LoginRefused."""
+    """Parse the user name of a login. Raises LoginRejected."""
     try:
         return parse_user_name(name)
     except UserNameError as problem:

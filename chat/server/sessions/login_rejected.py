@@ -1,4 +1,4 @@
-"""A refused login: the exception that says why, and the record of all of them in the log and the metrics."""
+"""Report a refused login to its client by an exception, and to the operator in the log and the metrics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from chat.protocol.notices import Refusal
 from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
 
+# The codes that have a frame type of their own in the original protocol. All others are a BadLogin.
 _TYPES = {
     Refusal.USERNAME_EXISTS: MessageType.USERNAME_EXISTS,
     Refusal.BAD_USERNAME: MessageType.BAD_USERNAME,
@@ -14,7 +15,7 @@ _TYPES = {
 
 
 class LoginRejected(Exception):
-    """The server refuses a login. ``final``: the client gets no further try on the connection."""
+    """Report that the server refuses a login; ``final``: the client gets no further try on the connection."""
 
     def __init__(self, refusal: Refusal, sentence: str, *, final: bool = False) -> None:
         super().__init__(sentence)
@@ -24,12 +25,12 @@ class LoginRejected(Exception):
 
     @property
     def type(self) -> MessageType:
-        """The type of the answer."""
+        """The type of the frame that answers the login."""
         return _TYPES.get(self.refusal, MessageType.BAD_LOGIN)
 
 
 class RefusedLogins:
-    """Record logins that failed. ``source`` is where a login came from, as the log names it."""
+    """Log and count logins that failed. ``source`` is the name of the connection in the log."""
 
     def __init__(self, folding_log: FoldingLog, counters: Counters) -> None:
         self._folding_log = folding_log
@@ -41,5 +42,5 @@ class RefusedLogins:
         self._counters.refusals[refusal] += 1
 
     def broken(self, source: str, reason: str) -> None:
-        """Log a connection that got no answer; ``reason`` is a phrase without anything that the peer sent."""
+        """Log a connection that got no answer; ``reason`` is a phrase without any byte of the peer."""
         self._folding_log.refused(source, reason)

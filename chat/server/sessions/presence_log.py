@@ -1,4 +1,4 @@
-"""Log lines and counts of users who join and leave."""
+"""Log and count the users who join and leave."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from chat.server.process.log_folding import FoldingLog
 
 
 class PresenceLog:
-    """An address that joins very often gets no more lines, but counts, so that it cannot fill the log."""
+    """Write a line for each user who joins or leaves.
+
+    Users of one address who join very often get no lines. They are only counted, so that they cannot fill the log.
+    """
 
     def __init__(
         self, address_limits: AddressLimits, refusals: FoldingLog, counters: Counters
@@ -22,19 +25,20 @@ class PresenceLog:
         self._counters = counters
 
     def joined(self, member: Member) -> bool:
-        """Note that ``member`` has joined; return whether there was a line for it."""
+        """Count ``member`` as joined; return whether the log has a line about them."""
         is_json = member.token is not None
         self._counters.logins[is_json] += 1
         host = member.host
         if not self._address_limits.may_log_join(host):
-            self._refusals.log_event_of(f"not in the log from {host}", "joined and left")
+            self._refusals.log_event_of(f"further users from {host}", "joined and left")
             return False
-        told = member.name.display, member.label, "JSON" if is_json else "raw"
-        self._refusals.log_event("joined", "%s joined from %s (%s)", *told)
+        values = member.name.display, member.label, "JSON" if is_json else "raw"
+        self._refusals.log_event("joined", "%s joined from %s (%s)", *values)
         return True
 
     def left(self, member: Member, reason: LeaveReason) -> None:
-        """Write that ``member`` has left: for a member whose joining had a line."""
+        """Log that ``member`` has left. For members whose ``joined`` returned True."""
+        # A warning, since the server itself disconnected the user: the operator may want to raise ``max-backlog``.
         level = logging.WARNING if reason is LeaveReason.TOO_SLOW else logging.INFO
-        told = member.name.display, reason.value
-        self._refusals.log_event("left", "%s left: %s", *told, level=level)
+        values = member.name.display, reason.value
+        self._refusals.log_event("left", "%s left: %s", *values, level=level)

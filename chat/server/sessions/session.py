@@ -1,17 +1,17 @@
-"""One user's connection, from the login's success to the end: plain code that reads a frame, acts, reads the next."""
+"""Serve one user from a successful login to the end: read a frame, act, read the next frame."""
 
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Protocol
 
 import gevent
 
-from chat import __version__
 from chat.framing import IncompleteFrame, StalledFrame
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import Descriptor, MessageType
-from chat.protocol.headers import ClientHeader, LoginHeader, encode_json
+from chat.protocol.headers import ClientHeader, LoginHeader
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.protocol.pings import PING_ANSWER
@@ -29,23 +29,23 @@ from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.intake import FrameRefused, Intake
 from chat.server.sessions.presence_log import PresenceLog
+from chat.server.sessions.welcome import encode_welcome
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 
-SOFTWARE = f"chat/{__version__}"
-LAST_WORDS_TIMEOUT = 3.0  # seconds in which an ejected user may hear why
+LAST_WORDS_TIMEOUT = 3.0  # seconds in which an ejected user may still read the reason
 _EJECTED = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
 
 
 class ServerStopping(gevent.GreenletExit):
-    """Thrown into what a session waits for when the server stops; no Exception, so nothing swallows it."""
+    """End the wait of a session because the server stops. Not an Exception, so that no handler swallows it."""
 
 
 class Ejected(gevent.GreenletExit):
-    """Thrown into what a session waits for when others end it; the session has left the room by then."""
+    """End the wait of a session that another greenlet has ended. The session has left the room by then."""
 
 
 class Transferring(Protocol):
-    """A transfer connection of a session."""
+    """Describe a transfer connection for its session, so that this module need not import ``transfer``."""
 
     @property
     def send_queue(self) -> SendQueue: ...
@@ -54,11 +54,14 @@ class Transferring(Protocol):
 
 
 class Session:
-    """A member of the room. ``token`` names the session to its transfers; None for a raw client.
+    """Serve one user, who is a member of the room from ``join`` until they leave.
 
-    ``account``: the name is this account, whose password the user knows; None: the user is a guest.
+    ``account`` is the account that owns the name, whose password the user has given; None for a guest. ``token`` is the
+    secret by which transfer connections name the session; None for a raw client. ``inline``: the user gets contents
+    over so many bytes as offers; None: never. ``reason`` is why the session ends.
     """
 
+    # An idle user costs memory only, and slots save much of it.
     __slots__ = (
         "_answers",
         "_commands",
@@ -119,12 +122,14 @@ class Session:
         self._presence = presence
         self._transfers: list[Transferring] = []
         self._has_left = False
-        self._is_logged = True
+        self._is_logged = True  # the log has a line about this user's joining
         self._greenlet: gevent.Greenlet[..., object] | None = None
         self._intake = Intake(
             connection.reader, settings, spool, name.key, self.give_up, self.pay_for_more
         )
+        # For the user, not for a connection: the transfer connections of the session pay from the same rates.
         self._rates = SenderRates(settings.rate, settings.byte_rate, settings.max_text)
+        # None until the log commits late for the first time; see AnswerQueue.
         self._answers: AnswerQueue | None = None
 
     @property
@@ -147,39 +152,39 @@ class Session:
     # From login to the end
 
     def join(self) -> None:
-        """Enter the room, and answer the login.
+        """Enter the room, and answer the login. Raises NameTakenError.
 
-        The caller also calls ``run``, and waits for nothing between. Raises NameTakenError.
+        The caller must call ``run`` next, without a wait in between: only ``run`` makes sure that the session leaves.
         """
         current = gevent.getcurrent()
         self._greenlet = current if isinstance(current, gevent.Greenlet) else None
         self.serial = self._directory.enter(self)
-        self._room.join(self, self._welcome if self.token is not None else None)
+        welcome = partial(encode_welcome, self._settings, self.token, self.inline)
+        self._room.join(self, welcome if self.token is not None else None)
         self._is_logged = self._presence.joined(self)
 
     def run(self) -> None:
-        """Serve the client until it leaves or cannot be served any longer; then leave, and empty the send queue.
-
-        The caller closes the socket.
-        """
+        """Serve the client until the session ends; then empty the send queue. The caller closes the socket."""
         try:
             self._stay()
             self._drain(LAST_WORDS_TIMEOUT if self.reason in _EJECTED else DRAIN_TIMEOUT)
         except Ejected:
-            return  # the session was leaving already
+            return  # during the drain: the session has left already
         finally:
-            # Whatever ended it: the writer must not write to a socket that is opened under the same number next.
+            # The caller closes the socket next, and the kernel may give its number to another connection. The writer
+            # must not write to that one.
             self.send_queue.close()
             self._intake.close()
 
     def give_up(self) -> None:
-        """End the session: the client sends a large content too slowly, and others need the space."""
+        """End the session because the client sends a large content too slowly, and others need the space."""
         self.send_queue.fail(LeaveReason.TIMED_OUT)
 
     def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
-        """End the session at once for everyone else; ``sentence`` is the last thing that the user hears."""
+        """End the session from another greenlet. The last frame to the user is a notice with ``sentence``."""
         if not self._room.is_here(self):
             return
+        # Everyone else gets the Logout now, before this session's greenlet notices.
         self._room.notify(self, notice, sentence)
         self._end(reason)
         self._leave()
@@ -187,20 +192,21 @@ class Session:
             self._greenlet.kill(Ejected, block=False)
 
     def supersede(self) -> None:
-        """End the session because its user has logged in again; this connection may be long dead."""
+        """End the session because its user has logged in again."""
+        # Often the old connection is dead, and nothing reads its backlog. So the backlog is dropped.
         if self.send_queue.is_behind:
             self.send_queue.fail(LeaveReason.REPLACED)
-        sentence = "You have come in from elsewhere: this connection ends."
+        sentence = "You logged in from another place; this connection was closed."
         self.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence)
 
     def became_registered(self) -> None:
-        """Take note that the name is now the user's account."""
+        """Note that the user has registered the name: it is now their account."""
         self.registered = True
 
     # Transfers
 
     def add_transfer(self, transfer: Transferring) -> None:
-        """End ``transfer`` with this session."""
+        """Count ``transfer`` as one of this session, and end it when the session ends."""
         self._transfers.append(transfer)
 
     def remove_transfer(self, transfer: Transferring) -> None:
@@ -215,20 +221,21 @@ class Session:
     # What the client sends
 
     def pay(self, descriptor: Descriptor) -> None:
-        """Wait until the user's rates allow a frame that begins so; refused frames count too."""
+        """Wait until the user's rates allow a frame with this descriptor. Refused frames count too."""
         size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0
         _wait(self._rates.consume(1, min(size, self._settings.max_text)))
 
     def pay_for_more(self) -> None:
-        """Wait until the user's rates allow more of a content that counts as several messages."""
+        """Wait until the user's rates allow the next ``BILLED_BYTES`` of a content, which count as one message."""
         _wait(self._rates.consume(1, 0))
 
     def publish_message(
         self, intake: Intake, descriptor: Descriptor, header: ClientHeader
     ) -> Record:
         """Read the content of a message from ``intake``, and hand the message to the room. Raises FrameRefused."""
+        # The room decides again when it applies the entry. This early answer spares the user an upload in vain.
         rejection = self._room.judge(self, header.to)
-        if rejection is not None:  # before the content is waited for
+        if rejection is not None:
             raise FrameRefused(*rejection[:2], header.nonce, fatal=rejection.is_fatal)
         content = intake.read_content(descriptor, header)
         nonce = header.nonce.encode() if header.nonce is not None else None
@@ -248,12 +255,12 @@ class Session:
                 run.large.release()
 
     def _stay(self) -> None:
-        """Serve the client until it leaves, in whatever way, and then leave the room."""
+        """Serve the client until the session ends for any reason; then leave the room."""
         try:
             self._serve_to_the_end()
             if self._answers is not None:
                 self._answers.wait_until_empty(DRAIN_TIMEOUT)
-            # Thousands may leave at once, and leaving costs half as much as a login.
+            # Thousands may leave at once, and a leave costs half as much as a login. So it waits for its turn.
             self._share.wait()
         except ServerStopping:
             self._end(LeaveReason.SERVER_STOPPING)
@@ -275,6 +282,7 @@ class Session:
     def _serve(self) -> None:
         intake = self._intake
         while intake.wait() and not self.send_queue.closed:
+            # The fast path: most frames are texts, and texts that arrived together cost little more than one.
             run = intake.next_run(self._rates.allowance(MAX_RUN))
             if run is not None:
                 self._publish(run)
@@ -284,7 +292,7 @@ class Session:
                 self._answer_ping(ping)
                 continue
             descriptor = intake.next()
-            assert descriptor is not None, "it has begun"
+            assert descriptor is not None, "wait() saw a frame begin"
             if descriptor.type == MessageType.LOGOUT:
                 self.reason = LeaveReason.QUIT
                 return
@@ -296,25 +304,27 @@ class Session:
                     return
 
     def _publish(self, run: Run) -> None:
-        """Hand texts that came together to the room, when the user's rates allow them."""
+        """Wait until the user's rates allow the texts, then hand them to the room."""
         _wait(self._rates.consume(len(run.contents), run.size))
         record = self._room.publish(self, run)
+        # A run that was delivered needs no answer: its echo is on the way.
         if not record.is_settled or record.rejection is not None:
             self._answer_when_settled(record)
 
     def _execute_frame(self, descriptor: Descriptor) -> None:
-        """Do what a frame asks for that is not a plain text. Raises FrameRefused."""
+        """Execute a frame that is not a plain text, such as an attachment or a command. Raises FrameRefused."""
         try:
             header = self._intake.read_header(descriptor)
         except FrameRefused:
             self.pay(descriptor)
             raise
+        # Some pings are free: a client whose rate is used up would take a late answer for a dead server.
         if header.command is not None and header.command.verb == Verb.PING.value:
             _wait(self._rates.consume_ping())
         else:
             self.pay(descriptor)
         if header.fetch is not None:
-            sentence = "A content is fetched on a transfer connection."
+            sentence = "Fetch a content over a transfer connection."
             raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
         if header.command is not None:
             self._execute(header.command, header.nonce)
@@ -324,7 +334,7 @@ class Session:
             self._answer_when_settled(record)
 
     def _execute(self, command: Command, nonce: str | None) -> None:
-        """Do what the user asks of the server, and answer how it went."""
+        """Execute a command of the user, and answer with its result. May wait for a thread or the database."""
         try:
             notice, sentence = NoticeCode.DONE, self._commands.execute(self, command)
         except CommandRefused as refused:
@@ -335,20 +345,21 @@ class Session:
 
     def _answer_ping(self, nonce: bytes) -> None:
         _wait(self._rates.consume_ping())
+        # Not past answers that wait for the log: the client expects answers in the order of its frames.
         if self._answers:
             self._answers.put(Answer(NoticeCode.DONE, PING_ANSWER, nonce.decode()))
         else:
             self._room.answer_ping(self, nonce)
 
     def _answer(self, answer: Answer) -> None:
-        """Give ``answer`` in its turn."""
+        """Send ``answer`` after the answers to all earlier frames."""
         if self._answers is not None:
             self._answers.put(answer)
         else:
             self._room.notify(self, *answer)
 
     def _answer_when_settled(self, record: Record) -> None:
-        """Answer a run that was rejected, or is still on its way through the log."""
+        """Answer a run that was rejected, or that the log has not committed yet."""
         if record.is_settled:
             for answer in answers_to(record):
                 self._answer(answer)
@@ -358,27 +369,15 @@ class Session:
         self._answers.wait_for(record)
         self._answers.wait_for_room()
 
-    def _welcome(self, names_json: bytes) -> bytes:
-        settings = self._settings
-        limits = {"max_text": settings.max_text, "max_file": settings.max_file}
-        rest = encode_json(
-            {
-                "server": SOFTWARE,
-                "session": self.token,
-                "limits": {**limits, "inline": self.inline},
-                "motd": settings.motd,
-            }
-        )
-        return b'{"users":' + names_json + b"," + rest[1:]
-
     # The end
 
     def _end(self, reason: LeaveReason) -> None:
-        """Remember the first reason why the user cannot be served any longer."""
+        """Set ``reason``, unless it is set: the first reason is the cause, and the others follow from it."""
         if self.reason is LeaveReason.DISCONNECTED:
             self.reason = reason
 
     def _leave(self) -> None:
+        # Called by the session's own greenlet and by ``eject``, in either order.
         if self._has_left:
             return
         self._has_left = True
@@ -389,11 +388,12 @@ class Session:
             self._presence.left(self, self.reason)
 
     def _drain(self, timeout: float) -> None:
-        """Let what is queued go out, and say that nothing more comes."""
+        """Wait until the send queue is empty, at most ``timeout`` seconds, then end the stream."""
         if self.send_queue.wait_until_drained(timeout):
             self.connection.transport.finish(timeout)
 
 
 def _wait(seconds: float) -> None:
+    # gevent.sleep(0) would still switch greenlets.
     if seconds:
         gevent.sleep(seconds)

@@ -1,6 +1,7 @@
-"""A transfer connection: large contents of one user, beside his chat.
+"""Serve a transfer connection: large contents of one user, beside the main connection of their session.
 
-What is sent here is said by him in the room; what he was offered is fetched here. It ends with his session.
+An attachment that the user sends here is a message of the user in the room. The user also fetches offers here. The
+connection ends with the session.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from chat.server.settings import DRAIN_TIMEOUT, Settings
 
 
 class TransferConnection:
-    """One of at most ``MAX_TRANSFERS`` transfer connections of a session; ``outbox`` sends to it."""
+    """Serve one of at most ``MAX_TRANSFERS`` transfer connections of a session. ``send_queue`` sends to its client."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class TransferConnection:
         self._session = session
         self._room = room
         self._offers = offers
+        # A failure here ends only the transfer, so nobody needs its reason.
         self.send_queue = SendQueue(
             connection.transport, connection.order, backlogs, lambda reason: None
         )
@@ -50,20 +52,23 @@ class TransferConnection:
         session.add_transfer(self)
 
     def run(self) -> None:
-        """Until the client closes, the session ends, or nothing moves. The caller closes the socket."""
+        """Serve the client until it closes, the session ends, or no byte moves for too long.
+
+        The caller closes the socket.
+        """
         try:
             self._serve()
             if self.send_queue.wait_until_drained(DRAIN_TIMEOUT):
                 self._connection.transport.finish(DRAIN_TIMEOUT)
         except (OSError, IncompleteFrame, StalledFrame):
-            return  # the client knows: it has closed, or lets us wait
+            return  # no answer: the client has closed the connection, or has stopped sending
         finally:
             self._session.remove_transfer(self)
             self.send_queue.close()
             self._intake.close()
 
     def end(self) -> None:
-        """End it from outside."""
+        """End the connection from another greenlet."""
         self.send_queue.fail(LeaveReason.DISCONNECTED)
 
     def _serve(self) -> None:
@@ -80,14 +85,14 @@ class TransferConnection:
                 self.send_queue.put(notice)
                 if refused.fatal:
                     return
-            # One thing at a time: who asks faster than he takes would pile up slices of files.
+            # One answer at a time. Otherwise a client that asks faster than it reads would pile up slices of files.
             self.send_queue.wait_until_drained(None)
 
     def _answer(self, descriptor: Descriptor) -> Frame:
-        """Do what a frame asks for; what it is answered by. Raises FrameRefused."""
+        """Publish an attachment, or find an offer; return the frame that answers. Raises FrameRefused."""
         header = self._intake.read_header(descriptor)
         if descriptor.type not in ATTACHMENTS:
-            sentence = "A transfer connection takes files, images and voice."
+            sentence = "A transfer connection accepts only files, images and voice notes."
             raise FrameRefused(NoticeCode.BAD_TYPE, sentence, header.nonce)
         if header.fetch is None:
             record = self._session.publish_message(self._intake, descriptor, header)
@@ -95,19 +100,22 @@ class TransferConnection:
             if record.rejection is not None:
                 notice, sentence, is_fatal = record.rejection
                 raise FrameRefused(notice, sentence, header.nonce, fatal=is_fatal)
+            # The echo goes to the main connection. This bare frame tells the client that the upload is complete.
             return Frame(MessageType(descriptor.type))
         if descriptor.type != MessageType.FILE or descriptor.content_size:
-            sentence = "A fetch has the type File and no content."
+            sentence = "A fetch must be a File frame without content."
             raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
         return self._fetch(header, header.fetch)
 
     def _fetch(self, header: ClientHeader, id: str) -> Frame:
+        """Return the content of an offer, from the offset in ``header``. Raises FrameRefused."""
+        # One answer for offers that are gone and for offers to others: the user must not learn that those exist.
         offer = self._offers.find(id, self._session.serial)
         if offer is None:
-            sentence = "The server does not have it any more."
+            sentence = "The content is no longer available."
             raise FrameRefused(NoticeCode.GONE, sentence, header.nonce)
         if header.offset > offer.size:
-            sentence = f"It has {offer.size} bytes, fewer than the offset."
+            sentence = f"The offset is past the end of the content, which has {offer.size} bytes."
             raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
         said = offer.header
         answer = encode_server_header(
@@ -119,7 +127,7 @@ class TransferConnection:
 
 
 def _wait_until_settled(record: Record) -> None:
-    """Wait for the log; a transfer connection has one message on its way at a time."""
+    """Wait until the log has committed ``record``. A transfer connection sends one message at a time."""
     if record.is_settled:
         return
     settled = Event()

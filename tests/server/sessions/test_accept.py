@@ -86,7 +86,7 @@ def test_where_no_tls_is_spoken_a_hello_is_none_of_ours(
     with pytest.raises(OSError):
         TlsWireClient(chat_server.address)
 
-    assert turned_away(caplog) == ["refused 127.0.0.1: its first bytes are none of ours"]
+    assert turned_away(caplog) == ["refused 127.0.0.1: does not speak this protocol"]
 
 
 @pytest.mark.parametrize("order", ByteOrder)
@@ -282,14 +282,14 @@ def test_nobody_else_is_asked_whom_he_speaks_for(
     stranger.send_bytes(V1)
 
     assert stranger.at_end()
-    assert turned_away(caplog) == ["refused 127.0.0.1: its first bytes are none of ours"]
+    assert turned_away(caplog) == ["refused 127.0.0.1: does not speak this protocol"]
 
 
 @pytest.mark.parametrize(
     ("sent", "reason"),
     [
         (b"\0\1\0\3" + b"\0" * 12 + b"eve", "no PROXY header"),
-        (b"PROXY TCP4 nobody\r\n", "a broken PROXY header"),
+        (b"PROXY TCP4 nobody\r\n", "invalid PROXY header"),
         (b"PROXY TCP4 192.", "took too long to log in"),
         (b"", "took too long to log in"),
     ],

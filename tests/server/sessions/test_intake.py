@@ -87,6 +87,18 @@ def test_a_frame_is_judged_on_its_descriptor(
         assert refused.sentence.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [(2**30, "1 GiB"), (3 * 2**20, "3 MiB"), (1536, "1536 bytes"), (65536, "64 KiB")],
+)
+def test_a_limit_is_told_in_the_largest_unit_that_divides_it(limit: int, said: str) -> None:
+    settings = Settings(max_file=limit, max_text=limit)
+
+    refused = [check_frame(Descriptor(type, 0, limit + 1), settings) for type in (FILE, UTF8)]
+
+    assert {str(each) for each in refused} == {f"The content is too large; the limit is {said}."}
+
+
 # Headers
 
 

@@ -325,7 +325,7 @@ def test_what_opens_no_chat_is_closed_without_a_byte(
     client.send_bytes(first)
 
     assert client.at_end()
-    assert refusals(log) == ["refused 127.0.0.1: its first bytes are none of ours"]
+    assert refusals(log) == ["refused 127.0.0.1: does not speak this protocol"]
 
 
 def test_who_only_looks_is_not_worth_a_line(

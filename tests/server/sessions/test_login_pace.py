@@ -161,9 +161,9 @@ def test_the_log_names_so_many_of_one_address_and_counts_the_rest(
 
     said = [message.partition(" from")[0] for message in refusals(log)]
     assert sorted(said) == [
+        "further users",
         "guest0 joined",
         "guest0 left: disconnected",
         "guest1 joined",
         "guest1 left: disconnected",
-        "not in the log",
     ]

@@ -76,7 +76,7 @@ def test_one_that_is_alive_after_all_hears_why_it_ends(chat_server: TestServer) 
 
     come_back(chat_server, former)
 
-    assert "from elsewhere" in former.expect_notice("replaced").text
+    assert "from another place" in former.expect_notice("replaced").text
     former.expect_closed()
 
 

@@ -1,0 +1,22 @@
+"""Encode the welcome: what a JSON client learns of the server and the room when it has logged in."""
+
+from __future__ import annotations
+
+from chat import __version__
+from chat.protocol.headers import encode_json
+from chat.server.settings import Settings
+
+SOFTWARE = f"chat/{__version__}"
+
+
+def encode_welcome(
+    settings: Settings, token: str | None, inline: int | None, names_json: bytes
+) -> bytes:
+    """Return the welcome as JSON: see docs/protocol.md for its keys.
+
+    ``token`` is the secret of the session; ``names_json`` is a JSON array with the names of all members.
+    """
+    limits = {"max_text": settings.max_text, "max_file": settings.max_file, "inline": inline}
+    rest = {"server": SOFTWARE, "session": token, "limits": limits, "motd": settings.motd}
+    # Put together by hand: the names are JSON already, and to encode ten thousand anew would be most of a login.
+    return b'{"users":' + names_json + b"," + encode_json(rest)[1:]
