@@ -55,6 +55,6 @@ def test_who_is_dismissed_has_lost_his_connection() -> None:
 
 
 def test_a_refused_login_has_a_code_for_programs_and_a_sentence_for_people() -> None:
-    refused = LoginRefused("username-exists", "Somebody of that name is here already.")
+    refused = LoginRefused("username-exists", "This name is already in use.")
     assert refused.code == "username-exists"
-    assert str(refused) == "Somebody of that name is here already."
+    assert str(refused) == "This name is already in use."

@@ -106,17 +106,19 @@ def test_the_outcome_of_a_text_is_told_to_who_gave_an_id(room: Room) -> None:
 
 def test_a_refusal_is_told(room: Room) -> None:
     room.do(Say("psst", "zed"), tag=1)
-    room.answer(Status.REFUSED, "no-such-user", "Nobody of that name is here.")
-    assert room.audience.of(Failed) == [Failed("no-such-user", "Nobody of that name is here.", 1)]
+    room.answer(Status.REFUSED, "no-such-user", "No user with this name is here.")
+    assert room.audience.of(Failed) == [
+        Failed("no-such-user", "No user with this name is here.", 1)
+    ]
     assert room.conversation.failures == 1
 
 
 def test_the_notice_of_a_refusal_is_not_told_a_second_time(room: Room) -> None:
     room.do(Say("psst", "zed"))
     receipt = room.connection.sent[0]
-    receipt.settle(Status.REFUSED, "no-such-user", "Nobody of that name is here.")
+    receipt.settle(Status.REFUSED, "no-such-user", "No user with this name is here.")
     room.conversation.handle_event(
-        Notice("no-such-user", "Nobody of that name is here.", NINE, receipt)
+        Notice("no-such-user", "No user with this name is here.", NINE, receipt)
     )
     assert [type(news) for news in room.audience.news] == [Failed]
 

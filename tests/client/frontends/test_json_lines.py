@@ -270,12 +270,12 @@ def test_events(news: UiEvent, value: dict[str, Any]) -> None:
         (Done(7, "Gone."), {"type": "done", "id": 7, "message": "Gone."}),
         (Done(None, "Gone."), {"type": "done", "message": "Gone."}),
         (
-            Failed("no-such-user", "Nobody of that name is here.", "x"),
+            Failed("no-such-user", "No user with this name is here.", "x"),
             {
                 "type": "error",
                 "id": "x",
                 "code": "no-such-user",
-                "message": "Nobody of that name is here.",
+                "message": "No user with this name is here.",
             },
         ),
         (

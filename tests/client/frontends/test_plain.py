@@ -138,7 +138,10 @@ def test_what_comes_in_is_shown_on_lines_of_its_own(
 @pytest.mark.parametrize(
     ("news", "warnings"),
     [
-        (Failed("no-such-user", "Nobody of that name is here."), ["Nobody of that name is here."]),
+        (
+            Failed("no-such-user", "No user with this name is here."),
+            ["No user with this name is here."],
+        ),
         (Problem("The disk is full."), ["The disk is full."]),
         (BadFrame("a\x1bb"), ["The server sent an invalid frame: a␛b"]),
         (Disconnected("It broke.", 1.0), ["It broke. Trying again."]),

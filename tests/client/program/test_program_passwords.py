@@ -14,7 +14,7 @@ from tests.end_to_end.client_process import ClientProcess, run_client
 from tests.peers.scripted_server import Peer, Script, ScriptedServer
 
 UTF8, LOGIN, BAD_LOGIN = MessageType.UTF8, MessageType.LOGIN, MessageType.BAD_LOGIN
-NEEDED = {"error": "password-needed", "message": "That name belongs to somebody."}
+NEEDED = {"error": "password-needed", "message": "This name is registered."}
 WRONG = {"error": "wrong-password", "message": "That is not its password."}
 
 
@@ -54,7 +54,7 @@ class TestOnATerminal:
                 server.address, "bob", "--plain", directory=tmp_path, terminal=True
             ) as bob,
         ):
-            bob.output.wait_for("belongs to somebody")
+            bob.output.wait_for("is registered")
             bob.output.wait_for("the password of bob: ")
             bob.type("hunter1\n")
             bob.output.wait_for("not its password")
@@ -141,8 +141,7 @@ class TestInAPipe:
             done = run_client(server.address, "bob", said="hello\n", directory=tmp_path)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
-            "chat-client: That name belongs to somebody."
-            " --password-file=<file> names a file with it.\n"
+            "chat-client: This name is registered. --password-file=<file> names a file with it.\n"
         )
 
     def test_with_the_wrong_one(self, tmp_path: Path) -> None:

@@ -132,9 +132,11 @@ class TestEntering:
     def test_a_refusal_for_another_reason_ends_it(
         self, run: Run, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        run.outcomes = [LoginRefused(Refusal.SERVER_FULL.value, "The room is full.")]
+        run.outcomes = [
+            LoginRefused(Refusal.SERVER_FULL.value, "The room is full; try again later.")
+        ]
         assert run.start().wait() == 1
-        assert problem(capfd) == "The room is full."
+        assert problem(capfd) == "The room is full; try again later."
 
     def test_who_has_no_name_is_asked_for_one(
         self, run: Run, monkeypatch: pytest.MonkeyPatch

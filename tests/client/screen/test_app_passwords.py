@@ -17,7 +17,7 @@ from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection
 from tests.client.screen.test_app import SETTINGS, Run
 
-NEEDED = LoginRefused(Refusal.PASSWORD_NEEDED.value, "That name belongs to somebody.")
+NEEDED = LoginRefused(Refusal.PASSWORD_NEEDED.value, "This name is registered.")
 WRONG = LoginRefused(Refusal.WRONG_PASSWORD.value, "That is not its password.")
 PROMPT = "the password of bob:"
 
