@@ -118,6 +118,7 @@ class MemoryLog:
         if self._apply is None:
             raise LogClosed
         self._number += 1
+        # Applied before this returns. So with this log, a session never queues an answer, and no callback runs.
         self._apply(Entry(self._number, self._timestamp(), (record,)))
 
     def close(self, timeout: float) -> None:
@@ -130,7 +131,8 @@ class Sequences:
     Each log counts from 1, without gaps. The name of a log is ``ROOM``, or the key of a user name.
     """
 
-    ROOM = ""  # no user name is empty
+    # Cannot be the key of a user name, because no user name is empty.
+    ROOM = ""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
@@ -183,6 +185,7 @@ class Timestamps:
 
     def _hold(self, now: float) -> float:
         """Return the time to show while the clock is behind the last timestamp."""
+        # By the monotonic clock, since the other one has just been set.
         if self._held_since is None:
             self._held_since = self._monotonic()
         if self._monotonic() - self._held_since < MAX_HOLD:

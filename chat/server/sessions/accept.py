@@ -142,6 +142,7 @@ class Acceptor:
                 deadline = min(deadline, time.monotonic() + REFUSED_TIMEOUT)
             return self._agree_on_tls(sock, origin, refused, deadline)
         except BaseException:
+            # Also GreenletExit, when the server stops: the caller has no connection to release.
             self._addresses.leave(origin.host)
             raise
 

@@ -88,6 +88,7 @@ class Admission:
             if account is not None or self._session_shown(name, header) is held:
                 return held
             raise LoginRejected(Refusal.USERNAME_EXISTS, "This name is already in use.")
+        # After the check above: a user who replaces their own session takes no further place.
         if len(self._directory) >= self._settings.max_users:
             raise LoginRejected(
                 Refusal.SERVER_FULL, "The room is full; try again later.", final=True

@@ -52,6 +52,7 @@ class ConnectionHandler:
         self._connection_slots.enter(sock)
         connection = None
         try:
+            # Everything before the login is done in turns, so that thousands of connections do not delay the users.
             self._share.wait()
             connection = self._acceptor.accept(sock, peer)
             admitted = self._let_in(sock, connection) if connection is not None else None
@@ -70,6 +71,7 @@ class ConnectionHandler:
 
     def end_all(self, timeout: float) -> None:
         """End all connections because the server stops. After ``timeout`` seconds, kill the greenlets that are left."""
+        # Without blocking, so that all sessions empty their send queues at the same time.
         for greenlet in list(self.connections):
             greenlet.kill(ServerStopping, block=False)
         self.connections.join(timeout)

@@ -81,6 +81,7 @@ class Login:
             self._refused_logins.broken(connection.source, "took too long to log in")
             return None
         finally:
+            # A user in the room may be silent for as long as they like.
             reader.deadline = None
 
     def _try_until_admitted(
@@ -149,6 +150,7 @@ class Login:
         if former is not None:
             former.supersede()
         session.join()
+        # Only failed attempts count: an office of many users behind one address must be able to log in.
         self._address_limits.forgive_attempt(connection.host)
         return session
 

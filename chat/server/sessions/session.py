@@ -184,9 +184,9 @@ class Session:
         """End the session from another greenlet. The last frame to the user is a notice with ``sentence``."""
         if not self._room.is_here(self):
             return
-        # Everyone else gets the Logout now, before this session's greenlet notices.
         self._room.notify(self, notice, sentence)
         self._end(reason)
+        # Here, so that everyone else gets the Logout now: this session's greenlet may take a while to notice.
         self._leave()
         if self._greenlet is not None:
             self._greenlet.kill(Ejected, block=False)
