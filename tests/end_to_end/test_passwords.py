@@ -164,7 +164,7 @@ class TestOnesOwnGhost:
                 old.wait_for("-- Disconnected; /reconnect connects again", "no connection$")
                 old.command("/reconnect")
                 old.wait_for("-- back in the room as bob")
-                with pytest.raises(Dismissed, match="from elsewhere"):
+                with pytest.raises(Dismissed, match="from another place"):
                     list(new)
 
     def test_without_a_password_the_secret_of_the_last_session_will_do(

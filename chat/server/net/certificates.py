@@ -87,7 +87,7 @@ class Certificates:
             raise CertificateFault("--tls-cert and --tls-key: expected both or neither")
         if settings.data_directory is None:
             raise CertificateFault(
-                "TLS needs a key: set --data-directory, or --tls-cert and --tls-key"
+                "TLS needs a data directory for its key, or --tls-cert and --tls-key"
             )
         return _make_own(settings.data_directory)
 

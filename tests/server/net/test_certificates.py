@@ -196,7 +196,7 @@ def test_a_certificate_without_its_key_is_not_replaced(tmp_path: Path) -> None:
 def test_a_place_where_nothing_can_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 
-    assert "cannot keep a key" in fault_of(own(tmp_path / "file"))
+    assert "cannot store the server's key" in fault_of(own(tmp_path / "file"))
     assert "needs a data directory" in fault_of(Certificates(Settings(tls=TlsMode.REQUIRED)))
 
 
