@@ -1,7 +1,7 @@
-"""Find users whose machine or network has vanished, while something is on its way to them.
+"""Disconnect users whose machine or network has vanished while bytes are on the way to them.
 
-TCP keepalive finds vanished users to whom nothing is on its way. The sweep asks the kernel about each connection once
-in ``INTERVAL`` seconds, a few at a time: messages cost no more, and nobody waits.
+TCP keepalive detects vanished users if no bytes are on the way. For the others, the sweep asks the kernel about each
+connection once in ``INTERVAL`` seconds, a few at a time. So a message costs nothing extra, and no user waits.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from chat.server.directory.directory import Directory
 from chat.server.net.connection_slots import ConnectionSlots, SlotSocket
 from chat.server.sessions.session import Session
 
-INTERVAL = 10.0  # seconds between two looks at the same connection
-_AT_ONCE = 50  # connections; then other greenlets have their turn
+INTERVAL = 10.0  # seconds between two checks of the same connection
+_AT_ONCE = 50  # connections to check in a row; then other greenlets have their turn
 
 
 class DeadPeerSweep:
-    """Look at all connections of a server again and again.
+    """Check all connections of a server again and again.
 
-    ``dead_after``: see ``chat.net.dead_peer``; both times are in seconds.
+    ``interval`` is in seconds, and so is ``dead_after``, which ``chat.net.dead_peer`` explains.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class DeadPeerSweep:
     def run(self) -> None:
         """Sweep until killed."""
         while True:
-            # Connections without a login end soon by themselves, but an attack may make many of them.
+            # Connections without a login have a deadline anyway. But an attack may open many, and each takes a slot.
             connections: list[SendQueue | SlotSocket] = [
                 *self._send_queues(),
                 *self._connection_slots.waiting(),
@@ -59,15 +59,16 @@ class DeadPeerSweep:
             gevent.sleep(pause)
 
     def _send_queues(self) -> Iterator[SendQueue]:
-        """Yield the outboxes of users, and of their transfers."""
+        """Yield the send queues of all users and of their transfer connections."""
         for session in self._directory:
             yield session.send_queue
             for transfer in session.transfers:
                 yield transfer.send_queue
 
     def _end_if_dead(self, connection: SendQueue | SlotSocket) -> None:
+        # A user's send queue ends the session with the right reason. A connection without a login has no queue.
         if isinstance(connection, SendQueue):
             connection.fail_if_dead(self._dead_after)
         elif is_dead(connection, self._dead_after):
-            with contextlib.suppress(OSError):  # closed meanwhile
+            with contextlib.suppress(OSError):  # the connection was closed meanwhile
                 connection.shutdown(plain_socket.SHUT_RDWR)

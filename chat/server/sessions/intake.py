@@ -92,8 +92,8 @@ class Intake:
 
     def close(self) -> None:
         """Drop the callables: the intake reads nothing more."""
-        # Both are methods of the session, which refers to this intake. Without the circle, the memory is freed at once,
-        # and not when the garbage collector comes.
+        # Both lead back to the session or transfer that owns this intake. Without the circle, the memory is freed at
+        # once, and not when the garbage collector runs.
         self._give_up = self._bill = _do_nothing
 
     def wait(self) -> bool:

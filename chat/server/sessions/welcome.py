@@ -1,4 +1,4 @@
-"""Encode the welcome: what a JSON client learns of the server and the room when it has logged in."""
+"""Encode the welcome: the facts about the server and the room that a JSON client gets after its login."""
 
 from __future__ import annotations
 
