@@ -120,7 +120,7 @@ def test_at_a_terminal_the_password_is_not_seen(tmp_path: Path) -> None:
         os.close(far)
         shown = read_until(near, b"password: ")
         os.write(near, OLD.encode() + b"\n")
-        shown += read_until(near, b"once more: ")
+        shown += read_until(near, b"again: ")
         os.write(near, OLD.encode() + b"\n")
         shown += read_until(near, b"registered.")
         assert process.wait(PATIENCE) == 0

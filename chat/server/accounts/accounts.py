@@ -1,6 +1,6 @@
-"""Names that belong to people: what the database says of them, and the server's copy of it in memory.
+"""Store registered names in the database, and keep the server's copy of them in memory.
 
-The functions are for the command line and the server alike: each is one transaction on a :class:`Database`.
+The command line and the server call the same functions. Each function is one transaction on a :class:`Database`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ log = logging.getLogger("chat.server")
 
 
 class AccountExists(Exception):
-    """The name is registered already, or looks like one that is; the text is a sentence for who wanted it."""
+    """The name is already registered, or looks like a registered name; the text is a sentence for the user."""
 
 
 class NoSuchAccount(Exception):
-    """Nobody has registered that name; the text is a sentence for who asked."""
+    """The name is not registered; the text is a sentence for the operator."""
 
 
 class Account(NamedTuple):
-    """A registered name. ``password`` is its hash; ``created`` is in seconds since 1970."""
+    """A registered name.
+
+    ``key`` compares names without case, ``password`` is a hash in PHC format, ``created`` is in seconds since 1970.
+    """
 
     name: str
     key: str
@@ -37,19 +40,22 @@ class Account(NamedTuple):
     created: int = 0
 
     def __repr__(self) -> str:
-        """Without what must not stand in a log."""
+        """Leave out the hash, which must not appear in a log."""
         return f"<Account {self.name!r}>"
 
 
 class AccountTable:
-    """All accounts as they were at one moment."""
+    """All accounts as they were at one moment.
+
+    ``before`` is the table that this one replaces. The looks of a name are slow to compute, so they are taken over.
+    """
 
     def __init__(
         self, accounts: Iterable[Account] = (), before: AccountTable | None = None
     ) -> None:
         self._accounts = {account.key: account for account in accounts}
         self._looks: dict[str, frozenset[str]] = {}  # by name
-        self._owners: dict[str, str] = {}  # a look -> the key of who has it
+        self._owners: dict[str, str] = {}  # a look -> the key of the account that has it
         known = before._looks if before is not None else {}
         for account in self:
             looks = known.get(account.name) or looks_of(account.name)
@@ -63,11 +69,11 @@ class AccountTable:
         return iter(self._accounts.values())
 
     def find(self, key: str) -> Account | None:
-        """The account whose name is compared by ``key``."""
+        """Return the account with this key of a name, or None."""
         return self._accounts.get(key)
 
     def lookalike(self, name: UserName) -> Account | None:
-        """Another's account, whose name a reader could take ``name`` for."""
+        """Return another account that a reader could take ``name`` for (UTS #39), or None."""
         if not self._owners:
             return None
         for look in looks_of(name.display):
@@ -78,7 +84,7 @@ class AccountTable:
 
 
 def read_accounts(database: Database) -> list[Account]:
-    """All, in the order of their names. Raises DatabaseFault, as everything here does."""
+    """Return all accounts, sorted by key. Raises DatabaseFault, as all functions of this module do."""
     with database.reading() as connection:
         return _select(connection)
 
@@ -89,6 +95,7 @@ def add_account(
     """Register ``name``; ``password`` is a hash. Raises AccountExists."""
     account = Account(name.display, name.key, password, is_moderator, int(time.time()))
     with database.writing() as connection:
+        # Inside the transaction: the command line may register a name that looks like this one at the same time.
         require_free(name, AccountTable(_select(connection)))
         connection.execute(
             "INSERT INTO users (name, key, password, moderator, created) VALUES (?, ?, ?, ?, ?)",
@@ -98,23 +105,27 @@ def add_account(
 
 
 def require_free(name: UserName, register: AccountTable) -> None:
-    """Raises AccountExists if somebody has it, or one that looks like it."""
+    """Raise AccountExists if ``name``, or a name that looks like it, is registered."""
     if register.find(name.key) is not None:
-        raise AccountExists(f"{name.display} is registered already.")
+        raise AccountExists(f"{name.display} is already registered.")
     other = register.lookalike(name)
     if other is not None:
-        raise AccountExists(f"{name.display} looks like {other.name}, who is registered.")
+        raise AccountExists(f"{name.display} looks like {other.name}, which is already registered.")
 
 
 def remove_account(database: Database, name: UserName) -> None:
-    """The name is anyone's again. Raises NoSuchAccount."""
+    """Delete the account, so that anyone can use the name. Raises NoSuchAccount."""
     _change(database, name, "DELETE FROM users WHERE key = ?")
 
 
 def set_password(
     database: Database, name: UserName, password: str, *, instead_of: str | None = None
 ) -> bool:
-    """``password`` is a hash; ``instead_of``: only if it is that now, and whether it was. Raises NoSuchAccount."""
+    """Change the password, which is given as a hash; return whether it was changed.
+
+    With ``instead_of``, change the password only if the stored hash is still that one. Without it, raise NoSuchAccount
+    if the name is not registered.
+    """
     if instead_of is None:
         _change(database, name, "UPDATE users SET password = ? WHERE key = ?", password)
         return True
@@ -127,7 +138,7 @@ def set_password(
 
 
 def set_moderator(database: Database, name: UserName, is_moderator: bool) -> None:
-    """Whether he may kick and ban, from his next login on. Raises NoSuchAccount."""
+    """Allow or forbid the account to moderate, from its next login on. Raises NoSuchAccount."""
     _change(database, name, "UPDATE users SET moderator = ? WHERE key = ?", is_moderator)
 
 
@@ -148,9 +159,9 @@ def _change(database: Database, name: UserName, statement: str, *values: object)
 
 
 class Accounts:
-    """What the server knows of them: a copy that is read again when the file has changed, by whomever.
+    """The server's copy of all accounts, read again after any process changed the file.
 
-    ``thread`` is None for a server that keeps nothing.
+    ``thread`` is None for a server without a data directory.
     """
 
     def __init__(self, thread: DatabaseThread | None) -> None:
@@ -161,21 +172,24 @@ class Accounts:
         self._complaint = ""
 
     def start(self) -> None:
-        """Read them for the first time. Raises DatabaseFault: without them a server would give away their names."""
+        """Read the accounts for the first time.
+
+        Raises DatabaseFault: a server that started without its accounts would give their names to anyone.
+        """
         if self._thread is not None and self._thread.database.stamp() is not None:
             self._thread.run(self._read)
 
     def look(self) -> AccountTable:
-        """All of them, as they are now; waits for the thread if they have changed.
+        """Return all accounts as they are now; wait for the database thread if the file has changed.
 
-        If the file can't be read any more, they are what they were.
+        If the file can't be read any more, return the accounts as they were read last.
         """
         if self._thread is None:
             return self._register
         try:
             if self._thread.database.stamp() != self._stamp:
                 with self._reading:
-                    # Those who have waited for their turn find that it is done.
+                    # Look again: while this greenlet waited for the semaphore, another one may have read the file.
                     if self._thread.database.stamp() != self._stamp:
                         self._thread.run(self._read)
             self._complaint = ""
@@ -184,17 +198,18 @@ class Accounts:
         return self._register
 
     def is_moderators(self, key: str) -> bool:
-        """Whether the name that is compared by ``key`` is a moderator's."""
+        """Return whether the account with this key of a name is a moderator's."""
         account = self.look().find(key)
         return account is not None and account.is_moderator
 
     def replace_hash(self, name: UserName, hash: str, *, instead_of: str) -> None:
-        """Keep ``hash`` as the password of ``name``, if it is ``instead_of`` now. Raises DatabaseFault."""
+        """Store ``hash`` as the password of ``name``, if it still is ``instead_of``. Raises DatabaseFault."""
         thread = self._thread
-        assert thread is not None, "who has an account has a database"
+        assert thread is not None, "accounts exist only in a database"
         thread.run(lambda database: set_password(database, name, hash, instead_of=instead_of))
 
     def _read(self, database: Database) -> None:
+        # The stamp is taken before the accounts are read: a change in between is noticed at the next look.
         stamp = database.stamp()
         accounts = read_accounts(database) if stamp is not None else []
         register = AccountTable(accounts, before=self._register)
@@ -202,7 +217,7 @@ class Accounts:
         self._stamp = settled(stamp)
 
     def _complain(self, fault: str) -> None:
-        """Once, not at every login."""
+        """Log a fault once, not at every login."""
         if fault != self._complaint:
             self._complaint = fault
-            log.error("accounts stay as they were read last: %s", fault)
+            log.error("can't read the accounts again; the known ones stay in use: %s", fault)

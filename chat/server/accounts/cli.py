@@ -1,4 +1,4 @@
-"""Accounts of a chat server: names that belong to people, whether it runs or not.
+"""Manage the accounts (registered names) of a chat server, running or stopped.
 
 Usage:
   chat-server users add NAME [--moderator] [--password-file=<file>]
@@ -12,17 +12,17 @@ Usage:
 
 Options:
   --moderator               the account may kick, ban and mute
-  --password-file=<file>    the password is the first line of it; of the standard input by default,
-                            where that is a terminal after a prompt, twice and unseen
-  --json                    for programs: an array of objects
-  --data-directory=<path>   that of the server (default: as chat-server has it)
-  --config=<file>           the server's file of settings, for its data-directory
-  -h --help                 show this
+  --password-file=<file>    read the password from the first line of this file (default: from the
+                            standard input; on a terminal, ask twice without showing it)
+  --json                    print an array of JSON objects, for programs
+  --data-directory=<path>   the server's data directory (default: the default of chat-server)
+  --config=<file>           take data-directory from this file, the server's settings
+  -h --help                 show this help
 
-A password has 8 to 1024 bytes. What is changed counts from the next login of that name on: who is
-here stays what he was until then. Run it as the user that the server runs as, or as root.
+A password has 8 to 1024 bytes. A change takes effect at the next login with that name; users who
+are logged in are not affected. Run this command as the user that the server runs as, or as root.
 
-Exit status: 0; 1 if it could not be done; 2 for an unusable option, name or password.
+Exit status: 0 on success; 1 if the command failed; 2 for an invalid option, name or password.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ from chat.server.storage.data_directory import default_data_directory, read_data
 from chat.server.storage.database import Database, DatabaseFault
 
 PROGRAM = "chat-server"
-_FROM_NEXT_LOGIN = "This counts from the next login on."
+_FROM_NEXT_LOGIN = "The change takes effect at the next login."
 
 
 def main(argv: list[str]) -> int:
-    """Do what ``argv``, which begins with ``users``, asks for; the exit status."""
+    """Execute ``argv``, which begins with ``users``; return the exit status."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -98,7 +98,7 @@ def _execute(options: dict[str, Any], database: Database) -> int:
         return EXIT_OK
     name = parse_user_name(options["NAME"])
     if options["add"]:
-        # Before anyone types a password for nothing.
+        # Check first, so that nobody types a password for a name that is taken.
         require_free(name, _register(database))
         hash = hash_password(_password(options))
         add_account(database, name, hash, is_moderator=options["--moderator"])
@@ -106,14 +106,14 @@ def _execute(options: dict[str, Any], database: Database) -> int:
         print(f"{name.display} is registered{role}.")
     elif options["remove"]:
         remove_account(database, name)
-        print(f"{name.display} is not registered any longer. {_FROM_NEXT_LOGIN}")
+        print(f"{name.display} is no longer registered. {_FROM_NEXT_LOGIN}")
     elif options["passwd"]:
         _require_known(name, database)
         set_password(database, name, hash_password(_password(options)))
-        print(f"{name.display} has another password. {_FROM_NEXT_LOGIN}")
+        print(f"The password of {name.display} was changed. {_FROM_NEXT_LOGIN}")
     else:
         set_moderator(database, name, options["on"])
-        role = "a moderator" if options["on"] else "not a moderator any longer"
+        role = "a moderator" if options["on"] else "no longer a moderator"
         print(f"{name.display} is {role}. {_FROM_NEXT_LOGIN}")
     return EXIT_OK
 
@@ -142,7 +142,7 @@ def _day(account: Account) -> str:
 
 
 def _register(database: Database) -> AccountTable:
-    """Who only looks makes no file."""
+    """Read the accounts; do not create the database if there is none yet."""
     return AccountTable(read_accounts(database) if database.stamp() is not None else ())
 
 
@@ -152,7 +152,7 @@ def _require_known(name: UserName, database: Database) -> None:
 
 
 def directory_of(options: dict[str, Any]) -> Path:
-    """That of the server whose accounts or bans ``options`` are about. Raises UsageError."""
+    """Find the data directory of the server: by option, by its file of settings, or the default. Raises UsageError."""
     typed, file = options["--data-directory"], options["--config"]
     if typed is not None:
         return read_data_directory(typed, "--data-directory")
@@ -168,16 +168,20 @@ def directory_of(options: dict[str, Any]) -> Path:
 
 
 def _password(options: dict[str, Any]) -> str:
-    """A new one, from wherever it comes. Raises UsageError, UnusablePassword, EOFError."""
+    """Read the new password from the terminal, the standard input or a file.
+
+    Raises UsageError, UnusablePassword, EOFError.
+    """
     path = options["--password-file"]
     if path is None and sys.stdin.isatty():
         password = getpass("password: ")
         check_rules(password)
-        if getpass("the same once more: ") != password:
-            raise UsageError("the two are not the same; nothing was changed")
+        if getpass("password again: ") != password:
+            raise UsageError("the two passwords differ; nothing was changed")
         return password
     where = "the standard input" if path is None else f"--password-file={path}"
     try:
+        # Three bytes more than a password may have: the end of the line (two bytes) and one byte too many.
         if path is None:
             line = sys.stdin.buffer.readline(MAX_PASSWORD + 3)
         else:

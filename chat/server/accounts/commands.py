@@ -1,6 +1,6 @@
-"""What users do with their own accounts: make one of the name they have, and change its password.
+"""Let users register the name they have, and change the password of their account.
 
-Whoever asks waits for threads and the disk; nobody else does.
+Only the user who asks waits for the hashing threads and the disk.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from chat.server.storage.database import DatabaseFault, DatabaseThread
 
 log = logging.getLogger("chat.server")
 
-REGISTRATIONS, REGISTRATION_WINDOW = 10, 3600.0  # of one address, in so many seconds
-MAX_ACCOUNTS = 10_000  # beyond which only the operator makes more
+REGISTRATIONS, REGISTRATION_WINDOW = 10, 3600.0  # per address, in this many seconds
+MAX_ACCOUNTS = 10_000  # beyond that, only the operator can add accounts
 
 
 class AccountCommands:
-    """``thread`` is None for a server that keeps nothing."""
+    """The commands ``register`` and ``passwd``. ``thread`` is None for a server without a data directory."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class AccountCommands:
         self._registrations = SlidingWindow(REGISTRATIONS, REGISTRATION_WINDOW)
 
     def serve(self, commands: Commands) -> None:
-        """Take these commands from now on."""
+        """Add the commands to the table of commands."""
         commands.add(Verb.REGISTER, partial(self._execute, self._register))
         commands.add(Verb.PASSWD, partial(self._execute, self._change_password))
 
@@ -62,10 +62,10 @@ class AccountCommands:
         command: Command,
     ) -> str:
         if not peer.is_private:
-            sentence = "A password must not travel unencrypted: connect by TLS."
+            sentence = "Passwords need an encrypted connection: connect with TLS."
             raise CommandRefused(NoticeCode.ENCRYPTION_NEEDED, sentence)
         if self._thread is None:
-            _refuse("This server keeps no accounts.")
+            _refuse("This server has no accounts.")
         try:
             return handler(peer, command, self._thread)
         except (AccountExists, TooManyAttempts) as problem:
@@ -73,26 +73,26 @@ class AccountCommands:
         except UnusablePassword as problem:
             raise CommandRefused(NoticeCode.BAD_COMMAND, str(problem)) from None
         except DatabaseFault as fault:
-            log.error("an account was not kept: %s", fault)
-            sentence = "The server cannot keep it now, so nothing has changed."
+            log.error("can't save an account: %s", fault)
+            sentence = "The server can't save this now; nothing was changed."
             raise CommandRefused(NoticeCode.NO_SPACE, sentence) from None
 
     def _register(self, peer: Peer, command: Command, thread: DatabaseThread) -> str:
         password = _required(command.password, "password")
         check_rules(password)
         if not self._settings.register or self._settings.members_only:
-            _refuse("Here the operator alone registers names.")
+            _refuse("Only the operator can register names here.")
         name, register = peer.name, self._accounts.look()
         if register.find(name.key) is not None:
-            _refuse("Your name is registered already.")
+            _refuse("Your name is already registered.")
         if len(register) >= MAX_ACCOUNTS:
-            _refuse("There are so many accounts that only the operator makes more.")
-        with self._one_more_of(peer.host):
+            _refuse("This server has too many accounts; only the operator can add more.")
+        with self._counted_registration(peer.host):
             hash = self._hash(peer, password)
             thread.run(lambda database: add_account(database, name, hash))
         peer.became_registered()
-        log.info("%s is registered, from %s", name.display, peer.label)
-        return f"The name {name.display} is yours: from now on it needs your password."
+        log.info("%s registered, from %s", name.display, peer.label)
+        return f"The name {name.display} is yours: every login with it needs your password."
 
     def _change_password(self, peer: Peer, command: Command, thread: DatabaseThread) -> str:
         old = _required(command.password, "password")
@@ -103,21 +103,22 @@ class AccountCommands:
         if account is None:
             _refuse("Your name is not registered.")
         if not self._guard.verify(host, name.key, old, account.password):
-            raise CommandRefused(NoticeCode.WRONG_PASSWORD, "That is not your password.")
+            raise CommandRefused(NoticeCode.WRONG_PASSWORD, "Wrong password; nothing was changed.")
         hash = self._hash(peer, new)
+        # Only if the hash is the one that was checked: hashing takes a while, and the operator may have set another.
         if not thread.run(
             lambda database: set_password(database, name, hash, instead_of=account.password)
         ):
-            _refuse("Your account has changed meanwhile; nothing was done.")
-        log.info("%s has another password, from %s", name.display, peer.label)
-        return "Your password is changed."
+            _refuse("Your account was changed meanwhile; try again.")
+        log.info("%s changed the password, from %s", name.display, peer.label)
+        return "Your password was changed."
 
     @contextmanager
-    def _one_more_of(self, host: str | None) -> Iterator[None]:
-        """Count a registration, unless it comes to nothing."""
+    def _counted_registration(self, host: str | None) -> Iterator[None]:
+        """Count a registration from ``host``; forget it again if the registration fails. Raises CommandRefused."""
         address = address_key(host, self._settings.exempt)
         if self._registrations.admit(address):
-            _refuse("Your address has registered many names; try again in an hour.")
+            _refuse("Your address has registered too many names; try again in an hour.")
         try:
             yield
         except BaseException:
@@ -125,12 +126,13 @@ class AccountCommands:
             raise
 
     def _hash(self, peer: Peer, password: str) -> str:
+        """Hash ``password`` in a thread. Raises TooManyAttempts, or CommandRefused if the user has left meanwhile."""
         address = address_key(peer.host, self._settings.exempt)
         try:
             with self._passwords.turn(address):
                 hash = self._passwords.hash(password)
         except TooManyWaiting:
-            raise TooManyAttempts("The server has too much to do just now; try again.") from None
+            raise TooManyAttempts("The server is busy; try again in a moment.") from None
         if not self._directory.is_here(peer):
             raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
         return hash
@@ -138,7 +140,7 @@ class AccountCommands:
 
 def _required(value: str | None, key: str) -> str:
     if value is None:
-        raise CommandRefused(NoticeCode.BAD_COMMAND, f"There is no {key!r} in it.")
+        raise CommandRefused(NoticeCode.BAD_COMMAND, f"The command has no {key!r}.")
     return value
 
 

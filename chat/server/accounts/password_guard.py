@@ -1,6 +1,7 @@
-"""Who may try a password, and when: wrong ones cost time that grows, for the address they come from and no other.
+"""Decide which address may try a password, and when.
 
-The owner of a name, who comes from elsewhere, never waits for what strangers try with it.
+Each wrong password makes the next try from the same address wait longer. Other addresses don't wait: the owner of a
+name can log in from elsewhere while somebody guesses the password of that name.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from chat.server.limits.limits import address_key
 from chat.server.limits.throttle import FailureDelays
 from chat.server.settings import Network
 
-# A shorter delay is waited out for the client, who hardly notices; of a longer one he is told.
+# The server waits out a shorter delay, which the user hardly notices. A longer delay is refused, with its length.
 _PATIENCE = 2.0  # seconds
-_LONGEST_FOR_A_NAME = 10.0  # seconds; others may share the address
+_LONGEST_FOR_A_NAME = 10.0  # seconds; kept short, since several users may share the address
 
 
 class TooManyAttempts(Exception):
-    """The password was not looked at; the text is a sentence for who sent it."""
+    """The password was not checked; the text is a sentence for the user."""
 
 
 class PasswordGuard:
-    """The one way to have a password compared, from wherever it comes. The ``exempt`` networks never wait."""
+    """The only way to check a password that a peer sent. Addresses in ``exempt`` networks never wait."""
 
     def __init__(
         self,
@@ -39,7 +40,8 @@ class PasswordGuard:
         self._exempt = tuple(exempt)
         self._sleep = sleep
         self._by_address = FailureDelays(clock)
-        # A success of one name at an address makes up for its failures, but not for those with other names.
+        # Counted for a name at an address. A success clears the count of the address and of its own name there. The
+        # counts of other names stay: nobody clears their failures with a victim's name by logging in with their own.
         self._by_name = FailureDelays(clock, longest=_LONGEST_FOR_A_NAME)
 
     def verify(
@@ -50,10 +52,10 @@ class PasswordGuard:
         hash: str | None,
         or_is: str | None = None,
     ) -> bool:
-        """Whether ``password`` is what ``hash`` was made of. None, of an unknown name, takes as long and is wrong.
+        """Return whether ``password`` matches ``hash``, or equals ``or_is``, a password that is not hashed.
 
-        ``or_is``: or whether it is this one, of which there is no hash. ``host`` is where it comes from, as a socket
-        reports it. Waits; raises TooManyAttempts.
+        ``hash`` is None for an unknown name: the check takes as long as any other, and fails. ``host`` is the peer's
+        address as the socket reports it. Waits; raises TooManyAttempts.
         """
         address = address_key(host, self._exempt)
         try:
@@ -64,15 +66,17 @@ class PasswordGuard:
                 self._remember(address, name_key, is_right)
                 return is_right
         except TooManyWaiting:
-            raise TooManyAttempts("Too many try passwords just now; try again later.") from None
+            raise TooManyAttempts(
+                "Too many passwords are being checked; try again later."
+            ) from None
 
     def forget_old(self) -> None:
-        """Give back what quiet addresses take."""
+        """Free the memory of addresses that have been quiet for long enough."""
         self._by_address.forget_old()
         self._by_name.forget_old()
 
     def _wait_for(self, address: Network | None, name_key: str) -> None:
-        """Until it may try again."""
+        """Wait until the address may try this name again. Raises TooManyAttempts for a long delay."""
         both = _both(address, name_key)
         delay = max(self._by_address.wait(address), self._by_name.wait(both))
         if delay > _PATIENCE:

@@ -1,7 +1,7 @@
-"""Passwords by argon2id (RFC 9106), in threads of their own: never on the event loop, and never many at once.
+"""Hash and compare passwords with argon2id (RFC 9106) in threads: never on the event loop, and never many at once.
 
-What is hashed is the password as RFC 8265's OpaqueString makes it, so that it does not matter whose keyboard composes
-an ``é`` how.
+Passwords are prepared by the OpaqueString profile (RFC 8265, section 4.2) before they are hashed. So a password
+matches whether a keyboard sends ``é`` as one character or as two.
 """
 
 from __future__ import annotations
@@ -28,46 +28,47 @@ Result = TypeVar("Result")
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 1024  # bytes of UTF-8
 
-AT_ONCE = 2  # each takes 64 MiB, and all processors for a moment
-MAX_WAITING = 512  # for a thread, in all
-MAX_WAITING_PER_ADDRESS = 16  # for their turn
-_NICENESS = 5  # of the threads: whoever is in the room goes first
+AT_ONCE = 2  # each hash takes 64 MiB, and all processors for a moment
+MAX_WAITING = 512  # passwords that wait for a thread or have one, in all
+MAX_WAITING_PER_ADDRESS = 16  # passwords that wait for their turn
+_NICENESS = 5  # of the threads, so that the event loop, which serves the users inside, goes first
 
 _OPAQUE = get_profile("OpaqueString")
 
 
 class UnusablePassword(Exception):
-    """Not to be had as a password; the text is a sentence for who chose it."""
+    """The password breaks a rule; the text is a sentence for the user who chose it."""
 
 
 class TooManyWaiting(Exception):
-    """So many passwords wait for their turn that this one is not looked at."""
+    """Too many passwords wait for their turn already, so this one is not checked."""
 
 
 def check_rules(password: str) -> None:
-    """Raises UnusablePassword."""
+    """Raise UnusablePassword if ``password`` can't be chosen as a password."""
     if not MIN_PASSWORD <= len(password.encode()) <= MAX_PASSWORD:
-        raise UnusablePassword(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} bytes.")
+        raise UnusablePassword(f"A password must have {MIN_PASSWORD} to {MAX_PASSWORD} bytes.")
     try:
         _OPAQUE.enforce(password)
     except UnicodeError:
-        raise UnusablePassword("A password has no control characters in it.") from None
+        raise UnusablePassword("A password must not contain control characters.") from None
 
 
 def is_same(password: str, expected: str) -> bool:
-    """Whether they are the same password, without telling by time where they differ."""
+    """Compare two passwords in constant time: the time does not tell where they differ."""
     return hmac.compare_digest(_prepare(password), _prepare(expected))
 
 
 def hash_password(password: str) -> str:
-    """What is kept of it: the parameters, a salt and a digest, in PHC's format. Takes a tenth of a second."""
+    """Return the parameters, a salt and a digest in PHC format, as they are stored. Takes about 0.1 s."""
     return _hasher().hash(_prepare(password))
 
 
 def matches(password: str, hash: str | None) -> bool:
-    """Whether ``password`` is what ``hash`` was made of; takes as long for None, which nothing matches."""
+    """Return whether ``password`` matches ``hash``. None never matches, but takes as long as a hash does."""
     from argon2.exceptions import InvalidHashError, VerificationError
 
+    # Made even if it is not needed: if only an unknown name made it, its first check would take twice as long.
     dummy = _dummy()
     try:
         _hasher().verify(dummy if hash is None else hash, _prepare(password))
@@ -77,14 +78,14 @@ def matches(password: str, hash: str | None) -> bool:
 
 
 def is_outdated(hash: str) -> bool:
-    """Whether it was made with other parameters than are used now."""
+    """Return whether ``hash`` was made with other parameters than those of new hashes."""
     return _hasher().check_needs_rehash(hash)
 
 
 class Passwords:
-    """How the server hashes and compares: ``AT_ONCE`` at a time, and one at a time of one address.
+    """Hash and compare for the server: ``AT_ONCE`` passwords at a time, and one at a time per address.
 
-    ``address`` is under what the one who asks is counted, None for who is not limited.
+    ``address`` is the key by which a peer is counted; None for a peer that has no limit.
     """
 
     def __init__(self) -> None:
@@ -95,12 +96,12 @@ class Passwords:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a thread, or have one."""
+        """The number of passwords that wait for a thread, or have one."""
         return self._waiting
 
     @contextlib.contextmanager
     def turn(self, address: Hashable | None) -> Iterator[None]:
-        """Wait until nobody else of the ``address`` has his turn. Raises TooManyWaiting."""
+        """Wait until no other peer with this ``address`` has a turn, and take the turn. Raises TooManyWaiting."""
         if address is None:
             yield
             return
@@ -117,21 +118,27 @@ class Passwords:
                 del self._lines[address]
 
     def matches(self, password: str, hash: str | None) -> bool:
-        """:func:`matches` for one who has his turn; others run meanwhile. Raises TooManyWaiting."""
+        """Call :func:`matches` in a thread, while other greenlets run. Call it within ``turn``.
+
+        Raises TooManyWaiting.
+        """
         return self._run(lambda: matches(password, hash))
 
     def hash(self, password: str) -> str:
-        """:func:`hash_password`, the same way."""
+        """Call :func:`hash_password` in a thread, while other greenlets run. Call it within ``turn``.
+
+        Raises TooManyWaiting.
+        """
         return self._run(lambda: hash_password(password))
 
     def close(self) -> None:
-        """Give the threads back, when what they are doing is done."""
+        """End the threads once their present work is done."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.kill()
 
     def _run(self, work: Callable[[], Result]) -> Result:
-        # Of one address there is one here at most: the rest of its line does not keep others out.
+        # ``turn`` lets at most one peer of each address come here, so one address cannot fill these places.
         if self._waiting >= MAX_WAITING:
             raise TooManyWaiting
         if self._pool is None:
@@ -139,23 +146,23 @@ class Passwords:
         self.hashed += 1
         self._waiting += 1
         try:
-            result: Result = run_in(self._pool, _step_back_and, work)
+            result: Result = run_in(self._pool, _run_nicely, work)
             return result
         finally:
             self._waiting -= 1
 
 
 class _Line:
-    """Those of one address: who is at the ``head`` has his turn."""
+    """The peers of one address that wait. The peer that holds ``head`` has the turn."""
 
     def __init__(self) -> None:
         self.length = 0
         self.head = BoundedSemaphore(1)
 
 
-def _step_back_and(work: Callable[[], Result]) -> Result:
-    """Do it in a thread that lets others go first; so do those that the hash itself starts."""
-    # On Linux a thread has a niceness of its own. Elsewhere this would be the whole process's.
+def _run_nicely(work: Callable[[], Result]) -> Result:
+    """Run ``work`` with a lower priority. The threads that argon2 starts inherit the priority."""
+    # On Linux each thread has its own niceness. Elsewhere the call would slow the whole process.
     if os.uname().sysname == "Linux":
         thread = threading.get_native_id()
         nice = max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread))
@@ -164,16 +171,20 @@ def _step_back_and(work: Callable[[], Result]) -> Result:
 
 
 def _prepare(password: str) -> bytes:
-    """The bytes that are hashed. One that could never have been chosen is no other's equal, whatever it is."""
+    """Return the bytes that are hashed.
+
+    A password that nobody could have chosen gets a prefix that no prepared password has, so it never matches one.
+    """
     with contextlib.suppress(UnicodeError):
-        if len(password) <= MAX_PASSWORD:  # longer ones are not worth the profile's time
+        # The profile is slow on long texts, and no chosen password is longer than this.
+        if len(password) <= MAX_PASSWORD:
             return _OPAQUE.enforce(password).encode()
     return b"\0" + password.encode()
 
 
 @lru_cache(maxsize=1)
 def _hasher() -> PasswordHasher:
-    # Imported here: a server without accounts never needs it.
+    # Imported here, because a server without accounts never needs argon2.
     from argon2 import PasswordHasher
     from argon2.profiles import RFC_9106_LOW_MEMORY
 
@@ -182,5 +193,5 @@ def _hasher() -> PasswordHasher:
 
 @lru_cache(maxsize=1)
 def _dummy() -> str:
-    """The hash of what nobody knows, made as those of known names are."""
+    """Return the hash of a random password, with the parameters of all new hashes."""
     return _hasher().hash(secrets.token_bytes(32))

@@ -76,7 +76,7 @@ def test_accounts_are_listed_by_name(database: Database) -> None:
 def test_a_name_is_registered_once_in_any_case(database: Database, name: str) -> None:
     add_account(database, ALICE, "first")
 
-    with pytest.raises(AccountExists, match="registered already"):
+    with pytest.raises(AccountExists, match="already registered"):
         add_account(database, parse_user_name(name), "second")
     assert in_file(database) == [("Alice", "first", False)]
 
@@ -223,7 +223,7 @@ def test_a_file_that_cannot_be_read_any_more_gives_no_name_away(
             assert accounts.look().find("alice") is not None
 
     [complaint] = caplog.messages
-    assert "stay as they were read last: cannot use" in complaint
+    assert "stay in use: cannot use" in complaint
 
 
 def test_a_server_does_not_start_without_its_accounts(database: Database) -> None:

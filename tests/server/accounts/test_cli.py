@@ -98,7 +98,7 @@ def test_an_account_from_its_beginning_to_its_end(
     operator.types("moderator", "ALICE", "off")
     assert operator.accounts() == [("Alice", False)]
 
-    assert "from the next login on" in operator.types("remove", "alice")
+    assert "at the next login" in operator.types("remove", "alice")
     assert operator.accounts() == []
 
 
@@ -125,7 +125,7 @@ def test_at_a_terminal_it_is_typed_twice(operator: Operator, answers: list[str])
     assert operator.opens(RIGHT)
 
     answers += [OTHER, OTHER + "!"]
-    assert "not the same" in operator.types("passwd", "alice", fails=2)
+    assert "passwords differ" in operator.types("passwd", "alice", fails=2)
     assert operator.opens(RIGHT)
 
     answers += ["short"]
@@ -137,7 +137,7 @@ def test_nobody_types_a_password_for_nothing(operator: Operator, answers: list[s
     operator.types("add", "alice")
 
     # No answer is left to be asked for.
-    assert "alice is registered already" in operator.types("add", "alice", fails=1)
+    assert "alice is already registered" in operator.types("add", "alice", fails=1)
     assert "a1ice looks like alice" in operator.types("add", "a1ice", fails=1)
     assert "bob is not registered" in operator.types("passwd", "bob", fails=1)
 
@@ -211,7 +211,7 @@ def test_what_is_no_name(operator: Operator, name: str) -> None:
         (b"short\n", "8 to 1024 bytes"),
         (b"x" * 1025 + b"\n", "8 to 1024 bytes"),
         (b"x" * 100_000, "8 to 1024 bytes"),
-        (b"tab\tinside", "no control characters"),
+        (b"tab\tinside", "must not contain control characters"),
     ],
 )
 def test_what_is_no_password(
