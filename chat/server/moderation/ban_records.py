@@ -1,4 +1,7 @@
-"""Bans and mutes in the database: for the command line and the server alike, each call one transaction."""
+"""Read and write bans and mutes in the database.
+
+The command line and the server call the same functions. Each call is one transaction.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from chat.server.storage.database import Database
 
 
 def read_records(database: Database) -> tuple[list[Ban], list[Mute]]:
-    """All of them, those whose time is over too. Raises DatabaseFault."""
+    """Return all bans and mutes, expired ones included. Raises DatabaseFault."""
     with database.reading() as connection:
         bans = connection.execute(
             'SELECT kind, target, until_unix, "by", reason, created, name FROM bans'
@@ -22,7 +25,10 @@ def read_records(database: Database) -> tuple[list[Ban], list[Mute]]:
 def write_records(
     database: Database, add: Sequence[Ban | Mute] = (), remove: Sequence[Ban | Mute] = ()
 ) -> None:
-    """Remove, then add in place of what has the same target; those whose time is over go. Raises DatabaseFault."""
+    """Remove entries, then add entries; an added entry replaces one with the same target. Raises DatabaseFault.
+
+    Expired entries are removed too, so that the file does not grow with bans that have ended.
+    """
     now = int(time.time())
     with database.writing() as connection:
         connection.execute("DELETE FROM bans WHERE until_unix <= ?", (now,))

@@ -1,6 +1,6 @@
-"""Who is not to come in, and who is not to be heard: what is kept of it, and the questions that are asked of it.
+"""Keep the bans and mutes that are in force, and answer whether one applies to a name or an address.
 
-No I/O; the time is the wall clock's, since a ban outlives the server.
+No I/O. Times are of the wall clock, since a ban outlives the process.
 """
 
 from __future__ import annotations
@@ -18,23 +18,27 @@ from chat.server.settings import Network
 
 MAX_ENTRIES = 10_000
 MAX_REASON = 200  # characters
-MAX_SECONDS = 100 * 366 * 86400  # beyond, an end is no longer a date
-_WIDTHS = {4: (32,), 6: (64, 128)}  # in bits, of what can be banned
+MAX_SECONDS = (
+    100 * 366 * 86400
+)  # a much later end would be no date: datetime stops at the year 9999
+_WIDTHS = {4: (32,), 6: (64, 128)}  # bits of the prefixes that can be banned, by IP version
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 NAME, NETWORK = "name", "network"
-OPERATOR = "the operator"  # as the one by whom; no user can have that name
+# The ``by`` of the command line. A user name has no blank, so no user can have this one.
+OPERATOR = "the operator"
 
 
 class BadBan(Exception):
-    """Not something that can be banned or muted so; the text is a sentence for the moderator."""
+    """The ban or mute is invalid; the text is a sentence for the moderator."""
 
 
 class Ban(NamedTuple):
-    """``kind`` is NAME, and ``target`` the key of a name, or NETWORK, and an address or a network.
+    """A ban of a name or of an address.
 
-    ``until`` and ``created`` are in seconds since 1970; ``until`` None: until it is lifted. ``name`` is that of a
-    name, as it is shown, or that of whom a network was banned with.
+    If ``kind`` is NAME, ``target`` is the key of a name; if NETWORK, an IPv4 address or an IPv6 network. ``until`` and
+    ``created`` are in seconds since 1970; ``until`` is None for a ban without an end. ``name`` is the banned name as
+    users see it. For an address that was banned together with a user, ``name`` is the name of that user.
     """
 
     kind: str
@@ -46,14 +50,14 @@ class Ban(NamedTuple):
     name: str | None = None
 
     def __str__(self) -> str:
-        """One line of a list."""
+        """Describe the ban in one line of a list."""
         of = f" ({self.name})" if self.name is not None else ""
         what = f"{self.target}{of}" if self.kind == NETWORK else self.name or self.target
         return f"{what} is banned {_end_and_reason(self)}"
 
 
 class Mute(NamedTuple):
-    """Who has this name is not heard; the rest is as in :class:`Ban`."""
+    """A mute: messages of the user with this name are refused. The other fields are as in :class:`Ban`."""
 
     name_key: str
     until: int | None
@@ -66,7 +70,10 @@ class Mute(NamedTuple):
 
 
 class BanList:
-    """Everything that is in force, by what it is asked for."""
+    """All bans and mutes, found by name, by look-alike name and by address.
+
+    Expired entries stay until they are removed, but no question about a name or an address finds them.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -79,7 +86,7 @@ class BanList:
         return len(self._names) + len(self._networks) + len(self.mutes)
 
     def add(self, *entries: Ban | Mute) -> None:
-        """From now on; instead of what has the same target."""
+        """Put entries in force; each replaces an entry with the same target."""
         for entry in entries:
             if isinstance(entry, Mute):
                 self.mutes[entry.name_key] = entry
@@ -90,7 +97,7 @@ class BanList:
                 self._by_look.update(dict.fromkeys(_looks(entry), entry))
 
     def remove(self, *entries: Ban | Mute) -> None:
-        """No longer."""
+        """End the bans and mutes with the targets of these entries."""
         for entry in entries:
             if isinstance(entry, Mute):
                 self.mutes.pop(entry.name_key, None)
@@ -100,7 +107,10 @@ class BanList:
                 self._find_looks_again()
 
     def of_name(self, name: UserName, *, owned: bool = False) -> Ban | None:
-        """The ban of ``name`` or, unless it is ``owned`` by who is asking to come in, of one that looks like it."""
+        """Return the ban of ``name`` or of a name that looks like it (UTS #39), or None.
+
+        ``owned``: the user has shown the password of this account, so a ban of a look-alike name does not apply.
+        """
         found = self._in_force(self._names.get(name.key))
         if found is not None or owned or not self._by_look:
             return found
@@ -108,14 +118,14 @@ class BanList:
         return next((ban for ban in alike if ban is not None), None)
 
     def of_host(self, host: str | None) -> Ban | None:
-        """The ban of an address; ``host`` is None for a unix socket."""
+        """Return the ban of an address, or None. ``host`` is None for a unix socket."""
         if host is None or not self._networks:
             return None
         network = address_key(host, ())
         return self._in_force(self._networks.get(network)) if network is not None else None
 
     def mute_of(self, key: str) -> Mute | None:
-        """What keeps the one of that name from being heard."""
+        """Return the mute of the name with this key, or None."""
         mute = self.mutes.get(key)
         return mute if mute is not None and self._counts(mute) else None
 
@@ -127,22 +137,29 @@ class BanList:
         return sentence(f"You are muted {end_in_words(mute.until)}", mute.reason)
 
     def replace(self, other: BanList) -> None:
-        """Have the entries of ``other`` instead."""
+        """Take over the entries of ``other``.
+
+        Other parts of the server hold this object, so its entries change and the object stays.
+        """
         self._names, self._networks = other._names, other._networks
         self.mutes, self._by_look = other.mutes, other._by_look
 
     def about(self, target: str) -> list[Ban]:
-        """What lifting the ban of ``target`` lifts: a key, then with its networks, or a network as in a ban."""
+        """Return the bans that end when ``target`` is unbanned.
+
+        ``target`` is the key of a name, or a network as in ``Ban.target``. For a name, addresses that were banned
+        together with the name are included.
+        """
         everything = (*self._names.values(), *self._networks.values())
         return [ban for ban in everything if self._counts(ban) and target in _handles(ban)]
 
     def all(self) -> list[Ban | Mute]:
-        """What is in force, the latest first."""
+        """Return the entries in force, the latest first."""
         counting = [entry for entry in self._everything() if self._counts(entry)]
         return sorted(counting, key=lambda entry: entry.created, reverse=True)
 
     def expired(self) -> list[Ban | Mute]:
-        """What is kept for nothing."""
+        """Return the entries whose time is over."""
         return [entry for entry in self._everything() if not self._counts(entry)]
 
     def _everything(self) -> Iterator[Ban | Mute]:
@@ -157,7 +174,7 @@ class BanList:
         return entry.until is None or entry.until > self._clock()
 
     def _find_looks_again(self) -> None:
-        """Two bans may have a look in common: one that is lifted does not lift the other."""
+        """Build the table of looks anew. Two bans may share a look: the end of one must not end the other."""
         self._by_look.clear()
         for ban in self._names.values():
             self._by_look.update(dict.fromkeys(_looks(ban), ban))
@@ -173,9 +190,9 @@ def _handles(ban: Ban) -> tuple[str | None, ...]:
 
 
 def read_network(text: str) -> Network | None:
-    """The address or network that ``text`` is, as wide as a ban of it is; None if it is none at all.
+    """Return the network that a ban of the address ``text`` covers; None if ``text`` is no address.
 
-    Raises BadBan for a network that is wider.
+    A ban covers one IPv4 address, or the /64 of an IPv6 address. Raises BadBan for a wider network.
     """
     host, slash, _ = text.partition("/")
     try:
@@ -184,52 +201,54 @@ def read_network(text: str) -> Network | None:
     except ValueError:
         return None
     if asked is not None and network is not None and asked not in _WIDTHS[network.version]:
-        raise BadBan("One address of IPv4 can be banned, or a /64 of IPv6, not a wider network.")
+        raise BadBan(
+            "A ban covers one IPv4 address or one IPv6 /64; wider networks can't be banned."
+        )
     return network
 
 
 def is_loopback(network: Network) -> bool:
-    """Of this machine: anybody here could be behind it."""
+    """Return whether the network is of this machine's loopback, which all local users share."""
     return any(network.overlaps(each) for each in _LOOPBACK if each.version == network.version)
 
 
 def in_words(network: Network) -> str:
-    """As a list shows it and as it is read again: an address of IPv4, a network of IPv6."""
+    """Format a network as an IPv4 address or an IPv6 network; ``read_network`` reads both."""
     return str(network.network_address) if network.version == 4 else str(network)
 
 
 def read_end(seconds: int | None, now: float) -> int | None:
-    """When what begins ``now`` and is for so many ``seconds`` ends. Raises BadBan."""
+    """Return the end of a ban that begins ``now`` and lasts ``seconds``; None if it has no end. Raises BadBan."""
     if seconds is None:
         return None
     if not 0 < seconds <= MAX_SECONDS:
-        raise BadBan("The time must be at least a second and at most 100 years.")
+        raise BadBan("A ban or mute lasts at least a second and at most 100 years.")
     return int(now) + seconds
 
 
 def read_reason(text: str | None) -> str | None:
-    """On one line and harmless, for it is logged and shown to everyone. Raises BadBan."""
+    """Return a reason on one line, without control characters: it is logged and shown to everyone. Raises BadBan."""
     reason = " ".join("".join(c if c.isprintable() else " " for c in text or "").split())
     if len(reason) > MAX_REASON:
-        raise BadBan(f"A reason has at most {MAX_REASON} characters.")
+        raise BadBan(f"The reason is too long: at most {MAX_REASON} characters are allowed.")
     return reason or None
 
 
 def end_in_words(until: int | None) -> str:
-    """``until 2026-11-24 13:35:00 UTC``."""
+    """Format an end: ``until 2026-11-24 13:35:00 UTC``, or words for no end."""
     if until is None:
-        return "until it is lifted"
+        return "until further notice"
     return f"until {datetime.fromtimestamp(until, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def sentence(*parts: str | None) -> str:
-    """The first part, and the rest as what explains it: ``You are banned: spam.``"""
+    """Join the parts that are not empty with colons, and end them with a full stop: ``You are banned: spam.``"""
     text = ": ".join(part for part in parts if part)
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def list_in_words(entries: Sequence[Ban | Mute], limit: int) -> str:
-    """One on a line, in at most ``limit`` bytes or so."""
+    """List the entries, one a line, in about ``limit`` bytes at most; the last line counts those left out."""
     if not entries:
         return "Nobody is banned or muted."
     lines: list[str] = []
@@ -237,8 +256,8 @@ def list_in_words(entries: Sequence[Ban | Mute], limit: int) -> str:
     for entry in entries:
         line = str(entry)
         size += len(line.encode()) + 1
-        if size > limit - 100 and lines:
-            lines.append(f"And {len(entries) - len(lines)} more, made before these.")
+        if size > limit - 100 and lines:  # 100 bytes are kept for the last line
+            lines.append(f"And {len(entries) - len(lines)} older ones.")
             break
         lines.append(line)
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Bans and mutes of a chat server, whether it runs or not.
+"""Manage the bans and mutes of a chat server, running or stopped.
 
 Usage:
   chat-server bans list [--json] [--data-directory=<path>] [--config=<file>]
@@ -7,22 +7,23 @@ Usage:
   chat-server bans remove TARGET [--mute] [--data-directory=<path>] [--config=<file>]
   chat-server bans (-h | --help)
 
-TARGET is a user name, which is banned with all names that look like it; or an address, of IPv6 one
-that stands for its /64.
+TARGET is a user name or an IP address. A ban of a name also covers all names that look like it. A
+ban of an IPv6 address covers its /64.
 
 Options:
-  --mute                    the name is not heard any longer, instead of kept out
-  --for=<time>              a number with s, m, h, d or w; without it, until it is removed
-  --reason=<text>           told to whom it concerns
-  --json                    for programs: an array of objects
-  --data-directory=<path>   that of the server (default: as chat-server has it)
-  --config=<file>           the server's file of settings, for its data-directory
-  -h --help                 show this
+  --mute                    refuse the user's messages instead of their login
+  --for=<time>              a number with s, m, h, d or w (default: until further notice)
+  --reason=<text>           a reason, which the user is told
+  --json                    print an array of JSON objects, for programs
+  --data-directory=<path>   the server's data directory (default: the default of chat-server)
+  --config=<file>           take data-directory from this file, the server's settings
+  -h --help                 show this help
 
-A running server notices within seconds, and throws out whom it concerns. What is added here counts
-for moderators too, and they can't undo it. Run it as the user that the server runs as, or as root.
+A running server notices a change within seconds, and disconnects banned users. A ban or mute made
+here also applies to moderators, and moderators can't lift it. Run this command as the user that the
+server runs as, or as root.
 
-Exit status: 0; 1 if it could not be done; 2 for an unusable option or target.
+Exit status: 0 on success; 1 if the command failed; 2 for an invalid option or target.
 """
 
 from __future__ import annotations
@@ -69,11 +70,11 @@ _TIME = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
 
 
 class NotDone(Exception):
-    """What was asked for cannot be; the text is a sentence for the operator."""
+    """The command failed; the text is a sentence for the operator."""
 
 
 def main(argv: list[str]) -> int:
-    """Do what ``argv``, which begins with ``bans``, asks for; the exit status."""
+    """Execute ``argv``, which begins with ``bans``; return the exit status."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -105,7 +106,7 @@ def _list(database: Database, *, as_json: bool) -> None:
 
 def _add(database: Database, options: dict[str, Any]) -> None:
     if len(_entries(database)) >= MAX_ENTRIES:
-        raise NotDone(f"There are {MAX_ENTRIES} bans and mutes already.")
+        raise NotDone(f"There are already {MAX_ENTRIES} bans and mutes; remove some first.")
     entry = _entry(options)
     write_records(database, add=[entry])
     print(entry)
@@ -125,11 +126,11 @@ def _remove(database: Database, options: dict[str, Any]) -> None:
         raise NotDone(f"{target} is not {'muted' if options['--mute'] else 'banned'}.")
     write_records(database, remove=found)
     for entry in found:
-        print(f"no longer: {entry}")
+        print(f"removed: {entry}")
 
 
 def _entries(database: Database) -> BanList:
-    """What is in force. Who only looks makes no file."""
+    """Read the entries in force; do not create the database if there is none yet."""
     entries = BanList()
     if database.stamp() is not None:
         bans, mutes = read_records(database)
@@ -139,13 +140,15 @@ def _entries(database: Database) -> BanList:
 
 
 def _entry(options: dict[str, Any]) -> Ban | Mute:
-    """What is to be added. Raises BadBan, UserNameError, UsageError."""
+    """Build the entry to add. Raises BadBan, UserNameError, UsageError."""
     now, target = int(time.time()), options["TARGET"]
     until, reason = read_end(_seconds(options["--for"]), now), read_reason(options["--reason"])
     network = None if options["--mute"] else read_network(target)
     if network is not None:
         if is_loopback(network):
-            raise BadBan("That is this machine's own address, of which a ban would not count.")
+            raise BadBan(
+                "Loopback addresses can't be banned: all users of this machine share them."
+            )
         return Ban(NETWORK, in_words(network), until, OPERATOR, reason, now)
     name = parse_user_name(target)
     if options["--mute"]:

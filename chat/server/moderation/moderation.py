@@ -1,6 +1,6 @@
-"""Kicks, bans and mutes: what moderators do, to whom, and who hears of it.
+"""Execute the commands of moderators (kick, ban, mute), and refuse banned users.
 
-What is asked at each login and each message is answered from memory. A change is on the disk before it takes effect.
+Questions at each login and each message are answered from memory. A change is on disk before it takes effect.
 """
 
 from __future__ import annotations
@@ -47,13 +47,15 @@ from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
 
 log = logging.getLogger("chat.server")
 
-_LOOK_INTERVAL = 1.0  # seconds between two looks whether the operator has changed something
-_MEMBERS_AT_ONCE = 200  # that are looked through before others have their turn
+_LOOK_INTERVAL = 1.0  # seconds between two looks for changes by the command line
+_MEMBERS_AT_ONCE = 200  # members that are checked before other greenlets run
 
 
 class Moderation:
-    """``thread`` is None for a server that keeps nothing. ``is_moderators``: whether a name's key is an account's of
-    a moderator, who cannot be acted on.
+    """The commands of moderators, and the answer whether a user is banned.
+
+    ``thread`` is None for a server without a data directory. ``is_moderators`` takes the key of a name and tells
+    whether the account is a moderator's: moderators can't be kicked, banned or muted by others.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class Moderation:
         self._watcher: gevent.Greenlet[[], None] | None = None
 
     def serve(self, commands: Commands) -> None:
-        """Take these commands from now on."""
+        """Add the commands to the table of commands."""
         handlers = {
             Verb.KICK: self._kick,
             Verb.BAN: self._ban,
@@ -91,7 +93,7 @@ class Moderation:
             commands.add(verb, partial(self._execute, handler))
 
     def start(self) -> None:
-        """Read what is kept, before anyone is let in, and look for changes from now on. Raises DatabaseFault."""
+        """Read the bans before anyone can log in, and watch for changes from now on. Raises DatabaseFault."""
         if self._thread is not None:
             if self._thread.database.stamp() is not None:
                 self._use_stored(self._thread.run(self._read))
@@ -101,7 +103,7 @@ class Moderation:
         if self._watcher is not None:
             self._watcher.kill()
 
-    # What others ask
+    # Questions from other parts of the server.
 
     def refusal_for(
         self,
@@ -111,10 +113,10 @@ class Moderation:
         owned: bool = False,
         is_moderator: bool = False,
     ) -> str | None:
-        """Why ``name`` must not come in from ``host``, as a sentence for him.
+        """Return why ``name`` must not log in from ``host``, as a sentence for the user; None if they may.
 
-        ``owned``: the name is his account, whose password he has shown; ``is_moderator``: and that of a moderator,
-        whom only the operator can ban.
+        ``owned``: the user has shown the password of this account. ``is_moderator``: the account is a moderator's, whom
+        only the operator can ban.
         """
         ban = self.entries.of_name(name, owned=owned)
         if ban is not None and (ban.by == OPERATOR or not is_moderator):
@@ -125,19 +127,20 @@ class Moderation:
         return self.refusal_for_host(host)
 
     def refusal_for_host(self, host: str | None) -> str | None:
-        """Why nobody must come in from ``host``."""
+        """Return why nobody may log in from ``host``, as a sentence; None if users may."""
         ban = self.entries.of_host(host)
+        # Asked again here: the settings may exempt an address that was banned before.
         if ban is None or self._bannable(host) is None:
             return None
         return sentence(f"Your address is banned {end_in_words(ban.until)}", ban.reason)
 
-    # What moderators do
+    # The commands of moderators.
 
     def _execute(
         self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
     ) -> str:
-        _require_moderator(peer)  # before he waits for others
-        # In a greenlet of its own: what has been begun comes to its end, whatever becomes of who asked for it.
+        _require_moderator(peer)  # first, so that other users can't hold up moderators
+        # In a separate greenlet: a change that has begun is finished even if the moderator's session ends meanwhile.
         outcome = gevent.spawn(self._attempt, handler, peer, command).get()
         if isinstance(outcome, CommandRefused):
             raise outcome
@@ -148,6 +151,7 @@ class Moderation:
         self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
     ) -> str | CommandRefused:
         with self._changing:
+            # Checked again after the wait: another moderator or the operator may have been faster.
             if not self._directory.is_here(peer):
                 return CommandRefused(NoticeCode.GONE, "Your session has ended.")
             try:
@@ -165,10 +169,10 @@ class Moderation:
         target = self._directory.find(_target(command))
         self._require_not_moderator(target.name)
         by, name = peer.name.display, target.name.display
-        told = sentence(f"You were kicked by {by}", reason)
-        target.eject(LeaveReason.KICKED, NoticeCode.MODERATED, told)
+        notice = sentence(f"You were kicked by {by}", reason)
+        target.eject(LeaveReason.KICKED, NoticeCode.MODERATED, notice)
         self._announce(sentence(f"{name} was kicked by {by}", reason))
-        return f"{name} is thrown out."
+        return f"{name} was kicked."
 
     def _ban(self, peer: Peer, command: Command) -> str:
         now = int(self._clock())
@@ -178,7 +182,8 @@ class Moderation:
         if network is not None:
             self._require_bannable(network, peer)
             bans = [Ban(NETWORK, in_words(network), *rest)]
-            done, told = f"{in_words(network)} is banned {end_in_words(until)}.", "An address"
+            # Everyone hears of the ban, but only moderators see the address.
+            done, public = f"{in_words(network)} is banned {end_in_words(until)}.", "An address"
         else:
             name = parse_user_name(_target(command))
             self._require_not_moderator(name)
@@ -187,18 +192,18 @@ class Moderation:
             if network is not None:
                 bans.append(Ban(NETWORK, in_words(network), *rest, name.display))
             end = end_in_words(until)
-            done = f"{name.display}, and whatever looks like it, is banned {end}{why}"
-            told = name.display
+            done = f"{name.display} and all names that look like it are banned {end}{why}"
+            public = name.display
         for ban in bans:
             _require_not_the_operators(self.entries.about(ban.target))
         self._keep(add=bans)
         ejected = self._eject_banned()
         if ejected:
-            done += f" Thrown out: {', '.join(ejected)}."
+            done += f" Disconnected: {', '.join(ejected)}."
         subjects = " and ".join(map(_subject, bans))
         what = sentence(f"{subjects} {end_in_words(until)}", reason)
         log.info("%s bans %s", peer.name.display, what)
-        by = f"{told} was banned by {peer.name.display} {end_in_words(until)}"
+        by = f"{public} was banned by {peer.name.display} {end_in_words(until)}"
         self._room.announce(NoticeCode.MODERATED, sentence(by, reason))
         return done + self._how_long_it_is_kept()
 
@@ -208,7 +213,7 @@ class Moderation:
         key = in_words(network) if network is not None else parse_user_name(target).key
         bans = self.entries.about(key)
         if not bans:
-            raise BadBan("There is no such ban; the list of bans shows what there is.")
+            raise BadBan("No ban of this name or address exists; see the list of bans.")
         _require_not_the_operators(bans)
         self._keep(remove=bans)
         lifted = ", ".join(_subject(ban) for ban in bans)
@@ -216,8 +221,8 @@ class Moderation:
         for ban in bans:
             if ban.kind == NAME:
                 by = peer.name.display
-                told = f"The ban of {ban.name or ban.target} was lifted by {by}."
-                self._room.announce(NoticeCode.MODERATED, told)
+                lifting = f"The ban of {ban.name or ban.target} was lifted by {by}."
+                self._room.announce(NoticeCode.MODERATED, lifting)
         return f"No longer banned: {lifted}."
 
     def _list(self, peer: Peer, command: Command) -> str:
@@ -243,25 +248,26 @@ class Moderation:
             raise BadBan(f"{shown} is not muted.")
         _require_not_the_operators([mute])
         self._keep(remove=[mute])
-        self._announce(f"{shown} may speak again, says {peer.name.display}.")
-        return f"{shown} is not muted any longer."
+        self._announce(f"{shown} was unmuted by {peer.name.display}.")
+        return f"{shown} is no longer muted."
 
-    # What that needs
+    # Steps of the commands.
 
     def _shown(self, name: UserName) -> str:
-        """As he writes himself, if he is here."""
+        """Return the name as its user spells it if they are connected, or else as it was typed."""
         member = self._directory.holder(name.key)
         return member.name.display if member is not None else name.display
 
-    def _announce(self, told: str) -> None:
-        log.info("%s", told)
-        self._room.announce(NoticeCode.MODERATED, told)
+    def _announce(self, sentence: str) -> None:
+        """Log a sentence and tell it to everyone."""
+        log.info("%s", sentence)
+        self._room.announce(NoticeCode.MODERATED, sentence)
 
     def _how_long_it_is_kept(self) -> str:
-        return "" if self._thread is not None else " It is forgotten when the server stops."
+        return "" if self._thread is not None else " This lasts until the server stops."
 
     def _require_not_moderator(self, name: UserName) -> None:
-        """Moderators can be acted on by the operator alone, or the quicker of two would win."""
+        """Raise CommandRefused for a moderator: of two moderators who ban each other, the faster one would win."""
         member = self._directory.holder(name.key)
         is_here_as_one = member is not None and member.moderator
         if is_here_as_one or self._is_moderators(name.key):
@@ -269,26 +275,26 @@ class Moderation:
 
     def _require_bannable(self, network: Network, peer: Peer) -> None:
         if self._bannable(str(network.network_address)) is None:
-            sentence = "That address is one of those that this server leaves alone."
+            sentence = "This server never bans that address."
             raise CommandRefused(NoticeCode.NOT_ALLOWED, sentence)
         if network == address_key(peer.host, ()):
-            raise CommandRefused(NoticeCode.NOT_ALLOWED, "That is your own address.")
+            raise CommandRefused(NoticeCode.NOT_ALLOWED, "You can't ban your own address.")
 
     def _bannable(self, host: str | None) -> Network | None:
-        # A proxy that does not tell whom it speaks for may speak for everyone.
+        # Proxies too: the connections of a proxy that sends no client address may be those of all users.
         network = address_key(host, (*self._settings.exempt, *self._settings.proxies))
         return None if network is None or is_loopback(network) else network
 
     def _address_of(self, name: UserName, peer: Peer) -> tuple[Network | None, str]:
-        """What is to be banned with who is here under ``name``, and the words for it."""
+        """Return the address to ban together with ``name``, or None, and the end of the sentence about it."""
         member = self._directory.holder(name.key)
         if member is None:
-            return None, ". Nobody of that name is here, so no address is."
+            return None, f". No user named {name.display} is here, so no address was banned."
         network = self._bannable(member.host)
         if network is None:
-            return None, ". His address is not: this server leaves it alone."
+            return None, ". Their address was not banned: this server never bans it."
         if network == address_key(peer.host, ()):
-            return None, ". His address is not: it is yours too."
+            return None, ". Their address was not banned: it is yours too."
         return network, f", and so is {in_words(network)}."
 
     def _eject_banned(self) -> list[str]:
@@ -297,6 +303,7 @@ class Moderation:
         for number, member in enumerate(list(self._directory), 1):
             if not number % _MEMBERS_AT_ONCE:
                 yield_to_loop()
+            # The list is a copy, and the member may have left while others ran.
             if not self._directory.is_here(member):
                 continue
             refusal = self.refusal_for(
@@ -311,41 +318,43 @@ class Moderation:
         return names
 
     def _keep(self, add: Sequence[Ban | Mute] = (), remove: Sequence[Ban | Mute] = ()) -> None:
-        """On the disk, and then in memory. Raises CommandRefused, and then nothing has changed."""
+        """Save a change on disk, then apply it in memory. If this raises CommandRefused, nothing was changed."""
         expired = self.entries.expired()
         if len(self.entries) - len(expired) + len(add) > MAX_ENTRIES:
-            sentence = f"There are {len(self.entries)} bans and mutes; lift some first."
+            sentence = f"The server has {len(self.entries)} bans and mutes; lift some first."
             raise CommandRefused(NoticeCode.NO_SPACE, sentence)
         if self._thread is not None:
             try:
                 self._thread.run(partial(write_records, add=add, remove=remove))
             except DatabaseFault as fault:
-                log.error("a ban or mute was not kept: %s", fault)
-                sentence = "The server cannot keep it now, so nothing has changed."
+                log.error("can't save a ban or mute: %s", fault)
+                sentence = "The server can't save this now; nothing was changed."
                 raise CommandRefused(NoticeCode.NO_SPACE, sentence) from None
         self.entries.remove(*expired, *remove)
         self.entries.add(*add)
 
-    # What the operator changes meanwhile
+    # Changes by the operator, who uses the command line.
 
     def _watch(self) -> None:
+        """Read the bans again whenever the file has changed, for ever."""
         assert self._thread is not None
         complaint = ""
         while True:
             gevent.sleep(_LOOK_INTERVAL)
             try:
+                # The stamp is the time and size of the file: a look costs a system call, and reads nothing.
                 if self._thread.database.stamp() != self._stamp:
                     with self._changing:
                         self._use_stored(self._thread.run(self._read))
                         self._eject_banned()
                 complaint = ""
             except DatabaseFault as fault:
-                if str(fault) != complaint:
+                if str(fault) != complaint:  # once, not every second
                     complaint = str(fault)
-                    log.error("bans stay as they were read last: %s", fault)
+                    log.error("can't read the bans again; the known ones stay in force: %s", fault)
 
     def _read(self, database: Database) -> tuple[BanList, Stamp | None]:
-        """Read what is kept, in the thread of the database."""
+        """Read the bans and mutes; called in the database thread."""
         stamp = database.stamp()
         entries = BanList(self._clock)
         if stamp is not None:
@@ -366,13 +375,14 @@ def _require_moderator(peer: Peer) -> None:
 def _require_not_the_operators(entries: Sequence[Ban | Mute]) -> None:
     if any(entry.by == OPERATOR for entry in entries):
         raise CommandRefused(
-            NoticeCode.NOT_ALLOWED, "That was done by the operator, who can undo it."
+            NoticeCode.NOT_ALLOWED,
+            "The operator made this ban or mute; only the operator can change it.",
         )
 
 
 def _target(command: Command) -> str:
     if not command.target:
-        raise BadBan("Say whom: the target is missing.")
+        raise BadBan("The command has no 'target'.")
     return command.target
 
 

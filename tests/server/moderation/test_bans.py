@@ -192,7 +192,7 @@ def test_a_time_has_its_limits(seconds: int) -> None:
 def test_a_time_in_words() -> None:
     assert read_end(None, 1000.5) is None
     assert read_end(1, 1000.5) == 1001
-    assert end_in_words(None) == "until it is lifted"
+    assert end_in_words(None) == "until further notice"
     assert end_in_words(1_795_530_900) == "until 2026-11-24 14:35:00 UTC"
     assert end_in_words(read_end(MAX_SECONDS, 1_795_530_900)).startswith("until 2127-")
 
@@ -223,10 +223,10 @@ def test_a_list_has_a_line_for_each() -> None:
         10_000,
     )
     assert lines.splitlines() == [
-        "Alice is banned by bob, until it is lifted: spam.",
+        "Alice is banned by bob, until further notice: spam.",
         "203.0.113.5 (Alice) is banned by bob, until 2026-11-24 14:35:00 UTC.",
-        "203.0.113.6 is banned by bob, until it is lifted.",
-        "eve is muted by bob, until it is lifted.",
+        "203.0.113.6 is banned by bob, until further notice.",
+        "eve is muted by bob, until further notice.",
     ]
     assert list_in_words([], 10_000) == "Nobody is banned or muted."
 
@@ -236,4 +236,4 @@ def test_a_long_list_says_how_much_more_there_is() -> None:
     text = list_in_words(bans, 2000)
     lines = text.splitlines()
     assert 1000 < len(text) < 2000
-    assert lines[-1] == f"And {1000 - len(lines) + 1} more, made before these."
+    assert lines[-1] == f"And {1000 - len(lines) + 1} older ones."

@@ -40,7 +40,7 @@ def test_names_and_addresses_are_banned_listed_and_let_in_again(operator: Operat
     assert not operator.database.path.exists(), "who only looks makes no file"
 
     banned = operator.types("add", "Alice", "--reason=spam")
-    assert banned == "Alice is banned by the operator, until it is lifted: spam.\n"
+    assert banned == "Alice is banned by the operator, until further notice: spam.\n"
     operator.types("add", "203.0.113.5")
     operator.types("add", "2001:db8::1", "--for=2h")
     operator.types("add", "eve", "--mute")
@@ -56,7 +56,7 @@ def test_names_and_addresses_are_banned_listed_and_let_in_again(operator: Operat
     listed = json.loads(operator.types("list", "--json"))
     assert sorted(each["kind"] for each in listed) == ["mute", "name", "network", "network"]
 
-    assert operator.types("remove", "ALICE").startswith("no longer: Alice is banned")
+    assert operator.types("remove", "ALICE").startswith("removed: Alice is banned")
     operator.types("remove", "2001:db8::ffff")
     operator.types("remove", "203.0.113.5/32")
     operator.types("remove", "EVE", "--mute")

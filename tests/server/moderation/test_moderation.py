@@ -44,7 +44,7 @@ def test_who_is_kicked_is_told_and_so_is_everyone_else(chat_server: TestServer) 
     )
     alice.expect_joined("carol")
 
-    assert command(bob, "kick", "alice", reason="spam", nonce="n") == "Alice is thrown out."
+    assert command(bob, "kick", "alice", reason="spam", nonce="n") == "Alice was kicked."
 
     told = alice.expect_notice("moderated", nonce=None).text
     assert told == "You were kicked by bob: spam."
@@ -131,15 +131,15 @@ def test_a_ban_is_of_the_name_what_looks_like_it_and_the_address(chat_server: Te
     done = command(bob, "ban", "alice", reason="spam")
 
     assert done == (
-        "alice, and whatever looks like it, is banned until it is lifted, and so is 127.0.0.2."
-        " Thrown out: Alice. It is forgotten when the server stops."
+        "alice and all names that look like it are banned until further notice, and so is 127.0.0.2."
+        " Disconnected: Alice. This lasts until the server stops."
     )
     alice.expect_joined("carol")
     told = alice.expect_notice("moderated").text
-    assert told == "You are banned until it is lifted: spam."
+    assert told == "You are banned until further notice: spam."
     alice.expect_closed()
     carol.expect_left("Alice", "banned")
-    expect_told(carol, "alice was banned by bob until it is lifted: spam.")
+    expect_told(carol, "alice was banned by bob until further notice: spam.")
     assert try_login(chat_server, "ALICE") == "banned"
     assert try_login(chat_server, "a1ice") == "banned"
     assert try_login(chat_server, "dave", "127.0.0.2") == "banned"
@@ -156,7 +156,7 @@ def test_who_looks_like_him_or_comes_from_there_goes_too(chat_server: TestServer
 
     done = command(bob, "ban", "alice")
 
-    assert "Thrown out: alice, a1ice, carol." in done
+    assert "Disconnected: alice, a1ice, carol." in done
     assert set(chat_server.here()) == {"bob", "dave"}
 
 
@@ -182,7 +182,7 @@ def test_an_address_is_banned_by_itself(chat_server: TestServer) -> None:
     done = command(bob, "ban", "127.0.0.2", seconds=3600, reason="noise")
 
     assert done.startswith("127.0.0.2 is banned until 20")
-    assert "Thrown out: alice." in done
+    assert "Disconnected: alice." in done
     alice.expect_joined("carol")
     assert alice.expect_notice("moderated").text.startswith("Your address is banned until 20")
     alice.expect_closed()
@@ -204,7 +204,7 @@ def test_a_banned_address_is_told_until_when_and_why_and_closed(chat_server: Tes
     assert reply.type == MessageType.BAD_LOGIN
     assert reply.header == {
         "error": "banned",
-        "message": "Your address is banned until it is lifted: noise.",
+        "message": "Your address is banned until further notice: noise.",
     }
     guest.expect_closed()
 
@@ -223,7 +223,7 @@ def test_an_address_that_is_exempt_or_this_machines_is_not_banned(
     bob.expect_joined("alice")
 
     assert refused(bob, "ban", "127.0.0.2") == "not-allowed"
-    assert "this server leaves it alone" in command(bob, "ban", "alice")
+    assert "this server never bans it" in command(bob, "ban", "alice")
     assert try_login(chat_server, "alice", "127.0.0.2") == "banned"
     assert try_login(chat_server, "carol", "127.0.0.2") is None
 
@@ -244,7 +244,7 @@ def test_a_ban_is_lifted_with_its_address(chat_server: TestServer) -> None:
     chat_server.join("alice", source="127.0.0.2")
     command(bob, "ban", "alice")
     command(bob, "ban", "127.0.0.3")
-    carol.read_until(UTF8, b"An address was banned by bob until it is lifted.")
+    carol.read_until(UTF8, b"An address was banned by bob until further notice.")
 
     assert command(bob, "unban", "ALICE") == "No longer banned: alice, 127.0.0.2."
     assert command(bob, "unban", "127.0.0.3") == "No longer banned: 127.0.0.3."
@@ -261,8 +261,8 @@ def test_the_list_says_all_that_is_in_force(chat_server: TestServer) -> None:
     command(bob, "mute", "eve")
 
     assert sorted(command(bob, "bans").splitlines()) == [
-        "Alice is banned by bob, until it is lifted: spam.",
-        "eve is muted by bob, until it is lifted.",
+        "Alice is banned by bob, until further notice: spam.",
+        "eve is muted by bob, until further notice.",
     ]
 
 
@@ -307,7 +307,7 @@ def test_the_log_says_who_did_what_to_whom(
     command(bob, "ban", "alice", reason="spam\nbob left: quit")
 
     [line] = [message for message in caplog.messages if message.startswith("bob bans")]
-    assert line == "bob bans alice and 127.0.0.2 until it is lifted: spam bob left: quit."
+    assert line == "bob bans alice and 127.0.0.2 until further notice: spam bob left: quit."
 
 
 # What is said in the room does not disturb

@@ -22,12 +22,12 @@ def test_what_he_says_is_refused_one_by_one_and_reaches_nobody(chat_server: Test
     eve.send(FILE, {"nonce": "2"}, b"content")
     bob.say("hello")
 
-    assert told == "Eve is muted until it is lifted. It is forgotten when the server stops."
-    expect_told(eve, "Eve was muted by bob until it is lifted: noise.")
+    assert told == "Eve is muted until further notice. This lasts until the server stops."
+    expect_told(eve, "Eve was muted by bob until further notice: noise.")
     heard = [eve.read_frame() for _ in range(7)]
     notices = [frame for frame in heard if frame.header.get("notice") == "muted"]
     assert [frame.header.get("nonce") for frame in notices] == [None, None, None, "0", "1", "2"]
-    assert {frame.text for frame in notices} == {"You are muted until it is lifted: noise."}
+    assert {frame.text for frame in notices} == {"You are muted until further notice: noise."}
     assert [frame.text for frame in heard if frame.sender == "bob"] == ["hello"]
     bob.expect_text("hello", "bob")
 
@@ -79,8 +79,8 @@ def test_he_is_muted_when_he_comes_again_and_not_when_he_may_speak(chat_server: 
     eve.say("hello")
     assert eve.expect_notice("muted").text.startswith("You are muted until 20")
 
-    assert command(bob, "unmute", "eve") == "EVE is not muted any longer."
-    expect_told(eve, "EVE may speak again, says bob.")
+    assert command(bob, "unmute", "eve") == "EVE is no longer muted."
+    expect_told(eve, "EVE was unmuted by bob.")
     eve.say("hello")
     eve.expect_text("hello", "EVE")
 
