@@ -179,7 +179,7 @@ class TestPipes:
         other = "SHA256:" + "A" * 43
         status, errors = self.run(house, home, f"--fingerprint={other}")
         assert status == 1
-        assert f"HAS ANOTHER KEY: {house.key}, and not {other}" in errors
+        assert f"HAS ANOTHER KEY: it is {house.key}, but --fingerprint expects {other}" in errors
         assert not house.known
 
     def test_insecure_says_what_it_does(self, house: TestServer, home: Path) -> None:

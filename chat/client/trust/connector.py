@@ -1,4 +1,4 @@
-"""Whether a connection is encrypted, and whether whoever answers is believed to be the server."""
+"""Open connections to one server: encrypt them, and check that the right server answers."""
 
 from __future__ import annotations
 
@@ -24,26 +24,28 @@ from chat.net.fingerprint import Fingerprint, fingerprint_of_certificate
 
 TlsChoice: TypeAlias = Literal["auto", "required", "off"]
 
-# Seconds of silence after which a server is taken to speak no TLS. On this machine nobody is far away.
+# Seconds of silence after which the client assumes that a server speaks no TLS: such a server may wait for more bytes
+# instead of answering a handshake. A server on this machine is not far away.
 _LOCAL_PATIENCE = 3.0
 _PATIENCE = 10.0
 
 _MAY_MEAN = (
-    "Either somebody between you and the server pretends to be it, or whoever runs it has made a"
-    " new key: ask, by another way than this."
+    "Either somebody between you and the server pretends to be the server, or its operator has made"
+    " a new key. Ask the operator, but not over this connection."
 )
 _NEEDS_THE_FILE = (
     "Without that file the client cannot tell whether the server still has the same key."
-    " --fingerprint=<fingerprint> says which key it must have, --known-hosts=<file> names another file."
+    " Give the key with --fingerprint=<fingerprint>, or another file with --known-hosts=<file>."
 )
-_IN_THE_CLEAR = "Whoever is on the way can read and change all that is said"
+_IN_THE_CLEAR = "Anybody on the way can read and change all messages"
 
 
 @dataclass(frozen=True)
 class UnknownServer:
-    """A server that is not known and that no authority vouches for: is it to be trusted?
+    """A server that is not known and that no authority vouches for: the subject of a question to the user.
 
-    ``fingerprint`` is that of its key; None if it does not encrypt at all. ``reason``: why no authority vouches for it.
+    ``fingerprint`` is the fingerprint of the server's key; None if the server does not encrypt at all. ``reason`` says
+    why no authority vouches for the server.
     """
 
     address: Address
@@ -52,21 +54,22 @@ class UnknownServer:
 
     @property
     def lines(self) -> list[str]:
-        """What whoever is asked should know."""
+        """The facts that the user needs for an answer, as lines."""
         if self.fingerprint is None:
-            return [f"{self.address} does not encrypt. {_IN_THE_CLEAR}, passwords are not sent."]
+            return [f"{self.address} does not encrypt. {_IN_THE_CLEAR}; passwords are not sent."]
         return [
             f"{self.address} is not known yet, and no authority vouches for it: {self.reason}.",
-            "Whoever runs it can tell you the fingerprint of its key. Here it is:",
+            "Compare the fingerprint of its key with the one that its operator gave you:",
             str(self.fingerprint),
             *self.fingerprint.picture(),
         ]
 
     @property
     def question(self) -> str:
+        """The question to answer by yes or no."""
         if self.fingerprint is None:
-            return "Talk there all the same?"
-        return "Is that right, and to be remembered?"
+            return "Connect without encryption?"
+        return "Trust this key and remember it?"
 
 
 TrustPrompt: TypeAlias = Callable[[UnknownServer], bool]
@@ -74,10 +77,12 @@ TrustPrompt: TypeAlias = Callable[[UnknownServer], bool]
 
 @dataclass(frozen=True)
 class TrustPolicy:
-    """What a server has to fulfil. ``fingerprint``: of the key it must have, whoever else is known or vouched for.
+    """The rules that decide whether a server is trusted.
 
-    ``insecure``: it must encrypt, and may be anybody. ``known_hosts`` is where servers are remembered; ``judge`` is
-    asked about strangers, None: nobody is. ``warn`` is told, in a sentence, if a key could not be remembered.
+    ``fingerprint`` belongs to the only key that is accepted, whatever ``known_hosts`` and the authorities say.
+    ``insecure``: the server must encrypt, and any server is accepted. ``known_hosts`` is the file of known servers.
+    ``judge`` asks the user about an unknown server; if it is None, unknown servers are refused. ``warn`` gets a
+    sentence if a key could not be remembered.
     """
 
     tls: TlsChoice = "auto"
@@ -89,16 +94,19 @@ class TrustPolicy:
 
 
 class _Check(NamedTuple):
-    """What a server must show: one of ``keys``, or the word of an ``authority``; nothing if it may be anybody."""
+    """The proof that a server must show: one of ``keys``, or a certificate from an ``authority``.
+
+    With neither, any server is accepted.
+    """
 
     keys: tuple[Fingerprint, ...] = ()
     authority: bool = False
 
 
 class Connector:
-    """The way to one server. What is found out by knocking stands for each connection that is opened through it.
+    """Opens connections to one server. ``probe`` decides about the server, and ``open`` keeps to the decision.
 
-    One task knocks, before every session; several may open.
+    One task calls ``probe``, before every session. Several tasks may call ``open`` at a time.
     """
 
     def __init__(
@@ -111,17 +119,18 @@ class Connector:
         self._check: _Check | None = None  # None: not encrypted
         self._spoke_tls = False
         self._forgets = False  # the answer could not be written to known_hosts
-        self._ready: Stream | None = None  # what knocking has made, for whoever opens first
+        self._ready: Stream | None = None  # made by the probe, for the first ``open``
         self._route = Route()
 
     @property
     def is_encrypted(self) -> bool:
+        """Whether connections are encrypted; valid after a probe."""
         return self._check is not None
 
     def probe(self, timeout: float) -> None:
-        """Find out what the server speaks, and whether to trust it. ``timeout`` (seconds) is for each try.
+        """Find out whether the server speaks TLS, and whether to trust it. ``timeout`` (seconds) is for each try.
 
-        Asks the judge at most once for all sessions. Raises ConnectError, NotEncrypted, UntrustedServer.
+        The user is asked at most once for all sessions. Raises ConnectError, NotEncrypted, UntrustedServer.
         """
         if self._decided and not self._accepts_any_server:
             return
@@ -131,11 +140,11 @@ class Connector:
         self._decided = True
 
     def open(self, timeout: float, cancel: Cancellation | None = None) -> Stream:
-        """Return a connection to the server that was found. Raises ConnectError, NotEncrypted, UntrustedServer.
+        """Return a connection to the server that was probed. Raises ConnectError, NotEncrypted, UntrustedServer.
 
-        ``cancel``, called from another task, makes this raise ConnectError.
+        If another task calls ``cancel``, this raises ConnectError.
         """
-        assert self._decided, "who is there is found out by knocking"
+        assert self._decided, "call probe() first"
         ready, self._ready = self._ready, None
         if ready is not None:
             return ready
@@ -150,28 +159,28 @@ class Connector:
         self._route.forget()
 
     def warnings(self) -> list[str]:
-        """What has to be said of it once, in sentences."""
+        """Return warnings about the policy, as sentences. The user should see them once."""
         if self._policy.insecure:
             return [
-                f"Nobody checks who answers for {self.address} (--insecure): it may be somebody on"
-                " the way, who can read and change all that is said, passwords too."
+                f"The client does not check who answers at {self.address} (--insecure). Somebody on the way"
+                " could pretend to be the server, and read and change all messages and passwords."
             ]
         if self._policy.tls != "off" or self.address.is_local:
             return []
         known = Known()
-        with suppress(KnownHostsError):  # it was not asked for
+        with suppress(KnownHostsError):  # --tls=off needs the file only for this warning
             known = self._policy.known_hosts.find(self.address)
-        although = f", although {self.address} is known to do" if known else ""
+        although = f", although {self.address} is known to encrypt" if known else ""
         return [f"Nothing is encrypted (--tls=off){although}. {_IN_THE_CLEAR}."]
 
     @property
     def _accepts_any_server(self) -> bool:
-        """Whether a new session may be with another than the last one, and nobody has to be asked about that."""
+        """Whether a new session may meet another server than the last one did, without a question to the user."""
         if self._policy.tls == "off" or self._policy.fingerprint is not None:
             return False
         return self._policy.insecure or self.address.is_local
 
-    # Knocking.
+    # Probing.
 
     def _decide(self, timeout: float) -> None:
         known = self._known()
@@ -186,6 +195,7 @@ class Connector:
                 raise
             self._go_plain(refused)
         except Unverified as unverified:
+            # An authority vouched for this server before: a warning is due, not the question about a new server.
             if known:
                 raise
             self._trust_new_key(str(unverified), timeout)
@@ -205,7 +215,7 @@ class Connector:
             raise ConnectError(f"{error} {_NEEDS_THE_FILE}") from None
 
     def _remember(self, fingerprint: Fingerprint | None) -> None:
-        """Write the answer to the file. If that fails, warn and go on: this Door keeps the answer in memory."""
+        """Write the answer to the file. If that fails, warn and go on: this connector keeps the answer in memory."""
         try:
             self.runtime.offload(self._policy.known_hosts.remember, self.address, fingerprint)
         except KnownHostsError as error:
@@ -214,42 +224,45 @@ class Connector:
                 self._policy.warn(_cannot_remember(self.address, fingerprint, error))
 
     def _patience(self, is_strict: bool, timeout: float) -> float:
+        """Return the seconds that the server may take to begin its answer to a handshake."""
         if is_strict or self._spoke_tls:
             return timeout
         return _LOCAL_PATIENCE if self.address.is_local else _PATIENCE
 
     def _keep(self, check: _Check, stream: TlsStream) -> None:
-        """For the sessions to come, and their transfers."""
+        """Store the decision for the sessions to come, and their transfers."""
         self._spoke_tls = True
         self._ready = stream
         if check.keys or self._policy.insecure:
-            check = _Check(keys=(_key_of(stream),))  # anybody, but not two in one session
+            # Any server will do, but all connections of a session must go to the same one.
+            check = _Check(keys=(_key_of(stream),))
         self._check = check
 
     def _go_plain(self, refused: NoEncryption) -> None:
+        """Decide for plain text: at once on this machine, elsewhere if the user agrees. Raises NotEncrypted."""
         if not self.address.is_local:
             judge = self._policy.judge
             if judge is None:
                 raise NotEncrypted(
-                    f"{self._no_tls(refused)} Nothing is said there, unless told by --tls=off."
+                    f"{self._no_tls(refused)} Nothing was sent; --tls=off connects without encryption."
                 )
             if not judge(UnknownServer(self.address, None)):
-                raise NotEncrypted(f"{self._no_tls(refused)} Nothing was said there.")
+                raise NotEncrypted(f"{self._no_tls(refused)} Nothing was sent.")
         self._check = None
 
     def _trust_new_key(self, reason: str, timeout: float) -> None:
-        """A key that nobody has seen yet."""
+        """Ask the user about a new key, and remember it. Raises UntrustedServer, and errors of a handshake."""
         stream = self._shake_hands(_Check(), timeout, timeout)
-        stream.close()  # whoever is asked may take longer than a server waits
+        stream.close()  # the user may take longer to answer than the server waits for a login
         key = _key_of(stream)
         judge = self._policy.judge
         if judge is None:
             raise UntrustedServer(
-                f"{self.address} is not known yet, no authority vouches for it ({reason}), and"
-                f" there is nobody to ask. If {key} is its key, say so: --fingerprint={key}"
+                f"{self.address} is not known yet, no authority vouches for it ({reason}), and the client"
+                f" can't ask you here. If {key} is its key, give --fingerprint={key}"
             )
         if not judge(UnknownServer(self.address, key, reason)):
-            raise UntrustedServer(f"{self.address} is not trusted. Nothing was said there.")
+            raise UntrustedServer(f"{self.address} is not trusted. Nothing was sent.")
         self._remember(key)
         check = _Check(keys=(key,))
         self._keep(check, self._shake_hands(check, timeout, timeout))
@@ -262,13 +275,14 @@ class Connector:
     def _shake_hands(
         self, check: _Check, timeout: float, patience: float, cancel: Cancellation | None = None
     ) -> TlsStream:
-        """Raises UntrustedServer, what a handshake raises, OSError."""
+        """Connect, make a TLS handshake, check the server. Raises UntrustedServer, errors of a handshake, OSError."""
         cancel = cancel or Cancellation()
         verify = check.authority and not check.keys
         plain = self._connect(timeout, cancel)
         try:
             context = make_context(verify=verify)
             stream = TlsStream(plain, context, self.address, self.runtime)
+            # A handshake may wait for the network for long: to shut the socket is what wakes it.
             with cancel.calls(plain.shut):
                 stream.handshake(timeout, patience)
             if not check.keys or any(_key_of(stream).matches(key) for key in check.keys):
@@ -278,37 +292,36 @@ class Connector:
             plain.close()
             raise
         stream.close()
+        # The key is none of the remembered ones, but an authority vouched for the server before, too.
         if check.authority:
             return self._shake_hands(_Check(authority=True), timeout, patience, cancel)
         raise UntrustedServer(self._changed(check.keys, _key_of(stream)))
 
     def _changed(self, keys: tuple[Fingerprint, ...], key: Fingerprint) -> str:
         expected = " or ".join(map(str, keys))
-        said = f"THE KEY OF {self.address} HAS CHANGED. It is now {key} and was {expected}."
+        message = f"THE KEY OF {self.address} HAS CHANGED. It is now {key} and was {expected}."
         if self._policy.fingerprint is not None:
-            said = (
-                f"{self.address} HAS ANOTHER KEY: {key}, and not {expected}, as --fingerprint says."
-            )
-        return f"{said}\n{_MAY_MEAN}{self._how_to_forget()}"
+            message = f"{self.address} HAS ANOTHER KEY: it is {key}, but --fingerprint expects {expected}."
+        return f"{message}\n{_MAY_MEAN}{self._how_to_forget()}"
 
     def _how_to_forget(self) -> str:
         if self._policy.fingerprint is not None or self._policy.insecure:
             return ""
         if self._forgets:
-            return "\nIf all is well, start the client again: it will ask you about the new key."
+            return "\nIf the new key is right, start the client again: it will ask you about the new key."
         return (
-            f"\nIf all is well, remove the line of {host_name(self.address)} from"
+            f"\nIf the new key is right, remove the line of {host_name(self.address)} from"
             f" {self._policy.known_hosts.path} and connect again."
         )
 
     def _no_tls(self, refused: NoEncryption) -> str:
         if refused.silent:
-            return f"{self.address} does not answer to TLS, by which all is encrypted."
-        return f"{self.address} does not speak TLS, by which all is encrypted."
+            return f"{self.address} does not answer to TLS, so nothing would be encrypted."
+        return f"{self.address} does not speak TLS, so nothing would be encrypted."
 
     @contextmanager
     def _explaining(self, cancel: Cancellation | None = None) -> Iterator[None]:
-        """Turn failures into ConnectError, and let the next connection try other addresses."""
+        """Turn failures into ConnectError, and let the next connection try other addresses of the server."""
         address = self.address
         is_through = False
         try:
@@ -318,14 +331,14 @@ class Connector:
             raise NotEncrypted(self._no_tls(refused)) from None
         except Unverified as unverified:
             raise UntrustedServer(
-                f"NO AUTHORITY VOUCHES FOR {address} ANY MORE, as one did before: {unverified}."
+                f"NO AUTHORITY VOUCHES FOR {address} ANY MORE, although one did before: {unverified}."
                 f"\n{_MAY_MEAN}{self._how_to_forget()}"
             ) from None
         except HandshakeFailed as failed:
             raise ConnectError(f"No encrypted connection to {address}: {failed}") from None
         except TimeoutError:
             raise ConnectError(f"{address} does not answer.") from None
-        except (OSError, ValueError) as error:  # a host name that is none fails to encode
+        except (OSError, ValueError) as error:  # an invalid host name fails to encode
             reason = getattr(error, "strerror", None) or error
             raise ConnectError(f"Can't connect to {address}: {reason}.") from None
         finally:
@@ -339,11 +352,11 @@ def _cannot_remember(
     if fingerprint is None:
         return (
             f"Cannot remember that an authority vouches for {address}: {error} If it does not"
-            " encrypt next time, you will only be asked; --tls=required refuses that."
+            " encrypt next time, the client will ask you instead of refusing; --tls=required refuses."
         )
     return (
         f"Cannot remember the key of {address}: {error} You will be asked again next time, unless"
-        f" you say --fingerprint={fingerprint} or name a writable file with --known-hosts."
+        f" you give --fingerprint={fingerprint}, or a writable file with --known-hosts."
     )
 
 

@@ -1,4 +1,4 @@
-"""What this user has agreed to: which server has which key, in a file of lines that may be edited by hand.
+"""Remember the keys of servers that this user has trusted, in a file that may be edited by hand.
 
 ::
 
@@ -6,8 +6,8 @@
     chat.example.org:8080 SHA256:0rEy…
     chat.example.net:8080 authority
 
-Each line is a server and the fingerprint of its key, or ``authority`` where one of the system's authorities vouched for
-it. Several lines for one server mean that any of them will do.
+Each line has a server and the fingerprint of its key, or ``authority`` if one of the system's authorities vouched for
+the server. If a server has several lines, any one of them is enough.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _MAX_SIZE = 1024 * 1024  # bytes
 
 
 class KnownHostsError(Exception):
-    """The file can't be read or written, or makes no sense; the text is a sentence that names it."""
+    """The file can't be read, written or understood; the text is a sentence that names the file."""
 
 
 class Known(NamedTuple):
-    """What is remembered of one server: keys, and whether an authority vouched for it."""
+    """The entries about one server: its keys, and whether an authority vouched for it."""
 
     fingerprints: tuple[Fingerprint, ...] = ()
     by_authority: bool = False
@@ -46,7 +46,7 @@ class Known(NamedTuple):
 
 
 class KnownHosts:
-    """The file at ``path``, which need not be there, nor its directory. ``None``: the usual one of this user."""
+    """The file at ``path``, which need not exist, nor its directory. None: the default file of this user."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -59,7 +59,10 @@ class KnownHosts:
         return self._path
 
     def find(self, address: Address) -> Known:
-        """What is remembered of ``address``. Raises KnownHostsError: what can't be read must not pass for unknown."""
+        """Return the entries about ``address``.
+
+        Raises KnownHostsError if the file can't be read: a known server must not look like an unknown one.
+        """
         wanted = host_name(address)
         fingerprints: list[Fingerprint] = []
         by_authority = False
@@ -83,9 +86,10 @@ class KnownHosts:
         return Known(tuple(fingerprints), by_authority)
 
     def remember(self, address: Address, fingerprint: Fingerprint | None) -> None:
-        """From now on ``address`` is the server with this key, or (None) one that an authority vouches for.
+        """Add a line: ``address`` has this key, or, if ``fingerprint`` is None, an authority vouches for it.
 
-        The file is there whole at any moment, and what others add at the same time stays. Raises KnownHostsError.
+        The file is complete at any moment. Lines that other processes add at the same time are kept. Raises
+        KnownHostsError.
         """
         line = f"{host_name(address)} {fingerprint or _AUTHORITY}\n"
         try:
@@ -107,31 +111,33 @@ class KnownHosts:
                 raise NotAFile(self.path)
             text = data.decode()
         except (FileNotFoundError, NotADirectoryError):
-            return (
-                ""  # no such file, or no directory to hold one: the home directory may be /dev/null
-            )
+            # No such file, or no directory for it: the home directory may be /dev/null.
+            return ""
         except UnicodeDecodeError:
             raise KnownHostsError(f"{self.path}: expected a text in UTF-8.") from None
         except OSError as error:
             raise KnownHostsError(f"{self.path} can't be read: {error.strerror}.") from None
         if len(text) >= _MAX_SIZE:
-            raise KnownHostsError(f"{self.path} is too long.")
+            raise KnownHostsError(f"{self.path} is too large: at most 1 MiB is read.")
         return text
 
 
 def host_name(address: Address) -> str:
-    """As it stands in the file: one spelling for each address, and no blank in it."""
+    """Spell ``address`` as in the file: one spelling for each address, without blanks."""
     if address.path is not None:
         return f"unix:{address.path}".replace(" ", "%20")
     host = (address.host or "localhost").lower().rstrip(".")
-    with suppress(ValueError):  # a name
+    with suppress(ValueError):  # it is a name, not a numeric address
         host = str(ip_address(host))
     return str(Address(host, address.port))
 
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """One writer at a time; the directory itself is what is locked, so no further file lies around."""
+    """Let one writer in at a time.
+
+    The lock is on the directory: the file is replaced, so a lock on it would not hold, and no lock file is left behind.
+    """
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -141,9 +147,11 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str) -> None:
-    import tempfile  # few ever write
+    """Write a new file and move it over the old one, so that a crash leaves the old file or the new one."""
+    import tempfile  # imported late: few runs of the client ever write
 
-    target = path.resolve()  # it may be a link to where somebody keeps such files
+    # A symbolic link stays one: users may keep the file in another place, with their other settings.
+    target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")  # mode 0600
     try:
         with open(descriptor, "w", encoding="utf-8") as file:

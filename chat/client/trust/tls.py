@@ -1,4 +1,4 @@
-"""TLS (RFC 8446, RFC 5246) over any Stream: one implementation for threads and for greenlets.
+"""Encrypt any Stream with TLS (RFC 8446, RFC 5246), for threads and for greenlets.
 
 ``chat.net.tls_core`` drives OpenSSL. This module moves the bytes, and keeps the reader and the writer apart.
 """
@@ -13,14 +13,15 @@ from chat.client.runtime.runtime import Pulse, Runtime, Stream, host_and_port
 from chat.net.address import Address
 from chat.net.tls_core import RECORD_SIZE, TlsCore, phrase
 
-_READ = 64 * 1024  # bytes of what is encrypted, at most, in one recv
-_FAREWELL = 1.0  # seconds for telling the server that nothing more follows
-# The first byte of a record (RFC 8446, section 5.1). No frame of the chat protocol begins with one of them.
+_READ = 64 * 1024  # bytes of ciphertext that one recv takes at most
+_FAREWELL = 1.0  # seconds to tell the server, by an alert, that nothing more follows
+# The first byte of a record (RFC 8446, section 5.1). No frame of the chat protocol begins with one of
+# them, so the first byte of an answer tells TLS from plain text.
 _RECORD_TYPES = range(20, 25)
 
 
 class NoEncryption(Exception):
-    """What answers speaks no TLS; or, if ``silent``, nothing answers."""
+    """The server speaks no TLS; or, if ``silent``, the server does not answer."""
 
     def __init__(self, *, silent: bool) -> None:
         super().__init__("no TLS")
@@ -32,15 +33,15 @@ class Unverified(Exception):
 
 
 class HandshakeFailed(Exception):
-    """The server speaks TLS, and yet no connection came of it; the text says why."""
+    """The server speaks TLS, but the handshake failed; the text says why."""
 
 
 class TlsStream:
-    """A Stream over ``stream``, which it owns; ``handshake`` comes first.
+    """An encrypted Stream over ``stream``, which it owns. Call ``handshake`` first.
 
-    ``_lock`` is for the cryptography alone and never held while somebody waits for the network, so a reader that waits
-    keeps no writer from writing. Only the writer puts anything on the network: what reading has to say, such as the
-    answer to a new key, goes out before the next that is written, as RFC 8446 (section 4.6.3) allows.
+    ``_lock`` protects the cryptography alone. No task holds it while waiting for the network, so a waiting reader does
+    not hold up a writer. Only the writer sends: if reading produces an answer, such as to a key update, the answer
+    goes out before the next data that is written, as RFC 8446 (section 4.6.3) allows.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class TlsStream:
         self._scratch = memoryview(bytearray(_READ))  # the reader's
 
     def handshake(self, timeout: float, patience: float) -> None:
-        """Within ``timeout`` seconds, of which the server may take ``patience`` to begin its answer.
+        """Make the handshake within ``timeout`` seconds; the server must begin its answer within ``patience`` seconds.
 
         Raises NoEncryption, Unverified (if the context verifies), HandshakeFailed, TimeoutError, OSError.
         """
@@ -67,18 +68,20 @@ class TlsStream:
                     raise NoEncryption(silent=False)
                 answered = True
         except TimeoutError as error:
+            # With an errno, the kernel gave up on the connection (ETIMEDOUT): that says nothing about TLS.
             if answered or error.errno is not None:
                 raise
             raise NoEncryption(silent=True) from None
         except ConnectionError:
+            # A server without TLS may take the handshake for a broken frame, and close the connection.
             if answered:
                 raise
             raise NoEncryption(silent=False) from None
 
     def certificate(self) -> bytes:
-        """The server's, in DER."""
+        """Return the server's certificate, in DER."""
         found = self._core.peer_certificate()
-        assert found is not None, "only anonymous ciphers do without, and they are off"
+        assert found is not None, "only anonymous ciphers need no certificate, and they are off"
         return found
 
     # As a Stream.
@@ -96,7 +99,10 @@ class TlsStream:
             self._receive(end)
 
     def readable(self) -> bool:
-        """For the task that reads. Something may have come that is nothing for it, such as a session ticket."""
+        """Return whether plain text can be read at once; for the task that reads.
+
+        A readable socket is not enough: a record may hold no data, such as a session ticket.
+        """
         while True:
             with self._lock:
                 if self._core.read_ahead():
@@ -106,13 +112,13 @@ class TlsStream:
             self._receive(None)
 
     def pulse(self) -> Pulse:
-        """Return the pulse of the ciphertext, since a part of a record is a sign of life, too."""
+        """Return the pulse of the ciphertext, because even a part of a record is a sign of life."""
         return self._stream.pulse()
 
     def send(self, data: memoryview, timeout: float, /) -> int:
-        """A record at a time, so that whoever looks at how fast it goes sees it go.
+        """Encrypt and send one record, so that the caller sees progress after each 16 KiB.
 
-        What was encrypted when the time was over can't be taken back: the same data has to come again.
+        If the time is over, the record stays encrypted: call again with the same data. Raises TimeoutError, OSError.
         """
         end = time.monotonic() + timeout
         if not self._core.has_written:
@@ -120,16 +126,16 @@ class TlsStream:
                 try:
                     self._core.write(data[:RECORD_SIZE])
                 except ssl.SSLError as error:
-                    raise ConnectionError(f"Nothing more can be sent: {_reason(error)}") from None
+                    raise ConnectionError(f"Sending over TLS failed: {_reason(error)}") from None
         self._send_ciphertext(end)
         return self._core.pop_written()
 
     def finish(self) -> None:
-        """Says so by close_notify (RFC 8446, section 6.1) if that can be said without much waiting."""
+        """Announce the end by close_notify (RFC 8446, section 6.1), if the network takes it within a second."""
         with self._lock:
-            self._core.read_ahead()  # closing would throw it away
+            self._core.read_ahead()  # closing would drop received data that is not decrypted yet
             self._core.close()
-        with suppress(OSError):  # then the end of the stream has to do
+        with suppress(OSError):  # without the alert, the end of the TCP stream has to be enough
             self._send_ciphertext(time.monotonic() + _FAREWELL)
         self._stream.finish()
 
@@ -140,7 +146,7 @@ class TlsStream:
         self._stream.close()
 
     def _shake_hands(self, end: float) -> bool:
-        """As far as it goes with what has come; whether that is all the way."""
+        """Continue the handshake with the bytes that have arrived; return whether it is complete."""
         try:
             done = self._core.handshake()
         except ssl.SSLCertVerificationError as error:
@@ -153,14 +159,14 @@ class TlsStream:
         return done
 
     def _send_alert(self, end: float) -> None:
-        """The server is told by an alert, if it listens."""
+        """Tell the server by an alert why the handshake failed. Errors are dropped: the failure itself is raised."""
         with suppress(OSError):
             self._send_ciphertext(min(end, time.monotonic() + _FAREWELL))
 
-    # What the reader does.
+    # Steps of the reader.
 
     def _receive(self, end: float | None) -> int:
-        """Wait for more, until ``end``; how many bytes came, which are in ``_scratch`` too."""
+        """Wait for ciphertext until ``end``; return the number of bytes. They are in ``_scratch``, too."""
         self._stream.settimeout(None if end is None else _left_until(end))
         size = self._stream.recv_into(self._scratch)
         with self._lock:
@@ -171,16 +177,19 @@ class TlsStream:
         return size
 
     def _decrypt_into(self, buffer: memoryview) -> int | None:
-        """With the lock. How many bytes are now in ``buffer``: 0 at the end, None if more has to come first."""
+        """Decrypt into ``buffer``; return the number of bytes: 0 at the end, None if more ciphertext is needed.
+
+        Call it with the lock. Raises ConnectionError for invalid records.
+        """
         try:
             return self._core.read_into(buffer)
         except ssl.SSLError as error:
-            raise ConnectionError(f"What came makes no sense: {_reason(error)}") from None
+            raise ConnectionError(f"The server sent invalid TLS data: {_reason(error)}") from None
 
-    # What the writer does.
+    # Steps of the writer.
 
     def _send_ciphertext(self, end: float) -> None:
-        """Send all there is, of the reader's answers too."""
+        """Send all ciphertext, including answers that reading has produced."""
         with self._lock:
             data = self._core.data_to_send()
         while data:
@@ -190,10 +199,10 @@ class TlsStream:
 
 
 def make_context(*, verify: bool) -> ssl.SSLContext:
-    """TLS 1.2 and later, without renegotiation; compression is off in any case.
+    """Make a context for TLS 1.2 and later, without renegotiation and compression.
 
-    ``verify``: the handshake fails unless one of the system's authorities vouches for the host's name. Without it any
-    certificate will do, for whoever looks at the key.
+    ``verify``: the handshake fails unless one of the system's authorities vouches for the host name. Without it, any
+    certificate is accepted, and the caller checks the key.
     """
     if verify:
         context = ssl.create_default_context()
@@ -207,10 +216,11 @@ def make_context(*, verify: bool) -> ssl.SSLContext:
 
 
 def _server_name(address: Address) -> str:
-    """What the certificate must be for, and what the server is told (RFC 6066, section 3)."""
+    """Return the host name for SNI (RFC 6066, section 3), which the certificate must have."""
     if address.path is not None:
         return "localhost"
-    host = host_and_port(address)[0].partition("%")[0]  # a zone is nobody's name
+    # A zone, as in fe80::1%eth0, means something on this machine only.
+    host = host_and_port(address)[0].partition("%")[0]
     return host.rstrip(".") or host
 
 
@@ -219,4 +229,5 @@ def _reason(error: ssl.SSLError) -> str:
 
 
 def _left_until(end: float) -> float:
+    """Return the seconds until ``end``, but no 0, which would make a socket non-blocking."""
     return max(end - time.monotonic(), 0.001)

@@ -83,7 +83,7 @@ def test_what_is_no_text(path: Path) -> None:
 
 def test_what_is_too_long(path: Path) -> None:
     known = write(path, "#" * (1 << 20))
-    with pytest.raises(KnownHostsError, match="too long"):
+    with pytest.raises(KnownHostsError, match="too large"):
         known.find(SERVER)
 
 
