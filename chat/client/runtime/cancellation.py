@@ -1,4 +1,4 @@
-"""Stopping a transfer from elsewhere, and waiting for one's turn so that it can be stopped meanwhile."""
+"""Cancel a transfer from another task, also while the transfer waits for its turn."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ from chat.client.runtime.runtime import Event, Runtime
 
 
 class Cancellation:
-    """Give it to one transfer; ``cancel()``, from any task, ends that transfer with TransferCancelled."""
+    """A handle to cancel one transfer: ``cancel()``, from any task, ends the transfer with TransferCancelled."""
 
     def __init__(self) -> None:
         self.cancelled = False
         self._callbacks: list[Callable[[], object]] = []
 
     def cancel(self) -> None:
+        """Cancel the transfer, and wake it if it waits."""
         self.cancelled = True
+        # A copy: the task that is woken may leave its ``calls`` block, which changes the list, before the loop ends.
         for callback in list(self._callbacks):
             callback()
 
     def check(self) -> None:
-        """Raises TransferCancelled."""
+        """Raise TransferCancelled if the transfer was cancelled."""
         if self.cancelled:
             raise TransferCancelled("The transfer was cancelled.")
 
     @contextmanager
     def calls(self, callback: Callable[[], object]) -> Iterator[None]:
-        """While inside, ``cancel()`` calls ``callback`` (maybe twice); at once if it was called before."""
+        """Have ``cancel()`` call ``callback`` while the block runs; call it at once if ``cancel()`` came before.
+
+        ``callback`` may be called twice, if ``cancel()`` comes while this method looks.
+        """
         self._callbacks.append(callback)
         try:
             if self.cancelled:
@@ -39,7 +44,7 @@ class Cancellation:
             self._callbacks.remove(callback)
 
     def sleep(self, runtime: Runtime, seconds: float) -> None:
-        """Raises TransferCancelled, as soon as it is."""
+        """Sleep for ``seconds``. Raises TransferCancelled at once when the transfer is cancelled."""
         woken = runtime.event()
         with self.calls(woken.set):
             woken.wait(seconds)
@@ -47,7 +52,7 @@ class Cancellation:
 
 
 class Turns:
-    """At most ``count`` at a time, the others in the order in which they came."""
+    """Turns for tasks: at most ``count`` tasks have one at a time, and the others wait in the order of arrival."""
 
     def __init__(self, runtime: Runtime, count: int) -> None:
         self._runtime = runtime
@@ -57,7 +62,7 @@ class Turns:
 
     @contextmanager
     def turn(self, cancel: Cancellation) -> Iterator[None]:
-        """Wait for it and have it. Raises TransferCancelled."""
+        """Wait for a turn, and have it while the block runs. Raises TransferCancelled."""
         called = self._runtime.event()
         with self._lock:
             if self._free:
@@ -74,8 +79,9 @@ class Turns:
             self._give_up(called)
 
     def _give_up(self, called: Event) -> None:
+        """Pass the turn to the next task; or leave the line, if the task was cancelled while it waited."""
         with self._lock:
-            if called in self._waiting:  # it was not called, but cancelled
+            if called in self._waiting:  # cancelled before it had a turn
                 self._waiting.remove(called)
             elif self._waiting:
                 self._waiting.popleft().set()

@@ -1,4 +1,4 @@
-"""The runtime for programs on gevent: its sockets, locks and greenlets. All of it belongs to one thread."""
+"""The runtime for programs on gevent: sockets, locks and greenlets. They must stay in one thread."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ T = TypeVar("T")
 class GeventStream:
     """A Stream for greenlets.
 
-    gevent's sockets never block, but a time limit holds for both directions of one object, and ``send(timeout=…)``
-    does not bound the wait. So the writer has a duplicate.
+    gevent's sockets never block, but the time limit of a socket object holds for both directions, and
+    ``send(timeout=…)`` does not bound the wait. So the writer has a duplicate of the socket.
     """
 
     def __init__(self, sock: gevent.socket.socket) -> None:
@@ -64,8 +64,8 @@ class GeventStream:
         self._writer.settimeout(timeout)
         return int(self._writer.send(data))
 
-    # By the duplicate: it is one connection, but gevent makes whoever waits on the object itself fail, and a reader
-    # is to be woken by the end of the stream, after what has arrived before it.
+    # Shut down by the duplicate. gevent makes every task fail that waits on the object itself, but the reader should
+    # get the data that has arrived, and then the end of the stream. Both objects are one connection for the kernel.
     def finish(self) -> None:
         shut_down(self._writer, plain_socket.SHUT_WR)
 

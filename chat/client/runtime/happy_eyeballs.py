@@ -1,9 +1,9 @@
-"""Connecting to a host that has several addresses, some of which may be silent: Happy Eyeballs (RFC 8305).
+"""Connect to a host with several addresses, some of which may be silent: Happy Eyeballs (RFC 8305).
 
-The addresses are tried in the order of the system's resolver (RFC 6724) with the families interleaved, each a quarter
-of a second after the attempt before it, or at once when an attempt fails. The first attempt that connects wins; the
-others are closed. All attempts of a race are non-blocking sockets that one task waits for, so only these sockets must
-be closed, whatever ends the race. Only the look-up of a name takes another task, since it can't be interrupted.
+The addresses are tried in the order of the system's resolver (RFC 6724), with the families interleaved. An attempt
+starts 250 ms after the attempt before it, or at once when an attempt fails. The first attempt that connects wins; the
+others are closed. All attempts of a race are non-blocking sockets that one task waits for, so closing these sockets is
+enough at any end of the race. Only the look-up of a name takes another task, because a look-up can't be interrupted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ATTEMPT_DELAY = 0.25  # seconds between two attempts: RFC 8305, section 5
 # Seconds for silent addresses once the host has refused at another address: the host is there, and four SYNs to each
 # (at 0, 1, 3 and 7 seconds) went without an answer. A client that waits for a restarting server asks anew instead.
 AFTER_REFUSAL = 8.0
-MAX_ADDRESSES = 16  # of one name that are tried; further addresses are ignored
+MAX_ADDRESSES = 16  # addresses of one name that are tried; further addresses are ignored
 _TICK = 0.1  # seconds after which a waiting race looks whether it was cancelled
 
 
@@ -68,7 +68,7 @@ class Lookup:
     def _run(self, resolve: Callable[..., Sequence[tuple[Any, ...]]], host: str, port: int) -> None:
         try:
             self.targets = _targets(resolve(host, port, type=socket.SOCK_STREAM))
-        except Exception as error:  # noqa: BLE001 - raised by the races that wait for it
+        except Exception as error:  # noqa: BLE001 - raised by the races that wait for the look-up
             self.error = error
         finally:
             self.done.set()
@@ -86,6 +86,7 @@ class Route:
         self._lookup: Lookup | None = None
 
     def forget(self) -> None:
+        """Look the name up again for the next connection."""
         self.known = None
 
     def look_up(self, means: Means, host: str, port: int) -> Lookup:
@@ -97,11 +98,11 @@ class Route:
 
 
 class AllFailed(OSError):
-    """No address could be connected to. ``strerror`` names each address and why."""
+    """All addresses failed. ``strerror`` names each address and its error."""
 
 
 class Cancelled(OSError):
-    """The race was called off."""
+    """The race was cancelled."""
 
 
 class _Failure(NamedTuple):
@@ -142,6 +143,8 @@ def connect(
 
 
 class _Race:
+    """One race of attempts to connect: the addresses that wait, the attempts that run, and the failures."""
+
     def __init__(
         self,
         host: str,
@@ -168,6 +171,7 @@ class _Race:
         self._is_looked_up = False
 
     def run(self) -> socket.socket:
+        """Return the socket of the winner. Raises as ``connect`` does."""
         self._line_up()
         while True:
             if self._is_cancelled():
@@ -183,13 +187,14 @@ class _Race:
                 return winner.sock
 
     def close(self) -> None:
-        """Close the attempts that have not won."""
+        """Close all attempts but the winner."""
         for attempt in self._running.values():
             attempt.sock.close()
 
     # The addresses to try.
 
     def _line_up(self) -> None:
+        """Start with the address that needs the least waiting: numeric, known, or looked up."""
         numeric = _numeric(self._host, self._port)
         if numeric:
             self._waiting.extend(numeric)
@@ -209,6 +214,7 @@ class _Race:
             return
         self._lookup = None
         self._is_looked_up = True
+        # If the known address was tried, its failure says more than that of the look-up.
         if lookup.error is not None and not self._tried:
             raise lookup.error
         self._waiting.extend(target for target in lookup.targets if target not in self._tried)
@@ -225,7 +231,10 @@ class _Race:
 
     @property
     def _deadline(self) -> float:
-        """When the race is over, whoever still runs."""
+        """The time at which the race ends, even if attempts still run.
+
+        A host that refuses at one address is up, so its silent addresses get only AFTER_REFUSAL seconds.
+        """
         if not self._is_refused or self._waiting or not (self._running and self._is_looked_up):
             return self._end
         begun = max(attempt.begun for attempt in self._running.values())
@@ -260,7 +269,7 @@ class _Race:
         poll = self._means.poll()
         for descriptor in self._running:
             poll.register(descriptor, select.POLLOUT)
-        # Rounded up: less than a millisecond would be no wait at all.
+        # Rounded up: a wait of less than a millisecond would be no wait, and the loop would spin.
         for descriptor, _ in poll.poll(int(patience * 1000) + 1):
             attempt = self._running[descriptor]
             problem = attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -270,7 +279,7 @@ class _Race:
         return None
 
     def _judge(self, attempt: _Attempt, problem: int) -> _Attempt | None:
-        """``problem`` is an errno, 0 if it is connected."""
+        """Decide about an attempt: return it if it is connected. ``problem`` is an errno; 0 means connected."""
         if problem == errno.EINPROGRESS:
             return None
         del self._running[attempt.sock.fileno()]
@@ -283,13 +292,14 @@ class _Race:
     def _fail(self, target: Target, error: OSError) -> None:
         self._failures.append(_Failure(target, error, None))
         self._is_refused = self._is_refused or error.errno == errno.ECONNREFUSED
-        self._next = time.monotonic()
+        self._next = time.monotonic()  # the next attempt may start at once
         if self._route.known == target:
             self._route.forget()
 
     # The end without a connection.
 
     def _timed_out(self) -> OSError:
+        """Make the error for a race that ran out of time, with the seconds that each attempt waited."""
         now = time.monotonic()
         for attempt in self._running.values():
             silent = TimeoutError("timed out")
@@ -302,13 +312,14 @@ class _Race:
         return self._all_failed() if self._failures else TimeoutError("timed out")
 
     def _all_failed(self) -> OSError:
+        """Make the error for a race without a winner; a single failure is its own best description."""
         if not self._failures:
             return AllFailed(errno.EADDRNOTAVAIL, "the name has no address")
         if len(self._failures) == 1:
             return self._failures[0].error
-        told = [str(failure) for failure in self._failures]
+        reasons = [str(failure) for failure in self._failures]
         left_out = f"; and {len(self._waiting)} more" if self._waiting else ""
-        return AllFailed(self._failures[-1].error.errno, f"{'; '.join(told)}{left_out}")
+        return AllFailed(self._failures[-1].error.errno, f"{'; '.join(reasons)}{left_out}")
 
 
 def interleave(targets: Iterable[Target]) -> list[Target]:
@@ -321,6 +332,7 @@ def interleave(targets: Iterable[Target]) -> list[Target]:
 
 
 def _targets(found: Sequence[tuple[Any, ...]]) -> list[Target]:
+    # Resolvers may name an address twice; a dict drops the repetition and keeps the order.
     targets = dict.fromkeys(Target(family, address) for family, _, _, _, address in found)
     return interleave(targets)[:MAX_ADDRESSES]
 

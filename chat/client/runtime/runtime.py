@@ -1,7 +1,7 @@
-"""Where a connection gets its sockets, locks, events and tasks from: an argument, so that one library serves all.
+"""Provide a connection with sockets, locks, events and tasks, so that one library serves threads and greenlets.
 
-``PLAIN`` is for ordinary programs and their threads. ``chat.client.gevent_runtime.GEVENT`` is for programs on gevent:
-there a lock of ``threading`` would stop every greenlet.
+``PLAIN`` is for programs with threads. ``chat.client.gevent_runtime.GEVENT`` is for programs on gevent, where waiting
+for a lock of ``threading`` would stop all greenlets.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ T = TypeVar("T")
 
 KEEPALIVE_IDLE = 60  # seconds of silence before the first probe
 KEEPALIVE_INTERVAL = 15  # seconds between probes
-KEEPALIVE_PROBES = 4  # unanswered, and the peer has vanished: two minutes in all
+KEEPALIVE_PROBES = 4  # without an answer to these, the peer has vanished: after two minutes in all
 
 
 class Pulse(NamedTuple):
-    """Signs of life of the peer, below TLS. ``received``: bytes so far; ``is_unread``: more have come."""
+    """Signs of life of the peer, below TLS.
+
+    ``received``: bytes read so far. ``is_unread``: more bytes have arrived. ``is_dead``: the kernel reports that the
+    peer has vanished.
+    """
 
     received: int
     is_unread: bool
@@ -37,42 +41,42 @@ class Pulse(NamedTuple):
 class Stream(Protocol):
     """A connection as bytes: one reader and one writer at a time, which may be different tasks.
 
-    Their time limits are apart, which those of a plain socket object are not.
+    Reader and writer have separate time limits. A socket object has only one for both.
     """
 
     def recv_into(self, buffer: memoryview, /) -> int:
-        """Wait for at least one byte; 0 at the end. Raises TimeoutError (see ``settimeout``) or OSError."""
+        """Wait for at least one byte; return 0 at the end. Raises TimeoutError (see ``settimeout``) or OSError."""
         ...
 
     def settimeout(self, value: float | None, /) -> None:
-        """How many seconds ``recv_into`` waits at most."""
+        """Set the seconds that ``recv_into`` waits at most; None: without a limit."""
         ...
 
     def send(self, data: memoryview, timeout: float, /) -> int:
-        """Wait until some can be taken, at most ``timeout`` seconds, and send that. Raises TimeoutError or OSError."""
+        """Send some bytes, and return how many; wait at most ``timeout`` seconds. Raises TimeoutError or OSError."""
         ...
 
     def readable(self) -> bool:
-        """Whether ``recv_into`` would return at once."""
+        """Return whether ``recv_into`` would return at once."""
         ...
 
     def pulse(self) -> Pulse:
-        """Return what the network has brought so far, and whether the peer has vanished. For any task, at any time."""
+        """Return the signs of life of the peer. Any task may call this at any time."""
         ...
 
     def finish(self) -> None:
-        """Nothing more will be sent; reading goes on."""
+        """Announce that nothing more is sent; reading goes on."""
         ...
 
     def shut(self) -> None:
-        """No more in either direction: wakes whoever waits, in any task. May be called twice."""
+        """End both directions, and wake all tasks that wait. May be called twice."""
         ...
 
     def close(self) -> None: ...
 
 
 class Lock(Protocol):
-    """As ``threading.Lock``."""
+    """A lock with the interface of ``threading.Lock``."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
 
@@ -90,7 +94,7 @@ class Lock(Protocol):
 
 
 class Event(Protocol):
-    """As ``threading.Event``."""
+    """An event with the interface of ``threading.Event``."""
 
     def set(self) -> None: ...
 
@@ -100,13 +104,13 @@ class Event(Protocol):
 
 
 class Task(Protocol):
-    """Something that runs beside the caller."""
+    """A function that runs beside the caller, in a thread or a greenlet."""
 
     def join(self, timeout: float | None = None, /) -> Any: ...
 
 
 class Runtime(Protocol):
-    """What a connection needs of its surroundings."""
+    """The operations that a connection takes from threads or from gevent."""
 
     def connect(
         self,
@@ -117,8 +121,8 @@ class Runtime(Protocol):
     ) -> Stream:
         """Connect within ``timeout`` seconds. Raises OSError, of which TimeoutError is one, or ValueError (no host).
 
-        ``route`` remembers the address of the server that worked last. Once ``is_cancelled`` says so, the call
-        ends with an OSError within a tenth of a second.
+        ``route`` remembers the address of the server that worked last. Once ``is_cancelled`` returns True, the call
+        ends with an OSError within 0.1 s.
         """
         ...
 
@@ -127,25 +131,25 @@ class Runtime(Protocol):
     def event(self) -> Event: ...
 
     def spawn(self, function: Callable[..., object], *arguments: object) -> Task:
-        """Run it beside the caller; it does not keep the program from ending."""
+        """Run ``function`` beside the caller. The program may end while it runs."""
         ...
 
     def sleep(self, seconds: float) -> None: ...
 
     def pause(self) -> None:
-        """Let others run who are ready to."""
+        """Let other tasks run that are ready."""
         ...
 
     def offload(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call what may wait for a disk, without keeping others from running; returns and raises as it does."""
+        """Call a function that may wait for a disk, while other tasks run. Returns and raises as the function does."""
         ...
 
 
 class PlainStream:
     """A Stream for threads.
 
-    The descriptor never blocks and each wait is a poll of its own, because a time limit set on a socket object holds
-    for both directions: a reader that may wait for hours would take the writer's away.
+    The descriptor never blocks, and each wait is a separate poll. The time limit of a socket object would hold for both
+    directions: a reader that may wait for hours would change the limit of the writer.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -236,22 +240,25 @@ class _PlainRuntime:
         time.sleep(seconds)
 
     def pause(self) -> None:
-        """The interpreter switches threads by itself."""
+        """Do nothing: the interpreter switches threads by itself."""
 
     def offload(self, function: Callable[..., T], *arguments: Any) -> T:
         return function(*arguments)
 
 
 def host_and_port(address: Address) -> tuple[str, int]:
-    """Of a TCP address; ``:PORT`` is on this machine."""
+    """Return the host and the port of a TCP address. An address without a host is on this machine."""
     return address.host or "localhost", address.port
 
 
 def set_socket_options(sock: Any) -> None:
-    """A line must not wait for the answer to the one before it, and a vanished peer must be noticed."""
+    """Turn off Nagle's algorithm, and turn on keepalive.
+
+    A message must not wait for the acknowledgement of the message before it. A vanished peer must be noticed.
+    """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    # The names that not every system has, or calls so.
+    # Not every system has these options: macOS calls the first one TCP_KEEPALIVE.
     for name, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
         ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
@@ -262,6 +269,7 @@ def set_socket_options(sock: Any) -> None:
 
 
 def is_readable(sock: Any) -> bool:
+    """Return whether bytes, or the end of the stream, have arrived."""
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
@@ -272,14 +280,15 @@ def pulse_of(sock: Any, received: int) -> Pulse:
     try:
         return Pulse(received, is_readable(sock), is_dead(sock))
     except (OSError, ValueError):
-        return Pulse(received, False, False)  # closed meanwhile
+        return Pulse(received, False, False)  # another task has closed the socket
 
 
 def shut_down(sock: Any, how: int) -> None:
+    """Shut a socket down, whether or not it is connected."""
     try:
         sock.shutdown(how)
     except OSError:
-        return  # the peer, or another task, was faster: it is what we wanted
+        return  # the peer, or another task, has ended the connection already
 
 
 PLAIN: Runtime = _PlainRuntime()
