@@ -5,68 +5,69 @@ Usage:
   chat-client (-h | --help)
   chat-client --version
 
-On a terminal the client fills the screen: what is said above, what you type
-below, with commands (/help) and keys (/keys, F1); see docs/client.md. Without
-one it is a pipe: lines in, lines out.
+On a terminal the client fills the screen: messages above, your input below,
+with commands (/help) and keys (/keys, F1); see docs/client.md. Without a
+terminal the client is a pipe: lines in, lines out.
 
-Where and who:
+Server and user:
   --address=<address>           The server: HOST:PORT, [IPv6]:PORT, :PORT
                                 (this machine) or unix:PATH
                                 (default: 127.0.0.1:8080).
   --username=<username>         Your name in the room: letters, digits, '_',
-                                '-' and '.', in any script. Only the screen
-                                asks for it.
-  --password-file=<file>        The first line of that file is your password, or
-                                the room's. On a terminal you are asked for it
-                                otherwise.
-  --byte-order=<order>          auto, little or big. With auto, a server that
-                                only knows the original little-endian protocol
-                                is found out and spoken to as it needs
-                                (default: auto).
+                                '-' and '.', in any script. Required, except
+                                for the screen, which asks for it.
+  --password-file=<file>        Read your password, or the room's, from the
+                                first line of this file. Without this option
+                                the client asks on a terminal.
+  --byte-order=<order>          auto, little or big. With auto, the client
+                                detects a server that knows only the original
+                                little-endian protocol (default: auto).
 
-Encryption (elsewhere you are asked about new keys, and where there is none):
+Encryption (for other machines, the client asks before it trusts a new key):
   --tls=<when>                  auto, required (on this machine too) or off
                                 (default: auto).
-  --fingerprint=<fingerprint>   The server must have the key with this
-                                fingerprint, as it printed it: SHA256:...
-                                What needs no question, for scripts.
-  --known-hosts=<file>          Where the keys of servers are remembered. By
+  --fingerprint=<fingerprint>   Accept only the key with this fingerprint, as
+                                the server printed it: SHA256:... The client
+                                then asks nothing, so this suits scripts.
+  --known-hosts=<file>          The file with the keys of known servers. By
                                 default known_hosts in the directory "chat"
                                 where your system keeps data, such as
                                 ~/.local/share.
-  --insecure                    Encrypt, but do not check with whom: whoever is
-                                on the way can pretend to be the server, and
-                                read and change everything.
+  --insecure                    Encrypt, but do not check the server: an
+                                attacker on the way can pretend to be the
+                                server, and read and change everything.
 
-What is received (sizes take K, M and G: powers of 1024):
-  --save_directory=<directory>  Save files, images and voice there as they
-                                come. Nothing that is there is ever
-                                overwritten. Without this option nothing is
-                                saved until you ask for it: /get N saves
-                                attachment N in the current directory.
-  --save-directory=<directory>  The same, for those who like it better.
-  --max-save=<size>             Larger attachments are saved only when you ask,
-                                by /get (default: 100M).
+Received files (sizes take K, M and G: powers of 1024):
+  --save_directory=<directory>  Save files, images and voice notes in this
+                                directory automatically. Existing files are
+                                never overwritten. Without this option nothing
+                                is saved until you ask: /get N saves attachment
+                                N in the current directory.
+  --save-directory=<directory>  Another spelling of --save_directory.
+  --max-save=<size>             Save larger attachments only when you ask, with
+                                /get (default: 100M).
 
-The screen:
-  --bell=<on|off>               Ring when somebody names you or writes to you
-                                alone (default: on).
-  --notify=<way>                Tell the desktop of that while the terminal has
-                                no focus: off, osc9, osc777 (the two ways that
-                                terminals know) or notify-send (default: off).
-  --names=<on|off>              Begin with a column of who is here
+Screen:
+  --bell=<on|off>               Ring the bell for private messages and for
+                                messages with your name (default: on).
+  --notify=<way>                Send a desktop notification for these messages
+                                while the terminal has no focus: off, osc9,
+                                osc777 (escape sequences that some terminals
+                                know) or notify-send (default: off).
+  --names=<on|off>              Start with a column of the users in the room
                                 (default: off).
-  --pictures=<on|off>           Show small pictures of images that come
+  --pictures=<on|off>           Show small pictures of received images
                                 (default: on). Needs Pillow.
-  --log=<on|off>                Append what is shown to a file as it goes
+  --log=<on|off>                Append everything shown to a file
                                 (default: off).
-  --log-file=<file>             That file. By default it is named after the
-                                address, where your system keeps logs.
-  --ignore=<names>              Whom not to show, with commas between.
+  --log-file=<file>             The file for --log. By default it is named after
+                                the address, where your system keeps logs.
+  --ignore=<names>              Hide messages of these users; separate names
+                                with commas.
 
-How it speaks:
+Input and output:
   --plain                       Lines in, lines out, also on a terminal.
-  --screen                      The screen even if the file of settings says
+  --screen                      Use the screen even if the settings file says
                                 plain.
   --json                        JSON objects, one a line, in and out: for
                                 programs. See docs/json-lines.md.
@@ -74,45 +75,46 @@ How it speaks:
                                 even if the input is no terminal. Only for
                                 input you trust: a command can send any file
                                 you can read.
-  --listen                      Only listen: the input is not read, and the
-                                client stays until it is stopped.
+  --listen                      Only listen: do not read the input, and stay
+                                until stopped.
 
 Other:
-  --config=<file>               The file of settings. By default client.toml in
+  --config=<file>               The settings file. By default client.toml in
                                 the directory "chat" where your system keeps
-                                settings, such as ~/.config, if there is one.
-  -h, --help                    Show this.
+                                settings, such as ~/.config, if it exists.
+  -h, --help                    Show this help.
   --version                     Show the version.
 
 Settings: the file is TOML, with the names of these options as keys, such as
 address = "chat.example.org:8080", max-save = "1G", bell = false, plain = true
-and ignore = ["bob"]. The command line wins over the file, and the file over
-the defaults. What would change the meaning of a script has no place in the
-file: that is, --screen, --json, --commands and --listen; nor has --insecure.
+and ignore = ["bob"]. The command line takes precedence over the file, and the
+file over the defaults. The file can't contain --insecure, nor the options that
+would change the meaning of a script: --screen, --json, --commands, --listen.
 
-Commands: each line you type is said to everyone, unless it begins with a
-slash. // starts a text with a slash.
+Commands: each line you type goes to everyone, unless it begins with a slash.
+To begin a text with a slash, type two.
 
 @COMMANDS@
 
-On the screen there are also:
+Commands for the screen only:
 
 @SCREEN_COMMANDS@
 
-With --plain, each message is shown on a line; Ctrl-D leaves once all is sent,
-Ctrl-C at once.
+With --plain, each message is shown on a line. Ctrl-D leaves after everything
+is sent, Ctrl-C at once.
 
-Pipes: without a terminal each line of the input is said as it is, whatever it
-begins with; blank lines are skipped, overlong ones split. At the end of the
-input the client leaves once everything it sent has been answered. If the
-connection is lost it comes back by itself, and says what was not said yet:
+Pipes: without a terminal the client sends each line of the input unchanged,
+whatever it begins with. It skips blank lines and splits long ones. At the end
+of the input, the client waits until the server has answered everything, and
+leaves. If the connection is lost, the client reconnects and sends what was not
+sent yet:
 
   tail -f app.log | chat-client --username=logs
   printf 'the build is done\\n' | chat-client --username=ci
 
-Exit status: 0 if all went well; 1 if the server could not be reached or
-refused you, or if anything sent was refused or lost; 2 if the command line
-or the file of settings makes no sense.
+Exit status: 0 on success; 1 if the server could not be reached or refused you,
+or if any message was refused or lost; 2 if the command line or the settings
+file is invalid.
 """
 
 from __future__ import annotations
@@ -133,7 +135,7 @@ STDIN, STDOUT = 0, 1
 
 
 def usage() -> str:
-    """What ``--help`` shows and docopt reads."""
+    """Return the help text, with the table of commands filled in. ``--help`` shows it, and docopt parses it."""
     assert __doc__ is not None, "the documentation is the command line; do not run with -OO"
     lines = help_lines(None, Availability.EVERYWHERE)
     groups: dict[bool, list[str]] = {True: [], False: []}
@@ -145,7 +147,7 @@ def usage() -> str:
 
 
 def read_command_line(argv: list[str] | None = None) -> Settings:
-    """With the file of settings. Raises UsageError; SystemExit for ``--help`` and ``--version``."""
+    """Read the command line and the settings file. Raises UsageError; SystemExit for ``--help`` and ``--version``."""
     options = parse_options(usage(), argv, f"{PROGRAM} {__version__}")
     given = options["--config"]
     path = None if given is None else read_path(given, "--config", "a file of settings")
@@ -153,7 +155,7 @@ def read_command_line(argv: list[str] | None = None) -> Settings:
 
 
 def _has_screen() -> bool:
-    """Whether there is a terminal that a screen can be drawn on."""
+    """Return whether a screen can be drawn on the terminal."""
     terminal = os.environ.get("TERM", "")
     return terminal not in ("", "dumb") and os.isatty(STDIN) and os.isatty(STDOUT)
 
@@ -163,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with interruptible(ENDING):
             settings = read_command_line(argv)
-        # Only now: it takes a while to import, and who asks for help need not wait for it.
+        # Imported only now, because it takes a while, and --help and mistakes should be answered at once.
         if settings.mode is Mode.SCREEN:
             with loading():
                 from chat.client.screen.app import App
@@ -177,7 +179,7 @@ def main(argv: list[str] | None = None) -> int:
         report(PROGRAM, str(problem))
         return EXIT_USAGE
     except KeyboardInterrupt:
-        return EXIT_FAILED  # before it began
+        return EXIT_FAILED  # interrupted before the client had begun
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The file of settings: the one that is named, or else the user's own."""
+"""Read the file of settings: the file that an option names, or else the user's default file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _NAME = "client.toml"
 
 
 def read_config_file(path: Path | None) -> dict[str, Given]:
-    """What ``path`` says, by key; None: the user's own file, if there is one. Raises UsageError with one line."""
+    """Return the settings in ``path`` by key. None means the user's default file, if there is one.
+
+    Raises UsageError with one line.
+    """
     if path is None:
         path = _users_own()
         if path is None:
@@ -29,8 +32,10 @@ def read_config_file(path: Path | None) -> dict[str, Given]:
 
 
 def _users_own() -> Path | None:
+    """Return the path of the user's default file, or None if there is none."""
     if sys.platform == "linux" and not any(map(_exists, _xdg_paths())):
-        return None  # platformdirs would say the same, but takes longer to import than all else here together
+        # platformdirs would find no file either, but its import takes longer than all other work here.
+        return None
     import platformdirs
 
     path = platformdirs.user_config_path("chat") / _NAME
@@ -38,14 +43,14 @@ def _users_own() -> Path | None:
 
 
 def _xdg_paths() -> Iterator[Path]:
-    """Where it could be by the XDG Base Directory Specification."""
+    """Return the paths that the default file could have by the XDG Base Directory Specification."""
     for directory in (os.environ.get("XDG_CONFIG_HOME", ""), "~/.config"):
         try:
             yield Path(directory.strip()).expanduser() / "chat" / _NAME
-        except RuntimeError:  # there is no home
+        except RuntimeError:  # the home directory is not known
             continue
 
 
 def _exists(path: Path) -> bool:
-    """Unlike that of Path, no error where one may not look."""
+    """Return whether ``path`` exists; ``Path.exists`` would raise an error for a directory that may not be read."""
     return os.access(path, os.F_OK)

@@ -1,4 +1,4 @@
-"""What one shows at the door: passwords that were typed or read, and the tokens of sessions. In memory only."""
+"""Keep the passwords and the session tokens for the next login, in memory only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from chat.client.connection.connection import Connection
 
 
 class Credentials:
-    """``password`` is that of ``owner``, or of the room and so of no name. None for ``owner``: who comes first."""
+    """The passwords and session tokens of a user, by name.
+
+    ``password`` is the password of the name ``owner``, or of the room. If ``owner`` is None, the first name that logs
+    in becomes the owner.
+    """
 
     def __init__(self, password: str | None = None, owner: str | None = None) -> None:
         self._password = password
@@ -17,35 +21,41 @@ class Credentials:
         self._sessions: dict[str, str] = {}
 
     def password_of(self, username: str) -> str | None:
-        """What to show for this name; to show a wrong one is worse than to show none."""
+        """Return the password to send for this name, or None.
+
+        The password of one name is not sent for another name: a wrong password counts as a failed try.
+        """
         name = _folded(username)
         if self._owner is None:
             self._owner = username
         return self._learnt.get(name, self._password if name == _folded(self._owner) else None)
 
     def may_try_rooms(self, username: str) -> bool:
-        """A password is needed: whether there is one that may be the room's. It is shown from now on."""
+        """Return whether an unsent password may be the room's, after the server asked for one; send it from now on."""
         if self._password is None or _folded(username) in self._learnt:
             return False
         if self.password_of(username) is not None:
-            return False  # it was shown
+            return False  # the server has seen and refused this password
         self.learn(username, self._password)
         return True
 
     def learn(self, username: str, password: str | None) -> None:
-        """None: there is none to be had, so the next try is without."""
+        """Note the password of a name. None: the user gave none, so the next login goes without."""
         self._learnt[_folded(username)] = password
 
     def session_of(self, username: str) -> str | None:
-        """Of the last connection under this name: the server may not have noticed yet that it is dead."""
+        """Return the token of the last session under this name, or None.
+
+        The server may not have noticed yet that the last connection is dead. The token lets a login replace it.
+        """
         return self._sessions.get(_folded(username))
 
     def remember(self, connection: Connection) -> None:
-        """It is there: the next one under its name can take its place."""
+        """Keep the session token of ``connection``, so that the next login with its name can replace it."""
         if connection.session is not None:
             self._sessions[_folded(connection.username)] = connection.session
 
 
 def _folded(username: str) -> str:
-    """The server judges names; here two spellings of one that differ in case are the same."""
+    """Fold a name so that spellings in other case are equal. Only the server knows the exact rules."""
     return unicodedata.normalize("NFKC", username).casefold()

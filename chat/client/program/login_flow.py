@@ -1,4 +1,4 @@
-"""The way into the room that the settings describe, with its questions: one for every program of the client."""
+"""Log in by the settings, and ask the user for what is missing: the one login flow of all frontends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chat.client.trust.connector import Connector, TrustPolicy, TrustPrompt, Unk
 from chat.client.trust.known_hosts import KnownHosts
 from chat.protocol.notices import Refusal
 
-# Refusals of a login that another name may help against.
+# Refusals of a login after which another name may succeed.
 NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})
 _PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PASSWORD.value})
 
@@ -39,16 +39,16 @@ class Asker(Protocol):
         ...
 
     def tell(self, sentence: str) -> None:
-        """Show a warning, or why the login was refused."""
+        """Show a warning, or the reason of a refusal."""
         ...
 
 
 class LoginFlow:
-    """Logs one user in, first with questions, later as often as the connection is lost.
+    """Logs one user in: first with questions, later without, whenever the connection was lost.
 
     ``entered`` is called with each connection. ``in_flight`` is the table of messages not answered yet, which outlives
-    the connections. ``asks`` tells whether the user may be asked for a name and a password, ``judges`` whether for
-    trust in the server.
+    the connections. ``asks``: the user may be asked for a name and a password. ``judges``: the user may be asked
+    whether to trust the server.
     """
 
     def __init__(
@@ -90,11 +90,12 @@ class LoginFlow:
         return self._log_in_as(self._name_after(refused))
 
     def connect(self, username: str) -> Connection:
-        """Connect without a question, but for trust. Raises ChatError."""
+        """Connect without a question, except about trust in the server. Raises ChatError."""
         self.username = username
         try:
             connection = self._connect(username)
         except LoginRefused as refused:
+            # The given password was not sent if it belongs to another name. It may be the password of the room.
             needed = refused.code == Refusal.PASSWORD_NEEDED.value
             if not needed or not self._credentials.may_try_rooms(username):
                 raise
@@ -105,7 +106,7 @@ class LoginFlow:
         return connection
 
     def learn(self, password: str) -> None:
-        """Note the password that the user's name has from now on."""
+        """Note the new password of the user's name."""
         self._credentials.learn(self.username, password)
 
     def _log_in_as(self, name: str) -> Connection:
@@ -116,7 +117,10 @@ class LoginFlow:
                 name = self._name_after(refused)
 
     def _name_after(self, refused: LoginRefused) -> str:
-        """Ask for what may help; return the name to try next. Raises ``refused`` if nothing helps."""
+        """Ask for another password or name; return the name to try next.
+
+        Raises ``refused`` if no answer can help, or the user gives none.
+        """
         name = self.username
         asks_password = wants_password(refused, name, self._credentials)
         if not self._asks or not (asks_password or refused.code in NAME_REFUSALS):
@@ -148,9 +152,10 @@ class LoginFlow:
 def make_connector(
     settings: Settings, judge: TrustPrompt | None, warn: Callable[[str], object] | None = None
 ) -> Connector:
-    """Return the way to the server, for greenlets. ``judge`` is asked whether to trust it; None: nobody is.
+    """Return a connector to the server, for greenlets.
 
-    ``warn`` is told, in a sentence, if a key could not be remembered.
+    ``judge`` asks the user whether to trust an unknown server; None: unknown servers are refused. ``warn`` gets a
+    sentence if a key could not be remembered.
     """
     policy = TrustPolicy(
         settings.tls,
@@ -164,24 +169,28 @@ def make_connector(
 
 
 def credentials_of(settings: Settings) -> Credentials:
-    """To begin with."""
+    """Return the credentials of the settings, for the first login."""
     password = settings.password.text if settings.password is not None else None
     return Credentials(password, settings.username)
 
 
 def wants_password(refused: LoginRefused, username: str, credentials: Credentials) -> bool:
-    """Whether to ask for it. Who has typed some wrong ones has to wait a little, and then may type another."""
+    """Return whether to ask for a password after a refusal.
+
+    After several wrong passwords the server refuses every try for a while. The user may then type another password.
+    """
     if refused.code == Refusal.TOO_MANY_ATTEMPTS.value:
         return credentials.password_of(username) is not None
     return refused.code in _PASSWORD_REFUSALS
 
 
 def password_prompt(username: str) -> str:
+    """Return the question for the password of a name."""
     return f"the password of {sanitize(username)}: "
 
 
 def advice(problem: ChatError) -> str:
-    """What to tell somebody who can't be asked for a password, or was and gave none."""
+    """Return the sentence about ``problem`` with advice, for a user who could not be asked for a password."""
     if isinstance(problem, LoginRefused) and problem.code == Refusal.PASSWORD_NEEDED.value:
-        return f"{problem} --password-file=<file> names a file with it."
+        return f"{problem} Give it with --password-file=<file>."
     return str(problem)

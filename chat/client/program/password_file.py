@@ -1,4 +1,7 @@
-"""A password in a file: its first line. That keeps it from the list of processes, and from the history of a shell."""
+"""Read a password from the first line of a file.
+
+As an argument, the password would be in the list of processes and in the history of the shell.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,17 @@ _EXPECTED = "a file whose first line is the password"
 
 @dataclass(frozen=True)
 class FilePassword:
-    """``warning`` is a sentence if others may read the file too."""
+    """A password from a file. ``warning`` is a sentence if other users may read the file, too."""
 
     text: str = field(repr=False)
     warning: str | None = None
 
 
 def read_password_file(text: str, where: str) -> FilePassword:
-    """From the path ``text``, which was given at ``where``. Raises UsageError with one line."""
+    """Read the password from the path ``text``, the value of the option ``where``. Raises UsageError with one line."""
     path = read_path(text, where, _EXPECTED)
     try:
+        # Two bytes more: the end of the line, or one byte too many.
         data, mode = read_beginning(path, _MAX_SIZE + 2, until=b"\n")
     except OSError as problem:
         raise UsageError(f"{where}={text}: {problem.strerror}; expected {_EXPECTED}") from None
@@ -40,5 +44,5 @@ def read_password_file(text: str, where: str) -> FilePassword:
         raise UsageError(f"{where}={text}: expected a text in UTF-8") from None
     warning = None
     if stat.S_ISREG(mode) and mode & _OF_OTHERS:
-        warning = f"The password in {text} can be read by others: chmod 600 keeps it for you."
+        warning = f"Other users can read the password in {text}; chmod 600 makes the file private."
     return FilePassword(password, warning)

@@ -1,4 +1,4 @@
-"""The client as a program: puts its parts together, and knows when and how it ends."""
+"""Run the client without a screen: put its parts together, and decide when and how it ends."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ from chat.config.command_line import EXIT_FAILED, EXIT_OK
 from chat.process.signals import ENDING, install_handler
 
 STDIN, STDOUT, STDERR = range(3)
-# Seconds for the last lines, in case the output takes nothing.
+# Seconds for the last lines, in case nobody reads the output.
 FAREWELL = 0.5
-# Seconds that a server may take to answer the next of what it was sent, once the input has ended.
+# Seconds that the server may take for each answer once the input has ended.
 NO_ANSWER = 120.0
 
 
 class End(NamedTuple):
-    """Why the program ends. ``problem`` is a sentence, None if nothing is wrong.
+    """Why the program ends.
 
-    ``unfinished``: it may be that not all was said that was to be.
+    ``problem`` is a sentence, None if nothing is wrong. ``unfinished``: some messages may not have been sent.
     """
 
     problem: str | None = None
@@ -67,10 +67,10 @@ class Program:
         self._errors = LineWriter(STDERR)
         self._ending: AsyncResult[End] = AsyncResult()
         self._max_text = 64 * 1024
-        self._was_inside = False  # the room
+        self._was_inside = False  # whether a login has succeeded
         self._input: gevent.Greenlet[..., Any] | None = None
         self._is_quitting = False
-        # Whoever is asked must see the question, too.
+        # Questions are written to stderr: a user who can type, but does not see stderr, must not be asked.
         can_ask = is_terminal(STDIN) and is_terminal(STDERR) and settings.mode is Mode.PLAIN
         self._is_interactive = (
             is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
@@ -105,7 +105,7 @@ class Program:
         )
 
     def run(self) -> int:
-        """To the end; returns the exit status."""
+        """Run the client until it ends; return the exit status."""
         try:
             return self._run()
         finally:
@@ -113,7 +113,7 @@ class Program:
 
     def _run(self) -> int:
         if not sys.flags.dev_mode:
-            gevent.get_hub().exception_stream = None  # a fault is told in one line
+            gevent.get_hub().exception_stream = None  # _fault reports a fault in one line
         for number in ENDING:
             install_handler(number, gevent.signal_handler, self._end, End(unfinished=True))
         self._spawn(follow_time_zone)
@@ -123,7 +123,7 @@ class Program:
         self._leave(at_once=end.unfinished)
         life.kill()
         if self._input is not None:
-            self._input.kill()  # it may have changed the terminal
+            self._input.kill()  # a password question has turned off the echo of the terminal; this restores it
         if self._bars is not None:
             self._bars.close()
         if end.problem is not None:
@@ -133,14 +133,14 @@ class Program:
 
     def _live(self) -> None:
         try:
-            # Only a screen asks for the first name: here the settings have one.
+            # Only the screen asks for the first name. Without a screen the settings have a name.
             connection = self._login.log_in(lambda: "")
             if not self._settings.listen:
                 self._input = self._spawn(self._read_input)
             self._reconnector.run(connection)
         except GaveUp as problem:
             count = len(self._conversation.unacknowledged)
-            lost = f" Not said, or not known to be: {count}." if count else ""
+            lost = f" Messages not sent, or not confirmed: {count}." if count else ""
             self._end(End(f"{problem}{lost}", unfinished=True))
         except ChatError as problem:
             self._end(End(advice(problem)))
@@ -149,9 +149,10 @@ class Program:
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
 
-    # For the login flow.
+    # The questions of the login flow.
 
     def ask_name(self, prompt: str, name: str) -> str | None:
+        """Ask for a name; an empty line means ``name``."""
         self._errors.write_text(prompt.capitalize())
         line = self._reader.read()
         if line is None:
@@ -160,10 +161,11 @@ class Program:
         return line.data.decode(errors="replace").strip() or name
 
     def ask_password(self, prompt: str) -> str | None:
+        """Ask for a password without an echo."""
         return self._ask_unseen(prompt)
 
     def judge(self, unknown_server: UnknownServer) -> bool:
-        """Ask until there is an answer; the end of the input is a no."""
+        """Ask about an unknown server until the answer is yes or no. The end of the input means no."""
         self._warn(unknown_server.lines)
         while True:
             lines = self._ask_together(unknown_server.question)
@@ -172,9 +174,10 @@ class Program:
                 return word is True
 
     def tell(self, sentence: str) -> None:
+        """Write a sentence to stderr."""
         self._warn([sentence])
 
-    # The input.
+    # The lines of the input.
 
     def _ask_together(self, question: str) -> list[Line]:
         self._errors.write_text(f"{question} (yes/no) ")
@@ -204,7 +207,7 @@ class Program:
             self._conversation.refuse("bad-request", str(problem))
 
     def _next_lines(self) -> list[Line]:
-        """Read the lines that come together; none at the end. A paste becomes one text, if the user agrees."""
+        """Read the lines that come together; return none at the end. A paste becomes one text, if the user agrees."""
         if not self._is_interactive:
             line = self._reader.read()
             return [] if line is None else [line]
@@ -231,7 +234,7 @@ class Program:
         return lines[0] if lines else None
 
     def _completed(self, asked: Asked) -> Asked:
-        """With the password that it takes, which is asked for. Raises RequestError."""
+        """Return the request with its password, which the user is asked for if needed. Raises RequestError."""
         if not self._is_interactive or not isinstance(asked.request, NeedsPassword):
             return asked
         self._conversation.check_privacy()
@@ -239,6 +242,7 @@ class Program:
 
     def _ask_unseen(self, prompt: str) -> str | None:
         with unseen(STDIN):
+            # Typed before the question, so no answer to it.
             self._reader.discard()
             self._errors.write_text(prompt)
             line = self._read_first()
@@ -261,13 +265,14 @@ class Program:
         return self._max_text
 
     def _quit(self) -> None:
-        """Somebody at a terminal leaves now; a script leaves once all is done that came before."""
+        """Leave at once on a terminal. A script leaves after the requests before ``/quit`` are done."""
         self._is_quitting = True
         if self._is_interactive:
             self._conversation.wait_for_last_words()
             self._end(End())
 
     def _leave(self, at_once: bool) -> None:
+        """Close the connection; unless ``at_once``, send what is queued first."""
         connection = self._conversation.connection
         if connection is not None:
             connection.close(**({"timeout": 0} if at_once else {}))
@@ -277,7 +282,7 @@ class Program:
         if end.problem is not None or not self._was_inside:
             return EXIT_FAILED
         if self._is_interactive:
-            return EXIT_OK  # whoever sits there has seen what was refused
+            return EXIT_OK  # the user at the terminal has seen the refusals
         unfinished = not conversation.unacknowledged.is_empty or conversation.is_transferring
         return EXIT_FAILED if conversation.failures or unfinished else EXIT_OK
 
@@ -301,15 +306,15 @@ class Program:
             self._end(End(unfinished=True))
 
     def _warn(self, lines: list[str]) -> None:
-        # What a server says when it lets nobody in is a stranger's word too.
+        # Sanitized: the sentence of a server that refuses a login is as untrusted as a message.
         shown = [line for text in lines for line in lines_of(text)]
         try:
             self._errors.write([f"{PROGRAM}: {line}" for line in shown])
         except OutputClosed:
-            return  # there is nobody to tell
+            return  # stderr is closed, so nobody can be warned
 
     def _end(self, end: End) -> None:
-        """The first reason counts."""
+        """End the program; the first reason counts, because later ones may follow from it."""
         if not self._ending.ready():
             self._ending.set(end)
 
@@ -319,7 +324,7 @@ class Program:
         return greenlet
 
     def _fault(self, greenlet: gevent.Greenlet[..., Any]) -> None:
-        """A mistake of this program's own: everything that can be expected was handled before."""
+        """End the program after a bug: all expected errors were handled before."""
         fault = greenlet.exception
         self._end(End(f"internal fault: {type(fault).__name__}: {fault}", unfinished=True))
 

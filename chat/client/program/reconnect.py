@@ -1,4 +1,4 @@
-"""Keeps one user in the room: connects, and connects again whenever the connection is lost."""
+"""Keep one user in the room: connect again whenever the connection is lost."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ from chat.protocol.notices import Refusal
 
 
 class RetryPolicy(NamedTuple):
-    """Times in seconds. ``first``: the pause before a new try, doubled until ``longest``. Each pause is up to a half
-    longer or shorter by chance, so that a thousand clients don't come back to a restarted server at once. No pause is
-    over ``longest``. ``after_input`` is how long to go on trying once there is nothing more to come.
+    """How often and how long to try, in seconds.
+
+    ``first`` is the pause before a new try; each try doubles the pause, up to ``longest``. Each pause is randomly up to
+    50 % longer or shorter, so that a thousand clients don't return to a restarted server at once. ``after_input``
+    limits the tries after the end of the input.
     """
 
     first: float = 1.0
@@ -36,17 +38,17 @@ class RetryPolicy(NamedTuple):
 
 
 class GaveUp(ChatError):
-    """There is no connection, and no hope of one in time."""
+    """The connection could not be made again in time."""
 
 
-# Seconds for an orderly end of a connection that is to be replaced, because it may be dead.
+# Seconds for an orderly end of a connection that is replaced on request; short, since the connection may be dead.
 _FAREWELL = 1.0
-# Seconds between two looks at the clock during a pause; a look that comes _SLEPT seconds late: the machine slept.
+# Seconds between two looks at the clock during a pause. If a look is _SLEPT seconds late, the machine has slept.
 _LOOK_EVERY = 5.0
 _SLEPT = 5.0
-# Seconds between two looks at how long the server has owed an answer.
+# Seconds between two checks whether an answer of the server is overdue.
 _LAG_EVERY = 1.0
-# Refusals of a login that the same login will meet again.
+# Refusals that a repeated login would meet again.
 _FINAL = frozenset(
     refusal.value
     for refusal in (
@@ -57,15 +59,16 @@ _FINAL = frozenset(
         Refusal.WRONG_PASSWORD,
     )
 )
-_ASKED = ConnectionLost("Connecting again.")
+_ASKED = ConnectionLost("Reconnecting.")
 
 
 class Reconnector:
-    """``connect`` makes a connection for a user name and raises ChatError. ``spawn`` runs a function beside it.
+    """Replaces a lost connection. ``connect`` makes one for a user name; ``spawn`` runs a function beside the caller.
 
-    A server that had restarted, or is full, or still takes our own old connection for us, is tried again; one that
-    does not want us any more, or not with what we can show, is not. Nor do we come back by ourselves to where we were
-    told to leave, or to where we have come in from elsewhere: with ``stays``, only when somebody asks for it.
+    The client tries again if the server has restarted, is full, or still holds the user's old connection. It gives up
+    if the server refuses the name, the password or the user. After a kick, or a login of the user from another place,
+    the client does not return by itself: two clients would throw each other out for ever. With ``stays``, it waits
+    until the user asks to reconnect.
     """
 
     def __init__(
@@ -87,11 +90,11 @@ class Reconnector:
         self._pause = self._patience.first
         self._input_ended_at: float | None = None
         self._woken = Event()
-        self._hurries = False  # somebody asked to connect again at once
-        self._username: str | None = None  # under which it was asked for
+        self._hurries = False  # the user asked to reconnect at once
+        self._username: str | None = None  # the name that the user asked to reconnect with
 
     def reconnect(self, username: str | None = None) -> None:
-        """At once: without the rest of the pause, or instead of the connection there is. Under ``username``, if any."""
+        """Reconnect at once: end the pause, or replace the present connection. ``username``: log in with this name."""
         self._hurries = True
         self._username = username
         connection = self._conversation.connection
@@ -100,18 +103,21 @@ class Reconnector:
         self._woken.set()
 
     def input_ended(self) -> None:
-        """Nothing more is to be said, so patience is limited from now on."""
+        """Limit the tries from now on, because nothing more will be sent."""
         self._input_ended_at = uptime()
         self._woken.set()
 
     def run(self, connection: Connection) -> None:
-        """Until the connection is closed by ourselves. Raises GaveUp, LoginRefused, Dismissed."""
+        """Serve ``connection`` and its successors until this side closes one.
+
+        Raises GaveUp, LoginRefused, Dismissed, UntrustedServer.
+        """
         while True:
             begun = uptime()
             lost = self._serve(connection)
             if lost is None and not self._hurries:
                 return
-            # A server that lets us in and drops us at once is not to be asked every second.
+            # If the server accepts a login and closes the connection soon after, the pauses must still grow.
             if uptime() - begun >= self._patience.longest:
                 self._pause = self._patience.first
             connection.close(timeout=0)
@@ -120,7 +126,7 @@ class Reconnector:
             connection = self._connect_again(connection.username, lost or _ASKED)
 
     def _serve(self, connection: Connection) -> ConnectionLost | None:
-        """Read and send over it until it ends; returns how, None if we closed it."""
+        """Read and send until the connection ends; return the error, None if this side closed the connection."""
         conversation = self._conversation
         conversation.connection = connection
         helpers = [self._spawn(task, connection) for task in (self._send, self._report_lag)]
@@ -141,7 +147,7 @@ class Reconnector:
                 lambda item: self._conversation.send(connection, item)
             )
         except ConnectionLost:
-            return  # the reader is told as well, and it is the reader who ends the connection
+            return  # the reader sees the loss, too, and ends the connection
 
     def _report_lag(self, connection: Connection) -> None:
         """Tell when an answer of the server is overdue, and when the server is heard again."""
@@ -154,6 +160,7 @@ class Reconnector:
                 self._frontend.show(Lag(lag))
 
     def _wait_to_be_asked(self, dismissed: Dismissed) -> None:
+        """Wait until the user asks to reconnect. Without ``stays``, raise ``dismissed``."""
         if not self._stays:
             raise dismissed
         self._frontend.show(Disconnected(str(dismissed), None))
@@ -162,6 +169,7 @@ class Reconnector:
             self._woken.wait()
 
     def _connect_again(self, username: str, problem: ChatError) -> Connection:
+        """Try until a connection is made. Raises GaveUp, LoginRefused, UntrustedServer."""
         lost_at = uptime()
         while True:
             delay = 0.0 if self._hurries else self._next_pause()
@@ -171,7 +179,7 @@ class Reconnector:
                 self._hurries, self._pause = False, self._patience.first
                 username, self._username = self._username or username, None
             elif slept:
-                self._pause = self._patience.first  # after sleep the network may be another one
+                self._pause = self._patience.first  # the machine may be in another network now
             else:
                 self._pause = min(self._pause * 2, self._patience.longest)
             try:
@@ -181,12 +189,12 @@ class Reconnector:
                     raise
                 problem = refused
             except UntrustedServer:
-                raise  # whoever it is now, it is not to be tried until it is believed
+                raise  # only the user can decide about another server, so further tries are useless
             except ChatError as failed:
                 problem = failed
 
     def _try_to_connect(self, username: str) -> Connection:
-        """Connect, but give up if the user asks to connect again meanwhile: the server may be silent.
+        """Connect, but give up if the user asks to reconnect meanwhile: the server may be silent.
 
         Raises ChatError.
         """
@@ -226,7 +234,7 @@ class Reconnector:
             if self._input_ended_at is not None:
                 last = max(self._input_ended_at, lost_at) + self._patience.after_input
                 if now >= last:
-                    raise GaveUp("The connection could not be made again.")
+                    raise GaveUp("The client could not reconnect in time.")
             pause = min(end - now, last - now, _LOOK_EVERY)
             self._woken.clear()
             self._woken.wait(pause)

@@ -1,7 +1,6 @@
-"""What the client was asked to be, checked: everything wrong with it is said before anything is done.
+"""Check the settings from the command line and the file, before anything else is done.
 
-The words come from the command line or from a file, as the one table ``OPTIONS`` tells; the documentation is the text
-of ``chat.client.cli``.
+The table ``OPTIONS`` lists all settings. Their documentation is the help text in ``chat.client.cli``.
 """
 
 from __future__ import annotations
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from chat.net.fingerprint import Fingerprint
 
 PROGRAM = "chat-client"
-_DEFAULT_ADDRESS = Address("127.0.0.1", 8080)  # not parsed: that alone loads the tables of IDNA
+# Made directly, because parsing an address would load the tables of IDNA at each start.
+_DEFAULT_ADDRESS = Address("127.0.0.1", 8080)
 
 ByteOrderChoice = Literal["auto", "little", "big"]
 TlsChoice = Literal["auto", "required", "off"]
@@ -42,7 +42,7 @@ NotifyChoice = Literal["off", "osc9", "osc777", "notify-send"]
 
 
 class Mode(Enum):
-    """How the client speaks to whoever runs it."""
+    """How the client presents itself: lines, JSON objects or a screen."""
 
     PLAIN = "plain"
     JSON = "json"
@@ -51,13 +51,14 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class Settings:
-    """``save_directory`` is None if nobody named one. ``max_save`` is in bytes.
+    """The settings of one run of the client.
 
-    ``commands``: lines of an input that is no terminal may be commands.
+    ``username`` is None only in ``Mode.SCREEN``, which asks for it. ``save_directory`` is None if the user named none.
+    ``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands.
 
-    ``username`` is None only in ``Mode.SCREEN``: it is asked for there. What stands below ``max_save`` is for the
-    screen: ``names`` shows a column of who is here, ``log`` appends what is shown to ``log_file`` (None: the usual
-    place for the logs of this user), ``ignore`` names who is not shown. ``known_hosts`` is None for this user's file.
+    The fields from ``bell`` to ``ignore`` are for the screen. ``names`` shows a column of the users in the room.
+    ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this user). ``ignore`` names
+    users whose messages are not shown. ``known_hosts`` is None for the default file of this user.
     """
 
     address: Address = _DEFAULT_ADDRESS
@@ -85,10 +86,10 @@ class Settings:
 def read_settings(
     command_line: Mapping[str, str | bool | None], file: Mapping[str, Given], has_screen: bool
 ) -> Settings:
-    """The command line wins over the file, and that over the defaults.
+    """Merge the settings: the command line takes precedence over the file, and the file over the defaults.
 
-    ``command_line``: what docopt made of it; ``has_screen``: there is a terminal that a screen can be drawn on. Raises
-    UsageError with one line.
+    ``command_line`` holds the options as docopt returns them. ``has_screen``: a screen can be drawn on the terminal.
+    Raises UsageError with one line.
     """
     problems: list[str] = []
     flags = read_given(OPTIONS, given_on_command_line(command_line), problems)
@@ -104,7 +105,7 @@ def read_settings(
 
 def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -> Mode:
     if "json" in flags and "commands" in flags:
-        raise UsageError("--commands is for --plain: with --json every line says what it is")
+        raise UsageError("--commands is for --plain: with --json each object has a type")
     for one, other in _EXCLUSIVE:
         if one in flags and other in flags:
             raise UsageError(f"--{one} and --{other} exclude each other")
@@ -117,17 +118,23 @@ def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -
 
 
 def _judge_encryption(values: dict[str, Any], flags: Collection[str]) -> None:
-    """A key that the file tells of is that of the server that the file tells of, and gives way to the command line."""
+    """Check that the options of encryption agree. Raises UsageError.
+
+    A fingerprint in the file belongs to the server in the file. If the command line names another server or another way
+    of encryption, the fingerprint is dropped.
+    """
     if "fingerprint" in values.keys() - flags and {"address", "tls", "insecure"} & set(flags):
         del values["fingerprint"]
     if "fingerprint" in values and values.get("insecure"):
         raise UsageError("--fingerprint and --insecure exclude each other")
     if values.get("tls") == "off" and (values.get("insecure") or "fingerprint" in values):
-        raise UsageError("--tls=off shows no key: --fingerprint and --insecure exclude it")
+        raise UsageError(
+            "--tls=off excludes --fingerprint and --insecure: a server shows its key only by TLS"
+        )
 
 
 def _username(name: str, where: str) -> str:
-    """The server judges names; here only what could not even be asked for is refused."""
+    """Refuse only a name that can't be sent. The server decides which names are allowed."""
     if not name.strip():
         raise UsageError(f"{where}= is empty: expected a name")
     return _utf8(name, where)
@@ -147,7 +154,7 @@ def _utf8(text: str, where: str) -> str:
 
 
 def _save_directory(text: str, where: str) -> Path:
-    text = text.removeprefix("=")  # the document of the original writes --save_directory==DIR
+    text = text.removeprefix("=")  # the manual of the original client writes --save_directory==DIR
     path = read_path(text, where, "a directory")
     try:
         is_directory = stat.S_ISDIR(path.stat().st_mode)
@@ -156,12 +163,12 @@ def _save_directory(text: str, where: str) -> Path:
     if not is_directory:
         raise UsageError(f"{where}={text}: expected a directory")
     if not os.access(path, os.W_OK | os.X_OK):
-        raise UsageError(f"{where}={text}: may not write there; expected a directory to save in")
+        raise UsageError(f"{where}={text}: not writable; expected a directory to save in")
     return path
 
 
 def _fingerprint(text: str, where: str) -> Fingerprint:
-    from chat.net.fingerprint import parse_fingerprint  # most give none
+    from chat.net.fingerprint import parse_fingerprint  # few users give a fingerprint
 
     try:
         return parse_fingerprint(text)
@@ -170,9 +177,9 @@ def _fingerprint(text: str, where: str) -> Fingerprint:
 
 
 def _file(text: str, where: str) -> Path:
-    """That it can be written to is seen when it is."""
+    """Read the path of a file. Whether the file can be written shows when it is written."""
     path = read_path(text, where, "a file")
-    # Unlike that of Path, no error for a name that is too long, or where one may not look.
+    # Path.is_dir would raise an error for a name that is too long, or in a directory that may not be read.
     if os.path.isdir(path):  # noqa: PTH112
         raise UsageError(f"{where}={text}: a directory; expected a file")
     return path
@@ -186,7 +193,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("tls", Kind.TEXT, partial(read_choice, values=("auto", "required", "off"))),
     Option("fingerprint", Kind.TEXT, _fingerprint),
     Option("known-hosts", Kind.TEXT, _file),
-    # Where it stands in a file it would be forgotten.
+    # Not in a file: users would forget that it is there, and go on without any check of the server.
     Option("insecure", Kind.SWITCH, read_switch, in_file=False),
     Option("save_directory", Kind.TEXT, _save_directory),
     Option("save-directory", Kind.TEXT, _save_directory),
@@ -201,7 +208,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("log-file", Kind.TEXT, _file),
     Option("ignore", Kind.NAMES, _names),
     Option("plain", Kind.SWITCH, read_switch),
-    # A file that is forgotten must not change what a script does, nor make commands of what it reads.
+    # Not in a file: a forgotten file must not change what a script does, or turn the lines it reads into commands.
     Option("screen", Kind.SWITCH, read_switch, in_file=False),
     Option("json", Kind.SWITCH, read_switch, in_file=False),
     Option("commands", Kind.SWITCH, read_switch, in_file=False),

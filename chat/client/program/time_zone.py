@@ -1,6 +1,6 @@
 """Follow the time zone of the system, which may change while the client runs: on a journey, or with new rules.
 
-The C library reads the rules once, and reads a file of the same name again only after another zone was set.
+The C library reads the rules only once. It reads a file of the same name again only after another zone was set.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ CHECK = 60.0
 
 _SYSTEM_ZONE = "/etc/localtime"
 _ZONES = "/usr/share/zoneinfo"
-# Any other zone: it makes the C library forget the file.
+# Any other zone will do: setting it makes the C library forget the file.
 _OTHER = "<other>0"
 
 
 class TimeZone:
-    """Remembers the file with the rules as it was at the last look."""
+    """The time zone of the process; remembers the file with the rules as it was at the last look."""
 
     def __init__(self, system_zone: str = _SYSTEM_ZONE) -> None:
         self._system_zone = system_zone

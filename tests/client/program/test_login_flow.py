@@ -208,9 +208,7 @@ def test_nobody_is_asked_for_a_password_to_begin_with() -> None:
 
 def test_what_helps_who_cannot_be_asked_for_a_password() -> None:
     needed = LoginRefused(Refusal.PASSWORD_NEEDED.value, "This name has a password.")
-    assert advice(needed) == (
-        "This name has a password. --password-file=<file> names a file with it."
-    )
+    assert advice(needed) == ("This name has a password. Give it with --password-file=<file>.")
     assert advice(LoginRefused(Refusal.WRONG_PASSWORD.value, "It is wrong.")) == "It is wrong."
     assert advice(ConnectError("Nobody there.")) == "Nobody there."
 

@@ -42,7 +42,7 @@ def test_others_who_may_read_it_are_a_reason_for_a_warning(file: Path, mode: int
     found = read_password_file(str(file), OPTION)
     assert found.text == "secret"
     assert found.warning is not None
-    assert "can be read by others" in found.warning
+    assert "Other users can read" in found.warning
 
 
 def test_it_may_be_a_pipe(tmp_path: Path) -> None:

@@ -141,7 +141,8 @@ class TestInAPipe:
             done = run_client(server.address, "bob", said="hello\n", directory=tmp_path)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
-            "chat-client: This name is registered. --password-file=<file> names a file with it.\n"
+            "chat-client: This name is registered. Give it with --password-file=<file>.
+"
         )
 
     def test_with_the_wrong_one(self, tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ class TestInAPipe:
             done = run_client(server.address, "bob", option, "--json", directory=tmp_path)
         assert (done.returncode, done.stdout) == (1, "")
         warning, problem = done.stderr.splitlines()
-        assert "can be read by others" in warning
+        assert "Other users can read" in warning
         assert problem == "chat-client: That is not its password."
 
     def test_with_the_right_one(self, tmp_path: Path) -> None:

@@ -273,8 +273,8 @@ def test_a_key_in_the_file_is_that_of_the_server_in_the_file() -> None:
     [
         (["--fingerprint=SHA256:abc"], "--fingerprint='SHA256:abc' is no fingerprint"),
         ([f"--fingerprint={KEY}", "--insecure"], "exclude each other"),
-        ([f"--fingerprint={KEY}", "--tls=off"], "--tls=off shows no key"),
-        (["--insecure", "--tls=off"], "--tls=off shows no key"),
+        ([f"--fingerprint={KEY}", "--tls=off"], "--tls=off excludes"),
+        (["--insecure", "--tls=off"], "--tls=off excludes"),
         (["--tls=on"], "expected auto, required or off"),
     ],
 )

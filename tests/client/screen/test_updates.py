@@ -236,19 +236,19 @@ class TestConnection:
         assert bench.model.lag == 0.0
 
     def test_one_that_was_given_up_for_another(self, bench: Bench) -> None:
-        bench.take(Disconnected("Connecting again.", 0.0))
-        assert [line.partition("-- ")[2] for line in bench.lines()] == ["Connecting again."]
+        bench.take(Disconnected("Reconnecting.", 0.0))
+        assert [line.partition("-- ")[2] for line in bench.lines()] == ["Reconnecting."]
 
     def test_who_was_told_to_leave_is_asked_whether_to_come_back(self, bench: Bench) -> None:
         told = Notice("moderated", "You were kicked by eve.", NINE, dismisses=True)
         bench.take(told, Disconnected("You were kicked by eve.", None))
         assert bench.model.is_dismissed
-        bench.take(Disconnected("Connecting again.", 0.0))
+        bench.take(Disconnected("Reconnecting.", 0.0))
         assert not bench.model.is_dismissed
         assert [line.partition("-- ")[2] for line in bench.lines()] == [
             "the server says: You were kicked by eve.",
             "Disconnected; /reconnect connects again.",
-            "Connecting again.",
+            "Reconnecting.",
         ]
 
     def test_the_next_loss_is_told_again(self, bench: Bench) -> None:
