@@ -101,6 +101,7 @@ class LoginFlow:
                 raise
             connection = self._connect(username)
         self._credentials.remember(connection)
+        # The server may spell the name in another way, and its spelling counts.
         self.username = connection.username
         self._entered(connection)
         return connection
@@ -131,6 +132,7 @@ class LoginFlow:
             self._credentials.learn(name, password)
             if password is not None:
                 return name
+        # No password was given: the user may want another name instead.
         another = self._asker.ask_name("another name: ", name)
         if another is None:
             raise refused

@@ -198,6 +198,7 @@ class Reconnector:
 
         Raises ChatError.
         """
+        # In a separate greenlet, since a connect waits for the network and can't look for the user's request.
         attempt = gevent.spawn(outcome_of, self._connect, username)
         attempt.link(lambda _: self._woken.set())
         try:

@@ -162,6 +162,7 @@ class PlainStream:
         self._timeout = value
 
     def recv_into(self, buffer: memoryview, /) -> int:
+        # Read first, and poll only if nothing is there: while bytes keep coming, this saves a system call.
         while True:
             try:
                 size = self._socket.recv_into(buffer)

@@ -132,6 +132,7 @@ class Connector:
 
         The user is asked at most once for all sessions. Raises ConnectError, NotEncrypted, UntrustedServer.
         """
+        # If any server is accepted, the next session may meet another one, with another key or without TLS.
         if self._decided and not self._accepts_any_server:
             return
         with self._explaining():
@@ -210,6 +211,7 @@ class Connector:
         if self._accepts_any_server:
             return Known()
         try:
+            # The disk may be slow, and other tasks must go on meanwhile.
             return self.runtime.offload(self._policy.known_hosts.find, self.address)
         except KnownHostsError as error:
             raise ConnectError(f"{error} {_NEEDS_THE_FILE}") from None

@@ -73,6 +73,7 @@ class KnownHosts:
             try:
                 host, value = words
                 fingerprint = None if value == _AUTHORITY else parse_fingerprint(value)
+            # Even if the line may be about another server: a line with a typo must not make its server unknown.
             except ValueError:
                 raise KnownHostsError(
                     f"{self.path}: line {number}: expected HOST:PORT and SHA256:… or {_AUTHORITY}."

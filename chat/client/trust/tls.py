@@ -121,6 +121,7 @@ class TlsStream:
         If the time is over, the record stays encrypted: call again with the same data. Raises TimeoutError, OSError.
         """
         end = time.monotonic() + timeout
+        # A record is still on its way if the last call ran out of time; it must not be encrypted twice.
         if not self._core.has_written:
             with self._lock:
                 try:

@@ -74,6 +74,7 @@ class AccountTable:
 
     def lookalike(self, name: UserName) -> Account | None:
         """Return another account that a reader could take ``name`` for (UTS #39), or None."""
+        # Without accounts, which is common, a login need not compute the looks of its name.
         if not self._owners:
             return None
         for look in looks_of(name.display):
@@ -187,6 +188,7 @@ class Accounts:
         if self._thread is None:
             return self._register
         try:
+            # Each login asks here, so the common case costs one look at the size and time of the file.
             if self._thread.database.stamp() != self._stamp:
                 with self._reading:
                     # Look again: while this greenlet waited for the semaphore, another one may have read the file.

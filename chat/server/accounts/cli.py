@@ -75,6 +75,7 @@ _FROM_NEXT_LOGIN = "The change takes effect at the next login."
 
 def main(argv: list[str]) -> int:
     """Execute ``argv``, which begins with ``users``; return the exit status."""
+    # A name may have letters that the encoding of the terminal lacks.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

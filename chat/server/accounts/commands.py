@@ -133,6 +133,7 @@ class AccountCommands:
                 hash = self._passwords.hash(password)
         except TooManyWaiting:
             raise TooManyAttempts("The server is busy; try again in a moment.") from None
+        # The hash may have waited for long. The user may have left, and another user may have the name now.
         if not self._directory.is_here(peer):
             raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
         return hash

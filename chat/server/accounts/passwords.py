@@ -114,6 +114,7 @@ class Passwords:
                 yield
         finally:
             line.length -= 1
+            # Addresses come and go: without this, the table would grow for ever.
             if not line.length:
                 del self._lines[address]
 

@@ -15,6 +15,7 @@ from chat.server.storage.database import Database
 def read_records(database: Database) -> tuple[list[Ban], list[Mute]]:
     """Return all bans and mutes, expired ones included. Raises DatabaseFault."""
     with database.reading() as connection:
+        # BY is a keyword of SQL, so the column needs quotes.
         bans = connection.execute(
             'SELECT kind, target, until_unix, "by", reason, created, name FROM bans'
         )

@@ -112,6 +112,7 @@ class BanList:
         ``owned``: the user has shown the password of this account, so a ban of a look-alike name does not apply.
         """
         found = self._in_force(self._names.get(name.key))
+        # The looks of a name are slow to compute, and most rooms have no ban of a name.
         if found is not None or owned or not self._by_look:
             return found
         alike = (self._in_force(self._by_look.get(look)) for look in looks_of(name.display))
@@ -121,6 +122,7 @@ class BanList:
         """Return the ban of an address, or None. ``host`` is None for a unix socket."""
         if host is None or not self._networks:
             return None
+        # Bans have one width for each IP version, so one look-up is enough, however many bans there are.
         network = address_key(host, ())
         return self._in_force(self._networks.get(network)) if network is not None else None
 
@@ -180,6 +182,7 @@ class BanList:
             self._by_look.update(dict.fromkeys(_looks(ban), ban))
 
 
+# Cached, because the end of one ban makes ``_find_looks_again`` ask for the looks of all others.
 @lru_cache(maxsize=MAX_ENTRIES)
 def _looks(ban: Ban) -> frozenset[str]:
     return looks_of(ban.name or ban.target)

@@ -75,6 +75,7 @@ class NotDone(Exception):
 
 def main(argv: list[str]) -> int:
     """Execute ``argv``, which begins with ``bans``; return the exit status."""
+    # A name may have letters that the encoding of the terminal lacks.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
