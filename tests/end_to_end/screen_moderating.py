@@ -56,14 +56,14 @@ def passwd(stage: Stage) -> None:
         stage.bob.command("/clear")
         stage.bob.command("/passwd")
         answer(stage, old, new, new)
-        stage.bob.wait_for("the server says: Your password is changed")
+        stage.bob.wait_for("the server says: Your password was changed")
 
 
 def kick(stage: Stage) -> None:
     with mallory_at(stage) as mallory:
         stage.bob.command("/kick mallory too loud")
         is_told_to_go(mallory, "You were kicked by bob: too loud")
-        stage.bob.wait_for("the server says: mallory is thrown out")
+        stage.bob.wait_for(r"the server says: mallory was kicked\.")
 
 
 def ban(stage: Stage) -> None:
@@ -83,7 +83,7 @@ def lift(stage: Stage) -> None:
 
 def unban(stage: Stage) -> None:
     stage.bob.command("/ban mallory")
-    stage.bob.wait_for("the server says: mallory, and whatever looks like it")
+    stage.bob.wait_for("the server says: mallory and all names that look like it")
     lift(stage)
     stage.bob.command("/clear")
     with mallory_at(stage):
@@ -92,7 +92,7 @@ def unban(stage: Stage) -> None:
 
 def bans(stage: Stage) -> None:
     stage.bob.command("/ban mallory 2h")
-    stage.bob.wait_for("the server says: mallory, and whatever looks like it")
+    stage.bob.wait_for("the server says: mallory and all names that look like it")
     stage.bob.command("/bans")
     stage.bob.wait_for("the server says: ", r"mallory .*by bob")
     lift(stage)
@@ -104,7 +104,7 @@ def mute(stage: Stage) -> None:
         stage.bob.wait_for("the server says: mallory is muted")
         assert outcome(mallory) is Status.REFUSED
         stage.bob.command("/unmute mallory")
-        stage.bob.wait_for("the server says: mallory is not muted any longer")
+        stage.bob.wait_for("the server says: mallory is no longer muted")
         assert outcome(mallory) is Status.ACCEPTED
 
 

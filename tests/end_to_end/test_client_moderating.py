@@ -44,7 +44,7 @@ def test_who_is_kicked_goes_and_may_come_again(
         assert mallory.errors.text == "chat-client: You were kicked by bob: Enough.\n"
         carol.output.wait_for(r"-- mallory left \(was told to leave\)$")
         carol.output.wait_for("-- the server says: mallory was kicked by bob: Enough")
-        bob.output.wait_for("-- the server says: mallory is thrown out")
+        bob.output.wait_for(r"-- the server says: mallory was kicked\.$")
     with connect(address, "mallory"):
         pass
 
@@ -89,7 +89,7 @@ def test_who_is_muted_is_told_so_for_each_message(
         mallory.ask(type="text", text="hello", id=1)
         mallory.output.wait_for('"error","id":1,"code":"muted"')
         bob.type("/unmute mallory\n")
-        bob.output.wait_for("-- the server says: mallory is not muted any longer")
+        bob.output.wait_for("-- the server says: mallory is no longer muted")
         mallory.ask(type="text", text="hello", id=2)
         mallory.output.wait_for('"done","id":2')
 

@@ -185,7 +185,7 @@ class TestPipes:
     def test_insecure_says_what_it_does(self, house: TestServer, home: Path) -> None:
         status, errors = self.run(house, home, "--insecure")
         assert status == 0
-        assert "who can read and change all that is said" in errors
+        assert "read and change all messages and passwords" in errors
 
     def test_off_says_what_it_does(self, house: TestServer, home: Path) -> None:
         status, errors = self.run(house, home, "--tls=off")
@@ -266,7 +266,7 @@ class TestTheTerminal:
 class TestTheScreen:
     def test_yes(self, house: TestServer, home: Path) -> None:
         with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
-            rows = bob.wait_for("remembered.*y or n")
+            rows = bob.wait_for("remember it.*y or n")
             assert any(house.key in row for row in rows)
             assert len(PICTURE.findall("\n".join(rows))) == 11
             # With a key between them: Enter and a letter at once would be a paste, and no answer.
@@ -276,7 +276,7 @@ class TestTheScreen:
 
     def test_no(self, house: TestServer, home: Path) -> None:
         with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
-            bob.wait_for("remembered.*y or n")
+            bob.wait_for("remember it.*y or n")
             bob.press("n")
             assert bob.wait() == 1
             bob.wait_for("is not trusted")

@@ -84,7 +84,7 @@ def test_the_answer_counts_and_is_not_remembered(
 ) -> None:
     for _ in range(2):
         with start(poor_home, server, home, mode) as bob:
-            bob.wait_for("to be remembered")
+            bob.wait_for("remember it")
             bob.press(*(["yes", "<enter>"] if mode == "--plain" else ["y"]))
             rows = bob.wait_for(INSIDE)
             text = " ".join(rows)
@@ -96,7 +96,7 @@ def test_the_answer_counts_and_is_not_remembered(
 @pytest.mark.parametrize("mode", ["--plain", "--screen"])
 def test_no_is_still_no(server: Server, home: Path, mode: str) -> None:
     with start(os.devnull, server, home, mode) as bob:
-        bob.wait_for("to be remembered")
+        bob.wait_for("remember it")
         bob.press(*(["no", "<enter>"] if mode == "--plain" else ["n"]))
         assert bob.wait() == 1
         bob.wait_for("is not trusted")
@@ -108,7 +108,7 @@ def test_in_a_pipe_a_fingerprint_is_enough_and_needed(
 ) -> None:
     done = pipe(poor_home, server, home, mode)
     assert done.returncode == 1
-    assert f"say so: --fingerprint={server.key}" in done.stderr
+    assert f"give --fingerprint={server.key}" in done.stderr
     done = pipe(poor_home, server, home, mode, f"--fingerprint={server.key}")
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -134,6 +134,6 @@ def test_what_cannot_be_read_does_not_pass_for_unknown(
         assert done.returncode == 1
         said = done.stderr
     assert "known_hosts can't be read: " in said
-    assert "--fingerprint=<fingerprint> says which key" in said
+    assert "Give the key with --fingerprint=<fingerprint>" in said
     done = pipe(given, server, home, f"--fingerprint={server.key}")
     assert (done.returncode, done.stderr) == (0, "")

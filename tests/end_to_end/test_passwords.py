@@ -67,7 +67,7 @@ class TestPlain:
             ):
                 bob.output.wait_for(prompt)
                 bob.type(f"{typed}\n")
-            bob.output.wait_for("the server says: Your password is changed")
+            bob.output.wait_for("the server says: Your password was changed")
             bob.type("\x04")
             assert bob.wait() == 0
             for secret in (PASSWORD, "correct house", "battery staple"):

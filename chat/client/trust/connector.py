@@ -236,7 +236,7 @@ class Connector:
         self._spoke_tls = True
         self._ready = stream
         if check.keys or self._policy.insecure:
-            # Any server will do, but all connections of a session must go to the same one.
+            # Several keys, or all, are accepted, but all connections of a session must show the same one.
             check = _Check(keys=(_key_of(stream),))
         self._check = check
 
