@@ -1,4 +1,4 @@
-"""Read the file of settings: the file that an option names, or else the user's default file."""
+"""Read the settings file: the file that an option names, or else the user's default file."""
 
 from __future__ import annotations
 

@@ -222,4 +222,4 @@ class Accounts:
         """Log a fault once, not at every login."""
         if fault != self._complaint:
             self._complaint = fault
-            log.error("can't read the accounts again; the known ones stay in use: %s", fault)
+            log.error("cannot read the accounts again; the old ones stay in use: %s", fault)

@@ -16,7 +16,7 @@ Options:
                             standard input; on a terminal, ask twice without showing it)
   --json                    print an array of JSON objects, for programs
   --data-directory=<path>   the server's data directory (default: the default of chat-server)
-  --config=<file>           take data-directory from this file, the server's settings
+  --config=<file>           settings file of the server, for its data-directory
   -h --help                 show this help
 
 A password has 8 to 1024 bytes. A change takes effect at the next login with that name; users who
@@ -153,7 +153,7 @@ def _require_known(name: UserName, database: Database) -> None:
 
 
 def directory_of(options: dict[str, Any]) -> Path:
-    """Find the data directory of the server: by option, by its file of settings, or the default. Raises UsageError."""
+    """Find the data directory of the server: by option, settings file or default. Raises UsageError."""
     typed, file = options["--data-directory"], options["--config"]
     if typed is not None:
         return read_data_directory(typed, "--data-directory")

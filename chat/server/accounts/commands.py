@@ -73,7 +73,7 @@ class AccountCommands:
         except UnusablePassword as problem:
             raise CommandRefused(NoticeCode.BAD_COMMAND, str(problem)) from None
         except DatabaseFault as fault:
-            log.error("can't save an account: %s", fault)
+            log.error("cannot save an account: %s", fault)
             sentence = "The server can't save this now; nothing was changed."
             raise CommandRefused(NoticeCode.NO_SPACE, sentence) from None
 

@@ -16,7 +16,7 @@ Options:
   --reason=<text>           a reason, which the user is told
   --json                    print an array of JSON objects, for programs
   --data-directory=<path>   the server's data directory (default: the default of chat-server)
-  --config=<file>           take data-directory from this file, the server's settings
+  --config=<file>           settings file of the server, for its data-directory
   -h --help                 show this help
 
 A running server notices a change within seconds, and disconnects banned users. A ban or mute made

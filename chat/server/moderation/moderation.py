@@ -327,7 +327,7 @@ class Moderation:
             try:
                 self._thread.run(partial(write_records, add=add, remove=remove))
             except DatabaseFault as fault:
-                log.error("can't save a ban or mute: %s", fault)
+                log.error("cannot save a ban or mute: %s", fault)
                 sentence = "The server can't save this now; nothing was changed."
                 raise CommandRefused(NoticeCode.NO_SPACE, sentence) from None
         self.entries.remove(*expired, *remove)
@@ -351,7 +351,7 @@ class Moderation:
             except DatabaseFault as fault:
                 if str(fault) != complaint:  # once, not every second
                     complaint = str(fault)
-                    log.error("can't read the bans again; the known ones stay in force: %s", fault)
+                    log.error("cannot read the bans again; the old ones stay in force: %s", fault)
 
     def _read(self, database: Database) -> tuple[BanList, Stamp | None]:
         """Read the bans and mutes; called in the database thread."""

@@ -286,7 +286,7 @@ def test_a_file_that_cannot_be_written_changes_nothing(
     with caplog.at_level(logging.ERROR, "chat.server"):
         assert register(alice) == "no-space"
 
-    assert any("can't save an account: cannot use" in message for message in caplog.messages)
+    assert any("cannot save an account: cannot use" in message for message in caplog.messages)
     assert not club.session("alice").registered
 
 

@@ -283,5 +283,5 @@ def test_an_unreadable_file_is_told_of_once_and_nothing_is_forgotten(
 
     wait_until(lambda: caplog.messages, "the fault to be told of")
     gevent.sleep(0.1)
-    assert len([message for message in caplog.messages if "can't read the bans" in message]) == 1
+    assert len([message for message in caplog.messages if "cannot read the bans" in message]) == 1
     assert try_login(chat_server, "alice") == "banned"
