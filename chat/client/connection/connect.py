@@ -117,7 +117,7 @@ def connect_through(
         link,
         SessionState(username, in_flight, original=original),
         in_flight,
-        Transfers(connector, timeout),
+        Transfers(connector, in_flight, timeout),
         connector.runtime,
         original=original,
         saver=saver,

@@ -14,25 +14,19 @@ from chat.client.connection.incoming import MAX_IN_MEMORY, Incoming
 from chat.client.connection.link import Link
 from chat.client.connection.liveness import Liveness, Silence
 from chat.client.connection.outgoing import (
-    Source,
+    check_command,
+    check_recipient,
+    check_size,
     encode_header,
     encode_text,
     open_source,
-    refuse_large,
 )
-from chat.client.connection.receipts import Receipt, Status
+from chat.client.connection.receipts import Receipt
 from chat.client.connection.saver import Saver
 from chat.client.connection.saving import FileSink, given_path
 from chat.client.connection.session_state import SessionState
 from chat.client.connection.transfers import Progress, Transfers
-from chat.client.errors import (
-    ConnectionLost,
-    Dismissed,
-    NotSent,
-    NotSupported,
-    TransferFailed,
-    explain,
-)
+from chat.client.errors import ConnectionLost, Dismissed, explain
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.runtime.runtime import Runtime
 from chat.protocol.commands import Command, Verb
@@ -211,7 +205,7 @@ class Connection:
 
         ``nonce``: that of the receipt of a lost message, if this is the message again; None for a new message.
         """
-        self._refuse_unsupported(to)
+        check_recipient(to, original=self._original)
         content = encode_text(text, self.limits.max_text)
         receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8, nonce)
         receipt.text, receipt.to = text, to
@@ -237,13 +231,13 @@ class Connection:
         """
         if kind not in ATTACHMENTS:
             raise ValueError(f"{kind!r} is no kind of file")
-        self._refuse_unsupported(to)
+        check_recipient(to, original=self._original)
         with open_source(source, filename) as found:
-            refuse_large(found, self.limits.max_file, original=self._original)
+            check_size(found, self.limits.max_file, original=self._original)
             receipt = self._in_flight.receipt(self._runtime.event, kind, nonce)
             receipt.filename, receipt.to = found.filename, to
             if found.size > min(self.limits.inline, MAX_IN_MEMORY):
-                self._upload(receipt, found, progress, cancel)
+                self._transfers.upload(receipt, found, progress, cancel)
                 return receipt
             content = b"".join(found.pieces(found.file.read))
             if cancel is not None:
@@ -255,11 +249,7 @@ class Connection:
 
     def command(self, command: Command, *, nonce: str | None = None) -> Receipt:
         """Ask the server to do something: its answer is the receipt's, ``answer`` or ``refusal``."""
-        if self._original:
-            raise NotSupported("This server is an original one, which takes no commands.")
-        is_secret = command.password is not None or command.new_password is not None
-        if is_secret and not self.is_private:
-            raise NotSent("The connection is not encrypted, so no password is sent.")
+        check_command(command, original=self._original, is_private=self.is_private)
         receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8, nonce)
         receipt.command = command
         self._send(receipt, b"")
@@ -287,10 +277,6 @@ class Connection:
                     raise
                 self._lost = self._link.given_up or explain(error)
                 raise ConnectionLost(self._lost) from None
-
-    def _refuse_unsupported(self, to: str | None) -> None:
-        if to is not None and self._original:
-            raise NotSupported("This server is an original one, which has no private messages.")
 
     # Transfers
 
@@ -324,30 +310,6 @@ class Connection:
         if offer.offer is None:
             raise ValueError("the attachment has no offer: its content came with its message")
         self._transfers.download(offer, FileSink(file, offer.filename), progress, cancel)
-
-    def _upload(
-        self,
-        receipt: Receipt,
-        source: Source,
-        progress: Progress | None,
-        cancel: Cancellation | None,
-    ) -> None:
-        if self._room.session is None:
-            raise NotSupported("This server takes no large files.")
-        header = encode_header(receipt, raw=False)
-        self._in_flight.send(receipt, Place.UPLOADING)
-        try:
-            refused = self._transfers.upload(receipt.kind, header, source, progress, cancel)
-        except BaseException as error:
-            self._in_flight.requeue(receipt)
-            if isinstance(error, TransferFailed) and receipt.status is Status.ACCEPTED:
-                return  # its echo has come, only the answer got lost
-            raise
-        if refused is None:
-            receipt.settle(Status.ACCEPTED)
-        else:
-            self._in_flight.requeue(receipt)
-            receipt.settle(Status.REFUSED, refused.code, refused.sentence)
 
     # The end
 

@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from chat.client.connection.receipts import Receipt
 from chat.client.errors import NotSent, NotSupported, TransferFailed, explain
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import MAX_HEADER_SIZE, MessageType
 from chat.protocol.errors import LocalProtocolError
 from chat.protocol.filenames import DEFAULT_FILENAME, clean_filename
@@ -100,7 +101,22 @@ class Source(NamedTuple):
             yield piece
 
 
-def refuse_large(source: Source, limit: int, *, original: bool) -> None:
+def check_recipient(to: str | None, *, original: bool) -> None:
+    """Raise NotSupported for a private message to an ``original`` server."""
+    if to is not None and original:
+        raise NotSupported("This server is an original one, which has no private messages.")
+
+
+def check_command(command: Command, *, original: bool, is_private: bool) -> None:
+    """Raise NotSupported for an ``original`` server, NotSent for a password on a connection that is not private."""
+    if original:
+        raise NotSupported("This server is an original one, which takes no commands.")
+    is_secret = command.password is not None or command.new_password is not None
+    if is_secret and not is_private:
+        raise NotSent("The connection is not encrypted, so no password is sent.")
+
+
+def check_size(source: Source, limit: int, *, original: bool) -> None:
     """Raises NotSent for more than ``limit`` bytes; NotSupported if it is an ``original`` server's limit."""
     if source.size <= limit:
         return

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from chat.client.connection.events import Attachment
+from chat.client.connection.in_flight import InFlight, Place
 from chat.client.connection.link import Link
 from chat.client.connection.login import open_transfer
-from chat.client.connection.outgoing import Source
+from chat.client.connection.outgoing import Source, encode_header
+from chat.client.connection.receipts import Receipt, Status
 from chat.client.connection.saving import PartialFile, Sink
 from chat.client.errors import (
     ConnectError,
     LoginRefused,
+    NotSupported,
     TransferCancelled,
     TransferFailed,
     explain,
@@ -59,10 +62,11 @@ class Refused(NamedTuple):
 class Transfers:
     """Those of one session. ``session`` is its token, once known. ``timeout`` (seconds) is for opening a connection."""
 
-    def __init__(self, connector: Connector, timeout: float) -> None:
+    def __init__(self, connector: Connector, in_flight: InFlight, timeout: float) -> None:
         self.session: str | None = None
         self._runtime = connector.runtime
         self._connector = connector
+        self._in_flight = in_flight
         self._timeout = timeout
         self._turns = Turns(connector.runtime, MAX_TRANSFERS)
         self._running: list[Cancellation] = []
@@ -76,31 +80,31 @@ class Transfers:
 
     def upload(
         self,
-        kind: MessageType,
-        header: bytes,
+        receipt: Receipt,
         source: Source,
         progress: Progress | None,
         cancel: Cancellation | None,
-    ) -> Refused | None:
-        """None: the server took it. Raises TransferFailed, TransferCancelled."""
-        with self._start(cancel) as stop:
-            tries = 0
-            while True:
-                tries += 1
-                try:
-                    with self._open(stop) as link:
-                        return self._send(link, kind, header, source, progress)
-                except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
-                    self._check(stop)
-                    is_whole_nowhere = isinstance(error, StalledFrame) or (
-                        tries > 1 and isinstance(error, ConnectError)
-                    )
-                    if not is_whole_nowhere or tries == UPLOAD_TRIES:
-                        raise TransferFailed(
-                            f"{source.filename!r} was not sent: {explain(error)}"
-                        ) from None
-                stop.sleep(self._runtime, _PAUSES[tries])
-                self._runtime.offload(source.rewind)
+    ) -> None:
+        """Send ``source`` as the message of ``receipt``, and settle the receipt.
+
+        Raises NotSupported, NotSent, TransferFailed, TransferCancelled.
+        """
+        if self.session is None:
+            raise NotSupported("This server takes no large files.")
+        header = encode_header(receipt, raw=False)
+        self._in_flight.send(receipt, Place.UPLOADING)
+        try:
+            refused = self._upload(receipt.kind, header, source, progress, cancel)
+        except BaseException as error:
+            self._in_flight.requeue(receipt)
+            if isinstance(error, TransferFailed) and receipt.status is Status.ACCEPTED:
+                return  # its echo has come, only the answer got lost
+            raise
+        if refused is None:
+            receipt.settle(Status.ACCEPTED)
+        else:
+            self._in_flight.requeue(receipt)
+            receipt.settle(Status.REFUSED, refused.code, refused.sentence)
 
     def save(
         self,
@@ -143,6 +147,34 @@ class Transfers:
                             f"{offer.filename!r} was not received: {explain(error)}"
                         ) from None
                 stop.sleep(self._runtime, _PAUSES[failures - 1])
+
+    def _upload(
+        self,
+        kind: MessageType,
+        header: bytes,
+        source: Source,
+        progress: Progress | None,
+        cancel: Cancellation | None,
+    ) -> Refused | None:
+        """Return the server's refusal, or None if it accepted. Raises TransferFailed, TransferCancelled."""
+        with self._start(cancel) as stop:
+            tries = 0
+            while True:
+                tries += 1
+                try:
+                    with self._open(stop) as link:
+                        return self._send(link, kind, header, source, progress)
+                except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
+                    self._check(stop)
+                    is_whole_nowhere = isinstance(error, StalledFrame) or (
+                        tries > 1 and isinstance(error, ConnectError)
+                    )
+                    if not is_whole_nowhere or tries == UPLOAD_TRIES:
+                        raise TransferFailed(
+                            f"{source.filename!r} was not sent: {explain(error)}"
+                        ) from None
+                stop.sleep(self._runtime, _PAUSES[tries])
+                self._runtime.offload(source.rewind)
 
     @contextmanager
     def _start(self, cancel: Cancellation | None) -> Iterator[Cancellation]:
