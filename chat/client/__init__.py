@@ -9,10 +9,11 @@
             if isinstance(event, Text) and not event.own:
                 room.send_text(event.text, to=event.sender)
 
-Ordinary programs may send from any thread; programs on gevent pass ``runtime=GEVENT`` of
-``chat.client.gevent_runtime``. Nothing here prints, and importing it loads neither gevent nor curses.
+Programs may send from any thread. A program on gevent passes ``runtime=GEVENT`` of ``chat.client.gevent_runtime``.
+The library prints nothing, and importing it loads neither gevent nor curses.
 
-Deprecated names, which still work and warn: ``Fate`` is now ``Status``, ``Receipt.fate`` is now ``Receipt.status``.
+Deprecated names still work, and warn: ``Fate`` is now ``Status``, ``Stranger`` is now ``UnknownServer``, and
+``Receipt.fate`` is now ``Receipt.status``.
 """
 
 import warnings

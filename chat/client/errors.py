@@ -1,47 +1,47 @@
-"""What can go wrong for a client. The text of each is one sentence that may be shown to a person.
+"""The exceptions of the client. The text of each is one sentence for the user.
 
 ::
 
     ChatError
-      ConnectError        the server can't be reached, or what answers there is no chat server
-        NotEncrypted      it does not encrypt, and without that nothing is to be said there
-        UntrustedServer   it can't show that it is the server it is taken for
-      LoginRefused        the server does not let this user in
-      ConnectionLost      it worked, and then the connection ended without our wish
-        Dismissed         by the server's: we were told to leave, or have come in from elsewhere
-      NotSent             refused on this side; nothing of it was sent
-        NotSupported      the server is the original, or lacks what this needs
-      SaveFailed          a content could not be written to the save directory
-      TransferFailed      an upload or a download did not come to its end
-        TransferCancelled because it was asked to stop
+      ConnectError        the client can't reach the server, or the peer is no chat server
+        NotEncrypted      the server does not encrypt, and the client must not send anything in plain
+        UntrustedServer   the server can't prove its identity
+      LoginRefused        the server refused the login
+      ConnectionLost      the connection broke after the login
+        Dismissed         the server ended the connection on purpose: a moderator's act, or a newer login
+      NotSent             the client refused to send the message, and sent no part of it
+        NotSupported      the server is an original one, or lacks a feature
+      SaveFailed          a content could not be written to the disk
+      TransferFailed      an upload or a download failed
+        TransferCancelled the caller cancelled the transfer
 """
 
 from __future__ import annotations
 
 
 class ChatError(Exception):
-    """What all of them have in common; never raised itself."""
+    """The base class of all errors of the client. Never raised itself."""
 
 
 class ConnectError(ChatError):
-    """The server can't be reached, or what answers there is no chat server."""
+    """The client can't reach the server, or the peer is no chat server."""
 
 
 class NotEncrypted(ConnectError):
-    """The server does not encrypt, and without that nothing is to be said there."""
+    """The server does not encrypt, and the client must not send anything in plain."""
 
 
 class UntrustedServer(ConnectError):
-    """The server can't show that it is the one it is taken for. Nothing was said to it.
+    """The server can't prove its identity. The client has not sent the login.
 
-    The text has several lines if a key has changed.
+    The text has several lines if the server's key has changed.
     """
 
 
 class LoginRefused(ChatError):
-    """The server does not let this user in.
+    """The server refused the login.
 
-    ``code`` is a value of ``chat.protocol.notices.Refusal``, or another if the server is newer than we are.
+    ``code`` is a value of ``chat.protocol.notices.Refusal``. A newer server may send other codes.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -50,12 +50,14 @@ class LoginRefused(ChatError):
 
 
 class ConnectionLost(ChatError):
-    """The connection ended without our wish; what was not answered by then may or may not have arrived."""
+    """The connection broke. Messages without an answer may or may not have arrived."""
 
 
 class Dismissed(ConnectionLost):
-    """The server ended the connection on purpose, and said why: a moderator had us leave (code ``moderated``), or we
-    have come in from elsewhere (``replaced``). To come back at once would be rude, or a quarrel with ourselves.
+    """The server ended the connection on purpose, and gave the reason.
+
+    ``code`` is ``moderated`` after a kick or a ban, and ``replaced`` if the user logged in from another place. Do not
+    reconnect by yourself: two clients of one user would replace each other for ever.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -64,26 +66,29 @@ class Dismissed(ConnectionLost):
 
 
 class NotSent(ChatError):
-    """Refused on this side: too large, empty, unreadable. Nothing of it was sent; the connection goes on."""
+    """The client refused to send the message: too large, empty, unreadable. No part of it was sent.
+
+    The connection goes on.
+    """
 
 
 class NotSupported(NotSent):
-    """The server is the original one, or lacks what this needs."""
+    """The server is an original one, or lacks a feature that the call needs."""
 
 
 class SaveFailed(ChatError):
-    """A content could not be written to the save directory; the connection goes on."""
+    """A content could not be written to the disk. The connection goes on."""
 
 
 class TransferFailed(ChatError):
-    """An upload or a download did not come to its end; the connection goes on."""
+    """An upload or a download failed. The connection goes on."""
 
 
 class TransferCancelled(TransferFailed):
-    """It was asked to stop."""
+    """The caller cancelled the transfer."""
 
 
 def explain(error: Exception) -> str:
-    """What broke a connection, or kept a file from being read or written: a sentence."""
+    """Return the reason of an error of the system or of the protocol, as a sentence."""
     reason = str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
     return reason if reason.endswith((".", "!", "?")) else f"{reason}."

@@ -1,4 +1,4 @@
-"""From an address and a name to a connection: the way into the room."""
+"""Make a connection from an address and a user name."""
 
 from __future__ import annotations
 
@@ -40,23 +40,29 @@ def connect(
     runtime: Runtime = PLAIN,
     timeout: float = 30.0,
 ) -> Connection:
-    """Enter the room at ``address`` (``HOST:PORT``, ``[IPv6]:PORT``, ``:PORT``, ``unix:PATH``) as ``username``.
+    """Log in as ``username`` at ``address`` (``HOST:PORT``, ``[IPv6]:PORT``, ``:PORT``, ``unix:PATH``).
 
-    ``password``: that of the name, or the room's; it is never sent where somebody on the way could read it.
-    ``session``: ``Connection.session`` of a connection under the same name, which the new one takes the place of.
-    ``byte_order``: "auto" finds out whether the server is the original and then keeps to what that one can do;
-    "little" takes it for the original, "big" for one of ours. ``inline``: attachments over so many bytes come as
-    offers. ``save_directory``: others' attachments that come with their message are saved there as they arrive, if
-    they have at most ``max_save`` bytes; without one nothing is ever saved but by ``Connection.fetch``. Saving holds up
-    nobody: see ``Attachment.saving``. ``timeout`` (seconds) is for connecting and logging in together.
-    ``ping``: ask a server that has sent nothing for 20 seconds for a sign of life, and give it up after 60; without it
-    only a server that TCP knows to have vanished is given up.
+    ``password`` is the password of the name, or of the room. The client never sends a password where anybody on the
+    way could read it. ``session`` is ``Connection.session`` of an older connection under the same name: the new
+    connection replaces it. ``timeout`` (seconds) is for connecting and logging in together.
 
-    Encryption: with ``tls`` "auto" only a server on this machine is spoken to without, if it knows none; "required"
-    makes no exception, "off" never encrypts. The server must have the key of ``fingerprint`` (``SHA256:…``), or be in
-    the file ``known_hosts`` (None: the user's own), or an authority of the system must vouch for it; else ``trust`` is
-    called with a Stranger, and if it returns True the answer is remembered in that file. Where the file can't be
-    written, ``warn`` is called with a sentence that says so, and the connection is made all the same.
+    ``byte_order``: with "auto" the client finds out whether the server is an original one, and then uses only the
+    features of an original server. "little" expects an original server, "big" one of ours.
+
+    ``inline``: the server offers attachments with more bytes instead of sending them. ``save_directory``: the client
+    saves attachments of others there as they arrive, if they come with their message and have at most ``max_save``
+    bytes. Without a directory only ``Connection.fetch`` saves. Saving never delays a reader: see
+    ``Attachment.saving``.
+
+    ``ping``: the client pings a server that has sent nothing for 20 seconds, and gives the connection up after 60.
+    Without ``ping`` the client gives up only when TCP reports that the server has vanished.
+
+    ``tls``: with "auto" the client always encrypts, except to a server on this machine that has no TLS. "required"
+    makes no exception, "off" never encrypts. The client accepts a server that has the key of ``fingerprint``
+    (``SHA256:…``), is in the file ``known_hosts`` (None: the user's file), or has a certificate from an authority of
+    the system. For any other server the client calls ``trust`` with an UnknownServer. If ``trust`` returns True, the
+    client connects, and remembers the server in ``known_hosts``. If the file can't be written, the client calls
+    ``warn`` with a sentence, and connects all the same.
 
     Raises ValueError (address, fingerprint, an empty path), ConnectError, NotEncrypted, UntrustedServer, LoginRefused.
     """
@@ -98,10 +104,10 @@ def connect_through(
     timeout: float = 30.0,
     in_flight: InFlight | None = None,
 ) -> Connection:
-    """Connect through ``door``, which several sessions may use one after the other. Otherwise like ``connect``.
+    """Connect through ``connector``, which several sessions may use one after the other. Otherwise like ``connect``.
 
-    ``saver`` saves attachments that come with their messages; several sessions may share it. ``save_directory`` is for
-    ``fetch``. ``in_flight`` is the table of messages of a queue that outlives the connection.
+    ``saver`` saves attachments that come with their messages; several sessions may share it. ``save_directory`` is the
+    default directory of ``fetch``. ``in_flight`` is the table of messages of a queue that outlives the connection.
     """
     link, original = log_in(
         connector,
@@ -130,6 +136,8 @@ def connect_through(
     except BaseException as error:
         link.close()
         if isinstance(error, ConnectionLost):
-            raise ConnectError(f"{connector.address} let us in and then broke: {error}") from None
+            raise ConnectError(
+                f"{connector.address} accepted the login, but the connection broke: {error}"
+            ) from None
         raise
     return connection

@@ -36,10 +36,11 @@ from chat.protocol.notices import NoticeCode
 
 
 class Connection:
-    """Made by :func:`chat.client.connect`. Iterating yields events until ``close()``, which must be called in the end.
+    """One user's connection, made by :func:`chat.client.connect`. Iterating yields events until ``close()``.
 
-    One task reads; any task may send at any time. Every method that sends raises NotSent or NotSupported for what it
-    refuses itself, and ConnectionLost: then that message was not sent.
+    Always call ``close()`` in the end. One task reads; any task may send at any time. Methods that send raise NotSent
+    or NotSupported if the client refuses the message, and ConnectionLost if the connection is gone. In each case the
+    message was not sent.
     """
 
     def __init__(
@@ -69,60 +70,61 @@ class Connection:
         self._ended = runtime.event()
         self._closing = False
         self._interrupted = False
-        self._lost: str | None = None  # why, unless by our own wish
+        self._lost: str | None = None  # the reason, unless close() ended the connection
         self._liveness: Liveness | None = None
-        self._dismissal: Notice | None = None  # if that was read last
+        self._dismissal: Notice | None = None  # if it was the last event
         self._farewell = "The server closed the connection."
 
-    # What is known of the room
+    # The state of the session
 
     @property
     def username(self) -> str:
-        """Ours, as the server knows it."""
+        """The name of this user, as the server writes it."""
         return self._room.username
 
     @property
     def users(self) -> list[str]:
-        """Who is in the room, oneself too; of an original server: who was seen."""
+        """The users in the room, this user too. With an original server: the users seen so far."""
         return list(self._room.users)
 
     @property
     def server(self) -> str | None:
-        """Name and version of the server, if it tells."""
+        """Name and version of the server; None if unknown."""
         return self._room.server
 
     @property
     def limits(self) -> Limits:
+        """The sizes that the server accepts."""
         return self._room.limits
 
     @property
     def motd(self) -> str | None:
-        """Words of welcome."""
+        """The server's message of the day, if it has one."""
         return self._room.motd
 
     @property
     def original(self) -> bool:
-        """Whether the server is, or is taken for, the original: no private messages, nothing over 16 KiB."""
+        """Whether the server counts as an original one: no private messages, and at most 16 KiB a message."""
         return self._original
 
     @property
     def session(self) -> str | None:
-        """For the next connection of ours to take the place of this one; a secret. None: an original server's."""
+        """The secret token with which a new connection replaces this one. None with an original server."""
         return self._room.session
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody on the way can listen: passwords are sent only then."""
+        """Whether nobody on the way can read the connection. The client sends passwords only then."""
         return self._link.is_private
 
     @property
     def encrypted(self) -> bool:
-        """Whether it is by TLS."""
+        """Whether the connection uses TLS."""
         return self._link.is_encrypted
 
     @property
     def lag(self) -> float:
-        """Seconds for which the server has owed an answer and sent no byte; 0.0 if fewer than 5."""
+        """Seconds for which the server has owed an answer and sent no byte. 0.0 if fewer than 5."""
         return self._liveness.lag if self._liveness is not None else 0.0
 
     # Reading
@@ -139,29 +141,30 @@ class Connection:
         self.close()
 
     def __iter__(self) -> Iterator[Event]:
-        """Events until ``close()``. Raises ConnectionLost."""
+        """Yield events until ``close()``. Raises ConnectionLost."""
         while (event := self.read()) is not None:
             yield event
 
     def read(self) -> Event | None:
         """Wait for the next event; None after ``close()``. Raises ConnectionLost.
 
-        Interrupted while it waits for a frame to begin (Ctrl-C, ``gevent.Timeout``), it may be called again.
+        If an exception (Ctrl-C, ``gevent.Timeout``) ends the call before a frame has begun, you may call ``read``
+        again. Inside a frame the rest of the stream can't be read any more.
         """
         with self._read_lock:
             event, self._first = self._first, None
             return event if event is not None and not self._closing else self._read()
 
     def await_welcome(self) -> None:
-        """For ``connect``: read our own announcement, the first frame after the login."""
+        """Read the welcome, the first frame after the login. For ``connect``."""
         self._first = self._read()
-        # The original may announce another one first, who came in at the same moment.
+        # An original server may first announce another user who logged in at the same moment.
         if not self._original and not isinstance(self._first, Welcome):
-            raise ConnectionLost("The server did not announce us.")
+            raise ConnectionLost("The server sent no welcome after the login.")
         self._transfers.session = self._room.session
 
     def watch(self, silence: Silence, *, ping: bool) -> None:
-        """Begin to watch for a server that vanishes and, with ``ping``, for one that falls silent. For ``connect``."""
+        """Start to watch for a vanished server and, with ``ping``, for a silent server. For ``connect``."""
         ask = self._ping if ping and not self._original else None
         self._liveness = Liveness(self._link, self._runtime, ask, self._in_flight.is_owed, silence)
         self._runtime.spawn(self._liveness.run, self._ended)
@@ -169,7 +172,7 @@ class Connection:
     def _ping(self) -> None:
         receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8)
         receipt.command, receipt.is_ours = Command(Verb.PING.value), True
-        with suppress(ConnectionLost):  # the reader raises it as well
+        with suppress(ConnectionLost):  # the reader reports it too
             self._send(receipt, b"", Place.PING)
 
     def _read(self) -> Event | None:
@@ -181,7 +184,7 @@ class Connection:
                 self._end(explain(error))
             except BaseException:
                 if self._incoming.inside_frame:
-                    # The server can still be told that we leave, but not understood any more.
+                    # The position in the stream is unknown now, so nothing can be read. Sending a logout still works.
                     self._interrupted = True
                     self._lost = self._lost or "Reading was interrupted."
                 raise
@@ -193,6 +196,7 @@ class Connection:
                 raise Dismissed(self._dismissal.code, self._dismissal.sentence)
             raise ConnectionLost(self._lost)
         if event is not None:
+            # Only the very last event counts: after a kick the server sends its reason and closes.
             self._dismissal = event if isinstance(event, Notice) and event.dismisses else None
         if isinstance(event, Notice) and event.code == NoticeCode.SHUTTING_DOWN.value:
             self._farewell = event.sentence
@@ -203,7 +207,8 @@ class Connection:
     def send_text(self, text: str, to: str | None = None, *, nonce: str | None = None) -> Receipt:
         """Send a text of at most ``limits.max_text`` bytes (see ``split_text``) to everyone, or to one user.
 
-        ``nonce``: that of the receipt of a lost message, if this is the message again; None for a new message.
+        ``nonce`` is for a message that is sent again after a lost connection: pass ``Receipt.nonce`` of the lost
+        message. None makes a new nonce.
         """
         check_recipient(to, original=self._original)
         content = encode_text(text, self.limits.max_text)
@@ -223,11 +228,12 @@ class Connection:
         cancel: Cancellation | None = None,
         nonce: str | None = None,
     ) -> Receipt:
-        """Send a file by its path, or a seekable binary file from its position on; ``kind`` may be IMAGE or VOICE.
+        """Send the file at a path, or a seekable binary file from its position on. ``kind`` may be IMAGE or VOICE.
 
-        Over ``limits.inline`` bytes it goes by a connection of its own while chat goes on, and the call returns once
-        the server has answered: the receipt says what. Raises TransferFailed, TransferCancelled as well.
-        ``progress`` is called with the bytes done and those in all. ``nonce``: see ``send_text``.
+        A file with more than ``limits.inline`` bytes goes over a separate connection, so that texts need not wait for
+        it. The call then returns once the server has answered; the receipt has the outcome. Also raises
+        TransferFailed, TransferCancelled. ``progress`` is called with the bytes sent and the bytes in all.
+        ``nonce``: see ``send_text``.
         """
         if kind not in ATTACHMENTS:
             raise ValueError(f"{kind!r} is no kind of file")
@@ -248,7 +254,10 @@ class Connection:
             return receipt
 
     def command(self, command: Command, *, nonce: str | None = None) -> Receipt:
-        """Ask the server to do something: its answer is the receipt's, ``answer`` or ``refusal``."""
+        """Send a command. The receipt has the server's sentence, as ``answer`` or as ``refusal``.
+
+        ``nonce``: see ``send_text``.
+        """
         check_command(command, original=self._original, is_private=self.is_private)
         receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8, nonce)
         receipt.command = command
@@ -256,7 +265,7 @@ class Connection:
         return receipt
 
     def unanswered(self) -> list[Receipt]:
-        """What was sent and not yet answered, oldest first; after ConnectionLost: what may be lost."""
+        """Return the sent messages without an answer, oldest first. After ConnectionLost they may be lost."""
         return self._in_flight.at(Place.SENT)
 
     def _send(self, receipt: Receipt, content: bytes, place: Place = Place.SENT) -> None:
@@ -268,8 +277,8 @@ class Connection:
             try:
                 self._link.send(receipt.kind, header, content)
             except BaseException as error:
-                # Part of a frame may be out, so nothing can follow it. It is not the end yet for the reader: answers
-                # to what was sent before may still be there to be read.
+                # The server may have a part of the frame, so no other frame can follow. The reader goes on: answers
+                # to earlier messages may still arrive.
                 self._in_flight.requeue(receipt)
                 self._link.stream.shut()
                 if not isinstance(error, OSError | RemoteProtocolError):
@@ -288,14 +297,14 @@ class Connection:
         progress: Progress | None = None,
         cancel: Cancellation | None = None,
     ) -> Path:
-        """Get an offered content into ``directory`` (None: the save directory); returns where it is.
+        """Download an offered content to ``directory`` (None: the save directory); return the path of the file.
 
-        A broken download goes on where it stopped. Raises TransferFailed, TransferCancelled, SaveFailed.
-        ``progress`` is called with the bytes done and those in all.
+        A download that breaks is resumed. Raises TransferFailed, TransferCancelled, SaveFailed.
+        ``progress`` is called with the bytes received and the bytes in all.
         """
         target = given_path(directory) if directory is not None else self._save_directory
         if offer.offer is None or target is None:
-            raise ValueError("it takes an offer, and a directory to save it in")
+            raise ValueError("fetch needs an attachment with an offer, and a directory")
         return self._transfers.save(offer, target, progress, cancel)
 
     def fetch_into(
@@ -306,7 +315,7 @@ class Connection:
         progress: Progress | None = None,
         cancel: Cancellation | None = None,
     ) -> None:
-        """Fetch an offered content into an open file, from the file's position on. Otherwise like ``fetch``."""
+        """Download an offered content into an open file, from the file's position on. Otherwise like ``fetch``."""
         if offer.offer is None:
             raise ValueError("the attachment has no offer: its content came with its message")
         self._transfers.download(offer, FileSink(file, offer.filename), progress, cancel)
@@ -314,9 +323,10 @@ class Connection:
     # The end
 
     def close(self, timeout: float = 5.0) -> None:
-        """Leave the room. Waits up to ``timeout`` seconds for the answers to what was sent; ends transfers that run.
+        """Leave the room. Waits up to ``timeout`` seconds for missing answers, and ends running transfers.
 
-        Then it waits as long again at most until what came is saved. May be called from any task, and twice.
+        Then waits up to ``timeout`` seconds until received attachments are saved. May be called from any task, and
+        twice.
         """
         if self._closing:
             return
@@ -324,7 +334,7 @@ class Connection:
         self._transfers.end()
         self._log_out(timeout)
         self._end("The connection is closed.")
-        # Closing a socket under a reader could hand its number to somebody else's.
+        # Not while a task reads: the kernel could give the number of the closed descriptor to another socket.
         if self._read_lock.acquire(timeout=timeout):
             self._link.close()
             self._read_lock.release()
@@ -336,14 +346,14 @@ class Connection:
             return
         if self._send_lock.acquire(timeout=timeout):
             try:
-                # What the original makes of a Logout from a client is unknown; the end of the stream it understands.
+                # How an original server handles a Logout is unknown, but it understands the end of the stream.
                 self._link.send_last(None if self._original else MessageType.LOGOUT, timeout)
             finally:
                 self._send_lock.release()
         if self._interrupted:
             return
-        # Read on until the server ends it: what we sent is answered by then, and a socket that is closed with
-        # something unread takes back what the server has not read.
+        # Read on until the server closes: by then every message is answered. If a socket is closed with unread data,
+        # the kernel resets the connection, and the server loses what it has not read yet.
         if not self._read_lock.acquire(blocking=False):
             self._ended.wait(timeout)
             return
@@ -353,15 +363,16 @@ class Connection:
             while self._read() is not None:
                 continue
         except ConnectionLost:
-            return  # a sender had found out before
+            return  # a sender noticed the end earlier
         finally:
             self._read_lock.release()
 
     def _end(self, reason: str) -> None:
-        """Nothing more can be read."""
+        """Record that nothing more can be read, and why."""
         if not self._closing and self._lost is None:
             self._lost = self._link.given_up or reason
-        if not self._ended.is_set():  # later the table may have messages of the next connection
+        # Only once: later the table may have messages of the next connection.
+        if not self._ended.is_set():
             self._ended.set()
             self._in_flight.lose()
         self._transfers.end()

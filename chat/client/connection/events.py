@@ -1,8 +1,8 @@
-"""What a connection tells: the values that iterating over it yields.
+"""The events that a connection yields.
 
-All are frozen. ``timestamp`` is the server's, in UTC. ``own`` says that this connection's user caused it; then
-``receipt`` is that of the call that sent it, if this very connection did. Strings are as the server sent them: whoever
-shows them on a terminal makes them harmless first (a file name is safe to save under, see ``saving``).
+All are frozen. ``timestamp`` is the time of the server, in UTC. ``own`` means that this user caused the event. If this
+connection sent the message, ``receipt`` is its receipt. Strings are as the server sent them: sanitize them before you
+show them on a terminal. A file name is already safe to save under (see ``saving``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chat.protocol.descriptor import MessageType
 
 @dataclass(frozen=True)
 class Limits:
-    """What the server takes, in bytes; contents over ``inline`` travel by transfer connections."""
+    """The sizes that the server accepts, in bytes. Contents over ``inline`` go over transfer connections."""
 
     max_text: int = 64 * 1024
     max_file: int = 1024**3
@@ -27,23 +27,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class Welcome:
-    """We are in the room: the first event of a connection. ``username`` is ours as the server knows it.
+    """The login has succeeded: the first event of a connection. ``username`` is this user as the server writes it.
 
-    An original server tells neither who else is there nor its name.
+    An original server sends neither the list of users nor its name.
     """
 
     username: str
     timestamp: datetime
     users: tuple[str, ...] = ()
     server: str | None = None
-    session: str | None = field(default=None, repr=False)  # who knows it may send in our name
+    # A secret, so not in the repr: it lets anyone send under this name.
+    session: str | None = field(default=None, repr=False)
     limits: Limits = Limits()
     motd: str | None = None
 
 
 @dataclass(frozen=True)
 class Joined:
-    """Somebody else came in."""
+    """Another user joined."""
 
     username: str
     timestamp: datetime
@@ -51,7 +52,11 @@ class Joined:
 
 @dataclass(frozen=True)
 class Left:
-    """Somebody else is gone. ``reason``: a value of ``notices.LeaveReason``, or another, or None (original server)."""
+    """Another user left.
+
+    ``reason`` is a value of ``notices.LeaveReason``. A newer server may send other reasons, an original server sends
+    none.
+    """
 
     username: str
     timestamp: datetime
@@ -60,7 +65,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Text:
-    """``to`` is None for a message to everyone, else the user whom it is meant for: us, or whom we sent it to."""
+    """A text. ``to`` is None for a message to everyone, else the recipient of a private message."""
 
     sender: str
     timestamp: datetime
@@ -72,17 +77,18 @@ class Text:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file, an image or a voice message: ``kind`` is MessageType.FILE, IMAGE or VOICE.
+    """A file, an image or a voice message of ``size`` bytes: ``kind`` is MessageType.FILE, IMAGE or VOICE.
 
-    Of ``size`` bytes. Where they are depends:
+    The content is in one of these places:
 
-    - ``content``: here, if they came with the message and are at most 64 KiB;
-    - ``saving``: on their way to the save directory, if they came with the message, there is such a directory and the
-      message is not ours; ``saving.wait()`` returns where they are, or raises SaveFailed;
-    - ``offer``: still on the server; ``Connection.fetch`` gets them;
-    - nowhere, for a large one that came with the message and is ours, or is not to be saved: then ``problem`` says why.
+    - ``content``: in memory, if it came with the message and has at most 64 KiB;
+    - ``saving``: on the way to the save directory, if it came with the message of another user and there is such a
+      directory. ``saving.wait()`` returns the path, or raises SaveFailed;
+    - ``offer``: still on the server. ``Connection.fetch`` downloads it;
+    - nowhere: a larger content that came with our own message, or that is not saved. ``problem`` says why it is not
+      saved.
 
-    ``filename`` is cleaned: a base name, not hidden, no option, no control characters.
+    ``filename`` is cleaned: a base name, not hidden, not like an option, without control characters.
     """
 
     kind: MessageType
@@ -101,10 +107,10 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Notice:
-    """The server speaks to us: of something that we sent (``receipt`` says what), or on its own, such as that it stops.
+    """A notice of the server: about the message of ``receipt``, or without one, such as that the server stops.
 
-    ``code`` is a value of ``chat.protocol.notices.NoticeCode``, or another if the server is newer than we are.
-    ``dismisses``: it tells why the server ends the connection now, and on purpose.
+    ``code`` is a value of ``chat.protocol.notices.NoticeCode``. A newer server may send other codes.
+    ``dismisses``: the notice gives the reason why the server now ends the connection on purpose.
     """
 
     code: str
@@ -116,7 +122,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class BadFrame:
-    """The server sent what the protocol does not allow; ``problem`` is a sentence. The frame was skipped."""
+    """The server sent an invalid frame, which was skipped. ``problem`` is a sentence."""
 
     problem: str
 

@@ -1,7 +1,7 @@
-"""The one table of messages that are not answered yet, by nonce.
+"""The one table of messages without an answer, by nonce.
 
-A library connection has a table of its own. The program's queue of outgoing messages hands its table to each of its
-connections in turn: so a message keeps its receipt, and with it its nonce, when it is sent again.
+Each connection of the library has its own table. The program's queue of outgoing messages instead hands one table to
+each of its connections in turn. So a message that is sent again keeps its receipt and its nonce.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from chat.protocol.headers import NONCE
 
 
 class Place(Enum):
-    """Where a message of the table is."""
+    """Where a message is."""
 
-    QUEUED = auto()  # it waits to be sent
-    SENT = auto()  # on the connection, in the order of sending
-    UPLOADING = (
-        auto()
-    )  # on a connection of its own, which answers it; its echo may come first, or never
-    PING = auto()  # sent on the connection by the connection itself
+    QUEUED = auto()  # waits to be sent
+    SENT = auto()  # sent on the connection, in this order
+    # Sent on a transfer connection, which brings the answer. The echo comes on the room's connection: sooner, later, or
+    # never.
+    UPLOADING = auto()
+    PING = auto()  # a ping that the connection itself sent
 
 
 _ON_THE_WIRE = (Place.SENT, Place.UPLOADING, Place.PING)
@@ -34,12 +34,12 @@ _ON_THE_WIRE = (Place.SENT, Place.UPLOADING, Place.PING)
 class InFlight:
     """Receipts by nonce, in order.
 
-    A sender and a reader may call the methods from two threads. The lock is one of threads also under gevent: no
-    greenlet switches while one holds it.
+    A sender and a reader may call the methods from two threads. The lock is a thread lock, also under gevent: no
+    greenlet switches while it holds the lock.
     """
 
     def __init__(self) -> None:
-        # Ordered, as the first one of a plain dict takes longer to find the more have been removed before it.
+        # Not plain dicts: after many removals at its head, a dict takes long to find its first entry.
         self._places: dict[Place, OrderedDict[str, Receipt]] = {
             place: OrderedDict() for place in Place
         }
@@ -48,12 +48,12 @@ class InFlight:
     # Sending
 
     def queue(self, receipt: Receipt) -> None:
-        """Append a message to those that wait to be sent. Raises ValueError if its nonce is in use."""
+        """Append a message to the queue. Raises ValueError if its nonce is in use."""
         with self._lock:
             self._enter(receipt, Place.QUEUED)
 
     def find(self, nonce: str) -> Receipt | None:
-        """Return the message with this nonce."""
+        """Return the message with this nonce, or None."""
         with self._lock:
             place = self._place_of(nonce)
             return None if place is None else self._places[place][nonce]
@@ -61,26 +61,28 @@ class InFlight:
     def receipt(
         self, event: Callable[[], Event], kind: MessageType, nonce: str | None = None
     ) -> Receipt:
-        """Return the receipt of the queued message with this nonce, or make one, on an event from ``event``.
+        """Return the receipt of the queued message with this nonce, or make one with an event from ``event``.
 
-        Raises ValueError for a nonce that no server takes.
+        Raises ValueError for a nonce that a server would refuse.
         """
         if nonce is None:
             return Receipt(event(), kind)
         if not NONCE.fullmatch(nonce):
-            raise ValueError(f"{nonce!r} is not a nonce: 1 to 64 of A-Z, a-z, 0-9, '_' and '-'")
+            raise ValueError(
+                f"invalid nonce {nonce!r}: expected 1 to 64 of A-Z, a-z, 0-9, '_' and '-'"
+            )
         queued = self.find(nonce)
         return (
             queued if queued is not None and queued.is_held else Receipt(event(), kind, nonce=nonce)
         )
 
     def first(self, place: Place) -> Receipt | None:
-        """Return the oldest message at ``place``."""
+        """Return the oldest message at ``place``, or None."""
         with self._lock:
             return next(iter(self._places[place].values()), None)
 
     def send(self, receipt: Receipt, place: Place = Place.SENT) -> None:
-        """Note that a message is about to be sent. Call in the order of sending.
+        """Record that a message is about to be sent. Call in the order of sending.
 
         Raises ValueError if another message has its nonce.
         """
@@ -90,7 +92,7 @@ class InFlight:
             self._enter(receipt, place)
 
     def requeue(self, receipt: Receipt) -> None:
-        """Note that a message could not be sent: back to the head of the queue if it was there, else away with it."""
+        """Put a message that could not be sent back at the head of the queue; drop it if it does not belong there."""
         with self._lock:
             place = self._place_of(receipt.nonce)
             if place is None or place is Place.QUEUED or not _is_waiting(receipt):
@@ -100,7 +102,7 @@ class InFlight:
                 self._put_first(receipt)
 
     def remove(self, receipt: Receipt) -> None:
-        """Remove a message, wherever it is."""
+        """Remove a message from any place."""
         with self._lock:
             place = self._place_of(receipt.nonce)
             if place is not None and self._places[place][receipt.nonce] is receipt:
@@ -109,11 +111,11 @@ class InFlight:
     # Answers
 
     def answered(self, nonce: str) -> Receipt | None:
-        """Return the receipt that an answer with this nonce settles; None if no message waits for it."""
+        """Return the receipt that an answer with this nonce settles; None if no message waits for this answer."""
         with self._lock:
             for place in _ON_THE_WIRE:
                 receipt = self._places[place].get(nonce)
-                # The echo of an upload may come after the answer to the upload.
+                # The echo of an upload may come after the answer on the transfer connection has settled the receipt.
                 is_expected = place is Place.UPLOADING or _is_waiting(receipt)
                 if receipt is not None and is_expected:
                     return self._let_go(receipt, place)
@@ -128,9 +130,9 @@ class InFlight:
             return None
 
     def lose(self) -> None:
-        """The connection has ended: messages that were sent wait again, before the others, or are LOST.
+        """Record the end of the connection: sent messages go back to the head of the queue, or become LOST.
 
-        Uploads report for themselves.
+        Uploads stay: their transfer connections may still answer.
         """
         with self._lock:
             sent = self._places[Place.SENT]
@@ -144,22 +146,23 @@ class InFlight:
             self._places[Place.PING].clear()
             uploads = self._places[Place.UPLOADING]
             for receipt in [upload for upload in uploads.values() if not _is_waiting(upload)]:
-                del uploads[receipt.nonce]  # its echo can't come any more
+                del uploads[receipt.nonce]  # settled, and its echo can't come any more
         for receipt in lost:
             receipt.settle(Status.LOST)
 
-    # What there is
+    # Questions
 
     def count(self, place: Place) -> int:
+        """Return the number of messages at ``place``."""
         return len(self._places[place])
 
     def at(self, place: Place) -> list[Receipt]:
-        """Return the messages at ``place``, oldest first. After ``lose``, those SENT are those that are LOST."""
+        """Return the messages at ``place``, oldest first. After ``lose``, the messages at SENT have the status LOST."""
         with self._lock:
             return list(self._places[place].values())
 
     def is_owed(self) -> bool:
-        """Return whether the connection owes an answer to any frame."""
+        """Return whether the server owes an answer on the connection."""
         with self._lock:
             sent = self._places[Place.SENT].values()
             return bool(self._places[Place.PING]) or any(map(_is_waiting, sent))
@@ -171,7 +174,9 @@ class InFlight:
 
     def _enter(self, receipt: Receipt, place: Place) -> None:
         if self._place_of(receipt.nonce) is not None:
-            raise ValueError(f"the nonce {receipt.nonce!r} is that of a message not answered yet")
+            raise ValueError(
+                f"the nonce {receipt.nonce!r} belongs to a message that is not answered yet"
+            )
         self._places[place][receipt.nonce] = receipt
 
     def _put_first(self, receipt: Receipt) -> None:

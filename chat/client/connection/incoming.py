@@ -1,4 +1,4 @@
-"""Read frames and take their contents: into memory if small, else to the saver."""
+"""Read frames and their contents: small contents into memory, large contents to the saver."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ServerHeader, parse_server_header
 
 MAX_IN_MEMORY = 64 * 1024  # bytes of an attachment; a larger one goes to disk or nowhere
-MAX_TEXT_IN_MEMORY = (
-    16 * 1024**2
-)  # bytes of anything else, such as the list of 10,000 users in a welcome
-# Several times as fast as the enumeration finds its members.
+# Bytes of any other content. The welcome has a list of up to 10,000 users.
+MAX_TEXT_IN_MEMORY = 16 * 1024**2
+# A dict finds a member several times as fast as MessageType(number) does, and this happens for each frame.
 _TYPES = {int(known): known for known in MessageType}
 
 
 class Incoming:
-    """The incoming frames of one link. ``saver`` takes attachments of others; None: they are not saved.
+    """The incoming frames of one link. ``saver`` saves the attachments of others; None: they are not saved.
 
-    ``saves`` may be switched off when nobody wants the files any more. ``inside_frame``: a ``read`` that is interrupted
-    now, by Ctrl-C or a time limit of gevent's, leaves a part of a frame that the next one would stumble on.
+    Set ``saves`` to False once no file is wanted any more. ``inside_frame`` is True while a frame is half read: an
+    exception at that moment (Ctrl-C, ``gevent.Timeout``) makes the rest of the stream unreadable.
     """
 
     def __init__(self, link: Link, room: SessionState, saver: Saver | None) -> None:
@@ -35,9 +34,9 @@ class Incoming:
         self._saver = saver
 
     def read(self) -> Event | None:
-        """Wait for the next frame; None at the end of the stream. Raises what FrameReader does.
+        """Wait for the next frame; None at the end of the stream. Raises the exceptions of FrameReader.
 
-        Answers to pings, which the connection itself sends, are taken here and not returned.
+        Answers to the connection's own pings are read, and not returned.
         """
         while True:
             descriptor = self._reader.read_descriptor()
@@ -55,7 +54,8 @@ class Incoming:
             kind = _type_of(descriptor)
             header = parse_server_header(raw_header)
             if kind in ATTACHMENTS:
-                read_timestamp(header.timestamp)  # before anything of it is saved
+                # Refuse a bad frame before any of its content is saved.
+                read_timestamp(header.timestamp)
         except HeaderError as error:
             self._reader.skip(descriptor.content_size)
             return BadFrame(str(error))
@@ -67,7 +67,7 @@ class Incoming:
                 raise HeaderError("The server sent a text that is too large.")
             content = self._reader.recv_exactly(descriptor.content_size)
             return self._room.interpret(kind, header, content, len(content))
-        except HeaderError as error:  # raised only once the content has been taken
+        except HeaderError as error:  # the content has been read, so the next frame can follow
             return BadFrame(str(error))
 
     def _read_attachment(self, kind: MessageType, header: ServerHeader, size: int) -> Event:
@@ -77,7 +77,9 @@ class Incoming:
         saving: Saving | None = None
         problem: str | None = None
         if saver is not None and size > saver.max_save:
-            problem = f"It has {size} bytes, and at most {saver.max_save} are saved."
+            problem = (
+                f"It was not saved: it has {size} bytes, and the limit is {saver.max_save} bytes."
+            )
         if size <= MAX_IN_MEMORY:
             content = self._reader.recv_exactly(size)
         elif saver is not None and problem is None:
@@ -85,7 +87,10 @@ class Incoming:
         else:
             self._reader.skip(size)
             if not own:
-                problem = problem or "It is too large to be kept without a save directory."
+                problem = (
+                    problem
+                    or "It was not saved: it is too large for memory, and there is no save directory."
+                )
         event = self._room.interpret(kind, header, content, size)
         assert isinstance(event, Attachment)
         if content is not None and event.offer is None and saver is not None and problem is None:
@@ -93,7 +98,7 @@ class Incoming:
         return replace(event, saving=saving, problem=problem)
 
     def _save(self, saver: Saver, filename: str, size: int) -> Saving:
-        """Move a content from the wire to the saver's queue. If the queue stays full, the file is lost."""
+        """Move a content from the wire to the saver's queue. If the queue stays full, skip the rest of the content."""
         inflow = saver.begin(filename, size)
         left = size
         try:
@@ -103,7 +108,7 @@ class Incoming:
                 if not inflow.write(piece):
                     break
         except BaseException:
-            inflow.abandon("The connection ended before all of it was there.")
+            inflow.abandon("It was not saved: the connection ended in the middle of it.")
             raise
         inflow.finish()
         self._reader.skip(left)
@@ -113,7 +118,5 @@ class Incoming:
 def _type_of(descriptor: Descriptor) -> MessageType:
     kind = _TYPES.get(descriptor.type)
     if kind is None:
-        raise HeaderError(
-            f"The server sent a message of type {descriptor.type}, which is unknown here."
-        )
+        raise HeaderError(f"The server sent a message of the unknown type {descriptor.type}.")
     return kind

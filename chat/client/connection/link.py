@@ -1,4 +1,4 @@
-"""One connection to a server as frames in both directions: what the room's connection and those of transfers share."""
+"""Frames in both directions over one connection: shared by the room's connection and the transfer connections."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from chat.client.trust.connector import Connector
 from chat.framing import LATE, MIN_RATE, STALL_WINDOW, FrameReader, StalledFrame
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 
-_JOINED = (
-    16 * 1024
-)  # bytes of content that are worth copying for the sake of one system call, one packet
-
+# Bytes of content up to which header and content are copied together: the copy is cheaper than a second system call,
+# and a second packet.
+_JOINED = 16 * 1024
 
 _LAST_TRY = 0.001  # seconds
 
 
 class Link:
-    """``reader`` is for one task, sending for one at a time.
+    """A connection that sends and reads frames. One task may read, and one at a time may send.
 
-    Sending raises OSError or StalledFrame (less than ``MIN_RATE`` bytes a second taken over ``STALL_WINDOW``); after
-    that part of a frame may be on its way, and the link is of no more use. ``is_private``: nobody on the way can
-    listen, so a password may be sent over it; ``is_encrypted``: not because it stays on this machine. ``given_up``: why
-    this side ended it, if it did.
+    Sending raises OSError, or StalledFrame if the server takes less than ``MIN_RATE`` bytes a second over
+    ``STALL_WINDOW``. After that a part of a frame may be on the way, so the link is useless. ``is_private``: nobody on
+    the way can read the connection, because of TLS or because it stays on this machine. ``is_encrypted``: it uses TLS.
+    ``given_up``: the reason for which this side ended the connection, if it did.
     """
 
     def __init__(
@@ -48,16 +47,17 @@ class Link:
         self._clock = clock
 
     def set_deadline(self, seconds: float | None) -> None:
-        """Any reading ends with DeadlineExceeded in so many seconds from now; None: no such limit."""
+        """Let reading fail with DeadlineExceeded after ``seconds`` from now; None removes the limit."""
         self.reader.deadline = None if seconds is None else self._clock() + seconds
 
     def send(self, type: MessageType, header: bytes = b"", content: bytes = b"") -> None:
+        """Send a frame."""
         self.send_pieces(type, header, len(content), [content])
 
     def send_pieces(
         self, type: MessageType, header: bytes, size: int, pieces: Iterable[bytes]
     ) -> None:
-        """A frame whose content, of ``size`` bytes in all, comes in pieces."""
+        """Send a frame. Its content, ``size`` bytes in all, comes in ``pieces``."""
         pace = _Pace(self._clock)
         start = Descriptor(type, len(header), size).encode(self.order) + header
         if size <= _JOINED:
@@ -68,18 +68,19 @@ class Link:
             self._send_all(piece, pace)
 
     def send_last(self, type: MessageType | None, timeout: float) -> None:
-        """Say so if it can be said within ``timeout`` seconds, and that nothing more follows."""
+        """Send a last frame without content, if that takes at most ``timeout`` seconds, and end the outgoing stream."""
         if type is not None:
-            with suppress(OSError):  # then the end of the stream has to do
+            with suppress(OSError):  # the end of the stream then tells the server enough
                 self.stream.send(memoryview(Descriptor(type).encode(self.order)), timeout)
         self.stream.finish()
 
     def give_up(self, reason: str) -> None:
-        """End the connection, from any task, and wake the tasks that read or send. ``reason`` is a sentence."""
+        """End the connection from any task, and wake the tasks that read or send. ``reason`` is a sentence."""
         self.given_up = self.given_up or reason
         self.stream.shut()
 
     def close(self) -> None:
+        """Close the socket. No task may be reading."""
         self.stream.shut()
         self.stream.close()
 
@@ -89,9 +90,8 @@ class Link:
             try:
                 sent = self.stream.send(rest, pace.patience())
             except TimeoutError as error:
-                if (
-                    error.errno is not None
-                ):  # not our limit, but the kernel's: the peer has vanished
+                # With an errno (ETIMEDOUT) the kernel has given the peer up. Without one, our own wait is over.
+                if error.errno is not None:
                     raise
                 continue
             pace.count(sent)
@@ -99,7 +99,7 @@ class Link:
 
 
 class _Pace:
-    """The pace at which one frame goes out: some bytes at least once a window, and ``MIN_RATE`` on average in each."""
+    """The pace of one outgoing frame: in each window some bytes, and ``MIN_RATE`` on average."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -111,6 +111,7 @@ class _Pace:
         self._is_last_try = False
 
     def count(self, sent: int) -> None:
+        """Record that the kernel has taken ``sent`` bytes."""
         self._sent += sent
         self._stalled_at = self._clock() + STALL_WINDOW
 
@@ -121,9 +122,10 @@ class _Pace:
         if now < end:
             return end - now
         if now >= end + LATE:
+            # We ourselves were late, such as after a stop or sleep: the server is not to blame, so begin anew.
             self._begin(now)
         elif not self._is_last_try:
-            # A socket counts as writable only when a third of its buffer is free, but takes bytes before.
+            # The kernel calls a socket writable only once a third of its buffer is free, but takes bytes earlier.
             self._is_last_try = True
             return _LAST_TRY
         elif now >= self._stalled_at or self._sent < MIN_RATE * STALL_WINDOW:
@@ -136,7 +138,7 @@ class _Pace:
 def open_link(
     connector: Connector, order: ByteOrder, timeout: float, cancel: Cancellation | None = None
 ) -> Link:
-    """Raises ConnectError, also if ``cancel`` ends it."""
+    """Open a connection within ``timeout`` seconds. Raises ConnectError, also if ``cancel`` ends the attempt."""
     stream = connector.open(timeout, cancel)
     is_private = connector.is_encrypted or connector.address.is_local
     return Link(

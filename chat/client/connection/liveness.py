@@ -1,7 +1,7 @@
-"""Notice a server that has vanished, or that has fallen silent although its connection lives.
+"""Notice a server that has vanished, or that is silent although its connection is up.
 
-TCP does not notice a server that is frozen, nor a path that is broken behind a proxy or a middlebox. So when a server
-of ours has sent no byte for a while, the client sends it a ping, which is a command of the protocol.
+TCP notices neither a frozen server nor a path that is broken behind a proxy or a middlebox. So if one of our servers
+has sent no byte for a while, the client sends it a ping, which is a command of the protocol.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import NamedTuple
 from chat.client.connection.link import Link
 from chat.client.runtime.runtime import Event, Runtime
 
-# A look that comes this many seconds late means that this program was stopped or the machine slept: the silence of
-# that time says nothing about the server.
+# If a check comes this many seconds late, this program was stopped or the machine slept. The silence of that time says
+# nothing about the server.
 _STOPPED = 5.0
 
 
 class Silence(NamedTuple):
-    """Seconds without a byte from the server after which it is pinged, and after which it is given up.
+    """Limits of silence. After ``ping_after`` seconds without a byte the client pings, later it gives up.
 
-    ``lag_from``: a missing answer is told after so many seconds. ``look_every``: seconds between two looks.
+    ``lag_from``: the user hears of a missing answer after so many seconds. ``look_every``: seconds between two checks.
     """
 
     ping_after: float = 20.0
@@ -34,17 +34,17 @@ SILENCE = Silence()
 
 
 def uptime() -> float:
-    """Return seconds of a clock that runs on while the machine sleeps, where the system has one."""
+    """Return the seconds of a clock that goes on while the machine sleeps, if the system has one."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
 
 
 class Liveness:
-    """Watches one connection.
+    """The watch over one connection.
 
-    ``ping`` sends a ping; None: silence is no reason to give up, as with an original server, which may have nothing to
-    say. ``is_owed`` tells whether the server still has to answer something.
+    ``ping`` sends a ping. None: silence is no reason to give up, since an original server answers no pings.
+    ``is_owed`` tells whether the server owes an answer.
     """
 
     def __init__(
@@ -69,41 +69,43 @@ class Liveness:
 
     @property
     def lag(self) -> float:
-        """Seconds for which an answer has been missing without a byte from the server; 0.0 if below ``lag_from``."""
+        """Seconds for which the server has owed an answer and sent no byte; 0.0 if below ``lag_from``."""
         since = self._owed_since
         lag = 0.0 if since is None else self._clock() - since
         return lag if lag >= self._silence.lag_from else 0.0
 
     def run(self, ended: Event) -> None:
-        """Look until the connection has ``ended`` or is given up."""
+        """Check until the connection has ``ended`` or is given up."""
         while not ended.wait(self._silence.look_every):
             if not self.look():
                 return
 
     def look(self) -> bool:
-        """Look once; return False if the connection was given up."""
+        """Check once; return False if the connection was given up."""
         now = self._clock()
         was_stopped = now - self._looked_at > self._silence.look_every + _STOPPED
         self._looked_at = now
         pulse = self._link.stream.pulse()
         if pulse.is_dead:
-            self._link.give_up("The server has vanished: it no longer acknowledges anything.")
+            self._link.give_up("The server has vanished: it acknowledges no data any more.")
             return False
+        # Unread bytes count as a sign of life: our reader may be the one that waits.
         if pulse.received != self._received or pulse.is_unread:
             self._received = pulse.received
             self._hear(now)
         elif was_stopped:
+            # Ping at once: the server had no chance to be heard, but may have gone meanwhile.
             self._hear(now - self._silence.ping_after)
         return self._ping is None or self._judge(now - self._heard_at, now, self._ping)
 
     def _hear(self, moment: float) -> None:
-        """Count silence from ``moment`` on."""
+        """Count the silence from ``moment`` on."""
         self._heard_at = moment
         self._pinged = False
         self._owed_since = None
 
     def _judge(self, silence: float, now: float, ping: Callable[[], object]) -> bool:
-        """Ping or give up after ``silence`` seconds; return False if the connection was given up."""
+        """Ping or give up after ``silence`` seconds without a byte; return False if the connection was given up."""
         if silence >= self._silence.give_up_after:
             self._link.give_up(f"The server has sent nothing for {silence:.0f} s.")
             return False
@@ -112,5 +114,6 @@ class Liveness:
             self._owed_since = now
         if must_ping:
             self._pinged = True
-            self._runtime.spawn(ping)  # in a task: sending waits if the connection takes nothing
+            # In a task: sending waits while the connection takes no bytes, and the watch must go on.
+            self._runtime.spawn(ping)
         return True

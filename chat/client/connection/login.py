@@ -1,4 +1,4 @@
-"""Getting into the room, as a JSON client if the server is one of ours, as a raw one if it is the original."""
+"""Log in: as a JSON client at one of our servers, as a raw client at an original server."""
 
 from __future__ import annotations
 
@@ -33,24 +33,26 @@ from chat.protocol.notices import Refusal
 
 ByteOrderChoice: TypeAlias = Literal["auto", "little", "big"]
 
-# To a big-endian login the original, which reads it as an unknown type, answers BadLogin in little-endian: 05 00.
+# An original server reads a big-endian login as an unknown type. It answers BadLogin in little-endian: 05 00.
 _REFUSED_BY_ORIGINAL = MessageType.BAD_LOGIN << 8
 
 _BARE_REFUSALS = {
-    MessageType.USERNAME_EXISTS: (Refusal.USERNAME_EXISTS.value, "The name is in use."),
-    MessageType.BAD_USERNAME: (Refusal.BAD_USERNAME.value, "The server does not take this name."),
+    MessageType.USERNAME_EXISTS: (Refusal.USERNAME_EXISTS.value, "This name is already in use."),
+    MessageType.BAD_USERNAME: (Refusal.BAD_USERNAME.value, "The server does not accept this name."),
     MessageType.BAD_LOGIN: ("bad-login", "The server refused the login."),
 }
-_MAX_REFUSAL = 64 * 1024  # bytes of content on a reply, which none should have
+_MAX_REFUSAL = 64 * 1024  # bytes of content after a reply; a reply should have none
 
 
 class LoggedIn(NamedTuple):
+    """A connection after the login. ``original``: the server is, or counts as, an original one."""
+
     link: Link
     original: bool
 
 
 class _Original(ConnectError):
-    """The server read a big-endian login as a frame of a type that it does not know."""
+    """The server read a big-endian login as a frame of an unknown type."""
 
 
 def log_in(
@@ -63,19 +65,20 @@ def log_in(
     password: str | None = None,
     session: str | None = None,
 ) -> LoggedIn:
-    """Connect and log in within ``timeout`` seconds, which is still the deadline of the link's reader.
+    """Connect and log in within ``timeout`` seconds. The link's reader keeps this deadline.
 
-    That does not count the time in which somebody is asked whether to trust the server, nor what leads to the question.
-    ``session`` takes over an own session that may still look alive. Raises ConnectError, LoginRefused; the latter for a
-    ``password`` that somebody on the way could read, before a byte of it is sent.
+    The time does not include the question whether to trust the server, nor the probe before it. ``session`` replaces
+    an older session of the same user. Raises ConnectError, LoginRefused. If anybody on the way could read
+    ``password``, raises LoginRefused before a byte is sent.
 
-    An original server passes any name on, so a raw login is checked here by the rules of ``protocol.names``.
-    A bad one raises LoginRefused with ``bad-username`` before anything is sent.
+    An original server accepts any name. So the client checks a raw login by the rules of ``protocol.names``, and
+    raises LoginRefused with ``bad-username`` before it sends anything.
     """
     header = _encode(LoginHeader(username, session, inline, is_json=True, password=password))
     if byte_order == "little":
-        _raw_header(username)
+        _raw_header(username)  # a bad name fails before anything is sent
     connector.probe(timeout)
+    # Only now: the probe may have asked the user a question.
     deadline = time.monotonic() + timeout
     if byte_order != "little":
         try:
@@ -92,9 +95,9 @@ def log_in(
 def open_transfer(
     connector: Connector, session: str, timeout: float, cancel: Cancellation | None = None
 ) -> Link:
-    """Return a connection for transfers of a session that came through ``door``. Raises ConnectError, LoginRefused.
+    """Return a connection for the transfers of ``session``. Raises ConnectError, LoginRefused.
 
-    ``cancel``, from another task, ends the attempt with ConnectError.
+    ``cancel`` ends the attempt from another task, with ConnectError.
     """
     header = _encode(LoginHeader("", session=session, is_json=True))
     link = _ask(connector, ByteOrder.BIG, header, time.monotonic() + timeout, cancel=cancel)
@@ -106,17 +109,19 @@ def _encode(login: LoginHeader) -> bytes:
     try:
         header = encode_client_header(login)
     except LocalProtocolError:  # a lone surrogate, from a command line that is not UTF-8
-        raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must be UTF-8.") from None
+        raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must be valid UTF-8.") from None
     if len(header) > MAX_HEADER_SIZE:
-        sentence = "The name or the password is too long to be sent."
+        sentence = (
+            f"The name or the password is too long: the limit for both is {MAX_HEADER_SIZE} bytes."
+        )
         raise LoginRefused(Refusal.BAD_USERNAME.value, sentence)
     return header
 
 
 def _raw_header(username: str) -> bytes:
-    """Return the name as our own server would write it. Raises LoginRefused.
+    """Return the name as our server would write it. Raises LoginRefused.
 
-    The original clients read JSON in place: a name with a character that JSON escapes would end every one of them.
+    Original clients read JSON in place: a name with a character that JSON escapes would crash all of them.
     """
     from chat.protocol.names import parse_user_name  # its tables take a while to load
 
@@ -134,7 +139,7 @@ def _ask(
     is_secret: bool = False,
     cancel: Cancellation | None = None,
 ) -> Link:
-    """Send a login and read the reply. ``is_secret``: there is a password in it."""
+    """Connect, send a login and read the reply. ``is_secret``: ``header`` has a password."""
     link = open_link(connector, order, max(deadline - time.monotonic(), 0.001), cancel)
     if cancel is None:
         return _log_in_on(link, connector, header, deadline, is_secret)
@@ -145,7 +150,7 @@ def _ask(
 def _log_in_on(
     link: Link, connector: Connector, header: bytes, deadline: float, is_secret: bool
 ) -> Link:
-    """Return ``link``, which is closed if this fails."""
+    """Log in on ``link`` and return it. Closes the link if the login fails."""
     address = connector.address
     try:
         link.reader.deadline = deadline
@@ -156,23 +161,25 @@ def _log_in_on(
         reply = link.reader.read_descriptor()
         if reply is None:
             connector.forget_route()
-            raise ConnectError(f"{address} closed the connection without an answer to the login.")
+            raise ConnectError(f"{address} closed the connection and did not answer the login.")
         if link.order is ByteOrder.BIG:
             if reply.type == _REFUSED_BY_ORIGINAL:
-                raise _Original(f"{address} is an original server, which knows no big-endian.")
+                raise _Original(
+                    f"{address} is an original server, which does not understand big-endian."
+                )
             _judge(address, reply, _read_rest(link, reply))
         else:
-            # A raw reply is 16 bytes and nothing more, whatever the original leaves in them.
+            # A raw reply has 16 bytes and nothing more: an original server leaves any values in the sizes.
             _judge(address, reply, b"")
         return link
     except DeadlineExceeded:
         link.close()
         connector.forget_route()
-        raise ConnectError(f"{address} does not answer the login.") from None
+        raise ConnectError(f"{address} did not answer the login in time.") from None
     except (OSError, RemoteProtocolError) as error:
         link.close()
         connector.forget_route()
-        raise ConnectError(f"{address} does not let us log in: {explain(error)}") from None
+        raise ConnectError(f"The login at {address} failed: {explain(error)}") from None
     except BaseException:
         link.close()
         raise
@@ -181,7 +188,7 @@ def _log_in_on(
 def _read_rest(link: Link, reply: Descriptor) -> bytes:
     header = link.reader.recv_exactly(reply.header_size)
     if reply.content_size > _MAX_REFUSAL:
-        raise RemoteProtocolError("The answer to the login makes no sense.")
+        raise RemoteProtocolError("The answer to the login is invalid.")
     link.reader.skip(reply.content_size)
     return header
 
@@ -196,7 +203,7 @@ def _judge(address: Address, reply: Descriptor, header: bytes) -> None:
         try:
             fields = parse_json_object(header)
         except HeaderError:
-            fields = {}  # the type says enough
+            fields = {}  # the type of the reply says enough
         error, message = fields.get("error"), fields.get("message")
         if isinstance(error, str) and isinstance(message, str):
             code, sentence = error, message

@@ -1,4 +1,4 @@
-"""What is about to be sent: texts cut to size, files opened and measured."""
+"""Prepare messages before they are sent: check them, encode texts and headers, open and measure files."""
 
 from __future__ import annotations
 
@@ -18,20 +18,25 @@ from chat.protocol.filenames import DEFAULT_FILENAME, clean_filename
 from chat.protocol.headers import ClientHeader, encode_client_header
 
 _PIECE = 256 * 1024
-# To pathlib an empty path is the current directory, which nobody means.
-NO_PATH = "The path is empty: expected that of a file."
+# To pathlib an empty path is the current directory, which no user means.
+NO_PATH = "The path is empty: expected the path of a file."
 
 
 def split_text(text: str, limit: int) -> list[str]:
-    """``text`` in pieces of at most ``limit`` bytes of UTF-8, at least 4, without cutting a character in two."""
+    """Split ``text`` into pieces of at most ``limit`` bytes of UTF-8, never inside a character.
+
+    Raises ValueError if ``limit`` is below 4.
+    """
     if limit < 4:
-        raise ValueError("a character takes up to 4 bytes")
+        raise ValueError(
+            f"invalid limit {limit}: expected at least 4, since a character has up to 4 bytes"
+        )
     data = text.encode()
     pieces = []
     start = 0
     while start < len(data):
         end = min(start + limit, len(data))
-        # A byte 10xxxxxx continues the character before it.
+        # A byte 10xxxxxx continues the character before it (RFC 3629).
         while end < len(data) and data[end] & 0xC0 == 0x80:
             end -= 1
         pieces.append(data[start:end].decode())
@@ -40,24 +45,28 @@ def split_text(text: str, limit: int) -> list[str]:
 
 
 def encode_text(text: str, limit: int) -> bytes:
-    """The content of a text. Raises NotSent if it is empty, has over ``limit`` bytes, or half a character in it."""
+    """Encode a text. Raises NotSent for an empty text, over ``limit`` bytes, or half of a surrogate pair."""
     try:
         content = text.encode()
     except UnicodeEncodeError:
-        raise NotSent("The text has half a character in it.") from None
+        raise NotSent(
+            "The text is not valid Unicode: it contains half of a surrogate pair."
+        ) from None
     if not content:
-        raise NotSent("An empty text says nothing.")
+        raise NotSent("The text is empty.")
     if len(content) > limit:
-        raise NotSent(f"The text has {len(content)} bytes, and the server takes at most {limit}.")
+        raise NotSent(
+            f"The text is too long: it has {len(content)} bytes, and the server takes at most {limit}."
+        )
     return content
 
 
 def encode_header(receipt: Receipt, *, raw: bool) -> bytes:
-    """The header of what ``receipt`` is for; ``raw``: as the original server reads it. Raises NotSent."""
+    """Encode the header of a message; ``raw``: in the form for an original server. Raises NotSent."""
     if raw:
         if receipt.kind is not MessageType.FILE or receipt.filename is None:
-            return b""  # the original would take it for a part of the content
-        # A server that knows the JSON form would take a brace for the beginning of one.
+            return b""  # an original server would take a header for a part of the content
+        # A server that knows JSON headers would take a brace for the start of one.
         name = receipt.filename
         return (f"_{name[1:]}" if name.startswith("{") else name).encode()
     try:
@@ -66,17 +75,19 @@ def encode_header(receipt: Receipt, *, raw: bool) -> bytes:
         )
     except LocalProtocolError:
         if receipt.command is not None:
-            raise NotSent("The command has half a character in it.") from None
-        raise NotSent(f"There can be no user {receipt.to!r}.") from None
+            raise NotSent(
+                "The command is not valid Unicode: it contains half of a surrogate pair."
+            ) from None
+        raise NotSent(f"{receipt.to!r} is not a valid user name.") from None
     if len(header) > MAX_HEADER_SIZE and receipt.command is not None:
         raise NotSent("The command is too long.")
     if len(header) > MAX_HEADER_SIZE:
-        raise NotSent("There can be no user with such a long name.")
+        raise NotSent("The user name is too long.")
     return header
 
 
 class Source(NamedTuple):
-    """A file to send: ``size`` bytes from the position ``start`` on, under the cleaned ``filename``."""
+    """A file to send: ``size`` bytes from the position ``start`` on. ``filename`` is cleaned."""
 
     file: BinaryIO
     filename: str
@@ -84,11 +95,11 @@ class Source(NamedTuple):
     start: int = 0
 
     def rewind(self) -> None:
-        """Before its pieces are read once more. Raises OSError."""
+        """Go back to the start, to read the pieces again. Raises OSError."""
         self.file.seek(self.start)
 
     def pieces(self, read: Callable[[int], bytes]) -> Iterator[bytes]:
-        """All ``size`` bytes. ``read`` is ``file.read``, or something that waits for it. Raises TransferFailed."""
+        """Yield all ``size`` bytes in pieces, with ``read`` in place of ``file.read``. Raises TransferFailed."""
         left = self.size
         while left:
             try:
@@ -117,18 +128,18 @@ def check_command(command: Command, *, original: bool, is_private: bool) -> None
 
 
 def check_size(source: Source, limit: int, *, original: bool) -> None:
-    """Raises NotSent for more than ``limit`` bytes; NotSupported if it is an ``original`` server's limit."""
+    """Raise NotSent for a file with more than ``limit`` bytes, or NotSupported if the server is an ``original`` one."""
     if source.size <= limit:
         return
-    sizes = f"{source.filename!r} has {source.size} bytes, and the server takes at most {limit}"
+    sizes = f"{source.filename!r} is too large: it has {source.size} bytes, and the server takes at most {limit}"
     if original:
-        raise NotSupported(f"{sizes}, since it is an original one.")
+        raise NotSupported(f"{sizes}, as an original one.")
     raise NotSent(f"{sizes}.")
 
 
 @contextmanager
 def open_source(source: str | Path | BinaryIO, filename: str | None) -> Iterator[Source]:
-    """Opens a path, measures either; closes what it opened. Raises NotSent."""
+    """Open a path, or take an open file, and measure it. Closes only a file that it opened. Raises NotSent."""
     if isinstance(source, str) and not source.strip():
         raise NotSent(NO_PATH)
     if isinstance(source, str | Path):
@@ -144,7 +155,7 @@ def open_source(source: str | Path | BinaryIO, filename: str | None) -> Iterator
 
 def _open(path: Path) -> BinaryIO:
     try:
-        # Without O_NONBLOCK, opening a named pipe waits for somebody to write to it.
+        # Without O_NONBLOCK, opening a named pipe would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
@@ -165,6 +176,6 @@ def _measure(file: BinaryIO, filename: str) -> Source:
 
 
 def _name_of(file: BinaryIO) -> str:
-    """That of a file that was opened by its path, which a pipe or a buffer in memory was not."""
+    """Return the name of an open file. Pipes and buffers in memory have none: they get a default."""
     name = getattr(file, "name", None)
     return name if isinstance(name, str) else DEFAULT_FILENAME

@@ -1,6 +1,6 @@
-"""What became of a message that we sent: the server answers every frame after the login with exactly one frame.
+"""Receipts of sent messages. The server answers every frame after the login with exactly one frame.
 
-The answer is the frame's own echo, or a notice that refuses the frame.
+The answer is the echo of the frame, or a notice that refuses the frame.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from chat.client.runtime.runtime import Event
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
-NONCE_BYTES = 12  # of randomness: 96 bits, so that no two messages ever get the same nonce
+NONCE_BYTES = 12  # 96 random bits, so no two messages ever get the same nonce
 
 
 class Status(Enum):
-    """Of a message. LOST: the connection ended before the answer; the server may or may not have the message."""
+    """The status of a message. LOST: the connection ended before the answer, so the message may have arrived or not."""
 
     WAITING = "waiting"
     ACCEPTED = "accepted"
@@ -31,12 +31,12 @@ def new_nonce() -> str:
 
 
 class Receipt:
-    """One message, and what became of it.
+    """The handle of one message, with its status and its answer.
 
     ``text`` is None for an attachment, ``filename`` is None for a text; both are None for a command. ``refusal`` is the
     server's sentence and ``code`` the notice's code, once ``status`` is REFUSED. ``answer`` is the server's sentence
-    about a command that is ACCEPTED, which means done. ``nonce`` names the message: a message that is sent again over
-    another connection has the same nonce. An original server never sees it.
+    about a command that is ACCEPTED, which means executed. ``nonce`` identifies the message. A message that is sent
+    again over another connection keeps its nonce. An original server never sees the nonce.
     """
 
     # Whether InFlight keeps the receipt when the answer comes, until a queue removes it.
@@ -55,7 +55,7 @@ class Receipt:
         nonce: str | None = None,
         command: Command | None = None,
     ) -> None:
-        self.is_ours = False  # the connection itself sent it, and the user is not told
+        self.is_ours = False  # a ping of the connection; the user does not see its answer
         self.command = command
         self.kind = kind
         self.text = text

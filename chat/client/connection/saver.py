@@ -1,7 +1,8 @@
-"""Save contents beside the reader: a disk that is slow, or hangs, costs files and never the conversation.
+"""Save received contents in the background, so that a slow or hanging disk never delays the conversation.
 
-The reader only puts bytes in a queue. A task takes them out, in order, and waits for the disk (``runtime.offload``).
-The queue is bounded: beyond ``MAX_WAITING`` bytes, further contents are not saved; their ``Saving`` says so.
+The reader only puts bytes into a queue. A task takes the bytes out, in order, and waits for the disk
+(``runtime.offload``). The queue is bounded: beyond ``MAX_WAITING`` bytes, further contents are not saved, and their
+``Saving`` says so.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from chat.client.connection.saving import PartialFile
 from chat.client.errors import SaveFailed
 from chat.client.runtime.runtime import Event, Lock, Runtime
 
-MAX_WAITING = 16 * 1024**2  # bytes, of all contents that wait for the disk
-# Seconds in all that a reader waits for room for the pieces of one large content. A network is often faster than a
-# disk, so without this wait files would be lost with a healthy disk.
+MAX_WAITING = 16 * 1024**2  # bytes of all contents that wait for the disk
+# Seconds that a reader waits for room in the queue, for all pieces of one large content together. A network is often
+# faster than a disk, so without this wait even a healthy disk would lose files.
 PATIENCE = 5.0
 _OVERHEAD = 1024  # bytes that a waiting content costs in addition to its size
-# Contents that are saved in one visit to a thread: a visit costs as much as a small file.
+# Contents that are saved in one call of ``offload``: the call costs as much as a small file.
 _AT_ONCE = 100
-_TOO_SLOW = "It was not saved: the disk is too slow, and too many contents wait for it already."
+_TOO_SLOW = "It was not saved: the disk is too slow, and too many attachments wait for it."
 
 
 class Place(Protocol):
@@ -36,12 +37,13 @@ class Place(Protocol):
 
 
 class Directory:
-    """A place: the directory at ``path``."""
+    """The directory at ``path``, as a place."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def open(self, filename: str, size: int) -> PartialFile:
+        """Begin to save a content. Raises SaveFailed."""
         return PartialFile(self._path, filename)
 
 
@@ -76,9 +78,9 @@ class Saving:
         raise TimeoutError("the content is not saved yet")
 
     def then(self, callback: Callable[[Saving], object]) -> None:
-        """Call ``callback`` with this Saving when saving ends, in the task that saves; at once if it has ended.
+        """Call ``callback`` with this Saving once saving ends, in the task that saves; at once if it has ended.
 
-        An exception of ``callback`` ends only that call.
+        An exception in ``callback`` ends only that call.
         """
         with self._lock:
             if not self._done.is_set():
@@ -89,7 +91,7 @@ class Saving:
     def settle(
         self, path: Path | None, problem: str | None = None
     ) -> list[Callable[[Saving], object]]:
-        """End the saving; only the first call counts. Return the callbacks to call now. For the saver."""
+        """Set the outcome; only the first call counts. Return the callbacks to call now. For the saver."""
         with self._lock:
             if self._done.is_set():
                 return []
@@ -113,7 +115,7 @@ class _Job:
         self._part: PartialFile | None = None
 
     def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
-        """Write ``pieces``, in a thread; a failure is kept in ``problem``."""
+        """Write ``pieces``, in a thread. A failure goes into ``problem``."""
         if self.problem is not None or self.saving.is_over:  # failed before, or given up
             self._discard()
             return
@@ -126,11 +128,11 @@ class _Job:
                 self.path = self._part.finish()
         except SaveFailed as error:
             self.problem = str(error)
-        except Exception as fault:  # noqa: BLE001 - told as the outcome of the content
+        except Exception as fault:  # noqa: BLE001 - becomes the outcome of the content
             self.fail(fault)
 
     def fail(self, fault: Exception) -> None:
-        """Record an exception that is a fault of ours."""
+        """Record an exception that is a bug of the client."""
         self.problem = f"It was not saved: {type(fault).__name__}."
         self._discard()
 
@@ -150,12 +152,12 @@ class _Callback(_Job):
     def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
         try:
             self._function()
-        except Exception as fault:  # noqa: BLE001 - told as the outcome of the errand
+        except Exception as fault:  # noqa: BLE001 - becomes the outcome of the call
             self.fail(fault)
 
 
 class _Step(NamedTuple):
-    """The part of a job that is done in one visit to a thread."""
+    """The part of a job that one call of ``offload`` does."""
 
     job: _Job
     pieces: list[bytes | memoryview]
@@ -163,7 +165,7 @@ class _Step(NamedTuple):
 
 
 class IncomingContent:
-    """A large content that comes in pieces: ``write`` each piece, then ``finish``; or ``abandon`` the content."""
+    """A large content that comes in pieces: ``write`` each piece, then ``finish`` or ``abandon`` the content."""
 
     def __init__(self, saver: Saver, job: _Job) -> None:
         self.saving = job.saving
@@ -172,9 +174,9 @@ class IncomingContent:
         self._patience = PATIENCE
 
     def write(self, piece: bytes | memoryview) -> bool:
-        """Queue ``piece``; return False if saving was given up, so that further pieces are useless.
+        """Queue ``piece``; return False if saving was given up, so further pieces are useless.
 
-        Waits for room in the queue, at most ``PATIENCE`` seconds for all pieces of a content together.
+        Waits for room in the queue, at most ``PATIENCE`` seconds for all pieces of the content together.
         """
         if self.saving.is_over:
             return False
@@ -187,17 +189,17 @@ class IncomingContent:
         return True
 
     def finish(self) -> None:
-        """Tell that all pieces have been written."""
+        """Record that all pieces have been written."""
         self._saver.queue(self._job, is_last=True)
 
     def abandon(self, problem: str) -> None:
-        """Tell that the rest will not come; ``problem`` says why."""
+        """Give the content up, since the rest will not come. ``problem`` gives the reason."""
         self._saver.settle(self.saving, None, problem)
         self.finish()
 
 
 class Saver:
-    """Saves at ``place`` contents of at most ``max_save`` bytes. Methods may be called from any task."""
+    """A queue of contents of at most ``max_save`` bytes, saved at ``place``. Methods may be called from any task."""
 
     def __init__(self, runtime: Runtime, place: Place, max_save: int) -> None:
         self.max_save = max_save
@@ -208,10 +210,10 @@ class Saver:
         self._to_tell: deque[tuple[Callable[[Saving], object], Saving]] = deque()
         self._waiting = 0  # bytes
         self._is_working = False
-        self._changed = runtime.event()  # a new one for each change
+        self._changed = runtime.event()  # set at the next change; each change gets a new event
 
     def save(self, filename: str, content: bytes) -> Saving:
-        """Save a content that is in memory. Never waits."""
+        """Save a content that is in memory. Returns at once."""
         job = self._job(filename, len(content))
         if self._waiting + len(content) + _OVERHEAD > MAX_WAITING:
             self.settle(job.saving, None, _TOO_SLOW)
@@ -221,7 +223,7 @@ class Saver:
         return job.saving
 
     def begin(self, filename: str, size: int) -> IncomingContent:
-        """Save a content of ``size`` bytes that comes in pieces."""
+        """Begin to save a content of ``size`` bytes that comes in pieces."""
         job = self._job(filename, size)
         self._append(job)
         return IncomingContent(self, job)
@@ -237,13 +239,13 @@ class Saver:
         return self._wait_until(lambda: not self._jobs, timeout)
 
     def wait_for_room(self, timeout: float) -> bool:
-        """Wait until at most ``MAX_WAITING`` bytes wait; return False if that takes more than ``timeout`` seconds."""
+        """Wait until the queue has at most ``MAX_WAITING`` bytes; return False after ``timeout`` seconds."""
         return self._wait_until(lambda: self._waiting <= MAX_WAITING, timeout)
 
     def queue(
         self, job: _Job, piece: bytes | memoryview | None = None, *, is_last: bool = False
     ) -> None:
-        """Queue one more piece of ``job``. For an Inflow."""
+        """Queue one more piece of ``job``. For IncomingContent."""
         with self._lock:
             if piece:
                 job.pieces.append(piece)
@@ -252,7 +254,7 @@ class Saver:
         self._wake()
 
     def settle(self, saving: Saving, path: Path | None, problem: str | None) -> None:
-        """End ``saving``. For an Inflow."""
+        """End ``saving``. For IncomingContent."""
         callbacks = saving.settle(path, problem)
         with self._lock:
             self._to_tell.extend((callback, saving) for callback in callbacks)
@@ -286,12 +288,12 @@ class Saver:
                     callback, saving = self._to_tell.popleft()
                     callback(saving)
         except BaseException:
-            # A callback failed: its exception ends this task, and another task goes on.
+            # A callback raised. Its exception must show, so it ends this task; another task goes on with the queue.
             self._runtime.spawn(self._work)
             raise
 
     def _next_steps(self) -> list[_Step] | None:
-        """Return the steps that can be done now; None if there are none, and this task is to end."""
+        """Return the steps that can be done now. None: there are none, and this task must end."""
         steps = []
         with self._lock:
             for job in islice(self._jobs, _AT_ONCE):
@@ -299,15 +301,15 @@ class Saver:
                     steps.append(_Step(job, job.pieces, job.is_over))
                     job.pieces = []
                 if not job.is_over:
-                    break  # contents are saved in order
+                    break  # contents are saved in order, so later ones wait for this one
             self._is_working = bool(steps or self._to_tell)
             return steps if self._is_working else None
 
     def _run_steps(self, steps: list[_Step]) -> None:
-        """Take all steps, in a thread."""
+        """Do all steps, in a thread."""
         try:
             self._runtime.offload(_run_steps, self._place, steps)
-        except Exception as fault:  # noqa: BLE001 - told as the outcome of each content
+        except Exception as fault:  # noqa: BLE001 - becomes the outcome of each content
             for step in steps:
                 step.job.fail(fault)
 
@@ -340,6 +342,6 @@ class Saver:
 
 
 def _run_steps(place: Place, steps: list[_Step]) -> None:
-    """Take ``steps``. A failure is kept in its job, so nothing is raised here."""
+    """Do ``steps``. A failure goes into its job, so nothing is raised here."""
     for job, pieces, is_last in steps:
         job.step(place, pieces, is_last)

@@ -1,7 +1,7 @@
-"""Received contents on disk: under a temporary name while they come in, under their own once they are whole.
+"""Write received contents to disk: under a temporary name first, under the final name once they are complete.
 
-Whatever a peer calls its file, it lands in the save directory, is not hidden, and replaces nothing. All functions
-here may wait for a disk.
+The name that a peer gives a file is not trusted. The file always lands in the save directory, is never hidden, and
+never replaces another file. All functions here may wait for a disk.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from chat.client.errors import SaveFailed, explain
 from chat.protocol.filenames import clean_filename
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-# What link() says on file systems that have no hard links, and where a policy forbids them.
+# The errors of link() on file systems without hard links, and where a policy forbids hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def given_path(path: str | Path) -> Path:
-    """Return the path that a caller gave. Raises ValueError if empty: pathlib takes that for the current directory."""
+    """Return the path that a caller gave. Raises ValueError if empty: pathlib would take the current directory."""
     if isinstance(path, str) and not path.strip():
-        raise ValueError("a path is empty: expected the path of a file or a directory")
+        raise ValueError("empty path: expected the path of a file or a directory")
     return Path(path)
 
 
 class Sink(Protocol):
-    """Takes the bytes of a content; ``size`` is the number of bytes written so far."""
+    """A destination for the bytes of a content. ``size`` is the number of bytes written so far."""
 
     size: int
 
@@ -59,9 +59,10 @@ class FileSink:
 
 
 class PartialFile:
-    """A content that is coming in, in ``NAME.part``: ``write`` it, then ``finish`` or ``discard`` it.
+    """A content that is being received, in ``NAME.part``: ``write`` its bytes, then ``finish`` or ``discard`` it.
 
-    ``size`` is what has been written, in bytes. All raise SaveFailed; then it is discarded already.
+    ``size`` is the number of bytes written so far. The constructor, ``write`` and ``finish`` raise SaveFailed, and
+    then have removed the file already.
     """
 
     def __init__(self, directory: str | Path, filename: str) -> None:
@@ -75,6 +76,7 @@ class PartialFile:
             raise self._failure(error) from None
 
     def write(self, data: bytes | memoryview) -> None:
+        """Write all of ``data``. Raises SaveFailed."""
         rest = memoryview(data)
         try:
             while rest:
@@ -86,9 +88,9 @@ class PartialFile:
             raise self._failure(error) from None
 
     def finish(self) -> Path:
-        """Give it its own name, or the next free one: ``name (1).ext``. Returns where it is now."""
+        """Rename the file to its final name, or to the next free name: ``name (1).ext``. Return its path."""
         try:
-            self._close()  # some file systems find only here that there is no room
+            self._close()  # some file systems, such as NFS, report a full disk only at close
             for path in _candidates(self._directory / self._filename):
                 if self._rename(path):
                     self._settled = True
@@ -99,11 +101,11 @@ class PartialFile:
             raise self._failure(error) from None
 
     def discard(self) -> None:
-        """Remove what there is of it. May be called at any time, and twice; does nothing once it is finished."""
+        """Remove the file. May be called at any time, and twice. Does nothing once the file is finished."""
         if self._settled:
             return
         self._settled = True
-        # It is given up already, for a reason that counts more than what goes wrong here.
+        # The caller already has a reason to give the file up, which matters more than an error here.
         with suppress(OSError):
             self._close()
         with suppress(OSError):
@@ -115,7 +117,8 @@ class PartialFile:
             os.close(descriptor)
 
     def _rename(self, path: Path) -> bool:
-        """Whether it is now at ``path``, where nothing was before."""
+        """Rename the file to ``path``; return False if that name is taken."""
+        # rename() would replace a file of this name; link() never does.
         try:
             os.link(self._part, path, follow_symlinks=False)
         except FileExistsError:
@@ -128,7 +131,7 @@ class PartialFile:
         return True
 
     def _rename_without_links(self, path: Path) -> bool:
-        """Take the name with an empty file, which cannot hit another's, then replace that one."""
+        """Reserve the name with an empty file, which never replaces another file, and rename over it."""
         try:
             os.close(os.open(path, _CREATE, 0o666))
         except FileExistsError:
@@ -141,7 +144,7 @@ class PartialFile:
 
 
 def _create(wanted: Path) -> tuple[Path, int]:
-    """A new, empty file at ``wanted`` or the next free name, and its descriptor."""
+    """Create an empty file at ``wanted``, or at the next free name. Return its path and descriptor."""
     for path in _candidates(wanted):
         with suppress(FileExistsError):
             return path, os.open(path, _CREATE, 0o666)
@@ -149,12 +152,12 @@ def _create(wanted: Path) -> tuple[Path, int]:
 
 
 def _candidates(path: Path) -> Iterator[Path]:
-    """Yield ``name.ext``, then a free ``name (N).ext`` each time the name before turned out to be taken.
+    """Yield ``name.ext``, then a free ``name (N).ext`` each time the previous name turned out to be taken.
 
     No state is kept between calls, so files that other programs add or remove make no difference.
     """
     yield path
-    # As text: making a path object takes longer than the look at the file system.
+    # As text: making a Path takes longer than checking the file system.
     start, end = f"{path.parent / path.stem} (", f"){path.suffix}"
     number = 0
     while True:
@@ -165,7 +168,7 @@ def _candidates(path: Path) -> Iterator[Path]:
 def _free_number(start: str, end: str, taken: int) -> int:
     """Return a free number above ``taken`` whose predecessor is taken; names are ``start``, the number, ``end``.
 
-    The search doubles and then halves: with 5,000 files of one name in a directory, 25 looks instead of 5,000.
+    The search doubles its step and then halves it: with 5,000 files of one name, 25 checks instead of 5,000.
     """
     step = 1
     while os.path.lexists(f"{start}{taken + step}{end}"):

@@ -1,4 +1,4 @@
-"""What a connection knows of its room, and what each frame from the server means to it. No I/O."""
+"""The state of one session, and the event that each frame from the server means. No I/O."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from chat.protocol.filenames import clean_filename
 from chat.protocol.headers import ServerHeader, parse_json_object
 from chat.protocol.notices import NoticeCode
 
-# Any frame over 16 KiB makes the original server close.
+# An original server closes the connection at any frame over 16 KiB.
 ORIGINAL_MAX_CONTENT = 16 * 1024
+# Notices that answer no frame, unless they have a nonce.
 _TELLING = frozenset(
     {NoticeCode.SHUTTING_DOWN.value, NoticeCode.MODERATED.value, NoticeCode.REPLACED.value}
 )
 _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
 
-
-# Names that are remembered, ten times as many as a room has, and their length: a server could go on for ever.
+# Limits of the known names: ten times the users of a full room, and characters of each name. A hostile server could
+# otherwise fill the memory.
 MAX_USERS = 100_000
 MAX_USERNAME = 256
 
 
 class SessionState:
-    """``username`` is what we asked for until our own announcement tells how the server writes it."""
+    """The state of one session. ``username`` is the requested name until the welcome tells how the server writes it."""
 
     def __init__(self, username: str, in_flight: InFlight, *, original: bool) -> None:
         self.username = username
@@ -48,27 +49,28 @@ class SessionState:
         self.session: str | None = None
         self.limits = ORIGINAL_LIMITS if original else Limits()
         self.motd: str | None = None
-        self.users: dict[str, None] = {}  # a set that keeps the order
+        self.users: dict[str, None] = {}  # a set that keeps its order
         self._in_flight = in_flight
         self._original = original
         self._announced = False
 
     def is_own(self, header: ServerHeader) -> bool:
+        """Return whether this user sent the frame."""
         return header.sender == self.username
 
     def interpret(
         self, kind: MessageType, header: ServerHeader, content: bytes | None, size: int
     ) -> Event:
-        """The event that a frame is, which has ``size`` bytes of content.
+        """Return the event of a frame with ``size`` bytes of content.
 
-        ``content`` is None for that of an attachment which is not kept in memory.
-        Raises HeaderError for a frame that no server should send.
+        ``content`` is None for an attachment that is not kept in memory. Raises HeaderError for a frame that no server
+        should send.
         """
         timestamp = read_timestamp(header.timestamp)
         if kind in ATTACHMENTS:
             return self._attachment(kind, header, timestamp, content, size)
-        assert content is not None, "only attachments may be elsewhere"
-        if kind is MessageType.UTF8:  # nearly always
+        assert content is not None, "only the contents of attachments may be kept elsewhere"
+        if kind is MessageType.UTF8:  # first, since nearly all frames are texts
             if header.notice is not None:
                 return self._notice(header, header.notice, timestamp, _text(content))
             receipt = self._accept(header)
@@ -80,7 +82,7 @@ class SessionState:
             self.users.pop(header.sender, None)
             return Left(header.sender, timestamp, header.reason)
         raise HeaderError(
-            f"The server sent a message of type {kind.name}, which makes no sense here."
+            f"The server sent a message of type {kind.name}, which is invalid after the login."
         )
 
     def _enter(self, header: ServerHeader, timestamp: datetime, content: bytes) -> Event:
@@ -103,14 +105,14 @@ class SessionState:
         self, header: ServerHeader, code: str, timestamp: datetime, sentence: str
     ) -> Notice:
         receipt = None
-        # Without nonces: these tell, all others answer.
+        # Without a nonce, a notice answers the oldest message, unless its code says that it answers none.
         if header.nonce is not None or code not in _TELLING:
             receipt = self._answered(header.nonce)
         if receipt is not None and code == NoticeCode.DONE.value:
             receipt.settle(Status.ACCEPTED, answer=sentence)
         elif receipt is not None:
             receipt.settle(Status.REFUSED, code, sentence)
-        # What moderators do is told to everyone; to us alone, if it is done to us.
+        # Everyone hears of a moderator's act. A notice with a recipient says that the act concerns this user.
         dismisses = code == NoticeCode.REPLACED.value or (
             code == NoticeCode.MODERATED.value and header.to is not None
         )
@@ -126,7 +128,7 @@ class SessionState:
     ) -> Attachment:
         offered = header.id is not None and not size
         if offered and header.size is None:
-            raise HeaderError("The server offered a content and did not say how large it is.")
+            raise HeaderError("The server offered an attachment without its size.")
         return Attachment(
             kind,
             header.sender,
@@ -141,14 +143,15 @@ class SessionState:
         )
 
     def _see(self, name: str) -> None:
-        """``name`` is here."""
+        """Record that ``name`` is in the room."""
         if has_room_for(name, len(self.users)):
             self.users[name] = None
 
     def _accept(self, header: ServerHeader) -> Receipt | None:
-        """The receipt of what this frame is the echo of, if it is one."""
+        """Settle and return the receipt of the message whose echo this frame is; None if it is no echo."""
         if not self.is_own(header):
-            self._see(header.sender)  # the original tells nobody who was there before him
+            # An original server does not announce users who were there before.
+            self._see(header.sender)
             return None
         receipt = self._answered(header.nonce)
         if receipt is not None:
@@ -156,34 +159,34 @@ class SessionState:
         return receipt
 
     def _answered(self, nonce: str | None) -> Receipt | None:
-        """Find the receipt that an answer settles: by its nonce, or by the order if the server knows no nonces."""
+        """Find the receipt that an answer settles: by the nonce, or by the order if the server knows no nonces."""
         if nonce is not None:
             return self._in_flight.answered(nonce)
         return self._in_flight.oldest_answered() if self._original else None
 
 
 def has_room_for(name: str, known: int) -> bool:
-    """Whether one more name finds room, where so many are known."""
+    """Return whether one more name may be remembered, if ``known`` names are."""
     return known < MAX_USERS and len(name) <= MAX_USERNAME
 
 
 def attachment_name(kind: MessageType, header: ServerHeader) -> str:
-    """Cleaned here too: the server may not be one that does."""
+    """Return the cleaned file name of an attachment: a server may not have cleaned the name."""
     return clean_filename(header.filename or "", default=kind.name.lower())
 
 
 def read_timestamp(text: str) -> datetime:
-    """In UTC, from RFC 3339 with any number of digits after the point. Raises HeaderError."""
+    """Parse a time of RFC 3339 with any number of digits after the point; return it in UTC. Raises HeaderError."""
     try:
         if len(text) == _OUR_LENGTH and text[-1] == "Z" and text[17:19] != "60":
             return datetime.fromisoformat(f"{text[:-1]}+00:00")
         return _read_foreign_timestamp(text)
     except (ValueError, OverflowError):
-        raise HeaderError("The server sent a time that does not exist.") from None
+        raise HeaderError("The server sent an invalid time.") from None
 
 
 def _read_foreign_timestamp(text: str) -> datetime:
-    """One that not every version of Python reads as it is. Raises ValueError, OverflowError."""
+    """Parse a time that not every version of Python reads by itself. Raises ValueError, OverflowError."""
     day, _, rest = text.partition("T")
     clock, fraction = rest[:8], ""
     zone = rest[8:]
@@ -200,16 +203,22 @@ def _read_foreign_timestamp(text: str) -> datetime:
 
 
 def _same(name: str, asked: str) -> bool:
-    """Whether the server may have made ``name`` of the name asked for: PRECIS maps widths and composes."""
+    """Return whether ``name`` may be the server's form of the name ``asked`` for.
+
+    PRECIS maps widths and composes characters (RFC 8265).
+    """
     return unicodedata.normalize("NFKC", name) == unicodedata.normalize("NFKC", asked)
 
 
 def _text(content: bytes) -> str:
-    return content.decode(errors="replace")  # an original server passes on anything
+    return content.decode(errors="replace")  # an original server passes on any bytes
 
 
 def _read_welcome(content: bytes, bare: Welcome) -> Welcome:
-    """What a welcome tells; a value of a wrong kind counts as left out. Raises HeaderError if it is no JSON object."""
+    """Add the fields of a welcome to ``bare``. A value of a wrong type counts as missing.
+
+    Raises HeaderError if the content is no JSON object.
+    """
     fields = parse_json_object(content)
     users = fields.get("users")
     names = tuple(n for n in users if isinstance(n, str)) if isinstance(users, list) else ()

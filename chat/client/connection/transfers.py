@@ -1,8 +1,8 @@
-"""Uploads and downloads on connections of their own, so that several run side by side and chat goes on meanwhile.
+"""Uploads and downloads over separate connections, so that several run at once and texts need not wait.
 
-A broken download goes on where it stopped. A broken upload is reported, since only the one who asked for it can know
-whether sending it twice is worse than not at all. But if the server stopped taking an upload before it was whole,
-nobody has received it, and the upload begins anew.
+A download that breaks is resumed. An upload that breaks is reported: others may have received it, and only the user
+can decide whether to send it twice. But if the server stopped reading an upload before its end, nobody has received
+it, and the upload starts again.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ from chat.protocol.notices import Refusal
 
 Progress: TypeAlias = Callable[[int, int], object]  # bytes done, bytes in all
 
-MAX_TRANSFERS = 4  # at a time, for one session: the server allows no more
-ANSWER_TIMEOUT = 120.0  # seconds for the answer to an upload that is complete
-SILENCE = 60.0  # seconds without a byte after which a download goes on over a new connection
-UPLOAD_TRIES = 3  # of an upload that the server stops taking
+MAX_TRANSFERS = 4  # at once for one session; the server allows no more
+ANSWER_TIMEOUT = 120.0  # seconds for the answer to a complete upload
+SILENCE = 60.0  # seconds without a byte until a download is resumed over a new connection
+UPLOAD_TRIES = 3  # attempts for an upload that the server stops reading
 _MAX_NOTICE = 64 * 1024  # bytes
-# What failed is tried again after these pauses (seconds), a download from the first one whenever it got any further.
+# Seconds between attempts. A download starts with the first pause again whenever it has made progress.
 _PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 _WORTH_WAITING = frozenset({Refusal.TOO_MANY_TRANSFERS.value, Refusal.TOO_MANY_CONNECTIONS.value})
 
 
 class Refused(NamedTuple):
-    """A notice instead of what was asked for."""
+    """A notice of the server instead of the expected answer."""
 
     code: str
     sentence: str
 
 
 class Transfers:
-    """Those of one session. ``session`` is its token, once known. ``timeout`` (seconds) is for opening a connection."""
+    """The transfers of one session. ``session`` is its token, once known. ``timeout``: seconds to open a connection."""
 
     def __init__(self, connector: Connector, in_flight: InFlight, timeout: float) -> None:
         self.session: str | None = None
@@ -73,7 +73,7 @@ class Transfers:
         self._ended = False
 
     def end(self) -> None:
-        """The session is over: end all that run."""
+        """End all running transfers, since the session is over."""
         self._ended = True
         for cancel in list(self._running):
             cancel.cancel()
@@ -98,7 +98,7 @@ class Transfers:
         except BaseException as error:
             self._in_flight.requeue(receipt)
             if isinstance(error, TransferFailed) and receipt.status is Status.ACCEPTED:
-                return  # its echo has come, only the answer got lost
+                return  # its echo has come, so only the answer of the transfer connection was lost
             raise
         if refused is None:
             receipt.settle(Status.ACCEPTED)
@@ -128,7 +128,7 @@ class Transfers:
         progress: Progress | None,
         cancel: Cancellation | None,
     ) -> None:
-        """Write it to ``part``. Raises TransferFailed, TransferCancelled, SaveFailed."""
+        """Download ``offer`` into ``part``. Raises TransferFailed, TransferCancelled, SaveFailed."""
         with self._start(cancel) as stop:
             failures = 0
             while True:
@@ -140,7 +140,7 @@ class Transfers:
                 except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
                     self._check(stop)
                     failures = 1 if part.size > size else failures + 1
-                    # What is no accident another try would not mend.
+                    # Another attempt would fail in the same way.
                     final = isinstance(error, LoginRefused | HeaderError)
                     if final or failures > len(_PAUSES):
                         raise TransferFailed(
@@ -166,6 +166,7 @@ class Transfers:
                         return self._send(link, kind, header, source, progress)
                 except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
                     self._check(stop)
+                    # If the server stopped reading, or the retry could not connect, no server has the whole file.
                     is_whole_nowhere = isinstance(error, StalledFrame) or (
                         tries > 1 and isinstance(error, ConnectError)
                     )
@@ -178,7 +179,8 @@ class Transfers:
 
     @contextmanager
     def _start(self, cancel: Cancellation | None) -> Iterator[Cancellation]:
-        # The end of the session stops it too, which is not the caller's cancelling.
+        # A second Cancellation: the end of the session stops the transfer too, and must not look like a cancellation by
+        # the caller.
         stop = Cancellation()
         self._running.append(stop)
         try:
@@ -207,8 +209,8 @@ class Transfers:
             link.close()
 
     def _log_in(self, stop: Cancellation) -> Link:
-        """The server may take a moment to notice that a connection before this one is gone."""
-        assert self.session is not None, "there is nothing to transfer without one"
+        """Open a transfer connection. Retries, since the server may count an earlier connection for a moment longer."""
+        assert self.session is not None, "transfers need a session"
         for pause in _PAUSES:
             try:
                 return open_transfer(self._connector, self.session, self._timeout, stop)
@@ -235,7 +237,7 @@ class Transfers:
         except _AnsweredEarly:
             complete = False
         except OSError as error:
-            broken = error  # the server may have said why before it closed
+            broken = error  # the server may have sent the reason before it closed
         link.set_deadline(ANSWER_TIMEOUT)
         try:
             answer = self._answer(link)
@@ -246,11 +248,11 @@ class Transfers:
         if isinstance(answer, Refused):
             return answer
         if not complete or answer != Descriptor(kind):
-            raise RemoteProtocolError("The server's answer makes no sense.")
+            raise RemoteProtocolError("The server sent an invalid answer.")
         return None
 
     def _watched(self, link: Link, source: Source, progress: Progress | None) -> Iterator[bytes]:
-        """The pieces of ``source``, until the server answers: before the end, that is a refusal."""
+        """Yield the pieces of ``source`` until the server answers. An answer before the end is a refusal."""
         done = 0
         for piece in source.pieces(lambda size: self._runtime.offload(source.file.read, size)):
             if link.stream.readable():
@@ -270,7 +272,7 @@ class Transfers:
         if isinstance(answer, Refused):
             raise TransferFailed(answer.sentence)
         if answer.type != MessageType.FILE or answer.content_size != offer.size - part.size:
-            raise HeaderError("The server sends something else than it offered.")
+            raise HeaderError("The server sent another content than it offered.")
         _ = _server_header(link, answer)
         while part.size < offer.size:
             link.set_deadline(SILENCE)
@@ -279,7 +281,7 @@ class Transfers:
                 progress(part.size, offer.size)
 
     def _answer(self, link: Link) -> Descriptor | Refused:
-        """A notice, read, or the descriptor of something else."""
+        """Read the answer: a whole notice, or only the descriptor of any other frame."""
         descriptor = link.reader.read_descriptor()
         if descriptor is None:
             raise RemoteProtocolError("The server closed the connection.")
@@ -287,7 +289,7 @@ class Transfers:
             return descriptor
         header = _server_header(link, descriptor)
         if header.notice is None or descriptor.content_size > _MAX_NOTICE:
-            raise HeaderError("The server's answer makes no sense.")
+            raise HeaderError("The server sent an invalid answer.")
         sentence = link.reader.recv_exactly(descriptor.content_size).decode(errors="replace")
         return Refused(header.notice, sentence)
 

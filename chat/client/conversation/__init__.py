@@ -1,4 +1,4 @@
-"""Carry out what a user wants done: say, send, fetch, moderate; keep what is not answered yet.
+"""Carry out requests of the user: send, fetch, moderate. Keep messages until they are answered.
 
 Nothing here knows how events are shown, or how a connection is made.
 """

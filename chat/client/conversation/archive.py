@@ -1,4 +1,4 @@
-"""A directory as one file: a tar archive, which every system can unpack."""
+"""Pack a directory into one file: a tar archive, which every system can unpack."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from chat.client.runtime.cancellation import Cancellation
 if TYPE_CHECKING:
     import tarfile
 
-# Not /tmp: that is memory on many systems, and directories may be large.
+# Not /tmp, which is in memory on many systems: directories may be large.
 _TEMPORARY = Path("/var/tmp")
-_LONGEST_PATH = 100  # characters of a path that a message shows
+_LONGEST_PATH = 100  # characters of a path in an error message
 
 
 def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
-    """A nameless temporary file with ``directory`` as a tar archive in it, at its beginning.
+    """Write ``directory`` as a tar archive to a nameless temporary file; return the file at position 0.
 
-    Files, directories and symbolic links (as such, not what they point to) go in, under the name of the directory;
-    who owns them does not, that is nobody's business. Blocks while it writes.
+    The archive has files, directories, and symbolic links (not their targets), below the name of the directory. It
+    leaves out the owners, which are private. Blocks while it writes.
     Raises NotSent if the files have more than ``limit`` bytes or can't be read, TransferCancelled.
     """
-    # Both take a while to import, and sending a directory is rare.
+    # Both take a while to import, and users rarely send a directory.
     import tarfile
     import tempfile
 
@@ -38,16 +38,14 @@ def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
             return None
         total += member.size
         if total > limit:
-            raise NotSent(
-                f"{directory.name} is larger than the {limit} bytes that the server takes."
-            )
+            raise NotSent(f"{directory.name} is too large: the server takes at most {limit} bytes.")
         member.uid = member.gid = 0
         member.uname = member.gname = ""
         return member
 
     folder = _TEMPORARY if _TEMPORARY.is_dir() else None
     try:
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is given to the caller
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the caller closes it
         try:
             with tarfile.open(fileobj=file, mode="w") as tar:
                 for path, name in _walk(directory):
@@ -64,7 +62,7 @@ def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
 def _walk(directory: Path) -> Iterator[tuple[str, str]]:
     """Yield each path below ``directory`` and its name in the archive, a directory before its entries.
 
-    Without recursion, which Python ends at a depth of a thousand.
+    Uses a list instead of recursion: Python stops a recursion at a depth of a thousand.
     """
     waiting = [(os.fspath(directory), directory.name, True)]
     while waiting:
@@ -80,7 +78,7 @@ def _walk(directory: Path) -> Iterator[tuple[str, str]]:
 
 
 def _where(problem: OSError, directory: Path) -> str:
-    """Return the path that ``problem`` is about, shortened to fit in a line."""
+    """Return the path of ``problem``, shortened to fit in a line, and a colon; nothing if there is no path."""
     path = problem.filename
     if not isinstance(path, str):
         return ""

@@ -1,7 +1,6 @@
-"""The commands that a line of input can be: one registry for every face of the client.
+"""The slash commands of a line of input: one registry for all frontends.
 
-Reading a line only makes a request of it (``chat.client.conversation.requests``); doing it is the conversation's
-business.
+Parsing a line only makes a request (``chat.client.conversation.requests``). The conversation carries the request out.
 """
 
 from __future__ import annotations
@@ -46,14 +45,14 @@ from chat.protocol.commands import Command as ServerCommand
 from chat.protocol.commands import Verb
 from chat.protocol.descriptor import MessageType
 
-# No name has a quote in it, but a quoted path may have a --to.
+# A name never has a quote, but a quoted path may contain "--to".
 _TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
 _TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
 _ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
 
 
 class Availability(Flag):
-    """The faces in which a command makes sense."""
+    """The frontends in which a command makes sense."""
 
     PLAIN = auto()
     SCREEN = auto()
@@ -61,7 +60,7 @@ class Availability(Flag):
 
 
 class SlashCommand(NamedTuple):
-    """``parse`` makes a request of what stands after the name, blanks around it removed, or raises RequestError."""
+    """One command. ``parse`` makes a request of the stripped text after the name, or raises RequestError."""
 
     name: str
     arguments: str
@@ -71,14 +70,15 @@ class SlashCommand(NamedTuple):
 
     @property
     def usage(self) -> str:
+        """The command as typed, with its arguments."""
         return f"/{self.name} {self.arguments}".rstrip()
 
 
 def parse_line(line: str, where: Availability) -> Request:
-    """The request in a line of input: a command, or a text to everyone.
+    """Return the request in a line of input: a command, or a text to everyone.
 
-    ``//`` starts a text with a slash. Raises RequestError; an unknown command never becomes a text. Blanks before a
-    slash don't count: what was meant for one user must not be said to all because of a slip.
+    ``//`` starts a text with a slash. Raises RequestError: an unknown command never becomes a text. Blanks before a
+    slash are ignored, because a slip must not send a private message to everyone.
     """
     if not line.lstrip().startswith("/"):
         return Say(line)
@@ -91,16 +91,16 @@ def parse_line(line: str, where: Availability) -> Request:
 
 
 def find(name: str, where: Availability) -> SlashCommand:
-    """The command called ``name``, in any case. Raises RequestError with the nearest one there is."""
+    """Return the command ``name``, in upper or lower case. Raises RequestError that suggests a similar command."""
     known = {command.name: command for command in COMMANDS if command.where & where}
     command = known.get(name.lower())
     if command is None:
-        raise RequestError(f"There is no command /{name}{_suggestion(name, list(known))}.")
+        raise RequestError(f"Unknown command /{name}{_suggestion(name, list(known))}.")
     return command
 
 
 def help_lines(topic: str | None, where: Availability) -> list[str]:
-    """Usage and help of every command, or of the one that ``topic`` names. Raises RequestError."""
+    """Return lines with usage and help of every command, or of the command ``topic``. Raises RequestError."""
     commands = [c for c in COMMANDS if c.where & where] if topic is None else [find(topic, where)]
     width = max(len(command.usage) for command in commands)
     return [f"{command.usage:<{width}}  {command.help}" for command in commands]
@@ -129,7 +129,7 @@ def _parse_reply(rest: str) -> Request:
 
 
 def _parse_action(rest: str) -> Request:
-    """It travels as it was typed (as in XEP-0245), so every client shows something that makes sense."""
+    """Parse /me. The text is sent as typed (as in XEP-0245), so a client without /me shows a sensible line too."""
     if not rest:
         raise RequestError("Expected /me TEXT.")
     return Say(f"/me {rest}")
@@ -145,7 +145,7 @@ def _parse_file(rest: str, *, kind: MessageType, name: str) -> Request:
 
 
 def _unquoted(path: str) -> str:
-    """Blanks need no quotes here, but a path dropped or pasted into a terminal often has a shell's."""
+    """Remove a shell's quotes. Paths need none here, but paths dropped or pasted into a terminal often have quotes."""
     if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"":
         return path[1:-1]
     return path.replace("\\ ", " ")
@@ -154,13 +154,13 @@ def _unquoted(path: str) -> str:
 def _parse_number(rest: str, *, make: Callable[[int], Request], name: str) -> Request:
     digits = rest.removeprefix("#")
     if not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
-        raise RequestError(f"Expected /{name} N, a number as /transfers shows it.")
+        raise RequestError(f"Expected /{name} N, with a number from /transfers.")
     return make(int(digits))
 
 
 def _parse_nothing(rest: str, *, make: Callable[[], Request], name: str) -> Request:
     if rest:
-        raise RequestError(f"/{name} takes nothing after it.")
+        raise RequestError(f"/{name} takes no arguments.")
     return make()
 
 
@@ -225,7 +225,7 @@ def _number_command(
 def _screen_command(
     name: str, arguments: str, make: Callable[[Any], Request], help: str
 ) -> SlashCommand:
-    """What it takes is told by ``arguments``: a name, one or none, or a switch."""
+    """Make a command of the screen whose ``arguments`` are a name, an optional name, or a switch."""
     parse = {
         "NAME": _parse_name,
         "[NAME]": _parse_optional_name,
@@ -237,12 +237,12 @@ def _screen_command(
 
 
 def _about(verb: Verb, what: str, help: str) -> SlashCommand:
-    """One that the server does, about ``what``, and that takes nothing else."""
+    """Make a command that the server executes, with the one argument ``what``."""
     return SlashCommand(verb.value, what, help, partial(parse_target, verb=verb, what=what))
 
 
 COMMANDS: tuple[SlashCommand, ...] = (
-    SlashCommand("msg", "NAME TEXT", "say something to one user only", _parse_message),
+    SlashCommand("msg", "NAME TEXT", "send a text to one user only", _parse_message),
     SlashCommand("reply", "TEXT", "answer the last private message", _parse_reply),
     SlashCommand("me", "TEXT", "say what you do: /me waves", _parse_action),
     _file_command("file", MessageType.FILE, "send a file, or a directory as a tar archive"),
@@ -252,9 +252,9 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
     _number_command("cancel", Cancel, "cancel transfer number N"),
     _number_command("open", OpenFile, "open saved attachment number N", Availability.SCREEN),
-    _bare_command("who", Who, "list who is in the room"),
+    _bare_command("who", Who, "list the users in the room"),
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
-    _screen_command("query", "NAME", OpenView, "talk to one user in a view of its own"),
+    _screen_command("query", "NAME", OpenView, "talk to one user in a separate view"),
     _bare_command("close", CloseView, "close the view of one user", Availability.SCREEN),
     _screen_command("ignore", "[NAME]", Ignore, "hide a user's messages; without NAME: list"),
     _screen_command("unignore", "NAME", Unignore, "show a user's messages again"),

@@ -1,6 +1,6 @@
-"""What a user does in the room: requests become messages and transfers, events and outcomes go to the face.
+"""Turn the user's requests into messages and transfers; show events and outcomes on the frontend.
 
-Outlives connections: what was not answered over one is said again over the next.
+A conversation outlives its connections: messages without an answer are sent again over the next connection.
 """
 
 from __future__ import annotations
@@ -50,17 +50,19 @@ from chat.client.conversation.unacknowledged import Outgoing, Unacknowledged
 from chat.client.conversation.uploads import Uploads
 from chat.client.errors import ChatError, ConnectionLost, NotSupported
 
-# Seconds that somebody who asked to leave waits for his last words to be said.
+# Seconds that a user who leaves waits for the answers to the last messages.
 LAST_WORDS = 2.0
-NOT_KNOWN = "The connection was lost before the server answered; it may have been done, or not."
+NOT_KNOWN = (
+    "The connection was lost before the server answered; the server may have executed the command."
+)
 
 
 class Conversation:
-    """One user's, shown on ``face``; what others send goes to ``inbox``.
+    """One user's conversation, shown on ``frontend``. Attachments of others go to ``inbox``.
 
-    ``spawn`` runs a function beside the caller. ``where`` is the kind of face, for the help. ``leave`` is called when
-    the user asks to. ``failures`` counts what was asked for and did not come about. ``learn`` is called with the
-    password that the own name has from now on.
+    ``spawn`` runs a function in the background. ``where`` is the kind of frontend, for the help. ``leave`` is called
+    when the user quits. ``is_wanted`` and ``is_looked_at``: see ``Downloads``. ``learn`` is called with the new
+    password once the server has accepted it. ``failures`` counts the requests that failed.
     """
 
     def __init__(
@@ -105,24 +107,24 @@ class Conversation:
         }
 
     def do(self, asked: Asked) -> None:
-        """What was asked for. Waits while too much is waiting to be said; everything that fails is shown."""
+        """Carry out a request, and show a failure. Waits while the queue of outgoing messages is full."""
         try:
             self._doing[type(asked.request)](asked.request, asked.tag)
         except RequestError as problem:
             self.refuse("bad-request", str(problem), asked.tag)
 
     def refuse(self, code: str, sentence: str, tag: Tag = None) -> None:
-        """Something that was asked for does not come about."""
+        """Count and show a failed request."""
         self.failures += 1
         self._frontend.show(Failed(code, sentence, tag))
 
     def handle_event(self, event: Event) -> None:
-        """Something came in over the connection."""
+        """Handle an event of the connection."""
         if isinstance(event, Attachment):
             assert self.connection is not None
             self._downloads.add_attachment(event, self.connection)
         elif isinstance(event, Notice) and event.receipt is not None:
-            pass  # the refusal of something that we sent is told as its outcome
+            pass  # a refusal of our message, which is shown as the outcome of its request
         else:
             if isinstance(event, Text) and event.to is not None and not event.own:
                 self._last_private_sender = event.sender
@@ -130,7 +132,10 @@ class Conversation:
         self.unacknowledged.tell_answers()
 
     def send(self, connection: Connection, item: Outgoing) -> Receipt | None:
-        """For the queue: put one item on the wire. Raises ConnectionLost."""
+        """Send one message of the queue. Raises ConnectionLost.
+
+        Return its receipt; None if the message was refused here, or handed to a transfer.
+        """
         try:
             if isinstance(item.request, SendFile):
                 return self._uploads.send(item, connection)
@@ -145,9 +150,9 @@ class Conversation:
             return None
 
     def wait_idle(self, patience: float) -> bool:
-        """Wait until all that was asked for has come about or failed.
+        """Wait until every request has succeeded or failed.
 
-        False if the server answers nothing for ``patience`` seconds although it should.
+        Return False if the server owes answers and sends none for ``patience`` seconds.
         """
         while True:
             if not self.unacknowledged.is_empty:
@@ -159,22 +164,22 @@ class Conversation:
                 return True
 
     def wait_for_last_words(self) -> None:
-        """Wait, for a moment, until all that was said has been answered; not without a connection."""
+        """Wait up to ``LAST_WORDS`` seconds until every message is answered. Without a connection, do not wait."""
         if self.connection is not None:
             gevent.with_timeout(LAST_WORDS, self.unacknowledged.wait_empty, timeout_value=None)
 
     @property
     def is_transferring(self) -> bool:
-        """Whether a transfer that was asked for is under way, or its end still to be shown."""
+        """Whether a requested transfer is under way, or its end not shown yet."""
         return any(t.asked and not t.told for t in self.transfers.all())
 
     def _say(self, request: Say | SendFile, tag: Tag) -> None:
         self.unacknowledged.put(Outgoing(request, tag))
 
     def addressed(self, reply: Reply) -> Say:
-        """To whom a reply goes just now. Raises RequestError if nobody has written to us alone."""
+        """Return the private text that ``reply`` becomes now. Raises RequestError without a private message before."""
         if self._last_private_sender is None:
-            raise RequestError("Nobody has written to you alone yet.")
+            raise RequestError("There is no private message to reply to yet.")
         return Say(reply.text, self._last_private_sender)
 
     def _reply(self, request: Reply, tag: Tag) -> None:
@@ -187,7 +192,7 @@ class Conversation:
         transfer = self.transfers[request.number]
         transfer.cancel()
         self._tell_done(tag)
-        if transfer.has_ended:  # it had not begun; else it is told once it has stopped
+        if transfer.has_ended:  # it had not begun; a running transfer is shown once it has stopped
             self._tell_transfer(transfer)
 
     def _list_transfers(self, request: ListTransfers, tag: Tag) -> None:
@@ -198,11 +203,11 @@ class Conversation:
         self._frontend.show(UserList(tuple(connection.users), not connection.original, tag))
 
     def _ask_server(self, request: AskServer, tag: Tag) -> None:
-        self._connected()  # later it might surprise somebody
+        self._connected()  # queued for a later connection, a ban or a kick would surprise everyone
         self.unacknowledged.put(Outgoing(request, tag))
 
     def _refuse_unseen(self, request: NeedsPassword, tag: Tag) -> None:
-        """A face that can ask for a password has done so before."""
+        """Refuse: a frontend that can ask for a password has made an AskServer of this request before."""
         raise RequestError(NO_TERMINAL)
 
     def _help(self, request: Help, tag: Tag) -> None:
@@ -212,7 +217,7 @@ class Conversation:
         self._leave()
 
     def check_privacy(self) -> None:
-        """Before somebody is asked for a password. Raises RequestError if it could not be sent anyway."""
+        """Raise RequestError if a password could not be sent. Call before asking the user for one."""
         if self._connected().original:
             raise RequestError("This server is an original one, which has no accounts.")
         if not self._connected().is_private:
@@ -233,7 +238,7 @@ class Conversation:
         elif item.status is Status.LOST:
             self.refuse("lost", NOT_KNOWN, item.tag)
         else:
-            self.refuse(item.code or "refused", item.refusal or "It was refused.", item.tag)
+            self.refuse(item.code or "refused", item.refusal or "The server refused it.", item.tag)
 
     def _tell_transfer(self, transfer: Transfer) -> None:
         self._frontend.show(TransferChanged(transfer))
@@ -244,14 +249,14 @@ class Conversation:
         if transfer.state is TransferState.DONE:
             self._tell_done(transfer.tag)
         elif transfer.tag is not None:
-            sentence = transfer.problem or "It was cancelled."
+            sentence = transfer.problem or "The transfer was cancelled."
             self._frontend.show(Failed(transfer.state.value, sentence, transfer.tag))
         transfer.told = True
-        # One event for each change, as in the queue.
+        # A new event for each change: waiters would miss an event that is set and cleared before they run.
         ended, self._transfer_ended = self._transfer_ended, gevent.event.Event()
         ended.set()
 
     def _tell_done(self, tag: Tag, answer: str | None = None) -> None:
-        """Only programs want to hear it, and they give tags, unless there is more to hear."""
+        """Show a success. Without a tag and an answer nobody wants to see it: only programs give tags."""
         if tag is not None or answer is not None:
             self._frontend.show(Done(tag, answer))

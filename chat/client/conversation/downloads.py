@@ -1,7 +1,7 @@
-"""Number the attachments of others, and save them: as they come into a named directory, else when the user asks.
+"""Number the attachments of others, and save them: automatically in a named directory, else when the user asks.
 
-An attachment that comes with its message is on its way to the disk already; here it gets its number. An offered
-attachment is fetched, a few at a time; the rest waits.
+If the content came with its message, the saver already has it, and the attachment only gets a number here. Offered
+attachments are fetched, a few at a time; the others wait.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from chat.client.errors import ChatError, TransferCancelled
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.descriptor import MessageType
 
-# The server lets one user have four transfers at a time; the other half is for what we send.
+# The server allows a user four transfers at once. The other two are for uploads.
 AT_ONCE = 2
-# Offers that wait to be fetched by themselves. A flood of more is only listed.
+# Offers that wait to be fetched automatically. Further offers of a flood are only listed.
 MAX_WAITING = 100
-# Bytes of an image that is fetched only to be drawn, and how many such images may wait. One is fetched at a time.
+# Bytes of an image that is fetched only for a preview, and how many such images may wait. One is fetched at a time.
 MAX_PREVIEW = 16 * 1024**2
 MAX_PREVIEWS_WAITING = 20
 
-NOT_CONNECTED = "There is no connection to the server just now."
-_DROPPED = "It was dropped, because too many later attachments wait for /get."
+NOT_CONNECTED = "Not connected to the server. Try again once the client has reconnected."
+_DROPPED = "It was dropped, because too many newer attachments wait for /get."
 _FULL = (
     "Too many attachments wait for /get, so the oldest are dropped. /get N saves one of the others; "
-    "--save-directory=DIR saves all as they come."
+    "--save-directory=DIR saves attachments automatically."
 )
 
 
 class Downloads:
     """The attachments of others, which go to ``inbox``.
 
-    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function beside the caller. ``is_wanted``
-    tells of a sender whether what they offer is fetched by itself; ``is_looked_at`` of an image that is not going to be
-    saved, whether it is fetched to be shown as Preview.
+    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function in the background. ``is_wanted``
+    decides by the sender whether an attachment is fetched automatically. ``is_looked_at`` decides whether an image
+    that is not saved is fetched for a Preview.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Downloads:
         self._has_told_full = False
 
     def add_attachment(self, attachment: Attachment, connection: Connection) -> None:
-        """An attachment was announced over ``connection``: show it, and fetch it if it may be."""
+        """Show an attachment that came over ``connection``, and fetch it if the settings say so."""
         if attachment.own:
             self._frontend.show(Announced(attachment, None))
             return
@@ -142,12 +142,12 @@ class Downloads:
             old.saving = None
             old.fail(_DROPPED)
         if dropped and not self._has_told_full:
-            self._has_told_full = True  # told once: a flood must not double by lines about it
+            self._has_told_full = True  # shown once: a flood must not cause twice as many lines
             self._frontend.show(Problem(_FULL))
         saving.then(lambda saving: self._spawn(self._end_holding, transfer, attachment, saving))
 
     def _end_saving(self, transfer: Transfer, saving: Saving) -> None:
-        """Tell that an attachment is saved in the named directory, or why not."""
+        """Show that an attachment is saved in the named directory, or why not."""
         if transfer.state is TransferState.CANCELLED:
             if saving.path is not None:
                 GEVENT.offload(saving.path.unlink, True)
@@ -159,10 +159,10 @@ class Downloads:
         self._tell(transfer)
 
     def _end_holding(self, transfer: Transfer, attachment: Attachment, saving: Saving) -> None:
-        """Offer a kept attachment to the user, or tell why it could not be kept."""
+        """Preview a kept attachment, or show why it could not be kept."""
         if saving.path is None:
             self._inbox.drop(transfer)
-            # If somebody has asked for it already, their download tells why it can't be had.
+            # If the user has asked for it already, the download shows the error.
             if transfer.state is TransferState.OFFERED:
                 transfer.saving = None
                 transfer.fail(saving.problem or "")
@@ -171,7 +171,7 @@ class Downloads:
             try:
                 file = cast(BinaryIO, GEVENT.offload(saving.path.open, "rb"))
             except OSError:
-                return  # dropped meanwhile for a later attachment
+                return  # a later attachment has pushed it out meanwhile
             self._frontend.show(Preview(transfer, file))
 
     def _is_fetched_unasked(self, attachment: Attachment) -> bool:
@@ -194,7 +194,7 @@ class Downloads:
         with self._turns:
             self._waiting -= 1
             if transfer.state is not TransferState.WAITING:
-                return  # cancelled meanwhile, and maybe asked for again
+                return  # cancelled meanwhile, and perhaps requested again
             self._fetch(transfer, connection)
         self._tell(transfer)
 
@@ -232,21 +232,21 @@ class Downloads:
     def _preview_in_turn(
         self, transfer: Transfer, attachment: Attachment, connection: Connection
     ) -> None:
-        """Fetch an image to be drawn, into a file without a name."""
+        """Fetch an image for a preview, into a file without a name."""
         with self._preview_turn:
             self._previews_waiting -= 1
             if transfer.state is not TransferState.OFFERED:
-                return  # it is being saved, and will be drawn from the saved file
+                return  # it is being saved, and the preview will come from the saved file
             try:
                 import tempfile  # takes a while; most images are saved, or came with their messages
 
                 # Without a buffer, so that a full disk fails here and not at close.
                 file = cast(BinaryIO, GEVENT.offload(tempfile.TemporaryFile, "w+b", 0))
             except OSError:
-                return  # no temporary files can be made; the user has not asked for this image
+                return  # no temporary file; no error, as the user has not asked for this image
             try:
                 connection.fetch_into(attachment, file)
             except ChatError:
-                file.close()  # /get will tell why the image can't be fetched
+                file.close()  # no error here: /get will show it
                 return
         self._frontend.show(Preview(transfer, file))

@@ -1,6 +1,7 @@
-"""Decide where attachments of others go: as they come into a directory that the user named, else only when asked.
+"""Decide where attachments of others go: automatically into a directory that the user named, else only on request.
 
-A stranger's file in the current directory may run: a ``GNUmakefile`` does at the next ``make``.
+Nothing goes unrequested into the current directory: a file of any user there may be run. A ``GNUmakefile`` is run by
+the next ``make``.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from chat.client.errors import SaveFailed, explain
 from chat.client.runtime.gevent_runtime import GEVENT
 
 _PIECE = 256 * 1024
-_LAST_MOMENT = 1.0  # seconds at the end; a healthy disk needs no more, and the client does not wait for a hung disk
+_LAST_MOMENT = 1.0  # seconds at the end: enough for a healthy disk, and the client does not wait for a hanging one
 
 
 class Inbox:
-    """``named``: the directory that the user named, or None. It takes contents up to ``max_save`` bytes as they come.
+    """The destination of attachments. ``named`` is the directory that the user named, or None.
 
-    Other contents are saved in ``directory`` when the user asks: in ``named``, or else in the current directory.
-    ``can_ask``: the user can ask, so contents that come with their messages are kept until then. ``saver`` takes these
-    from the connections; it is None if they are neither saved nor kept.
+    Contents of at most ``max_save`` bytes are saved in ``named`` automatically. Other contents are saved when the user
+    asks: in ``named``, or else in the current directory. ``can_ask``: the user can ask, so contents that come with
+    their messages are kept until then. ``saver`` takes these contents from the connections; it is None if they are
+    neither saved nor kept.
     """
 
     def __init__(self, named: Path | None, max_save: int, *, can_ask: bool = True) -> None:
@@ -40,7 +42,7 @@ class Inbox:
 
     @property
     def why_not_saved(self) -> str | None:
-        """Say why an attachment is not saved, for a user who cannot ask for it; None if the user can ask."""
+        """The reason why an attachment is not saved, if the user can't ask for it; None if the user can."""
         if self.can_ask:
             return None
         if not self.is_named:
@@ -49,21 +51,21 @@ class Inbox:
 
     @property
     def inline(self) -> int:
-        """Bytes over which a server is to offer contents: contents that are not saved would be sent in vain."""
+        """Bytes over which the server must offer contents: sending contents that are not saved would be a waste."""
         return max(0, min(self._max_save, MAX_IN_MEMORY))
 
     def is_saved_unasked(self, size: int) -> bool:
-        """Whether a content of ``size`` bytes is saved as it comes."""
+        """Return whether a content of ``size`` bytes is saved automatically."""
         return size <= self._max_save
 
     def open(self, filename: str, size: int) -> PartialFile:
-        """Open the file for a content that came with its message. For the saver. Raises SaveFailed."""
+        """Open a file for a content that came with its message. For the saver. Raises SaveFailed."""
         if self.is_saved_unasked(size):
             return PartialFile(self.directory, filename)
         return self._held.open(filename)
 
     def hold(self, transfer: Transfer, saving: Saving) -> list[Transfer]:
-        """Keep the content of ``saving`` until the user asks; return the transfers that are dropped for it."""
+        """Keep the content of ``saving`` until the user asks; return the transfers that lose their contents for it."""
         return self._held.add(transfer, saving)
 
     def drop(self, transfer: Transfer) -> None:
@@ -71,22 +73,22 @@ class Inbox:
         self._held.drop(transfer)
 
     def save_held(self, saving: Saving, filename: str) -> Path:
-        """Save a kept content because the user asked; return its path. Raises SaveFailed."""
+        """Save a kept content, since the user asked; return its path. Raises SaveFailed."""
         return GEVENT.offload(_copy, saving.wait(), self.directory, filename)
 
     def close(self) -> None:
-        """Give files that are being written a moment to be finished, and remove all kept contents."""
+        """Wait up to a second for files that are being written, and remove all kept contents."""
         if self.saver is not None:
             self.saver.wait(_LAST_MOMENT)
         self._held.close()
 
     def _run(self, function: Callable[[], object]) -> None:
-        assert self.saver is not None, "kept contents come from the saver"
+        assert self.saver is not None, "only a saver delivers kept contents"
         self.saver.run(function)
 
 
 def _copy(source: Path, directory: Path, filename: str) -> Path:
-    """Copy, not rename: ``directory`` may be on another file system."""
+    """Copy a kept content to ``directory``, which may be on another file system. Raises SaveFailed."""
     part = PartialFile(directory, filename)
     try:
         with open(source, "rb") as file:

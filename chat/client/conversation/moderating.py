@@ -1,4 +1,4 @@
-"""The commands by which moderators keep order, read: whom, for how long, why. Who may is the server's business."""
+"""Parse the commands of moderators: the user, the time, the reason. Only the server checks permissions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ _EXAMPLES = "a time such as 30m, 2h or 7d"
 
 
 def parse_kick(rest: str) -> AskServer:
-    """Raises RequestError, as all of these do."""
+    """Parse the arguments of /kick. Raises RequestError."""
     target, reason = _split(rest, "/kick NAME [REASON]")
     return AskServer(Command(Verb.KICK, target, reason=reason))
 
 
 def parse_ban(rest: str) -> AskServer:
-    """What begins with a digit is meant as a time: a slip in one must not become a ban for ever."""
+    """Parse the arguments of /ban. Raises RequestError.
+
+    A word that begins with a digit must be a time: a mistyped time must not become the reason of a ban for ever.
+    """
     target, further = _split(rest, "/ban NAME [FOR] [REASON], or an address for NAME")
     seconds, reason = None, further
     if further is not None and further[0].isdigit():
@@ -29,19 +32,20 @@ def parse_ban(rest: str) -> AskServer:
 
 
 def parse_mute(rest: str) -> AskServer:
+    """Parse the arguments of /mute. Raises RequestError."""
     target, time = _split(rest, "/mute NAME [FOR]")
     return AskServer(Command(Verb.MUTE, target, None if time is None else _seconds(time)))
 
 
 def parse_target(rest: str, verb: Verb, what: str) -> AskServer:
-    """Of a command that takes nothing else."""
+    """Parse the single argument of a command. Raises RequestError."""
     if len(rest.split()) != 1:
         raise RequestError(f"Expected /{verb.value} {what}.")
     return AskServer(Command(verb, rest))
 
 
 def _split(rest: str, usage: str) -> tuple[str, str | None]:
-    """Whom it is about, and what comes after that, if anything does."""
+    """Split ``rest`` into its first word and the rest, or None. Raises RequestError with ``usage``."""
     words = rest.split(maxsplit=1)
     if not words:
         raise RequestError(f"Expected {usage}.")
@@ -51,5 +55,5 @@ def _split(rest: str, usage: str) -> tuple[str, str | None]:
 def _seconds(time: str) -> int:
     match = _TIME.fullmatch(time.lower())
     if match is None:
-        raise RequestError(f"{time!r}: expected {_EXAMPLES}, or nothing: for ever.")
+        raise RequestError(f"Invalid time {time!r}: expected {_EXAMPLES}, or no time: for ever.")
     return int(match[1]) * _UNITS[match[2]]

@@ -1,4 +1,4 @@
-"""Choosing a password, by questions whose answers nobody sees: the same for every face that can ask so."""
+"""Ask the user for a new password, for every frontend that can hide the answers."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import TypeAlias
 from chat.client.conversation.requests import ChangePassword, Register, RequestError
 from chat.protocol.commands import Command, Verb
 
-# Shows the prompt and waits for the answer, without showing that; None, or nothing: who is asked has thought better.
+# Shows the prompt and waits for the answer, without showing it. None, or an empty answer, cancels.
 AskSecretly: TypeAlias = Callable[[str], "str | None"]
 
 NOT_CHANGED = "Nothing was changed."
-NO_TERMINAL = "A password is asked for, which takes a terminal to type it unseen."
+NO_TERMINAL = "This command asks for a password, which needs a terminal that can hide it."
 
 
 def choose_password(request: Register | ChangePassword, ask: AskSecretly) -> Command:
-    """What the server is to be asked. The new password is asked for twice. Raises RequestError."""
+    """Ask for the passwords of ``request``, for a new one twice; return the command. Raises RequestError."""
     old = None
     if isinstance(request, ChangePassword):
-        old = _answer(ask, "your password so far: ")
-    new = _answer(ask, "a new password: ")
-    if _answer(ask, "the same once more: ") != new:
-        raise RequestError(f"The two are not the same. {NOT_CHANGED}")
+        old = _answer(ask, "your current password: ")
+    new = _answer(ask, "your new password: ")
+    if _answer(ask, "the new password again: ") != new:
+        raise RequestError(f"The two passwords are different. {NOT_CHANGED}")
     if old is None:
         return Command(Verb.REGISTER, password=new)
     return Command(Verb.PASSWD, password=old, new_password=new)
 
 
 def chosen_password(command: Command) -> str | None:
-    """The password that the own name has once ``command`` is done; None: as before."""
+    """Return the new password that ``command`` sets for this user's name; None if it sets none."""
     if command.verb == Verb.REGISTER:
         return command.password
     return command.new_password if command.verb == Verb.PASSWD else None

@@ -1,8 +1,8 @@
-"""What a person or a program can ask of the client, whichever way it was put: as a command, as JSON, by a key.
+"""The requests of a user or a program: typed as a command, written as JSON, or made by a key.
 
-Values without behaviour; ``chat.client.conversation.conversation`` does them. Requests that take the same share one
-dataclass, since Python compiles six methods for each at every start of the program. A request equals only those of its
-own class.
+Requests are values without behaviour; ``chat.client.conversation.conversation`` carries them out. Requests with the
+same fields share one dataclass, since Python compiles six methods for each dataclass at every start of the program. A
+request equals only requests of the same class.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from chat.protocol.descriptor import MessageType
 
 
 class RequestError(Exception):
-    """It cannot be understood; the text is one sentence for whoever asked."""
+    """The request is invalid. The text is one sentence for the user."""
 
 
 @dataclass(frozen=True)
 class _Bare:
-    """Takes nothing."""
+    """A request without fields."""
 
 
 @dataclass(frozen=True)
 class _Numbered:
-    """For an attachment, or its transfer."""
+    """A request about an attachment, or its transfer."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class _Named:
-    """For a user."""
+    """A request about a user."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class _Switch:
-    """None asks how it is."""
+    """A request that turns a setting on or off. None shows the setting."""
 
     on: bool | None = None
 
 
 @dataclass(frozen=True)
 class Say:
-    """A text, to everyone or to one user."""
+    """Send a text to everyone, or to one user."""
 
     text: str
     to: str | None = None
@@ -53,16 +53,16 @@ class Say:
 
 @dataclass(frozen=True)
 class Reply:
-    """A text to who last sent a private one."""
+    """Send a text to the sender of the last private message."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class SendFile:
-    """A file at ``path`` as File, Image or Voice (``kind``), to everyone or to one user.
+    """Send the file at ``path`` as FILE, IMAGE or VOICE (``kind``), to everyone or to one user.
 
-    ``allows_directory``: a directory at ``path`` is sent as a tar archive; else it is refused.
+    ``allows_directory``: send a directory as a tar archive; otherwise refuse it.
     """
 
     path: str
@@ -72,39 +72,39 @@ class SendFile:
 
 
 class Get(_Numbered):
-    """Fetch the attachment that was announced under ``number``."""
+    """Save the attachment ``number``."""
 
 
 class Cancel(_Numbered):
-    """Give up the transfer ``number``, in either direction."""
+    """Cancel the transfer ``number``, in either direction."""
 
 
 class ListTransfers(_Bare):
-    """Which attachments there are and how far they are."""
+    """List the attachments and their progress."""
 
 
 class Who(_Bare):
-    """Who is in the room."""
+    """List the users in the room."""
 
 
 @dataclass(frozen=True)
 class AskServer:
-    """Have the server do something; its answer is for whoever asked."""
+    """Send a command to the server. The user sees its answer."""
 
     command: Command
 
 
 class Register(_Bare):
-    """Make the own name an account; the password is asked for, by a face that can do so without showing it."""
+    """Turn this user's name into an account. A frontend that can hide the answer asks for the password."""
 
 
 class ChangePassword(_Bare):
-    """Have another password; both are asked for in the same way."""
+    """Change the password of this user's account. The frontend asks for the old and the new password."""
 
 
 @dataclass(frozen=True)
 class Help:
-    """The commands, or one of them."""
+    """Explain the commands, or one command."""
 
     command: str | None = None
 
@@ -113,7 +113,7 @@ class Quit(_Bare):
     """Leave the room."""
 
 
-# The rest of what it takes is still to be asked of whoever asked for it.
+# Requests for which the frontend must still ask the user for a password.
 NeedsPassword = Register | ChangePassword
 CommonRequest = (
     Say
@@ -129,18 +129,18 @@ CommonRequest = (
     | Quit
 )
 
-# The rest makes sense only on a screen.
+# The other requests make sense only on the screen.
 
 
 @dataclass(frozen=True)
 class SearchLog:
-    """Find ``text`` in the log; without one, what is searched for is asked."""
+    """Find ``text`` in the log. None: ask the user for the text."""
 
     text: str | None = None
 
 
 class ClearLog(_Bare):
-    """Forget what the view shows."""
+    """Clear the view."""
 
 
 @dataclass(frozen=True)
@@ -151,47 +151,47 @@ class SaveLog:
 
 
 class FollowLog(_Switch):
-    """Append the room's log to a file as it goes, or stop it; None: tell whether it is done, and where."""
+    """Start or stop appending the room's log to a file. None shows whether it is on, and the file."""
 
 
 @dataclass(frozen=True)
 class Ignore:
-    """Hide what ``name`` says from now on; None: tell who is ignored."""
+    """Hide the messages of ``name`` from now on. None lists the ignored users."""
 
     name: str | None = None
 
 
 class Unignore(_Named):
-    """Hear ``name`` again."""
+    """Show the messages of ``name`` again."""
 
 
 class SetBell(_Switch):
-    """Ring for what is meant for us, or don't; None: tell which."""
+    """Turn the bell for mentions and private messages on or off. None shows the setting."""
 
 
 class ToggleNames(_Bare):
-    """Show who is here in a column, or take it away."""
+    """Show or hide the column of names."""
 
 
 class OpenView(_Named):
-    """A view of the private conversation with ``name``."""
+    """Open the view of the private conversation with ``name``."""
 
 
 class CloseView(_Bare):
-    """Leave the private conversation that is shown."""
+    """Close the private conversation that is shown."""
 
 
 class ShowKeys(_Bare):
-    """What each key does."""
+    """Explain the keys."""
 
 
 class OpenFile(_Numbered):
-    """Hand the saved attachment ``number`` to the desktop's program."""
+    """Open the saved attachment ``number`` with the desktop's program."""
 
 
 @dataclass(frozen=True)
 class Reconnect:
-    """Connect again at once, under another name if there is one."""
+    """Connect again now, under another name if one is given."""
 
     username: str | None = None
 

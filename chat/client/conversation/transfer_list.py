@@ -1,4 +1,4 @@
-"""The numbered list of attachments: what was announced to us, what we send, and how far each is."""
+"""The numbered list of attachments, received and sent, with their progress."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from chat.client.conversation.requests import RequestError
 from chat.client.runtime.cancellation import Cancellation
 from chat.protocol.descriptor import MessageType
 
-# Entries that are kept; a client may run for months, so the oldest that have ended go.
+# A client may run for months, so beyond this number the oldest ended entries are removed.
 MAX_ENTRIES = 1000
 
 
 class TransferState(Enum):
-    """OFFERED: waits until the user asks, on the server or here. WAITING: waits for its turn, or for the disk."""
+    """The state of an attachment.
+
+    OFFERED: waits on the server, or on this machine, until the user asks. WAITING: waits for its turn, or for the disk.
+    """
 
     OFFERED = "offered"
     WAITING = "waiting"
@@ -30,17 +33,17 @@ class TransferState(Enum):
 
 ENDED = frozenset({TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED})
 _IDLE = ENDED | {TransferState.OFFERED}
-# Entries to examine for each new entry, to forget old ones: several, so that a long list becomes short again.
+# Old entries to check for each new entry. More than one, so that an overlong list becomes shorter again.
 _LOOKS = 4
 
 
 @dataclass
 class Transfer:
-    """One attachment. ``peer``: who sent it, or whom it is sent to (None: everyone). Sizes in bytes.
+    """One attachment. ``peer`` is its sender or, if ``outgoing``, its recipient (None: everyone). Sizes in bytes.
 
-    ``asked`` tells a download that somebody asked for from one that happens by itself; ``told``: how it ended has
-    been shown. ``offer``: it can be fetched, if it was offered in the ``session`` that there is still. ``saving``: it
-    came with its message; ``path`` is where it was saved for the user.
+    ``asked``: the user requested the transfer; it is not automatic. ``told``: its end has been shown. ``offer``: the
+    server offered the content, and it can be fetched while ``session`` lasts. ``saving``: the content came with its
+    message. ``path``: the file that was saved for the user.
     """
 
     number: int
@@ -63,26 +66,28 @@ class Transfer:
 
     @property
     def has_ended(self) -> bool:
+        """Whether the transfer is done, failed or cancelled."""
         return self.state in ENDED
 
     def progress(self, done: int, size: int) -> None:
-        """For the connection, to tell how far it is."""
+        """Record the bytes done and the bytes in all. For the connection."""
         self.done, self.size = done, size
 
     def restart(self) -> None:
-        """Another try: it waits for its turn."""
+        """Let the transfer wait for its turn again."""
         self.state, self.done, self.problem, self.told = TransferState.WAITING, 0, None, False
         self.cancellation = Cancellation()
 
     def finish(self, path: Path) -> None:
-        """It is saved."""
+        """Record that the content is saved at ``path``."""
         self.state, self.path, self.done = TransferState.DONE, path, self.size
 
     def fail(self, problem: str) -> None:
+        """Record the failure; ``problem`` is a sentence."""
         self.state, self.problem = TransferState.FAILED, problem
 
     def cancel(self) -> None:
-        """Raises RequestError if there is nothing to cancel."""
+        """Cancel the transfer. Raises RequestError if it is not under way."""
         if self.state not in (TransferState.WAITING, TransferState.RUNNING):
             raise RequestError(f"Transfer {self.number} is not under way.")
         if self.state is TransferState.WAITING:
@@ -91,18 +96,18 @@ class Transfer:
 
 
 class TransferList:
-    """Numbers attachments from 1 on; a number never means another attachment later."""
+    """The attachments, numbered from 1. A number is never used again."""
 
     def __init__(self) -> None:
         self._transfers: dict[int, Transfer] = {}
-        self._by_age: deque[int] = (
-            deque()
-        )  # oldest first, but for those that were under way when it was their turn
+        # Oldest first, except for entries that were under way when they were checked.
+        self._by_age: deque[int] = deque()
         self._last = 0
 
     def add(
         self, kind: MessageType, filename: str, size: int, *, outgoing: bool, peer: str | None
     ) -> Transfer:
+        """Append an entry, and forget some of the oldest ended entries if there are too many."""
         self._last += 1
         transfer = Transfer(self._last, kind, filename, size, outgoing, peer)
         self._transfers[transfer.number] = transfer
@@ -111,14 +116,16 @@ class TransferList:
         return transfer
 
     def __getitem__(self, number: int) -> Transfer:
-        """Raises RequestError."""
+        """Return an entry by its number. Raises RequestError."""
         try:
             return self._transfers[number]
         except KeyError:
-            raise RequestError(f"There is no attachment number {number}.") from None
+            raise RequestError(
+                f"There is no attachment number {number}: /transfers lists all."
+            ) from None
 
     def all(self) -> tuple[Transfer, ...]:
-        """Oldest first."""
+        """Return all entries, oldest first."""
         return tuple(self._transfers.values())
 
     def _forget_oldest(self) -> None:
@@ -129,4 +136,4 @@ class TransferList:
             if self._transfers[oldest].state in _IDLE:
                 del self._transfers[oldest]
             else:
-                self._by_age.append(oldest)  # what is under way has limits of its own
+                self._by_age.append(oldest)  # transfers under way stay: other limits hold for them

@@ -1,6 +1,7 @@
-"""What a face shows: the events of the connection, and what became of what was asked on this side.
+"""The events that a frontend shows: events of the connection, and outcomes of the user's requests.
 
-Named tuples, which cost an eighth of a frozen dataclass at each start of the program. A face tells them apart by class.
+They are named tuples, which take an eighth of a frozen dataclass's time at each start of the program. A frontend tells
+them apart by their class.
 """
 
 from __future__ import annotations
@@ -12,34 +13,34 @@ from chat.client.connection.events import Attachment, BadFrame, Joined, Left, No
 from chat.client.conversation.requests import Request
 from chat.client.conversation.transfer_list import Transfer
 
-# How whoever asked recognizes the answer; None: does not care.
+# The mark by which a frontend recognizes the outcome of its request; None: it does not need to.
 Tag: TypeAlias = str | int | None
 
 
 class Announced(NamedTuple):
-    """Somebody sent an attachment. ``transfer`` is its entry in the list; None for our own."""
+    """A user sent an attachment. ``transfer`` is its entry in the list; None for our own attachment."""
 
     attachment: Attachment
     transfer: Transfer | None
 
 
 class TransferChanged(NamedTuple):
-    """A transfer began or ended: see its ``state``. ``tag`` is that of the request, if there was one."""
+    """A transfer began or ended: see its ``state``. Its ``tag`` is the tag of the request, if there was one."""
 
     transfer: Transfer
 
 
 class Preview(NamedTuple):
-    """An image that is not saved, to be drawn. The frontend that draws the image closes ``file``."""
+    """An image that is not saved, for a preview. The frontend that draws the image closes ``file``."""
 
     transfer: Transfer
     file: BinaryIO
 
 
 class Done(NamedTuple):
-    """What was asked has been done; a text or a file has been accepted by the server.
+    """A request has succeeded; the server has accepted a text or a file.
 
-    ``answer`` is what the server says to that.
+    ``answer`` is the server's sentence, if there is one.
     """
 
     tag: Tag = None
@@ -47,7 +48,7 @@ class Done(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """What was asked can't be done, or was refused. ``code`` is for programs, ``sentence`` for people."""
+    """A request has failed, or was refused. ``code`` is for programs, ``sentence`` for the user."""
 
     code: str
     sentence: str
@@ -55,16 +56,16 @@ class Failed(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Something that nobody asked for went wrong, such as saving what came in."""
+    """An error that belongs to no request, such as a failure to save an attachment automatically."""
 
     sentence: str
 
 
 @dataclass(frozen=True)
 class Disconnected:
-    """The connection was lost, or could not be made again; in ``retry_in`` seconds there will be another try.
+    """The connection was lost, or a reconnect failed. The next attempt follows in ``retry_in`` seconds.
 
-    None: only when somebody asks for one, on the screen.
+    None: the next attempt waits until the user asks for it, on the screen.
     """
 
     reason: str
@@ -72,13 +73,13 @@ class Disconnected:
 
 
 class Lag(NamedTuple):
-    """The server has owed an answer for ``seconds`` without sending a byte; 0.0: the server is heard again."""
+    """The server has owed an answer for ``seconds`` without sending a byte. 0.0: the server is heard again."""
 
     seconds: float
 
 
 class UserList(NamedTuple):
-    """Who is in the room. ``complete`` is False if the server does not say, so only who was seen is known."""
+    """The users in the room. ``complete`` is False if the server sends no list: then these users were seen."""
 
     users: tuple[str, ...]
     complete: bool
@@ -86,7 +87,7 @@ class UserList(NamedTuple):
 
 
 class TransferListing(NamedTuple):
-    """The attachments and how far they are, oldest first."""
+    """The attachments and their progress, oldest first."""
 
     transfers: tuple[Transfer, ...]
     tag: Tag = None
@@ -120,15 +121,15 @@ UiEvent: TypeAlias = (
 
 
 class Frontend(Protocol):
-    """How the client speaks to whoever runs it: plain lines, JSON lines, a screen."""
+    """One presentation of the client: plain lines, JSON lines, or a screen."""
 
     def show(self, event: UiEvent) -> None:
-        """May wait until there is room for it where it goes."""
+        """Show an event. May wait until the output has room."""
         ...
 
 
 class Asked(NamedTuple):
-    """A request, and the tag under which its outcome is to be told."""
+    """A request, and the tag of its outcome."""
 
     request: Request
     tag: Tag = None

@@ -1,6 +1,7 @@
-"""The program's queue of outgoing messages: it outlives the connection on which a message was first sent.
+"""The program's queue of outgoing messages. The queue outlives the connection over which a message was first sent.
 
-Bounded: ``put`` waits while the queue is full, so a fast input is read no faster than the server takes it.
+The queue is bounded: ``put`` waits while the queue is full. So the client reads its input no faster than the server
+takes the messages.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from chat.protocol.descriptor import MessageType
 
 MAX_WAITING = 1000  # messages
 MAX_WAITING_BYTES = 1024 * 1024  # of text
-# Sent and unanswered: what may have to be sent again after a lost connection.
+# Messages that are sent and not answered. After a lost connection they are sent again.
 MAX_IN_FLIGHT = 256
 
 
 class Outgoing(Receipt):
-    """A message of the queue. It is its own receipt, over however many connections it is sent."""
+    """A message of the queue. It is also its receipt, on every connection over which it is sent."""
 
     is_held = True
 
@@ -33,23 +34,24 @@ class Outgoing(Receipt):
         super().__init__(GEVENT.event(), kind)
         self.request = request
         self.tag = tag
-        # A command may have been done although its answer was lost, and must not be done twice by surprise.
+        # If the answer to a command is lost, the server may have executed the command. Twice would surprise the user.
         self.is_sent_again = not isinstance(request, AskServer)
 
     @property
     def size(self) -> int:
+        """Characters of the text, for the limit of the queue."""
         return len(self.request.text) if isinstance(self.request, Say) else 0
 
 
-# Sends one message and returns its receipt; None if the message is done with (refused on this side, or handed to a
-# transfer). Raises ConnectionLost.
+# Sends one message and returns its receipt. None: the message is finished here, since it was refused or handed to a
+# transfer. Raises ConnectionLost.
 Send: TypeAlias = Callable[[Outgoing], "Receipt | None"]
 
 
 class Unacknowledged:
-    """``answered`` is called with every message, in order, once its final status is known.
+    """The queue. ``answered`` is called with each message, in order, once its final status is known.
 
-    ``in_flight`` is the table of these messages, which each connection of the program is given.
+    ``in_flight`` is the table of these messages. Each connection of the program gets it.
     """
 
     def __init__(self, answered: Callable[[Outgoing], object]) -> None:
@@ -60,14 +62,14 @@ class Unacknowledged:
         self._changed = Event()
 
     def put(self, message: Outgoing) -> None:
-        """Wait until there is room, and append the message."""
+        """Wait for room in the queue, and append the message."""
         self._wait_until(self._has_room)
         self.in_flight.queue(message)
         self._waiting_bytes += message.size
         self._tell()
 
     def send_all(self, send: Send) -> None:
-        """Send the messages that wait and those that come, in order, until killed. Raises ConnectionLost."""
+        """Send the queued messages and those that follow, in order, until killed. Raises ConnectionLost."""
         table = self.in_flight
         while True:
             self._wait_until(self._may_send)
@@ -78,14 +80,14 @@ class Unacknowledged:
             self._tell()
 
     def tell_answers(self) -> None:
-        """Tell of the messages that have been answered since, in order."""
+        """Call ``answered`` with the newly answered messages, in order."""
         while (message := self._first_sent()) is not None and message.status is not Status.WAITING:
             self._tell_answer(message)
 
     def connection_ended(self) -> None:
-        """Once nothing is being sent any more: unanswered messages wait again, before the others.
+        """Queue unanswered messages again, before the others. Call once nothing is being sent any more.
 
-        A command is not sent again; it is told as LOST.
+        A command is not sent again: its status becomes LOST.
         """
         self.in_flight.lose()
         self.tell_answers()
@@ -97,7 +99,7 @@ class Unacknowledged:
         return cast("Outgoing | None", self.in_flight.first(Place.SENT))
 
     def _tell_answer(self, message: Outgoing) -> None:
-        # Showing the answer may wait, and until it is shown we must not seem to be done with the message.
+        # Showing the answer may wait. Until the answer is shown, the queue must not count as empty.
         self._telling += 1
         self.in_flight.remove(message)
         try:
@@ -108,17 +110,18 @@ class Unacknowledged:
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything has been answered, and the answers told."""
+        """Whether every message is answered, and every answer shown."""
         return not len(self) and not self._telling
 
     def __len__(self) -> int:
         return self.in_flight.count(Place.QUEUED) + self.in_flight.count(Place.SENT)
 
     def wait_empty(self) -> None:
+        """Wait until every message is answered, and every answer shown."""
         self._wait_until(lambda: self.is_empty)
 
     def wait_progress(self, timeout: float) -> bool:
-        """Wait until anything changes; False if nothing did for ``timeout`` seconds."""
+        """Wait until anything changes; return False if nothing did for ``timeout`` seconds."""
         return bool(self._changed.wait(timeout))
 
     def _has_room(self) -> bool:
@@ -130,7 +133,7 @@ class Unacknowledged:
         return table.count(Place.QUEUED) > 0 and table.count(Place.SENT) < MAX_IN_FLIGHT
 
     def _tell(self) -> None:
-        # One event for each change: an event that is set and cleared again before its waiters run wakes nobody.
+        # A new event for each change: an event that is set and cleared before its waiters run wakes none of them.
         changed, self._changed = self._changed, Event()
         changed.set()
 

@@ -1,4 +1,4 @@
-"""Files and directories that we send: small ones in the order of what is said, large ones beside it."""
+"""Send files and directories: small files in order with the texts, others over transfer connections."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from chat.client.conversation.unacknowledged import Outgoing
 from chat.client.errors import ChatError, NotSent, TransferCancelled
 from chat.client.runtime.gevent_runtime import GEVENT
 
-# The server lets one user have four transfers at a time; the other half is for what we fetch.
+# The server allows a user four transfers at once. The other two are for downloads.
 AT_ONCE = 2
 
 
 class Uploads:
-    """``tell`` is called with a transfer that began or ended. ``spawn`` runs a function beside the caller."""
+    """The user's own attachments.
+
+    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function in the background.
+    """
 
     def __init__(
         self,
@@ -38,9 +41,9 @@ class Uploads:
         self._turns = BoundedSemaphore(AT_ONCE)
 
     def send(self, item: Outgoing, connection: Connection) -> Receipt | None:
-        """Send it at once if it is small, and return the receipt; else begin a transfer.
+        """Send a small file at once, and return its receipt; else begin a transfer, and return None.
 
-        Raises NotSent for what is no file or directory, or can't be read; ConnectionLost.
+        Raises NotSent if the path is neither a file nor a directory, or can't be read; ConnectionLost.
         """
         request = item.request
         assert isinstance(request, SendFile)
@@ -51,12 +54,12 @@ class Uploads:
             status = path.stat()
             is_directory = stat.S_ISDIR(status.st_mode)
             if is_directory:
-                path = path.resolve()  # fails in a directory that has been removed
+                path = path.resolve()  # for "." too; fails in a directory that has been removed
         except (OSError, ValueError, RuntimeError) as problem:
             reason = getattr(problem, "strerror", None) or str(problem)
-            raise NotSent(f"{request.path}: {reason}.") from None
+            raise NotSent(f"Can't read {request.path}: {reason}.") from None
         if not is_directory and not stat.S_ISREG(status.st_mode):
-            raise NotSent(f"{request.path} is no file or directory.")
+            raise NotSent(f"{request.path} is neither a file nor a directory.")
         if is_directory and not request.allows_directory:
             raise NotSent(f'{request.path} is a directory: add "directory": true to send it.')
         small = status.st_size <= connection.limits.inline
@@ -98,7 +101,7 @@ class Uploads:
         try:
             if is_directory:
                 limit = connection.limits.max_file
-                # In a thread: it reads and writes a disk for a while.
+                # In a thread, since packing a directory waits for the disk.
                 with GEVENT.offload(archive, path, limit, transfer.cancellation) as source:
                     receipt = self._stream(transfer, nonce, source, connection)
             else:
@@ -111,7 +114,9 @@ class Uploads:
             if receipt.wait() is Status.ACCEPTED:
                 transfer.state = TransferState.DONE
             else:
-                transfer.fail(receipt.refusal or "The connection was lost before it was answered.")
+                transfer.fail(
+                    receipt.refusal or "The connection was lost before the server answered."
+                )
 
     def _stream(
         self, transfer: Transfer, nonce: str, source: Path | IO[bytes], connection: Connection
@@ -128,7 +133,7 @@ class Uploads:
 
 
 def expand(path: str) -> Path:
-    """With the home directory for ``~``. A user who does not exist stays as it is, and is not found."""
+    """Replace ``~`` by the home directory. An unknown user in ``~user`` stays, and the file is then not found."""
     try:
         return Path(path).expanduser()
     except RuntimeError:

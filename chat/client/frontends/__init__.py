@@ -1,4 +1,4 @@
-"""Present the conversation as lines of text or of JSON, and share the wording with the screen.
+"""Present the conversation as lines of text or of JSON, and hold the wording that the screen shares.
 
 Nothing here knows curses.
 """

@@ -1,4 +1,4 @@
-"""The client as JSON: one object a line, in and out. docs/json-lines.md explains it, its schema is beside it."""
+"""The client as JSON lines: one object per line, in and out. docs/json-lines.md explains the format."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 from chat.protocol.strict_json import decode_json
 
-# A text in which every byte is written as \u00XX takes six times its size, and some more for the rest of the object.
+# A text with each byte written as \u00XX takes six times its size. The rest of the object takes at most MAX_REST bytes.
 LONGEST_ESCAPE = 6
 MAX_REST = 16 * 1024
 
@@ -51,12 +51,12 @@ _KINDS = {
     MessageType.IMAGE: "image",
     MessageType.VOICE: "voice",
 }
-# Nothing that a terminal would obey may come out unescaped: who runs this by hand reads it on one.
+# Characters that a terminal would act on are escaped: a user who runs this by hand reads the lines on a terminal.
 _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class BadLine(RequestError):
-    """A line of input that is no request. ``tag`` is its ``id``, if it has a proper one."""
+    """A line of input is not a valid request. ``tag`` is its ``id``, if it has a valid one."""
 
     def __init__(self, sentence: str, tag: Tag = None) -> None:
         super().__init__(sentence)
@@ -64,28 +64,28 @@ class BadLine(RequestError):
 
 
 def read_line(line: Line) -> Asked | None:
-    """What a line of input asks for; None for a blank one. Raises BadLine.
+    """Return the request in a line of input; None for a blank line. Raises BadLine.
 
-    A key that is not known is refused, not ignored: a misspelt ``to`` must not make a private message a public one.
+    An unknown key is refused, not ignored: a misspelt ``to`` must not make a private message public.
     """
     if line.continued or not line.data.strip():
         return None
     if line.cut:
-        raise BadLine("The line is longer than anything that can be asked for.")
+        raise BadLine("The line is too long for any request.")
     fields = _Fields(_parse(line.data))
     kind = fields.required("type", str)
     read = _READERS.get(kind)
     if read is None:
-        raise BadLine(f"There is no type {kind!r}: expected {', '.join(_READERS)}.", fields.tag)
+        raise BadLine(f"Unknown type {kind!r}: expected {', '.join(_READERS)}.", fields.tag)
     request = read(fields)
     fields.require_all_read(kind)
     return Asked(request, fields.tag)
 
 
 class JsonFrontend:
-    """``tell`` takes lines for the output. Errors are objects like everything else.
+    """The frontend for programs. ``tell`` writes lines to the output; errors are objects in the output too.
 
-    ``why_not_saved`` is told with attachments that are not saved; None: the program can ask for them by ``get``.
+    ``why_not_saved`` is shown with attachments that are not saved. None: the program can request them with ``get``.
     """
 
     def __init__(
@@ -112,6 +112,7 @@ class JsonFrontend:
         }
 
     def show(self, event: UiEvent) -> None:
+        """Write an event as one line. Events that only the screen shows are skipped."""
         writer = self.writers.get(type(event))
         if writer is not None:
             self._tell([encode(writer(event))])
@@ -122,7 +123,7 @@ class JsonFrontend:
 
 
 def encode(value: dict[str, Any]) -> str:
-    """One line, without the keys that say nothing; characters that a terminal would obey are escaped."""
+    """Encode an object as one line, without keys whose value is None. Escapes characters a terminal would act on."""
     present = {key: item for key, item in value.items() if item is not None}
     text = json.dumps(present, ensure_ascii=False, separators=(",", ":"))
     return text if text.isprintable() else "".join(map(_escaped, text))
@@ -138,14 +139,14 @@ def _parse(data: bytes) -> dict[str, Any]:
     try:
         value = decode_json(data.decode())
     except ValueError:
-        raise BadLine("The line is no JSON object.") from None
+        raise BadLine("The line is not a JSON object.") from None
     if not isinstance(value, dict):
-        raise BadLine("The line is no JSON object.")
+        raise BadLine("The line is not a JSON object.")
     return value
 
 
 class _Fields:
-    """The keys of a request, each read once by name and kind."""
+    """The keys of a request. Each is read once, by name and type."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self._unread = dict(values)
@@ -156,36 +157,42 @@ class _Fields:
         self.tag = tag
 
     def optional(self, key: str, kind: type) -> Any:
+        """Read a key of the type ``kind``; return None if it is missing. Raises BadLine."""
         value = self._unread.pop(key, None)
-        # A bool is an int to Python, not to JSON.
+        # In Python a bool is an int; in JSON true is not a number.
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             expected = "a string" if kind is str else "a whole number"
             raise BadLine(f"The value of {key!r} must be {expected}.", self.tag)
         if isinstance(value, str) and not _is_unicode(value):
-            raise BadLine(f"The value of {key!r} has half a character in it.", self.tag)
+            raise BadLine(
+                f"The value of {key!r} is not valid Unicode: it contains half of a surrogate pair.",
+                self.tag,
+            )
         return value
 
     def flag(self, key: str) -> bool:
-        """Take a boolean, False if the key is missing."""
+        """Read a boolean, False if the key is missing. Raises BadLine."""
         value = self._unread.pop(key, None)
         if value is not None and not isinstance(value, bool):
             raise BadLine(f"The value of {key!r} must be true or false.", self.tag)
         return bool(value)
 
     def path(self) -> str:
-        """Take the path of a file. An empty path comes from a script whose variable was not set."""
+        """Read the path of a file. Raises BadLine for an empty path, which often comes from an unset shell variable."""
         path: str = self.required("path", str)
         if not path.strip():
             raise BadLine("The value of 'path' is empty: expected the path of a file.", self.tag)
         return path
 
     def required(self, key: str, kind: type) -> Any:
+        """Read a key of the type ``kind``. Raises BadLine if it is missing."""
         value = self.optional(key, kind)
         if value is None:
             raise BadLine(f"The key {key!r} is missing.", self.tag)
         return value
 
     def require_all_read(self, kind: str) -> None:
+        """Raise BadLine if a key was not read, so is unknown."""
         for key in self._unread:
             raise BadLine(f"A request of type {kind!r} has no key {key!r}.", self.tag)
 
@@ -205,7 +212,7 @@ def _file_reader(kind: MessageType) -> Callable[[_Fields], Request]:
 
 
 def _read_command(fields: _Fields) -> Request:
-    """The server judges the verb: it may know more than we do."""
+    """Read a command. The verb is not checked here, since a newer server may know more verbs."""
     seconds = fields.optional("seconds", int)
     if seconds is not None and seconds < 0:
         raise BadLine("The value of 'seconds' must be 0 or more.", fields.tag)
@@ -340,5 +347,5 @@ def _transfers(event: TransferListing) -> dict[str, Any]:
 
 
 def longest_line(max_text: int) -> int:
-    """Bytes of the longest line of input that may make sense."""
+    """Return the bytes of the longest line that can be a valid request."""
     return LONGEST_ESCAPE * max_text + MAX_REST

@@ -1,7 +1,7 @@
-"""Read and write lines on terminals, pipes and files without keeping other greenlets from running.
+"""Read and write lines on terminals, pipes and files without blocking other greenlets.
 
-The descriptors stay in blocking mode: they are shared with whoever started us, and O_NONBLOCK on a terminal would
-break the shell that comes after. Instead each read waits until it will not block, and ``unblocked`` writes.
+The descriptors stay in blocking mode, because the client shares them with the program that started it: O_NONBLOCK on a
+terminal would break the shell afterwards. Instead each read waits until it will not block, and ``unblocked`` writes.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from gevent.socket import wait_read
 from chat.client.frontends.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
 from chat.client.runtime.unblocked import UnblockedWriter
 
-_LOCAL, _CONTROL = 3, 6  # of what tcgetattr returns
+_LOCAL, _CONTROL = 3, 6  # indexes in the list that tcgetattr returns
 _READ_SIZE = 64 * 1024
-# Seconds to wait after an output took nothing although poll said that it had room.
+# Seconds to wait after an output took no bytes although poll reported room.
 _SHORT_PAUSE = 0.01
 
 
 class OutputClosed(Exception):
-    """Nobody reads our output any more, as after ``| head -1``."""
+    """The reader of the output is gone, as after ``| head -1``."""
 
 
 class OutputFailed(OutputClosed):
-    """It can't be written; the text says why."""
+    """The output can't be written. The text gives the reason."""
 
 
 class Line(NamedTuple):
-    """One line of input without its end, or a piece of one that is too long to be held whole.
+    """One line of input without its line end, or a piece of an overlong line.
 
-    ``cut``: the line goes on in the next piece; ``continued``: this piece goes on the one before.
+    ``cut``: the line continues in the next piece. ``continued``: this piece continues the previous piece.
     """
 
     data: bytes
@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 
 class LineReader:
-    """Lines of a descriptor. One of more than ``limit()`` bytes comes in pieces, cut between UTF-8 characters."""
+    """Lines of a descriptor. A line over ``limit()`` bytes comes in pieces, cut between UTF-8 characters."""
 
     def __init__(self, fd: int, limit: Callable[[], int]) -> None:
         self._fd = fd
@@ -63,13 +63,13 @@ class LineReader:
             yield line
 
     def read(self) -> Line | None:
-        """Wait for the next line; None at the end. A last line may lack its end."""
+        """Wait for the next line; None at the end of the input. The last line may lack its line end."""
         searched = 0
         while True:
             end = self._buffer.find(b"\n", searched)
             limit = max(self._limit(), 4)
             size = end if end >= 0 else len(self._buffer)
-            # A "\r" before the end does not count.
+            # A "\r" before the line end does not count.
             if size > limit + 1 or (size == limit + 1 and self._buffer[limit] != ord("\r")):
                 return self._pop(_cut(self._buffer, limit), 0, continues=True)
             if end >= 0:
@@ -82,9 +82,9 @@ class LineReader:
             self._ended = not chunk
 
     def read_together(self) -> list[Line]:
-        """Wait for the next line, and take the lines that follow at once, as only in a paste; none at the end.
+        """Wait for the next line; return it with the lines that follow at once, as only a paste does.
 
-        Beyond 1 MiB, further lines are left for the next call.
+        The list is empty at the end of the input. Beyond 1 MiB, further lines are left for the next call.
         """
         line = self.read()
         lines: list[Line] = []
@@ -92,7 +92,7 @@ class LineReader:
         while line is not None:
             lines.append(line)
             size += len(line.data)
-            # Once two lines have come, it is a paste, which may come in pieces.
+            # Two lines at once are a paste, and the rest of a paste may take a while.
             pause = PASTE_QUIET if count_lines(lines) > 1 else ENTER_PAUSE
             if size >= MAX_PASTE or not (line.cut or self._has_more(pause)):
                 break
@@ -100,7 +100,7 @@ class LineReader:
         return lines
 
     def discard(self) -> None:
-        """Forget what was read and not asked for yet."""
+        """Drop input that was read ahead."""
         self._buffer.clear()
 
     def _has_more(self, seconds: float) -> bool:
@@ -132,14 +132,14 @@ class LineReader:
             try:
                 return os.read(self._fd, _READ_SIZE)
             except BlockingIOError:
-                # Somebody else set O_NONBLOCK, and was faster.
+                # Another program that shares the descriptor set O_NONBLOCK, and read the input first.
                 continue
             except OSError:
-                return b""  # the terminal is gone, or we run in the background of one
+                return b""  # the terminal is gone, or the client runs in its background
 
 
 class LineWriter:
-    """Whole lines to a descriptor: two greenlets never mix theirs. Lone surrogates become question marks."""
+    """Writes whole lines to a descriptor: greenlets never mix their lines. Lone surrogates become question marks."""
 
     def __init__(self, fd: int) -> None:
         self._writer = UnblockedWriter(fd)
@@ -147,15 +147,15 @@ class LineWriter:
         self._around: Callable[[Callable[[], None]], None] = _directly
 
     def draw_around(self, around: Callable[[Callable[[], None]], None]) -> None:
-        """``around`` is called with what writes, to clear a progress bar before and draw it again after."""
+        """Let ``around`` call the function that writes: it clears the progress bars first, and redraws them after."""
         self._around = around
 
     def write(self, lines: list[str]) -> None:
-        """Wait until all are written. Raises OutputClosed, OutputFailed."""
+        """Write lines, and wait until all are written. Raises OutputClosed, OutputFailed."""
         self.write_text("".join(line + "\n" for line in lines))
 
     def write_text(self, text: str) -> None:
-        """For what is no line, such as a prompt."""
+        """Write text without a line end, such as a prompt. Raises OutputClosed, OutputFailed."""
         data = text.encode(errors="replace")
         with self._lock:
             self._around(lambda: self._write_all(data))
@@ -176,7 +176,7 @@ class LineWriter:
 
 
 class PassingStream(io.TextIOBase):
-    """A stream for text that is soon out of date, such as progress bars: what is not taken at once is dropped."""
+    """A stream for text that is soon outdated, such as progress bars. Drops bytes that are not taken at once."""
 
     def __init__(self, fd: int) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class PassingStream(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The encoding, by which a progress bar chooses its characters."""
+        """The encoding; tqdm chooses the characters of a bar by it."""
         return getattr(sys.stderr, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
@@ -200,19 +200,20 @@ class PassingStream(io.TextIOBase):
 
 
 def count_lines(lines: list[Line]) -> int:
-    """Count the lines that begin in ``lines``, which has an overlong line in several pieces."""
+    """Count lines. The pieces of an overlong line count as one."""
     return sum(not line.continued for line in lines)
 
 
 def is_terminal(fd: int) -> bool:
+    """Return whether ``fd`` is a terminal."""
     return os.isatty(fd)
 
 
 @contextmanager
 def unseen(fd: int) -> Iterator[None]:
-    """For a password: what is typed at the terminal ``fd`` meanwhile is not shown. What was typed before is gone.
+    """Turn the echo of the terminal ``fd`` off, for a password. Drops input that was typed before.
 
-    Nor can the program be stopped meanwhile by a key: the shell would get a terminal that shows nothing.
+    Ctrl-Z is off as well: the shell would get a terminal without echo.
     """
     saved = termios.tcgetattr(fd)
     quiet = termios.tcgetattr(fd)
@@ -232,14 +233,14 @@ def _directly(write: Callable[[], None]) -> None:
 
 
 def _can_wait(fd: int) -> bool:
-    """Regular files and devices such as /dev/null are always ready, and an event loop refuses to watch them."""
+    """Return whether an event loop can watch ``fd``. It refuses regular files and devices such as /dev/null."""
     mode = os.fstat(fd).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
 
 
 def _cut(data: bytearray, limit: int) -> int:
-    """Where to cut so that at most ``limit`` bytes come before, and no UTF-8 character is torn apart."""
+    """Return the position, at most ``limit``, at which a cut splits no UTF-8 character."""
     for end in range(limit, limit - 4, -1):
-        if data[end] & 0xC0 != 0x80:  # not the continuation of a character
+        if data[end] & 0xC0 != 0x80:  # not a continuation byte
             return end
-    return limit  # no UTF-8 at all
+    return limit  # not UTF-8

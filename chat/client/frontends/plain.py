@@ -1,8 +1,8 @@
-"""The client as lines: one line of input is one message, one message is one line of output.
+"""The client as plain lines: one line of input is one message, one message is one line of output.
 
-Every line of output begins in a way that no message can produce: a text's first line with time and sender, its
-further lines with blanks and a bar, everything else with time and two dashes. So nobody can fake another's line, or
-the client's own.
+Each line of output begins in a way that no message can produce. The first line of a text begins with time and sender,
+its other lines with blanks and a bar, and all other output with time and two dashes. So no user can fake a line of
+another user or of the client.
 """
 
 from __future__ import annotations
@@ -46,15 +46,14 @@ FURTHER_LINE = "         | "
 
 
 def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
-    """What a line of input asks for. ``commands``: it may be a command. Raises RequestError.
+    """Yield the requests in a line of input. ``commands``: the line may be a command. Raises RequestError.
 
-    Blank lines ask for nothing, invalid UTF-8 is replaced, what is longer than ``max_text`` bytes becomes several
-    texts.
+    A blank line has none. Invalid UTF-8 is replaced. A text with more than ``max_text`` bytes becomes several texts.
     """
     text = line.data.decode(errors="replace")
     if not text or text.isspace():
         return
-    # The rest of an overlong line is text, whatever the piece happens to begin with.
+    # A later piece of an overlong line is always text, also if it happens to begin with a slash.
     if commands and not line.continued:
         request = parse_line(text, Availability.PLAIN)
         if not isinstance(request, Say):
@@ -68,9 +67,9 @@ def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
 
 
 class PlainFrontend:
-    """``tell`` takes lines for the output, ``warn`` for where errors go.
+    """The frontend for plain lines. ``tell`` writes lines to the output, ``warn`` writes errors.
 
-    ``why_not_saved`` is told with attachments that are not saved; None: the user can ask for them by /get.
+    ``why_not_saved`` is shown with attachments that are not saved. None: the user can request them with /get.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class PlainFrontend:
         self._warn = warn
         self._why_not_saved = why_not_saved
         self._username = ""
-        self._trouble = ""  # what was said last about the connection
+        self._trouble = ""  # the last reason shown for a lost connection
         self.formats: dict[type, Callable[[Any], list[str]]] = {
             Welcome: self._welcome,
             Joined: _joined,
@@ -105,6 +104,7 @@ class PlainFrontend:
         }
 
     def show(self, event: UiEvent) -> None:
+        """Write the lines of an event. Events that only the screen shows are skipped."""
         kind = type(event)
         if isinstance(event, TransferChanged):
             self._show_transfer(event.transfer)
@@ -152,7 +152,7 @@ class PlainFrontend:
         return [_line(attachment.timestamp, line)]
 
     def _show_transfer(self, transfer: Transfer) -> None:
-        """Only how it ended: how far it is the progress bars show, or /transfers."""
+        """Show the end of a transfer. Progress bars and /transfers show its progress."""
         what = f"number {transfer.number}, {sanitize(transfer.filename)},"
         if transfer.state is TransferState.DONE and not transfer.outgoing:
             self._tell([_line(_now(), f"{what} is saved as {sanitize(str(transfer.path))}")])
@@ -162,7 +162,7 @@ class PlainFrontend:
             self._tell([_line(_now(), f"{what} is cancelled")])
 
     def _disconnected(self, event: Disconnected) -> list[str]:
-        """An outage may take hours and many tries: a new line only for a new reason."""
+        """Return a line only for a new reason: an outage may last hours, with many reconnects."""
         if event.reason == self._trouble:
             return []
         self._trouble = event.reason
@@ -202,7 +202,7 @@ def _from_server(moment: datetime, text: str) -> list[str]:
 
 
 def _lag(event: Lag) -> list[str]:
-    """Tell only the beginning of a lag: its end shows by the lines that come."""
+    """Return a line only for the beginning of a lag: new lines of the server show its end."""
     return [f"The server has not answered for {event.seconds:.0f} s."] if event.seconds else []
 
 

@@ -1,6 +1,6 @@
-"""How far the transfers are, as bars on a terminal; tqdm draws them.
+"""Progress bars for running transfers on a terminal, drawn by tqdm.
 
-Everything is drawn by one greenlet a few times a second, and not while lines are being written: those would be torn.
+One greenlet draws all bars a few times a second. It never draws while lines are being written, which would tear them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from chat.client.frontends.sanitize import sanitize
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-INTERVAL = 0.2  # seconds; what is faster than that needs no bar
+INTERVAL = 0.2  # seconds between two drawings; a shorter transfer needs no bar
 _MAX_NAME = 24  # characters
 
 
 class ProgressBars:
-    """A face that shows bars for running transfers on ``stream`` (None: stderr), and passes all on to ``face``."""
+    """A frontend that draws bars on ``stream`` (None: stderr), and passes all events on to ``frontend``."""
 
     def __init__(
         self, frontend: Frontend, spawn: Callable[..., object], stream: TextIO | None = None
@@ -38,12 +38,13 @@ class ProgressBars:
         self._writers = 0
 
     def show(self, event: UiEvent) -> None:
+        """Add or remove the bar of a transfer, and pass the event on."""
         if isinstance(event, TransferChanged):
             self._watch(event.transfer)
         self._frontend.show(event)
 
     def around(self, write: Callable[[], None]) -> None:
-        """Write lines to the terminal where the bars are: they go before it and come back after it."""
+        """Write lines to the terminal of the bars: clear the bars first, and draw them again after."""
         if not self._bars:
             write()
             return
@@ -57,7 +58,7 @@ class ProgressBars:
             self._writers -= 1
 
     def close(self) -> None:
-        """Leave no bar behind."""
+        """Remove all bars."""
         self._running.clear()
         self._draw()
 
@@ -65,7 +66,7 @@ class ProgressBars:
         if transfer.state is not TransferState.RUNNING:
             self._running.pop(transfer.number, None)
             if not self._writers:
-                self._draw()  # its bar goes before it is told how it ended
+                self._draw()  # remove its bar before the line about its end is written
             return
         self._running[transfer.number] = transfer
         if not self._is_drawing:
@@ -91,9 +92,9 @@ class ProgressBars:
 
 
 def _bar(transfer: Transfer, stream: TextIO) -> tqdm[NoReturn]:
-    from tqdm import tqdm  # takes a while to import, and most sessions need none
+    from tqdm import tqdm  # takes a while to import, and most sessions need no bar
 
-    # Its watching thread and its lock between processes are of no use here.
+    # tqdm would start a monitor thread and make a lock for several processes: useless here, and slow.
     tqdm.monitor_interval = 0
     tqdm.set_lock(threading.RLock())
     name = sanitize(transfer.filename)

@@ -1,8 +1,9 @@
-"""What a peer sent, made harmless for a terminal, and facts put in a form that people read.
+"""Sanitize text of other users for a terminal, and format times and sizes for readers.
 
-A terminal obeys what it is sent: escape sequences move the cursor, retitle the window or answer in the user's place,
-and the bidirectional controls of Unicode make a line read otherwise than it was written ("Trojan Source"). None of
-that may come from a peer. Such characters are shown, not dropped: whoever reads sees that something was there.
+A terminal acts on escape sequences: they move the cursor, set the window title, or type an answer in the user's place.
+The bidirectional controls of Unicode show a line in another order than it was written ("Trojan Source").
+No user may cause such things on another's terminal. The characters are replaced visibly, not dropped, so that readers
+see that something was there.
 """
 
 from __future__ import annotations
@@ -13,32 +14,32 @@ from datetime import datetime
 
 TAB = "    "
 
-# Joiners shape letters in many scripts and hold emoji together.
+# Kept: joiners shape letters in many scripts and hold emoji together.
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
-# Format characters that are drawn all the same, around digits (UAX #44, Prepended_Concatenation_Mark).
+# Format characters that are visible signs around digits (UAX #44, Prepended_Concatenation_Mark).
 _DRAWN_FORMATS = frozenset(
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
 _KEPT = _DRAWN_FORMATS | {_ZWNJ, _ZWJ}
 # Cc: controls, Cf: format (invisible, bidirectional), Cs: lone surrogates, Zl and Zp: line and paragraph ends.
 _HARMFUL_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# Private characters of Unicode mean what a program wants them to mean: kitty and Ghostty put pictures where they find
-# U+10EEEE. Those of the Basic Multilingual Plane (U+E000 to U+F8FF) are kept: no terminal obeys one, and many people
-# read them as the symbols of their font (Powerline, Nerd Fonts).
+# A program may give any meaning to private characters: kitty and Ghostty draw pictures at U+10EEEE. The private
+# characters of the Basic Multilingual Plane (U+E000 to U+F8FF) are kept: no terminal acts on them, and many fonts have
+# symbols there (Powerline, Nerd Fonts).
 FIRST_PRIVATE_PLANE = "\U000f0000"
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-# Tags say something only in the flag of a region (UTS #51, emoji tag sequence); elsewhere they are hidden writing.
+# Tag characters belong only in the flag of a region (UTS #51, emoji tag sequence). Elsewhere they are hidden text.
 _TAGGED_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 
 
 def sanitize(text: str) -> str:
-    """``text`` on one line, without a character that a terminal would obey or a reader be misled by.
+    """Return ``text`` on one line, without characters that a terminal acts on or that mislead a reader.
 
-    Controls become their pictures (``␛`` for ESC), other such characters their number (``<U+202E>``), a tab four
-    blanks, private characters of the planes 15 and 16 ``�``. Everything else stays as it is: any script, combining
-    marks, emoji with their joiners and flags.
+    Control characters become their pictures (``␛`` for ESC), format characters their number (``<U+202E>``), a tab four
+    blanks, and private characters of the planes 15 and 16 ``�``. All else stays: any script, combining marks, emoji
+    with their joiners and flags.
     """
     if text.isprintable():
         return text
@@ -53,24 +54,21 @@ def sanitize(text: str) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text that may have several, each harmless; at least one. Line ends at the end are none."""
+    """Split a text into sanitized lines, at least one. Line ends at the end of the text are ignored."""
     return [sanitize(line) for line in _LINE_END.split(text.rstrip("\r\n"))]
 
 
 def clock_time(moment: datetime) -> str:
-    """``HH:MM:SS`` in the reader's own time zone."""
+    """Return ``HH:MM:SS`` in the local time zone, or ``--:--:--`` for a time that the system can't convert."""
     try:
         return moment.astimezone().strftime("%H:%M:%S")
-    except (
-        ValueError,
-        OverflowError,
-        OSError,
-    ):  # a server may say any year; not every system knows it
+    # A server may send any year, and not every system can convert it.
+    except (ValueError, OverflowError, OSError):
         return "--:--:--"
 
 
 def byte_count(size: int) -> str:
-    """``999 bytes``, ``1.5 KiB``, ``10 MiB``: powers of 1024."""
+    """Format a size with powers of 1024: ``999 bytes``, ``1.5 KiB``, ``10 MiB``."""
     if size < 1024:
         return f"{size} byte" if size == 1 else f"{size} bytes"
     power = 0

@@ -1,6 +1,6 @@
-"""How things are called and told to people: the words that every face of the client shares.
+"""The words that all frontends of the client share.
 
-Everything returned is harmless for a terminal, whatever a peer put into it.
+All returned text is sanitized for a terminal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from chat.client.frontends.sanitize import byte_count, sanitize
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason
 
-# What somebody does travels as a text with this before it (as in XEP-0245).
+# An action is sent as a text that starts with this (as in XEP-0245).
 ACTION = "/me "
 
 KINDS = {
@@ -26,15 +26,15 @@ _REASONS = {
     LeaveReason.DISCONNECTED.value: "connection lost",
     LeaveReason.TIMED_OUT.value: "timed out",
     LeaveReason.TOO_SLOW.value: "too slow",
-    LeaveReason.KICKED.value: "was told to leave",
-    LeaveReason.BANNED.value: "was banned",
-    LeaveReason.REPLACED.value: "came in from elsewhere",
-    LeaveReason.SERVER_STOPPING.value: "the server stops",
+    LeaveReason.KICKED.value: "kicked",
+    LeaveReason.BANNED.value: "banned",
+    LeaveReason.REPLACED.value: "logged in from another place",
+    LeaveReason.SERVER_STOPPING.value: "server is stopping",
 }
 
 
 def leave_reason(reason: str | None) -> str:
-    """Why somebody left, in brackets after a blank; nothing for the usual reason and for none."""
+    """Return the reason why a user left, in brackets after a blank. Empty for the usual reason, and for None."""
     if reason is None:
         return ""
     words = _REASONS.get(reason, sanitize(reason))
@@ -42,18 +42,19 @@ def leave_reason(reason: str | None) -> str:
 
 
 def file_and_size(attachment: Attachment) -> str:
+    """Return the file name, and the size in brackets."""
     return f"{sanitize(attachment.filename)} ({byte_count(attachment.size)})"
 
 
 def people(users: Iterable[str], count: int | None) -> str:
-    """Who is in the room. ``count`` is None if these are only those who were seen."""
+    """Return a line about the users in the room. ``count`` is None if ``users`` are only the users seen so far."""
     names = ", ".join(sorted((sanitize(user) for user in users), key=str.casefold))
     whose = "seen in the room so far" if count is None else f"{count} in the room"
     return f"{whose}: {names}"
 
 
 def some_names(names: Sequence[str], most: int = 8) -> str:
-    """``alice, bob and 12 others``: in full if they are at most ``most``."""
+    """Return names as ``alice, bob and 12 others``; all of them if there are at most ``most``."""
     shown = [sanitize(name) for name in (names if len(names) <= most else names[: most - 1])]
     left_out = len(names) - len(shown)
     if left_out:
@@ -62,7 +63,7 @@ def some_names(names: Sequence[str], most: int = 8) -> str:
 
 
 def transfer_line(transfer: Transfer) -> str:
-    """A transfer as an entry of a list: what, from or to whom, how far."""
+    """Return a transfer as an entry of a list: number, name, peer, size, progress."""
     way = "to" if transfer.outgoing else "from"
     peer = sanitize(transfer.peer) if transfer.peer is not None else "everyone"
     what = f"{transfer.number}. {sanitize(transfer.filename)} {way} {peer}"
@@ -70,7 +71,7 @@ def transfer_line(transfer: Transfer) -> str:
 
 
 def transfer_state(transfer: Transfer) -> str:
-    """How far a transfer is, or what became of it."""
+    """Return the progress of a transfer, or its outcome."""
     if transfer.state is TransferState.RUNNING:
         return f"{percent(transfer)} %"
     if transfer.state is TransferState.OFFERED:
@@ -87,4 +88,5 @@ def transfer_state(transfer: Transfer) -> str:
 
 
 def percent(transfer: Transfer) -> int:
+    """Return the progress of a transfer, 0 to 100."""
     return min(100, 100 * transfer.done // transfer.size) if transfer.size > 0 else 0
