@@ -42,7 +42,7 @@ def test_who_is_kicked_goes_and_may_come_again(
         bob.type("/kick mallory Enough.\n")
         assert mallory.wait() == 1
         assert mallory.errors.text == "chat-client: You were kicked by bob: Enough.\n"
-        carol.output.wait_for(r"-- mallory left \(was told to leave\)$")
+        carol.output.wait_for(r"-- mallory left \(kicked\)$")
         carol.output.wait_for("-- the server says: mallory was kicked by bob: Enough")
         bob.output.wait_for(r"-- the server says: mallory was kicked\.$")
     with connect(address, "mallory"):

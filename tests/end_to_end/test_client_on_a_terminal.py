@@ -25,9 +25,9 @@ def test_talking_and_commands(address: str, home: Path) -> None:
             bob.type("/msg alice psst\n")
             bob.output.wait_for(r"\[bob -> alice\]: psst")
             bob.type("/shout\n")
-            bob.output.wait_for("There is no command /shout")
+            bob.output.wait_for("Unknown command /shout")
             bob.type("/help msg\n")
-            bob.output.wait_for("/msg NAME TEXT  say something to one user only")
+            bob.output.wait_for("/msg NAME TEXT  send a text to one user only")
             bob.type("last words\n/quit\n")
             assert bob.wait() == 0  # whoever sits there has seen what was refused
         alice.output.wait_for("bob left$")

@@ -45,9 +45,9 @@ class TestPlain:
         with self.bob_at(address, home) as bob:
             bob.output.wait_for("you are in the room as bob")
             bob.type("/register\n")
-            bob.output.wait_for("a new password: ")
+            bob.output.wait_for("your new password: ")
             bob.type(f"{PASSWORD}\n")
-            bob.output.wait_for("the same once more: ")
+            bob.output.wait_for("the new password again: ")
             bob.type(f"{PASSWORD}\n")
             bob.output.wait_for("the server says: The name bob is yours")
             bob.type("\x04")
@@ -61,9 +61,9 @@ class TestPlain:
             bob.output.wait_for("you are in the room as bob")
             bob.type("/passwd\n")
             for prompt, typed in (
-                ("your password so far: ", PASSWORD),
-                ("a new password: ", "battery staple"),
-                ("the same once more: ", "battery staple"),
+                ("your current password: ", PASSWORD),
+                ("your new password: ", "battery staple"),
+                ("the new password again: ", "battery staple"),
             ):
                 bob.output.wait_for(prompt)
                 bob.type(f"{typed}\n")
@@ -79,7 +79,7 @@ class TestPlain:
         with self.bob_at(address, home) as bob:
             bob.output.wait_for("you are in the room as bob")
             bob.type("/register\n")
-            for prompt in ("a new password: ", "the same once more: "):
+            for prompt in ("your new password: ", "the new password again: "):
                 bob.output.wait_for(prompt)
                 bob.type("short\n")
             bob.output.wait_for("chat-client: .*8")

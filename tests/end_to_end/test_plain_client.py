@@ -83,11 +83,13 @@ def test_commands_of_a_script_that_is_trusted(address: str, home: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("/msg nobody hi\n", "chat-client: No user with this name is here."),
-        ("/shout hi\n", "chat-client: There is no command /shout"),
+        ("/msg nobody hi
+", "chat-client: No user with this name is here."),
+        ("/shout hi
+", "chat-client: Unknown command /shout"),
         ("/file nowhere\n", "chat-client: nowhere: No such file or directory."),
         ("/get 7\n", "chat-client: There is no attachment number 7."),
-        ("/reply hi\n", "chat-client: Nobody has written to you alone yet."),
+        ("/reply hi\n", "chat-client: There is no private message to reply to yet."),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_status_1(

@@ -138,7 +138,7 @@ def cancel(stage: Stage) -> None:
     rows = stage.bob.wait_for(r"sending \d+\. endless\.bin")
     number = re.findall(r"sending (\d+)\.", rows[-2])[0]
     stage.bob.command(f"/cancel {number}")
-    stage.bob.wait_for("sending a file: endless.bin$", "not sent: It was cancelled")
+    stage.bob.wait_for("sending a file: endless.bin$", "not sent: The transfer was cancelled")
     stage.bob.wait_until(lambda rows: rows[-2] == "")
     stage.bob.command("/transfers")
     stage.bob.wait_for(rf"{number}\. endless\.bin to everyone, .*: cancelled$")
@@ -355,7 +355,7 @@ def test_command(stage: Stage, name: str) -> None:
 @pytest.mark.parametrize(
     ("line", "answer"),
     [
-        ("/hlep", "There is no command /hlep; did you mean /help?"),
+        ("/hlep", "Unknown command /hlep; did you mean /help?"),
         ("/msg alice", "Expected /msg NAME TEXT."),
         ("/get 9999", "There is no attachment number 9999."),
         ("/file no such file", "no such file"),

@@ -236,7 +236,7 @@ class Connection:
         ``nonce``: see ``send_text``.
         """
         if kind not in ATTACHMENTS:
-            raise ValueError(f"{kind!r} is no kind of file")
+            raise ValueError(f"invalid kind {kind!r}: expected FILE, IMAGE or VOICE")
         check_recipient(to, original=self._original)
         with open_source(source, filename) as found:
             check_size(found, self.limits.max_file, original=self._original)

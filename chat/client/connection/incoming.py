@@ -8,6 +8,7 @@ from chat.client.connection.events import Attachment, BadFrame, Event, Notice
 from chat.client.connection.link import Link
 from chat.client.connection.saver import Saver, Saving
 from chat.client.connection.session_state import SessionState, attachment_name, read_timestamp
+from chat.client.errors import over_limit
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ServerHeader, parse_server_header
@@ -77,9 +78,7 @@ class Incoming:
         saving: Saving | None = None
         problem: str | None = None
         if saver is not None and size > saver.max_save:
-            problem = (
-                f"It was not saved: it has {size} bytes, and the limit is {saver.max_save} bytes."
-            )
+            problem = f"It was not saved: {over_limit(size, saver.max_save)}."
         if size <= MAX_IN_MEMORY:
             content = self._reader.recv_exactly(size)
         elif saver is not None and problem is None:

@@ -6,7 +6,7 @@ import time
 from typing import Literal, NamedTuple, TypeAlias
 
 from chat.client.connection.link import Link, open_link
-from chat.client.errors import ConnectError, LoginRefused, explain
+from chat.client.errors import ConnectError, LoginRefused, byte_count, explain
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.trust.connector import Connector
 from chat.framing import DeadlineExceeded
@@ -112,7 +112,7 @@ def _encode(login: LoginHeader) -> bytes:
         raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must be valid UTF-8.") from None
     if len(header) > MAX_HEADER_SIZE:
         sentence = (
-            f"The name or the password is too long: the limit for both is {MAX_HEADER_SIZE} bytes."
+            f"The name or the password is too long: the limit is {byte_count(MAX_HEADER_SIZE)}."
         )
         raise LoginRefused(Refusal.BAD_USERNAME.value, sentence)
     return header

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from chat.client.connection.receipts import Receipt
-from chat.client.errors import NotSent, NotSupported, TransferFailed, explain
+from chat.client.errors import NotSent, NotSupported, TransferFailed, explain, over_limit
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MAX_HEADER_SIZE, MessageType
 from chat.protocol.errors import LocalProtocolError
@@ -55,9 +55,7 @@ def encode_text(text: str, limit: int) -> bytes:
     if not content:
         raise NotSent("The text is empty.")
     if len(content) > limit:
-        raise NotSent(
-            f"The text is too long: it has {len(content)} bytes, and the server takes at most {limit}."
-        )
+        raise NotSent(f"The text is too long: {over_limit(len(content), limit)}.")
     return content
 
 
@@ -131,10 +129,10 @@ def check_size(source: Source, limit: int, *, original: bool) -> None:
     """Raise NotSent for a file with more than ``limit`` bytes, or NotSupported if the server is an ``original`` one."""
     if source.size <= limit:
         return
-    sizes = f"{source.filename!r} is too large: it has {source.size} bytes, and the server takes at most {limit}"
+    sizes = over_limit(source.size, limit)
     if original:
-        raise NotSupported(f"{sizes}, as an original one.")
-    raise NotSent(f"{sizes}.")
+        raise NotSupported(f"{source.filename!r} is too large for an original server: {sizes}.")
+    raise NotSent(f"{source.filename!r} is too large: {sizes}.")
 
 
 @contextmanager

@@ -272,7 +272,7 @@ class Transfers:
         if isinstance(answer, Refused):
             raise TransferFailed(answer.sentence)
         if answer.type != MessageType.FILE or answer.content_size != offer.size - part.size:
-            raise HeaderError("The server sent another content than it offered.")
+            raise HeaderError("The server sent a content that differs from its offer.")
         _ = _server_header(link, answer)
         while part.size < offer.size:
             link.set_deadline(SILENCE)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from chat.client.errors import NotSent
+from chat.client.errors import NotSent, byte_count
 from chat.client.runtime.cancellation import Cancellation
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
             return None
         total += member.size
         if total > limit:
-            raise NotSent(f"{directory.name} is too large: the server takes at most {limit} bytes.")
+            raise NotSent(f"{directory.name} is too large: the limit is {byte_count(limit)}.")
         member.uid = member.gid = 0
         member.uname = member.gname = ""
         return member

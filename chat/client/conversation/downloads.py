@@ -89,22 +89,25 @@ class Downloads:
             transfer.fail(attachment.problem)
             self._frontend.show(Announced(attachment, transfer))
             self._frontend.show(Problem(attachment.problem))
-        else:  # no directory is named, and no user could ask
+        else:  # neither saved nor kept: the user named no directory, and can't ask
             transfer.state = TransferState.OFFERED
             self._frontend.show(Announced(attachment, transfer))
 
     def get(self, number: int, connection: Connection | None, tag: Tag = None) -> Transfer:
-        """Save attachment ``number``, because the user asks. Raises RequestError."""
+        """Save attachment ``number``, since the user asked. Raises RequestError."""
         transfer = self._transfers[number]
         if transfer.outgoing:
-            raise RequestError(f"Attachment {number} is one that we sent.")
+            raise RequestError(f"You sent attachment {number} yourself.")
         if transfer.state is TransferState.DONE:
-            raise RequestError(f"Attachment {number} is here already: {transfer.path}.")
+            raise RequestError(f"Attachment {number} is already saved as {transfer.path}.")
         is_coming = transfer.state in (TransferState.WAITING, TransferState.RUNNING)
-        if is_coming and transfer.tag is not None:  # each request has an answer of its own
-            raise RequestError(f"Attachment {number} is being saved already.")
+        # A transfer has one tag, so a second request would get no outcome.
+        if is_coming and transfer.tag is not None:
+            raise RequestError(f"Attachment {number} is already being saved.")
         if not is_coming and transfer.offer is None and transfer.saving is None:
-            raise RequestError(f"Attachment {number} is not there: {transfer.problem or _DROPPED}")
+            raise RequestError(
+                f"Attachment {number} is not available: {transfer.problem or _DROPPED}"
+            )
         if not is_coming and transfer.offer is not None and connection is None:
             raise RequestError(NOT_CONNECTED)
         transfer.tag = tag

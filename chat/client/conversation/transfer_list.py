@@ -120,9 +120,7 @@ class TransferList:
         try:
             return self._transfers[number]
         except KeyError:
-            raise RequestError(
-                f"There is no attachment number {number}: /transfers lists all."
-            ) from None
+            raise RequestError(f"There is no attachment number {number}.") from None
 
     def all(self) -> tuple[Transfer, ...]:
         """Return all entries, oldest first."""

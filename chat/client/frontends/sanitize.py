@@ -1,4 +1,4 @@
-"""Sanitize text of other users for a terminal, and format times and sizes for readers.
+"""Sanitize text of other users for a terminal, and show times in the local time zone.
 
 A terminal acts on escape sequences: they move the cursor, set the window title, or type an answer in the user's place.
 The bidirectional controls of Unicode show a line in another order than it was written ("Trojan Source").
@@ -31,7 +31,6 @@ UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 # Tag characters belong only in the flag of a region (UTS #51, emoji tag sequence). Elsewhere they are hidden text.
 _TAGGED_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_UNITS = ("KiB", "MiB", "GiB", "TiB")
 
 
 def sanitize(text: str) -> str:
@@ -65,19 +64,6 @@ def clock_time(moment: datetime) -> str:
     # A server may send any year, and not every system can convert it.
     except (ValueError, OverflowError, OSError):
         return "--:--:--"
-
-
-def byte_count(size: int) -> str:
-    """Format a size with powers of 1024: ``999 bytes``, ``1.5 KiB``, ``10 MiB``."""
-    if size < 1024:
-        return f"{size} byte" if size == 1 else f"{size} bytes"
-    power = 0
-    amount = float(size)
-    while amount >= 1023.5 and power < len(_UNITS):
-        amount /= 1024
-        power += 1
-    unit = _UNITS[power - 1]
-    return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
 
 
 def _shown(character: str) -> str:

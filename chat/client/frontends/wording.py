@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from chat.client.connection.events import Attachment
 from chat.client.conversation.transfer_list import Transfer, TransferState
-from chat.client.frontends.sanitize import byte_count, sanitize
+from chat.client.errors import byte_count
+from chat.client.frontends.sanitize import sanitize
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason
 

@@ -41,5 +41,5 @@ def test_back_in_the_place_of_the_last_connection(runtime: Runtime) -> None:
 def test_an_empty_path_is_not_the_current_directory(path: str) -> None:
     for option in ("save_directory", "known_hosts"):
         options: dict[str, Any] = {option: path}
-        with pytest.raises(ValueError, match="a path is empty"):
+        with pytest.raises(ValueError, match="empty path"):
             connect("127.0.0.1:1", "alice", **options)

@@ -72,7 +72,7 @@ class TestReading:
             peer.send(MessageType.LOGIN)
             peer.say(MessageType.UTF8, "bob", b"hi")
 
-        with ScriptedServer(script) as server, pytest.raises(ConnectError, match="announce"):
+        with ScriptedServer(script) as server, pytest.raises(ConnectError, match="no welcome"):
             connect(server.address, "alice", runtime=runtime)
 
     def test_a_server_that_keeps_the_welcome_to_itself(self, runtime: Runtime) -> None:
@@ -212,17 +212,17 @@ class TestSending:
             ScriptedServer(script) as server,
             connect(server.address, "alice", runtime=runtime) as room,
         ):
-            with pytest.raises(NotSent, match="has 11 bytes, and the server takes at most 10"):
+            with pytest.raises(NotSent, match="it has 11 bytes, and the limit is 10"):
                 room.send_text("a" * 11)
             with pytest.raises(NotSent, match="empty"):
                 room.send_text("")
             with pytest.raises(
-                NotSent, match="'file' has 21 bytes, and the server takes at most 20"
+                NotSent, match="'file' is too large: it has 21 bytes, and the limit is 20"
             ):
                 room.send_file(io.BytesIO(bytes(21)))
             with pytest.raises(NotSent, match="No such file"):
                 room.send_file(tmp_path / "nothing")
-            with pytest.raises(ValueError, match="no kind of file"):
+            with pytest.raises(ValueError, match="invalid kind"):
                 room.send_file(io.BytesIO(b"x"), kind=MessageType.UTF8)
             assert room.unanswered() == []
 

@@ -79,7 +79,9 @@ def test_without_a_save_directory_only_small_contents_are_kept(runtime: Runtime)
         small, large = attachment(room.read()), attachment(room.read())
         assert (small.content, small.saving, small.problem) == (SMALL, None, None)
         assert (large.content, large.saving, large.size) == (None, None, len(LARGE))
-        assert large.problem == "It is too large to be kept without a save directory."
+        assert large.problem == (
+            "It was not saved: it is too large for memory, and there is no save directory."
+        )
         assert isinstance(room.read(), Text)
 
 
@@ -97,14 +99,17 @@ def test_with_one_both_are_saved(runtime: Runtime, tmp_path: Path) -> None:
 def test_what_is_larger_than_wanted_is_skipped(runtime: Runtime, tmp_path: Path) -> None:
     with room_of(send_files, runtime, tmp_path, max_save=len(SMALL)) as room:
         assert saved(room.read()) == tmp_path / "small"
-        assert attachment(room.read()).problem == "It has 65537 bytes, and at most 65536 are saved."
+        problem = attachment(room.read()).problem
+        assert problem == "It was not saved: it has 65537 bytes, and the limit is 65536 bytes."
         assert isinstance(room.read(), Text)
 
 
 def test_the_limit_holds_for_what_fits_in_memory_too(runtime: Runtime, tmp_path: Path) -> None:
     with room_of(send_files, runtime, tmp_path, max_save=len(SMALL) - 1) as room:
         small = attachment(room.read())
-        assert small.problem == "It has 65536 bytes, and at most 65535 are saved."
+        assert small.problem == (
+            "It was not saved: it has 65536 bytes, and the limit is 65535 bytes."
+        )
         assert (small.saving, small.content) == (None, SMALL)
     assert not list(tmp_path.iterdir())
 

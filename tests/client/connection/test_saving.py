@@ -251,6 +251,6 @@ class TestOpenFile:
 
 @pytest.mark.parametrize("path", ["", " ", "\n"])
 def test_no_path_is_not_the_current_directory(path: str) -> None:
-    with pytest.raises(ValueError, match="a path is empty"):
+    with pytest.raises(ValueError, match="empty path"):
         given_path(path)
     assert given_path(".") == Path()

@@ -173,7 +173,7 @@ class TestMessages:
         assert event == Attachment(MessageType.VOICE, "bob", AT_NOON, "voice", 10**9, offer="o-1")
 
     def test_an_offer_without_a_size(self) -> None:
-        with pytest.raises(HeaderError, match="how large"):
+        with pytest.raises(HeaderError, match="without its size"):
             Hall().hear(MessageType.FILE, "bob", id="o-1")
 
     def test_one_that_is_not_kept_in_memory_is_no_offer(self) -> None:

@@ -156,7 +156,7 @@ def test_refused_and_closed(runtime: Runtime) -> None:
     [
         (reset_upload, "was not sent: "),
         (take_upload, "The server closed the connection"),
-        (answer_wrongly, "makes no sense"),
+        (answer_wrongly, "an invalid answer"),
     ],
     ids=["reset", "closed", "another answer"],
 )

@@ -51,7 +51,7 @@ def test_what_is_no_file_stays_out_and_links_are_not_followed(holiday: Path) -> 
 def test_a_directory_over_the_limit_is_refused(holiday: Path) -> None:
     with archive(holiday, 6, Cancellation()):
         pass
-    with pytest.raises(NotSent, match="larger than"):
+    with pytest.raises(NotSent, match="too large: the limit is 5 bytes"):
         archive(holiday, 5, Cancellation())
 
 

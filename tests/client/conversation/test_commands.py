@@ -78,10 +78,10 @@ def test_a_line_makes_a_request(line: str, request_: Request) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("/mgs bob hi", r"no command /mgs; did you mean /msg\?"),
+        ("/mgs bob hi", r"Unknown command /mgs; did you mean /msg\?"),
         ("/xyzzy", "/help lists them"),
-        ("/", "no command /"),
-        ("/ msg bob hi", "no command /"),
+        ("/", "Unknown command /"),
+        ("/ msg bob hi", "Unknown command /"),
         ("/usr/bin/env", "// starts a text with a slash"),
         ("/msg", "Expected /msg NAME TEXT"),
         ("/msg bob", "Expected /msg NAME TEXT"),
@@ -97,7 +97,7 @@ def test_a_line_makes_a_request(line: str, request_: Request) -> None:
         ("/get x", "Expected /get N"),
         ("/cancel -1", "Expected /cancel N"),
         ("/get ٣", "Expected /get N"),
-        ("/quit now", "/quit takes nothing"),
+        ("/quit now", "/quit takes no arguments"),
     ],
 )
 def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -> None:
@@ -132,7 +132,7 @@ def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -
 )
 def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:
     assert parse_line(line, Availability.SCREEN) == request_
-    with pytest.raises(RequestError, match="There is no command"):
+    with pytest.raises(RequestError, match="Unknown command"):
         parse_line(line, Availability.PLAIN)
 
 
@@ -147,7 +147,7 @@ def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:
         ("/unignore", "Expected /unignore NAME"),
         ("/query a b", "Expected /query NAME"),
         ("/open it", "Expected /open N"),
-        ("/keys now", "/keys takes nothing"),
+        ("/keys now", "/keys takes no arguments"),
     ],
 )
 def test_a_command_of_the_screen_is_refused_if_it_makes_no_sense(line: str, sentence: str) -> None:

@@ -158,7 +158,7 @@ def test_a_reply_goes_to_who_last_wrote_privately(room: Room) -> None:
 
 def test_a_reply_to_nobody(room: Room) -> None:
     room.do(Reply("fine"))
-    assert room.audience.of(Failed)[0].sentence == "Nobody has written to you alone yet."
+    assert room.audience.of(Failed)[0].sentence == "There is no private message to reply to yet."
 
 
 def test_who_is_here(room: Room) -> None:
@@ -254,7 +254,7 @@ def test_cancelling_is_no_failure_but_is_told(room: Room, tmp_path: Path) -> Non
     room.do(Cancel(1), tag="c")
     assert room.conversation.failures == 0
     outcomes: list[UiEvent] = [n for n in room.audience.news if isinstance(n, (Done, Failed))]
-    assert outcomes == [Done("c"), Failed("cancelled", "It was cancelled.", "f")]
+    assert outcomes == [Done("c"), Failed("cancelled", "The transfer was cancelled.", "f")]
 
 
 def test_one_that_waits_is_cancelled_at_once(room: Room, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_one_that_waits_is_cancelled_at_once(room: Room, tmp_path: Path) -> None
     for tag in "abc":
         room.do(file_of(200, tmp_path), tag=tag)
     room.do(Cancel(3))
-    assert room.audience.of(Failed) == [Failed("cancelled", "It was cancelled.", "c")]
+    assert room.audience.of(Failed) == [Failed("cancelled", "The transfer was cancelled.", "c")]
     room.connection.transfers_wait.set()
     run_until_idle()
     assert room.audience.of(Done) == [Done("a"), Done("b")]

@@ -146,5 +146,5 @@ def test_nobody_is_asked_for_a_password_that_could_not_be_sent(room: Room) -> No
     with pytest.raises(RequestError, match="not encrypted"):
         room.conversation.check_privacy()
     room.conversation.connection = None
-    with pytest.raises(RequestError, match="no connection"):
+    with pytest.raises(RequestError, match="Not connected"):
         room.conversation.check_privacy()

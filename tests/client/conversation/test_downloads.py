@@ -143,7 +143,7 @@ def test_each_who_asks_for_one_that_is_on_its_way_is_answered(desk: Desk) -> Non
     desk.take(offer="x", size=MAX_SAVE + 1)
     desk.get(1, "first")
     for _ in range(2):  # it waits for its turn, and it runs
-        with pytest.raises(RequestError, match="Attachment 1 is being saved already"):
+        with pytest.raises(RequestError, match="Attachment 1 is already being saved"):
             desk.get(1, "second")
         run_until_idle()
     assert desk.transfers[1].tag == "first"
@@ -195,7 +195,7 @@ def test_what_cannot_be_fetched(desk: Desk) -> None:
     desk.transfers[1].finish(Path("in/a.txt"))
     desk.take(problem="It is too large.")
     desk.transfers.add(MessageType.FILE, "b", 5, outgoing=True, peer=None)
-    for number, sentence in ((1, "here already"), (2, "It is too large"), (3, "we sent")):
+    for number, sentence in ((1, "already saved"), (2, "It is too large"), (3, "You sent")):
         with pytest.raises(RequestError, match=sentence):
             desk.get(number)
 

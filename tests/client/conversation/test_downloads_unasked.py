@@ -76,7 +76,7 @@ class TestWhereNoDirectoryIsNamed:
         assert transfer.path == Path("GNUmakefile")
         assert (home / "GNUmakefile").read_bytes() == b"#!/bin/sh"
         wait_until(lambda: not list(private.iterdir()))
-        with pytest.raises(RequestError, match="here already: GNUmakefile"):
+        with pytest.raises(RequestError, match="already saved as GNUmakefile"):
             unnamed.get(1)
 
     def test_it_can_be_had_without_a_connection_and_an_offer_cannot(
@@ -113,7 +113,7 @@ class TestWhereNoDirectoryIsNamed:
         ]
         (trouble,) = unnamed.audience.of(Problem)
         assert "--save-directory=DIR" in trouble.sentence
-        with pytest.raises(RequestError, match="too many later attachments wait"):
+        with pytest.raises(RequestError, match="too many newer attachments wait"):
             unnamed.get(1)
         unnamed.get(4)
         wait_until(lambda: unnamed.transfers[4].state is DONE)
@@ -129,7 +129,7 @@ class TestWhereNoDirectoryIsNamed:
         (home.parent / "tmp").rmdir()
         unnamed.take_content(b"x")
         wait_until(lambda: unnamed.told == [(1, FAILED)])
-        with pytest.raises(RequestError, match=r"Can't keep 'a\.txt' until"):
+        with pytest.raises(RequestError, match=r"Can't keep 'a\.txt' in"):
             unnamed.get(1)
 
     def test_nor_does_it_hurt_whoever_asks_before_that_is_known(
@@ -142,7 +142,7 @@ class TestWhereNoDirectoryIsNamed:
             unnamed.get(number)
         wait_until(lambda: all((number, FAILED) in unnamed.told for number in numbers))
         problems = [transfer.problem or "" for transfer in unnamed.transfers.all()]
-        assert all(problem.startswith("Can't keep 'a.txt' until") for problem in problems)
+        assert all(problem.startswith("Can't keep 'a.txt' in") for problem in problems)
 
     def test_a_private_directory_that_was_tidied_away_is_made_anew(
         self, unnamed: Desk, home: Path

@@ -81,10 +81,10 @@ def test_an_old_connection_that_still_counts_is_waited_for(
     [
         (refuse_login("no-such-session"), r"^'big.bin' was not received: Who\?$"),
         (answer(lambda peer: peer.notice("gone", "It is gone.")), r"^It is gone\.$"),
-        (answer(lambda peer: announce(peer, size=5)), "something else than it offered"),
-        (answer(lambda peer: announce(peer, MessageType.VOICE)), "something else than it"),
+        (answer(lambda peer: announce(peer, size=5)), "differs from its offer"),
+        (answer(lambda peer: announce(peer, MessageType.VOICE)), "differs from its offer"),
         (answer(lambda peer: announce(peer, header=b"{")), "JSON object"),
-        (answer(lambda peer: peer.say(MessageType.UTF8, "bob", b"hello")), "makes no sense"),
+        (answer(lambda peer: peer.say(MessageType.UTF8, "bob", b"hello")), "an invalid answer"),
     ],
     ids=["no session", "gone", "other size", "other type", "bad header", "no notice"],
 )
@@ -208,6 +208,6 @@ def test_into_an_open_file(runtime: Runtime, tmp_path: Path) -> None:
         assert file.read() == CONTENT
         with pytest.raises(ValueError, match="offer"):
             room.fetch_into(replace(offered, offer=None), file)
-        with pytest.raises(ValueError, match="a path is empty"):
+        with pytest.raises(ValueError, match="empty path"):
             room.fetch(offered, directory=" ")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

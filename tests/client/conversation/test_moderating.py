@@ -49,7 +49,7 @@ def test_what_the_server_is_asked(line: str, command: Command) -> None:
         ("/unban", r"Expected /unban NAME\|ADDRESS\."),
         ("/unban bob alice", "Expected /unban"),
         ("/unmute", r"Expected /unmute NAME\."),
-        ("/bans bob", "/bans takes nothing"),
+        ("/bans bob", "/bans takes no arguments"),
     ],
 )
 def test_what_makes_no_sense_is_not_asked(line: str, sentence: str) -> None:

@@ -23,19 +23,19 @@ def test_a_new_password_is_asked_for_twice() -> None:
     person = Person("correct horse", "correct horse")
     command = choose_password(Register(), person.answer)
     assert command == Command(Verb.REGISTER, password="correct horse")
-    assert person.asked == ["a new password: ", "the same once more: "]
+    assert person.asked == ["your new password: ", "the new password again: "]
 
 
 def test_who_changes_it_says_the_old_one_first() -> None:
     person = Person("old", " new ", " new ")
     command = choose_password(ChangePassword(), person.answer)
     assert command == Command(Verb.PASSWD, password="old", new_password=" new ")
-    assert person.asked[0] == "your password so far: "
+    assert person.asked[0] == "your current password: "
 
 
 @pytest.mark.parametrize("answers", [("a", "b"), ("a", "A"), ("a", "a ")])
 def test_a_slip_of_the_finger(answers: tuple[str, str]) -> None:
-    with pytest.raises(RequestError, match="not the same"):
+    with pytest.raises(RequestError, match="are different"):
         choose_password(Register(), Person(*answers).answer)
 
 

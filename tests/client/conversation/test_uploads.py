@@ -110,7 +110,7 @@ def test_a_directory_that_is_too_large(desk: Desk, tmp_path: Path) -> None:
     desk.send(tmp_path)
     desk.finish()
     assert desk.transfers[1].state is TransferState.FAILED
-    assert "larger than" in (desk.transfers[1].problem or "")
+    assert "too large: the limit is" in (desk.transfers[1].problem or "")
 
 
 def test_an_original_server_has_no_transfers(desk: Desk, large: Path) -> None:

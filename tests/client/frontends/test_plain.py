@@ -282,5 +282,5 @@ def test_where_commands_are_allowed(line: Line, asked: list[Say | Quit | Get]) -
 
 
 def test_a_command_that_is_none_is_not_said() -> None:
-    with pytest.raises(RequestError, match="no command /qiut"):
+    with pytest.raises(RequestError, match="Unknown command /qiut"):
         list(read_line(Line(b"/qiut"), commands=True, max_text=Limits().max_text))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.frontends.sanitize import byte_count, clock_time, lines_of, sanitize
+from chat.client.errors import byte_count
+from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def transfer(state: TransferState, **values: object) -> Transfer:
         (None, ""),
         ("quit", ""),
         ("too-slow", " (too slow)"),
-        ("banned", " (was banned)"),
+        ("banned", " (banned)"),
         ("abducted", " (abducted)"),  # by a server that is newer than we are
         ("\x1b[2J", " (␛[2J)"),
     ],

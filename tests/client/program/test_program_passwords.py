@@ -112,9 +112,9 @@ class TestOnATerminal:
         ):
             bob.output.wait_for("you are in the room")
             bob.type("/register\n")
-            bob.output.wait_for("a new password: ")
+            bob.output.wait_for("your new password: ")
             bob.type("hunter2\n")
-            bob.output.wait_for("the same once more: ")
+            bob.output.wait_for("the new password again: ")
             bob.type("hunter2\n")
             bob.output.wait_for("-- the server says: The name is yours.")
             bob.output.wait_for("you are in the room", count=2)
@@ -129,7 +129,7 @@ class TestOnATerminal:
         ):
             bob.output.wait_for("you are in the room")
             bob.type("/register\n")
-            bob.output.wait_for("a new password: ")
+            bob.output.wait_for("your new password: ")
             bob.send_signal(signal.SIGTERM)
             bob.process.wait(20)
             assert shows_what_is_typed(bob)
@@ -172,7 +172,7 @@ class TestInAPipe:
                 server.address, "bob", "--commands", said="/register\n", directory=tmp_path
             )
         assert done.returncode == 1
-        assert "takes a terminal" in done.stderr
+        assert "needs a terminal" in done.stderr
 
     def test_who_is_told_to_leave_goes(self, tmp_path: Path) -> None:
         def chat(peer: Peer) -> None:

@@ -87,7 +87,7 @@ class Desk:
 
     def addressed(self, reply: Reply) -> Say:
         if self.last_private_sender is None:
-            raise RequestError("Nobody has written to you alone yet.")
+            raise RequestError("There is no private message to reply to yet.")
         return Say(reply.text, self.last_private_sender)
 
     def do_here(self, request: ScreenRequest) -> None:

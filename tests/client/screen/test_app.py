@@ -207,7 +207,7 @@ class TestInside:
 
     def test_a_reply(self, run: Run) -> None:
         run.enter().terminal.type("/reply hm<enter>")
-        run.terminal.wait_for("Nobody has written to you alone yet.")
+        run.terminal.wait_for("There is no private message to reply to yet.")
         run.connection.receive(Text("alice", NINE, "psst", to="bob"))
         run.terminal.wait_for("psst")
         run.terminal.type("<enter>")

@@ -96,9 +96,9 @@ def test_one_that_holds_no_more_is_asked_for(run: Run) -> None:
 def test_registering(run: Run) -> None:
     run.enter()
     run.terminal.type("/register<enter>")
-    run.terminal.wait_for("a new password:")
+    run.terminal.wait_for("your new password:")
     run.terminal.type("secret<enter>")
-    run.terminal.wait_for("the same once more:")
+    run.terminal.wait_for("the new password again:")
     run.terminal.type("secret<enter><up>")  # into the history
     run.terminal.wait_for("/register")
     assert [sent.command for sent in run.connection.sent] == [
@@ -117,10 +117,14 @@ def test_registering(run: Run) -> None:
 def test_a_slip_of_the_finger(run: Run) -> None:
     run.enter()
     run.terminal.type("/passwd<enter>")
-    for prompt, typed in (("so far:", "old"), ("a new password:", "new"), ("once more:", "now")):
+    for prompt, typed in (
+        ("current password:", "old"),
+        ("your new password:", "new"),
+        ("again:", "now"),
+    ):
         run.terminal.wait_for(prompt)
         run.terminal.type(f"{typed}<enter>")
-    run.terminal.wait_for("The two are not the same.")
+    run.terminal.wait_for("The two passwords are different.")
     assert run.connection.sent == []
 
 

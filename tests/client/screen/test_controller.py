@@ -80,7 +80,7 @@ class TestSaying:
 
     def test_a_reply_goes_to_whoever_wrote_last(self, desk: Desk) -> None:
         desk.type("/reply hm<enter>")
-        assert "Nobody has written to you alone yet." in desk.log()[-1]
+        assert "There is no private message to reply to yet." in desk.log()[-1]
         desk.last_private_sender = "carol"
         desk.type("<enter>")
         assert requests(desk) == [Say("hm", "carol")]

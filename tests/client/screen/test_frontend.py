@@ -212,9 +212,11 @@ def test_what_was_given_up_on_purpose_is_not_given_back() -> None:
     sight = Sight()
     sight.desk.type("/file a.bin<enter>")
     (asked,) = sight.desk.asked
-    sight.frontend.show(Failed(TransferState.CANCELLED.value, "It was cancelled.", asked.tag))
+    sight.frontend.show(
+        Failed(TransferState.CANCELLED.value, "The transfer was cancelled.", asked.tag)
+    )
     assert sight.desk.draft() == ""
-    assert sight.desk.log()[-1] == "not sent: It was cancelled."
+    assert sight.desk.log()[-1] == "not sent: The transfer was cancelled."
 
 
 class TestNothingToDraw:

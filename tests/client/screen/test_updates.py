@@ -113,8 +113,8 @@ class TestOwnWords:
         assert bench.lines() == ["[bob -> dave]: hello", "not sent: There is no dave."]
 
     def test_another_failure_is_told(self, bench: Bench) -> None:
-        bench.take(Failed("bad-request", "There is no command /x."), Done(7))
-        assert bench.lines() == ["-- There is no command /x."]
+        bench.take(Failed("bad-request", "Unknown command /x."), Done(7))
+        assert bench.lines() == ["-- Unknown command /x."]
         assert isinstance(bench.last, Remark)
         assert bench.last.style == "error"
 

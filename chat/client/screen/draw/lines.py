@@ -12,7 +12,8 @@ from datetime import date, datetime
 from typing import Any, TypeAlias
 
 from chat.client.conversation.transfer_list import TransferState
-from chat.client.frontends.sanitize import byte_count, clock_time, lines_of, sanitize
+from chat.client.errors import byte_count
+from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     KINDS,

@@ -7,7 +7,7 @@ from datetime import datetime
 from math import exp
 
 from chat.client.conversation.transfer_list import Transfer
-from chat.client.frontends.sanitize import byte_count
+from chat.client.errors import byte_count
 from chat.client.frontends.wording import percent
 
 # Seconds after which a measurement still counts for a third (1/e).

@@ -18,8 +18,7 @@ import gevent
 import gevent.subprocess
 from gevent.lock import BoundedSemaphore
 
-from chat.client.errors import ChatError, explain
-from chat.client.frontends.sanitize import byte_count
+from chat.client.errors import ChatError, byte_count, explain
 from chat.client.screen.pictures import picture_process
 from chat.client.screen.pictures.picture_process import HEADER, MAX_COLOURS, STDIN, ExitStatus
 from chat.client.screen.text.colours import palette, rgb_of
