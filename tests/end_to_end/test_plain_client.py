@@ -83,11 +83,9 @@ def test_commands_of_a_script_that_is_trusted(address: str, home: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("/msg nobody hi
-", "chat-client: No user with this name is here."),
-        ("/shout hi
-", "chat-client: Unknown command /shout"),
-        ("/file nowhere\n", "chat-client: nowhere: No such file or directory."),
+        ("/msg nobody hi\n", "chat-client: No user with this name is here."),
+        ("/shout hi\n", "chat-client: Unknown command /shout"),
+        ("/file nowhere\n", "chat-client: Can't read nowhere: No such file or directory."),
         ("/get 7\n", "chat-client: There is no attachment number 7."),
         ("/reply hi\n", "chat-client: There is no private message to reply to yet."),
     ],
@@ -286,5 +284,5 @@ class TestWithAnOriginalServer:
             (None, 9),
         ]
         large, private = done.stderr.splitlines()
-        assert "20000 bytes" in large
+        assert "20 KiB" in large
         assert "private" in private

@@ -141,8 +141,7 @@ class TestInAPipe:
             done = run_client(server.address, "bob", said="hello\n", directory=tmp_path)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
-            "chat-client: This name is registered. Give it with --password-file=<file>.
-"
+            "chat-client: This name is registered. Give it with --password-file=<file>.\n"
         )
 
     def test_with_the_wrong_one(self, tmp_path: Path) -> None:
