@@ -133,7 +133,7 @@ def connect_through(
         connection.await_welcome()
         link.set_deadline(None)
         connection.watch(silence, ping=ping)
-    except BaseException as error:
+    except BaseException as error:  # also for Ctrl-C, which must not leave the socket open
         link.close()
         if isinstance(error, ConnectionLost):
             raise ConnectError(

@@ -92,26 +92,27 @@ class Incoming:
                 )
         event = self._room.interpret(kind, header, content, size)
         assert isinstance(event, Attachment)
+        # The frame of an offer has no content. Saved, it would become an empty file.
         if content is not None and event.offer is None and saver is not None and problem is None:
             saving = saver.save(event.filename, content)
         return replace(event, saving=saving, problem=problem)
 
     def _save(self, saver: Saver, filename: str, size: int) -> Saving:
         """Move a content from the wire to the saver's queue. If the queue stays full, skip the rest of the content."""
-        inflow = saver.begin(filename, size)
+        incoming = saver.begin(filename, size)
         left = size
         try:
             while left:
                 piece = self._reader.recv_some(left)
                 left -= len(piece)
-                if not inflow.write(piece):
+                if not incoming.write(piece):
                     break
         except BaseException:
-            inflow.abandon("It was not saved: the connection ended in the middle of it.")
+            incoming.abandon("It was not saved: the connection ended in the middle of it.")
             raise
-        inflow.finish()
+        incoming.finish()
         self._reader.skip(left)
-        return inflow.saving
+        return incoming.saving
 
 
 def _type_of(descriptor: Descriptor) -> MessageType:

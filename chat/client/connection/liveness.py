@@ -96,7 +96,7 @@ class Liveness:
         elif was_stopped:
             # Ping at once: the server had no chance to be heard, but may have gone meanwhile.
             self._hear(now - self._silence.ping_after)
-        return self._ping is None or self._judge(now - self._heard_at, now, self._ping)
+        return self._ping is None or self._act_on_silence(now - self._heard_at, now, self._ping)
 
     def _hear(self, moment: float) -> None:
         """Count the silence from ``moment`` on."""
@@ -104,7 +104,7 @@ class Liveness:
         self._pinged = False
         self._owed_since = None
 
-    def _judge(self, silence: float, now: float, ping: Callable[[], object]) -> bool:
+    def _act_on_silence(self, silence: float, now: float, ping: Callable[[], object]) -> bool:
         """Ping or give up after ``silence`` seconds without a byte; return False if the connection was given up."""
         if silence >= self._silence.give_up_after:
             self._link.give_up(f"The server has sent nothing for {silence:.0f} s.")

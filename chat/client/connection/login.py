@@ -88,6 +88,7 @@ def log_in(
                 raise
         else:
             return LoggedIn(link, original=False)
+    # With "auto" a second connection: the original server has refused the login on the first one.
     link = _ask(connector, ByteOrder.LITTLE, _raw_header(username), deadline)
     return LoggedIn(link, original=True)
 
@@ -160,6 +161,7 @@ def _log_in_on(
         link.send(MessageType.LOGIN, header)
         reply = link.reader.read_descriptor()
         if reply is None:
+            # The remembered address may lead to a broken server: the next attempt tries all addresses.
             connector.forget_route()
             raise ConnectError(f"{address} closed the connection and did not answer the login.")
         if link.order is ByteOrder.BIG:
@@ -167,10 +169,10 @@ def _log_in_on(
                 raise _Original(
                     f"{address} is an original server, which does not understand big-endian."
                 )
-            _judge(address, reply, _read_rest(link, reply))
+            _check_reply(address, reply, _read_rest(link, reply))
         else:
             # A raw reply has 16 bytes and nothing more: an original server leaves any values in the sizes.
-            _judge(address, reply, b"")
+            _check_reply(address, reply, b"")
         return link
     except DeadlineExceeded:
         link.close()
@@ -193,7 +195,7 @@ def _read_rest(link: Link, reply: Descriptor) -> bytes:
     return header
 
 
-def _judge(address: Address, reply: Descriptor, header: bytes) -> None:
+def _check_reply(address: Address, reply: Descriptor, header: bytes) -> None:
     if reply.type == MessageType.LOGIN:
         return
     if reply.type not in REFUSALS:

@@ -215,6 +215,7 @@ class Saver:
     def save(self, filename: str, content: bytes) -> Saving:
         """Save a content that is in memory. Returns at once."""
         job = self._job(filename, len(content))
+        # The whole content at once, since a small content never waits for room.
         if self._waiting + len(content) + _OVERHEAD > MAX_WAITING:
             self.settle(job.saving, None, _TOO_SLOW)
         else:
@@ -255,6 +256,7 @@ class Saver:
 
     def settle(self, saving: Saving, path: Path | None, problem: str | None) -> None:
         """End ``saving``. For IncomingContent."""
+        # The callbacks run in the task that saves: here they would delay the reader.
         callbacks = saving.settle(path, problem)
         with self._lock:
             self._to_tell.extend((callback, saving) for callback in callbacks)

@@ -28,7 +28,7 @@ from chat.protocol.notices import NoticeCode
 # An original server closes the connection at any frame over 16 KiB.
 ORIGINAL_MAX_CONTENT = 16 * 1024
 # Notices that answer no frame, unless they have a nonce.
-_TELLING = frozenset(
+_UNSOLICITED = frozenset(
     {NoticeCode.SHUTTING_DOWN.value, NoticeCode.MODERATED.value, NoticeCode.REPLACED.value}
 )
 _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
@@ -87,7 +87,7 @@ class SessionState:
 
     def _enter(self, header: ServerHeader, timestamp: datetime, content: bytes) -> Event:
         name = header.sender
-        if self._announced or not _same(name, self.username):
+        if self._announced or not _may_be_same(name, self.username):
             self._see(name)
             return Joined(name, timestamp)
         self._announced = True
@@ -106,7 +106,7 @@ class SessionState:
     ) -> Notice:
         receipt = None
         # Without a nonce, a notice answers the oldest message, unless its code says that it answers none.
-        if header.nonce is not None or code not in _TELLING:
+        if header.nonce is not None or code not in _UNSOLICITED:
             receipt = self._answered(header.nonce)
         if receipt is not None and code == NoticeCode.DONE.value:
             receipt.settle(Status.ACCEPTED, answer=sentence)
@@ -202,7 +202,7 @@ def _read_foreign_timestamp(text: str) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
-def _same(name: str, asked: str) -> bool:
+def _may_be_same(name: str, asked: str) -> bool:
     """Return whether ``name`` may be the server's form of the name ``asked`` for.
 
     PRECIS maps widths and composes characters (RFC 8265).
@@ -222,8 +222,8 @@ def _read_welcome(content: bytes, bare: Welcome) -> Welcome:
     fields = parse_json_object(content)
     users = fields.get("users")
     names = tuple(n for n in users if isinstance(n, str)) if isinstance(users, list) else ()
-    told = fields.get("limits")
-    limits: dict[str, Any] = told if isinstance(told, dict) else {}
+    sent_limits = fields.get("limits")
+    limits: dict[str, Any] = sent_limits if isinstance(sent_limits, dict) else {}
     known = {
         name: value
         for name in ("max_text", "max_file", "inline")

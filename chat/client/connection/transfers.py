@@ -49,7 +49,9 @@ UPLOAD_TRIES = 3  # attempts for an upload that the server stops reading
 _MAX_NOTICE = 64 * 1024  # bytes
 # Seconds between attempts. A download starts with the first pause again whenever it has made progress.
 _PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-_WORTH_WAITING = frozenset({Refusal.TOO_MANY_TRANSFERS.value, Refusal.TOO_MANY_CONNECTIONS.value})
+_TEMPORARY_REFUSALS = frozenset(
+    {Refusal.TOO_MANY_TRANSFERS.value, Refusal.TOO_MANY_CONNECTIONS.value}
+)
 
 
 class Refused(NamedTuple):
@@ -92,6 +94,7 @@ class Transfers:
         if self.session is None:
             raise NotSupported("This server takes no large files.")
         header = encode_header(receipt, raw=False)
+        # Before the upload: the echo may come over the room's connection before the answer comes here.
         self._in_flight.send(receipt, Place.UPLOADING)
         try:
             refused = self._upload(receipt.kind, header, source, progress, cancel)
@@ -166,11 +169,11 @@ class Transfers:
                         return self._send(link, kind, header, source, progress)
                 except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
                     self._check(stop)
-                    # If the server stopped reading, or the retry could not connect, no server has the whole file.
-                    is_whole_nowhere = isinstance(error, StalledFrame) or (
+                    # Only then has certainly nobody received the file. After any other error, others may have it.
+                    was_not_received = isinstance(error, StalledFrame) or (
                         tries > 1 and isinstance(error, ConnectError)
                     )
-                    if not is_whole_nowhere or tries == UPLOAD_TRIES:
+                    if not was_not_received or tries == UPLOAD_TRIES:
                         raise TransferFailed(
                             f"{source.filename!r} was not sent: {explain(error)}"
                         ) from None
@@ -215,7 +218,7 @@ class Transfers:
             try:
                 return open_transfer(self._connector, self.session, self._timeout, stop)
             except LoginRefused as refused:
-                if refused.code not in _WORTH_WAITING:
+                if refused.code not in _TEMPORARY_REFUSALS:
                     raise
             stop.sleep(self._runtime, pause)
         return open_transfer(self._connector, self.session, self._timeout, stop)
@@ -252,9 +255,10 @@ class Transfers:
         return None
 
     def _watched(self, link: Link, source: Source, progress: Progress | None) -> Iterator[bytes]:
-        """Yield the pieces of ``source`` until the server answers. An answer before the end is a refusal."""
+        """Yield the pieces of ``source``. Raises _AnsweredEarly if the server answers before the end."""
         done = 0
         for piece in source.pieces(lambda size: self._runtime.offload(source.file.read, size)):
+            # An answer before the end is a refusal: the rest would be sent in vain.
             if link.stream.readable():
                 raise _AnsweredEarly
             yield piece
@@ -271,10 +275,12 @@ class Transfers:
         answer = self._answer(link)
         if isinstance(answer, Refused):
             raise TransferFailed(answer.sentence)
+        # A resumed download must continue exactly at the end of the file.
         if answer.type != MessageType.FILE or answer.content_size != offer.size - part.size:
             raise HeaderError("The server sent a content that differs from its offer.")
         _ = _server_header(link, answer)
         while part.size < offer.size:
+            # Anew for each piece: progress counts, not the total time.
             link.set_deadline(SILENCE)
             self._runtime.offload(part.write, link.reader.recv_some(offer.size - part.size))
             if progress:

@@ -35,8 +35,9 @@ def archive(directory: Path, limit: int, cancel: Cancellation) -> IO[bytes]:
         nonlocal total
         cancel.check()
         if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
-            return None
+            return None  # sockets, devices and named pipes have no content to send
         total += member.size
+        # Checked while packing, so that a huge directory does not fill the disk first.
         if total > limit:
             raise NotSent(f"{directory.name} is too large: the limit is {byte_count(limit)}.")
         member.uid = member.gid = 0

@@ -91,7 +91,7 @@ class Conversation:
         self._learn = learn
         self._last_private_sender: str | None = None
         self._transfer_ended = gevent.event.Event()
-        self._doing: dict[type, Callable[[Any, Tag], object]] = {
+        self._handlers: dict[type, Callable[[Any, Tag], object]] = {
             Say: self._say,
             SendFile: self._say,
             Reply: self._reply,
@@ -100,8 +100,8 @@ class Conversation:
             ListTransfers: self._list_transfers,
             Who: self._who,
             AskServer: self._ask_server,
-            Register: self._refuse_unseen,
-            ChangePassword: self._refuse_unseen,
+            Register: self._refuse_password,
+            ChangePassword: self._refuse_password,
             Help: self._help,
             Quit: self._quit,
         }
@@ -109,7 +109,7 @@ class Conversation:
     def do(self, asked: Asked) -> None:
         """Carry out a request, and show a failure. Waits while the queue of outgoing messages is full."""
         try:
-            self._doing[type(asked.request)](asked.request, asked.tag)
+            self._handlers[type(asked.request)](asked.request, asked.tag)
         except RequestError as problem:
             self.refuse("bad-request", str(problem), asked.tag)
 
@@ -129,6 +129,7 @@ class Conversation:
             if isinstance(event, Text) and event.to is not None and not event.own:
                 self._last_private_sender = event.sender
             self._frontend.show(event)
+        # The event may be the answer to messages.
         self.unacknowledged.tell_answers()
 
     def send(self, connection: Connection, item: Outgoing) -> Receipt | None:
@@ -143,7 +144,7 @@ class Conversation:
                 return connection.command(item.request.command, nonce=item.nonce)
             return connection.send_text(item.request.text, item.request.to, nonce=item.nonce)
         except ConnectionLost:
-            raise
+            raise  # the message has not failed: the queue sends it again over the next connection
         except ChatError as problem:
             code = "not-supported" if isinstance(problem, NotSupported) else "not-sent"
             self.refuse(code, str(problem), item.tag)
@@ -206,7 +207,7 @@ class Conversation:
         self._connected()  # queued for a later connection, a ban or a kick would surprise everyone
         self.unacknowledged.put(Outgoing(request, tag))
 
-    def _refuse_unseen(self, request: NeedsPassword, tag: Tag) -> None:
+    def _refuse_password(self, request: NeedsPassword, tag: Tag) -> None:
         """Refuse: a frontend that can ask for a password has made an AskServer of this request before."""
         raise RequestError(NO_TERMINAL)
 

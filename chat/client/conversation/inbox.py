@@ -35,6 +35,7 @@ class Inbox:
         self.is_named = named is not None
         self.directory = named or Path()
         self.can_ask = can_ask
+        # -1 without a named directory: not even an empty file is saved automatically.
         self._max_save = max_save if named is not None else -1
         self._held = HeldContents(self._run)
         limit = max(self._max_save, MAX_ONE if can_ask else -1)

@@ -67,6 +67,7 @@ class LineReader:
         searched = 0
         while True:
             end = self._buffer.find(b"\n", searched)
+            # A UTF-8 character has up to 4 bytes, and a cut needs at least one whole character.
             limit = max(self._limit(), 4)
             size = end if end >= 0 else len(self._buffer)
             # A "\r" before the line end does not count.
@@ -128,6 +129,7 @@ class LineReader:
             if self._waits:
                 wait_read(self._fd)
             else:
+                # A regular file is always ready, so other greenlets need a turn before each read.
                 gevent.sleep(0)
             try:
                 return os.read(self._fd, _READ_SIZE)
