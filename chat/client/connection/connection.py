@@ -196,7 +196,7 @@ class Connection:
                 raise Dismissed(self._dismissal.code, self._dismissal.sentence)
             raise ConnectionLost(self._lost)
         if event is not None:
-            # Only the very last event counts: after a kick the server sends its reason and closes.
+            # Only the very last event counts: after a kick the server sends the reason and closes.
             self._dismissal = event if isinstance(event, Notice) and event.dismisses else None
         if isinstance(event, Notice) and event.code == NoticeCode.SHUTTING_DOWN.value:
             self._farewell = event.sentence

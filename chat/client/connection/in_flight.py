@@ -92,7 +92,7 @@ class InFlight:
             self._enter(receipt, place)
 
     def requeue(self, receipt: Receipt) -> None:
-        """Put a message that could not be sent back at the head of the queue; drop it if it does not belong there."""
+        """Return an unsent message to the head of the queue; drop a message that no queue holds."""
         with self._lock:
             place = self._place_of(receipt.nonce)
             if place is None or place is Place.QUEUED or not _is_waiting(receipt):

@@ -34,7 +34,7 @@ class Outgoing(Receipt):
         super().__init__(GEVENT.event(), kind)
         self.request = request
         self.tag = tag
-        # If the answer to a command is lost, the server may have executed the command. Twice would surprise the user.
+        # If the answer to a command is lost, the server may have executed it. Repeating it could surprise the user.
         self.is_sent_again = not isinstance(request, AskServer)
 
     @property
