@@ -9,7 +9,7 @@ from chat.client.connection.connection import Connection
 from chat.client.connection.in_flight import InFlight
 from chat.client.connection.liveness import SILENCE, Silence
 from chat.client.connection.login import ByteOrderChoice, log_in
-from chat.client.connection.saver import Directory, Saver
+from chat.client.connection.saver import SaveDirectory, Saver
 from chat.client.connection.saving import given_path
 from chat.client.connection.session_state import SessionState
 from chat.client.connection.transfers import Transfers
@@ -74,7 +74,7 @@ def connect(
         warn=warn,
     )
     directory = None if save_directory is None else given_path(save_directory)
-    saver = None if directory is None else Saver(runtime, Directory(directory), max_save)
+    saver = None if directory is None else Saver(runtime, SaveDirectory(directory), max_save)
     return connect_through(
         Connector(runtime, parse_address(address), policy),
         username,

@@ -28,7 +28,7 @@ _AT_ONCE = 100
 _TOO_SLOW = "It was not saved: the disk is too slow, and too many attachments wait for it."
 
 
-class Place(Protocol):
+class SaveLocation(Protocol):
     """Where contents are saved."""
 
     def open(self, filename: str, size: int) -> PartialFile:
@@ -36,7 +36,7 @@ class Place(Protocol):
         ...
 
 
-class Directory:
+class SaveDirectory:
     """The directory at ``path``, as a place."""
 
     def __init__(self, path: Path) -> None:
@@ -114,7 +114,7 @@ class _Job:
         self._size = size
         self._part: PartialFile | None = None
 
-    def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
+    def step(self, place: SaveLocation, pieces: list[bytes | memoryview], is_last: bool) -> None:
         """Write ``pieces``, in a thread. A failure goes into ``problem``."""
         if self.problem is not None or self.saving.is_over:  # failed before, or given up
             self._discard()
@@ -149,7 +149,7 @@ class _Callback(_Job):
         self._function = function
         self.is_over = True
 
-    def step(self, place: Place, pieces: list[bytes | memoryview], is_last: bool) -> None:
+    def step(self, place: SaveLocation, pieces: list[bytes | memoryview], is_last: bool) -> None:
         try:
             self._function()
         except Exception as fault:  # noqa: BLE001 - becomes the outcome of the call
@@ -201,7 +201,7 @@ class IncomingContent:
 class Saver:
     """A queue of contents of at most ``max_save`` bytes, saved at ``place``. Methods may be called from any task."""
 
-    def __init__(self, runtime: Runtime, place: Place, max_save: int) -> None:
+    def __init__(self, runtime: Runtime, place: SaveLocation, max_save: int) -> None:
         self.max_save = max_save
         self._runtime = runtime
         self._place = place
@@ -343,7 +343,7 @@ class Saver:
             changed.wait(left)
 
 
-def _run_steps(place: Place, steps: list[_Step]) -> None:
+def _run_steps(place: SaveLocation, steps: list[_Step]) -> None:
     """Do ``steps``. A failure goes into its job, so nothing is raised here."""
     for job, pieces, is_last in steps:
         job.step(place, pieces, is_last)

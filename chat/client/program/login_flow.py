@@ -23,7 +23,7 @@ NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.v
 _PASSWORD_REFUSALS = frozenset({Refusal.PASSWORD_NEEDED.value, Refusal.WRONG_PASSWORD.value})
 
 
-class Asker(Protocol):
+class LoginPrompter(Protocol):
     """How the login flow speaks to the user. Each question waits for its answer."""
 
     def ask_name(self, prompt: str, name: str) -> str | None:
@@ -54,7 +54,7 @@ class LoginFlow:
     def __init__(
         self,
         settings: Settings,
-        asker: Asker,
+        asker: LoginPrompter,
         inbox: Inbox,
         in_flight: InFlight,
         entered: Callable[[Connection], object],

@@ -16,7 +16,7 @@ from chat.protocol.notices import NoticeCode
 from chat.server.accounts.accounts import AccountExists, Accounts, add_account, set_password
 from chat.server.accounts.password_guard import PasswordGuard, TooManyAttempts
 from chat.server.accounts.passwords import Passwords, TooManyWaiting, UnusablePassword, check_rules
-from chat.server.directory.directory import People
+from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Peer
 from chat.server.limits.limits import address_key
 from chat.server.limits.throttle import SlidingWindow
@@ -35,7 +35,7 @@ class AccountCommands:
 
     def __init__(
         self,
-        directory: People,
+        directory: ConnectedUsers,
         settings: Settings,
         thread: DatabaseThread | None,
         accounts: Accounts,

@@ -19,7 +19,7 @@ class NoSuchUserError(Exception):
     """Report that no connected user has the name. The text is a sentence for the user who asked."""
 
 
-class People(Protocol):
+class ConnectedUsers(Protocol):
     """List what the room, moderation and accounts need from a ``Directory``."""
 
     @property

@@ -17,7 +17,7 @@ from chat.protocol.commands import Command, Verb
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import UserName, parse_user_name
 from chat.protocol.notices import LeaveReason, NoticeCode
-from chat.server.directory.directory import NoSuchUserError, People
+from chat.server.directory.directory import ConnectedUsers, NoSuchUserError
 from chat.server.directory.member import Peer
 from chat.server.limits.limits import address_key
 from chat.server.moderation.ban_records import read_records, write_records
@@ -61,7 +61,7 @@ class Moderation:
     def __init__(
         self,
         room: Room,
-        directory: People,
+        directory: ConnectedUsers,
         entries: BanList,
         settings: Settings,
         thread: DatabaseThread | None,

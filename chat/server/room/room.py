@@ -20,7 +20,7 @@ from chat.protocol.pings import encode_ping_answer
 from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
 from chat.server.attachments.offers import OfferStore
 from chat.server.delivery.broadcast import Broadcast
-from chat.server.directory.directory import People
+from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.log.log import (
     Entry,
@@ -61,7 +61,7 @@ class Room:
         self,
         *,
         log: Log,
-        directory: People,
+        directory: ConnectedUsers,
         broadcast: Broadcast,
         offers: OfferStore,
         mutes: Mutes,

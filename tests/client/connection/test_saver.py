@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from chat.client.connection import saver
-from chat.client.connection.saver import Directory, Saver, Saving
+from chat.client.connection.saver import SaveDirectory, Saver, Saving
 from chat.client.connection.saving import PartialFile
 from chat.client.errors import SaveFailed
 from chat.client.runtime.runtime import Runtime
@@ -78,7 +78,7 @@ def test_who_asks_to_be_told_is_told_before_and_after(runtime: Runtime, tmp_path
 
 
 def test_a_large_content_comes_by_pieces(runtime: Runtime, tmp_path: Path) -> None:
-    inflow = Saver(runtime, Directory(tmp_path), 100).begin("a", 6)
+    inflow = Saver(runtime, SaveDirectory(tmp_path), 100).begin("a", 6)
     for piece in (b"one", memoryview(b"two")):
         assert inflow.write(piece)
     assert not inflow.saving.is_over
@@ -87,7 +87,7 @@ def test_a_large_content_comes_by_pieces(runtime: Runtime, tmp_path: Path) -> No
 
 
 def test_one_that_does_not_come_whole_leaves_nothing(runtime: Runtime, tmp_path: Path) -> None:
-    at_work = Saver(runtime, Directory(tmp_path), 100)
+    at_work = Saver(runtime, SaveDirectory(tmp_path), 100)
     inflow = at_work.begin("a", 6)
     assert inflow.write(b"one")
     inflow.abandon("It broke.")
@@ -98,7 +98,7 @@ def test_one_that_does_not_come_whole_leaves_nothing(runtime: Runtime, tmp_path:
 
 
 def test_one_that_fails_tells_its_reader_to_stop(runtime: Runtime, tmp_path: Path) -> None:
-    at_work = Saver(runtime, Directory(tmp_path / "gone"), 100)
+    at_work = Saver(runtime, SaveDirectory(tmp_path / "gone"), 100)
     inflow = at_work.begin("a", 6)
     inflow.write(b"one")
     with pytest.raises(SaveFailed, match="No such file"):
@@ -130,7 +130,7 @@ def test_a_large_one_waits_for_room_if_there_soon_is_some(
 ) -> None:
     monkeypatch.setattr(saver, "MAX_WAITING", 10_000)
     monkeypatch.setattr(saver, "PATIENCE", PATIENCE)
-    inflow = Saver(runtime, Directory(tmp_path), 1_000_000).begin("a", 1_000_000)
+    inflow = Saver(runtime, SaveDirectory(tmp_path), 1_000_000).begin("a", 1_000_000)
     for _ in range(100):
         assert inflow.write(bytes(10_000))
     inflow.finish()
@@ -155,7 +155,7 @@ def test_a_fault_costs_one_content(
     def fail(directory: Path, filename: str) -> PartialFile:
         raise MemoryError
 
-    at_work = Saver(runtime, Directory(tmp_path), 100)
+    at_work = Saver(runtime, SaveDirectory(tmp_path), 100)
     with monkeypatch.context() as patch:
         patch.setattr(saver, "PartialFile", fail)
         saving = at_work.save("a", b"x")
@@ -195,7 +195,7 @@ def test_where_no_thread_can_be_begun_it_is_said(
     def refuse(*arguments: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    at_work = Saver(runtime, Directory(tmp_path), 100)
+    at_work = Saver(runtime, SaveDirectory(tmp_path), 100)
     with monkeypatch.context() as patch:
         patch.setattr(type(runtime), "offload", refuse)
         with pytest.raises(SaveFailed, match="It was not saved: RuntimeError"):
@@ -204,6 +204,6 @@ def test_where_no_thread_can_be_begun_it_is_said(
 
 
 def test_an_errand_that_fails_ends_nothing_else(runtime: Runtime, tmp_path: Path) -> None:
-    at_work = Saver(runtime, Directory(tmp_path), 100)
+    at_work = Saver(runtime, SaveDirectory(tmp_path), 100)
     at_work.run((tmp_path / "gone").unlink)
     assert at_work.save("a", b"x").wait(PATIENCE) == tmp_path / "a"

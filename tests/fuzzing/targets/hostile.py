@@ -16,7 +16,7 @@ from chat.client.connection.in_flight import InFlight
 from chat.client.connection.incoming import MAX_IN_MEMORY, Incoming
 from chat.client.connection.link import Link
 from chat.client.connection.receipts import Receipt
-from chat.client.connection.saver import Directory, Saver
+from chat.client.connection.saver import SaveDirectory, Saver
 from chat.client.connection.session_state import SessionState
 from chat.client.conversation.transfer_list import Transfer, TransferList
 from chat.client.conversation.ui_events import Announced, UiEvent
@@ -133,7 +133,7 @@ def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> 
     for receipt in receipts:
         in_flight.send(receipt)
     room = SessionState(OURS, in_flight, original=original)
-    saver = None if directory is None else Saver(PLAIN, Directory(directory), _MAX_SAVE)
+    saver = None if directory is None else Saver(PLAIN, SaveDirectory(directory), _MAX_SAVE)
     incoming = Incoming(link, room, saver)
     events: list[Event] = []
     end = "end"
