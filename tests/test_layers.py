@@ -1,6 +1,6 @@
-"""The house rules on who may know whom, held by a walk over every module's imports.
+"""Rules on which module may import which, held by a walk over the imports of every module in ``chat``.
 
-Ruff holds what one line can break: who imports curses, patched modules, relative imports.
+Ruff holds the rules that one line can break: imports of curses, patched modules, relative imports.
 
 ``protocol`` <- ``framing`` <- ``server`` and ``client``, which never know each other; each has its command line on top.
 """
@@ -12,15 +12,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
+from graphlib import CycleError, TopologicalSorter
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "chat"
-TESTS = ROOT / "tests"
+from tests.package_tree import (
+    MODULES,
+    PACKAGES,
+    ROOT,
+    imports_of,
+    imports_when_imported,
+    is_within,
+    module_named,
+    tree_of,
+)
 
-MAX_LINES = 400
-
-# Modules of chat that anyone may import: they know nothing but each other.
+# Modules of chat that every module may import: they import only each other.
 LEAVES = {
     "chat",
     "chat.config",
@@ -43,19 +48,19 @@ LEAVES = {
     "chat.process.standard_streams",
 }
 
-# Whose imports from the package may begin with what, beside the leaves.
+# Part -> the parts that it may import, beside the leaves.
 ALLOWED = {
     "chat.protocol": {"chat.protocol"},
     "chat.framing": {"chat.protocol"},
     "chat.server": {"chat.protocol", "chat.framing", "chat.server"},
     "chat.client": {"chat.protocol", "chat.framing", "chat.client"},
     "chat.start": {"chat.server", "chat.client"},
-    # As ``python -m``, they begin where the commands do.
+    # Run as ``python -m``, these modules start where the commands start.
     "chat.server.cli": {"chat.start"},
     "chat.client.cli": {"chat.start"},
 }
 
-# What a part must not know of the outside world.
+# Part -> the modules from outside ``chat`` that it must not import.
 FORBIDDEN = {
     "chat.protocol": {"socket", "select", "ssl", "gevent", "time", "os", "threading", "logging"},
     "chat.framing": {"gevent", "socket", "os", "threading", "logging"},
@@ -98,35 +103,6 @@ FORBIDDEN = {
     },
 }
 
-MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
-
-
-@cache
-def tree_of(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
-
-
-def imports_of(module: str) -> Iterator[str]:
-    """Full names of all that is imported anywhere in ``module``: ``a.b.c`` for ``from a.b import c`` too."""
-    for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.module is not None  # ruff forbids relative imports
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def is_within(name: str, part: str) -> bool:
-    return name == part or name.startswith(f"{part}.")
-
-
-def module_named(name: str) -> str:
-    """The module of the package that an imported ``name`` is, or is from."""
-    return name if name in MODULES else name.rpartition(".")[0]
-
 
 def test_the_walk_sees_the_package() -> None:
     assert {"chat", "chat.framing", "chat.protocol.headers"} <= MODULES.keys()
@@ -139,7 +115,7 @@ def test_imports_within_the_package_point_one_way() -> None:
 
 
 def wrong_imports_of(module: str) -> Iterator[str]:
-    """A sentence for each import that points the other way."""
+    """Describe each import that points the other way."""
     parts = [part for part in ALLOWED if is_within(module, part)]
     if not parts and module not in LEAVES:
         yield f"{module} belongs to no part: give it a place in ALLOWED"
@@ -153,13 +129,58 @@ def wrong_imports_of(module: str) -> Iterator[str]:
                 yield f"{module} must not know {found}"
 
 
-def test_a_leaf_knows_nobody_but_leaves() -> None:
+def test_a_leaf_imports_only_leaves() -> None:
     for leaf in LEAVES:
         known = {module_named(name) for name in imports_of(leaf) if is_within(name, "chat")}
         assert known <= LEAVES, f"{leaf} must not know {', '.join(sorted(known - LEAVES))}"
 
 
-def test_a_part_keeps_to_its_own_world() -> None:
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {
+        module: {module_named(name) for name in imports_when_imported(module)} & MODULES.keys()
+        for module in MODULES
+    }
+    assert not circle_in(graph)
+
+
+def test_no_package_imports_itself_through_others() -> None:
+    graph: dict[str, set[str]] = {}
+    for module in MODULES:
+        known = {module_named(name) for name in imports_when_imported(module)} & MODULES.keys()
+        package = package_of(module)
+        graph.setdefault(package, set()).update({package_of(found) for found in known} - {package})
+    assert not circle_in(graph)
+
+
+def package_of(module: str) -> str:
+    """Return the package of a module, or the module if it lies beside packages.
+
+    A folder that has packages also has what puts them together, as ``chat.server`` has ``composition`` on top of all
+    and ``settings`` below all. As one node, such a folder would close a circle with each of its packages.
+    """
+    if module in PACKAGES:
+        return module
+    package = module.rpartition(".")[0]
+    has_packages = any(is_within(other, package) for other in PACKAGES - {package})
+    return module if has_packages else package
+
+
+def circle_in(graph: dict[str, set[str]]) -> str:
+    """Describe a circle of imports, or return an empty string."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return " is imported by ".join(error.args[1])
+    return ""
+
+
+def test_the_search_for_circles_finds_one() -> None:
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})
+    assert circle_in({"a": {"a"}}) == "a is imported by a"
+    assert not circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+
+
+def test_a_part_imports_nothing_that_is_forbidden_to_it() -> None:
     met = [
         f"{module} must not know {name}"
         for module in MODULES
@@ -172,7 +193,7 @@ def test_a_part_keeps_to_its_own_world() -> None:
 
 
 def test_a_pool_of_threads_is_called_by_one_module_alone() -> None:
-    """Some exceptions of a thread never come back from a pool: chat.process.offload brings each home as a value."""
+    """A pool loses some exceptions of its threads; ``chat.process.offload`` returns each exception as a value."""
     ways = {
         "apply",
         "apply_async",
@@ -185,30 +206,16 @@ def test_a_pool_of_threads_is_called_by_one_module_alone() -> None:
     for module in MODULES.keys() - {"chat.process.offload"}:
         called = [ast.unparse(n.func) for n in ast.walk(tree_of(module)) if isinstance(n, ast.Call)]
         assert not [name for name in called if name.rpartition(".")[2] in ways], module
-        # A pool of greenlets is another thing.
+        # Only pools of threads: a pool of greenlets loses no exception.
         assert not [n for n in called if n.endswith((".threadpool.spawn", "_pool.spawn"))], module
         assert "concurrent.futures" not in {n.rpartition(".")[0] for n in imports_of(module)}, (
             module
         )
 
 
-def test_a_module_is_named_after_what_is_in_it() -> None:
-    vague = {"utils", "util", "helpers", "helper", "common", "misc"}
-    assert not [module for module in MODULES if vague & set(module.split("."))]
-
-
-def test_a_module_and_a_test_fit_in_a_head() -> None:
-    long = {
-        str(path.relative_to(ROOT)): length
-        for path in (*MODULES.values(), *TESTS.rglob("*.py"))
-        if (length := len(path.read_text(encoding="utf-8").splitlines())) > MAX_LINES
-    }
-    assert not long, f"at most {MAX_LINES} lines: {long}"
-
-
 @cache
 def imported_with(*modules: str) -> frozenset[str]:
-    """The names of all modules that a fresh interpreter has loaded after importing just these."""
+    """Return the names of all modules that a fresh interpreter has loaded after it imported just these."""
     command = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     found = subprocess.run(
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
@@ -229,8 +236,8 @@ def test_the_client_library_comes_without_gevent_and_curses() -> None:
     assert not loaded & {"gevent", "greenlet", "curses", "docopt", "tqdm", "cryptography"}
 
 
-def test_the_client_library_asks_for_gevent_nowhere() -> None:
-    # Inside its functions neither: only modules that the package does not load by itself may.
+def test_the_client_library_imports_gevent_nowhere() -> None:
+    # Imports inside functions count: only modules that the package does not load by itself may have them.
     for module in imported_with("chat.client"):
         if is_within(module, "chat.client"):
             assert not [name for name in imports_of(module) if is_within(name, "gevent")]
