@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import threading
 
-import pytest
-
-import chat.client
 from chat.client.connection.receipts import NONCE_BYTES, Receipt, Status
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
@@ -46,12 +43,3 @@ def test_every_message_has_a_nonce_of_96_random_bits() -> None:
     assert NONCE_BYTES * 8 >= 96
     # Nothing in them counts up or stays the same: each of the 16 places has many characters.
     assert all(len({nonce[place] for nonce in nonces}) > 32 for place in range(16))
-
-
-def test_the_old_names_still_work_and_warn() -> None:
-    with pytest.warns(DeprecationWarning, match="chat.client.Status"):
-        assert chat.client.Fate is Status
-    with pytest.warns(DeprecationWarning, match="Receipt.status"):
-        assert receipt().fate is Status.WAITING
-    with pytest.raises(AttributeError):
-        _ = chat.client.Destiny
