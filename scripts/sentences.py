@@ -37,12 +37,7 @@ ROOTS = (
     "benchmarks",
     "examples",
     "scripts",
-    "tests/benchmarks",
-    "tests/deploy",
-    "tests/measuring",
-    "tests/scripts",
-    "tests/starting",
-    "tests/wire",
+    "tests",
 )
 # The words of the people in the screens are quotations.
 QUOTATIONS = ("scripts/screens/scenes.py",)

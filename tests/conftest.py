@@ -22,8 +22,8 @@ settings.register_profile("chat", patient, max_examples=50)
 settings.register_profile("thorough", patient, max_examples=1000)
 settings.load_profile("chat")
 
-# Whoever runs the tests in the background, by nohup or a shell's &, has them start with some signals ignored, and the
-# programs under test would inherit that and rightly go on ignoring them.
+# Tests that run in the background, by nohup or a shell's &, start with some signals ignored. The programs under test
+# would inherit that, and rightly go on ignoring the signals.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)

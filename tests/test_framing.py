@@ -216,7 +216,7 @@ def test_with_a_deadline_it_waits_in_a_recv_that_ends_by_it() -> None:
 
 
 def test_a_limit_that_passed_while_this_program_was_stopped_does_not_count() -> None:
-    """What came meanwhile is in the kernel, and is read first."""
+    """The kernel holds the bytes that came meanwhile, and the reader reads them first."""
     content = bytes(100_000)
     reader, sock = reader_of(text(content)[:1000], text(content)[1000:])
     assert reader.read_descriptor() is not None

@@ -1,4 +1,4 @@
-"""Who sends without a break lets others have their turns."""
+"""A peer that sends without a break does not keep other greenlets from running."""
 
 from __future__ import annotations
 

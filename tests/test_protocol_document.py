@@ -1,4 +1,4 @@
-"""What docs/protocol.md shows is what the code does."""
+"""The examples in docs/protocol.md match the code."""
 
 from __future__ import annotations
 

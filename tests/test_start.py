@@ -253,7 +253,7 @@ def test_a_server_without_streams_serves_and_ends_well(closed: str, tmp_path: Pa
         with socket.socket(socket.AF_UNIX) as sock:
             # The path is there a moment before the server listens.
             server.wait_until(lambda: sock.connect_ex(str(path)) == 0)
-            # What it logs of this must not come here.
+            # Its log lines about this must not come here.
             sock.sendall(b"no protocol at all")
             sock.shutdown(socket.SHUT_WR)
             while data := sock.recv(4096):

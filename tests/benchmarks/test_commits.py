@@ -96,7 +96,7 @@ def test_any_revision_is_resolved_to_its_commit(checkout: Checkout, cache: Path)
     old = checkout.git("rev-parse", "HEAD")
     checkout.git("tag", "--annotate", "--message=x", "old")
     new = checkout.commit("2.0")
-    # What is not committed is not measured as the commit.
+    # A change that is not committed is not part of the measured commit.
     (checkout.path / "chat" / "__init__.py").write_text('__version__ = "3.0"\n')
 
     for revision, hash, version in [

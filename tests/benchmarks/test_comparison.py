@@ -111,7 +111,7 @@ def test_worse_is_more_cost_and_less_throughput(times: float, share: float, is_w
 
     found = {row.figure.key for row in rows if row.is_worse_by(share)}
 
-    # What only says how it was measured is not judged, though it is larger too.
+    # Figures that only describe the measurement are not judged, though they are larger too.
     assert found == ({"cpu_per_delivery", "throughput"} if is_worse else set())
     assert len(judge(rows, share)) == len(found)
 

@@ -1,4 +1,4 @@
-"""Who knocks at the doors of servers, here and elsewhere."""
+"""Visitors who connect to servers on this machine and elsewhere, and answer questions about trust."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HERE, ELSEWHERE = "127.0.0.1", "0x7f.1"
 
 
 class Visitor:
-    """Knocks at doors, and answers ``trusts`` to what is asked there."""
+    """A user who makes connectors, and answers ``trusts`` if asked whether a server is trusted."""
 
     def __init__(self, path: Path, runtime: Runtime = PLAIN, trusts: bool | None = None) -> None:
         self.known_hosts = KnownHosts(path)
@@ -47,7 +47,7 @@ class Visitor:
 
 
 def enter(connector: Connector) -> bool:
-    """Through the door until the server greets; whether that was encrypted."""
+    """Probe and open a connection until the server greets; return whether it was encrypted."""
     connector.probe(5)
     use(connector)
     return connector.is_encrypted

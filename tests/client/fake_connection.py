@@ -1,4 +1,4 @@
-"""A connection without a server, and a face without a screen, for tests of what stands between them."""
+"""A connection without a server, and a frontend without a screen, for tests of the modules between the two."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FakeConnection:
     def as_connection(self) -> Connection:
         return cast(Connection, self)
 
-    # What a test does
+    # For tests
 
     def receive(self, event: Event) -> None:
         self._incoming.put(event)
@@ -69,7 +69,7 @@ class FakeConnection:
         for receipt in self.sent:
             receipt.settle(status, code or None, sentence or None)
 
-    # What a connection does
+    # The interface of a connection
 
     def __iter__(self) -> Iterator[Event]:
         while (event := self._incoming.get()) is not None:
@@ -164,7 +164,7 @@ class FakeConnection:
 
 
 class Audience:
-    """A face that remembers what it was shown."""
+    """A frontend that remembers the events that it was given to show."""
 
     def __init__(self) -> None:
         self.news: list[UiEvent] = []

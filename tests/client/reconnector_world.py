@@ -1,4 +1,4 @@
-"""Servers that come and go, for a keeper that is tested without a network."""
+"""Servers that come and go, for tests of the reconnector without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of settings, whatever program they are for; what each says in detail is in the tests of the two."""
+"""Configuration files of both programs. The tests of each program cover its own options."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ CLIENT = (sys.executable, "-m", "chat.client.cli")
 
 
 def client_environment() -> dict[str, str]:
-    """What a new client starts with; its home is empty, and no other client's."""
+    """Make the environment for a new client, with an empty home of its own."""
     return homes.environment(TZ="UTC", PYTHONPATH=str(CHECKOUT), TERM="xterm")
 
 
@@ -194,12 +194,12 @@ class ClientProcess:
 
     @property
     def lines(self) -> list[str]:
-        """What it has said, without the times."""
+        """Return the lines that the client has written, without the times."""
         return [re.sub(r"^<\d\d:\d\d:\d\d> ", "", line) for line in self.output.text.splitlines()]
 
     @property
     def objects(self) -> list[dict[str, Any]]:
-        """What it has said with ``--json``."""
+        """Return the objects that the client has written with ``--json``."""
         return [json.loads(line) for line in self.output.text.splitlines()]
 
 

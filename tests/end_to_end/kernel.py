@@ -1,4 +1,4 @@
-"""What the kernel holds of a connection, as Linux tells it in ``/proc/net/tcp``."""
+"""The bytes that the kernel holds for a connection, read from ``/proc/net/tcp`` of Linux."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bytes_in_kernel(reader: Address, writer: Address) -> int:
 
 
 def unsent_bytes(sock: Socket) -> int:
-    """Bytes that the peer's kernel has not acknowledged: what is on its way, and what waits for a reader."""
+    """Count the bytes that the peer's kernel has not acknowledged: in transit, or waiting for a reader."""
     (count,) = struct.unpack("=i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
     return int(count)
 

@@ -1,4 +1,4 @@
-"""What is typed on bob's screen to keep order, and to have an account: the commands that the server does."""
+"""Commands that bob types on the screen and the server executes: to moderate, and to have an account."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from chat.client import Connection, Dismissed, LoginRefused, Status, connect
 from tests.end_to_end.screen_stage import Stage
 
-BOBS = "correct horse"  # his password, who is a moderator
+BOBS = "correct horse"  # the password of bob, who is a moderator
 
 
 @contextmanager
 def mallory_at(stage: Stage) -> Iterator[Connection]:
-    """Somebody to act on; bob sees him come, and go."""
+    """Connect mallory, on whom bob can act; wait until bob sees that mallory joins and leaves."""
     with connect(stage.address, "mallory") as mallory:
         stage.bob.wait_for("mallory (joined|came back)")
         yield mallory
@@ -109,7 +109,7 @@ def mute(stage: Stage) -> None:
 
 
 def outcome(mallory: Connection) -> Status:
-    """Of what he says."""
+    """Return the status of a text that mallory sends."""
     receipt = mallory.send_text("hello")
     for _ in mallory:
         if receipt.status is not Status.WAITING:

@@ -1,4 +1,4 @@
-"""A room with bob at his screen and alice in a program, for tests that share them: to start a client takes longest."""
+"""A room with bob at a screen and alice in a program. Tests share the two, since starting a client takes longest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.end_to_end.server_process import running_server
 
 
 class Stage:
-    """Bob at his screen, who is there from one test to the next, and alice, who talks when she is told to."""
+    """Bob at a screen, who stays from one test to the next, and alice, who talks when a test tells her to."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Stage:
         except AssertionError:
             self.leave()
             raise
-        screen.press("<ctrl-u>")  # nobody need wait for that: what he types next comes after it
+        screen.press("<ctrl-u>")  # no need to wait: the keys that bob types next come after it
 
     def leave(self) -> None:
         if self._screen is not None:
@@ -80,7 +80,7 @@ def staged(
     environment: dict[str, str] | None = None,
     moderator_password: str | None = None,
 ) -> Iterator[Stage]:
-    """``options`` are of bob's client, which runs in ``directory``. With the password he is a moderator."""
+    """Open a stage. Bob's client has ``options``, and runs in ``directory``. With the password, bob is a moderator."""
     elsewhere = directory / "of alice"
     elsewhere.mkdir()
     with running_server("--rate=0") as server:

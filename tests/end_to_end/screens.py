@@ -31,7 +31,7 @@ from tests.starting.programs import Program, take_terminal
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
-# What an xterm sends.
+# The bytes that an xterm sends.
 KEYS = {
     "<enter>": "\r",
     "<tab>": "\t",
@@ -71,7 +71,7 @@ _PERSONAL = ("NO_COLOR", "TMUX", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_
 
 
 def sent_by(key: str) -> str:
-    """What a terminal sends for a key by its name."""
+    """Return the bytes that a terminal sends for a named key."""
     if key in KEYS:
         return KEYS[key]
     if len(key) == 1:
@@ -84,7 +84,7 @@ def sent_by(key: str) -> str:
 
 
 class Screen:
-    """What both terminals have in common."""
+    """A client on a terminal: the part that both kinds of terminal share."""
 
     def rows(self) -> list[str]:
         """Without blanks at the ends."""
@@ -99,7 +99,7 @@ class Screen:
             self.send(sent_by(key) if key.startswith("<") and key.endswith(">") else key)
 
     def command(self, line: str) -> None:
-        """Type ``line`` and Enter, and wait until that has done something: what followed at once would be a paste."""
+        """Type ``line`` and Enter, and wait for a change: keys that followed at once would be a paste."""
         end = line.replace(" ", "")[-8:]
         self.press(line)
         # An emulator puts something beside characters of two columns.

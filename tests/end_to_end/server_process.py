@@ -89,7 +89,7 @@ class ServerProcess:
         return self._memory("VmHWM")
 
     def open_files(self) -> list[str]:
-        """What its descriptors are open on, but for the one large batches go out of: that stays, whoever leaves."""
+        """List the open files of the server, without the file for large batches, which stays open when users leave."""
         links = []
         for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
             try:

@@ -61,7 +61,7 @@ class SpareServer:
             server.end()
 
     def _held_by(self, server: ServerProcess) -> list[str]:
-        """What its descriptors are open on, without the numbers of sockets and the like."""
+        """List the open files of the server, without the numbers of sockets and the like."""
         try:
             return sorted(link.partition(":[")[0] for link in server.open_files())
         except FileNotFoundError:

@@ -32,7 +32,7 @@ def command(directory: Path, *words: str) -> list[str]:
 
 
 def users(directory: Path, *words: str, password: str = "") -> str:
-    """Run it to its end; what it prints."""
+    """Run ``chat-server users`` to its end; return its output."""
     done = run_program(
         command(directory, *words),
         cwd=CHECKOUT,
@@ -159,7 +159,7 @@ def kill_while_writing(process: Program[str], directory: Path, delay: float) -> 
 
 
 def accounts_after(directory: Path) -> list[Account]:
-    """What is in the file, which must be whole."""
+    """Return the accounts in the file, which must be whole."""
     database = Database(directory)
     with database.reading() as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

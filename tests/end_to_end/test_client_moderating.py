@@ -1,4 +1,4 @@
-"""Moderators and those they act on, by the client's faces in pipes, at the real server."""
+"""Moderators and the users on whom they act, with the frontends that work in pipes, at the real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our client and TLS: whom it believes, and what happens when somebody else answers."""
+"""The client and TLS: which server the client trusts, and how it reacts when another server answers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class TestServer:
 
     @property
     def known(self) -> str:
-        """What the clients remember."""
+        """Return the file of servers that the clients remember."""
         return self._known_hosts.read_text() if self._known_hosts.exists() else ""
 
     def remember(self) -> None:

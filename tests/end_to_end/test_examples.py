@@ -84,7 +84,7 @@ def test_the_file_fetcher_saves_small_and_large(tmp_path: Path) -> None:
     large.write_bytes(os.urandom(300_000))
     with (
         running_server() as server,
-        example("file_fetcher.py", address_of(server), "keeper", str(saved)) as fetcher,
+        example("file_fetcher.py", address_of(server), "fetcher", str(saved)) as fetcher,
     ):
         line(fetcher)
         with connect(address_of(server), "alice") as room:

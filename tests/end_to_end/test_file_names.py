@@ -1,4 +1,4 @@
-"""What a file may be called when it arrives, whatever it was called by who sent it."""
+"""Received files have safe names, for any name that the sender gave."""
 
 from __future__ import annotations
 

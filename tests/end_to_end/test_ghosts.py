@@ -1,5 +1,6 @@
-"""A client whose network is cut off, and who comes back while the server still takes his old connection for alive;
-and a server that is frozen.
+"""Connections that look alive and are not.
+
+A client loses its network, and comes back while the server still takes the old connection for alive. A server freezes.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ NOT_DIRECTORIES = {"a device": os.devnull, "nowhere": "/proc/nowhere"}
 
 @pytest.fixture(params=[*MOUNTED, *NOT_DIRECTORIES])
 def poor_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """What HOME says: a place that takes nothing."""
+    """Return a value of HOME at which nothing can be written."""
     if request.param in NOT_DIRECTORIES:
         yield NOT_DIRECTORIES[request.param]
         return

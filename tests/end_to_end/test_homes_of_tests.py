@@ -26,7 +26,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def environment_of(pid: int) -> dict[str, str]:
-    """What a running program was executed with."""
+    """Return the environment with which a running program was started."""
     pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
     return dict(pair.split("=", 1) for pair in pairs if pair)
 

@@ -1,6 +1,6 @@
-"""The real server under small attacks: whoever is inside loses nothing, and all is given back.
+"""The real server under small attacks: users in the room lose nothing, and the server gives back all resources.
 
-``python -m tests.hostile`` is the same in full size, with figures.
+``python -m tests.hostile`` runs the attacks at full size, and prints figures.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def test_the_room_is_not_flooded_by_one_address_that_comes_and_goes(
         server, witnesses, joining_and_leaving, count=COUNT, seconds=1.0, first=90
     )
 
-    # Whom the log names: the others are a count.
+    # The log names these; the rest are counted.
     assert server.log.count("joined from 127.90.") - joined <= 20
 
 

@@ -28,7 +28,7 @@ def lines(*requests: dict[str, Any]) -> str:
 
 
 def outcomes(objects: list[dict[str, Any]]) -> dict[Any, str]:
-    """What became of each request, by its id."""
+    """Return the outcome of each request, by its id."""
     ends = [each for each in objects if "id" in each and each["type"] != "transfer"]
     assert len({each["id"] for each in ends}) == len(ends)
     return {each["id"]: each.get("code", each["type"]) for each in ends}

@@ -123,7 +123,7 @@ def test_one_file_to_five_who_fetch_it_and_one_raw_peer() -> None:
         chat(*people)
         side_by_side(*[each.checksum for each in downloads])
         assert {each.checksum() for each in downloads} == {checksum_of_file()}
-        # What was said meanwhile waited for the raw peer behind the file.
+        # For the raw peer, texts sent meanwhile waited behind the file.
         raw.read_until(UTF8, b"five is here")
         assert server.peak_memory() - memory < FLAT
 
@@ -150,7 +150,7 @@ def test_a_sender_cut_off_in_the_middle_reaches_nobody_and_gives_back_the_space(
             watcher.expect_left("sender", "disconnected")
         eventually(lambda: server.temporary_files() == 0)
         if way == "transfer":
-            # His share of the space is his again.
+            # The user's share of the space is free again.
             with sender.open_transfer(server.address) as again:
                 again.send_bytes(again.encode(FILE, "large.bin", content_size=SIZE))
                 eventually(lambda: server.temporary_files() == 1)

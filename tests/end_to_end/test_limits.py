@@ -118,7 +118,7 @@ def test_the_temporary_space_of_all_together() -> None:
 
 
 def begin_upload(user: WireClient, size: int) -> bytes:
-    """Send all but the last byte of a file of ``size``; what is left to be sent."""
+    """Send all but the last byte of a file of ``size`` bytes; return the last byte."""
     data = user.encode(FILE, None, b"x" * size)
     user.send_bytes(data[:-1])
     return data[-1:]

@@ -286,7 +286,7 @@ def test_a_trickling_login_is_cut_at_the_time_limit() -> None:
             silent.expect_closed()
             assert not trickler.ready()  # it was cut, not answered
             trickler.kill()
-        # Who is in stays in: the limit is that of the login.
+        # A user who is in stays in: the time limit is for logins.
         with (
             WireClient.joined(server.address, "quick") as quick,
             WireClient(server.address) as late,

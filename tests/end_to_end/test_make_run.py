@@ -1,4 +1,4 @@
-"""What ``make run`` and ``make stop`` do once the environment is there, with the real programs."""
+"""``make run`` and ``make stop`` with the real programs, once the environment is there."""
 
 import os
 import shutil

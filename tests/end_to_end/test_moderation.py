@@ -1,4 +1,4 @@
-"""Moderators of the real server: what they ban stays banned, whatever becomes of the server."""
+"""Moderators of the real server: a ban stays in force when the server stops, crashes or restarts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator does: settings in a file, a look at them before, a service manager, a watchdog, metrics."""
+"""An operator's tasks: write and check a configuration file, use a service manager, a watchdog and metrics."""
 
 from __future__ import annotations
 

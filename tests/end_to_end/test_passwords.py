@@ -1,4 +1,4 @@
-"""A name that belongs to somebody, in all faces of the client, at the real server."""
+"""A registered name, in all frontends of the client, at the real server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def address(server: ServerProcess) -> str:
 
 @pytest.fixture
 def owned(server: ServerProcess, address: str) -> str:
-    """The address of a server where bob's name is his."""
+    """Return the address of a server where bob is registered."""
     register(server.data_directory, "bob", PASSWORD)
     return address
 

@@ -1,4 +1,4 @@
-"""What is for one reaches one, and what is refused reaches nobody."""
+"""A private message reaches one user, and a refused message reaches nobody."""
 
 from __future__ import annotations
 

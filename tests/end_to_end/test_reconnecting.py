@@ -42,7 +42,7 @@ def log(home: Path) -> Path:
 
 @pytest.fixture
 def following(log: Path) -> Iterator[IO[bytes]]:
-    """What ``tail -f`` says of the log."""
+    """Yield the output of ``tail -f`` for the log."""
     with subprocess.Popen(["tail", "-n+1", "-F", str(log)], stdout=subprocess.PIPE) as tail:
         assert tail.stdout is not None
         yield tail.stdout

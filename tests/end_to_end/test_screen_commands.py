@@ -60,7 +60,7 @@ def attachment_to(stage: Stage) -> Attachment:
 
 
 def file_from_alice(stage: Stage, name: str, size: int) -> str:
-    """Its number at bob's, as soon as his screen tells of it."""
+    """Send a file as alice; return its number on bob's screen, as soon as the screen shows it."""
     path = stage.directory / "of alice" / name
     path.write_bytes(b"x" * size)
     stage.alice.send_file(path)

@@ -27,7 +27,7 @@ def stage(shared_stage: Stage) -> Iterator[Stage]:
 
 
 def paste(stage: Stage, text: str, at_once: int) -> None:
-    """As GNU screen does: what is pasted is typed, so many bytes at a time."""
+    """Paste as GNU screen does: type the text, ``at_once`` bytes at a time."""
     data = text.replace("\n", "\r").encode()
     for start in range(0, len(data), at_once):
         os.write(stage.bob.near, data[start : start + at_once])

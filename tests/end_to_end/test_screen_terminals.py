@@ -15,7 +15,7 @@ TEXT = "привет 日本 é"
 
 
 def talk(address: str, home: Path, **environment: str) -> bytes:
-    """What the terminal was sent while bob said something."""
+    """Return the bytes that the terminal received while bob said something."""
     with PyteScreen(client(address, "bob"), home, environment=environment) as bob:
         bob.wait_for("you are in the room as bob")
         bob.press(TEXT)

@@ -96,7 +96,7 @@ def test_nobody_is_let_in_any_more() -> None:
 
 
 def stop_with_a_backlog(server: ServerProcess, stack: ExitStack) -> tuple[WireClient, bytes]:
-    """Somebody for whom a lot waits when the signal comes; what was last sent to him."""
+    """Stop the server while a lot waits for a user; return the user, and the last content sent to them."""
     alice = stack.enter_context(WireClient.joined(server.address, "alice"))
     slow = stack.enter_context(WireClient.joined(server.address, "slow", receive_buffer=4096))
     alice.expect_joined("slow")
@@ -132,7 +132,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
         slow, _ = stop_with_a_backlog(server, stack)
         assert server.is_running
         server.send_signal(signal.SIGTERM)
-        # Not waiting for him, who has read nothing yet, nor out of patience with him.
+        # The server neither waits for the user, who has read nothing yet, nor reports that it gave up.
         assert server.wait() == 1, server.log
         assert "stopped" not in server.log
         del slow

@@ -1,6 +1,6 @@
-"""Who stops reading costs himself alone, and no more memory than the limits say.
+"""A user who stops reading slows down nobody else, and takes no more memory than the limits allow.
 
-``CHAT_TEST_LARGE=1`` runs it with the server's default limit instead of a small one.
+``CHAT_TEST_LARGE=1`` runs the tests with the server's default limit instead of a small one.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Talker:
 
 
 def join_listeners(stack: ExitStack, server: ServerProcess, number: int) -> list[Listener]:
-    """Users of both byte orders who have all heard the same when this returns: nothing."""
+    """Connect users of both byte orders; none of them has a frame left to read when this returns."""
     orders = list(ByteOrder)
     clients = [
         stack.enter_context(
@@ -126,10 +126,10 @@ def test_one_of_a_hundred_is_stopped() -> None:
         ends = (host, int(port)), server.address
         rounds_waiting = held = 0
         while not talker.left:
-            with suppress(LookupError):  # he may be cut off at any time now
+            with suppress(LookupError):  # the connection may be cut at any time now
                 before, held = held, bytes_in_kernel(*ends)
                 rounds_waiting += held == before  # the kernel takes no more: the server keeps it
-            # Nobody else waits for him, whether the kernel has it all or something waits in the server.
+            # Nobody else waits for the stopped user, whether the kernel or the server holds the frames.
             wait_until_all_have_heard(talker.talk(100))
         assert rounds_waiting > 0
         (left,) = talker.left
@@ -172,7 +172,7 @@ def test_sixty_who_do_not_read_stay_under_the_limit_of_all_together() -> None:
 
 
 def feed(sender: WireClient, to: str, size: int) -> set[str]:
-    """Send ``to``, who reads nothing, ``size`` bytes of private texts; who was seen to leave for being too slow."""
+    """Send ``size`` bytes of private texts to ``to``, who reads nothing; return the users who left as too slow."""
     content = b"x" * 60 * K
     number = size // len(content)
     sender.send_bytes(sender.encode(UTF8, {"to": to}, content) * number)
@@ -180,7 +180,7 @@ def feed(sender: WireClient, to: str, size: int) -> set[str]:
     while number:
         frame = sender.read_frame()
         if frame.type == UTF8:
-            number -= 1  # an echo; or a notice, once he is gone
+            number -= 1  # an echo; or a notice, once the user is gone
         elif frame.type == MessageType.LOGOUT:
             assert frame.header["reason"] == "too-slow"
             gone.add(str(frame.sender))

@@ -1,4 +1,4 @@
-"""The measurements of ``python -m tests.timing`` run; what they find is for a quiet machine and for people."""
+"""The measurements of ``python -m tests.timing`` run. Only people on a quiet machine can judge the figures."""
 
 from __future__ import annotations
 

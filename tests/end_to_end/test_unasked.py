@@ -1,6 +1,6 @@
 """Where nobody named a directory, nothing that others send lies in it before somebody asks for it.
 
-Each face of the client, in a directory with a Makefile, against our server and one like the original.
+Each frontend of the client runs in a directory with a Makefile, against our server and one like the original.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.peers.wire_client import WireClient
 
 FILE, IMAGE, UTF8 = MessageType.FILE, MessageType.IMAGE, MessageType.UTF8
 
-# What tools read, run or take for options by themselves; the first is what is asked for later.
+# Names that tools read, run or take for options by themselves. The tests ask for the first one later.
 NAMES = {
     "GNUmakefile": b"all:\n\t@echo theirs\n",
     "--checkpoint-action=exec=sh x": b"",
@@ -112,7 +112,7 @@ def send_everything(room: Room) -> None:
 
 
 class Mode(NamedTuple):
-    """A face of the client. ``ask`` is what makes it save attachment 1, if it can be asked at all."""
+    """A frontend of the client. ``ask``: the input that makes it save attachment 1, None if there is none."""
 
     options: tuple[str, ...]
     inside: str
@@ -245,7 +245,7 @@ class TestWhatWaitsHere:
 
     @pytest.fixture
     def bob(self, server: OriginalServer, place: Place) -> Iterator[ClientProcess]:
-        """He has got one file."""
+        """Start bob's client, and wait until it has received one file."""
         with ExitStack() as stack:
             bob = stack.enter_context(
                 ClientProcess(

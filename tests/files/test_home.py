@@ -29,7 +29,7 @@ def left_as_it_is(name: str, **_: object) -> Path:
 
 @pytest.mark.parametrize("answer", [unknown, left_as_it_is])
 def test_nobody_has_none(answer: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the versions of platformdirs do of which one or the other is installed."""
+    """Versions of platformdirs differ in the answer; any of them may be installed."""
     monkeypatch.setattr(platformdirs, "user_data_path", answer)
     monkeypatch.setattr(platformdirs, "user_log_path", answer)
     for find in (data_directory, log_directory):

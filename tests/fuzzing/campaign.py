@@ -40,7 +40,7 @@ class FuzzFailure(Exception):
 
 
 class Footprint(NamedTuple):
-    """What a server holds while the same few members are in the room and nothing else happens."""
+    """The resources of a server while the same few members are in the room and nothing else happens."""
 
     greenlets: int
     descriptors: int
@@ -165,16 +165,16 @@ class Campaign:
         assert not self._problems, self._problems[0]
 
     def _fill_spool(self) -> None:
-        """Four members keep all that may be kept, so that whatever else was on the shelf has to go.
+        """Store as much as four members may, so that the server drops all other offers.
 
-        Were space lost on the way, it would not suffice for them.
+        If the server had lost space, the rest would not suffice for the four.
         """
         for number in range(4):
-            with WireClient.joined(self.server.address, f"keeper{number}", inline=0) as reconnector:
-                reconnector.send(8, {"to": reconnector.name, "nonce": "kept"}, bytes(_SHARE))
-                answer = reconnector.read_frame()
+            with WireClient.joined(self.server.address, f"holder{number}", inline=0) as holder:
+                holder.send(8, {"to": holder.name, "nonce": "kept"}, bytes(_SHARE))
+                answer = holder.read_frame()
                 while answer.header.get("nonce") != "kept":
-                    answer = reconnector.read_frame()
+                    answer = holder.read_frame()
                 assert answer.header.get("size") == _SHARE, f"space was lost: {answer}"
 
     def _settled_footprint(self, expected: Footprint | None) -> Footprint:
@@ -187,12 +187,12 @@ class Campaign:
             last, found = found, self.server.footprint()
             if expected is None and found == last:
                 break
-        assert found.temporary_files == 4, f"the four keepers' files and no other: {found}"
+        assert found.temporary_files == 4, f"the four holders' files and no other: {found}"
         return found
 
 
 def _send(wire: Wire, stream: Stream, session: str, offer: str) -> str | None:
-    """Send ``stream`` and end it as it says; what is wrong with what the server did, if anything."""
+    """Send ``stream`` and end it as it says; return a description of the server's fault, or None."""
     reader = gevent.spawn(_read_out, wire) if stream.end is End.READ_OUT else None
     try:
         whole = _send_pieces(wire, stream.pieces(session, offer))
@@ -219,7 +219,7 @@ def _send_pieces(wire: Wire, pieces: Iterable[bytes]) -> bool:
 
 
 def _read_out(wire: Wire) -> str | None:
-    """Read to the end, or as much as is worth it; what is wrong, if anything."""
+    """Read to the end, at most ``_READ_AT_MOST`` bytes; return a description of the server's fault, or None."""
     read = 0
     try:
         while read < _READ_AT_MOST:

@@ -1,4 +1,4 @@
-"""What finds inputs for a target: hypothesis, or atheris where it is installed, which goes by what code was reached."""
+"""Engines that find inputs for a target: hypothesis, or atheris where it is installed, which is guided by coverage."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def frame(
 
 
 def capture(rng: random.Random) -> bytes:
-    """What one side of the original programs sent; servers' words too, which no server expects."""
+    """Return the bytes that one side of the original programs sent; a server's bytes too, which no server expects."""
     return rng.choice(_CAPTURES)
 
 
@@ -166,7 +166,7 @@ def command(rng: random.Random, order: ByteOrder, fields: dict[str, object]) -> 
 
 
 def stranger(rng: random.Random) -> bytes:
-    """Who has come to the wrong door."""
+    """Return the first bytes of a client that speaks another protocol."""
     return rng.choice(
         (
             b"",

@@ -114,7 +114,7 @@ _refusals = st.dictionaries(
 
 @st.composite
 def _streams(draw: st.DrawFn, reply: bool = False) -> bytes:
-    """What a server says; with ``reply``, to a login first."""
+    """Draw a server's stream; with ``reply``, its first frame answers a login."""
     flags = draw(st.integers(0, 63 if reply else 3))
     order = ByteOrder.LITTLE if flags & 1 else ByteOrder.BIG
     parts = [bytes([flags]), draw(st.binary(min_size=2, max_size=2))]
@@ -178,7 +178,7 @@ def strategy(kind: str) -> st.SearchStrategy[bytes]:
 
 
 def cases(target: str) -> list[Path]:
-    """What was found at some time, or shows how an input looks."""
+    """List the inputs that once found a fault, or that show how an input looks."""
     return sorted(path for path in (CORPUS / target).glob("*") if path.is_file())
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a stream on its way."""
+"""Mutations: damage that a stream could take on its way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fuzzer throws at a server: streams of bytes, valid, invented and mutated, the same for the same seed."""
+"""The fuzzer's streams for a server: valid, invented and mutated bytes. A seed always gives the same stream."""
 
 from __future__ import annotations
 

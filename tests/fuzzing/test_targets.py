@@ -1,4 +1,4 @@
-"""The targets of the fuzzer: what was found once, a short run of each, and that they find what is wrong."""
+"""The targets of the fuzzer: inputs that once found a fault, a short run of each target, and planted faults."""
 
 from __future__ import annotations
 

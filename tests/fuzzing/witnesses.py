@@ -12,7 +12,7 @@ from tests.peers.original_client import FILE, IMAGE, LOGIN, LOGOUT, UTF8, VOICE,
 from tests.peers.wire import Address
 from tests.peers.wire_client import WireClient, WireFrame
 
-# What a witness may die of; anything else is a fault of the fuzzer itself.
+# Errors that may end a witness; any other error is a fault of the fuzzer itself.
 _CAUSES = (AssertionError, OSError, EOFError, ValueError, LookupError)
 _SAID_TO_MEMBERS = {LOGIN, LOGOUT, IMAGE, UTF8, FILE, VOICE}
 _TRANSFERS = 4  # of one session at a time
@@ -129,7 +129,7 @@ class Pair:
 
     @property
     def users(self) -> set[str]:
-        """Who is in the room, as one of the pair was told."""
+        """Return the users in the room, as one of the pair knows them."""
         return self._observer.users
 
     def check(self) -> None:
@@ -169,7 +169,7 @@ class Pair:
 
 
 class Observer:
-    """What holds of all that a JSON client hears, and whom it knows to be in the room."""
+    """Check the events that a JSON client receives, and know from them who is in the room."""
 
     def __init__(self, users: list[str]) -> None:
         self.users = set(users)

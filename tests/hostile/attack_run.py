@@ -17,7 +17,7 @@ _AFTERMATH = 0.5  # seconds that still belong to an attack
 
 
 class Resources(NamedTuple):
-    """What the server's process holds: bytes, and numbers."""
+    """Resources of the server's process: memory in bytes, and counts."""
 
     memory: int
     descriptors: int
@@ -85,7 +85,7 @@ def wait_until_given_back(server: ServerProcess, before: Resources) -> None:
 
 
 def quiet(witnesses: Witnesses, seconds: float) -> Phase:
-    """What the users see while nobody attacks."""
+    """Measure how the users see each other while nobody attacks."""
     witnesses.end_phase()
     gevent.sleep(seconds)
     return witnesses.end_phase()

@@ -1,4 +1,4 @@
-"""What strangers and guests do to a server to hurt it. Everything is bounded in count and in time.
+"""Attacks by unknown clients and by guests on a server. Each attack is bounded in count and in time.
 
 Each attack comes from many addresses of 127.0.0.0/8, of which the server must not exempt any but 127.0.0.1.
 """
@@ -43,7 +43,7 @@ class Attacker:
         self._all(act, self._address)
 
     def admitted(self, client: WireClient) -> WireClient:
-        """One who is in the room by now, under a name of his own."""
+        """Log ``client`` in under an unused name; return it."""
         client.login(f"guest{next(self._names)}", raw=True)
         return client
 
@@ -229,7 +229,7 @@ ATTACKS: tuple[Attack, ...] = (
 
 
 def client_hello() -> bytes:
-    """What a TLS client says first."""
+    """Return the first bytes that a TLS client sends."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname="chat.example.org")

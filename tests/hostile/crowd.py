@@ -32,7 +32,7 @@ _NO_PORT_YET = 24  # IP_BIND_ADDRESS_NO_PORT, ip(7): the port is chosen by conne
 
 
 class Kind(NamedTuple):
-    """``opening`` is what the stranger with this number sends first. ``leaves``: they close at the first answer."""
+    """``opening`` makes the first bytes of stranger number N. ``leaves``: strangers close at the first answer."""
 
     opening: Callable[[int], bytes]
     leaves: bool
@@ -130,7 +130,7 @@ class Crowd:
             self._poll.unregister(descriptor)
 
     def _read_all(self) -> None:
-        """What those in the room were sent: else the server would find them too slow."""
+        """Read the frames of all strangers in the room, so that the server does not find them too slow."""
         for descriptor, sock in list(self._open.items()):
             with contextlib.suppress(OSError):
                 if not sock.recv_into(self._scratch):

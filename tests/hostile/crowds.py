@@ -20,7 +20,7 @@ _STAMP = len("2026-01-01 00:00:00")
 def crowds(
     rate: float = RATE, seconds: float = SECONDS, kinds: Sequence[str] = tuple(KINDS)
 ) -> int:
-    """``rate`` strangers a second of each kind, one kind after the other; how many texts of the users were lost."""
+    """Run a crowd of each kind, one after the other, at ``rate`` strangers a second; return the count of lost texts."""
     allow_descriptors(20_000 if rate * seconds > 500 else 1000)
     return sum(_crowd(kind, rate, seconds) for kind in kinds)
 

@@ -1,4 +1,4 @@
-"""What an attack uses up on a machine: descriptors, the disk of large contents, the disk of accounts.
+"""Resources that an attack exhausts on a machine: descriptors, the disk of large contents, the disk of accounts.
 
 Each scene prints what it saw, and gives back how many texts of the users inside were lost. Two of them mount a small
 tmpfs, which takes root. All raise LeftOut if they can't be played.
@@ -115,7 +115,7 @@ class Uploader:
 
 
 def hold_connections(server: ServerProcess, count: int, seconds: float, limit: int) -> int:
-    """``count`` strangers at once, who say nothing; how many are still connected at the end.
+    """Connect ``count`` silent strangers at once; return how many are still connected at the end.
 
     That is after ``seconds``, and when fewer than ``limit`` are connected: those that the server has yet to accept
     look connected from here.
@@ -157,7 +157,7 @@ def connections_of(server: ServerProcess) -> int:
 
 
 def few_descriptors(limit: int = 1000, count: int = 3000, seconds: float = 3.0) -> int:
-    """``count`` strangers where the server may have ``limit`` descriptors, and users inside who send files."""
+    """Connect ``count`` strangers to a server with ``limit`` descriptors, while users in the room send files."""
     allow_descriptors(count + 200)
     with (
         running_server("--login-timeout=60", descriptors=limit) as server,
@@ -172,7 +172,7 @@ def few_descriptors(limit: int = 1000, count: int = 3000, seconds: float = 3.0) 
         phase = witnesses.end_phase()
         sent = uploader.sent - sent
         uploader.stop()
-        # What was sent is kept to be fetched, and has descriptors of its own.
+        # Files that were sent wait to be fetched, and need descriptors.
         eventually(lambda: connections_of(server) < connections)
         print(
             f"few descriptors      {count:5d} connections  {connected} of them held  "
@@ -211,7 +211,7 @@ def _full_spool(disk: Path) -> int:
         for _ in range(50):
             transfer.send(FILE, {"nonce": "whole"}, bytes(100_000))
             transfer.expect_notice("no-space", nonce="whole")
-        # What needs no file is said as ever.
+        # Messages that need no file still pass.
         transfer.send(FILE, {"nonce": "small"}, bytes(1000))
         transfer.expect(FILE, b"")
         ballast.drop()
@@ -251,7 +251,7 @@ def _full_database(disk: Path) -> int:
 
 
 def answer_to(client: WireClient, nonce: str, code: str) -> None:
-    """The answer with this nonce is this notice; what others say before it is skipped."""
+    """Skip other messages until the answer with ``nonce``; it must be a notice with ``code``."""
     while (frame := client.read_frame()).header.get("nonce") != nonce:
         continue
     assert frame.header.get("notice") == code, frame

@@ -22,14 +22,14 @@ from chat.protocol.descriptor import MessageType
 from tests.end_to_end.server_process import CHECKOUT
 from tests.peers.wire_client import WireClient
 
-_PAUSE = 0.05  # seconds between two texts of one user: well within his rate
+_PAUSE = 0.05  # seconds between two texts of one user: well within the user's rate
 _TICK = 0.005  # seconds
 _PATIENCE = 20.0  # seconds after which a text counts as lost
 NAMES = ("alice", "bob")
 
 
 class Phase(NamedTuple):
-    """What two users saw of each other for a while; times in seconds.
+    """Figures of two users who saw each other for a while; times in seconds.
 
     ``own`` is how late the watch of their process itself went off, at most: a machine with too few processors for the
     attack and them is no fault of the server's.
@@ -116,14 +116,14 @@ class Witnesses:
         self._process = process
 
     def read_line(self) -> str:
-        """What the process says next; other greenlets run meanwhile."""
+        """Return the next line of the process; other greenlets run meanwhile."""
         assert self._process.stdout is not None
         line: str = gevent.get_hub().threadpool.apply(self._process.stdout.readline)
         assert line, "a user inside was thrown out"
         return line
 
     def end_phase(self) -> Phase:
-        """What they saw since the last time."""
+        """End a phase; return its figures."""
         assert self._process.stdin is not None
         self._process.stdin.write("next\n")
         self._process.stdin.flush()

@@ -33,7 +33,7 @@ CERTIFICATE = base64.b64decode(
 )
 TEXT = "SHA256:EtLACwLCgd0COcvBFAB0520TXGgZJqMlzfozFt8Wrw0"
 
-# What ``ssh-keygen -lv`` drew for two keys of its own.
+# Pictures that ``ssh-keygen -lv`` drew for two keys that it made.
 DRAWN = {
     "SHA256:a4qWmmbUt924cIwFCEpBOP7qKlBrns+RdKOh+fxuX7Y": """\
 +--[ED25519 256]--+

@@ -86,7 +86,7 @@ def encrypt(core: TlsCore, plaintext: bytes) -> bytes:
 
 
 def read(core: TlsCore, size: int = 1 << 20) -> bytes | None:
-    """What one read gives: None if more must be fed first."""
+    """Read once; return None if more bytes must be fed first."""
     buffer = memoryview(bytearray(size))
     count = core.read_into(buffer)
     return None if count is None else bytes(buffer[:count])

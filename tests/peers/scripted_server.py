@@ -19,7 +19,7 @@ NOON = "2026-11-24T12:00:00.5Z"
 
 
 class ClientFrame(NamedTuple):
-    """What a client sent."""
+    """A frame that a client sent."""
 
     type: int
     header: bytes
@@ -72,7 +72,7 @@ class Peer:
         *,
         size: int | None = None,
     ) -> None:
-        """A frame; ``size``: what it announces, if that is not the size of ``content``."""
+        """Send a frame; ``size``: the announced size, if it differs from the size of ``content``."""
         raw = header if isinstance(header, bytes) else json.dumps(header).encode()
         announced = len(content) if size is None else size
         self.sock.sendall(Descriptor(type, len(raw), announced).encode(self.order) + raw + content)
@@ -129,9 +129,9 @@ Script = Callable[[Peer], object]
 
 
 class ScriptedServer:
-    """Runs its scripts, one for each connection in turn; what a script raises is raised at the end of the block.
+    """Run one script for each connection in turn; the end of the block raises the exception of a failed script.
 
-    It speaks no TLS: who says hello in that is closed, and no script serves him.
+    The server speaks no TLS. It closes a connection that begins with a TLS hello, and uses no script for it.
     """
 
     def __init__(self, *scripts: Script) -> None:

@@ -1,4 +1,4 @@
-"""Whatever fails in a thread reaches the one who waits for it."""
+"""Any failure in a thread reaches the caller that waits for it."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_a_name_within_the_limit_keeps_its_length(size: int) -> None:
         # An extension of 100 bytes with its dot is kept, one of 101 is a part of the name.
         ("a" * 200 + "." + "y" * 99, "a" * 100 + "." + "y" * 99),
         ("a" * 200 + "." + "y" * 100, "a" * 200),
-        # What the cut lays bare goes too.
+        # A space that the cut leaves at the end goes too.
         ("a" * 199 + " b", "a" * 199),
         ("-" * 200, "_" + "-" * 199),
     ],

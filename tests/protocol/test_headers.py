@@ -1,4 +1,4 @@
-"""Headers in both directions: what is read, what is refused, what is written."""
+"""Headers in both directions: those that are read, those that are refused, those that are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client believes of a server's header."""
+"""The keys of a server's header that a client accepts."""
 
 from __future__ import annotations
 

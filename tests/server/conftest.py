@@ -17,7 +17,7 @@ from tests.server.server_in_test import TestServer, open_chat_server
 
 @pytest.fixture(scope="session", autouse=True)
 def _resources_of_the_hub() -> None:
-    """What gevent opens once and keeps, so that no test takes it for a leak of its own."""
+    """Open the resources that gevent opens once and keeps, so that no test takes them for a leak."""
     gevent.get_hub().threadpool.apply(int)
 
 

@@ -158,7 +158,7 @@ class FakeMember:
 
     @property
     def heard(self) -> list[str]:
-        """What came, since the last look, in short."""
+        """Return the frames since the last look, each in short."""
         lines = [say(frame) for frame in self.frames]
         self.transport.taken.clear()
         return lines

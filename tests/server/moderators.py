@@ -1,4 +1,4 @@
-"""Moderators as tests play them: what they ask for, and what they are answered."""
+"""Moderators for tests: their commands, and the server's answers."""
 
 from __future__ import annotations
 

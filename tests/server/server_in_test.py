@@ -50,7 +50,7 @@ class TestServer:
         return self.remember(WireClient(self.address, **options))
 
     def join(self, name: str, **options: Any) -> WireClient:
-        """Somebody in the room. The ones before him have an announcement to read."""
+        """Log a user in. The users who are there already have an announcement to read."""
         return self.remember(WireClient.joined(self.address, name, **options))
 
     def transfer(self, client: WireClient) -> WireClient:
@@ -78,7 +78,7 @@ class TestServer:
 
     @property
     def has_turn(self) -> bool:
-        """Whether the caller has a turn of newcomers."""
+        """Tell whether the caller runs in a turn of ``LoopShare``."""
         return self.parts.share.has_turn
 
     def connections_end(self) -> None:
@@ -121,7 +121,7 @@ class TestServer:
 def open_chat_server(
     spool_directory: Path, make_log: MakeLog = MemoryLog, **changes: Any
 ) -> Iterator[TestServer]:
-    """A house with the default settings but for ``changes``, on a port of its own; nothing may leak."""
+    """Run a server with the default settings except for ``changes``, on a free port; check that nothing leaks."""
     settings = Settings(address=parse_address("127.0.0.1:0"), spool_directory=spool_directory)
     descriptors = open_descriptors()
     chat_server = TestServer(dataclasses.replace(settings, **changes), make_log)

@@ -1,4 +1,4 @@
-"""The command: what each option means, and one line for whatever cannot be used."""
+"""The command line: the meaning of each option, and one line for each invalid value."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_help_fits_a_terminal() -> None:
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """What it would have been run with; it ends well, and the log of the tests is left alone."""
+    """Record the settings with which the server would run; the run ends well, and the log of the tests is unchanged."""
     told: list[Settings] = []
 
     def run(settings: Settings) -> int:

@@ -41,7 +41,7 @@ def test_room_delivery_shelf_and_spool_belong_together(tmp_path: Path) -> None:
     alice = FakeMember("alice", inline=0)
     alice.serial = parts.directory.enter(alice)  # type: ignore[arg-type]
     parts.room.join(alice)
-    for _ in range(5):  # more than the space holds: the shelf makes room in the spool
+    for _ in range(5):  # more than the space holds: the offers make room in the spool
         content = parts.spool.reserve("alice", 100, lambda: None)
         content.append(memoryview(b"x" * 100))
         parts.room.publish(alice, Run(MessageType.FILE, [b""], [None], content.size, large=content))

@@ -1,4 +1,4 @@
-"""The process around a server: what signals do, what the service manager hears, and ends that come too early."""
+"""The process around a server: its signals, its messages to the service manager, and ends that come too early."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Signals = dict[int, Callable[[], None]]
 
 @pytest.fixture
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[Signals]:
-    """What the program would do on each signal; the process of the tests keeps its own ways."""
+    """Record the handlers that the program sets; the signals of the test process stay as they are."""
     handlers: Signals = {}
     monkeypatch.setattr(gevent, "signal_handler", handlers.__setitem__)
     monkeypatch.setattr(program, "raise_descriptor_limit", lambda: None)
@@ -138,7 +138,7 @@ def test_who_watches_is_told_that_it_is_stopping(
     assert not path.exists()
 
 
-# What cannot be started
+# Servers that cannot be started
 
 
 def test_an_address_that_is_taken_is_one_line(signals: Signals, settings: Settings) -> None:

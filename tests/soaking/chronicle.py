@@ -1,4 +1,4 @@
-"""What was heard in a room, in a form in which clients of all kinds can be compared."""
+"""A record of the messages in a room, in a form in which clients of all kinds can be compared."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from gevent.event import Event
 from chat.client.connection import events
 from chat.protocol.descriptor import MessageType
 
-# What everyone hears: ("+", name), ("-", name), ("text", sender, text), ("file", sender, file name, size).
+# Messages for everyone: ("+", name), ("-", name), ("text", sender, text), ("file", sender, file name, size).
 Entry = tuple[object, ...]
 
-# What the witness says when it is over.
+# The witness says this at the end.
 LAST_WORDS = "that was all"
 
 _ATTACHMENTS = {MessageType.FILE, MessageType.IMAGE, MessageType.VOICE}
@@ -110,9 +110,10 @@ class Chronicle:
         return condition()
 
     def problem(self, name: str, record: list[Entry], whole: bool, end: int | None = None) -> str:
-        """What is wrong with what ``name`` heard; nothing if it is just what the room heard since he came.
+        """Compare the record of ``name`` with the room's; return the difference, or an empty string.
 
-        ``whole``: he heard all until he left, or until ``end``; else he may have missed the end, and nothing before.
+        The record begins when the user came. ``whole``: the record has everything until the user left, or until
+        ``end``. Otherwise its last entries may be missing, and no others.
         """
         start = self.joined.get(name)
         if start is None:
@@ -128,14 +129,16 @@ class Chronicle:
         )
 
     def repeated(self) -> list[Entry]:
-        """What came more than once. Nobody says anything twice."""
+        """Return the entries that were heard more than once: no member says anything twice."""
         return [entry for entry, count in Counter(self.entries).items() if count > 1]
 
 
 def _difference(record: list[Entry], expected: list[Entry]) -> str:
     for number, (heard, said) in enumerate(zip(record, expected, strict=False)):
         if heard != said:
-            return f"number {number} was {said}, he heard {heard}"
+            return f"number {number} was {said}, they heard {heard}"
     longer = record if len(record) > len(expected) else expected
     place = min(len(record), len(expected))
-    return f"{'he heard besides' if longer is record else 'he missed'} {longer[place : place + 3]}"
+    return (
+        f"{'they heard besides' if longer is record else 'they missed'} {longer[place : place + 3]}"
+    )

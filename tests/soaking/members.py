@@ -25,12 +25,12 @@ FILE, IMAGE, VOICE, UTF8 = (
 # How somebody ends whom nothing else has ended. The first two read on to the end.
 POLITE = ("leave", "half-close")
 DEATHS = ("close", "reset", "half a frame", "stall")
-# What connections die of; anything else is a fault of the soak itself.
+# Errors that end a connection; any other error is a fault of the soak itself.
 ENDS = (OSError, EOFError)
 
 
 class Member:
-    """One client's life. ``record`` is what he heard that was for everyone, his own announcement first."""
+    """One client's life. ``record`` has all that the client heard for everyone, the client's own announcement first."""
 
     def __init__(self, soak_state: SoakState, name: str, rng: Random) -> None:
         self.soak_state = soak_state
@@ -39,15 +39,15 @@ class Member:
         self.record: list[Entry] = []
         self.said = 0
         self.heard_last_words = Event()
-        self.ended = False  # he hears nothing more
+        self.ended = False  # the member hears nothing more
 
     @property
     def endings(self) -> tuple[str, ...]:
-        """What ``end`` knows."""
+        """Return the values that ``end`` accepts."""
         return (*POLITE, *POLITE, *DEATHS)
 
     def enter(self) -> None:
-        """Raises what is in ENDS if he is not let in."""
+        """Log in. Raises an error of ``ENDS`` if the server refuses the member."""
         raise NotImplementedError
 
     def listen(self) -> None:
@@ -67,11 +67,11 @@ class Member:
         """Read nothing for a while. Not everyone can."""
 
     def end(self, how: str) -> bool:
-        """Whether he will have heard everything until he was gone."""
+        """End the connection; return whether the member hears everything until the end."""
         raise NotImplementedError
 
     def check_end(self) -> None:
-        """After a polite end: was all that he sent answered?"""
+        """Check, after a polite end, that the server answered every message."""
 
     def close(self) -> None:
         """Give back whatever there is, however it is."""
@@ -266,7 +266,7 @@ class WireMember(Member):
 
 
 def stranger(soak_state: SoakState, rng: Random) -> None:
-    """Somebody who comes to the door and goes, in one of the ways there are."""
+    """Connect, send bytes that are no valid login, and disconnect."""
     with WireClient(soak_state.address, timeout=PATIENCE) as wire:
         wire.send_bytes(
             rng.choice(

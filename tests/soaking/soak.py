@@ -31,13 +31,13 @@ from tests.soaking.soak_state import SoakState
 
 SPOOL = (
     16 * 1024**2
-)  # bytes; small, so that the shelf is full soon and has to drop the oldest offers
+)  # bytes; small, so that the spool is full soon and the oldest offers must be dropped
 _SHARE = SPOOL // 4  # what one user may hold
 # Memory may grow after the first fifth of the time by so much, for a heap is never quite the same twice.
 MEMORY_FACTOR, MEMORY_SLACK = 1.1, 8 * 1024**2
 # Small offers are kept in memory, up to a limit of their own that an hour's talk would take a while to reach.
 _SMALL = 60_000  # bytes
-_WORTH_FILLING = 60.0  # seconds of a soak for which the shelf is filled before
+_WORTH_FILLING = 60.0  # seconds; in a longer soak, the offers are filled before
 _SETTLED = 30.0  # seconds in which all must be given back once everyone has left
 _WITNESSES = 2
 # Deeds, how often of a hundred.
@@ -78,7 +78,7 @@ class Soak:
         self.server = FuzzedServer(
             *(f"--tls={'optional' if tls else 'off'}", "--max-per-address=2000"),
             *(f"--spool-directory={spool}", f"--max-spool={SPOOL}"),
-            # The code for the rates runs, but those who fill the shelf are not delayed.
+            # The code for the rates runs, but the members who fill the spool are not delayed.
             *("--rate=1000/10000", "--byte-rate=100M/1G"),
         )
         self.soak_state = SoakState(self.server.address, directory, pause, life, tls=tls)
@@ -95,7 +95,7 @@ class Soak:
         self.server.end()
 
     def run(self, told: Callable[[str], object]) -> list[str]:
-        """All of it, telling now and then how it goes; what went wrong."""
+        """Run the whole soak, and report progress to ``told``; return the problems."""
         soak_state = self.soak_state
         with WireClient.joined(
             soak_state.address, "witness", inline=4096, timeout=PATIENCE
@@ -261,7 +261,7 @@ class Soak:
             member.ended = True
 
     def _try(self, deed: Callable[[], object]) -> None:
-        """What fails because the connection is gone, is found out by whoever listens on it."""
+        """Do ``deed``. If it fails because the connection is gone, the listener of that connection reports it."""
         try:
             deed()
         except ENDS:
@@ -318,21 +318,21 @@ class Soak:
         return self.samples[-1].memory <= settled * MEMORY_FACTOR + MEMORY_SLACK
 
     def _fill_spool(self) -> None:
-        """Keepers that need all of it: were space lost, there would not be enough; what is offered has to go."""
+        """Fill the whole spool: all offers are dropped, and if space had been lost, the rest would not suffice."""
         for number in range(4):
-            name = f"keeper{number}{'a' if self.samples else 'b'}"
+            name = f"holder{number}{'a' if self.samples else 'b'}"
             with WireClient.joined(
                 self.soak_state.address, name, inline=0, timeout=PATIENCE
-            ) as keeper:
-                keeper.send(8, {"to": name, "nonce": "kept"}, bytes(_SHARE))
-                answer = keeper.read_frame()
+            ) as holder:
+                holder.send(8, {"to": name, "nonce": "kept"}, bytes(_SHARE))
+                answer = holder.read_frame()
                 while answer.header.get("nonce") != "kept":
-                    answer = keeper.read_frame()
+                    answer = holder.read_frame()
                 if answer.header.get("size") != _SHARE:
                     self.soak_state.complain(f"space was lost: {answer}")
 
     def _fill_offers(self) -> None:
-        """So much that is offered is kept in memory: what comes then takes the place of something, and no more."""
+        """Fill the memory for offers: each later offer replaces an older one, and takes no more memory."""
         with WireClient.joined(
             self.soak_state.address, "filler", inline=0, timeout=PATIENCE
         ) as filler:

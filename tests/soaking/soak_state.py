@@ -1,4 +1,4 @@
-"""What all members of a soak share: where the room is, what was said in it, what went wrong, who whispered what."""
+"""State that all members of a soak share: address, chronicle, problems and private texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Whispers:
 
 
 class SoakState:
-    """``pause`` is how many seconds a member waits between two deeds, on average, and ``life`` how long he stays."""
+    """``pause``: the mean time between two actions of a member, ``life``: the time a member stays; both in seconds."""
 
     def __init__(
         self, address: Address, directory: Path, pause: float, life: float, *, tls: bool
@@ -52,7 +52,7 @@ class SoakState:
         self.offers = [*self.offers[-9:], (offer, filename)]
 
     def check_whispers(self) -> None:
-        """Of two that read to their ends both have the same; who died may have missed the end of it."""
+        """Compare the private texts of each pair; a member that died may have missed the last ones."""
         for (sender, receiver), pair in self.whispers.items():
             echoed, heard = pair.echoed, pair.heard
             if sender not in self.heard_all:

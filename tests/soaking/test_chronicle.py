@@ -1,4 +1,4 @@
-"""What a soak compares: it must see what is missing, what came twice, and what came in another order."""
+"""The comparison of a soak must find missing entries, repeated entries and a wrong order."""
 
 from __future__ import annotations
 

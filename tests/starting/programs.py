@@ -57,7 +57,7 @@ class Program(subprocess.Popen[AnyStr]):
         is_shell, stdin, _, _, stdout, _, stderr = given[9:16]
         restores, *rest = given[16:]
         is_leader = rest[4]
-        # What nobody asked for: a group, a user, groups, a umask, a group of processes.
+        # Changes that nobody asked for: a group, a user, groups, a umask, a group of processes.
         is_usual = all(each in (None, -1) for each in (*rest[:4], *rest[5:]))
         request = None
         if is_usual and restores and executable is None and not (is_shell or descriptors):

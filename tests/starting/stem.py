@@ -26,7 +26,7 @@ from typing import Any
 
 import gevent
 
-# What nearly each program of a side imports late.
+# Modules that nearly each program of a side imports late.
 LATE = {
     "chat.client": ("docopt", "encodings.idna", "platformdirs"),
     "chat.server": ("docopt", "encodings.idna", "platformdirs", "argon2", "cryptography.x509"),
@@ -184,7 +184,7 @@ def main() -> None:
     stray = {each for each in held - {0, 1, 2, requests.fileno()} if _is_open(each)}
     assert not stray, f"to import {package} opens files"
     requests.sendall(b"ready".rjust(20))
-    # What is loaded stays. To look at it again would also copy its pages in each program.
+    # Loaded modules stay. A look at them by the collector would also copy their pages in each program.
     gc.collect()
     gc.freeze()
     request, descriptors = serve(requests)

@@ -28,7 +28,7 @@ def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
 
 SIDES = ["chat.client", "chat.server"]
 
-# What a program can know of how it was started. Its comment says of which side it is.
+# A program's view of how it was started. Each comment names the side.
 LOOK = """
 # {side}
 import os, sys

@@ -1,4 +1,4 @@
-"""What a connection asks of its server."""
+"""Commands that a connection sends to its server."""
 
 from __future__ import annotations
 

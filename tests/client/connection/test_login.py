@@ -17,7 +17,7 @@ from tests.peers.scripted_server import Peer, Script, ScriptedServer
 
 
 def plain_connector(address: str, runtime: Runtime) -> Connector:
-    """What is said at the door in TLS is another matter."""
+    """Return a connector without TLS: these tests are about the login that follows."""
     return Connector(runtime, parse_address(address), TrustPolicy(tls="off"))
 
 

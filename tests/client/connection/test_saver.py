@@ -1,4 +1,4 @@
-"""Saving beside the reader. What the reader itself notices of it is in ``test_incoming``."""
+"""Save contents beside the reader. ``test_incoming`` tests how the reader itself notices the saver."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def nested(directory: Path, depth: int) -> None:
 
 
 def remove_nested(directory: Path, depth: int) -> None:
-    """What neither ``shutil.rmtree`` nor pytest can: its paths are too long, and it is too deep."""
+    """Remove a tree whose paths are too long, and which is too deep, for ``shutil.rmtree`` and for pytest."""
     home = Path.cwd()
     os.chdir(directory)
     try:

@@ -234,7 +234,7 @@ def test_a_transfer_that_fails_counts_if_it_was_asked_for(room: Room, tmp_path: 
 def test_a_transfer_is_under_way_until_its_end_is_told(
     room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever leaves once nothing is under way would else leave before he has said how it ended."""
+    """A client that quits when nothing is under way must first show how the transfer ended."""
     told: list[bool] = []
 
     def show(news: UiEvent) -> None:

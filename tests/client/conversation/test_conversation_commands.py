@@ -1,4 +1,4 @@
-"""What is asked of the server in a conversation, and of whoever asks for it."""
+"""Commands for the server that a user gives in a conversation, and the questions that the client asks first."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ INPUT, OUTPUT = validator("input"), validator("output")
 
 
 def written(news: UiEvent) -> list[dict[str, Any]]:
-    """The objects that a face makes of it, each of which the schema must allow."""
+    """Return the objects that the frontend writes for an event; the schema must allow each of them."""
     lines: list[str] = []
     JsonFrontend(lines.extend).show(news)
     objects = [json.loads(line) for line in lines]

@@ -36,7 +36,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def lines_from(data: bytes, limit: int = 1000) -> list[Line]:
-    """What a reader makes of a pipe with ``data`` in it."""
+    """Return the lines that a reader reads from a pipe with ``data`` in it."""
     receiving, sending = os.pipe()
     with open(receiving, "rb", buffering=0), open(sending, "wb") as sender:
         sender.write(data)

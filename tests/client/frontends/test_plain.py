@@ -41,7 +41,7 @@ NINE = datetime(2026, 1, 2, 21, 4, 5, tzinfo=timezone.utc)
 
 
 class Shown:
-    """A face, and what it has written."""
+    """A plain frontend, and the lines that it has written."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

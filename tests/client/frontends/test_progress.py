@@ -16,7 +16,7 @@ from tests.client.fake_connection import Audience, spawn
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What the terminal is sent."""
+    """Return the bytes that the terminal receives."""
     monkeypatch.setattr(progress, "INTERVAL", 0.001)
     return io.StringIO()
 

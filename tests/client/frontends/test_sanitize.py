@@ -26,7 +26,7 @@ from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
         "\u0600١٢",  # a format character by category that is drawn
         "e\u0301",
         "a\u00a0b",
-        "\ue0b0 \uf8ff",  # symbols of fonts, which no terminal obeys
+        "\ue0b0 \uf8ff",  # symbols of fonts, which no terminal interprets
     ],
 )
 def test_what_people_write_stays_as_it_is(text: str) -> None:
@@ -84,7 +84,7 @@ def test_making_it_harmless_twice_changes_nothing(text: str) -> None:
         (
             "one\x0btwo\x85three",
             ["one␋two<U+0085>three"],
-        ),  # no line ends to a terminal that does not obey them
+        ),  # a terminal does not take these for line ends
     ],
 )
 def test_lines_of_a_text(text: str, lines: list[str]) -> None:

@@ -247,7 +247,7 @@ def test_unless_he_is_asked_and_wants_to(world: World) -> None:
     world.first.lose(KICKED)
     run_until_idle()
     assert world.audience.of(Disconnected) == [Disconnected("You were kicked by eve.", None)]
-    world.reconnector.input_ended()  # which wakes him, and is no wish to come back
+    world.reconnector.input_ended()  # wakes the reconnector, and is no wish to come back
     run_until_idle()
     assert world.names == []
     world.reconnector.reconnect()

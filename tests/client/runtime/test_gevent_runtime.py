@@ -1,4 +1,4 @@
-"""What only greenlets can show; what both runtimes promise is in test_runtime.py."""
+"""Behaviour that only greenlets can show. ``test_runtime`` tests the promises of both runtimes."""
 
 from __future__ import annotations
 

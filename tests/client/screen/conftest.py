@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _utc() -> Iterator[None]:
-    """The screen tells times in the reader's zone; here he lives in Greenwich."""
+    """Set the time zone to UTC: the screen shows times in the reader's zone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "UTC")
         time.tzset()

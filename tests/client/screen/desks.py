@@ -24,7 +24,7 @@ NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 
 
 class Desk:
-    """Bob's. What goes to the room, the terminal and the desktop is only written down."""
+    """Bob's screen without a terminal: records the requests to the room, the terminal and the desktop."""
 
     def __init__(self, log_path: Path | None = None) -> None:
         self.model = Model("chat.example:8080", "bob")
@@ -42,7 +42,7 @@ class Desk:
         self._intake = ModelUpdater(self.model)
         self.take(Welcome("bob", NINE, ("bob", "alice", "carol")))
 
-    # What a test does and sees
+    # For tests
 
     def take(self, news: UiEvent) -> Alert | None:
         return self._intake.update(news, NINE)
@@ -80,7 +80,7 @@ class Desk:
         rows = Renderer().render(self.model, self.controller.size).rows
         return [text_of(row).rstrip() for row in rows]
 
-    # What a controller, the commands and the face ask for
+    # The interface that the controller, the commands and the frontend use
 
     def ask(self, asked: Asked) -> None:
         self.asked.append(asked)

@@ -29,7 +29,7 @@ class FakeTerminal:
         self._drawn = Event()
         self._typed: Queue[list[Input] | TerminalGone] = Queue()
 
-    # What a test does
+    # For tests
 
     def type(self, keys: str) -> None:
         self._typed.put([*split_keys(keys)])
@@ -43,7 +43,7 @@ class FakeTerminal:
                 self._drawn.clear()
                 self._drawn.wait()
 
-    # What a terminal does
+    # The interface of a terminal
 
     def __enter__(self) -> FakeTerminal:
         if self.unusable is not None:

@@ -113,7 +113,7 @@ def truncated() -> dict[str, bytes]:
 
 @cache
 def no_pictures() -> dict[str, bytes]:
-    """What does not begin like one, whatever it is called, and formats that nobody sends for a good reason."""
+    """Make files that are no pictures, or have a format that nobody sends for a good reason, under picture names."""
     return {
         "empty.png": b"",
         "text.jpg": b"cat",

@@ -24,7 +24,7 @@ from tests.starting.programs import Program, take_terminal
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
 
-# What xterm calls private modes: bracketed paste, focus, mouse, its coordinates, and the alternate screen.
+# Private modes of xterm: bracketed paste, focus, mouse, its coordinates, and the alternate screen.
 SCREEN_MODES = frozenset({2004, 1004, 1000, 1006, 1049})
 
 
@@ -116,7 +116,7 @@ class Onlooker:
 
     @property
     def text(self) -> str:
-        """What is on the screen, without the blanks at the ends."""
+        """Return the text on the screen, without the blanks at the ends."""
         return "\n".join(row.rstrip() for row in self.screen.display).rstrip()
 
     @property

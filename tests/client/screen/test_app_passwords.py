@@ -1,4 +1,4 @@
-"""What the program of the screen asks for without showing it."""
+"""Passwords that the screen asks for without showing them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ OPENER = "open" if sys.platform == "darwin" else "xdg-open"
 
 
 def written(path: Path) -> str:
-    """What is in ``path`` once it is there and whole."""
+    """Wait until the file at ``path`` is there and whole; return its text."""
     with gevent.Timeout(10):
         while True:
             with suppress(FileNotFoundError):

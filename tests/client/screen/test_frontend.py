@@ -25,7 +25,7 @@ SETTINGS = Settings(username="bob", mode=Mode.SCREEN)
 
 
 class Sight:
-    """A desk with a face."""
+    """A desk with a frontend."""
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.desk = Desk()
@@ -66,7 +66,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int, int, int]]:
-    """What was to be drawn; it comes out as one row."""
+    """Record the pictures that are to be drawn; each becomes one row."""
     asked: list[tuple[Path, int, int, int]] = []
 
     def draw(

@@ -1,4 +1,4 @@
-"""What is typed and what is pasted, told by the moments at which it comes."""
+"""The keyboard tells typed text from pasted text by the moments at which the input arrives."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def typist() -> Typist:
 
 
 def pasted(seen: list[Input]) -> str:
-    """What would be in the draft, if nothing of it was a command."""
+    """Return the text that would be in the draft, if no part of it was a command."""
     assert all(isinstance(each, Paste) or len(each) == 1 for each in seen), seen
     return "".join(each.text if isinstance(each, Paste) else each for each in seen)
 

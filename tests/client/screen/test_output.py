@@ -1,4 +1,4 @@
-"""What curses writes is caught, and written on as the terminal takes it: by programs on a terminal of their own."""
+"""The output of curses is captured, and written as the terminal accepts it. Each program has its own terminal."""
 
 from __future__ import annotations
 

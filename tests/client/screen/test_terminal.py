@@ -305,7 +305,7 @@ with Terminal() as terminal:
 
 
 class TestHangingUp:
-    """What a program says then is in a file, for nobody sees the terminal."""
+    """The terminal hangs up. The program writes to a file, since nobody sees the terminal."""
 
     @pytest.mark.parametrize("what", ["terminal.read()", "terminal.write(b'x')"])
     def test_it_is_gone(self, what: str, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def bench() -> Bench:
 
 
 def test_every_kind_of_news_is_taken(bench: Bench) -> None:
-    # What is only to be looked at is drawn by the face.
+    # The frontend draws what the user only looks at.
     assert set(bench._intake._takers) == set(get_args(UiEvent)) - {Preview}
 
 

@@ -198,7 +198,7 @@ class TestStrangers:
     def test_what_was_agreed_to_is_not_what_answers(
         self, server: LittleServer, path: Path, second: Identity, runtime: Runtime
     ) -> None:
-        """Whoever looks at a fingerprint takes his time, and somebody else may answer then."""
+        """While the user looks at a fingerprint, another server may take the place of the first."""
 
         class Deceived(Visitor):
             def _judge(self, unknown_server: UnknownServer) -> bool:

@@ -339,7 +339,7 @@ class TestTheHandshake:
 class TestVerification:
     @pytest.fixture(autouse=True)
     def _authority(self, monkeypatch: pytest.MonkeyPatch, identity: Identity) -> None:
-        """What signed the certificate is an authority of this system."""
+        """Make the signer of the certificate an authority of this system."""
         monkeypatch.setenv("SSL_CERT_FILE", str(identity.certificate))
 
     def shake_hands(self, served: Identity, host: str) -> None:

@@ -1,7 +1,7 @@
-"""What is fuzzed without a server: each target takes any bytes, and raises for what must not be.
+"""Targets of the fuzzer without a server: each takes any bytes, and raises an exception if a rule is broken.
 
-Raising is not only "an exception nobody documented": a target says what holds of every input, by another hand than
-the code under test where that is possible.
+A target finds more than undocumented exceptions: it checks what must hold for every input, where possible with an
+implementation that shares no code with the tested one.
 """
 
 from __future__ import annotations

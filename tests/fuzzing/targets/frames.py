@@ -12,7 +12,7 @@ from chat.protocol.runs import Run
 from tests.fuzzing.targets.streams import Plain, Stream, read_plainly, read_stream
 from tests.wire.scripted_socket import ScriptedSocket, Step, Wait
 
-# What a reader may ask the kernel for at once: its memory does not depend on what a peer announces.
+# The most that a reader may ask the kernel for at once: its memory does not depend on the sizes a peer announces.
 MAX_ROOM = 256 * 1024
 _MAX_WHOLE = 64 * 1024  # bytes of content that a user of the reader takes as one object
 
@@ -90,7 +90,7 @@ def _forget(frame: Plain, like: Plain) -> Plain:
 
 
 def _check_encoding(frames: list[Plain], stream: Stream) -> None:
-    """What was parsed, encoded again, is what came, but for the reserved bytes."""
+    """Encode the parsed frames again: the bytes are those that arrived, except for the reserved ones."""
     encoded = bytearray()
     for frame in frames:
         assert frame.content is not None
@@ -103,7 +103,7 @@ def _check_encoding(frames: list[Plain], stream: Stream) -> None:
 
 
 def _check_slow(frames: list[Plain], stream: Stream, rng: random.Random) -> None:
-    """Where time passes the reader may give up, by one of its errors; what came before is right."""
+    """Let time pass: the reader may give up by one of its errors, and the frames before that are right."""
     script: list[Step] = []
     for piece in stream.pieces(rng):
         script += [Wait(rng.choice((0.1, 5, 59, 61, 1000))), piece]

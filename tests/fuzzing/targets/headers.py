@@ -107,7 +107,7 @@ def _check_strings(header: LoginHeader | ClientHeader | ServerHeader) -> None:
 
 
 def _leniently(data: bytes) -> dict[str, Any] | None:
-    """What a reader that lets more pass makes of it."""
+    """Parse ``data`` with a reader that accepts more than ours; None if that reader refuses it too."""
     try:
         value = json.loads(data.decode())
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The client's view of a server that sends anything: events, and what the three faces make of them."""
+"""The client's view of a server that sends anything: events, and how the three frontends show them."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def check_client(data: bytes) -> None:
 
 
 def check_screen(data: bytes) -> None:
-    """Raises AssertionError for anything on the screen, or in lines, that a terminal would obey."""
+    """Raise AssertionError for anything on the screen, or in lines, that a terminal would interpret."""
     stream = read_stream(data)
     news = [_news(event, TransferList()) for event in hear(stream, [stream.data]).events]
     model, renderer = Model("chat.example:8080", OURS), Renderer()
@@ -122,7 +122,7 @@ def check_screen(data: bytes) -> None:
 
 
 def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> Heard:
-    """What a client that has sent three texts makes of ``stream``. Raises what it should not."""
+    """Let a client that has sent three texts read ``stream``. Raises any exception that the client must not raise."""
     original = bool(stream.flags & LITTLE)
     fed = FedStream(*pieces)
     link = Link(fed, stream.order, PLAIN)

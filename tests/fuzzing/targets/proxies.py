@@ -35,7 +35,7 @@ def check(data: bytes) -> None:
     assert (whole, taken) == _read(header, random.Random(data[0] if data else 0))
     if isinstance(whole, str) or whole is None:
         return
-    # What follows is the client's.
+    # The bytes that follow are the client's.
     assert _read(header[:taken], None) == (whole, taken)
     assert _read(header[:taken] + b"\0\1\r\n", None) == (whole, taken)
     assert isinstance(_read(header[: taken - 1], None)[0], str)
@@ -48,7 +48,7 @@ def check(data: bytes) -> None:
 
 
 def _read(data: bytes, rng: random.Random | None) -> tuple[Proxied | str | None, int]:
-    """What was found, or the words of the refusal; and how many bytes were taken of ``data``."""
+    """Return the header or the words of the refusal, and how many bytes of ``data`` were read."""
     source = _Source(data, rng)
     try:
         return read_header(source.receive), source.taken

@@ -124,7 +124,7 @@ def test_a_hash_stands_in_no_log() -> None:
     assert "hash" not in repr(account("alice"))
 
 
-# What looks like them
+# Names that look like them
 
 
 @pytest.mark.parametrize("name", ["аlice", "AIice", "a1ice", "Аlice"])

@@ -1,4 +1,4 @@
-"""``chat-server users``: what it does, prints, and says when it can't."""
+"""``chat-server users``: its effects, its output, and its errors."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is typed, unseen, at a terminal."""
+    """Return the list of answers that a user types, unseen, at a terminal."""
     answers: list[str] = []
 
     class Terminal(TextIOWrapper):
@@ -79,7 +79,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return answers
 
 
-# What it does
+# Effects
 
 
 def test_an_account_from_its_beginning_to_its_end(
@@ -187,7 +187,7 @@ def test_an_empty_list_makes_no_file(operator: Operator) -> None:
     assert not operator.database.path.exists()
 
 
-# What cannot be done
+# Errors
 
 
 @pytest.mark.parametrize("command", [["remove"], ["moderator", "on"], ["moderator", "off"]])

@@ -24,7 +24,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def guard(clock: FakeClock) -> Iterator[PasswordGuard]:
     passwords = Passwords()
-    # What is slept passes on the clock at once.
+    # A sleep advances the clock at once.
     yield PasswordGuard(passwords, [ip_network("10.0.0.0/8")], clock, clock.advance)
     assert (passwords.waiting, passwords._lines) == (0, {})  # a line that stays is a leak
     passwords.close()

@@ -1,4 +1,4 @@
-"""Passwords: what may be one, what is kept of it, and that nobody fills the queue of those who want in."""
+"""Passwords: which are valid, how they are stored, and that nobody can fill the queue of logins."""
 
 from __future__ import annotations
 

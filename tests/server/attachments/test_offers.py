@@ -1,4 +1,4 @@
-"""Contents that were offered: who may fetch them, how long they are kept, and what is dropped first."""
+"""Offers: the users who may fetch them, the time they are kept, and which of them are dropped first."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def offers(spool: Spool, clock: FakeClock) -> Iterator[OfferStore]:
 
 
 def keep(offers: OfferStore, content: bytes | SpooledFile, *to: int, latest: int = 9) -> str:
-    """Put it on the shelf, for members of these serials or for all; what held it before lets go."""
+    """Offer ``content`` to members with these serials or to all; the caller's hold on it ends."""
     id = offers.keep(content, HEADER, latest=latest, serials=frozenset(to) if to else None)
     if isinstance(content, SpooledFile):
         content.release()

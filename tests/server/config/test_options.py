@@ -1,4 +1,4 @@
-"""What each option of the server means, from the command line and from a file, and a line for each mistake."""
+"""Each option of the server, from the command line and from a file, and one line for each error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def config(*arguments: str) -> Config:
 
 
 def settings(*arguments: str) -> Settings:
-    """What the server would run with."""
+    """Return the settings with which the server would run."""
     return config(*arguments).settings
 
 
@@ -193,7 +193,7 @@ def check_default(option: Option, default: object) -> None:
         assert has_none or default in (None, False, ()), option.name
 
 
-# Mistakes
+# Errors
 
 
 @pytest.mark.parametrize(

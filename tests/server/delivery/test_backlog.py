@@ -1,4 +1,4 @@
-"""What waits for one user: kept in order, and counted to the byte."""
+"""The backlog of one user keeps the order of frames, and counts every byte."""
 
 from __future__ import annotations
 

@@ -359,7 +359,7 @@ def test_one_content_on_its_way_to_many_is_held_by_each(broadcast: Broadcast) ->
     assert content.holders == 0
 
 
-# Laggards and the lost
+# Slow consumers, and users who are gone
 
 
 # An answer that is due now

@@ -1,4 +1,4 @@
-"""Who comes and goes is told to everyone: at once, or, where many do, joined within a moment."""
+"""Everyone hears who joins and leaves: at once, or, if many do, in one batch after a moment."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_announcement_waits_a_moment_and_no_longer(monkeypatch: pytest.Monkey
 def test_the_time_that_joined_announcements_take_is_charged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is newcomers who cause them: see ``LoopShare``."""
+    """Newcomers cause announcements, so their share of the loop pays for them: see ``LoopShare``."""
     monkeypatch.setattr("chat.server.delivery.broadcast._ANNOUNCING", Rate(per_second=100, burst=1))
     charged: list[float] = []
     broadcast = Broadcast(charged.append)

@@ -1,4 +1,4 @@
-"""Giving to sockets, to which the delivery itself writes: what they don't take waits, in its place."""
+"""Sockets to which the broadcast itself writes: the rest that a socket does not take waits in its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One user's way out: what he takes goes at once, the rest waits, bounded, and nobody waits for him."""
+"""The send queue of one user: the socket takes what it can, a bounded rest waits, and nobody else waits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.server.fakes import (
 
 
 class User:
-    """An outbox with all that hangs on it."""
+    """A send queue with its transport and its limits, and the reasons for which it failed."""
 
     def __init__(self, limits: BacklogLimits | None = None, *, room: int = PLENTY) -> None:
         self.transport = FakeTransport(room)
@@ -39,7 +39,7 @@ class User:
         return bytes(self.transport.taken)
 
     def has_settled(self) -> bool:
-        """Nothing of him is counted anywhere any more."""
+        """Tell whether no counter holds anything of this user any more."""
         return self.send_queue.waiting == 0 and self.limits.used == 0 and not self.limits._lagging
 
 
@@ -58,7 +58,7 @@ def stalled_for(user: User, clock: FakeClock, seconds: float, taking: int = 0) -
         run_ready_greenlets()
 
 
-# What he takes
+# Bytes that the socket takes
 
 
 def test_what_is_taken_at_once_leaves_nothing_behind() -> None:
@@ -269,7 +269,7 @@ def test_one_byte_over_a_full_backlog_closes_him() -> None:
     assert user.transport.aborted
     assert user.send_queue.closed
     assert user.has_settled()
-    run_ready_greenlets()  # his writer ends without a word
+    run_ready_greenlets()  # the user's writer ends without a word
     assert bytes(user.transport.taken) == b""
 
 

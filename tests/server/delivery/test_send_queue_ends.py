@@ -1,4 +1,4 @@
-"""How an outbox ends: failed, closed, too slow, drained."""
+"""The ends of a send queue: failed, closed, too slow, drained."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_writer_of_a_failed_user_ends_quietly(capsys: pytest.CaptureFixture[
     user = User(room=1)
     user.send_queue.give(b"x" * 10_000)
     run_ready_greenlets()  # the writer waits now
-    # The greenlet must end, and only the outbox knows it.
+    # The greenlet must end, and only the send queue has a reference to it.
     writer = user.send_queue._writer
     assert writer is not None
 

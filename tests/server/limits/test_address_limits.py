@@ -1,4 +1,4 @@
-"""Strangers by address: how often, how fast, and who is not slowed."""
+"""Limits per address: how often and how fast clients may connect, and who is exempt."""
 
 from __future__ import annotations
 

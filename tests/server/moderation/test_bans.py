@@ -1,4 +1,4 @@
-"""What is kept of bans and mutes, and what is asked of it; no server, no socket."""
+"""The table of bans and mutes, and the questions it answers, without a server or a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``chat-server bans``: what an operator bans without being in the room."""
+"""``chat-server bans``: an operator bans without being in the room."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Operator:
         self._capsys = capsys
 
     def types(self, *words: str, status: int = 0) -> str:
-        """What is printed."""
+        """Run the command with ``words``; return its output."""
         found = bans_cli.main(["bans", *words, f"--data-directory={self.database.path.parent}"])
         printed = self._capsys.readouterr()
         assert found == status, printed

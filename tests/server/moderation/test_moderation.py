@@ -1,4 +1,4 @@
-"""What moderators do to others, on real sockets: who is thrown out, who hears of it, who comes in again."""
+"""Moderation on real sockets: the server removes a user, tells the others, and refuses or accepts a new login."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_moderators_who_are_not_here_are_not_acted_on(
         ("ban", "eve", {"seconds": 2**63 - 1}, "bad-command"),
         ("ban", "eve", {"reason": "x" * 201}, "bad-command"),
         ("ban", "10.0.0.0/8", {}, "bad-command"),
-        ("ban", "127.0.0.1", {}, "not-allowed"),  # his own
+        ("ban", "127.0.0.1", {}, "not-allowed"),  # the moderator's own
         ("unban", "eve", {}, "bad-command"),
         ("unban", "203.0.113.5", {}, "bad-command"),
         ("mute", "no name!", {}, "bad-command"),
@@ -310,7 +310,7 @@ def test_the_log_says_who_did_what_to_whom(
     assert line == "bob bans alice and 127.0.0.2 until further notice: spam bob left: quit."
 
 
-# What is said in the room does not disturb
+# Messages in the room do not disturb
 
 
 def test_an_announcement_answers_nobodys_message(chat_server: TestServer) -> None:

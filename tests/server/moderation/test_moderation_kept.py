@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> Path:
 def open_again(
     open_a_chat_server: Callable[..., TestServer], data: Path
 ) -> Callable[..., TestServer]:
-    """A house that keeps what it is to keep where the one before did."""
+    """Open a server with the data directory of the one before."""
     return partial(open_a_chat_server, data_directory=data)
 
 
@@ -55,7 +55,7 @@ def say_where_from(guest: WireClient, host: str) -> None:
 
 
 def try_from(chat_server: TestServer, name: str, host: str) -> dict[str, Any]:
-    """What a login from ``host`` is refused by; nothing if it is not."""
+    """Try to log in from ``host``; return the header of the refusal, or an empty one."""
     with WireClient(chat_server.address) as guest:
         say_where_from(guest, host)
         return guest.try_login({"to": name}).header

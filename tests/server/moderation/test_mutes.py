@@ -1,4 +1,4 @@
-"""One who is muted hears everything and says nothing, and everything that he sends is answered."""
+"""A muted user hears everything and says nothing, and the server answers each of their messages."""
 
 from __future__ import annotations
 

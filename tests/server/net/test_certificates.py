@@ -175,7 +175,7 @@ def test_two_that_start_at_once_have_one_key(tmp_path: Path) -> None:
     assert said.pop().startswith(b"SHA256:")
 
 
-# What cannot be used, in one line
+# Certificates that cannot be used: one line says why
 
 
 def fault_of(certificates: Certificates) -> str:

@@ -1,4 +1,4 @@
-"""Who makes way when descriptors are short."""
+"""When descriptors run out, connections without a login make way."""
 
 from __future__ import annotations
 

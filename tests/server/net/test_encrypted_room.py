@@ -130,7 +130,7 @@ def test_renegotiation_is_refused(safe_chat_server: TestServer) -> None:
         client.wait_for(b"RENEGOTIATING.*(no renegotiation|handshake failure|errno)")
 
 
-# What is said
+# Messages
 
 
 def test_what_is_private_stays_so(safe_chat_server: TestServer) -> None:
@@ -281,7 +281,7 @@ def test_where_no_tls_is_spoken_there_is_nothing_to_read_again(chat_server: Test
     chat_server.join("alice")
 
 
-# What the log says at the start
+# The log at the start
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Newcomers' TLS handshakes at the server's own door: in turn, in time, and without a trace if they fail."""
+"""TLS handshakes of new connections: in turn, in time, and without a trace if they fail."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def turned_away(log: pytest.LogCaptureFixture) -> list[str]:
 
 
 def hello() -> bytes:
-    """What a client begins with."""
+    """Return the first bytes of a TLS client."""
     outgoing = ssl.MemoryBIO()
     client = trusting_context().wrap_bio(ssl.MemoryBIO(), outgoing)
     with pytest.raises(ssl.SSLWantReadError):

@@ -1,4 +1,4 @@
-"""Sockets that listen; what a server makes of them is in the tests of the server."""
+"""Sockets that listen. The tests of the server cover the connections that they accept."""
 
 from __future__ import annotations
 

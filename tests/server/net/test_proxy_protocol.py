@@ -1,4 +1,4 @@
-"""The PROXY protocol as bytes: what proxies send, and what nobody should."""
+"""The PROXY protocol as bytes: headers that proxies send, and invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS that comes in crumbs, pieces of records or records of a byte: gathered, as plain bytes are; others are not."""
+"""TLS in small reads: pieces of records and records of one byte are gathered, as plain bytes are; others are not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Counter:
 
 
 class Naps:
-    """The pauses that are made for crumbs; none of them takes time."""
+    """Record the pauses that gather small reads; none of them takes time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds: list[float] = []

@@ -89,7 +89,7 @@ def test_a_handshake_that_ends(stranger: tuple[TlsTransport, GeventSocket]) -> N
         shake_hands(transport, time.monotonic() + 5)
 
 
-# What travels is changed on its way
+# Bytes that are changed on their way
 
 
 class Peer:
@@ -160,7 +160,7 @@ def test_nothing_of_what_is_changed_on_its_way_is_believed(
             assert bytes(buffer[:size]) in (b"", b"pay alice", b"pay alice a hundred")
 
 
-# What came before it is said
+# Messages before the fault still pass
 
 
 BROKEN_RECORD = b"\x17\x03\x03\x00\x20" + b"x" * 32

@@ -48,7 +48,7 @@ def fill(transport: Transport, ours: GeventSocket) -> int:
     sent = 0
     while taken := _fill_ours(transport):
         sent += taken
-        # What arrives at the peer's kernel makes room in ours.
+        # Bytes that arrive at the peer's kernel make room in ours.
         wait_until(lambda: not is_in_flight(ours), "what was sent to arrive")
     return sent
 

@@ -1,4 +1,4 @@
-"""Who could go on for ever lets the event loop look at its sockets, turn by turn."""
+"""A task that never has to wait still lets the event loop look at its sockets, again and again."""
 
 from __future__ import annotations
 

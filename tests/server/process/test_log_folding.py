@@ -1,4 +1,4 @@
-"""A log that a stranger cannot fill."""
+"""Unknown clients cannot fill the log: repeated lines are folded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server's process says, by whatever way, comes through the queue."""
+"""All output of the server's process, by the log or by a stream, goes through the queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user asks the server to do: how it is taken, and how it is answered."""
+"""Commands that users send to the server: how they are executed and answered."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command(client: WireClient, verb: str, **fields: Any) -> None:
 
 
 class Butler:
-    """Does ``register``, for it is there in every house: waits until it may, and notes what was asked for."""
+    """Execute ``register``, which every server has: wait until a test allows it, and record the commands."""
 
     def __init__(self, chat_server: TestServer) -> None:
         self.asked: list[tuple[str, Command]] = []

@@ -1,4 +1,4 @@
-"""The room: who is in it, and what each of them hears, in one order for all."""
+"""The room: its members, and the messages that each member hears, in one order for all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may have a name: its owner, and of those nobody owns, whoever comes first."""
+"""Admission: a registered name is for its owner, and any other name for the first user who asks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def database(tmp_path: Path) -> Database:
 
 @pytest.fixture
 def open_a_club(open_a_chat_server: OpenTestServer, database: Database) -> OpenTestServer:
-    """A house where alice is known."""
+    """Return a function that opens a server where alice is registered."""
     return lambda **changes: open_a_chat_server(data_directory=database.path.parent, **changes)
 
 
@@ -52,7 +52,7 @@ def register(database: Database, name: str, password: str = RIGHT) -> None:
 
 
 def answer(chat_server: TestServer, name: str, password: str | None = None) -> str:
-    """The code of the refusal of a login, or "in"; he is gone afterwards."""
+    """Log in and leave again; return the code of the refusal, or "in"."""
     return code(login(chat_server, {"to": name, "password": password}))
 
 

@@ -32,7 +32,7 @@ def open_chat_server(open_a_chat_server: OpenTestServer) -> TestServer:
 
 @pytest.fixture
 def network(open_chat_server: TestServer) -> Iterator[Namespace]:
-    """Where others are; it goes before the house, which counts what is open."""
+    """Make a network for other machines. It is removed before the server, which checks for open descriptors."""
     try:
         namespace = Namespace()
     except CannotMake as problem:

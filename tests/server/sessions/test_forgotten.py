@@ -1,4 +1,4 @@
-"""Who is gone takes no memory, at once: nothing of him waits for the garbage collector, which may take its time."""
+"""A user who has left takes no memory: their objects are freed at once, and need no garbage collector."""
 
 from __future__ import annotations
 

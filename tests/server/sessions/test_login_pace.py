@@ -1,4 +1,4 @@
-"""What a login meets of the limits by address: too many tries, too many connections, a line to wait in."""
+"""Limits per address that a login meets: too many tries, too many connections, a queue to wait in."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_name_that_is_taken_while_one_waits_in_line_is_taken(
     client = chat_server.connect()
     client.send(LOGIN, {"to": "carol"})
     chat_server.connections_are_accepted()
-    gevent.sleep(0.05)  # or else he finds it taken before he waits: no failure either
+    gevent.sleep(0.05)  # else the client may find the name taken before it waits: no failure either
     chat_server.join("carol", source="127.0.0.2")
 
     assert client.read_frame().type == MessageType.USERNAME_EXISTS

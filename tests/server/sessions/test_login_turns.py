@@ -1,4 +1,4 @@
-"""What newcomers cost the loop is done in their turns, however they come; of very many, some are refused."""
+"""Each step of a login runs in a turn of ``LoopShare``, on every way in; some of very many logins are refused."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_who_connects_is_accepted_and_looked_at_in_a_turn(
 def test_a_listener_that_ends_before_its_turn_is_no_fault_of_the_loop(
     chat_server: TestServer, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
-    """What is raised in a turn would end the slice, and be logged as a fault of ours."""
+    """An exception in a turn would end the slice, and be logged as a fault of the server."""
     [listener] = chat_server.server._listeners
     faults: list[object] = []
     monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda *fault: faults.append(fault[2]))

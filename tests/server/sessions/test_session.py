@@ -1,4 +1,4 @@
-"""One user's connection in the room, from his login to the end."""
+"""One user's connection in the room, from the login to the end."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_the_log_says_who_came_and_left_and_why(
 
 
 def stuff(sender: WireClient) -> list[WireFrame]:
-    """Let ``sender`` say a mebibyte and a word; all that he hears meanwhile."""
+    """Let ``sender`` say a mebibyte and a word; return all frames that ``sender`` receives meanwhile."""
     for _ in range(32):
         sender.say("x" * (32 * K))
     sender.say("done")

@@ -1,4 +1,4 @@
-"""What a session's rates do, and how it stops with the server."""
+"""The rates of a session, and its end when the server stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session that others end: he hears why as the last thing, and everyone else that he has left."""
+"""A session that others end: the reason is its last message, and everyone else hears that the user has left."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def throw_out(chat_server: TestServer, name: str) -> None:
 
 
 def nothing(guest: WireClient) -> None:
-    """He waits."""
+    """Do nothing: the user just waits."""
 
 
 def half_a_text(guest: WireClient) -> None:
@@ -146,5 +146,5 @@ def test_over_tls_it_is_the_same(
     bob.expect_left("alice", "kicked")
     alice.expect_notice("moderated")
     alice.expect_closed()
-    # What a thread is writing just then is let go of when it has.
+    # A content that a thread is writing is released when the write ends.
     chat_server.space_is_given_back()

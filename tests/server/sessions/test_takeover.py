@@ -1,4 +1,4 @@
-"""A user who comes in again while his former session still looks alive: it makes way at once."""
+"""A user logs in again while their former session still looks alive: the new session supersedes it at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def database(tmp_path: Path) -> Database:
 
 @pytest.fixture
 def club(open_a_chat_server: OpenTestServer, database: Database) -> TestServer:
-    """A house where alice is registered."""
+    """Open a server where alice is registered."""
     add_account(database, parse_user_name("alice"), hash_password(RIGHT))
     return open_a_chat_server(data_directory=database.path.parent)
 
@@ -229,7 +229,7 @@ def test_the_owner_gets_his_name_from_a_guest_who_had_it_before(
     for name in ("alice", "bob"):
         add_account(database, parse_user_name(name), hash_password(RIGHT))
 
-    # Not who was there first: the name was not his.
+    # Not the guest, who was there first: the name was not theirs.
     reply = chat_server.connect().try_login({"to": "alice", "session": guest.welcome["session"]})
     assert reply.header["error"] == "password-needed"
 

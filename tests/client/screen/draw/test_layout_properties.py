@@ -1,4 +1,4 @@
-"""Whatever happens, on whatever screen: it is drawn, and nothing leaves its place."""
+"""Properties of the layout: a screen of any size shows any sequence of events, with each part in its place."""
 
 from __future__ import annotations
 

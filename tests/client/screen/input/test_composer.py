@@ -26,7 +26,7 @@ def new_composer(*sent: str, kills: KillRing | None = None) -> Composer:
 
 
 def press(composer: Composer, keys: str) -> list[Action]:
-    """What is left to others of ``keys``."""
+    """Press ``keys``; return the actions that the composer leaves to others."""
     left = [composer.press(key) for key in split_keys(keys)]
     return [action for action in left if action is not None]
 

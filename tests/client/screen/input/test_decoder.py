@@ -40,7 +40,7 @@ DOWN, UP, BACKSPACE, ENTER, BEGIN, MOUSE = 258, 259, 263, 343, 354, 409
 
 
 def decoded(*values: bytes | int, flush: bool = True) -> list[Input]:
-    """What comes of bytes, as ``get_wch`` would give them one by one, and of numbers of curses."""
+    """Decode bytes, as ``get_wch`` returns them one by one, and key numbers of curses."""
     decoder = Decoder(CURSES.__getitem__)
     found: list[Input] = []
     for value in values:

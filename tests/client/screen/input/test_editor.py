@@ -269,7 +269,10 @@ def test_a_text_that_is_taken_is_gone() -> None:
     [
         ("one\r\ntwo\rthree\nfour", "one\ntwo\nthree\nfour"),
         ("half \ud83d", "half \ufffd"),
-        ("\t\x1b[31m\x00", "\t\x1b[31m\x00"),  # sent as it is; every client shows it harmless
+        (
+            "\t\x1b[31m\x00",
+            "\t\x1b[31m\x00",
+        ),  # sent as it is; every client sanitizes the text that it shows
     ],
 )
 def test_what_is_pasted_is_kept_if_it_can_be_sent(put_in: str, text: str) -> None:

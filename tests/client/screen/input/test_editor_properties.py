@@ -1,4 +1,4 @@
-"""What holds whatever is typed."""
+"""Properties of the editor that hold for any input."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_every_key_of_the_table_can_be_typed() -> None:
 
 
 def sent_for(key: str) -> str:
-    """What a terminal sends."""
+    """Return the bytes that a terminal sends for a key."""
     if key in SEQUENCES:
         return SEQUENCES[key]
     if key.startswith("<alt-"):

@@ -18,7 +18,7 @@ from tests.client.screen.desks import NINE
 
 
 def press(asker: Asker, keys: str) -> list[Action]:
-    """What is left for others to do."""
+    """Press ``keys``; return the actions that the question leaves to others."""
     left = [asker.press(key) for key in split_keys(keys)]
     return [action for action in left if action is not None]
 

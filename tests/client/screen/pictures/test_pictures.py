@@ -77,7 +77,7 @@ Program = Callable[[str], None]
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Let other code draw than ours: what a picture could make of it."""
+    """Replace the code that draws, as a picture that takes over the decoder could do."""
 
     def install(code: str) -> None:
         path = tmp_path / "program.py"
@@ -194,7 +194,7 @@ class TestHostile:
 
 
 class TestProcess:
-    """Whatever becomes of the process that draws: a decoder may be in somebody else's hands."""
+    """The process that draws may do anything: an attacker's picture could control the decoder."""
 
     @pytest.mark.parametrize(
         "code",

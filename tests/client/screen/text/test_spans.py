@@ -153,7 +153,7 @@ def test_no_row_is_wider_than_it_may_be(line: Row, width: int, indent: int, hang
     for number, one in enumerate(wrapped):
         assert row_width(one) <= max(1, width)
         if number or not hanging:
-            # What stands at the edge could be taken for an entry of its own.
+            # Text at the edge could look like an entry of its own.
             assert width < 2 or not indent or text_of(one)[0] != "<"
 
 
