@@ -74,7 +74,7 @@ def test_the_byte_order_is_read_without_taking_anything(order: ByteOrder, cut: i
 
 
 @pytest.mark.parametrize("start", [b"GET / HTTP/1.1", b"\x16\x03\x01", b"\0\0", b"\0\x0a", b"\1\1"])
-def test_a_stranger_has_no_byte_order(start: bytes) -> None:
+def test_other_bytes_have_no_byte_order(start: bytes) -> None:
     reader = FrameReader(ScriptedSocket(start))
     assert reader.read_byte_order() is None
     assert reader.order is None

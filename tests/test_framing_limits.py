@@ -58,7 +58,7 @@ def test_a_trickle_is_given_up_after_one_window() -> None:
     assert sock.now == 1006 + STALL_WINDOW
 
 
-def test_what_comes_in_crumbs_is_let_gather_longer_and_longer() -> None:
+def test_small_reads_are_gathered_for_longer_and_longer() -> None:
     waits: list[float] = []
     content = bytes(100)
     data = [bytes([byte]) for byte in text(content)]

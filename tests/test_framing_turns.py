@@ -57,7 +57,7 @@ def test_a_flood_of_large_frames_pauses_oftener() -> None:
     assert len(pauses) == 16
 
 
-def test_who_waits_for_the_next_frame_anyway_need_not_pause() -> None:
+def test_a_reader_that_waits_for_the_next_frame_need_not_pause() -> None:
     pauses: list[None] = []
     waits: list[None] = []
     sock = ScriptedSocket(text(b"x") * 64, text(b"x") * 64)

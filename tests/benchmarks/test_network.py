@@ -41,7 +41,7 @@ def test_what_is_started_meanwhile_is_alone_with_its_like() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may")
-def test_who_may_not_have_one_measures_in_the_machines_own() -> None:
+def test_without_the_right_to_a_network_the_machines_own_is_measured() -> None:
     former = NETWORK.readlink()
 
     with own_network() as words:

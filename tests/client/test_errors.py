@@ -47,7 +47,7 @@ def test_what_this_side_refuses_and_what_was_stopped_are_told_by_the_wider_kind_
     assert issubclass(TransferCancelled, TransferFailed)
 
 
-def test_who_is_dismissed_has_lost_his_connection() -> None:
+def test_a_dismissed_user_has_lost_the_connection() -> None:
     with pytest.raises(ConnectionLost, match=r"^You were kicked by eve\.$") as caught:
         raise Dismissed("moderated", "You were kicked by eve.")
     assert isinstance(caught.value, Dismissed)

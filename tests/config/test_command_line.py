@@ -120,7 +120,7 @@ def test_what_is_no_count_says_what_is_expected(text: str) -> None:
         parse_count(text, "--max-users", minimum=2)
 
 
-def test_a_report_has_nothing_in_it_that_a_terminal_obeys(
+def test_a_report_has_nothing_that_a_terminal_interprets(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     report("chat-client", "go\x1b[2J away\x9b1m \u202eeht\x07")

@@ -32,7 +32,7 @@ def bob(address: str, home: Path) -> Iterator[ClientProcess]:
         yield bob
 
 
-def test_who_is_kicked_goes_and_may_come_again(
+def test_a_kicked_user_goes_and_may_come_again(
     address: str, home: Path, bob: ClientProcess
 ) -> None:
     with (
@@ -66,7 +66,7 @@ def may_enter(address: str, name: str) -> bool:
     return True
 
 
-def test_who_is_banned_does_not_try_again(address: str, home: Path, bob: ClientProcess) -> None:
+def test_a_banned_user_does_not_try_again(address: str, home: Path, bob: ClientProcess) -> None:
     with ClientProcess(address, "mallory", "--json", directory=home) as mallory:
         mallory.output.wait_for("welcome")
         bob.type("/ban mallory spam\n")
@@ -78,7 +78,7 @@ def test_who_is_banned_does_not_try_again(address: str, home: Path, bob: ClientP
     assert done.stderr == "chat-client: You are banned until further notice: spam.\n"
 
 
-def test_who_is_muted_is_told_so_for_each_message(
+def test_a_muted_user_is_told_so_for_each_message(
     address: str, home: Path, bob: ClientProcess
 ) -> None:
     with ClientProcess(address, "mallory", "--json", directory=home) as mallory:

@@ -119,7 +119,9 @@ class TestTheLibrary:
                 hashlib.sha256(big.read_bytes()).digest()
             )
 
-    def test_whom_it_trusts(self, house: TestServer, home: Path, runtime: Runtime) -> None:
+    def test_the_servers_that_it_trusts(
+        self, house: TestServer, home: Path, runtime: Runtime
+    ) -> None:
         asked: list[UnknownServer] = []
 
         def trust(stranger: UnknownServer) -> bool:
@@ -168,7 +170,7 @@ class TestPipes:
         return done.returncode, done.stderr
 
     @pytest.mark.parametrize("mode", ["--plain", "--json"])
-    def test_a_stranger(self, house: TestServer, home: Path, mode: str) -> None:
+    def test_an_unknown_server(self, house: TestServer, home: Path, mode: str) -> None:
         status, errors = self.run(house, home, mode)
         assert status == 1
         assert len(errors.splitlines()) == 1

@@ -53,7 +53,7 @@ def server() -> Iterator[ServerProcess]:
         yield server
 
 
-def test_who_comes_back_from_another_network_has_his_name_in_one_try(
+def test_a_user_who_comes_back_from_another_network_has_the_name_in_one_try(
     home: Namespace, train: Namespace, server: ServerProcess
 ) -> None:
     port = server.address[1]
@@ -77,7 +77,7 @@ def test_who_comes_back_from_another_network_has_his_name_in_one_try(
         assert elsewhere.login(train.host, port, to="alice", session=token)["type"] != LOGIN
 
 
-def test_who_comes_back_by_the_same_link_from_a_new_port_has_his_name_in_one_try(
+def test_a_user_who_comes_back_by_the_same_link_from_a_new_port_has_the_name_in_one_try(
     home: Namespace, server: ServerProcess
 ) -> None:
     port = server.address[1]

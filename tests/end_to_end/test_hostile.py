@@ -36,7 +36,7 @@ def besieged() -> Iterator[tuple[ServerProcess, Witnesses]]:
     attack_run_module.numbered(ATTACKS),
     ids=[attack.__name__ for attack in ATTACKS],
 )
-def test_who_is_inside_loses_nothing_and_all_is_given_back(
+def test_users_in_the_room_lose_nothing_and_all_is_given_back(
     besieged: tuple[ServerProcess, Witnesses], first: int, attack: Attack
 ) -> None:
     server, witnesses = besieged
@@ -73,7 +73,7 @@ def test_a_crowd_from_many_addresses_costs_nobody_a_word_and_the_log_little(kind
 
 
 @pytest.mark.parametrize("scene", trouble.SCENES, ids=lambda scene: str(scene.__name__))
-def test_what_is_used_up_is_used_up_for_strangers_alone(scene: Callable[[], int]) -> None:
+def test_exhausted_resources_fail_for_new_connections_alone(scene: Callable[[], int]) -> None:
     try:
         if scene is trouble.few_descriptors:
             lost = trouble.few_descriptors(limit=200, count=600, seconds=0.2)

@@ -306,7 +306,7 @@ def test_500_silent_connections_keep_nobody_out() -> None:
             alice.expect_text("hello", "alice")
 
 
-def test_running_out_of_descriptors_turns_newcomers_away_with_one_line() -> None:
+def test_running_out_of_descriptors_refuses_new_connections_with_one_line() -> None:
     with running_server(descriptors=24) as server, ExitStack() as stack:
         alice = stack.enter_context(WireClient.joined(server.address, "alice"))
         before = len(server.open_files())

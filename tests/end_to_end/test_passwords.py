@@ -41,7 +41,7 @@ class TestPlain:
     def bob_at(self, address: str, home: Path, *options: str) -> ClientProcess:
         return ClientProcess(address, "bob", "--plain", *options, directory=home, terminal=True)
 
-    def test_from_nobodys_name_to_his_own(self, address: str, home: Path) -> None:
+    def test_from_a_free_name_to_a_registered_one(self, address: str, home: Path) -> None:
         with self.bob_at(address, home) as bob:
             bob.output.wait_for("you are in the room as bob")
             bob.type("/register\n")
@@ -110,7 +110,7 @@ class TestScreen:
         assert written, "there is a log"
         assert not [path for path in written if b"correct" in path.read_bytes()]
 
-    def test_who_has_none_takes_another_name(self, owned: str, home: Path) -> None:
+    def test_a_user_without_the_password_takes_another_name(self, owned: str, home: Path) -> None:
         with PyteScreen(client(owned, "bob"), home) as bob:
             bob.wait_for(f"^{PROMPT.rstrip()}$")
             bob.press("<ctrl-c>")

@@ -245,7 +245,7 @@ class TestWithAnOriginalServer:
         sentence = "A name is made of letters and digits of any script, '_', '-' and '.'."
         assert done.stderr == f"chat-client: {sentence}\n"
 
-    def test_names_of_others_against_the_rules_are_shown_harmlessly(self, home: Path) -> None:
+    def test_names_of_others_against_the_rules_are_shown_sanitized(self, home: Path) -> None:
         evil = '\x1b[2Jqu"ote\n<09:00:00> [bob]: I owe you\u202e'
         with OriginalServer() as server, listening(server.address, "bob", directory=home) as bob:
             with OriginalClient(server.wire_address, evil) as stranger:

@@ -74,7 +74,7 @@ def test_everyone_hears_the_same_in_one_order(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_who_leaves_is_announced_with_the_reason(server: ServerProcess, raw: bool) -> None:
+def test_a_user_who_leaves_is_announced_with_the_reason(server: ServerProcess, raw: bool) -> None:
     with WireClient.joined(server.address, "watcher") as watcher:
         for end, reason in [
             (WireClient.leave, "quit"),

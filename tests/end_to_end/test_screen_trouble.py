@@ -133,7 +133,7 @@ def test_without_a_name_it_asks(address: str, home: Path) -> None:
         assert screen.wait() == 0
 
 
-def test_whoever_gives_no_name_leaves(address: str, home: Path) -> None:
+def test_a_user_who_gives_no_name_leaves(address: str, home: Path) -> None:
     with PyteScreen(client(address, None), home) as screen:
         screen.wait_for("^your name: ")
         screen.press("<ctrl-u>", "<ctrl-d>")

@@ -43,7 +43,7 @@ def is_farewell(frame: WireFrame) -> bool:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_under_load_whoever_saw_his_message_come_back_was_heard_by_all(
+def test_under_load_a_message_that_came_back_was_heard_by_all(
     number: signal.Signals,
 ) -> None:
     orders = list(ByteOrder)

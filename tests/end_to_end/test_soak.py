@@ -37,7 +37,7 @@ def test_each_record_is_the_rooms_and_everything_is_given_back(
     assert {"reset", "leave", "half-close", "texts", "files"} <= some.soak_state.counts.keys()
 
 
-def test_who_hears_too_little_is_found(
+def test_a_member_who_hears_too_little_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     take = WireMember._take

@@ -83,7 +83,7 @@ def test_texts_are_never_offered(people: People) -> None:
     people.raw.expect_text("x" * 60_000, "alice")
 
 
-def test_who_did_not_ask_for_offers_gets_everything_inline(people: People) -> None:
+def test_a_user_who_did_not_ask_for_offers_gets_everything_inline(people: People) -> None:
     with WireClient.joined(people.server.address, "plain") as plain:
         people.alice.send(FILE, None, pattern(200 * K))
         plain.expect(FILE, pattern(200 * K), sender="alice", size=None)

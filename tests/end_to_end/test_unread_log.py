@@ -146,7 +146,7 @@ def test_the_second_signal_ends_it_at_once_though_nobody_reads(pipe: tuple[int, 
             assert server.process.returncode == 1
 
 
-def test_who_waits_for_an_error_of_the_start_sees_it(tmp_path: Path) -> None:
+def test_a_reader_who_waits_for_an_error_of_the_start_sees_it(tmp_path: Path) -> None:
     taken = tmp_path / "missing" / "chat.socket"
     done = subprocess.run(
         [sys.executable, "-m", "chat.server.cli", f"--address=unix:{taken}", "--tls=off"],

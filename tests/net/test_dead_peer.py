@@ -29,7 +29,7 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO is Li
         pytest.param(TcpInfo(4, 0, 5, 0.0), False, id="a slow reader that acknowledges"),
     ],
 )
-def test_who_is_dead(info: TcpInfo, dead: bool) -> None:
+def test_a_dead_peer(info: TcpInfo, dead: bool) -> None:
     assert info.is_dead() is dead
 
 

@@ -136,7 +136,7 @@ def test_more_than_16_bytes_of_reply_are_taken_for_frames() -> None:
         alice.hear()
 
 
-def test_optional_keys_are_harmless() -> None:
+def test_optional_keys_change_nothing() -> None:
     sent = frame(IMAGE, GOOD.replace("}", ',"to":"alice","x":[{"y":null}]}'), b"pixels")
     with server_that_says(ACCEPTED + sent) as address, OriginalClient(address, "alice") as alice:
         alice.expect(IMAGE, "борис", b"pixels")

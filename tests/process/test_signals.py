@@ -71,7 +71,7 @@ install_handler(SIGTERM, install, act)
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
-def test_who_insists_is_not_made_to_wait(number: str) -> None:
+def test_a_second_signal_does_not_wait(number: str) -> None:
     status, said = run(f"hold(ENDING); send({number}); print('on', flush=True); send({number})")
     assert status == -getattr(__import__("signal"), number)
     assert said == ["on"]

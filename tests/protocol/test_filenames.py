@@ -111,11 +111,11 @@ def assert_harmless(cleaned: str) -> None:
 @example("." * 300)
 @example("." * 300 + "-" * 300)
 @example("x" * 300 + ". .")
-def test_a_cleaned_name_is_harmless(name: str) -> None:
+def test_a_cleaned_name_is_safe(name: str) -> None:
     assert_harmless(clean_filename(name))
 
 
-def test_names_of_all_the_characters_there_are_are_harmless() -> None:
+def test_names_of_all_characters_are_safe() -> None:
     for start in range(0, sys.maxunicode + 1, 60):
         codes = range(start, min(start + 60, sys.maxunicode + 1))
         assert_harmless(clean_filename("".join(map(chr, codes))))

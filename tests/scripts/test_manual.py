@@ -58,7 +58,7 @@ def test_the_sections_are_where_readers_of_manuals_look(page: str) -> None:
     ],
     ids=lambda command: command[0],
 )
-def test_who_shows_manuals_finds_nothing_to_complain_of(
+def test_programs_that_show_manuals_report_no_error(
     page: str, command: list[str], tmp_path: Path
 ) -> None:
     if shutil.which(command[0]) is None:

@@ -53,7 +53,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"chat-server {__version__}\n"
 
 
-def test_who_asks_for_the_version_need_not_wait_for_a_server() -> None:
+def test_the_version_is_printed_without_loading_a_server() -> None:
     program = (
         "import sys; from chat.server.cli import main\n"
         "try: main(['--version'])\n"

@@ -40,7 +40,7 @@ def test_no_more_are_accepted_at_once_than_there_is_room_for(
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
-def test_out_of_descriptors_newcomers_are_turned_away_with_one_line(
+def test_out_of_descriptors_new_connections_are_refused_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
     chat_server: TestServer,
     number: int,

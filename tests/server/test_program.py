@@ -117,7 +117,7 @@ def test_a_hangup_has_the_server_read_again_what_it_can(
     assert len(reloaded) == 1
 
 
-def test_who_watches_is_told_that_it_is_stopping(
+def test_the_service_manager_is_told_that_it_is_stopping(
     signals: Signals, settings: Settings, tmp_path: Path
 ) -> None:
     path = tmp_path / "watch.socket"

@@ -29,7 +29,7 @@ def test_what_the_room_heard_from_coming_to_leaving_is_right(
     assert chronicle.problem("alice", [CAME, TWO, THREE], whole) == ""
 
 
-def test_who_dies_may_miss_the_end_and_nothing_before(chronicle: Chronicle) -> None:
+def test_a_member_who_dies_may_miss_the_end_and_nothing_before(chronicle: Chronicle) -> None:
     assert chronicle.problem("alice", [CAME, TWO], whole=False) == ""
     assert "he missed" in chronicle.problem("alice", [CAME, TWO], whole=True)
     assert "number 1" in chronicle.problem("alice", [CAME, THREE], whole=False)
@@ -52,7 +52,7 @@ def test_what_is_twice_or_elsewhere_or_another_is_a_problem(
     assert chronicle.problem("alice", record, whole)
 
 
-def test_who_was_not_announced_can_have_heard_nothing(chronicle: Chronicle) -> None:
+def test_a_member_who_was_not_announced_can_have_heard_nothing(chronicle: Chronicle) -> None:
     assert chronicle.problem("eve", [], whole=False) == ""
     assert "never announced" in chronicle.problem("eve", [TWO], whole=False)
 

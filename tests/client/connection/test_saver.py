@@ -49,7 +49,7 @@ def test_contents_are_saved_in_their_order(runtime: Runtime, tmp_path: Path) -> 
     ]
 
 
-def test_nobody_waits_longer_than_he_wants(runtime: Runtime, tmp_path: Path) -> None:
+def test_nobody_waits_longer_than_they_want(runtime: Runtime, tmp_path: Path) -> None:
     gate = Gate(tmp_path)
     at_work = Saver(runtime, gate, 100)
     saving = at_work.save("a", b"x")
@@ -63,7 +63,7 @@ def test_nobody_waits_longer_than_he_wants(runtime: Runtime, tmp_path: Path) -> 
     assert repr(saving) == f"<Saving {tmp_path / 'a'}>"
 
 
-def test_who_asks_to_be_told_is_told_before_and_after(runtime: Runtime, tmp_path: Path) -> None:
+def test_a_listener_is_told_before_and_after(runtime: Runtime, tmp_path: Path) -> None:
     gate = Gate(tmp_path)
     saving = Saver(runtime, gate, 100).save("a", b"x")
     told: list[Saving] = []

@@ -106,7 +106,7 @@ class TestComingAndGoing:
         assert event == Welcome("alice", AT_NOON, ("alice",), limits=ORIGINAL_LIMITS)
         assert list(hall.room.users) == ["bob", "alice"]
 
-    def test_who_comes_and_goes_is_known(self) -> None:
+    def test_users_who_come_and_go_are_known(self) -> None:
         hall = Hall()
         hall.welcome(users=["alice"])
         assert hall.hear(MessageType.LOGIN, "bob") == Joined("bob", AT_NOON)
@@ -116,7 +116,7 @@ class TestComingAndGoing:
         assert list(hall.room.users) == ["alice"]
         assert hall.hear(MessageType.LOGOUT, "nobody") == Left("nobody", AT_NOON)
 
-    def test_who_speaks_is_there(self) -> None:
+    def test_a_user_who_speaks_is_there(self) -> None:
         hall = Hall(original=True)
         hall.hear(MessageType.LOGIN, "alice")
         hall.hear(MessageType.UTF8, "bob", b"I was here before you")
@@ -234,7 +234,7 @@ class TestNotices:
             ("muted", "alice", False),
         ],
     )
-    def test_who_is_dismissed(self, code: str, to: str | None, dismisses: bool) -> None:
+    def test_a_dismissal(self, code: str, to: str | None, dismisses: bool) -> None:
         fields = {"notice": code} if to is None else {"notice": code, "to": to}
         event = Hall().hear(MessageType.UTF8, "server", b"Words.", **fields)
         assert isinstance(event, Notice)

@@ -35,7 +35,7 @@ def test_a_directory_becomes_a_tar(holiday: Path) -> None:
         assert content.read() == b"sun"
 
 
-def test_who_owns_the_files_is_nobodys_business(holiday: Path) -> None:
+def test_the_owner_of_the_files_is_not_in_the_archive(holiday: Path) -> None:
     with archive(holiday, PLENTY, Cancellation()) as file, tarfile.open(fileobj=file) as tar:
         assert {(m.uid, m.gid, m.uname, m.gname) for m in tar} == {(0, 0, "", "")}
 

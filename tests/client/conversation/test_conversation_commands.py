@@ -132,7 +132,7 @@ def test_an_original_server_takes_none(room: Room) -> None:
 
 
 @pytest.mark.parametrize("request_", [Register(), ChangePassword()])
-def test_a_face_that_cannot_ask_refuses(room: Room, request_: Request) -> None:
+def test_a_frontend_that_cannot_ask_refuses(room: Room, request_: Request) -> None:
     room.do(request_)
     assert [failed.sentence for failed in room.audience.of(Failed)] == [NO_TERMINAL]
 

@@ -26,7 +26,7 @@ def test_a_new_password_is_asked_for_twice() -> None:
     assert person.asked == ["your new password: ", "the new password again: "]
 
 
-def test_who_changes_it_says_the_old_one_first() -> None:
+def test_a_change_of_password_asks_for_the_old_one_first() -> None:
     person = Person("old", " new ", " new ")
     command = choose_password(ChangePassword(), person.answer)
     assert command == Command(Verb.PASSWD, password="old", new_password=" new ")

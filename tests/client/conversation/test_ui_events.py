@@ -11,11 +11,11 @@ def ignore(lines: list[str]) -> None:
     """No test here looks at what is written."""
 
 
-def test_people_are_shown_every_kind_of_news() -> None:
+def test_people_are_shown_every_kind_of_event() -> None:
     frontend = PlainFrontend(ignore, ignore)
     known = {TransferChanged, *frontend.formats, *frontend.warnings}
     assert known == set(get_args(UiEvent)) - {Preview}
 
 
-def test_programs_are_told_every_kind_of_news() -> None:
+def test_programs_are_told_every_kind_of_event() -> None:
     assert set(get_args(UiEvent)) - set(JsonFrontend(ignore).writers) == {Explanation, Preview}

@@ -105,7 +105,7 @@ def test_what_was_not_answered_is_sent_again_in_order(
 
 
 @pytest.mark.parametrize("limit", ["MAX_WAITING", "MAX_WAITING_BYTES"])
-def test_whoever_puts_waits_while_it_is_full(
+def test_put_waits_while_the_table_is_full(
     box: Unacknowledged, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unacknowledged, limit, 3)

@@ -357,7 +357,7 @@ def test_the_session_token_stays_secret() -> None:
 
 
 @given(st.text(st.characters(codec="utf-8")))
-def test_a_line_is_one_line_that_a_terminal_does_not_obey(text: str) -> None:
+def test_a_line_has_nothing_that_a_terminal_interprets(text: str) -> None:
     line = encode({"type": "text", "text": text})
     assert json.loads(line)["text"] == text
     assert line.isprintable() or not set(line) & set(

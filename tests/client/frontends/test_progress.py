@@ -61,7 +61,7 @@ def test_a_running_transfer_has_a_bar(bars: ProgressBars, screen: io.StringIO) -
     assert not last_line.strip()
 
 
-def test_names_are_short_and_harmless(bars: ProgressBars, screen: io.StringIO) -> None:
+def test_names_are_short_and_sanitized(bars: ProgressBars, screen: io.StringIO) -> None:
     bars.show(TransferChanged(running("\x1b[2J" + "x" * 100)))
     wait_for(screen, "1. ␛[2J" + "x" * 19 + "…:")
 

@@ -54,7 +54,7 @@ def test_what_people_write_stays_as_it_is(text: str) -> None:
         ("\U000f0000\U000ffffd\U00100000\U0010fffd", "����"),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown(text: str, shown: str) -> None:
+def test_characters_that_a_terminal_would_interpret_are_shown(text: str, shown: str) -> None:
     assert sanitize(text) == shown
 
 
@@ -69,7 +69,7 @@ def test_nothing_harmful_is_left(text: str) -> None:
 
 
 @given(st.text())
-def test_making_it_harmless_twice_changes_nothing(text: str) -> None:
+def test_sanitizing_twice_changes_nothing(text: str) -> None:
     assert sanitize(sanitize(text)) == sanitize(text)
 
 

@@ -99,7 +99,7 @@ def test_json_from_a_server_that_sends_what_it_should_not(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("option", ["--plain", "--json"])
-def test_a_refusal_that_a_terminal_would_obey(option: str, tmp_path: Path) -> None:
+def test_a_refusal_that_a_terminal_would_interpret(option: str, tmp_path: Path) -> None:
     def refuse(peer: Peer) -> None:
         peer.expect(MessageType.LOGIN)
         peer.send(

@@ -66,7 +66,7 @@ class TestOnATerminal:
             assert bob.wait() == 0
             assert "hunter" not in bob.output.text
 
-    def test_who_has_none_takes_another_name(self, tmp_path: Path) -> None:
+    def test_a_user_without_the_password_takes_another_name(self, tmp_path: Path) -> None:
         with (
             ScriptedServer(refuse(NEEDED, None), let_in(None)) as server,
             ClientProcess(
@@ -173,7 +173,7 @@ class TestInAPipe:
         assert done.returncode == 1
         assert "needs a terminal" in done.stderr
 
-    def test_who_is_told_to_leave_goes(self, tmp_path: Path) -> None:
+    def test_a_user_who_is_told_to_leave_goes(self, tmp_path: Path) -> None:
         def chat(peer: Peer) -> None:
             name = peer.welcome()
             peer.notice("moderated", "You were kicked by eve.", to=name)

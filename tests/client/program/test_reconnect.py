@@ -33,7 +33,7 @@ def texts(connection: FakeConnection) -> list[str | None]:
     return [receipt.text for receipt in connection.sent]
 
 
-def test_events_reach_the_face_until_we_close(world: World) -> None:
+def test_events_reach_the_frontend_until_we_close(world: World) -> None:
     world.start()
     world.first.receive(Joined("alice", NINE))
     run_until_idle()
@@ -87,7 +87,7 @@ def test_a_refusal_that_may_pass_is_tried_again(world: World, refusal: Refusal) 
         Refusal.WRONG_PASSWORD,
     ],
 )
-def test_who_is_not_wanted_any_more_does_not_ask_again(world: World, refusal: Refusal) -> None:
+def test_a_user_who_is_refused_does_not_try_again(world: World, refusal: Refusal) -> None:
     world.start(LoginRefused(refusal.value, "Not you."))
     world.first.lose()
     with pytest.raises(LoginRefused):
@@ -152,7 +152,7 @@ def test_the_end_of_the_input_wakes_who_waits_for_long(world: World) -> None:
         world.task.get(timeout=5)
 
 
-def test_who_asks_for_it_is_connected_again_without_the_rest_of_the_pause(world: World) -> None:
+def test_a_user_who_asks_is_connected_again_without_the_rest_of_the_pause(world: World) -> None:
     last = FakeConnection()
     world.start(last, patience=RetryPolicy(first=1000.0, longest=1000.0))
     world.first.lose()
@@ -163,7 +163,7 @@ def test_who_asks_for_it_is_connected_again_without_the_rest_of_the_pause(world:
     assert world.names == ["bob"]
 
 
-def test_who_asks_for_it_does_not_wait_for_a_server_that_is_silent(world: World) -> None:
+def test_a_user_who_asks_does_not_wait_for_a_silent_server(world: World) -> None:
     silence, last = Silence(), FakeConnection()
     world.start(silence, last)
     world.first.lose()
@@ -233,7 +233,7 @@ def test_a_wish_to_connect_again_holds_once(world: World) -> None:
 KICKED = Dismissed("moderated", "You were kicked by eve.")
 
 
-def test_who_was_told_to_leave_does_not_come_back(world: World) -> None:
+def test_a_user_who_was_told_to_leave_does_not_come_back(world: World) -> None:
     world.start()
     world.first.lose(KICKED)
     with pytest.raises(Dismissed, match="kicked by eve"):
@@ -241,7 +241,7 @@ def test_who_was_told_to_leave_does_not_come_back(world: World) -> None:
     assert world.names == []
 
 
-def test_unless_he_is_asked_and_wants_to(world: World) -> None:
+def test_a_kicked_user_who_stayed_may_come_back(world: World) -> None:
     second = FakeConnection()
     world.start(second, stays=True)
     world.first.lose(KICKED)

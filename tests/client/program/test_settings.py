@@ -138,7 +138,7 @@ def test_the_screen_is_for_terminals() -> None:
 
 
 @pytest.mark.parametrize("option", ["--plain", "--listen", "--commands"])
-def test_who_asks_for_lines_gets_lines(option: str) -> None:
+def test_an_option_for_lines_gives_lines(option: str) -> None:
     assert mode(option) is Mode.PLAIN
 
 

@@ -73,7 +73,7 @@ def test_reading_gives_up_after_its_time(runtime: Runtime) -> None:
         assert caught.value.errno is None
 
 
-def test_a_reader_without_limit_leaves_the_writer_his(runtime: Runtime) -> None:
+def test_a_reader_without_limit_leaves_the_limit_of_the_writer(runtime: Runtime) -> None:
     with Line(runtime) as line:
         read: list[bytes] = []
         reader = runtime.spawn(lambda: read.append(line.receive()))

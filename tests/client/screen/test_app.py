@@ -138,7 +138,7 @@ class TestEntering:
         assert run.start().wait() == 1
         assert problem(capfd) == "The room is full; try again later."
 
-    def test_who_has_no_name_is_asked_for_one(
+    def test_a_user_without_a_name_is_asked_for_one(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LOGNAME", "robert")
@@ -159,7 +159,9 @@ class TestEntering:
         run.terminal.wait_for("your name:")
         assert run.terminal.rows[-1] == "your name:"
 
-    def test_who_gives_no_name_leaves(self, run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_a_user_who_gives_no_name_leaves(
+        self, run: Run, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         run.start(replace(SETTINGS, username=None))
         run.terminal.wait_for("your name:")
         run.terminal.type("<ctrl-u><ctrl-d>")
@@ -224,7 +226,7 @@ class TestInside:
         run.terminal.wait_for("well?")
         assert run.terminal.done == [b"\a"]
 
-    def test_who_is_ignored_is_not_heard(self, run: Run) -> None:
+    def test_an_ignored_user_is_not_heard(self, run: Run) -> None:
         run.enter(replace(SETTINGS, ignore=("Eve",)))
         run.connection.receive(Text("eve", NINE, "buy!"))
         run.connection.receive(Text("alice", NINE, "hello"))
@@ -281,7 +283,7 @@ class TestTheLog:
         run.enter(replace(SETTINGS, log=True, log_file=path))
         run.terminal.wait_for("can't be written")
 
-    def test_whose_end_cannot_be_written(
+    def test_an_end_that_cannot_be_written(
         self,
         run: Run,
         capfd: pytest.CaptureFixture[str],

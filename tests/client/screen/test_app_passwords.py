@@ -52,7 +52,7 @@ def test_it_asks_again_until_the_password_is_right(run: Run) -> None:
     assert not any("secre" in row for row in run.terminal.rows)
 
 
-def test_who_has_none_takes_another_name(run: Run) -> None:
+def test_a_user_without_the_password_takes_another_name(run: Run) -> None:
     run.outcomes = [WRONG, run.connection]
     run.start(replace(SETTINGS, password=FilePassword("secret")))
     run.terminal.wait_for(PROMPT)

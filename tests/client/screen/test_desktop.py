@@ -120,7 +120,7 @@ class TestNotification:
         assert (title, cells(body)) == ("t" * 59 + "…", 199)
 
     @given(st.text(), st.text(), st.sampled_from(["osc9", "osc777"]))
-    def test_nothing_in_a_text_is_obeyed(self, title: str, body: str, how: str) -> None:
+    def test_nothing_in_a_text_is_interpreted(self, title: str, body: str, how: str) -> None:
         plain = notification(how, title, body, PLAIN)
         wrapped = notification(how, title, body, IN_TMUX)
         assert plain is not None
@@ -131,7 +131,7 @@ class TestNotification:
     @pytest.mark.parametrize(
         "text", ["\x1b\\\x07" * 9, "\x9c\x9d", "\ud800", "\u202e", "e\u0301\u0301" * 5000]
     )
-    def test_hostile_texts_are_short_and_harmless(self, text: str) -> None:
+    def test_hostile_texts_are_short_and_sanitized(self, text: str) -> None:
         found = notification("osc777", text, text, PLAIN)
         assert found is not None
         assert len(found) < 2000
@@ -248,7 +248,7 @@ class TestOpenFile:
             open_file(tmp_path / "it")
 
     @pytest.mark.parametrize("name", ["a\0b", "loop", "a\x1b[2J\u202e"])
-    def test_a_strange_path_is_one_harmless_sentence(
+    def test_a_strange_path_is_one_sanitized_sentence(
         self, programs: Programs, tmp_path: Path, name: str
     ) -> None:
         (tmp_path / "loop").symlink_to("loop")

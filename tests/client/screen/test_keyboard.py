@@ -106,7 +106,7 @@ class TestPasting:
         typist.type(f"{text[stall:]}\x1b[201~", at_once=at_once, pause=SOON / 2)
         assert pasted(typist.take()) == "one\ntwo\n"
 
-    def test_whoever_types_after_a_paste_types(self, typist: Typist) -> None:
+    def test_keys_after_a_paste_are_typed(self, typist: Typist) -> None:
         typist.type("one\rtwo")
         typist.rest(PASTE_QUIET)
         typist.type("yes\r")

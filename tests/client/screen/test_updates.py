@@ -35,7 +35,7 @@ def bench() -> Bench:
     return Bench()
 
 
-def test_every_kind_of_news_is_taken(bench: Bench) -> None:
+def test_every_kind_of_event_is_taken(bench: Bench) -> None:
     # The frontend draws what the user only looks at.
     assert set(bench._intake._takers) == set(get_args(UiEvent)) - {Preview}
 
@@ -81,11 +81,11 @@ class TestTexts:
         assert isinstance(second, Said)
         assert first.sender is second.sender
 
-    def test_who_speaks_is_here(self, bench: Bench) -> None:
+    def test_a_user_who_speaks_is_here(self, bench: Bench) -> None:
         bench.take(text(sender="dave"), Announced(file(sender="eve"), None))
         assert {"dave", "eve"} <= bench.model.people.names.keys()
 
-    def test_who_is_ignored_is_not_heard(self, bench: Bench) -> None:
+    def test_an_ignored_user_is_not_heard(self, bench: Bench) -> None:
         bench.model.people.ignore("ALICE")
         heard = bench.take(
             text("bob!"),
@@ -159,7 +159,7 @@ class TestPeople:
         bench.take(Joined("dave", NINE), Joined("eve", NINE + timedelta(hours=2)))
         assert len(bench.model.room.entries) == 2
 
-    def test_who_leaves_a_private_conversation(self, bench: Bench) -> None:
+    def test_a_user_leaves_a_private_conversation(self, bench: Bench) -> None:
         view = bench.model.query("alice")
         bench.take(Left("alice", NINE), Left("carol", NINE))
         assert bench.lines() == ["-- alice and carol left"]
@@ -239,7 +239,7 @@ class TestConnection:
         bench.take(Disconnected("Reconnecting.", 0.0))
         assert [line.partition("-- ")[2] for line in bench.lines()] == ["Reconnecting."]
 
-    def test_who_was_told_to_leave_is_asked_whether_to_come_back(self, bench: Bench) -> None:
+    def test_a_user_who_was_told_to_leave_is_asked_whether_to_come_back(self, bench: Bench) -> None:
         told = Notice("moderated", "You were kicked by eve.", NINE, dismisses=True)
         bench.take(told, Disconnected("You were kicked by eve.", None))
         assert bench.model.is_dismissed

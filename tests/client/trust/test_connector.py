@@ -55,7 +55,7 @@ def path(tmp_path: Path) -> Path:
 @with_both_runtimes
 class TestOnThisMachine:
     @pytest.mark.parametrize("tls", ["auto", "required"])
-    def test_whoever_answers_is_trusted(
+    def test_any_server_that_answers_is_trusted(
         self, server: LittleServer, path: Path, runtime: Runtime, tls: TlsChoice
     ) -> None:
         visitor = Visitor(path, runtime, trusts=False)
@@ -65,7 +65,7 @@ class TestOnThisMachine:
         assert server.connections == 1
 
     @pytest.mark.parametrize("answer", [in_plain, by_closing])
-    def test_who_knows_no_tls_is_spoken_to_without(
+    def test_a_server_without_tls_is_spoken_to_without(
         self, server: LittleServer, path: Path, runtime: Runtime, answer: object
     ) -> None:
         server.answer = answer  # type: ignore[assignment]
@@ -74,7 +74,7 @@ class TestOnThisMachine:
         assert not visitor.asked
         assert server.connections == 2
 
-    def test_who_says_nothing_is_not_waited_for(
+    def test_the_client_does_not_wait_for_a_silent_server(
         self, server: LittleServer, path: Path, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(connector_module, "_LOCAL_PATIENCE", 0.05)
@@ -306,7 +306,7 @@ class TestAuthorities:
         monkeypatch.setenv("SSL_CERT_FILE", str(identity.certificate))
         return identity
 
-    def test_who_is_vouched_for_is_trusted_and_never_plain_again(
+    def test_a_server_with_a_valid_certificate_is_trusted_and_never_plain_again(
         self, server: LittleServer, path: Path, vouched: Identity, second: Identity
     ) -> None:
         server.answer = by_tls(vouched)

@@ -42,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @with_both_runtimes
-def test_a_trusted_key_holds_as_long_as_the_door(
+def test_a_trusted_key_holds_as_long_as_the_connector(
     server: LittleServer, path: Path, runtime: Runtime, first: Identity, second: Identity
 ) -> None:
     visitor = Visitor(path, runtime, trusts=True)
@@ -60,7 +60,7 @@ def test_a_trusted_key_holds_as_long_as_the_door(
 
 
 @with_both_runtimes
-def test_the_next_door_asks_again(server: LittleServer, path: Path, runtime: Runtime) -> None:
+def test_the_next_connector_asks_again(server: LittleServer, path: Path, runtime: Runtime) -> None:
     visitor = Visitor(path, runtime, trusts=True)
     assert enter(visitor.connector(server))
     assert enter(visitor.connector(server))

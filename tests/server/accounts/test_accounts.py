@@ -111,7 +111,7 @@ def test_a_hash_can_be_renewed_unless_it_is_another_by_now(database: Database) -
     assert in_file(database) == [("Alice", "renewed", False)]
 
 
-def test_who_is_not_there_is_not_changed(database: Database) -> None:
+def test_a_missing_account_is_not_changed(database: Database) -> None:
     with pytest.raises(NoSuchAccount, match="Alice is not registered"):
         remove_account(database, ALICE)
     with pytest.raises(NoSuchAccount):

@@ -191,7 +191,7 @@ def test_an_empty_list_makes_no_file(operator: Operator) -> None:
 
 
 @pytest.mark.parametrize("command", [["remove"], ["moderator", "on"], ["moderator", "off"]])
-def test_who_is_not_registered(operator: Operator, command: list[str]) -> None:
+def test_a_name_that_is_not_registered(operator: Operator, command: list[str]) -> None:
     verb, *rest = command
 
     assert "bob is not registered" in operator.types(verb, "bob", *rest, fails=1)

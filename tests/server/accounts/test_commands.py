@@ -76,7 +76,7 @@ def opens(chat_server: TestServer, name: str, password: str | None) -> bool:
 # To register
 
 
-def test_a_guest_makes_his_name_an_account(club: TestServer, database: Database) -> None:
+def test_a_guest_makes_their_name_an_account(club: TestServer, database: Database) -> None:
     alice = club.join("Alice")
 
     code, sentence = ask(alice, "register", password=FIRST)
@@ -117,11 +117,11 @@ def test_what_looks_like_anothers_name_is_not_registered(
     assert (code, "looks like alice" in sentence) == ("not-allowed", True)
 
 
-def test_the_operator_may_want_to_do_it_himself(open_a_club: OpenTestServer) -> None:
+def test_the_operator_may_keep_registration_to_themselves(open_a_club: OpenTestServer) -> None:
     assert register(open_a_club(register=False).join("alice")) == "not-allowed"
 
 
-def test_who_is_a_member_no_longer_cannot_make_himself_one(
+def test_a_user_without_an_account_any_more_cannot_make_one(
     open_a_club: OpenTestServer, database: Database
 ) -> None:
     add_account(database, parse_user_name("alice"), hash_password(FIRST))
@@ -161,7 +161,7 @@ def test_guests_do_not_fill_the_register(club: TestServer, monkeypatch: pytest.M
 # Another password
 
 
-def test_the_owner_changes_his_password(club: TestServer) -> None:
+def test_the_owner_changes_their_password(club: TestServer) -> None:
     alice = club.join("alice")
     register(alice)
 
@@ -254,7 +254,7 @@ def test_only_the_one_who_asks_waits(club: TestServer, monkeypatch: pytest.Monke
     alice.expect_text("after that", "alice")
 
 
-def test_who_is_gone_meanwhile_registers_nothing(
+def test_a_user_who_has_left_meanwhile_registers_nothing(
     club: TestServer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = club.join("alice")

@@ -70,7 +70,7 @@ def test_wrong_ones_cost_time_that_grows(
     assert guard.verify(MALLORY, "alice", "correct horse", hash)
 
 
-def test_the_owner_never_waits_for_what_a_stranger_tries(
+def test_the_owner_never_waits_for_the_tries_of_others(
     guard: PasswordGuard, clock: FakeClock, hash: str
 ) -> None:
     for _ in range(100):
@@ -93,7 +93,7 @@ def test_other_names_from_the_same_address_wait_too(
         guard.verify(MALLORY, "alice", "correct horse", hash)
 
 
-def test_a_success_of_his_own_does_not_make_up_for_what_he_tries_with_others(
+def test_a_success_with_the_own_name_does_not_pay_for_tries_with_others(
     guard: PasswordGuard, clock: FakeClock, hash: str
 ) -> None:
     for _ in range(4):

@@ -257,7 +257,7 @@ def test_the_queue_has_an_end(line: Passwords, monkeypatch: pytest.MonkeyPatch) 
     assert line.waiting == 0
 
 
-def test_who_waits_for_his_turn_keeps_no_other_address_out(
+def test_a_login_that_waits_for_its_turn_keeps_no_other_address_out(
     line: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "MAX_WAITING", 1)

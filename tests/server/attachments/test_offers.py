@@ -163,7 +163,7 @@ def test_what_is_being_sent_does_not_make_way(offers: OfferStore, spool: Spool) 
         file.release()
 
 
-def test_over_his_share_a_users_own_oldest_makes_way(offers: OfferStore, spool: Spool) -> None:
+def test_over_a_users_share_their_own_oldest_makes_way(offers: OfferStore, spool: Spool) -> None:
     other = keep(offers, spooled(spool, 100, "bob"))
     ids = [keep(offers, spooled(spool, 50, "alice")) for _ in range(2)]
 

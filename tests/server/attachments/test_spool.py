@@ -313,7 +313,7 @@ def test_what_can_be_spared_is_dropped_as_far_as_needed(spool: Spool) -> None:
         each.release()
 
 
-def test_over_his_share_a_users_own_is_dropped(spool: Spool) -> None:
+def test_over_a_users_share_their_own_is_dropped(spool: Spool) -> None:
     kept = [reserve(spool, "alice", 40) for _ in range(2)]
     asked: list[Hashable | None] = []
 

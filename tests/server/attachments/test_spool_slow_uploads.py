@@ -111,7 +111,7 @@ def test_the_share_holds_for_two_that_waited_for_the_same_space(
     file.release()
 
 
-def test_one_who_is_ended_while_he_waits_for_space_takes_none(
+def test_a_transfer_that_ends_while_it_waits_for_space_takes_none(
     spool: Spool, clock: FakeClock
 ) -> None:
     slow = [SlowUpload(spool, f"user{number}", 100) for number in range(4)]

@@ -44,7 +44,7 @@ def test_after_it_was_closed_it_opens_another(file: BatchFile) -> None:
     assert content(file.put(b"batch")) == b"batch"
 
 
-def test_to_clear_and_close_what_was_never_used_is_harmless(file: BatchFile) -> None:
+def test_an_unused_file_can_be_cleared_and_closed(file: BatchFile) -> None:
     file.clear()
     file.close()
 

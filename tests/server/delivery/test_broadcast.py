@@ -40,7 +40,7 @@ def contents(member: FakeMember) -> list[str]:
 # To everyone
 
 
-def test_everyone_gets_what_is_posted_in_his_own_byte_order(broadcast: Broadcast) -> None:
+def test_everyone_gets_what_is_posted_in_their_own_byte_order(broadcast: Broadcast) -> None:
     big = listener(broadcast, "big", ByteOrder.BIG)
     little = listener(broadcast, "little", ByteOrder.LITTLE)
 
@@ -143,7 +143,7 @@ def test_flushing_with_nothing_pending_sends_nothing(broadcast: Broadcast) -> No
 
 
 @BOTH_ORDERS
-def test_a_newcomer_gets_what_is_posted_after_he_came_and_nothing_before(
+def test_a_newcomer_gets_what_is_posted_after_they_came_and_nothing_before(
     broadcast: Broadcast, order: ByteOrder
 ) -> None:
     old = listener(broadcast, "old", order)
@@ -183,7 +183,7 @@ def test_the_first_frames_of_a_newcomer_go_in_one_system_call(broadcast: Broadca
 
 
 @BOTH_ORDERS
-def test_who_goes_gets_what_was_posted_before_and_nothing_after(
+def test_a_user_who_goes_gets_what_was_posted_before_and_nothing_after(
     broadcast: Broadcast, order: ByteOrder
 ) -> None:
     stays, goes = listener(broadcast, "stays", order), listener(broadcast, "goes", order)
@@ -195,7 +195,7 @@ def test_who_goes_gets_what_was_posted_before_and_nothing_after(
     assert contents(goes) == ["before"]
 
 
-def test_who_comes_and_goes_between_two_flushes_gets_what_lies_between(
+def test_a_user_who_comes_and_goes_between_two_flushes_gets_what_lies_between(
     broadcast: Broadcast,
 ) -> None:
     listener(broadcast, "stays")
@@ -208,7 +208,7 @@ def test_who_comes_and_goes_between_two_flushes_gets_what_lies_between(
     assert contents(guest) == ["meanwhile"]
 
 
-def test_removing_one_who_never_came_is_harmless(broadcast: Broadcast) -> None:
+def test_removing_a_user_who_never_came_changes_nothing(broadcast: Broadcast) -> None:
     stranger = FakeMember("stranger")
 
     broadcast.remove(stranger.send_queue)
@@ -266,7 +266,7 @@ def test_private_ones_that_are_too_much_for_a_batch_do_not_wait(broadcast: Broad
     assert bob.transport.sends == carol.transport.sends == [BATCH_SIZE // 2]
 
 
-def test_who_goes_gets_what_was_for_him_alone(broadcast: Broadcast) -> None:
+def test_a_user_who_goes_gets_the_frames_for_them_alone(broadcast: Broadcast) -> None:
     bob = listener(broadcast, "bob")
     broadcast.put(bob.send_queue, text("psst"))
     broadcast.post(text("hello"))
@@ -318,7 +318,7 @@ def test_a_large_content_that_nobody_wants_offered_comes_to_all_in_its_place(
     assert content.holders == 1
 
 
-def test_who_wants_offers_gets_one_and_the_rest_the_content(broadcast: Broadcast) -> None:
+def test_a_user_who_wants_offers_gets_one_and_the_rest_the_content(broadcast: Broadcast) -> None:
     raw = listener(broadcast, "raw")
     modern = listener(broadcast, "modern", inline=10)
     patient = listener(broadcast, "patient", inline=15)

@@ -28,7 +28,7 @@ def test_only_who_takes_less_gets_a_backlog(broadcast: Broadcast) -> None:
     assert contents(slow) == ["0", "1", "2"]
 
 
-def test_the_order_holds_for_a_laggard_too(broadcast: Broadcast) -> None:
+def test_the_order_holds_for_a_slow_consumer_too(broadcast: Broadcast) -> None:
     slow, content = listener(broadcast, "slow"), FakeContent(b"a large content")
     slow.transport.room = 5
     expected = []
@@ -47,7 +47,7 @@ def test_the_order_holds_for_a_laggard_too(broadcast: Broadcast) -> None:
     assert content.holders == 1
 
 
-def test_laggards_share_one_batch(broadcast: Broadcast) -> None:
+def test_slow_consumers_share_one_batch(broadcast: Broadcast) -> None:
     slow = [listener(broadcast, f"user{number}") for number in range(2)]
     for member in slow:
         member.transport.room = 0
@@ -149,7 +149,7 @@ def test_a_fault_of_ours_in_a_flush_costs_one_user_and_nobody_a_message(
 
 
 @pytest.mark.parametrize("problem", [ConnectionResetError(), MemoryError()])
-def test_one_whose_connection_breaks_as_he_is_spoken_to_alone(
+def test_a_connection_that_breaks_during_a_private_message(
     broadcast: Broadcast, problem: Exception
 ) -> None:
     bob, carol = listener(broadcast, "bob"), listener(broadcast, "carol")

@@ -103,7 +103,9 @@ def test_what_a_socket_does_not_take_comes_later_and_in_order(
     assert heard == said
 
 
-def test_who_has_caught_up_is_written_to_as_before(broadcast: Broadcast, ends: ExitStack) -> None:
+def test_a_user_who_has_caught_up_is_written_to_as_before(
+    broadcast: Broadcast, ends: ExitStack
+) -> None:
     member = listener(broadcast, ends)
     direct = member.send_queue.direct
     assert direct is not None

@@ -105,7 +105,7 @@ def test_nothing_overtakes_what_waits() -> None:
     assert user.taken() == b"first, second"
 
 
-def test_after_catching_up_he_is_sent_to_directly_again() -> None:
+def test_after_catching_up_a_user_is_sent_to_directly_again() -> None:
     user = User(room=0)
     user.send_queue.give(b"late ")
     user.transport.make_room()
@@ -142,7 +142,7 @@ def test_giving_nothing_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize("order", list(ByteOrder))
-def test_a_frame_is_put_in_the_order_of_his_connection(order: ByteOrder) -> None:
+def test_a_frame_is_put_in_the_byte_order_of_the_connection(order: ByteOrder) -> None:
     transport = FakeTransport()
     box = SendQueue(transport, order, BacklogLimits(PLENTY, PLENTY), lambda reason: None)
 
@@ -155,7 +155,7 @@ def test_a_frame_is_put_in_the_order_of_his_connection(order: ByteOrder) -> None
     ("inline", "size", "offered"),
     [(None, PLENTY, False), (100, 100, False), (100, 101, True), (0, 1, True), (0, 0, False)],
 )
-def test_contents_over_what_he_wants_inline_are_offered(
+def test_contents_over_the_inline_limit_are_offered(
     inline: int | None, size: int, offered: bool
 ) -> None:
     box = SendQueue(
@@ -228,7 +228,7 @@ def test_a_file_for_one_who_fails_on_its_header_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("end", ["fail", "close", "break"])
-def test_a_file_that_waits_is_released_however_he_ends(end: str) -> None:
+def test_a_file_that_waits_is_released_at_every_end(end: str) -> None:
     user = User(room=25)
     content = FakeContent(b"x" * 5000)
     user.send_queue.put(Frame(MessageType.FILE, b"{}", large=content))
@@ -259,7 +259,7 @@ def test_a_backlog_may_be_just_full() -> None:
     assert user.failed == []
 
 
-def test_one_byte_over_a_full_backlog_closes_him() -> None:
+def test_one_byte_over_a_full_backlog_closes_the_user() -> None:
     user = User(BacklogLimits(1000, PLENTY), room=0)
 
     user.send_queue.give(b"x" * 1000)
@@ -314,7 +314,7 @@ def test_as_many_go_as_the_total_demands() -> None:
     assert limits.used <= 1000
 
 
-def test_who_has_caught_up_is_not_closed_for_others() -> None:
+def test_a_user_who_has_caught_up_is_not_closed_for_others() -> None:
     limits = BacklogLimits(PLENTY, 1000)
     quick, slow = User(limits, room=0), User(limits, room=0)
     quick.send_queue.give(b"x" * 900)

@@ -92,7 +92,9 @@ def test_closing_twice_is_closing() -> None:
         (TimeoutError(), LeaveReason.TOO_SLOW),
     ],
 )
-def test_what_the_socket_says_is_why_he_left(problem: OSError, reason: LeaveReason) -> None:
+def test_the_error_of_the_socket_is_the_reason_for_leaving(
+    problem: OSError, reason: LeaveReason
+) -> None:
     assert reason_of(problem) is reason
 
     at_once = User()

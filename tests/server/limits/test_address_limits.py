@@ -70,7 +70,7 @@ def test_tries_that_succeed_are_not_counted(clock: FakeClock) -> None:
         address_limits.forgive_attempt(STRANGER)
 
 
-def test_transfers_of_who_is_in_the_room_are_no_newcomers(clock: FakeClock) -> None:
+def test_transfers_of_users_in_the_room_do_not_count(clock: FakeClock) -> None:
     address_limits = address_limits_with(clock, max_connects=3)
     for _ in range(50):
         assert address_limits.count_connection(STRANGER) is Verdict.ADMIT

@@ -25,7 +25,7 @@ def test_a_burst_is_not_delayed(bucket: TokenBucket) -> None:
     assert [bucket.consume(1) for _ in range(20)] == [0.0] * 20
 
 
-def test_after_a_burst_each_waits_for_his_turn(bucket: TokenBucket, clock: FakeClock) -> None:
+def test_after_a_burst_each_waits_for_a_turn(bucket: TokenBucket, clock: FakeClock) -> None:
     bucket.consume(20)
 
     for _ in range(5):
@@ -48,7 +48,7 @@ def test_more_than_a_burst_at_once_is_delayed_not_refused(bucket: TokenBucket) -
     assert bucket.consume(120) == pytest.approx(10)
 
 
-def test_who_does_not_wait_owes_it(bucket: TokenBucket) -> None:
+def test_time_that_is_not_waited_for_is_owed(bucket: TokenBucket) -> None:
     bucket.consume(20)
 
     assert [bucket.consume(1) for _ in range(3)] == pytest.approx([0.1, 0.2, 0.3])

@@ -36,7 +36,7 @@ def test_a_window_admits_up_to_its_limit(window: SlidingWindow) -> None:
     assert window.admit("a") > 0
 
 
-def test_who_waits_as_long_as_he_is_told_is_admitted(
+def test_a_client_that_waits_as_long_as_told_is_admitted(
     window: SlidingWindow, clock: FakeClock
 ) -> None:
     for _ in range(200):
@@ -45,7 +45,7 @@ def test_who_waits_as_long_as_he_is_told_is_admitted(
         assert not delay or window.admit("a") == 0.0
 
 
-def test_no_sooner_is_he_admitted(window: SlidingWindow, clock: FakeClock) -> None:
+def test_no_sooner_is_a_client_admitted(window: SlidingWindow, clock: FakeClock) -> None:
     for _ in range(5):
         window.admit("a")
     clock.advance(window.admit("a") - 0.1)
@@ -136,7 +136,7 @@ def test_each_failure_costs_twice_as_much_up_to_half_a_minute(delays: FailureDel
     assert [delays.failed("a") for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_who_failed_may_try_again_when_the_time_is_over(
+def test_a_client_that_failed_may_try_again_when_the_time_is_over(
     delays: FailureDelays, clock: FakeClock
 ) -> None:
     assert delays.wait("a") == 0.0
@@ -190,7 +190,7 @@ def test_quiet_keys_are_given_back(delays: FailureDelays, clock: FakeClock) -> N
     assert delays.failed("b") == 1.0
 
 
-def test_in_a_line_nobody_of_a_burst_waits_and_then_each_for_his_turn(
+def test_in_a_line_nobody_of_a_burst_waits_and_then_each_for_a_turn(
     queues: Queues, clock: FakeClock
 ) -> None:
     assert [queues.reserve("a", 30) for _ in range(4)] == [0.0] * 4

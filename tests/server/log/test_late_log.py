@@ -142,7 +142,7 @@ def answered(guest: WireClient, last: str) -> list[str]:
     return nonces
 
 
-def test_who_is_muted_meanwhile_is_not_heard(late_chat_server: TestServer) -> None:
+def test_a_user_who_is_muted_meanwhile_is_not_heard(late_chat_server: TestServer) -> None:
     alice, bob = pair(late_chat_server)
     alice.say("one", nonce="1")
     wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
@@ -154,7 +154,7 @@ def test_who_is_muted_meanwhile_is_not_heard(late_chat_server: TestServer) -> No
     assert is_silent(late_chat_server, bob)
 
 
-def test_who_is_ejected_meanwhile_is_not_heard(late_chat_server: TestServer) -> None:
+def test_a_user_who_is_ejected_meanwhile_is_not_heard(late_chat_server: TestServer) -> None:
     alice, bob = pair(late_chat_server)
     alice.say("one")
     wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")

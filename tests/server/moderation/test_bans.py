@@ -177,7 +177,7 @@ def test_a_wider_network_is_not_banned_by_an_error(text: str) -> None:
     ("text", "loopback"),
     [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("128.0.0.1", False), ("fe80::", 0)],
 )
-def test_whose_address_is_this_machines(text: str, loopback: bool) -> None:
+def test_an_address_of_this_machine(text: str, loopback: bool) -> None:
     network = read_network(text)
     assert network is not None
     assert is_loopback(network) == loopback
@@ -197,7 +197,7 @@ def test_a_time_in_words() -> None:
     assert end_in_words(read_end(MAX_SECONDS, 1_795_530_900)).startswith("until 2127-")
 
 
-def test_a_reason_is_one_harmless_line() -> None:
+def test_a_reason_is_one_sanitized_line() -> None:
     assert read_reason(None) is None
     assert read_reason(" \n") is None
     assert read_reason("spam,\nagain\x1b[2J\u202e and  more") == "spam, again [2J and more"

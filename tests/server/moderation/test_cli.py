@@ -100,7 +100,7 @@ def test_what_makes_no_sense_is_told_in_one_line(operator: Operator, words: tupl
 
 
 @pytest.mark.parametrize("words", [("remove", "alice"), ("remove", "alice", "--mute")])
-def test_who_is_not_banned_is_not_let_in_again(operator: Operator, words: tuple[str]) -> None:
+def test_a_ban_that_does_not_exist_is_not_lifted(operator: Operator, words: tuple[str]) -> None:
     assert "is not" in operator.types(*words, status=1)
 
 

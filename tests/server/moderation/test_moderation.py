@@ -36,7 +36,7 @@ def chat_server(open_a_chat_server: OpenTestServer, monkeypatch: pytest.MonkeyPa
 # Kicks
 
 
-def test_who_is_kicked_is_told_and_so_is_everyone_else(chat_server: TestServer) -> None:
+def test_a_kicked_user_is_told_and_so_is_everyone_else(chat_server: TestServer) -> None:
     bob, alice, carol = (
         bob_who_moderates(chat_server),
         chat_server.join("Alice"),
@@ -146,7 +146,7 @@ def test_a_ban_is_of_the_name_what_looks_like_it_and_the_address(chat_server: Te
     assert try_login(chat_server, "alicia") is None
 
 
-def test_who_looks_like_him_or_comes_from_there_goes_too(chat_server: TestServer) -> None:
+def test_lookalikes_and_users_of_the_same_address_go_too(chat_server: TestServer) -> None:
     bob = bob_who_moderates(chat_server)
     chat_server.join("alice", source="127.0.0.2")
     chat_server.join("a1ice", source="127.0.0.3")
@@ -160,7 +160,7 @@ def test_who_looks_like_him_or_comes_from_there_goes_too(chat_server: TestServer
     assert set(chat_server.here()) == {"bob", "dave"}
 
 
-def test_the_owner_of_a_name_stays_when_one_who_looks_like_him_is_banned(
+def test_the_owner_of_a_name_stays_when_a_lookalike_is_banned(
     chat_server: TestServer,
 ) -> None:
     bob = bob_who_moderates(chat_server)
@@ -228,7 +228,7 @@ def test_an_address_that_is_exempt_or_this_machines_is_not_banned(
     assert try_login(chat_server, "carol", "127.0.0.2") is None
 
 
-def test_a_moderator_does_not_ban_his_own_address_with_another(chat_server: TestServer) -> None:
+def test_a_moderator_does_not_ban_their_own_address_with_another(chat_server: TestServer) -> None:
     bob = bob_who_moderates(chat_server)
     chat_server.join("alice")
 
@@ -279,7 +279,7 @@ def test_more_than_can_be_kept_is_refused(
     assert command(bob, "ban", "mallory")
 
 
-def test_his_upload_ends_with_him_and_reaches_nobody(chat_server: TestServer) -> None:
+def test_the_upload_of_a_kicked_user_ends_and_reaches_nobody(chat_server: TestServer) -> None:
     bob = bob_who_moderates(chat_server)
     alice = chat_server.join("alice", source="127.0.0.2")
     transfer = chat_server.transfer(alice)

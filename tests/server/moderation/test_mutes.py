@@ -12,7 +12,9 @@ UTF8, FILE = MessageType.UTF8, MessageType.FILE
 M = 1024**2
 
 
-def test_what_he_says_is_refused_one_by_one_and_reaches_nobody(chat_server: TestServer) -> None:
+def test_each_message_of_a_muted_user_is_refused_and_reaches_nobody(
+    chat_server: TestServer,
+) -> None:
     bob = bob_who_moderates(chat_server)
     eve = chat_server.join("Eve")
 
@@ -48,7 +50,7 @@ def test_a_large_file_is_refused_before_it_comes(chat_server: TestServer) -> Non
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
-def test_a_file_that_is_under_way_when_he_is_muted_reaches_nobody(
+def test_a_file_that_is_under_way_when_its_sender_is_muted_reaches_nobody(
     chat_server: TestServer, elsewhere: bool
 ) -> None:
     bob = bob_who_moderates(chat_server)
@@ -68,7 +70,7 @@ def test_a_file_that_is_under_way_when_he_is_muted_reaches_nobody(
     bob.expect_text("next", "bob")
 
 
-def test_he_is_muted_when_he_comes_again_and_not_when_he_may_speak(chat_server: TestServer) -> None:
+def test_a_mute_holds_after_a_new_login_until_it_is_lifted(chat_server: TestServer) -> None:
     bob = bob_who_moderates(chat_server)
     eve = chat_server.join("eve")
     command(bob, "mute", "eve", seconds=3600)
@@ -85,7 +87,7 @@ def test_he_is_muted_when_he_comes_again_and_not_when_he_may_speak(chat_server: 
     eve.expect_text("hello", "EVE")
 
 
-def test_a_mute_of_somebody_who_is_not_here_waits_for_him(chat_server: TestServer) -> None:
+def test_a_mute_of_an_absent_user_holds_when_they_come(chat_server: TestServer) -> None:
     bob = bob_who_moderates(chat_server)
     command(bob, "mute", "eve")
     eve = chat_server.join("eve")
@@ -93,7 +95,7 @@ def test_a_mute_of_somebody_who_is_not_here_waits_for_him(chat_server: TestServe
     eve.expect_notice("muted")
 
 
-def test_he_may_ask_the_server_for_something_and_leave(chat_server: TestServer) -> None:
+def test_a_muted_user_may_send_commands_and_leave(chat_server: TestServer) -> None:
     bob = bob_who_moderates(chat_server)
     eve = chat_server.join("eve")
     command(bob, "mute", "eve")

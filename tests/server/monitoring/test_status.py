@@ -180,7 +180,7 @@ def test_a_request_that_ends_in_the_middle_is_broken(server: StatusServer) -> No
         assert sock.recv(65536).startswith(b"HTTP/1.1 400 ")
 
 
-def test_who_comes_and_goes_without_a_word_is_not_worth_a_line(
+def test_a_connection_without_a_word_is_not_logged(
     server: StatusServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
@@ -197,7 +197,7 @@ def test_a_body_is_ignored_and_does_not_cost_the_answer(server: StatusServer) ->
     assert Page(exchange(server, head + body)).status == 405
 
 
-def test_who_says_nothing_is_hung_up_on(
+def test_a_silent_client_is_disconnected(
     server: StatusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "_PATIENCE", 0.05)
@@ -241,7 +241,7 @@ def test_idle_visitors_delay_nobody(
         sock.close()
 
 
-def test_who_does_not_take_the_answer_makes_way_too(
+def test_a_client_that_does_not_read_the_answer_makes_way_too(
     server: StatusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "_PATIENCE", 1000.0)

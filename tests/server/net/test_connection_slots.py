@@ -69,7 +69,7 @@ def test_for_each_one_too_many_the_longest_waiting_makes_way(
     assert len(connection_slots) == 0
 
 
-def test_who_is_let_in_stays(connection_slots: ConnectionSlots) -> None:
+def test_a_user_who_is_let_in_stays(connection_slots: ConnectionSlots) -> None:
     visitors = [Visitor() for _ in range(5)]
     for visitor in visitors[:3]:
         connection_slots.enter(visitor)
@@ -110,7 +110,7 @@ def test_a_part_of_the_descriptors_is_kept_for_files(
     assert connection_capacity() == capacity
 
 
-def test_a_newcomer_takes_the_place_of_who_has_waited_longest_and_of_nobody_inside(
+def test_a_newcomer_takes_the_place_of_the_oldest_login_and_of_no_user(
     chat_server: TestServer,
 ) -> None:
     alice = chat_server.join("alice")

@@ -190,7 +190,7 @@ def test_a_large_record_in_packets_of_a_slow_path_is_read_without_a_pause(
     assert not any(pauses)
 
 
-def test_a_time_limit_holds_while_crumbs_gather(records: Records) -> None:
+def test_a_time_limit_holds_while_small_reads_gather(records: Records) -> None:
     transport = records([])
     transport.settimeout(0.02)
     transport._resume_at = time.monotonic() + 60

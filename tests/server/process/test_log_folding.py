@@ -150,7 +150,7 @@ def test_events_are_logged_each_until_they_come_too_fast(
     assert len(caplog.messages) == written + 1
 
 
-def test_a_fault_of_ours_that_strangers_can_repeat_is_counted_too(
+def test_a_fault_of_ours_that_clients_can_repeat_is_counted_too(
     clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = FoldingLog(clock, lambda seconds, tell: None)
@@ -196,7 +196,7 @@ KINDS = ("joined", "left", "refused", "failed")
 
 
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.floats(0, 70)), max_size=30), st.data())
-def test_whatever_strangers_do_the_log_has_a_bound_and_loses_no_event(
+def test_the_log_has_a_bound_and_loses_no_event(
     bursts: list[tuple[str, float]], data: st.DataObject
 ) -> None:
     clock = FakeClock()

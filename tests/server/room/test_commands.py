@@ -144,7 +144,7 @@ def test_a_command_that_waits_holds_up_nobody_but_its_sender(
     alice.expect_text("mine", "alice")
 
 
-def test_who_is_gone_when_it_is_done_is_not_answered(
+def test_a_user_who_has_left_when_the_command_is_done_is_not_answered(
     chat_server: TestServer, butler: Butler
 ) -> None:
     alice, bob = chat_server.join("alice"), chat_server.join("bob")

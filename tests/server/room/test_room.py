@@ -30,7 +30,7 @@ def chat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomAlone]
 # Coming
 
 
-def test_a_newcomer_is_let_in_and_hears_of_himself_first(chat_server: RoomAlone) -> None:
+def test_a_newcomer_hears_their_own_announcement_first(chat_server: RoomAlone) -> None:
     alice = FakeMember("Alice")
 
     chat_server.join(alice)
@@ -59,7 +59,7 @@ def test_the_answer_to_a_login_is_bare(chat_server: RoomAlone) -> None:
     assert announcement.content == b""
 
 
-def test_the_welcome_names_who_is_here_and_comes_to_the_newcomer_alone(
+def test_the_welcome_names_the_members_and_reaches_the_newcomer_alone(
     chat_server: RoomAlone,
 ) -> None:
     bob = chat_server.enter("bob")
@@ -148,7 +148,7 @@ def test_everyone_else_hears_who_left_and_why(chat_server: RoomAlone, reason: Le
     assert json.loads(chat_server.room.names_json()) == ["alice", "carol"]
 
 
-def test_who_leaves_still_hears_what_was_said_before(chat_server: RoomAlone) -> None:
+def test_a_user_who_leaves_still_hears_what_was_said_before(chat_server: RoomAlone) -> None:
     alice, bob = chat_server.enter("alice"), chat_server.enter("bob")
     chat_server.heard(alice, bob)
     chat_server.say(alice, TEXT, b"wait, bob!", PUBLIC)
@@ -169,7 +169,7 @@ def test_somebody_leaves_once(chat_server: RoomAlone) -> None:
     assert chat_server.heard(alice) == [["LOGOUT bob (quit)"]]
 
 
-def test_an_old_bearer_of_a_name_does_not_take_the_new_one_with_him(
+def test_an_old_bearer_of_a_name_does_not_take_the_new_one_along(
     chat_server: RoomAlone,
 ) -> None:
     old = chat_server.enter("bob")
@@ -275,7 +275,7 @@ def test_a_file_name_reaches_nobody_uncleaned(
 
 @pytest.mark.parametrize("type", [TEXT, FILE, MessageType.IMAGE, MessageType.VOICE])
 @pytest.mark.parametrize("order", list(ByteOrder))
-def test_a_private_message_comes_to_him_and_back_and_to_nobody_else(
+def test_a_private_message_reaches_its_two_users_and_nobody_else(
     chat_server: RoomAlone, type: MessageType, order: ByteOrder
 ) -> None:
     alice, bob, carol = (
@@ -309,7 +309,7 @@ def test_a_message_to_nobody_is_heard_by_nobody(chat_server: RoomAlone, to: str)
     assert chat_server.heard(alice, bob) == [[], []]
 
 
-def test_who_has_left_is_not_found(chat_server: RoomAlone) -> None:
+def test_a_user_who_has_left_is_not_found(chat_server: RoomAlone) -> None:
     chat_server.leave(chat_server.enter("bob"), LeaveReason.QUIT)
 
     with pytest.raises(NoSuchUserError):

@@ -27,7 +27,7 @@ def chat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomAlone]
 
 @pytest.mark.parametrize("to", [None, "modern"])
 @pytest.mark.parametrize("large", [False, True])
-def test_who_wants_offers_gets_one_and_the_rest_the_content(
+def test_a_user_who_wants_offers_gets_one_and_the_rest_the_content(
     chat_server: RoomAlone, to: str | None, large: bool
 ) -> None:
     alice, modern = chat_server.enter("alice"), chat_server.enter("modern", inline=3)
@@ -54,7 +54,7 @@ def test_who_wants_offers_gets_one_and_the_rest_the_content(
     assert [(frame.type, frame.content) for frame in modern.frames] == [(type, b"")]
 
 
-def test_the_sender_gets_an_offer_of_his_own_if_he_wants_it(chat_server: RoomAlone) -> None:
+def test_the_sender_gets_an_offer_of_their_own_if_they_want_it(chat_server: RoomAlone) -> None:
     alice, bob = chat_server.enter("alice", inline=3), chat_server.enter("bob")
     chat_server.heard(alice, bob)
 
@@ -111,7 +111,7 @@ def test_a_private_offer_is_for_the_two_of_them(chat_server: RoomAlone) -> None:
     assert chat_server.offers.find(id, carol.serial) is None
 
 
-def test_an_offer_to_a_user_is_not_one_to_a_later_bearer_of_his_name(
+def test_an_offer_to_a_user_is_not_one_to_a_later_bearer_of_the_name(
     chat_server: RoomAlone,
 ) -> None:
     alice, bob = chat_server.enter("alice"), chat_server.enter("bob", inline=0)

@@ -272,7 +272,7 @@ def test_tls_to_the_proxy_is_enough_where_it_is_required(
     assert (answer.type == MessageType.LOGIN) is is_let_in
 
 
-def test_nobody_else_is_asked_whom_he_speaks_for(
+def test_no_proxy_header_is_read_from_other_addresses(
     open_a_chat_server: OpenTestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "chat.server")

@@ -105,7 +105,7 @@ def test_without_the_sweep_the_kernel_lets_a_ghost_stay(
     bob.expect_left("alice", "timed-out")
 
 
-def test_who_has_stopped_reading_but_answers_stays(
+def test_a_user_who_has_stopped_reading_but_answers_stays(
     network: Namespace, open_chat_server: TestServer
 ) -> None:
     bob = open_chat_server.join("bob")

@@ -62,7 +62,7 @@ ENDS: list[Callable[[WireClient, TestServer], None]] = [
 
 
 @pytest.mark.parametrize("end", ENDS, ids=["leaves", "vanishes", "breaks off", "transfers"])
-def test_who_is_gone_is_forgotten(
+def test_a_user_who_has_left_is_forgotten(
     end: Callable[[WireClient, TestServer], None], chat_server: TestServer, remembered: Memory
 ) -> None:
     client = chat_server.join("alice", inline=0)
@@ -71,7 +71,7 @@ def test_who_is_gone_is_forgotten(
     wait_until(lambda: not remembered())
 
 
-def test_who_was_not_let_in_is_forgotten(chat_server: TestServer, remembered: Memory) -> None:
+def test_a_user_who_was_refused_is_forgotten(chat_server: TestServer, remembered: Memory) -> None:
     with chat_server.connect() as stranger:
         stranger.try_login({"to": "not a name"})
     wait_until(lambda: not remembered())

@@ -328,7 +328,7 @@ def test_what_opens_no_chat_is_closed_without_a_byte(
     assert refusals(log) == ["refused 127.0.0.1: does not speak this protocol"]
 
 
-def test_who_only_looks_is_not_worth_a_line(
+def test_a_connection_that_only_looks_is_not_logged(
     chat_server: TestServer, log: pytest.LogCaptureFixture
 ) -> None:
     chat_server.connect().close()

@@ -37,7 +37,7 @@ def test_too_many_tries_from_an_address_are_refused_and_closed(
     assert chat_server.join("bob", source="127.0.0.2").name == "bob"
 
 
-def test_whose_session_is_here_is_let_in_but_not_to_try_other_names(
+def test_a_user_with_a_session_is_let_in_but_not_to_try_other_names(
     open_a_chat_server: OpenTestServer,
 ) -> None:
     chat_server = open_a_chat_server(exempt=NOBODY_EXEMPT, max_logins=3)
@@ -75,7 +75,7 @@ def test_too_many_connections_in_a_minute_are_told_so_and_then_closed_without_a_
     assert too_late.at_end()
 
 
-def test_transfers_of_who_is_here_are_let_in_however_often_strangers_knock(
+def test_transfers_of_users_are_let_in_at_any_rate_of_other_connections(
     open_a_chat_server: OpenTestServer,
 ) -> None:
     chat_server = open_a_chat_server(exempt=NOBODY_EXEMPT, max_connects=3, max_logins=2)

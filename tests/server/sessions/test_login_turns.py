@@ -72,7 +72,7 @@ def over_tls(chat_server: TestServer) -> None:
 
 
 @pytest.mark.parametrize("come", [at_once, later, byte_by_byte, at_the_second_try, over_tls])
-def test_a_login_and_its_end_are_turns_of_newcomers(
+def test_a_login_and_its_end_run_in_turns(
     safe_chat_server: TestServer, in_turn: list[bool], come: Callable[[TestServer], None]
 ) -> None:
     come(safe_chat_server)
@@ -141,7 +141,7 @@ def test_one_who_is_too_slow_goes_in_a_turn(
     assert seen == [True]
 
 
-def test_steps_of_a_handshake_are_turns_and_leave_the_line(
+def test_steps_of_a_handshake_run_in_turns_and_leave_the_line(
     safe_chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handshakes = safe_chat_server.parts.handshakes
@@ -225,7 +225,7 @@ def test_one_who_is_refused_has_the_connection_ended_in_a_turn(
     assert seen == [True]
 
 
-def test_who_connects_is_accepted_and_looked_at_in_a_turn(
+def test_a_connection_is_accepted_and_checked_in_a_turn(
     chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted: list[bool] = []

@@ -71,7 +71,7 @@ def test_nothing_of_it_is_logged(chat_server: TestServer, caplog: pytest.LogCapt
     assert caplog.records == []
 
 
-def test_who_has_used_up_their_rate_is_still_answered_at_once(
+def test_a_user_who_has_used_up_their_rate_is_still_answered_at_once(
     monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
     chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)

@@ -234,7 +234,7 @@ def announce_too_much(guest: WireClient) -> None:
         (announce_too_much, "disconnected"),
     ],
 )
-def test_everyone_hears_why_and_nothing_is_left_of_him(
+def test_everyone_hears_why_and_nothing_is_left_of_the_user(
     monkeypatch: pytest.MonkeyPatch,
     chat_server: TestServer,
     end: Callable[[WireClient], None],
@@ -256,7 +256,7 @@ def test_everyone_hears_why_and_nothing_is_left_of_him(
     assert chat_server.parts.spool.used == 0
 
 
-def test_who_leaves_first_gets_what_was_said_before(chat_server: TestServer) -> None:
+def test_a_user_who_leaves_first_gets_what_was_said_before(chat_server: TestServer) -> None:
     alice, bob = pair(chat_server)
     for number in range(100):
         alice.say(str(number))

@@ -169,7 +169,7 @@ def test_without_rates_nothing_is_delayed(
     assert sleeps.delays == []
 
 
-def test_one_who_is_closed_while_he_is_delayed_says_nothing_more(
+def test_a_user_who_is_closed_during_a_delay_says_nothing_more(
     monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
     chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)
@@ -188,7 +188,7 @@ def test_one_who_is_closed_while_he_is_delayed_says_nothing_more(
     assert len(sleeps.delays) == 1
 
 
-def test_one_who_is_not_in_the_room_any_more_when_his_delay_ends_says_nothing(
+def test_a_user_who_has_left_when_the_delay_ends_says_nothing(
     monkeypatch: pytest.MonkeyPatch, open_a_chat_server: OpenTestServer
 ) -> None:
     chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)

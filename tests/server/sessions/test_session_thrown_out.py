@@ -40,7 +40,7 @@ def half_a_file(guest: WireClient) -> None:
 
 @pytest.mark.parametrize("doing", [nothing, half_a_text, half_a_file])
 @pytest.mark.parametrize("raw", [False, True])
-def test_he_hears_why_and_his_name_is_free_at_once(
+def test_an_ejected_user_hears_why_and_the_name_is_free_at_once(
     chat_server: TestServer, doing: Callable[[WireClient], None], raw: bool
 ) -> None:
     alice, bob = chat_server.join("alice", raw=raw), chat_server.join("bob")
@@ -68,7 +68,7 @@ def test_he_hears_why_and_his_name_is_free_at_once(
     chat_server.space_is_given_back()
 
 
-def test_what_he_sends_on_a_transfer_reaches_nobody(chat_server: TestServer) -> None:
+def test_contents_of_an_ejected_user_on_a_transfer_reach_nobody(chat_server: TestServer) -> None:
     alice, bob = chat_server.join("alice"), chat_server.join("bob")
     transfer = chat_server.transfer(alice)
     transfer.send_bytes(transfer.encode(FILE, content_size=M) + b"x" * 1000)
@@ -115,7 +115,7 @@ def test_one_who_has_left_is_not_thrown_out(chat_server: TestServer) -> None:
     alice.expect_closed()
 
 
-def test_one_who_fails_is_out_at_once_for_his_first_reason(chat_server: TestServer) -> None:
+def test_a_session_that_fails_ends_at_once_for_its_first_reason(chat_server: TestServer) -> None:
     chat_server.join("alice")
     bob = chat_server.join("bob")
     session = chat_server.session("alice")

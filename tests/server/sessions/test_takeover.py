@@ -57,7 +57,7 @@ def come_back(chat_server: TestServer, ghost: WireClient) -> WireClient:
     return come_in(chat_server, ghost.name, session=ghost.welcome["session"])
 
 
-def test_who_shows_the_token_has_his_name_again_in_one_try(chat_server: TestServer) -> None:
+def test_a_user_who_shows_the_token_has_the_name_again_in_one_try(chat_server: TestServer) -> None:
     ghost, bob = chat_server.join("alice"), chat_server.join("bob")
 
     alice = come_back(chat_server, ghost)
@@ -221,7 +221,7 @@ def test_the_password_of_a_registered_name_does_the_same(club: TestServer) -> No
     ghost.expect_notice("replaced")
 
 
-def test_the_owner_gets_his_name_from_a_guest_who_had_it_before(
+def test_the_owner_gets_the_name_from_a_guest_who_had_it_before(
     open_a_chat_server: OpenTestServer, database: Database
 ) -> None:
     chat_server = open_a_chat_server(data_directory=database.path.parent)

@@ -36,7 +36,7 @@ def offer(chat_server: TestServer, content: bytes) -> tuple[WireClient, WireClie
 @pytest.mark.parametrize("type", [FILE, IMAGE, MessageType.VOICE])
 @pytest.mark.parametrize("content", [b"", b"small", LARGE])
 @pytest.mark.parametrize("order", list(ByteOrder))
-def test_what_is_sent_here_is_said_in_the_room(
+def test_contents_sent_here_are_said_in_the_room(
     chat_server: TestServer, type: MessageType, content: bytes, order: ByteOrder
 ) -> None:
     bob = chat_server.join("bob", raw=True)
@@ -80,7 +80,7 @@ def test_it_may_be_private(chat_server: TestServer) -> None:
         (FILE, {"nonce": "n"}, b"x" * 300_000, "no-space"),
     ],
 )
-def test_what_is_refused_is_told_here_and_the_connection_goes_on(
+def test_a_refusal_is_told_here_and_the_connection_goes_on(
     open_a_chat_server: OpenTestServer,
     type: int,
     header: dict[str, Any],

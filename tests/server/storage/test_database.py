@@ -121,7 +121,7 @@ def test_two_programs_may_make_it_at_once(database: Database) -> None:
 # When it cannot be used
 
 
-def test_who_has_waited_long_enough_for_another_writer_is_told(database: Database) -> None:
+def test_a_writer_that_has_waited_long_enough_for_another_is_told(database: Database) -> None:
     mute(database, "eve")
     sentence = r"chat\.db: another program has kept it locked for"
     with database.writing(), pytest.raises(DatabaseFault, match=sentence):

@@ -208,7 +208,7 @@ def test_days() -> None:
 
 
 @given(st.text(st.characters(codec=None)), st.text(st.characters(codec=None)), st.booleans())
-def test_whatever_is_said_is_harmless(sender: str, text: str, mentions: bool) -> None:
+def test_any_message_is_sanitized(sender: str, text: str, mentions: bool) -> None:
     said = Said(YEAR_9999, sender, text, to=sender, mentions=mentions)
     first, *further = entry_lines(said, Mentions("a").pattern)
     assert first[0] == Span("<--:--:--> ", "dim")

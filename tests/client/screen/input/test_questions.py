@@ -104,7 +104,7 @@ class TestAPassword:
         assert answers == [" a "]
 
     @pytest.mark.parametrize("keys", ["<enter>", "<ctrl-c>", "<ctrl-d>", "ab<ctrl-c><ctrl-c>"])
-    def test_who_types_none_has_thought_better_of_it(
+    def test_an_empty_answer_cancels_the_question(
         self, answers: list[str | None], keys: str
     ) -> None:
         press(PasswordQuestion("password: ", answers.append), keys)

@@ -192,7 +192,7 @@ class TestNames:
             model.room.append(entry)
         assert list(model.speakers()) == ["alice", "carol", "Carol", "dave"]
 
-    def test_who_spoke_long_ago_counts_as_silent(
+    def test_a_user_who_spoke_long_ago_counts_as_silent(
         self, model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(model_module, "_RECENT", 1)

@@ -87,7 +87,7 @@ def test_the_marker_stays_until_the_next_absence(view: View) -> None:
     assert (view.unread, view.left_off) == (1, 2)
 
 
-def test_whoever_is_scrolled_up_does_not_see_what_comes(view: View) -> None:
+def test_a_user_who_has_scrolled_up_does_not_see_new_entries(view: View) -> None:
     view.append(said())
     view.scroll_to(Position(0, 0))
     assert not view.is_read
@@ -125,7 +125,7 @@ def test_what_was_answered_is_not_pending(view: View) -> None:
     assert view.pending == [first]
 
 
-def test_whoever_speaks_has_caught_up(view: View) -> None:
+def test_a_user_who_speaks_has_caught_up(view: View) -> None:
     view.append(said())
     view.scroll_to(Position(0, 0))
     view.append(said())

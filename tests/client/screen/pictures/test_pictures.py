@@ -187,7 +187,7 @@ class TestHostile:
             refusal(picture)
         assert capfd.readouterr() == ("", "")
 
-    def test_a_name_is_not_obeyed(self, started: Started, tmp_path: Path) -> None:
+    def test_a_name_is_not_interpreted(self, started: Started, tmp_path: Path) -> None:
         path = tmp_path / ESCAPES
         path.write_bytes(b"meow")
         assert refusal(path).startswith(r"Can't draw '\x1b]0;owned\x07\x1b[2J\x9b31m\u202e': ")
@@ -337,7 +337,7 @@ class TestGreenlets:
         go.touch()
         assert drawing.get(timeout=10) == ([Span("▀", Colours(0, 0))],)
 
-    def test_whoever_gives_up_leaves_nothing(
+    def test_a_cancelled_drawing_leaves_nothing(
         self, started: Started, picture: Path, program: Program
     ) -> None:
         program("time.sleep(60)")
@@ -347,7 +347,7 @@ class TestGreenlets:
         drawing.kill(timeout=10)
         assert drawing.dead
 
-    def test_a_deadline_of_the_callers_is_his(
+    def test_a_deadline_of_the_caller_is_raised_unchanged(
         self, started: Started, picture: Path, program: Program
     ) -> None:
         program("time.sleep(60)")

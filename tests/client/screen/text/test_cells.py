@@ -227,7 +227,7 @@ def test_the_fast_path_wraps_as_the_other_does(text: str, width: int, first: int
 
 
 @given(st.text(), st.integers(1, 30))
-def test_what_is_harmless_never_breaks_a_line(text: str, width: int) -> None:
+def test_sanitized_text_never_breaks_a_line(text: str, width: int) -> None:
     for line in wrap(sanitize(text), width):
         assert cells(line) <= width
         assert not [c for c in line if unicodedata.category(c) == "Cc"]
