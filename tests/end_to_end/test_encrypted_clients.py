@@ -86,10 +86,10 @@ class TestServer:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[TestServer]:
-    house = TestServer(tmp_path)
-    yield house
-    house.end()
+def chat_server(tmp_path: Path) -> Iterator[TestServer]:
+    chat_server = TestServer(tmp_path)
+    yield chat_server
+    chat_server.end()
 
 
 T = TypeVar("T")
@@ -101,12 +101,14 @@ def next_of(kind: type[T], connection: Connection) -> T:
 
 @with_both_runtimes
 class TestTheLibrary:
-    def test_talk_and_large_files(self, house: TestServer, home: Path, runtime: Runtime) -> None:
+    def test_talk_and_large_files(
+        self, chat_server: TestServer, home: Path, runtime: Runtime
+    ) -> None:
         big = home / "big.bin"
         big.write_bytes(hashlib.shake_256(b"big").digest(3_000_000))
         with (
-            connect(house.here, "alice", runtime=runtime, tls="required") as alice,
-            connect(house.here, "bob", runtime=runtime, save_directory=home) as bob,
+            connect(chat_server.here, "alice", runtime=runtime, tls="required") as alice,
+            connect(chat_server.here, "bob", runtime=runtime, save_directory=home) as bob,
         ):
             assert alice.encrypted
             assert bob.encrypted
@@ -120,7 +122,7 @@ class TestTheLibrary:
             )
 
     def test_the_servers_that_it_trusts(
-        self, house: TestServer, home: Path, runtime: Runtime
+        self, chat_server: TestServer, home: Path, runtime: Runtime
     ) -> None:
         asked: list[UnknownServer] = []
 
@@ -131,7 +133,7 @@ class TestTheLibrary:
         def enter(**options: object) -> None:
             known_hosts = home / "known_hosts"
             with connect(
-                house.elsewhere,
+                chat_server.elsewhere,
                 "alice",
                 known_hosts=known_hosts,
                 runtime=runtime,
@@ -141,15 +143,15 @@ class TestTheLibrary:
 
         with pytest.raises(UntrustedServer):
             enter()
-        enter(fingerprint=house.key)
+        enter(fingerprint=chat_server.key)
         enter(trust=trust)
         enter(trust=trust)
         enter()
-        assert [str(stranger.fingerprint) for stranger in asked] == [house.key]
-        house.change(tls="off")
+        assert [str(stranger.fingerprint) for stranger in asked] == [chat_server.key]
+        chat_server.change(tls="off")
         with pytest.raises(NotEncrypted):
             enter(trust=trust)
-        house.change()
+        chat_server.change()
         with pytest.raises(UntrustedServer, match="HAS CHANGED"):
             enter(trust=trust)
         assert len(asked) == 1
@@ -157,137 +159,157 @@ class TestTheLibrary:
 
 class TestPipes:
     def run(
-        self, house: TestServer, home: Path, *options: str, address: str = ""
+        self, chat_server: TestServer, home: Path, *options: str, address: str = ""
     ) -> tuple[int, str]:
         """The status and what was said of it; and whether what it had to say was said agrees with that."""
-        before = house.log_of_all().count("bob")
+        before = chat_server.log_of_all().count("bob")
         done = run_client(
-            address or house.elsewhere, "bob", house.option, *options, said="hi\n", directory=home
+            address or chat_server.elsewhere,
+            "bob",
+            chat_server.option,
+            *options,
+            said="hi\n",
+            directory=home,
         )
-        was_inside = house.log_of_all().count("bob") > before
+        was_inside = chat_server.log_of_all().count("bob") > before
         assert was_inside == (done.returncode == 0)
         assert ("[bob]: hi" in done.stdout or '"text":"hi"' in done.stdout) == was_inside
         return done.returncode, done.stderr
 
     @pytest.mark.parametrize("mode", ["--plain", "--json"])
-    def test_an_unknown_server(self, house: TestServer, home: Path, mode: str) -> None:
-        status, errors = self.run(house, home, mode)
+    def test_an_unknown_server(self, chat_server: TestServer, home: Path, mode: str) -> None:
+        status, errors = self.run(chat_server, home, mode)
         assert status == 1
         assert len(errors.splitlines()) == 1
-        assert f"--fingerprint={house.key}" in errors
+        assert f"--fingerprint={chat_server.key}" in errors
 
-    def test_a_fingerprint(self, house: TestServer, home: Path) -> None:
-        assert self.run(house, home, f"--fingerprint={house.key}") == (0, "")
+    def test_a_fingerprint(self, chat_server: TestServer, home: Path) -> None:
+        assert self.run(chat_server, home, f"--fingerprint={chat_server.key}") == (0, "")
         other = "SHA256:" + "A" * 43
-        status, errors = self.run(house, home, f"--fingerprint={other}")
+        status, errors = self.run(chat_server, home, f"--fingerprint={other}")
         assert status == 1
-        assert f"HAS ANOTHER KEY: it is {house.key}, but --fingerprint expects {other}" in errors
-        assert not house.known
+        assert f"HAS ANOTHER KEY: it is {chat_server.key}, but --fingerprint expects {other}" in errors
+        assert not chat_server.known
 
-    def test_insecure_says_what_it_does(self, house: TestServer, home: Path) -> None:
-        status, errors = self.run(house, home, "--insecure")
+    def test_insecure_says_what_it_does(self, chat_server: TestServer, home: Path) -> None:
+        status, errors = self.run(chat_server, home, "--insecure")
         assert status == 0
         assert "read and change all messages and passwords" in errors
 
-    def test_off_says_what_it_does(self, house: TestServer, home: Path) -> None:
-        status, errors = self.run(house, home, "--tls=off")
+    def test_off_says_what_it_does(self, chat_server: TestServer, home: Path) -> None:
+        status, errors = self.run(chat_server, home, "--tls=off")
         assert status == 0
         assert "Nothing is encrypted (--tls=off)" in errors
-        assert self.run(house, home, "--tls=off", address=house.here) == (0, "")
+        assert self.run(chat_server, home, "--tls=off", address=chat_server.here) == (0, "")
 
-    def test_a_known_server(self, house: TestServer, home: Path) -> None:
-        house.remember()
-        assert self.run(house, home) == (0, "")
-        house.change()
-        status, errors = self.run(house, home)
+    def test_a_known_server(self, chat_server: TestServer, home: Path) -> None:
+        chat_server.remember()
+        assert self.run(chat_server, home) == (0, "")
+        chat_server.change()
+        status, errors = self.run(chat_server, home)
         assert status == 1
         assert "HAS CHANGED" in errors
-        assert f"remove the line of {house.elsewhere} from" in errors
+        assert f"remove the line of {chat_server.elsewhere} from" in errors
 
     def test_a_known_server_is_never_spoken_to_in_plain(
-        self, house: TestServer, home: Path
+        self, chat_server: TestServer, home: Path
     ) -> None:
-        house.remember()
-        house.change(tls="off")
-        status, errors = self.run(house, home)
+        chat_server.remember()
+        chat_server.change(tls="off")
+        status, errors = self.run(chat_server, home)
         assert status == 1
         assert "does not speak TLS" in errors
 
-    def test_on_this_machine(self, house: TestServer, home: Path) -> None:
-        assert self.run(house, home, "--tls=required", address=house.here) == (0, "")
-        house.change(tls="required")
-        assert self.run(house, home, address=house.here) == (0, "")
-        house.change(tls="off")
-        assert self.run(house, home, address=house.here) == (0, "")
-        assert self.run(house, home, "--tls=required", address=house.here)[0] == 1
+    def test_on_this_machine(self, chat_server: TestServer, home: Path) -> None:
+        assert self.run(chat_server, home, "--tls=required", address=chat_server.here) == (0, "")
+        chat_server.change(tls="required")
+        assert self.run(chat_server, home, address=chat_server.here) == (0, "")
+        chat_server.change(tls="off")
+        assert self.run(chat_server, home, address=chat_server.here) == (0, "")
+        assert self.run(chat_server, home, "--tls=required", address=chat_server.here)[0] == 1
 
 
 class TestTheTerminal:
-    def test_a_key_is_shown_and_asked_about_once(self, house: TestServer, home: Path) -> None:
+    def test_a_key_is_shown_and_asked_about_once(self, chat_server: TestServer, home: Path) -> None:
         def start() -> ClientProcess:
             return ClientProcess(
-                house.elsewhere, "bob", "--plain", house.option, directory=home, terminal=True
+                chat_server.elsewhere,
+                "bob",
+                "--plain",
+                chat_server.option,
+                directory=home,
+                terminal=True,
             )
 
         with start() as bob:
             bob.output.wait_for(r"\(yes/no\) ")
-            assert house.key in bob.output.text
+            assert chat_server.key in bob.output.text
             assert len(PICTURE.findall(bob.output.text)) == 11
             bob.type("y\n")
             bob.output.wait_for(r"\(yes/no\) ", 2)
             bob.type("yes\n")
             bob.output.wait_for(f"{INSIDE} bob")
-        assert house.known == f"{house.elsewhere} {house.key}\n"
+        assert chat_server.known == f"{chat_server.elsewhere} {chat_server.key}\n"
         with start() as bob:
             bob.output.wait_for(f"{INSIDE} bob")
             assert "yes/no" not in bob.output.text
 
     @pytest.mark.parametrize("answer", ["no\n", "\x04"])
-    def test_no_is_no(self, house: TestServer, home: Path, answer: str) -> None:
+    def test_no_is_no(self, chat_server: TestServer, home: Path, answer: str) -> None:
         with ClientProcess(
-            house.elsewhere, "bob", "--plain", house.option, directory=home, terminal=True
+            chat_server.elsewhere,
+            "bob",
+            "--plain",
+            chat_server.option,
+            directory=home,
+            terminal=True,
         ) as bob:
             bob.output.wait_for(r"\(yes/no\) ")
             bob.type(answer)
             assert bob.wait() == 1
             assert "is not trusted" in bob.output.text
-        assert not house.known
-        assert "bob" not in house.server.log
+        assert not chat_server.known
+        assert "bob" not in chat_server.server.log
 
-    def test_a_server_that_does_not_encrypt(self, house: TestServer, home: Path) -> None:
-        house.change(tls="off")
+    def test_a_server_that_does_not_encrypt(self, chat_server: TestServer, home: Path) -> None:
+        chat_server.change(tls="off")
         with ClientProcess(
-            house.elsewhere, "bob", "--plain", house.option, directory=home, terminal=True
+            chat_server.elsewhere,
+            "bob",
+            "--plain",
+            chat_server.option,
+            directory=home,
+            terminal=True,
         ) as bob:
             bob.output.wait_for(r"does not encrypt(.|\r|\n)*\(yes/no\) ")
             bob.type("yes\n")
             bob.output.wait_for(f"{INSIDE} bob")
-        assert not house.known
+        assert not chat_server.known
 
 
 class TestTheScreen:
-    def test_yes(self, house: TestServer, home: Path) -> None:
-        with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
+    def test_yes(self, chat_server: TestServer, home: Path) -> None:
+        with PyteScreen(client(chat_server.elsewhere, "bob", chat_server.option), home) as bob:
             rows = bob.wait_for("remember it.*y or n")
-            assert any(house.key in row for row in rows)
+            assert any(chat_server.key in row for row in rows)
             assert len(PICTURE.findall("\n".join(rows))) == 11
             # With a key between them: Enter and a letter at once would be a paste, and no answer.
             bob.press("<enter>", "<left>", "y")
             bob.wait_for(f"{INSIDE} bob", "bob │.*│ encrypted")
-        assert house.known == f"{house.elsewhere} {house.key}\n"
+        assert chat_server.known == f"{chat_server.elsewhere} {chat_server.key}\n"
 
-    def test_no(self, house: TestServer, home: Path) -> None:
-        with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
+    def test_no(self, chat_server: TestServer, home: Path) -> None:
+        with PyteScreen(client(chat_server.elsewhere, "bob", chat_server.option), home) as bob:
             bob.wait_for("remember it.*y or n")
             bob.press("n")
             assert bob.wait() == 1
             bob.wait_for("is not trusted")
-        assert not house.known
+        assert not chat_server.known
 
-    def test_a_changed_key_stops_it(self, house: TestServer, home: Path) -> None:
-        house.remember()
-        house.change()
-        with PyteScreen(client(house.elsewhere, "bob", house.option), home) as bob:
+    def test_a_changed_key_stops_it(self, chat_server: TestServer, home: Path) -> None:
+        chat_server.remember()
+        chat_server.change()
+        with PyteScreen(client(chat_server.elsewhere, "bob", chat_server.option), home) as bob:
             assert bob.wait() == 1
             bob.wait_for("HAS CHANGED")
 
@@ -295,34 +317,36 @@ class TestTheScreen:
 class TestALostConnection:
     """To a server that is killed, and another answers in its place."""
 
-    def test_the_same_server(self, house: TestServer, home: Path) -> None:
-        house.remember()
-        data = f"--data-directory={house.server.data_directory}"
-        with listening(house.elsewhere, "bob", house.option, directory=home) as bob:
-            house.server.send_signal(signal.SIGKILL)
-            house.server.wait()
-            again = ServerProcess("--tls=optional", data, address=house.here)
+    def test_the_same_server(self, chat_server: TestServer, home: Path) -> None:
+        chat_server.remember()
+        data = f"--data-directory={chat_server.server.data_directory}"
+        with listening(chat_server.elsewhere, "bob", chat_server.option, directory=home) as bob:
+            chat_server.server.send_signal(signal.SIGKILL)
+            chat_server.server.wait()
+            again = ServerProcess("--tls=optional", data, address=chat_server.here)
             try:
                 bob.output.wait_for(f"{INSIDE} bob", 2)
             finally:
                 again.end()
 
-    def test_another_key_is_the_end(self, house: TestServer, home: Path) -> None:
-        house.remember()
-        with listening(house.elsewhere, "bob", house.option, directory=home) as bob:
-            house.server.send_signal(signal.SIGKILL)
-            house.server.wait()
-            house.start()
+    def test_another_key_is_the_end(self, chat_server: TestServer, home: Path) -> None:
+        chat_server.remember()
+        with listening(chat_server.elsewhere, "bob", chat_server.option, directory=home) as bob:
+            chat_server.server.send_signal(signal.SIGKILL)
+            chat_server.server.wait()
+            chat_server.start()
             assert bob.wait() == 1
             assert "HAS CHANGED" in bob.errors.text
 
     @pytest.mark.parametrize("is_here", [True, False])
-    def test_nothing_is_said_in_plain(self, house: TestServer, home: Path, is_here: bool) -> None:
-        house.remember()
-        address = house.here if is_here else house.elsewhere
-        with listening(address, "bob", house.option, directory=home) as bob:
-            house.server.send_signal(signal.SIGKILL)
-            house.server.wait()
-            house.start(tls="off")
+    def test_nothing_is_said_in_plain(
+        self, chat_server: TestServer, home: Path, is_here: bool
+    ) -> None:
+        chat_server.remember()
+        address = chat_server.here if is_here else chat_server.elsewhere
+        with listening(address, "bob", chat_server.option, directory=home) as bob:
+            chat_server.server.send_signal(signal.SIGKILL)
+            chat_server.server.wait()
+            chat_server.start(tls="off")
             bob.errors.wait_for("does not speak TLS")
-            assert "bob" not in house.server.log
+            assert "bob" not in chat_server.server.log

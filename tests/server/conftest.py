@@ -43,10 +43,10 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def open_a_chat_server(tmp_path: Path) -> Iterator[Callable[..., TestServer]]:
     """A server with the settings that are given, in this process; it must be left as it was entered."""
-    with ExitStack() as houses:
+    with ExitStack() as servers:
 
         def open_one(**changes: Any) -> TestServer:
-            return houses.enter_context(open_chat_server(tmp_path, **changes))
+            return servers.enter_context(open_chat_server(tmp_path, **changes))
 
         yield open_one
 
