@@ -33,12 +33,12 @@ homes.move_in()
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than processors, because tests also wait. Each worker spends 6 s of CPU time to collect the tests."""
+    """Start one worker more than processors, since tests also wait. Each takes 6 s of CPU time to collect the tests."""
     return 1 + (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that run whole programs first: the last to finish is then one of a thousand short ones."""
+    """Run the tests of whole programs first: the last to finish is then one of a thousand short ones."""
     items.sort(key=lambda item: "end_to_end" not in item.path.parts)
 
 

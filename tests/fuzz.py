@@ -86,7 +86,7 @@ def fuzz(seed: int, count: int) -> int:
 
 
 def fuzz_targets(targets: list[str], seconds: int, engine: str, seed: int) -> int:
-    """Each of ``targets`` for ``seconds``; the exit status."""
+    """Run each of ``targets`` for ``seconds``; return the exit status."""
     engines = ENGINES if engine == "auto" else (engine,)
     if not set(engines) <= set(ENGINES):
         raise UsageError(f"--engine must be one of auto, {', '.join(ENGINES)}")

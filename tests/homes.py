@@ -20,7 +20,7 @@ _NOWHERE = ("XDG_CONFIG_HOME", "XDG_DATA_HOME")
 
 @cache
 def _place() -> Path:
-    """Where all homes of this process are; it is gone when the process ends."""
+    """Make the directory for all homes of this process; it is removed when the process ends."""
     place = Path(tempfile.mkdtemp(prefix="chat-homes-"))
     atexit.register(clear)
     return place

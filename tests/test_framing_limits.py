@@ -1,4 +1,4 @@
-"""How long a peer may take: windows, trickles and deadlines, by a clock that moves only as the script says."""
+"""Time limits for a peer: windows, trickles and deadlines, by a clock that only the script moves."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_pieces_of_a_content_that_are_worth_a_turn_are_not_waited_for() -> None:
 
 
 def windowed(size: int, *pieces: int) -> list[Step]:
-    """A frame of ``size`` bytes of content: its descriptor, and then each of ``pieces`` in a window of its own."""
+    """Script a frame of ``size`` bytes of content: its descriptor, and then each of ``pieces`` in a separate window."""
     script: list[Step] = [Descriptor(MessageType.FILE, 0, size).encode(BIG)]
     for piece in pieces:
         script += [Wait(STALL_WINDOW / 2), bytes(piece), Wait(STALL_WINDOW / 2)]

@@ -82,7 +82,7 @@ class Started:
         return self.process.wait(PATIENCE)
 
     def is_guarded(self, number: signal.Signals) -> bool:
-        """Whether the signal would not kill it now."""
+        """Tell whether the signal would not kill the program now."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         masks = re.findall(r"^Sig(?:Blk|Ign|Cgt):\s*(\w+)$", status, re.MULTILINE)
         return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)

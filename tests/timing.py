@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def tell_names(tries: int, seed: int, directory: Path, password: str | None) -> int:
-    """On stdout; the exit status."""
+    """Print the figures to stdout; return the exit status."""
     found = names.measure(tries, seed, directory, password, _tell)
     known, unknown = (1000 * median for median in found.medians)
     print(
@@ -89,7 +89,7 @@ def tell_names(tries: int, seed: int, directory: Path, password: str | None) -> 
 def tell_guesses(
     guesses: int, quiet: float, per_second: float, directory: Path, *, limits: bool
 ) -> int:
-    """On stdout; the exit status."""
+    """Print the figures to stdout; return the exit status."""
     try:
         found = guessing.measure(guesses, quiet, per_second, directory, limits)
     except AssertionError as problem:

@@ -1,4 +1,4 @@
-"""Each terminal client that is installed can be measured. No figure is judged here."""
+"""Measure each terminal client that is installed. No figure is judged here."""
 
 from __future__ import annotations
 

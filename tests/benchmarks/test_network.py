@@ -18,7 +18,7 @@ CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.ar
 
 
 def reaches(port: int) -> bool:
-    """Whether a program that is started now can connect to ``port``."""
+    """Tell whether a program that is started now can connect to ``port``."""
     program = [sys.executable, "-c", CONNECT, str(port)]
     return subprocess.run(program, stderr=subprocess.DEVNULL).returncode == 0
 

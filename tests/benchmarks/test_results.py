@@ -11,7 +11,7 @@ from benchmarks.table import draw_table
 
 
 def results_of(**cpu: list[float]) -> Results:
-    """Each peer's server CPU per delivery, in microseconds, round by round."""
+    """Make results from each peer's server CPU per delivery, in microseconds, round by round."""
     samples = [
         Sample("fan-out", "100", peer, round, {"cpu_per_delivery": value * 1e-6})
         for peer, values in cpu.items()

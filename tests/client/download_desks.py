@@ -50,7 +50,7 @@ class Desk:
         self.downloads.add_attachment(attachment, self.connection.as_connection)
 
     def take_content(self, content: bytes, kind: MessageType = FILE, **values: Any) -> None:
-        """One that came with its message."""
+        """Take a content that came with its message."""
         assert self.inbox.saver is not None
         saving = self.inbox.saver.save("a.txt", content)
         self.take(kind, size=len(content), content=content, saving=saving, **values)

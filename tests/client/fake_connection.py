@@ -65,7 +65,7 @@ class FakeConnection:
         self._incoming.put(ConnectionLost(reason) if isinstance(reason, str) else reason)
 
     def answer(self, status: Status = Status.ACCEPTED, code: str = "", sentence: str = "") -> None:
-        """To all that was sent so far."""
+        """Answer all messages that were sent so far."""
         for receipt in self.sent:
             receipt.settle(status, code or None, sentence or None)
 

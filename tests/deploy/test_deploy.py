@@ -88,7 +88,7 @@ def test_the_unit_runs_what_is_there() -> None:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """For a program that is here."""
+    """Return the unit with a program that exists here."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("there is no systemd-analyze")
     path = tmp_path / UNIT.name

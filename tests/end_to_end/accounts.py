@@ -11,7 +11,7 @@ from tests.cheap_hashes import hash_cheaply
 
 
 def register(data_directory: Path, name: str, password: str, *, is_moderator: bool = False) -> None:
-    """In the data directory of a server, whether it runs or not."""
+    """Add an account to the data directory of a server, whether it runs or not."""
     hash = hash_cheaply(password)
     add_account(Database(data_directory), parse_user_name(name), hash, is_moderator=is_moderator)
 

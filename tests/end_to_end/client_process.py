@@ -1,4 +1,4 @@
-"""The real client as a process of its own, with pipes for its streams, or a terminal."""
+"""The real client in a separate process, with pipes for its streams, or a terminal."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class ClientProcess:
             self.process.stdin.flush()
 
     def ask(self, **request: Any) -> None:
-        """One request of ``--json``."""
+        """Send one request to ``--json``."""
         self.type(json.dumps(request) + "\n")
 
     def end_input(self) -> None:
@@ -180,7 +180,7 @@ class ClientProcess:
         self.process.send_signal(number)
 
     def wait(self) -> int:
-        """Its exit status, once it has ended and everything it said was read."""
+        """Wait until the client has ended and all of its output was read; return its exit status."""
         status = self.process.wait(PATIENCE)
         self.output.wait_for_end()
         self.errors.wait_for_end()

@@ -18,7 +18,7 @@ def _spare_server() -> Iterator[SpareServer]:
 
 @pytest.fixture
 def running(_spare_server: SpareServer) -> Iterator[ServerProcess]:
-    """The real server, as a process of its own, in which nothing has happened yet."""
+    """Return the real server, in a separate process, in which nothing has happened yet."""
     server = _spare_server.take()
     yield server
     _spare_server.put_back(server)
@@ -26,14 +26,14 @@ def running(_spare_server: SpareServer) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def address(running: ServerProcess) -> str:
-    """Where the real server listens."""
+    """Return the address of the real server."""
     host, port = running.address
     return f"{host}:{port}"
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Where the client under test runs, and saves."""
+    """Return the directory where the client under test runs, and saves."""
     directory = tmp_path / "home"
     directory.mkdir()
     return directory

@@ -29,7 +29,7 @@ def unsent_bytes(sock: Socket) -> int:
 
 
 def is_in_flight(sock: Socket) -> bool:
-    """Whether something is on its way to the peer's kernel; on a loaded machine that takes a while on loopback too."""
+    """Tell whether bytes are on their way to the peer's kernel: on a loaded machine for a while, even on loopback."""
     if sock.family == socket.AF_UNIX:
         return False
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED + 4)

@@ -108,11 +108,11 @@ class Screen:
         self.wait_until(lambda rows: rows != typed or self.has_ended(), f"nothing came of {line}")
 
     def has_ended(self) -> bool:
-        """Whether the program is known to be gone."""
+        """Tell whether the program is known to have ended."""
         return False
 
     def wait_for(self, *patterns: str) -> list[str]:
-        """Until all are on the screen, each in some row; the rows."""
+        """Wait until all are on the screen, each in some row; return the rows."""
         return self.wait_until(
             lambda rows: all(any(re.search(p, row) for row in rows) for p in patterns),
             f"not {patterns}",
@@ -130,7 +130,7 @@ class Screen:
             self.pause()
 
     def pause(self) -> None:
-        """Until something may have changed."""
+        """Wait until something may have changed."""
         time.sleep(0.01)  # there is no event to wait for: nobody tells what another process draws
 
 
@@ -260,7 +260,7 @@ class PyteScreen(Screen):
 
     @contextmanager
     def unread(self) -> Iterator[None]:
-        """Nobody reads the terminal meanwhile, and it takes no further byte."""
+        """Let nobody read the terminal meanwhile, so that it takes no further byte."""
         with self._reads:
             line = os.open(os.ttyname(self.far), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
             with suppress(BlockingIOError):
@@ -273,7 +273,7 @@ class PyteScreen(Screen):
             yield
 
     def modes(self) -> list[int | list[bytes]]:
-        """Of the line discipline."""
+        """Return the modes of the line discipline."""
         return termios.tcgetattr(self.far)
 
     def _set_size(self, columns: int, rows: int) -> None:
@@ -299,7 +299,7 @@ class PyteScreen(Screen):
 
 
 class TmuxScreen(Screen):
-    """In a tmux of its own."""
+    """A client in a tmux of its own."""
 
     def __init__(
         self, command: Sequence[str], directory: Path, *, columns: int = 80, rows: int = 24
@@ -335,7 +335,7 @@ class TmuxScreen(Screen):
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def pids(self) -> tuple[int, int]:
-        """Of the client, and of tmux."""
+        """Return the process ids of the client and of tmux."""
         client_pid, tmux_pid = self._tmux("display-message", "-p", "#{pane_pid} #{pid}").split()
         return int(client_pid), int(tmux_pid)
 
@@ -356,7 +356,7 @@ def client(address: str, name: str | None, *options: str) -> list[str]:
 
 
 def broken_client(address: str, name: str, where: str) -> list[str]:
-    """One in which the function ``where`` (module:class.function) raises, as a fault of its own would."""
+    """Return the command for a client in which the function ``where`` (module:class.function) raises, as by a bug."""
     script = (
         "import sys, importlib, functools\n"
         f"module, _, path = {where!r}.partition(':')\n"

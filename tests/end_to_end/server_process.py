@@ -1,4 +1,4 @@
-"""The real server as a process of its own, watched from outside: its log, its memory, its descriptors."""
+"""The real server in a separate process, watched from outside: its log, its memory, its descriptors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE = 15.0  # seconds after which something that should happen is taken not
 
 
 class ServerProcess:
-    """A running ``chat-server`` on a port of its own, on loopback. Its log is collected as it comes."""
+    """A running ``chat-server`` on a free port of loopback. The log is collected as it comes."""
 
     module = "chat.server.cli"  # what is run
 
@@ -108,7 +108,7 @@ class ServerProcess:
         self._process.send_signal(number)
 
     def wait(self, timeout: float = PATIENCE) -> int:
-        """Its exit status, when it has ended."""
+        """Wait until the server has ended; return its exit status."""
         eventually(lambda: self._process.poll() is not None, timeout)
         self._collector.join(timeout)
         return self._process.returncode
@@ -144,7 +144,7 @@ class ServerProcess:
 def running_server(
     *options: str, address: str = "127.0.0.1:0", descriptors: int | None = None
 ) -> Iterator[ServerProcess]:
-    """A server for as long as the block runs, at whose end it must stop in good order, without a fault of its own.
+    """Run a server while the block runs; at the end, it must stop in good order, without a logged fault.
 
     ``descriptors``: the limit of open files that it starts with.
     """

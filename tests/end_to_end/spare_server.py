@@ -1,4 +1,4 @@
-"""One server for many tests, one after the other: to start it takes longer than most of them."""
+"""One server for many tests, one after the other: a start takes longer than most of the tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SpareServer:
         return server
 
     def put_back(self, server: ServerProcess) -> None:
-        """After a test, whether it failed or not. The server must have no fault of its own."""
+        """Take the server back after a test, whether the test failed or not. The server must have logged no fault."""
         if server.is_running and self._is_as_new(server):
             self._server = server
         else:

@@ -145,7 +145,7 @@ DELAYS = [0.0, 0.001, 0.002, 0.004]  # seconds after the first byte of a change 
 
 
 def kill_while_writing(process: Program[str], directory: Path, delay: float) -> None:
-    """As soon as it has begun to write, give or take ``delay``; or has written, where we were not quick enough."""
+    """Kill the program ``delay`` after it has begun to write, or after it has written, if this test was too slow."""
     database, journal = Database(directory), directory / "chat.db-journal"
     before, deadline = database.stamp(), time.monotonic() + PATIENCE
     while not journal.exists() and process.poll() is None:

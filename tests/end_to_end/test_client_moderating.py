@@ -17,7 +17,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    """Of a server where bob is a moderator."""
+    """Return the address of a server where bob is a moderator."""
     with running_server() as server:
         register(server.data_directory, "bob", PASSWORD, is_moderator=True)
         host, port = server.address

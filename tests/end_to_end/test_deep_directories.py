@@ -13,7 +13,7 @@ from tests.end_to_end.client_process import run_client
 
 @pytest.fixture(params=[1500, 2500])
 def deep(request: pytest.FixtureRequest, home: Path) -> Iterator[int]:
-    """So many directories in one another, in ``deep``; a path through 2,500 is longer than the system takes."""
+    """Make many nested directories below ``deep``; a path through 2,500 is longer than the system accepts."""
     (home / "deep").mkdir()
     nested(home / "deep", request.param)
     yield request.param

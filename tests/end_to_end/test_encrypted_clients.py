@@ -32,7 +32,7 @@ PICTURE = re.compile(r"[+|][^\n]{17}[+|]\s*$", re.MULTILINE)
 
 
 class TestServer:
-    """One port, behind which one server may follow another, each with a key of its own."""
+    """One port, behind which one server may follow another, each with a different key."""
 
     def __init__(self, directory: Path) -> None:
         self._known_hosts = directory / "known_hosts"
@@ -315,7 +315,7 @@ class TestTheScreen:
 
 
 class TestALostConnection:
-    """To a server that is killed, and another answers in its place."""
+    """The server is killed, and another answers in its place."""
 
     def test_the_same_server(self, chat_server: TestServer, home: Path) -> None:
         chat_server.remember()

@@ -21,7 +21,7 @@ def address_of(server: ServerProcess) -> str:
 
 @contextmanager
 def example(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """One of them, running; it must end quietly on Ctrl-C."""
+    """Run an example; it must end quietly on Ctrl-C."""
     program = subprocess.Popen(
         [sys.executable, str(CHECKOUT / "examples" / name), *arguments],
         env=homes.environment(PYTHONPATH=str(CHECKOUT)),

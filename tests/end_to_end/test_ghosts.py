@@ -28,7 +28,7 @@ LOGIN, USERNAME_EXISTS = MessageType.LOGIN, MessageType.USERNAME_EXISTS
 
 @pytest.fixture
 def home() -> Iterator[Namespace]:
-    """Where the client is at first."""
+    """Make the network where the client is at first."""
     yield from _network()
 
 
@@ -119,7 +119,7 @@ def test_a_frozen_server_is_given_up_and_found_again_when_it_thaws(runtime: Runt
 
 
 def test_a_server_that_is_only_quiet_is_not_given_up() -> None:
-    """Its answers to pings are all there is."""
+    """The server sends nothing but answers to pings."""
     with running_server() as server:
         host, port = server.address
         connector = Connector(PLAIN, Address(host, port), TrustPolicy(tls="off"))

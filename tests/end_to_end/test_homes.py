@@ -26,7 +26,7 @@ class Server(NamedTuple):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """On this machine, which its clients do not know."""
+    """Run a server on this machine, which its clients do not know."""
     process = ServerProcess("--tls=optional")
     try:
         key = process.wait_for_line(r"our key is (SHA256:\S+)$")[1]

@@ -1,4 +1,4 @@
-"""No test reads or writes a developer's files: each program that a test starts has an empty home of its own."""
+"""No test reads or writes a developer's files: each program that a test starts has an empty home."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_developers_files_are_neither_read_nor_written(tmp_path: Path) -> None
 
 
 def contents_of(directory: Path) -> dict[str, tuple[int, int]]:
-    """Each path below ``directory``, with its size and the time of its last change."""
+    """List each path below ``directory``, with its size and the time of its last change."""
     return {
         str(path.relative_to(directory)): (status.st_size, status.st_mtime_ns)
         for path in directory.rglob("*")

@@ -23,7 +23,7 @@ M = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def besieged() -> Iterator[tuple[ServerProcess, Witnesses]]:
-    """One server, and two users who talk on it, for all attacks: they come one after the other in life too."""
+    """Run one server, and two users who talk on it, for all attacks. Real attacks come one after the other too."""
     with (
         running_server(*attack_run_module.OPTIONS, "--login-timeout=2") as server,
         witnesses_on(server.address[1]) as witnesses,

@@ -73,7 +73,7 @@ def side_by_side(*tasks: Callable[[], object]) -> None:
 
 
 def chat(*people: WireClient) -> None:
-    """Each says something that all of them hear, and something that only the next one does."""
+    """Let each user say something that all hear, and something that only the next one hears."""
     for number, person in enumerate(people):
         person.say(f"{person.name} is here")
         for other in people:

@@ -22,7 +22,7 @@ from tests.starting.programs import run_program
 
 
 def fetch(url: str) -> tuple[int, str]:
-    """In a thread, for the clients of the test are greenlets of this one."""
+    """Fetch in a thread, since the clients of the test are greenlets of this thread."""
 
     def ask() -> tuple[int, str]:
         try:

@@ -194,7 +194,7 @@ def test_an_output_that_cannot_be_written_is_told(address: str, home: Path) -> N
 
 
 def test_a_signal_that_is_ignored_stays_so(address: str, home: Path) -> None:
-    """As under nohup."""
+    """``nohup`` starts a program with an ignored signal."""
     with listening(address, "alice", "--plain", directory=home, ignore=signal.SIGHUP) as alice:
         alice.send_signal(signal.SIGHUP)
         assert run_client(address, "bob", said="hello\n", directory=home).returncode == 0

@@ -23,7 +23,7 @@ class People(NamedTuple):
     carol: WireClient
 
     def expect_silence_before(self, marker: str) -> None:
-        """Nothing reached bob and carol before what alice says now."""
+        """Check that nothing reached bob and carol before the text that alice says now."""
         self.alice.say(marker)
         for person in self:
             person.expect_text(marker, "alice")

@@ -15,7 +15,7 @@ from tests.end_to_end.server_process import ServerProcess
 
 @pytest.fixture
 def servers() -> Iterator[list[ServerProcess]]:
-    """Those that a test starts, all on one address."""
+    """Run servers, all on one address."""
     started: list[ServerProcess] = []
     yield started
     for server in started:

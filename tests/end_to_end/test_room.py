@@ -32,7 +32,7 @@ def server() -> Iterator[ServerProcess]:
 def join_in_turn(
     stack: ExitStack, server: ServerProcess, names: list[str], kinds: list[tuple[ByteOrder, bool]]
 ) -> list[WireClient]:
-    """Everyone in the room, each having seen those come who came later."""
+    """Log users in; each of them reads the announcements of those who came later."""
     users: list[WireClient] = []
     for name, (order, raw) in zip(names, kinds, strict=True):
         newcomer = WireClient.joined(server.address, name, order=order, raw=raw)

@@ -43,7 +43,7 @@ def fill(stage: Stage, amount: int = 3 * LOG_ROWS, needles: tuple[int, ...] = ()
 
 
 def wait_for_bottom(stage: Stage, bottom: int) -> None:
-    """Until this is the last of alice's lines in sight."""
+    """Wait until this is the last of alice's lines in sight."""
     stage.bob.wait_until(lambda rows: in_sight(rows)[-1:] == [bottom])
 
 
@@ -83,7 +83,7 @@ def writes(before: str, after: str) -> Scenario:
 
 
 def scrolls(before: tuple[str, ...], rows: int) -> Scenario:
-    """After the keys ``before``, the key moves the log by ``rows``, down if positive."""
+    """Make a scenario: after the keys ``before``, the key moves the log by ``rows``, down if positive."""
 
     def scenario(stage: Stage, key: str) -> None:
         end = fill(stage)[-1]

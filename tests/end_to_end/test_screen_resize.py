@@ -67,7 +67,7 @@ def test_a_long_draft_grows_to_a_third_of_the_screen(address: str, home: Path) -
 
 
 def test_a_terminal_of_one_cell(address: str, home: Path) -> None:
-    """Nothing can be read there, but it does no harm, and it is as any other once it is larger."""
+    """Nobody can read a terminal of one cell, but it does no harm, and once larger it is like any other."""
     with PyteScreen(client(address, "bob"), home, columns=1, rows=1) as bob:
         bob.wait_until(lambda rows: b"\x1b[?2004h" in bob.raw)
         bob.press("so", "<shift-up>", "<pageup>", "<ctrl-l>", "!")

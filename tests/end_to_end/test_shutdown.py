@@ -19,7 +19,7 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
 def send_until_cut(client: WireClient) -> None:
-    """Texts, each with a number of its own, until the server takes no more."""
+    """Send numbered texts until the server takes no more."""
     number = 0
     with suppress(ConnectionError):
         while True:

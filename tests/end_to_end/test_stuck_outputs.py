@@ -60,7 +60,7 @@ def has_no_room(descriptor: int) -> bool:
 
 
 def is_said(near: int) -> bool:
-    """Whether much waits to be read from a terminal: the last bytes of its room are kept for echoes, or not."""
+    """Tell whether much waits to be read from a terminal. A terminal may keep its last bytes of room for echoes."""
     return struct.unpack("i", fcntl.ioctl(near, termios.FIONREAD, bytes(4)))[0] > 1000
 
 

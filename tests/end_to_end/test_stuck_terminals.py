@@ -21,7 +21,7 @@ PROMPTLY = 8.0
 
 @contextmanager
 def stopped(screen: PyteScreen) -> Iterator[None]:
-    """As by Ctrl-S, where the terminal minds it."""
+    """Stop the terminal as Ctrl-S does, where the terminal minds it."""
     termios.tcflow(screen.far, termios.TCOOFF)
     try:
         yield

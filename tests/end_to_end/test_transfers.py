@@ -29,7 +29,7 @@ class People(NamedTuple):
     raw: WireClient
 
     def expect_silence_before(self, marker: str) -> None:
-        """Nothing reached anyone before what alice says now."""
+        """Check that nothing reached anyone before the text that alice says now."""
         self.alice.say(marker)
         for person in (self.alice, self.bob, self.raw):
             person.expect_text(marker, "alice")

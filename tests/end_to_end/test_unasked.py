@@ -38,7 +38,7 @@ PICTURE = saved(quarters(8, 8), "PNG")
 
 
 class Place(NamedTuple):
-    """Where a client is started, its HOME, and where its temporary files are."""
+    """Directories of a client: where it is started, its HOME, and its temporary files."""
 
     project: Path
     home: Path

@@ -72,7 +72,7 @@ def unread(log: int, *options: str, socket: str = "chat.socket") -> Iterator[Unr
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """One that is full but for a page: the reading end, the writing end."""
+    """Make a pipe that is full except for a page; return the reading end and the writing end."""
     reading, writing = os.pipe()
     size = fcntl.fcntl(writing, F_SETPIPE_SZ, 4096)
     os.write(writing, b"x" * (size - 1) + b"\n")

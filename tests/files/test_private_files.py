@@ -45,7 +45,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 def modes(directory: Path) -> dict[str, str]:
-    """Of all that is in it, by their paths: type and permissions as ``ls`` shows them."""
+    """Return type and permissions, as ``ls`` shows them, by path."""
     return {
         str(path.relative_to(directory)): stat.filemode(path.lstat().st_mode)
         for path in directory.rglob("*")
@@ -140,7 +140,7 @@ def test_what_the_client_keeps(place: Path) -> None:
 
 
 def test_a_download_is_as_any_other(place: Path) -> None:
-    """As those of browsers and curl: the umask decides who may read it."""
+    """Browsers and curl do the same: the umask decides who may read a download."""
     umask = os.umask(0)
     os.umask(umask)
     part = PartialFile(place, "photo.jpg")

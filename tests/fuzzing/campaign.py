@@ -1,4 +1,4 @@
-"""One server, many streams, and what must hold during and after them."""
+"""One server, many streams, and the conditions that must hold during and after them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FuzzedServer(ServerProcess):
         self._looked_at = 0
 
     def footprint(self) -> Footprint:
-        """As it is now."""
+        """Return the present footprint."""
         return Footprint(self._greenlets(), len(self.open_files()), self.temporary_files())
 
     def look_at_log(self) -> None:
@@ -82,7 +82,7 @@ class FuzzedServer(ServerProcess):
 
 
 class Campaign:
-    """Throws streams at a server of its own, while a pair chats. A context manager, for one run."""
+    """Throw streams at a server while a pair chats. A context manager, for one run."""
 
     def __init__(self) -> None:
         self.server = FuzzedServer()
@@ -98,7 +98,7 @@ class Campaign:
 
     @property
     def messages(self) -> int:
-        """How many the pair has said."""
+        """Count the messages that the pair has said."""
         return self._pair.said
 
     def __enter__(self) -> Campaign:
@@ -178,7 +178,7 @@ class Campaign:
                 assert answer.header.get("size") == _SHARE, f"space was lost: {answer}"
 
     def _settled_footprint(self, expected: Footprint | None) -> Footprint:
-        """Once it is as ``expected``, or, with None, does not change any more."""
+        """Wait until the footprint is as ``expected``, or, with None, until it does not change any more."""
         deadline = gevent.get_hub().loop.now() + _PATIENCE
         found = self.server.footprint()
         while found != expected:
@@ -208,7 +208,7 @@ def _send(wire: Wire, stream: Stream, session: str, offer: str) -> str | None:
 
 
 def _send_pieces(wire: Wire, pieces: Iterable[bytes]) -> bool:
-    """Whether all could be sent; a server that has heard enough closes before."""
+    """Send the pieces; return False if the server closed before it had read all of them."""
     for piece in pieces:
         try:
             wire.send_bytes(piece)

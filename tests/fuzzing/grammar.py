@@ -123,7 +123,7 @@ def login(rng: random.Random, order: ByteOrder) -> bytes:
 
 
 def message(rng: random.Random, order: ByteOrder) -> bytes:
-    """One frame that could be a message: often it is."""
+    """Make one frame that could be a message, and often is."""
     type = rng.choice((7, 7, 7, 8, 8, 6, 9)) if rng.random() < 0.9 else rng.choice(range(12))
     how = rng.random()
     if how < 0.3:

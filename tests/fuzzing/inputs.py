@@ -183,7 +183,7 @@ def cases(target: str) -> list[Path]:
 
 
 def seeds(target: str, kind: str) -> Iterator[bytes]:
-    """To begin with, for an engine that changes what it has."""
+    """Yield the first inputs for an engine that mutates inputs."""
     yield from (case.read_bytes() for case in cases(target))
     rng = random.Random(1)
     if kind in ("stream", "login"):

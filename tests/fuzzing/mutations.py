@@ -85,5 +85,5 @@ MUTATIONS: dict[Callable[[random.Random, bytes], bytes], int] = {
 
 
 def _place(rng: random.Random, data: bytes) -> int:
-    """As often as not among the first descriptors and headers, where it matters."""
+    """Choose a place; every other time among the first descriptors and headers, where it matters."""
     return rng.randrange(min(len(data), 120) if rng.random() < 0.5 else len(data))

@@ -18,7 +18,7 @@ OFFER = grammar.OFFER
 
 
 class End(Enum):
-    """How a connection ends, once all is sent."""
+    """The end of a connection, once all is sent."""
 
     READ_OUT = "read out"  # nothing more is sent; what comes is read to the end, which the server must make
     CLOSE = "close"
@@ -41,7 +41,7 @@ class Stream:
         return [data[start:end] for start, end in places if start < end]
 
     def to_json(self) -> str:
-        """One line."""
+        """Return the stream as one line of JSON."""
         fields = {"index": self.index, "end": self.end.value, "cuts": self.cuts}
         return json.dumps({**fields, "data": self.data.hex()})
 

@@ -12,7 +12,7 @@ from chat.server.cli import main
 
 
 def tell() -> None:
-    """On stderr, where the log goes."""
+    """Write the count of greenlets to stderr, where the log goes."""
     gc.collect()
     alive = [o for o in gc.get_objects() if isinstance(o, gevent.Greenlet) and not o.dead]
     print(f"greenlets alive: {len(alive)}", file=sys.stderr, flush=True)

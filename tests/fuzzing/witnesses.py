@@ -1,4 +1,4 @@
-"""Those who behave: a pair that chats all along and must lose nothing, and a host whose session the streams use."""
+"""Clients that behave: a pair that chats all along and must lose nothing, and a host whose session the streams use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAUSE = 0.005  # seconds between two messages of one of the pair
 
 
 class Task:
-    """Work in a greenlet of its own, whose failure is told when it is asked for."""
+    """Work in a greenlet, whose failure is raised when a caller asks for it."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self.problem: Exception | None = None
@@ -34,7 +34,7 @@ class Task:
             raise self.problem
 
     def wait(self, timeout: float, sentence: str) -> None:
-        """Until the work is done; AssertionError with ``sentence`` if it takes too long."""
+        """Wait until the work is done; raise AssertionError with ``sentence`` if it takes too long."""
         self._greenlet.join(timeout)
         self.check()
         assert self._greenlet.ready(), sentence
@@ -50,7 +50,7 @@ class Task:
 
 
 class Witness:
-    """One of the pair: says ``NAME 0``, ``NAME 1``, … and keeps what it hears of the pair.
+    """One of the pair: say ``NAME 0``, ``NAME 1``, … and record the messages of the pair.
 
     ``say`` sends a text; ``hear`` waits for a frame and gives sender and content of a public text, None of any other.
     """
@@ -81,7 +81,7 @@ class Witness:
         self._tasks[0].wait(_PATIENCE, f"{self.name} could not say the last words")
 
     def wait_for_the_last_words(self) -> None:
-        """Until it has heard both of the pair say that they have finished."""
+        """Wait until both of the pair have said that they have finished."""
         self._tasks[1].wait(_PATIENCE, f"{self.name} did not hear the last words")
 
     def end(self) -> None:

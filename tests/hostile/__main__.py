@@ -37,7 +37,7 @@ def main(names: list[str]) -> int:
 
 
 def attack_all(chosen: list[tuple[int, Attack]]) -> int:
-    """One attack after the other on one server; how many texts were lost."""
+    """Run one attack after the other on one server; return how many texts were lost."""
     lost = connections = 0
     with (
         running_server(*attack_run_module.OPTIONS, "--login-timeout=5") as server,

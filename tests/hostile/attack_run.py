@@ -31,7 +31,7 @@ class Resources(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Of one attack: how many connections it made, what the users inside saw, what the log took."""
+    """Figures of one attack: how many connections it made, what the users saw, and what the log took."""
 
     name: str
     connections: int
@@ -59,7 +59,7 @@ def besiege(
     seconds: float,
     first: int,
 ) -> Outcome:
-    """One attack of ``count`` connections, after which the server holds no more descriptors than before."""
+    """Run one attack of ``count`` connections; afterwards the server must hold no more descriptors than before."""
     witnesses.end_phase()
     before, logged = resources_of(server), len(server.log)
     attacker = Attacker(server.address[1], count, seconds, first)
@@ -94,5 +94,5 @@ def quiet(witnesses: Witnesses, seconds: float) -> Phase:
 def numbered(
     attacks: Sequence[Attack],
 ) -> list[tuple[int, Attack]]:
-    """Each with addresses of its own, so that one attack does not use up what the next is allowed."""
+    """Give each attack its own addresses, so that no attack uses up the limits of the next."""
     return list(enumerate(attacks, start=10))

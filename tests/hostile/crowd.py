@@ -54,7 +54,7 @@ KINDS = {
 
 
 class Told(NamedTuple):
-    """How many connections were begun, and how many of them got an answer."""
+    """The counts of connections that were begun, and of those that got an answer."""
 
     begun: int
     answered: int

@@ -48,7 +48,7 @@ class Phase(NamedTuple):
 
 
 class Witness:
-    """One of the two; ``latencies`` are of what the other said."""
+    """One of the two users; ``latencies`` are of the texts that the other said."""
 
     def __init__(self, port: int, name: str, other: str) -> None:
         self.name = name
@@ -73,7 +73,7 @@ class Witness:
 
 
 class Watch:
-    """How late this process itself is."""
+    """Measure how late this process itself is."""
 
     def __init__(self) -> None:
         self.latest = 0.0

@@ -96,7 +96,7 @@ class _Talk:
         self._tasks = [gevent.spawn(task) for task in (self._speak, self._drain, self._hear)]
 
     def take(self) -> Latency:
-        """Of all texts since it was asked before."""
+        """Return the latencies of all texts since the last call."""
         times, self._times = self._times, []
         return Latency(percentile(times, 0.5), percentile(times, 0.99), len(times))
 

@@ -1,4 +1,4 @@
-"""Whether two samples of times differ: the Mann-Whitney test, and medians.
+"""Tell whether two samples of times differ: the Mann-Whitney test, and medians.
 
 It asks how often a time of the one is above a time of the other (ties count half). Where nothing tells the two apart
 that is a half of all pairs, whatever the times look like: no assumption is made on their distribution, and a few very

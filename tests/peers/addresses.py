@@ -79,14 +79,14 @@ class Resolver:
         ]
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """For both runtimes."""
+        """Install the addresses for both runtimes."""
         monkeypatch.setattr("socket.getaddrinfo", self)
         monkeypatch.setattr("gevent.socket.getaddrinfo", self)
 
 
 @contextmanager
 def silence_at(port: int, *hosts: str) -> Iterator[list[Silence]]:
-    """Nobody answers there: neither yes nor no."""
+    """Let nobody answer there, neither yes nor no."""
     made: list[Silence] = []
     try:
         for host in hosts:

@@ -29,7 +29,7 @@ class Identity(NamedTuple):
     fingerprint: Fingerprint
 
     def context(self, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
-        """For a server that has it and speaks nothing newer than ``newest``."""
+        """Return the context for a server with this certificate that speaks nothing newer than ``newest``."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = min(newest, ssl.TLSVersion.TLSv1_2)
         context.maximum_version = newest

@@ -1,4 +1,4 @@
-"""A network of its own for a client: a namespace of the kernel's, joined by a link that can be cut.
+"""A network for a client: a separate namespace of the kernel, joined by a link that can be cut.
 
 Needs Linux, root and iproute2; ``Namespace`` raises CannotMake where it can't be had.
 """
@@ -65,7 +65,7 @@ class Namespace:
         self.close()
 
     def cut(self) -> None:
-        """Nothing goes through any more, in either direction, and nobody is told."""
+        """Let nothing pass any more, in either direction, and tell nobody."""
         _ip("-n", self._name, "link", "set", self._far, "down")
 
     def mend(self) -> None:

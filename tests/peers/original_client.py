@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 class Heard(NamedTuple):
-    """One frame, as the original client makes it out."""
+    """One frame, as the original client decodes it."""
 
     type: int
     sender: str

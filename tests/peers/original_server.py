@@ -33,7 +33,7 @@ class Received(NamedTuple):
 
 
 class OriginalServer:
-    """Runs in threads on a port of its own while its ``with`` block does. ``received`` collects every message."""
+    """Run in threads on a free port while the ``with`` block runs. ``received`` collects every message."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []

@@ -27,7 +27,7 @@ class ClientFrame(NamedTuple):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Of a JSON header."""
+        """Return the fields of a JSON header."""
         values: dict[str, Any] = json.loads(self.header)
         return values
 
@@ -93,7 +93,7 @@ class Peer:
         return name
 
     def welcome_raw(self) -> str:
-        """The same for a raw, little-endian login."""
+        """Answer a raw, little-endian login, as ``welcome`` does for JSON; return the name."""
         self.order = ByteOrder.LITTLE
         name = self.expect(MessageType.LOGIN).header.decode()
         self.send(MessageType.LOGIN)

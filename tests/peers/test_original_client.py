@@ -32,7 +32,7 @@ def frame(type: int, header: str | bytes, content: bytes = b"") -> bytes:
 
 @contextmanager
 def server_that_says(data: bytes) -> Iterator[tuple[str, int]]:
-    """One that reads a login, says ``data``, and closes."""
+    """Run a server that reads a login, says ``data``, and closes."""
 
     def serve(sock: gevent.socket.socket, _: object) -> None:
         size = struct.unpack_from("<H", sock.recv(16), 2)[0]

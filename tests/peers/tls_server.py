@@ -82,7 +82,7 @@ def in_plain(sock: socket.socket) -> None:
 
 
 def by_closing(sock: socket.socket) -> None:
-    """As one does that takes a hello in TLS for no chat."""
+    """Close, as a server does that takes a TLS hello for no chat."""
     if sock.recv(1, socket.MSG_PEEK) != b"\x16":
         _greet(sock)
 

@@ -12,7 +12,7 @@ from tests.peers.wire_client import WireClient
 
 
 def trusting_context(newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
-    """For clients on gevent that check nothing and speak nothing newer than ``newest``."""
+    """Return a context for clients on gevent that check nothing and speak nothing newer than ``newest``."""
     context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

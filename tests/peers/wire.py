@@ -70,7 +70,7 @@ class Wire:
         return data
 
     def at_end(self) -> bool:
-        """Whether the stream has ended, by a close or a reset; waits for a byte or the end."""
+        """Wait for a byte or the end; tell whether the stream has ended, by a close or a reset."""
         if self._buffer:
             return False
         try:

@@ -119,7 +119,7 @@ class WireClient(Wire):
     # --- sending ---
 
     def send(self, type: int, header: Header = None, content: bytes = b"") -> None:
-        """One whole frame; a dict goes as JSON, bytes and str as they are."""
+        """Send one whole frame; a dict goes as JSON, bytes and str as they are."""
         self.send_bytes(self.encode(type, header, content))
 
     def encode(
@@ -228,7 +228,7 @@ class WireClient(Wire):
 
 
 def encode_header(header: Header) -> bytes:
-    """As it travels."""
+    """Encode the header as it travels."""
     if header is None:
         return b""
     if isinstance(header, dict):

@@ -14,7 +14,7 @@ from chat.protocol.strict_json import decode_json
 
 
 class Unraisable(Exception):
-    """One that can neither be made again nor be told of."""
+    """An exception that can neither be made again nor be described."""
 
     def __init__(self, one: object, two: object) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Signals before somebody is there to act on them, in a process of its own for each test."""
+"""Signals before a program can act on them. Each test uses a separate process."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from chat.protocol.frames import Frame
 
 
 class FakeLargeContent:
-    """So many bytes that are elsewhere."""
+    """A content of ``size`` bytes that are elsewhere."""
 
     def __init__(self, size: int) -> None:
         self.size = size

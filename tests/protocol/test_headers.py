@@ -94,12 +94,12 @@ wild_objects = st.dictionaries(st.sampled_from(KEYS.split()), any_json).map(
 
 
 def message(data: bytes) -> ClientHeader:
-    """As the header of a text."""
+    """Parse the header of a text."""
     return parse_client_header(data, names_a_file=False)
 
 
 def attachment(data: bytes) -> ClientHeader:
-    """As the header of a file."""
+    """Parse the header of a file."""
     return parse_client_header(data, names_a_file=True)
 
 

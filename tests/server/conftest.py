@@ -23,7 +23,7 @@ def _resources_of_the_hub() -> None:
 
 @pytest.fixture
 def broadcast() -> Iterator[Broadcast]:
-    """One that flushes by itself."""
+    """Return a broadcast that flushes by itself."""
     broadcast = Broadcast()
     broadcast.start()
     yield broadcast
@@ -61,7 +61,7 @@ def chat_server(open_a_chat_server: Callable[..., TestServer]) -> TestServer:
 def open_a_safe_chat_server(
     open_a_chat_server: Callable[..., TestServer], tmp_path: Path
 ) -> Callable[..., TestServer]:
-    """The same with TLS, for those who want it, and a certificate of its own."""
+    """Open servers with TLS as an option for clients, and with a certificate."""
 
     def open_one(**changes: Any) -> TestServer:
         options = {"tls": TlsMode.OPTIONAL, "data_directory": tmp_path / "data", **changes}

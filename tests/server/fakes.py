@@ -32,7 +32,7 @@ class FakeClock:
         return self.now
 
     def monotonic(self) -> float:
-        """So that it can stand in for the module ``time``."""
+        """Return the time, so that the clock can stand in for the module ``time``."""
         return self.now
 
     def advance(self, seconds: float) -> None:
@@ -196,7 +196,7 @@ def run_ready_greenlets() -> None:
 
 
 def wait_until(condition: Callable[[], object], what: str = "it") -> None:
-    """For what no event tells of: look again until it is so, or fail after 5 seconds."""
+    """Wait for a condition that no event reports: look again until it is true, or fail after 5 seconds."""
     with gevent.Timeout(5, AssertionError(f"waited 5 seconds for {what}")):
         while not condition():
             gevent.sleep(0.002)

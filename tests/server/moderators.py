@@ -49,7 +49,7 @@ def expect_told(client: WireClient, told: str) -> None:
 
 
 def try_login(chat_server: TestServer, name: str, source: str | None = None) -> str | None:
-    """How a login is refused; None if it is not."""
+    """Return the code with which a login is refused; None if it is not."""
     with WireClient(chat_server.address, source=source) as guest:
         error = guest.try_login({"to": name}).header.get("error")
         return None if error is None else str(error)

@@ -44,7 +44,7 @@ class RoomAlone:
     def enter(
         self, name: str, order: ByteOrder = ByteOrder.BIG, *, inline: int | None = None
     ) -> FakeMember:
-        """Somebody who is in the room, and has heard all there was to hear."""
+        """Return a user who is in the room, and has heard all messages so far."""
         member = FakeMember(name, order, inline=inline)
         self.join(member)
         self.heard(member)

@@ -103,7 +103,7 @@ class TestServer:
         wait_until(lambda: self.parts.spool.used == 0, "the space to be given back")
 
     def close(self) -> None:
-        """Everyone goes, and nothing of them may be left."""
+        """Disconnect everyone, and check that nothing of them is left."""
         for guest in self._guests:
             guest.close()
         self.connections_end()

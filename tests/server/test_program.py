@@ -39,7 +39,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def start(settings: Settings) -> gevent.Greenlet[..., int]:
-    """It listens afterwards."""
+    """Start the program; it listens when this returns."""
     running = gevent.spawn(run, settings)
     gevent.sleep(0)
     return running

@@ -1,4 +1,4 @@
-"""The listening side: where it listens, whom it turns away, and how it stops."""
+"""The listening server: its addresses, the connections that it refuses, and its stop."""
 
 from __future__ import annotations
 

@@ -95,11 +95,11 @@ class Chronicle:
         self._grown.clear()
 
     def wait_until_left(self, name: str, patience: float) -> bool:
-        """Until the witness has heard that ``name`` is gone."""
+        """Wait until the witness has heard that ``name`` is gone."""
         return self._wait(lambda: name in self.left, patience)
 
     def wait_until_closed(self, name: str, patience: float) -> bool:
-        """Until the witness has said its last words; whether ``name`` was there to hear them."""
+        """Wait until the witness has said its last words; return whether ``name`` was there to hear them."""
         self._wait(lambda: self.closed_at is not None and name in self.joined, patience)
         return self.closed_at is not None and self.joined.get(name, self.closed_at) < self.closed_at
 

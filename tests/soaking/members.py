@@ -51,7 +51,7 @@ class Member:
         raise NotImplementedError
 
     def listen(self) -> None:
-        """Until the end of the connection: fill the record."""
+        """Fill the record until the end of the connection."""
         raise NotImplementedError
 
     def say(self, text: str, to: str | None = None) -> None:
@@ -85,7 +85,7 @@ class Member:
             self.heard_last_words.set()
 
     def next_text(self) -> str:
-        """One that nobody else says, in scripts of all kinds, of a line or of many."""
+        """Return a text that nobody else says, in scripts of all kinds, of a line or of many."""
         self.said += 1
         rest = self.rng.choice(
             ("", " привет", " 你好 👋", " and so on" * 40, "\nsecond line", " é" * 900)

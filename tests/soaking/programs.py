@@ -139,7 +139,7 @@ class LibraryMember(Member):
 
 
 class ProgramMember(Member):
-    """The real ``chat-client --json``, a process of its own."""
+    """The real ``chat-client --json``, in a separate process."""
 
     def __init__(self, soak_state: SoakState, name: str, rng: Random, *options: str) -> None:
         super().__init__(soak_state, name, rng)

@@ -46,7 +46,7 @@ _STRANGERS = 0.1  # before so many of the lives
 
 
 class Sample(NamedTuple):
-    """Of the server: bytes of memory and of the spool, and how many descriptors; ``at`` is in seconds."""
+    """A sample of the server: bytes of memory and of the spool, and how many descriptors; ``at`` is in seconds."""
 
     at: float
     memory: int
@@ -150,7 +150,7 @@ class Soak:
         return other
 
     def _check_resident(self, member: Member) -> None:
-        """Of one who is still there: everything up to the last words."""
+        """Check that a member who is still there heard everything up to the last words."""
         if not member.heard_last_words.wait(PATIENCE):
             self.soak_state.complain(f"{member.name} did not hear the last words")
             return
@@ -164,7 +164,7 @@ class Soak:
     # Those who come and go
 
     def _live_on(self, slot: int) -> None:
-        """One life after the other, each under a name of its own."""
+        """Live one life after the other, each under a new name."""
         number = 0
         while not self.soak_state.is_closing:
             rng = Random(f"{self.seed}/{slot}/{number}")
@@ -313,7 +313,7 @@ class Soak:
 
     @property
     def memory_is_flat(self) -> bool:
-        """Whether it has not grown since the first fifth of the time, within what is said above."""
+        """Tell whether memory has not grown since the first fifth of the time, within the limits above."""
         settled = self.samples[len(self.samples) // 5].memory
         return self.samples[-1].memory <= settled * MEMORY_FACTOR + MEMORY_SLACK
 
@@ -342,7 +342,7 @@ class Soak:
                     continue
 
     def _settled(self, expected: Footprint | None) -> Footprint:
-        """Once it is as ``expected``, or does not change any more; at the latest after a while."""
+        """Wait until the footprint is as ``expected`` or does not change any more, or until the patience is over."""
         deadline = time.monotonic() + _SETTLED
         found = self.server.footprint()
         while found != expected and time.monotonic() < deadline:

@@ -66,7 +66,7 @@ class SoakState:
 
 
 def address_text(address: Address) -> str:
-    """As our client takes it."""
+    """Return the address in the form that the client takes."""
     assert not isinstance(address, str), "a soak is over TCP"
     return f"{address[0]}:{address[1]}"
 
@@ -81,5 +81,5 @@ def is_intact(filename: str, content: bytes) -> bool:
 
 
 def make_content(rng: Random, size: int) -> bytes:
-    """Of so many bytes, and not like any other."""
+    """Make a content of so many bytes that is like no other."""
     return rng.randbytes(64) * (size // 64 + 1)

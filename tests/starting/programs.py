@@ -37,7 +37,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def take_terminal() -> None:
-    """In a new process: its input is the terminal that Ctrl-C and a hang-up come from."""
+    """Let Ctrl-C and hang-ups come from the standard input; call this in a new process."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
@@ -48,7 +48,7 @@ def ignoring(number: signal.Signals | None) -> partial[Any] | None:
 
 
 class Program(subprocess.Popen[AnyStr]):
-    """As ``subprocess.Popen``, and forked from a stem if that comes to the same."""
+    """Start a program as ``subprocess.Popen`` does, by a fork of a stem if the result is the same."""
 
     was_forked = False
 
@@ -82,7 +82,7 @@ def run_program(
     timeout: float | None = None,
     **options: Any,
 ) -> subprocess.CompletedProcess[Any]:
-    """As ``subprocess.run``, with pipes for the output unless ``options`` say otherwise."""
+    """Run a program as ``subprocess.run`` does, with pipes for the output unless ``options`` say otherwise."""
     streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
     if input is not None:
         streams["stdin"] = subprocess.PIPE

@@ -79,7 +79,7 @@ def load(package: str) -> set[str]:
 
 
 def _make_hashes_cheap() -> None:
-    """In the stem and in each server that is forked from it, but not in one that is executed."""
+    """Make hashes cheap in the stem and in each server that is forked from it, but not in one that is executed."""
     from chat.server.accounts import passwords
     from tests.cheap_hashes import HASHER
 
@@ -136,7 +136,7 @@ def become(request: Request, descriptors: list[int]) -> None:
 
 
 def _stream(number: int, name: str) -> io.TextIOWrapper:
-    """As the interpreter makes them at its start."""
+    """Make a stream as the interpreter does at its start."""
     mode = "r" if name == "stdin" else "w"
     like = getattr(sys, name)
     unbuffered = like.write_through  # by PYTHONUNBUFFERED
@@ -151,7 +151,7 @@ def _stream(number: int, name: str) -> io.TextIOWrapper:
 
 
 def set_path(request: Request, usual: list[str]) -> None:
-    """Where modules are found: the program's own directory, PYTHONPATH, the ``usual``."""
+    """Set where modules are found: the program's own directory, PYTHONPATH, the ``usual``."""
     first = request.directory if request.command[0] == "-m" else ""
     named = request.environment.get("PYTHONPATH")
     sys.path[:] = [first, *(named.split(os.pathsep) if named else ()), *usual]

@@ -50,11 +50,11 @@ class ChunkedSocket:
         return len(taken)
 
     def settimeout(self, value: float | None) -> None:
-        """Nothing here ever waits."""
+        """Do nothing: this socket never waits."""
 
 
 def original_captures() -> list[Capture]:
-    """One for each side of each connection, in the order of the recording."""
+    """Return one capture for each side of each connection, in the order of the recording."""
     streams: dict[tuple[str, str], bytes] = {}
     for record in json.loads(_CAPTURES.read_text(encoding="utf-8")):
         key = record["connection"], record["from"]

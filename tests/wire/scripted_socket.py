@@ -1,4 +1,4 @@
-"""A socket that follows a script, with a clock of its own."""
+"""A socket that follows a script, with a clock that only the script moves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chat.protocol.descriptor import ByteOrder
 
 
 class Wait(NamedTuple):
-    """So many seconds pass before the next bytes come."""
+    """Let so many seconds pass before the next bytes come."""
 
     seconds: float
 

@@ -75,7 +75,7 @@ def answers_bad_command(peer: Peer) -> None:
 
 
 def answers_empty(peer: Peer) -> None:
-    """As one does that is older than commands."""
+    """Answer a ping as a server does that is older than commands."""
     peer.notice("empty", "A text must not be empty.", nonce=pinged(peer))
 
 

@@ -61,14 +61,14 @@ def attachment(event: Event | None) -> Attachment:
 
 
 def saved(event: Event | None) -> Path:
-    """Where it is, once it is there."""
+    """Wait until the file is saved; return its path."""
     saving = attachment(event).saving
     assert saving is not None
     return saving.wait(PATIENCE)
 
 
 def send_files(peer: Peer) -> None:
-    """One that fits in memory, one that does not, and a text to show that nothing got out of step."""
+    """Send a file that fits in memory, one that does not, and a text to show that nothing got out of step."""
     peer.say(MessageType.FILE, "bob", SMALL, filename="small")
     peer.say(MessageType.FILE, "bob", LARGE, filename="large")
     peer.say(MessageType.UTF8, "bob", b"there you are")

@@ -14,7 +14,7 @@ from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 
 
 class SlowStream:
-    """Takes ``rate`` bytes a second, by a clock of its own."""
+    """A stream that takes ``rate`` bytes a second, by a clock of its own."""
 
     def __init__(self, rate: float) -> None:
         self.now = 0.0
@@ -127,7 +127,7 @@ def test_a_server_that_takes_nothing_any_more_is_given_up_after_a_minute() -> No
 
 
 class FullStream(SlowStream):
-    """Is never called writable, and yet takes some whenever it is offered any."""
+    """A stream that is never called writable, and yet takes some bytes whenever a sender offers any."""
 
     def __init__(self) -> None:
         super().__init__(0)

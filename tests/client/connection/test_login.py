@@ -50,7 +50,7 @@ class FarAway(type(PLAIN)):  # type: ignore[misc]
         return self
 
     def settimeout(self, value: float | None) -> None:
-        """There is nothing to wait for."""
+        """Do nothing: this stream never waits."""
 
     def send(self, data: memoryview, timeout: float) -> int:
         self.sent += bytes(data)
@@ -60,7 +60,7 @@ class FarAway(type(PLAIN)):  # type: ignore[misc]
         return 0
 
     def shut(self) -> None:
-        """It is not really open."""
+        """Do nothing: this stream is not really open."""
 
     close = shut
 

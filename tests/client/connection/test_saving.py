@@ -210,7 +210,7 @@ def test_a_directory_that_goes_away_meanwhile(tmp_path: Path) -> None:
 
 
 class TestWithoutHardLinks:
-    """As on FAT, and on what is mounted from elsewhere."""
+    """File systems without hard links, such as FAT and some network mounts."""
 
     @pytest.fixture(autouse=True)
     def no_links(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ def test_refused_at_once_is_not_sent_to_the_end(runtime: Runtime) -> None:
 
 
 def test_refused_and_closed(runtime: Runtime) -> None:
-    """As a file over the server's limit is: the answer counts, not the reset that follows."""
+    """A file over the server's limit: the answer counts, not the reset that follows."""
 
     def refuse(peer: Peer) -> None:
         peer.let_transfer()
@@ -291,7 +291,7 @@ def test_talk_goes_on_meanwhile(runtime: Runtime) -> None:
 
 
 class TestOneThatTheServerStopsTaking:
-    """Nobody can have got it, so it begins anew."""
+    """Nobody can have got the upload, so it begins anew."""
 
     @pytest.fixture(autouse=True)
     def _short_window(self, monkeypatch: pytest.MonkeyPatch) -> None:

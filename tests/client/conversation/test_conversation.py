@@ -74,7 +74,7 @@ class Room:
         self.conversation.handle_event(Text(sender, NINE, "hi", to, own))
 
     def answer(self, status: Status = Status.ACCEPTED, code: str = "", sentence: str = "") -> None:
-        """As a server does, which says something to that effect too."""
+        """Answer as a server does, which also says a sentence to that effect."""
         self.connection.answer(status, code, sentence)
         self.hear("bob", own=True)
 

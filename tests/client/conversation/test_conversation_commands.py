@@ -58,7 +58,7 @@ class Room:
         run_until_idle()
 
     def answer(self, status: Status, code: str, sentence: str) -> None:
-        """To the last that was sent, by a notice as the server's is."""
+        """Answer the last command by a notice like the server's."""
         receipt = self.connection.sent[-1]
         if status is Status.ACCEPTED:
             receipt.settle(status, answer=sentence)

@@ -30,7 +30,7 @@ from tests.client.fake_connection import run_until_idle
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the client was started. Temporary files are elsewhere."""
+    """Return the directory where the client was started. Temporary files are elsewhere."""
     for name in ("home", "tmp"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "home")
@@ -47,7 +47,7 @@ def unnamed(home: Path) -> Iterator[Desk]:
 
 
 class TestWhereNoDirectoryIsNamed:
-    """Nothing goes into the one that the client was started in, until it is asked for."""
+    """Nothing is saved in the client's working directory until the user asks for it."""
 
     def test_an_offer_waits(self, unnamed: Desk, home: Path) -> None:
         unnamed.take(offer="x", size=1)

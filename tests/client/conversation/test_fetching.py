@@ -177,7 +177,7 @@ def test_what_is_no_offer(runtime: Runtime, tmp_path: Path) -> None:
 def test_one_that_falls_silent_goes_on_elsewhere(
     runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its connection lives, but nothing comes any more."""
+    """The connection lives, but no more bytes come."""
     monkeypatch.setattr(transfers, "SILENCE", 0.2)
 
     def freeze(peer: Peer) -> None:

@@ -16,7 +16,7 @@ from chat.protocol.descriptor import MessageType
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary directories are made."""
+    """Return the directory in which temporary directories are made."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return tmp_path
 

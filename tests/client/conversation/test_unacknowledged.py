@@ -180,7 +180,7 @@ def test_it_is_not_empty_before_the_last_answer_is_told() -> None:
 
 
 def test_a_command_is_not_given_again() -> None:
-    """Its answer may have been lost, and it done."""
+    """The server may have executed the command, and only the answer was lost."""
     statuses: list[tuple[Outgoing, Status]] = []
     box = Unacknowledged(lambda item: statuses.append((item, item.status)))
     line = Line(box)

@@ -124,7 +124,7 @@ def test_a_line_makes_a_request(line: str, request_: Request) -> None:
 @pytest.mark.parametrize("kind", ["file", "image", "voice"])
 @pytest.mark.parametrize("path", ["", " ", "\t\n", "\u3000"])
 def test_a_path_that_is_empty_is_refused_and_keeps_its_id(kind: str, path: str) -> None:
-    """To pathlib it would be the current directory."""
+    """For pathlib, an empty path would be the current directory."""
     request = {"type": kind, "path": path, "directory": True, "id": 7}
     assert not INPUT.is_valid(request)
     with pytest.raises(BadLine, match="'path' is empty: expected the path of a file") as caught:

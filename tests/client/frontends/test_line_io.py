@@ -154,7 +154,7 @@ def test_what_is_no_character_is_written_all_the_same(tmp_path: Path) -> None:
 
 
 class TestUnseen:
-    """On a pseudo-terminal, whose keyboard is ``keyboard``."""
+    """Lines typed on a pseudo-terminal, whose keyboard is ``keyboard``."""
 
     @pytest.fixture
     def terminal(self) -> Iterator[tuple[int, int]]:

@@ -107,7 +107,7 @@ class TestLagging:
 
             @lag.setter
             def lag(self, value: float) -> None:
-                """It is not for the connection to say."""
+                """Ignore the value: the test decides the lag, and not the connection."""
 
         world.first = Lagging()
         world.start()

@@ -31,7 +31,7 @@ def zone_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def move(zone_file: Path, name: str) -> None:
-    """As ``timedatectl set-timezone`` does."""
+    """Set the time zone as ``timedatectl set-timezone`` does."""
     new = zone_file.with_name("new")
     new.symlink_to(ZONES / name)
     new.replace(zone_file)
@@ -51,7 +51,7 @@ def test_times_follow_the_file(zone_file: Path) -> None:
 
 @needs_zones
 def test_new_rules_in_the_same_file(zone_file: Path) -> None:
-    """As an update of the zones writes them."""
+    """An update of the time zones writes new rules to the same file."""
     zone = TimeZone()
     zone_file.unlink()
     zone_file.write_bytes((ZONES / "Asia/Tokyo").read_bytes())

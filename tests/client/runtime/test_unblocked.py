@@ -42,7 +42,7 @@ def writer(
 
 
 def written(writer: UnblockedWriter, data: memoryview) -> int:
-    """Until nothing more is taken."""
+    """Write until the pipe takes no more; return how much it took."""
     total = 0
     while taken := writer.write_some(data[total:]):
         total += taken

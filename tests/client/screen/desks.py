@@ -52,7 +52,7 @@ class Desk:
             self.take(Text(sender, NINE, text, to))
 
     def type(self, keys: str) -> None:
-        """As in ``hi<enter>``."""
+        """Press the keys of a text such as ``hi<enter>``."""
         for key in split_keys(keys):
             self.controller.press(key)
 

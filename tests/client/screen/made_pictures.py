@@ -56,7 +56,7 @@ def png(width: int, height: int, *extra: tuple[bytes, bytes], pixels: bytes | No
 
 @cache
 def huge() -> dict[str, bytes]:
-    """In each format one whose header says that it has billions of pixels, or as many as the format can say."""
+    """Make one picture of each format whose header claims billions of pixels, or the most that the format allows."""
     riff = b"RIFF\x64\0\0\0WEBP"
     return {
         "huge.png": png(60_000, 60_000, pixels=zlib.compress(bytes(1000))),
@@ -99,7 +99,7 @@ def bombs() -> dict[str, bytes]:
 
 @cache
 def truncated() -> dict[str, bytes]:
-    """Each format, cut off in the middle."""
+    """Make one picture of each format, cut off in the middle."""
     image = colourful(200, 200)
     files = {
         "cut.png": saved(image, "PNG"),

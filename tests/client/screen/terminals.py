@@ -1,4 +1,4 @@
-"""A program of Python's on a terminal of its own, seen as whoever sits there sees it."""
+"""Python programs on a terminal of their own, seen as a user at the terminal sees them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Onlooker:
         self.master = None
 
     def wait_for(self, pattern: str) -> None:
-        """Until it is found on the screen."""
+        """Wait until the text is found on the screen."""
         self.wait_until(lambda: re.search(pattern, self.text) is not None, pattern)
 
     def wait_until(self, is_so: Callable[[], bool], what: str) -> None:
@@ -103,7 +103,7 @@ class Onlooker:
             assert self._read_more(), f"ended without {what}: {self.output!r}\n{self.text}"
 
     def wait(self) -> int:
-        """Its exit status, once all is read that it has written."""
+        """Read all that the program has written; return its exit status."""
         while self._read_more():
             pass
         return self.process.wait(PATIENCE)
@@ -121,12 +121,12 @@ class Onlooker:
 
     @property
     def modes(self) -> set[int]:
-        """Those of ``SCREEN_MODES`` that are on."""
+        """Return the modes of ``SCREEN_MODES`` that are on."""
         return {mode for mode in SCREEN_MODES if mode << 5 in self.screen.mode}
 
     @property
     def settings(self) -> list[object]:
-        """Of the terminal's line: whether it echoes, and so on."""
+        """Return the settings of the terminal's line: whether it echoes, and so on."""
         assert self.master is not None
         return list(termios.tcgetattr(self.master))
 

@@ -31,7 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
 
 
 def answer(run: Run, sentence: str) -> None:
-    """To the last that was asked of the server."""
+    """Answer the last command that was sent to the server."""
     receipt = run.connection.sent[-1]
     receipt.settle(Status.ACCEPTED, answer=sentence)
     run.connection.receive(Notice("done", sentence, NINE, receipt))
@@ -79,7 +79,7 @@ def test_the_password_that_worked_comes_along_when_the_connection_is_lost(run: R
 
 
 def test_one_that_holds_no_more_is_asked_for(run: Run) -> None:
-    """Somebody has changed it meanwhile, from elsewhere."""
+    """Somebody has changed the password meanwhile, from elsewhere."""
     again = FakeConnection()
     run.outcomes = [run.connection, WRONG, again]
     run.start(replace(SETTINGS, password=FilePassword("old")))

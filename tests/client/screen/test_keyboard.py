@@ -32,7 +32,7 @@ class Typist:
                 self.rest(pause)
 
     def rest(self, seconds: float) -> None:
-        """Nothing comes for so long."""
+        """Let ``seconds`` pass without input."""
         end = self.now + seconds
         while (patience := self.keyboard.patience(self.now)) is not None:
             if self.now + patience > end:

@@ -1,4 +1,4 @@
-"""Programs that use a ``Terminal``, each on a real one of its own."""
+"""Programs that use a ``Terminal``, each on a real terminal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def shows(seen: Onlooker, text: str) -> bool:
 
 
 def colours_of(cell: Char) -> tuple[str, str]:
-    """As they are seen."""
+    """Return the colours that a user sees."""
     return (cell.bg, cell.fg) if cell.reverse else (cell.fg, cell.bg)
 
 

@@ -213,7 +213,7 @@ class TestConnection:
     def test_a_countdown_begins_with_the_loss_not_with_the_last_look_at_the_clock(
         self, bench: Bench
     ) -> None:
-        """Nobody looks while all is well."""
+        """The screen does not look at the clock while all is well."""
         bench.model.tick(NINE)
         bench.take(Disconnected("The server is gone.", 1.0), at=120)
         assert shown_status(bench.model) == " no connection, next try in 1 s"

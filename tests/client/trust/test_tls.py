@@ -73,7 +73,7 @@ class Line:
 def far_end(
     wrap: Callable[[socket.socket], socket.socket | None],
 ) -> Iterator[tuple[Address, list]]:
-    """Where one connection is accepted and given to ``wrap``, whose result is in the list afterwards."""
+    """Accept one connection and give it to ``wrap``, whose result is in the list afterwards."""
     accepted: list = []
 
     def accept() -> None:

@@ -93,7 +93,7 @@ def _check_server(data: bytes, fields: dict[str, Any] | None) -> None:
 
 
 def _check_sentence(error: HeaderError) -> None:
-    """It may be shown to a person, and has nothing in it that the peer chose."""
+    """Check that the sentence may be shown to a person, and has nothing that the peer chose."""
     assert str(error).endswith(".")
     assert str(error).isascii()
     assert str(error).isprintable()

@@ -64,7 +64,7 @@ class FedStream(ScriptedSocket):
         return Pulse(0, False, False)
 
     def finish(self) -> None:
-        """Nobody listens."""
+        """Do nothing: nobody listens."""
 
     def shut(self) -> None:
         self.is_shut = True
@@ -173,7 +173,7 @@ def _bare(event: Event) -> Event:
 
 
 def _check_saved(events: list[Event], directory: Path) -> None:
-    """Each in a file of its own in that directory, whole, and nothing else there."""
+    """Check that each content is whole, in a file of its own in that directory, and that nothing else is there."""
     files = [event for event in events if isinstance(event, Attachment) and event.saving]
     paths = [event.saving.wait(0) for event in files if event.saving]
     assert len(set(paths)) == len(paths)
@@ -188,7 +188,7 @@ def _check_saved(events: list[Event], directory: Path) -> None:
 
 
 def _news(event: Event, transfers: TransferList) -> UiEvent:
-    """As the conversation tells it."""
+    """Return the event as the conversation shows it."""
     if not isinstance(event, Attachment):
         return event
     return Announced(event, None if event.own else _transfer(event, transfers))

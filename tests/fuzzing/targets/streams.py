@@ -1,4 +1,4 @@
-"""How the input of a target becomes a stream that arrives in pieces.
+"""Turn the input of a target into a stream that arrives in pieces.
 
 ::
 

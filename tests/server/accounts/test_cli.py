@@ -46,7 +46,7 @@ class Operator:
         return [(each.name, each.is_moderator) for each in read_accounts(self.database)]
 
     def opens(self, password: str, number: int = 0) -> bool:
-        """Whether it is the password of that account, counted by name."""
+        """Tell whether ``password`` is that of account number ``number``, in the order of names."""
         return matches(password, read_accounts(self.database)[number].password)
 
 

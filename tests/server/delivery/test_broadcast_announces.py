@@ -14,7 +14,7 @@ from tests.server.fakes import run_ready_greenlets, wait_until
 
 @pytest.fixture
 def stingy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broadcast]:
-    """One that makes a batch for an announcement only every ten minutes, after the first."""
+    """Return a broadcast that makes a batch for announcements only every ten minutes, after the first."""
     monkeypatch.setattr("chat.server.delivery.broadcast._ANNOUNCING", Rate(1 / 600, 1))
     broadcast = Broadcast()
     broadcast.start()

@@ -1,4 +1,4 @@
-"""How often each of very many addresses may come, and what failing costs."""
+"""How often each of very many addresses may come, and the price of a failure."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ START = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc).timestamp()
 
 
 class TwoClocks:
-    """One that shows the date and can be set, one that only runs on."""
+    """Two clocks: one shows the date and can be set, the other only runs on."""
 
     def __init__(self) -> None:
         self.date = FakeClock(START)

@@ -28,7 +28,7 @@ OpenTestServer = Callable[..., TestServer]
 
 @pytest.fixture
 def chat_server(open_a_chat_server: OpenTestServer, monkeypatch: pytest.MonkeyPatch) -> TestServer:
-    """One to whom this machine's addresses are like any others."""
+    """Return a server that treats this machine's addresses like any others."""
     monkeypatch.setattr(bans, "_LOOPBACK", ())
     return open_a_chat_server(exempt=())
 

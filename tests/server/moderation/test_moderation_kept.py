@@ -42,7 +42,7 @@ def open_again(
 
 
 def proxied(chat_server: TestServer, name: str, host: str) -> WireClient:
-    """Somebody who comes from ``host``, as a proxy says, and is in the room."""
+    """Log a user in who comes from ``host``, as a proxy says."""
     guest = chat_server.connect()
     say_where_from(guest, host)
     guest.login(name)

@@ -33,7 +33,7 @@ def families(chat_server: TestServer) -> dict[str, Metric]:
 
 
 def value(chat_server: TestServer, name: str, **labels: str) -> float:
-    """Of one sample."""
+    """Return the value of one sample."""
     [sample] = [
         sample
         for family in families(chat_server).values()

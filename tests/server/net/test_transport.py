@@ -1,4 +1,4 @@
-"""How bytes leave by one connection, over real sockets."""
+"""Bytes leave by one connection, over real sockets."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ M = 1024**2
 
 
 def resident_memory() -> int:
-    """Of this process, in bytes."""
+    """Return the resident memory of this process, in bytes."""
     match = re.search(r"^VmRSS:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert match is not None
     return int(match[1]) * 1024

@@ -60,7 +60,7 @@ def test_a_manager_that_is_not_there_is_no_reason_to_stop(
 
 
 def fill(filler: socket.socket) -> None:
-    """Until there is no room."""
+    """Write until there is no room."""
     try:
         while True:
             filler.send(b"x")

@@ -97,7 +97,7 @@ def name_of(code: CodeType) -> str:
 
 
 def lines_of(code: CodeType) -> int:
-    """How many lines of a function are code: neither blank, nor a comment, nor the docstring."""
+    """Count the lines of code of a function: neither blank, nor a comment, nor the docstring."""
     source = textwrap.dedent(inspect.getsource(code))
     [function] = ast.parse(source).body
     assert isinstance(function, ast.FunctionDef)

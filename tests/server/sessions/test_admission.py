@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    """One in which alice is registered."""
+    """Return a database in which alice is registered."""
     database = Database(tmp_path / "data")
     register(database, "Alice")
     return database

@@ -1,4 +1,4 @@
-"""One accepted connection, before it is known whose it is."""
+"""One accepted connection, before a user has logged in on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection is served and closed, whatever comes of it."""
+"""The handler serves one connection, and closes it after any error."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ DEAD_AFTER = 1.0  # seconds; some retransmissions must go unanswered, too
 
 @pytest.fixture
 def open_chat_server(open_a_chat_server: OpenTestServer) -> TestServer:
-    """One that another network can reach, and whose sweep is in a hurry."""
+    """Open a server that another network can reach, and whose sweep runs often."""
     return open_a_chat_server(address=Address("0.0.0.0", 0))
 
 

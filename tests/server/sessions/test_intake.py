@@ -35,7 +35,7 @@ def frame(type: MessageType, header: bytes = b"", content: bytes = b"") -> bytes
 
 
 def intake_of(spool: Spool, *chunks: bytes) -> Intake:
-    """Of a client who sends ``chunks`` and then closes."""
+    """Return the intake of a client that sends ``chunks`` and then closes."""
     reader = FrameReader(ChunkedSocket(chunks), ByteOrder.BIG)
     return Intake(reader, SETTINGS, spool, "alice", lambda: None)
 

@@ -1,4 +1,4 @@
-"""How a conversation before login ends without anybody being let in."""
+"""Conversations before a login that end without a user being let in."""
 
 from __future__ import annotations
 

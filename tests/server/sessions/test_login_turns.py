@@ -26,7 +26,7 @@ from tests.server.sessions.test_login import BAD_LOGIN, LOGIN, OpenTestServer, r
 
 @pytest.fixture
 def in_turn(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each user came into the room, and each left it, in a turn."""
+    """Record whether each user came into the room, and left it, in a turn."""
     seen: list[bool] = []
 
     def watch(name: str) -> None:

@@ -134,7 +134,7 @@ def test_a_ping_that_is_none_is_refused(
 def test_an_answer_to_one_touches_nobody_else(
     chat_server: TestServer, monkeypatch: pytest.MonkeyPatch, nonce: str | None
 ) -> None:
-    """The others are not even gone through, of whom there may be ten thousand."""
+    """The server does not even loop over the other users, of whom there may be ten thousand."""
     alice = chat_server.join("alice")
     broadcast = chat_server.parts.broadcast
     audience = broadcast._pending[alice.order].audience

@@ -41,7 +41,7 @@ def drawn(entry: Entry) -> list[str]:
 
 
 def styles(entry: Entry) -> list[tuple[str, object]]:
-    """Those of the first line, after the time."""
+    """Return the styles of the first line, after the time."""
     return [(span.text, span.style) for span in entry_lines(entry)[0][1:]]
 
 

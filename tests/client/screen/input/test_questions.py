@@ -122,7 +122,7 @@ class TestAPassword:
 
 
 class TestASearch:
-    """In a log of "cat 0", "dog 1", "cat 2", "dog 3", of which the second is at the bottom of the screen."""
+    """Search a log of "cat 0", "dog 1", "cat 2", "dog 3". The second is at the bottom of the screen."""
 
     @pytest.fixture
     def model(self) -> Model:

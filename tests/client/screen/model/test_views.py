@@ -21,7 +21,7 @@ def pending(tag: int) -> Pending:
 
 @pytest.fixture
 def view() -> View:
-    """One that somebody looks at."""
+    """Return a view that the user looks at."""
     view = View()
     view.show(True)
     return view
