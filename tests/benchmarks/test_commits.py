@@ -129,7 +129,7 @@ def test_a_commit_is_taken_out_once(
 def test_a_commit_is_compiled_before_it_is_measured(
     checkout: Checkout, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # which the server would obey
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # which the server would follow
 
     source = prepare("HEAD", checkout.path, cache).source
 

@@ -66,7 +66,7 @@ KEYS = {
 }
 
 
-# Of whoever runs the tests; no client is to know of it.
+# Variables of the developer who runs the tests; no client may see them.
 _PERSONAL = ("NO_COLOR", "TMUX", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 
 

@@ -29,7 +29,7 @@ def test_talking_and_commands(address: str, home: Path) -> None:
             bob.type("/help msg\n")
             bob.output.wait_for("/msg NAME TEXT  send a text to one user only")
             bob.type("last words\n/quit\n")
-            assert bob.wait() == 0  # whoever sits there has seen what was refused
+            assert bob.wait() == 0  # a user at the terminal has seen the refusal
         alice.output.wait_for("bob left$")
         assert alice.lines[1:] == [
             "-- bob joined",

@@ -22,7 +22,7 @@ M = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def besieged() -> Iterator[tuple[ServerProcess, Witnesses]]:
+def attacked() -> Iterator[tuple[ServerProcess, Witnesses]]:
     """Run one server, and two users who talk on it, for all attacks. Real attacks come one after the other too."""
     with (
         running_server(*attack_run_module.OPTIONS, "--login-timeout=2") as server,
@@ -37,12 +37,12 @@ def besieged() -> Iterator[tuple[ServerProcess, Witnesses]]:
     ids=[attack.__name__ for attack in ATTACKS],
 )
 def test_users_in_the_room_lose_nothing_and_all_is_given_back(
-    besieged: tuple[ServerProcess, Witnesses], first: int, attack: Attack
+    attacked: tuple[ServerProcess, Witnesses], first: int, attack: Attack
 ) -> None:
-    server, witnesses = besieged
+    server, witnesses = attacked
     memory = server.resident_memory()
 
-    outcome = attack_run_module.besiege(
+    outcome = attack_run_module.run_attack(
         server, witnesses, attack, count=COUNT, seconds=1.0, first=first
     )
 
@@ -54,12 +54,12 @@ def test_users_in_the_room_lose_nothing_and_all_is_given_back(
 
 
 def test_the_room_is_not_flooded_by_one_address_that_comes_and_goes(
-    besieged: tuple[ServerProcess, Witnesses],
+    attacked: tuple[ServerProcess, Witnesses],
 ) -> None:
-    server, witnesses = besieged
+    server, witnesses = attacked
     joined = server.log.count("joined from 127.90.")
 
-    attack_run_module.besiege(
+    attack_run_module.run_attack(
         server, witnesses, joining_and_leaving, count=COUNT, seconds=1.0, first=90
     )
 

@@ -18,7 +18,7 @@ TEXTS = [
     "Съешь же ещё этих мягких французских булок",
     "السلام عليكم ورحمة الله",
     "👩‍👩‍👧 🏳️‍🌈 👍🏽 ☕️",
-    'a "quoted\\" text, with\ttabs\nand lines\r\n\x1b[31m and what terminals obey\x07\0',
+    'a "quoted\\" text, with\ttabs\nand lines\r\n\x1b[31m and what terminals interpret\x07\0',
     "e\u0301 is not \u00e9, and stays so",
 ]
 

@@ -32,7 +32,7 @@ def send_until_cut(client: WireClient) -> None:
 
 
 def read_all(client: WireClient) -> list[WireFrame]:
-    """Everything up to the end of the stream, and then an end of our own, for whoever may still be sending too."""
+    """Read to the end of the stream, and then end our side too, so that a greenlet that still sends stops."""
     frames = client.read_to_end()
     client.finish()
     return frames

@@ -50,7 +50,7 @@ def attack_all(chosen: list[tuple[int, Attack]]) -> int:
         before, began = attack_run_module.resources_of(server), len(server.log)
         for first, attack in chosen:
             count = FLOOD if attack is connection_flood else COUNT
-            outcome = attack_run_module.besiege(
+            outcome = attack_run_module.run_attack(
                 server, witnesses, attack, count=count, seconds=SECONDS, first=first
             )
             connections += outcome.connections

@@ -50,7 +50,7 @@ def resources_of(server: ServerProcess) -> Resources:
     return Resources(server.resident_memory(), len(server.open_files()), server.temporary_files())
 
 
-def besiege(
+def run_attack(
     server: ServerProcess,
     witnesses: Witnesses,
     attack: Attack,
@@ -73,7 +73,7 @@ def besiege(
 
 
 def wait_until_given_back(server: ServerProcess, before: Resources) -> None:
-    """Descriptors and temporary files; memory is the system's to judge."""
+    """Descriptors and temporary files; the system decides about memory."""
 
     def is_so() -> bool:
         now = resources_of(server)

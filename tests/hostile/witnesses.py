@@ -137,7 +137,7 @@ class Witnesses:
 def witnesses_on(port: int) -> Iterator[Witnesses]:
     """Two users who talk as long as the block lasts."""
     command = [sys.executable, "-m", "tests.hostile.witnesses", str(port)]
-    # Not gevent's: whoever resets its watch over children would let it wait for ever.
+    # Not gevent's: code that resets its watch over children would let it wait for ever.
     with subprocess.Popen(
         command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

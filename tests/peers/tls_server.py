@@ -73,7 +73,7 @@ def by_tls(identity: Identity) -> Answer:
 
 
 def in_plain(sock: socket.socket) -> None:
-    """Greets whoever comes, unless it is by TLS: then as an original server answers what it does not know."""
+    """Greet clients without TLS; answer a TLS hello as an original server answers an unknown frame."""
     if sock.recv(1, socket.MSG_PEEK) == b"\x16":
         sock.recv(16)
         sock.sendall(b"\x05\x00" + bytes(14))

@@ -1,4 +1,4 @@
-"""Names under which a file may be saved, whoever sent them."""
+"""Names under which a file may be saved, for any name that a peer sent."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
-# Stands for a program of ours: says where it runs, what it was told, and what of its surroundings it can import.
+# Stands for a program of ours: prints where it runs, its arguments, and which modules around it it can import.
 REPORT = """
 import importlib.util, os, sys
 

@@ -58,13 +58,13 @@ def test_what_has_grown_old_is_looked_after(
 ) -> None:
     monkeypatch.setattr(server_module, "_HOUSEKEEPING", 0.01)
     looked: list[str] = []
-    monkeypatch.setattr(OfferStore, "drop_old", lambda offers: looked.append("shelf"))
+    monkeypatch.setattr(OfferStore, "drop_old", lambda offers: looked.append("offers"))
     monkeypatch.setattr(FoldingLog, "flush_if_due", lambda folding_log: looked.append("log"))
     open_a_chat_server()
 
     wait_until(lambda: looked.count("log") == 2)
 
-    assert looked[:4] == ["shelf", "log"] * 2
+    assert looked[:4] == ["offers", "log"] * 2
 
 
 @pytest.mark.parametrize(("released", "given_back"), [(1024**2 - 1, False), (1024**2, True)])

@@ -99,7 +99,7 @@ def serve(requests: socket.socket) -> tuple[Request, list[int]]:
         reader, writer = os.pipe()
         between = os.fork()
         if not between:
-            # The new process is to be a child of whoever asked, who is the next that takes orphans.
+            # The new process must be a child of the process that asked, which is the next that takes orphans.
             process = os.fork()
             if not process:
                 return Request(**json.loads(data)), descriptors

@@ -150,7 +150,7 @@ class TestAsAStream:
         self, runtime: Runtime, identity: Identity
     ) -> None:
         with Line(runtime, identity) as line:
-            # Session tickets have come: bytes, but none for whoever reads.
+            # Session tickets have come: bytes, but none for the reader.
             line.stream.send(memoryview(b"."), 1)
             assert line.far.recv(1) == b"."
             assert not line.stream.readable()

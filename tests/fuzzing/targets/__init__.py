@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.fuzzing.targets import entrance, frames, headers, hostile, names, proxies
+from tests.fuzzing.targets import frames, headers, hostile, login, names, proxies
 
 
 class Target(NamedTuple):
@@ -25,7 +25,7 @@ TARGETS = {
     "names": Target(names.check_name, "text"),
     "filenames": Target(names.check_filename, "text"),
     "proxy": Target(proxies.check, "proxy"),
-    "login": Target(entrance.check, "login"),
+    "login": Target(login.check, "login"),
     "client": Target(hostile.check_client, "stream"),
     "screen": Target(hostile.check_screen, "stream"),
 }

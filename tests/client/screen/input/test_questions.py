@@ -175,7 +175,7 @@ class TestASearch:
     @pytest.mark.parametrize("keys", ["<esc>", "<ctrl-c>", "<ctrl-g>"])
     def test_it_may_go_back(self, model: Model, question: SearchQuestion, keys: str) -> None:
         press(question, "cat")
-        model.room.scroll_to(None)  # as whoever shows the match may do
+        model.room.scroll_to(None)  # as the code that shows the match may do
         press(question, keys)
         assert question.is_over
         assert model.search is None

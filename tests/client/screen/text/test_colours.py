@@ -177,7 +177,7 @@ class TestPairs:
         screen = Screen(limit)
         for wanted in frames:
             screen.shown(*wanted)
-            shown = screen.shown(*wanted)  # whoever went without a pair before has it now
+            shown = screen.shown(*wanted)  # a span that went without a pair before has it now
             assert set(screen.made) <= set(range(1, limit + 1))
             if len({tuple(sorted(pair)) if -1 not in pair else pair for pair in wanted}) <= limit:
                 assert screen.shown(*wanted) == wanted

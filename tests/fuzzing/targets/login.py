@@ -1,4 +1,4 @@
-"""The way into a room that answers anything: a documented error or a connection, and no secret in the clear."""
+"""The login at a server that answers anything: a documented error or a connection, and no secret in the clear."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.fuzzing.targets.streams import Stream as Fed
 from tests.fuzzing.targets.streams import read_stream
 
 FAR = 2  # the flag: the server is not on this machine
-TRUSTS = 4  # the flag: whoever is asked says yes
+TRUSTS = 4  # the flag: the user trusts an unknown server
 SECRET = "a secret of mine"
 _NEAR_ADDRESS, _FAR_ADDRESS = "127.0.0.1:8080", "chat.example:8080"
 _TLS: tuple[TlsChoice, ...] = ("off", "auto", "required", "off")
 _MOST_EVENTS = 20
 
 
-class _Knocked(FedStream):
+class _Probed(FedStream):
     """Remembers what was sent."""
 
     def __init__(self, *pieces: bytes) -> None:
@@ -43,13 +43,13 @@ class _Server:
     """A runtime in which each connection to whatever address is fed the same bytes."""
 
     def __init__(self, fed: Fed) -> None:
-        self.streams: list[_Knocked] = []
+        self.streams: list[_Probed] = []
         self._fed = fed
         self._rng = random.Random(fed.seed)
 
     def connect(self, address: Address, timeout: float, *_: object) -> Stream:
         assert len(self.streams) < 10, "it tries for ever"
-        stream = _Knocked(*self._fed.pieces(self._rng))
+        stream = _Probed(*self._fed.pieces(self._rng))
         self.streams.append(stream)
         return stream
 
