@@ -31,7 +31,7 @@ def test_what_the_room_heard_from_coming_to_leaving_is_right(
 
 def test_a_member_who_dies_may_miss_the_end_and_nothing_before(chronicle: Chronicle) -> None:
     assert chronicle.problem("alice", [CAME, TWO], whole=False) == ""
-    assert "he missed" in chronicle.problem("alice", [CAME, TWO], whole=True)
+    assert "they missed" in chronicle.problem("alice", [CAME, TWO], whole=True)
     assert "number 1" in chronicle.problem("alice", [CAME, THREE], whole=False)
 
 
