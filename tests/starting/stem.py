@@ -97,18 +97,23 @@ def serve(requests: socket.socket) -> tuple[Request, list[int]]:
         while len(data) < length:
             data += requests.recv(length - len(data))
         reader, writer = os.pipe()
+        gate, holder = os.pipe()
         between = os.fork()
         if not between:
             # The new process must be a child of the process that asked, which is the next that takes orphans.
             process = os.fork()
             if not process:
+                # The program may ask for its parent at once, so it starts only after the adoption.
+                os.close(holder)
+                os.read(gate, 1)
                 return Request(**json.loads(data)), descriptors
             os.write(writer, b"%d" % process)
             os._exit(0)
         os.waitpid(between, 0)
+        os.close(holder)
         os.close(writer)
         number = os.read(reader, 20)
-        for descriptor in (reader, *descriptors):
+        for descriptor in (reader, gate, *descriptors):
             os.close(descriptor)
         requests.sendall(number.rjust(20))
 
