@@ -35,6 +35,7 @@ ROOTS = (
     "docs/protocol.md",
     "deploy",
     "benchmarks",
+    "chat",
     "examples",
     "scripts",
     "tests",

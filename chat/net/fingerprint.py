@@ -1,6 +1,7 @@
-"""What a person compares to know a server again: the SHA-256 of its public key.
+"""Make the fingerprint by which a person recognizes a server: the SHA-256 of its public key.
 
-It is of the SubjectPublicKeyInfo (RFC 7469, section 2.4), so a certificate that is renewed with the same key keeps it.
+The digest is that of the SubjectPublicKeyInfo (RFC 7469, section 2.4), so a certificate that is renewed with the same
+key keeps the fingerprint.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class TlsCore:
     step may produce ciphertext (an alert, the answer to a KeyUpdate), and all of it leaves in the order in which
     OpenSSL made it: by ``data_to_send`` and ``mark_sent``.
 
-    Not for two threads at once, with one exception: ``has_written`` and ``take_written`` touch only what belongs to
+    Not for two threads at once, with one exception: ``has_written`` and ``pop_written`` touch only what belongs to
     the writer.
     """
 
@@ -158,14 +158,14 @@ class TlsCore:
     def write(self, plaintext: bytes | memoryview) -> None:
         """Encrypt ``plaintext``, at most RECORD_SIZE bytes, as one record. Raises ssl.SSLError.
 
-        The owner sends the ciphertext, then asks ``take_written`` how much plaintext that was. What was encrypted
+        The owner sends the ciphertext, then asks ``pop_written`` how much plaintext that was. An encrypted record
         cannot be taken back, so plaintext that is offered again must begin with the same bytes.
         """
         self._written += self._tls.write(plaintext)
 
     @property
     def has_written(self) -> bool:
-        """Return whether plaintext was encrypted that ``take_written`` has not reported."""
+        """Return whether plaintext was encrypted that ``pop_written`` has not reported."""
         return self._written > 0
 
     def pop_written(self) -> int:

@@ -188,7 +188,9 @@ class TestPipes:
         other = "SHA256:" + "A" * 43
         status, errors = self.run(chat_server, home, f"--fingerprint={other}")
         assert status == 1
-        assert f"HAS ANOTHER KEY: it is {chat_server.key}, but --fingerprint expects {other}" in errors
+        assert (
+            f"HAS ANOTHER KEY: it is {chat_server.key}, but --fingerprint expects {other}" in errors
+        )
         assert not chat_server.known
 
     def test_insecure_says_what_it_does(self, chat_server: TestServer, home: Path) -> None:

@@ -148,10 +148,8 @@ class Room:
         record = Record(sender, run)
         try:
             self._log.append(record)
-        except LogFull:
-            record.settle(_FULL)
-        except LogClosed:
-            record.settle(_ENDED)
+        except (LogFull, LogClosed) as problem:
+            record.settle(_FULL if isinstance(problem, LogFull) else _ENDED)
         if not record.is_settled:
             record.hold()
         return record

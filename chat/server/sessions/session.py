@@ -305,7 +305,8 @@ class Session:
 
     def _publish(self, run: Run) -> None:
         """Wait until the user's rates allow the texts, then hand them to the room."""
-        _wait(self._rates.consume(len(run.contents), run.size))
+        if delay := self._rates.consume(len(run.contents), run.size):
+            gevent.sleep(delay)
         record = self._room.publish(self, run)
         # A run that was delivered needs no answer: its echo is on the way.
         if not record.is_settled or record.rejection is not None:
