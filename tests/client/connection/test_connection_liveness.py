@@ -70,7 +70,7 @@ def answers_done(peer: Peer) -> None:
 
 
 def answers_bad_command(peer: Peer) -> None:
-    """As a server of ours does that is older than pings."""
+    """Answer a ping as a server of ours does that is older than pings."""
     peer.notice("bad-command", "Unknown command; expected one of: ping.", nonce=pinged(peer))
 
 
