@@ -174,7 +174,7 @@ def test_a_path_that_would_wait(address: str, home: Path, waiting: str, command:
     with PyteScreen(client(address, "bob"), home) as bob:
         bob.wait_for("you are in the room as bob")
         bob.command(f"{command} {waiting}")
-        bob.wait_for(f"{waiting} (is no file|exists already)")
+        bob.wait_for(f"{waiting} (is neither a file|exists already)")
         bob.press("<ctrl-c>", "<ctrl-c>")
         assert bob.wait() == 0
 

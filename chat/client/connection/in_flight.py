@@ -76,10 +76,10 @@ class InFlight:
             queued if queued is not None and queued.is_held else Receipt(event(), kind, nonce=nonce)
         )
 
-    def first(self, place: Place) -> Receipt | None:
-        """Return the oldest message at ``place``, or None."""
+    def first_held(self, place: Place) -> Receipt | None:
+        """Return the oldest message at ``place`` that a queue holds, or None."""
         with self._lock:
-            return next(iter(self._places[place].values()), None)
+            return next((one for one in self._places[place].values() if one.is_held), None)
 
     def send(self, receipt: Receipt, place: Place = Place.SENT) -> None:
         """Record that a message is about to be sent. Call in the order of sending.

@@ -73,7 +73,7 @@ class Unacknowledged:
         table = self.in_flight
         while True:
             self._wait_until(self._may_send)
-            message = cast(Outgoing, table.first(Place.QUEUED))
+            message = cast(Outgoing, table.first_held(Place.QUEUED))
             if send(message) is None:
                 table.remove(message)
             self._waiting_bytes -= message.size
@@ -90,13 +90,16 @@ class Unacknowledged:
         A command is not sent again: its status becomes LOST.
         """
         self.in_flight.lose()
+        for message in self.in_flight.at(Place.SENT):
+            if not message.is_held:
+                self.in_flight.remove(message)  # the transfer that sent it knows its status
         self.tell_answers()
         queued = cast("list[Outgoing]", self.in_flight.at(Place.QUEUED))
         self._waiting_bytes = sum(message.size for message in queued)
         self._tell()
 
     def _first_sent(self) -> Outgoing | None:
-        return cast("Outgoing | None", self.in_flight.first(Place.SENT))
+        return cast("Outgoing | None", self.in_flight.first_held(Place.SENT))
 
     def _tell_answer(self, message: Outgoing) -> None:
         # Showing the answer may wait. Until the answer is shown, the queue must not count as empty.
@@ -110,11 +113,16 @@ class Unacknowledged:
 
     @property
     def is_empty(self) -> bool:
-        """Whether every message is answered, and every answer shown."""
-        return not len(self) and not self._telling
+        """Whether every message is answered, and every answer shown.
+
+        The table may have other messages: a packed directory that turned out small is sent by its transfer.
+        """
+        is_queued = self.in_flight.count(Place.QUEUED) > 0
+        return not is_queued and self._first_sent() is None and not self._telling
 
     def __len__(self) -> int:
-        return self.in_flight.count(Place.QUEUED) + self.in_flight.count(Place.SENT)
+        sent = sum(message.is_held for message in self.in_flight.at(Place.SENT))
+        return self.in_flight.count(Place.QUEUED) + sent
 
     def wait_empty(self) -> None:
         """Wait until every message is answered, and every answer shown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -104,9 +105,11 @@ def test_when_all_fail_the_error_says_what_was_tried(
     connector.probe(LONG)
     with pytest.raises(ConnectError) as caught:
         connector.open(0.5)
-    assert str(caught.value) == (
-        f"Can't connect to {NAME}:{server.port}: {REFUSING}: Connection refused;"
-        f" {SILENT}: no answer in 0.5 s."
+    # On a busy machine a little of the half second is over before the attempt begins.
+    assert re.fullmatch(
+        f"Can't connect to {NAME}:{server.port}: {re.escape(REFUSING)}: Connection refused;"
+        rf" {re.escape(SILENT)}: no answer in 0\.[345] s\.",
+        str(caught.value),
     )
 
 

@@ -3,12 +3,15 @@ from __future__ import annotations
 import gevent
 import pytest
 
+from chat.client.connection.in_flight import Place
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.conversation import unacknowledged
 from chat.client.conversation.requests import AskServer, Say
 from chat.client.conversation.unacknowledged import Outgoing, Unacknowledged
 from chat.client.errors import ConnectionLost
+from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.commands import Command
+from chat.protocol.descriptor import MessageType
 
 
 class Line:
@@ -213,3 +216,42 @@ def test_a_command_that_was_not_given_yet_waits_in_its_place() -> None:
     run_until_idle()
     sender.kill()
     assert line.sent == ["one", "one", "bans"]
+
+
+# Messages in the table that the queue does not hold
+
+
+def beside(box: Unacknowledged) -> Receipt:
+    """A packed directory that turned out small: its transfer sends it on the room's connection."""
+    receipt = Receipt(GEVENT.event(), MessageType.FILE)
+    box.in_flight.send(receipt)
+    return receipt
+
+
+def test_the_queue_is_empty_while_a_transfer_waits_for_its_own_answer(box: Unacknowledged) -> None:
+    receipt = beside(box)
+    waiting = gevent.spawn(box.wait_empty)
+
+    assert box.is_empty
+    assert len(box) == 0
+    waiting.get(timeout=5)
+    assert box.in_flight.answered(receipt.nonce) is receipt
+
+
+def test_a_transfers_message_delays_no_answer_and_is_never_told(
+    box: Unacknowledged, answered: list[Outgoing]
+) -> None:
+    receipt, line = beside(box), Line(box)
+    sending = gevent.spawn(box.send_all, line.send)
+    box.put(say("one"))
+    run_until_idle()
+    line.answer(1)
+    box.tell_answers()
+    assert texts(answered) == ["one"]
+
+    sending.kill()
+    box.connection_ended()
+
+    assert receipt.status is Status.LOST
+    assert texts(answered) == ["one"]
+    assert box.in_flight.at(Place.SENT) == []
