@@ -38,6 +38,7 @@ class FakeConnection:
         self.lag = 0.0
         self.session: str | None = "token"
         self.limits = Limits(max_text=100, max_file=1000, inline=inline)
+        self.most_inline = inline
         # Of a conversation, if the connection is one of a conversation's.
         self.in_flight = InFlight()
         self.sent: list[Receipt] = []

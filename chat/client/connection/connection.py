@@ -98,6 +98,11 @@ class Connection:
         return self._room.limits
 
     @property
+    def most_inline(self) -> int:
+        """Bytes of the largest file that goes over this connection. Larger files go over transfer connections."""
+        return min(self.limits.inline, MAX_IN_MEMORY)
+
+    @property
     def motd(self) -> str | None:
         """The server's message of the day, if it has one."""
         return self._room.motd
@@ -242,7 +247,7 @@ class Connection:
             check_size(found, self.limits.max_file, original=self._original)
             receipt = self._in_flight.receipt(self._runtime.event, kind, nonce)
             receipt.filename, receipt.to = found.filename, to
-            if found.size > min(self.limits.inline, MAX_IN_MEMORY):
+            if found.size > self.most_inline:
                 self._transfers.upload(receipt, found, progress, cancel)
                 return receipt
             content = b"".join(found.pieces(found.file.read))

@@ -63,7 +63,7 @@ class Uploads:
         if is_directory and not request.allows_directory:
             raise NotSent(f'{request.path} is a directory: add "directory": true to send it.')
         # An original server has no transfer connections.
-        small = status.st_size <= connection.limits.inline
+        small = status.st_size <= connection.most_inline
         if not is_directory and (small or connection.original):
             return connection.send_file(path, kind=request.kind, to=request.to, nonce=item.nonce)
         name = f"{path.name or 'root'}.tar" if is_directory else path.name

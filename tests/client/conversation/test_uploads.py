@@ -173,3 +173,17 @@ def test_home_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/bob")
     assert expand("~/x") == Path("/home/bob/x")
     assert expand("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
+
+
+def test_a_file_that_a_connection_does_not_take_inline_is_a_transfer(
+    desk: Desk, tmp_path: Path
+) -> None:
+    # A server may announce a limit above the one of this client.
+    desk.connection.most_inline = INLINE - 1
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * INLINE)
+    assert desk.send(path) is None
+    run_until_idle()
+    desk.connection.answer()
+    desk.finish()
+    assert [transfer.filename for transfer in desk.transfers.all()] == ["file"]
