@@ -83,7 +83,7 @@ def _public_key_of(certificate: bytes) -> bytes:
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except UnsupportedAlgorithm:
         raise ValueError(f"its key cannot be used: {_EXPECTED_KEY}") from None
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise ValueError("not a certificate in DER") from None
     # The library writes the key anew. Where a key can be written in two ways (RSA-PSS, a curve without its name), the
     # fingerprint would be another than that of the bytes that the server shows.

@@ -117,6 +117,15 @@ def test_a_certificate_that_is_cut_off_is_none() -> None:
             fingerprint_of_certificate(CERTIFICATE[:size])
 
 
+@pytest.mark.parametrize("version", [1, 3, 5])
+def test_a_certificate_of_an_unknown_version_is_none(version: int) -> None:
+    # OpenSSL reads it, so a server may show it.
+    found = CERTIFICATE.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01%c" % version)
+    assert found != CERTIFICATE
+    with pytest.raises(ValueError, match="not a certificate"):
+        fingerprint_of_certificate(found)
+
+
 def test_a_certificate_that_is_broken_is_none_or_another() -> None:
     for at in range(len(CERTIFICATE)):
         broken = bytearray(CERTIFICATE)
