@@ -95,6 +95,9 @@ class Room:
         ``welcome`` makes the content of the new member's own copy of the announcement, from ``names_json()``. None: the
         copy has no content.
         """
+        if not member.registered:
+            # The name may have had an account, which the operator has removed since.
+            self._sequences.forget(member.name.key)
         name = self._names[member] = encode_json(member.name.display)
         if self._joined_names:
             self._joined_names += b"," + name
