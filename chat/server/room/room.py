@@ -7,6 +7,7 @@ store.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
@@ -31,6 +32,8 @@ from chat.server.log.log import (
     Rejection,
     Sequences,
 )
+
+log = logging.getLogger("chat.server")
 
 _ENDED = Rejection(NoticeCode.GONE, "Your session has ended.", is_fatal=True)
 _FULL = Rejection(NoticeCode.NO_SPACE, "The server is overloaded; try again in a moment.")
@@ -180,17 +183,18 @@ class Room:
         """Decide on each record of ``entry``; deliver the runs that are not rejected."""
         for record in entry.records:
             sender, run = record.sender, record.run
-            # Asked now, not when the run was appended: with a late commit, the sender may have been muted meanwhile.
-            recipient = self._recipient(run.to) if run.to is not None else None
-            rejection = self._judge(sender, run.to, recipient)
-            if rejection is None:
-                # Counted here, so that a rejected run counts nowhere.
-                self.said[run.type] += len(run.contents)
-                self.received[run.type] += run.size
-                if run.type is MessageType.UTF8:
-                    self._say_texts(sender, run, recipient, entry.timestamp)
-                else:
-                    self._say_attachment(sender, run, recipient, entry.timestamp)
+            try:
+                # Asked now, not when the run was appended: with a late commit, the sender may be muted since.
+                recipient = self._recipient(run.to) if run.to is not None else None
+                rejection = self._judge(sender, run.to, recipient)
+                if rejection is None:
+                    # Counted here, so that a rejected run counts nowhere.
+                    self.said[run.type] += len(run.contents)
+                    self.received[run.type] += run.size
+                    say = self._say_texts if run.type is MessageType.UTF8 else self._say_attachment
+                    say(sender, run, recipient, entry.timestamp)
+            except Exception:  # noqa: BLE001 - a bug; sessions and transfers wait for this record and those after it
+                rejection = _failure()
             # After the delivery: this may make a session send further answers, which come after the echo.
             record.settle(rejection)
 
@@ -334,6 +338,12 @@ class Room:
                 sender, self._timestamp(), to=to, notice=notice, reason=reason, nonce=nonce
             )
         )
+
+
+def _failure() -> Rejection:
+    """Log the exception that is being handled; return the rejection of the run that it prevented."""
+    log.exception("cannot deliver a message")  # noqa: LOG004 - called by a handler
+    return Rejection(NoticeCode.NO_SPACE, "The server failed to deliver the message.")
 
 
 def _frame(run: Run, header: ServerHeader) -> Frame:

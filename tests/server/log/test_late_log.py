@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import gevent
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from chat.protocol.descriptor import MessageType
 from chat.protocol.headers import encode_json
 from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.protocol.runs import Run
+from chat.server.directory.member import Member
 from chat.server.moderation.bans import Mute
 from chat.server.sessions.answers import MAX_OPEN
 from tests.peers.wire_client import WireClient
@@ -255,6 +258,32 @@ def answered_texts(guest: WireClient, count: int) -> list[str]:
         if frame.type == UTF8 and frame.sender == guest.name:
             nonces.append(frame.header["nonce"])
     return nonces
+
+
+def test_a_message_that_fails_keeps_no_other_message_from_its_users(
+    late_chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = pair(late_chat_server)
+    log, room = log_of(late_chat_server), late_chat_server.parts.room
+    for guest, text in ((alice, "one"), (bob, "fails"), (alice, "two")):
+        before = len(log.waiting)
+        guest.say(text, nonce=text)
+        wait_until(lambda before=before: len(log.waiting) > before, "the text to be appended")  # type: ignore[misc]
+    say_texts = room._say_texts
+
+    def fail(sender: Member, run: Run, *rest: Any) -> None:
+        if run.contents == [b"fails"]:
+            raise RuntimeError("a bug")
+        say_texts(sender, run, *rest)
+
+    monkeypatch.setattr(room, "_say_texts", fail)
+    log.commit()
+
+    for guest in (alice, bob):
+        guest.expect_text("one", "alice", nonce="one")
+        if guest is bob:
+            guest.expect_notice("no-space", nonce="fails")
+        guest.expect_text("two", "alice", nonce="two")
 
 
 def test_a_log_that_is_full_refuses_and_the_session_goes_on(late_chat_server: TestServer) -> None:
