@@ -171,10 +171,10 @@ class Session:
         except Ejected:
             return  # during the drain: the session has left already
         finally:
-            # The caller closes the socket next, and the kernel may give its number to another connection. The writer
-            # must not write to that one.
+            # The caller closes the socket next. The writer must not write to a later connection with its number.
             self.send_queue.close()
             self._intake.close()
+            self._answers = None  # it leads back to this session: a circle
 
     def give_up(self) -> None:
         """End the session because the client sends a large content too slowly, and others need the space."""
@@ -258,7 +258,7 @@ class Session:
         """Serve the client until the session ends for any reason; then leave the room."""
         try:
             self._serve_to_the_end()
-            if self._answers is not None:
+            if self._answers is not None and not self.send_queue.closed:
                 self._answers.wait_until_empty(DRAIN_TIMEOUT)
             # Thousands may leave at once, and a leave costs half as much as a login. So it waits for its turn.
             self._share.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from chat.protocol.runs import Run
 from chat.server.directory.member import Member
 from chat.server.moderation.bans import Mute
 from chat.server.sessions.answers import MAX_OPEN
+from chat.server.sessions.session import Session
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
 from tests.server.late_log import LateLog, commit_at_random
@@ -194,6 +196,36 @@ def test_what_one_said_before_leaving_is_said(late_chat_server: TestServer) -> N
 
     bob.expect_text("bye", "alice")
     bob.expect_left("alice", "quit")
+
+
+def test_a_user_who_can_be_sent_nothing_does_not_stay_for_answers(
+    late_chat_server: TestServer,
+) -> None:
+    alice, bob = pair(late_chat_server)
+    alice.say("bye")
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
+
+    late_chat_server.session("alice").send_queue.fail(LeaveReason.TOO_SLOW)
+
+    bob.expect_left("alice", "too-slow")
+    log_of(late_chat_server).commit()
+    assert is_silent(late_chat_server, bob)
+
+
+def test_a_session_that_waited_for_answers_is_freed_at_once(late_chat_server: TestServer) -> None:
+    alice, _ = pair(late_chat_server)
+    alice.say("bye")
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
+    alice.leave()
+    gc.collect()
+    gc.disable()
+    try:
+        log_of(late_chat_server).commit()
+        wait_until(lambda: len(late_chat_server.connections) == 1, "the session to end")
+        sessions = [one for one in gc.get_objects() if isinstance(one, Session)]
+        assert [session.name.key for session in sessions] == ["bob"]
+    finally:
+        gc.enable()
 
 
 def test_a_large_content_is_kept_until_it_is_said(late_chat_server: TestServer) -> None:
