@@ -47,7 +47,7 @@ class Fingerprint:
 
 
 def parse_fingerprint(text: str) -> Fingerprint:
-    """The fingerprint of its text form, blanks and padding let pass. Raises ValueError with a sentence."""
+    """Return the fingerprint that ``text`` shows; spaces and padding are ignored. Raises ValueError with a sentence."""
     text = text.strip()
     encoded = text.removeprefix(_PREFIX).rstrip("=")
     try:
@@ -55,12 +55,12 @@ def parse_fingerprint(text: str) -> Fingerprint:
     except (binascii.Error, ValueError):
         digest = b""
     if encoded == text.rstrip("=") or len(digest) != _SIZE:
-        raise ValueError(f"{text!r} is no fingerprint: {_EXPECTED}")
+        raise ValueError(f"{text!r} is not a fingerprint: {_EXPECTED}")
     return Fingerprint(digest)
 
 
 def fingerprint_of_key(public_key: bytes) -> Fingerprint:
-    """Of a SubjectPublicKeyInfo in DER."""
+    """Return the fingerprint of a SubjectPublicKeyInfo in DER."""
     return Fingerprint(hashlib.sha256(public_key).digest())
 
 

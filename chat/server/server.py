@@ -39,7 +39,7 @@ class Stages(NamedTuple):
     background: Sequence[Callable[[], None]]
     # While the server runs: every 10 seconds.
     housekeeping: Sequence[Callable[[], object]]
-    # When the server stops, before any other greenlet runs.
+    # When the server stops, before the connections end. No new connection is accepted any more.
     farewell: Sequence[Callable[[], object]]
     # When all connections have ended.
     close: Sequence[Callable[[], object]]

@@ -144,7 +144,7 @@ def test_its_text_can_be_read_back(text: str) -> None:
     ["", "SHA256:", TEXT[:-1], f"{TEXT}A", TEXT.removeprefix("SHA256:"), TEXT.replace("E", "é")],
 )
 def test_what_is_none_is_refused_with_what_is_expected(text: str) -> None:
-    with pytest.raises(ValueError, match="is no fingerprint: expected SHA256:"):
+    with pytest.raises(ValueError, match="is not a fingerprint: expected SHA256:"):
         parse_fingerprint(text)
 
 

@@ -14,6 +14,9 @@ from chat.server.log.log import Record
 # Bytes of contents whose runs are not settled. Above this, the server reads nothing more from the client, so a log that
 # commits slowly does not fill the memory.
 MAX_OPEN = 256 * 1024
+# Bytes that each message counts beside its content. Without them, a client could queue texts of one byte, or refusals,
+# in any number.
+_PLACE = 128
 
 
 class Answer(NamedTuple):
@@ -31,6 +34,10 @@ def answers_to(record: Record) -> list[Answer]:
     notice, sentence, _ = record.rejection
     nonces = record.run.nonces
     return [Answer(notice, sentence, nonce.decode() if nonce else None) for nonce in nonces]
+
+
+def _cost(record: Record) -> int:
+    return record.run.size + _PLACE * len(record.run.contents)
 
 
 class AnswerQueue:
@@ -53,18 +60,23 @@ class AnswerQueue:
     def wait_for(self, record: Record) -> None:
         """Keep a place for the answer to ``record``, which is not settled yet."""
         self._places.append(record)
-        self._open_bytes += record.run.size
+        self._open_bytes += _cost(record)
         record.on_settled = self._settled
 
     def put(self, answer: Answer) -> None:
-        """Send ``answer`` when all answers before it have been sent: at once if the queue is empty."""
+        """Send ``answer`` when all answers before it have been sent: at once if the queue is empty.
+
+        Waits for room in a full queue, so that nothing more is read from the client.
+        """
         if self._places:
             self._places.append(answer)
+            self._open_bytes += _PLACE
+            self.wait_for_room()
         else:
             self._send(answer)
 
     def wait_for_room(self) -> None:
-        """Wait while more than ``MAX_OPEN`` bytes are unsettled."""
+        """Wait while the places count more than ``MAX_OPEN`` bytes."""
         while self._open_bytes > MAX_OPEN:
             self._wait(None)
 
@@ -82,12 +94,13 @@ class AnswerQueue:
     def _settled(self, record: Record) -> None:
         """Send the answers at the head of the queue that are known now."""
         # Records may settle out of order. Then this one keeps its place, and the head settles later.
-        self._open_bytes -= record.run.size
         while self._places:
             place = self._places[0]
             if isinstance(place, Answer):
+                self._open_bytes -= _PLACE
                 self._send(place)
             elif place.is_settled:
+                self._open_bytes -= _cost(place)
                 # A run that was delivered has no answer here: the room has sent the echo.
                 for answer in answers_to(place):
                     self._send(answer)

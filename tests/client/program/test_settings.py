@@ -271,7 +271,7 @@ def test_a_key_in_the_file_is_that_of_the_server_in_the_file() -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--fingerprint=SHA256:abc"], "--fingerprint='SHA256:abc' is no fingerprint"),
+        (["--fingerprint=SHA256:abc"], "--fingerprint='SHA256:abc' is not a fingerprint"),
         ([f"--fingerprint={KEY}", "--insecure"], "exclude each other"),
         ([f"--fingerprint={KEY}", "--tls=off"], "--tls=off excludes"),
         (["--insecure", "--tls=off"], "--tls=off excludes"),

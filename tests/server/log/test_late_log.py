@@ -275,6 +275,35 @@ def test_what_waits_of_one_user_is_bounded(late_chat_server: TestServer) -> None
     sending.join()
 
 
+@pytest.mark.parametrize("text", ["x", ""])  # said, and refused at once
+def test_small_frames_that_wait_are_bounded_too(late_chat_server: TestServer, text: str) -> None:
+    alice, _ = pair(late_chat_server)
+    alice.say("first", nonce="first")
+    log = log_of(late_chat_server)
+    wait_until(lambda: log.waiting, "the first text to be appended")
+    frames = [alice.encode(UTF8, {"nonce": str(n)}, text.encode()) for n in range(5_000)]
+    sending = gevent.spawn(alice.send_bytes, b"".join(frames))
+    queue = late_chat_server.session("alice")._answers  # the queue has no public name
+    assert queue is not None
+    wait_until(lambda: len(queue._places) > 1000, "the queue to fill")
+    all_others_are_served(late_chat_server)
+    assert len(queue._places) < 3000
+
+    committing = gevent.spawn(commit_steadily, log)
+    nonces: list[str] = []
+    while "4999" not in nonces:
+        nonces += filter(None, [alice.read_frame().header.get("nonce")])
+    committing.kill()
+    sending.join()
+    assert nonces == ["first", *(str(number) for number in range(5_000))]
+
+
+def commit_steadily(log: LateLog) -> None:
+    while True:
+        log.commit()
+        gevent.sleep(0.001)
+
+
 def all_others_are_served(chat_server: TestServer) -> None:
     for number in range(3):
         client = chat_server.join(f"witness{number}")
