@@ -216,7 +216,7 @@ class Room:
         header = encode_shared_header(self._names[sender], timestamp, to_json)
         # Two copies with different numbers: each user has a log of private messages. One copy, if users write to
         # themselves.
-        for member in dict.fromkeys((sender, recipient)):
+        for member in (sender,) if sender is recipient else (sender, recipient):
             first = self._sequences.assign(member.name.key, len(run.contents))
             self._broadcast.put(member.send_queue, TextFrames(header, run, first))
 
