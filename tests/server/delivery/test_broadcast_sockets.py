@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
@@ -129,6 +130,21 @@ def test_one_whose_peer_has_gone_costs_nobody_else_anything(
 
     assert members[1].reasons == [LeaveReason.DISCONNECTED]
     assert members[0].heard() == members[2].heard() == said
+
+
+def test_a_private_frame_for_a_peer_who_has_gone_costs_nobody_else_anything(
+    broadcast: Broadcast, ends: ExitStack
+) -> None:
+    gone, here = listener(broadcast, ends), listener(broadcast, ends)
+    gone.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    gone.peer.close()
+    for number in range(2):  # the first write may still be taken by the kernel
+        for each in (gone, here):
+            broadcast.put(each.send_queue, Frame(MessageType.UTF8, b"", b"%d" % number))
+        run_ready_greenlets()
+
+    assert here.heard() == [b"0", b"1"]
+    assert gone.reasons == [LeaveReason.DISCONNECTED]
 
 
 def test_one_who_has_been_given_up_is_written_to_no_more(
