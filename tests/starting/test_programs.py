@@ -17,9 +17,16 @@ from typing import Any
 import pytest
 
 from tests import homes
+from tests.starting import programs
 from tests.starting.programs import CHECKOUT, Program, ignoring, run_program, take_terminal
 
 PATIENCE = 30.0  # seconds
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _new_stems() -> None:
+    """Fork from new processes: an earlier test may have raised a limit, and a stem from before then starts nothing."""
+    programs._stem.cache_clear()
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
