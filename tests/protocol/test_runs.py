@@ -181,6 +181,14 @@ def test_a_run_ends_before_what_is_no_utf8(bad: int) -> None:
     assert end == sum(16 + len(header) + len(each) for each in contents[:bad])
 
 
+def test_another_destination_ends_a_run() -> None:
+    header = b'{"to":"bob"}'
+    data = text(b"one", BIG, header) + text(b"two")
+
+    assert split_run(data, 0, BIG, 100, 10) == (run_of(b"one", to="bob"), 19 + len(header))
+    assert split_run(data, 19 + len(header), BIG, 100, 10) == (run_of(b"two"), len(data))
+
+
 nonces = st.none() | st.sampled_from(["a", "-_9"])
 
 

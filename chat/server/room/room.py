@@ -87,9 +87,6 @@ class Room:
         self._sequences = Sequences()
         log.follow(self._apply)
 
-    def __len__(self) -> int:
-        return len(self._names)
-
     # Coming and going
 
     def join(self, member: Member, welcome: Callable[[bytes], bytes] | None = None) -> None:
