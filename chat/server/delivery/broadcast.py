@@ -269,21 +269,22 @@ class Broadcast:
         batch = pending.joined()
         pending.clear()
         for send_queue, data in different.items():
-            self._give(data, (send_queue,))
+            if data:
+                self._give_one(data, send_queue)
         everyone = pending.audience
         self._give(
             batch, [each for each in everyone if each not in different] if different else everyone
         )
 
     def _flush_alone(self, pending: _Pending) -> None:
-        """Flush what goes to single users, when nothing is pending for everyone: private messages, mostly."""
+        """Flush the frames for single users, such as private messages, when nothing is pending for everyone."""
         alone = pending.alone
         pending.clear()
         for send_queue, parts in alone.items():
-            self._give_one(b"".join(parts) if len(parts) > 1 else parts[0], send_queue)
+            self._give_one(b"".join(parts), send_queue)
 
     def _give_one(self, data: bytes, send_queue: SendQueue) -> None:
-        """Give one user their bytes, like ``_give``, without what pays only for many users."""
+        """Give one user their bytes. ``_give`` does the same for many users, who share a batch."""
         size = len(data)
         self.given += size
         sent = 0
@@ -296,8 +297,6 @@ class Broadcast:
             _give_rest(send_queue, memoryview(data)[sent:])
 
     def _give(self, data: bytes, send_queues: Collection[SendQueue]) -> None:
-        if not data:
-            return
         size = len(data)
         self.given += size * len(send_queues)
         # This loop runs once for each batch and user. The system call is made here, through the raw descriptor, and not
@@ -312,10 +311,9 @@ class Broadcast:
                     sent = os.write(fd, data) if file is None else os.sendfile(fd, file, 0, size)
                 except OSError:
                     sent = 0  # a full socket or a broken one: the send queue meets it again, and handles it
-                if sent == size:
-                    continue
-            # A view, not a copy: users who are behind share the memory of the batch.
-            _give_rest(send_queue, memoryview(data)[sent:])
+            if sent != size:
+                # A view, not a copy: users who are behind share the memory of the batch.
+                _give_rest(send_queue, memoryview(data)[sent:])
         if file is not None:
             # Sockets keep their references to the pages that are on their way.
             self._file.clear()
