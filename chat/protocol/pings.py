@@ -15,6 +15,7 @@ from chat.protocol.descriptor import (
     MessageType,
     encode_frame,
 )
+from chat.protocol.headers import NONCE
 from chat.protocol.notices import SERVER_NAME, NoticeCode
 
 # The content of the answer.
@@ -25,7 +26,7 @@ MAX_PING = DESCRIPTOR_SIZE + 128
 
 _UTF8 = int(MessageType.UTF8)
 # JSON (RFC 8259) in the forms that most programs write.
-_NONCE = rb'"nonce": ?"([A-Za-z0-9_-]{1,64})"'
+_NONCE = rb'"nonce": ?"(%b)"' % NONCE.pattern.encode()
 _COMMAND = rb'"command": ?"%b"' % Verb.PING.value.encode()
 _HEADER = re.compile(rb"\{(?:%b, ?%b|%b, ?%b)\}" % (_NONCE, _COMMAND, _COMMAND, _NONCE))
 _ANSWER_HEADER = (

@@ -22,13 +22,14 @@ from chat.protocol.descriptor import (
 )
 from chat.protocol.errors import LocalProtocolError
 from chat.protocol.frames import LargeContent
+from chat.protocol.headers import NONCE
 
 MAX_RUN = 64  # messages
 
 _TEXT = MessageType.UTF8
 _UTF8 = int(_TEXT)
 # What our client writes above a text: JSON (RFC 8259, section 7) that can be read without a parser.
-_NONCE = rb'"nonce":"([A-Za-z0-9_-]{1,64})"'
+_NONCE = rb'"nonce":"(%b)"' % NONCE.pattern.encode()
 _PLAIN_HEADER = re.compile(rb'\{(?:"to":"([^"\\\x00-\x1f]+)"(?:,%b)?|%b)\}' % (_NONCE, _NONCE))
 
 
