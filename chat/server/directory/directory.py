@@ -11,6 +11,10 @@ from chat.server.directory.member import Member, Peer
 M = TypeVar("M", bound=Member)
 
 
+# The sentence for a user who names somebody else.
+NO_SUCH_USER = "No user with this name is here."
+
+
 class NameTakenError(Exception):
     """Report that another session has the name."""
 
@@ -30,6 +34,8 @@ class ConnectedUsers(Protocol):
     def holder(self, key: str) -> Member | None: ...
 
     def find(self, name: str) -> Member: ...
+
+    def named(self, name: str) -> Member | None: ...
 
     def is_here(self, peer: Peer) -> bool: ...
 
@@ -92,16 +98,20 @@ class Directory(Generic[M]):
 
     def is_here(self, peer: Peer) -> bool:
         """Return whether ``peer`` has entered and not left. Another session with the same name does not count."""
-        return any(each is peer for each in self._by_name.get(peer.name.key, ()))
+        return any(each is peer for each in self.sessions_of(peer.name.key))
 
     def find(self, name: str) -> M:
         """Return the session of the user whose name is ``name`` in any case. Raises NoSuchUserError."""
+        member = self.named(name)
+        if member is None:
+            raise NoSuchUserError(NO_SUCH_USER)
+        return member
+
+    def named(self, name: str) -> M | None:
+        """Return the session of the user whose name is ``name`` in any case; None if there is none."""
         # A text that is no valid name has no key, and no user has it.
         key = name_key(name)
-        member = self.holder(key) if key is not None else None
-        if member is None:
-            raise NoSuchUserError("No user with this name is here.")
-        return member
+        return self.holder(key) if key is not None else None
 
     def session(self, token: str) -> M | None:
         """Return the session with ``token``, which its client got in the welcome; None if it has left."""

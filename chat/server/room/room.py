@@ -15,13 +15,12 @@ from chat.protocol.descriptor import MESSAGES, MessageType
 from chat.protocol.filenames import clean_filename
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_json, encode_server_header
-from chat.protocol.names import name_key
 from chat.protocol.notices import SERVER_NAME, LeaveReason, NoticeCode
 from chat.protocol.pings import encode_ping_answer
 from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
 from chat.server.attachments.offers import OfferStore
 from chat.server.delivery.broadcast import Broadcast
-from chat.server.directory.directory import ConnectedUsers
+from chat.server.directory.directory import NO_SUCH_USER, ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.log.log import (
     Entry,
@@ -163,7 +162,7 @@ class Room:
         The room asks when it applies an entry, and only that answer counts. Sessions also ask before they read a large
         content, so that a user does not send 1 GiB only to be refused.
         """
-        return self._judge(sender, to, self._recipient(to) if to is not None else None)
+        return self._judge(sender, to, self._directory.named(to) if to is not None else None)
 
     def _judge(self, sender: Member, to: str | None, recipient: Member | None) -> Rejection | None:
         if sender.send_queue.closed or sender not in self._names:
@@ -173,7 +172,7 @@ class Room:
             if sentence is not None:
                 return Rejection(NoticeCode.MUTED, sentence)
         if to is not None and recipient is None:
-            return Rejection(NoticeCode.NO_SUCH_USER, "No user with this name is here.")
+            return Rejection(NoticeCode.NO_SUCH_USER, NO_SUCH_USER)
         return None
 
     def _apply(self, entry: Entry) -> None:
@@ -182,7 +181,7 @@ class Room:
             sender, run = record.sender, record.run
             try:
                 # Asked now, not when the run was appended: with a late commit, the sender may be muted since.
-                recipient = self._recipient(run.to) if run.to is not None else None
+                recipient = self._directory.named(run.to) if run.to is not None else None
                 rejection = self._judge(sender, run.to, recipient)
                 if rejection is None:
                     # Counted here, so that a rejected run counts nowhere.
@@ -249,10 +248,6 @@ class Room:
             else:
                 frame = _frame(run, own)
             self._broadcast.put(member.send_queue, frame)
-
-    def _recipient(self, name: str) -> Member | None:
-        key = name_key(name)
-        return self._directory.holder(key) if key is not None else None
 
     # What the server says
 
