@@ -15,6 +15,7 @@ from chat.protocol.headers import ClientHeader, parse_client_header
 from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run
 from chat.server.attachments.spool import NoSpaceError, Spool, SpooledFile
+from chat.server.log.log import Rejection
 from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, G, K, M, Settings
 
 
@@ -33,6 +34,12 @@ class FrameRefused(Exception):
         self.sentence = sentence
         self.nonce = nonce
         self.fatal = fatal
+
+
+def refusal_of(rejection: Rejection, nonce: str | None) -> FrameRefused:
+    """Return the refusal of a frame whose message the room rejects."""
+    notice, sentence, is_fatal = rejection
+    return FrameRefused(notice, sentence, nonce, fatal=is_fatal)
 
 
 def check_frame(descriptor: Descriptor, settings: Settings) -> FrameRefused | None:

@@ -27,7 +27,7 @@ from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.room import Room
 from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.intake import FrameRefused, Intake
+from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
 from chat.server.sessions.presence_log import PresenceLog
 from chat.server.sessions.welcome import encode_welcome
 from chat.server.settings import DRAIN_TIMEOUT, Settings
@@ -236,7 +236,7 @@ class Session:
         # The room decides again when it applies the entry. This early answer spares the user an upload in vain.
         rejection = self._room.judge(self, header.to)
         if rejection is not None:
-            raise FrameRefused(*rejection[:2], header.nonce, fatal=rejection.is_fatal)
+            raise refusal_of(rejection, header.nonce)
         content = intake.read_content(descriptor, header)
         nonce = header.nonce.encode() if header.nonce is not None else None
         run = Run(
@@ -305,8 +305,7 @@ class Session:
 
     def _publish(self, run: Run) -> None:
         """Wait until the user's rates allow the texts, then hand them to the room."""
-        if delay := self._rates.consume(len(run.contents), run.size):
-            gevent.sleep(delay)
+        _wait(self._rates.consume(len(run.contents), run.size))
         record = self._room.publish(self, run)
         # A run that was delivered needs no answer: its echo is on the way.
         if not record.is_settled or record.rejection is not None:
@@ -330,9 +329,7 @@ class Session:
         if header.command is not None:
             self._execute(header.command, header.nonce)
             return
-        record = self.publish_message(self._intake, descriptor, header)
-        if not record.is_settled or record.rejection is not None:
-            self._answer_when_settled(record)
+        self._answer_when_settled(self.publish_message(self._intake, descriptor, header))
 
     def _execute(self, command: Command, nonce: str | None) -> None:
         """Execute a command of the user, and answer with its result. May wait for a thread or the database."""
@@ -360,7 +357,7 @@ class Session:
             self._room.notify(self, *answer)
 
     def _answer_when_settled(self, record: Record) -> None:
-        """Answer a run that was rejected, or that the log has not committed yet."""
+        """Answer a run if it is rejected: now, or when the log has committed it."""
         if record.is_settled:
             for answer in answers_to(record):
                 self._answer(answer)

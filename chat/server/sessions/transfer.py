@@ -19,7 +19,7 @@ from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.log.log import Record
 from chat.server.room.room import Room
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.intake import FrameRefused, Intake
+from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
 from chat.server.sessions.session import Session
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 
@@ -98,8 +98,7 @@ class TransferConnection:
             record = self._session.publish_message(self._intake, descriptor, header)
             _wait_until_settled(record)
             if record.rejection is not None:
-                notice, sentence, is_fatal = record.rejection
-                raise FrameRefused(notice, sentence, header.nonce, fatal=is_fatal)
+                raise refusal_of(record.rejection, header.nonce)
             # The echo goes to the main connection. This bare frame tells the client that the upload is complete.
             return Frame(MessageType(descriptor.type))
         if descriptor.type != MessageType.FILE or descriptor.content_size:
