@@ -15,6 +15,7 @@ from chat.files.private_files import make_private_directory
 from chat.process.signals import STOPPING, install_handler, was_received
 from chat.server.composition import Composition
 from chat.server.net.certificates import CertificateFault
+from chat.server.net.listening import why_not_listening
 from chat.server.process import systemd
 from chat.server.process.log_output import flush_log
 from chat.server.process.memory import collect_rarely
@@ -69,15 +70,16 @@ def _make_data_directory(settings: Settings) -> None:
 
 def _start(composition: Composition, settings: Settings, stop: Event) -> Callable[[], object]:
     """Start the server, and the status server if one is wanted. Return a function that stops the status server."""
-    address = settings.metrics_address
+    address = settings.address
     watch = None
     try:
-        if address is not None:
+        if settings.metrics_address is not None:
+            address = settings.metrics_address
             watch = composition.make_status_server(address, lambda: not stop.is_set())
         address = settings.address
         composition.server.start()
     except OSError as problem:
-        raise CannotStart(f"cannot listen on {address}: {problem.strerror or problem}") from None
+        raise CannotStart(why_not_listening(address, problem)) from None
     except (CertificateFault, DatabaseFault) as problem:
         raise CannotStart(str(problem)) from None
     if watch is None:

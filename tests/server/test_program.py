@@ -150,7 +150,10 @@ def test_an_address_that_is_taken_is_one_line(signals: Signals, settings: Settin
         ):
             with pytest.raises(CannotStart) as caught:
                 run(changed)
-            assert str(caught.value) == f"cannot listen on {address}: Address already in use"
+            assert str(caught.value) == (
+                f"cannot listen on {address}: Address already in use; "
+                "another program listens there: stop it, or choose another address"
+            )
 
 
 @pytest.mark.parametrize(

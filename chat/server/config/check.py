@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
-import ssl
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 from chat.net.address import Address
-from chat.server.net.certificates import CERTIFICATE_NAME, KEY_NAME
+from chat.net.fingerprint import fingerprint_of_certificate
+from chat.server.net.certificates import CERTIFICATE_NAME, KEY_NAME, make_context
+from chat.server.net.pem_files import UnusablePem, load_chain
 from chat.server.storage.database import FILE_NAME
 
 
@@ -48,23 +49,18 @@ def unusable_data(directory: Path) -> list[str]:
     if certificate.exists() and key.exists():
         reason = unusable_certificate(certificate, key)
         if reason is not None:
-            problems.append(f"{certificate}: cannot be used with {key} ({reason})")
+            problems.append(reason)
     return problems
 
 
 def unusable_certificate(certificate: Path, key: Path) -> str | None:
-    """Return as a phrase why a server cannot use these for TLS, or None if it can."""
-
-    # Without this function, OpenSSL would ask for the passphrase on the terminal.
-    def no_passphrase() -> bytes:
-        raise ValueError("the key has a passphrase; remove it")
-
+    """Return why a server cannot use these files for TLS, with the file at fault; None if it can."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_passphrase)
-    except ValueError as problem:
+        fingerprint_of_certificate(load_chain(make_context(), certificate, key))
+    except UnusablePem as problem:
         return str(problem)
-    except OSError as problem:  # SSLError is a subclass
-        return getattr(problem, "reason", None) or problem.strerror or str(problem)
+    except ValueError as problem:
+        return f"{certificate}: {problem}"
     return None
 
 

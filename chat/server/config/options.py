@@ -104,10 +104,8 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> li
         cert, key = values["tls_cert"], values["tls_key"]
         reason = unusable_certificate(cert, key)
         if reason is not None:
-            problems.append(
-                f"{given['tls-cert'].where}={cert}: cannot be used with {key} ({reason}); expected"
-                " a certificate, its chain and its own key, in PEM"
-            )
+            both = f"{given['tls-cert'].where} and {given['tls-key'].where}"
+            problems.append(f"{both}: {reason}")
     metrics = values.get("metrics_address")
     if metrics is not None:
         address = values.get("address", Settings().address)

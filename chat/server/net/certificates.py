@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,15 +18,13 @@ from pathlib import Path
 
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
 from chat.net.fingerprint import Fingerprint, fingerprint_of_certificate
+from chat.server.net.pem_files import UnusablePem, load_chain
 from chat.server.settings import Settings, TlsMode
 
 log = logging.getLogger("chat.server")
 
 CERTIFICATE_NAME, KEY_NAME = "server.crt", "server.key"
 
-_FIRST_CERTIFICATE = re.compile(
-    rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL
-)
 _COMMON_NAME = "chat-server"
 # RFC 5280, section 4.1.2.5, defines this date for a certificate that has no expiry date.
 _NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
@@ -61,18 +58,10 @@ class Certificates:
         # A new context for each load: open connections, and a load that fails, must not change the one in use.
         context = make_context()
         try:
-            chain = certificate.read_bytes()
-            # Without this callback, OpenSSL would ask for the key's password on the terminal, and a service would hang.
-            context.load_cert_chain(certificate, key, password=_refuse_to_ask)
-            leaf = _leaf_of(chain)
+            leaf = load_chain(context, certificate, key)
             fingerprint = fingerprint_of_certificate(leaf)
-        except ssl.SSLError as problem:
-            raise CertificateFault(
-                f"{_join_paths(certificate, key)}: {_describe(problem)}"
-            ) from None
-        except OSError as problem:
-            where = problem.filename or _join_paths(certificate, key)
-            raise CertificateFault(f"cannot read {where}: {problem.strerror}") from None
+        except UnusablePem as problem:
+            raise CertificateFault(str(problem)) from None
         except ValueError as problem:
             raise CertificateFault(f"{certificate}: {problem}") from None
         # Only now, when nothing can fail any more: a failed reload must not leave a new key with an old fingerprint.
@@ -208,14 +197,6 @@ def _write(path: Path, data: bytes) -> None:
         os.close(directory)
 
 
-def _leaf_of(chain: bytes) -> bytes:
-    """The first certificate of a PEM file, in DER, which is the one that is shown. Raises ValueError."""
-    found = _FIRST_CERTIFICATE.search(chain)
-    if found is None:
-        raise ValueError("expected a certificate in PEM")
-    return ssl.PEM_cert_to_DER_cert(found[0].decode("ascii"))
-
-
 def _warn_if_expired(path: Path, leaf: bytes) -> None:
     """Log a warning if the certificate ``leaf`` (DER) has expired.
 
@@ -227,19 +208,3 @@ def _warn_if_expired(path: Path, leaf: bytes) -> None:
     end = x509.load_der_x509_certificate(leaf).not_valid_after_utc
     if end < datetime.now(timezone.utc):
         log.warning("%s expired on %s; clients that check it refuse to connect", path, end.date())
-
-
-def _refuse_to_ask() -> str:
-    raise ValueError("the key has a password; expected a key without one")
-
-
-def _join_paths(certificate: Path, key: Path) -> str:
-    return str(certificate) if certificate == key else f"{certificate} and {key}"
-
-
-def _describe(problem: ssl.SSLError) -> str:
-    if problem.reason == "KEY_VALUES_MISMATCH":
-        return "the key does not belong to the certificate"
-    if problem.reason in (None, "NO_START_LINE"):
-        return "expected a certificate and a private key, in PEM"
-    return problem.reason.replace("_", " ").lower()

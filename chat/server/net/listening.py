@@ -51,6 +51,31 @@ def listen(address: Address) -> list[GeventSocket]:
         return sockets
 
 
+def why_not_listening(address: Address, problem: OSError) -> str:
+    """Return in one line why ``listen`` raised ``problem``, and what to do."""
+    reason = problem.strerror or str(problem)
+    if address.path is None and problem.errno == errno.EACCES:
+        reason += (
+            f"; a port below {_first_free_port()} needs the capability CAP_NET_BIND_SERVICE "
+            "(under systemd: AmbientCapabilities=) or authbind; or choose a higher port such as 8080"
+        )
+    elif problem.errno == errno.EACCES:
+        reason += f"; the server must be able to write in {Path(str(address.path)).parent}"
+    elif problem.errno == errno.EADDRINUSE:
+        reason += "; another program listens there: stop it, or choose another address"
+    elif problem.errno == errno.EADDRNOTAVAIL:
+        reason += "; this machine does not have the address"
+    return f"cannot listen on {address}: {reason}"
+
+
+def _first_free_port() -> int:
+    """Return the first port that needs no right. Linux lets an operator set it (ip(7))."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    except (OSError, ValueError):
+        return 1024
+
+
 def _bind(family: int, where: Any, *, dual: bool = False) -> GeventSocket:
     """Return a listening TCP socket. ``dual``: an IPv6 socket takes IPv4 connections too."""
     sock = socket.socket(family, socket.SOCK_STREAM)

@@ -69,9 +69,14 @@ def test_data_that_is_broken(tmp_path: Path) -> None:
     identity.key.write_bytes(make_identity(tmp_path, name="other").key.read_bytes())
     assert unusable_data(tmp_path) == [
         f"{database}: cannot be used (file is not a database)",
-        f"{identity.certificate}: cannot be used with {identity.key} (KEY_VALUES_MISMATCH)",
+        f"{identity.certificate} and {identity.key}: the key does not belong to the certificate; "
+        "give the two that belong together",
     ]
 
 
 def test_a_certificate_that_is_not_there(tmp_path: Path) -> None:
-    assert unusable_certificate(tmp_path / "a", tmp_path / "b") == "No such file or directory"
+    missing = tmp_path / "a"
+    assert (
+        unusable_certificate(missing, tmp_path / "b")
+        == f"cannot read {missing}: No such file or directory"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -223,23 +224,60 @@ def test_files_that_do_not_belong_together(tmp_path: Path, identity: Identity) -
     )
 
 
-@pytest.mark.parametrize("garbage", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\n!"])
-def test_files_that_hold_something_else(tmp_path: Path, identity: Identity, garbage: bytes) -> None:
-    (tmp_path / "garbage").write_bytes(garbage)
+@pytest.mark.parametrize(
+    ("content", "of_certificate", "of_key"),
+    [
+        (b"", "the file is empty; expected a certificate", "the file is empty; expected a private"),
+        (b"words", "the file is not PEM", "the file is not PEM"),
+        (b"\x30\x82\x01\x02", "the file is DER", "the file is DER"),
+        (b"-----BEGIN CERTIFICATE-----\n!", "a certificate in the file is damaged", "certificate,"),
+        (b"-----BEGIN EC PRIVATE KEY-----\n!", "but no certificate", "the private key is damaged"),
+        (b"-----BEGIN DH PARAMETERS-----\n!", "has no certificate", "has no private key"),
+    ],
+)
+def test_files_that_hold_something_else(
+    tmp_path: Path, identity: Identity, content: bytes, of_certificate: str, of_key: str
+) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_bytes(content)
 
-    assert str(tmp_path / "garbage") in fault_of(given(tmp_path / "garbage", identity.key))
-    assert str(tmp_path / "garbage") in fault_of(given(identity.certificate, tmp_path / "garbage"))
-    assert str(identity.key) in fault_of(given(identity.key, identity.certificate))
+    for fault, phrase in (
+        (fault_of(given(wrong, identity.key)), of_certificate),
+        (fault_of(given(identity.certificate, wrong)), of_key),
+    ):
+        assert fault.startswith(f"{wrong}: ")
+        assert phrase in fault
 
 
-def test_a_key_with_a_password_is_not_asked_for(tmp_path: Path, identity: Identity) -> None:
-    key = load_pem_private_key(identity.key.read_bytes(), None)
-    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
-    (tmp_path / "locked.key").write_bytes(locked)
-
-    assert "the key has a password" in fault_of(
-        given(identity.certificate, tmp_path / "locked.key")
+def test_files_that_were_swapped(identity: Identity) -> None:
+    assert fault_of(given(identity.key, identity.certificate)) == (
+        f"{identity.key}: the file has a private key, but no certificate"
     )
+
+
+def test_a_file_that_nobody_may_read(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    assert fault_of(given(identity.certificate, identity.key)) == (
+        f"cannot read {identity.certificate}: Permission denied"
+    )
+
+
+@pytest.mark.parametrize("format", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_a_key_with_a_passphrase_is_not_asked_for(
+    tmp_path: Path, identity: Identity, format: PrivateFormat
+) -> None:
+    key = load_pem_private_key(identity.key.read_bytes(), None)
+    locked = tmp_path / "locked.key"
+    locked.write_bytes(key.private_bytes(Encoding.PEM, format, BestAvailableEncryption(b"x")))
+
+    fault = fault_of(given(identity.certificate, locked))
+
+    assert fault.startswith(f"{locked}: the key has a passphrase")
+    assert f"openssl pkey -in {locked} -out NEW" in fault
 
 
 # An operator's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import stat
 from contextlib import closing
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chat.net.address import Address, parse_address
-from chat.server.net.listening import listen
+from chat.server.net.listening import listen, why_not_listening
 
 
 def test_it_listens_where_it_was_told_to() -> None:
@@ -48,3 +49,21 @@ def test_a_unix_socket_is_for_its_owner_and_group(tmp_path: Path) -> None:
     assert caught.value.errno == errno.EADDRINUSE
     [second] = listen(Address(path=str(path)))  # the first is dead by now
     second.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "number", "advice"),
+    [
+        ("0.0.0.0:80", errno.EACCES, "CAP_NET_BIND_SERVICE"),
+        ("unix:/run/chat.socket", errno.EACCES, "must be able to write in /run"),
+        ("127.0.0.1:8080", errno.EADDRINUSE, "another program listens there"),
+        ("192.0.2.1:8080", errno.EADDRNOTAVAIL, "this machine does not have the address"),
+    ],
+)
+def test_an_operator_reads_what_to_do(address: str, number: int, advice: str) -> None:
+    problem = OSError(number, os.strerror(number))
+
+    line = why_not_listening(parse_address(address), problem)
+
+    assert line.startswith(f"cannot listen on {address}: {os.strerror(number)}; ")
+    assert advice in line
