@@ -37,6 +37,7 @@ from chat.client.frontends.wording import (
     KINDS,
     file_and_size,
     leave_reason,
+    local_times,
     people,
     transfer_line,
     transfer_state,
@@ -111,7 +112,7 @@ class PlainFrontend:
         elif kind in self.formats:
             self._tell(self.formats[kind](event))
         elif kind in self.warnings:
-            self._warn([sanitize(line) for line in self.warnings[kind](event)])
+            self._warn([sanitize(local_times(line)) for line in self.warnings[kind](event)])
 
     def _welcome(self, event: Welcome) -> list[str]:
         self._username = event.username
@@ -194,7 +195,7 @@ def _notice(event: Notice) -> list[str]:
 
 
 def _from_server(moment: datetime, text: str) -> list[str]:
-    first, *further = lines_of(text)
+    first, *further = lines_of(local_times(text))
     return [
         _line(moment, f"the server says: {first}"),
         *(FURTHER_LINE + line for line in further),

@@ -5,7 +5,9 @@ All returned text is sanitized for a terminal.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 
 from chat.client.connection.events import Attachment
 from chat.client.conversation.transfer_list import Transfer, TransferState
@@ -32,6 +34,23 @@ _REASONS = {
     LeaveReason.REPLACED.value: "logged in from another place",
     LeaveReason.SERVER_STOPPING.value: "server is stopping",
 }
+
+_TIME = "%Y-%m-%d %H:%M:%S"
+_UTC = re.compile(r"\b([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) UTC\b")
+
+
+def local_times(sentence: str) -> str:
+    """Turn each time in UTC in a sentence of the server, such as the end of a ban, into the time of the user."""
+    return _UTC.sub(_in_local_time, sentence)
+
+
+def _in_local_time(match: re.Match[str]) -> str:
+    try:
+        moment = datetime.strptime(match[1], _TIME).replace(tzinfo=timezone.utc)
+        return moment.astimezone().strftime(_TIME)
+    # No such day or hour, or a year that the system can't convert.
+    except (ValueError, OverflowError, OSError):
+        return match[0]
 
 
 def leave_reason(reason: str | None) -> str:

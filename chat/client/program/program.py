@@ -32,6 +32,7 @@ from chat.client.frontends.line_io import (
 from chat.client.frontends.pasting import MAX_PASTE, PASTE_LINES
 from chat.client.frontends.progress import ProgressBars
 from chat.client.frontends.sanitize import lines_of
+from chat.client.frontends.wording import local_times
 from chat.client.program.login_flow import LoginFlow, advice
 from chat.client.program.reconnect import GaveUp, Reconnector
 from chat.client.program.settings import PROGRAM, Mode, Settings
@@ -307,7 +308,7 @@ class Program:
 
     def _warn(self, lines: list[str]) -> None:
         # Sanitized: the sentence of a server that refuses a login is as untrusted as a message.
-        shown = [line for text in lines for line in lines_of(text)]
+        shown = [line for text in lines for line in lines_of(local_times(text))]
         try:
             self._errors.write([f"{PROGRAM}: {line}" for line in shown])
         except OutputClosed:

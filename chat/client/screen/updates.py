@@ -24,7 +24,13 @@ from chat.client.conversation.ui_events import (
     UserList,
 )
 from chat.client.frontends.sanitize import lines_of
-from chat.client.frontends.wording import people, some_names, transfer_line, transfer_state
+from chat.client.frontends.wording import (
+    local_times,
+    people,
+    some_names,
+    transfer_line,
+    transfer_state,
+)
 from chat.client.screen.model.entries import Movement, Remark, Said, Shared, Step
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
@@ -166,7 +172,7 @@ class ModelUpdater:
         self._model.lag = event.seconds
 
     def _notice(self, event: Notice, now: datetime) -> None:
-        first, *further = lines_of(event.sentence)
+        first, *further = lines_of(local_times(event.sentence))
         self._tell(event.timestamp, f"the server says: {first}", *further)
 
     def _bad_frame(self, event: BadFrame, now: datetime) -> None:
@@ -202,12 +208,13 @@ class ModelUpdater:
     def _done(self, event: Done, now: datetime) -> None:
         self._model.settle(event.tag)
         if event.answer is not None:
-            first, *further = lines_of(event.answer)
+            first, *further = lines_of(local_times(event.answer))
             self._model.remark(now, f"the server says: {first}", *further)
 
     def _failed(self, event: Failed, now: datetime) -> None:
-        if not self._model.settle(event.tag, event.sentence):
-            self._model.remark(now, event.sentence, style=ERROR)
+        sentence = local_times(event.sentence)
+        if not self._model.settle(event.tag, sentence):
+            self._model.remark(now, sentence, style=ERROR)
 
     def _people(self, event: UserList, now: datetime) -> None:
         self._model.remark(now, people(event.users, len(event.users) if event.complete else None))
@@ -225,7 +232,7 @@ class ModelUpdater:
         self._model.room.append(Remark(moment, lines, DIM))
 
     def _warn(self, now: datetime, line: str) -> None:
-        self._model.room.append(Remark(now, (line,), ERROR))
+        self._model.room.append(Remark(now, (local_times(line),), ERROR))
 
 
 def _duration(time: timedelta) -> str:

@@ -81,6 +81,14 @@ class _Pending:
         self.frames.append(encoded)
         self.size += len(encoded)
 
+    def append_for_others(self, send_queue: SendQueue, encoded: bytes) -> None:
+        """Append a frame for everyone but one user."""
+        if self.size:
+            # What was pending before stays due to them.
+            self.alone.setdefault(send_queue, []).append(self._pop_rest(send_queue))
+        self.append(encoded)
+        self.ahead[send_queue] = self.size
+
     def append_alone(self, send_queue: SendQueue, encoded: bytes) -> None:
         """Append a frame for one user, behind all frames for everyone that are pending now."""
         parts = self.alone.setdefault(send_queue, [])
@@ -162,6 +170,15 @@ class Broadcast:
     def post(self, frame: Frame | TextFrames) -> None:
         """Send all users a frame or a run of texts, with the content in memory, at the next flush."""
         self._append(frame)
+        self._flush_soon()
+
+    def post_to_others(self, send_queue: SendQueue, frame: Frame) -> None:
+        """Send a frame to all users but one, who is in the audience."""
+        own = self._pending[send_queue.order]
+        own.append_for_others(send_queue, frame.encode(send_queue.order))
+        for order, pending in self._pending.items():
+            if pending is not own and pending.audience:
+                pending.append(frame.encode(order))
         self._flush_soon()
 
     def post_attachment(self, frame: Frame, offer: Frame | None) -> None:

@@ -5,6 +5,7 @@ No I/O. Times are of the wall clock, since a ban outlives the process.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
@@ -24,6 +25,11 @@ MAX_SECONDS = (
 _WIDTHS = {4: (32,), 6: (64, 128)}  # bits of the prefixes that can be banned, by IP version
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
+# Digits with dots, a slash, wildcards, a range or a port: 300.1.1.1, 1.2.3, 10/8, 10.0.0.*, 10.0.0.1:8080.
+_LIKE_IPV4 = re.compile(r"[0-9]+(?=.*[./:])[0-9.*/:-]*", re.ASCII)
+# Hexadecimal digits with at least two colons, or anything with a double colon: fe80:1:2, fe80::zz.
+_LIKE_IPV6 = re.compile(r"\[?(?:[0-9a-f]*:){2}[0-9a-f:./%\]]*|.*::.*", re.ASCII | re.IGNORECASE)
+
 NAME, NETWORK = "name", "network"
 # The ``by`` of the command line. A user name has no blank, so no user can have this one.
 OPERATOR = "the operator"
@@ -31,6 +37,16 @@ OPERATOR = "the operator"
 
 class BadBan(Exception):
     """The ban or mute is invalid; the text is a sentence for the moderator."""
+
+
+class NoAddress(BadBan):
+    """The target looks like an address or a network, and is neither. A user may still have it as a name."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This looks like an address, but is none; expected an IPv4 address such as 203.0.113.5, or an"
+            " IPv6 address such as 2001:db8::1."
+        )
 
 
 class Ban(NamedTuple):
@@ -49,11 +65,15 @@ class Ban(NamedTuple):
     created: int
     name: str | None = None
 
-    def __str__(self) -> str:
-        """Describe the ban in one line of a list."""
-        of = f" ({self.name})" if self.name is not None else ""
-        what = f"{self.target}{of}" if self.kind == NETWORK else self.name or self.target
-        return f"{what} is banned {_end_and_reason(self)}"
+    @property
+    def subject(self) -> str:
+        """Return the banned address, or the banned name as users see it."""
+        return self.target if self.kind == NETWORK else self.name or self.target
+
+    def in_words(self, *, local: bool = False) -> str:
+        """Describe the ban in one line of a list; ``local`` as in ``end_in_words``."""
+        of = f" ({self.name})" if self.kind == NETWORK and self.name is not None else ""
+        return f"{self.subject}{of} is banned {_end_and_reason(self, local=local)}"
 
 
 class Mute(NamedTuple):
@@ -65,8 +85,9 @@ class Mute(NamedTuple):
     reason: str | None
     created: int
 
-    def __str__(self) -> str:
-        return f"{self.name_key} is muted {_end_and_reason(self)}"
+    def in_words(self, *, local: bool = False) -> str:
+        """Describe the mute in one line of a list; ``local`` as in ``end_in_words``."""
+        return f"{self.name_key} is muted {_end_and_reason(self, local=local)}"
 
 
 class BanList:
@@ -193,21 +214,29 @@ def _handles(ban: Ban) -> tuple[str | None, ...]:
 
 
 def read_network(text: str) -> Network | None:
-    """Return the network that a ban of the address ``text`` covers; None if ``text`` is no address.
+    """Return the network that a ban of the address ``text`` covers; None if ``text`` can only be a name.
 
-    A ban covers one IPv4 address, or the /64 of an IPv6 address. Raises BadBan for a wider network.
+    A ban covers one IPv4 address, or the /64 of an IPv6 address. Raises BadBan for a wider network, and NoAddress for a
+    mistyped address: a ban of it as a name would let the address in.
     """
     host, slash, _ = text.partition("/")
     try:
         network = address_key(host, ())
         asked = ip_network(text, strict=False).prefixlen if slash else None
     except ValueError:
+        if _looks_like_address(text):
+            raise NoAddress from None
         return None
     if asked is not None and network is not None and asked not in _WIDTHS[network.version]:
         raise BadBan(
             "A ban covers one IPv4 address or one IPv6 /64; wider networks can't be banned."
         )
     return network
+
+
+def _looks_like_address(text: str) -> bool:
+    """Return whether ``text`` looks like an address, a network, a range, or an address with a port."""
+    return bool(_LIKE_IPV4.fullmatch(text) or _LIKE_IPV6.fullmatch(text))
 
 
 def is_loopback(network: Network) -> bool:
@@ -237,11 +266,16 @@ def read_reason(text: str | None) -> str | None:
     return reason or None
 
 
-def end_in_words(until: int | None) -> str:
-    """Format an end: ``until 2026-11-24 13:35:00 UTC``, or words for no end."""
+def end_in_words(until: int | None, *, local: bool = False) -> str:
+    """Format an end: ``until 2026-11-24 13:35:00 UTC``, or words for no end.
+
+    ``local``: in the time zone of this machine, for the operator and the log. Users live in other zones; their clients
+    turn the UTC of a sentence into the time of the user.
+    """
     if until is None:
         return "until further notice"
-    return f"until {datetime.fromtimestamp(until, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+    end = datetime.fromtimestamp(until, timezone.utc)
+    return f"until {end.astimezone() if local else end:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def sentence(*parts: str | None) -> str:
@@ -257,7 +291,7 @@ def list_in_words(entries: Sequence[Ban | Mute], limit: int) -> str:
     lines: list[str] = []
     size = 0
     for entry in entries:
-        line = str(entry)
+        line = entry.in_words()
         size += len(line.encode()) + 1
         if size > limit - 100 and lines:  # 100 bytes are kept for the last line
             lines.append(f"And {len(entries) - len(lines)} older ones.")
@@ -266,5 +300,5 @@ def list_in_words(entries: Sequence[Ban | Mute], limit: int) -> str:
     return "\n".join(lines)
 
 
-def _end_and_reason(entry: Ban | Mute) -> str:
-    return sentence(f"by {entry.by}, {end_in_words(entry.until)}", entry.reason)
+def _end_and_reason(entry: Ban | Mute, *, local: bool) -> str:
+    return sentence(f"by {entry.by}, {end_in_words(entry.until, local=local)}", entry.reason)

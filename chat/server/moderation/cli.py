@@ -2,9 +2,9 @@
 
 Usage:
   chat-server bans list [--json] [--data-directory=<path>] [--config=<file>]
-  chat-server bans add TARGET [--mute] [--for=<time>] [--reason=<text>]
+  chat-server bans add TARGET [--mute | --name] [--for=<time>] [--reason=<text>]
                        [--data-directory=<path>] [--config=<file>]
-  chat-server bans remove TARGET [--mute] [--data-directory=<path>] [--config=<file>]
+  chat-server bans remove TARGET [--mute | --name] [--data-directory=<path>] [--config=<file>]
   chat-server bans (-h | --help)
 
 TARGET is a user name or an IP address. A ban of a name also covers all names that look like it. A
@@ -12,6 +12,7 @@ ban of an IPv6 address covers its /64.
 
 Options:
   --mute                    refuse the user's messages instead of their login
+  --name                    TARGET is a user name, even if it looks like an address
   --for=<time>              a number with s, m, h, d or w (default: until further notice)
   --reason=<text>           a reason, which the user is told
   --json                    print an array of JSON objects, for programs
@@ -56,12 +57,14 @@ from chat.server.moderation.bans import (
     Ban,
     BanList,
     Mute,
+    NoAddress,
     in_words,
     is_loopback,
     read_end,
     read_network,
     read_reason,
 )
+from chat.server.settings import Network
 from chat.server.storage.database import Database, DatabaseFault
 
 PROGRAM = "chat-server"
@@ -102,7 +105,7 @@ def _list(database: Database, *, as_json: bool) -> None:
         print(encode_json([_fields(entry) for entry in entries]).decode())
         return
     for entry in entries:
-        print(entry)
+        print(entry.in_words(local=True))
 
 
 def _add(database: Database, options: dict[str, Any]) -> None:
@@ -110,7 +113,7 @@ def _add(database: Database, options: dict[str, Any]) -> None:
         raise NotDone(f"There are already {MAX_ENTRIES} bans and mutes; remove some first.")
     entry = _entry(options)
     write_records(database, add=[entry])
-    print(entry)
+    print(entry.in_words(local=True))
 
 
 def _remove(database: Database, options: dict[str, Any]) -> None:
@@ -120,14 +123,14 @@ def _remove(database: Database, options: dict[str, Any]) -> None:
         mute = entries.mute_of(parse_user_name(target).key)
         found += [] if mute is None else [mute]
     else:
-        network = read_network(target)
+        network = _network(options)
         key = in_words(network) if network is not None else parse_user_name(target).key
         found += entries.about(key)
     if not found:
         raise NotDone(f"{target} is not {'muted' if options['--mute'] else 'banned'}.")
     write_records(database, remove=found)
     for entry in found:
-        print(f"removed: {entry}")
+        print(f"removed: {entry.in_words(local=True)}")
 
 
 def _entries(database: Database) -> BanList:
@@ -144,7 +147,7 @@ def _entry(options: dict[str, Any]) -> Ban | Mute:
     """Build the entry to add. Raises BadBan, UserNameError, UsageError."""
     now, target = int(time.time()), options["TARGET"]
     until, reason = read_end(_seconds(options["--for"]), now), read_reason(options["--reason"])
-    network = None if options["--mute"] else read_network(target)
+    network = _network(options)
     if network is not None:
         if is_loopback(network):
             raise BadBan(
@@ -155,6 +158,18 @@ def _entry(options: dict[str, Any]) -> Ban | Mute:
     if options["--mute"]:
         return Mute(name.key, until, OPERATOR, reason, now)
     return Ban(NAME, name.key, until, OPERATOR, reason, now, name.display)
+
+
+def _network(options: dict[str, Any]) -> Network | None:
+    """Return the network that the target means; None if the target is a name. Raises BadBan."""
+    if options["--mute"] or options["--name"]:
+        return None
+    target = options["TARGET"]
+    try:
+        return read_network(target)
+    except NoAddress as problem:
+        hint = "A user who has this name: --name."
+        raise BadBan(f"{target}: {problem} {hint}") from None
 
 
 def _seconds(text: str | None) -> int | None:

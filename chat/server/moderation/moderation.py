@@ -15,7 +15,7 @@ from gevent.lock import BoundedSemaphore
 
 from chat.protocol.commands import Command, Verb
 from chat.protocol.errors import UserNameError
-from chat.protocol.names import UserName, parse_user_name
+from chat.protocol.names import UserName, name_key, parse_user_name
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.directory.directory import ConnectedUsers, NoSuchUserError
 from chat.server.directory.member import Peer
@@ -30,6 +30,7 @@ from chat.server.moderation.bans import (
     Ban,
     BanList,
     Mute,
+    NoAddress,
     end_in_words,
     in_words,
     is_loopback,
@@ -171,14 +172,14 @@ class Moderation:
         by, name = peer.name.display, target.name.display
         notice = sentence(f"You were kicked by {by}", reason)
         target.eject(LeaveReason.KICKED, NoticeCode.MODERATED, notice)
-        self._announce(sentence(f"{name} was kicked by {by}", reason))
+        self._announce(peer, lambda end: sentence(f"{name} was kicked by {by}", reason))
         return f"{name} was kicked."
 
     def _ban(self, peer: Peer, command: Command) -> str:
         now = int(self._clock())
         until, reason = read_end(command.seconds, now), read_reason(command.reason)
         rest = (until, peer.name.display, reason, now)
-        network = read_network(_target(command))
+        network = self._network(_target(command))
         if network is not None:
             self._require_bannable(network, peer)
             bans = [Ban(NETWORK, in_words(network), *rest)]
@@ -200,29 +201,27 @@ class Moderation:
         ejected = self._eject_banned()
         if ejected:
             done += f" Disconnected: {', '.join(ejected)}."
-        subjects = " and ".join(map(_subject, bans))
-        what = sentence(f"{subjects} {end_in_words(until)}", reason)
+        subjects = " and ".join(ban.subject for ban in bans)
+        what = sentence(f"{subjects} {end_in_words(until, local=True)}", reason)
         log.info("%s bans %s", peer.name.display, what)
         by = f"{public} was banned by {peer.name.display} {end_in_words(until)}"
-        self._room.announce(NoticeCode.MODERATED, sentence(by, reason))
+        self._room.announce(NoticeCode.MODERATED, sentence(by, reason), besides=peer)
         return done + self._how_long_it_is_kept()
 
     def _unban(self, peer: Peer, command: Command) -> str:
         target = _target(command)
-        network = read_network(target)
+        network = self._network(target)
         key = in_words(network) if network is not None else parse_user_name(target).key
         bans = self.entries.about(key)
         if not bans:
             raise BadBan("No ban of this name or address exists; see the list of bans.")
         _require_not_the_operators(bans)
         self._keep(remove=bans)
-        lifted = ", ".join(_subject(ban) for ban in bans)
+        lifted = ", ".join(ban.subject for ban in bans)
         log.info("%s lifts the ban of %s", peer.name.display, lifted)
-        for ban in bans:
-            if ban.kind == NAME:
-                by = peer.name.display
-                lifting = f"The ban of {ban.name or ban.target} was lifted by {by}."
-                self._room.announce(NoticeCode.MODERATED, lifting)
+        for ban in (ban for ban in bans if ban.kind == NAME):
+            lifting = f"The ban of {ban.subject} was lifted by {peer.name.display}."
+            self._room.announce(NoticeCode.MODERATED, lifting, besides=peer)
         return f"No longer banned: {lifted}."
 
     def _list(self, peer: Peer, command: Command) -> str:
@@ -238,7 +237,8 @@ class Moderation:
         by = peer.name.display
         self._keep(add=[Mute(name.key, until, by, reason, now)])
         shown = self._shown(name)
-        self._announce(sentence(f"{shown} was muted by {by} {end_in_words(until)}", reason))
+        muted = f"{shown} was muted by {by}"
+        self._announce(peer, lambda end: sentence(f"{muted} {end}", reason), until)
         return f"{shown} is muted {end_in_words(until)}." + self._how_long_it_is_kept()
 
     def _unmute(self, peer: Peer, command: Command) -> str:
@@ -248,7 +248,7 @@ class Moderation:
             raise BadBan(f"{shown} is not muted.")
         _require_not_the_operators([mute])
         self._keep(remove=[mute])
-        self._announce(f"{shown} was unmuted by {peer.name.display}.")
+        self._announce(peer, lambda end: f"{shown} was unmuted by {peer.name.display}.")
         return f"{shown} is no longer muted."
 
     # Steps of the commands.
@@ -258,10 +258,24 @@ class Moderation:
         member = self._directory.holder(name.key)
         return member.name.display if member is not None else name.display
 
-    def _announce(self, sentence: str) -> None:
-        """Log a sentence and tell it to everyone."""
-        log.info("%s", sentence)
-        self._room.announce(NoticeCode.MODERATED, sentence)
+    def _announce(self, peer: Peer, tell: Callable[[str], str], until: int | None = None) -> None:
+        """Log what ``peer`` did, and tell it to everyone else: the answer tells the moderator.
+
+        ``tell`` makes the sentence from the end, which is in local time for the log.
+        """
+        log.info("%s", tell(end_in_words(until, local=True)))
+        self._room.announce(NoticeCode.MODERATED, tell(end_in_words(until)), besides=peer)
+
+    def _network(self, target: str) -> Network | None:
+        """Return the network that ``target`` means; None if it is a name. Raises BadBan."""
+        try:
+            return read_network(target)
+        except NoAddress:
+            # A guest may have such a name, which moderators must be able to ban.
+            key = name_key(target) or ""
+            if self._directory.holder(key) or self.entries.about(key):
+                return None
+            raise
 
     def _how_long_it_is_kept(self) -> str:
         return "" if self._thread is not None else " This lasts until the server stops."
@@ -384,7 +398,3 @@ def _target(command: Command) -> str:
     if not command.target:
         raise BadBan("The command has no 'target'.")
     return command.target
-
-
-def _subject(ban: Ban) -> str:
-    return ban.target if ban.kind == NETWORK else ban.name or ban.target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 
 # Severities of RFC 5424, section 6.2.1, which sd-daemon(3) reads at the beginning of a line.
 _PRIORITIES = (
@@ -24,11 +25,23 @@ class JournalFormatter(logging.Formatter):
         return "\n".join(prefix + line for line in super().format(record).split("\n"))
 
 
+class TimedFormatter(logging.Formatter):
+    """Format a record as ``2026-11-24 14:35:00,123 +0100 INFO message``: local time with its zone."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging calls it so
+        """Return the time of the record. The zone tells what other times to compare the line with."""
+        moment = time.localtime(record.created)
+        return f"{time.strftime('%Y-%m-%d %H:%M:%S', moment)},{int(record.msecs):03} {time.strftime('%z', moment)}"
+
+
 def formatter_for(descriptor: int) -> logging.Formatter:
     """Return the format for a log that goes to ``descriptor``: for the journal of systemd, or for people."""
     if _is_journal(descriptor):
         return JournalFormatter()
-    return logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    return TimedFormatter()
 
 
 def _is_journal(descriptor: int) -> bool:

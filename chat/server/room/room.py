@@ -21,7 +21,7 @@ from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
 from chat.server.attachments.offers import OfferStore
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import NO_SUCH_USER, ConnectedUsers
-from chat.server.directory.member import Member
+from chat.server.directory.member import Member, Peer
 from chat.server.log.log import (
     Entry,
     Log,
@@ -274,10 +274,15 @@ class Room:
         answer = encode_ping_answer(self._timestamp(), name, nonce, send_queue.order)
         self._broadcast.answer(send_queue, answer)
 
-    def announce(self, notice: NoticeCode, sentence: str) -> None:
-        """Send a notice to everyone."""
+    def announce(self, notice: NoticeCode, sentence: str, besides: Peer | None = None) -> None:
+        """Send a notice to everyone besides one user, whom the answer to their command tells the same."""
         header = self._header(SERVER_NAME, notice=notice.value)
-        self._broadcast.post(Frame(MessageType.UTF8, header, sentence.encode()))
+        frame = Frame(MessageType.UTF8, header, sentence.encode())
+        for member in self._directory.sessions_of(besides.name.key) if besides else ():
+            if member is besides and member in self._names:
+                self._broadcast.post_to_others(member.send_queue, frame)
+                return
+        self._broadcast.post(frame)
 
     def notice_frame(
         self,

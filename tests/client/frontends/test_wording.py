@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.frontends.wording import (
     file_and_size,
     leave_reason,
+    local_times,
     people,
     percent,
     some_names,
@@ -105,3 +107,31 @@ def test_transfers_in_a_list() -> None:
 )
 def test_percent(done: int, size: int, expected: int) -> None:
     assert percent(transfer(TransferState.RUNNING, done=done, size=size)) == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        (
+            "You are banned until 2026-11-24 14:35:00 UTC: spam.",
+            "You are banned until 2026-11-24 23:35:00: spam.",
+        ),
+        (
+            "a is banned by b, until 2026-12-31 15:00:00 UTC.\nc, until 2027-01-01 00:00:00 UTC.",
+            "a is banned by b, until 2027-01-01 00:00:00.\nc, until 2027-01-01 09:00:00.",
+        ),
+        ("until 2026-13-24 14:35:00 UTC", "until 2026-13-24 14:35:00 UTC"),
+        ("until 9999-12-31 23:59:59 UTC", "until 9999-12-31 23:59:59 UTC"),
+        ("until further notice", "until further notice"),
+    ],
+)
+def test_times_of_the_server_are_shown_in_the_zone_of_the_user(
+    sentence: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC-9")
+    time.tzset()
+    try:
+        assert local_times(sentence) == shown
+    finally:
+        monkeypatch.undo()
+        time.tzset()

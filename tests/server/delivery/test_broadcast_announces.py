@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from chat.protocol.descriptor import ByteOrder
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.settings import Rate
 from tests.server.delivery.test_broadcast import contents, listener, text
@@ -90,3 +91,21 @@ def test_the_time_that_joined_announcements_take_is_charged(
 
     assert len(charged) == 1
     assert charged[0] > 0
+
+
+@pytest.mark.parametrize("order", list(ByteOrder))
+def test_one_user_can_be_left_out(broadcast: Broadcast, order: ByteOrder) -> None:
+    left_out = listener(broadcast, "alice", order)
+    others = [listener(broadcast, f"other{each.name}", each) for each in ByteOrder]
+    broadcast.post(text("0"))
+    broadcast.post_to_others(left_out.send_queue, text("1"))
+    broadcast.put(left_out.send_queue, text("own"))
+    broadcast.post_to_others(left_out.send_queue, text("2"))
+    broadcast.post(text("3"))
+
+    assert contents(left_out) == ["0", "own", "3"]
+    assert [contents(other) for other in others] == [["0", "1", "2", "3"]] * 2
+
+    broadcast.post_to_others(left_out.send_queue, text("4"))
+    assert contents(left_out) == ["0", "own", "3"]
+    assert contents(others[0])[-1] == "4"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import ip_network
 
 import pytest
@@ -15,6 +16,7 @@ from chat.server.moderation.bans import (
     Ban,
     BanList,
     Mute,
+    NoAddress,
     end_in_words,
     in_words,
     is_loopback,
@@ -162,9 +164,24 @@ def test_what_is_written_like_an_address_is_one(text: str, network: str) -> None
     assert read_network(in_words(found)) == found
 
 
-@pytest.mark.parametrize("text", ["alice", "1234", "1.2.3", "", "/", "1.2.3.4/33", "al/ice"])
+@pytest.mark.parametrize(
+    "text", ["alice", "1234", "", "/", "al/ice", "v1.2", "1st", "bob:1", "a.b", "cafe", "2-1"]
+)
 def test_what_is_not_may_be_a_name(text: str) -> None:
     assert read_network(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("300.1.1.1", "1.2.3", "1.2.3.4.5", "10.0.0.0/33", "10/8", "10.0.0.*"),
+        *("10.0.0.1-10.0.0.9", "10.0.0.1:8080", "1.2.3.4/", "01.2.3.4"),
+        *("fe80::zz", "fe80:1:2", "2001:db8::/129", "1::2::3", "[2001:db8::1]:80", "::1x"),
+    ],
+)
+def test_a_mistyped_address_is_no_name(text: str) -> None:
+    with pytest.raises(NoAddress, match="looks like an address, but is none"):
+        read_network(text)
 
 
 @pytest.mark.parametrize("text", ["203.0.113.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0"])
@@ -194,7 +211,24 @@ def test_a_time_in_words() -> None:
     assert read_end(1, 1000.5) == 1001
     assert end_in_words(None) == "until further notice"
     assert end_in_words(1_795_530_900) == "until 2026-11-24 14:35:00 UTC"
+    assert end_in_words(None, local=True) == "until further notice"
     assert end_in_words(read_end(MAX_SECONDS, 1_795_530_900)).startswith("until 2127-")
+
+
+@pytest.mark.parametrize(
+    ("zone", "end"), [("EST5", "09:35:00 EST"), ("Europe/Berlin", "15:35:00 CET")]
+)
+def test_an_operator_reads_local_time_with_its_zone(
+    zone: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert end_in_words(1_795_530_900, local=True) == f"until 2026-11-24 {end}"
+        assert ban_of("eve", 1_795_530_900).in_words(local=True).endswith(f"{end}: spam.")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_reason_is_one_sanitized_line() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,36 @@ def test_what_is_over_is_not_listed(operator: Operator) -> None:
 def test_what_makes_no_sense_is_told_in_one_line(operator: Operator, words: tuple[str]) -> None:
     assert operator.types(*words, status=2).count("\n") == 1
     assert not operator.database.path.exists()
+
+
+@pytest.mark.parametrize("target", ["300.1.1.1", "10.0.0.0/33", "fe80::zz"])
+def test_a_mistyped_address_is_banned_only_if_it_is_said_to_be_a_name(
+    operator: Operator, target: str
+) -> None:
+    told = operator.types("add", target, status=2)
+    assert told.startswith(f"chat-server: {target}: This looks like an address, but is none")
+    assert "--name" in told
+    assert not operator.database.path.exists()
+
+
+def test_a_user_may_have_a_name_like_an_address(operator: Operator) -> None:
+    assert operator.types("add", "1.2.3", "--name").startswith("1.2.3 is banned")
+    operator.types("remove", "1.2.3", status=2)
+    assert operator.types("remove", "1.2.3", "--name").startswith("removed: 1.2.3 is banned")
+
+
+def test_an_end_is_in_the_operators_time(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert " JST." in operator.types("add", "alice", "--for=2h")
+        assert " JST." in operator.types("list")
+        assert " JST." in operator.types("remove", "alice")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("words", [("remove", "alice"), ("remove", "alice", "--mute")])

@@ -12,6 +12,7 @@ from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import NoticeCode
 from chat.server.moderation import bans
 from tests.server.moderators import (
+    ask,
     bob_who_moderates,
     command,
     expect_told,
@@ -52,6 +53,32 @@ def test_a_kicked_user_is_told_and_so_is_everyone_else(chat_server: TestServer) 
     carol.expect_left("Alice", "kicked")
     expect_told(carol, "Alice was kicked by bob: spam.")
     chat_server.join("Alice")
+
+
+def test_a_moderator_is_told_once(chat_server: TestServer) -> None:
+    bob, carol = bob_who_moderates(chat_server), chat_server.join("carol")
+    bob.expect_joined("carol")
+    for verb in ("ban", "unban", "mute", "unmute"):
+        ask(bob, verb, "alice", reason="spam")
+        assert bob.read_frame().header["notice"] == "done"
+    bob.say("that was all")
+
+    assert bob.read_frame().text == "that was all"
+    told = [carol.read_frame().text for _ in range(5)]
+    assert [" ".join(text.split()[:4]) for text in told] == [
+        *("alice was banned by", "The ban of alice", "alice was muted by", "alice was unmuted by"),
+        "that was all",
+    ]
+
+
+def test_a_guest_with_a_name_like_an_address_can_be_banned(chat_server: TestServer) -> None:
+    bob = bob_who_moderates(chat_server)
+    assert refused(bob, "ban", "300.1.1.1") == "bad-command"
+    chat_server.join("300.1.1.1")
+
+    assert command(bob, "ban", "300.1.1.1").startswith("300.1.1.1 and all names that look like it")
+    assert "300.1.1.1" not in chat_server.here()
+    assert command(bob, "unban", "300.1.1.1") == "No longer banned: 300.1.1.1."
 
 
 @pytest.mark.parametrize("verb", ["kick", "ban", "unban", "bans", "mute", "unmute"])

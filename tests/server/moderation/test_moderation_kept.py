@@ -210,7 +210,7 @@ def test_what_the_disk_does_not_take_is_not_done(
     bob.say("next")
 
     alice.read_until(UTF8, b"next")
-    assert [str(entry)[:3] for entry in chat_server.parts.moderation.entries.all()] == ["eve"]
+    assert [entry.in_words()[:3] for entry in chat_server.parts.moderation.entries.all()] == ["eve"]
     assert any("no space left" in message for message in caplog.messages)
 
 
