@@ -68,7 +68,9 @@ exempt = ["10.0.0.0/8"] mean what they mean on the command line. The command lin
 file.
 
 Signals: SIGTERM and SIGINT stop the server. It tells all users, and sends queued messages for up to
-10 seconds. A second signal ends it at once. SIGHUP makes the server read its certificate again.
+10 seconds. A second signal ends it at once. SIGHUP makes the server read its settings again,
+with the files that they name, such as the welcome text and the certificate. The log names what
+needs a restart. A mistake in any of them changes nothing.
 
 Exit status: 0: success; 1: the server could not start, or failed; 2: an option is unusable.
 """
@@ -76,6 +78,8 @@ Exit status: 0: success; 1: the server could not start, or failed; 2: an option 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chat import __version__
@@ -146,10 +150,10 @@ def _follow(options: dict[str, Any]) -> int:
             report(PROGRAM, f"warning: {warning}")
         print(f"{PROGRAM}: all is well")
         return EXIT_OK
-    return _serve(config)
+    return _serve(config, partial(read_config, options))
 
 
-def _serve(config: Config) -> int:
+def _serve(config: Config, read_again: Callable[[], Config]) -> int:
     with loading():
         import logging
 
@@ -161,7 +165,7 @@ def _serve(config: Config) -> int:
         for warning in config.warnings:
             log.warning(warning)
         try:
-            return run(config.settings)
+            return run(config.settings, read_again)
         except CannotStart as problem:
             report(PROGRAM, str(problem))
         except Exception:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
 from chat.server.process.memory import give_back_memory_after
+from chat.server.reload import Reload
 from chat.server.room.commands import Commands, answer_ping
 from chat.server.room.room import Room
 from chat.server.server import ChatServer, Stages
@@ -61,7 +63,8 @@ class Composition:
     def __init__(
         self, settings: Settings, make_log: Callable[[Callable[[], str]], Log] = MemoryLog
     ) -> None:
-        self.settings = settings
+        # A copy, since a reload changes it.
+        self.settings = settings = replace(settings)
         self.folding_log = FoldingLog()
         self.counters = Counters()
         self.share = LoopShare()
@@ -127,6 +130,8 @@ class Composition:
             certificates=self.certificates,
             stages=self._list_stages(),
         )
+
+        self.reload = Reload(settings, self.certificates, self._list_copies())
 
     def make_status_server(self, address: Address, is_healthy: Callable[[], bool]) -> StatusServer:
         """Make the server for monitoring on ``address``. Raises OSError if it cannot listen there."""
@@ -241,6 +246,22 @@ class Composition:
                 self.folding_log.log_counts,
             ),
         )
+
+    def _list_copies(self) -> Sequence[Callable[[], object]]:
+        """Return the functions that hand changed settings to the parts that keep copies of values."""
+        settings = self.settings
+        return (
+            lambda: self.addresses.adapt(settings.max_per_address, settings.exempt),
+            lambda: self.address_limits.adapt(settings),
+            lambda: self.password_guard.adapt(settings.exempt),
+            lambda: self.backlogs.adapt(settings.max_backlog, settings.max_backlog_total),
+            lambda: self.spool.adapt(settings.max_spool),
+            self._adapt_sessions,
+        )
+
+    def _adapt_sessions(self) -> None:
+        for session in self.directory:
+            session.adapt()
 
     def _end_transfers(self) -> None:
         for session in self.directory:

@@ -16,7 +16,7 @@ from chat.protocol.names import name_key
 from chat.server.directory.directory import Directory
 from chat.server.limits.limits import parse_host
 from chat.server.listener import Listener
-from chat.server.net.certificates import CertificateFault, Certificates
+from chat.server.net.certificates import Certificates
 from chat.server.net.listening import listen
 from chat.server.sessions.connection_handler import ConnectionHandler
 from chat.server.sessions.session import Session
@@ -102,18 +102,6 @@ class ChatServer:
         for address in self.addresses:
             log.info("listening on %s", address)
         self._log_encryption()
-
-    def reload(self) -> None:
-        """Read the certificate again, for new connections. If it is unusable, log that and keep the old one."""
-        certificates = self._certificates
-        if certificates is None:
-            return
-        try:
-            certificates.load()
-        except CertificateFault as problem:
-            log.error("cannot read the certificate again; the old one stays in use: %s", problem)
-        else:
-            log.info("read the certificate again: %s", certificates.fingerprint)
 
     def stop(self, timeout: float = DRAIN_TIMEOUT) -> None:
         """Stop accepting and reading, tell all users, and send queued messages for at most ``timeout`` seconds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -52,6 +52,8 @@ class TlsMode(Enum):
 class Settings:
     """The settings of one server. Sizes are in bytes, times in seconds. A rate of None is no limit.
 
+    A reload may change them while the server runs: a part that keeps a copy of a value has a method ``adapt``.
+
     - ``data_directory`` holds accounts, bans and the server's own certificate. If it is None, the server stores
       nothing, and has none of these.
     - ``tls_cert`` and ``tls_key`` (PEM) are both set, or neither is.
@@ -89,3 +91,12 @@ class Settings:
     max_logins: int = 60
     proxies: tuple[Network, ...] = ()
     metrics_address: Address | None = None
+
+    def take_over(self, other: Settings) -> None:
+        """Replace all values by those of ``other``.
+
+        The parts of a server share one object, and find the new values there at their next look. It is frozen for all
+        of them; only a reload changes it, through this method.
+        """
+        for each in fields(self):
+            object.__setattr__(self, each.name, getattr(other, each.name))

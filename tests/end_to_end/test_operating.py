@@ -126,3 +126,29 @@ def test_settings_are_looked_at_before_they_are_used(tmp_path: Path) -> None:
     ):
         assert bob.try_login({"to": "bob"}).header["error"] == "server-full"
     assert (tmp_path / "data").is_dir()
+
+
+def test_a_hangup_reads_the_settings_and_the_words_of_welcome_again(tmp_path: Path) -> None:
+    file, motd = tmp_path / "server.toml", tmp_path / "motd"
+    motd.write_text("old")
+    file.write_text(f'motd = "{motd}"\nmax-users = 5\nspool-directory = "{tmp_path}"\n')
+    with running_server(f"--config={file}") as server:
+        motd.write_text("new")
+        file.write_text(f'motd = "{motd}"\nmax-users = 1\nmetrics-address = ":1"\n')
+        server.send_signal(signal.SIGHUP)
+        server.wait_for_line(r"INFO read the settings again: changed max-users, motd$")
+        server.wait_for_line(r"WARNING needs a restart: spool-directory, metrics-address$")
+        with WireClient(server.address) as alice, WireClient(server.address) as bob:
+            alice.login("alice")
+            assert alice.welcome["motd"] == "new"
+            assert bob.try_login({"to": "bob"}).header["error"] == "server-full"
+
+        file.write_text("max-users = 100\nmotd = 7\nrate = 'fast'\n")
+        server.send_signal(signal.SIGHUP)
+        server.wait_for_line(
+            rf"ERROR cannot read the settings again; nothing .*{file}: motd: .*rate"
+        )
+        with WireClient(server.address) as alice, WireClient(server.address) as bob:
+            alice.login("alice")
+            assert alice.welcome["motd"] == "new"
+            assert bob.try_login({"to": "bob"}).header["error"] == "server-full"

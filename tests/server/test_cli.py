@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import pytest
 from chat import __version__
 from chat.server import cli, program
 from chat.server.cli import main
+from chat.server.config.options import Config
 from chat.server.process import log_output
 from chat.server.program import CannotStart
 from chat.server.settings import Settings, TlsMode
+
+ReadAgain = Callable[[], Config]
 
 HELP = cli.__doc__ or ""
 
@@ -124,7 +128,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """Record the settings with which the server would run; the run ends well, and the log of the tests is unchanged."""
     told: list[Settings] = []
 
-    def run(settings: Settings) -> int:
+    def run(settings: Settings, read_again: ReadAgain) -> int:
         told.append(settings)
         return 0
 
@@ -154,7 +158,7 @@ def test_what_may_not_be_meant_is_in_the_log(
 def test_what_cannot_be_started_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(settings: Settings) -> int:
+    def run(settings: Settings, read_again: ReadAgain) -> int:
         raise CannotStart("cannot listen on 127.0.0.1:8080: Address already in use")
 
     monkeypatch.setattr(program, "run", run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import signal
 import socket
@@ -13,10 +14,11 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from chat.config.command_line import UsageError
 from chat.net.address import Address, parse_address
 from chat.server import program
+from chat.server.config.options import Config
 from chat.server.program import CannotStart, run
-from chat.server.server import ChatServer
 from chat.server.settings import Settings, TlsMode
 from tests.peers.wire_client import WireClient
 
@@ -106,15 +108,41 @@ def test_the_service_manager_is_told_of_every_step(
 
 
 def test_a_hangup_has_the_server_read_again_what_it_can(
-    signals: Signals, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    signals: Signals, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reloaded: list[ChatServer] = []
-    monkeypatch.setattr(ChatServer, "reload", lambda server: reloaded.append(server))
-    running = start(settings)
-    signals[signal.SIGHUP]()
-    signals[signal.SIGTERM]()
+    caplog.set_level(logging.INFO, "chat.server")
+    level = logging.getLogger().level
+    changed = dataclasses.replace(settings, motd="changed", max_users=1)
+    readings = iter([Config(changed, "error", ("a warning",))])
+    running = gevent.spawn(run, settings, lambda: next(readings))
+    gevent.sleep(0)
+    try:
+        signals[signal.SIGHUP]()
+
+        assert "read the settings again: changed max-users, motd" in caplog.messages
+        assert "a warning" in caplog.messages
+        assert logging.getLogger().level == logging.ERROR
+    finally:
+        logging.getLogger().setLevel(level)
+        signals[signal.SIGTERM]()
     assert running.get(timeout=5) == 0
-    assert len(reloaded) == 1
+
+
+@pytest.mark.parametrize("problem", [UsageError("x.toml: motd: cannot read it"), UsageError("")])
+def test_settings_with_a_mistake_change_nothing_and_are_one_line(
+    signals: Signals, settings: Settings, caplog: pytest.LogCaptureFixture, problem: UsageError
+) -> None:
+    def read_again() -> Config:
+        raise problem
+
+    running = gevent.spawn(run, settings, read_again)
+    gevent.sleep(0)
+    signals[signal.SIGHUP]()
+    with joined(settings, "alice"):
+        signals[signal.SIGTERM]()
+        assert running.get(timeout=5) == 0
+    errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    assert errors == [f"cannot read the settings again; nothing was changed: {problem}"]
 
 
 def test_the_service_manager_is_told_that_it_is_stopping(

@@ -44,6 +44,10 @@ class PasswordGuard:
         # counts of other names stay: nobody clears their failures with a victim's name by logging in with their own.
         self._by_name = FailureDelays(clock, longest=_LONGEST_FOR_A_NAME)
 
+    def adapt(self, exempt: Sequence[Network]) -> None:
+        """Go on with other networks whose addresses never wait."""
+        self._exempt = tuple(exempt)
+
     def verify(
         self,
         host: str | None,

@@ -122,6 +122,10 @@ class Spool:
         self._given_back = Event()
         self._troubles = troubles if troubles is not None else FoldingLog()
 
+    def adapt(self, max_size: int) -> None:
+        """Go on with another limit. Contents that are kept already stay."""
+        self.max_size = max_size
+
     def when_short(self, drop_oldest: Callable[[Hashable | None], bool]) -> None:
         """Let ``drop_oldest`` make room when a content does not fit.
 

@@ -28,6 +28,7 @@ from chat.config.options import (
     read_path,
     read_switch,
 )
+from chat.files.opening import read_beginning
 from chat.server.config.check import unusable_addresses, unusable_certificate, unusable_data
 from chat.server.settings import Network, Rate, Settings, TlsMode
 from chat.server.storage.data_directory import default_data_directory, read_data_directory
@@ -186,8 +187,7 @@ def _spool_directory(text: str, where: str) -> Path:
 def _read_file(path: Path, where: str, limit: int) -> bytes:
     """Read at most ``limit`` + 1 bytes: one more, so that the caller notices a larger file. Raises UsageError."""
     try:
-        with open(path, "rb") as file:
-            return file.read(limit + 1)
+        return read_beginning(path, limit + 1)[0]
     except OSError as problem:
         raise UsageError(f"{where}={path}: cannot read it ({problem.strerror})") from None
 

@@ -32,11 +32,15 @@ class BacklogLimits:
     """
 
     def __init__(self, per_user: int, total: int) -> None:
-        self.per_user = per_user
-        self.total = total
+        self.adapt(per_user, total)
         self.used = 0
         self._most_used = 0
         self._lagging: set[SendQueue] = set()
+
+    def adapt(self, per_user: int, total: int) -> None:
+        """Go on with other limits, which count from the next change of a backlog on."""
+        self.per_user = per_user
+        self.total = total
 
     def changed(self, send_queue: SendQueue, difference: int) -> None:
         """Count ``difference`` more bytes (or fewer, if negative) in a backlog, and enforce ``total``."""

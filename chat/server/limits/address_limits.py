@@ -35,10 +35,15 @@ class AddressLimits:
         self._connects = SlidingWindow(settings.max_connects, WINDOW, clock=clock)
         self._refusals = SlidingWindow(settings.max_connects, WINDOW, clock=clock)
         self._logins = SlidingWindow(settings.max_logins, WINDOW, clock=clock)
-        # After a restart of the server, all users of an office log in again at once, and must not wait.
-        rate = Rate(JOINS_PER_SECOND, settings.max_per_address)
-        self._joins = Queues(rate, clock=clock)
+        self._joins = Queues(_pace(settings), clock=clock)
         self._logged = SlidingWindow(LOGGED_JOINS, WINDOW, clock=clock)
+
+    def adapt(self, settings: Settings) -> None:
+        """Go on with the limits of ``settings``. What was counted stays counted."""
+        self._exempt = settings.exempt
+        self._connects.limit = self._refusals.limit = settings.max_connects
+        self._logins.limit = settings.max_logins
+        self._joins.change(_pace(settings))
 
     def count_connection(self, host: str | None) -> Verdict:
         """Count a connection. Of the connections over the limit, as many again as the limit get an answer."""
@@ -74,3 +79,8 @@ class AddressLimits:
         """Free the memory of quiet addresses."""
         for counted in (self._connects, self._refusals, self._logins, self._logged, self._joins):
             counted.forget_old()
+
+
+def _pace(settings: Settings) -> Rate:
+    # After a restart of the server, all users of an office log in again at once, and must not wait.
+    return Rate(JOINS_PER_SECOND, settings.max_per_address)

@@ -28,6 +28,11 @@ class TokenBucket:
         self._tokens = float(rate.burst)
         self._filled = clock()
 
+    def change(self, rate: Rate) -> None:
+        """Go on with another rate; callers that wait keep their waits."""
+        self._tokens = min(self.available(), rate.burst)
+        self._rate = rate
+
     def available(self) -> float:
         """Return how many tokens can be taken without a wait; negative while earlier callers still wait."""
         now = self._clock()
@@ -57,11 +62,23 @@ class SenderRates:
         max_text: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._messages = TokenBucket(messages, clock) if messages is not None else None
-        self._bytes = TokenBucket(text_bytes, clock) if text_bytes is not None else None
-        self._max_text = max_text
         self._clock = clock
+        self._messages: TokenBucket | None = None
+        self._bytes: TokenBucket | None = None
         self._next_free_ping = 0.0
+        self.adapt(messages, text_bytes, max_text)
+
+    def adapt(self, messages: Rate | None, text_bytes: Rate | None, max_text: int) -> None:
+        """Go on with other rates. What the user has used up stays used up."""
+        self._messages = self._changed(self._messages, messages)
+        self._bytes = self._changed(self._bytes, text_bytes)
+        self._max_text = max_text
+
+    def _changed(self, bucket: TokenBucket | None, rate: Rate | None) -> TokenBucket | None:
+        if rate is None or bucket is None:
+            return None if rate is None else TokenBucket(rate, self._clock)
+        bucket.change(rate)
+        return bucket
 
     def allowance(self, limit: int) -> int:
         """Return how many texts, at most ``limit``, need no wait. Return 1 if none does: that text then has to wait."""
@@ -98,19 +115,24 @@ class ConnectionsPerAddress:
     """Count the connections of each IPv4 address and of each IPv6 network of 64 bits."""
 
     def __init__(self, limit: int, exempt: Sequence[Network]) -> None:
+        self._counts: Counter[Network] = Counter()
+        self.adapt(limit, exempt)
+
+    def adapt(self, limit: int, exempt: Sequence[Network]) -> None:
+        """Go on with another limit, and other networks without a limit."""
         self._limit = limit
         self._exempt = tuple(exempt)
-        self._counts: Counter[Network] = Counter()
 
     def enter(self, host: str | None) -> None:
         """Count one more connection of ``host`` (None: a unix socket). Call ``leave`` when the connection ends."""
-        key = address_key(host, self._exempt)
+        # Those of exempt networks are counted too: a reload may exempt other networks before they leave.
+        key = address_key(host, ())
         if key is not None:
             self._counts[key] += 1
 
     def leave(self, host: str | None) -> None:
         """Count one connection of ``host`` less, which ``enter`` counted."""
-        key = address_key(host, self._exempt)
+        key = address_key(host, ())
         if key is None:
             return
         self._counts[key] -= 1

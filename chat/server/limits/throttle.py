@@ -187,6 +187,12 @@ class Queues:
         """Return how many keys are remembered."""
         return len(self._buckets)
 
+    def change(self, rate: Rate) -> None:
+        """Go on with another rate; keys that wait in line keep their turns."""
+        self._rate = rate
+        for bucket in self._buckets.values():
+            bucket.change(rate)
+
     def reserve(self, key: Hashable | None, patience: float) -> float | None:
         """Reserve the next turn of ``key``, and return the seconds until then.
 

@@ -49,12 +49,13 @@ class Certificates:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def load(self) -> None:
+    def load(self, settings: Settings | None = None) -> None:
         """Read the key and the certificate. Make both first, if the operator names no files and none exist.
 
-        Raises CertificateFault. The context that was loaded before stays in use then.
+        ``settings``: those that a reload is about to use. Raises CertificateFault. The context that was loaded before
+        stays in use then.
         """
-        certificate, key = self._files()
+        certificate, key = _files(settings or self._settings)
         # A new context for each load: open connections, and a load that fails, must not change the one in use.
         context = make_context()
         try:
@@ -68,17 +69,17 @@ class Certificates:
         self.context, self.fingerprint = context, fingerprint
         _warn_if_expired(certificate, leaf)
 
-    def _files(self) -> tuple[Path, Path]:
-        settings = self._settings
-        if settings.tls_cert is not None and settings.tls_key is not None:
-            return settings.tls_cert, settings.tls_key
-        if settings.tls_cert is not None or settings.tls_key is not None:
-            raise CertificateFault("--tls-cert and --tls-key: expected both or neither")
-        if settings.data_directory is None:
-            raise CertificateFault(
-                "TLS needs a data directory for its key, or --tls-cert and --tls-key"
-            )
-        return _make_own(settings.data_directory)
+
+def _files(settings: Settings) -> tuple[Path, Path]:
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        return settings.tls_cert, settings.tls_key
+    if settings.tls_cert is not None or settings.tls_key is not None:
+        raise CertificateFault("--tls-cert and --tls-key: expected both or neither")
+    if settings.data_directory is None:
+        raise CertificateFault(
+            "TLS needs a data directory for its key, or --tls-cert and --tls-key"
+        )
+    return _make_own(settings.data_directory)
 
 
 def make_certificates(settings: Settings) -> Certificates | None:

@@ -14,8 +14,9 @@ from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
 from chat.server.sessions.accept import Acceptor, origin_of
 from chat.server.sessions.connection import AcceptedConnection
+from chat.server.sessions.endings import ServerStopping
 from chat.server.sessions.login import Login
-from chat.server.sessions.session import ServerStopping, Session
+from chat.server.sessions.session import Session
 from chat.server.sessions.transfer import TransferConnection
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.room import Room
 from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
+from chat.server.sessions.endings import Ejected, ServerStopping
 from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
 from chat.server.sessions.presence_log import PresenceLog
 from chat.server.sessions.welcome import encode_welcome
@@ -34,14 +35,6 @@ from chat.server.settings import DRAIN_TIMEOUT, Settings
 
 LAST_WORDS_TIMEOUT = 3.0  # seconds in which an ejected user may still read the reason
 _EJECTED = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
-
-
-class ServerStopping(gevent.GreenletExit):
-    """End the wait of a session because the server stops. Not an Exception, so that no handler swallows it."""
-
-
-class Ejected(gevent.GreenletExit):
-    """End the wait of a session that another greenlet has ended. The session has left the room by then."""
 
 
 class Transferring(Protocol):
@@ -202,6 +195,11 @@ class Session:
     def became_registered(self) -> None:
         """Note that the user has registered the name: it is now their account."""
         self.registered = True
+
+    def adapt(self) -> None:
+        """Go on with the rates of the settings, which a reload has changed."""
+        settings = self._settings
+        self._rates.adapt(settings.rate, settings.byte_rate, settings.max_text)
 
     # Transfers
 

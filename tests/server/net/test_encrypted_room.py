@@ -19,6 +19,7 @@ from gevent import subprocess
 from chat.net.address import parse_address
 from chat.net.fingerprint import fingerprint_of_certificate
 from chat.protocol.descriptor import ByteOrder, MessageType
+from chat.server.net.certificates import CertificateFault
 from chat.server.settings import TlsMode
 from tests.peers.certificates import make_identity
 from tests.peers.tls_wire_client import TlsWireClient
@@ -225,7 +226,7 @@ def test_a_large_file_goes_through_both_ways(
 def change_certificate(chat_server: TestServer, directory: Path) -> None:
     for path in (directory / "server.crt", directory / "server.key"):
         path.unlink()
-    chat_server.server.reload()
+    chat_server.parts.reload.use(chat_server.parts.settings)
 
 
 def test_a_new_certificate_is_for_newcomers_and_nobody_else_notices(
@@ -258,25 +259,22 @@ def test_a_new_certificate_is_for_newcomers_and_nobody_else_notices(
         guest.expect_text("hello", "newcomer")
 
 
-def test_a_bad_certificate_is_a_line_and_the_old_one_stays(
-    open_a_safe_chat_server: OpenTestServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_where_the_certificate_is_bad_the_old_one_stays(
+    open_a_safe_chat_server: OpenTestServer, tmp_path: Path
 ) -> None:
     identity = make_identity(tmp_path)
     chat_server = open_a_safe_chat_server(tls_cert=identity.certificate, tls_key=identity.key)
     identity.certificate.write_bytes(b"garbage")
 
-    chat_server.server.reload()
+    with pytest.raises(CertificateFault):
+        chat_server.parts.reload.use(chat_server.parts.settings)
 
-    [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
-    assert record.getMessage().startswith(
-        "cannot read the certificate again; the old one stays in use: "
-    )
     newcomer = join(chat_server, "newcomer")
     assert fingerprint_of_certificate(newcomer.certificate) == identity.fingerprint
 
 
 def test_where_no_tls_is_spoken_there_is_nothing_to_read_again(chat_server: TestServer) -> None:
-    chat_server.server.reload()
+    chat_server.parts.reload.use(chat_server.parts.settings)
 
     chat_server.join("alice")
 

@@ -14,7 +14,8 @@ from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.notices import LeaveReason
 from chat.protocol.runs import Run
 from chat.server.log.log import Record
-from chat.server.sessions.session import ServerStopping, Session
+from chat.server.sessions.endings import ServerStopping
+from chat.server.sessions.session import Session
 from chat.server.sessions.welcome import SOFTWARE
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.fakes import run_ready_greenlets, wait_until

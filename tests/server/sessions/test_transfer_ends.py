@@ -16,7 +16,7 @@ from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason
 from chat.server.attachments import spool as spool_module
 from chat.server.sessions import session as session_module
-from chat.server.sessions.session import ServerStopping
+from chat.server.sessions.endings import ServerStopping
 from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import Rate
 from tests.peers.wire_client import WireClient
