@@ -1,4 +1,4 @@
-"""Settings that change while the server runs: what takes effect at once, and what needs a restart."""
+"""Settings that change while the server runs: some take effect at once, and others need a restart."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class AddressLimits:
         self._logged = SlidingWindow(LOGGED_JOINS, WINDOW, clock=clock)
 
     def adapt(self, settings: Settings) -> None:
-        """Go on with the limits of ``settings``. What was counted stays counted."""
+        """Go on with the limits of ``settings``. Earlier events still count."""
         self._exempt = settings.exempt
         self._connects.limit = self._refusals.limit = settings.max_connects
         self._logins.limit = settings.max_logins

@@ -69,7 +69,7 @@ class SenderRates:
         self.adapt(messages, text_bytes, max_text)
 
     def adapt(self, messages: Rate | None, text_bytes: Rate | None, max_text: int) -> None:
-        """Go on with other rates. What the user has used up stays used up."""
+        """Go on with other rates. The user gets no new burst."""
         self._messages = self._changed(self._messages, messages)
         self._bytes = self._changed(self._bytes, text_bytes)
         self._max_text = max_text
