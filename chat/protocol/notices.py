@@ -33,6 +33,10 @@ class NoticeCode(str, Enum):
     # The last frame of a session whose user logged in from elsewhere. The client must not reconnect by itself, or the
     # two would replace each other again and again.
     REPLACED = "replaced"
+    # To one user: the operator changed their account.
+    ACCOUNT = "account"
+    # To everyone: a text of the operator.
+    ANNOUNCEMENT = "announcement"
     # To everyone: what a moderator did to a user.
     MODERATED = "moderated"
 

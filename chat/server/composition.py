@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chat.net.address import Address
 from chat.protocol.commands import Verb
+from chat.server.accounts.account_changes import AccountChanges
 from chat.server.accounts.accounts import Accounts
 from chat.server.accounts.commands import AccountCommands
 from chat.server.accounts.password_guard import PasswordGuard
@@ -46,6 +47,7 @@ from chat.server.sessions.session import Session
 from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 from chat.server.storage.database import Database, DatabaseThread
+from chat.server.storage.database_watch import DatabaseWatch
 
 if TYPE_CHECKING:
     # Imported at run time only if metrics are served: the status server needs a package that is an extra.
@@ -97,6 +99,10 @@ class Composition:
             settings,
             self.database,
             self.accounts.is_moderators,
+        )
+        self.watch = DatabaseWatch(
+            AccountChanges(self.accounts, self.directory, self.room, settings).look,
+            self.moderation.look,
         )
         self.commands = self._make_commands()
         # Connections, and what limits them.
@@ -227,7 +233,10 @@ class Composition:
                 self.moderation.start,
                 self.broadcast.start,
             ),
-            background=(DeadPeerSweep(self.directory, self.connection_slots).run,),
+            background=(
+                DeadPeerSweep(self.directory, self.connection_slots).run,
+                *((self.watch.run,) if database is not None else ()),
+            ),
             housekeeping=(
                 self.offers.drop_old,
                 self.password_guard.forget_old,
@@ -239,7 +248,6 @@ class Composition:
             close=(
                 self.broadcast.stop,
                 self.offers.clear,
-                self.moderation.stop,
                 self.passwords.close,
                 *((handshakes.close,) if handshakes is not None else ()),
                 *((database.close,) if database is not None else ()),

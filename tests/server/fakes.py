@@ -129,7 +129,7 @@ class FakeMember:
         self.host: str | None = "192.0.2.1"
         self.label = "192.0.2.1:4711"
         self.is_private = True
-        self.registered = False
+        self.account_created: int | None = None
         self.moderator = False
         self.name: UserName = parse_user_name(name)
         self.transport = FakeTransport()
@@ -142,8 +142,15 @@ class FakeMember:
             inline,
         )
 
-    def became_registered(self) -> None:
-        self.registered = True
+    @property
+    def registered(self) -> bool:
+        return self.account_created is not None
+
+    def became_registered(self, created: int) -> None:
+        self.account_created = created
+
+    def lost_account(self) -> None:
+        self.account_created, self.moderator = None, False
 
     def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
         raise NotImplementedError("only real sessions are ejected")

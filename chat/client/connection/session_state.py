@@ -29,7 +29,14 @@ from chat.protocol.notices import NoticeCode
 ORIGINAL_MAX_CONTENT = 16 * 1024
 # Notices that answer no frame, unless they have a nonce.
 _UNSOLICITED = frozenset(
-    {NoticeCode.SHUTTING_DOWN.value, NoticeCode.MODERATED.value, NoticeCode.REPLACED.value}
+    code.value
+    for code in (
+        NoticeCode.SHUTTING_DOWN,
+        NoticeCode.MODERATED,
+        NoticeCode.REPLACED,
+        NoticeCode.ACCOUNT,
+        NoticeCode.ANNOUNCEMENT,
+    )
 )
 _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)

@@ -139,7 +139,7 @@ def set_password(
 
 
 def set_moderator(database: Database, name: UserName, is_moderator: bool) -> None:
-    """Allow or forbid the account to moderate, from its next login on. Raises NoSuchAccount."""
+    """Allow or forbid the account to moderate. Raises NoSuchAccount."""
     _change(database, name, "UPDATE users SET moderator = ? WHERE key = ?", is_moderator)
 
 

@@ -19,8 +19,9 @@ Options:
   --config=<file>           settings file of the server, for its data-directory
   -h --help                 show this help
 
-A password has 8 to 1024 bytes. A change takes effect at the next login with that name; users who
-are logged in are not affected. Run this command as the user that the server runs as, or as root.
+A password has 8 to 1024 bytes. A new password takes effect at the next login. A running server
+notices within seconds that an account was removed, or that a moderator's right was given or taken,
+and tells the user. Run this command as the user that the server runs as, or as root.
 
 Exit status: 0 on success; 1 if the command failed; 2 for an invalid option, name or password.
 """
@@ -71,6 +72,7 @@ from chat.server.storage.database import Database, DatabaseFault
 
 PROGRAM = "chat-server"
 _FROM_NEXT_LOGIN = "The change takes effect at the next login."
+_SOON = "A running server applies this within seconds."
 
 
 def main(argv: list[str]) -> int:
@@ -107,7 +109,7 @@ def _execute(options: dict[str, Any], database: Database) -> int:
         print(f"{name.display} is registered{role}.")
     elif options["remove"]:
         remove_account(database, name)
-        print(f"{name.display} is no longer registered. {_FROM_NEXT_LOGIN}")
+        print(f"{name.display} is no longer registered. {_SOON}")
     elif options["passwd"]:
         _require_known(name, database)
         set_password(database, name, hash_password(_password(options)))
@@ -115,7 +117,7 @@ def _execute(options: dict[str, Any], database: Database) -> int:
     else:
         set_moderator(database, name, options["on"])
         role = "a moderator" if options["on"] else "no longer a moderator"
-        print(f"{name.display} is {role}. {_FROM_NEXT_LOGIN}")
+        print(f"{name.display} is {role}. {_SOON}")
     return EXIT_OK
 
 

@@ -89,8 +89,8 @@ class AccountCommands:
             _refuse("This server has too many accounts; only the operator can add more.")
         with self._counted_registration(peer.host):
             hash = self._hash(peer, password)
-            thread.run(lambda database: add_account(database, name, hash))
-        peer.became_registered()
+            account = thread.run(lambda database: add_account(database, name, hash))
+        peer.became_registered(account.created)
         log.info("%s registered, from %s", name.display, peer.label)
         return f"The name {name.display} is yours: every login with it needs your password."
 

@@ -18,8 +18,11 @@ class Peer(Protocol):
 
     ``host`` is the address that limits count by; None for a unix socket. ``label`` names the connection in logs.
     ``is_private``: nobody can listen to the connection, so the user may send a password. ``registered``: the name is an
-    account, and the user has given its password. ``moderator``: the user may kick, ban and mute others.
+    account, and the user has given its password. ``account_created`` is when the account was made, in seconds since
+    1970; None for a guest. ``moderator``: the user may kick, ban and mute others.
     """
+
+    moderator: bool
 
     @property
     def name(self) -> UserName: ...
@@ -37,10 +40,13 @@ class Peer(Protocol):
     def registered(self) -> bool: ...
 
     @property
-    def moderator(self) -> bool: ...
+    def account_created(self) -> int | None: ...
 
-    def became_registered(self) -> None:
-        """Note that the user has registered the name: it is now their account."""
+    def became_registered(self, created: int) -> None:
+        """Note that the user has registered the name: it is now their account, made at ``created``."""
+
+    def lost_account(self) -> None:
+        """Note that the account was removed: the user is a guest now."""
 
     def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
         """End the session at once. The last frame to the user is a notice with ``sentence``."""

@@ -48,7 +48,6 @@ from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
 
 log = logging.getLogger("chat.server")
 
-_LOOK_INTERVAL = 1.0  # seconds between two looks for changes by the command line
 _MEMBERS_AT_ONCE = 200  # members that are checked before other greenlets run
 
 
@@ -78,7 +77,7 @@ class Moderation:
         self._clock = clock
         self._changing = BoundedSemaphore(1)
         self._stamp: Stamp | None = None
-        self._watcher: gevent.Greenlet[[], None] | None = None
+        self._complaint = ""  # logged at the last look
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
@@ -94,15 +93,9 @@ class Moderation:
             commands.add(verb, partial(self._execute, handler))
 
     def start(self) -> None:
-        """Read the bans before anyone can log in, and watch for changes from now on. Raises DatabaseFault."""
-        if self._thread is not None:
-            if self._thread.database.stamp() is not None:
-                self._use_stored(self._thread.run(self._read))
-            self._watcher = gevent.spawn(self._watch)
-
-    def stop(self) -> None:
-        if self._watcher is not None:
-            self._watcher.kill()
+        """Read the bans before anyone can log in. Raises DatabaseFault."""
+        if self._thread is not None and self._thread.database.stamp() is not None:
+            self._use_stored(self._thread.run(self._read))
 
     # Questions from other parts of the server.
 
@@ -349,23 +342,23 @@ class Moderation:
 
     # Changes by the operator, who uses the command line.
 
-    def _watch(self) -> None:
-        """Read the bans again whenever the file has changed, for ever."""
-        assert self._thread is not None
-        complaint = ""
-        while True:
-            gevent.sleep(_LOOK_INTERVAL)
-            try:
-                # The stamp is the time and size of the file: a look costs a system call, and reads nothing.
-                if self._thread.database.stamp() != self._stamp:
-                    with self._changing:
-                        self._use_stored(self._thread.run(self._read))
-                        self._eject_banned()
-                complaint = ""
-            except DatabaseFault as fault:
-                if str(fault) != complaint:  # once, not every second
-                    complaint = str(fault)
-                    log.error("cannot read the bans again; the old ones stay in force: %s", fault)
+    def look(self) -> None:
+        """Read the bans again if the file has changed, and disconnect users who are banned now.
+
+        If the file can't be read, log that once, and keep the bans.
+        """
+        if self._thread is None:
+            return
+        try:
+            if self._thread.database.stamp() != self._stamp:
+                with self._changing:
+                    self._use_stored(self._thread.run(self._read))
+                    self._eject_banned()
+            self._complaint = ""
+        except DatabaseFault as fault:
+            if str(fault) != self._complaint:
+                self._complaint = str(fault)
+                log.error("cannot read the bans again; the old ones stay in force: %s", fault)
 
     def _read(self, database: Database) -> tuple[BanList, Stamp | None]:
         """Read the bans and mutes; called in the database thread."""

@@ -1,8 +1,12 @@
-"""The exceptions by which other greenlets end a session that waits."""
+"""Name what ends a session that waits, and what ends with a session."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import gevent
+
+from chat.server.delivery.send_queue import SendQueue
 
 
 class ServerStopping(gevent.GreenletExit):
@@ -11,3 +15,12 @@ class ServerStopping(gevent.GreenletExit):
 
 class Ejected(gevent.GreenletExit):
     """End the wait of a session that another greenlet has ended. The session has left the room by then."""
+
+
+class Transferring(Protocol):
+    """Describe a transfer connection for its session, so that this module need not import ``transfer``."""
+
+    @property
+    def send_queue(self) -> SendQueue: ...
+
+    def end(self) -> None: ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
-from typing import Protocol
 
 import gevent
 
@@ -27,7 +26,7 @@ from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.room import Room
 from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.endings import Ejected, ServerStopping
+from chat.server.sessions.endings import Ejected, ServerStopping, Transferring
 from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
 from chat.server.sessions.presence_log import PresenceLog
 from chat.server.sessions.welcome import encode_welcome
@@ -35,15 +34,6 @@ from chat.server.settings import DRAIN_TIMEOUT, Settings
 
 LAST_WORDS_TIMEOUT = 3.0  # seconds in which an ejected user may still read the reason
 _EJECTED = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
-
-
-class Transferring(Protocol):
-    """Describe a transfer connection for its session, so that this module need not import ``transfer``."""
-
-    @property
-    def send_queue(self) -> SendQueue: ...
-
-    def end(self) -> None: ...
 
 
 class Session:
@@ -69,12 +59,12 @@ class Session:
         "_settings",
         "_share",
         "_transfers",
+        "account_created",
         "connection",
         "inline",
         "moderator",
         "name",
         "reason",
-        "registered",
         "send_queue",
         "serial",
         "token",
@@ -98,7 +88,7 @@ class Session:
     ) -> None:
         self.name = name
         self.inline = header.inline
-        self.registered = account is not None
+        self.account_created = account.created if account is not None else None
         self.moderator = account is not None and account.is_moderator
         self.token = secrets.token_urlsafe(18) if header.is_json else None
         self.serial = 0  # the directory numbers the sessions as they enter
@@ -128,6 +118,10 @@ class Session:
     @property
     def host(self) -> str | None:
         return self.connection.host
+
+    @property
+    def registered(self) -> bool:
+        return self.account_created is not None
 
     @property
     def label(self) -> str:
@@ -192,9 +186,13 @@ class Session:
         sentence = "You logged in from another place; this connection was closed."
         self.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence)
 
-    def became_registered(self) -> None:
-        """Note that the user has registered the name: it is now their account."""
-        self.registered = True
+    def became_registered(self, created: int) -> None:
+        """Note that the user has registered the name: it is now their account, made at ``created``."""
+        self.account_created = created
+
+    def lost_account(self) -> None:
+        """Note that the account was removed: the user is a guest now."""
+        self.account_created, self.moderator = None, False
 
     def adapt(self) -> None:
         """Go on with the rates of the settings, which a reload has changed."""

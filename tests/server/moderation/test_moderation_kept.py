@@ -19,6 +19,7 @@ from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.moderation import bans, moderation
 from chat.server.moderation.ban_records import read_records, write_records
 from chat.server.moderation.bans import NAME, OPERATOR, Ban, Mute
+from chat.server.storage import database_watch
 from chat.server.storage.database import Database, DatabaseFault
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import FakeClock, wait_until
@@ -154,7 +155,7 @@ def test_what_has_an_end_ends(
 def test_what_the_operator_changes_meanwhile_takes_effect(
     open_again: Callable[..., TestServer], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moderation, "_LOOK_INTERVAL", 0.01)
+    monkeypatch.setattr(database_watch, "LOOK_INTERVAL", 0.01)
     chat_server = open_again()
     alice, carol = chat_server.join("alice"), chat_server.join("carol")
     alice.expect_joined("carol")
@@ -172,7 +173,7 @@ def test_what_the_operator_changes_meanwhile_takes_effect(
 def test_the_operators_word_counts_for_moderators_too_and_they_do_not_undo_it(
     open_again: Callable[..., TestServer], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moderation, "_LOOK_INTERVAL", 0.01)
+    monkeypatch.setattr(database_watch, "LOOK_INTERVAL", 0.01)
     chat_server = open_again()
     bob, alice = bob_who_moderates(chat_server), chat_server.join("alice")
     chat_server.session("alice").moderator = True
@@ -273,7 +274,7 @@ def test_an_unreadable_file_is_told_of_once_and_nothing_is_forgotten(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.ERROR, "chat.server")
-    monkeypatch.setattr(moderation, "_LOOK_INTERVAL", 0.01)
+    monkeypatch.setattr(database_watch, "LOOK_INTERVAL", 0.01)
     chat_server = open_again()
     bob = bob_who_moderates(chat_server)
     command(bob, "ban", "alice")

@@ -1,0 +1,79 @@
+"""Apply what the operator changes about accounts to users who are connected.
+
+An account that is removed, and a moderator's right that is given or taken, take effect within a second. A new password
+does not concern users who have shown the old one: it counts at the next login.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.server.accounts.accounts import Account, Accounts, AccountTable
+from chat.server.directory.directory import ConnectedUsers
+from chat.server.directory.member import Member
+from chat.server.room.room import Room
+from chat.server.settings import Settings
+
+log = logging.getLogger("chat.server")
+
+
+class AccountChanges:
+    """Compare the accounts with the connected users whenever the accounts were read again."""
+
+    def __init__(
+        self, accounts: Accounts, directory: ConnectedUsers, room: Room, settings: Settings
+    ) -> None:
+        self._accounts = accounts
+        self._directory = directory
+        self._room = room
+        self._settings = settings
+        self._applied: AccountTable | None = None
+
+    def look(self) -> None:
+        """Apply changes since the last look."""
+        register = self._accounts.look()
+        if register is self._applied:
+            return
+        self._applied = register
+        # Without a wait in this loop. A user who registers meanwhile would otherwise seem to have no account.
+        differing = [member for member in self._directory if _differs(member, register)]
+        for member in differing:
+            # Read again, if the file has changed again: only what differs now counts.
+            now = self._accounts.look()
+            if self._directory.is_here(member) and _differs(member, now):
+                self._apply(member, now.find(member.name.key))
+
+    def _apply(self, member: Member, account: Account | None) -> None:
+        if account is not None and account.created == member.account_created:
+            self._set_moderator(member, account.is_moderator)
+        elif self._settings.members_only or self._settings.password is not None:
+            # They have shown no password that would let them in now.
+            sentence = "The operator removed your account. Only users with a password may be here."
+            log.info("%s must leave: the account was removed", member.name.display)
+            member.eject(LeaveReason.KICKED, NoticeCode.MODERATED, sentence)
+        else:
+            role = "a guest, and no moderator" if member.moderator else "a guest"
+            member.lost_account()
+            log.info("%s is %s now: the account was removed", member.name.display, role)
+            sentence = f"The operator removed your account. You are {role} from now on."
+            self._room.notify(member, NoticeCode.ACCOUNT, sentence)
+
+    def _set_moderator(self, member: Member, is_moderator: bool) -> None:
+        member.moderator = is_moderator
+        role = "a moderator" if is_moderator else "no moderator any more"
+        log.info("%s is %s", member.name.display, role)
+        self._room.notify(member, NoticeCode.ACCOUNT, f"You are {role}: the operator decided so.")
+
+
+def _differs(member: Member, register: AccountTable) -> bool:
+    """Return whether a connected user is not what their account says. Guests have none."""
+    if member.account_created is None:
+        return False
+    account = register.find(member.name.key)
+    return (
+        account is None
+        # Removed, and added again for somebody else.
+        or account.created != member.account_created
+        or account.is_moderator != member.moderator
+    )
