@@ -4,6 +4,7 @@ Usage:
   chat-server [options]
   chat-server users (--help | add | remove | list | passwd | moderator) ...
   chat-server bans (--help | add | remove | list) ...
+  chat-server (status | say) ...
   chat-server (-h | --help)
   chat-server --version
 
@@ -72,6 +73,9 @@ Signals: SIGTERM and SIGINT stop the server. It tells all users, and sends queue
 with the files that they name, such as the welcome text and the certificate. The log names what
 needs a restart. A mistake in any of them changes nothing.
 
+Running server: "chat-server status" shows the server, and "chat-server say" announces a text to
+everyone in the room. Their --help says more.
+
 Exit status: 0: success; 1: the server could not start, or failed; 2: an option is unusable.
 """
 
@@ -104,13 +108,18 @@ STDERR = 2
 def main(argv: list[str] | None = None) -> int:
     """Run the server until a signal stops it, or a command on accounts or bans, and return the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    if arguments[:1] in (["bans"], ["users"]):
+    if arguments[:1] in (["bans"], ["users"], ["status"], ["say"]):
         release()  # signals end a command as usual; only the server stops in good order
     if arguments[:1] == ["bans"]:
         with loading():
             from chat.server.moderation import cli as bans_cli
 
         return bans_cli.main(arguments)
+    if arguments[:1] in (["status"], ["say"]):
+        with loading():
+            from chat.server.control import cli as control_cli
+
+        return control_cli.main(arguments)
     if arguments[:1] == ["users"]:
         with loading():
             from chat.server.accounts import cli as users_cli

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from chat.net.address import Address
 from chat.protocol.commands import Verb
+from chat.protocol.notices import NoticeCode
 from chat.server.accounts.account_changes import AccountChanges
 from chat.server.accounts.accounts import Accounts
 from chat.server.accounts.commands import AccountCommands
@@ -16,6 +19,10 @@ from chat.server.accounts.password_guard import PasswordGuard
 from chat.server.accounts.passwords import Passwords
 from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
+from chat.server.control.client import APPLY_CHANGES
+from chat.server.control.control_server import ControlServer
+from chat.server.control.messages import CommandFailed
+from chat.server.control.socket_file import listen_in
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
@@ -25,6 +32,8 @@ from chat.server.listener import Listener
 from chat.server.log.log import Log, MemoryLog, Timestamps
 from chat.server.moderation.bans import BanList
 from chat.server.moderation.moderation import Moderation
+from chat.server.monitoring.recent_rates import RecentRates, Totals
+from chat.server.monitoring.snapshot import LiveStatus, doors, guards, people, space, traffic
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
@@ -33,6 +42,7 @@ from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
+from chat.server.room.announcement import BadAnnouncement, read_announcement
 from chat.server.room.commands import Commands, answer_ping
 from chat.server.room.room import Room
 from chat.server.server import ChatServer, Stages
@@ -53,6 +63,8 @@ if TYPE_CHECKING:
     # Imported at run time only if metrics are served: the status server needs a package that is an extra.
     from chat.server.monitoring.metrics import Metrics
     from chat.server.monitoring.status import StatusServer
+
+log = logging.getLogger("chat.server")
 
 
 class Composition:
@@ -86,6 +98,7 @@ class Composition:
             mutes=bans,
             timestamp=timestamps,
         )
+        self.rates = RecentRates(self._totals)
         # Accounts and sanctions.
         kept_in = settings.data_directory
         self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
@@ -148,6 +161,28 @@ class Composition:
             metrics=self.make_metrics(),
             folding_log=self.folding_log,
             is_healthy=is_healthy,
+        )
+
+    def make_control_server(
+        self, directory: Path, metrics_addresses: Callable[[], Sequence[Address]]
+    ) -> ControlServer:
+        """Make the server for the operator's commands in the data directory. Raises OSError."""
+        snapshot = LiveStatus(
+            lambda: people(self.directory, self.connection_slots, self.settings),
+            lambda: traffic(self.rates, lambda: sum(self.room.said.values())),
+            lambda: space(self.settings, self.backlogs, self.spool),
+            lambda: guards(self.accounts, self.moderation),
+            lambda: doors(
+                self.settings, self.certificates, lambda: self.server.addresses, metrics_addresses
+            ),
+        )
+        return ControlServer(
+            listen_in(directory),
+            {
+                "status": lambda fields: snapshot.take(),
+                "say": self._announce,
+                APPLY_CHANGES: self._apply_changes,
+            },
         )
 
     def make_metrics(self) -> Metrics:
@@ -242,6 +277,7 @@ class Composition:
                 self.password_guard.forget_old,
                 lambda: give_back_memory_after(self.backlogs.pop_released()),
                 self.folding_log.flush_if_due,
+                self.rates.sample,
                 self.address_limits.forget_old,
             ),
             farewell=(self._end_transfers, partial(self.log.close, DRAIN_TIMEOUT), self.room.close),
@@ -254,6 +290,23 @@ class Composition:
                 self.folding_log.log_counts,
             ),
         )
+
+    def _announce(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            text = read_announcement(fields.get("text"), self.settings.max_text)
+        except BadAnnouncement as problem:
+            raise CommandFailed(str(problem)) from None
+        log.info("the operator announces: %s", " / ".join(text.split("\n")))
+        self.room.announce(NoticeCode.ANNOUNCEMENT, text)
+        return {"users": len(self.directory)}
+
+    def _apply_changes(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        self.watch.look()
+        return {}
+
+    def _totals(self) -> Totals:
+        room = self.room
+        return Totals(sum(room.said.values()), sum(room.received.values()), self.broadcast.given)
 
     def _list_copies(self) -> Sequence[Callable[[], object]]:
         """Return the functions that hand changed settings to the parts that keep copies of values."""

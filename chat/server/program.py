@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 
 import gevent
 from gevent.event import Event
@@ -13,10 +16,12 @@ from gevent.lock import BoundedSemaphore
 
 from chat.config.command_line import EXIT_FAILED, EXIT_OK, UsageError
 from chat.files.private_files import make_private_directory
+from chat.net.address import Address
 from chat.process.offload import run_in
 from chat.process.signals import STOPPING, install_handler, was_received
 from chat.server.composition import Composition
 from chat.server.config.options import Config
+from chat.server.control.socket_file import remove_from
 from chat.server.net.certificates import CertificateFault
 from chat.server.net.listening import why_not_listening
 from chat.server.process import systemd
@@ -24,6 +29,7 @@ from chat.server.process.log_output import flush_log
 from chat.server.process.memory import collect_rarely
 from chat.server.server import ChatServer, raise_descriptor_limit
 from chat.server.settings import Settings
+from chat.server.storage.data_directory import DirectoryInUse, held
 from chat.server.storage.database import DatabaseFault
 
 log = logging.getLogger("chat.server")
@@ -47,14 +53,18 @@ def run(settings: Settings, read_again: Callable[[], Config] | None = None) -> i
     stop = Event()
     if was_received(*STOPPING):
         return EXIT_OK  # nothing has been started yet
-    _make_data_directory(settings)
+    with _data_directory(settings):
+        return _serve(settings, stop, read_again or (lambda: Config(settings, "", ())))
+
+
+def _serve(settings: Settings, stop: Event, read_again: Callable[[], Config]) -> int:
     composition = Composition(settings)
     server = composition.server
     end_watch = _start(composition, settings, stop)
     # Not before: gevent handles signals in the event loop, which may not run for a while during the start. Until now
     # ``chat.process.signals`` remembers them.
     _stop_on_signals(stop)
-    _reload_on_hangup(composition, read_again or (lambda: Config(settings, "", ())))
+    _reload_on_hangup(composition, read_again)
     # After the start, so that all objects of the start are left out of collections.
     collect_rarely()
     systemd.ready(_status(server))
@@ -65,18 +75,34 @@ def run(settings: Settings, read_again: Callable[[], Config] | None = None) -> i
     return EXIT_OK
 
 
-def _make_data_directory(settings: Settings) -> None:
-    if settings.data_directory is None:
+@contextmanager
+def _data_directory(settings: Settings) -> Iterator[None]:
+    """Make the data directory, if the server has one, and hold it. Raises CannotStart."""
+    directory = settings.data_directory
+    if directory is None:
+        yield
         return
     try:
-        make_private_directory(settings.data_directory)
+        make_private_directory(directory)
     except OSError as problem:
         why = problem.strerror or problem
-        raise CannotStart(f"cannot create {settings.data_directory}: {why}") from None
+        raise CannotStart(f"cannot create {directory}: {why}") from None
+    with ExitStack() as holding:
+        try:
+            holding.enter_context(held(directory))
+        except DirectoryInUse as problem:
+            raise CannotStart(str(problem)) from None
+        except OSError as problem:
+            why = problem.strerror or problem
+            raise CannotStart(f"cannot lock {problem.filename or directory}: {why}") from None
+        yield
 
 
 def _start(composition: Composition, settings: Settings, stop: Event) -> Callable[[], object]:
-    """Start the server, and the status server if one is wanted. Return a function that stops the status server."""
+    """Start the server, the status server if one is wanted, and the control server.
+
+    Return a function that stops all but the server itself.
+    """
     address = settings.address
     watch = None
     try:
@@ -89,10 +115,36 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
         raise CannotStart(why_not_listening(address, problem)) from None
     except (CertificateFault, DatabaseFault) as problem:
         raise CannotStart(str(problem)) from None
-    if watch is None:
-        return lambda: None
-    watch.start()
-    return watch.stop
+    ends: list[Callable[[], object]] = []
+    if watch is not None:
+        watch.start()
+        ends.append(watch.stop)
+    if settings.data_directory is not None:
+        addresses = watch.addresses if watch is not None else []
+        ends += _start_control(composition, settings.data_directory, addresses)
+
+    def end_all() -> None:
+        for end in ends:
+            end()
+
+    return end_all
+
+
+def _start_control(
+    composition: Composition, directory: Path, metrics_addresses: Sequence[Address]
+) -> list[Callable[[], object]]:
+    """Serve the operator's commands; return the functions that end that."""
+    try:
+        control = composition.make_control_server(directory, lambda: metrics_addresses)
+    except OSError as problem:
+        # Not every file system has sockets. The server does its work without.
+        why = problem.strerror or problem
+        log.warning(
+            "cannot listen in %s: %s; `chat-server status` and `say` will not work", directory, why
+        )
+        return []
+    control.start()
+    return [control.stop, partial(remove_from, directory)]
 
 
 def _stop_on_signals(stop: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import gevent
 import pytest
 from prometheus_client import parser
 
+from chat.protocol.descriptor import MessageType
 from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, running_server
 from tests.peers.wire_client import WireClient
@@ -152,3 +154,35 @@ def test_a_hangup_reads_the_settings_and_the_words_of_welcome_again(tmp_path: Pa
             alice.login("alice")
             assert alice.welcome["motd"] == "new"
             assert bob.try_login({"to": "bob"}).header["error"] == "server-full"
+
+
+def test_a_running_server_takes_commands_and_shares_its_directory_with_no_other() -> None:
+    with running_server() as server:
+        directory = f"--data-directory={server.data_directory}"
+        with WireClient.joined(server.address, "alice") as alice:
+            assert chat_server("say", directory, "Hello", "all.").stdout == "announced to 1 user\n"
+            assert alice.expect(MessageType.UTF8, notice="announcement").text == "Hello all."
+        status = json.loads(chat_server("status", directory, "--json").stdout)
+        assert status["pid"] == server.pid
+
+        other = chat_server("--address=127.0.0.1:0", "--tls=off", directory)
+        assert (other.returncode, other.stdout) == (1, "")
+        assert other.stderr.endswith(
+            f"chat-server: another server (process {server.pid}) uses {server.data_directory}; stop it,"
+            " or choose another --data-directory\n"
+        )
+        assert chat_server("status", directory).returncode == 0, "the other has changed nothing"
+        assert server.stop() == 0
+        assert chat_server("status", directory).stderr.startswith("chat-server: no server runs on ")
+
+
+def test_what_a_killed_server_leaves_keeps_no_other_from_its_place(tmp_path: Path) -> None:
+    directory = f"--data-directory={tmp_path}"
+    with running_server(directory) as first:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        assert (tmp_path / "control.sock").is_socket()
+        with running_server(directory) as second:
+            status = chat_server("status", "--json", directory)
+            assert json.loads(status.stdout)["pid"] == second.pid
+    assert not (tmp_path / "control.sock").exists()

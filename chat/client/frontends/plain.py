@@ -41,6 +41,7 @@ from chat.client.frontends.wording import (
     people,
     transfer_line,
     transfer_state,
+    who_says,
 )
 
 FURTHER_LINE = "         | "
@@ -191,13 +192,13 @@ def _left(event: Left) -> list[str]:
 
 
 def _notice(event: Notice) -> list[str]:
-    return _from_server(event.timestamp, event.sentence)
+    return _from_server(event.timestamp, event.sentence, who_says(event.code))
 
 
-def _from_server(moment: datetime, text: str) -> list[str]:
+def _from_server(moment: datetime, text: str, says: str = "the server says") -> list[str]:
     first, *further = lines_of(local_times(text))
     return [
-        _line(moment, f"the server says: {first}"),
+        _line(moment, f"{says}: {first}"),
         *(FURTHER_LINE + line for line in further),
     ]
 

@@ -14,7 +14,7 @@ from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.errors import byte_count
 from chat.client.frontends.sanitize import sanitize
 from chat.protocol.descriptor import MessageType
-from chat.protocol.notices import LeaveReason
+from chat.protocol.notices import LeaveReason, NoticeCode
 
 # An action is sent as a text that starts with this (as in XEP-0245).
 ACTION = "/me "
@@ -37,6 +37,12 @@ _REASONS = {
 
 _TIME = "%Y-%m-%d %H:%M:%S"
 _UTC = re.compile(r"\b([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) UTC\b")
+
+
+def who_says(code: str) -> str:
+    """Return whose words a notice with ``code`` gives."""
+    is_operators = code == NoticeCode.ANNOUNCEMENT.value
+    return "the operator announces" if is_operators else "the server says"
 
 
 def local_times(sentence: str) -> str:

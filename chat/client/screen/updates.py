@@ -30,11 +30,13 @@ from chat.client.frontends.wording import (
     some_names,
     transfer_line,
     transfer_state,
+    who_says,
 )
 from chat.client.screen.model.entries import Movement, Remark, Said, Shared, Step
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
-from chat.client.screen.text.styles import DIM, ERROR
+from chat.client.screen.text.styles import DIM, ERROR, TEXT
+from chat.protocol.notices import NoticeCode
 
 # A line with more entries than this below it counts as out of sight.
 _FAR = 20
@@ -173,7 +175,10 @@ class ModelUpdater:
 
     def _notice(self, event: Notice, now: datetime) -> None:
         first, *further = lines_of(local_times(event.sentence))
-        self._tell(event.timestamp, f"the server says: {first}", *further)
+        lines = (f"{who_says(event.code)}: {first}", *further)
+        # An announcement is for everyone to read, so it is as bright as a message.
+        style = TEXT if event.code == NoticeCode.ANNOUNCEMENT.value else DIM
+        self._model.room.append(Remark(event.timestamp, lines, style))
 
     def _bad_frame(self, event: BadFrame, now: datetime) -> None:
         self._warn(now, f"The server sent an invalid frame: {event.problem}")

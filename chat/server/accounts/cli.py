@@ -20,8 +20,8 @@ Options:
   -h --help                 show this help
 
 A password has 8 to 1024 bytes. A new password takes effect at the next login. A running server
-notices within seconds that an account was removed, or that a moderator's right was given or taken,
-and tells the user. Run this command as the user that the server runs as, or as root.
+applies at once that an account was removed, or that a moderator's right was given or taken, and
+tells the user. Run this command as the user that the server runs as, or as root.
 
 Exit status: 0 on success; 1 if the command failed; 2 for an invalid option, name or password.
 """
@@ -32,7 +32,6 @@ import sys
 from datetime import datetime, timezone
 from getpass import getpass
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Any
 
 from chat.config.command_line import (
@@ -43,8 +42,6 @@ from chat.config.command_line import (
     parse_options,
     report,
 )
-from chat.config.config_file import read_config_file
-from chat.config.options import read_path
 from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import UserName, parse_user_name
@@ -66,13 +63,12 @@ from chat.server.accounts.passwords import (
     check_rules,
     hash_password,
 )
-from chat.server.config.options import OPTIONS
-from chat.server.storage.data_directory import default_data_directory, read_data_directory
+from chat.server.config.directory import directory_of
+from chat.server.control.client import apply_changes
 from chat.server.storage.database import Database, DatabaseFault
 
 PROGRAM = "chat-server"
 _FROM_NEXT_LOGIN = "The change takes effect at the next login."
-_SOON = "A running server applies this within seconds."
 
 
 def main(argv: list[str]) -> int:
@@ -109,7 +105,7 @@ def _execute(options: dict[str, Any], database: Database) -> int:
         print(f"{name.display} is registered{role}.")
     elif options["remove"]:
         remove_account(database, name)
-        print(f"{name.display} is no longer registered. {_SOON}")
+        _tell(f"{name.display} is no longer registered.", apply_changes(database.path.parent))
     elif options["passwd"]:
         _require_known(name, database)
         set_password(database, name, hash_password(_password(options)))
@@ -117,8 +113,12 @@ def _execute(options: dict[str, Any], database: Database) -> int:
     else:
         set_moderator(database, name, options["on"])
         role = "a moderator" if options["on"] else "no longer a moderator"
-        print(f"{name.display} is {role}. {_SOON}")
+        _tell(f"{name.display} is {role}.", apply_changes(database.path.parent))
     return EXIT_OK
+
+
+def _tell(done: str, applied: str) -> None:
+    print(f"{done} {applied}".rstrip())
 
 
 def _list(database: Database, *, as_json: bool) -> None:
@@ -152,22 +152,6 @@ def _register(database: Database) -> AccountTable:
 def _require_known(name: UserName, database: Database) -> None:
     if _register(database).find(name.key) is None:
         raise NoSuchAccount(f"{name.display} is not registered.")
-
-
-def directory_of(options: dict[str, Any]) -> Path:
-    """Find the data directory of the server: by option, settings file or default. Raises UsageError."""
-    typed, file = options["--data-directory"], options["--config"]
-    if typed is not None:
-        return read_data_directory(typed, "--data-directory")
-    if file is not None:
-        problems: list[str] = []
-        path = read_path(file, "--config", "a file of settings")
-        given = read_config_file(path, OPTIONS, 'data-directory = "/var/lib/chat"', problems)
-        if problems:
-            raise UsageError(problems[0])
-        if "data-directory" in given:
-            return read_data_directory(*given["data-directory"])
-    return read_data_directory(str(default_data_directory()), "--data-directory")
 
 
 def _password(options: dict[str, Any]) -> str:

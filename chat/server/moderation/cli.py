@@ -20,7 +20,7 @@ Options:
   --config=<file>           settings file of the server, for its data-directory
   -h --help                 show this help
 
-A running server notices a change within seconds, and disconnects banned users. A ban or mute made
+A running server applies a change at once, and disconnects banned users. A ban or mute made
 here also applies to moderators, and moderators can't lift it. Run this command as the user that the
 server runs as, or as root.
 
@@ -46,7 +46,8 @@ from chat.config.command_line import (
 from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import parse_user_name
-from chat.server.accounts.cli import directory_of
+from chat.server.config.directory import directory_of
+from chat.server.control.client import apply_changes
 from chat.server.moderation.ban_records import read_records, write_records
 from chat.server.moderation.bans import (
     MAX_ENTRIES,
@@ -113,7 +114,7 @@ def _add(database: Database, options: dict[str, Any]) -> None:
         raise NotDone(f"There are already {MAX_ENTRIES} bans and mutes; remove some first.")
     entry = _entry(options)
     write_records(database, add=[entry])
-    print(entry.in_words(local=True))
+    print(f"{entry.in_words(local=True)} {apply_changes(database.path.parent)}".rstrip())
 
 
 def _remove(database: Database, options: dict[str, Any]) -> None:
@@ -129,8 +130,11 @@ def _remove(database: Database, options: dict[str, Any]) -> None:
     if not found:
         raise NotDone(f"{target} is not {'muted' if options['--mute'] else 'banned'}.")
     write_records(database, remove=found)
+    applied = apply_changes(database.path.parent)
     for entry in found:
         print(f"removed: {entry.in_words(local=True)}")
+    if applied:
+        print(applied)
 
 
 def _entries(database: Database) -> BanList:

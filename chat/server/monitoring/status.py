@@ -7,21 +7,20 @@ longest, so idle connections never delay an answer.
 
 from __future__ import annotations
 
-import errno
 import logging
 import socket as plain_socket
 from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import gevent
-from gevent.server import StreamServer
 
 from chat.net.address import Address
 from chat.server.monitoring.http_request import MAX_HEAD, BadRequest, Request, parse_request
 from chat.server.monitoring.metrics import Metrics
 from chat.server.net.listening import listen
+from chat.server.net.visitors import VisitListener, Visitor, Visitors
 from chat.server.process.log_folding import FoldingLog
 
 if TYPE_CHECKING:
@@ -33,13 +32,7 @@ _AT_ONCE = 64
 _PATIENCE = 5.0  # seconds for a request and its answer
 _LINGER = 1.0  # seconds for a visitor to take the answer and close
 _MAX_IGNORED = 1024**2  # bytes after a request that are read and thrown away
-_PAUSE = 0.5  # seconds without accepting, after descriptors ran out
 _TEXT = "text/plain; charset=utf-8"
-
-_GONE_BEFORE_ACCEPTED = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
-_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
-
-Visitor: TypeAlias = "gevent.Greenlet[..., Any]"
 
 
 class _TooSlow(Exception):
@@ -63,8 +56,11 @@ class StatusServer:
         self._is_healthy = is_healthy
         self._metrics = metrics
         self._folding_log = folding_log
-        self._visitors = _Visitors()
-        self._listeners = [_Listener(listening, self) for listening in listen(address)]
+        self._visitors = Visitors(_AT_ONCE)
+        self._listeners = [
+            VisitListener(listening, self.visit, self.out_of_descriptors)
+            for listening in listen(address)
+        ]
         self._path = address.path
 
     @property
@@ -145,66 +141,6 @@ class StatusServer:
         if self._is_healthy():
             return "200 OK", b"ok\n", _TEXT
         return "503 Service Unavailable", b"stopping\n", _TEXT
-
-
-class _Listener(StreamServer):
-    """A StreamServer that prints no traceback for a visitor that left early, or when descriptors run out."""
-
-    max_accept = 16  # in one turn of the loop
-
-    def __init__(self, listening: GeventSocket, status: StatusServer) -> None:
-        self._status = status
-        super().__init__(listening, status.visit)
-
-    def do_read(self) -> Any:
-        try:
-            return super().do_read()
-        except OSError as problem:
-            if problem.errno in _OUT_OF_DESCRIPTORS:
-                self._status.out_of_descriptors()
-                # The connection stays pending in the kernel, so without a pause the loop would call this again at once.
-                self.stop_accepting()
-                gevent.spawn_later(_PAUSE, self._go_on)
-            elif problem.errno not in _GONE_BEFORE_ACCEPTED:
-                raise
-        return None
-
-    def _go_on(self) -> None:
-        if not self.closed:
-            self.start_accepting()
-
-
-class _Visitors:
-    """The greenlets of all visitors: idle ones, which have sent no whole request yet, and those being answered."""
-
-    def __init__(self) -> None:
-        # Dicts keep the order of arrival and remove an entry in constant time.
-        self._idle: dict[Visitor, None] = {}
-        self._answered: dict[Visitor, None] = {}
-
-    def enter(self, visitor: Visitor) -> None:
-        if len(self._idle) + len(self._answered) >= _AT_ONCE:
-            self.end_oldest()
-        self._idle[visitor] = None
-
-    def is_answered(self, visitor: Visitor) -> None:
-        if visitor in self._idle:
-            del self._idle[visitor]
-            self._answered[visitor] = None
-
-    def leave(self, visitor: Visitor) -> None:
-        for group in (self._idle, self._answered):
-            group.pop(visitor, None)
-
-    def end_oldest(self) -> None:
-        """Close the visitor that has been idle for longest; if none is idle, the one being answered for longest."""
-        oldest = next(iter(self._idle or self._answered), None)
-        if oldest is not None:
-            self.leave(oldest)
-            oldest.kill(block=False)
-
-    def end_all(self) -> None:
-        gevent.killall([*self._idle, *self._answered])
 
 
 def _read_request(sock: GeventSocket) -> Request | None:

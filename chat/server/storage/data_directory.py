@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from chat.config.command_line import UsageError
 from chat.config.options import read_path
 from chat.files.home import NoHome, data_directory
+from chat.files.private_files import FILE_MODE
 
 _NAME = "chat-server"
+_LOCK_NAME = "server.lock"
 _EXPECTED = "a directory to keep accounts, bans and the server's certificate in"
 
 
@@ -43,3 +48,32 @@ def read_data_directory(text: str, where: str) -> Path:
             f"{where}={text}: no permission to write in {nearest}; expected {_EXPECTED}"
         )
     return path
+
+
+class DirectoryInUse(Exception):
+    """Another server uses the data directory. The text is one line for the operator."""
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Hold the data directory for this process, so that no two servers use it at the same time.
+
+    The system gives up the lock when the process ends, however it ends. The file stays, with the number of the process.
+    Raises DirectoryInUse, OSError.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(directory / _LOCK_NAME, flags, FILE_MODE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            process = f" (process {holder})" if holder.isdigit() else ""
+            raise DirectoryInUse(
+                f"another server{process} uses {directory}; stop it, or choose another --data-directory"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)

@@ -100,6 +100,13 @@ def photo(**values: object) -> Attachment:
             ["<21:04:05> -- the server says: The server stops.", "         | Now."],
         ),
         (
+            Notice("announcement", "Restart at ten.\nBe back soon.", NINE),
+            [
+                "<21:04:05> -- the operator announces: Restart at ten.",
+                "         | Be back soon.",
+            ],
+        ),
+        (
             Notice("moderated", "alice muted bob.", NINE),
             ["<21:04:05> -- the server says: alice muted bob."],
         ),

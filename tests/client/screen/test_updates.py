@@ -264,6 +264,10 @@ class TestConnection:
     [
         (Notice("new", "One.\nTwo.", NINE), ["-- the server says: One.", "Two."]),
         (
+            Notice("announcement", "One.\nTwo.", NINE),
+            ["-- the operator announces: One.", "Two."],
+        ),
+        (
             BadFrame("It makes no sense."),
             ["-- The server sent an invalid frame: It makes no sense."],
         ),

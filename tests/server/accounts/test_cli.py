@@ -98,7 +98,7 @@ def test_an_account_from_its_beginning_to_its_end(
     operator.types("moderator", "ALICE", "off")
     assert operator.accounts() == [("Alice", False)]
 
-    assert "within seconds" in operator.types("remove", "alice")
+    assert operator.types("remove", "alice") == "alice is no longer registered.\n"
     assert operator.accounts() == []
 
 

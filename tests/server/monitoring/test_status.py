@@ -18,6 +18,7 @@ from chat.net.address import Address, parse_address
 from chat.server.monitoring import status
 from chat.server.monitoring.metrics import Metrics
 from chat.server.monitoring.status import StatusServer
+from chat.server.net import visitors
 from tests.server.server_in_test import TestServer
 
 
@@ -245,10 +246,10 @@ def test_a_client_that_does_not_read_the_answer_makes_way_too(
     server: StatusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "_PATIENCE", 1000.0)
-    monkeypatch.setattr(status, "_AT_ONCE", 3)
+    monkeypatch.setattr(server._visitors, "_at_once", 3)
     monkeypatch.setattr(Metrics, "render", lambda metrics, accept: (b"x" * 10**8, "text/plain"))
     stuck = []
-    for _ in range(status._AT_ONCE):
+    for _ in range(3):
         sock = socket.create_connection(server.addresses[0][:2], timeout=5)
         sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert sock.recv(8) == b"HTTP/1.1"
@@ -261,7 +262,7 @@ def test_a_client_that_does_not_read_the_answer_makes_way_too(
 def test_without_descriptors_one_line_is_logged_and_the_next_visitor_is_served(
     server: StatusServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(status, "_PAUSE", 0.01)
+    monkeypatch.setattr(visitors, "_PAUSE", 0.01)
     troubles = [
         OSError(errno.EMFILE, "x"),
         OSError(errno.ECONNABORTED, "x"),

@@ -1,0 +1,101 @@
+"""Ask a running server, or have it do something.
+
+Usage:
+  chat-server status [--json] [--data-directory=<path>] [--config=<file>]
+  chat-server say [--data-directory=<path>] [--config=<file>] [--] [TEXT...]
+  chat-server (status | say) (-h | --help)
+
+status shows the users, rates, memory and addresses of the server now. say shows a text to everyone
+in the room, as an announcement of the operator; without TEXT it reads the text from the standard
+input, which may have several lines.
+
+Options:
+  --json                    print a JSON object, for programs
+  --data-directory=<path>   the server's data directory (default: the default of chat-server)
+  --config=<file>           settings file of the server, for its data-directory
+  -h --help                 show this help
+
+Run this command as the user that the server runs as, or as root.
+
+Exit status: 0 on success; 1 if no server runs there, or the command failed; 2 for an invalid option
+or text.
+"""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from typing import Any
+
+from chat.config.command_line import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UsageError,
+    parse_options,
+    report,
+)
+from chat.protocol.headers import encode_json
+from chat.server.config.directory import directory_of
+from chat.server.control.client import ControlFault, NoServer, ask
+from chat.server.control.status_report import status_lines
+
+PROGRAM = "chat-server"
+# JSON takes up to three bytes for a byte of a text, so that this fits into a request.
+_MAX_TEXT = 64 * 1024
+
+
+def main(argv: list[str]) -> int:
+    """Execute ``argv``, which begins with ``status`` or ``say``; return the exit status."""
+    # A name may have letters that the encoding of the terminal lacks.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        options = parse_options(__doc__ or "", argv, PROGRAM)
+        directory = directory_of(options)
+        if options["status"]:
+            _show(ask(directory, "status"), as_json=options["--json"])
+        else:
+            users = ask(directory, "say", text=_text(options["TEXT"]))["users"]
+            print(f"announced to {users} {'user' if users == 1 else 'users'}")
+    except UsageError as problem:
+        report(PROGRAM, str(problem))
+        return EXIT_USAGE
+    except (NoServer, ControlFault) as problem:
+        report(PROGRAM, str(problem))
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        report(PROGRAM, "nothing was announced")
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _show(status: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(encode_json(status).decode())
+        return
+    for line in status_lines(status):
+        print(line)
+
+
+def _text(words: list[str]) -> str:
+    """Return the text to announce: from the command line, or from the standard input. Raises UsageError."""
+    if words:
+        text = " ".join(words)
+    else:
+        if sys.stdin.isatty():
+            print(
+                "Type the announcement; Ctrl-D at the beginning of a line sends it.",
+                file=sys.stderr,
+            )
+        data = sys.stdin.buffer.read(_MAX_TEXT + 1)
+        if len(data) > _MAX_TEXT:
+            raise UsageError(f"the text is too long; expected at most {_MAX_TEXT // 1024} KiB")
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise UsageError("the standard input: expected a text in UTF-8") from None
+    if not text.strip():
+        raise UsageError("the text is empty; expected an announcement")
+    return text

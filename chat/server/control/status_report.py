@@ -1,0 +1,58 @@
+"""Lay out the status of a server for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+_UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
+_SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a status, which the server has sent."""
+    since = datetime.fromisoformat(status["started"].replace("Z", "+00:00")).astimezone()
+    yield f"version      {status['version']}, process {status['pid']}"
+    yield f"uptime       {_span(status['uptime_seconds'])}, since {since:%Y-%m-%d %H:%M:%S %Z}"
+    yield f"addresses    {', '.join(status['addresses'])}"
+    if status["metrics_addresses"]:
+        yield f"metrics      {', '.join(status['metrics_addresses'])}"
+    key = f"; key {status['fingerprint']}" if status["fingerprint"] else ""
+    yield f"TLS          {status['tls']}{key}"
+    yield (
+        f"users        {status['users']} of {status['max_users']}: {status['json_users']} JSON, "
+        f"{status['raw_users']} raw; {status['tls_users']} over TLS; {status['registered_users']} registered"
+    )
+    yield f"connections  {status['connections']}, {status['transfers']} of them transfers"
+    rates = status["rates"]
+    yield (
+        f"rates        {rates['messages']:.1f} messages/s, {_size(rates['received_bytes'])}/s in, "
+        f"{_size(rates['delivered_bytes'])}/s out, over the last {_span(rates['seconds'])}"
+    )
+    yield f"messages     {status['messages']} since the start"
+    memory = status["memory_bytes"]
+    yield (
+        f"memory       {'unknown' if memory is None else _size(memory)}; for slow readers "
+        f"{_size(status['backlog_bytes'])} of {_size(status['max_backlog_bytes'])}"
+    )
+    yield f"spool        {_size(status['spool_bytes'])} of {_size(status['max_spool_bytes'])}"
+    yield f"accounts     {status['accounts']}; {status['bans']} bans, {status['mutes']} mutes"
+
+
+def _size(count: float) -> str:
+    for size, unit in _UNITS:
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count:.0f} B"
+
+
+def _span(seconds: float) -> str:
+    """Return a time in its two largest units: ``3 d 4 h``."""
+    left = int(seconds)
+    parts: list[str] = []
+    for size, unit in _SPANS:
+        count, left = divmod(left, size)
+        if count or (parts and len(parts) < 2):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"

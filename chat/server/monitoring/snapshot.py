@@ -1,0 +1,115 @@
+"""Read the state of the server as plain numbers and texts, for ``chat-server status``.
+
+The parts of the server are read only when somebody asks. The snapshot has no name and no address of a user.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from chat import __version__
+from chat.net.address import Address
+from chat.server.accounts.accounts import Accounts
+from chat.server.attachments.spool import Spool
+from chat.server.delivery.send_queue import BacklogLimits
+from chat.server.directory.directory import Directory
+from chat.server.moderation.bans import Ban
+from chat.server.moderation.moderation import Moderation
+from chat.server.monitoring.recent_rates import RecentRates
+from chat.server.net.certificates import Certificates
+from chat.server.net.connection_slots import ConnectionSlots
+from chat.server.sessions.session import Session
+from chat.server.settings import Settings
+
+Part = Callable[[], dict[str, Any]]
+
+
+class LiveStatus:
+    """Join what ``parts`` tell into one description of the process."""
+
+    def __init__(self, *parts: Part) -> None:
+        self._parts = parts
+        self._started = datetime.now(timezone.utc)
+
+    def take(self) -> dict[str, Any]:
+        """Return the state of now. Sizes are in bytes; rates are per second."""
+        now = datetime.now(timezone.utc)
+        state: dict[str, Any] = {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": self._started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "uptime_seconds": max(0, int((now - self._started).total_seconds())),
+            "memory_bytes": _resident_memory(),
+        }
+        for part in self._parts:
+            state |= part()
+        return state
+
+
+def people(
+    directory: Directory[Session], connection_slots: ConnectionSlots, settings: Settings
+) -> dict[str, Any]:
+    """Return the numbers of users and connections."""
+    sessions = list(directory)
+    is_json = sum(session.token is not None for session in sessions)
+    return {
+        "users": len(sessions),
+        "max_users": settings.max_users,
+        "json_users": is_json,
+        "raw_users": len(sessions) - is_json,
+        "tls_users": sum(session.connection.is_encrypted for session in sessions),
+        "registered_users": sum(session.registered for session in sessions),
+        "connections": len(connection_slots),
+        "transfers": sum(len(session.transfers) for session in sessions),
+    }
+
+
+def traffic(rates: RecentRates, messages: Callable[[], int]) -> dict[str, Any]:
+    """Return the messages since the start, and the rates of the last minute."""
+    return {"messages": messages(), "rates": rates.per_second()}
+
+
+def space(settings: Settings, backlogs: BacklogLimits, spool: Spool) -> dict[str, Any]:
+    """Return the bytes that wait for slow readers, and those of attachments."""
+    return {
+        "backlog_bytes": backlogs.used,
+        "max_backlog_bytes": settings.max_backlog_total,
+        "spool_bytes": spool.used,
+        "max_spool_bytes": settings.max_spool,
+    }
+
+
+def guards(accounts: Accounts, moderation: Moderation) -> dict[str, Any]:
+    """Return the numbers of accounts, bans and mutes."""
+    entries = moderation.entries.all()
+    bans = sum(isinstance(entry, Ban) for entry in entries)
+    return {"accounts": len(accounts.look()), "bans": bans, "mutes": len(entries) - bans}
+
+
+def doors(
+    settings: Settings,
+    certificates: Certificates | None,
+    addresses: Callable[[], Sequence[Address]],
+    metrics_addresses: Callable[[], Sequence[Address]],
+) -> dict[str, Any]:
+    """Return the addresses on which the server listens, and its key."""
+    return {
+        "addresses": list(map(str, addresses())),
+        "metrics_addresses": list(map(str, metrics_addresses())),
+        "tls": settings.tls.value,
+        "fingerprint": str(certificates.fingerprint) if certificates is not None else None,
+    }
+
+
+def _resident_memory() -> int | None:
+    """Return the bytes of memory that are resident; None where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * resource.getpagesize()
