@@ -184,8 +184,11 @@ def _reload(composition: Composition, read_again: Callable[[], Config]) -> None:
         return
     for warning in config.warnings:
         log.warning(warning)
-    if config.log_level:
-        logging.getLogger().setLevel(config.log_level.upper())
+    root, level = logging.getLogger(), config.log_level.upper()
+    if level and logging.getLevelName(root.level) != level:
+        # A warning, so that the line is there at both levels, unless one of them is error.
+        log.warning("the log level is %s now", config.log_level)
+        root.setLevel(level)
 
 
 def _status(server: ChatServer) -> str:

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
 NAME = "control.sock"
-_MAX_PATH = (
-    103  # bytes: sockaddr_un has 108 on Linux and 104 on other systems, with the NUL at the end
-)
+# Bytes. An address has 108 bytes for the path on Linux and 104 on other systems, with the NUL at the end.
+_MAX_PATH = 103
 _BACKLOG = 16
 _DESCRIPTORS = Path("/proc/self/fd")
 # From the first moment: chmod would come too late.

@@ -217,7 +217,9 @@ class TestNotices:
         assert event.receipt is receipt
         assert (receipt.status, receipt.answer) == (Status.ACCEPTED, "Gone.")
 
-    @pytest.mark.parametrize("code", ["shutting-down", "moderated", "replaced"])
+    @pytest.mark.parametrize(
+        "code", ["shutting-down", "moderated", "replaced", "account", "announcement"]
+    )
     def test_what_the_server_tells_on_its_own_answers_nothing(self, code: str) -> None:
         hall = Hall(original=True)
         receipt = hall.sent()
