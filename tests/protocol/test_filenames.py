@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import unicodedata
 
 import pytest
@@ -16,7 +17,10 @@ from chat.protocol.headers import encode_json
 names = st.text(
     st.one_of(
         st.characters(exclude_categories=[]),
-        st.sampled_from('./\\:*?"<>|-+@ \t\n\0\x7f\x85\u202e\u200b\u2028\ufeff\ud800.é😀'),
+        st.sampled_from(
+            './\\:*?"<>|-+@ \t\n\0\x7f\x85\u202e\u200b\u2028\ufeff\ud800.é😀'
+            "\u200c\u200d\u0645\u06cc\u0915\u094d\u0937\U0001f469\U0001f680\ufe0f\U0001f3f4\U000e0067\U000e007f"
+        ),
     ),
     max_size=300,
 )
@@ -65,6 +69,53 @@ def test_a_name_is_cleaned(sent: str, cleaned: str) -> None:
     assert clean_filename(sent) == cleaned
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.txt",  # Persian: mi-khaham (A.1, a letter on both sides)
+        "\u0628\u064e\u200c\u0651\u0628",  # marks between the letters and the non-joiner
+        "\u0915\u094d\u200c\u0937.pdf",  # Devanagari: a non-joiner after a virama (A.1)
+        "\u0dc1\u0dca\u200d\u0dbb\u0dd3.pdf",  # Sinhala: Sri, a joiner after a virama (A.2)
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467 family.png",
+        "\U0001f3f3\ufe0f\u200d\U0001f308.png",  # a sign of an emoji before the joiner
+        "\U0001f469\U0001f3fd\u200d\U0001f680.png",  # a colour of skin before the joiner
+        "\u2764\ufe0f\u200d\U0001f525",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f.png",  # the flag of Scotland
+    ],
+)
+def test_joiners_stay_where_scripts_and_emoji_need_them(name: str) -> None:
+    assert clean_filename(name) == name
+
+
+@pytest.mark.parametrize(
+    ("sent", "cleaned"),
+    [
+        ("inv\u200doice.e\u200cxe", "invoice.exe"),
+        ("\u200d\u200ca", "a"),
+        ("\u200c.bashrc", "bashrc"),
+        ("\u0645\u200c", "\u0645"),  # nothing after it
+        ("\u0627\u200c\u0628", "\u0627\u0628"),  # alef never joins the letter after it
+        ("\u0628\u200d\u0628", "\u0628\u0628"),  # a joiner between letters that join anyway
+        ("\u0915\u094d\u200d\u200d\u0937", "\u0915\u094d\u200d\u0937"),
+        ("\U0001f469\u200dx", "\U0001f469x"),
+        ("x\u200d\U0001f469", "x\U0001f469"),
+        ("\U0001f3f4\U000e0067\U000e0062.png", "\U0001f3f4.png"),  # tags without an end
+        (
+            "x" * 192 + "\U0001f469\u200d\U0001f680",
+            "x" * 192 + "\U0001f469",
+        ),  # cut within a sequence
+    ],
+)
+def test_other_joiners_are_dropped(sent: str, cleaned: str) -> None:
+    assert clean_filename(sent) == cleaned
+
+
+def test_a_name_of_joiners_alone_does_not_hold_up_the_server() -> None:
+    before = time.process_time()
+    clean_filename("\u0628\u200c" * 16_000)
+    assert time.process_time() - before < 0.5
+
+
 def test_what_stands_for_a_name_with_nothing_left_is_the_callers() -> None:
     assert clean_filename("...", default="image") == "image"
     assert clean_filename("a", default="image") == "a"
@@ -102,7 +153,10 @@ def assert_harmless(cleaned: str) -> None:
     assert not set(cleaned) & set('<>:"/\\|?*')
     assert cleaned[0] not in ".-+@"
     assert cleaned == cleaned.strip()
-    assert not {unicodedata.category(c) for c in cleaned} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    hidden = {c for c in cleaned if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
+    assert all(c in "\u200c\u200d" or "\U000e0030" <= c <= "\U000e007f" for c in hidden)
+    if "\U0001f3f4" not in cleaned:
+        assert not any(c >= "\U000e0030" for c in hidden)
     assert clean_filename(cleaned) == cleaned
 
 
