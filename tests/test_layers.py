@@ -33,6 +33,7 @@ LEAVES = {
     "chat.config.config_file",
     "chat.config.options",
     "chat.files",
+    "chat.files.dropped_paths",
     "chat.files.opening",
     "chat.files.home",
     "chat.files.private_files",

@@ -41,6 +41,7 @@ from chat.client.conversation.requests import (
     Unignore,
     Who,
 )
+from chat.files.dropped_paths import shell_word
 from chat.protocol.commands import Command as ServerCommand
 from chat.protocol.commands import Verb
 from chat.protocol.descriptor import MessageType
@@ -138,17 +139,11 @@ def _parse_action(rest: str) -> Request:
 def _parse_file(rest: str, *, kind: MessageType, name: str) -> Request:
     match = _TO_FIRST.fullmatch(rest) or _TO_LAST.fullmatch(rest)
     path, to = (match["path"], match["to"]) if match else (rest, None)
-    path = _unquoted(path.strip())
-    if not path.strip() or _ONLY_TO.fullmatch(path):
+    path = path.strip()
+    unquoted = shell_word(path)
+    if not (path if unquoted is None else unquoted).strip() or _ONLY_TO.fullmatch(path):
         raise RequestError(f"Expected /{name} PATH [--to NAME].")
-    return SendFile(path, kind, to)
-
-
-def _unquoted(path: str) -> str:
-    """Remove a shell's quotes. Paths need none here, but paths dropped or pasted into a terminal often have quotes."""
-    if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"":
-        return path[1:-1]
-    return path.replace("\\ ", " ")
+    return SendFile(path, kind, to, unquoted=unquoted)
 
 
 def _parse_number(rest: str, *, make: Callable[[int], Request], name: str) -> Request:
@@ -177,7 +172,9 @@ def _parse_search(rest: str) -> Request:
 
 
 def _parse_save(rest: str) -> Request:
-    path = _unquoted(rest)
+    # A new file: nobody means a name with quotes.
+    path = shell_word(rest)
+    path = rest if path is None else path
     if not path.strip():
         raise RequestError("Expected /save FILE.")
     return SaveLog(path)

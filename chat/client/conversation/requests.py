@@ -62,13 +62,15 @@ class Reply:
 class SendFile:
     """Send the file at ``path`` as FILE, IMAGE or VOICE (``kind``), to everyone or to one user.
 
-    ``allows_directory``: send a directory as a tar archive; otherwise refuse it.
+    ``allows_directory``: send a directory as a tar archive; otherwise refuse it. ``unquoted`` is the path as a shell
+    reads it: it is meant if there is nothing at ``path``. None: only ``path`` is meant.
     """
 
     path: str
     kind: MessageType = MessageType.FILE
     to: str | None = None
     allows_directory: bool = True
+    unquoted: str | None = None
 
 
 class Get(_Numbered):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from gevent.lock import BoundedSemaphore
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.outgoing import NO_PATH
+from chat.client.connection.outgoing import NO_PATH, open_source
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.conversation.archive import archive
 from chat.client.conversation.requests import SendFile
@@ -49,7 +51,7 @@ class Uploads:
         assert isinstance(request, SendFile)
         if not request.path.strip():
             raise NotSent(NO_PATH)
-        path = expand(request.path)
+        path, named = _meant(request)
         try:
             status = path.stat()
             is_directory = stat.S_ISDIR(status.st_mode)
@@ -57,15 +59,13 @@ class Uploads:
                 path = path.resolve()  # for "." too; fails in a directory that has been removed
         except (OSError, ValueError, RuntimeError) as problem:
             reason = getattr(problem, "strerror", None) or str(problem)
-            raise NotSent(f"Can't read {request.path}: {reason}.") from None
+            raise NotSent(f"Can't read {named}: {reason}.") from None
         if not is_directory and not stat.S_ISREG(status.st_mode):
-            raise NotSent(f"{request.path} is neither a file nor a directory.")
+            raise NotSent(f"{named} is neither a file nor a directory.")
         if is_directory and not request.allows_directory:
-            raise NotSent(f'{request.path} is a directory: add "directory": true to send it.')
-        # An original server has no transfer connections.
-        small = status.st_size <= connection.most_inline
-        if not is_directory and (small or connection.original):
-            return connection.send_file(path, kind=request.kind, to=request.to, nonce=item.nonce)
+            raise NotSent(f'{named} is a directory: add "directory": true to send it.')
+        if not is_directory and (receipt := self._send_small(item, request, path, connection)):
+            return receipt
         name = f"{path.name or 'root'}.tar" if is_directory else path.name
         transfer = self._transfers.add(
             request.kind, name, status.st_size, outgoing=True, peer=request.to
@@ -74,6 +74,28 @@ class Uploads:
         transfer.tag = item.tag
         self._spawn(self._send_in_turn, transfer, item.nonce, path, is_directory, connection)
         return None
+
+    def _send_small(
+        self, item: Outgoing, request: SendFile, path: Path, connection: Connection
+    ) -> Receipt | None:
+        """Send a file that needs no transfer connection; return None for a larger file. Raises NotSent."""
+        with open_source(path, None) as found:
+            # An original server has no transfer connections.
+            if connection.original:
+                source = found.file
+            elif found.size <= connection.most_inline:
+                # Read here, so that a file that grows meanwhile does not become an upload after all: the queue would
+                # never hear of its end.
+                source = BytesIO(b"".join(found.pieces(found.file.read)))
+            else:
+                return None
+            return connection.send_file(
+                source,
+                kind=request.kind,
+                filename=found.filename,
+                to=request.to,
+                nonce=item.nonce,
+            )
 
     def _send_in_turn(
         self,
@@ -131,6 +153,18 @@ class Uploads:
             cancel=transfer.cancellation,
             nonce=nonce,
         )
+
+
+def _meant(request: SendFile) -> tuple[Path, str]:
+    """Return the path that ``request`` means, and how to name it to the user.
+
+    A terminal types the path of a dropped file as a shell would need it.
+    """
+    path = expand(request.path)
+    # lexists is False for a path that can't exist, where Path.exists raises.
+    if request.unquoted is None or os.path.lexists(path):
+        return path, request.path
+    return expand(request.unquoted), request.unquoted
 
 
 def expand(path: str) -> Path:

@@ -265,7 +265,8 @@ class Controller:
             return
         tag = self._tag(composer, line)
         if isinstance(request, SendFile):
-            name = PurePath(request.path).name or request.path
+            path = request.path if request.unquoted is None else request.unquoted
+            name = PurePath(path).name or path
             model.share(tag, name, request.kind, request.to, now)
         self._desk.ask(Asked(request, tag))
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import gevent
 import pytest
 
+from chat.client.connection.in_flight import Place
 from chat.client.connection.receipts import Receipt
 from chat.client.conversation import uploads
+from chat.client.conversation.commands import Availability, parse_line
 from chat.client.conversation.requests import SendFile
 from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
 from chat.client.conversation.unacknowledged import Outgoing
@@ -91,6 +93,66 @@ def test_a_large_file_is_a_transfer(desk: Desk, large: Path) -> None:
     desk.finish()
     assert desk.told == [(1, TransferState.RUNNING), (1, TransferState.DONE)]
     assert desk.connection.contents == [large.read_bytes()]
+
+
+class GrowingFileConnection(FakeConnection):
+    """A connection whose file grows as soon as the limit is looked at."""
+
+    def __init__(self, path: Path) -> None:
+        self._path: Path | None = None
+        super().__init__(inline=INLINE)
+        self._path = path
+
+    @property
+    def most_inline(self) -> int:
+        if self._path is not None:
+            with self._path.open("ab") as file:
+                file.write(b"y" * INLINE)
+        return self.limits.inline
+
+    @most_inline.setter
+    def most_inline(self, inline: int) -> None:
+        assert inline == INLINE
+
+
+def test_a_small_file_that_grows_meanwhile_goes_with_the_bytes_it_had(
+    desk: Desk, tmp_path: Path
+) -> None:
+    path = tmp_path / "growing.log"
+    path.write_bytes(b"x" * INLINE)
+    desk.connection = GrowingFileConnection(path)
+    receipt = desk.send(path)
+    assert receipt is not None
+    assert desk.connection.contents == [b"x" * INLINE]
+    assert desk.connection.in_flight.at(Place.SENT) == [receipt]
+    assert path.stat().st_size > INLINE
+
+
+def test_a_dropped_path_is_read_as_a_shell_word_if_it_names_nothing(
+    desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "a (1).txt").write_bytes(b"meant")
+    line = rf"/file {tmp_path}/a\ \(1\).txt"
+    request = parse_line(line, Availability.PLAIN)
+    assert isinstance(request, SendFile)
+    desk.uploads.send(Outgoing(request), desk.connection.as_connection)
+    assert desk.connection.contents == [b"meant"]
+    (tmp_path / r"a\ \(1\).txt").write_bytes(b"literal")
+    desk.uploads.send(Outgoing(request), desk.connection.as_connection)
+    assert desk.connection.contents == [b"meant", b"literal"]
+
+
+def test_a_program_names_its_paths_exactly(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "a b").touch()
+    with pytest.raises(NotSent, match="No such file"):
+        desk.send(rf"{tmp_path}/a\ b")
+
+
+def test_a_missing_path_is_named_without_its_quotes(desk: Desk) -> None:
+    request = parse_line("/image '/nowhere/it'\\''s.png'", Availability.PLAIN)
+    assert isinstance(request, SendFile)
+    with pytest.raises(NotSent, match=r"Can't read /nowhere/it's\.png: No such file"):
+        desk.uploads.send(Outgoing(request), desk.connection.as_connection)
 
 
 def test_a_directory_is_sent_as_a_tar(desk: Desk, tmp_path: Path) -> None:
