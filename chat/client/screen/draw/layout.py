@@ -128,7 +128,7 @@ class Renderer:
     def _prepare(self, model: Model, width: int) -> None:
         search = model.search
         match = search.pattern if search is not None and search.view is model.current else None
-        self._log.prepare(width, model.mentions.pattern, match)
+        self._log.prepare(width, model.mentions, match)
 
     def _middle(self, model: Model, columns: int, height: int) -> list[Row]:
         """Return the rows of the log, with the names beside it."""

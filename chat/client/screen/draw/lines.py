@@ -6,10 +6,9 @@ another entry, whatever its sender writes. All text from a peer is sanitized her
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from chat.client.conversation.transfer_list import TransferState
 from chat.client.errors import byte_count
@@ -32,7 +31,7 @@ from chat.client.screen.model.entries import (
     Step,
     Unsent,
 )
-from chat.client.screen.text.spans import Row, Span, mark
+from chat.client.screen.text.spans import Finder, Row, Span, mark
 from chat.client.screen.text.styles import (
     DIM,
     ERROR,
@@ -46,13 +45,11 @@ from chat.client.screen.text.styles import (
     name_style,
 )
 
-Pattern: TypeAlias = re.Pattern[str]
-
 _BAR_CELLS = 10
 
 
 def entry_lines(
-    entry: Entry, mentions: Pattern | None = None, match: Pattern | None = None
+    entry: Entry, mentions: Finder | None = None, match: Finder | None = None
 ) -> list[Row]:
     """Return the lines of ``entry``, at least one.
 

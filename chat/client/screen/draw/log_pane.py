@@ -6,14 +6,13 @@ Wrapped rows are cached while width, name and search stay equal, so that drawing
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator
 from itertools import islice
 
-from chat.client.screen.draw.lines import Pattern, day_name, entry_lines, local_day
+from chat.client.screen.draw.lines import day_name, entry_lines, local_day
 from chat.client.screen.model.entries import Entry, Shared
 from chat.client.screen.model.views import Position, View
-from chat.client.screen.text.spans import Row, Span, clip_row, indented, wrap_row
+from chat.client.screen.text.spans import Finder, Row, Span, clip_row, indented, wrap_row
 from chat.client.screen.text.styles import DIM, RULE, UNREAD_MARKER, Style
 
 # Rows in the cache, some dozens of pages. Each row is several objects, and Python's garbage collector traverses all of
@@ -31,12 +30,12 @@ class LogPane:
     def __init__(self) -> None:
         self._style: tuple[object, ...] = ()
         self._width = 1
-        self._mentions = re.compile("")
-        self._match: Pattern | None = None
+        self._mentions: Finder | None = None
+        self._match: Finder | None = None
         self._rows: dict[Entry, tuple[Hashable, list[Row]]] = {}
         self._remembered = 0
 
-    def prepare(self, width: int, mentions: Pattern, match: Pattern | None) -> None:
+    def prepare(self, width: int, mentions: Finder, match: Finder | None) -> None:
         """Set the width and what to mark: see ``entry_lines``. A width under 1 counts as 1."""
         style = (width, mentions, match)
         if style != self._style:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 
 from chat.client.connection.session_state import MAX_USERNAME, MAX_USERS, has_room_for
+from chat.client.frontends.names_in_texts import fold
 
 
 def folded(name: str) -> str:
@@ -17,14 +16,10 @@ def folded(name: str) -> str:
     The server alone judges names (RFC 8265); this is an approximation.
     """
     # Checked before the cache: it must not hold thousands of names of 64 KiB each.
-    return _cached_folded(name) if len(name) <= MAX_USERNAME else _folded(name)
+    return _cached_fold(name) if len(name) <= MAX_USERNAME else fold(name)
 
 
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()
-
-
-_cached_folded = lru_cache(maxsize=4096)(_folded)
+_cached_fold = lru_cache(maxsize=4096)(fold)
 
 
 class People:
@@ -81,16 +76,3 @@ class People:
     def is_ignored(self, name: str) -> bool:
         """Return whether ``name`` is ignored."""
         return bool(self.ignored) and folded(name) in self.ignored
-
-
-class Mentions:
-    """Find the name of a user in texts: as a word, in any case."""
-
-    def __init__(self, name: str) -> None:
-        self._folded = name.casefold()
-        # Not \b: a hyphen may continue a name (bob-2), while a dot after a name often ends a sentence.
-        self.pattern = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
-
-    def __contains__(self, text: str) -> bool:
-        # A fast path: folding is cheap and rules out nearly every text, so the pattern rarely runs.
-        return self._folded in text.casefold() and self.pattern.search(text) is not None

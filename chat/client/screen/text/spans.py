@@ -6,7 +6,8 @@ All texts here are sanitized already, and have no line ends.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol, TypeAlias
 
 from chat.client.screen.text.cells import ELLIPSIS, cells, clip, wrap_offsets
 from chat.client.screen.text.styles import TEXT, Style
@@ -21,6 +22,21 @@ class Span(NamedTuple):
 
 # One row of the screen, or a line before it is wrapped.
 Row: TypeAlias = list[Span]
+
+
+class Found(Protocol):
+    """List what marking needs from a match."""
+
+    def start(self) -> int: ...
+
+    def end(self) -> int: ...
+
+
+class Finder(Protocol):
+    """Find what to mark in a text: a pattern, or something that finds names."""
+
+    def finditer(self, string: str, /) -> Iterator[Found]: ...
+
 
 # An address that a terminal can open. Quotation marks and angle brackets end it, so a row that begins with a piece of
 # an address never looks like the beginning of an entry.
@@ -52,14 +68,15 @@ def fill_row(row: Row, width: int, style: Style) -> Row:
     return [*shown, Span(" " * missing, style)] if missing > 0 else shown
 
 
-def mark(row: Row, pattern: re.Pattern[str], style: Style) -> Row:
-    """Return ``row`` with all matches of ``pattern`` in ``style``; a match may run over several spans."""
+def mark(row: Row, finder: Finder, style: Style) -> Row:
+    """Return ``row`` with all matches of ``finder`` in ``style``; a match may run over several spans."""
     marked: Row = []
     position = 0
-    for match in pattern.finditer(text_of(row)):
+    text = text_of(row)
+    for match in finder.finditer(text):
         if match.start() < match.end():
             marked += _slice(row, position, match.start())
-            marked.append(Span(match[0], style))
+            marked.append(Span(text[match.start() : match.end()], style))
             position = match.end()
     return marked + _slice(row, position) if position else row
 

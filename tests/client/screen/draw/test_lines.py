@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.frontends.names_in_texts import Mentions
 from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.lines import (
     day_name,
@@ -26,7 +27,6 @@ from chat.client.screen.model.entries import (
     Step,
     Unsent,
 )
-from chat.client.screen.model.people import Mentions
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import View
 from chat.client.screen.text.spans import Row, Span, text_of
@@ -149,11 +149,9 @@ def marked(rows: list[Row], style: str) -> list[str]:
 
 def test_our_name_stands_out() -> None:
     said = Said(NINE, "alice", "Bob and bob\nbobby bob", mentions=True)
-    rows = entry_lines(said, Mentions("bob").pattern)
+    rows = entry_lines(said, Mentions("bob"))
     assert marked(rows, "mention") == ["alice", "Bob", "bob", "bob"]
-    assert (
-        marked(entry_lines(Said(NINE, "bob", "I am bob"), Mentions("bob").pattern), "mention") == []
-    )
+    assert marked(entry_lines(Said(NINE, "bob", "I am bob"), Mentions("bob")), "mention") == []
 
 
 def test_what_is_searched_for_stands_out_but_not_in_the_time() -> None:
@@ -210,7 +208,7 @@ def test_days() -> None:
 @given(st.text(st.characters(codec=None)), st.text(st.characters(codec=None)), st.booleans())
 def test_any_message_is_sanitized(sender: str, text: str, mentions: bool) -> None:
     said = Said(YEAR_9999, sender, text, to=sender, mentions=mentions)
-    first, *further = entry_lines(said, Mentions("a").pattern)
+    first, *further = entry_lines(said, Mentions("a"))
     assert first[0] == Span("<--:--:--> ", "dim")
     for row in (first, *further):
         assert sanitize(text_of(row)) == text_of(row)

@@ -6,19 +6,19 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from chat.client.frontends.names_in_texts import Mentions
 from chat.client.screen.draw import log_pane
 from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.model import views
 from chat.client.screen.model.entries import Entry, Movement, Pending, Said, Shared, Step
-from chat.client.screen.model.people import Mentions
 from chat.client.screen.model.views import Position, View
 from chat.client.screen.text.spans import Row, Span, text_of
 from chat.client.screen.text.styles import Colours
 from chat.protocol.descriptor import MessageType
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
-MENTIONS = Mentions("bob").pattern
+MENTIONS = Mentions("bob")
 PICTURE: Row = [Span("▀▀▀▀", Colours(0xFF0000, 0x0000FF))]
 RULE = "── Tuesday, 24 Nov"
 
@@ -281,7 +281,7 @@ class TestMemory:
 
     @pytest.mark.parametrize(
         "arguments",
-        [(41, MENTIONS, None), (40, Mentions("eve").pattern, None), (40, MENTIONS, MENTIONS)],
+        [(41, MENTIONS, None), (40, Mentions("eve"), None), (40, MENTIONS, MENTIONS)],
     )
     def test_again_when_it_would_look_different(
         self,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.screen.model.people import Mentions, People, folded
+from chat.client.screen.model.people import People, folded
 
 
 @pytest.fixture
@@ -68,22 +68,3 @@ def test_those_who_are_ignored(people: People) -> None:
     assert people.unignore("ALICE")
     assert not people.unignore("ALICE")
     assert not people.is_ignored("Alice")
-
-
-@pytest.mark.parametrize(
-    "text", ["bob", "hi Bob!", "bob: look", "(bob)", "say, bob.", "@BOB", "bob's", "я bob"]
-)
-def test_a_name_is_found_as_a_word(text: str) -> None:
-    assert text in Mentions("bob")
-
-
-@pytest.mark.parametrize("text", ["", "bobby", "abob", "bob-cat", "bob_", "ябоb bоb", "b.o.b"])
-def test_a_part_of_a_word_is_no_mention(text: str) -> None:
-    assert text not in Mentions("bob")
-
-
-def test_names_with_dots_and_in_other_scripts() -> None:
-    assert "so a.b-c says" in Mentions("a.b-c")
-    assert "axb-c" not in Mentions("a.b-c")
-    assert "привет, Боб" in Mentions("боб")
-    assert "бобёр" not in Mentions("боб")
