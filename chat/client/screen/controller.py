@@ -25,7 +25,7 @@ from chat.client.conversation.requests import (
 from chat.client.conversation.ui_events import Asked, Failed, Tag
 from chat.client.frontends.pasting import PASTE_LINES
 from chat.client.screen.draw.layout import Renderer, Size, input_width
-from chat.client.screen.input.completion import Completer
+from chat.client.screen.input.completion import Completer, labels_of
 from chat.client.screen.input.composer import Composer
 from chat.client.screen.input.decoder import Input, Paste
 from chat.client.screen.input.keys import Action, help_lines, view_number
@@ -38,7 +38,7 @@ from chat.client.screen.input.questions import (
     line_count,
     shown,
 )
-from chat.client.screen.model.model import Model
+from chat.client.screen.model.model import Candidates, Model
 from chat.client.screen.model.views import Draft, View
 from chat.client.screen.text.styles import ERROR
 
@@ -138,9 +138,12 @@ class Controller:
         return isinstance(self._asker, YesOrNo)
 
     def show_draft(self) -> None:
-        """Copy the draft and the question into the model."""
-        asker = self._asker
+        """Copy the draft, the candidates of Tab and the question into the model."""
+        asker, choice = self._asker, self.composer.choice
         self._model.question = None if asker is None else shown(asker)
+        self._model.candidates = None
+        if asker is None and choice is not None:
+            self._model.candidates = Candidates(labels_of(choice.candidates), choice.chosen)
         editor = self.composer.editor
         self._model.current.draft = Draft(editor.text, editor.cursor)
         self.composer.width = input_width(self._model, self.size)

@@ -119,6 +119,23 @@ class TestViews:
         assert desk.model.current.peer == "alice"
 
 
+class TestCompleting:
+    def test_candidates_are_listed_while_tab_goes_through_them(self, desk: Desk) -> None:
+        desk.type("/re<tab>")
+        assert desk.screen()[-3] == " /reconnect  /register   /reply"
+        assert desk.draft() == "/reconnect "
+        desk.type("<tab>")
+        assert desk.draft() == "/register"
+        desk.type("x")
+        assert desk.model.candidates is None
+        assert "/reply" not in "\n".join(desk.screen())
+
+    def test_a_question_hides_the_list(self, desk: Desk) -> None:
+        desk.type("/re<tab>")
+        desk.controller.ask(YesOrNo("Sure?", lambda: None))
+        assert desk.model.candidates is None
+
+
 class TestScrolling:
     @pytest.fixture
     def desk(self) -> Desk:

@@ -5,6 +5,7 @@
     title
     log ........................... names
     log ........................... names
+    candidates of Tab, while there are several
     status
     input
 
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.bars import status_line, title_line
+from chat.client.screen.draw.candidate_rows import candidate_rows
 from chat.client.screen.draw.input_rows import lay_out
 from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.model.model import Model
@@ -156,10 +158,11 @@ def log_width(model: Model, columns: int) -> int:
 
 
 def _bars(model: Model, size: Size) -> tuple[list[Row], list[Row]]:
-    """Return the title and the status, each only if there is room."""
+    """Return the title, and the candidates of Tab with the status, each only if there is room."""
     title = [title_line(model, size.columns)] if size.rows >= 4 else []
     status = [status_line(model, size.columns)] if size.rows >= 3 else []
-    return title, status
+    # At most a third of the screen, so that the log stays in sight.
+    return title, [*candidate_rows(model.candidates, size.columns, size.rows // 3 - 1), *status]
 
 
 def _input(model: Model, size: Size) -> _Input:

@@ -1,6 +1,7 @@
 """Complete what stands before the cursor: a command, a name, a choice, or a path.
 
-Paths need no quotes: the rest of the line is the path, blanks included, as the commands read it.
+Paths need no quotes: the rest of the line is the path, blanks included, as the commands read it. Names are compared in
+any case and any form of Unicode, and begin where a word may begin, also after ``(`` or in a text without blanks.
 """
 
 from __future__ import annotations
@@ -8,16 +9,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from chat.client.conversation.commands import SlashCommand
+from chat.client.frontends.names_in_texts import fold, is_unspaced, is_word_edge
+from chat.client.screen.model.people import folded
 
 # Entries of one directory. More are not read, so that Tab never takes long.
 MAX_ENTRIES = 10_000
 
+# Characters before the cursor in which a name may begin: no name is longer.
+_MAX_WORD = 64
+
 # The input can't hold control characters, nor bytes of a name that are not UTF-8 (surrogates).
 _UNTYPABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# What may stand before a name that is not begun yet.
+_OPENING = re.compile("[@([{\"'«„“‚‘‹（「『]+")  # noqa: RUF001
 _COMMAND = re.compile(r"/(?P<name>[^\s/]\S*)\s+(?P<rest>.*)", re.DOTALL)
 _TO_FIRST = re.compile(r"--to(?:=|\s+)\S+\s+")
 _TO_UNFINISHED = re.compile(r"(?:^|\s)--to(?:=|\s+)(?P<name>\S*)\Z")
@@ -29,12 +37,19 @@ ListDirectory = Callable[[str], Sequence[tuple[str, bool]]]
 class Completion(NamedTuple):
     """Say that each of ``candidates`` may replace the text from ``start`` to ``end``.
 
-    There is at least one candidate; the likeliest is first.
+    There is at least one candidate; the likeliest is first. ``common`` is what all of them begin with.
     """
 
     start: int
     end: int
     candidates: tuple[str, ...]
+
+    @property
+    def common(self) -> str:
+        """Return the text that all candidates begin with."""
+        least, most = min(self.candidates), max(self.candidates)
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(least, most, strict=False))
+        return least[: sum(1 for _ in same)]
 
 
 def list_directory(path: str) -> list[tuple[str, bool]]:
@@ -122,18 +137,25 @@ class Completer:
 
     def _word(self, before: str) -> tuple[int, list[str]]:
         """Complete a name in a text. At the start of a line, names are offered even before a letter is typed."""
-        word = re.split(r"\s", before)[-1]
+        word = re.split(r"\s", before[-_MAX_WORD:])[-1]
         start = len(before) - len(word)
         starts_line = start == 0 or before[start - 1] == "\n"
-        if not word and not starts_line:
-            return start, []
-        mark = "@" if word.startswith("@") else ""
-        names = self._matching_names(word[len(mark) :], ": " if starts_line and not mark else " ")
-        return start + len(mark), names
+        if not word:
+            return start, self._matching_names("", ": ") if starts_line else []
+        # The longest match comes first: Jean-Luc before Luc.
+        for at in range(len(word)):
+            if at and not _may_begin(word[at - 1], word[at]):
+                continue
+            end = ": " if starts_line and not at else " "
+            if at and is_unspaced(word[at - 1]):
+                end = ""
+            if names := self._matching_names(word[at:], end):
+                return start + at, names
+        return len(before), self._matching_names("", " ") if _OPENING.fullmatch(word) else []
 
     def _matching_names(self, begun: str, end: str) -> list[str]:
-        begun = begun.casefold()
-        return [name + end for name in self._names() if name.casefold().startswith(begun)]
+        begun = fold(begun)
+        return [name + end for name in self._names() if folded(name).startswith(begun)]
 
     def _paths(self, begun: str) -> list[str]:
         """Return the paths that begin with ``begun``.
@@ -141,10 +163,17 @@ class Completer:
         A directory ends in ``/``; a quote that was opened is closed after a file.
         """
         quote = begun[:1] if begun[:1] in ("'", '"') else ""
-        path = begun[1:] if quote else begun.replace("\\ ", " ")
+        path = begun.removeprefix(quote)
         if path.startswith("~") and "/" not in path:
             home = os.path.expanduser(path)  # noqa: PTH111
             return [f"{quote}{path}/"] if home != path else []
+        found = self._paths_that_begin(path)
+        # A terminal types the path of a dropped file with backslashes.
+        if not found and not quote and "\\" in path:
+            found = self._paths_that_begin(re.sub(r"\\(.)", r"\1", path))
+        return [f"{quote}{path}{'' if path.endswith('/') else quote}" for path in found]
+
+    def _paths_that_begin(self, path: str) -> list[str]:
         directory, slash, stem = path.rpartition("/")
         directory += slash
         # As in a shell, hidden files are offered only after a dot.
@@ -153,12 +182,28 @@ class Completer:
             for name, is_directory in self._list_directory(directory)
             if not _UNTYPABLE.search(name) and name.startswith(".") <= stem.startswith(".")
         ]
-        # Another case is tried only if nothing matches as typed.
+        # Another case, or another form of Unicode, is tried only if nothing matches as typed.
         matching = [entry for entry in entries if entry[0].startswith(stem)]
         if not matching:
-            folded = stem.casefold()
-            matching = [entry for entry in entries if entry[0].casefold().startswith(folded)]
+            begun = fold(stem)
+            matching = [entry for entry in entries if fold(entry[0]).startswith(begun)]
         return [
-            f"{quote}{directory}{name}{'/' if is_directory else quote}"
+            f"{directory}{name}{'/' if is_directory else ''}"
             for name, is_directory in sorted(matching, key=lambda e: (e[0].casefold(), e[0]))
         ]
+
+
+def _may_begin(left: str, right: str) -> bool:
+    # After a slash or a dot, the text is a path or an address.
+    return left not in "/." and is_word_edge(left, right)
+
+
+def labels_of(candidates: Sequence[str]) -> tuple[str, ...]:
+    """Return ``candidates`` as a list shows them: without what follows a name, paths by their last part."""
+    return tuple(map(_label, candidates))
+
+
+def _label(candidate: str) -> str:
+    text = candidate.rstrip(" ").removesuffix(":")
+    directory, slash, name = text.rstrip("/").rpartition("/")
+    return name + text[len(directory + slash + name) :] if directory else text

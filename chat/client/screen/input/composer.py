@@ -13,9 +13,15 @@ from chat.client.screen.input.history import History
 from chat.client.screen.input.keys import Action, action_of, is_character
 from chat.client.screen.input.kill_ring import KillRing
 
+# Typed right after a completed name, these characters take the place of its blank, as in zsh.
+_AFTER_A_NAME = frozenset(")]}\"'»”’›.,:;!?）」』，。：；！？")  # noqa: RUF001
+
 
 class Choice(NamedTuple):
-    """Hold the candidates that Tab goes through; ``chosen`` is None while the text stands as the user typed it."""
+    """Hold the candidates that Tab goes through.
+
+    ``chosen`` is None while the text stands as the user typed it, or with what all candidates begin with.
+    """
 
     candidates: tuple[str, ...]
     chosen: int | None
@@ -45,6 +51,7 @@ class Composer:
         self.width = NO_WIDTH
         self._completer = completer
         self._choice: Choice | None = None
+        self._blank_end: int | None = None  # behind the blank of a name that was just completed
 
     @property
     def choice(self) -> Choice | None:
@@ -57,7 +64,10 @@ class Composer:
         ``CLEAR`` is done and returned as well, because two in a row leave the client. ``DELETE_OR_LEAVE`` in an empty
         draft is returned as ``LEAVE``. After ``SUBMIT`` the caller calls ``take``.
         """
+        blank_end, self._blank_end = self._blank_end, None
         if is_character(key):
+            if key in _AFTER_A_NAME and blank_end == self.editor.cursor:
+                self.editor.replace(blank_end - 1, blank_end, "")
             self._type(key)
             return None
         action = action_of(key)
@@ -140,8 +150,21 @@ class Composer:
                 return
             typed = self.editor.text[found.start : found.end]
             choice = Choice(found.candidates, None, found.start, typed)
+            # As in a shell: first what all candidates begin with, then one after the other.
+            several = len(found.candidates) > 1
+            if several and direction > 0 and _goes_further(found.common, typed):
+                self._choice = choice._replace(typed=found.common)
+                self.editor.replace(found.start, found.end, found.common)
+                return
         following = choice.moved(direction)
         end = choice.start + len(choice.text)
         self.editor.replace(choice.start, end, following.text)
         # With one candidate there is nothing to go through: the next Tab completes what follows.
         self._choice = following if len(choice.candidates) > 1 else None
+        if following.text.endswith(" ") and not following.text.endswith(": "):
+            self._blank_end = self.editor.cursor
+
+
+def _goes_further(common: str, typed: str) -> bool:
+    """Return whether ``common`` has more than ``typed``, in which a dropped path may have backslashes."""
+    return len(common) > len(typed.replace("\\", ""))

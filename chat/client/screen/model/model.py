@@ -39,6 +39,13 @@ class Question(NamedTuple):
     answer: Draft = Draft()
 
 
+class Candidates(NamedTuple):
+    """List what Tab may put into the draft; ``chosen`` is the index of what stands there, or None."""
+
+    labels: tuple[str, ...]
+    chosen: int | None = None
+
+
 class Model:
     """Hold the state of one run.
 
@@ -65,6 +72,7 @@ class Model:
         self.rates = Rates()
         self.search: Search | None = None
         self.question: Question | None = None
+        self.candidates: Candidates | None = None
         self.shows_names = False
         self.rename(username)
         self._has_focus = True

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from chat.client.conversation.commands import COMMANDS, SlashCommand
 from chat.client.conversation.requests import Quit
 from chat.client.screen.input import completion as module
-from chat.client.screen.input.completion import Completer, list_directory
+from chat.client.screen.input.completion import Completer, labels_of, list_directory
 
 NAMES = ["bob", "Алиса", "albert", "Alina", "Bo.b-2"]  # bob spoke last
+OTHERS = ["小明", "สมชาย", "ボブ", "bob", "Jos\u00e9", "e\u0301va"]
 
 FILES = {
     "": [("notes.txt", False), ("My Files", True), (".hidden", False), ("Notes.md", False)],
@@ -89,10 +90,53 @@ def test_a_slash_alone_may_become_any_command() -> None:
         ("ask ali| now", ["ask Alina now"]),
         ("//ali", []),
         ("//x ali", ["//x Alina "]),
+        ("(ali", ["(Alina "]),
+        ('so "ali', ['so "Alina ']),
+        ("hello,ali", ["hello,Alina "]),
+        ("me@", [f"me@{name} " for name in NAMES][:0]),
+        ("hello @", [f"hello @{name} " for name in NAMES]),
+        ("(", [f"({name} " for name in NAMES]),
+        ("see example.al", []),
+        ("xali", []),
     ],
 )
 def test_names(text: str, texts: list[str]) -> None:
     assert completed(text) == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        ("你好小", ["你好小明"]),
+        ("小", ["小明: "]),
+        ("你好bo", ["你好bob"]),
+        ("สวัสดีสม", ["สวัสดีสมชาย"]),
+        ("明日ボ", ["明日ボブ"]),
+        ("hola jose\u0301", ["hola Jos\u00e9 "]),
+        ("JOS", ["Jos\u00e9: "]),
+        ("\u00e9v", ["e\u0301va: "]),
+        ("/msg \u00c9", ["/msg e\u0301va "]),
+        ("ｂｏ", ["bob: "]),
+    ],
+)
+def test_names_of_any_script_and_form(text: str, texts: list[str]) -> None:
+    assert completed(text, Completer(COMMANDS, lambda: OTHERS)) == texts
+
+
+@pytest.mark.parametrize(
+    ("candidates", "labels"),
+    [
+        (["bob: ", "Bo.b-2: "], ("bob", "Bo.b-2")),
+        (["/me ", "/msg "], ("/me", "/msg")),
+        (["My Files/a b.txt", "My Files/photos/"], ("a b.txt", "photos/")),
+        (["docs/", "done.txt"], ("docs/", "done.txt")),
+        (["/tmp/"], ("/tmp/",)),
+    ],
+)
+def test_candidates_are_listed_by_what_tells_them_apart(
+    candidates: list[str], labels: tuple[str, ...]
+) -> None:
+    assert labels_of(candidates) == labels
 
 
 @pytest.mark.parametrize(
@@ -131,6 +175,8 @@ def test_what_a_command_takes(text: str, texts: list[str]) -> None:
             [f"/file My Files/{n}" for n in ("a b.txt", "photo.png", "photos/", "音乐/")],
         ),
         ("/file My\\ Files/a b", ["/file My Files/a b.txt"]),  # as a shell writes it
+        (r"/file My\ Files/a\ b", ["/file My Files/a b.txt"]),  # as a terminal types it
+        (r"/file My\ Files/p", ["/file My Files/photo.png", "/file My Files/photos/"]),
         ("/file 'My Files/ph", ["/file 'My Files/photo.png'", "/file 'My Files/photos/"]),
         ('/file "no', ['/file "notes.txt"']),
         ("/file /tmp/", ["/file /tmp/plain"]),  # what cannot stand in the input is left out

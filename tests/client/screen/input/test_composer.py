@@ -73,22 +73,32 @@ def test_up_goes_by_the_rows_of_the_screen_first() -> None:
     ("keys", "text"),
     [
         ("bo<tab>hi", "bob: hi|"),
-        ("al<tab>", "alice: |"),
-        ("al<tab><tab>", "alina: |"),
-        ("al<tab><tab><tab>", "al|"),
-        ("al<tab><tab><tab><tab>", "alice: |"),
+        ("al<tab>", "ali|"),  # what both begin with
+        ("al<tab><tab>", "alice: |"),
+        ("al<tab><tab><tab>", "alina: |"),
+        ("al<tab><tab><tab><tab>", "ali|"),
+        ("al<tab><tab><tab><tab><tab>", "alice: |"),
+        ("ali<tab>", "alice: |"),  # there is nothing to add: the first at once
         ("al<shift-tab>", "alina: |"),
         ("al<shift-tab><shift-tab>", "alice: |"),
-        ("al<tab><shift-tab>", "al|"),
-        ("al<tab><tab>!", "alina: !|"),
+        ("ali<tab><shift-tab>", "ali|"),
+        ("ali<tab><tab>!", "alina: !|"),
         ("al<tab><tab><ctrl-_>", "al|"),
-        ("al <left><tab>", "alice:| "),
+        ("ali <left><tab>", "alice:| "),
+        ("(ali<tab>", "(alice |"),
+        ("(ali<tab>)", "(alice)|"),  # the blank makes way
+        ('"bo<tab>"', '"bob"|'),
+        ("ask bo<tab>?", "ask bob?|"),
+        ("ask bo<tab>x", "ask bob x|"),
+        ("bo<tab>)", "bob: )|"),
+        ("ask bo<tab><left><right>?", "ask bob ?|"),
         ("zz<tab>", "zz|"),
         ("/tr<tab>", "/transfers|"),
-        ("/file d<tab><tab>", "/file done.txt|"),
-        ("/file d<tab>/<tab>", "/file docs/design.md|"),  # "/" takes the directory
+        ("/file d<tab>", "/file do|"),
+        ("/file d<tab><tab><tab>", "/file done.txt|"),
+        ("/file do<tab>/<tab>", "/file docs/design.md|"),  # "/" takes the directory
         ("/file doc<tab><tab>", "/file docs/design.md|"),  # the only one is taken at once
-        ("/file d<tab><tab>/", "/file done.txt/|"),
+        ("/file do<tab><tab>/", "/file done.txt/|"),
         ("a/", "a/|"),
     ],
 )
