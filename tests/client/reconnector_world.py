@@ -16,7 +16,7 @@ from chat.client.conversation.ui_events import Asked
 from chat.client.errors import (
     ChatError,
 )
-from chat.client.program.reconnect import Reconnector, RetryPolicy
+from chat.client.program.reconnect import Reconnector, Recover, RetryPolicy
 from tests.client.fake_connection import Audience, FakeConnection, run_until_idle, spawn
 
 QUICK = RetryPolicy(first=0.001, longest=0.004, after_input=10.0)
@@ -66,10 +66,17 @@ class World:
         *outcomes: FakeConnection | ChatError | Silence,
         patience: RetryPolicy = QUICK,
         stays: bool = False,
+        recover: Recover | None = None,
     ) -> None:
         self.outcomes = list(outcomes)
         self.reconnector = Reconnector(
-            self._connect, self.conversation, self.audience, spawn, patience, stays=stays
+            self._connect,
+            self.conversation,
+            self.audience,
+            spawn,
+            patience,
+            stays=stays,
+            recover=recover,
         )
         self.task = spawn(self.reconnector.run, self.first.as_connection)
         run_until_idle()

@@ -107,3 +107,21 @@ def test_others_may_not(address: str, home: Path) -> None:
     done = run_client(address, "eve", "--commands", said="/kick eve\n/bans\n", directory=home)
     assert done.returncode == 1
     assert done.stderr == "chat-client: Only a moderator may do that.\n" * 2
+
+
+def test_a_user_at_a_terminal_stays_and_can_ask_to_come_back(
+    address: str, home: Path, bob: ClientProcess
+) -> None:
+    with ClientProcess(address, "mallory", "--plain", directory=home, terminal=True) as mallory:
+        mallory.output.wait_for("you are in the room as mallory")
+        bob.type("/kick mallory Enough.\n")
+        mallory.output.wait_for("Disconnected; /reconnect connects again")
+        mallory.type("/reconnect\n")
+        mallory.output.wait_for("you are in the room as mallory", 2)
+        bob.type("/ban mallory spam\n")
+        mallory.output.wait_for("You are banned until further notice: spam")
+        mallory.type("/reconnect\n")
+        mallory.output.wait_for("Disconnected;", 3)
+        mallory.output.wait_for("You are banned until further notice: spam", 2)
+        mallory.type("/quit\n")
+        assert mallory.wait() == 0

@@ -161,7 +161,10 @@ class TestOnesOwnGhost:
             old.wait_for("you are in the room as bob")
             with connect(owned, "bob", password=PASSWORD) as new:
                 old.wait_for("the server says: You logged in from another place")
-                old.wait_for("-- Disconnected; /reconnect connects again", "no connection$")
+                old.wait_for(
+                    "-- Disconnected; /reconnect connects again",
+                    "no connection: /reconnect or /quit$",
+                )
                 old.command("/reconnect")
                 old.wait_for("-- back in the room as bob")
                 with pytest.raises(Dismissed, match="from another place"):

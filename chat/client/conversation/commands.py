@@ -260,7 +260,12 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand("save", "FILE", "save the log as text", _parse_save, Availability.SCREEN),
     _screen_command("log", "[on|off]", FollowLog, "append new lines of the log to a file"),
     _screen_command("bell", "[on|off]", SetBell, "ring for mentions and private messages"),
-    _screen_command("reconnect", "[NAME]", Reconnect, "connect again now, or as another user"),
+    SlashCommand(
+        "reconnect",
+        "[NAME]",
+        "connect again now, or as another user",
+        partial(_parse_optional_name, make=Reconnect, name="reconnect"),
+    ),
     _bare_command("register", Register, "protect your name with a password"),
     _bare_command("passwd", ChangePassword, "change your password"),
     SlashCommand("kick", "NAME [REASON]", "kick a user (moderators only)", parse_kick),

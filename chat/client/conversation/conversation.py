@@ -27,6 +27,7 @@ from chat.client.conversation.requests import (
     ListTransfers,
     NeedsPassword,
     Quit,
+    Reconnect,
     Register,
     Reply,
     RequestError,
@@ -62,7 +63,8 @@ class Conversation:
 
     ``spawn`` runs a function in the background. ``where`` is the kind of frontend, for the help. ``leave`` is called
     when the user quits. ``is_wanted`` and ``is_looked_at``: see ``Downloads``. ``learn`` is called with the new
-    password once the server has accepted it. ``failures`` counts the requests that failed.
+    password once the server has accepted it, ``reconnect`` with the name under which the user wants to connect again,
+    None for the same. ``failures`` counts the requests that failed.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Conversation:
         is_wanted: Callable[[str], bool] = lambda sender: True,
         is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
         learn: Callable[[str], object] = lambda password: None,
+        reconnect: Callable[[str | None], object] = lambda username: None,
     ) -> None:
         self.failures = 0
         self.unacknowledged = Unacknowledged(self._tell_answer)
@@ -89,6 +92,7 @@ class Conversation:
         self._where = where
         self._leave = leave
         self._learn = learn
+        self._connect_again = reconnect
         self._last_private_sender: str | None = None
         self._transfer_ended = gevent.event.Event()
         self._handlers: dict[type, Callable[[Any, Tag], object]] = {
@@ -103,6 +107,7 @@ class Conversation:
             Register: self._refuse_password,
             ChangePassword: self._refuse_password,
             Help: self._help,
+            Reconnect: self._reconnect,
             Quit: self._quit,
         }
 
@@ -213,6 +218,10 @@ class Conversation:
 
     def _help(self, request: Help, tag: Tag) -> None:
         self._frontend.show(Explanation(tuple(help_lines(request.command, self._where))))
+
+    def _reconnect(self, request: Reconnect, tag: Tag) -> None:
+        self._connect_again(request.username)
+        self._tell_done(tag)
 
     def _quit(self, request: Quit, tag: Tag) -> None:
         self._leave()

@@ -115,6 +115,13 @@ class Quit(_Bare):
     """Leave the room."""
 
 
+@dataclass(frozen=True)
+class Reconnect:
+    """Connect again now, under another name if one is given."""
+
+    username: str | None = None
+
+
 # Requests for which the frontend must still ask the user for a password.
 NeedsPassword = Register | ChangePassword
 CommonRequest = (
@@ -128,6 +135,7 @@ CommonRequest = (
     | AskServer
     | NeedsPassword
     | Help
+    | Reconnect
     | Quit
 )
 
@@ -191,13 +199,6 @@ class OpenFile(_Numbered):
     """Open the saved attachment ``number`` with the desktop's program."""
 
 
-@dataclass(frozen=True)
-class Reconnect:
-    """Connect again now, under another name if one is given."""
-
-    username: str | None = None
-
-
 ScreenRequest = (
     SearchLog
     | ClearLog
@@ -211,6 +212,5 @@ ScreenRequest = (
     | CloseView
     | ShowKeys
     | OpenFile
-    | Reconnect
 )
 Request = CommonRequest | ScreenRequest

@@ -34,6 +34,7 @@ from chat.client.frontends.line_io import Line
 from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
 from chat.client.frontends.wording import (
     ACTION,
+    DISCONNECTED,
     KINDS,
     file_and_size,
     leave_reason,
@@ -85,12 +86,13 @@ class PlainFrontend:
         self._why_not_saved = why_not_saved
         self._username = ""
         self._trouble = ""  # the last reason shown for a lost connection
+        self._told = ""  # the reason that the server gave for the end of the connection
         self.formats: dict[type, Callable[[Any], list[str]]] = {
             Welcome: self._welcome,
             Joined: _joined,
             Left: _left,
             Text: self._text,
-            Notice: _notice,
+            Notice: self._notice,
             Announced: self._announced,
             Done: lambda event: [] if event.answer is None else _from_server(_now(), event.answer),
             UserList: _people,
@@ -141,6 +143,11 @@ class PlainFrontend:
             *(FURTHER_LINE + line for line in further),
         ]
 
+    def _notice(self, event: Notice) -> list[str]:
+        if event.dismisses:
+            self._told = event.sentence
+        return _from_server(event.timestamp, event.sentence, who_says(event.code))
+
     def _announced(self, event: Announced) -> list[str]:
         attachment, transfer = event.attachment, event.transfer
         what = KINDS[attachment.kind]
@@ -165,10 +172,15 @@ class PlainFrontend:
 
     def _disconnected(self, event: Disconnected) -> list[str]:
         """Return a line only for a new reason: an outage may last hours, with many reconnects."""
+        if event.retry_in is None:
+            told, self._told = self._told, ""
+            why = [] if event.reason == told else lines_of(event.reason)
+            return [*why, DISCONNECTED]
         if event.reason == self._trouble:
             return []
         self._trouble = event.reason
-        return [f"{event.reason} Trying again."]
+        # No pause: the user asked to reconnect.
+        return [f"{event.reason} Trying again." if event.retry_in else event.reason]
 
 
 def _line(moment: datetime, text: str) -> str:
@@ -189,10 +201,6 @@ def _joined(event: Joined) -> list[str]:
 
 def _left(event: Left) -> list[str]:
     return [_line(event.timestamp, f"{sanitize(event.username)} left{leave_reason(event.reason)}")]
-
-
-def _notice(event: Notice) -> list[str]:
-    return _from_server(event.timestamp, event.sentence, who_says(event.code))
 
 
 def _from_server(moment: datetime, text: str, says: str = "the server says") -> list[str]:

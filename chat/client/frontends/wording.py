@@ -18,6 +18,10 @@ from chat.protocol.notices import LeaveReason, NoticeCode
 
 # An action is sent as a text that starts with this (as in XEP-0245).
 ACTION = "/me "
+# What a user can do once the client no longer connects by itself.
+DISCONNECTED = (
+    "Disconnected; /reconnect connects again, /reconnect NAME as another user, /quit leaves."
+)
 
 KINDS = {
     MessageType.FILE: "a file",

@@ -91,6 +91,7 @@ class Program:
             where=Availability.PLAIN,
             leave=self._quit,
             learn=lambda password: self._login.learn(password),
+            reconnect=lambda username: self._reconnector.reconnect(username),
         )
         self._login = LoginFlow(
             settings,
@@ -102,7 +103,12 @@ class Program:
             judges=can_ask,
         )
         self._reconnector = Reconnector(
-            self._login.connect, self._conversation, self._frontend, self._spawn
+            self._login.connect,
+            self._conversation,
+            self._frontend,
+            self._spawn,
+            # A user at a terminal can come back; nobody is there to do so in a pipe.
+            stays=self._is_interactive,
         )
 
     def run(self) -> int:

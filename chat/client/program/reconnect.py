@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import gevent
 from gevent.event import Event
@@ -61,14 +61,19 @@ _FINAL = frozenset(
 )
 _ASKED = ConnectionLost("Reconnecting.")
 
+# Asks the user for another password or name after a refusal, and connects. Raises ChatError.
+Recover: TypeAlias = Callable[[LoginRefused], Connection]
+
 
 class Reconnector:
     """Replaces a lost connection. ``connect`` makes one for a user name; ``spawn`` runs a function beside the caller.
 
     The client tries again if the server has restarted, is full, or still holds the user's old connection. It gives up
-    if the server refuses the name, the password or the user. After a kick, or a login of the user from another place,
-    the client does not return by itself: two clients would throw each other out for ever. With ``stays``, it waits
-    until the user asks to reconnect.
+    if the server refuses the name, the password or the user, or shows another key. After a kick, or a login of the user
+    from another place, the client does not return by itself: two clients would throw each other out for ever.
+
+    With ``stays``, it never gives up: it tells what happened and waits until the user asks to reconnect, so that
+    nothing on the screen is lost. Before that, ``recover`` may ask the user for another password or name.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Reconnector:
         patience: RetryPolicy | None = None,
         *,
         stays: bool = False,
+        recover: Recover | None = None,
     ) -> None:
         self._connect = connect
         self._conversation = conversation
@@ -87,6 +93,7 @@ class Reconnector:
         self._spawn = spawn
         self._patience = patience or RetryPolicy()
         self._stays = stays
+        self._recover = recover
         self._pause = self._patience.first
         self._input_ended_at: float | None = None
         self._woken = Event()
@@ -123,6 +130,7 @@ class Reconnector:
             connection.close(timeout=0)
             if isinstance(lost, Dismissed) and not self._hurries:
                 self._wait_to_be_asked(lost)
+                lost = None
             connection = self._connect_again(connection.username, lost or _ASKED)
 
     def _serve(self, connection: Connection) -> ConnectionLost | None:
@@ -159,18 +167,22 @@ class Reconnector:
                 is_lagging = not is_lagging
                 self._frontend.show(Lag(lag))
 
-    def _wait_to_be_asked(self, dismissed: Dismissed) -> None:
-        """Wait until the user asks to reconnect. Without ``stays``, raise ``dismissed``."""
-        if not self._stays:
-            raise dismissed
-        self._frontend.show(Disconnected(str(dismissed), None))
+    def _wait_to_be_asked(self, problem: ChatError) -> None:
+        """Wait until the user asks to reconnect.
+
+        Raises ``problem`` without ``stays``, and when the input ends: then nobody can ask any more.
+        """
+        if self._stays:
+            self._frontend.show(Disconnected(str(problem), None))
         while not self._hurries:
+            if not self._stays or self._input_ended_at is not None:
+                raise problem
             self._woken.clear()
             self._woken.wait()
 
     def _connect_again(self, username: str, problem: ChatError) -> Connection:
         """Try until a connection is made. Raises GaveUp, LoginRefused, UntrustedServer."""
-        lost_at = uptime()
+        lost_at, own = uptime(), username
         while True:
             delay = 0.0 if self._hurries else self._next_pause()
             self._frontend.show(Disconnected(str(problem), delay))
@@ -184,14 +196,18 @@ class Reconnector:
                 self._pause = min(self._pause * 2, self._patience.longest)
             try:
                 return self._try_to_connect(username)
-            except LoginRefused as refused:
-                if refused.code in _FINAL:
-                    raise
-                problem = refused
-            except UntrustedServer:
-                raise  # only the user can decide about another server, so further tries are useless
             except ChatError as failed:
                 problem = failed
+            if not _is_final(problem, is_chosen=username != own):
+                continue
+            if self._recover is not None and isinstance(problem, LoginRefused):
+                try:
+                    return self._recover(problem)
+                except ChatError as failed:
+                    problem = failed
+            self._wait_to_be_asked(problem)
+            # The next try is under the name that the user had, unless the user gives another.
+            username, problem = own, _ASKED
 
     def _try_to_connect(self, username: str) -> Connection:
         """Connect, but give up if the user asks to reconnect meanwhile: the server may be silent.
@@ -242,3 +258,16 @@ class Reconnector:
             if uptime() - now > pause + _SLEPT:
                 return True
         return False
+
+
+def _is_final(problem: ChatError, *, is_chosen: bool) -> bool:
+    """Return whether only the user can help, so that further tries are useless.
+
+    ``is_chosen``: the try was under another name than before, which the user chose.
+    """
+    if isinstance(problem, LoginRefused):
+        return problem.code in _FINAL or (
+            # Another user has the name. After a lost connection it may be the user's own old connection.
+            is_chosen and problem.code == Refusal.USERNAME_EXISTS.value
+        )
+    return isinstance(problem, UntrustedServer)

@@ -33,7 +33,7 @@ from chat.client.conversation.requests import (
 )
 from chat.client.conversation.transfer_list import TransferList
 from chat.client.conversation.ui_events import Asked
-from chat.client.errors import ChatError, LoginRefused
+from chat.client.errors import ChatError
 from chat.client.frontends.line_io import LineWriter, OutputClosed
 from chat.client.program.login_flow import LoginFlow, advice
 from chat.client.program.reconnect import Reconnector
@@ -98,6 +98,7 @@ class App:
                 image.size <= settings.max_save and self._frontend.draws_pictures
             ),
             learn=lambda password: self._login.learn(password),
+            reconnect=lambda username: self._reconnector.reconnect(username),
         )
         self._login = LoginFlow(
             settings,
@@ -107,7 +108,12 @@ class App:
             self._entered,
         )
         self._reconnector = Reconnector(
-            self._login.connect, self._conversation, self._frontend, self.spawn, stays=True
+            self._login.connect,
+            self._conversation,
+            self._frontend,
+            self.spawn,
+            stays=True,
+            recover=self._login.log_in_again,
         )
 
     def run(self) -> int:
@@ -210,10 +216,6 @@ class App:
         greenlet.link_exception(self._fault)
         return greenlet
 
-    def reconnect(self, username: str | None) -> None:
-        """Connect again, as ``username`` if that is given."""
-        self._reconnector.reconnect(username)
-
     def repaint(self) -> None:
         """Have the screen drawn again soon."""
         if not self._changed.is_set():
@@ -223,13 +225,8 @@ class App:
 
     def _live(self) -> None:
         try:
-            connection = self._login.log_in(_login_name)
-            while True:
-                try:
-                    self._reconnector.run(connection)
-                    return
-                except LoginRefused as refused:
-                    connection = self._login.log_in_again(refused)
+            # Only a first login that fails ends the client: later there is a log and drafts to lose.
+            self._reconnector.run(self._login.log_in(_login_name))
         except ChatError as problem:
             self._end(advice(problem))
 
@@ -257,13 +254,13 @@ class App:
         self.repaint()
         return bool(answer.get())
 
-    def ask_name(self, prompt: str, name: str) -> str:
-        """Wait for a name; a user who gives none leaves the client."""
+    def ask_name(self, prompt: str, name: str) -> str | None:
+        """Wait for a name. A user who gives none before the first login leaves the client."""
         answer: AsyncResult[str | None] = AsyncResult()
         self._controller.ask(LineQuestion(prompt, name, answer.set))
         self.repaint()
         given = answer.get()
-        if given is None:
+        if given is None and not self._was_inside:
             self._end()
             raise gevent.GreenletExit
         return given

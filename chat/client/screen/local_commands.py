@@ -18,7 +18,6 @@ from chat.client.conversation.requests import (
     Ignore,
     OpenFile,
     OpenView,
-    Reconnect,
     RequestError,
     SaveLog,
     ScreenRequest,
@@ -45,8 +44,6 @@ class CommandContext(Protocol):
     def transfers(self) -> TransferList: ...
 
     def spawn(self, function: Callable[..., object], *arguments: object) -> object: ...
-
-    def reconnect(self, username: str | None) -> None: ...
 
     def repaint(self) -> None: ...
 
@@ -86,7 +83,6 @@ class LocalCommands:
             CloseView: self._close_view,
             ShowKeys: lambda request: self.controller.show_keys(),
             OpenFile: self._open,
-            Reconnect: lambda request: around.reconnect(request.username),
         }
 
     def do(self, request: ScreenRequest) -> None:

@@ -25,6 +25,7 @@ from chat.client.conversation.ui_events import (
 )
 from chat.client.frontends.sanitize import lines_of
 from chat.client.frontends.wording import (
+    DISCONNECTED,
     local_times,
     people,
     some_names,
@@ -40,6 +41,8 @@ from chat.protocol.notices import NoticeCode
 
 # A line with more entries than this below it counts as out of sight.
 _FAR = 20
+# How many of the last entries are searched for a reason that was told just now.
+_JUST_TOLD = 3
 
 
 class Alert(NamedTuple):
@@ -161,13 +164,24 @@ class ModelUpdater:
         model.is_online, model.retry_in, model.lag = False, event.retry_in, 0.0
         self._lost_at = self._lost_at or now
         model.is_dismissed = event.retry_in is None
-        if event.retry_in is None:  # an earlier event has told why
-            self._warn(now, "Disconnected; /reconnect connects again.")
+        if event.retry_in is None:
+            self._stay_disconnected(event.reason, now)
             return
         if event.reason != self._trouble:
             self._trouble = event.reason
             # No pause: the user asked to reconnect.
             self._warn(now, f"{event.reason} Trying again." if event.retry_in else event.reason)
+
+    def _stay_disconnected(self, reason: str, now: datetime) -> None:
+        """Say what ended the connection and what to do, in the room and where the user looks."""
+        model = self._model
+        why = lines_of(reason)
+        # A notice of the server, or the question for another password, may have told the reason already.
+        views = {id(view): view for view in (model.room, model.current)}.values()
+        if any(_ends_with(view, why[0]) for view in views):
+            why = []
+        for view in views:
+            view.append(Remark(now, (*why, DISCONNECTED), ERROR))
 
     def _lag(self, event: Lag, now: datetime) -> None:
         self._model.tick(now)
@@ -238,6 +252,14 @@ class ModelUpdater:
 
     def _warn(self, now: datetime, line: str) -> None:
         self._model.room.append(Remark(now, (local_times(line),), ERROR))
+
+
+def _ends_with(view: View, line: str) -> bool:
+    """Return whether one of the last remarks in ``view`` tells ``line``."""
+    last = islice(reversed(view.entries), _JUST_TOLD)
+    return any(
+        told.endswith(line) for entry in last if isinstance(entry, Remark) for told in entry.lines
+    )
 
 
 def _duration(time: timedelta) -> str:

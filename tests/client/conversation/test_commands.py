@@ -72,6 +72,8 @@ IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
         ("/help", Help()),
         ("/help msg", Help("msg")),
         ("/help /msg", Help("msg")),
+        ("/reconnect", Reconnect()),
+        ("/reconnect robert", Reconnect("robert")),
         ("/quit", Quit()),
     ],
 )
@@ -131,8 +133,6 @@ def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -
         ("/close", CloseView()),
         ("/keys", ShowKeys()),
         ("/open 3", OpenFile(3)),
-        ("/reconnect", Reconnect()),
-        ("/reconnect robert", Reconnect("robert")),
     ],
 )
 def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:

@@ -17,6 +17,7 @@ from chat.client.conversation.passwords import NO_TERMINAL
 from chat.client.conversation.requests import (
     AskServer,
     ChangePassword,
+    Reconnect,
     Register,
     Request,
     RequestError,
@@ -37,6 +38,7 @@ class Room:
     def __init__(self) -> None:
         self.audience = Audience()
         self.learnt: list[str] = []
+        self.wanted_names: list[str | None] = []  # under which to connect again
         self.conversation = Conversation(
             self.audience,
             inbox=Inbox(Path("in"), 500),
@@ -44,6 +46,7 @@ class Room:
             where=Availability.PLAIN,
             leave=lambda: None,
             learn=self.learnt.append,
+            reconnect=self.wanted_names.append,
         )
         self.connection = FakeConnection()
         self.connection.in_flight = self.conversation.unacknowledged.in_flight
@@ -148,3 +151,11 @@ def test_nobody_is_asked_for_a_password_that_could_not_be_sent(room: Room) -> No
     room.conversation.connection = None
     with pytest.raises(RequestError, match="Not connected"):
         room.conversation.check_privacy()
+
+
+def test_connecting_again_needs_no_connection(room: Room) -> None:
+    room.conversation.connection = None
+    room.do(Reconnect(), tag=1)
+    room.do(Reconnect("robert"))
+    assert room.wanted_names == [None, "robert"]
+    assert room.audience.news == [Done(1)]

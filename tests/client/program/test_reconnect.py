@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
+from chat.client.connection.connection import Connection
 from chat.client.connection.events import Joined, Text
 from chat.client.connection.receipts import Status
 from chat.client.conversation.ui_events import Disconnected
@@ -247,9 +248,73 @@ def test_a_kicked_user_who_stayed_may_come_back(world: World) -> None:
     world.first.lose(KICKED)
     run_until_idle()
     assert world.audience.of(Disconnected) == [Disconnected("You were kicked by eve.", None)]
-    world.reconnector.input_ended()  # wakes the reconnector, and is no wish to come back
+    world.reconnector._woken.set()  # which is no wish to come back
     run_until_idle()
     assert world.names == []
     world.reconnector.reconnect()
     world.wait_for(second)
     assert world.names == ["bob"]
+
+
+def test_a_user_who_stayed_and_can_not_ask_any_more_leaves(world: World) -> None:
+    world.start(stays=True)
+    world.first.lose(KICKED)
+    run_until_idle()
+    world.reconnector.input_ended()
+    with pytest.raises(Dismissed, match="kicked by eve"):
+        world.task.get(timeout=5)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        LoginRefused(Refusal.BANNED.value, "You are banned."),
+        LoginRefused(Refusal.WRONG_PASSWORD.value, "That is not its password."),
+        LoginRefused(Refusal.BAD_USERNAME.value, "No such name."),
+        LoginRefused(Refusal.ENCRYPTION_NEEDED.value, "Not without TLS."),
+        UntrustedServer("Another key."),
+    ],
+    ids=str,
+)
+def test_whatever_ends_a_connection_a_user_who_stays_decides(
+    world: World, problem: LoginRefused | UntrustedServer
+) -> None:
+    second = FakeConnection()
+    world.start(problem, second, stays=True)
+    world.first.lose()
+    with gevent.Timeout(10):
+        while not world.names:
+            gevent.sleep(0.001)
+    run_until_idle()
+    assert world.audience.of(Disconnected)[-1] == Disconnected(str(problem), None)
+    assert world.names == ["bob"]
+    world.reconnector.reconnect()
+    world.wait_for(second)
+    assert world.names == ["bob", "bob"]
+
+
+def test_a_chosen_name_that_is_taken_is_not_waited_for(world: World) -> None:
+    last = FakeConnection()
+    world.start(LoginRefused(Refusal.USERNAME_EXISTS.value, "Taken."), last, stays=True)
+    world.reconnector.reconnect("alice")
+    run_until_idle()
+    assert world.audience.of(Disconnected)[-1] == Disconnected("Taken.", None)
+    world.reconnector.reconnect()
+    world.wait_for(last)
+    assert world.names == ["alice", "bob"]
+
+
+def test_a_refusal_is_recovered_from_by_another_password(world: World) -> None:
+    again = FakeConnection()
+    asked: list[str] = []
+
+    def recover(refused: LoginRefused) -> Connection:
+        asked.append(refused.code)
+        again.in_flight = world.conversation.unacknowledged.in_flight
+        return again.as_connection
+
+    refusal = LoginRefused(Refusal.WRONG_PASSWORD.value, "Wrong.")
+    world.start(refusal, stays=True, recover=recover)
+    world.first.lose()
+    world.wait_for(again)
+    assert asked == ["wrong-password"]

@@ -105,9 +105,6 @@ class Desk:
     def redraw(self) -> None:
         self.done.append("redraw")
 
-    def reconnect(self, username: str | None) -> None:
-        self.done.append(f"reconnect {username}")
-
     def repaint(self) -> None:
         self.done.append("repaint")
 

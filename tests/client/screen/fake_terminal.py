@@ -37,9 +37,10 @@ class FakeTerminal:
     def hang_up(self) -> None:
         self._typed.put(TerminalGone("it was closed"))
 
-    def wait_for(self, text: str) -> None:
-        with gevent.Timeout(PATIENCE, AssertionError(f"no {text!r} in {self.rows}")):
-            while not any(text in row for row in self.rows):
+    def wait_for(self, *texts: str) -> None:
+        """Wait until each text is in a row."""
+        with gevent.Timeout(PATIENCE, AssertionError(f"no {texts!r} in {self.rows}")):
+            while not all(any(text in row for row in self.rows) for text in texts):
                 self._drawn.clear()
                 self._drawn.wait()
 

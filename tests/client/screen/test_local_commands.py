@@ -135,14 +135,6 @@ def test_a_private_conversation_is_opened_and_closed(desk: Desk) -> None:
     assert desk.log()[-1] == "-- The room can't be closed; /quit leaves it."
 
 
-def test_connecting_again(desk: Desk) -> None:
-    desk.type("/reconnect<enter>/reconnect robert<enter>")
-    assert [done for done in desk.done if done != "repaint"] == [
-        "reconnect None",
-        "reconnect robert",
-    ]
-
-
 def test_keys(desk: Desk) -> None:
     desk.type("/keys<enter>")
     assert any("Ctrl-Z" in line for line in desk.log())

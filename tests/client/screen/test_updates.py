@@ -21,6 +21,7 @@ from chat.client.conversation.ui_events import (
     UiEvent,
     UserList,
 )
+from chat.client.frontends.wording import DISCONNECTED
 from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.model.entries import Remark, Said
 from chat.client.screen.model.model import Model
@@ -247,9 +248,18 @@ class TestConnection:
         assert not bench.model.is_dismissed
         assert [line.partition("-- ")[2] for line in bench.lines()] == [
             "the server says: You were kicked by eve.",
-            "Disconnected; /reconnect connects again.",
+            DISCONNECTED,
             "Reconnecting.",
         ]
+
+    def test_what_nobody_told_yet_is_told_also_in_the_private_view_that_is_open(
+        self, bench: Bench
+    ) -> None:
+        bench.model.query("carol")
+        bench.take(Disconnected("Another key.\nRemove line 1 of known_hosts.", None))
+        told = ("Another key.", "Remove line 1 of known_hosts.", DISCONNECTED)
+        for view in bench.model.views:
+            assert [entry.lines for entry in view.entries if isinstance(entry, Remark)] == [told]
 
     def test_the_next_loss_is_told_again(self, bench: Bench) -> None:
         for _ in range(2):

@@ -47,7 +47,7 @@ def _connection(model: Model) -> list[Span]:
     if model.is_online:
         return []
     if model.is_dismissed:
-        return [Span("no connection", STATUS_ALERT)]
+        return [Span("no connection: /reconnect or /quit", STATUS_ALERT)]
     if model.retry_in is None:
         return [Span("connecting", STATUS_ALERT)]
     seconds = round(model.retry_in)

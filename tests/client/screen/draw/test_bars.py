@@ -90,7 +90,7 @@ class TestStatus:
 
     def test_one_that_comes_back_only_if_somebody_wants_it(self, model: Model) -> None:
         model.is_online, model.is_dismissed = False, True
-        assert alerts(model) == ["no connection"]
+        assert alerts(model) == ["no connection: /reconnect or /quit"]
 
     def test_scrolled_up(self, model: Model) -> None:
         model.room.append(said())
