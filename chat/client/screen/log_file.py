@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -39,20 +40,43 @@ def save(entries: Iterable[Entry], path: Path, pause: Callable[[], object]) -> i
 
 
 class LogFile:
-    """Append new entries of ``view`` to the file at ``path``. Raises OSError."""
+    """Append new entries of ``view`` to the file at ``path``. Raises OSError.
+
+    A file that was moved away or removed (by logrotate, or by the user) is made anew at its path. A file that was
+    truncated goes on at its beginning, because every write appends.
+    """
 
     def __init__(self, view: View, path: Path) -> None:
         self.path = path
-        make_private_directory(path.parent)
         self._follower = Follower(view)
-        self._file: TextIO = open_to_append(path, FILE_MODE)
+        self._file: TextIO = self._open()
 
     def write_new(self) -> None:
         """Append what is new since the last call. Raises OSError."""
         lines = self._follower.new_lines()
         if lines:
+            # One system call for each write, and an idle room writes nothing.
+            if self._is_elsewhere():
+                file, self._file = self._file, self._open()
+                file.close()
             self._file.write("".join(f"{line}\n" for line in lines))
             self._file.flush()
+
+    def _open(self) -> TextIO:
+        make_private_directory(self.path.parent)
+        return open_to_append(self.path, FILE_MODE)
+
+    def _is_elsewhere(self) -> bool:
+        """Return whether the path no longer leads to the open file."""
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return (
+                False  # a directory that can't be read for now: the open file still takes the lines
+            )
+        return not os.path.samestat(there, os.fstat(self._file.fileno()))
 
     def close(self) -> None:
         """Append what is new, and close the file. Raises OSError."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,74 @@ def test_following_goes_on_where_the_file_ended(tmp_path: Path) -> None:
         "2026-11-24 21:04:05 [alice]: one",
         "2026-11-24 21:04:05 [alice]: two",
     ]
+
+
+def said(view: View, log: LogFile, text: str) -> None:
+    view.append(Said(NINE, "alice", text))
+    log.write_new()
+
+
+def in_file(path: Path) -> list[str]:
+    return [line.rpartition(": ")[2] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_file_that_was_rotated_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "room.log"
+    view = View()
+    log = LogFile(view, path)
+    said(view, log, "one")
+    path.rename(tmp_path / "room.log.1")
+    said(view, log, "two")
+    log.close()
+    assert in_file(tmp_path / "room.log.1") == ["one"]
+    assert in_file(path) == ["two"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_another_has_replaced_is_left_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "room.log"
+    view = View()
+    log = LogFile(view, path)
+    said(view, log, "one")
+    path.rename(tmp_path / "room.log.1")
+    path.write_text("begun by logrotate\n", encoding="utf-8")
+    said(view, log, "two")
+    log.close()
+    assert in_file(path) == ["begun by logrotate", "two"]
+
+
+def test_a_file_that_was_removed_with_its_directory_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "room.log"
+    view = View()
+    log = LogFile(view, path)
+    said(view, log, "one")
+    path.unlink()
+    path.parent.rmdir()
+    said(view, log, "two")
+    log.close()
+    assert in_file(path) == ["two"]
+
+
+def test_a_file_that_was_truncated_goes_on_at_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "room.log"
+    view = View()
+    log = LogFile(view, path)
+    said(view, log, "one")
+    os.truncate(path, 0)
+    said(view, log, "two")
+    log.close()
+    assert in_file(path) == ["two"]
+
+
+def test_an_idle_room_does_not_look_at_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = View()
+    log = LogFile(view, tmp_path / "room.log")
+    looks: list[Path] = []
+    monkeypatch.setattr(Path, "stat", lambda path: looks.append(path))
+    log.write_new()
+    assert not looks
 
 
 @pytest.mark.parametrize("address", ["chat.example:8080", "[::1]:8080", "unix:/run/chat/../socket"])
