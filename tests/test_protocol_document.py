@@ -59,13 +59,17 @@ def test_every_command_is_in_the_table() -> None:
 def test_every_key_of_a_header_is_named() -> None:
     command = Command("ban", "eve", 1, "spam", "old", "new")
     headers = (
-        encode_client_header(LoginHeader("alice", "token", 1, password="secret")),
+        encode_client_header(LoginHeader("alice", "token", 1, password="secret", status=True)),
         encode_client_header(ClientHeader("bob", "a.txt", "n", "id", 1, command)),
-        encode_server_header(ServerHeader("a", "t", "f", "b", 1, "n", "gone", "quit", 1, "id", 1)),
+        encode_server_header(
+            ServerHeader(
+                *("a", "t", "f", "b", 1, "n", "gone", "quit", 1, "id", 1), "eve", True, False
+            )
+        ),
     )
     keys = {key for header in headers for key in json.loads(header)}
     missing = [key for key in keys if not re.search(rf"[`\"]{key}[`\"]", DOCUMENT)]
-    assert len(keys) == 19
+    assert len(keys) == 23
     assert not missing
 
 

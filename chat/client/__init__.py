@@ -29,6 +29,7 @@ from chat.client.connection.events import (
     Left,
     Limits,
     Notice,
+    StatusChanged,
     Text,
     Welcome,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "SaveFailed",
     "Saving",
     "Status",
+    "StatusChanged",
     "Text",
     "TransferCancelled",
     "TransferFailed",

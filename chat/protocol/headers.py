@@ -42,7 +42,7 @@ class LoginHeader(NamedTuple):
     With both, the user takes over their own session of that name, which may still look alive. ``password`` is the
     user's, or the room's. File, Image and Voice contents over ``inline`` bytes are to come as offers; with None they
     come whole. ``is_json``: the client logged in with the JSON form, and may be told more than the original client
-    understands.
+    understands. ``status``: the client wants to hear when a user becomes registered or a moderator.
     """
 
     name: str
@@ -50,6 +50,7 @@ class LoginHeader(NamedTuple):
     inline: int | None = None
     is_json: bool = False
     password: str | None = None
+    status: bool = False
 
     def __repr__(self) -> str:
         """Return the login without its password and session, which must not reach a log."""
@@ -80,7 +81,8 @@ class ServerHeader(NamedTuple):
     ``sender`` travels as ``from``; ``timestamp`` is RFC 3339. ``size`` (bytes) and ``id`` are those of an offer,
     ``offset`` (bytes) is where a fetched content continues. ``notice`` and ``reason`` are codes of
     ``chat.protocol.notices``, or unknown ones from a newer server. ``seq`` numbers the messages of
-    a room, or the private messages of one user, from 1 on.
+    a room, or the private messages of one user, from 1 on. ``registered`` and ``moderator`` tell what a user who joins
+    is, or what ``user`` has become.
     """
 
     sender: str
@@ -94,6 +96,9 @@ class ServerHeader(NamedTuple):
     size: int | None = None
     id: str | None = None
     offset: int | None = None
+    user: str | None = None
+    registered: bool | None = None
+    moderator: bool | None = None
 
 
 _OPTIONAL_KEYS = ServerHeader._fields[2:]
@@ -111,6 +116,7 @@ def parse_login_header(data: bytes) -> LoginHeader:
         fields.integer("inline"),
         is_json=True,
         password=fields.string("password"),
+        status=fields.boolean("status") or False,
     )
 
 
@@ -164,6 +170,7 @@ def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
             "session": header.session,
             "inline": header.inline,
             "password": header.password,
+            "status": header.status or None,
         }
     else:
         fields = {**header._asdict(), "offset": header.offset or None}
@@ -228,6 +235,9 @@ def parse_server_header(data: bytes) -> ServerHeader:
         size=fields.integer("size"),
         id=fields.string("id"),
         offset=fields.integer("offset"),
+        user=fields.string("user"),
+        registered=fields.boolean("registered"),
+        moderator=fields.boolean("moderator"),
     )
 
 
@@ -269,6 +279,12 @@ class _Fields:
             raise HeaderError(
                 f"The value of {key!r} has half a character (a lone surrogate) in it."
             )
+        return value
+
+    def boolean(self, key: str) -> bool | None:
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise HeaderError(f"The value of {key!r} must be true or false.")
         return value
 
     def integer(self, key: str) -> int | None:

@@ -37,6 +37,8 @@ class NoticeCode(str, Enum):
     ACCOUNT = "account"
     # To everyone: a text of the operator.
     ANNOUNCEMENT = "announcement"
+    # To users who asked for it at their login: another user's account or rights have changed.
+    STATUS = "status"
     # To everyone: what a moderator did to a user.
     MODERATED = "moderated"
 

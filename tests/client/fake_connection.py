@@ -32,6 +32,8 @@ class FakeConnection:
     def __init__(self, *, original: bool = False, inline: int = 100) -> None:
         self.username = "bob"
         self.users = ["alice", "bob"]
+        self.registered: list[str] = []
+        self.moderators: list[str] = []
         self.original = original
         self.is_private = True
         self.encrypted = False

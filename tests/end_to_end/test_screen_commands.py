@@ -154,12 +154,17 @@ def opens(stage: Stage) -> None:
 
 def who(stage: Stage) -> None:
     stage.bob.command("/who")
-    stage.bob.wait_for("-- 2 in the room: alice, bob$")
+    stage.bob.wait_for(r"-- 2 in the room: alice, bob \(moderator\)$")
+
+
+def whois(stage: Stage) -> None:
+    stage.bob.command("/whois BOB")
+    stage.bob.wait_for(r"-- bob is in the room \(moderator\)$")
 
 
 def names(stage: Stage) -> None:
     stage.bob.command("/names")
-    stage.bob.wait_for("│ alice$", "│ bob$")
+    stage.bob.wait_for("│ alice$", "│@bob$")
     stage.bob.command("/names")
     is_gone(stage, "│ alice$")
 
@@ -316,6 +321,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cancel": cancel,
     "open": opens,
     "who": who,
+    "whois": whois,
     "names": names,
     "query": query,
     "close": close,

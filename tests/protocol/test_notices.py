@@ -26,6 +26,7 @@ def test_the_codes_of_notices() -> None:
         "encryption-needed",
         "muted",
         "replaced",
+        "status",
         "moderated",
     ]
 

@@ -131,6 +131,7 @@ class FakeMember:
         self.is_private = True
         self.account_created: int | None = None
         self.moderator = False
+        self.wants_status = False
         self.name: UserName = parse_user_name(name)
         self.transport = FakeTransport()
         self.failed: list[LeaveReason] = []

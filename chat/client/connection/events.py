@@ -29,7 +29,8 @@ class Limits:
 class Welcome:
     """The login has succeeded: the first event of a connection. ``username`` is this user as the server writes it.
 
-    An original server sends neither the list of users nor its name.
+    An original server sends neither the list of users nor its name. ``registered`` and ``moderators`` are the users in
+    ``users`` whose name is their account, and those who may moderate; empty if the server does not tell.
     """
 
     username: str
@@ -40,14 +41,18 @@ class Welcome:
     session: str | None = field(default=None, repr=False)
     limits: Limits = Limits()
     motd: str | None = None
+    registered: tuple[str, ...] = ()
+    moderators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Joined:
-    """Another user joined."""
+    """Another user joined. ``registered``: the name is their account. ``moderator``: they may moderate."""
 
     username: str
     timestamp: datetime
+    registered: bool = False
+    moderator: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,16 @@ class Left:
     username: str
     timestamp: datetime
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class StatusChanged:
+    """A user in the room, perhaps this user, became registered or a moderator, or is no longer so."""
+
+    username: str
+    timestamp: datetime
+    registered: bool
+    moderator: bool
 
 
 @dataclass(frozen=True)
@@ -127,4 +142,4 @@ class BadFrame:
     problem: str
 
 
-Event: TypeAlias = Welcome | Joined | Left | Text | Attachment | Notice | BadFrame
+Event: TypeAlias = Welcome | Joined | Left | StatusChanged | Text | Attachment | Notice | BadFrame

@@ -74,7 +74,9 @@ def log_in(
     An original server accepts any name. So the client checks a raw login by the rules of ``protocol.names``, and
     raises LoginRefused with ``bad-username`` before it sends anything.
     """
-    header = _encode(LoginHeader(username, session, inline, is_json=True, password=password))
+    header = _encode(
+        LoginHeader(username, session, inline, is_json=True, password=password, status=True)
+    )
     if byte_order == "little":
         _raw_header(username)  # a bad name fails before anything is sent
     connector.probe(timeout)

@@ -14,6 +14,7 @@ from chat.client.connection.events import (
     Left,
     Limits,
     Notice,
+    StatusChanged,
     Text,
     Welcome,
 )
@@ -57,6 +58,8 @@ class SessionState:
         self.limits = ORIGINAL_LIMITS if original else Limits()
         self.motd: str | None = None
         self.users: dict[str, None] = {}  # a set that keeps its order
+        self.registered: set[str] = set()
+        self.moderators: set[str] = set()
         self._in_flight = in_flight
         self._original = original
         self._announced = False
@@ -78,6 +81,8 @@ class SessionState:
             return self._attachment(kind, header, timestamp, content, size)
         assert content is not None, "only the contents of attachments may be kept elsewhere"
         if kind is MessageType.UTF8:  # first, since nearly all frames are texts
+            if header.notice is not None and header.notice == NoticeCode.STATUS.value:
+                return self._change_status(header, timestamp)
             if header.notice is not None:
                 return self._notice(header, header.notice, timestamp, _text(content))
             receipt = self._accept(header)
@@ -87,6 +92,7 @@ class SessionState:
             return self._enter(header, timestamp, content)
         if kind is MessageType.LOGOUT:
             self.users.pop(header.sender, None)
+            self._note_status(header.sender, registered=False, moderator=False)
             return Left(header.sender, timestamp, header.reason)
         raise HeaderError(
             f"The server sent a message of type {kind.name}, which is invalid after the login."
@@ -96,7 +102,9 @@ class SessionState:
         name = header.sender
         if self._announced or not _may_be_same(name, self.username):
             self._see(name)
-            return Joined(name, timestamp)
+            registered, moderator = bool(header.registered), bool(header.moderator)
+            self._note_status(name, registered=registered, moderator=moderator)
+            return Joined(name, timestamp, registered, moderator)
         self._announced = True
         self.username = name
         welcome = Welcome(name, timestamp, (name,), limits=self.limits)
@@ -104,9 +112,28 @@ class SessionState:
             welcome = _read_welcome(content, welcome)
         for user in welcome.users:
             self._see(user)
+        self.registered = self.users.keys() & welcome.registered
+        self.moderators = self.users.keys() & welcome.moderators
         self.server, self.session = welcome.server, welcome.session
         self.limits, self.motd = welcome.limits, welcome.motd
         return welcome
+
+    def _change_status(self, header: ServerHeader, timestamp: datetime) -> StatusChanged:
+        name = header.user
+        if name is None:
+            raise HeaderError("The server told a new status of a user without the name.")
+        registered, moderator = bool(header.registered), bool(header.moderator)
+        self._note_status(name, registered=registered, moderator=moderator)
+        return StatusChanged(name, timestamp, registered, moderator)
+
+    def _note_status(self, name: str, *, registered: bool, moderator: bool) -> None:
+        """Record what ``name`` is, if they are in the room."""
+        is_here = name in self.users
+        for names, belongs in ((self.registered, registered), (self.moderators, moderator)):
+            if belongs and is_here:
+                names.add(name)
+            else:
+                names.discard(name)
 
     def _notice(
         self, header: ServerHeader, code: str, timestamp: datetime, sentence: str
@@ -227,8 +254,6 @@ def _read_welcome(content: bytes, bare: Welcome) -> Welcome:
     Raises HeaderError if the content is no JSON object.
     """
     fields = parse_json_object(content)
-    users = fields.get("users")
-    names = tuple(n for n in users if isinstance(n, str)) if isinstance(users, list) else ()
     sent_limits = fields.get("limits")
     limits: dict[str, Any] = sent_limits if isinstance(sent_limits, dict) else {}
     known = {
@@ -238,12 +263,18 @@ def _read_welcome(content: bytes, bare: Welcome) -> Welcome:
     }
     return replace(
         bare,
-        users=names or bare.users,
+        users=_strings(fields.get("users")) or bare.users,
         server=_string(fields.get("server")),
         session=_string(fields.get("session")),
         limits=replace(bare.limits, **known),
         motd=_string(fields.get("motd")),
+        registered=_strings(fields.get("registered")),
+        moderators=_strings(fields.get("moderators")),
     )
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
 
 
 def _string(value: object) -> str | None:

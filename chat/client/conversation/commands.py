@@ -40,6 +40,7 @@ from chat.client.conversation.requests import (
     ToggleNames,
     Unignore,
     Who,
+    WhoIs,
 )
 from chat.files.dropped_paths import shell_word
 from chat.protocol.commands import Command as ServerCommand
@@ -250,6 +251,12 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _number_command("cancel", Cancel, "cancel transfer number N"),
     _number_command("open", OpenFile, "open saved attachment number N", Availability.SCREEN),
     _bare_command("who", Who, "list the users in the room"),
+    SlashCommand(
+        "whois",
+        "NAME",
+        "tell whether a user is here, registered, a moderator",
+        partial(_parse_name, make=WhoIs, name="whois"),
+    ),
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
     _screen_command("query", "NAME", OpenView, "talk to one user in a separate view"),
     _bare_command("close", CloseView, "close the view of one user", Availability.SCREEN),

@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import gevent.event
 
+from chat.client.attention.names import folded
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, Event, Notice, Text
 from chat.client.connection.receipts import Receipt, Status
@@ -34,6 +35,7 @@ from chat.client.conversation.requests import (
     Say,
     SendFile,
     Who,
+    WhoIs,
 )
 from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
 from chat.client.conversation.ui_events import (
@@ -45,6 +47,7 @@ from chat.client.conversation.ui_events import (
     Tag,
     TransferChanged,
     TransferListing,
+    UserFound,
     UserList,
 )
 from chat.client.conversation.unacknowledged import Outgoing, Unacknowledged
@@ -103,6 +106,7 @@ class Conversation:
             Cancel: self._cancel,
             ListTransfers: self._list_transfers,
             Who: self._who,
+            WhoIs: self._whois,
             AskServer: self._ask_server,
             Register: self._refuse_password,
             ChangePassword: self._refuse_password,
@@ -206,7 +210,29 @@ class Conversation:
 
     def _who(self, request: Who, tag: Tag) -> None:
         connection = self._connected()
-        self._frontend.show(UserList(tuple(connection.users), not connection.original, tag))
+        self._frontend.show(
+            UserList(
+                tuple(connection.users),
+                not connection.original,
+                tag,
+                frozenset(connection.registered),
+                frozenset(connection.moderators),
+            )
+        )
+
+    def _whois(self, request: WhoIs, tag: Tag) -> None:
+        connection = self._connected()
+        wanted = folded(request.name)
+        name = next((user for user in connection.users if folded(user) == wanted), None)
+        self._frontend.show(
+            UserFound(
+                name or request.name,
+                name is not None,
+                name in connection.registered,
+                name in connection.moderators,
+            )
+        )
+        self._tell_done(tag)
 
     def _ask_server(self, request: AskServer, tag: Tag) -> None:
         self._connected()  # queued for a later connection, a ban or a kick would surprise everyone

@@ -89,6 +89,10 @@ class Who(_Bare):
     """List the users in the room."""
 
 
+class WhoIs(_Named):
+    """Tell what is known of the user ``name``: whether they are here, registered, a moderator."""
+
+
 @dataclass(frozen=True)
 class AskServer:
     """Send a command to the server. The user sees its answer."""
@@ -132,6 +136,7 @@ CommonRequest = (
     | Cancel
     | ListTransfers
     | Who
+    | WhoIs
     | AskServer
     | NeedsPassword
     | Help

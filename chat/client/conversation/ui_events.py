@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
-from chat.client.connection.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.connection.events import (
+    Attachment,
+    BadFrame,
+    Joined,
+    Left,
+    Notice,
+    StatusChanged,
+    Text,
+    Welcome,
+)
 from chat.client.conversation.requests import Request
 from chat.client.conversation.transfer_list import Transfer
 
@@ -79,11 +88,25 @@ class Lag(NamedTuple):
 
 
 class UserList(NamedTuple):
-    """The users in the room. ``complete`` is False if the server sends no list: then these users were seen."""
+    """The users in the room. ``complete`` is False if the server sends no list: then these users were seen.
+
+    ``registered`` and ``moderators`` are the users among them whose name is their account, and who may moderate.
+    """
 
     users: tuple[str, ...]
     complete: bool
     tag: Tag = None
+    registered: frozenset[str] = frozenset()
+    moderators: frozenset[str] = frozenset()
+
+
+class UserFound(NamedTuple):
+    """The answer to a question about the user ``username``. ``is_here`` is False if nobody in the room has the name."""
+
+    username: str
+    is_here: bool
+    registered: bool = False
+    moderator: bool = False
 
 
 class TransferListing(NamedTuple):
@@ -103,6 +126,7 @@ UiEvent: TypeAlias = (
     Welcome
     | Joined
     | Left
+    | StatusChanged
     | Text
     | Notice
     | BadFrame
@@ -115,6 +139,7 @@ UiEvent: TypeAlias = (
     | Disconnected
     | Lag
     | UserList
+    | UserFound
     | TransferListing
     | Explanation
 )

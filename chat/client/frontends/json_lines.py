@@ -8,7 +8,16 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from chat.client.connection.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.connection.events import (
+    Attachment,
+    BadFrame,
+    Joined,
+    Left,
+    Notice,
+    StatusChanged,
+    Text,
+    Welcome,
+)
 from chat.client.conversation.requests import (
     AskServer,
     Cancel,
@@ -95,8 +104,14 @@ class JsonFrontend:
         self._why_not_saved = why_not_saved
         self.writers: dict[type, Callable[[Any], dict[str, Any]]] = {
             Welcome: _welcome,
-            Joined: lambda event: {"type": "joined", **_who(event)},
+            Joined: _joined,
             Left: lambda event: {"type": "left", **_who(event), "reason": event.reason},
+            StatusChanged: lambda event: {
+                "type": "status",
+                **_who(event),
+                "registered": event.registered,
+                "moderator": event.moderator,
+            },
             Text: _text,
             Notice: _notice,
             BadFrame: lambda event: {"type": "trouble", "message": event.problem},
@@ -246,7 +261,17 @@ def _timestamp(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-def _who(event: Joined | Left) -> dict[str, Any]:
+def _joined(event: Joined) -> dict[str, Any]:
+    # Without the keys for a guest, as in the protocol.
+    return {
+        "type": "joined",
+        **_who(event),
+        "registered": event.registered or None,
+        "moderator": event.moderator or None,
+    }
+
+
+def _who(event: Joined | Left | StatusChanged) -> dict[str, Any]:
     return {"username": event.username, "timestamp": _timestamp(event.timestamp)}
 
 
@@ -257,6 +282,8 @@ def _welcome(event: Welcome) -> dict[str, Any]:
         "username": event.username,
         "timestamp": _timestamp(event.timestamp),
         "users": list(event.users),
+        "registered": list(event.registered),
+        "moderators": list(event.moderators),
         "server": event.server,
         "motd": event.motd,
         "limits": {"max_text": limits.max_text, "max_file": limits.max_file},
@@ -335,6 +362,8 @@ def _people(event: UserList) -> dict[str, Any]:
         "id": event.tag,
         "users": list(event.users),
         "complete": event.complete,
+        "registered": [user for user in event.users if user in event.registered],
+        "moderators": [user for user in event.users if user in event.moderators],
     }
 
 

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from chat.client.connection.events import BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.connection.events import (
+    BadFrame,
+    Joined,
+    Left,
+    Notice,
+    StatusChanged,
+    Text,
+    Welcome,
+)
 from chat.client.connection.outgoing import split_text
 from chat.client.conversation.commands import Availability, parse_line
 from chat.client.conversation.requests import Say
@@ -28,6 +36,7 @@ from chat.client.conversation.ui_events import (
     TransferChanged,
     TransferListing,
     UiEvent,
+    UserFound,
     UserList,
 )
 from chat.client.frontends.line_io import Line
@@ -40,8 +49,10 @@ from chat.client.frontends.wording import (
     leave_reason,
     local_times,
     people,
+    status_line,
     transfer_line,
     transfer_state,
+    user_found,
     who_says,
 )
 
@@ -91,11 +102,13 @@ class PlainFrontend:
             Welcome: self._welcome,
             Joined: _joined,
             Left: _left,
+            StatusChanged: lambda event: [_line(event.timestamp, status_line(event))],
             Text: self._text,
             Notice: self._notice,
             Announced: self._announced,
             Done: lambda event: [] if event.answer is None else _from_server(_now(), event.answer),
             UserList: _people,
+            UserFound: lambda event: [_line(_now(), user_found(event))],
             TransferListing: _transfers,
             Explanation: lambda event: list(event.lines),
         }
@@ -217,8 +230,7 @@ def _lag(event: Lag) -> list[str]:
 
 
 def _people(event: UserList) -> list[str]:
-    count = len(event.users) if event.complete else None
-    return [_line(_now(), people(event.users, count))]
+    return [_line(_now(), people(event))]
 
 
 def _transfers(event: TransferListing) -> list[str]:

@@ -6,11 +6,12 @@ All returned text is sanitized for a terminal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from chat.client.connection.events import Attachment
+from chat.client.connection.events import Attachment, StatusChanged
 from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import UserFound, UserList
 from chat.client.errors import byte_count
 from chat.client.frontends.sanitize import sanitize
 from chat.protocol.descriptor import MessageType
@@ -76,11 +77,38 @@ def file_and_size(attachment: Attachment) -> str:
     return f"{sanitize(attachment.filename)} ({byte_count(attachment.size)})"
 
 
-def people(users: Iterable[str], count: int | None) -> str:
-    """Return a line about the users in the room. ``count`` is None if ``users`` are only the users seen so far."""
-    names = ", ".join(sorted((sanitize(user) for user in users), key=str.casefold))
-    whose = "seen in the room so far" if count is None else f"{count} in the room"
+def people(listed: UserList) -> str:
+    """Return a line about the users in the room, or about the users seen so far."""
+    ordered = sorted(listed.users, key=str.casefold)
+    names = ", ".join(
+        f"{sanitize(user)}{_in_brackets(user in listed.registered, user in listed.moderators)}"
+        for user in ordered
+    )
+    whose = f"{len(ordered)} in the room" if listed.complete else "seen in the room so far"
     return f"{whose}: {names}"
+
+
+def user_found(found: UserFound) -> str:
+    """Return a line about one user."""
+    name = sanitize(found.username)
+    if not found.is_here:
+        return f"nobody named {name} is in the room"
+    return f"{name} is in the room{_in_brackets(found.registered, found.moderator)}"
+
+
+def status_line(changed: StatusChanged) -> str:
+    """Return a line about what a user has become."""
+    name = sanitize(changed.username)
+    if changed.moderator:
+        return f"{name} is a moderator now"
+    return f"{name} is registered now" if changed.registered else f"{name} is no longer registered"
+
+
+def _in_brackets(registered: bool, moderator: bool) -> str:
+    """Return what a user is, in brackets after a blank; empty for a guest. Only registered users moderate."""
+    if moderator:
+        return " (moderator)"
+    return " (registered)" if registered else ""
 
 
 def some_names(names: Sequence[str], most: int = 8) -> str:

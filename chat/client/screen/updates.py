@@ -8,7 +8,15 @@ from itertools import islice
 from sys import intern
 from typing import Any, NamedTuple
 
-from chat.client.connection.events import BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.connection.events import (
+    BadFrame,
+    Joined,
+    Left,
+    Notice,
+    StatusChanged,
+    Text,
+    Welcome,
+)
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
@@ -21,6 +29,7 @@ from chat.client.conversation.ui_events import (
     TransferChanged,
     TransferListing,
     UiEvent,
+    UserFound,
     UserList,
 )
 from chat.client.frontends.sanitize import lines_of
@@ -29,8 +38,10 @@ from chat.client.frontends.wording import (
     local_times,
     people,
     some_names,
+    status_line,
     transfer_line,
     transfer_state,
+    user_found,
     who_says,
 )
 from chat.client.screen.model.entries import Movement, Remark, Said, Shared, Step
@@ -63,6 +74,7 @@ class ModelUpdater:
             Welcome: self._welcome,
             Joined: self._joined,
             Left: self._left,
+            StatusChanged: self._status_changed,
             Text: self._text,
             Notice: self._notice,
             BadFrame: self._bad_frame,
@@ -74,6 +86,7 @@ class ModelUpdater:
             Disconnected: self._disconnected,
             Lag: self._lag,
             UserList: self._people,
+            UserFound: self._found,
             TransferListing: self._transfers,
             Explanation: self._explanation,
         }
@@ -125,12 +138,20 @@ class ModelUpdater:
         return Alert(view, shared) if calls else None
 
     def _joined(self, event: Joined, now: datetime) -> None:
-        self._model.people.add(event.username)
+        people = self._model.people
+        people.add(event.username)
+        people.mark(event.username, registered=event.registered, moderator=event.moderator)
         self._move(Step(event.timestamp, event.username, joined=True))
 
     def _left(self, event: Left, now: datetime) -> None:
         self._model.people.remove(event.username)
         self._move(Step(event.timestamp, event.username, joined=False, reason=event.reason))
+
+    def _status_changed(self, event: StatusChanged, now: datetime) -> None:
+        people = self._model.people
+        people.mark(event.username, registered=event.registered, moderator=event.moderator)
+        if not people.is_ignored(event.username):
+            self._tell(event.timestamp, status_line(event))
 
     def _move(self, step: Step) -> None:
         model = self._model
@@ -146,7 +167,7 @@ class ModelUpdater:
     def _welcome(self, event: Welcome, now: datetime) -> None:
         model = self._model
         model.rename(event.username)
-        model.people.reset(event.users)
+        model.people.reset(event.users, event.registered, event.moderators)
         model.is_online, model.retry_in, model.lag = True, None, 0.0
         if self._lost_at is None:
             others = [name for name in event.users if name != event.username]
@@ -236,7 +257,10 @@ class ModelUpdater:
             self._model.remark(now, sentence, style=ERROR)
 
     def _people(self, event: UserList, now: datetime) -> None:
-        self._model.remark(now, people(event.users, len(event.users) if event.complete else None))
+        self._model.remark(now, people(event))
+
+    def _found(self, event: UserFound, now: datetime) -> None:
+        self._model.remark(now, user_found(event))
 
     def _transfers(self, event: TransferListing, now: datetime) -> None:
         if event.transfers:

@@ -61,6 +61,7 @@ class AccountChanges:
 
     def _set_moderator(self, member: Member, is_moderator: bool) -> None:
         member.moderator = is_moderator
+        self._room.tell_status(member)
         role = "a moderator" if is_moderator else "no moderator any more"
         log.info("%s is %s", member.name.display, role)
         self._room.notify(member, NoticeCode.ACCOUNT, f"You are {role}: the operator decided so.")

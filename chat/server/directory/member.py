@@ -56,7 +56,8 @@ class Member(Peer, Protocol):
     """Describe a user for the directory and the room.
 
     ``token`` is the secret by which transfer connections name their session; None for a raw client. ``serial`` counts
-    the sessions of the server, so a later session has a larger one.
+    the sessions of the server, so a later session has a larger one. ``wants_status``: the client asked to hear when a
+    user becomes registered or a moderator.
     """
 
     @property
@@ -64,6 +65,9 @@ class Member(Peer, Protocol):
 
     @property
     def serial(self) -> int: ...
+
+    @property
+    def wants_status(self) -> bool: ...
 
     @property
     def send_queue(self) -> SendQueue: ...

@@ -31,6 +31,7 @@ from chat.server.log.log import (
     Rejection,
     Sequences,
 )
+from chat.server.room.roster import Roster
 
 log = logging.getLogger("chat.server")
 
@@ -71,12 +72,8 @@ class Room:
     ) -> None:
         self.said = dict.fromkeys(MESSAGES, 0)
         self.received = dict.fromkeys(MESSAGES, 0)
-        # The members, each with their name in JSON. Every welcome lists all names. To encode them again for each login
-        # would be most of the cost when many users log in.
-        self._names: dict[Member, bytes] = {}
-        # All encoded names, joined by commas; empty after a member has left. With ten thousand members, joining the
-        # names again would cost more than the rest of a login.
-        self._joined_names = bytearray()
+        self._roster = Roster()
+        self._names = self._roster.names
         self._log = log
         self._directory = directory
         self._broadcast = broadcast
@@ -91,20 +88,22 @@ class Room:
     def join(self, member: Member, welcome: Callable[[bytes], bytes] | None = None) -> None:
         """Add ``member``: answer their login, and announce them to everyone.
 
-        ``welcome`` makes the content of the new member's own copy of the announcement, from ``names_json()``. None: the
-        copy has no content.
+        ``welcome`` makes the content of the new member's own copy of the announcement, from the JSON of the
+        roster. None: the copy has no content.
         """
         if not member.registered:
             # The name may have had an account, which the operator has removed since.
             self._sequences.forget(member.name.key)
-        name = self._names[member] = encode_json(member.name.display)
-        if self._joined_names:
-            self._joined_names += b"," + name
-        header = self._header(member.name.display)
+        self._roster.add(member)
+        header = self._header(
+            member.name.display,
+            registered=member.registered or None,
+            moderator=member.moderator or None,
+        )
         announcement = Frame(MessageType.LOGIN, header)
         own = announcement
         if welcome is not None:
-            own = Frame(MessageType.LOGIN, header, welcome(self.names_json()))
+            own = Frame(MessageType.LOGIN, header, welcome(self._roster.json()))
         # In this order: the announcement joins the frames that are pending for everyone else, and the new member gets
         # only frames after it. So the list of names in the welcome is exact at that point of the stream.
         self._broadcast.announce(announcement)
@@ -134,9 +133,28 @@ class Room:
 
     def names_json(self) -> bytes:
         """Return the names of the members in the order in which they joined, as a JSON array."""
-        if not self._joined_names:
-            self._joined_names += b",".join(self._names.values())
-        return b"".join((b"[", self._joined_names, b"]"))
+        return self._roster.names_json()
+
+    def tell_status(self, member: Member) -> None:
+        """Tell members who want to know it that ``member`` is now registered or a moderator, or no longer so.
+
+        Call it after each change of ``member.registered`` or ``member.moderator``.
+        """
+        if member not in self._names:
+            return
+        self._roster.update(member)
+        header = self._header(
+            SERVER_NAME,
+            notice=NoticeCode.STATUS.value,
+            user=member.name.display,
+            registered=member.registered,
+            moderator=member.moderator,
+        )
+        frame = Frame(MessageType.UTF8, header, _status_sentence(member).encode())
+        # One by one: such changes are rare, and clients that do not know this notice must not take it for an answer.
+        for each in self._names:
+            if each.wants_status:
+                self._broadcast.put(each.send_queue, frame)
 
     # Messages
 
@@ -296,8 +314,7 @@ class Room:
         return Frame(MessageType.UTF8, header, sentence.encode())
 
     def _dismiss(self, member: Member) -> None:
-        del self._names[member]
-        self._joined_names.clear()
+        self._roster.remove(member)
         if not member.registered:
             # A guest's private messages are numbered only while the guest is here.
             self._sequences.forget(member.name.key)
@@ -329,12 +346,33 @@ class Room:
         notice: str | None = None,
         reason: str | None = None,
         nonce: str | None = None,
+        user: str | None = None,
+        registered: bool | None = None,
+        moderator: bool | None = None,
     ) -> bytes:
         return encode_server_header(
             ServerHeader(
-                sender, self._timestamp(), to=to, notice=notice, reason=reason, nonce=nonce
+                sender,
+                self._timestamp(),
+                to=to,
+                notice=notice,
+                reason=reason,
+                nonce=nonce,
+                user=user,
+                registered=registered,
+                moderator=moderator,
             )
         )
+
+
+def _status_sentence(member: Member) -> str:
+    """Return what ``member`` is now, for the readers of a notice."""
+    name = member.name.display
+    if member.moderator:
+        return f"{name} is a moderator now."
+    if member.registered:
+        return f"{name} is registered now."
+    return f"{name} is no longer registered."
 
 
 def _failure() -> Rejection:

@@ -68,6 +68,7 @@ class Session:
         "send_queue",
         "serial",
         "token",
+        "wants_status",
     )
 
     def __init__(
@@ -90,6 +91,7 @@ class Session:
         self.inline = header.inline
         self.account_created = account.created if account is not None else None
         self.moderator = account is not None and account.is_moderator
+        self.wants_status = header.status
         self.token = secrets.token_urlsafe(18) if header.is_json else None
         self.serial = 0  # the directory numbers the sessions as they enter
         self.reason = LeaveReason.DISCONNECTED
@@ -189,10 +191,12 @@ class Session:
     def became_registered(self, created: int) -> None:
         """Note that the user has registered the name: it is now their account, made at ``created``."""
         self.account_created = created
+        self._room.tell_status(self)
 
     def lost_account(self) -> None:
         """Note that the account was removed: the user is a guest now."""
         self.account_created, self.moderator = None, False
+        self._room.tell_status(self)
 
     def adapt(self) -> None:
         """Go on with the rates of the settings, which a reload has changed."""

@@ -10,13 +10,13 @@ SOFTWARE = f"chat/{__version__}"
 
 
 def encode_welcome(
-    settings: Settings, token: str | None, inline: int | None, names_json: bytes
+    settings: Settings, token: str | None, inline: int | None, members_json: bytes
 ) -> bytes:
     """Return the welcome as JSON: see docs/protocol.md for its keys.
 
-    ``token`` is the secret of the session; ``names_json`` is a JSON array with the names of all members.
+    ``token`` is the secret of the session; ``members_json`` is the JSON object of ``Roster.json``.
     """
     limits = {"max_text": settings.max_text, "max_file": settings.max_file, "inline": inline}
     rest = {"server": SOFTWARE, "session": token, "limits": limits, "motd": settings.motd}
     # Put together by hand: the names are JSON already, and to encode ten thousand anew would be most of a login.
-    return b'{"users":' + names_json + b"," + encode_json(rest)[1:]
+    return members_json[:-1] + b"," + encode_json(rest)[1:]

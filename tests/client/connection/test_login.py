@@ -75,7 +75,7 @@ class TestOurServers:
     def test_a_json_login_in_network_order(self) -> None:
         def script(peer: Peer) -> None:
             login = peer.expect(MessageType.LOGIN)
-            assert login.fields == {"to": "alice", "inline": 65536}
+            assert login.fields == {"to": "alice", "inline": 65536, "status": True}
             assert login.content == b""
             peer.send(MessageType.LOGIN)
             peer.wait_for_end()
@@ -122,7 +122,12 @@ class TestOurServers:
     def test_a_password_goes_with_the_name(self) -> None:
         def script(peer: Peer) -> None:
             fields = peer.expect(MessageType.LOGIN).fields
-            assert fields == {"to": "alice", "inline": 65536, "password": "correct horse"}
+            assert fields == {
+                "to": "alice",
+                "inline": 65536,
+                "status": True,
+                "password": "correct horse",
+            }
             peer.send(MessageType.LOGIN)
             peer.wait_for_end()
 
@@ -145,7 +150,7 @@ class TestOurServers:
     def test_the_last_session_comes_with_the_name_that_it_gives_up(self) -> None:
         def script(peer: Peer) -> None:
             fields = peer.expect(MessageType.LOGIN).fields
-            assert fields == {"to": "alice", "inline": 65536, "session": "token"}
+            assert fields == {"to": "alice", "inline": 65536, "status": True, "session": "token"}
             peer.send(MessageType.LOGIN)
             peer.wait_for_end()
 

@@ -23,6 +23,7 @@ from chat.client.conversation.requests import (
     Say,
     SendFile,
     Who,
+    WhoIs,
 )
 from chat.client.conversation.transfer_list import TransferState
 from chat.client.conversation.ui_events import (
@@ -35,6 +36,7 @@ from chat.client.conversation.ui_events import (
     TransferChanged,
     TransferListing,
     UiEvent,
+    UserFound,
     UserList,
 )
 from chat.client.errors import ConnectionLost, NotSent, NotSupported
@@ -164,6 +166,16 @@ def test_a_reply_to_nobody(room: Room) -> None:
 def test_who_is_here(room: Room) -> None:
     room.do(Who(), tag="w")
     assert room.audience.news == [UserList(("alice", "bob"), complete=True, tag="w")]
+
+
+def test_one_user_is_found_in_any_case(room: Room) -> None:
+    room.connection.registered = room.connection.moderators = ["alice"]
+    room.do(WhoIs("ALICE"))
+    room.do(WhoIs("carol"))
+    assert room.audience.news == [
+        UserFound("alice", True, True, True),
+        UserFound("carol", False),
+    ]
 
 
 @pytest.mark.parametrize("request_", [Who(), Get(1)])

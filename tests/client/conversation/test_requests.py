@@ -16,22 +16,27 @@ from chat.client.conversation.requests import (
     NeedsPassword,
     OpenView,
     Quit,
+    Reconnect,
     Reply,
     Request,
     ScreenRequest,
     SetBell,
     Unignore,
     Who,
+    WhoIs,
 )
 from chat.client.frontends import json_lines
 from chat.client.frontends.line_io import Line
 
+# A program knows by itself what these would tell it, or do for it.
+FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect}
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
 
 
 def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
     lines += ["/transfers", "/who", "/bans", "/register", "/passwd", "/help", "/quit"]
+    lines += ["/whois a", "/reconnect"]
     assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
         get_args(CommonRequest)
     )
@@ -39,7 +44,7 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
 
 def test_everything_that_only_a_screen_does_can_be_typed() -> None:
     lines = ["/search", "/clear", "/save a", "/log", "/ignore", "/unignore a", "/bell", "/names"]
-    lines += ["/query a", "/close", "/keys", "/open 1", "/reconnect"]
+    lines += ["/query a", "/close", "/keys", "/open 1"]
     assert {type(parse_line(line, Availability.SCREEN)) for line in lines} == set(
         get_args(ScreenRequest)
     )
@@ -52,7 +57,7 @@ def test_programs_can_ask_for_all_that_is_not_for_people() -> None:
     made = {type(each.request) for each in asked if each is not None}
     # They have fields for passwords instead.
     prompts = set(get_args(NeedsPassword))
-    assert made == set(get_args(CommonRequest)) - {Help, Reply} - prompts
+    assert made == set(get_args(CommonRequest)) - FOR_PEOPLE - prompts
 
 
 @pytest.mark.parametrize(

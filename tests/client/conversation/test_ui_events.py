@@ -2,7 +2,13 @@ from __future__ import annotations
 
 from typing import get_args
 
-from chat.client.conversation.ui_events import Explanation, Preview, TransferChanged, UiEvent
+from chat.client.conversation.ui_events import (
+    Explanation,
+    Preview,
+    TransferChanged,
+    UiEvent,
+    UserFound,
+)
 from chat.client.frontends.json_lines import JsonFrontend
 from chat.client.frontends.plain import PlainFrontend
 
@@ -18,4 +24,5 @@ def test_people_are_shown_every_kind_of_event() -> None:
 
 
 def test_programs_are_told_every_kind_of_event() -> None:
-    assert set(get_args(UiEvent)) - set(JsonFrontend(ignore).writers) == {Explanation, Preview}
+    for_people = {Explanation, Preview, UserFound}
+    assert set(get_args(UiEvent)) - set(JsonFrontend(ignore).writers) == for_people

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.connection.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.connection.events import (
+    Attachment,
+    BadFrame,
+    Joined,
+    Left,
+    Notice,
+    Text,
+    Welcome,
+)
 from chat.client.conversation.requests import (
     AskServer,
     Cancel,
@@ -223,11 +231,21 @@ def test_the_longest_text_fits_in_a_line() -> None:
             {"type": "notice", "code": "shutting-down", "message": "Bye."},
         ),
         (
-            Welcome("bob", NINE, ("alice", "bob"), "chat/1", "token", motd="Hi."),
+            Welcome(
+                "bob",
+                NINE,
+                ("alice", "bob"),
+                "chat/1",
+                "token",
+                motd="Hi.",
+                registered=("alice",),
+            ),
             {
                 "type": "welcome",
                 "username": "bob",
                 "users": ["alice", "bob"],
+                "registered": ["alice"],
+                "moderators": [],
                 "server": "chat/1",
                 "motd": "Hi.",
                 "limits": {"max_text": 65536, "max_file": 1024**3},
@@ -291,8 +309,15 @@ def test_events(news: UiEvent, value: dict[str, Any]) -> None:
         (Lag(5.00012), {"type": "lag", "seconds": 5.0}),
         (Lag(0.0), {"type": "lag", "seconds": 0.0}),
         (
-            UserList(("bob",), complete=True, tag=2),
-            {"type": "users", "id": 2, "users": ["bob"], "complete": True},
+            UserList(("bob", "eve"), True, 2, frozenset({"bob"}), frozenset({"bob"})),
+            {
+                "type": "users",
+                "id": 2,
+                "users": ["bob", "eve"],
+                "complete": True,
+                "registered": ["bob"],
+                "moderators": ["bob"],
+            },
         ),
         (
             TransferChanged(upload()),

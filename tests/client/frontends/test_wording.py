@@ -8,6 +8,7 @@ import pytest
 
 from chat.client.connection.events import Attachment
 from chat.client.conversation.transfer_list import Transfer, TransferState
+from chat.client.conversation.ui_events import UserFound, UserList
 from chat.client.frontends.wording import (
     file_and_size,
     leave_reason,
@@ -17,6 +18,7 @@ from chat.client.frontends.wording import (
     some_names,
     transfer_line,
     transfer_state,
+    user_found,
 )
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason
@@ -56,8 +58,28 @@ def test_a_file_and_its_size() -> None:
 
 
 def test_who_is_in_the_room() -> None:
-    assert people(["Bob", "alice", "c\x1b"], 3) == "3 in the room: alice, Bob, c␛"
-    assert people(["bob"], None) == "seen in the room so far: bob"
+    here = UserList(("Bob", "alice", "c\x1b"), complete=True)
+    assert people(here) == "3 in the room: alice, Bob, c␛"
+    assert people(UserList(("bob",), complete=False)) == "seen in the room so far: bob"
+
+
+def test_what_users_are() -> None:
+    registered, moderators = frozenset({"alice", "bob"}), frozenset({"alice"})
+    here = UserList(("eve", "bob", "alice"), True, None, registered, moderators)
+    assert people(here) == "3 in the room: alice (moderator), bob (registered), eve"
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (UserFound("alice", True, True, True), "alice is in the room (moderator)"),
+        (UserFound("bob", True, True), "bob is in the room (registered)"),
+        (UserFound("eve", True), "eve is in the room"),
+        (UserFound("c\x1b", False), "nobody named c␛ is in the room"),
+    ],
+)
+def test_one_user(found: UserFound, line: str) -> None:
+    assert user_found(found) == line
 
 
 @pytest.mark.parametrize(

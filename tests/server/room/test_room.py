@@ -68,7 +68,8 @@ def test_the_welcome_names_the_members_and_reaches_the_newcomer_alone(
     chat_server.join(alice, lambda names: b"here: " + names)
     run_ready_greenlets()
 
-    assert alice.frames[1].content == b'here: ["bob","alice"]'
+    here = b'{"users":["bob","alice"],"registered":[],"moderators":[]}'
+    assert alice.frames[1].content == b"here: " + here
     assert bob.frames[0].content == b""
 
 

@@ -56,6 +56,8 @@ def test_the_welcome_says_what_a_client_should_know(open_a_chat_server: OpenTest
     session = chat_server.session("alice")
     assert alice.welcome == {
         "users": ["bob", "Alice"],
+        "registered": [],
+        "moderators": [],
         "server": SOFTWARE,
         "session": session.token,
         "limits": {"max_text": 1000, "max_file": 2000, "inline": 77},

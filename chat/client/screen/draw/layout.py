@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chat.client.attention.names import folded
 from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.bars import status_line, title_line
 from chat.client.screen.draw.candidate_rows import candidate_rows
 from chat.client.screen.draw.input_rows import lay_out
 from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.model.model import Model
-from chat.client.screen.model.people import folded
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.spans import Row, Span, fill_row
 from chat.client.screen.text.styles import (
@@ -39,6 +39,8 @@ from chat.client.screen.text.styles import (
 # Columns: the most for the names, and the fewest for the log beside them.
 _MAX_NAMES_WIDTH = 20
 _MIN_LOG_WIDTH = 30
+# Columns before each name: the border, and the sign of a moderator or a registered user.
+_BESIDE_NAME = 2
 # Columns for the answer to a question. The question must be readable; "y" is enough of an answer.
 _MIN_ANSWER_WIDTH = 4
 
@@ -198,7 +200,7 @@ def _names_width(model: Model, columns: int) -> int:
     if not model.shows_names or columns < _MIN_LOG_WIDTH + 8:
         return 0
     longest = max((cells(sanitize(name)) for name in model.people.names), default=0)
-    return min(longest + 2, _MAX_NAMES_WIDTH, columns - _MIN_LOG_WIDTH)
+    return min(longest + _BESIDE_NAME, _MAX_NAMES_WIDTH, columns - _MIN_LOG_WIDTH)
 
 
 def _names(model: Model, width: int, height: int) -> list[Row]:
@@ -210,7 +212,8 @@ def _names(model: Model, width: int, height: int) -> list[Row]:
     for name in shown:
         own = folded(name) == folded(model.username)
         style = OWN_NAME if own else name_style(name)
-        rows.append([Span("│ ", DIM), Span(elide(sanitize(name), width - 2), style)])
+        sign = Span(f"│{model.people.sign_of(name)}", DIM)
+        rows.append([sign, Span(elide(sanitize(name), width - _BESIDE_NAME), style)])
     left_out = len(everyone) - len(shown)
     if left_out and height > 0:
         rows.append([Span("│ ", DIM), Span(elide(f"… {left_out} more", width - 2), DIM)])

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice, takewhile
 from typing import NamedTuple
 
+from chat.client.attention.names import folded
+from chat.client.attention.names_in_texts import fold, is_unspaced, is_word_edge
 from chat.client.conversation.commands import SlashCommand
-from chat.client.frontends.names_in_texts import fold, is_unspaced, is_word_edge
-from chat.client.screen.model.people import folded
 
 # Entries of one directory. More are not read, so that Tab never takes long.
 MAX_ENTRIES = 10_000

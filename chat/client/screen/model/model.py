@@ -12,11 +12,12 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
+from chat.client.attention.names import folded
+from chat.client.attention.names_in_texts import Mentions
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.conversation.ui_events import Tag
-from chat.client.frontends.names_in_texts import Mentions
 from chat.client.screen.model.entries import Entry, Pending, Remark, Said, Shared, Unsent, peer_of
-from chat.client.screen.model.people import People, folded
+from chat.client.screen.model.people import People
 from chat.client.screen.model.rates import Rates
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Draft, View

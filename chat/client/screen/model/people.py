@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from itertools import islice
 
-from chat.client.connection.session_state import MAX_USERNAME, MAX_USERS, has_room_for
-from chat.client.frontends.names_in_texts import fold
-
-
-def folded(name: str) -> str:
-    """Return what the spellings of one name have in common, to find the user that was typed.
-
-    The server alone judges names (RFC 8265); this is an approximation.
-    """
-    # Checked before the cache: it must not hold thousands of names of 64 KiB each.
-    return _cached_fold(name) if len(name) <= MAX_USERNAME else fold(name)
-
-
-_cached_fold = lru_cache(maxsize=4096)(fold)
+from chat.client.attention.names import folded
+from chat.client.connection.session_state import MAX_USERS, has_room_for
 
 
 class People:
-    """Hold the names of users here, in the order in which they came, and the ignored users, by folded name."""
+    """Hold the names of users here, in the order in which they came, and the ignored users, by folded name.
+
+    ``registered`` are the users here whose name is their account, ``moderators`` those who may moderate.
+    """
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}  # a set that keeps the order
+        self.registered: set[str] = set()
+        self.moderators: set[str] = set()
         self.ignored: dict[str, str] = {}
         self._sorted: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def reset(self, names: Iterable[str]) -> None:
+    def reset(
+        self, names: Iterable[str], registered: Iterable[str] = (), moderators: Iterable[str] = ()
+    ) -> None:
         """Replace all names."""
         worth = (name for name in names if has_room_for(name, 0))
         self.names = dict.fromkeys(islice(worth, MAX_USERS))
+        self.registered = self.names.keys() & registered
+        self.moderators = self.names.keys() & moderators
         self._sorted = None
 
     def add(self, name: str) -> None:
@@ -48,8 +44,28 @@ class People:
     def remove(self, name: str) -> None:
         """Remove ``name``, if it is there."""
         if name in self.names:
+            self.mark(name, registered=False, moderator=False)
             del self.names[name]
             self._sorted = None
+
+    def mark(self, name: str, *, registered: bool, moderator: bool) -> None:
+        """Record what ``name`` is, if they are here."""
+        if name not in self.names:
+            return
+        for names, belongs in ((self.registered, registered), (self.moderators, moderator)):
+            if belongs:
+                names.add(name)
+            else:
+                names.discard(name)
+
+    def sign_of(self, name: str) -> str:
+        """Return ``@`` for a moderator, ``+`` for another registered user, and a blank for a guest.
+
+        No name contains these characters, so no user can fake them.
+        """
+        if name in self.moderators:
+            return "@"
+        return "+" if name in self.registered else " "
 
     def in_order(self) -> list[str]:
         """Return the names in alphabetical order, in any case."""

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chat.client.connection.events import Attachment, Joined, Left, Text, Welcome
+from chat.client.connection.events import Attachment, Joined, Left, StatusChanged, Text, Welcome
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import Announced, Failed, UiEvent
 from chat.client.screen.draw.layout import Cursor, Renderer, Size, input_width
@@ -208,6 +208,15 @@ class TestNames:
             "<21:04:05> -- Карл joined                            │ Карл",
             "                                                     │",
         ]
+
+    def test_moderators_and_registered_users_are_marked(self, desk: Desk) -> None:
+        desk.model.shows_names = True
+        desk.take(Joined("carol", NINE, registered=True, moderator=True))
+        desk.take(StatusChanged("alice", NINE, registered=True, moderator=False))
+        beside = [line[53:] for line in desk.log(60, 7)]
+        assert beside == ["│+alice", "│ bob", "│@carol", "│"]
+        desk.take(StatusChanged("carol", NINE, registered=False, moderator=False))
+        assert [line[53:] for line in desk.log(60, 7)][2] == "│ carol"
 
     def test_more_than_fit(self, desk: Desk) -> None:
         desk.model.shows_names = True

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat.client.attention.names_in_texts import Mentions
 from chat.client.conversation.transfer_list import Transfer, TransferState
-from chat.client.frontends.names_in_texts import Mentions
 from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.lines import (
     day_name,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chat.client.frontends.names_in_texts import Mentions
+from chat.client.attention.names_in_texts import Mentions
 from chat.client.screen.draw import log_pane
 from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.draw.log_pane import LogPane

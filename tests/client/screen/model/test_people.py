@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.screen.model.people import People, folded
+from chat.client.attention.names import folded
+from chat.client.screen.model.people import People
 
 
 @pytest.fixture

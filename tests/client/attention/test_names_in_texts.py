@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.frontends.names_in_texts import Mentions, fold
+from chat.client.attention.names_in_texts import Mentions, fold
 
 
 @pytest.mark.parametrize(
