@@ -47,6 +47,11 @@ Received files (sizes take K, M and G: powers of 1024):
   --max-save=<size>             Save larger attachments only when you ask, with
                                 /get (default: 100M).
 
+Filters (with --json, nothing is filtered):
+  --presence=<which>            Show all joins and leaves, none, or smart: only
+                                those of users who have talked in the last half
+                                hour (default: all).
+
 Screen:
   --bell=<on|off>               Ring the bell for private messages and for
                                 messages with your name (default: on).

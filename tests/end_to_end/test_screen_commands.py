@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import pytest
 
-from chat.client import Attachment, MessageType
+from chat.client import Attachment, MessageType, connect
 from chat.client.conversation.commands import COMMANDS, Availability, help_lines
 from chat.client.screen.input import keys
 from tests.end_to_end import screen_moderating
@@ -160,6 +160,20 @@ def who(stage: Stage) -> None:
 def whois(stage: Stage) -> None:
     stage.bob.command("/whois BOB")
     stage.bob.wait_for(r"-- bob is in the room \(moderator\)$")
+
+
+def presence(stage: Stage) -> None:
+    stage.bob.command("/presence none")
+    stage.bob.wait_for("-- no joins and leaves are shown$")
+    with connect(stage.address, "silent"):
+        stage.bob.command("/who")
+        stage.bob.wait_for("3 in the room: .*silent$")
+    stage.bob.command("/presence all")
+    stage.bob.wait_for("-- all joins and leaves are shown$")
+    with connect(stage.address, "carol"):
+        stage.bob.wait_until(lambda rows: any("carol joined" in row for row in rows))
+    stage.bob.wait_until(lambda rows: any("carol came and went" in row for row in rows))
+    assert not any("silent joined" in row for row in stage.bob.rows())
 
 
 def names(stage: Stage) -> None:
@@ -322,6 +336,7 @@ SCENARIOS: dict[str, Scenario] = {
     "open": opens,
     "who": who,
     "whois": whois,
+    "presence": presence,
     "names": names,
     "query": query,
     "close": close,

@@ -11,6 +11,7 @@ from enum import Flag, auto
 from functools import partial
 from typing import Any, NamedTuple
 
+from chat.client.attention.presence import PresenceMode
 from chat.client.conversation.moderating import parse_ban, parse_kick, parse_mute, parse_target
 from chat.client.conversation.requests import (
     AskServer,
@@ -36,6 +37,7 @@ from chat.client.conversation.requests import (
     SearchLog,
     SendFile,
     SetBell,
+    SetPresence,
     ShowKeys,
     ToggleNames,
     Unignore,
@@ -50,6 +52,7 @@ from chat.protocol.descriptor import MessageType
 # A name never has a quote, but a quoted path may contain "--to".
 _TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
 _TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
+_PRESENCE_MODES = [mode.value for mode in PresenceMode]
 _ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
 
 
@@ -201,6 +204,13 @@ def _parse_switch(rest: str, *, make: Callable[[bool | None], Request], name: st
     return make(rest.lower() == "on")
 
 
+def _parse_presence(rest: str) -> Request:
+    mode = rest.lower()
+    if mode and mode not in _PRESENCE_MODES:
+        raise RequestError(f"Expected /presence {', '.join(_PRESENCE_MODES[:-1])} or none.")
+    return SetPresence(mode or None)
+
+
 def _file_command(name: str, kind: MessageType, help: str) -> SlashCommand:
     return SlashCommand(name, "PATH [--to NAME]", help, partial(_parse_file, kind=kind, name=name))
 
@@ -254,8 +264,14 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand(
         "whois",
         "NAME",
-        "tell whether a user is here, registered, a moderator",
+        "say if a user is here, registered",
         partial(_parse_name, make=WhoIs, name="whois"),
+    ),
+    SlashCommand(
+        "presence",
+        "[all|smart|none]",
+        "joins and leaves to show",
+        _parse_presence,
     ),
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
     _screen_command("query", "NAME", OpenView, "talk to one user in a separate view"),

@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import gevent.event
 
+from chat.client.attention.attention import Attention
 from chat.client.attention.names import folded
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, Event, Notice, Text
@@ -19,6 +20,7 @@ from chat.client.conversation.commands import Availability, help_lines
 from chat.client.conversation.downloads import NOT_CONNECTED, Downloads
 from chat.client.conversation.inbox import Inbox
 from chat.client.conversation.passwords import NO_TERMINAL, chosen_password
+from chat.client.conversation.preferences import Preferences
 from chat.client.conversation.requests import (
     AskServer,
     Cancel,
@@ -45,6 +47,7 @@ from chat.client.conversation.ui_events import (
     Failed,
     Frontend,
     Tag,
+    Told,
     TransferChanged,
     TransferListing,
     UserFound,
@@ -65,9 +68,9 @@ class Conversation:
     """One user's conversation, shown on ``frontend``. Attachments of others go to ``inbox``.
 
     ``spawn`` runs a function in the background. ``where`` is the kind of frontend, for the help. ``leave`` is called
-    when the user quits. ``is_wanted`` and ``is_looked_at``: see ``Downloads``. ``learn`` is called with the new
-    password once the server has accepted it, ``reconnect`` with the name under which the user wants to connect again,
-    None for the same. ``failures`` counts the requests that failed.
+    when the user quits. ``is_wanted`` and ``is_looked_at``: see ``Downloads``. ``attention`` is what the user wants to
+    see. ``learn`` is called with the new password once the server has accepted it, ``reconnect`` with the name under
+    which the user wants to connect again, None for the same. ``failures`` counts the requests that failed.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Conversation:
         leave: Callable[[], object],
         is_wanted: Callable[[str], bool] = lambda sender: True,
         is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
+        attention: Attention | None = None,
         learn: Callable[[str], object] = lambda password: None,
         reconnect: Callable[[str | None], object] = lambda username: None,
     ) -> None:
@@ -114,6 +118,8 @@ class Conversation:
             Reconnect: self._reconnect,
             Quit: self._quit,
         }
+        self._preferences = Preferences(attention or Attention())
+        self._handlers.update(dict.fromkeys(self._preferences.doing, self._set_preference))
 
     def do(self, asked: Asked) -> None:
         """Carry out a request, and show a failure. Waits while the queue of outgoing messages is full."""
@@ -244,6 +250,10 @@ class Conversation:
 
     def _help(self, request: Help, tag: Tag) -> None:
         self._frontend.show(Explanation(tuple(help_lines(request.command, self._where))))
+
+    def _set_preference(self, request: Any, tag: Tag) -> None:
+        self._frontend.show(Told(self._preferences.doing[type(request)](request)))
+        self._tell_done(tag)
 
     def _reconnect(self, request: Reconnect, tag: Tag) -> None:
         self._connect_again(request.username)

@@ -126,6 +126,13 @@ class Reconnect:
     username: str | None = None
 
 
+@dataclass(frozen=True)
+class SetPresence:
+    """Show ``all``, ``smart`` or ``none`` of the joins and leaves. None tells which are shown."""
+
+    mode: str | None = None
+
+
 # Requests for which the frontend must still ask the user for a password.
 NeedsPassword = Register | ChangePassword
 CommonRequest = (
@@ -141,6 +148,7 @@ CommonRequest = (
     | NeedsPassword
     | Help
     | Reconnect
+    | SetPresence
     | Quit
 )
 

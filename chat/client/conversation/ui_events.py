@@ -122,6 +122,12 @@ class Explanation(NamedTuple):
     lines: tuple[str, ...]
 
 
+class Told(NamedTuple):
+    """The answer to a request that concerns this client alone; at least one line."""
+
+    lines: tuple[str, ...]
+
+
 UiEvent: TypeAlias = (
     Welcome
     | Joined
@@ -142,6 +148,7 @@ UiEvent: TypeAlias = (
     | UserFound
     | TransferListing
     | Explanation
+    | Told
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
+from chat.client.attention.attention import Attention
 from chat.client.connection.events import (
     BadFrame,
     Joined,
@@ -33,6 +34,7 @@ from chat.client.conversation.ui_events import (
     Failed,
     Lag,
     Problem,
+    Told,
     TransferChanged,
     TransferListing,
     UiEvent,
@@ -84,6 +86,7 @@ class PlainFrontend:
     """The frontend for plain lines. ``tell`` writes lines to the output, ``warn`` writes errors.
 
     ``why_not_saved`` is shown with attachments that are not saved. None: the user can request them with /get.
+    ``attention`` is what the user wants to see.
     """
 
     def __init__(
@@ -91,7 +94,9 @@ class PlainFrontend:
         tell: Callable[[list[str]], object],
         warn: Callable[[list[str]], object],
         why_not_saved: str | None = None,
+        attention: Attention | None = None,
     ) -> None:
+        self._attention = attention or Attention()
         self._tell = tell
         self._warn = warn
         self._why_not_saved = why_not_saved
@@ -100,8 +105,8 @@ class PlainFrontend:
         self._told = ""  # the reason that the server gave for the end of the connection
         self.formats: dict[type, Callable[[Any], list[str]]] = {
             Welcome: self._welcome,
-            Joined: _joined,
-            Left: _left,
+            Joined: self._joined,
+            Left: self._left,
             StatusChanged: lambda event: [_line(event.timestamp, status_line(event))],
             Text: self._text,
             Notice: self._notice,
@@ -111,6 +116,7 @@ class PlainFrontend:
             UserFound: lambda event: [_line(_now(), user_found(event))],
             TransferListing: _transfers,
             Explanation: lambda event: list(event.lines),
+            Told: _told,
         }
         self.warnings: dict[type, Callable[[Any], list[str]]] = {
             BadFrame: lambda event: [f"The server sent an invalid frame: {event.problem}"],
@@ -126,7 +132,9 @@ class PlainFrontend:
         if isinstance(event, TransferChanged):
             self._show_transfer(event.transfer)
         elif kind in self.formats:
-            self._tell(self.formats[kind](event))
+            lines = self.formats[kind](event)
+            if lines:
+                self._tell(lines)
         elif kind in self.warnings:
             self._warn([sanitize(local_times(line)) for line in self.warnings[kind](event)])
 
@@ -143,7 +151,19 @@ class PlainFrontend:
             *(FURTHER_LINE + line for line in (lines_of(event.motd) if event.motd else [])),
         ]
 
+    def _joined(self, event: Joined) -> list[str]:
+        if not self._attention.presence.is_shown(event.username, event.timestamp):
+            return []
+        return [_line(event.timestamp, f"{sanitize(event.username)} joined")]
+
+    def _left(self, event: Left) -> list[str]:
+        if not self._attention.presence.is_shown(event.username, event.timestamp):
+            return []
+        line = f"{sanitize(event.username)} left{leave_reason(event.reason)}"
+        return [_line(event.timestamp, line)]
+
     def _text(self, event: Text) -> list[str]:
+        self._attention.presence.spoke(event.sender, event.timestamp)
         text, sender, to = event.text, sanitize(event.sender), _receiver(event.to)
         if text.startswith(ACTION):
             head = f"* {sender}{to} "
@@ -163,6 +183,7 @@ class PlainFrontend:
 
     def _announced(self, event: Announced) -> list[str]:
         attachment, transfer = event.attachment, event.transfer
+        self._attention.presence.spoke(attachment.sender, attachment.timestamp)
         what = KINDS[attachment.kind]
         if attachment.to is not None:
             what += f" to {sanitize(attachment.to)}"
@@ -208,14 +229,6 @@ def _receiver(to: str | None) -> str:
     return "" if to is None else f" -> {sanitize(to)}"
 
 
-def _joined(event: Joined) -> list[str]:
-    return [_line(event.timestamp, f"{sanitize(event.username)} joined")]
-
-
-def _left(event: Left) -> list[str]:
-    return [_line(event.timestamp, f"{sanitize(event.username)} left{leave_reason(event.reason)}")]
-
-
 def _from_server(moment: datetime, text: str, says: str = "the server says") -> list[str]:
     first, *further = lines_of(local_times(text))
     return [
@@ -231,6 +244,11 @@ def _lag(event: Lag) -> list[str]:
 
 def _people(event: UserList) -> list[str]:
     return [_line(_now(), people(event))]
+
+
+def _told(event: Told) -> list[str]:
+    first, *further = map(sanitize, event.lines)
+    return [_line(_now(), first), *(FURTHER_LINE + line for line in further)]
 
 
 def _transfers(event: TransferListing) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TextIO, cast
 import gevent
 from gevent.event import AsyncResult
 
+from chat.client.attention.attention import Attention
+from chat.client.attention.presence import PresenceMode
 from chat.client.connection.connection import Connection
 from chat.client.conversation.commands import Availability
 from chat.client.conversation.conversation import Conversation
@@ -83,6 +85,7 @@ class Program:
             settings.max_save,
             can_ask=takes_requests and not settings.listen,
         )
+        self._attention = Attention(PresenceMode(settings.presence))
         self._frontend = self._make_frontend()
         self._conversation = Conversation(
             self._frontend,
@@ -90,6 +93,7 @@ class Program:
             spawn=self._spawn,
             where=Availability.PLAIN,
             leave=self._quit,
+            attention=self._attention,
             learn=lambda password: self._login.learn(password),
             reconnect=lambda username: self._reconnector.reconnect(username),
         )
@@ -296,7 +300,9 @@ class Program:
     def _make_frontend(self) -> Frontend:
         if self._settings.mode is Mode.JSON:
             return json_lines.JsonFrontend(self._tell, self._inbox.why_not_saved)
-        frontend = plain.PlainFrontend(self._tell, self._warn, self._inbox.why_not_saved)
+        frontend = plain.PlainFrontend(
+            self._tell, self._warn, self._inbox.why_not_saved, self._attention
+        )
         if not is_terminal(STDERR):
             return frontend
         self._bars = ProgressBars(frontend, self._spawn, cast(TextIO, PassingStream(STDERR)))

@@ -38,6 +38,7 @@ _DEFAULT_ADDRESS = Address("127.0.0.1", 8080)
 
 ByteOrderChoice = Literal["auto", "little", "big"]
 TlsChoice = Literal["auto", "required", "off"]
+PresenceChoice = Literal["all", "smart", "none"]
 NotifyChoice = Literal["off", "osc9", "osc777", "notify-send"]
 
 
@@ -54,7 +55,8 @@ class Settings:
     """The settings of one run of the client.
 
     ``username`` is None only in ``Mode.SCREEN``, which asks for it. ``save_directory`` is None if the user named none.
-    ``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands.
+    ``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands. ``presence`` is for
+    people, not for ``Mode.JSON``.
 
     The fields from ``bell`` to ``ignore`` are for the screen. ``names`` shows a column of the users in the room.
     ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this user). ``ignore`` names
@@ -69,6 +71,7 @@ class Settings:
     commands: bool = False
     listen: bool = False
     max_save: int = 100 * 1024**2
+    presence: PresenceChoice = "all"
     bell: bool = True
     notify: NotifyChoice = "off"
     names: bool = False
@@ -198,6 +201,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("save_directory", Kind.TEXT, _save_directory),
     Option("save-directory", Kind.TEXT, _save_directory),
     Option("max-save", Kind.SIZE, parse_size),
+    Option("presence", Kind.TEXT, partial(read_choice, values=("all", "smart", "none"))),
     Option("bell", Kind.SWITCH, read_switch),
     Option(
         "notify", Kind.TEXT, partial(read_choice, values=("off", "osc9", "osc777", "notify-send"))

@@ -18,6 +18,8 @@ import gevent
 import gevent.queue
 from gevent.event import AsyncResult, Event
 
+from chat.client.attention.attention import Attention
+from chat.client.attention.presence import PresenceMode
 from chat.client.connection.connection import Connection
 from chat.client.conversation.commands import Availability
 from chat.client.conversation.conversation import Conversation
@@ -73,7 +75,8 @@ class App:
         self._painted_at = 0.0
         self._max_text = 64 * 1024
         self._was_inside = False  # whether a login has succeeded in this run
-        self._model = Model(str(settings.address), settings.username or "")
+        attention = Attention(PresenceMode(settings.presence))
+        self._model = Model(str(settings.address), settings.username or "", attention=attention)
         self._model.shows_names = settings.names
         for name in settings.ignore:
             self._model.people.ignore(name)
@@ -97,6 +100,7 @@ class App:
             is_looked_at=lambda image: (
                 image.size <= settings.max_save and self._frontend.draws_pictures
             ),
+            attention=attention,
             learn=lambda password: self._login.learn(password),
             reconnect=lambda username: self._reconnector.reconnect(username),
         )

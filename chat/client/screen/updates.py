@@ -26,6 +26,7 @@ from chat.client.conversation.ui_events import (
     Failed,
     Lag,
     Problem,
+    Told,
     TransferChanged,
     TransferListing,
     UiEvent,
@@ -89,6 +90,7 @@ class ModelUpdater:
             UserFound: self._found,
             TransferListing: self._transfers,
             Explanation: self._explanation,
+            Told: lambda event, now: self._model.remark(now, *event.lines),
         }
 
     def update(self, event: UiEvent, now: datetime) -> Alert | None:
@@ -107,6 +109,7 @@ class ModelUpdater:
         # An original server does not tell who was there before: users are found as they speak.
         if sender not in model.people.names:
             model.people.add(sender)
+        model.attention.presence.spoke(sender, event.timestamp)
         own, to, text = event.own, event.to, event.text
         mentions = not own and text in model.mentions
         said = Said(event.timestamp, sender, text, to, own, mentions)
@@ -122,6 +125,7 @@ class ModelUpdater:
         if model.people.is_ignored(sender):
             return None
         model.people.add(sender)
+        model.attention.presence.spoke(sender, attachment.timestamp)
         shared = Shared(
             attachment.timestamp,
             sender,
@@ -159,6 +163,9 @@ class ModelUpdater:
             return
         # By id, since both may be the room's view: then there is one line, not two.
         views = {id(view): view for view in (model.room, model.view_with(step.name))}
+        if not model.attention.presence.is_shown(step.name, step.moment):
+            # A private view is about this user, who may answer no more.
+            views.pop(id(model.room))
         for view in views.values():
             last = view.entries[-1] if view.entries else None
             if not isinstance(last, Movement) or not last.fold(step):

@@ -21,6 +21,7 @@ from chat.client.conversation.requests import (
     Request,
     ScreenRequest,
     SetBell,
+    SetPresence,
     Unignore,
     Who,
     WhoIs,
@@ -29,14 +30,14 @@ from chat.client.frontends import json_lines
 from chat.client.frontends.line_io import Line
 
 # A program knows by itself what these would tell it, or do for it.
-FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect}
+FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, SetPresence}
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
 
 
 def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
     lines += ["/transfers", "/who", "/bans", "/register", "/passwd", "/help", "/quit"]
-    lines += ["/whois a", "/reconnect"]
+    lines += ["/whois a", "/reconnect", "/presence"]
     assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
         get_args(CommonRequest)
     )

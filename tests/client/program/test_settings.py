@@ -226,6 +226,8 @@ def words_of(option: Option, directory: Path) -> tuple[str, str]:
             return "1K", "2G"
         case "notify":
             return "osc9", "osc777"
+        case "presence":
+            return "smart", "none"
         case "save_directory" | "save-directory":
             return str(directory / "one"), str(directory)
         case "tls":

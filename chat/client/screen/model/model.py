@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
+from chat.client.attention.attention import Attention
 from chat.client.attention.names import folded
 from chat.client.attention.names_in_texts import Mentions
 from chat.client.conversation.transfer_list import Transfer
@@ -54,10 +55,18 @@ class Model:
     ``retry_in`` seconds; with ``is_dismissed`` there is no next try until the user asks for one. ``lag`` is for how
     many seconds the server has owed an answer, 0.0 for none. ``tick`` updates ``retry_in`` and ``lag``.
 
-    ``running`` are the transfers under way, by number.
+    ``running`` are the transfers under way, by number. ``attention`` is what the user wants to see.
     """
 
-    def __init__(self, address: str, username: str, *, encrypted: bool = False) -> None:
+    def __init__(
+        self,
+        address: str,
+        username: str,
+        *,
+        encrypted: bool = False,
+        attention: Attention | None = None,
+    ) -> None:
+        self.attention = attention or Attention()
         self.address = address
         self.encrypted = encrypted
         self.is_online = False
