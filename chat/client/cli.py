@@ -47,6 +47,13 @@ Received files (sizes take K, M and G: powers of 1024):
   --max-save=<size>             Save larger attachments only when you ask, with
                                 /get (default: 100M).
 
+  --open=<programs>             Programs that open saved files (/open), by MIME
+                                type or file name: "image/*=feh; *.pdf=zathura".
+                                The first that fits counts. {} in a command
+                                stands for the file, which else comes last. No
+                                shell runs the command. By default the desktop
+                                chooses.
+
 Filters (with --json, nothing is filtered):
   --presence=<which>            Show all joins and leaves, none, or smart: only
                                 those of users who have talked in the last half

@@ -79,4 +79,14 @@ def _words(option: Option, value: object, path: Path) -> str:
             return value
         case ((Kind.NAMES | Kind.NETWORKS), list()) if all(isinstance(each, str) for each in value):
             return ",".join(value)
+        case Kind.TABLE, dict() if _is_table_of_texts(value):
+            return ";".join(f"{key}={each}" for key, each in value.items())
     raise UsageError(f"{path}: {option.name}: expected {option.kind.value}")
+
+
+def _is_table_of_texts(table: dict[str, object]) -> bool:
+    """Return whether ``table`` has only texts that can be joined to ``KEY=TEXT;KEY=TEXT``."""
+    return all(
+        isinstance(text, str) and ";" not in key + text and "=" not in key
+        for key, text in table.items()
+    )

@@ -30,6 +30,7 @@ class Kind(Enum):
     RATE = 'a number or a text such as "50/200"'
     SWITCH = "true or false"
     NAMES = 'a list of names such as ["bob"]'
+    TABLE = 'a table of texts such as {"image/*" = "feh"}, without ";"'
     NETWORKS = 'a list of networks such as ["10.0.0.0/8"]'
 
 

@@ -17,6 +17,7 @@ OPTIONS = (
     Option("quiet", Kind.SWITCH, read_switch),
     Option("words", Kind.TEXT, lambda text, where: text),
     Option("names", Kind.NAMES, lambda text, where: text),
+    Option("table", Kind.TABLE, lambda text, where: text),
     Option("exempt", Kind.NETWORKS, lambda text, where: text),
     Option("check", Kind.SWITCH, read_switch, in_file=False),
 )
@@ -64,6 +65,14 @@ def test_values_become_the_words_of_the_command_line(file: Path, text: str, word
         ("words = 1", "words: expected a text in quotes"),
         ("names = 'bob'", 'names: expected a list of names such as ["bob"]'),
         ("exempt = [1]", 'exempt: expected a list of networks such as ["10.0.0.0/8"]'),
+        (
+            "table = {a = 1}",
+            'table: expected a table of texts such as {"image/*" = "feh"}, without ";"',
+        ),
+        (
+            "table = {a = 'x;y'}",
+            'table: expected a table of texts such as {"image/*" = "feh"}, without ";"',
+        ),
         ("check = true", "check: expected on the command line only, as --check"),
         ("word = 'x'", "word: no such setting; expected words?"),
     ],

@@ -259,7 +259,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _number_command("get", Get, "save attachment number N"),
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
     _number_command("cancel", Cancel, "cancel transfer number N"),
-    _number_command("open", OpenFile, "open saved attachment number N", Availability.SCREEN),
+    _number_command("open", OpenFile, "open saved attachment number N"),
     _bare_command("who", Who, "list the users in the room"),
     SlashCommand(
         "whois",

@@ -6,6 +6,7 @@ A conversation outlives its connections: messages without an answer are sent aga
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -29,6 +30,7 @@ from chat.client.conversation.requests import (
     Help,
     ListTransfers,
     NeedsPassword,
+    OpenFile,
     Quit,
     Reconnect,
     Register,
@@ -55,7 +57,10 @@ from chat.client.conversation.ui_events import (
 )
 from chat.client.conversation.unacknowledged import Outgoing, Unacknowledged
 from chat.client.conversation.uploads import Uploads
+from chat.client.desktop.open_rules import OpenRule
+from chat.client.desktop.programs import DesktopError
 from chat.client.errors import ChatError, ConnectionLost, NotSupported
+from chat.protocol.descriptor import MessageType
 
 # Seconds that a user who leaves waits for the answers to the last messages.
 LAST_WORDS = 2.0
@@ -69,8 +74,9 @@ class Conversation:
 
     ``spawn`` runs a function in the background. ``where`` is the kind of frontend, for the help. ``leave`` is called
     when the user quits. ``is_wanted`` and ``is_looked_at``: see ``Downloads``. ``attention`` is what the user wants to
-    see. ``learn`` is called with the new password once the server has accepted it, ``reconnect`` with the name under
-    which the user wants to connect again, None for the same. ``failures`` counts the requests that failed.
+    see, ``open_rules`` names the programs that open files. ``learn`` is called with the new password once the server
+    has accepted it, ``reconnect`` with the name under which the user wants to connect again, None for the same.
+    ``failures`` counts the requests that failed.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class Conversation:
         is_wanted: Callable[[str], bool] = lambda sender: True,
         is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
         attention: Attention | None = None,
+        open_rules: tuple[OpenRule, ...] = (),
         learn: Callable[[str], object] = lambda password: None,
         reconnect: Callable[[str | None], object] = lambda username: None,
     ) -> None:
@@ -96,6 +103,8 @@ class Conversation:
             self.transfers, frontend, self._tell_transfer, inbox, spawn, is_wanted, is_looked_at
         )
         self._uploads = Uploads(self.transfers, self._tell_transfer, spawn)
+        self._spawn = spawn
+        self._open_rules = open_rules
         self._where = where
         self._leave = leave
         self._learn = learn
@@ -108,6 +117,7 @@ class Conversation:
             Reply: self._reply,
             Get: self._get,
             Cancel: self._cancel,
+            OpenFile: self._open,
             ListTransfers: self._list_transfers,
             Who: self._who,
             WhoIs: self._whois,
@@ -210,6 +220,30 @@ class Conversation:
         self._tell_done(tag)
         if transfer.has_ended:  # it had not begun; a running transfer is shown once it has stopped
             self._tell_transfer(transfer)
+
+    def _open(self, request: OpenFile, tag: Tag) -> None:
+        transfer = self.transfers[request.number]
+        if transfer.outgoing or transfer.path is None:
+            hint = (
+                f"; /get {request.number} saves it"
+                if transfer.state is TransferState.OFFERED
+                else ""
+            )
+            raise RequestError(f"Attachment {request.number} is not saved here{hint}.")
+        # In a greenlet of its own, since the opener may take two seconds.
+        self._spawn(self._open_path, transfer.path, transfer.kind, tag)
+
+    def _open_path(self, path: Path, kind: MessageType, tag: Tag) -> None:
+        from chat.client.desktop.opening import (
+            open_file,  # loaded with the first file that is opened
+        )
+
+        try:
+            open_file(path, kind, self._open_rules)
+        except DesktopError as problem:
+            self.refuse("failed", str(problem), tag)
+        else:
+            self._tell_done(tag)
 
     def _list_transfers(self, request: ListTransfers, tag: Tag) -> None:
         self._frontend.show(TransferListing(self.transfers.all(), tag))

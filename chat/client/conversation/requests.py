@@ -81,6 +81,10 @@ class Cancel(_Numbered):
     """Cancel the transfer ``number``, in either direction."""
 
 
+class OpenFile(_Numbered):
+    """Open the saved attachment ``number`` with a program of the desktop, or of the user's choice."""
+
+
 class ListTransfers(_Bare):
     """List the attachments and their progress."""
 
@@ -141,6 +145,7 @@ CommonRequest = (
     | SendFile
     | Get
     | Cancel
+    | OpenFile
     | ListTransfers
     | Who
     | WhoIs
@@ -208,10 +213,6 @@ class ShowKeys(_Bare):
     """Explain the keys."""
 
 
-class OpenFile(_Numbered):
-    """Open the saved attachment ``number`` with the desktop's program."""
-
-
 ScreenRequest = (
     SearchLog
     | ClearLog
@@ -224,6 +225,5 @@ ScreenRequest = (
     | OpenView
     | CloseView
     | ShowKeys
-    | OpenFile
 )
 Request = CommonRequest | ScreenRequest

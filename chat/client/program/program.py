@@ -94,6 +94,7 @@ class Program:
             where=Availability.PLAIN,
             leave=self._quit,
             attention=self._attention,
+            open_rules=settings.open,
             learn=lambda password: self._login.learn(password),
             reconnect=lambda username: self._reconnector.reconnect(username),
         )

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from chat.client.desktop.open_rules import OpenRule, parse_rules
 from chat.client.program.password_file import FilePassword, read_password_file
 from chat.config.command_line import UsageError, parse_size
 from chat.config.options import (
@@ -55,8 +56,8 @@ class Settings:
     """The settings of one run of the client.
 
     ``username`` is None only in ``Mode.SCREEN``, which asks for it. ``save_directory`` is None if the user named none.
-    ``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands. ``presence`` is for
-    people, not for ``Mode.JSON``.
+    ``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands. ``open`` are the
+    programs that open files. ``presence`` is for people, not for ``Mode.JSON``.
 
     The fields from ``bell`` to ``ignore`` are for the screen. ``names`` shows a column of the users in the room.
     ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this user). ``ignore`` names
@@ -71,6 +72,7 @@ class Settings:
     commands: bool = False
     listen: bool = False
     max_save: int = 100 * 1024**2
+    open: tuple[OpenRule, ...] = ()
     presence: PresenceChoice = "all"
     bell: bool = True
     notify: NotifyChoice = "off"
@@ -148,6 +150,13 @@ def _names(text: str, where: str) -> tuple[str, ...]:
     return tuple(name for name in names if name)
 
 
+def _open_rules(text: str, where: str) -> tuple[OpenRule, ...]:
+    try:
+        return parse_rules(_utf8(text, where))
+    except ValueError as problem:
+        raise UsageError(f"{where}: {problem}") from None
+
+
 def _utf8(text: str, where: str) -> str:
     try:
         text.encode()
@@ -201,6 +210,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("save_directory", Kind.TEXT, _save_directory),
     Option("save-directory", Kind.TEXT, _save_directory),
     Option("max-save", Kind.SIZE, parse_size),
+    Option("open", Kind.TABLE, _open_rules),
     Option("presence", Kind.TEXT, partial(read_choice, values=("all", "smart", "none"))),
     Option("bell", Kind.SWITCH, read_switch),
     Option(

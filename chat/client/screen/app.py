@@ -33,7 +33,6 @@ from chat.client.conversation.requests import (
     Say,
     ScreenRequest,
 )
-from chat.client.conversation.transfer_list import TransferList
 from chat.client.conversation.ui_events import Asked
 from chat.client.errors import ChatError
 from chat.client.frontends.line_io import LineWriter, OutputClosed
@@ -101,6 +100,7 @@ class App:
                 image.size <= settings.max_save and self._frontend.draws_pictures
             ),
             attention=attention,
+            open_rules=settings.open,
             learn=lambda password: self._login.learn(password),
             reconnect=lambda username: self._reconnector.reconnect(username),
         )
@@ -201,11 +201,6 @@ class App:
         self.repaint()
 
     # --- Used by the commands of the screen and by the frontend
-
-    @property
-    def transfers(self) -> TransferList:
-        """Return the attachments of this session, by number."""
-        return self._conversation.transfers
 
     @property
     def colours(self) -> int:

@@ -108,19 +108,20 @@ class ScreenFrontend:
             self._around.spawn(self._raise_notification, alert)
 
     def _raise_notification(self, alert: Alert) -> None:
-        from chat.client.screen import desktop  # loaded only if notifications are wanted
+        from chat.client.desktop.programs import DesktopError
+        from chat.client.screen import notifications  # loaded only if notifications are wanted
 
         entry = alert.entry
         body = entry.text if isinstance(entry, Said) else entry.filename
         title = f"{entry.sender} at {self._model.address}"
-        sequence = desktop.notification(self._notify, title, body)
+        sequence = notifications.notification(self._notify, title, body)
         if sequence is not None:
             self._signals.append(sequence)
             self._around.repaint()
             return
         try:
-            desktop.notify_send(title, body)
-        except desktop.DesktopError as problem:
+            notifications.notify_send(title, body)
+        except DesktopError as problem:
             # A program that is missing will stay missing: one remark is enough.
             self._notify = "off"
             self._model.remark(self._now(), f"{problem} Notifications are off from now on.")

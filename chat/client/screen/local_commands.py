@@ -16,7 +16,6 @@ from chat.client.conversation.requests import (
     CloseView,
     FollowLog,
     Ignore,
-    OpenFile,
     OpenView,
     RequestError,
     SaveLog,
@@ -27,7 +26,6 @@ from chat.client.conversation.requests import (
     ToggleNames,
     Unignore,
 )
-from chat.client.conversation.transfer_list import TransferList, TransferState
 from chat.client.conversation.uploads import expand
 from chat.client.errors import explain
 from chat.client.frontends.sanitize import sanitize
@@ -39,9 +37,6 @@ from chat.client.screen.text.styles import DIM, ERROR
 
 class CommandContext(Protocol):
     """List what the commands need from the program around the screen."""
-
-    @property
-    def transfers(self) -> TransferList: ...
 
     def spawn(self, function: Callable[..., object], *arguments: object) -> object: ...
 
@@ -82,7 +77,6 @@ class LocalCommands:
             OpenView: lambda request: model.query(request.name),
             CloseView: self._close_view,
             ShowKeys: lambda request: self.controller.show_keys(),
-            OpenFile: self._open,
         }
 
     def do(self, request: ScreenRequest) -> None:
@@ -177,23 +171,3 @@ class LocalCommands:
         if not self._model.close(view):
             raise RequestError("A message from here is still being sent; try again in a moment.")
         self.controller.forget(view)
-
-    def _open(self, request: OpenFile) -> None:
-        transfer = self._around.transfers[request.number]
-        if transfer.outgoing or transfer.path is None:
-            hint = (
-                f"; /get {request.number} saves it"
-                if transfer.state is TransferState.OFFERED
-                else ""
-            )
-            raise RequestError(f"Attachment {request.number} is not saved here{hint}.")
-        # In a greenlet of its own, since the opener may take two seconds.
-        self._around.spawn(self._open_path, transfer.path)
-
-    def _open_path(self, path: Path) -> None:
-        from chat.client.screen import desktop  # loaded with the first file that is opened
-
-        try:
-            desktop.open_file(path)
-        except desktop.DesktopError as problem:
-            self._remark(str(problem), ERROR)

@@ -68,6 +68,7 @@ IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
         ("/get 3", Get(3)),
         ("/get #3", Get(3)),
         ("/cancel 12", Cancel(12)),
+        ("/open 3", OpenFile(3)),
         ("/transfers", ListTransfers()),
         ("/who ", Who()),
         ("/help", Help()),
@@ -136,7 +137,6 @@ def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -
         ("/query bob", OpenView("bob")),
         ("/close", CloseView()),
         ("/keys", ShowKeys()),
-        ("/open 3", OpenFile(3)),
     ],
 )
 def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:

@@ -24,6 +24,7 @@ from chat.client.conversation.requests import (
     Say,
 )
 from chat.client.conversation.ui_events import Asked, Done, Failed
+from chat.client.desktop.open_rules import OpenRule
 from chat.client.errors import NotSupported
 from chat.protocol.commands import Command, Verb
 from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
@@ -35,7 +36,7 @@ PASSWD = AskServer(Command(Verb.PASSWD, password="old", new_password="new"))
 class Room:
     """A conversation over a connection that the test holds the other end of."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_rules: tuple[OpenRule, ...] = ()) -> None:
         self.audience = Audience()
         self.learnt: list[str] = []
         self.wanted_names: list[str | None] = []  # under which to connect again
@@ -47,6 +48,7 @@ class Room:
             leave=lambda: None,
             learn=self.learnt.append,
             reconnect=self.wanted_names.append,
+            open_rules=open_rules,
         )
         self.connection = FakeConnection()
         self.connection.in_flight = self.conversation.unacknowledged.in_flight

@@ -14,6 +14,7 @@ from chat.client.conversation.requests import (
     Get,
     Help,
     NeedsPassword,
+    OpenFile,
     OpenView,
     Quit,
     Reconnect,
@@ -30,14 +31,14 @@ from chat.client.frontends import json_lines
 from chat.client.frontends.line_io import Line
 
 # A program knows by itself what these would tell it, or do for it.
-FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, SetPresence}
+FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, SetPresence, OpenFile}
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
 
 
 def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
     lines += ["/transfers", "/who", "/bans", "/register", "/passwd", "/help", "/quit"]
-    lines += ["/whois a", "/reconnect", "/presence"]
+    lines += ["/whois a", "/reconnect", "/presence", "/open 1"]
     assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
         get_args(CommonRequest)
     )
@@ -45,7 +46,7 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
 
 def test_everything_that_only_a_screen_does_can_be_typed() -> None:
     lines = ["/search", "/clear", "/save a", "/log", "/ignore", "/unignore a", "/bell", "/names"]
-    lines += ["/query a", "/close", "/keys", "/open 1"]
+    lines += ["/query a", "/close", "/keys"]
     assert {type(parse_line(line, Availability.SCREEN)) for line in lines} == set(
         get_args(ScreenRequest)
     )

@@ -10,6 +10,7 @@ import platformdirs
 import pytest
 
 from chat.client.cli import main, read_command_line
+from chat.client.desktop.open_rules import parse_rules
 from chat.client.program.config_file import read_config_file
 from chat.client.program.settings import Settings
 from chat.config.command_line import UsageError
@@ -50,6 +51,11 @@ def test_everything_that_a_file_can_say(file: Path, tmp_path: Path) -> None:
         log-file = "chat.log"
         ignore = ["eve", "mallory"]
         plain = true
+        presence = "smart"
+
+        [open]
+        "image/*" = "feh --fullscreen"
+        "*.pdf" = "zathura"
         """,
         encoding="utf-8",
     )
@@ -66,6 +72,8 @@ def test_everything_that_a_file_can_say(file: Path, tmp_path: Path) -> None:
         log=True,
         log_file=Path("chat.log"),
         ignore=("eve", "mallory"),
+        presence="smart",
+        open=parse_rules("image/*=feh --fullscreen; *.pdf=zathura"),
     )
 
 

@@ -226,6 +226,8 @@ def words_of(option: Option, directory: Path) -> tuple[str, str]:
             return "1K", "2G"
         case "notify":
             return "osc9", "osc777"
+        case "open":
+            return "*=feh", "image/*=feh; *.pdf=zathura"
         case "presence":
             return "smart", "none"
         case "save_directory" | "save-directory":

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from chat.client.connection.events import Text, Welcome
 from chat.client.conversation.requests import NeedsPassword, Reply, RequestError, Say, ScreenRequest
-from chat.client.conversation.transfer_list import TransferList
 from chat.client.conversation.ui_events import Asked, UiEvent
 from chat.client.screen.controller import Controller
 from chat.client.screen.draw.layout import Renderer, Size
@@ -33,7 +32,6 @@ class Desk:
         self.max_text = 40
         self.colours = 256
         self.last_private_sender: str | None = None
-        self.transfers = TransferList()
         self.spawned: list[Callable[[], object]] = []
         self.local = LocalCommands(self.model, self, lambda: NINE, log_path=log_path)
         self.controller = Controller(self.model, Renderer(), self, lambda: NINE)

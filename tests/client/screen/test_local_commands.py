@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from chat.client.conversation.transfer_list import TransferState
-from chat.protocol.descriptor import MessageType
 from tests.client.screen.desks import Desk
 
 
@@ -138,44 +134,3 @@ def test_a_private_conversation_is_opened_and_closed(desk: Desk) -> None:
 def test_keys(desk: Desk) -> None:
     desk.type("/keys<enter>")
     assert any("Ctrl-Z" in line for line in desk.log())
-
-
-class TestOpening:
-    def share(self, desk: Desk, path: Path | None, *, outgoing: bool = False) -> None:
-        transfer = desk.transfers.add(MessageType.FILE, "a.txt", 1, outgoing=outgoing, peer="alice")
-        transfer.path, transfer.state = path, TransferState.DONE
-
-    @pytest.mark.skipif(sys.platform == "darwin", reason="its program is another one")
-    def test_a_saved_file_is_handed_to_the_desktop(
-        self, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        opener, opened = tmp_path / "xdg-open", tmp_path / "opened"
-        opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n', encoding="utf-8")
-        opener.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-        path = tmp_path / "a.txt"
-        path.write_text("hello", encoding="utf-8")
-        self.share(desk, path)
-        desk.type("/open 1<enter>")
-        desk.run_spawned()
-        assert opened.read_text(encoding="utf-8") == str(path)
-
-    def test_what_cannot_be_opened_is_said(self, desk: Desk, tmp_path: Path) -> None:
-        self.share(desk, tmp_path / "gone.txt")
-        desk.type("/open 1<enter>")
-        desk.run_spawned()
-        assert "Can't open 'gone.txt'" in desk.log()[-1]
-
-    def test_what_waits_to_be_asked_for(self, desk: Desk) -> None:
-        self.share(desk, None)
-        desk.transfers[1].state = TransferState.OFFERED
-        desk.type("/open 1<enter>")
-        assert desk.log()[-1] == "-- Attachment 1 is not saved here; /get 1 saves it."
-
-    @pytest.mark.parametrize("number", [1, 2, 3])
-    def test_what_is_not_here(self, desk: Desk, number: int) -> None:
-        self.share(desk, None)
-        self.share(desk, Path("a.txt"), outgoing=True)
-        desk.type(f"/open {number}<enter>")
-        assert desk.spawned == []
-        assert desk.draft() == f"/open {number}"

@@ -24,7 +24,7 @@ from chat.client.frontends.json_lines import JsonFrontend
 from chat.client.frontends.plain import PlainFrontend
 from chat.client.frontends.sanitize import sanitize
 from chat.client.runtime.runtime import PLAIN, Pulse
-from chat.client.screen import desktop
+from chat.client.screen import notifications
 from chat.client.screen.draw.layout import Renderer, Size
 from chat.client.screen.model.entries import Said, Shared
 from chat.client.screen.model.model import Model
@@ -236,7 +236,7 @@ def _check_notification(alert: Alert) -> None:
     assert isinstance(entry, Said | Shared)
     body = entry.text if isinstance(entry, Said) else entry.filename
     for how in ("osc9", "osc777"):
-        sequence = desktop.notification(how, entry.sender, body, {})
+        sequence = notifications.notification(how, entry.sender, body, {})
         assert sequence is not None
         text = sequence.decode()
         assert text[0] == "\x1b"
