@@ -56,6 +56,10 @@ def main(argv: list[str]) -> int:
         if options["status"]:
             _show(ask(directory, "status"), as_json=options["--json"])
         else:
+            if not options["TEXT"] and sys.stdin.isatty():
+                ask(
+                    directory, "status"
+                )  # so that nobody types a text for a server that does not run
             users = ask(directory, "say", text=_text(options["TEXT"]))["users"]
             print(f"announced to {users} {'user' if users == 1 else 'users'}")
     except UsageError as problem:

@@ -113,6 +113,21 @@ def test_without_a_server_the_commands_say_so(directory: Path, types: Callable[.
         assert types(*words, status=1).startswith(f"chat-server: no server runs on {directory};")
 
 
+def test_nobody_types_a_text_for_a_server_that_does_not_run(
+    directory: Path, types: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+        def read(self, size: int | None = -1) -> str:
+            raise AssertionError("nothing is read")
+
+    directory.mkdir()
+    monkeypatch.setattr("sys.stdin", Terminal(io.BytesIO(b"hello")))
+    assert "no server runs" in types("say", status=1)
+
+
 def test_the_status_is_that_of_now(chat_server: TestServer, types: Callable[..., str]) -> None:
     alice = chat_server.join("alice")
     chat_server.join("raw", raw=True)
