@@ -11,9 +11,10 @@ Options:
                         private, growth-receivers, growth-size, client-log, client-key, client-start
   --peers=<names>       only these programs: chat, redis, nats, ngircd, floor, chat-tls, redis-tls, irssi,
                         weechat; programs that are not installed are left out
-                        (benchmarks/install-peers installs them). To compare today's server with
-                        that of a commit: chat,chat@COMMIT or chat-tls,chat-tls@COMMIT, where
-                        COMMIT is any git revision, such as HEAD~5
+                        (benchmarks/install-peers installs them). To compare with a commit:
+                        chat,chat@COMMIT or chat-tls,chat-tls@COMMIT, where COMMIT is any git revision,
+                        such as HEAD~5. That compares the servers, and chat,chat@COMMIT also the
+                        clients, if --work names work for clients
   --rounds=<n>          rounds of each measurement, interleaved; medians count. 5; with a COMMIT at least 9
   --seconds=<n>         at least so long for each measurement of a server, and until the server has used a
                         second of CPU. 2; with a COMMIT 1, and half a second of CPU
@@ -105,7 +106,7 @@ def _measure(planned: Sequence[Task], choice: Choice, results: Results) -> None:
 
 
 def conclude(results: Results, choice: Choice, planned: Sequence[Task]) -> int:
-    """Publish, and say whether today's server is as good as required; return the exit status."""
+    """Publish, and say whether today's program is as good as required; return the exit status."""
     rows = compare(results)
     _publish(results, rows, choice.directory)
     if not results.samples:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.clients import CLIENTS
+from benchmarks.clients.chat import ChatClient, ComparedClient
 from benchmarks.commits import prepare
 from benchmarks.contender import Contender
 from benchmarks.peers import PEERS
@@ -50,7 +51,9 @@ def choose(options: Mapping[str, Any]) -> Choice:
     at_most = _share(options["--at-most"])
     if at_commits:
         _check_partners(at_commits, peers)
-        work = _for_servers(work, is_named=options["--work"] is not None)
+        if options["--work"] is None:
+            work = [each for each in work if issubclass(each.kind, Peer)]
+        peers = [ComparedClient() if isinstance(peer, ChatClient) else peer for peer in peers]
         plan = replace(plan, rounds=max(plan.rounds, COMPARISON.rounds))
         # Last, because it may take a while.
         peers = [*peers, *_prepared(at_commits)]
@@ -76,36 +79,27 @@ def _named(names: Sequence[str] | None, option: str, all: Sequence[_Named]) -> l
 
 
 def _check_partners(at_commits: Sequence[str], peers: Sequence[Contender]) -> None:
-    """Check that today's server is measured too, since a commit's server is compared with it."""
+    """Check that today's program is measured too, since a commit's program is compared with it."""
     for name in at_commits:
         base = name.partition("@")[0]
         if base not in _OF_A_COMMIT:
             able = " and ".join(_OF_A_COMMIT)
             raise UsageError(f"--peers={name}: only {able} can be measured at a commit")
         if base not in {peer.name for peer in peers}:
-            raise UsageError(
-                f"--peers={name}: name today's server beside it, --peers={base},{name}"
-            )
-
-
-def _for_servers(work: Sequence[Work], *, is_named: bool) -> list[Work]:
-    """Return the work that a commit's server can do; without a choice, all of it."""
-    able = [each for each in work if issubclass(each.kind, Peer)]
-    if not able:
-        names = ", ".join(each.name for each in work)
-        raise UsageError(
-            f"--work={names}: a commit is compared by its server; name work for servers"
-        )
-    return list(work) if is_named else able
+            raise UsageError(f"--peers={name}: name today's beside it, --peers={base},{name}")
 
 
 def _prepared(names: Sequence[str]) -> list[Contender]:
-    """Prepare the servers of commits, each once, whatever it is called."""
-    peers: dict[str, Contender] = {}
+    """Prepare the programs of commits, each once, whatever the commit is called."""
+    peers: dict[tuple[type[Contender], str], Contender] = {}
     for name in names:
         base, _, revision = name.partition("@")
-        peer = _OF_A_COMMIT[base](prepare(revision))
-        peers.setdefault(peer.name, peer)
+        commit = prepare(revision)
+        prepared: list[Contender] = [_OF_A_COMMIT[base](commit)]
+        if base == ChatClient.name:
+            prepared.append(ComparedClient(commit))
+        for each in prepared:
+            peers.setdefault((type(each), each.name), each)
     return list(peers.values())
 
 

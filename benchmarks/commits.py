@@ -1,7 +1,7 @@
-"""Prepare the server of another commit, to be measured beside the server of this checkout.
+"""Prepare the server and the client of another commit, to be measured beside those of this checkout.
 
 The commit's package is taken out of git into a cache, by hash. It runs under the interpreter that runs the benchmark,
-with ``PYTHONPATH`` leading to the commit's package. So both servers have the same interpreter and the same releases of
+with ``PYTHONPATH`` leading to the commit's package. So both have the same interpreter and the same releases of
 the libraries, and only our code differs. Where the commit's setup.py asks for other libraries than today's, the commit
 gets an environment in the cache. That environment is a layer over the running one, into which pip installs only what
 the commit asks for and the running environment lacks.
@@ -39,9 +39,9 @@ _PROBE = f"import chat, {_SERVER} as server; print(chat.__version__, server.__fi
 
 
 class Commit(NamedTuple):
-    """Hold a commit's server: ``python`` runs it, ``source`` is the directory of its package.
+    """Hold a commit's programs: ``python`` runs them, ``source`` is the directory of their package.
 
-    ``options`` are the options that its command line knows.
+    ``options`` are the options that its server knows.
     """
 
     revision: str  # as it was asked for
@@ -51,6 +51,16 @@ class Commit(NamedTuple):
     python: Path
     version: str
     options: frozenset[str]
+
+    @property
+    def description(self) -> str:
+        """Return the version, as it stands beside the figures."""
+        return f"chat {self.version} of commit {self.hash}, Python {sys.version.split()[0]}"
+
+
+def name_at(name: str, commit: Commit) -> str:
+    """Return the name for ``name``'s figures when they are those of a commit."""
+    return f"{name}@{commit.short}"
 
 
 def prepare(revision: str, checkout: Path = CHECKOUT, cache: Path = CACHE) -> Commit:

@@ -1,4 +1,4 @@
-"""Compare today's server with that of a commit: a ratio with its interval for each figure."""
+"""Compare today's server or client with that of a commit: a ratio with its interval for each figure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from benchmarks.paired import FEWEST, Interval, ratio_interval
-from benchmarks.peers.peer import Peer
 from benchmarks.results import Better, Figure, Results
 from benchmarks.work import WORK
 
@@ -52,20 +51,19 @@ class Row(NamedTuple):
 
 
 def base_of(peer: str) -> str | None:
-    """Return the name of today's server if ``peer`` is that server of a commit: ``chat`` for ``chat@1234567``."""
+    """Return the name of today's program if ``peer`` is that program of a commit: ``chat`` for ``chat@1234567``."""
     base, at, _ = peer.partition("@")
     return base if at else None
 
 
 def compare(results: Results) -> list[Row]:
-    """Return a row for each figure of each case that a commit's server, or today's beside it, has done."""
+    """Return a row for each figure of each case that a commit's program, or today's beside it, has done."""
     done = {(sample.work, sample.case, sample.peer) for sample in results.samples}
     return [
         _row(results, work.name, case, figure, commit, base)
         for commit in results.versions
         if (base := base_of(commit)) is not None
         for work in WORK
-        if issubclass(work.kind, Peer)
         for case in results.cases(work.name)
         if done & {(work.name, case, commit), (work.name, case, base)}
         for figure in work.figures

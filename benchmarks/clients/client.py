@@ -39,15 +39,15 @@ class Client(Contender):
         with tempfile.TemporaryDirectory(prefix=f"bench-{self.name}-") as home:
             stage = Stage(self.host())
             with closing(stage):
-                stage.start(self.command(stage.port, Path(home)), Path(home), _environment(home))
+                command = self.command(stage.port, Path(home))
+                stage.start(command, Path(home), self.environment(home))
                 yield stage
 
-
-def _environment(home: str) -> dict[str, str]:
-    """Return a plain environment, without the settings and the terminal of the user who runs the benchmark."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": home,
-        "LANG": "C.UTF-8",
-        "TERM": "xterm-256color",
-    }
+    def environment(self, home: str) -> dict[str, str]:
+        """Return a plain environment, without the settings and the terminal of the user who runs the benchmark."""
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": home,
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+        }

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.commits import Commit
+from benchmarks.commits import Commit, name_at
 from benchmarks.load import Login
 from benchmarks.peers.peer import Peer
 from chat import __version__
@@ -45,8 +45,9 @@ class Chat(Peer):
 
     def version(self) -> str:
         commit = self._commit
-        version = __version__ if commit is None else f"{commit.version} of commit {commit.hash}"
-        return f"chat {version}, Python {sys.version.split()[0]}"
+        if commit is not None:
+            return commit.description
+        return f"chat {__version__}, Python {sys.version.split()[0]}"
 
     def receiver(self, number: int) -> Login:
         return raw_login(f"user{number}")
@@ -66,11 +67,6 @@ class Chat(Peer):
 
     def idler(self, number: int) -> Login:
         return json_login(f"user{number}")
-
-
-def name_at(name: str, commit: Commit) -> str:
-    """Return the name for ``name``'s figures when they are those of a commit."""
-    return f"{name}@{commit.short}"
 
 
 def json_login(name: str) -> Login:

@@ -29,6 +29,7 @@ class ClientKey(ClientWork):
     )
     figures = (
         Figure("p50", "time until a key shows, p50", "ms", 1e3),
+        Figure("p99", "time until a key shows, p99", "ms", 1e3),
         Figure("worst", "time until a key shows, worst", "ms", 1e3),
         Figure("share", "client CPU a second", "ms", 1e3),
         Figure("drawn", "sent to the terminal a second", "kB", 1e-3),
@@ -57,6 +58,7 @@ class ClientKey(ClientWork):
             wall, used, own = meter.elapsed(), meter.used(), meter.own_used()
             return {
                 "p50": quantile(waits, 0.5),
+                "p99": quantile(waits, 0.99),
                 "worst": max(waits),
                 "share": used / wall,
                 "drawn": (stage.drawn - drawn) / wall,

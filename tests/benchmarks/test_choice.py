@@ -10,6 +10,7 @@ import benchmarks.__main__
 from benchmarks import choice
 from benchmarks.__main__ import main
 from benchmarks.choice import Choice, choose
+from benchmarks.clients.client import Client
 from benchmarks.commits import Commit
 from benchmarks.peers.peer import Peer
 from benchmarks.plan import Plan
@@ -70,13 +71,26 @@ def test_commits_stand_beside_todays_servers() -> None:
     assert servers == ["chat", "floor", "chat-tls", "chat@aaaaaaa", "chat-tls@ccccccc"]
 
 
+def test_a_commit_stands_beside_todays_client_too() -> None:
+    choice = chosen("--peers=chat,chat@HEAD,irssi", "--work=client-key")
+
+    assert [work.name for work in choice.work] == ["client-key"]
+    clients = [peer for peer in choice.peers if isinstance(peer, Client)]
+    assert [client.name for client in clients] == ["chat", "irssi", "chat@aaaaaaa"]
+    today, _, then = clients
+    # In the same way, or the start would be compared with another start.
+    assert today.command(7, Path())[1:] == then.command(7, Path())[1:]
+    assert today.environment("home")["PYTHONPATH"] != then.environment("home")["PYTHONPATH"]
+
+
 def test_one_commit_is_measured_once_whatever_it_is_called() -> None:
     peers = chosen("--peers=chat,chat@HEAD~1,chat@main").peers
 
-    assert [peer.name for peer in peers if "@" in peer.name] == ["chat@bbbbbbb"]
+    assert {peer.name for peer in peers if "@" in peer.name} == {"chat@bbbbbbb"}
+    assert len([peer for peer in peers if isinstance(peer, Peer) and "@" in peer.name]) == 1
 
 
-def test_a_comparison_is_about_servers_and_leaves_published_figures_alone() -> None:
+def test_a_comparison_is_about_servers_unless_asked_and_leaves_published_figures_alone() -> None:
     assert not any(work.name.startswith("client") for work in chosen("--peers=chat,chat@HEAD").work)
     assert chosen("--peers=chat,chat@HEAD").directory == Path("build/comparison")
     asked = chosen("--peers=chat,chat@HEAD", "--output=docs/benchmarks", "--work=idle,client-key")
@@ -92,12 +106,11 @@ def test_a_share_is_a_percentage(text: str, share: float) -> None:
 @pytest.mark.parametrize(("arguments", "said"), [
     (["--peers=chat,chat@nosuch"], "cannot compare with 'nosuch': git knows no such commit"),
     (["--peers=chat,chat@"], "cannot compare with ''"),
-    (["--peers=chat@HEAD"], "name today's server beside it, --peers=chat,chat@HEAD"),
+    (["--peers=chat@HEAD"], "name today's beside it, --peers=chat,chat@HEAD"),
     (["--peers=chat,chat-tls@HEAD"], "--peers=chat-tls,chat-tls@HEAD"),
     (["--peers=chat,redis@HEAD"], "only chat and chat-tls can be measured at a commit"),
     (["--peers=chat,irssi@HEAD"], "only chat and chat-tls can be measured at a commit"),
     (["--peers=chat,nobody,chat@HEAD"], "expected some of chat, redis"),
-    (["--peers=chat,chat@HEAD", "--work=client-log"], "name work for servers"),
     (["--peers=chat,chat@HEAD", "--at-most=3"], "expected a percentage"),
     (["--peers=chat,chat@HEAD", "--at-most=-3%"], "expected a percentage"),
     (["--peers=chat,redis", "--at-most=3%"], "--at-most needs a commit"),

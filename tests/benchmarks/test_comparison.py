@@ -167,12 +167,20 @@ def test_others_are_not_compared_as_commits() -> None:
     results = results_of(fan_out(), fan_out())
     results.versions["redis"] = "7"
     results.samples.append(Sample("fan-out", "1000", "redis", 0, dict(fan_out()[0])))
-    results.samples.append(Sample("client-log", "50000", "chat", 0, {"cpu_per_line": 1e-6}))
+    results.samples.append(Sample("client-log", "50000", "irssi", 0, {"cpu_per_line": 1e-6}))
 
     assert {(row.commit, row.work, row.case) for row in compare(results)} == {
         (COMMIT, "fan-out", "100")
     }
     assert [base_of(name) for name in ("chat", "redis", "chat-tls@1")] == [None, None, "chat-tls"]
+
+
+def test_clients_are_compared_like_servers() -> None:
+    lines = [{"cpu_per_line": 1e-6 * noise} for noise in NOISE]
+    results = results_of([{"cpu_per_line": 1.1e-6}] * len(NOISE), lines, "client-log", "50000")
+
+    assert row_of(results, "cpu_per_line").is_worse_by(0.03)
+    assert not row_of(results_of(lines, lines, "client-log"), "cpu_per_line").is_worse_by(0.0)
 
 
 def test_the_lines_say_what_is_certain() -> None:
