@@ -43,6 +43,7 @@ LEAVES = {
     "chat.net.fingerprint",
     "chat.net.tls_core",
     "chat.process",
+    "chat.process.fairness",
     "chat.process.loading",
     "chat.process.offload",
     "chat.process.signals",

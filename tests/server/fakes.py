@@ -11,12 +11,12 @@ import gevent
 from gevent.event import Event
 
 from chat.framing import FrameReader
+from chat.process.fairness import yield_to_loop
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.names import UserName, parse_user_name
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.net.transport import Transport
-from chat.server.process.fairness import yield_to_loop
 from tests.wire.replay import ChunkedSocket, Frame, read_frames
 
 PLENTY = 1 << 40

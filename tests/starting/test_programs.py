@@ -41,7 +41,7 @@ LOOK = """
 import os, sys
 names = set(sys.modules)
 if {side!r}.endswith("server"):
-    from {side}.process import fairness  # its event loop is there from the start
+    from chat.process import fairness  # its event loop is there from the start
 held = os.listdir("/proc/self/fd")
 import ctypes, gc, json, locale, resource, signal, threading, time
 import gevent._hub_local as hubs
@@ -222,9 +222,9 @@ def test_each_has_an_event_loop_and_random_numbers_of_its_own() -> None:
     script = """
 # chat.server
 import gevent, os, random, ssl, uuid
-import chat.server.process.fairness
+import chat.process.fairness
 loop = gevent.get_hub().loop
-assert all(each is loop for each in vars(chat.server.process.fairness._next_look).values() if type(each) is type(loop))
+assert all(each is loop for each in vars(chat.process.fairness._next_look).values() if type(each) is type(loop))
 gevent.spawn(gevent.sleep, 0.001).get()
 assert gevent.get_hub().threadpool.apply(os.getpid) == os.getpid()
 print(random.random(), ssl.RAND_bytes(8), uuid.uuid4())

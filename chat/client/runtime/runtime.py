@@ -137,7 +137,7 @@ class Runtime(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
     def pause(self) -> None:
-        """Let other tasks run that are ready."""
+        """Let other tasks run that are ready, unless the caller has worked for a moment only."""
         ...
 
     def offload(self, function: Callable[..., T], *arguments: Any) -> T:

@@ -17,12 +17,12 @@ import gevent
 from gevent.event import Event
 
 from chat.framing import MIN_RATE, STALL_WINDOW
+from chat.process.fairness import yield_to_loop
 from chat.protocol.descriptor import ByteOrder
 from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
 from chat.server.delivery.backlog import Backlog, FileSlice
 from chat.server.net.transport import Transport
-from chat.server.process.fairness import yield_to_loop
 
 
 class BacklogLimits:

@@ -13,6 +13,7 @@ from functools import partial
 import gevent
 from gevent.lock import BoundedSemaphore
 
+from chat.process.fairness import yield_to_loop
 from chat.protocol.commands import Command, Verb
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import UserName, name_key, parse_user_name
@@ -40,7 +41,6 @@ from chat.server.moderation.bans import (
     read_reason,
     sentence,
 )
-from chat.server.process.fairness import yield_to_loop
 from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.room import Room
 from chat.server.settings import Network, Settings

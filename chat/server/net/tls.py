@@ -17,8 +17,8 @@ import gevent
 
 from chat.framing import SMALL_READ, DeadlineExceeded, gather_delay
 from chat.net.tls_core import RECORD_SIZE, TlsCore, phrase
+from chat.process.fairness import yield_to_loop
 from chat.server.net.transport import Transport
-from chat.server.process.fairness import yield_to_loop
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import gevent
 
 from chat.framing import FrameReader, make_scratch
+from chat.process.fairness import yield_to_loop
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.server.net.tls import TlsTransport
 from chat.server.net.transport import Transport
-from chat.server.process.fairness import yield_to_loop
 from chat.server.sessions.login_rejected import LoginRejected
 
 if TYPE_CHECKING:

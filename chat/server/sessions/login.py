@@ -8,6 +8,7 @@ from collections.abc import Callable
 import gevent
 
 from chat.framing import DeadlineExceeded
+from chat.process.fairness import yield_to_loop
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.errors import HeaderError, UserNameError
 from chat.protocol.headers import LoginHeader, encode_json, looks_like_json, parse_login_header
@@ -16,7 +17,6 @@ from chat.protocol.notices import Refusal
 from chat.server.accounts.accounts import Account
 from chat.server.directory.directory import Directory
 from chat.server.limits.address_limits import AddressLimits
-from chat.server.process.fairness import yield_to_loop
 from chat.server.process.loop_share import LoopShare, TooBusy
 from chat.server.sessions.admission import Admission
 from chat.server.sessions.connection import AcceptedConnection

@@ -9,8 +9,9 @@ from contextlib import closing
 
 import gevent
 import pytest
+from gevent.socket import wait_read
 
-from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.runtime.gevent_runtime import GEVENT, SLICE, GeventRuntime
 from chat.client.runtime.runtime import Stream
 from chat.net.address import Address
 
@@ -82,3 +83,38 @@ def test_what_is_offloaded_lets_greenlets_run_meanwhile() -> None:
     task = gevent.spawn(GEVENT.offload, release.wait, 5)
     gevent.spawn(release.set)
     assert task.get(timeout=10) is True
+
+
+def test_a_key_waits_for_two_slices_of_a_flood_at_most() -> None:
+    """A message takes a tenth of a slice, by a clock that moves with the work."""
+    messages = 0
+    runtime = GeventRuntime(lambda: messages * SLICE / 10)
+    keyboard, user = socket.socketpair()
+
+    def read_a_flood() -> None:
+        nonlocal messages
+        while True:
+            messages += 1
+            runtime.pause()
+
+    flood = gevent.spawn(read_a_flood)
+    with keyboard, user:
+        for key in b"keys":
+            before = messages
+            user.send(bytes([key]))
+            wait_read(keyboard.fileno())
+            assert keyboard.recv(1) == bytes([key])
+            assert messages - before <= 2 * 10
+        assert messages
+        flood.kill()
+
+
+def test_a_reader_works_for_a_whole_slice_before_it_looks_up() -> None:
+    now = 0.0
+    runtime = GeventRuntime(lambda: now)
+    others = gevent.spawn(lambda: None)
+    runtime.pause()
+    assert not others.ready()
+    now = SLICE
+    runtime.pause()
+    assert others.ready()

@@ -14,10 +14,10 @@ import pytest
 from gevent import socket
 
 from chat.framing import gather_delay
+from chat.process.fairness import yield_to_loop
 from chat.protocol.descriptor import MessageType
 from chat.server.net import tls
 from chat.server.net.tls import TlsTransport
-from chat.server.process.fairness import yield_to_loop
 from tests.peers.certificates import Identity
 from tests.peers.tls_wire_client import TlsWireClient, trusting_context
 from tests.server.fakes import wait_until

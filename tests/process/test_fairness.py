@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 from gevent import socket
 
-from chat.server.process.fairness import yield_to_loop
+from chat.process.fairness import yield_to_loop
 
 
 def test_a_message_is_received_while_two_give_each_other_way_and_go_on() -> None:
