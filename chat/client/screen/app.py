@@ -1,14 +1,13 @@
 """Run the full-screen client: its greenlets, and how its parts are put together.
 
-One greenlet reads the connection and one reads the keyboard. One greenlet draws, at most thirty times a second and only
-after a change. One greenlet looks a few times a second at what changes by itself.
+One greenlet reads the connection and one reads the keyboard. One greenlet draws (``painter``). One greenlet looks a few
+times a second at what changes by itself.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -16,7 +15,7 @@ from typing import Any
 
 import gevent
 import gevent.queue
-from gevent.event import AsyncResult, Event
+from gevent.event import AsyncResult
 
 from chat.client.attention.attention import Attention
 from chat.client.attention.presence import PresenceMode
@@ -47,6 +46,7 @@ from chat.client.screen.frontend import ScreenFrontend
 from chat.client.screen.input.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model.model import Model
+from chat.client.screen.painter import Painter
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.screen.text.styles import ERROR
 from chat.client.trust.connector import UnknownServer
@@ -54,7 +54,6 @@ from chat.config.command_line import EXIT_FAILED, EXIT_OK, report_line
 from chat.process.signals import ENDING, install_handler
 
 STDERR = 2
-FRAME = 1 / 30  # seconds
 # Seconds between looks at state that changes without an event: the progress of transfers, the time until the next try.
 TICK = 0.25
 # Seconds for closing the connection, and for sending the last lines to the terminal.
@@ -68,10 +67,8 @@ class App:
         self._settings = settings
         self._terminal = Terminal()
         self._renderer = Renderer()
-        self._changed = Event()
         self._asked: gevent.queue.Queue[Asked] = gevent.queue.Queue()
         self._ending: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
-        self._painted_at = 0.0
         self._max_text = 64 * 1024
         self._was_inside = False  # whether a login has succeeded in this run
         attention = Attention(PresenceMode(settings.presence))
@@ -88,6 +85,9 @@ class App:
         self._terminal.is_asking = lambda: self._controller.is_asking
         self._frontend = ScreenFrontend(
             self._model, self._controller, self._local, self, settings, now
+        )
+        self._painter = Painter(
+            self._terminal, self._renderer, self._model, self._controller, self._frontend.signals
         )
         self._conversation = Conversation(
             self._frontend,
@@ -217,8 +217,7 @@ class App:
 
     def repaint(self) -> None:
         """Have the screen drawn again soon."""
-        if not self._changed.is_set():
-            self._changed.set()
+        self._painter.repaint()
 
     # --- The greenlets
 
@@ -288,38 +287,17 @@ class App:
     def _read_keys(self) -> None:
         try:
             while True:
-                for key in self._terminal.read():
-                    self._controller.press(key)
-                self.repaint()
+                pressed = [self._controller.press(key) for key in self._terminal.read()]
+                self._painter.show_keys(draft_only=all(pressed))
         except TerminalGone:
             self._end()
 
     def _paint(self) -> None:
-        self.spawn(self._watch_size)
+        self.spawn(self._painter.watch_size)
         try:
-            while True:
-                self._frame()
-                self._changed.wait()
-                # Changes within one frame are drawn together.
-                gevent.sleep(max(0.0, self._painted_at + FRAME - time.monotonic()))
+            self._painter.run()
         except TerminalGone:
             self._end()
-
-    def _frame(self) -> None:
-        self._changed.clear()
-        self._controller.size = size = self._terminal.size
-        self._controller.show_draft()
-        self._terminal.draw(self._renderer.render(self._model, size))
-        for sequence in self._frontend.signals():
-            self._terminal.write(sequence)
-        self._painted_at = time.monotonic()
-
-    def _watch_size(self) -> None:
-        resized = self._terminal.resized
-        while True:
-            resized.wait()
-            resized.clear()
-            self.repaint()
 
     def _show_other_times(self) -> None:
         self._renderer.forget()

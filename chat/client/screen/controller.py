@@ -114,8 +114,9 @@ class Controller:
             Action.SHOW_KEYS: self.show_keys,
         }
 
-    def press(self, key: Input) -> None:
-        """Handle a key or a paste from the terminal."""
+    def press(self, key: Input) -> bool:
+        """Handle a key or a paste from the terminal; return whether it changed nothing on the screen but the draft."""
+        draft_only = False
         if isinstance(key, Paste):
             self._cleared_just_now = False
             self._paste(key)
@@ -124,8 +125,13 @@ class Controller:
         elif self._asker is not None:
             self._press_in(self._asker, key)
         else:
-            self._act(self.composer.press(key), key)
+            composer = self.composer
+            had_choice = composer.choice is not None
+            action = composer.press(key)
+            self._act(action, key)
+            draft_only = action is None and not had_choice and composer.choice is None
         self.show_draft()
+        return draft_only
 
     def ask(self, asker: Asker) -> None:
         """Show a question in place of the draft; the draft returns after the answer."""

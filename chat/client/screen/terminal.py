@@ -24,7 +24,7 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 
-from chat.client.screen.draw.layout import Screen, Size
+from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
 from chat.client.screen.keyboard import Keyboard
 from chat.client.screen.output import Output, TerminalGone
@@ -142,15 +142,9 @@ class Terminal:
         self._fit(window, screen)
         if self._pairs is not None:
             self._pairs.begin_frame()
-        for number, row in enumerate(screen.rows):
-            written = self._written(row)
-            if written != self._drawn[number]:
-                self._drawn[number] = written
-                _put(window, number, written)
+        self._put_rows(window, 0, screen.rows)
         if screen.cursor is not None:
-            # The terminal may have shrunk since the layout. The next frame has the new size.
-            with contextlib.suppress(curses.error):
-                window.move(*screen.cursor)
+            _move(window, screen.cursor)
         frame = self._first_words + self._out.caught(window.refresh)
         self._first_words = b""
         self._has_drawn = True
@@ -158,6 +152,20 @@ class Terminal:
             self._modes_are_due = False
             frame += _MODES_ON
         self._out.send(frame)
+
+    def draw_last_rows(self, rows: list[Row], cursor: Cursor) -> None:
+        """Show ``rows`` in place of the last rows of the screen, with the cursor in them, and leave the others alone.
+
+        Do nothing if the next ``draw`` must send everything. Raises TerminalGone.
+        """
+        first = len(self._drawn) - len(rows)
+        if first < 0:
+            return
+        window = self._shown
+        self._put_rows(window, first, rows)
+        _move(window, Cursor(first + cursor.row, cursor.column))
+        # curses compares only the rows that were written to.
+        self._out.send(self._out.caught(window.refresh))
 
     def redraw(self) -> None:
         """Make the next ``draw`` send everything, because another program wrote on the screen."""
@@ -281,6 +289,13 @@ class Terminal:
             window.erase()
             self._drawn = [[] for _ in screen.rows]
 
+    def _put_rows(self, window: curses.window, first: int, rows: list[Row]) -> None:
+        for number, row in enumerate(rows, first):
+            written = self._written(row)
+            if written != self._drawn[number]:
+                self._drawn[number] = written
+                _put(window, number, written)
+
     def _written(self, row: Row) -> _Drawn:
         shown = self._glyphs.shown
         return [(shown(text), self._attribute(style)) for text, style in row]
@@ -317,6 +332,12 @@ class Terminal:
 
 class _Silence(Exception):
     """Report that nothing came within the timeout."""
+
+
+def _move(window: curses.window, cursor: Cursor) -> None:
+    # The terminal may have shrunk since the layout. The next frame has the new size.
+    with contextlib.suppress(curses.error):
+        window.move(*cursor)
 
 
 def _put(window: curses.window, number: int, written: _Drawn) -> None:

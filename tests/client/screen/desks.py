@@ -49,13 +49,13 @@ class Desk:
         for text in texts:
             self.take(Text(sender, NINE, text, to))
 
-    def type(self, keys: str) -> None:
-        """Press the keys of a text such as ``hi<enter>``."""
-        for key in split_keys(keys):
-            self.controller.press(key)
+    def type(self, keys: str) -> bool:
+        """Press the keys of a text such as ``hi<enter>``; return whether they changed the draft alone."""
+        pressed = [self.controller.press(key) for key in split_keys(keys)]
+        return all(pressed)
 
-    def paste(self, text: str) -> None:
-        self.controller.press(Paste(text))
+    def paste(self, text: str) -> bool:
+        return self.controller.press(Paste(text))
 
     def run_spawned(self) -> None:
         while self.spawned:

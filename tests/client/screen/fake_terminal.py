@@ -6,11 +6,11 @@ import gevent
 from gevent.event import Event
 from gevent.queue import Queue
 
-from chat.client.screen.draw.layout import Screen, Size
+from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
 from chat.client.screen.input.keys import split_keys
 from chat.client.screen.terminal import TerminalGone, TerminalUnusable
-from chat.client.screen.text.spans import text_of
+from chat.client.screen.text.spans import Row, text_of
 
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
 
@@ -26,6 +26,7 @@ class FakeTerminal:
         self.done: list[str | bytes] = []
         self.is_on = False
         self.unusable: TerminalUnusable | None = None
+        self.frames = 0  # drawings of the whole screen
         self._drawn = Event()
         self._typed: Queue[list[Input] | TerminalGone] = Queue()
 
@@ -62,7 +63,12 @@ class FakeTerminal:
         return typed
 
     def draw(self, screen: Screen) -> None:
+        self.frames += 1
         self.rows = [text_of(row).rstrip() for row in screen.rows]
+        self._drawn.set()
+
+    def draw_last_rows(self, rows: list[Row], cursor: Cursor) -> None:
+        self.rows[len(self.rows) - len(rows) :] = [text_of(row).rstrip() for row in rows]
         self._drawn.set()
 
     def write(self, sequence: bytes) -> None:

@@ -23,6 +23,7 @@ from chat.client.errors import ConnectError, Dismissed, LoginRefused
 from chat.client.program import login_flow
 from chat.client.program.settings import Mode, Settings
 from chat.client.screen import app as module
+from chat.client.screen import painter
 from chat.client.screen.app import App
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.input.decoder import Input
@@ -53,7 +54,7 @@ class Run:
         monkeypatch.setattr(login_flow, "connect_through", self._connect)
         monkeypatch.setattr(gevent, "signal_handler", self.signals.__setitem__)
         monkeypatch.setattr(gevent.get_hub(), "exception_stream", None)
-        monkeypatch.setattr(module, "FRAME", 0.0)
+        monkeypatch.setattr(painter, "FRAME", 0.0)
 
     def start(self, settings: Settings = SETTINGS) -> Run:
         self.app = App(settings)
@@ -190,6 +191,19 @@ class TestInside:
         run.connection.receive(Text("alice", NINE, "hi there"))
         run.terminal.wait_for("[alice]: hi there")
         assert sum("[bob]: hello" in row for row in run.terminal.rows) == 1
+
+    def test_a_key_shows_before_the_next_frame(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run.enter()
+        monkeypatch.setattr(painter, "FRAME", 1000.0)
+        for number in range(100):
+            run.connection.receive(Text("alice", NINE, f"flood {number}"))
+        run.terminal.type("is anybody there?")
+        run.terminal.wait_for("is anybody there?")
+        assert not any("flood" in row for row in run.terminal.rows)
+        run.terminal.type("<pageup>")
+        run.terminal.wait_for("flood")
 
     def test_a_long_text_goes_in_pieces_as_the_server_wants_them(self, run: Run) -> None:
         run.enter().terminal.type("x" * 150 + "<enter>")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import gevent
 import pytest
 
 from chat.client.connection.events import Notice, Welcome
@@ -15,6 +16,7 @@ from chat.client.program.password_file import FilePassword
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection
+from tests.client.screen.fake_terminal import PATIENCE
 from tests.client.screen.test_app import SETTINGS, Run
 
 NEEDED = LoginRefused(Refusal.PASSWORD_NEEDED.value, "This name is registered.")
@@ -101,6 +103,10 @@ def test_registering(run: Run) -> None:
     run.terminal.wait_for("the new password again:")
     run.terminal.type("secret<enter><up>")  # into the history
     run.terminal.wait_for("/register")
+    # The input is drawn before the command is sent.
+    with gevent.Timeout(PATIENCE, AssertionError("nothing was sent")):
+        while not run.connection.sent:
+            gevent.sleep(0)
     assert [sent.command for sent in run.connection.sent] == [
         Command(Verb.REGISTER, password="secret")
     ]

@@ -320,3 +320,31 @@ class TestTheRest:
         first: Asked = desk.asked[0]
         desk.controller.settle(first.tag, Failed("refused", "No.", first.tag))
         assert desk.draft() == ""
+
+
+@pytest.mark.parametrize(("before", "key", "draft_only"), [
+    ("", "x", True),
+    ("a b", "<left>", True),
+    ("a b", "<ctrl-w>", True),
+    ("a b", "<ctrl-u>", True),
+    ("", "<up>", True),
+    ("/wh", "<tab>", True),  # one command begins so
+    ("hi", "<enter>", False),
+    ("", "<pageup>", False),
+    ("", "<ctrl-r>", False),
+    ("<ctrl-r>", "h", False),  # matches are marked in the log
+    ("", "<alt-2>", False),
+    ("a", "<ctrl-c>", False),
+    ("", "<focus-out>", False),
+    ("/m", "<tab>", False),
+    ("/m<tab>", "x", False),  # the candidates are gone
+])  # fmt: skip
+def test_a_key_tells_whether_it_changed_the_draft_alone(
+    desk: Desk, before: str, key: str, draft_only: bool
+) -> None:
+    desk.type(before)
+    assert desk.type(key) is draft_only
+
+
+def test_a_paste_may_ask_a_question(desk: Desk) -> None:
+    assert not desk.paste("one\n" * 10)

@@ -225,6 +225,34 @@ with Terminal() as terminal:
             assert b"third" in everything
             assert seen.text == "first\nthird"
 
+    def test_the_last_rows_alone(self) -> None:
+        script = """
+with Terminal() as terminal:
+    terminal.draw_last_rows([[Span("too early", "text")]], Cursor(0, 0))
+    terminal.bell()
+    terminal.draw(screen("first", "second"))
+    terminal.bell()
+    terminal.draw_last_rows([[Span("fifth", "text")], [Span("sixth", "text")]], Cursor(1, 3))
+    terminal.bell()
+    terminal.draw(screen("first", "third"))
+    terminal.bell()
+    terminal.redraw()
+    terminal.draw_last_rows([[Span("too early", "text")]], Cursor(0, 0))
+    terminal.bell()
+    terminal.read()
+"""
+        with onlooker(script) as seen:
+            seen.wait_until(lambda: seen.output.count(b"\a") == 3, "three bells")
+            assert seen.text == "first\nsecond\n\n\nfifth\nsixth"
+            assert (seen.screen.cursor.y, seen.screen.cursor.x) == (5, 3)
+            seen.wait_until(lambda: seen.output.count(b"\a") == 5, "five bells")
+            too_early, _, last_rows, frame, cleared, _ = seen.output.split(b"\a")
+            assert b"fifth" in last_rows
+            assert b"first" not in last_rows
+            assert b"third" in frame
+            assert too_early == cleared == b""
+            assert seen.text == "first\nthird"
+
     def test_wide_characters_and_marks(self) -> None:
         script = r"""
 with Terminal() as terminal:

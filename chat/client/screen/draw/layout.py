@@ -62,14 +62,17 @@ class Cursor(NamedTuple):
 class Screen(NamedTuple):
     """Hold the whole screen: exactly as many ``rows`` as it has, none wider than it.
 
-    ``cursor`` is None if there is no room for the input.
+    The last ``input_height`` rows are the input. ``cursor`` is None if there is no room for the input.
     """
 
     rows: list[Row]
     cursor: Cursor | None
+    input_height: int = 0
 
 
-class _Input(NamedTuple):
+class InputPane(NamedTuple):
+    """Hold the rows of the input, and the cell of the cursor in them."""
+
     rows: list[Row]
     cursor: Cursor
 
@@ -94,7 +97,12 @@ class Renderer:
         log = self._middle(model, size.columns, height)
         rows = [*title, *log, *status, *written.rows]
         row, column = written.cursor
-        return Screen(rows, Cursor(len(rows) - len(written.rows) + row, column))
+        height = len(written.rows)
+        return Screen(rows, Cursor(len(rows) - height + row, column), height)
+
+    def input(self, model: Model, size: Size) -> InputPane:
+        """Return the input alone, as ``render`` puts it at the bottom of a screen of at least one cell."""
+        return _input(model, size)
 
     def scroll(self, model: Model, rows: int, size: Size) -> None:
         """Scroll the log down by ``rows``, or up if negative."""
@@ -167,7 +175,7 @@ def _bars(model: Model, size: Size) -> tuple[list[Row], list[Row]]:
     return title, [*candidate_rows(model.candidates, size.columns, size.rows // 3 - 1), *status]
 
 
-def _input(model: Model, size: Size) -> _Input:
+def _input(model: Model, size: Size) -> InputPane:
     question = model.question
     draft = model.current.draft if question is None else question.answer
     prompt = _prompt(model, size.columns)
@@ -181,7 +189,7 @@ def _input(model: Model, size: Size) -> _Input:
         if margin:
             row.insert(0, Span(prompt if not rows else " " * margin, PROMPT))
         rows.append(row)
-    return _Input(rows, Cursor(laid_out.row, margin + laid_out.column))
+    return InputPane(rows, Cursor(laid_out.row, margin + laid_out.column))
 
 
 def _prompt(model: Model, columns: int) -> str:
