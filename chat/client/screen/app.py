@@ -6,6 +6,7 @@ times a second at what changes by itself.
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -56,6 +57,9 @@ from chat.process.signals import ENDING, install_handler
 STDERR = 2
 # Seconds between looks at state that changes without an event: the progress of transfers, the time until the next try.
 TICK = 0.25
+# The first two are Python's defaults. A full collection visits all entries of the logs, which takes longer than a user
+# who types should wait. It finds next to nothing: reference counts free the entries that are dropped.
+_COLLECTIONS = (700, 10, 1000)
 # Seconds for closing the connection, and for sending the last lines to the terminal.
 FAREWELL = 1.0
 
@@ -126,6 +130,7 @@ class App:
             gevent.get_hub().exception_stream = (
                 None  # gevent would print a traceback over the screen; _fault reports it afterwards
             )
+        gc.set_threshold(*_COLLECTIONS)
         problem: str | None
         try:
             with self._terminal:

@@ -6,6 +6,7 @@ types should not wait for the next time. So a key that changes only the draft dr
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from enum import Enum
@@ -20,7 +21,11 @@ from chat.client.screen.text.spans import Row
 
 # Seconds between two drawings of the whole screen.
 FRAME = 1 / 30
-# The same after a key that changed more than the draft: the user waits for that.
+# After a drawing comes a rest of so many times its duration, and at most LONGEST_REST seconds. So a flood on a slow
+# machine or a slow line leaves time for the messages themselves, and for keys.
+REST = 20
+LONGEST_REST = 0.1
+# Seconds between two drawings after a key that changed more than the draft: the user waits for that.
 KEY_FRAME = 1 / 100
 
 
@@ -32,45 +37,50 @@ class Part(Enum):
 
 
 class Pace:
-    """Decide what is drawn next, and when. Moments are in seconds of any clock that only goes forward."""
+    """Decide what is drawn next, and when. Moments are in seconds of any clock that only goes forward.
+
+    Set ``screen_changed`` to have the whole screen drawn with the next frame, ``input_changed`` to have the input drawn
+    at once.
+    """
 
     def __init__(self) -> None:
-        # The least seconds since the last frame before the next one; None if no frame is needed.
-        self._gap: float | None = 0.0
-        self._input_changed = False
-        self._drawn_at = 0.0
+        self.screen_changed = True
+        self.input_changed = False
+        self._hurries = False  # a key changed the screen
+        self._began_at = 0.0
+        self._drawn_at = -math.inf
+        self._rest = 0.0  # seconds from the last frame to the next
 
-    def want_screen(self, gap: float) -> bool:
-        """Have the whole screen drawn ``gap`` seconds after the last frame; return whether that is news."""
-        if self._gap is not None and self._gap <= gap:
-            return False
-        self._gap = gap
-        return True
-
-    def want_input(self) -> None:
-        """Have the input drawn at once."""
-        self._input_changed = True
+    def hurry(self) -> None:
+        """Have the whole screen drawn for a user who waits for it."""
+        self.screen_changed = self._hurries = True
 
     def next_part(self, now: float) -> Part | None:
         """Return what must be drawn at ``now``."""
-        if self._gap is not None and now >= self._drawn_at + self._gap:
+        if self.screen_changed and now >= self._due:
             return Part.SCREEN
-        return Part.INPUT if self._input_changed else None
+        return Part.INPUT if self.input_changed else None
 
     def patience(self, now: float) -> float | None:
         """Return the seconds until the next frame is due; None if none is needed."""
-        return None if self._gap is None else max(0.0, self._drawn_at + self._gap - now)
+        return max(0.0, self._due - now) if self.screen_changed else None
 
-    def begin(self, part: Part) -> None:
+    def begin(self, part: Part, now: float) -> None:
         """Forget the changes that are drawn now; later ones are drawn next time."""
-        self._input_changed = False
+        self.input_changed = False
         if part is Part.SCREEN:
-            self._gap = None
+            self.screen_changed = self._hurries = False
+            self._began_at = now
 
     def end(self, part: Part, now: float) -> None:
         """Record that ``part`` has been drawn, and that the terminal had taken it at ``now``."""
         if part is Part.SCREEN:
             self._drawn_at = now
+            self._rest = max(FRAME, min(REST * (now - self._began_at), LONGEST_REST))
+
+    @property
+    def _due(self) -> float:
+        return self._drawn_at + (KEY_FRAME if self._hurries else self._rest)
 
 
 class Canvas(Protocol):
@@ -113,14 +123,16 @@ class Painter:
 
     def repaint(self) -> None:
         """Have the whole screen drawn with the next frame."""
-        if self._pace.want_screen(FRAME):
+        # Called for each message of a flood.
+        if not self._pace.screen_changed:
+            self._pace.screen_changed = True
             self._woken.set()
 
     def show_keys(self, *, draft_only: bool) -> None:
         """Have the effect of keys drawn at once. ``draft_only``: they changed only the draft."""
-        self._pace.want_input()
+        self._pace.input_changed = True
         if not draft_only:
-            self._pace.want_screen(KEY_FRAME)
+            self._pace.hurry()
         self._woken.set()
 
     def run(self) -> None:
@@ -133,10 +145,10 @@ class Painter:
                 self._woken.clear()
                 self._woken.wait(pace.patience(now))
                 continue
-            pace.begin(part)
+            pace.begin(part, now)
             if part is Part.SCREEN or not self._draw_input():
                 part = Part.SCREEN
-                pace.begin(part)
+                pace.begin(part, now)
                 self._draw_screen()
             pace.end(part, self._clock())
 

@@ -55,6 +55,7 @@ class Run:
         monkeypatch.setattr(gevent, "signal_handler", self.signals.__setitem__)
         monkeypatch.setattr(gevent.get_hub(), "exception_stream", None)
         monkeypatch.setattr(painter, "FRAME", 0.0)
+        monkeypatch.setattr(painter, "REST", 0)
 
     def start(self, settings: Settings = SETTINGS) -> Run:
         self.app = App(settings)
@@ -197,6 +198,8 @@ class TestInside:
     ) -> None:
         run.enter()
         monkeypatch.setattr(painter, "FRAME", 1000.0)
+        run.connection.receive(Text("alice", NINE, "the last frame"))
+        run.terminal.wait_for("the last frame")
         for number in range(100):
             run.connection.receive(Text("alice", NINE, f"flood {number}"))
         run.terminal.type("is anybody there?")

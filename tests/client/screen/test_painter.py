@@ -9,7 +9,7 @@ import pytest
 from gevent.event import Event
 
 from chat.client.screen.draw.layout import Cursor, Renderer, Screen
-from chat.client.screen.painter import FRAME, KEY_FRAME, Pace, Painter, Part
+from chat.client.screen.painter import FRAME, KEY_FRAME, LONGEST_REST, Pace, Painter, Part
 from chat.client.screen.text.spans import Row
 from tests.client.screen.desks import Desk
 from tests.client.screen.fake_terminal import FakeTerminal
@@ -186,30 +186,44 @@ def test_a_key_waits_while_the_terminal_takes_nothing_and_is_not_lost(stage: Sta
     assert stage.canvas.drawings == 3
 
 
-def test_a_frame_is_due_so_long_after_the_terminal_has_taken_the_last() -> None:
+def drawn_frame(began: float = 5.0, ended: float = 5.001) -> Pace:
+    """Return the pace after a first frame."""
     pace = Pace()
-    assert pace.next_part(5.0) is Part.SCREEN
-    pace.begin(Part.SCREEN)
-    pace.end(Part.SCREEN, 7.0)
-    assert pace.next_part(7.0) is None
-    assert pace.patience(7.0) is None
-    assert pace.want_screen(FRAME)
-    assert not pace.want_screen(FRAME)
-    assert pace.patience(7.0) == pytest.approx(FRAME)
-    assert pace.next_part(7.0 + FRAME / 2) is None
-    pace.want_input()
-    assert pace.next_part(7.0 + FRAME / 2) is Part.INPUT
-    assert pace.next_part(7.0 + FRAME) is Part.SCREEN  # which has the input in it
+    assert pace.next_part(began) is Part.SCREEN
+    pace.begin(Part.SCREEN, began)
+    pace.end(Part.SCREEN, ended)
+    return pace
+
+
+def test_frames_come_so_long_after_the_terminal_has_taken_the_last() -> None:
+    pace = drawn_frame(ended=5.001)
+    assert pace.next_part(9.0) is None
+    assert pace.patience(9.0) is None
+    pace.screen_changed = True
+    assert pace.patience(5.001) == pytest.approx(FRAME)
+    assert pace.next_part(5.001 + FRAME / 2) is None
+    pace.input_changed = True
+    assert pace.next_part(5.001 + FRAME / 2) is Part.INPUT
+    assert pace.next_part(5.001 + FRAME) is Part.SCREEN  # which has the input in it
+
+
+@pytest.mark.parametrize(("took", "rest"), [(0.001, FRAME), (0.004, 0.08), (2.0, LONGEST_REST)])
+def test_frames_that_take_long_come_more_rarely(took: float, rest: float) -> None:
+    pace = drawn_frame(5.0, 5.0 + took)
+    pace.screen_changed = True
+    assert pace.patience(5.0 + took) == pytest.approx(rest)
+    pace.hurry()  # but not for a user who waits
+    assert pace.patience(5.0 + took) == pytest.approx(KEY_FRAME)
 
 
 def test_what_changes_while_a_part_is_drawn_is_drawn_afterwards() -> None:
-    pace = Pace()
-    pace.begin(Part.SCREEN)
-    pace.want_input()
-    assert pace.want_screen(FRAME)
-    pace.end(Part.SCREEN, 1.0)
-    assert pace.next_part(1.0) is Part.INPUT
-    pace.begin(Part.INPUT)
-    pace.end(Part.INPUT, 1.0)
-    assert pace.next_part(1.0) is None
-    assert pace.next_part(1.0 + FRAME) is Part.SCREEN
+    pace = drawn_frame()
+    pace.begin(Part.SCREEN, 6.0)
+    pace.input_changed = True
+    pace.screen_changed = True
+    pace.end(Part.SCREEN, 6.0)
+    assert pace.next_part(6.0) is Part.INPUT
+    pace.begin(Part.INPUT, 6.0)
+    pace.end(Part.INPUT, 6.0)
+    assert pace.next_part(6.0) is None
+    assert pace.next_part(6.0 + FRAME) is Part.SCREEN
