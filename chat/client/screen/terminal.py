@@ -142,9 +142,7 @@ class Terminal:
         self._fit(window, screen)
         if self._pairs is not None:
             self._pairs.begin_frame()
-        self._put_rows(window, 0, screen.rows)
-        if screen.cursor is not None:
-            _move(window, screen.cursor)
+        self._put_rows(window, 0, screen.rows, screen.cursor)
         frame = self._first_words + self._out.caught(window.refresh)
         self._first_words = b""
         self._has_drawn = True
@@ -162,8 +160,7 @@ class Terminal:
         if first < 0:
             return
         window = self._shown
-        self._put_rows(window, first, rows)
-        _move(window, Cursor(first + cursor.row, cursor.column))
+        self._put_rows(window, first, rows, Cursor(first + cursor.row, cursor.column))
         # curses compares only the rows that were written to.
         self._out.send(self._out.caught(window.refresh))
 
@@ -289,12 +286,18 @@ class Terminal:
             window.erase()
             self._drawn = [[] for _ in screen.rows]
 
-    def _put_rows(self, window: curses.window, first: int, rows: list[Row]) -> None:
+    def _put_rows(
+        self, window: curses.window, first: int, rows: list[Row], cursor: Cursor | None
+    ) -> None:
         for number, row in enumerate(rows, first):
             written = self._written(row)
             if written != self._drawn[number]:
                 self._drawn[number] = written
                 _put(window, number, written)
+        if cursor is not None:
+            # The terminal may have shrunk since the layout. The next frame has the new size.
+            with contextlib.suppress(curses.error):
+                window.move(*cursor)
 
     def _written(self, row: Row) -> _Drawn:
         shown = self._glyphs.shown
@@ -332,12 +335,6 @@ class Terminal:
 
 class _Silence(Exception):
     """Report that nothing came within the timeout."""
-
-
-def _move(window: curses.window, cursor: Cursor) -> None:
-    # The terminal may have shrunk since the layout. The next frame has the new size.
-    with contextlib.suppress(curses.error):
-        window.move(*cursor)
 
 
 def _put(window: curses.window, number: int, written: _Drawn) -> None:

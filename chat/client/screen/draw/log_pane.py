@@ -7,6 +7,7 @@ Wrapped rows are cached while width, name and search stay equal, so that drawing
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from itertools import islice
 
 from chat.client.screen.draw.lines import day_name, entry_lines, local_day
@@ -34,6 +35,8 @@ class LogPane:
         self._match: Finder | None = None
         self._rows: dict[Entry, tuple[Hashable, list[Row]]] = {}
         self._remembered = 0
+        # Each frame asks for the day of every entry on the screen, and of the entry before it.
+        self._local_day = lru_cache(MAX_REMEMBERED)(local_day)
 
     def prepare(self, width: int, mentions: Finder, match: Finder | None) -> None:
         """Set the width and what to mark: see ``entry_lines``. A width under 1 counts as 1."""
@@ -144,8 +147,8 @@ class LogPane:
         rules = []
         if number == view.left_off and number > view.first:
             rules.append(self._rule("new", UNREAD_MARKER))
-        day = local_day(entry.moment)
-        if number == view.first or day != local_day(view[number - 1].moment):
+        day = self._local_day(entry.moment)
+        if number == view.first or day != self._local_day(view[number - 1].moment):
             rules.append(self._rule(day_name(day), RULE))
         return rules + rows if rules else rows
 
@@ -165,8 +168,9 @@ class LogPane:
         return rows
 
     def forget(self) -> None:
-        """Drop all cached rows, because the time zone has changed and the cache does not depend on it."""
+        """Drop all cached rows and days, because the time zone has changed and the cache does not depend on it."""
         self._rows.clear()
+        self._local_day.cache_clear()
         self._remembered = 0
 
     def _wrap(self, entry: Entry) -> list[Row]:

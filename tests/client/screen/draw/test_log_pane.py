@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
@@ -93,6 +94,16 @@ def test_pending_words_stand_below(pane: LogPane, view: View) -> None:
 def test_a_rule_where_the_day_changes(pane: LogPane, view: View) -> None:
     view.append(said("late", NINE + timedelta(hours=3)))
     assert drawn(pane, view, 3) == ["text 9", "── Wednesday, 25 N", "late"]
+
+
+def test_days_follow_the_time_zone(
+    pane: LogPane, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Tuesday, 24 November" in text_of(pane.rows(view, 20)[0])
+    monkeypatch.setenv("TZ", "XXX-14")  # POSIX: 14 hours ahead of UTC
+    time.tzset()
+    pane.forget()
+    assert "Wednesday, 25 November" in text_of(pane.rows(view, 20)[0])
 
 
 def test_a_marker_where_one_left_off_reading(pane: LogPane, view: View) -> None:
