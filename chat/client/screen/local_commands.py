@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import gevent
-
 from chat.client.conversation.requests import (
     ClearLog,
     CloseView,
@@ -29,6 +27,7 @@ from chat.client.conversation.requests import (
 from chat.client.conversation.uploads import expand
 from chat.client.errors import explain
 from chat.client.frontends.sanitize import sanitize
+from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.screen.controller import Controller
 from chat.client.screen.log_file import LogFile, default_path, save
 from chat.client.screen.model.model import Model
@@ -88,12 +87,16 @@ class LocalCommands:
         self._follow(FollowLog(on=True))
 
     def write_log(self) -> None:
-        """Append new entries to the log file, if one is open. A write error closes the file, and a remark tells why."""
+        """Append new entries to the log file, if one is open. A write error closes the file, and a remark tells why.
+
+        Other greenlets run meanwhile, and may close the file.
+        """
         log = self._log
         if log is None:
             return
         try:
-            log.write_new()
+            while log is self._log and log.write_new():
+                GEVENT.pause()
         except OSError as problem:
             self._log = None
             with suppress(OSError):  # closing writes too; this error was reported already
@@ -120,7 +123,7 @@ class LocalCommands:
 
     def _save_entries(self, entries: tuple[Any, ...], path: Path) -> None:
         try:
-            count = save(entries, path, lambda: gevent.sleep(0))
+            count = save(entries, path, GEVENT.pause)
         except (OSError, ValueError) as problem:
             self._remark(f"{path} can't be written: {explain(problem)}", ERROR)
         else:

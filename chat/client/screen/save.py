@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import islice
 
 from chat.client.frontends.sanitize import clock_time, sanitize
 from chat.client.frontends.wording import leave_reason
@@ -33,8 +32,13 @@ class Follower:
         self._next = view.end
         self._steps = self._steps_of_last()
 
-    def new_lines(self) -> list[str]:
-        """Return the lines since the last call, without line ends.
+    @property
+    def has_more(self) -> bool:
+        """Return whether there are entries that no call has returned."""
+        return self._next < self._view.end
+
+    def new_lines(self, most: int) -> list[str]:
+        """Return the lines since the last call, without line ends, but of ``most`` entries at most.
 
         Entries that the view dropped in between are lost, so call this often.
         """
@@ -44,13 +48,16 @@ class Follower:
             last = view[self._next - 1]
             if isinstance(last, Movement):  # joins and leaves may have been added to it
                 lines += map(_step, last.steps[self._steps :])
-        for entry in islice(view.entries, max(0, self._next - view.first), None):
-            lines += _entry(entry)
-        self._next, self._steps = view.end, self._steps_of_last()
+        start = max(self._next, view.first)
+        self._next = min(start + most, view.end)
+        for number in range(start, self._next):
+            lines += _entry(view[number])
+        self._steps = self._steps_of_last()
         return lines
 
     def _steps_of_last(self) -> int:
-        last = self._view.entries[-1] if self._view.entries else None
+        """Return how many joins and leaves are in the last entry that was returned."""
+        last = self._view[self._next - 1] if self._view.first < self._next else None
         return len(last.steps) if isinstance(last, Movement) else 0
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.screen.log_file import AT_ONCE
 from tests.client.screen.desks import Desk
 
 
@@ -93,6 +95,26 @@ class TestLogging:
         assert "The log is no longer written: No space left on device." in desk.log()[-1]
         desk.type("/log<enter>")
         assert desk.log()[-1] == "-- the log is off"
+
+
+def test_a_log_may_be_closed_while_a_flood_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "room.log"
+    desk = Desk(path)
+    desk.type("/log on<enter>")
+    desk.hear(*(f"text {number}" for number in range(3 * AT_ONCE)))
+    written: list[int] = []
+
+    def close_after_a_slice() -> None:
+        written.append(path.read_text(encoding="utf-8").count("text"))
+        desk.type("/log off<enter>")
+
+    monkeypatch.setattr(GEVENT, "pause", close_after_a_slice)
+    desk.local.write_log()
+    assert written[0] < 3 * AT_ONCE
+    assert len(written) == 1
+    assert path.read_text(encoding="utf-8").count("text") == 3 * AT_ONCE
 
 
 def test_ignoring(desk: Desk) -> None:

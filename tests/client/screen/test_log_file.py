@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.screen.log_file import LogFile, default_path, save
+from chat.client.screen.log_file import AT_ONCE, LogFile, default_path, save
 from chat.client.screen.model.entries import Said
 from chat.client.screen.model.views import View
 from tests.client.screen.desks import NINE
@@ -18,7 +18,7 @@ def texts(count: int) -> list[Said]:
 def test_saving_pauses_now_and_then(tmp_path: Path) -> None:
     pauses: list[int] = []
     assert save(texts(450), tmp_path / "log", lambda: pauses.append(1)) == 450
-    assert len(pauses) == 2
+    assert len(pauses) == 450 // AT_ONCE
     assert len((tmp_path / "log").read_text(encoding="utf-8").splitlines()) == 450
 
 
@@ -112,6 +112,23 @@ def test_an_idle_room_does_not_look_at_its_file(
     monkeypatch.setattr(Path, "stat", lambda path: looks.append(path))
     log.write_new()
     assert not looks
+
+
+def test_a_flood_is_written_in_slices(tmp_path: Path) -> None:
+    view, path = View(), tmp_path / "room.log"
+    log = LogFile(view, path)
+    for said in texts(2 * AT_ONCE + 1):
+        view.append(said)
+    written = []
+    for has_more in (True, True, False, False):
+        assert log.write_new() is has_more
+        written.append(len(path.read_text(encoding="utf-8").splitlines()))
+    assert written == [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 1, 2 * AT_ONCE + 1]
+    for said in texts(2 * AT_ONCE):
+        view.append(said)
+    log.close()
+    assert path.read_text(encoding="utf-8").count("text 0\n") == 2
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 4 * AT_ONCE + 1
 
 
 @pytest.mark.parametrize("address", ["chat.example:8080", "[::1]:8080", "unix:/run/chat/../socket"])

@@ -59,10 +59,10 @@ def test_only_what_is_new_is_followed() -> None:
     view = View()
     view.append(said("old"))
     follower = Follower(view)
-    assert follower.new_lines() == []
+    assert follower.new_lines(50) == []
     view.append(said())
-    assert follower.new_lines() == [SAID]
-    assert follower.new_lines() == []
+    assert follower.new_lines(50) == [SAID]
+    assert follower.new_lines(50) == []
 
 
 def test_joins_are_followed_one_by_one() -> None:
@@ -71,24 +71,38 @@ def test_joins_are_followed_one_by_one() -> None:
     view.append(movement)
     follower = Follower(view)
     movement.fold(step("bob"))
-    assert follower.new_lines() == ["2026-11-24 21:04:05 -- bob joined"]
+    assert follower.new_lines(50) == ["2026-11-24 21:04:05 -- bob joined"]
     movement.fold(step("carol"))
     view.append(said())
     view.append(Movement(step("dave")))
-    assert follower.new_lines() == [
+    assert follower.new_lines(50) == [
         "2026-11-24 21:04:05 -- carol joined",
         SAID,
         "2026-11-24 21:04:05 -- dave joined",
     ]
-    assert follower.new_lines() == []
+    assert follower.new_lines(50) == []
+
+
+def test_a_flood_is_followed_in_pieces() -> None:
+    view = View()
+    follower = Follower(view)
+    movement = Movement(step("alice"))
+    for entry in (said(), movement, said("bye")):
+        view.append(entry)
+    assert follower.has_more
+    assert follower.new_lines(2) == [SAID, "2026-11-24 21:04:05 -- alice joined"]
+    movement.fold(step("bob"))
+    assert follower.has_more
+    assert [line[20:] for line in follower.new_lines(2)] == ["-- bob joined", "[alice]: bye"]
+    assert not follower.has_more
 
 
 def test_an_empty_log_is_followed() -> None:
     view = View()
     follower = Follower(view)
-    assert follower.new_lines() == []
+    assert follower.new_lines(50) == []
     view.append(said())
-    assert follower.new_lines() == [SAID]
+    assert follower.new_lines(50) == [SAID]
 
 
 def test_a_cleared_log_is_followed() -> None:
@@ -96,9 +110,9 @@ def test_a_cleared_log_is_followed() -> None:
     view.append(Movement(step("alice")))
     follower = Follower(view)
     view.clear()
-    assert follower.new_lines() == []
+    assert follower.new_lines(50) == []
     view.append(said())
-    assert follower.new_lines() == [SAID]
+    assert follower.new_lines(50) == [SAID]
 
 
 def test_what_was_forgotten_in_between_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,4 +121,4 @@ def test_what_was_forgotten_in_between_is_lost(monkeypatch: pytest.MonkeyPatch) 
     follower = Follower(view)
     for text in "abcd":
         view.append(said(text))
-    assert [line[-1] for line in follower.new_lines()] == ["c", "d"]
+    assert [line[-1] for line in follower.new_lines(50)] == ["c", "d"]

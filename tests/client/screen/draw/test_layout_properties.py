@@ -193,7 +193,7 @@ def test_any_events_on_any_screen(steps: list) -> None:
         else:
             intake.update(step, EPOCH)
         check(model, renderer, size)
-        followed += follower.new_lines()
+        followed += follower.new_lines(1000)
     for view in model.views:
         assert not [line for line in saved_lines(view.entries) if sanitize(line) != line]
     assert not [line for line in followed if sanitize(line) != line]
