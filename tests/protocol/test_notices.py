@@ -26,6 +26,8 @@ def test_the_codes_of_notices() -> None:
         "encryption-needed",
         "muted",
         "replaced",
+        "account",
+        "announcement",
         "status",
         "moderated",
     ]
