@@ -5,8 +5,6 @@ On real ones it runs in the end-to-end tests.
 
 from __future__ import annotations
 
-import errno
-import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,7 +25,6 @@ from chat.client.screen import painter
 from chat.client.screen.app import App
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.input.decoder import Input
-from chat.client.screen.log_file import LogFile
 from chat.client.screen.terminal import TerminalGone, TerminalUnusable
 from chat.client.trust.connector import Connector
 from chat.protocol.notices import Refusal
@@ -316,45 +313,6 @@ class TestInside:
         run.terminal.type("<ctrl-u>/reconnect<enter>")
         last.receive(Welcome("bob", NINE))
         run.terminal.wait_for("back in the room as bob")
-
-
-class TestTheLog:
-    def test_is_kept_from_the_beginning(self, run: Run, tmp_path: Path) -> None:
-        path = tmp_path / "room.log"
-        run.enter(replace(SETTINGS, log=True, log_file=path))
-        run.connection.receive(Text("alice", NINE, "hello"))
-        run.terminal.wait_for("hello")
-        run.terminal.type("<ctrl-d>")
-        assert run.wait() == 0
-        text = path.read_text(encoding="utf-8")
-        assert "you are in the room as bob" in text
-        assert text.endswith("[alice]: hello\n")
-
-    def test_that_cannot_be_kept_is_said(self, run: Run) -> None:
-        path = Path(os.devnull) / "room.log"  # short, or what is said of it would not fit a row
-        run.enter(replace(SETTINGS, log=True, log_file=path))
-        run.terminal.wait_for("can't be written")
-
-    def test_an_end_that_cannot_be_written(
-        self,
-        run: Run,
-        capfd: pytest.CaptureFixture[str],
-        monkeypatch: pytest.MonkeyPatch,
-        tmp_path: Path,
-    ) -> None:
-        monkeypatch.setattr(module, "TICK", PATIENCE)
-        run.enter(replace(SETTINGS, log=True, log_file=tmp_path / "room.log"))
-        run.terminal.wait_for("the log is written to")
-
-        def fail(log: LogFile) -> None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        monkeypatch.setattr(LogFile, "write_new", fail)
-        run.terminal.type("<ctrl-d>")
-        assert run.wait() == 0
-        assert problem(capfd) == (
-            f"the end of the log could not be written: {os.strerror(errno.ENOSPC)}"
-        )
 
 
 class TestLeaving:
