@@ -207,8 +207,12 @@ def _prompt(model: Model, columns: int) -> str:
 def _names_width(model: Model, columns: int) -> int:
     if not model.shows_names or columns < _MIN_LOG_WIDTH + 8:
         return 0
-    longest = max((cells(sanitize(name)) for name in model.people.names), default=0)
+    longest = model.people.most(_name_cells)
     return min(longest + _BESIDE_NAME, _MAX_NAMES_WIDTH, columns - _MIN_LOG_WIDTH)
+
+
+def _name_cells(name: str) -> int:
+    return cells(sanitize(name))
 
 
 def _names(model: Model, width: int, height: int) -> list[Row]:

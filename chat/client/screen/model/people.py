@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from chat.client.attention.names import folded
@@ -21,6 +22,7 @@ class People:
         self.moderators: set[str] = set()
         self.ignored: dict[str, str] = {}
         self._sorted: list[str] | None = None
+        self._most: int | None = None  # of what ``most`` measures
 
     def __len__(self) -> int:
         return len(self.names)
@@ -33,20 +35,25 @@ class People:
         self.names = dict.fromkeys(islice(worth, MAX_USERS))
         self.registered = self.names.keys() & registered
         self.moderators = self.names.keys() & moderators
-        self._sorted = None
+        self._sorted = self._most = None
 
     def add(self, name: str) -> None:
         """Add ``name``, unless it is there or the limits are reached."""
         if name not in self.names and has_room_for(name, len(self.names)):
             self.names[name] = None
-            self._sorted = None
+            self._most = None
+            if self._sorted is not None:
+                insort(self._sorted, name, key=folded)
 
     def remove(self, name: str) -> None:
         """Remove ``name``, if it is there."""
         if name in self.names:
             self.mark(name, registered=False, moderator=False)
             del self.names[name]
-            self._sorted = None
+            self._most = None
+            if self._sorted is not None:
+                index = bisect_left(self._sorted, folded(name), key=folded)
+                del self._sorted[self._sorted.index(name, index)]
 
     def mark(self, name: str, *, registered: bool, moderator: bool) -> None:
         """Record what ``name`` is, if they are here."""
@@ -69,10 +76,17 @@ class People:
 
     def in_order(self) -> list[str]:
         """Return the names in alphabetical order, in any case."""
-        # Sorted only when drawn: thousands of users may come and go between two frames.
+        # Sorted once, and only when drawn. Then users who come or go are put in or taken out, because it takes too long
+        # to sort ten thousand names while a user types.
         if self._sorted is None:
             self._sorted = sorted(self.names, key=folded)
         return self._sorted
+
+    def most(self, measure: Callable[[str], int]) -> int:
+        """Return the largest ``measure`` of a name, 0 without names; measured again only after a change."""
+        if self._most is None:
+            self._most = max(map(measure, self.names), default=0)
+        return self._most
 
     def spelling(self, name: str) -> str:
         """Return ``name`` as the server writes it, if a user of that name is here."""

@@ -43,8 +43,41 @@ def test_the_order_of_names(people: People) -> None:
     assert people.in_order() == ["zoe"]
 
 
-def test_the_order_is_remembered(people: People) -> None:
-    assert people.in_order() is people.in_order()
+def test_names_are_put_in_and_taken_out_without_sorting_all(people: People) -> None:
+    order = people.in_order()
+    for come, go in (
+        ("Zoe", "nobody"),
+        ("anna", "nobody"),
+        ("ANNA", "Alice"),
+        ("Anna", "ANNA"),
+        ("\N{LATIN SMALL LIGATURE FI}", "bob"),
+        ("fi", "anna"),
+        ("zoe", "Zoe"),
+    ):
+        people.add(come)
+        people.remove(go)
+        anew = People()
+        anew.reset(people.names)
+        assert people.in_order() == anew.in_order()
+    assert people.in_order() is order
+    assert order == ["Anna", "\N{LATIN SMALL LIGATURE FI}", "fi", "zoe"]
+
+
+def test_names_are_measured_again_only_after_a_change(people: People) -> None:
+    measured: list[str] = []
+
+    def measure(name: str) -> int:
+        measured.append(name)
+        return len(name)
+
+    assert people.most(measure) == people.most(measure) == 5
+    assert measured == ["bob", "Alice"]
+    people.add("Charlotte")
+    assert people.most(measure) == 9
+    people.remove("Charlotte")
+    assert people.most(measure) == 5
+    people.reset([])
+    assert people.most(measure) == 0
 
 
 @pytest.mark.parametrize(
