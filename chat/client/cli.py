@@ -58,6 +58,11 @@ Filters (with --json, nothing is filtered):
   --presence=<which>            Show all joins and leaves, none, or smart: only
                                 those of users who have talked in the last half
                                 hour (default: all).
+  --ignore=<names>              Hide messages of these users; separate names
+                                with commas. * and ? stand for any characters,
+                                as in "*-bot".
+  --highlight=<words>           Treat messages with these words as if they had
+                                your name in them; separate words with commas.
 
 Screen:
   --bell=<on|off>               Ring the bell for private messages and for
@@ -74,8 +79,6 @@ Screen:
                                 (default: off).
   --log-file=<file>             The file for --log. By default it is named after
                                 the address, where your system keeps logs.
-  --ignore=<names>              Hide messages of these users; separate names
-                                with commas.
 
 Input and output:
   --plain                       Lines in, lines out, also on a terminal.

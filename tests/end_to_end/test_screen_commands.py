@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 import pytest
 
-from chat.client import Attachment, MessageType, connect
+from chat.client import Attachment, MessageType
 from chat.client.conversation.commands import COMMANDS, Availability, help_lines
 from chat.client.screen.input import keys
-from tests.end_to_end import screen_moderating
+from tests.end_to_end import screen_attention, screen_moderating
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.server_process import eventually
 
@@ -152,30 +152,6 @@ def opens(stage: Stage) -> None:
     eventually(lambda: opened.exists() and Path(opened.read_text()).name == "shown.txt")
 
 
-def who(stage: Stage) -> None:
-    stage.bob.command("/who")
-    stage.bob.wait_for(r"-- 2 in the room: alice, bob \(moderator\)$")
-
-
-def whois(stage: Stage) -> None:
-    stage.bob.command("/whois BOB")
-    stage.bob.wait_for(r"-- bob is in the room \(moderator\)$")
-
-
-def presence(stage: Stage) -> None:
-    stage.bob.command("/presence none")
-    stage.bob.wait_for("-- no joins and leaves are shown$")
-    with connect(stage.address, "silent"):
-        stage.bob.command("/who")
-        stage.bob.wait_for("3 in the room: .*silent$")
-    stage.bob.command("/presence all")
-    stage.bob.wait_for("-- all joins and leaves are shown$")
-    with connect(stage.address, "carol"):
-        stage.bob.wait_until(lambda rows: any("carol joined" in row for row in rows))
-    stage.bob.wait_until(lambda rows: any("carol came and went" in row for row in rows))
-    assert not any("silent joined" in row for row in stage.bob.rows())
-
-
 def names(stage: Stage) -> None:
     stage.bob.command("/names")
     stage.bob.wait_for("│ alice$", "│@bob$")
@@ -203,25 +179,6 @@ def close(stage: Stage) -> None:
     stage.bob.command("/close")
     stage.bob.wait_for("The room can't be closed")
     stage.bob.press("<ctrl-u>")
-
-
-def ignore(stage: Stage) -> None:
-    stage.bob.command("/ignore alice")
-    stage.bob.wait_for("-- alice is ignored from now on$")
-    stage.bob.command("/ignore")
-    stage.bob.wait_for("-- ignored: alice$")
-    stage.say("unheard of")
-    stage.bob.command("after that")
-    rows = stage.bob.wait_for(r"\[bob\]: after that$")
-    assert not any("unheard of" in row for row in rows)
-
-
-def unignore(stage: Stage) -> None:
-    ignore(stage)
-    stage.bob.command("/unignore alice")
-    stage.bob.wait_for("-- alice is no longer ignored$")
-    stage.say("heard again")
-    stage.bob.wait_for(r"\[alice\]: heard again$")
 
 
 def search(stage: Stage) -> None:
@@ -334,14 +291,17 @@ SCENARIOS: dict[str, Scenario] = {
     "transfers": transfers,
     "cancel": cancel,
     "open": opens,
-    "who": who,
-    "whois": whois,
-    "presence": presence,
+    "who": screen_attention.who,
+    "whois": screen_attention.whois,
+    "presence": screen_attention.presence,
     "names": names,
     "query": query,
     "close": close,
-    "ignore": ignore,
-    "unignore": unignore,
+    "ignore": screen_attention.ignore,
+    "unignore": screen_attention.unignore,
+    "highlight": screen_attention.highlight,
+    "unhighlight": screen_attention.unhighlight,
+    "mentions": screen_attention.highlight,
     "search": search,
     "clear": clear,
     "save": save,

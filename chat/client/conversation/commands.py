@@ -22,7 +22,9 @@ from chat.client.conversation.requests import (
     FollowLog,
     Get,
     Help,
+    Highlight,
     Ignore,
+    ListMentions,
     ListTransfers,
     OpenFile,
     OpenView,
@@ -40,6 +42,7 @@ from chat.client.conversation.requests import (
     SetPresence,
     ShowKeys,
     ToggleNames,
+    Unhighlight,
     Unignore,
     Who,
     WhoIs,
@@ -211,6 +214,12 @@ def _parse_presence(rest: str) -> Request:
     return SetPresence(mode or None)
 
 
+def _parse_unhighlight(rest: str) -> Request:
+    if not rest:
+        raise RequestError("Expected /unhighlight WORD.")
+    return Unhighlight(rest)
+
+
 def _file_command(name: str, kind: MessageType, help: str) -> SlashCommand:
     return SlashCommand(name, "PATH [--to NAME]", help, partial(_parse_file, kind=kind, name=name))
 
@@ -276,8 +285,23 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
     _screen_command("query", "NAME", OpenView, "talk to one user in a separate view"),
     _bare_command("close", CloseView, "close the view of one user", Availability.SCREEN),
-    _screen_command("ignore", "[NAME]", Ignore, "hide a user's messages; without NAME: list"),
-    _screen_command("unignore", "NAME", Unignore, "show a user's messages again"),
+    SlashCommand(
+        "ignore",
+        "[NAME]",
+        "hide a user, or all of *-bot; without NAME: list",
+        partial(_parse_optional_name, make=Ignore, name="ignore"),
+    ),
+    SlashCommand(
+        "unignore",
+        "NAME",
+        "show a user's messages again",
+        partial(_parse_name, make=Unignore, name="unignore"),
+    ),
+    SlashCommand(
+        "highlight", "[WORD]", "treat a word like your name", lambda rest: Highlight(rest or None)
+    ),
+    SlashCommand("unhighlight", "WORD", "undo /highlight", _parse_unhighlight),
+    _bare_command("mentions", ListMentions, "list what mentioned you"),
     SlashCommand("search", "[TEXT]", "find a text in the log", _parse_search, Availability.SCREEN),
     _bare_command("clear", ClearLog, "clear the log on the screen", Availability.SCREEN),
     SlashCommand("save", "FILE", "save the log as text", _parse_save, Availability.SCREEN),

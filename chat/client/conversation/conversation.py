@@ -28,6 +28,7 @@ from chat.client.conversation.requests import (
     ChangePassword,
     Get,
     Help,
+    ListMentions,
     ListTransfers,
     NeedsPassword,
     OpenFile,
@@ -48,6 +49,7 @@ from chat.client.conversation.ui_events import (
     Explanation,
     Failed,
     Frontend,
+    MentionList,
     Tag,
     Told,
     TransferChanged,
@@ -73,7 +75,7 @@ class Conversation:
     """One user's conversation, shown on ``frontend``. Attachments of others go to ``inbox``.
 
     ``spawn`` runs a function in the background. ``where`` is the kind of frontend, for the help. ``leave`` is called
-    when the user quits. ``is_wanted`` and ``is_looked_at``: see ``Downloads``. ``attention`` is what the user wants to
+    when the user quits. ``is_looked_at``: see ``Downloads``. ``attention`` is what the user wants to
     see, ``open_rules`` names the programs that open files. ``learn`` is called with the new password once the server
     has accepted it, ``reconnect`` with the name under which the user wants to connect again, None for the same.
     ``failures`` counts the requests that failed.
@@ -87,7 +89,6 @@ class Conversation:
         spawn: Callable[..., object],
         where: Availability,
         leave: Callable[[], object],
-        is_wanted: Callable[[str], bool] = lambda sender: True,
         is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
         attention: Attention | None = None,
         open_rules: tuple[OpenRule, ...] = (),
@@ -99,8 +100,15 @@ class Conversation:
         self.transfers = TransferList()
         self.connection: Connection | None = None
         self._frontend = frontend
+        self._attention = attention or Attention()
         self._downloads = Downloads(
-            self.transfers, frontend, self._tell_transfer, inbox, spawn, is_wanted, is_looked_at
+            self.transfers,
+            frontend,
+            self._tell_transfer,
+            inbox,
+            spawn,
+            is_wanted=lambda sender: sender not in self._attention.ignored,
+            is_looked_at=is_looked_at,
         )
         self._uploads = Uploads(self.transfers, self._tell_transfer, spawn)
         self._spawn = spawn
@@ -126,9 +134,10 @@ class Conversation:
             ChangePassword: self._refuse_password,
             Help: self._help,
             Reconnect: self._reconnect,
+            ListMentions: self._list_mentions,
             Quit: self._quit,
         }
-        self._preferences = Preferences(attention or Attention())
+        self._preferences = Preferences(self._attention)
         self._handlers.update(dict.fromkeys(self._preferences.doing, self._set_preference))
 
     def do(self, asked: Asked) -> None:
@@ -152,10 +161,15 @@ class Conversation:
             pass  # a refusal of our message, which is shown as the outcome of its request
         else:
             if isinstance(event, Text) and event.to is not None and not event.own:
-                self._last_private_sender = event.sender
+                self._note_private_sender(event.sender)
             self._frontend.show(event)
         # The event may be the answer to messages.
         self.unacknowledged.tell_answers()
+
+    def _note_private_sender(self, name: str) -> None:
+        # A reply must not go to a user whose message was not shown.
+        if name not in self._attention.ignored:
+            self._last_private_sender = name
 
     def send(self, connection: Connection, item: Outgoing) -> Receipt | None:
         """Send one message of the queue. Raises ConnectionLost.
@@ -287,6 +301,10 @@ class Conversation:
 
     def _set_preference(self, request: Any, tag: Tag) -> None:
         self._frontend.show(Told(self._preferences.doing[type(request)](request)))
+        self._tell_done(tag)
+
+    def _list_mentions(self, request: ListMentions, tag: Tag) -> None:
+        self._frontend.show(MentionList(tuple(self._attention.mentions)))
         self._tell_done(tag)
 
     def _reconnect(self, request: Reconnect, tag: Tag) -> None:

@@ -137,6 +137,38 @@ class SetPresence:
     mode: str | None = None
 
 
+@dataclass(frozen=True)
+class Ignore:
+    """Hide the messages of users whose names match ``pattern`` from now on. None lists the patterns."""
+
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class Unignore:
+    """Remove ``pattern`` from the patterns for ignored users."""
+
+    pattern: str
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """Treat texts with ``word`` as mentions from now on. None lists the words."""
+
+    word: str | None = None
+
+
+@dataclass(frozen=True)
+class Unhighlight:
+    """Treat texts with ``word`` as others again."""
+
+    word: str
+
+
+class ListMentions(_Bare):
+    """List the last texts that mentioned the user."""
+
+
 # Requests for which the frontend must still ask the user for a password.
 NeedsPassword = Register | ChangePassword
 CommonRequest = (
@@ -154,6 +186,11 @@ CommonRequest = (
     | Help
     | Reconnect
     | SetPresence
+    | Ignore
+    | Unignore
+    | Highlight
+    | Unhighlight
+    | ListMentions
     | Quit
 )
 
@@ -182,17 +219,6 @@ class FollowLog(_Switch):
     """Start or stop appending the room's log to a file. None shows whether it is on, and the file."""
 
 
-@dataclass(frozen=True)
-class Ignore:
-    """Hide the messages of ``name`` from now on. None lists the ignored users."""
-
-    name: str | None = None
-
-
-class Unignore(_Named):
-    """Show the messages of ``name`` again."""
-
-
 class SetBell(_Switch):
     """Turn the bell for mentions and private messages on or off. None shows the setting."""
 
@@ -218,8 +244,6 @@ ScreenRequest = (
     | ClearLog
     | SaveLog
     | FollowLog
-    | Ignore
-    | Unignore
     | SetBell
     | ToggleNames
     | OpenView

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
+from chat.client.attention.highlights import Mention
 from chat.client.connection.events import (
     Attachment,
     BadFrame,
@@ -122,6 +123,12 @@ class Explanation(NamedTuple):
     lines: tuple[str, ...]
 
 
+class MentionList(NamedTuple):
+    """The last texts that mentioned the user, oldest first."""
+
+    mentions: tuple[Mention, ...]
+
+
 class Told(NamedTuple):
     """The answer to a request that concerns this client alone; at least one line."""
 
@@ -148,6 +155,7 @@ UiEvent: TypeAlias = (
     | UserFound
     | TransferListing
     | Explanation
+    | MentionList
     | Told
 )
 

@@ -33,6 +33,7 @@ from chat.client.conversation.ui_events import (
     Explanation,
     Failed,
     Lag,
+    MentionList,
     Problem,
     Told,
     TransferChanged,
@@ -50,6 +51,7 @@ from chat.client.frontends.wording import (
     file_and_size,
     leave_reason,
     local_times,
+    mention_lines,
     people,
     status_line,
     transfer_line,
@@ -117,6 +119,7 @@ class PlainFrontend:
             TransferListing: _transfers,
             Explanation: lambda event: list(event.lines),
             Told: _told,
+            MentionList: lambda event: _told(Told(tuple(mention_lines(event.mentions)))),
         }
         self.warnings: dict[type, Callable[[Any], list[str]]] = {
             BadFrame: lambda event: [f"The server sent an invalid frame: {event.problem}"],
@@ -129,6 +132,8 @@ class PlainFrontend:
     def show(self, event: UiEvent) -> None:
         """Write the lines of an event. Events that only the screen shows are skipped."""
         kind = type(event)
+        if self._is_ignored(event):
+            return
         if isinstance(event, TransferChanged):
             self._show_transfer(event.transfer)
         elif kind in self.formats:
@@ -138,7 +143,19 @@ class PlainFrontend:
         elif kind in self.warnings:
             self._warn([sanitize(local_times(line)) for line in self.warnings[kind](event)])
 
+    def _is_ignored(self, event: UiEvent) -> bool:
+        """Return whether ``event`` is about another user whom this user ignores."""
+        ignored = self._attention.ignored
+        if isinstance(event, Text):
+            return not event.own and event.sender in ignored
+        if isinstance(event, Announced):
+            return not event.attachment.own and event.attachment.sender in ignored
+        if isinstance(event, Joined | Left | StatusChanged):
+            return event.username != self._username and event.username in ignored
+        return False
+
     def _welcome(self, event: Welcome) -> list[str]:
+        self._attention.rename(event.username)
         self._username = event.username
         self._trouble = ""
         others = [sanitize(user) for user in event.users if user != event.username]
@@ -164,6 +181,8 @@ class PlainFrontend:
 
     def _text(self, event: Text) -> list[str]:
         self._attention.presence.spoke(event.sender, event.timestamp)
+        if not event.own:
+            self._attention.hear(event.timestamp, event.sender, event.text, event.to)
         text, sender, to = event.text, sanitize(event.sender), _receiver(event.to)
         if text.startswith(ACTION):
             head = f"* {sender}{to} "

@@ -66,6 +66,14 @@ def clock_time(moment: datetime) -> str:
         return "--:--:--"
 
 
+def local_date(moment: datetime) -> str:
+    """Return ``YYYY-MM-DD`` in the local time zone, or dashes for a time that the system can't convert."""
+    try:
+        return moment.astimezone().date().isoformat()
+    except (ValueError, OverflowError, OSError):
+        return "----------"
+
+
 def _shown(character: str) -> str:
     if character == "\t":
         return TAB

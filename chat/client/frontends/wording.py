@@ -9,11 +9,12 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
+from chat.client.attention.highlights import Mention
 from chat.client.connection.events import Attachment, StatusChanged
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import UserFound, UserList
 from chat.client.errors import byte_count
-from chat.client.frontends.sanitize import sanitize
+from chat.client.frontends.sanitize import clock_time, lines_of, local_date, sanitize
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, NoticeCode
 
@@ -109,6 +110,21 @@ def _in_brackets(registered: bool, moderator: bool) -> str:
     if moderator:
         return " (moderator)"
     return " (registered)" if registered else ""
+
+
+def mention_lines(mentions: Sequence[Mention]) -> list[str]:
+    """Return a heading, and one line for each mention: when, who, and the text."""
+    if not mentions:
+        return ["nobody has mentioned you yet"]
+    return ["mentions:", *map(_mention_line, mentions)]
+
+
+def _mention_line(mention: Mention) -> str:
+    to = "" if mention.to is None else f" -> {sanitize(mention.to)}"
+    first, *further = lines_of(mention.text)
+    more = " …" if further else ""
+    when = f"{local_date(mention.moment)} {clock_time(mention.moment)}"
+    return f"{when} [{sanitize(mention.sender)}{to}]: {first}{more}"
 
 
 def some_names(names: Sequence[str], most: int = 8) -> str:

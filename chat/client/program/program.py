@@ -85,7 +85,13 @@ class Program:
             settings.max_save,
             can_ask=takes_requests and not settings.listen,
         )
-        self._attention = Attention(PresenceMode(settings.presence))
+        is_for_people = settings.mode is not Mode.JSON
+        self._attention = Attention(
+            PresenceMode(settings.presence),
+            # Programs get everything.
+            settings.ignore if is_for_people else (),
+            settings.highlight,
+        )
         self._frontend = self._make_frontend()
         self._conversation = Conversation(
             self._frontend,

@@ -57,11 +57,12 @@ class Settings:
 
     ``username`` is None only in ``Mode.SCREEN``, which asks for it. ``save_directory`` is None if the user named none.
     ``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands. ``open`` are the
-    programs that open files. ``presence`` is for people, not for ``Mode.JSON``.
+    programs that open files. ``ignore`` has patterns for users who are hidden, ``highlight`` words that count as a
+    mention. These two and ``presence`` are for people, not for ``Mode.JSON``.
 
-    The fields from ``bell`` to ``ignore`` are for the screen. ``names`` shows a column of the users in the room.
-    ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this user). ``ignore`` names
-    users whose messages are not shown. ``known_hosts`` is None for the default file of this user.
+    The fields from ``bell`` to ``log_file`` are for the screen. ``names`` shows a column of the users in the room.
+    ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this user).
+    ``known_hosts`` is None for the default file of this user.
     """
 
     address: Address = _DEFAULT_ADDRESS
@@ -73,6 +74,8 @@ class Settings:
     listen: bool = False
     max_save: int = 100 * 1024**2
     open: tuple[OpenRule, ...] = ()
+    ignore: tuple[str, ...] = ()
+    highlight: tuple[str, ...] = ()
     presence: PresenceChoice = "all"
     bell: bool = True
     notify: NotifyChoice = "off"
@@ -80,7 +83,6 @@ class Settings:
     pictures: bool = True
     log: bool = False
     log_file: Path | None = None
-    ignore: tuple[str, ...] = ()
     password: FilePassword | None = None
     tls: TlsChoice = "auto"
     fingerprint: Fingerprint | None = None
@@ -210,6 +212,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("save_directory", Kind.TEXT, _save_directory),
     Option("save-directory", Kind.TEXT, _save_directory),
     Option("max-save", Kind.SIZE, parse_size),
+    Option("ignore", Kind.NAMES, _names),
+    Option("highlight", Kind.NAMES, _names),
     Option("open", Kind.TABLE, _open_rules),
     Option("presence", Kind.TEXT, partial(read_choice, values=("all", "smart", "none"))),
     Option("bell", Kind.SWITCH, read_switch),
@@ -220,7 +224,6 @@ OPTIONS: tuple[Option, ...] = (
     Option("pictures", Kind.SWITCH, read_switch),
     Option("log", Kind.SWITCH, read_switch),
     Option("log-file", Kind.TEXT, _file),
-    Option("ignore", Kind.NAMES, _names),
     Option("plain", Kind.SWITCH, read_switch),
     # Not in a file: a forgotten file must not change what a script does, or turn the lines it reads into commands.
     Option("screen", Kind.SWITCH, read_switch, in_file=False),

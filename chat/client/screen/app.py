@@ -75,11 +75,9 @@ class App:
         self._ending: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
         self._max_text = 64 * 1024
         self._was_inside = False  # whether a login has succeeded in this run
-        attention = Attention(PresenceMode(settings.presence))
+        attention = Attention(PresenceMode(settings.presence), settings.ignore, settings.highlight)
         self._model = Model(str(settings.address), settings.username or "", attention=attention)
         self._model.shows_names = settings.names
-        for name in settings.ignore:
-            self._model.people.ignore(name)
         self._local = LocalCommands(
             self._model, self, now, bell=settings.bell, log_path=settings.log_file
         )
@@ -99,7 +97,6 @@ class App:
             spawn=self.spawn,
             where=Availability.SCREEN,
             leave=self.leave,
-            is_wanted=lambda sender: not self._model.people.is_ignored(sender),
             is_looked_at=lambda image: (
                 image.size <= settings.max_save and self._frontend.draws_pictures
             ),

@@ -13,7 +13,6 @@ from chat.client.conversation.requests import (
     ClearLog,
     CloseView,
     FollowLog,
-    Ignore,
     OpenView,
     RequestError,
     SaveLog,
@@ -22,11 +21,9 @@ from chat.client.conversation.requests import (
     SetBell,
     ShowKeys,
     ToggleNames,
-    Unignore,
 )
 from chat.client.conversation.uploads import expand
 from chat.client.errors import explain
-from chat.client.frontends.sanitize import sanitize
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.screen.controller import Controller
 from chat.client.screen.log_file import LogFile, default_path, save
@@ -69,8 +66,6 @@ class LocalCommands:
             ClearLog: lambda request: model.current.clear(),
             SaveLog: self._save,
             FollowLog: self._follow,
-            Ignore: self._ignore,
-            Unignore: self._unignore,
             SetBell: self._set_bell,
             ToggleNames: self._toggle_names,
             OpenView: lambda request: model.query(request.name),
@@ -144,20 +139,6 @@ class LocalCommands:
             except OSError as problem:
                 raise RequestError(f"{path} can't be written: {explain(problem)}") from None
             self._remark(f"the log is written to {path} from now on")
-
-    def _ignore(self, request: Ignore) -> None:
-        people = self._model.people
-        if request.name is None:
-            names = ", ".join(map(sanitize, people.ignored.values()))
-            self._remark(f"ignored: {names}" if names else "nobody is ignored")
-            return
-        people.ignore(request.name)
-        self._remark(f"{request.name} is ignored from now on")
-
-    def _unignore(self, request: Unignore) -> None:
-        if not self._model.people.unignore(request.name):
-            raise RequestError(f"{request.name} is not ignored.")
-        self._remark(f"{request.name} is no longer ignored")
 
     def _set_bell(self, request: SetBell) -> None:
         if request.on is not None:

@@ -25,6 +25,7 @@ from chat.client.conversation.ui_events import (
     Explanation,
     Failed,
     Lag,
+    MentionList,
     Problem,
     Told,
     TransferChanged,
@@ -37,6 +38,7 @@ from chat.client.frontends.sanitize import lines_of
 from chat.client.frontends.wording import (
     DISCONNECTED,
     local_times,
+    mention_lines,
     people,
     some_names,
     status_line,
@@ -90,6 +92,7 @@ class ModelUpdater:
             UserFound: self._found,
             TransferListing: self._transfers,
             Explanation: self._explanation,
+            MentionList: lambda event, now: self._model.remark(now, *mention_lines(event.mentions)),
             Told: lambda event, now: self._model.remark(now, *event.lines),
         }
 
@@ -104,14 +107,14 @@ class ModelUpdater:
         model = self._model
         # The parser makes a new string of the sender's name for each message. Fifty thousand entries should share one.
         sender = intern(event.sender)
-        if model.people.ignored and model.people.is_ignored(sender):
+        if not event.own and sender in model.attention.ignored:
             return None
         # An original server does not tell who was there before: users are found as they speak.
         if sender not in model.people.names:
             model.people.add(sender)
         model.attention.presence.spoke(sender, event.timestamp)
         own, to, text = event.own, event.to, event.text
-        mentions = not own and text in model.mentions
+        mentions = not own and model.attention.hear(event.timestamp, sender, text, to)
         said = Said(event.timestamp, sender, text, to, own, mentions)
         calls = mentions or (to is not None and not own)
         view = model.room if to is None else model.view_with(to if own else sender)
@@ -122,7 +125,7 @@ class ModelUpdater:
         model = self._model
         attachment = event.attachment
         sender, to, own = intern(attachment.sender), attachment.to, attachment.own
-        if model.people.is_ignored(sender):
+        if not own and sender in model.attention.ignored:
             return None
         model.people.add(sender)
         model.attention.presence.spoke(sender, attachment.timestamp)
@@ -154,12 +157,15 @@ class ModelUpdater:
     def _status_changed(self, event: StatusChanged, now: datetime) -> None:
         people = self._model.people
         people.mark(event.username, registered=event.registered, moderator=event.moderator)
-        if not people.is_ignored(event.username):
+        if not self._is_ignored(event.username):
             self._tell(event.timestamp, status_line(event))
+
+    def _is_ignored(self, name: str) -> bool:
+        return name != self._model.username and name in self._model.attention.ignored
 
     def _move(self, step: Step) -> None:
         model = self._model
-        if model.people.is_ignored(step.name):
+        if self._is_ignored(step.name):
             return
         # By id, since both may be the room's view: then there is one line, not two.
         views = {id(view): view for view in (model.room, model.view_with(step.name))}

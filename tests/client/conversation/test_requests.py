@@ -13,6 +13,9 @@ from chat.client.conversation.requests import (
     FollowLog,
     Get,
     Help,
+    Highlight,
+    Ignore,
+    ListMentions,
     NeedsPassword,
     OpenFile,
     OpenView,
@@ -23,6 +26,7 @@ from chat.client.conversation.requests import (
     ScreenRequest,
     SetBell,
     SetPresence,
+    Unhighlight,
     Unignore,
     Who,
     WhoIs,
@@ -31,7 +35,9 @@ from chat.client.frontends import json_lines
 from chat.client.frontends.line_io import Line
 
 # A program knows by itself what these would tell it, or do for it.
-FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, SetPresence, OpenFile}
+FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, OpenFile} | {
+    *(SetPresence, Ignore, Unignore, Highlight, Unhighlight, ListMentions)
+}
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
 
 
@@ -39,13 +45,14 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
     lines += ["/transfers", "/who", "/bans", "/register", "/passwd", "/help", "/quit"]
     lines += ["/whois a", "/reconnect", "/presence", "/open 1"]
+    lines += ["/ignore", "/unignore a", "/highlight", "/unhighlight a", "/mentions"]
     assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
         get_args(CommonRequest)
     )
 
 
 def test_everything_that_only_a_screen_does_can_be_typed() -> None:
-    lines = ["/search", "/clear", "/save a", "/log", "/ignore", "/unignore a", "/bell", "/names"]
+    lines = ["/search", "/clear", "/save a", "/log", "/bell", "/names"]
     lines += ["/query a", "/close", "/keys"]
     assert {type(parse_line(line, Availability.SCREEN)) for line in lines} == set(
         get_args(ScreenRequest)

@@ -4,6 +4,7 @@ from typing import get_args
 
 from chat.client.conversation.ui_events import (
     Explanation,
+    MentionList,
     Preview,
     Told,
     TransferChanged,
@@ -25,5 +26,5 @@ def test_people_are_shown_every_kind_of_event() -> None:
 
 
 def test_programs_are_told_every_kind_of_event() -> None:
-    for_people = {Explanation, Preview, Told, UserFound}
+    for_people = {Explanation, MentionList, Preview, Told, UserFound}
     assert set(get_args(UiEvent)) - set(JsonFrontend(ignore).writers) == for_people

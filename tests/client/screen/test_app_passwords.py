@@ -152,7 +152,7 @@ def test_a_dismissed_client_stays(run: Run) -> None:
     run.enter()
     run.connection.receive(Notice("moderated", "You were kicked by eve.", NINE, dismisses=True))
     run.connection.lose(Dismissed("moderated", "You were kicked by eve."))
-    run.terminal.wait_for("Disconnected; /reconnect connects again.")
+    run.terminal.wait_for("Disconnected; /reconnect connects again")
     again = FakeConnection()
     run.outcomes = [again]
     again.receive(Welcome("bob", NINE))

@@ -247,6 +247,6 @@ class TestNothingToDraw:
         self, drawn: list[tuple[Path, int, int, int]]
     ) -> None:
         sight = Sight()
-        sight.desk.type("/ignore alice<enter>")
+        sight.desk.model.attention.ignored.add("alice")
         sight.receive_image(Path("a.png"))
         assert drawn == []

@@ -117,19 +117,6 @@ def test_a_log_may_be_closed_while_a_flood_is_written(
     assert path.read_text(encoding="utf-8").count("text") == 3 * AT_ONCE
 
 
-def test_ignoring(desk: Desk) -> None:
-    desk.type("/ignore<enter>/ignore Alice<enter>")
-    assert desk.log()[-2:] == ["-- nobody is ignored", "-- Alice is ignored from now on"]
-    desk.hear("hello")
-    assert "hello" not in desk.log()[-1]
-    desk.type("/ignore<enter>/unignore alice<enter>")
-    assert desk.log()[-2:] == ["-- ignored: alice", "-- alice is no longer ignored"]
-    desk.hear("hello")
-    assert desk.log()[-1] == "[alice]: hello"
-    desk.type("/unignore alice<enter>")
-    assert desk.log()[-1] == "-- alice is not ignored."
-
-
 def test_the_bell(desk: Desk) -> None:
     desk.type("/bell<enter>/bell off<enter>")
     assert desk.log()[-2:] == ["-- the bell is on", "-- the bell is off"]

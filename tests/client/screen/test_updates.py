@@ -87,7 +87,7 @@ class TestTexts:
         assert {"dave", "eve"} <= bench.model.people.names.keys()
 
     def test_an_ignored_user_is_not_heard(self, bench: Bench) -> None:
-        bench.model.people.ignore("ALICE")
+        bench.model.attention.ignored.add("ALICE")
         heard = bench.take(
             text("bob!"),
             text("bob!", to="bob"),

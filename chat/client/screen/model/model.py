@@ -13,8 +13,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from chat.client.attention.attention import Attention
+from chat.client.attention.highlights import Highlights
 from chat.client.attention.names import folded
-from chat.client.attention.names_in_texts import Mentions
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.conversation.ui_events import Tag
 from chat.client.screen.model.entries import Entry, Pending, Remark, Said, Shared, Unsent, peer_of
@@ -93,7 +93,12 @@ class Model:
     def rename(self, username: str) -> None:
         """Set the user's own name."""
         self.username = username
-        self.mentions = Mentions(username)
+        self.attention.rename(username)
+
+    @property
+    def mentions(self) -> Highlights:
+        """Return what finds the user's name, and their highlight words, in texts."""
+        return self.attention.highlights
 
     def tick(self, now: datetime) -> None:
         """Measure the transfers, and count down. Call it a few times a second while either goes on."""

@@ -1,4 +1,4 @@
-"""Track who is in the room, by the server's events and by who speaks, and who is ignored."""
+"""Track who is in the room, by the server's events and by who speaks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chat.client.connection.session_state import MAX_USERS, has_room_for
 
 
 class People:
-    """Hold the names of users here, in the order in which they came, and the ignored users, by folded name.
+    """Hold the names of users here, in the order in which they came.
 
     ``registered`` are the users here whose name is their account, ``moderators`` those who may moderate.
     """
@@ -20,7 +20,6 @@ class People:
         self.names: dict[str, None] = {}  # a set that keeps the order
         self.registered: set[str] = set()
         self.moderators: set[str] = set()
-        self.ignored: dict[str, str] = {}
         self._sorted: list[str] | None = None
         self._most: int | None = None  # of what ``most`` measures
 
@@ -94,15 +93,3 @@ class People:
             return name
         wanted = folded(name)
         return next((known for known in self.names if folded(known) == wanted), name)
-
-    def ignore(self, name: str) -> None:
-        """Ignore ``name`` from now on."""
-        self.ignored[folded(name)] = self.spelling(name)
-
-    def unignore(self, name: str) -> bool:
-        """Stop ignoring ``name``; return whether it was ignored."""
-        return self.ignored.pop(folded(name), None) is not None
-
-    def is_ignored(self, name: str) -> bool:
-        """Return whether ``name`` is ignored."""
-        return bool(self.ignored) and folded(name) in self.ignored

@@ -146,7 +146,7 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
         texts,
         texts,
     ),
-    st.builds(lambda name: lambda m, r, s: m.people.ignore(name), names),
+    st.builds(lambda name: lambda m, r, s: m.attention.ignored.add(name), names),
     st.builds(
         lambda tag, text, to, now: lambda m, r, s: m.say(tag, text, to, now),
         tags,

@@ -91,14 +91,3 @@ def test_two_spellings_of_one_name() -> None:
     assert folded("Ａlice") == folded("alice")
     assert folded("é") == folded("e\u0301")
     assert folded("alice") != folded("alicia")
-
-
-def test_those_who_are_ignored(people: People) -> None:
-    assert not people.is_ignored("Alice")
-    people.ignore("alice")
-    assert people.is_ignored("Alice")
-    assert not people.is_ignored("bob")
-    assert list(people.ignored.values()) == ["Alice"]
-    assert people.unignore("ALICE")
-    assert not people.unignore("ALICE")
-    assert not people.is_ignored("Alice")
