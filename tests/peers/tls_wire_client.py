@@ -28,9 +28,14 @@ class TlsWireClient(WireClient):
     ) -> None:
         super().__init__(address, **options)
         self.newest = newest
-        self.socket = trusting_context(newest).wrap_socket(
-            cast(Any, self.socket), suppress_ragged_eofs=False
-        )
+        try:
+            self.socket = trusting_context(newest).wrap_socket(
+                cast(Any, self.socket), suppress_ragged_eofs=False, do_handshake_on_connect=False
+            )
+            cast(Any, self.socket).do_handshake()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def certificate(self) -> bytes:
@@ -42,6 +47,10 @@ class TlsWireClient(WireClient):
             address, newest=self.newest, order=self.order, timeout=self.timeout
         )
         transfer.name = self.name
-        reply = transfer.try_login({"session": self.welcome["session"]})
-        assert reply == (1, {}, b""), f"the transfer was refused: {reply}"
+        try:
+            reply = transfer.try_login({"session": self.welcome["session"]})
+            assert reply == (1, {}, b""), f"the transfer was refused: {reply}"
+        except BaseException:
+            transfer.close()
+            raise
         return transfer

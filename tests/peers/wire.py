@@ -37,15 +37,20 @@ class Wire:
         family = socket.AF_UNIX if isinstance(address, str) else _family(address[0])
         self.timeout = timeout
         self.socket = gevent.socket.socket(family, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout)
-        if receive_buffer is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        if source is not None:
-            self.socket.bind((source, 0))
-        self.socket.connect(address)
-        if not isinstance(address, str):
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
+        try:
+            self.socket.settimeout(timeout)
+            if receive_buffer is not None:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            if source is not None:
+                self.socket.bind((source, 0))
+            self.socket.connect(address)
+            if not isinstance(address, str):
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            # A killed greenlet keeps its traceback, and so this socket: the server would see a silent connection.
+            self.close()
+            raise
 
     def send_bytes(self, data: bytes) -> None:
         """All of it, or TimeoutError."""
