@@ -182,7 +182,10 @@ class PyteScreen(Screen):
         self._is_gone = False
         self._screen = _Emulator(columns, rows)
         self._stream = _Stream(self._screen)
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._changes = 0  # of what is shown
+        self._seen = -1  # of these, when rows() was called last
+        self._rows: list[str] = []  # then
         self._reads = threading.Lock()
         self.near, far = pty.openpty()
         self._set_size(columns, rows)
@@ -237,15 +240,24 @@ class PyteScreen(Screen):
         self.far = -1
 
     def rows(self) -> list[str]:
-        with self._lock:
-            return [row.rstrip() for row in self._screen.display]
+        with self._changed:
+            if self._seen != self._changes:
+                self._seen = self._changes
+                self._rows = [row.rstrip() for row in self._screen.display]  # takes 2 ms
+            return self._rows.copy()
+
+    def pause(self) -> None:
+        """Wait until something is drawn. Conditions may look at other things too: not for long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._changes != self._seen, 0.05)
 
     def send(self, data: str) -> None:
         os.write(self.near, data.encode())
 
     def resize(self, columns: int, rows: int) -> None:
-        with self._lock:
+        with self._changed:
             self._screen.resize(rows, columns)
+            self._changes += 1
         self._set_size(columns, rows)
 
     def wait(self) -> int:
@@ -293,9 +305,11 @@ class PyteScreen(Screen):
                 return
             if not data:
                 return
-            with self._lock:
+            with self._changed:
                 self.raw += data
                 self._stream.feed(data)
+                self._changes += 1
+                self._changed.notify_all()
 
 
 class TmuxScreen(Screen):
