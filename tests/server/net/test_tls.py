@@ -14,6 +14,7 @@ import gevent
 import pytest
 from gevent import socket
 
+from chat.framing import SMALL_READ
 from chat.server.net import tls
 from chat.server.net.tls import TlsTransport
 from tests.peers.certificates import Identity, make_identity
@@ -272,7 +273,8 @@ def test_a_time_limit_holds_for_one_who_trickles(connect: Connect) -> None:
 def test_pieces_of_records_let_others_run(
     monkeypatch: pytest.MonkeyPatch, connect: Connect
 ) -> None:
-    monkeypatch.setattr(tls, "_scratch", memoryview(bytearray(100)))
+    # Smaller reads would gather, each for 0.2 s.
+    monkeypatch.setattr(tls, "_scratch", memoryview(bytearray(SMALL_READ)))
     transport, client = connect()
     client.sendall(b"x" * 10_000)
     gevent.sleep(0.01)
