@@ -343,6 +343,11 @@ def test_command(stage: Stage, name: str) -> None:
         ("/msg nobody-here hello", "not sent: "),
     ],
 )
-def test_what_is_refused_stays_to_be_mended(stage: Stage, line: str, answer: str) -> None:
+def test_what_is_refused_is_shown_and_leaves_the_input(
+    stage: Stage, line: str, answer: str
+) -> None:
     stage.bob.command(line)
-    stage.bob.wait_until(lambda rows: rows[-1] == line and any(answer in row for row in rows[1:-1]))
+    stage.bob.wait_until(lambda rows: not rows[-1] and any(answer in row for row in rows[1:-1]))
+    stage.bob.press("<up>")
+    stage.bob.wait_until(lambda rows: rows[-1] == line)
+    stage.bob.press("<ctrl-u>")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +21,7 @@ from chat.client.conversation.requests import (
     ScreenRequest,
     SendFile,
 )
-from chat.client.conversation.ui_events import Asked, Failed, Tag
+from chat.client.conversation.ui_events import Asked
 from chat.client.frontends.pasting import PASTE_LINES
 from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.input.completion import Completer, labels_of
@@ -40,12 +39,9 @@ from chat.client.screen.input.questions import (
 )
 from chat.client.screen.model.model import Candidates, Model
 from chat.client.screen.model.views import Draft, View
-from chat.client.screen.text.styles import ERROR
 
 PASTE_CHARACTERS = 2000
 WHEEL_ROWS = 3
-# Submitted lines that are kept until the result is known. A line that failed goes back to the input.
-_MAX_SUBMITTED = 1000
 
 
 class Desk(Protocol):
@@ -86,7 +82,8 @@ class Controller:
         self._renderer = renderer
         self._desk = desk
         self._now = now
-        self._asker: Asker | None = None
+        # The last one is shown. A question that comes meanwhile must not drop an unfinished one, such as a long paste.
+        self._askers: list[Asker] = []
         # One for all views, so that text can be cut in one view and pasted in another.
         self._kills = KillRing()
         self._composers: dict[int, tuple[View, Composer]] = {}
@@ -94,7 +91,6 @@ class Controller:
             [command for command in COMMANDS if command.where & Availability.SCREEN], model.speakers
         )
         self._tags = count(1)
-        self._submitted: OrderedDict[Tag, tuple[Composer, str]] = OrderedDict()
         self._cleared_just_now = False
         self._actions: dict[Action, Callable[[], object]] = {
             Action.SUBMIT: self._submit,
@@ -134,9 +130,13 @@ class Controller:
         return draft_only
 
     def ask(self, asker: Asker) -> None:
-        """Show a question in place of the draft; the draft returns after the answer."""
-        self._asker = asker
+        """Show a question in place of the draft, or of another question, which returns after the answer."""
+        self._askers.append(asker)
         self.show_draft()
+
+    @property
+    def _asker(self) -> Asker | None:
+        return self._askers[-1] if self._askers else None
 
     @property
     def is_asking(self) -> bool:
@@ -179,23 +179,12 @@ class Controller:
         """Write a list of all keys into the log."""
         self._model.remark(self._now(), "keys:", *help_lines())
 
-    def settle(self, tag: Tag, failed: Failed | None = None) -> None:
-        """Record the result of a submitted line.
-
-        With ``failed``, the line goes back to the input for editing, unless the user is writing another.
-        """
-        composer, line = self._submitted.pop(tag, (None, ""))
-        if failed is not None and composer is not None:
-            if composer.restore(line):
-                self._cleared_just_now = False
-            self.show_draft()
-
     def _press_in(self, asker: Asker, key: str) -> None:
         action = asker.press(key)
-        if asker.is_over and self._asker is asker:
-            self._asker = None
-        if action in (Action.VIEW, Action.NEXT_UNREAD) and isinstance(asker, SearchQuestion):
-            self._asker = None  # the search belongs to the view that the user leaves
+        leaves_view = action in (Action.VIEW, Action.NEXT_UNREAD)
+        # A search belongs to the view that the user leaves.
+        if asker.is_over or (leaves_view and isinstance(asker, SearchQuestion)):
+            self._askers.remove(asker)
         if action is not None and action is not Action.SEARCH:
             self._act(action, key)
 
@@ -233,10 +222,10 @@ class Controller:
             self._actions[action]()
 
     def _submit(self) -> None:
-        composer = self.composer
-        line = composer.editor.text
-        if not line.strip():
+        if not self.composer.editor.text.strip():
             return
+        # The line leaves the input in any case, so it can't merge with what is typed next.
+        line = self.composer.commit()
         try:
             request = self._directed(parse_line(line, Availability.SCREEN))
             if isinstance(request, ScreenRequest):
@@ -244,13 +233,13 @@ class Controller:
             elif isinstance(request, NeedsPassword):
                 self._desk.complete(request)
         except RequestError as problem:
-            self._model.remark(self._now(), str(problem), style=ERROR)
+            self._model.refuse(self._now(), line, str(problem))
+            self._renderer.scroll_to_bottom(self._model)
             return
-        composer.commit()
         if isinstance(request, Quit):
             self._desk.leave()
         elif not isinstance(request, ScreenRequest | NeedsPassword):
-            self._ask_room(request, composer, line)
+            self._ask_room(request, line)
 
     def _directed(self, request: Request) -> Request:
         """Add the recipient of the current view to a request that names none."""
@@ -261,31 +250,22 @@ class Controller:
             return replace(request, to=peer)
         return request
 
-    def _ask_room(self, request: Request, composer: Composer, line: str) -> None:
+    def _ask_room(self, request: Request, line: str) -> None:
         """Show a message as pending at once, and queue the request; its result comes back under its tag."""
         model, now = self._model, self._now()
         if isinstance(request, Say):
-            pieces = list(split_text(request.text, self._desk.max_text))
-            for piece in pieces:
-                # If a piece is refused, only that piece goes back to the input.
-                tag = self._tag(composer, line if len(pieces) == 1 else piece)
+            for piece in split_text(request.text, self._desk.max_text):
+                tag = next(self._tags)
                 model.say(tag, piece, request.to, now)
                 self._desk.ask(Asked(replace(request, text=piece), tag))
             return
-        tag = self._tag(composer, line)
+        tag = next(self._tags)
         if isinstance(request, SendFile):
             path = request.path if request.unquoted is None else request.unquoted
-            name = PurePath(path).name or path
-            model.share(tag, name, request.kind, request.to, now)
+            model.share(tag, PurePath(path).name or path, request.kind, request.to, now)
+        else:
+            model.await_result(tag, line)
         self._desk.ask(Asked(request, tag))
-
-    def _tag(self, composer: Composer, line: str) -> int:
-        tag = next(self._tags)
-        self._submitted[tag] = composer, line
-        # A server that never answers must not fill the memory.
-        if len(self._submitted) > _MAX_SUBMITTED:
-            self._submitted.popitem(last=False)
-        return tag
 
     def _scroll(self, rows: int) -> None:
         self._renderer.scroll(self._model, rows, self.size)

@@ -11,8 +11,6 @@ from typing import BinaryIO, Protocol
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
-    Done,
-    Failed,
     Preview,
     TransferChanged,
     UiEvent,
@@ -81,13 +79,7 @@ class ScreenFrontend:
         alert = self._intake.update(event, self._now())
         if alert is not None:
             self._call(alert)
-        if isinstance(event, Done):
-            self._controller.settle(event.tag)
-        elif isinstance(event, Failed):
-            # A transfer that the user cancelled needs no correction, so its line does not come back.
-            given_up = event.code == TransferState.CANCELLED.value
-            self._controller.settle(event.tag, None if given_up else event)
-        elif isinstance(event, Announced | TransferChanged) and event.transfer is not None:
+        if isinstance(event, Announced | TransferChanged) and event.transfer is not None:
             self._picture_of(event.transfer)
         self._around.repaint()
 

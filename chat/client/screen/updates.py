@@ -260,13 +260,19 @@ class ModelUpdater:
 
     def _done(self, event: Done, now: datetime) -> None:
         self._model.settle(event.tag)
+        self._model.command_of(event.tag)
         if event.answer is not None:
             first, *further = lines_of(local_times(event.answer))
             self._model.remark(now, f"the server says: {first}", *further)
 
     def _failed(self, event: Failed, now: datetime) -> None:
         sentence = local_times(event.sentence)
-        if not self._model.settle(event.tag, sentence):
+        command = self._model.command_of(event.tag)
+        if self._model.settle(event.tag, sentence):
+            return
+        if command is not None:
+            self._model.refuse(now, command, sentence)
+        else:
             self._model.remark(now, sentence, style=ERROR)
 
     def _people(self, event: UserList, now: datetime) -> None:

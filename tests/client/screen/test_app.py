@@ -213,20 +213,21 @@ class TestInside:
         run.terminal.wait_for("that was long")
         assert [len(receipt.text or "") for receipt in run.connection.sent] == [100, 50]
 
-    def test_what_is_refused_comes_back(self, run: Run) -> None:
+    def test_what_is_refused_can_be_fetched_back(self, run: Run) -> None:
         run.enter().terminal.type("/msg nobody psst<enter>")
         run.terminal.wait_for("psst …")
         run.connection.answer(Status.REFUSED, "unknown-user", "There is no nobody.")
         run.connection.receive(Text("alice", NINE, "so?"))
         run.terminal.wait_for("not sent: There is no nobody.")
+        run.terminal.type("<up>")
         run.terminal.wait_for("/msg nobody psst")
 
     def test_a_reply(self, run: Run) -> None:
         run.enter().terminal.type("/reply hm<enter>")
-        run.terminal.wait_for("There is no private message to reply to yet.")
+        run.terminal.wait_for("not done: There is no private message")
         run.connection.receive(Text("alice", NINE, "psst", to="bob"))
         run.terminal.wait_for("psst")
-        run.terminal.type("<enter>")
+        run.terminal.type("<up><enter>")
         run.terminal.wait_for("hm …")
         assert [(r.text, r.to) for r in run.connection.sent] == [("hm", "alice")]
 

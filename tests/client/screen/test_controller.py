@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chat.client.conversation.requests import Get, Help, Say, SendFile
-from chat.client.conversation.ui_events import Asked, Done, Failed
+from chat.client.conversation.ui_events import Done, Failed
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.input.decoder import Paste
 from chat.client.screen.input.keys import BINDINGS, KeyContext
@@ -43,30 +43,54 @@ class TestSaying:
         assert len({asked.tag for asked in desk.asked}) == 2
         assert len(desk.model.room.pending) == 2
 
-    def test_what_is_refused_is_there_to_be_mended(self, desk: Desk) -> None:
+    def test_a_refused_text_does_not_touch_the_input(self, desk: Desk) -> None:
         desk.type("hello<enter>")
-        failed = Failed("refused", "No.", desk.asked[0].tag)
-        desk.controller.settle(failed.tag, failed)
+        desk.take(Failed("refused", "No.", desk.asked[0].tag))
+        assert desk.draft() == ""
+        assert desk.log()[-2:] == ["[bob]: hello", "not sent: No."]
+        desk.type("<up>")
         assert desk.draft() == "hello"
 
-    def test_what_is_refused_does_not_disturb_what_is_being_written(self, desk: Desk) -> None:
+    def test_nor_what_is_being_written(self, desk: Desk) -> None:
         desk.type("hello<enter>some<enter>thing")
-        failed = Failed("refused", "No.", desk.asked[0].tag)
-        desk.controller.settle(failed.tag, failed)
+        desk.take(Failed("refused", "No.", desk.asked[0].tag))
         assert desk.draft() == "thing"
 
-    def test_what_went_well_does_not_come_back(self, desk: Desk) -> None:
-        desk.type("hello<enter>")
-        tag = desk.asked[0].tag
-        desk.controller.settle(tag)
-        desk.controller.settle(tag, Failed("refused", "No.", tag))
+    def test_a_command_that_makes_no_sense_is_shown_and_can_be_fetched_back(
+        self, desk: Desk
+    ) -> None:
+        desk.type("/flie x<enter>hello")
+        assert desk.asked == []
+        assert desk.draft() == "hello"
+        assert desk.log()[-2] == "-- /flie x"
+        assert desk.log()[-1].startswith("not done: Unknown command /flie; did you mean /file?")
+        desk.type("<up>")
+        assert desk.draft() == "/flie x"
+        desk.type("<down>")
+        assert desk.draft() == "hello"
+
+    def test_a_command_of_the_screen_that_fails_is_shown_as_well(self, desk: Desk) -> None:
+        desk.type("/close<enter>")
+        assert desk.log()[-2:] == [
+            "-- /close",
+            "not done: The room can't be closed; /quit leaves it.",
+        ]
         assert desk.draft() == ""
 
-    def test_a_command_that_makes_no_sense_stays_where_it_is(self, desk: Desk) -> None:
-        desk.type("/flie x<enter>")
-        assert desk.asked == []
-        assert desk.draft() == "/flie x"
-        assert "did you mean /file?" in desk.log()[-1]
+    def test_a_command_that_the_server_refuses_is_named(self, desk: Desk) -> None:
+        desk.type("/kick carol<enter>and now")
+        desk.take(Failed("not-allowed", "You are not a moderator.", desk.asked[0].tag))
+        assert desk.log()[-2:] == ["-- /kick carol", "not done: You are not a moderator."]
+        assert desk.draft() == "and now"
+
+    def test_a_refusal_is_in_sight(self, desk: Desk) -> None:
+        desk.hear(*(f"text {number}" for number in range(30)))
+        desk.type("<pageup>/flie<enter>")
+        assert "/flie" in "\n".join(desk.screen())
+
+    def test_of_a_long_refused_command_the_first_line_is_shown(self, desk: Desk) -> None:
+        desk.type("/flie x<alt-enter>two<enter>")
+        assert desk.log()[-2] == "-- /flie x …"
 
     def test_other_commands_are_for_the_room(self, desk: Desk) -> None:
         desk.type("/get 3<enter>/help<enter>")
@@ -82,7 +106,7 @@ class TestSaying:
         desk.type("/reply hm<enter>")
         assert "There is no private message to reply to yet." in desk.log()[-1]
         desk.last_private_sender = "carol"
-        desk.type("<enter>")
+        desk.type("<up><enter>")
         assert requests(desk) == [Say("hm", "carol")]
 
     def test_leaving(self, desk: Desk) -> None:
@@ -237,6 +261,17 @@ class TestPasting:
         desk.paste("y")
         assert (desk.question(), said) == (("Sure? y or n: ", ""), [])
 
+    def test_another_question_does_not_drop_a_paste(self, desk: Desk) -> None:
+        names: list[str | None] = []
+        desk.type("draft ")
+        desk.paste("line\n" * 9)
+        desk.controller.ask(PasswordQuestion("password: ", names.append))
+        desk.type("secret<enter>")
+        assert names == ["secret"]
+        assert desk.question() == ("Paste 9 lines as one message? y or n: ", "")
+        desk.type("y")
+        assert desk.draft() == "draft " + "line\n" * 9
+
     def test_a_paste_may_go_on_while_it_is_asked_about(self, desk: Desk) -> None:
         desk.paste("line\n" * 9)
         desk.paste("y\n")
@@ -286,13 +321,6 @@ class TestTheRest:
         desk.type("<ctrl-c>")
         assert (desk.draft(), desk.done) == ("", [])
 
-    def test_nor_if_something_came_back(self, desk: Desk) -> None:
-        desk.type("hello<enter><ctrl-c>")
-        failed = Failed("refused", "No.", desk.asked[0].tag)
-        desk.controller.settle(failed.tag, failed)
-        desk.type("<ctrl-c>")
-        assert (desk.draft(), desk.done) == ("", [])
-
     @pytest.mark.parametrize(
         ("key", "done"),
         [("<ctrl-d>", "leave"), ("<ctrl-z>", "suspend"), ("<ctrl-l>", "redraw")],
@@ -314,12 +342,12 @@ class TestTheRest:
         desk.type("<focus-in>")
         assert desk.model.room.unread == 0
 
-    def test_only_so_many_lines_are_kept_to_be_given_back(self, desk: Desk) -> None:
-        for number in range(1001):
-            desk.type(f"{number}<enter>")
-        first: Asked = desk.asked[0]
-        desk.controller.settle(first.tag, Failed("refused", "No.", first.tag))
-        assert desk.draft() == ""
+    def test_only_so_many_lines_of_commands_are_kept(self, desk: Desk) -> None:
+        for _ in range(1001):
+            desk.type("/get 1<enter>")
+        for asked in (desk.asked[0], desk.asked[1]):
+            desk.take(Failed("bad-request", "No.", asked.tag))
+        assert desk.log()[-3:] == ["-- No.", "-- /get 1", "not done: No."]
 
 
 @pytest.mark.parametrize(("before", "key", "draft_only"), [
@@ -328,7 +356,7 @@ class TestTheRest:
     ("a b", "<ctrl-w>", True),
     ("a b", "<ctrl-u>", True),
     ("", "<up>", True),
-    ("/wh", "<tab>", True),  # one command begins so
+    ("/kic", "<tab>", True),  # one command begins so
     ("hi", "<enter>", False),
     ("", "<pageup>", False),
     ("", "<ctrl-r>", False),

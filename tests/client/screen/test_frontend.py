@@ -198,17 +198,17 @@ class TestPictures:
         assert drawn == []
 
 
-def test_a_refusal_gives_back_what_was_typed() -> None:
+def test_a_refused_text_is_marked_and_stays_out_of_the_input() -> None:
     sight = Sight()
     sight.desk.type("one<enter>two<enter>")
     first, second = sight.desk.asked
     sight.frontend.show(Done(first.tag))
     sight.frontend.show(Failed("refused", "No.", second.tag))
-    assert sight.desk.draft() == "two"
+    assert sight.desk.draft() == ""
     assert sight.desk.log()[-2:] == ["[bob]: two", "not sent: No."]
 
 
-def test_what_was_given_up_on_purpose_is_not_given_back() -> None:
+def test_a_cancelled_transfer_is_marked_as_well() -> None:
     sight = Sight()
     sight.desk.type("/file a.bin<enter>")
     (asked,) = sight.desk.asked

@@ -40,7 +40,7 @@ class TestSaving:
         desk.type(f"/save {path}<enter>")
         assert path.read_text(encoding="utf-8") == "gold"
         assert "nothing is overwritten" in desk.log()[-1]
-        assert desk.draft() == f"/save {path}"
+        assert desk.draft() == ""
 
     def test_where_it_cannot_be(self, desk: Desk, tmp_path: Path) -> None:
         desk.type(f"/save {tmp_path}/none/log<enter>")
@@ -132,12 +132,15 @@ def test_the_column_of_names(desk: Desk) -> None:
 
 def test_a_private_conversation_is_opened_and_closed(desk: Desk) -> None:
     desk.type("/query alice<enter>psst<enter>/close<enter>")
-    assert desk.log()[-1] == "-- A message from here is still being sent; try again in a moment."
+    assert (
+        desk.log()[-1]
+        == "not done: A message from here is still being sent; try again in a moment."
+    )
     desk.model.settle(desk.asked[0].tag)
-    desk.type("<enter>")
+    desk.type("<up><enter>")
     assert desk.model.current.peer is None
     desk.type("/close<enter>")
-    assert desk.log()[-1] == "-- The room can't be closed; /quit leaves it."
+    assert desk.log()[-1] == "not done: The room can't be closed; /quit leaves it."
 
 
 def test_keys(desk: Desk) -> None:

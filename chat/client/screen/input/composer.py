@@ -108,16 +108,6 @@ class Composer:
         self.history.add(text)
         return text
 
-    def restore(self, text: str) -> bool:
-        """Put ``text`` back, which was taken and then refused; return False if the draft is not empty any more.
-
-        The history has the text in either case.
-        """
-        if self.editor.text:
-            return False
-        self.editor.set_text(text)
-        return True
-
     def _type(self, character: str) -> None:
         is_accepted = (
             character == "/" and self._choice is not None and self._choice.text[-1:] == "/"

@@ -6,7 +6,7 @@ The model knows no terminal and no clock: moments are arguments. ``intake`` puts
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -23,13 +23,15 @@ from chat.client.screen.model.rates import Rates
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Draft, View
 from chat.client.screen.text.spans import Row
-from chat.client.screen.text.styles import DIM
+from chat.client.screen.text.styles import DIM, ERROR
 from chat.protocol.descriptor import MessageType
 
 # Pictures that are kept. An older picture is dropped; its line stays.
 MAX_PICTURES = 50
 # Entries from the newest back that are searched for a speaker, or for a shared file.
 _RECENT = 5000
+# Commands whose lines are kept until their results are known: a server that never answers must not fill the memory.
+_MAX_ASKED = 1000
 # A longer time between two calls of ``tick`` does not count as time that passed.
 _LONGEST_STEP = 5.0
 
@@ -88,6 +90,7 @@ class Model:
         self._has_focus = True
         self._private: dict[str, View] = {}
         self._pictures: deque[Shared] = deque()
+        self._asked: OrderedDict[Tag, str] = OrderedDict()
         self._update_attention()
 
     def rename(self, username: str) -> None:
@@ -122,6 +125,21 @@ class Model:
     ) -> None:
         """Add a file, an image or a voice message that is being sent; its result is reported under ``tag``."""
         self.view_with(to).await_echo(Pending(now, tag, self.username, filename, to, kind))
+
+    def await_result(self, tag: Tag, line: str) -> None:
+        """Remember the ``line`` of a command; its result is reported under ``tag``."""
+        self._asked[tag] = line
+        if len(self._asked) > _MAX_ASKED:
+            self._asked.popitem(last=False)
+
+    def command_of(self, tag: Tag) -> str | None:
+        """Return the line of the command that waits for its result under ``tag``, and forget it."""
+        return self._asked.pop(tag, None)
+
+    def refuse(self, now: datetime, line: str, problem: str) -> None:
+        """Show a command that was not executed, and why, in the current view."""
+        first, _, further = line.strip().partition("\n")
+        self.remark(now, f"{first} …" if further else first, f"not done: {problem}", style=ERROR)
 
     def pending(self, tag: Tag) -> Pending | None:
         """Return the message that waits for an answer under ``tag``."""

@@ -169,19 +169,6 @@ def test_what_is_sent_goes_to_the_history() -> None:
     assert composer.editor.text == "hello"
 
 
-def test_what_was_refused_comes_back_unless_something_else_is_written() -> None:
-    composer = new_composer()
-    press(composer, "hello")
-    assert composer.restore(composer.commit())
-    assert composer.editor.text == "hello"
-    text = composer.commit()
-    press(composer, "other")
-    assert not composer.restore(text)
-    assert composer.editor.text == "other"
-    press(composer, "<up>")
-    assert composer.editor.text == "hello"
-
-
 def test_what_was_cut_is_shared_between_views() -> None:
     kills = KillRing()
     press(new_composer(kills=kills), "shared<ctrl-u>")
