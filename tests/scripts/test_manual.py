@@ -36,7 +36,7 @@ def test_the_client_is_explained_to_the_last_key() -> None:
     for option in OPTIONS:
         assert re.search(rf"^\.BI? +--{option.name}\b", text, re.MULTILINE), option
     for command in COMMANDS:
-        assert f"\n.B {command.usage}\n{command.help}\n" in text
+        assert f"\n.B {command.usage}\n{command.explanation}\n" in text
     for binding in BINDINGS:
         assert f"\n.B {binding.labels}\n{binding.help}\n" in text
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chat.client.attention.presence import PresenceMode
+from chat.client.conversation.foreign_commands import carries_password, instead_of, meaning
 from chat.client.conversation.moderating import parse_ban, parse_kick, parse_mute, parse_target
 from chat.client.conversation.requests import (
     AskServer,
@@ -56,6 +57,7 @@ from chat.protocol.descriptor import MessageType
 _TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
 _TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
 _PRESENCE_MODES = [mode.value for mode in PresenceMode]
+_ELSEWHERE = "works only on the full screen, not with --plain"
 _ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
 
 
@@ -68,13 +70,26 @@ class Availability(Flag):
 
 
 class SlashCommand(NamedTuple):
-    """One command. ``parse`` makes a request of the stripped text after the name, or raises RequestError."""
+    """One command. ``parse`` makes a request of the stripped text after the name, or raises RequestError.
+
+    ``aliases`` are further names, which users know from other programs.
+    """
 
     name: str
     arguments: str
     help: str
     parse: Callable[[str], Request]
     where: Availability = Availability.EVERYWHERE
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def explanation(self) -> str:
+        """The help, with the other names of the command."""
+        return (
+            f"{self.help}; also {', '.join(f'/{name}' for name in self.aliases)}"
+            if self.aliases
+            else self.help
+        )
 
     @property
     def usage(self) -> str:
@@ -98,29 +113,50 @@ def parse_line(line: str, where: Availability) -> Request:
     return command.parse(rest.strip())
 
 
+def shown_line(line: str) -> str:
+    """Return ``line`` as it may be shown and kept: without what users of other programs type as a password."""
+    name, *rest = line.split(maxsplit=1)
+    return name if rest and name[0] == "/" and carries_password(name[1:]) else line
+
+
 def find(name: str, where: Availability) -> SlashCommand:
-    """Return the command ``name``, in upper or lower case. Raises RequestError that suggests a similar command."""
-    known = {command.name: command for command in COMMANDS if command.where & where}
-    command = known.get(name.lower())
-    if command is None:
-        raise RequestError(f"Unknown command /{name}{_suggestion(name, list(known))}.")
-    return command
+    """Return the command ``name``, in upper or lower case. Raises RequestError that says what to type instead."""
+    command = _BY_NAME.get(name.lower())
+    if command is not None and command.where & where:
+        return command
+    if command is not None:
+        raise RequestError(f"/{name} {_ELSEWHERE}.")
+    raise RequestError(f"Unknown command /{name}{_suggestion(name, where)}")
 
 
 def help_lines(topic: str | None, where: Availability) -> list[str]:
     """Return lines with usage and help of every command, or of the command ``topic``. Raises RequestError."""
     commands = [c for c in COMMANDS if c.where & where] if topic is None else [find(topic, where)]
     width = max(len(command.usage) for command in commands)
-    return [f"{command.usage:<{width}}  {command.help}" for command in commands]
+    return [f"{command.usage:<{width}}  {command.explanation}" for command in commands]
 
 
-def _suggestion(name: str, known: list[str]) -> str:
+def _suggestion(name: str, where: Availability) -> str:
+    """Return the rest of a sentence about the unknown command ``name``: by its meaning, else by its spelling."""
+    known = {command.name for command in COMMANDS if command.where & where}
+    if meant := meaning(name):
+        if meant in known:
+            return _did_you_mean(meant)
+        if meant in _BY_NAME:
+            return f"; did you mean /{meant}? It {_ELSEWHERE}."
+    if advice := instead_of(name, known):
+        return f". {advice}"
+
     from difflib import get_close_matches  # takes a while to import, for a rare mistake
 
-    nearest = get_close_matches(name.lower(), known, n=1)
+    nearest = get_close_matches(name.lower(), sorted(known), n=1)
     if nearest:
-        return f"; did you mean /{nearest[0]}? (// starts a text with a slash)"
-    return " (/help lists them; // starts a text with a slash)"
+        return _did_you_mean(nearest[0])
+    return " (/help lists them; // starts a text with a slash)."
+
+
+def _did_you_mean(name: str) -> str:
+    return f"; did you mean /{name}? (// starts a text with a slash)."
 
 
 def _parse_message(rest: str) -> Request:
@@ -225,9 +261,14 @@ def _file_command(name: str, kind: MessageType, help: str) -> SlashCommand:
 
 
 def _bare_command(
-    name: str, make: Callable[[], Request], help: str, where: Availability = Availability.EVERYWHERE
+    name: str,
+    make: Callable[[], Request],
+    help: str,
+    where: Availability = Availability.EVERYWHERE,
+    aliases: tuple[str, ...] = (),
 ) -> SlashCommand:
-    return SlashCommand(name, "", help, partial(_parse_nothing, make=make, name=name), where)
+    parse = partial(_parse_nothing, make=make, name=name)
+    return SlashCommand(name, "", help, parse, where, aliases)
 
 
 def _number_command(
@@ -259,7 +300,9 @@ def _about(verb: Verb, what: str, help: str) -> SlashCommand:
 
 
 COMMANDS: tuple[SlashCommand, ...] = (
-    SlashCommand("msg", "NAME TEXT", "send a text to one user only", _parse_message),
+    SlashCommand(
+        "msg", "NAME TEXT", "send a text to one user only", _parse_message, aliases=("w", "pm")
+    ),
     SlashCommand("reply", "TEXT", "answer the last private message", _parse_reply),
     SlashCommand("me", "TEXT", "say what you do: /me waves", _parse_action),
     _file_command("file", MessageType.FILE, "send a file, or a directory as a tar archive"),
@@ -323,5 +366,6 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _about(Verb.UNMUTE, "NAME", "let a muted user write again"),
     _bare_command("keys", ShowKeys, "explain the keys", Availability.SCREEN),
     SlashCommand("help", "[COMMAND]", "explain the commands, or one of them", _parse_help),
-    _bare_command("quit", Quit, "leave"),
+    _bare_command("quit", Quit, "leave", aliases=("q", "exit")),
 )
+_BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Protocol
 
 from chat.client.connection.outgoing import split_text
-from chat.client.conversation.commands import COMMANDS, Availability, parse_line
+from chat.client.conversation.commands import COMMANDS, Availability, parse_line, shown_line
 from chat.client.conversation.requests import (
     NeedsPassword,
     Quit,
@@ -225,7 +225,7 @@ class Controller:
         if not self.composer.editor.text.strip():
             return
         # The line leaves the input in any case, so it can't merge with what is typed next.
-        line = self.composer.commit()
+        line = self.composer.commit(shown_line)
         try:
             request = self._directed(parse_line(line, Availability.SCREEN))
             if isinstance(request, ScreenRequest):
@@ -233,7 +233,7 @@ class Controller:
             elif isinstance(request, NeedsPassword):
                 self._desk.complete(request)
         except RequestError as problem:
-            self._model.refuse(self._now(), line, str(problem))
+            self._model.refuse(self._now(), shown_line(line), str(problem))
             self._renderer.scroll_to_bottom(self._model)
             return
         if isinstance(request, Quit):

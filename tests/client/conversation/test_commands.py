@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.conversation.commands import COMMANDS, Availability, help_lines, parse_line
+from chat.client.conversation.commands import (
+    COMMANDS,
+    Availability,
+    help_lines,
+    parse_line,
+    shown_line,
+)
+from chat.client.conversation.foreign_commands import instead_of, meaning
 from chat.client.conversation.requests import (
     Cancel,
     ClearLog,
@@ -89,6 +96,10 @@ IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
         ("/reconnect", Reconnect()),
         ("/reconnect robert", Reconnect("robert")),
         ("/quit", Quit()),
+        ("/q", Quit()),
+        ("/EXIT", Quit()),
+        ("/w bob hi", Say("hi", "bob")),
+        ("/pm bob hi", Say("hi", "bob")),
     ],
 )
 def test_a_line_makes_a_request(line: str, request_: Request) -> None:
@@ -151,7 +162,7 @@ def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -
 )
 def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:
     assert parse_line(line, Availability.SCREEN) == request_
-    with pytest.raises(RequestError, match="Unknown command"):
+    with pytest.raises(RequestError, match="works only on the full screen, not with --plain"):
         parse_line(line, Availability.PLAIN)
 
 
@@ -177,11 +188,91 @@ def test_every_command_has_a_line_of_help() -> None:
     assert len(lines) == len(COMMANDS)
     for command, line in zip(COMMANDS, lines, strict=True):
         assert line.startswith(command.usage)
-        assert line.endswith(command.help)
+        assert line.endswith(command.explanation)
 
 
 def test_help_on_one_command() -> None:
     assert help_lines("get", Availability.PLAIN) == ["/get N  save attachment number N"]
+
+
+def test_help_on_another_name_of_a_command() -> None:
+    assert help_lines("/q".removeprefix("/"), Availability.PLAIN) == [
+        "/quit  leave; also /q, /exit"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("whisper", "msg"),
+        ("dm", "msg"),
+        ("emote", "me"),
+        ("upload", "file"),
+        ("download", "get"),
+        ("block", "ignore"),
+        ("leave", "quit"),
+        ("lastlog", "search"),
+        ("identify", "register"),
+        ("users", "who"),
+        ("serach", "search"),  # by its spelling
+    ],
+)
+def test_a_command_of_another_program_suggests_ours(typed: str, meant: str) -> None:
+    with pytest.raises(RequestError, match=rf"^Unknown command /{typed}; did you mean /{meant}\?"):
+        parse_line(f"/{typed} x", Availability.SCREEN)
+
+
+def test_a_suggestion_says_where_it_works() -> None:
+    with pytest.raises(
+        RequestError, match=r"did you mean /clear\? It works only on the full screen"
+    ):
+        parse_line("/cls", Availability.PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("typed", "advice"),
+    [
+        ("/nick robert", "/reconnect NAME connects again under another name"),
+        ("/NICK robert", "/reconnect NAME connects again under another name"),
+        ("/away lunch", "/me is away"),
+        ("/topic hi", "A room has no topic"),
+        ("/join #other", "There is one room"),
+        ("/op bob", "The operator of the server appoints moderators"),
+        ("/invite bob", "give them its address"),
+        ("/home/bob/cat.png", "type /file before it"),
+    ],
+)
+def test_a_command_that_we_do_not_have_says_what_to_do_instead(typed: str, advice: str) -> None:
+    with pytest.raises(RequestError, match=f"^Unknown command /.*{advice}"):
+        parse_line(typed, Availability.SCREEN)
+
+
+def test_no_command_of_ours_counts_as_foreign() -> None:
+    for command in COMMANDS:
+        for name in (command.name, *command.aliases):
+            assert meaning(name) is None, name
+            assert instead_of(name, ()) is None, name
+
+
+def test_what_foreign_commands_mean_exists() -> None:
+    ours = {command.name for command in COMMANDS} | {"whois"}
+    assert {meaning(name) for name in ("info", "tell", "find", "bye")} <= ours
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("/identify hunter2", "/identify"),
+        ("/register hunter2 hunter2", "/register"),
+        (" /PASS\thunter2", "/PASS"),
+        ("/passwd", "/passwd"),
+        ("/flie x", "/flie x"),
+        ("identify yourself", "identify yourself"),
+        ("//register x", "//register x"),
+    ],
+)
+def test_a_password_in_a_command_is_neither_shown_nor_kept(line: str, shown: str) -> None:
+    assert shown_line(line) == shown
 
 
 def test_help_on_a_command_that_is_none() -> None:

@@ -83,6 +83,14 @@ class TestSaying:
         assert desk.log()[-2:] == ["-- /kick carol", "not done: You are not a moderator."]
         assert desk.draft() == "and now"
 
+    def test_a_mistyped_password_is_neither_shown_nor_kept(self, desk: Desk) -> None:
+        desk.type("/register hunter2<enter>/identify hunter2<enter>")
+        assert "hunter2" not in "\n".join(desk.log())
+        desk.type("<up>")
+        assert desk.draft() == "/identify"
+        desk.type("<up>")
+        assert desk.draft() == "/register"
+
     def test_a_refusal_is_in_sight(self, desk: Desk) -> None:
         desk.hear(*(f"text {number}" for number in range(30)))
         desk.type("<pageup>/flie<enter>")

@@ -78,6 +78,9 @@ class Completer:
         list_directory: ListDirectory = list_directory,
     ) -> None:
         self._commands = {command.name: command for command in commands}
+        self._aliases = {
+            alias: command for command in self._commands.values() for alias in command.aliases
+        }
         self._names = names
         self._list_directory = list_directory
 
@@ -97,7 +100,8 @@ class Completer:
         match = _COMMAND.fullmatch(before)
         if match is None:
             return self._word(before)
-        command = self._commands.get(match["name"].lower())
+        name = match["name"].lower()
+        command = self._commands.get(name) or self._aliases.get(name)
         if command is None:
             return 0, []
         return self._argument(command, before, match["rest"])

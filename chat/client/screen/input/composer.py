@@ -5,6 +5,7 @@ Each view has a composer, so every conversation has its own draft, undo and hist
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from chat.client.screen.input.completion import Completer
@@ -101,11 +102,11 @@ class Composer:
         editor.replace(editor.cursor - len(typed), editor.cursor, "")
         return True
 
-    def commit(self) -> str:
-        """Empty the draft, add its text to the history, and return the text."""
+    def commit(self, shown: Callable[[str], str] = str) -> str:
+        """Empty the draft, and return its text. The history gets the text as ``shown`` returns it."""
         self._choice = None
         text = self.editor.pop_text()
-        self.history.add(text)
+        self.history.add(shown(text))
         return text
 
     def _type(self, character: str) -> None:

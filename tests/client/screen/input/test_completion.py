@@ -144,6 +144,7 @@ def test_candidates_are_listed_by_what_tells_them_apart(
     [
         ("/msg ali", ["/msg Alina "]),
         ("/msg ", [f"/msg {name} " for name in NAMES]),
+        ("/pm ali", ["/pm Alina "]),
         ("/msg bob ali", ["/msg bob Alina "]),
         ("/msg bob ", []),
         ("/query al", ["/query albert ", "/query Alina "]),

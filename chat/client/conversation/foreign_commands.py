@@ -1,0 +1,101 @@
+"""Know the commands of other chat programs, and our commands that mean the same, or what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+# Our command -> the names that other programs give it. Suggested, never executed.
+_MEANINGS = {
+    "msg": "tell whisper dm t m privmsg privatemessage message notice",
+    "reply": "r answer respond",
+    "me": "action emote em do act",
+    "file": "send upload attach dcc sendfile put share",
+    "image": "img photo picture pic screenshot",
+    "voice": "record audio memo",
+    "get": "download fetch accept receive dccget",
+    "transfers": "downloads uploads files attachments queue",
+    "cancel": "abort stop",
+    "open": "view show xdg-open",
+    "who": "users ls online list-users people here whowas members",
+    "whois": "wi info finger profile user",
+    "names": "nicklist userlist sidebar roster buddylist",
+    "query": "chat private window",
+    "close": "wc unquery closeview",
+    "ignore": "block hide squelch silence",
+    "unignore": "unblock unhide unsquelch unsilence",
+    "search": "find grep lastlog history scrollback",
+    "clear": "cls reset",
+    "save": "export dump",
+    "log": "logging logger",
+    "bell": "beep sound notify notifications",
+    "reconnect": "connect server",
+    "register": "identify nickserv ns login auth account signup",
+    "passwd": "password pass setpass changepassword",
+    "kick": "boot expel k",
+    "ban": "kickban kb bankick akill kline gline",
+    "unban": "pardon",
+    "bans": "banlist banned",
+    "mute": "quiet shutup gag devoice",
+    "unmute": "unquiet ungag",
+    "keys": "bind keybindings shortcuts hotkeys",
+    "help": "commands man usage h ?",
+    "quit": "bye leave part logout signoff disconnect die x",
+}
+_OURS = {theirs: ours for ours, names in _MEANINGS.items() for theirs in names.split()}
+
+_ONE_ROOM = "There is one room, and you are in it. /msg NAME TEXT speaks to one user alone."
+_STATUS = "There is no such status. Say it to everyone: /me is away."
+_TOPIC = "A room has no topic. The operator can set a text that is shown at the start (--motd)."
+_MODERATORS = "The operator of the server appoints moderators: chat-server users moderator NAME."
+_SERVER = "One client speaks to one server. For another one, start another client with --address."
+# What we do not have at all -> what to do instead.
+_INSTEAD = {
+    **dict.fromkeys(("away", "back", "afk", "brb", "status", "dnd"), _STATUS),
+    **dict.fromkeys(("topic", "title", "subject"), _TOPIC),
+    **dict.fromkeys(
+        ("join", "j", "channel", "channels", "list", "rooms", "room", "cycle"), _ONE_ROOM
+    ),
+    **dict.fromkeys(("op", "deop", "oper", "admin", "promote", "mod", "hop", "mode"), _MODERATORS),
+    **dict.fromkeys(("network", "networks", "servers"), _SERVER),
+    "invite": "Everyone who can reach the server can come: give them its address.",
+    "say": "A text without a command goes to everyone. // starts a text with a slash.",
+    "react": "There are no reactions; answer with a text.",
+    "edit": "A text that was sent can't be changed; send a better one.",
+    "delete": "A text that was sent can't be taken back.",
+    "thread": "There are no threads; name the user whom you answer.",
+    "set": "Settings are options of the program and of its file of settings: chat-client --help.",
+    "theme": "Settings are options of the program and of its file of settings: chat-client --help.",
+    "alias": "Commands can't be renamed here. /help lists them.",
+    "ping": "The client checks the connection by itself, and tells you when an answer is missing.",
+}
+_NICK = "A name is fixed while you are connected. "
+_NICKS = ("nick", "name", "rename", "setnick")
+
+# Users of other programs type a password after these. The screen neither shows nor keeps it.
+_WITH_PASSWORD = frozenset({"register", "passwd", "oper", *_MEANINGS["register"].split()}) | {
+    *_MEANINGS["passwd"].split()
+}
+
+
+def meaning(name: str) -> str | None:
+    """Return our command that means what ``name`` means in other programs; None if there is none."""
+    return _OURS.get(name.lower())
+
+
+def instead_of(name: str, known: Collection[str]) -> str | None:
+    """Return what to do instead of the command ``name``, as sentences; None if other programs have no such command.
+
+    ``known`` are the commands that work here.
+    """
+    if "/" in name:
+        return "To send the file at this path, type /file before it. // starts a text with a slash."
+    if name.lower() not in _NICKS:
+        return _INSTEAD.get(name.lower())
+    if "reconnect" in known:
+        return f"{_NICK}/reconnect NAME connects again under another name."
+    return f"{_NICK}Leave with /quit, and start again with --username=NAME."
+
+
+def carries_password(name: str) -> bool:
+    """Return whether users of other programs type a password after the command ``name``."""
+    return name.lower() in _WITH_PASSWORD
