@@ -189,10 +189,12 @@ def _parse_file(rest: str, *, kind: MessageType, name: str) -> Request:
     return SendFile(path, kind, to, unquoted=unquoted)
 
 
-def _parse_number(rest: str, *, make: Callable[[int], Request], name: str) -> Request:
+def _parse_number(rest: str, *, make: Callable[[int | None], Request], name: str) -> Request:
+    if not rest:
+        return make(None)
     digits = rest.removeprefix("#")
     if not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
-        raise RequestError(f"Expected /{name} N, with a number from /transfers.")
+        raise RequestError(f"Expected /{name} or /{name} N, with a number from /transfers.")
     return make(int(digits))
 
 
@@ -273,11 +275,11 @@ def _bare_command(
 
 def _number_command(
     name: str,
-    make: Callable[[int], Request],
+    make: Callable[[int | None], Request],
     help: str,
     where: Availability = Availability.EVERYWHERE,
 ) -> SlashCommand:
-    return SlashCommand(name, "N", help, partial(_parse_number, make=make, name=name), where)
+    return SlashCommand(name, "[N]", help, partial(_parse_number, make=make, name=name), where)
 
 
 def _screen_command(
@@ -308,10 +310,10 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _file_command("file", MessageType.FILE, "send a file, or a directory as a tar archive"),
     _file_command("image", MessageType.IMAGE, "send a picture"),
     _file_command("voice", MessageType.VOICE, "send a recording"),
-    _number_command("get", Get, "save attachment number N"),
+    _number_command("get", Get, "save attachment number N, or the only one"),
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
-    _number_command("cancel", Cancel, "cancel transfer number N"),
-    _number_command("open", OpenFile, "open saved attachment number N"),
+    _number_command("cancel", Cancel, "cancel transfer number N, or the only one"),
+    _number_command("open", OpenFile, "open saved attachment number N, or the only one"),
     _bare_command("who", Who, "list the users in the room"),
     SlashCommand(
         "whois",

@@ -226,24 +226,40 @@ class Conversation:
         self._say(self.addressed(request), tag)
 
     def _get(self, request: Get, tag: Tag) -> None:
-        self._downloads.get(request.number, self.connection, tag)
+        chosen = self.transfers.choose(
+            request.number,
+            "get",
+            lambda transfer: transfer.can_be_fetched,
+            "No attachment waits to be saved; /transfers lists all.",
+        )
+        self._downloads.get(chosen.number, self.connection, tag)
 
     def _cancel(self, request: Cancel, tag: Tag) -> None:
-        transfer = self.transfers[request.number]
+        transfer = self.transfers.choose(
+            request.number,
+            "cancel",
+            lambda transfer: transfer.is_under_way,
+            "No transfer is under way.",
+        )
         transfer.cancel()
         self._tell_done(tag)
         if transfer.has_ended:  # it had not begun; a running transfer is shown once it has stopped
             self._tell_transfer(transfer)
 
     def _open(self, request: OpenFile, tag: Tag) -> None:
-        transfer = self.transfers[request.number]
+        transfer = self.transfers.choose(
+            request.number,
+            "open",
+            lambda transfer: transfer.path is not None and not transfer.outgoing,
+            "No attachment is saved yet; /get saves one.",
+        )
         if transfer.outgoing or transfer.path is None:
             hint = (
-                f"; /get {request.number} saves it"
+                f"; /get {transfer.number} saves it"
                 if transfer.state is TransferState.OFFERED
                 else ""
             )
-            raise RequestError(f"Attachment {request.number} is not saved here{hint}.")
+            raise RequestError(f"Attachment {transfer.number} is not saved here{hint}.")
         # In a greenlet of its own, since the opener may take two seconds.
         self._spawn(self._open_path, transfer.path, transfer.kind, tag)
 

@@ -24,9 +24,9 @@ class _Bare:
 
 @dataclass(frozen=True)
 class _Numbered:
-    """A request about an attachment, or its transfer."""
+    """A request about an attachment, or its transfer. Without a number: about the only one that fits."""
 
-    number: int
+    number: int | None = None
 
 
 @dataclass(frozen=True)

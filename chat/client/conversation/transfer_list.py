@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -31,6 +32,8 @@ class TransferState(Enum):
     CANCELLED = "cancelled"
 
 
+# Entries named when a command without a number fits several.
+_MOST_LISTED = 5
 ENDED = frozenset({TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED})
 _IDLE = ENDED | {TransferState.OFFERED}
 # Old entries to check for each new entry. More than one, so that an overlong list becomes shorter again.
@@ -65,6 +68,18 @@ class Transfer:
     tag: str | int | None = None
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether the transfer waits for its turn, or runs."""
+        return self.state in (TransferState.WAITING, TransferState.RUNNING)
+
+    @property
+    def can_be_fetched(self) -> bool:
+        """Whether the content can be saved, and is not yet."""
+        is_there = self.offer is not None or self.saving is not None
+        is_wanted = not self.outgoing and self.state is not TransferState.DONE
+        return is_there and is_wanted and not self.is_under_way
+
+    @property
     def has_ended(self) -> bool:
         """Whether the transfer is done, failed or cancelled."""
         return self.state in ENDED
@@ -88,7 +103,7 @@ class Transfer:
 
     def cancel(self) -> None:
         """Cancel the transfer. Raises RequestError if it is not under way."""
-        if self.state not in (TransferState.WAITING, TransferState.RUNNING):
+        if not self.is_under_way:
             raise RequestError(f"Transfer {self.number} is not under way.")
         if self.state is TransferState.WAITING:
             self.state = TransferState.CANCELLED
@@ -121,6 +136,25 @@ class TransferList:
             return self._transfers[number]
         except KeyError:
             raise RequestError(f"There is no attachment number {number}.") from None
+
+    def choose(
+        self, number: int | None, command: str, fits: Callable[[Transfer], bool], nothing: str
+    ) -> Transfer:
+        """Return the entry ``number``; without a number, the only entry that ``fits`` the ``command``.
+
+        Raises RequestError: ``nothing`` if none fits; if several do, a sentence that lists the newest.
+        """
+        if number is not None:
+            return self[number]
+        fitting = [transfer for transfer in self._transfers.values() if fits(transfer)]
+        if not fitting:
+            raise RequestError(nothing)
+        if len(fitting) > 1:
+            listed = ", ".join(f"{one.number} ({one.filename})" for one in fitting[-_MOST_LISTED:])
+            more = len(fitting) - _MOST_LISTED
+            before = f"{more} older ones, " if more > 0 else ""
+            raise RequestError(f"Which one? /{command} N, with one of these: {before}{listed}.")
+        return fitting[0]
 
     def all(self) -> tuple[Transfer, ...]:
         """Return all entries, oldest first."""

@@ -77,8 +77,11 @@ IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
         ("/voice hi.ogg --to bob", SendFile("hi.ogg", VOICE, "bob")),
         ("/get 3", Get(3)),
         ("/get #3", Get(3)),
+        ("/get", Get()),
+        ("/cancel ", Cancel()),
         ("/cancel 12", Cancel(12)),
         ("/open 3", OpenFile(3)),
+        ("/open", OpenFile()),
         ("/transfers", ListTransfers()),
         ("/who ", Who()),
         ("/help", Help()),
@@ -124,10 +127,9 @@ def test_a_line_makes_a_request(line: str, request_: Request) -> None:
         ('/file ""', "Expected /file PATH"),
         ("/image '  ' --to bob", "Expected /image PATH"),
         ("/image --to", "Expected /image PATH"),
-        ("/get", "Expected /get N"),
-        ("/get x", "Expected /get N"),
-        ("/cancel -1", "Expected /cancel N"),
-        ("/get ٣", "Expected /get N"),
+        ("/get x", "Expected /get or /get N"),
+        ("/cancel -1", "Expected /cancel or /cancel N"),
+        ("/get ٣", "Expected /get or /get N"),
         ("/ignore a b", "Expected /ignore or /ignore NAME"),
         ("/unignore", "Expected /unignore NAME"),
         ("/unhighlight", "Expected /unhighlight WORD"),
@@ -174,7 +176,7 @@ def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:
         ('/save " "', "Expected /save FILE"),
         ("/log maybe", "Expected /log on or /log off"),
         ("/query a b", "Expected /query NAME"),
-        ("/open it", "Expected /open N"),
+        ("/open it", "Expected /open or /open N"),
         ("/keys now", "/keys takes no arguments"),
     ],
 )
@@ -192,7 +194,9 @@ def test_every_command_has_a_line_of_help() -> None:
 
 
 def test_help_on_one_command() -> None:
-    assert help_lines("get", Availability.PLAIN) == ["/get N  save attachment number N"]
+    assert help_lines("get", Availability.PLAIN) == [
+        "/get [N]  save attachment number N, or the only one"
+    ]
 
 
 def test_help_on_another_name_of_a_command() -> None:

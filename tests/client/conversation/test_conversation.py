@@ -226,6 +226,40 @@ def test_an_offer_is_listed_fetched_and_told(room: Room) -> None:
     ]
 
 
+def test_without_a_number_the_only_offer_is_fetched(room: Room) -> None:
+    room.do(Get(), tag="none")
+    for name in ("a.txt", "b.txt"):
+        offer = Attachment(MessageType.FILE, "alice", NINE, name, 10_000, offer=name)
+        room.conversation.handle_event(offer)
+    room.do(Get(), tag="several")
+    assert [failed.sentence for failed in room.audience.of(Failed)] == [
+        "No attachment waits to be saved; /transfers lists all.",
+        "Which one? /get N, with one of these: 1 (a.txt), 2 (b.txt).",
+    ]
+    room.do(Get(1), tag="first")
+    room.do(Get(), tag="rest")
+    assert room.audience.of(Done) == [Done("first"), Done("rest")]
+    assert room.conversation.transfers[2].state is TransferState.DONE
+
+
+def test_without_a_number_the_only_transfer_is_cancelled(room: Room, tmp_path: Path) -> None:
+    room.do(Cancel(), tag="none")
+    room.connection.transfers_wait.clear()
+    room.do(file_of(200, tmp_path), tag="f")
+    room.do(Cancel(), tag="c")
+    assert room.conversation.transfers[1].state is TransferState.CANCELLED
+    room.connection.transfers_wait.clear()
+    for tag in "gh":
+        room.do(file_of(200, tmp_path), tag=tag)
+    room.do(Cancel(), tag="several")
+    assert [(failed.tag, failed.sentence) for failed in room.audience.of(Failed)] == [
+        ("none", "No transfer is under way."),
+        ("f", "The transfer was cancelled."),
+        ("several", "Which one? /cancel N, with one of these: 2 (file), 3 (file)."),
+    ]
+    room.connection.transfers_wait.set()
+
+
 def file_of(size: int, directory: Path) -> SendFile:
     path = directory / "file"
     path.write_bytes(b"x" * size)

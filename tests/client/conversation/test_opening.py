@@ -61,6 +61,15 @@ def test_a_file_that_is_gone(room: Room, tmp_path: Path) -> None:
     )
 
 
+def test_without_a_number_the_only_saved_file_is_opened(room: Room, tmp_path: Path) -> None:
+    share(room, None)
+    share(room, tmp_path / "gone.txt")
+    room.do(OpenFile(), tag=7)
+    failed = outcome(room)
+    assert isinstance(failed, Failed)
+    assert failed.sentence == "Can't open 'gone.txt': No such file or directory."
+
+
 def test_a_file_that_waits_to_be_asked_for(room: Room) -> None:
     share(room, None)
     room.conversation.transfers[1].state = TransferState.OFFERED

@@ -90,3 +90,11 @@ def test_a_flood_that_is_under_way_is_forgotten_once_it_has_ended() -> None:
     for _ in range(transfer_list.MAX_ENTRIES):
         add(transfers, TransferState.DONE)
     assert len(transfers.all()) == transfer_list.MAX_ENTRIES
+
+
+def test_of_many_that_fit_the_newest_are_listed() -> None:
+    transfers = TransferList()
+    for _ in range(7):
+        add(transfers, TransferState.RUNNING)
+    with pytest.raises(RequestError, match=r"these: 2 older ones, 3 \(.*\), .*, 7 \(.*\)\.$"):
+        transfers.choose(None, "cancel", lambda transfer: True, "Nothing.")
