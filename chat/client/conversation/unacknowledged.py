@@ -20,6 +20,7 @@ from chat.protocol.descriptor import MessageType
 
 MAX_WAITING = 1000  # messages
 MAX_WAITING_BYTES = 1024 * 1024  # of text
+_NOT_GIVEN = "The connection was lost before the command was sent, so nothing was done."
 # Messages that are sent and not answered. After a lost connection they are sent again.
 MAX_IN_FLIGHT = 256
 
@@ -87,13 +88,18 @@ class Unacknowledged:
     def connection_ended(self) -> None:
         """Queue unanswered messages again, before the others. Call once nothing is being sent any more.
 
-        A command is not sent again: its status becomes LOST.
+        A command is not sent over the next connection: its status becomes LOST, or REFUSED if it was not sent at all.
         """
         self.in_flight.lose()
         for message in self.in_flight.at(Place.SENT):
             if not message.is_held:
                 self.in_flight.remove(message)  # the transfer that sent it knows its status
         self.tell_answers()
+        for command in cast("list[Outgoing]", self.in_flight.at(Place.QUEUED)):
+            if not command.is_sent_again:
+                # Much later, a ban or a kick would surprise everyone.
+                command.settle(Status.REFUSED, "not-sent", _NOT_GIVEN)
+                self._tell_answer(command)
         queued = cast("list[Outgoing]", self.in_flight.at(Place.QUEUED))
         self._waiting_bytes = sum(message.size for message in queued)
         self._tell()

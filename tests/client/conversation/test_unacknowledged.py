@@ -202,20 +202,24 @@ def test_a_command_is_not_given_again() -> None:
     assert line.sent[3:] == ["one", "two"]
 
 
-def test_a_command_that_was_not_given_yet_waits_in_its_place() -> None:
-    box = Unacknowledged(lambda item: None)
+def test_a_command_that_was_not_given_yet_is_not_given_later() -> None:
+    told: list[tuple[Outgoing, Status, str | None]] = []
+    box = Unacknowledged(lambda item: told.append((item, item.status, item.code)))
     line = Line(box)
     line.breaks_after = 1
-    for item in (say("one"), Outgoing(AskServer(Command("bans")))):
+    command = Outgoing(AskServer(Command("bans")))
+    for item in (say("one"), command, say("two")):
         box.put(item)
     with pytest.raises(ConnectionLost):
         box.send_all(line.send)
     box.connection_ended()
+    assert told == [(command, Status.REFUSED, "not-sent")]
+    assert "nothing was done" in (command.refusal or "")
     line.breaks_after = None
     sender = gevent.spawn(box.send_all, line.send)
     run_until_idle()
     sender.kill()
-    assert line.sent == ["one", "one", "bans"]
+    assert line.sent == ["one", "one", "two"]
 
 
 # Messages in the table that the queue does not hold
