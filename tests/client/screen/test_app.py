@@ -17,7 +17,7 @@ import pytest
 from chat.client.connection.events import Text, Welcome
 from chat.client.connection.receipts import Status
 from chat.client.conversation import conversation
-from chat.client.errors import ConnectError, Dismissed, LoginRefused
+from chat.client.errors import ConnectError, LoginRefused
 from chat.client.program import login_flow
 from chat.client.program.settings import Mode, Settings
 from chat.client.screen import app as module
@@ -279,41 +279,6 @@ class TestInside:
         run.terminal.wait_for("back in the room as robert")
         assert run.names == ["bob", "robert"]
         assert run.connection.closed
-
-    def test_a_refusal_keeps_the_log_the_draft_and_the_views(self, run: Run) -> None:
-        run.terminal.size = Size(60, 24)
-        banned = LoginRefused(Refusal.BANNED.value, "You are banned until further notice.")
-        last = FakeConnection()
-        run.outcomes += [banned, last]
-        run.enter().terminal.type("/query alice<enter><alt-1>a draft")
-        run.connection.receive(Text("alice", NINE, "what was said"))
-        run.terminal.wait_for("what was said", "a draft")
-        run.connection.lose(Dismissed("moderated", "You were kicked by eve."))
-        run.terminal.wait_for("You were kicked by eve.", "no connection: /reconnect or /quit")
-        run.terminal.type("<ctrl-u>/reconnect<enter><ctrl-y>")
-        run.terminal.wait_for("You are banned until further notice.", "what was said", "a draft")
-        run.terminal.type("<alt-2>")
-        run.terminal.wait_for("to alice alone:")
-        run.terminal.type("/reconnect<enter>")
-        last.receive(Welcome("bob", NINE))
-        run.terminal.type("<alt-1>")
-        run.terminal.wait_for("back in the room as bob", "a draft")
-        assert run.names == ["bob", "bob", "bob"]
-
-    def test_a_password_that_is_not_given_keeps_everything(self, run: Run) -> None:
-        wrong = LoginRefused(Refusal.WRONG_PASSWORD.value, "That is not its password.")
-        last = FakeConnection()
-        run.outcomes += [wrong, last]
-        run.enter().terminal.type("a draft")
-        run.connection.lose()
-        run.terminal.wait_for("the password of bob:")
-        run.terminal.type("<ctrl-c>")
-        run.terminal.wait_for("another name:")
-        run.terminal.type("<ctrl-u><ctrl-d>")
-        run.terminal.wait_for("Disconnected; /reconnect", "a draft")
-        run.terminal.type("<ctrl-u>/reconnect<enter>")
-        last.receive(Welcome("bob", NINE))
-        run.terminal.wait_for("back in the room as bob")
 
 
 class TestLeaving:
