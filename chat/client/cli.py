@@ -46,7 +46,6 @@ Received files (sizes take K, M and G: powers of 1024):
   --save-directory=<directory>  Another spelling of --save_directory.
   --max-save=<size>             Save larger attachments only when you ask, with
                                 /get (default: 100M).
-
   --open=<programs>             Programs that open saved files (/open), by MIME
                                 type or file name: "image/*=feh; *.pdf=zathura".
                                 The first that fits counts. {} in a command
