@@ -27,10 +27,11 @@ from typing import Any
 import gevent
 
 # Modules that nearly each program of a side imports late.
-LATE = {
-    "chat.client": ("docopt", "encodings.idna", "platformdirs"),
-    "chat.server": ("docopt", "encodings.idna", "platformdirs", "argon2", "cryptography.x509"),
-}
+_LATE = (
+    *("docopt", "encodings.idna", "platformdirs", "gevent.threadpool"),
+    *("cryptography.x509", "cryptography.hazmat.primitives.serialization"),
+)
+LATE = {"chat.client": _LATE, "chat.server": (*_LATE, "argon2")}
 LENGTH = 4  # bytes that say how long a request is, and with which its descriptors come
 
 
