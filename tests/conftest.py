@@ -37,9 +37,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+# Directories and files whose tests start programs: each file takes seconds.
+_LONG = {"end_to_end", "benchmarks", "pictures", "scripts", "starting", "test_start.py"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests of whole programs first: the last to finish is then one of a thousand short ones."""
-    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+    items.sort(key=lambda item: _LONG.isdisjoint(item.path.parts))
 
 
 def pytest_collection_finish() -> None:
