@@ -270,7 +270,7 @@ def shows_help(stage: Stage) -> None:
     stage.bob.wait_for("-- help:$", rf"^ +{re.escape(lines[0])}$")
     stage.bob.command("/help cancel")
     stage.bob.press("<ctrl-end>")
-    stage.bob.wait_for(r"^ +/cancel N  cancel transfer")
+    stage.bob.wait_for(r"^ +/cancel \[N\]  cancel transfer")
 
 
 def quits(stage: Stage) -> None:

@@ -85,11 +85,8 @@ class SlashCommand(NamedTuple):
     @property
     def explanation(self) -> str:
         """The help, with the other names of the command."""
-        return (
-            f"{self.help}; also {', '.join(f'/{name}' for name in self.aliases)}"
-            if self.aliases
-            else self.help
-        )
+        others = ", ".join(f"/{name}" for name in self.aliases)
+        return f"{self.help} (or {others})" if others else self.help
 
     @property
     def usage(self) -> str:
@@ -307,13 +304,13 @@ COMMANDS: tuple[SlashCommand, ...] = (
     ),
     SlashCommand("reply", "TEXT", "answer the last private message", _parse_reply),
     SlashCommand("me", "TEXT", "say what you do: /me waves", _parse_action),
-    _file_command("file", MessageType.FILE, "send a file, or a directory as a tar archive"),
+    _file_command("file", MessageType.FILE, "send a file, or a directory as a tar"),
     _file_command("image", MessageType.IMAGE, "send a picture"),
     _file_command("voice", MessageType.VOICE, "send a recording"),
-    _number_command("get", Get, "save attachment number N, or the only one"),
+    _number_command("get", Get, "save attachment N, or the only one"),
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
-    _number_command("cancel", Cancel, "cancel transfer number N, or the only one"),
-    _number_command("open", OpenFile, "open saved attachment number N, or the only one"),
+    _number_command("cancel", Cancel, "cancel transfer N, or the only one"),
+    _number_command("open", OpenFile, "open attachment N, or the only one"),
     _bare_command("who", Who, "list the users in the room"),
     SlashCommand(
         "whois",
@@ -333,7 +330,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand(
         "ignore",
         "[NAME]",
-        "hide a user, or all of *-bot; without NAME: list",
+        "hide a user, or *-bot; no NAME: list",
         partial(_parse_optional_name, make=Ignore, name="ignore"),
     ),
     SlashCommand(

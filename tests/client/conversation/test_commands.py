@@ -193,16 +193,18 @@ def test_every_command_has_a_line_of_help() -> None:
         assert line.endswith(command.explanation)
 
 
+def test_help_fits_on_a_usual_screen() -> None:
+    """A time and an indent stand before each line of help."""
+    lines = help_lines(None, Availability.SCREEN)
+    assert [line for line in lines if len(line) > 80 - 11] == []
+
+
 def test_help_on_one_command() -> None:
-    assert help_lines("get", Availability.PLAIN) == [
-        "/get [N]  save attachment number N, or the only one"
-    ]
+    assert help_lines("get", Availability.PLAIN) == ["/get [N]  save attachment N, or the only one"]
 
 
 def test_help_on_another_name_of_a_command() -> None:
-    assert help_lines("/q".removeprefix("/"), Availability.PLAIN) == [
-        "/quit  leave; also /q, /exit"
-    ]
+    assert help_lines("/q".removeprefix("/"), Availability.PLAIN) == ["/quit  leave (or /q, /exit)"]
 
 
 @pytest.mark.parametrize(
