@@ -351,3 +351,16 @@ def test_what_is_refused_is_shown_and_leaves_the_input(
     stage.bob.press("<up>")
     stage.bob.wait_until(lambda rows: rows[-1] == line)
     stage.bob.press("<ctrl-u>")
+
+
+def test_a_path_as_a_terminal_types_it(stage: Stage) -> None:
+    (stage.directory / "it's a (1).txt").write_text("dropped", encoding="utf-8")
+    stage.bob.command(rf"/file {stage.directory}/it\'s\ a\ \(1\).txt")
+    stage.bob.wait_for(r"bob sent a file: it's a \(1\)\.txt")
+
+
+def test_tab_lists_what_fits(stage: Stage) -> None:
+    stage.bob.press("/un", "<tab>")
+    stage.bob.wait_for("/unban +/unhighlight +/unignore +/unmute")
+    stage.bob.press("<tab>", "<tab>", "<ctrl-u>")
+    stage.bob.wait_until(lambda rows: not any("/unhighlight" in row for row in rows))
