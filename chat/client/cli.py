@@ -1,7 +1,7 @@
 """Talk in a chat room from a terminal, a script or another program.
 
 Usage:
-  chat-client [options]
+  chat-client [options] [<server>]
   chat-client (-h | --help)
   chat-client --version
 
@@ -9,11 +9,18 @@ On a terminal the client fills the screen: messages above, your input below,
 with commands (/help) and keys (/keys, F1); see docs/client.md. Without a
 terminal the client is a pipe: lines in, lines out.
 
+The server is an address, with or without your name in front:
+
+  chat-client chat.example.org
+  chat-client bob@chat.example.org:9000
+
 Server and user:
-  --address=<address>           The server: HOST:PORT, [IPv6]:PORT, :PORT
-                                (this machine) or unix:PATH
+  --address=<address>           Another way to give the server: HOST,
+                                HOST:PORT, [IPv6]:PORT, PORT or :PORT (this
+                                machine), or unix:PATH. The port is 8080
+                                unless you give one
                                 (default: 127.0.0.1:8080).
-  --username=<username>         Your name in the room: letters, digits, '_',
+  -u, --username=<username>     Your name in the room: letters, digits, '_',
                                 '-' and '.', in any script. Required, except
                                 for the screen, which asks for it.
   --password-file=<file>        Read your password, or the room's, from the

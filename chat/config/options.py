@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chat.config.command_line import UsageError
-from chat.net.address import Address, parse_address
+from chat.net.address import DEFAULT_PORT, Address, parse_address
 
 
 class Given(NamedTuple):
@@ -100,10 +100,10 @@ def suggestion(key: str, known: Sequence[str]) -> str:
     return f"expected {nearest[0]}?" if nearest else f"expected one of {', '.join(known)}"
 
 
-def read_address(text: str, where: str) -> Address:
-    """Parse an address. Raises UsageError."""
+def read_address(text: str, where: str, *, default_port: int | None = DEFAULT_PORT) -> Address:
+    """Parse an address; ``default_port`` is for a host without a port. Raises UsageError."""
     try:
-        return parse_address(text)
+        return parse_address(text, default_port)
     except ValueError as problem:
         raise UsageError(f"{where}: {problem}") from None
 

@@ -9,7 +9,8 @@ Usage:
   chat-server --version
 
 Addresses and directories:
-  --address=<address>          HOST:PORT, [IPv6]:PORT, :PORT for all interfaces, or unix:PATH
+  --address=<address>          HOST or HOST:PORT, [IPv6]:PORT, PORT on 127.0.0.1, :PORT for all
+                               interfaces, or unix:PATH; the port is 8080 if only a host is given
                                (default: 127.0.0.1:8080)
   --data-directory=<path>      directory of the accounts, the bans and the server's own certificate
                                (default: chat-server in your system's directory for user data,

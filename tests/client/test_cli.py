@@ -44,9 +44,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         [],
         ["--username"],
         ["--username=bob", "--bogus"],
-        ["--username=bob", "hello"],
+        ["--username=bob", "one", "two"],
         ["--username=bob", "--username=eve"],
-        ["--username=bob", "--address=x"],
+        ["--username=bob", "--address=x:"],
         ["--username=bob", "--commands=yes"],
     ],
 )

@@ -78,8 +78,11 @@ def test_what_may_have_been_meant() -> None:
 
 def test_an_address() -> None:
     assert read_address("host:1", "--address") == Address("host", 1)
+    assert read_address("host", "--address") == Address("host", 8080)
+    with pytest.raises(UsageError, match=r"^--address: invalid address '/': expected HOST, HOST:"):
+        read_address("/", "--address")
     with pytest.raises(UsageError, match=r"^--address: invalid address 'x': expected HOST:PORT"):
-        read_address("x", "--address")
+        read_address("x", "--address", default_port=None)
 
 
 def test_a_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,43 @@ def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> No
     assert str(address) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("localhost", Address("localhost", 8080)),
+        ("chat.example.org", Address("chat.example.org", 8080)),
+        ("192.0.2.1", Address("192.0.2.1", 8080)),
+        ("[::1]", Address("::1", 8080)),
+        ("::1", Address("::1", 8080)),
+        ("2001:db8::2:beef", Address("2001:db8::2:beef", 8080)),
+        ("2001:db8:0:0:0:0:0:5", Address("2001:db8:0:0:0:0:0:5", 8080)),
+        ("fe80::1%eth0", Address("fe80::1%eth0", 8080)),
+        ("9000", Address("127.0.0.1", 9000)),
+        ("0", Address("127.0.0.1", 0)),
+    ],
+)
+def test_what_is_left_out_of_an_address_has_a_default(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+
+
+def test_without_a_default_the_port_is_required() -> None:
+    assert parse_address("localhost:1", None) == Address("localhost", 1)
+    for text in ("localhost", "::1"):
+        with pytest.raises(ValueError, match=r"expected HOST:PORT"):
+            parse_address(text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [("::1:8080", r"\[::1:8080\] or \[::1\]:8080"), ("2001:db8::1:5", r"or \[2001:db8::1\]:5$")],
+)
+def test_an_address_that_can_be_read_in_two_ways_is_refused_with_both(
+    text: str, readings: str
+) -> None:
+    with pytest.raises(ValueError, match=readings):
+        parse_address(text)
+
+
 def test_the_default_is_an_address() -> None:
     assert parse_address(DEFAULT_ADDRESS) == Address("127.0.0.1", 8080)
 
@@ -46,8 +83,10 @@ def test_the_default_is_an_address() -> None:
     "text",
     [
         "",
-        "8080",
-        "localhost",
+        ":",
+        "65536",
+        "9" * 5000,
+        "bob@localhost",
         "localhost:",
         "localhost:http",
         "localhost:65536",
@@ -63,10 +102,10 @@ def test_the_default_is_an_address() -> None:
         "http://localhost:80",
         "localhost/path:80",
         "a:b:80",
-        "::1:8080",
+        "[]",
         "[]:80",
-        "[::1]",
         "[::1]8080",
+        "[::1]:",
         "[::1:8080",
         "[localhost]:80",
         "[127.0.0.1]:80",

@@ -40,7 +40,10 @@ def connect(
     runtime: Runtime = PLAIN,
     timeout: float = 30.0,
 ) -> Connection:
-    """Log in as ``username`` at ``address`` (``HOST:PORT``, ``[IPv6]:PORT``, ``:PORT``, ``unix:PATH``).
+    """Log in as ``username`` at ``address`` (``HOST``, ``HOST:PORT``, ``[IPv6]:PORT``, ``unix:PATH``).
+
+    The port of an address is 8080 unless the address has one.
+
 
     ``password`` is the password of the name, or of the room. The client never sends a password where anybody on the
     way could read it. ``session`` is ``Connection.session`` of an older connection under the same name: the new

@@ -28,14 +28,14 @@ from chat.config.options import (
     read_path,
     read_switch,
 )
-from chat.net.address import Address
+from chat.net.address import DEFAULT_HOST, DEFAULT_PORT, Address
 
 if TYPE_CHECKING:
     from chat.net.fingerprint import Fingerprint
 
 PROGRAM = "chat-client"
 # Made directly, because parsing an address would load the tables of IDNA at each start.
-_DEFAULT_ADDRESS = Address("127.0.0.1", 8080)
+_DEFAULT_ADDRESS = Address(DEFAULT_HOST, DEFAULT_PORT)
 
 ByteOrderChoice = Literal["auto", "little", "big"]
 TlsChoice = Literal["auto", "required", "off"]
@@ -95,11 +95,11 @@ def read_settings(
 ) -> Settings:
     """Merge the settings: the command line takes precedence over the file, and the file over the defaults.
 
-    ``command_line`` holds the options as docopt returns them. ``has_screen``: a screen can be drawn on the terminal.
-    Raises UsageError with one line.
+    ``command_line`` holds the options, and the server as ``<server>``, as docopt returns them. ``has_screen``: a screen
+    can be drawn on the terminal. Raises UsageError with one line.
     """
     problems: list[str] = []
-    flags = read_given(OPTIONS, given_on_command_line(command_line), problems)
+    flags = read_given((*OPTIONS, *_SERVER), _given(command_line), problems)
     values = read_given(OPTIONS, file, problems, unless=flags) | flags
     if problems:
         raise UsageError(problems[0])
@@ -108,6 +108,21 @@ def read_settings(
     if "username" not in values and mode is not Mode.SCREEN:
         raise UsageError("--username=<username> is missing: your name in the room (see --help)")
     return Settings(**{name: values[name] for name in _FIELDS & values.keys()}, mode=mode)
+
+
+def _given(command_line: Mapping[str, str | bool | None]) -> dict[str, Given]:
+    """Return what was typed; the server, ``NAME@ADDRESS`` or ``ADDRESS``, is another spelling of two options."""
+    given = given_on_command_line(command_line)
+    server = given.pop("<server>", None)
+    if server is not None:
+        # A user name has no @, but the path of a unix socket may.
+        name, at, address = server.text.partition("@")
+        if not at or server.text.startswith("unix:"):
+            given["<address>"] = Given(server.text, "the server")
+        else:
+            given["<address>"] = Given(address, f"the server {server.text!r}")
+            given["<username>"] = Given(name, f"the name in {server.text!r}")
+    return given
 
 
 def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -> Mode:
@@ -143,7 +158,7 @@ def _judge_encryption(values: dict[str, Any], flags: Collection[str]) -> None:
 def _username(name: str, where: str) -> str:
     """Refuse only a name that can't be sent. The server decides which names are allowed."""
     if not name.strip():
-        raise UsageError(f"{where}= is empty: expected a name")
+        raise UsageError(f"{where} is empty: expected a name")
     return _utf8(name, where)
 
 
@@ -231,6 +246,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("commands", Kind.SWITCH, read_switch, in_file=False),
     Option("listen", Kind.SWITCH, read_switch, in_file=False),
     Option("config", Kind.TEXT, partial(read_path, expected="a file of settings"), in_file=False),
+)
+# The two parts of the server on the command line.
+_SERVER = (
+    Option("<address>", Kind.TEXT, read_address, sets="address"),
+    Option("<username>", Kind.TEXT, _username, sets="username"),
 )
 _FIELDS = frozenset(field.name for field in fields(Settings))
 _EXCLUSIVE = (

@@ -261,7 +261,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("max-backlog-total", Kind.SIZE, _size),
     Option("rate", Kind.RATE, _rate),
     Option("byte-rate", Kind.RATE, _rate),
-    Option("metrics-address", Kind.TEXT, read_address),
+    # A port of its own: the port of the chat is no default here.
+    Option("metrics-address", Kind.TEXT, partial(read_address, default_port=None)),
     Option(
         "log-level",
         Kind.TEXT,

@@ -13,7 +13,7 @@ from tests.peers.scripted_server import Peer, ScriptedServer
 
 def test_what_is_no_address() -> None:
     with pytest.raises(ValueError, match="invalid address"):
-        connect("chat.example.org", "alice")
+        connect("chat.example.org:", "alice")
 
 
 @with_both_runtimes

@@ -168,7 +168,7 @@ def test_without_a_file_nothing_is_imported_for_it() -> None:
         ("notify = 'sms'", "notify=sms: expected off, osc9, osc777 or notify-send"),
         ("save-directory = '/nowhere/at/all'", "save-directory=/nowhere/at/all: No such file"),
         ('save-directory = "a\\u0000b"', "save-directory=.*: expected a directory"),
-        ("username = ' '", "username= is empty"),
+        ("username = ' '", "username is empty"),
         (
             "save-directory = '.'\nsave_directory = '/'",
             "save_directory and .*: save-directory contradict",

@@ -52,7 +52,12 @@ def test_home_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--address=nowhere"], "expected HOST:PORT"),
+        (["--address=no where"], "--address: invalid address 'no where': expected HOST, HOST:PORT"),
+        (["no where"], "the server: invalid address 'no where': expected HOST, HOST:PORT"),
+        (["bob@"], "the server 'bob@': invalid address '': expected HOST, HOST:PORT"),
+        (["@localhost"], "the name in '@localhost' is empty: expected a name"),
+        (["localhost", "--address=::1"], "--address and the server contradict each other"),
+        (["eve@localhost"], "--username and the name in 'eve@localhost' contradict each other"),
         (["--address=127.0.0.1:99999"], "port from 0 to 65535"),
         (["--byte-order=middle"], "expected auto, little or big"),
         (["--max-save=lots"], "expected a size"),
@@ -89,6 +94,29 @@ def test_an_unusable_value_is_explained_in_one_line(arguments: list[str], senten
     with pytest.raises(UsageError, match=sentence) as caught:
         read_command_line([*name, *arguments])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address", "name"),
+    [
+        (["bob@chat.example.org:9000"], Address("chat.example.org", 9000), "bob"),
+        (["bob@localhost"], Address("localhost", 8080), "bob"),
+        (["борис@::1"], Address("::1", 8080), "борис"),
+        (["bob@unix:/run/a@b"], Address(path="/run/a@b"), "bob"),
+        (["-u", "bob", "unix:/run/a@b"], Address(path="/run/a@b"), "bob"),
+        (["chat.example.org", "-ubob"], Address("chat.example.org", 8080), "bob"),
+        (
+            ["bob@localhost", "--username=bob", "--address=localhost:8080"],
+            Address("localhost", 8080),
+            "bob",
+        ),
+    ],
+)
+def test_the_server_and_the_name_may_be_one_word(
+    arguments: list[str], address: Address, name: str
+) -> None:
+    settings = read_command_line(arguments)
+    assert (settings.address, settings.username) == (address, name)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\udcff"])
@@ -171,7 +199,8 @@ def test_only_the_screen_asks_for_a_name() -> None:
 
 def test_the_options_are_those_of_the_document() -> None:
     documented = parse_options(usage(), [], "version")
-    names = {name.removeprefix("--") for name in documented} - {"help", "version"}
+    options = (name for name in documented if name.startswith("--"))
+    names = {name.removeprefix("--") for name in options} - {"help", "version"}
     assert names == {option.name for option in OPTIONS}
     for option in OPTIONS:
         takes_words = documented[f"--{option.name}"] is None

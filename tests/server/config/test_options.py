@@ -199,12 +199,12 @@ def check_default(option: Option, default: object) -> None:
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
-        ("--address=8080", "--address: invalid address '8080': expected HOST:PORT"),
-        ("--address=localhost", "expected HOST:PORT"),
+        ("--address=a:b", "--address: invalid address 'a:b': expected HOST, HOST:PORT"),
+        ("--address=80800", "expected HOST, HOST:PORT"),
         ("--address=localhost:65536", "a port from 0 to 65535"),
-        ("--address=::1:8080", "[IPv6]:PORT"),
+        ("--address=::1:8080", "expected brackets"),
         ("--address=unix:", "unix:PATH"),
-        ("--metrics-address=9100", "--metrics-address: invalid address '9100'"),
+        ("--metrics-address=host", "--metrics-address: invalid address 'host': expected HOST:PORT"),
         ("--metrics-address=127.0.0.1:8080", "the chat uses this address; expected another"),
         ("--max-users=0", "--max-users=0: expected a whole number, 1 or more"),
         ("--max-users=many", "--max-users=many: expected a whole number"),
