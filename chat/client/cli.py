@@ -153,6 +153,16 @@ from chat.process.loading import loading
 from chat.process.signals import ENDING, interruptible
 
 STDIN, STDOUT = 0, 1
+# Options of other clients, and ours that do the same.
+_MEANT = {
+    **dict.fromkeys(
+        ("host", "hostname", "server", "port", "connect", "url", "socket"), "--address"
+    ),
+    **dict.fromkeys(("nick", "nickname", "login"), "--username"),
+    **dict.fromkeys(("ssl", "starttls", "encrypt"), "--tls"),
+    **dict.fromkeys(("password", "pass", "passwd"), "--password-file"),
+    **dict.fromkeys(("download-dir", "downloads", "output"), "--save-directory"),
+}
 
 
 def usage() -> str:
@@ -169,7 +179,7 @@ def usage() -> str:
 
 def read_command_line(argv: list[str] | None = None) -> Settings:
     """Read the command line and the settings file. Raises UsageError; SystemExit for ``--help`` and ``--version``."""
-    options = parse_options(usage(), argv, f"{PROGRAM} {__version__}")
+    options = parse_options(usage(), argv, f"{PROGRAM} {__version__}", _MEANT)
     given = options["--config"]
     path = None if given is None else read_path(given, "--config", "a file of settings")
     return read_settings(options, read_config_file(path), _has_screen())

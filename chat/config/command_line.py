@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 EXIT_OK = 0
@@ -24,11 +25,14 @@ class UsageError(Exception):
     """Report an invalid command line or setting; the text is one line for the user."""
 
 
-def parse_options(usage: str, argv: list[str] | None, version: str) -> dict[str, Any]:
+def parse_options(
+    usage: str, argv: list[str] | None, version: str, meant: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Parse ``argv`` (None: the arguments of the process) by docopt.
 
-    Raises UsageError where docopt would exit with the whole usage text and status 1. Raises SystemExit after ``--help``
-    and ``--version``, whose text docopt prints.
+    ``meant`` has options of other programs, without dashes, and the options of this program that do the same. Raises
+    UsageError where docopt would exit with the whole usage text and status 1. Raises SystemExit after ``--help`` and
+    ``--version``, whose text docopt prints.
     """
     # Imported late: a program sets up its signals before it loads third-party modules, which take time.
     import docopt
@@ -37,13 +41,21 @@ def parse_options(usage: str, argv: list[str] | None, version: str) -> dict[str,
     try:
         return dict(docopt.docopt(usage, arguments, version=version))
     except docopt.DocoptExit as problem:
-        raise UsageError(f"{_in_plain_words(str(problem))} (see --help)") from None
+        reason = _in_plain_words(str(problem), usage, arguments, meant or {})
+        raise UsageError(f"{reason} (see --help)") from None
 
 
-def _in_plain_words(problem: str) -> str:
+def _in_plain_words(
+    problem: str, usage: str, arguments: list[str], meant: Mapping[str, str]
+) -> str:
     """Return the problem in one line. docopt's message ends with the usage pattern, and may be nothing else."""
-    reason, _, pattern = problem.partition("Usage:")
-    expected = f"expected {pattern.strip().splitlines()[0]}"
+    from chat.config.mistakes import find_mistake, nearest_form  # most command lines have none
+
+    mistake = find_mistake(usage, arguments, meant)
+    if mistake is not None:
+        return mistake
+    reason = problem.partition("Usage:")[0]
+    expected = f"expected {nearest_form(usage, arguments)}"
     # docopt prints unmatched arguments as Python objects, also if the real problem is that another one is missing.
     left = ["".join(groups) for groups in _LEFT_OVER.findall(reason)]
     if left:

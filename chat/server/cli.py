@@ -103,6 +103,15 @@ if TYPE_CHECKING:
     from chat.server.config.options import Config
 
 PROGRAM = "chat-server"
+# Options of other servers, and ours that do the same.
+_MEANT = {
+    **dict.fromkeys(("host", "port", "bind", "listen", "interface", "socket"), "--address"),
+    **dict.fromkeys(("ssl",), "--tls"),
+    **dict.fromkeys(("cert", "certificate", "ssl-cert", "ssl-certfile"), "--tls-cert"),
+    **dict.fromkeys(("key", "ssl-key", "ssl-keyfile"), "--tls-key"),
+    **dict.fromkeys(("password", "pass"), "--password-file"),
+    **dict.fromkeys(("verbose", "quiet", "debug"), "--log-level"),
+}
 STDERR = 2
 
 
@@ -127,7 +136,7 @@ def main(argv: list[str] | None = None) -> int:
 
         return users_cli.main(arguments)
     try:
-        options = parse_options(__doc__ or "", argv, f"{PROGRAM} {__version__}")
+        options = parse_options(__doc__ or "", argv, f"{PROGRAM} {__version__}", _MEANT)
     except UsageError as problem:
         report(PROGRAM, str(problem))
         return EXIT_USAGE

@@ -60,6 +60,18 @@ def test_a_senseless_command_line_is_one_line_and_status_2(
     assert output.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("--adress=x", "--address"), ("--nick=x", "--username")]
+)
+def test_a_misspelled_option_gets_a_suggestion(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([typed]) == 2
+    name = typed.partition("=")[0]
+    sentence = f"chat-client: unknown option {name}: did you mean {meant}? (see --help)\n"
+    assert capsys.readouterr().err == sentence
+
+
 @pytest.mark.parametrize("arguments", [[], ["--plain"]])
 def test_a_missing_name_is_asked_for_by_its_option(arguments: list[str]) -> None:
     with pytest.raises(UsageError, match="--username"):

@@ -69,11 +69,28 @@ def test_the_version_is_printed_without_loading_a_server() -> None:
     assert not {"gevent", "ssl", "sqlite3", "logging", "ujson", "cryptography"} & {*loaded}
 
 
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("--adress=:80", "unknown option --adress: did you mean --address?"),
+        ("--bind=:80", "unknown option --bind: did you mean --address?"),
+        (":8080", "unexpected ':8080': did you mean --address=:8080?"),
+        ("usrs list", "unknown command 'usrs': did you mean users?"),
+        ("users ad bob", "unknown command 'ad': did you mean add?"),
+        ("bans list --jsn", "unknown option --jsn: did you mean --json?"),
+    ],
+)
+def test_a_misspelled_word_gets_a_suggestion(
+    typed: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complaint(capsys, *typed.split()) == f"chat-server: {sentence} (see --help)\n"
+
+
 def test_every_mistake_is_a_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "server.toml"
     file.write_text('max-users = 0\nadress = ":1"\n')
 
-    assert main([f"--config={file}", "--rate=x", "--address=nowhere"]) == 2
+    assert main([f"--config={file}", "--rate=x", "--address=no where"]) == 2
 
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4
