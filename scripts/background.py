@@ -8,16 +8,16 @@ import fcntl
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from chat.files.private_files import make_private_directory, private_opener
 from chat.net.address import Address
+from scripts.occupant import Occupant, connect, occupant_of
 
 # Importing gevent and the tables of names takes a second, and many on a small, busy machine.
 START_PATIENCE = 60.0
@@ -31,26 +31,55 @@ class BackgroundServerError(Exception):
     """Report that a server did not start or stop; the text is for the user."""
 
 
-def ensure_listening(address: Address, command: list[str], directory: Path) -> bool:
-    """Start ``command`` unless a server listens on ``address``; return whether it was started.
+class AddressesInUse(BackgroundServerError):
+    """Other programs use all addresses on which the server might have listened."""
 
-    Returns when the server listens. Raises BackgroundServerError, with the end of the log, if it does not.
+
+class Found(NamedTuple):
+    """A server that listens on ``address``. ``passed`` are the addresses before it that other programs use."""
+
+    address: Address
+    was_started: bool
+    passed: list[tuple[Address, Occupant]]
+
+
+def ensure_listening(
+    candidates: Sequence[Address], command: Callable[[Address], list[str]], directory: Path
+) -> Found:
+    """Find a chat server on the first of ``candidates`` that no other program uses, or start one there.
+
+    ``command`` returns the command that starts a server on an address. Returns when the server listens. Raises
+    BackgroundServerError, with the end of the log, if it does not, and AddressesInUse.
     """
     make_private_directory(directory)
-    with _locked(
-        directory / "lock"
-    ):  # of two that start at once, one waits and finds the other's server
-        if listens(address):
-            return False
-        stem = re.sub(r"[^0-9A-Za-z.]+", "-", str(address)).strip("-.")
-        _start(command, directory / f"{stem}.pid", directory / f"{stem}.log", address)
-        return True
+    passed: list[tuple[Address, Occupant]] = []
+    # Of two that start at once, one waits and finds the other's server.
+    with _locked(directory / "lock"):
+        for address in candidates:
+            stem = re.sub(r"[^0-9A-Za-z.]+", "-", str(address)).strip("-.")
+            pid_file, log_file = directory / f"{stem}.pid", directory / f"{stem}.log"
+            if _is_ours(pid_file) and listens(address):
+                return Found(address, False, passed)
+            occupant = occupant_of(address)
+            if occupant is Occupant.CHAT:
+                return Found(address, False, passed)
+            if occupant is Occupant.NOTHING:
+                _start(command(address), pid_file, log_file, address)
+                return Found(address, True, passed)
+            passed.append((address, occupant))
+    address, occupant = passed[0]
+    raise AddressesInUse(f"{address} is in use: {occupant.value}.")
+
+
+def first_free(candidates: Sequence[Address]) -> Address | None:
+    """Return the first address that no program uses."""
+    return next((each for each in candidates if occupant_of(each) is Occupant.NOTHING), None)
 
 
 def listens(address: Address) -> bool:
     """Return whether a server accepts connections on ``address``."""
     try:
-        _connect(address).close()
+        connect(address).close()
     except OSError:
         return False
     return True
@@ -71,19 +100,6 @@ def stop_all(directory: Path) -> list[str]:
                     stopped.append(address)
             pid_file.unlink()
     return stopped
-
-
-def _connect(address: Address) -> socket.socket:
-    if address.path is None:
-        return socket.create_connection((address.host or "localhost", address.port), timeout=5)
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.settimeout(5)
-        connection.connect(address.path)
-    except OSError:
-        connection.close()
-        raise
-    return connection
 
 
 def _start(command: list[str], pid_file: Path, log_file: Path, address: Address) -> None:
@@ -145,6 +161,15 @@ def _stop(pid: int, pid_file: IO[str]) -> None:
                 return
             time.sleep(POLL_INTERVAL)
     raise BackgroundServerError(f"The server with process id {pid} does not end; kill it.")
+
+
+def _is_ours(pid_file: Path) -> bool:
+    """Return whether the server that was started with ``pid_file`` still runs."""
+    try:
+        with pid_file.open("r") as pid:
+            return _is_running(pid)
+    except FileNotFoundError:
+        return False
 
 
 def _is_running(pid_file: IO[str]) -> bool:

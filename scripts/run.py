@@ -15,26 +15,32 @@ from chat.files.private_files import make_private_directory
 from chat.net.address import DEFAULT_ADDRESS, Address, parse_address
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import MAX_NAME_LENGTH, parse_user_name
-from scripts.background import BackgroundServerError, ensure_listening
+from scripts.background import (
+    AddressesInUse,
+    BackgroundServerError,
+    ensure_listening,
+    first_free,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".run"
 # Not the checkout itself: files from peers must not lie where tools look for their configuration.
 DOWNLOADS = ROOT / "downloads"
 FALLBACK_NAME = "guest"
+MAX_TRIES = 20  # ports after the default one
 
 
 def main() -> int:
     """Run the client, and return the exit status if it can't be started."""
     chosen_name = os.environ.get("CHAT_USERNAME", "")
     name = chosen_name or login_name()
-    address_text = os.environ.get("CHAT_ADDRESS", "") or DEFAULT_ADDRESS
+    chosen_address = os.environ.get("CHAT_ADDRESS", "")
     try:
-        address = parse_address(address_text)
+        address = parse_address(chosen_address or DEFAULT_ADDRESS)
         if address.path is None and address.port == 0:
-            raise ValueError(f"invalid address {address_text!r}: expected a port other than 0")
+            raise ValueError(f"invalid address {chosen_address!r}: expected a port other than 0")
         if is_here(address):
-            start_server(address, address_text)
+            address = start_server(address, may_choose=not chosen_address)
     except ValueError as problem:
         print(f"make run: {problem}", file=sys.stderr)
         return 2
@@ -48,24 +54,45 @@ def main() -> int:
     client = [
         str(ROOT / "bin" / "chat-client"),
         f"--username={name}",
-        f"--address={address_text}",
+        f"--address={address}",
         f"--save_directory={DOWNLOADS}",
     ]
     os.execv(sys.executable, [sys.executable, *client])
 
 
-def start_server(address: Address, address_text: str) -> None:
-    """Start a server on ``address`` unless one listens there, and say so."""
-    command = [
-        *(sys.executable, str(ROOT / "bin" / "chat-server")),
-        *(f"--address={address_text}", f"--data-directory={STATE / 'data'}"),
-    ]
-    if ensure_listening(address, command, STATE):
+def start_server(address: Address, *, may_choose: bool) -> Address:
+    """Start a server on ``address`` unless one listens there, and say so; return its address.
+
+    ``may_choose``: if another program uses ``address``, take the next port that none uses. Raises
+    BackgroundServerError.
+    """
+    addresses = [address] if address.path is not None else ports_from(address)
+
+    def command(free: Address) -> list[str]:
+        program = [sys.executable, str(ROOT / "bin" / "chat-server")]
+        return [*program, f"--address={free}", f"--data-directory={STATE / 'data'}"]
+
+    try:
+        found = ensure_listening(addresses if may_choose else [address], command, STATE)
+    except AddressesInUse as problem:
+        free = first_free(addresses)
+        advice = f" Choose another address, such as: make run ADDRESS={free}" if free else ""
+        raise BackgroundServerError(f"{problem}{advice}") from None
+    for taken, occupant in found.passed:
+        print(f"{taken} is in use: {occupant.value}.")
+    if found.was_started:
         print(
-            f"Started a server on {address_text}; stop it with 'make stop'; its log is in {STATE}"
+            f"Started a server on {found.address}; stop it with 'make stop'; its log is in {STATE}"
         )
     else:
-        print(f"A program listens on {address_text} already; connecting to it.")
+        print(f"A chat server listens on {found.address} already; connecting to it.")
+    return found.address
+
+
+def ports_from(address: Address) -> list[Address]:
+    """Return ``address`` and the addresses with the next ports."""
+    last = min(address.port + MAX_TRIES, 65535)
+    return [address._replace(port=port) for port in range(address.port, last + 1)]
 
 
 def is_here(address: Address) -> bool:

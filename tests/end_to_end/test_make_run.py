@@ -9,6 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from chat.net.address import Address, parse_address
+from scripts import run as make_run
+from scripts.background import stop_all
+from tests.end_to_end.server_process import running_server
+from tests.peers.listeners import listener
+
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -48,14 +54,57 @@ def test_one_word_ends_in_a_working_client_and_another_ends_its_server(
 
     second = run(checkout, "scripts.run", "again\n", CHAT_ADDRESS=address, CHAT_USERNAME="bob")
     assert second.returncode == 0, second.stderr
-    assert f"A program listens on {address} already" in second.stdout
+    assert f"A chat server listens on {address} already" in second.stdout
     assert "again" in second.stdout.splitlines()[-1]
 
     assert run(checkout, "scripts.stop").stdout == f"Stopped the server on {address}.\n"
     assert run(checkout, "scripts.stop").stdout == "No server of this checkout is running.\n"
 
 
-@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:0", "unix:"])
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The directory of logs and pid files; servers that were started there end with the test."""
+    monkeypatch.setattr("scripts.run.STATE", tmp_path / "state")
+    yield tmp_path / "state"
+    stop_all(tmp_path / "state")
+
+
+def test_another_program_on_the_port_makes_the_server_take_the_next_one(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with listener("http") as port:
+        taken = Address("127.0.0.1", port)
+        address = make_run.start_server(taken, may_choose=True)
+        assert address.port > port
+        output = capsys.readouterr().out
+        assert f"{taken} is in use: a program that answers HTTP listens there.\n" in output
+        assert f"Started a server on {address}" in output
+
+        # The second user of this machine finds the same server.
+        assert make_run.start_server(taken, may_choose=True) == address
+        assert f"A chat server listens on {address} already" in capsys.readouterr().out
+
+
+def test_a_chat_server_of_somebody_else_is_joined(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running_server("--tls=required") as server:
+        address = Address(*server.address)
+        assert make_run.start_server(address, may_choose=True) == address
+    assert f"A chat server listens on {address} already" in capsys.readouterr().out
+
+
+def test_a_chosen_address_that_is_in_use_is_one_line_with_a_way_out(checkout: Path) -> None:
+    with listener("http") as port:
+        result = run(checkout, "scripts.run", CHAT_ADDRESS=f"127.0.0.1:{port}")
+    assert result.returncode == 1
+    said, _, advice = result.stderr.partition(" Choose another address, such as: ")
+    sentence = "is in use: a program that answers HTTP listens there."
+    assert said == f"make run: 127.0.0.1:{port} {sentence}"
+    assert parse_address(advice.strip().removeprefix("make run ADDRESS=")).port > port
+
+
+@pytest.mark.parametrize("address", ["no where", "127.0.0.1:0", "unix:"])
 def test_an_address_that_makes_no_sense_is_one_line(checkout: Path, address: str) -> None:
     result = run(checkout, "scripts.run", CHAT_ADDRESS=address)
     assert result.returncode == 2

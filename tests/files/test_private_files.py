@@ -154,7 +154,7 @@ def test_a_download_is_as_any_other(place: Path) -> None:
 def test_what_make_run_keeps(place: Path) -> None:
     address = Address(path=str(place / "nobody"))
     with pytest.raises(BackgroundServerError):
-        ensure_listening(address, [sys.executable, "-c", "print('no')"], place / "run")
+        ensure_listening([address], lambda _: [sys.executable, "-c", "print('no')"], place / "run")
     found = modes(place)
     assert found.pop("run") == "drwx------"
     assert len(found) == 3
