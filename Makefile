@@ -57,9 +57,10 @@ cover: ## measure the coverage of the unit tests; the core must be complete
 	$(PYTHON) -m coverage report
 	$(PYTHON) -m coverage report --include='$(COVERED)' --fail-under=100
 
-docs: ## write the man pages from --help, and play the screens (needs tmux)
+docs: ## write man pages and completion scripts from --help, and play the screens (needs tmux)
 	@scripts/environment test
 	$(PYTHON) -m scripts.manual
+	$(PYTHON) -m scripts.completions
 	$(PYTHON) -m scripts.screens
 
 bench: ## measure speed and memory beside other servers and clients

@@ -54,6 +54,14 @@ DEV = [
     "types-ujson",
 ]
 
+PROGRAMS = ["chat-client", "chat-server"]
+# Where the shells look for the completion of a command, and by which name.
+COMPLETIONS = {
+    "share/bash-completion/completions": "bash/{}",
+    "share/zsh/site-functions": "zsh/_{}",
+    "share/fish/vendor_completions.d": "fish/{}.fish",
+}
+
 setup(
     name="chat",
     version=version(),
@@ -83,7 +91,13 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["chat", "chat.*"]),
     package_data={"": ["py.typed", "*.json"]},
-    data_files=[("share/man/man1", ["docs/chat-client.1", "docs/chat-server.1"])],
+    data_files=[
+        ("share/man/man1", ["docs/chat-client.1", "docs/chat-server.1"]),
+        *(
+            (directory, [f"completions/{name.format(program)}" for program in PROGRAMS])
+            for directory, name in COMPLETIONS.items()
+        ),
+    ],
     zip_safe=False,
     install_requires=[
         "argon2-cffi>=23.1",

@@ -30,6 +30,8 @@ LEAVES = {
     "chat",
     "chat.config",
     "chat.config.command_line",
+    "chat.config.completion",
+    "chat.config.completion_scripts",
     "chat.config.config_file",
     "chat.config.mistakes",
     "chat.config.options",

@@ -12,7 +12,17 @@ DESIGN = ROOT / "docs" / "design.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "examples" / "README.md"])
 # The design shortens the paths of modules, such as `server/cli.py`, and `sessions/login.py` in the part on the server.
 BASES = [ROOT, *(ROOT / "chat" / part for part in ("", "server", "client", "client/screen"))]
-FOLDERS = {"bin", "benchmarks", "chat", "deploy", "docs", "examples", "scripts", "tests"}
+FOLDERS = {
+    "bin",
+    "benchmarks",
+    "chat",
+    "completions",
+    "deploy",
+    "docs",
+    "examples",
+    "scripts",
+    "tests",
+}
 
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"(?<![\w./~:{-])[\w.-]+(?:/[\w.-]+)*/?(?![\w/*{])")

@@ -103,6 +103,8 @@ Other:
   --config=<file>               The settings file. By default client.toml in
                                 the directory "chat" where your system keeps
                                 settings, such as ~/.config, if it exists.
+  --completion=<shell>          Print the completion script for bash, zsh or
+                                fish: eval "$(chat-client --completion=bash)"
   -h, --help                    Show this help.
   --version                     Show the version.
 
@@ -142,13 +144,21 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from chat import __version__
 from chat.client.conversation.commands import COMMANDS, Availability, help_lines
 from chat.client.program.config_file import read_config_file
-from chat.client.program.settings import PROGRAM, Mode, Settings, read_settings
-from chat.config.command_line import EXIT_FAILED, EXIT_USAGE, UsageError, parse_options, report
-from chat.config.options import read_path
+from chat.client.program.settings import OPTIONS, PROGRAM, Mode, Settings, read_settings
+from chat.config.command_line import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UsageError,
+    parse_options,
+    report,
+)
+from chat.config.options import SHELLS, read_choice, read_path
 from chat.process.loading import loading
 from chat.process.signals import ENDING, interruptible
 
@@ -179,7 +189,17 @@ def usage() -> str:
 
 def read_command_line(argv: list[str] | None = None) -> Settings:
     """Read the command line and the settings file. Raises UsageError; SystemExit for ``--help`` and ``--version``."""
-    options = parse_options(usage(), argv, f"{PROGRAM} {__version__}", _MEANT)
+    return _read(parse_options(usage(), argv, f"{PROGRAM} {__version__}", _MEANT))
+
+
+def completion(shell: str) -> str:
+    """Return the completion script for one of ``SHELLS``."""
+    from chat.config.completion_scripts import completion_script
+
+    return completion_script(shell, PROGRAM, [usage()], OPTIONS)
+
+
+def _read(options: dict[str, Any]) -> Settings:
     given = options["--config"]
     path = None if given is None else read_path(given, "--config", "a file of settings")
     return read_settings(options, read_config_file(path), _has_screen())
@@ -195,7 +215,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the client to its end and return the exit status."""
     try:
         with interruptible(ENDING):
-            settings = read_command_line(argv)
+            options = parse_options(usage(), argv, f"{PROGRAM} {__version__}", _MEANT)
+            if options["--completion"] is not None:
+                shell = read_choice(options["--completion"], "--completion", values=SHELLS)
+                print(completion(shell), end="")
+                return EXIT_OK
+            settings = _read(options)
         # Imported only now, because it takes a while, and --help and mistakes should be answered at once.
         if settings.mode is Mode.SCREEN:
             with loading():

@@ -101,7 +101,7 @@ def _word_mistake(words: Sequence[str], forms: Sequence[Form]) -> str | None:
 
 def _missing_word(words: Sequence[str], forms: Sequence[Form]) -> str | None:
     """Return one line about the word that ``forms``, which have ``words``, need next; None if one needs no more."""
-    forms = [form for form in forms if "--help" not in form.options or "..." in form.text]
+    forms = [form for form in forms if "--help" not in form.options]
     if not forms or any(len(form.words) + len(form.arguments) <= len(words) for form in forms):
         return None
     next_words = sorted({word for form in forms for word in _place(form, len(words)) or ()})

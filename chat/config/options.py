@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chat.config.command_line import UsageError
 from chat.net.address import DEFAULT_PORT, Address, parse_address
+
+# The shells that --completion knows.
+SHELLS = ("bash", "zsh", "fish")
 
 
 class Given(NamedTuple):
@@ -47,6 +51,15 @@ class Option(NamedTuple):
     parse: Callable[[str, str], Any]
     in_file: bool = True
     sets: str = ""
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return the words from which the user chooses; empty if there are others."""
+        if self.kind is Kind.SWITCH:
+            return ("on", "off")
+        return (
+            tuple(self.parse.keywords.get("values", ())) if isinstance(self.parse, partial) else ()
+        )
 
     @property
     def field(self) -> str:

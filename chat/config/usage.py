@@ -49,7 +49,7 @@ def forms_of(usage: str) -> tuple[Form, ...]:
     block = text.partition("\n\n")[0]
     # A line that is indented further continues the form before it.
     lines = re.split(r"\n(?= {2}\S)", block)
-    return tuple(_form(" ".join(line.split())) for line in lines)
+    return tuple(form for line in lines for form in _alternatives(" ".join(line.split())))
 
 
 def _option(names: str, text: str) -> DocumentedOption:
@@ -62,10 +62,9 @@ def _option(names: str, text: str) -> DocumentedOption:
     )
 
 
-def _form(text: str) -> Form:
-    words: list[str] = []
-    arguments: list[tuple[str, ...]] = []
-    options: list[str] = []
+def _alternatives(text: str) -> list[Form]:
+    """Return the forms that one line of a usage stands for: ``(a | b) X`` is ``a X`` and ``b X``."""
+    forms = [Form(text, (), (), ())]
     tokens = _TOKEN.findall(text)[1:]  # without the name of the program
     while tokens:
         token = tokens.pop(0)
@@ -73,12 +72,20 @@ def _form(text: str) -> Form:
         if token in _GROUPS:
             end = tokens.index(_GROUPS[token])
             group, tokens = [each for each in tokens[:end] if each != "|"], tokens[end + 1 :]
-        options += [each.partition("=")[0] for each in group if each.startswith("-")]
+        options = tuple(each.partition("=")[0] for each in group if each.startswith("-"))
         places = [each for each in group if not each.startswith("-") and each != "..."]
-        if places == ["options"] and token == "[":
-            options.append("[options]")
-        elif token not in _GROUPS and places and places[0][0].islower() and not arguments:
-            words += places
-        elif places:
-            arguments.append(tuple(place for place in places if place[0].islower()))
-    return Form(text, tuple(words), tuple(arguments), tuple(options))
+        if token == "[" and places == ["options"]:
+            options, places = ("[options]",), []
+        words = tuple(place for place in places if place[0].islower())
+        if words and token != "[" and not forms[0].arguments:
+            chosen = [form._replace(words=(*form.words, word)) for form in forms for word in words]
+            forms = chosen + [_with_options(form, options) for form in forms if options]
+        else:
+            forms = [_with_options(form, options) for form in forms]
+            if places:
+                forms = [form._replace(arguments=(*form.arguments, words)) for form in forms]
+    return forms
+
+
+def _with_options(form: Form, options: tuple[str, ...]) -> Form:
+    return form._replace(options=(*form.options, *options))

@@ -12,15 +12,18 @@ Addresses and directories:
   --address=<address>          HOST or HOST:PORT, [IPv6]:PORT, PORT on 127.0.0.1, :PORT for all
                                interfaces, or unix:PATH; the port is 8080 if only a host is given
                                (default: 127.0.0.1:8080)
-  --data-directory=<path>      directory of the accounts, the bans and the server's own certificate
+  --data-directory=<directory>
+                               directory of the accounts, the bans and the server's own certificate
                                (default: chat-server in your system's directory for user data,
                                such as ~/.local/share; under systemd, the StateDirectory)
-  --spool-directory=<path>     directory of large contents, kept for a limited time, in files
+  --spool-directory=<directory>
+                               directory of large contents, kept for a limited time, in files
                                without a name (default: /var/tmp)
 
 Encryption:
-  --tls=<mode>                 off; optional: TLS and plain text on the same port; required:
-                               plain connections are refused (default: optional)
+  --tls=<mode>                 encryption of connections: off; optional: TLS and plain text on the
+                               same port; required: plain connections are refused
+                               (default: optional)
   --tls-cert=<file>            certificate with its chain, in PEM; without this option the server
                                makes a certificate at its first start, and logs its fingerprint
   --tls-key=<file>             key of the certificate, without a passphrase
@@ -62,6 +65,8 @@ Other:
   --log-level=<level>          debug, info, warning or error (default: info)
   --config=<file>              settings file: TOML, with the names of these options as keys
   --check                      check all settings, print each mistake, and exit
+  --completion=<shell>         print the completion script for bash, zsh or fish:
+                               eval "$(chat-server --completion=bash)"
   -h --help                    show this help
   --version                    show the version
 
@@ -85,6 +90,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from chat import __version__
@@ -96,6 +102,7 @@ from chat.config.command_line import (
     parse_options,
     report,
 )
+from chat.config.options import SHELLS, read_choice
 from chat.process.loading import loading
 from chat.process.signals import STOPPING, interruptible, release
 
@@ -103,6 +110,13 @@ if TYPE_CHECKING:
     from chat.server.config.options import Config
 
 PROGRAM = "chat-server"
+# The modules of the commands; each has the usage text of its command, and a function ``main``.
+COMMANDS = {
+    "bans": "chat.server.moderation.cli",
+    "say": "chat.server.control.cli",
+    "status": "chat.server.control.cli",
+    "users": "chat.server.accounts.cli",
+}
 # Options of other servers, and ours that do the same.
 _MEANT = {
     **dict.fromkeys(("host", "port", "bind", "listen", "interface", "socket"), "--address"),
@@ -118,31 +132,38 @@ STDERR = 2
 def main(argv: list[str] | None = None) -> int:
     """Run the server until a signal stops it, or a command on accounts or bans, and return the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    if arguments[:1] in (["bans"], ["users"], ["status"], ["say"]):
+    if arguments and arguments[0] in COMMANDS:
         release()  # signals end a command as usual; only the server stops in good order
-    if arguments[:1] == ["bans"]:
-        with loading():
-            from chat.server.moderation import cli as bans_cli
-
-        return bans_cli.main(arguments)
-    if arguments[:1] in (["status"], ["say"]):
-        with loading():
-            from chat.server.control import cli as control_cli
-
-        return control_cli.main(arguments)
-    if arguments[:1] == ["users"]:
-        with loading():
-            from chat.server.accounts import cli as users_cli
-
-        return users_cli.main(arguments)
+        return int(_module_of(arguments[0]).main(arguments))
     try:
         options = parse_options(__doc__ or "", argv, f"{PROGRAM} {__version__}", _MEANT)
+        if options["--completion"] is not None:
+            shell = read_choice(options["--completion"], "--completion", values=SHELLS)
+            print(completion(shell), end="")
+            return EXIT_OK
     except UsageError as problem:
         report(PROGRAM, str(problem))
         return EXIT_USAGE
     if options["--check"]:
         release()
     return _follow(options)
+
+
+def completion(shell: str) -> str:
+    """Return the completion script for one of ``SHELLS``."""
+    from chat.config.completion_scripts import completion_script
+    from chat.server.config.options import OPTIONS
+
+    usages = dict.fromkeys(_module_of(name).__doc__ or "" for name in COMMANDS)
+    return completion_script(shell, PROGRAM, [__doc__ or "", *usages], OPTIONS)
+
+
+def _module_of(command: str) -> ModuleType:
+    # Imported only here: other commands do not need it, and it takes a while.
+    with loading():
+        from importlib import import_module
+
+        return import_module(COMMANDS[command])
 
 
 def _follow(options: dict[str, Any]) -> int:

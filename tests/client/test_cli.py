@@ -106,3 +106,17 @@ def test_the_screen_needs_a_terminal_that_can_do_it() -> None:
     assert mode_on_a_terminal("dumb") == "PLAIN"
     assert mode_on_a_terminal("") == "PLAIN"
     assert mode_on_a_terminal(None) == "PLAIN"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_is_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"--completion={shell}"]) == 0
+    output = capsys.readouterr()
+    assert "save-directory" in output.out
+    assert not output.err
+
+
+def test_an_unknown_shell_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--completion=csh"]) == 2
+    sentence = "chat-client: --completion=csh: expected bash, zsh or fish\n"
+    assert capsys.readouterr().err == sentence

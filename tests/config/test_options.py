@@ -33,6 +33,14 @@ def test_an_option_sets_the_field_of_its_name_or_another() -> None:
     assert [option.field for option in OPTIONS] == ["max_users", "max_users", "silent"]
 
 
+def test_the_words_from_which_a_user_chooses() -> None:
+    choice = Option("way", Kind.TEXT, partial(read_choice, values=("a", "b")))
+    path = Option("file", Kind.TEXT, partial(read_path, expected="a file"))
+    assert choice.values == ("a", "b")
+    assert path.values == ()
+    assert [option.values for option in OPTIONS] == [(), (), ("on", "off")]
+
+
 def test_what_docopt_found() -> None:
     found = given_on_command_line({"--size": "1K", "--quiet": True, "--loud": False, "--no": None})
     assert found == {"size": Given("1K", "--size"), "quiet": Given("on", "--quiet")}

@@ -40,8 +40,23 @@ def test_each_command_is_a_function_that_needs_no_argument(metadata: dict[str, A
 
 
 def test_the_programs_come_with_their_manuals(metadata: dict[str, Any]) -> None:
-    ((directory, pages),) = metadata["data_files"]
-    assert directory == "share/man/man1"
+    pages = dict(metadata["data_files"])["share/man/man1"]
     programs = [entry.partition(" = ")[0] for entry in metadata["entry_points"]["console_scripts"]]
     assert sorted(pages) == [f"docs/{program}.1" for program in sorted(programs)]
     assert all((SETUP.parent / page).is_file() for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("directory", "files"),
+    [
+        ("share/bash-completion/completions", ["chat-client", "chat-server"]),
+        ("share/zsh/site-functions", ["_chat-client", "_chat-server"]),
+        ("share/fish/vendor_completions.d", ["chat-client.fish", "chat-server.fish"]),
+    ],
+)
+def test_the_completion_scripts_go_where_a_shell_looks(
+    directory: str, files: list[str], metadata: dict[str, Any]
+) -> None:
+    scripts = [SETUP.parent / script for script in dict(metadata["data_files"])[directory]]
+    assert [script.name for script in scripts] == files
+    assert all(script.is_file() for script in scripts)

@@ -185,3 +185,17 @@ def test_what_cannot_be_started_is_one_line(
         capsys.readouterr().err
         == "chat-server: cannot listen on 127.0.0.1:8080: Address already in use\n"
     )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_is_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"--completion={shell}"]) == 0
+    output = capsys.readouterr()
+    assert "spool-directory" in output.out
+    assert not output.err
+
+
+def test_an_unknown_shell_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--completion=csh"]) == 2
+    sentence = "chat-server: --completion=csh: expected bash, zsh or fish\n"
+    assert capsys.readouterr().err == sentence

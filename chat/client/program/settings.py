@@ -18,6 +18,7 @@ from chat.client.desktop.open_rules import OpenRule, parse_rules
 from chat.client.program.password_file import FilePassword, read_password_file
 from chat.config.command_line import UsageError, parse_size
 from chat.config.options import (
+    SHELLS,
     Given,
     Kind,
     Option,
@@ -246,6 +247,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("commands", Kind.SWITCH, read_switch, in_file=False),
     Option("listen", Kind.SWITCH, read_switch, in_file=False),
     Option("config", Kind.TEXT, partial(read_path, expected="a file of settings"), in_file=False),
+    Option("completion", Kind.TEXT, partial(read_choice, values=SHELLS), in_file=False),
 )
 # The two parts of the server on the command line.
 _SERVER = (

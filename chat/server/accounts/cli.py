@@ -2,12 +2,12 @@
 
 Usage:
   chat-server users add NAME [--moderator] [--password-file=<file>]
-                        [--data-directory=<path>] [--config=<file>]
-  chat-server users remove NAME [--data-directory=<path>] [--config=<file>]
-  chat-server users list [--json] [--data-directory=<path>] [--config=<file>]
+                        [--data-directory=<directory>] [--config=<file>]
+  chat-server users remove NAME [--data-directory=<directory>] [--config=<file>]
+  chat-server users list [--json] [--data-directory=<directory>] [--config=<file>]
   chat-server users passwd NAME [--password-file=<file>]
-                        [--data-directory=<path>] [--config=<file>]
-  chat-server users moderator NAME (on | off) [--data-directory=<path>] [--config=<file>]
+                        [--data-directory=<directory>] [--config=<file>]
+  chat-server users moderator NAME (on | off) [--data-directory=<directory>] [--config=<file>]
   chat-server users (-h | --help)
 
 Options:
@@ -15,7 +15,8 @@ Options:
   --password-file=<file>    read the password from the first line of this file (default: from the
                             standard input; on a terminal, ask twice without showing it)
   --json                    print an array of JSON objects, for programs
-  --data-directory=<path>   the server's data directory (default: the default of chat-server)
+  --data-directory=<directory>
+                            the server's data directory (default: the default of chat-server)
   --config=<file>           settings file of the server, for its data-directory
   -h --help                 show this help
 

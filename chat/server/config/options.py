@@ -7,7 +7,7 @@ Options come from the command line and from a settings file. ``OPTIONS`` is the 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from functools import partial
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from chat.config.command_line import UsageError, parse_count, parse_size
 from chat.config.config_file import read_config_file
 from chat.config.options import (
+    SHELLS,
     Given,
     Kind,
     Option,
@@ -228,8 +229,8 @@ def _file(text: str, where: str) -> Path:
     return path
 
 
-def _tls(text: str, where: str) -> TlsMode:
-    return TlsMode(read_choice(text, where, values=[mode.value for mode in TlsMode]))
+def _tls(text: str, where: str, *, values: Collection[str]) -> TlsMode:
+    return TlsMode(read_choice(text, where, values=values))
 
 
 def _not_switch(text: str, where: str) -> bool:
@@ -240,7 +241,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("address", Kind.TEXT, read_address),
     Option("data-directory", Kind.TEXT, read_data_directory),
     Option("spool-directory", Kind.TEXT, _spool_directory),
-    Option("tls", Kind.TEXT, _tls),
+    Option("tls", Kind.TEXT, partial(_tls, values=tuple(mode.value for mode in TlsMode))),
     Option("tls-cert", Kind.TEXT, _file),
     Option("tls-key", Kind.TEXT, _file),
     Option("members-only", Kind.SWITCH, read_switch),
@@ -270,6 +271,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("config", Kind.TEXT, partial(read_path, expected="a file of settings"), in_file=False),
     Option("check", Kind.SWITCH, read_switch, in_file=False),
+    Option("completion", Kind.TEXT, partial(read_choice, values=SHELLS), in_file=False),
 )
 _FIELDS = frozenset(field.name for field in fields(Settings))
 # The program offers TLS by default. ``Settings`` alone does not: the server's own certificate needs a data directory.

@@ -1,8 +1,8 @@
 """Ask a running server, or have it do something.
 
 Usage:
-  chat-server status [--json] [--data-directory=<path>] [--config=<file>]
-  chat-server say [--data-directory=<path>] [--config=<file>] [--] [TEXT...]
+  chat-server status [--json] [--data-directory=<directory>] [--config=<file>]
+  chat-server say [--data-directory=<directory>] [--config=<file>] [--] [TEXT...]
   chat-server (status | say) (-h | --help)
 
 status shows the users, rates, memory and addresses of the server now. say shows a text to everyone
@@ -11,7 +11,8 @@ input, which may have several lines.
 
 Options:
   --json                    print a JSON object, for programs
-  --data-directory=<path>   the server's data directory (default: the default of chat-server)
+  --data-directory=<directory>
+                            the server's data directory (default: the default of chat-server)
   --config=<file>           settings file of the server, for its data-directory
   -h --help                 show this help
 

@@ -1,10 +1,10 @@
 """Manage the bans and mutes of a chat server, running or stopped.
 
 Usage:
-  chat-server bans list [--json] [--data-directory=<path>] [--config=<file>]
+  chat-server bans list [--json] [--data-directory=<directory>] [--config=<file>]
   chat-server bans add TARGET [--mute | --name] [--for=<time>] [--reason=<text>]
-                       [--data-directory=<path>] [--config=<file>]
-  chat-server bans remove TARGET [--mute | --name] [--data-directory=<path>] [--config=<file>]
+                       [--data-directory=<directory>] [--config=<file>]
+  chat-server bans remove TARGET [--mute | --name] [--data-directory=<directory>] [--config=<file>]
   chat-server bans (-h | --help)
 
 TARGET is a user name or an IP address. A ban of a name also covers all names that look like it. A
@@ -16,7 +16,8 @@ Options:
   --for=<time>              a number with s, m, h, d or w (default: until further notice)
   --reason=<text>           a reason, which the user is told
   --json                    print an array of JSON objects, for programs
-  --data-directory=<path>   the server's data directory (default: the default of chat-server)
+  --data-directory=<directory>
+                            the server's data directory (default: the default of chat-server)
   --config=<file>           settings file of the server, for its data-directory
   -h --help                 show this help
 

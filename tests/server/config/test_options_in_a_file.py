@@ -83,7 +83,11 @@ def test_the_command_line_wins(file: Path) -> None:
 
 
 def test_every_option_can_be_in_it() -> None:
-    assert {option.name for option in OPTIONS if not option.in_file} == {"config", "check"}
+    assert {option.name for option in OPTIONS if not option.in_file} == {
+        "config",
+        "check",
+        "completion",
+    }
 
 
 @pytest.mark.parametrize("option", [o for o in OPTIONS if o.in_file], ids=lambda o: o.name)
