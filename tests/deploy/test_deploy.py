@@ -146,7 +146,8 @@ def test_nothing_gets_into_it_but_what_is_installed() -> None:
     rules = [line for line in lines if not line.startswith("#")]
     assert rules[0] == "*"
     kept = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
-    assert kept == ["chat", "docs/*.1", "LICENSE", "README.md", "pyproject.toml", "setup.py"]
+    metadata = ["LICENSE", "README.md", "pyproject.toml", "setup.py"]
+    assert kept == ["chat", "completions", "docs/*.1", *metadata]
     assert all(any(ROOT.glob(pattern)) for pattern in kept)
 
 

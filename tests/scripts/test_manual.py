@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -39,6 +40,28 @@ def test_the_client_is_explained_to_the_last_key() -> None:
         assert f"\n.B {command.usage}\n{command.explanation}\n" in text
     for binding in BINDINGS:
         assert f"\n.B {binding.labels}\n{binding.help}\n" in text
+
+
+@pytest.mark.parametrize("page", MADE)
+def test_man_finds_a_page_beside_a_directory_of_the_path(page: str, tmp_path: Path) -> None:
+    if shutil.which("man") is None:
+        pytest.skip("there is no man")
+    installed, linked = tmp_path / "venv", tmp_path / "local"
+    for prefix in (installed, linked):
+        (prefix / "bin").mkdir(parents=True)
+        (prefix / "share" / "man" / "man1").mkdir(parents=True)
+    path = installed / "share" / "man" / "man1" / page
+    shutil.copy(PAGES / page, path)
+    # As the steps of docs/operating.md do it.
+    (linked / "share" / "man" / "man1" / page).symlink_to(path)
+    for prefix in (installed, linked):
+        found = subprocess.run(
+            ["man", "-w", page.removesuffix(".1")],
+            env={"PATH": f"{prefix / 'bin'}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+        )
+        assert found.stdout == f"{path}\n"  # man follows the link
 
 
 @pytest.mark.parametrize("page", MADE)
