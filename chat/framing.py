@@ -14,6 +14,7 @@ from chat.protocol.descriptor import DESCRIPTOR_SIZE, ByteOrder, Descriptor, sni
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.pings import MAX_PING, read_ping
 from chat.protocol.runs import Run, split_run
+from chat.sizes import byte_count
 
 # A frame that has begun must come in at MIN_RATE bytes a second, averaged over each STALL_WINDOW seconds.
 MIN_RATE = 1024
@@ -286,7 +287,7 @@ class FrameReader:
         if self._window_end is not None and now >= self._window_end:
             # Progress counts, not the total time: a large file over a slow line may take hours.
             if self._window_bytes < MIN_RATE * STALL_WINDOW and now < self._window_end + LATE:
-                raise StalledFrame(f"A frame came in slower than {MIN_RATE} bytes a second.")
+                raise StalledFrame(f"A frame came in slower than {byte_count(MIN_RATE)} a second.")
             self._window_end = now + STALL_WINDOW
             self._window_bytes = 0
         end = min(t for t in (self.deadline, self._window_end) if t is not None)

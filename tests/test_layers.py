@@ -52,6 +52,7 @@ LEAVES = {
     "chat.process.offload",
     "chat.process.signals",
     "chat.process.standard_streams",
+    "chat.sizes",
 }
 
 # Part -> the parts that it may import, beside the leaves.

@@ -18,8 +18,6 @@
 
 from __future__ import annotations
 
-_UNITS = ("KiB", "MiB", "GiB", "TiB")
-
 
 class ChatError(Exception):
     """The base class of all errors of the client. Never raised itself."""
@@ -88,27 +86,6 @@ class TransferFailed(ChatError):
 
 class TransferCancelled(TransferFailed):
     """The caller cancelled the transfer."""
-
-
-def byte_count(size: int) -> str:
-    """Format a size with powers of 1024: ``999 bytes``, ``1.5 KiB``, ``10 MiB``."""
-    if size < 1024:
-        return f"{size} byte" if size == 1 else f"{size} bytes"
-    power = 0
-    amount = float(size)
-    while amount >= 1023.5 and power < len(_UNITS):
-        amount /= 1024
-        power += 1
-    unit = _UNITS[power - 1]
-    return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
-
-
-def over_limit(size: int, limit: int) -> str:
-    """Return ``it has 3.0 GiB, and the limit is 1.0 GiB``, for a sentence about a size over its limit."""
-    has, most = byte_count(size), byte_count(limit)
-    if has == most:  # one byte over a limit must not read as if it were within
-        has, most = f"{size} bytes", f"{limit} bytes"
-    return f"it has {has}, and the limit is {most}"
 
 
 def explain(error: Exception) -> str:

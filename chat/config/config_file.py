@@ -10,6 +10,7 @@ from typing import Any
 from chat.config.command_line import UsageError
 from chat.config.options import Given, Kind, Option, suggestion
 from chat.files.opening import read_beginning
+from chat.sizes import byte_count
 
 _MAX_SIZE = 64 * 1024
 
@@ -37,7 +38,7 @@ def _read(path: Path) -> str:
     except OSError as problem:
         raise UsageError(f"{path}: {problem.strerror}; expected a file of settings") from None
     if len(data) > _MAX_SIZE:
-        raise UsageError(f"{path}: too long; expected at most {_MAX_SIZE // 1024} KiB")
+        raise UsageError(f"{path}: too long; expected at most {byte_count(_MAX_SIZE)}")
     try:
         # Some editors write a byte order mark, which TOML does not allow.
         return data.decode("utf-8-sig")

@@ -11,6 +11,7 @@ from chat.client.runtime.runtime import Runtime, Stream
 from chat.client.trust.connector import Connector
 from chat.framing import LATE, MIN_RATE, STALL_WINDOW, FrameReader, StalledFrame
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
+from chat.sizes import byte_count
 
 # Bytes of content up to which header and content are copied together: the copy is cheaper than a second system call,
 # and a second packet.
@@ -129,7 +130,7 @@ class _Pace:
             self._is_last_try = True
             return _LAST_TRY
         elif now >= self._stalled_at or self._sent < MIN_RATE * STALL_WINDOW:
-            raise StalledFrame(f"The server takes less than {MIN_RATE} bytes a second.")
+            raise StalledFrame(f"The server takes less than {byte_count(MIN_RATE)} a second.")
         else:
             self._begin(now)
         return STALL_WINDOW

@@ -6,7 +6,7 @@ import time
 from typing import Literal, NamedTuple, TypeAlias
 
 from chat.client.connection.link import Link, open_link
-from chat.client.errors import ConnectError, LoginRefused, byte_count, explain
+from chat.client.errors import ConnectError, LoginRefused, explain
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.trust.connector import Connector
 from chat.framing import DeadlineExceeded
@@ -30,6 +30,7 @@ from chat.protocol.headers import (
     parse_json_object,
 )
 from chat.protocol.notices import Refusal
+from chat.sizes import byte_count
 
 ByteOrderChoice: TypeAlias = Literal["auto", "little", "big"]
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from chat.client.connection.receipts import Receipt
-from chat.client.errors import NotSent, NotSupported, TransferFailed, explain, over_limit
+from chat.client.errors import NotSent, NotSupported, TransferFailed, explain
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MAX_HEADER_SIZE, MessageType
 from chat.protocol.errors import LocalProtocolError
 from chat.protocol.filenames import DEFAULT_FILENAME, clean_filename
 from chat.protocol.headers import ClientHeader, encode_client_header
+from chat.sizes import over_limit
 
 _PIECE = 256 * 1024
 # To pathlib an empty path is the current directory, which no user means.

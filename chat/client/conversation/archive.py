@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from chat.client.errors import NotSent, byte_count
+from chat.client.errors import NotSent
 from chat.client.runtime.cancellation import Cancellation
+from chat.sizes import byte_count
 
 if TYPE_CHECKING:
     import tarfile

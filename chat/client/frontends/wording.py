@@ -13,10 +13,10 @@ from chat.client.attention.highlights import Mention
 from chat.client.connection.events import Attachment, StatusChanged
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import UserFound, UserList
-from chat.client.errors import byte_count
 from chat.client.frontends.sanitize import clock_time, lines_of, local_date, sanitize
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.sizes import byte_count
 
 # An action is sent as a text that starts with this (as in XEP-0245).
 ACTION = "/me "

@@ -20,6 +20,7 @@ from gevent.event import Event
 from chat.framing import MIN_RATE
 from chat.process.offload import ThreadCall
 from chat.server.process.log_folding import FoldingLog
+from chat.sizes import byte_count
 
 # One user may hold a quarter of the space, and of the files.
 _SHARE = 4
@@ -147,7 +148,7 @@ class Spool:
         share = self.max_size // _SHARE
         if size > share:
             raise NoSpaceError(
-                f"The server keeps at most {share} bytes for one user; this attachment is larger."
+                f"The server keeps at most {byte_count(share)} for one user; this attachment is larger."
             )
         deadline = time.monotonic() + _PATIENCE
         # After each wait, check both the share and the total again: other uploads began or ended meanwhile.

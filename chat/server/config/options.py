@@ -33,6 +33,7 @@ from chat.files.opening import read_beginning
 from chat.server.config.check import unusable_addresses, unusable_certificate, unusable_data
 from chat.server.settings import Network, Rate, Settings, TlsMode
 from chat.server.storage.data_directory import default_data_directory, read_data_directory
+from chat.sizes import byte_count
 
 _MAX_MOTD = 16 * 1024  # bytes
 _MAX_PASSWORD = 1024  # bytes
@@ -198,7 +199,7 @@ def _motd(text: str, where: str) -> str | None:
     data = _read_file(path, where, _MAX_MOTD)
     if len(data) > _MAX_MOTD:
         raise UsageError(
-            f"{where}={path}: the file is too large; expected at most {_MAX_MOTD // 1024} KiB"
+            f"{where}={path}: the file is too large; expected at most {byte_count(_MAX_MOTD)}"
         )
     return _text(data, f"{where}={path}").strip() or None
 

@@ -16,7 +16,8 @@ from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run
 from chat.server.attachments.spool import NoSpaceError, Spool, SpooledFile
 from chat.server.log.log import Rejection
-from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, G, K, M, Settings
+from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
+from chat.sizes import byte_count
 
 
 class FrameRefused(Exception):
@@ -46,13 +47,13 @@ def check_frame(descriptor: Descriptor, settings: Settings) -> FrameRefused | No
     """Return why a frame with this descriptor is refused, None if it is not."""
     type, _, size = descriptor
     if size > settings.max_file:
-        sentence = f"The content is too large; the limit is {_in_units(settings.max_file)}."
+        sentence = f"The content is too large; the limit is {byte_count(settings.max_file)}."
         return FrameRefused(NoticeCode.TOO_LARGE, sentence, fatal=True)
     if type not in MESSAGES:
         sentence = f"Invalid message type {type}; expected Image, Utf8, File or Voice."
         return FrameRefused(NoticeCode.BAD_TYPE, sentence)
     if type == MessageType.UTF8 and size > settings.max_text:
-        sentence = f"The text is too long; the limit is {_in_units(settings.max_text)}."
+        sentence = f"The text is too long; the limit is {byte_count(settings.max_text)}."
         return FrameRefused(NoticeCode.TOO_LARGE, sentence)
     if type == MessageType.UTF8 and size == 0:
         return FrameRefused(NoticeCode.EMPTY, "A text must not be empty.")
@@ -194,11 +195,3 @@ class Intake:
 
 def _do_nothing() -> None:
     """Do nothing: the connection has ended."""
-
-
-def _in_units(size: int) -> str:
-    """Return a size in the largest unit that divides it, such as ``64 KiB`` or ``1000 bytes``."""
-    for unit, factor in (("GiB", G), ("MiB", M), ("KiB", K)):
-        if size % factor == 0:
-            return f"{size // factor} {unit}"
-    return f"{size} bytes"

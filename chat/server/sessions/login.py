@@ -29,8 +29,8 @@ from chat.server.settings import (
     MAX_LOGIN_TRIES,
     MAX_STRANGERS_FRAME,
     MAX_TRANSFERS,
-    K,
 )
+from chat.sizes import byte_count
 
 # Make a session for a login that was admitted; the account is None for a guest.
 OpenSession = Callable[[AcceptedConnection, UserName, LoginHeader, Account | None], Session]
@@ -229,8 +229,8 @@ def _read_login(connection: AcceptedConnection, descriptor: Descriptor) -> bytes
             reader.skip(header_size + content_size)
         raise LoginRejected(Refusal.NOT_LOGGED_IN, "Log in first.", final=too_much)
     if header_size > MAX_LOGIN_HEADER or content_size > MAX_LOGIN_CONTENT:
-        limits = f"{MAX_LOGIN_HEADER // K} KiB of header, {MAX_LOGIN_CONTENT // K} KiB of content"
-        sentence = f"The login is too large; the limits are {limits}."
+        most, rest = byte_count(MAX_LOGIN_HEADER), byte_count(MAX_LOGIN_CONTENT)
+        sentence = f"The login is too large; the limits are {most} of header, {rest} of content."
         raise LoginRejected(Refusal.TOO_LARGE, sentence, final=True)
     header = reader.recv_exactly(header_size)
     reader.skip(content_size)

@@ -220,12 +220,12 @@ def test_the_list_of_transfers(shown: Shown) -> None:
     )
     assert shown.lines[0].endswith("-- no attachments yet")
     assert shown.lines[2:] == [
-        "         | 3. a.txt from alice, 2.0 KiB: /get 3 saves it",
-        "         | 3. a.txt from alice, 2.0 KiB: 25 %",
-        "         | 3. a.txt from alice, 2.0 KiB: failed, It is gone.",
-        "         | 3. a.txt from alice, 2.0 KiB: saved as in/a.txt",
-        "         | 3. a.txt from alice, 2.0 KiB: waiting",
-        "         | 3. a.txt to everyone, 2.0 KiB: sent",
+        "         | 3. a.txt from alice, 2 KiB: /get 3 saves it",
+        "         | 3. a.txt from alice, 2 KiB: 25 %",
+        "         | 3. a.txt from alice, 2 KiB: failed, It is gone.",
+        "         | 3. a.txt from alice, 2 KiB: saved as in/a.txt",
+        "         | 3. a.txt from alice, 2 KiB: waiting",
+        "         | 3. a.txt to everyone, 2 KiB: sent",
     ]
 
 

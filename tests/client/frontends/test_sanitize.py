@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.errors import byte_count
 from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
 
 
@@ -111,21 +110,3 @@ def in_moscow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("in_moscow")
 def test_the_time_is_shown_in_the_readers_zone(moment: datetime, shown: str) -> None:
     assert clock_time(moment) == shown
-
-
-@pytest.mark.parametrize(
-    ("size", "shown"),
-    [
-        (0, "0 bytes"),
-        (1, "1 byte"),
-        (1023, "1023 bytes"),
-        (1024, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        (10 * 1024**2, "10 MiB"),
-        (1024**2 - 1, "1.0 MiB"),
-        (1024**3, "1.0 GiB"),
-        (2**63, "8388608 TiB"),
-    ],
-)
-def test_sizes_as_people_read_them(size: int, shown: str) -> None:
-    assert byte_count(size) == shown

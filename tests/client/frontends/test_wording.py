@@ -119,9 +119,9 @@ def test_how_far_a_transfer_is(state: TransferState, values: dict[str, object], 
 
 
 def test_transfers_in_a_list() -> None:
-    assert transfer_line(transfer(TransferState.WAITING)) == "3. a.txt from alice, 2.0 KiB: waiting"
+    assert transfer_line(transfer(TransferState.WAITING)) == "3. a.txt from alice, 2 KiB: waiting"
     sent = transfer(TransferState.DONE, outgoing=True, peer=None, filename="\x07")
-    assert transfer_line(sent) == "3. ␇ to everyone, 2.0 KiB: sent"
+    assert transfer_line(sent) == "3. ␇ to everyone, 2 KiB: sent"
 
 
 @pytest.mark.parametrize(

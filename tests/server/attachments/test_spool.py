@@ -216,6 +216,11 @@ def test_what_is_larger_than_a_share_is_refused_at_once(spool: Spool) -> None:
         reserve(spool, "alice", 101)
 
 
+def test_the_share_is_told_in_units_that_people_read(tmp_path: Path) -> None:
+    with pytest.raises(NoSpaceError, match=r"keeps at most 2\.5 GiB for one user"):
+        reserve(Spool(tmp_path, 10 * 1024**3), "alice", 3 * 1024**3)
+
+
 def test_all_together_may_have_all_of_it(spool: Spool) -> None:
     files = [reserve(spool, f"user{number}", 100) for number in range(4)]
     for file in files:

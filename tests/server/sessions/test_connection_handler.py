@@ -32,7 +32,7 @@ def test_one_who_sends_a_login_too_slowly_is_refused(
     client.send_bytes(b"\0")
 
     assert client.at_end()
-    assert "slower than 1024 bytes a second" in caplog.messages[-1]
+    assert "slower than 1 KiB a second" in caplog.messages[-1]
 
 
 def test_one_who_has_only_just_been_accepted_is_no_fault(

@@ -89,7 +89,7 @@ def test_a_frame_is_judged_on_its_descriptor(
 
 @pytest.mark.parametrize(
     ("limit", "said"),
-    [(2**30, "1 GiB"), (3 * 2**20, "3 MiB"), (1536, "1536 bytes"), (65536, "64 KiB")],
+    [(2**30, "1 GiB"), (3 * 2**20, "3 MiB"), (1536, "1.5 KiB"), (65536, "64 KiB")],
 )
 def test_a_limit_is_told_in_the_largest_unit_that_divides_it(limit: int, said: str) -> None:
     settings = Settings(max_file=limit, max_text=limit)

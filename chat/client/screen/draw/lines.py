@@ -11,7 +11,6 @@ from datetime import date, datetime
 from typing import Any
 
 from chat.client.conversation.transfer_list import TransferState
-from chat.client.errors import byte_count
 from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
 from chat.client.frontends.wording import (
     ACTION,
@@ -44,6 +43,7 @@ from chat.client.screen.text.styles import (
     Style,
     name_style,
 )
+from chat.sizes import byte_count
 
 _BAR_CELLS = 10
 

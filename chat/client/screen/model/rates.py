@@ -7,8 +7,8 @@ from datetime import datetime
 from math import exp
 
 from chat.client.conversation.transfer_list import Transfer
-from chat.client.errors import byte_count
 from chat.client.frontends.wording import percent
+from chat.sizes import byte_count
 
 # Seconds after which a measurement still counts for a third (1/e).
 _MEMORY = 3.0

@@ -18,12 +18,13 @@ import gevent
 import gevent.subprocess
 from gevent.lock import BoundedSemaphore
 
-from chat.client.errors import ChatError, byte_count, explain
+from chat.client.errors import ChatError, explain
 from chat.client.screen.pictures import picture_process
 from chat.client.screen.pictures.picture_process import HEADER, MAX_COLOURS, STDIN, ExitStatus
 from chat.client.screen.text.colours import palette, rgb_of
 from chat.client.screen.text.spans import Row, Span
 from chat.client.screen.text.styles import Colours
+from chat.sizes import byte_count
 
 # No picture is larger than this.
 MAX_COLUMNS = 160

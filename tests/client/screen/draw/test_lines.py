@@ -74,26 +74,26 @@ def leaves(name: str, reason: str | None = "quit") -> Step:
         (Said(NINE, "alice", "/menu"), ["<21:04:05> [alice]: /menu"]),
         (Said(NINE, "alice", "a\n\nb\n"), ["<21:04:05> [alice]: a", "", "b"]),
         (Said(NINE, "a\x1b", "\x1b[2J\u202e", to="\x07"), ["<21:04:05> [a␛ -> ␇]: ␛[2J<U+202E>"]),
-        (shared(own=True), ["<21:04:05> -- alice sent an image: cat.png (2.0 KiB)"]),
+        (shared(own=True), ["<21:04:05> -- alice sent an image: cat.png (2 KiB)"]),
         (
             shared(kind=MessageType.FILE, own=True, to="bob"),
-            ["<21:04:05> -- alice sent a file to bob alone: cat.png (2.0 KiB)"],
+            ["<21:04:05> -- alice sent a file to bob alone: cat.png (2 KiB)"],
         ),
         (
             shared(TransferState.OFFERED, MessageType.VOICE),
             [
-                "<21:04:05> -- alice sent a voice message: cat.png (2.0 KiB), "
+                "<21:04:05> -- alice sent a voice message: cat.png (2 KiB), "
                 "number 3: /get 3 saves it"
             ],
         ),
         (
             shared(TransferState.RUNNING, done=1024),
-            ["<21:04:05> -- alice sent an image: cat.png (2.0 KiB), number 3: [#####-----] 50 %"],
+            ["<21:04:05> -- alice sent an image: cat.png (2 KiB), number 3: [#####-----] 50 %"],
         ),
         (
             shared(TransferState.DONE, path=Path("/home\n/cat.png")),
             [
-                "<21:04:05> -- alice sent an image: cat.png (2.0 KiB), "
+                "<21:04:05> -- alice sent an image: cat.png (2 KiB), "
                 "number 3: saved as /home␊/cat.png"
             ],
         ),
