@@ -118,7 +118,7 @@ def test_at_a_terminal_the_password_is_not_seen(tmp_path: Path) -> None:
         preexec_fn=take_terminal,
     ) as process:
         os.close(far)
-        shown = read_until(near, b"password: ")
+        shown = read_until(near, b"password (8 characters or more): ")
         os.write(near, OLD.encode() + b"\n")
         shown += read_until(near, b"again: ")
         os.write(near, OLD.encode() + b"\n")

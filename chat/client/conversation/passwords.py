@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from chat.client.conversation.requests import ChangePassword, Register, RequestError
 from chat.protocol.commands import Command, Verb
+from chat.protocol.passwords import LENGTH_HINT, length_problem
 
 # Shows the prompt and waits for the answer, without showing it. None, or an empty answer, cancels.
 AskSecretly: TypeAlias = Callable[[str], "str | None"]
@@ -20,7 +21,11 @@ def choose_password(request: Register | ChangePassword, ask: AskSecretly) -> Com
     old = None
     if isinstance(request, ChangePassword):
         old = _answer(ask, "your current password: ")
-    new = _answer(ask, "your new password: ")
+    new = _answer(ask, f"your new password ({LENGTH_HINT}): ")
+    # Before it is typed again. The server has the last word, also on this.
+    problem = length_problem(new)
+    if problem is not None:
+        raise RequestError(f"{problem} {NOT_CHANGED}")
     if _answer(ask, "the new password again: ") != new:
         raise RequestError(f"The two passwords are different. {NOT_CHANGED}")
     if old is None:

@@ -46,6 +46,7 @@ from chat.config.command_line import (
 from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import UserName, parse_user_name
+from chat.protocol.passwords import LENGTH_HINT, MAX_PASSWORD
 from chat.server.accounts.accounts import (
     Account,
     AccountExists,
@@ -59,7 +60,6 @@ from chat.server.accounts.accounts import (
     set_password,
 )
 from chat.server.accounts.passwords import (
-    MAX_PASSWORD,
     UnusablePassword,
     check_rules,
     hash_password,
@@ -162,7 +162,7 @@ def _password(options: dict[str, Any]) -> str:
     """
     path = options["--password-file"]
     if path is None and sys.stdin.isatty():
-        password = getpass("password: ")
+        password = getpass(f"password ({LENGTH_HINT}): ")
         check_rules(password)
         if getpass("password again: ") != password:
             raise UsageError("the two passwords differ; nothing was changed")

@@ -20,13 +20,12 @@ from gevent.threadpool import ThreadPool
 from precis_i18n import get_profile
 
 from chat.process.offload import run_in
+from chat.protocol.passwords import MAX_PASSWORD, length_problem
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 Result = TypeVar("Result")
-
-MIN_PASSWORD, MAX_PASSWORD = 8, 1024  # bytes of UTF-8
 
 AT_ONCE = 2  # each hash takes 64 MiB, and all processors for a moment
 MAX_WAITING = 512  # passwords that wait for a thread or have one, in all
@@ -46,8 +45,9 @@ class TooManyWaiting(Exception):
 
 def check_rules(password: str) -> None:
     """Raise UnusablePassword if ``password`` can't be chosen as a password."""
-    if not MIN_PASSWORD <= len(password.encode()) <= MAX_PASSWORD:
-        raise UnusablePassword(f"A password must have {MIN_PASSWORD} to {MAX_PASSWORD} bytes.")
+    problem = length_problem(password)
+    if problem is not None:
+        raise UnusablePassword(problem)
     try:
         _OPAQUE.enforce(password)
     except UnicodeError:

@@ -100,25 +100,25 @@ class TestOnATerminal:
             name = peer.welcome()
             frame = peer.expect(UTF8)
             nonce = frame.fields["nonce"]
-            assert frame.fields == {"command": "register", "password": "hunter2", "nonce": nonce}
+            assert frame.fields == {"command": "register", "password": "hunter22", "nonce": nonce}
             peer.notice("done", "The name is yours.", to=name, nonce=nonce)
             peer.reset()
 
         with (
-            ScriptedServer(chat, let_in("hunter2", "token")) as server,
+            ScriptedServer(chat, let_in("hunter22", "token")) as server,
             ClientProcess(
                 server.address, "bob", "--plain", directory=tmp_path, terminal=True
             ) as bob,
         ):
             bob.output.wait_for("you are in the room")
             bob.type("/register\n")
-            bob.output.wait_for("your new password: ")
-            bob.type("hunter2\n")
+            bob.output.wait_for("your new password")
+            bob.type("hunter22\n")
             bob.output.wait_for("the new password again: ")
-            bob.type("hunter2\n")
+            bob.type("hunter22\n")
             bob.output.wait_for("-- the server says: The name is yours.")
             bob.output.wait_for("you are in the room", count=2)
-            assert "hunter2" not in bob.output.text
+            assert "hunter22" not in bob.output.text
 
     def test_leaving_in_the_middle_of_it(self, tmp_path: Path) -> None:
         with (
@@ -129,7 +129,7 @@ class TestOnATerminal:
         ):
             bob.output.wait_for("you are in the room")
             bob.type("/register\n")
-            bob.output.wait_for("your new password: ")
+            bob.output.wait_for("your new password")
             bob.send_signal(signal.SIGTERM)
             bob.process.wait(20)
             assert shows_what_is_typed(bob)

@@ -98,17 +98,17 @@ def test_one_that_holds_no_more_is_asked_for(run: Run) -> None:
 def test_registering(run: Run) -> None:
     run.enter()
     run.terminal.type("/register<enter>")
-    run.terminal.wait_for("your new password:")
-    run.terminal.type("secret<enter>")
+    run.terminal.wait_for("your new password (8 characters or more):")
+    run.terminal.type("a secret<enter>")
     run.terminal.wait_for("the new password again:")
-    run.terminal.type("secret<enter><up>")  # into the history
+    run.terminal.type("a secret<enter><up>")  # into the history
     run.terminal.wait_for("/register")
     # The input is drawn before the command is sent.
     with gevent.Timeout(PATIENCE, AssertionError("nothing was sent")):
         while not run.connection.sent:
             gevent.sleep(0)
     assert [sent.command for sent in run.connection.sent] == [
-        Command(Verb.REGISTER, password="secret")
+        Command(Verb.REGISTER, password="a secret")
     ]
     answer(run, "The name is yours.")
     run.terminal.wait_for("the server says: The name is yours.")
@@ -117,7 +117,7 @@ def test_registering(run: Run) -> None:
     again.receive(Welcome("bob", NINE))
     run.connection.lose()
     run.terminal.wait_for("back in the room as bob")
-    assert run.passwords[-1] == "secret"
+    assert run.passwords[-1] == "a secret"
 
 
 def test_a_slip_of_the_finger(run: Run) -> None:
@@ -125,8 +125,8 @@ def test_a_slip_of_the_finger(run: Run) -> None:
     run.terminal.type("/passwd<enter>")
     for prompt, typed in (
         ("current password:", "old"),
-        ("your new password:", "new"),
-        ("again:", "now"),
+        ("your new password (", "battery staple"),
+        ("again:", "battery maple"),
     ):
         run.terminal.wait_for(prompt)
         run.terminal.type(f"{typed}<enter>")
