@@ -12,6 +12,7 @@ import pytest
 from tests.end_to_end.client_process import ClientProcess, listening, run_client
 
 LARGE = 20 * 1024**2
+PNG = b"\x89PNG\r\n\x1a\n"  # how a picture begins
 
 
 def digest(path: Path) -> str:
@@ -40,13 +41,13 @@ def send(address: str, home: Path, *commands: str, name: str = "bob") -> None:
 
 
 def test_all_kinds_and_sizes_are_saved(address: str, home: Path, inbox: Path, large: Path) -> None:
-    (home / "cat.png").write_bytes(b"cat")
-    (home / "hi.ogg").write_bytes(b"")
+    (home / "cat.png").write_bytes(PNG)
+    (home / "hi.ogg").write_bytes(b"OggS")
     with listening(address, "alice", "--save-directory=.", directory=inbox) as alice:
         send(address, home, "/image cat.png", "/voice hi.ogg --to alice", "/file large file.bin")
         alice.output.wait_for("large file.bin, is saved as")
-        assert (inbox / "cat.png").read_bytes() == b"cat"
-        assert (inbox / "hi.ogg").read_bytes() == b""
+        assert (inbox / "cat.png").read_bytes() == PNG
+        assert (inbox / "hi.ogg").read_bytes() == b"OggS"
         assert digest(inbox / "large file.bin") == digest(large)
         assert sorted(path.name for path in inbox.iterdir()) == [
             "cat.png",

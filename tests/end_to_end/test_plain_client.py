@@ -267,7 +267,7 @@ class TestWithAnOriginalServer:
         assert "[bob]: hello" in bodies(done.stdout)
 
     def test_files(self, home: Path) -> None:
-        (home / "small").write_bytes(b"x" * 10_000)
+        (home / "small").write_bytes(b"OggS".ljust(10_000, b"x"))
         (home / "large").write_bytes(b"x" * 20_000)
         with OriginalServer() as server:
             done = run_client(

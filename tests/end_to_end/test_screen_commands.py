@@ -97,14 +97,14 @@ def me(stage: Stage) -> None:
     stage.hear("/me waves")
 
 
-def sends(command: str, kind: MessageType, words: str) -> Scenario:
+def sends(command: str, kind: MessageType, words: str, beginning: bytes = b"") -> Scenario:
     def scenario(stage: Stage) -> None:
         name = f"two words.{command}"
-        (stage.directory / name).write_bytes(b"12345")
+        (stage.directory / name).write_bytes(beginning.ljust(8))
         stage.bob.command(f"/{command} {name}")
-        stage.bob.wait_for(rf"bob sent {words}: {name} \(5 bytes\)$")
+        stage.bob.wait_for(rf"bob sent {words}: {name} \(8 bytes\)$")
         got = attachment_to(stage)
-        assert (got.kind, got.filename, got.size, got.to) == (kind, name, 5, None)
+        assert (got.kind, got.filename, got.size, got.to) == (kind, name, 8, None)
 
     return scenario
 
@@ -285,8 +285,8 @@ SCENARIOS: dict[str, Scenario] = {
     "reply": reply,
     "me": me,
     "file": sends("file", MessageType.FILE, "a file"),
-    "image": sends("image", MessageType.IMAGE, "an image"),
-    "voice": sends("voice", MessageType.VOICE, "a voice message"),
+    "image": sends("image", MessageType.IMAGE, "an image", b"\x89PNG\r\n\x1a\n"),
+    "voice": sends("voice", MessageType.VOICE, "a voice message", b"OggS"),
     "get": get,
     "transfers": transfers,
     "cancel": cancel,

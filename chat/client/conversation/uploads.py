@@ -12,6 +12,7 @@ from typing import IO, BinaryIO, cast
 from gevent.lock import BoundedSemaphore
 
 from chat.client.connection.connection import Connection
+from chat.client.connection.media import check_content
 from chat.client.connection.outgoing import NO_PATH, open_source
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.conversation.archive import archive
@@ -20,6 +21,7 @@ from chat.client.conversation.transfer_list import Transfer, TransferList, Trans
 from chat.client.conversation.unacknowledged import Outgoing
 from chat.client.errors import ChatError, NotSent, TransferCancelled
 from chat.client.runtime.gevent_runtime import GEVENT
+from chat.protocol.descriptor import MessageType
 
 # The server allows a user four transfers at once. The other two are for downloads.
 AT_ONCE = 2
@@ -64,6 +66,9 @@ class Uploads:
             raise NotSent(f"{named} is neither a file nor a directory.")
         if is_directory and not request.allows_directory:
             raise NotSent(f'{named} is a directory: add "directory": true to send it.')
+        if is_directory and request.kind is not MessageType.FILE:
+            raise NotSent(f"{named} is a directory; send it as a file instead.")
+        check_content(path, request.kind)
         if not is_directory and (receipt := self._send_small(item, request, path, connection)):
             return receipt
         name = f"{path.name or 'root'}.tar" if is_directory else path.name

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tarfile
 from io import BytesIO
@@ -62,12 +63,32 @@ def large(tmp_path: Path) -> Path:
 
 def test_a_small_file_is_sent_in_the_order_of_what_is_said(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "small"
-    path.write_bytes(b"x" * INLINE)
+    path.write_bytes(b"GIF89a".ljust(INLINE, b"x"))
     receipt = desk.send(path, MessageType.IMAGE)
     assert receipt is not None
     assert receipt.kind is MessageType.IMAGE
     assert receipt.to == "alice"
     assert not desk.transfers.all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (MessageType.IMAGE, "notes.txt does not look like a picture; send it as a file instead."),
+        (MessageType.VOICE, "notes.txt does not look like a recording; send it as a file instead."),
+    ],
+)
+def test_a_text_is_no_picture_and_no_recording(
+    desk: Desk, tmp_path: Path, kind: MessageType, sentence: str
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("remember the milk\n" * INLINE)
+    with pytest.raises(NotSent, match=re.escape(sentence)):
+        desk.send(path, kind)
+    with pytest.raises(NotSent, match=r"is a directory; send it as a file instead\.$"):
+        desk.send(tmp_path, kind)
+    assert not desk.transfers.all()
+    assert desk.send(path) is None
 
 
 @pytest.mark.parametrize("path", ["", "  "])
