@@ -29,9 +29,11 @@ def main(address: str, username: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: echo_bot.py ADDRESS USERNAME")
     try:
         main(*sys.argv[1:])
-    except ChatError as problem:
+    except (ChatError, ValueError) as problem:  # ValueError: an invalid address
         sys.exit(str(problem))
     except KeyboardInterrupt:
         sys.exit(0)

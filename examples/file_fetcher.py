@@ -48,9 +48,11 @@ def main(address: str, username: str, directory: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: file_fetcher.py ADDRESS USERNAME DIRECTORY")
     try:
         main(*sys.argv[1:])
-    except ChatError as problem:
+    except (ChatError, ValueError) as problem:  # ValueError: an invalid address
         sys.exit(str(problem))
     except KeyboardInterrupt:
         sys.exit(0)

@@ -2,9 +2,16 @@
 
 import sys
 
-from chat.client import Joined, connect
+from chat.client import ChatError, Joined, connect
 
-with connect(sys.argv[1], sys.argv[2]) as room:
-    for event in room:
-        if isinstance(event, Joined):
-            room.send_text(f"Hello, {event.username}!")
+if len(sys.argv) != 3:
+    sys.exit("usage: greeter.py ADDRESS USERNAME")
+try:
+    with connect(sys.argv[1], sys.argv[2]) as room:
+        for event in room:
+            if isinstance(event, Joined):
+                room.send_text(f"Hello, {event.username}!")
+except (ChatError, ValueError) as problem:  # ValueError: an invalid address
+    sys.exit(str(problem))
+except KeyboardInterrupt:
+    sys.exit(0)

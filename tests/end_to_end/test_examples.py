@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from chat.client import Connection, Text, connect
 from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, PATIENCE, ServerProcess, running_server
@@ -74,6 +76,33 @@ def test_an_example_that_cannot_connect_says_so_in_one_line() -> None:
         _, errors = bot.communicate(timeout=PATIENCE)
         assert errors == "Can't connect to 127.0.0.1:1: Connection refused.\n"
         assert bot.returncode == 1
+
+
+EXAMPLES = sorted(path.name for path in (CHECKOUT / "examples").glob("*.py"))
+
+
+def run_wrongly(name: str, *arguments: str) -> str:
+    """Run an example that must fail in one line; return the line."""
+    with example(name, *arguments) as bot:
+        output, errors = bot.communicate(timeout=PATIENCE)
+    assert bot.returncode == 1
+    assert output == ""
+    assert errors.count("\n") == 1
+    return errors
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_says_in_one_line_what_it_expects(name: str) -> None:
+    usage = run_wrongly(name)
+    assert usage.startswith(f"usage: {name} ADDRESS ")
+    assert run_wrongly(name, "127.0.0.1:1") == usage
+    # As its docstring says it.
+    assert f"``{usage.removeprefix('usage: ').strip()}``" in (
+        CHECKOUT / "examples" / name
+    ).read_text(encoding="utf-8")
+
+    arguments = ["no address" if "ADDRESS" in word else "bot" for word in usage.split()[2:]]
+    assert run_wrongly(name, *arguments).startswith("invalid address 'no address': expected HOST")
 
 
 def test_the_file_fetcher_saves_small_and_large(tmp_path: Path) -> None:
