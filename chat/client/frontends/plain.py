@@ -59,6 +59,7 @@ from chat.client.frontends.wording import (
     user_found,
     who_says,
 )
+from chat.protocol.notices import NoticeCode
 
 FURTHER_LINE = "         | "
 
@@ -196,6 +197,8 @@ class PlainFrontend:
         ]
 
     def _notice(self, event: Notice) -> list[str]:
+        if event.code == NoticeCode.SHUTTING_DOWN.value:
+            return []  # the line about the lost connection gives the same sentence
         if event.dismisses:
             self._told = event.sentence
         return _from_server(event.timestamp, event.sentence, who_says(event.code))

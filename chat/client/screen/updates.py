@@ -222,6 +222,8 @@ class ModelUpdater:
         self._model.lag = event.seconds
 
     def _notice(self, event: Notice, now: datetime) -> None:
+        if event.code == NoticeCode.SHUTTING_DOWN.value:
+            return  # the line about the lost connection gives the same sentence
         first, *further = lines_of(local_times(event.sentence))
         lines = (f"{who_says(event.code)}: {first}", *further)
         # An announcement is for everyone to read, so it is as bright as a message.

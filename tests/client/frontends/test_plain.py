@@ -96,8 +96,8 @@ def photo(**values: object) -> Attachment:
         (Left("alice", NINE, "too-slow"), ["<21:04:05> -- alice left (too slow)"]),
         (Left("alice", NINE, "new\x1b"), ["<21:04:05> -- alice left (new␛)"]),
         (
-            Notice("shutting-down", "The server stops.\nNow.", NINE),
-            ["<21:04:05> -- the server says: The server stops.", "         | Now."],
+            Notice("moderated", "You are muted.\nSorry.", NINE),
+            ["<21:04:05> -- the server says: You are muted.", "         | Sorry."],
         ),
         (
             Notice("announcement", "Restart at ten.\nBe back soon.", NINE),
@@ -227,6 +227,13 @@ def test_the_list_of_transfers(shown: Shown) -> None:
         "         | 3. a.txt from alice, 2 KiB: waiting",
         "         | 3. a.txt to everyone, 2 KiB: sent",
     ]
+
+
+def test_the_stop_of_the_server_is_told_once(shown: Shown) -> None:
+    shown.frontend.show(Notice("shutting-down", "The server is shutting down.", NINE))
+    shown.frontend.show(Disconnected("The server is shutting down.", 1.0))
+    assert shown.lines == []
+    assert shown.warnings == ["The server is shutting down. Trying again."]
 
 
 def test_a_long_outage_is_told_once_for_each_reason(shown: Shown) -> None:

@@ -261,6 +261,13 @@ class TestConnection:
         for view in bench.model.views:
             assert [entry.lines for entry in view.entries if isinstance(entry, Remark)] == [told]
 
+    def test_the_stop_of_the_server_is_told_once(self, bench: Bench) -> None:
+        told = Notice("shutting-down", "The server is shutting down.", NINE)
+        bench.take(told, Disconnected("The server is shutting down.", 1.0))
+        assert [line.partition("-- ")[2] for line in bench.lines()] == [
+            "The server is shutting down. Trying again."
+        ]
+
     def test_the_next_loss_is_told_again(self, bench: Bench) -> None:
         for _ in range(2):
             bench.take(Disconnected("Gone.", 1.0), Welcome("bob", NINE, ("bob",)))
