@@ -232,12 +232,19 @@ class Connector:
         return _LOCAL_PATIENCE if self.address.is_local else _PATIENCE
 
     def _keep(self, check: _Check, stream: TlsStream) -> None:
-        """Store the decision for the sessions to come, and their transfers."""
+        """Store the decision for the sessions to come, and their transfers.
+
+        Raises ValueError, after closing ``stream``, for a key that has no fingerprint.
+        """
         self._spoke_tls = True
-        self._ready = stream
         if check.keys or self._policy.insecure:
             # Several keys, or all, are accepted, but all connections of a session must show the same one.
-            check = _Check(keys=(_key_of(stream),))
+            try:
+                check = _Check(keys=(_key_of(stream),))
+            except ValueError:
+                stream.close()
+                raise
+        self._ready = stream
         self._check = check
 
     def _go_plain(self, refused: NoEncryption) -> None:

@@ -11,6 +11,7 @@ from chat.client.runtime.runtime import PLAIN, Runtime
 from chat.client.trust import connector as connector_module
 from chat.client.trust.connector import Connector, TlsChoice, TrustPolicy, UnknownServer
 from chat.client.trust.known_hosts import KnownHosts
+from chat.client.trust.tls import TlsStream
 from chat.net.address import Address
 from tests.client.connectors import ELSEWHERE, HERE, Visitor, enter, use
 from tests.client.runtimes import with_both_runtimes
@@ -370,3 +371,24 @@ def test_a_handshake_that_fails(server: LittleServer, path: Path) -> None:
     server.answer = refuse
     with pytest.raises(ConnectError, match=r"No encrypted connection to .*handshake failure"):
         enter(Visitor(path).connector(server, HERE))
+
+
+def test_a_key_without_a_fingerprint_leaves_no_connection_open(
+    server: LittleServer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[TlsStream] = []
+
+    class Stream(TlsStream):
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    def refuse(certificate: bytes) -> None:
+        raise ValueError("its key cannot be used")
+
+    monkeypatch.setattr(connector_module, "TlsStream", Stream)
+    monkeypatch.setattr(connector_module, "fingerprint_of_certificate", refuse)
+    connector = Visitor(path).connector(server, insecure=True)
+    with pytest.raises(ConnectError, match="its key cannot be used"):
+        connector.probe(5)
+    assert len(closed) == server.connections == 1
