@@ -38,11 +38,22 @@ def parse_options(
     import docopt
 
     arguments = sys.argv[1:] if argv is None else argv
+    # A word such as -username may fit the usage, but not in the way that it was meant.
+    if any(re.match(r"-[^-]{2}", word) for word in arguments):
+        _refuse_mistake(usage, arguments, meant or {})
     try:
         return dict(docopt.docopt(usage, arguments, version=version))
     except docopt.DocoptExit as problem:
         reason = _in_plain_words(str(problem), usage, arguments, meant or {})
         raise UsageError(f"{reason} (see --help)") from None
+
+
+def _refuse_mistake(usage: str, arguments: list[str], meant: Mapping[str, str]) -> None:
+    from chat.config.mistakes import find_unknown_option
+
+    mistake = find_unknown_option(usage, arguments, meant)
+    if mistake is not None:
+        raise UsageError(f"{mistake} (see --help)")
 
 
 def _in_plain_words(

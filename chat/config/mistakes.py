@@ -18,17 +18,27 @@ def find_mistake(usage: str, arguments: Sequence[str], meant: Mapping[str, str])
 
     ``meant`` has options of other programs, without dashes, and the options of this program that do the same.
     """
+    mistake = find_unknown_option(usage, arguments, meant)
+    if mistake is not None:
+        return mistake
     options = options_of(usage)
     names = [name for option in options for name in option.names]
-    words = []
-    for word, option_name in _split(arguments, options):
-        if not option_name:
-            words.append(word)
-        elif option_name not in names:
-            return _option_mistake(option_name, names, meant)
+    words = [word for word, option in _split(arguments, options) if not option]
     if words and "--address" in names and _ADDRESS_LIKE.fullmatch(words[0]):
         return f"unexpected {words[0]!r}: did you mean --address={words[0]}?"
     return _word_mistake(words, forms_of(usage))
+
+
+def find_unknown_option(
+    usage: str, arguments: Sequence[str], meant: Mapping[str, str]
+) -> str | None:
+    """Return one line about the first unknown option, None if all are known; ``meant`` as above."""
+    options = options_of(usage)
+    names = [name for option in options for name in option.names]
+    for _, name in _split(arguments, options):
+        if name and name not in names:
+            return _option_mistake(name, names, meant)
+    return None
 
 
 def nearest_form(usage: str, arguments: Sequence[str]) -> str:
@@ -58,7 +68,10 @@ def _split(
             if name in with_value and not equals:
                 next(rest, None)
         elif word.startswith("-") and word != "-":
-            yield word, word[:2] if word[:2] in names else word.partition("=")[0]
+            name = word.partition("=")[0]
+            # docopt reads -username as -u with the value "sername".
+            is_short = word[:2] in names and f"-{name}" not in names
+            yield word, word[:2] if is_short else name
             if word in with_value:
                 next(rest, None)
         else:

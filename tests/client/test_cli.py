@@ -61,7 +61,8 @@ def test_a_senseless_command_line_is_one_line_and_status_2(
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("--adress=x", "--address"), ("--nick=x", "--username")]
+    ("typed", "meant"),
+    [("--adress=x", "--address"), ("--nick=x", "--username"), ("-username=x", "--username")],
 )
 def test_a_misspelled_option_gets_a_suggestion(
     typed: str, meant: str, capsys: pytest.CaptureFixture[str]

@@ -37,6 +37,7 @@ MEANT = {"port": "--address", "nick": "--username"}
         ("--adress=x", "unknown option --adress: did you mean --address?"),
         ("--usrname bob", "unknown option --usrname: did you mean --username?"),
         ("-adress=x", "unknown option -adress: did you mean --address?"),
+        ("-username bob", "unknown option -username: did you mean --username?"),
         ("--JSON", "unknown option --JSON: did you mean --json?"),
         ("--port=9000", "unknown option --port: did you mean --address?"),
         ("--json --nick bob", "unknown option --nick: did you mean --username?"),
