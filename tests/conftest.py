@@ -56,7 +56,7 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """Leave a small heap to the next file: many tests collect garbage, or look for objects that should be gone.
 
-    What is alive between two files stays. With all of it to look at, each of these tests takes up to a second.
+    Objects that are alive between two files stay. With all of them to look at, each such test takes up to a second.
     """
     yield
     if nextitem is not None and nextitem.path != item.path:
