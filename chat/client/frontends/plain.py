@@ -43,7 +43,7 @@ from chat.client.conversation.ui_events import (
     UserList,
 )
 from chat.client.frontends.line_io import Line
-from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
+from chat.client.frontends.sanitize import clock_time, lines_of, lines_under, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     DISCONNECTED,
@@ -190,11 +190,7 @@ class PlainFrontend:
             text = text.removeprefix(ACTION)
         else:
             head = f"[{sender}{to}]: "
-        first, *further = lines_of(text)
-        return [
-            f"<{clock_time(event.timestamp)}> {head}{first}",
-            *(FURTHER_LINE + line for line in further),
-        ]
+        return _below(f"<{clock_time(event.timestamp)}> {head}", text)
 
     def _notice(self, event: Notice) -> list[str]:
         if event.code == NoticeCode.SHUTTING_DOWN.value:
@@ -241,6 +237,12 @@ class PlainFrontend:
 
 def _line(moment: datetime, text: str) -> str:
     return f"<{clock_time(moment)}> -- {text}"
+
+
+def _below(head: str, text: str) -> list[str]:
+    """Return ``head`` with a text of one line, or a longer text below it."""
+    first, *further = lines_under(text)
+    return [head + first if first else head.rstrip(), *(FURTHER_LINE + line for line in further)]
 
 
 def _now() -> datetime:

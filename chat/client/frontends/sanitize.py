@@ -13,6 +13,8 @@ import unicodedata
 from datetime import datetime
 
 TAB = "    "
+# Columns between two tab stops, in a line of a text: as in a terminal, where the sender saw the columns.
+TAB_STOP = 8
 
 # Kept: joiners shape letters in many scripts and hold emoji together.
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
@@ -53,8 +55,44 @@ def sanitize(text: str) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """Split a text into sanitized lines, at least one. Line ends at the end of the text are ignored."""
-    return [sanitize(line) for line in _LINE_END.split(text.rstrip("\r\n"))]
+    """Split a text into sanitized lines, at least one. Line ends at the end of the text are ignored.
+
+    A tab becomes blanks up to the next tab stop, so that code and tables keep their columns.
+    """
+    return [_in_columns(line) for line in _LINE_END.split(text.rstrip("\r\n"))]
+
+
+def lines_under(text: str) -> list[str]:
+    """Return the lines of a text that begins after something else, such as a name.
+
+    If there are several lines, the first one is empty: the text stands below the name, and all its lines begin in the
+    same column.
+    """
+    lines = lines_of(text)
+    return ["", *lines] if len(lines) > 1 and lines[0] else lines
+
+
+def _in_columns(line: str) -> str:
+    if "\t" not in line:
+        return sanitize(line)
+    shown, width = "", 0
+    *pieces, last = map(sanitize, line.split("\t"))
+    for piece in pieces:
+        width += _cells(piece)
+        blanks = TAB_STOP - width % TAB_STOP
+        shown += piece + " " * blanks
+        width += blanks
+    return shown + last
+
+
+def _cells(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from wcwidth import (
+        wcwidth,
+    )  # takes a while to import, and few lines have both tabs and other scripts
+
+    return sum(max(0, wcwidth(character)) for character in text)
 
 
 def clock_time(moment: datetime) -> str:

@@ -82,12 +82,22 @@ def photo(**values: object) -> Attachment:
         (
             Text("alice", NINE, "one\n<21:04:06> [bob]: two\r\nthree\n"),
             [
-                "<21:04:05> [alice]: one",
+                "<21:04:05> [alice]:",
+                "         | one",
                 "         | <21:04:06> [bob]: two",
                 "         | three",
             ],
         ),
-        (Text("alice", NINE, "/me a\nb"), ["<21:04:05> * alice a", "         | b"]),
+        (Text("alice", NINE, "/me a\nb"), ["<21:04:05> * alice", "         | a", "         | b"]),
+        (
+            Text("alice", NINE, "id\tname\n1\tбоб\n漢字\t3"),
+            [
+                "<21:04:05> [alice]:",
+                "         | id      name",
+                "         | 1       боб",
+                "         | 漢字    3",
+            ],
+        ),
         (Text("alice", NINE, "\x1b[2J\u202e"), ["<21:04:05> [alice]: ␛[2J<U+202E>"]),
         (Text("a\nb", NINE, "x"), ["<21:04:05> [a␊b]: x"]),
         (Joined("alice", NINE), ["<21:04:05> -- alice joined"]),

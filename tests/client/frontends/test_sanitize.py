@@ -80,6 +80,9 @@ def test_sanitizing_twice_changes_nothing(text: str) -> None:
         ("one\n\ntwo", ["one", "", "two"]),
         ("one\n", ["one"]),
         ("\n", [""]),
+        # Tabs lead to the columns that the sender saw, also after wide characters and replaced ones.
+        ("a\tb\n1234567\t8\n12345678\t9", ["a       b", "1234567 8", "12345678        9"]),
+        ("漢字\tx\n\x1b\tx\n\u202e\tx", ["漢字    x", "␛       x", "<U+202E>        x"]),
         (
             "one\x0btwo\x85three",
             ["one␋two<U+0085>three"],

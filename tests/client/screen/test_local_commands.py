@@ -27,11 +27,12 @@ class TestSaving:
         desk.type(f"/save {path}<enter>")
         desk.run_spawned()
         lines = path.read_text(encoding="utf-8").splitlines()
-        assert lines[1:3] == [
-            "2026-11-24 21:04:05 [alice]: hello",
+        assert lines[1:4] == [
+            "2026-11-24 21:04:05 [alice]:",
+            "                    | hello",
             "                    | world",
         ]
-        assert len(lines) == 303
+        assert len(lines) == 304
         assert desk.log()[-1] == f"-- the log is saved as {path} (302 entries)"
 
     def test_nothing_is_overwritten(self, desk: Desk, tmp_path: Path) -> None:

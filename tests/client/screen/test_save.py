@@ -34,7 +34,8 @@ def test_a_log_as_text() -> None:
     assert list(saved_lines(view.entries)) == [
         "2026-11-24 21:04:05 -- you are in the room as bob",
         "                    | be nice",
-        "2026-11-25 00:04:05 [alice -> bob]: one",
+        "2026-11-25 00:04:05 [alice -> bob]:",
+        "                    | one",
         "                    | 2026-11-25 [eve]: two␛",
         "2026-11-24 21:04:05 -- alice joined",
         "2026-11-24 21:04:05 -- bo␇b left (too slow)",
@@ -46,7 +47,7 @@ def test_a_log_as_text() -> None:
 def test_a_long_text_is_saved_whole() -> None:
     view = View()
     view.append(said("line\n" * 2000))
-    assert len(list(saved_lines(view.entries))) == 2000
+    assert len(list(saved_lines(view.entries))) == 2001
 
 
 def test_a_time_that_nobody_knows() -> None:

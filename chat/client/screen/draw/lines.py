@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from chat.client.conversation.transfer_list import TransferState
-from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
+from chat.client.frontends.sanitize import clock_time, lines_under, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     KINDS,
@@ -116,12 +116,13 @@ def _speech(
 ) -> list[Row]:
     speaker, receiver = Span(sanitize(sender), name), Span(_receiver(to), style)
     if text.startswith(ACTION):
-        first, *further = lines_of(text.removeprefix(ACTION))
-        head = [Span("* ", style), speaker, receiver, Span(" ", style)]
+        text = text.removeprefix(ACTION)
+        head, end = [Span("* ", style), speaker, receiver], " "
     else:
-        first, *further = lines_of(text)
-        head = [Span("[", style), speaker, receiver, Span("]: ", style)]
-    return [[_time(moment), *head, Span(first, style)], *([Span(line, style)] for line in further)]
+        head, end = [Span("[", style), speaker, receiver], "]: "
+    first, *further = lines_under(text)
+    head += [Span(end, style), Span(first, style)] if first else [Span(end.rstrip(), style)]
+    return [[_time(moment), *head], *([Span(line, style)] for line in further)]
 
 
 def _shared(shared: Shared) -> list[Row]:

@@ -84,8 +84,10 @@ def mark(row: Row, finder: Finder, style: Style) -> Row:
 def wrap_row(row: Row, width: int, indent: int, *, hanging: bool = True) -> list[Row]:
     """Wrap a line into rows of at most ``width`` cells, each after ``indent`` blanks.
 
-    If ``hanging``, the first row has no indent. An address that does not fit between the indent and the edge gets rows
-    that begin at the edge, so that a terminal sees as much of it in one piece as possible. A width under 1 counts as 1.
+    If ``hanging``, the first row has no indent. Otherwise all rows also begin with the blanks of the line, up to half
+    of the width, so that indented code stays in its column. An address that does not fit between the indent and the
+    edge gets rows that begin at the edge, so that a terminal sees as much of it in one piece as possible. A width under
+    1 counts as 1.
     """
     width = max(1, width)
     indent = min(indent, width - 1)
@@ -93,6 +95,12 @@ def wrap_row(row: Row, width: int, indent: int, *, hanging: bool = True) -> list
     text = text_of(row)
     if cells(text) <= width - first_indent:
         return [indented(row, first_indent)]
+    blanks_before = 0 if hanging else len(text) - len(text.lstrip(" "))
+    if blanks_before:
+        row, text = _slice(row, blanks_before), text[blanks_before:]
+        first_indent = indent = max(indent, min(indent + blanks_before, width // 2))
+        if cells(text) <= width - indent:  # blanks alone, or more of them than half of the width
+            return [indented(row, indent)]
     rows = []
     for start, end, blanks in _row_offsets(text, width, first_indent, indent):
         piece = _slice(row, start, end)

@@ -72,7 +72,14 @@ def leaves(name: str, reason: str | None = "quit") -> Step:
         (Said(NINE, "alice", "/me waves"), ["<21:04:05> * alice waves"]),
         (Said(NINE, "alice", "/me nods", to="bob"), ["<21:04:05> * alice -> bob nods"]),
         (Said(NINE, "alice", "/menu"), ["<21:04:05> [alice]: /menu"]),
-        (Said(NINE, "alice", "a\n\nb\n"), ["<21:04:05> [alice]: a", "", "b"]),
+        (Said(NINE, "alice", "a\n\nb\n"), ["<21:04:05> [alice]:", "a", "", "b"]),
+        # A sender who began with a line end gets no second one.
+        (Said(NINE, "alice", "\na\n b"), ["<21:04:05> [alice]:", "a", " b"]),
+        (
+            Said(NINE, "alice", "if x:\n\treturn"),
+            ["<21:04:05> [alice]:", "if x:", "        return"],
+        ),
+        (Said(NINE, "alice", "/me a\nb"), ["<21:04:05> * alice", "a", "b"]),
         (Said(NINE, "a\x1b", "\x1b[2J\u202e", to="\x07"), ["<21:04:05> [a␛ -> ␇]: ␛[2J<U+202E>"]),
         (shared(own=True), ["<21:04:05> -- alice sent an image: cat.png (2 KiB)"]),
         (
@@ -99,7 +106,7 @@ def leaves(name: str, reason: str | None = "quit") -> Step:
         ),
         (Movement(joins("al\x1bice")), ["<21:04:05> -- al␛ice joined"]),
         (Remark(NINE, ("one\x1b", "two"), "dim"), ["<21:04:05> -- one␛", "two"]),
-        (Pending(NINE, 1, "bob", "hello\nyou"), ["<21:04:05> [bob]: hello", "you …"]),
+        (Pending(NINE, 1, "bob", "hello\nyou"), ["<21:04:05> [bob]:", "hello", "you …"]),
         (Pending(NINE, 1, "bob", "/me waves"), ["<21:04:05> * bob waves …"]),
         (
             Pending(NINE, 1, "bob", "a.txt", "alice", MessageType.FILE),

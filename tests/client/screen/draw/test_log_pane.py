@@ -258,10 +258,10 @@ class TestRows:
     def test_a_text_of_very_many_lines_is_cut(self, pane: LogPane, view: View) -> None:
         view.append(said("\n".join(map(str, range(2000)))))
         rows = drawn(pane, view, 502)
-        assert rows[-1] == "… and 1499 more lines"
-        assert rows[-2] == "500"
-        view.append(said("\n".join(map(str, range(501)))))
-        assert drawn(pane, view, 1) == ["500"]
+        assert rows[-1] == "… and 1500 more lines"
+        assert rows[-2] == "499"
+        view.append(said("\n".join(map(str, range(500)))))
+        assert drawn(pane, view, 1) == ["499"]
 
 
 class TestMemory:

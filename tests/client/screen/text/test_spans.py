@@ -146,6 +146,23 @@ class TestAddresses:
         assert not [text for text in texts(wrap_row(line, 16, 2))[1:] if text.startswith("<")]
 
 
+@pytest.mark.parametrize(
+    ("line", "width", "drawn"),
+    [
+        ("    if one and two:", 16, ["      if one and", "      two:"]),
+        # A long word stays in its column, rather than in the next row without one.
+        ("    one/two/three/four", 16, ["      one/two/th", "      ree/four"]),
+        # At most half of the width goes to blanks.
+        ("          one two", 10, ["     one", "     two"]),
+        ("            ", 8, ["    "]),
+    ],
+)
+def test_the_rows_of_indented_code_stay_in_its_column(
+    line: str, width: int, drawn: list[str]
+) -> None:
+    assert texts(wrap_row([Span(line)], width, 2, hanging=False)) == drawn
+
+
 @given(rows, st.integers(-1, 30), st.integers(0, 12), st.booleans())
 def test_no_row_is_wider_than_it_may_be(line: Row, width: int, indent: int, hanging: bool) -> None:
     wrapped = wrap_row(line, width, indent, hanging=hanging)
