@@ -185,7 +185,7 @@ def search(stage: Stage) -> None:
     stage.say("a needle")
     stage.bob.wait_for("a needle$")
     stage.bob.command("/search NEEDLE")
-    stage.bob.wait_for("^search: NEEDLE$", "search: found")
+    stage.bob.wait_for("^search: NEEDLE$", r"search: 1 of 1\b")
 
 
 def clear(stage: Stage) -> None:

@@ -146,7 +146,7 @@ def shows_the_newest(stage: Stage, key: str) -> None:
 def asks_what_to_search(stage: Stage, key: str) -> None:
     fill(stage, 1, (0,))
     stage.bob.press(key, "needle")
-    stage.bob.wait_for("^search: needle$", "search: found")
+    stage.bob.wait_for("^search: needle$", r"search: 1 of 1\b")
 
 
 def searching(stage: Stage) -> list[int]:

@@ -64,10 +64,15 @@ def _below(model: Model) -> list[Span]:
 
 def _search(model: Model) -> list[Span]:
     search = model.search
-    if search is None or not search.needle:
+    if search is None or not search.needle or search.view is not model.current:
         return []
-    found = "nothing more" if search.failed and search.number is not None else "not found"
-    return [Span(f"search: {found}" if search.failed else "search: found", STATUS)]
+    place = search.place
+    if place is None:
+        return [Span("search: not found", STATUS)]
+    words = f"search: {place.number} of {place.total}"
+    if search.failed:
+        words += ", none below" if search.goes_newer else ", none above"
+    return [Span(words, STATUS)]
 
 
 def _views(model: Model) -> list[Span]:

@@ -138,9 +138,10 @@ class Renderer:
         return max(0, height)
 
     def _prepare(self, model: Model, width: int) -> None:
-        search = model.search
-        match = search.pattern if search is not None and search.view is model.current else None
-        self._log.prepare(width, model.mentions, match)
+        search, match, current = model.search, None, None
+        if search is not None and search.view is model.current:
+            match, current = search.pattern, search.number
+        self._log.prepare(width, model.mentions, match, current)
 
     def _middle(self, model: Model, columns: int, height: int) -> list[Row]:
         """Return the rows of the log, with the names beside it."""

@@ -6,6 +6,7 @@ another entry, whatever its sender writes. All text from a peer is sanitized her
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any
@@ -32,6 +33,7 @@ from chat.client.screen.model.entries import (
 )
 from chat.client.screen.text.spans import Finder, Row, Span, mark
 from chat.client.screen.text.styles import (
+    CURRENT_MATCH,
     DIM,
     ERROR,
     MATCH,
@@ -49,19 +51,28 @@ _BAR_CELLS = 10
 
 
 def entry_lines(
-    entry: Entry, mentions: Finder | None = None, match: Finder | None = None
+    entry: Entry,
+    mentions: Finder | None = None,
+    match: re.Pattern[str] | None = None,
+    *,
+    is_current: bool = False,
 ) -> list[Row]:
     """Return the lines of ``entry``, at least one.
 
-    ``mentions`` finds the user's own name, ``match`` what was searched for; both are marked.
+    ``mentions`` finds the user's own name, ``match`` what was searched for; both are marked. ``is_current``: this is
+    the current match of the search. Its time is marked too, because the text that matches may be far below.
     """
     time, *first = (lines := _LINES[type(entry)](entry))[0]
     further = lines[1:]
     # The time is kept apart, so that neither a name nor a search can mark it.
     if mentions is not None and isinstance(entry, Said) and entry.mentions:
         first, *further = (mark(line, mentions, MENTION) for line in (first, *further))
-    if match is not None:
-        first, *further = (mark(line, match, MATCH) for line in (first, *further))
+    # A text that is searched for may also stand in the client's words of an entry that does not match.
+    if match is not None and match.search(entry.search_text()):
+        style = CURRENT_MATCH if is_current else MATCH
+        first, *further = (mark(line, match, style) for line in (first, *further))
+    if is_current:
+        time = Span(time.text, CURRENT_MATCH)
     return [[time, *first], *further]
 
 

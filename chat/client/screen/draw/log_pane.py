@@ -6,6 +6,7 @@ Wrapped rows are cached while width, name and search stay equal, so that drawing
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from itertools import islice
@@ -14,7 +15,7 @@ from chat.client.screen.draw.lines import day_name, entry_lines, local_day
 from chat.client.screen.model.entries import Entry, Shared
 from chat.client.screen.model.views import Position, View
 from chat.client.screen.text.spans import Finder, Row, Span, clip_row, indented, wrap_row
-from chat.client.screen.text.styles import DIM, RULE, UNREAD_MARKER, Style
+from chat.client.screen.text.styles import CURRENT_MATCH, DIM, RULE, UNREAD_MARKER, Style
 
 # Rows in the cache, some dozens of pages. Each row is several objects, and Python's garbage collector traverses all of
 # them while a user who types waits.
@@ -32,14 +33,25 @@ class LogPane:
         self._style: tuple[object, ...] = ()
         self._width = 1
         self._mentions: Finder | None = None
-        self._match: Finder | None = None
+        self._match: re.Pattern[str] | None = None
+        self._current: int | None = None
         self._rows: dict[Entry, tuple[Hashable, list[Row]]] = {}
         self._remembered = 0
         # Each frame asks for the day of every entry on the screen, and of the entry before it.
         self._local_day = lru_cache(MAX_REMEMBERED)(local_day)
 
-    def prepare(self, width: int, mentions: Finder, match: Finder | None) -> None:
-        """Set the width and what to mark: see ``entry_lines``. A width under 1 counts as 1."""
+    def prepare(
+        self,
+        width: int,
+        mentions: Finder,
+        match: re.Pattern[str] | None,
+        current: int | None = None,
+    ) -> None:
+        """Set the width and what to mark: see ``entry_lines``. A width under 1 counts as 1.
+
+        ``current`` is the number of the entry that is the current match.
+        """
+        self._current = current
         style = (width, mentions, match)
         if style != self._style:
             self._style = style
@@ -70,10 +82,14 @@ class LogPane:
             self._anchor(view, self._walk_down(view, bottom, by))
 
     def scroll_to(self, view: View, number: int, height: int) -> None:
-        """Show the entry ``number`` in the middle of the screen, or as near to it as possible."""
+        """Show the entry ``number`` in the middle of the screen, or as near to it as possible.
+
+        If the entry is the current match, the row with the text that matches is in the middle.
+        """
         if not view.first <= number <= view.last:
             return
-        position = self._walk_down(view, Position(number, 0), height // 2)
+        line = self._matching_line(view, number) if number == self._current else 0
+        position = self._walk_down(view, Position(number, line), height // 2)
         if position is not None:
             position = self._full_screen(view, position, height)
         self._anchor(view, position)
@@ -82,6 +98,14 @@ class LogPane:
         """Show the oldest entries."""
         if view.last >= view.first:
             self._anchor(view, self._full_screen(view, Position(view.first, 0), height))
+
+    def _matching_line(self, view: View, number: int) -> int:
+        """Return the first row of the entry that has a mark of the search beside that of its time."""
+        block = self._block(view, number)
+        marks = [sum(span.style == CURRENT_MATCH for span in row) for row in block]
+        first = next((line for line, count in enumerate(marks) if count), 0)  # the row of the time
+        marks[first] -= 1
+        return next((line for line, count in enumerate(marks) if count > 0), first)
 
     def _anchor(self, view: View, position: Position | None) -> None:
         """Put ``position`` at the bottom; None, or the last row, means to follow new entries."""
@@ -143,7 +167,7 @@ class LogPane:
     def _block(self, view: View, number: int) -> list[Row]:
         """Return the rows of an entry, after the rules that stand before it."""
         entry = view[number]
-        rows = self._entry_rows(entry)
+        rows = self._entry_rows(entry, number == self._current)
         rules = []
         if number == view.left_off and number > view.first:
             rules.append(self._rule("new", UNREAD_MARKER))
@@ -152,14 +176,14 @@ class LogPane:
             rules.append(self._rule(day_name(day), RULE))
         return rules + rows if rules else rows
 
-    def _entry_rows(self, entry: Entry) -> list[Row]:
-        version = entry.version
+    def _entry_rows(self, entry: Entry, is_current: bool) -> list[Row]:
+        version = entry.version, is_current
         known = self._rows.get(entry)
         if known is not None:
             if known[0] == version:
                 return known[1]
             self._remembered -= len(known[1])
-        rows = self._wrap(entry)
+        rows = self._wrap(entry, is_current)
         # Dropping the whole cache is enough: the rows on the screen are soon in it again.
         if self._remembered + len(rows) > MAX_REMEMBERED:
             self.forget()
@@ -173,11 +197,11 @@ class LogPane:
         self._local_day.cache_clear()
         self._remembered = 0
 
-    def _wrap(self, entry: Entry) -> list[Row]:
+    def _wrap(self, entry: Entry, is_current: bool) -> list[Row]:
         width = self._width
         # At least 1, as long as there are two columns: an indented line can't look like another entry.
         indent = min(_INDENT, width // 7 + 1)
-        first, *further = entry_lines(entry, self._mentions, self._match)
+        first, *further = entry_lines(entry, self._mentions, self._match, is_current=is_current)
         rows = wrap_row(first, width, indent)
         left_out = len(further) - MAX_LINES
         if left_out > 0:

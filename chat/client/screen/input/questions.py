@@ -146,12 +146,18 @@ class SearchQuestion:
         self._show = show
         self._view = model.current
         self._began_at = model.current.anchor
+        self._needle_before = model.search.needle if model.search is not None else ""
         self._search = model.search = Search(model.current)
 
     def press(self, key: str) -> Action | None:
         """Handle ``key``; return an action that concerns something else."""
         action = None if is_character(key) else action_of(key, KeyContext.SEARCH)
-        if action is Action.SEARCH_OLDER:
+        is_step = action in (Action.SEARCH_OLDER, Action.SEARCH_NEWER)
+        if is_step and not self.editor.text:
+            # As in a shell: Ctrl-R twice searches again for the text of the last search.
+            self.editor.set_text(self._needle_before)
+            self.look()
+        elif action is Action.SEARCH_OLDER:
             self._search.older()
         elif action is Action.SEARCH_NEWER:
             self._search.newer()

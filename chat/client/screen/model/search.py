@@ -1,19 +1,32 @@
-"""Search a log for a text, and step from match to match."""
+"""Search a log for a text, and step from match to match.
+
+A match is an entry that contains the text. The matches are counted as they are found, and entries that arrive later
+are looked at when the next frame asks for the count.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
 from itertools import islice
+from typing import NamedTuple
 
+from chat.client.screen.model.entries import Entry
 from chat.client.screen.model.views import View
+
+
+class Place(NamedTuple):
+    """Say that the current match is ``number`` of ``total``, counted from the oldest, which is 1."""
+
+    number: int
+    total: int
 
 
 class Search:
     """Search the log of ``view``, in any case.
 
     ``number`` is the entry of the current match; None if nothing was found. ``failed``: there is no further match in
-    the last direction. ``pattern`` is what to mark.
+    the last direction, which is towards newer entries if ``goes_newer``. ``pattern`` is what to mark.
     """
 
     def __init__(self, view: View) -> None:
@@ -21,22 +34,48 @@ class Search:
         self.needle = ""
         self.number: int | None = None
         self.failed = False
+        self.goes_newer = False
         self.pattern: re.Pattern[str] | None = None
+        self._folded = ""
+        # Matches are looked for from the bottom of the screen upward. None: the user follows new entries.
+        self._start = None if view.anchor is None else view.anchor.number + 1
+        self._matches: list[int] = []
+        self._looked_at = view.first  # the number of the first entry that was not looked at
 
     def find(self, needle: str) -> int | None:
-        """Go to the newest entry that contains ``needle``, and return its number or None."""
-        self.needle = needle
+        """Go to the nearest match from the bottom of the screen upward, or else to the first one below.
+
+        Return its number, or None if there is no match.
+        """
+        narrows = bool(self.needle) and needle.startswith(self.needle)
+        before = set(self._matches) if narrows else None
+        self.needle, self._folded = needle, needle.casefold()
         self.pattern = re.compile(re.escape(needle), re.IGNORECASE) if needle else None
-        self.number = None
-        return self.older()
+        self._look_again(before)
+        self.number, self.goes_newer = None, False
+        found = self._older(self.view.end if self._start is None else self._start)
+        return self._go(found if found is not None else self._newer(self.view.first))
 
     def older(self) -> int | None:
         """Go to the match before; without one, stay."""
+        self._look_at_new()
+        self.goes_newer = False
         return self._go(self._older(self.view.end if self.number is None else self.number))
 
     def newer(self) -> int | None:
         """Go to the match after; without one, stay."""
+        self._look_at_new()
+        self.goes_newer = True
         return self._go(None if self.number is None else self._newer(self.number + 1))
+
+    @property
+    def place(self) -> Place | None:
+        """Return which of all matches the current one is; None without a match."""
+        self._look_at_new()
+        if self.number is None or not self._matches:
+            return None
+        # The entry of the current match may have been dropped: then the oldest match that is left is the nearest.
+        return Place(max(1, bisect_right(self._matches, self.number)), len(self._matches))
 
     def _go(self, found: int | None) -> int | None:
         self.failed = found is None and bool(self.needle)
@@ -46,27 +85,42 @@ class Search:
 
     def _older(self, end: int) -> int | None:
         """Return the nearest match before the entry ``end``."""
-        view = self.view
-        # Iterating over a deque is cheap; indexing in its middle is not.
-        skipped = view.end - end
-        texts = (entry.search_text() for entry in islice(reversed(view.entries), skipped, None))
-        found = self._first_match(texts)
-        return None if found is None else end - 1 - found
+        index = bisect_left(self._matches, end)
+        return self._matches[index - 1] if index else None
 
     def _newer(self, start: int) -> int | None:
         """Return the nearest match from the entry ``start`` on."""
-        view = self.view
-        start = max(start, view.first)
-        texts = (entry.search_text() for entry in islice(view.entries, start - view.first, None))
-        found = self._first_match(texts)
-        return None if found is None else start + found
+        index = bisect_left(self._matches, start)
+        return self._matches[index] if index < len(self._matches) else None
 
-    def _first_match(self, texts: Iterator[str]) -> int | None:
+    def _look_again(self, among: set[int] | None) -> None:
+        """Look at all entries; ``among`` has the numbers of those that can match, if that is known."""
+        view = self.view
+        looked_at = self._looked_at
+        self._looked_at = view.end
+        self._matches = [
+            number
+            for number, entry in enumerate(view.entries, view.first)
+            if (among is None or number in among or number >= looked_at) and self._matched(entry)
+        ]
+
+    def _look_at_new(self) -> None:
+        """Look at the entries that have arrived, and forget those that were dropped."""
+        view, matches = self.view, self._matches
+        del matches[: bisect_left(matches, view.first)]
+        # The last entry too: joins and leaves may have been added to it since.
+        start = max(self._looked_at - 1, view.first)
+        if matches and matches[-1] == start:
+            start += 1
+        # Iterating over a deque is cheap; indexing in its middle is not.
+        new = islice(reversed(view.entries), max(0, view.end - start))
+        found = [view.end - 1 - back for back, entry in enumerate(new) if self._matched(entry)]
+        matches += reversed(found)
+        self._looked_at = view.end
+
+    def _matched(self, entry: Entry) -> bool:
         if self.pattern is None:
-            return None
-        folded = self.needle.casefold()
-        for index, text in enumerate(texts):
-            # A fast path: folding is cheap and rules out nearly all of fifty thousand entries.
-            if folded in text.casefold() and self.pattern.search(text):
-                return index
-        return None
+            return False
+        text = entry.search_text()
+        # A fast path: folding is cheap and rules out nearly all of fifty thousand entries.
+        return self._folded in text.casefold() and self.pattern.search(text) is not None

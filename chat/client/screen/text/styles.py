@@ -30,6 +30,7 @@ OWN_NAME = "own-name"
 RULE = "rule"  # where the day changes
 UNREAD_MARKER = "unread-marker"
 MATCH = "match"
+CURRENT_MATCH = "current-match"
 TITLE = "title"
 STATUS = "status"
 STATUS_ALERT = "status-alert"  # in the status line: no connection, or messages for the user
@@ -82,7 +83,9 @@ LOOKS: dict[str, Appearance] = {
     OWN_NAME: Appearance(bold=True),
     RULE: Appearance(dim=True),
     UNREAD_MARKER: Appearance(160, _RED),
-    MATCH: Appearance(reverse=True, underline=True),
+    # Without colours, only the current match is reversed.
+    MATCH: Appearance(136, _YELLOW, bold=True, underline=True),
+    CURRENT_MATCH: Appearance(136, _YELLOW, bold=True, reverse=True, underline=True),
     TITLE: Appearance(reverse=True),
     STATUS: Appearance(reverse=True),
     STATUS_ALERT: Appearance(bold=True, reverse=True),

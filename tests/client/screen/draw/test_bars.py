@@ -101,15 +101,29 @@ class TestStatus:
         assert alerts(model) == ["2 new below"]
 
     def test_a_search(self, model: Model) -> None:
+        for text in ("cat", "bird", "Cats"):
+            model.room.append(said(text))
+        model.search = search = Search(model.room)
+        assert status(model) == ""
+        search.find("dog")
+        assert status(model) == " search: not found"
+        search.find("cat")
+        assert status(model) == " search: 2 of 2"
+        search.newer()
+        assert status(model) == " search: 2 of 2, none below"
+        search.older()
+        assert status(model) == " search: 1 of 2"
+        search.older()
+        assert status(model) == " search: 1 of 2, none above"
+        model.room.append(said("a third cat"))
+        assert status(model) == " search: 1 of 3, none above"
+
+    def test_a_search_in_another_view(self, model: Model) -> None:
         model.room.append(said("cat"))
         model.search = Search(model.room)
-        assert status(model) == ""
-        for needle, words in (("cat", "found"), ("dog", "not found")):
-            model.search.find(needle)
-            assert status(model) == f" search: {words}"
         model.search.find("cat")
-        model.search.older()
-        assert status(model) == " search: nothing more"
+        model.query("alice")
+        assert "search" not in status(model)
 
     def test_other_views(self, model: Model) -> None:
         view = model.query("alice")

@@ -166,6 +166,8 @@ def test_what_is_searched_for_stands_out_but_not_in_the_time() -> None:
     search.find("4")
     said = Said(NINE, "4lice", "2+2=4\n44")
     assert marked(entry_lines(said, match=search.pattern), "match") == ["4", "4", "4", "4"]
+    current = entry_lines(said, match=search.pattern, is_current=True)
+    assert marked(current, "current-match") == ["<21:04:05> ", "4", "4", "4", "4"]
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,41 @@ class TestRows:
         assert drawn(pane, view, 1) == ["499"]
 
 
+def marks(rows: list[Row], style: str) -> list[str]:
+    return [span.text for row in rows for span in row if span.style == style]
+
+
+class TestSearch:
+    CAT = re.compile("cat", re.IGNORECASE)
+
+    def test_the_current_match_is_marked_apart_from_the_others(
+        self, pane: LogPane, view: View
+    ) -> None:
+        view.append(said("a cat"))
+        view.append(said("Cats"))
+        pane.prepare(40, MENTIONS, self.CAT, current=view.last)
+        assert marks(pane.rows(view, 2), "match") == ["cat"]
+        assert marks(pane.rows(view, 2), "current-match") == ["<21:04:05> ", "Cat"]
+        pane.prepare(40, MENTIONS, self.CAT, current=view.last - 1)
+        assert marks(pane.rows(view, 2), "match") == ["Cat"]
+        assert marks(pane.rows(view, 2), "current-match") == ["<21:04:05> ", "cat"]
+
+    def test_words_of_the_client_are_no_match(self, pane: LogPane, view: View) -> None:
+        view.append(Shared(NINE, "alice", MessageType.IMAGE, "sun.png", 5))
+        pane.prepare(60, MENTIONS, re.compile("image"))
+        assert marks(pane.rows(view, 1), "match") == []
+        pane.prepare(60, MENTIONS, re.compile("sun"))
+        assert marks(pane.rows(view, 1), "match") == ["sun"]
+
+    def test_a_match_far_down_in_a_long_text_is_scrolled_to(
+        self, pane: LogPane, view: View
+    ) -> None:
+        view.append(said("\n".join(["dog"] * 50 + ["cat"] + ["dog"] * 50)))
+        pane.prepare(40, MENTIONS, self.CAT, current=view.last)
+        pane.scroll_to(view, view.last, 5)
+        assert [row.strip() for row in drawn(pane, view, 5)] == ["dog", "dog", "cat", "dog", "dog"]
+
+
 class TestMemory:
     @pytest.fixture
     def formatted(self, monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
@@ -271,9 +306,9 @@ class TestMemory:
         seen: list[Entry] = []
         original: Callable[..., list[Row]] = entry_lines
 
-        def watched(entry: Entry, *arguments: object) -> list[Row]:
+        def watched(entry: Entry, *arguments: object, **named: object) -> list[Row]:
             seen.append(entry)
-            return original(entry, *arguments)
+            return original(entry, *arguments, **named)
 
         monkeypatch.setattr(log_pane, "entry_lines", watched)
         return seen

@@ -147,11 +147,12 @@ class TestASearch:
     @pytest.mark.parametrize(
         ("keys", "number"),
         [
-            ("cat", 2),
-            ("cat<ctrl-r>", 0),
-            ("cat<up><ctrl-s>", 2),
-            ("dog 1", 1),
-            ("dog 1<backspace><backspace>", 3),
+            # From the bottom of the screen upward, and only then below it.
+            ("cat", 0),
+            ("cat<ctrl-s>", 2),
+            ("cat<down><ctrl-r>", 0),
+            ("dog 3", 3),
+            ("dog 3<backspace><backspace>", 1),
             ("q", None),
         ],
     )
@@ -187,6 +188,14 @@ class TestASearch:
         press(question, "cat<ctrl-r>")
         question.look()
         assert shown_matches[-1] == 0
+
+    def test_the_last_search_again(self, model: Model, question: SearchQuestion) -> None:
+        press(question, "dog<enter>")
+        again = SearchQuestion(model, lambda: None)
+        press(again, "<ctrl-r>")
+        assert again.editor.text == "dog"
+        assert model.search is not None
+        assert model.search.number == 1
 
     def test_other_keys_do_what_they_always_do(self, question: SearchQuestion) -> None:
         assert press(question, "cat<pageup><alt-2>") == [Action.PAGE_UP, Action.VIEW]

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.screen.model import views
-from chat.client.screen.model.entries import Said
+from chat.client.screen.model.entries import Movement, Said, Step
 from chat.client.screen.model.search import Search
-from chat.client.screen.model.views import View
+from chat.client.screen.model.views import Position, View
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 
@@ -92,11 +92,51 @@ def test_a_match_that_was_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert search.newer() == 4
 
 
+def test_a_search_begins_at_what_is_on_the_screen() -> None:
+    view = view_of("cat", "dog", "cat", "bird", "cat")
+    view.scroll_to(Position(3, 0))
+    search = Search(view)
+    assert search.find("cat") == 2
+    assert search.place == (2, 3)
+    assert search.newer() == 4
+    view.scroll_to(Position(1, 0))
+    # Only if nothing above matches, what is below does.
+    assert Search(view).find("bird") == 3
+
+
+def test_the_matches_are_counted_as_they_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "MAX_ENTRIES", 3)
+    view = view_of("cat", "dog", "cat")
+    search = Search(view)
+    assert search.place is None
+    search.find("c")
+    search.find("cat")
+    assert search.place == (2, 2)
+    view.append(Said(NINE, "alice", "Cats"))
+    assert search.place == (1, 2)
+    view.clear()
+    assert search.place is None
+    assert search.older() == 2
+    assert search.failed
+
+
+def test_somebody_who_joins_later_is_found() -> None:
+    view = View()
+    movement = Movement(Step(NINE, "alice", joined=True))
+    view.append(movement)
+    search = Search(view)
+    assert search.find("bob") is None
+    movement.fold(Step(NINE, "bob", joined=True))
+    assert search.older() == 0
+    assert search.place == (1, 1)
+
+
 @given(st.lists(st.sampled_from(["cat", "dog", "Cat fish", ""])), st.sampled_from(["cat", "fish"]))
 def test_all_matches_are_found_in_both_directions(texts: list[str], needle: str) -> None:
     matches = [number for number, text in enumerate(texts) if needle in text.lower()]
     search = Search(view_of(*texts))
     found = [search.find(needle)]
+    assert search.place == ((len(matches), len(matches)) if matches else None)
     while not search.failed:
         found.append(search.older())
     assert found[:-1] == matches[::-1]
