@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from itertools import islice
+from itertools import compress, islice
 from typing import NamedTuple
 
 from chat.client.screen.model.entries import Entry
@@ -40,6 +40,9 @@ class Search:
         # Matches are looked for from the bottom of the screen upward. None: the user follows new entries.
         self._start = None if view.anchor is None else view.anchor.number + 1
         self._matches: list[int] = []
+        self._entries: list[
+            Entry
+        ] = []  # those of the matches, so that a longer text looks only at them
         self._looked_at = view.first  # the number of the first entry that was not looked at
 
     def find(self, needle: str) -> int | None:
@@ -48,10 +51,12 @@ class Search:
         Return its number, or None if there is no match.
         """
         narrows = bool(self.needle) and needle.startswith(self.needle)
-        before = set(self._matches) if narrows else None
         self.needle, self._folded = needle, needle.casefold()
         self.pattern = re.compile(re.escape(needle), re.IGNORECASE) if needle else None
-        self._look_again(before)
+        if narrows:
+            self._narrow()
+        else:
+            self._look_at_all()
         self.number, self.goes_newer = None, False
         found = self._older(self.view.end if self._start is None else self._start)
         return self._go(found if found is not None else self._newer(self.view.first))
@@ -93,34 +98,40 @@ class Search:
         index = bisect_left(self._matches, start)
         return self._matches[index] if index < len(self._matches) else None
 
-    def _look_again(self, among: set[int] | None) -> None:
-        """Look at all entries; ``among`` has the numbers of those that can match, if that is known."""
-        view = self.view
-        looked_at = self._looked_at
-        self._looked_at = view.end
-        self._matches = [
-            number
-            for number, entry in enumerate(view.entries, view.first)
-            if (among is None or number in among or number >= looked_at) and self._matched(entry)
-        ]
+    def _look_at_all(self) -> None:
+        self._matches, self._entries, self._looked_at = [], [], self.view.first
+        self._look_at_new()
+
+    def _narrow(self) -> None:
+        """Drop the matches that the longer text does not match: they are all that it can match, and new entries."""
+        still = [self._matched(entry) for entry in self._entries]
+        self._matches = list(compress(self._matches, still))
+        self._entries = list(compress(self._entries, still))
+        self._look_at_new()
 
     def _look_at_new(self) -> None:
         """Look at the entries that have arrived, and forget those that were dropped."""
         view, matches = self.view, self._matches
-        del matches[: bisect_left(matches, view.first)]
+        dropped = bisect_left(matches, view.first)
+        del matches[:dropped], self._entries[:dropped]
         # The last entry too: joins and leaves may have been added to it since.
         start = max(self._looked_at - 1, view.first)
         if matches and matches[-1] == start:
             start += 1
         # Iterating over a deque is cheap; indexing in its middle is not.
-        new = islice(reversed(view.entries), max(0, view.end - start))
-        found = [view.end - 1 - back for back, entry in enumerate(new) if self._matched(entry)]
-        matches += reversed(found)
+        new = list(islice(reversed(view.entries), max(0, view.end - start)))
+        for number, entry in enumerate(reversed(new), start):
+            if self._matched(entry):
+                matches.append(number)
+                self._entries.append(entry)
         self._looked_at = view.end
 
     def _matched(self, entry: Entry) -> bool:
         if self.pattern is None:
             return False
         text = entry.search_text()
-        # A fast path: folding is cheap and rules out nearly all of fifty thousand entries.
-        return self._folded in text.casefold() and self.pattern.search(text) is not None
+        # A fast path: folding is cheap and rules out nearly all of fifty thousand entries. Only other scripts have
+        # letters that fold alike and yet do not match.
+        return self._folded in text.casefold() and (
+            (text.isascii() and self.needle.isascii()) or self.pattern.search(text) is not None
+        )
