@@ -258,18 +258,23 @@ def reconnect(stage: Stage) -> None:
 
 def shows_keys(stage: Stage) -> None:
     stage.bob.command("/keys")
-    stage.bob.wait_for(*(re.escape(line) for line in keys.help_lines()[-3:]))
+    stage.bob.wait_for("^ keys │ Esc closes", *(re.escape(line) for line in keys.help_lines()[:3]))
+    stage.bob.press("<esc>")
+    stage.bob.wait_for(ROOM)
 
 
 def shows_help(stage: Stage) -> None:
     stage.bob.command("/help")
-    # More than the screen has room for: to the end, then from where it began.
+    # More than the screen has room for: from the first line to the last.
     lines = help_lines(None, Availability.SCREEN)
-    stage.bob.wait_for(*(rf"^ +{re.escape(line)}$" for line in lines[-3:]))
-    stage.bob.press("<pageup>")
-    stage.bob.wait_for("-- help:$", rf"^ +{re.escape(lines[0])}$")
-    stage.bob.command("/help cancel")
+    stage.bob.wait_for(
+        "^ commands │ Esc closes", *(rf"^  {re.escape(line)}$" for line in lines[:3])
+    )
     stage.bob.press("<ctrl-end>")
+    stage.bob.wait_for(*(rf"^  {re.escape(line)}$" for line in lines[-3:]))
+    stage.bob.press("<esc>")
+    stage.bob.wait_for(ROOM)
+    stage.bob.command("/help cancel")
     stage.bob.wait_for(r"^ +/cancel \[N\]  cancel transfer")
 
 

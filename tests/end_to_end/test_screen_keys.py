@@ -257,7 +257,20 @@ def goes_to_the_shell(stage: Stage, key: str) -> None:
 
 def shows_the_keys(stage: Stage, key: str) -> None:
     stage.bob.press(key)
-    stage.bob.wait_for(*(re.escape(line.strip()) for line in help_lines()[-3:]))
+    lines = [re.escape(line.strip()) for line in help_lines()]
+    stage.bob.wait_for("^ keys │ Esc closes", *lines[:3])
+    stage.bob.press("<ctrl-end>")
+    stage.bob.wait_for(*lines[-3:])
+    stage.bob.press(key)
+    stage.bob.wait_for("^ 127")
+
+
+def goes_back(stage: Stage, key: str) -> None:
+    shows_the_newest(stage, key)
+    stage.bob.press("<f1>")
+    stage.bob.wait_for("^ keys │ Esc closes")
+    stage.bob.press(key)
+    stage.bob.wait_for("^ 127")
 
 
 SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
@@ -297,6 +310,7 @@ SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
     (KeyContext.LOG, Action.WHEEL_DOWN): scrolls(("<pageup>",), WHEEL_ROWS),
     (KeyContext.LOG, Action.TOP): shows_the_oldest,
     (KeyContext.LOG, Action.BOTTOM): shows_the_newest,
+    (KeyContext.LOG, Action.BACK): goes_back,
     (KeyContext.LOG, Action.SEARCH): asks_what_to_search,
     (KeyContext.VIEWS, Action.VIEW): shows_a_view,
     (KeyContext.VIEWS, Action.NEXT_UNREAD): shows_what_is_new,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -12,6 +12,7 @@ from typing import Protocol
 from chat.client.connection.outgoing import split_text
 from chat.client.conversation.commands import COMMANDS, Availability, parse_line, shown_line
 from chat.client.conversation.requests import (
+    CloseView,
     NeedsPassword,
     Quit,
     Reply,
@@ -19,6 +20,7 @@ from chat.client.conversation.requests import (
     RequestError,
     Say,
     ScreenRequest,
+    SearchLog,
     SendFile,
 )
 from chat.client.conversation.ui_events import Asked
@@ -42,6 +44,7 @@ from chat.client.screen.model.views import Draft, View
 
 PASTE_CHARACTERS = 2000
 WHEEL_ROWS = 3
+KEYS_PAGE = "keys"
 
 
 class Desk(Protocol):
@@ -103,11 +106,12 @@ class Controller:
             Action.WHEEL_DOWN: lambda: self._scroll(WHEEL_ROWS),
             Action.TOP: lambda: self._renderer.scroll_to_top(self._model, self.size),
             Action.BOTTOM: self._to_bottom,
+            Action.BACK: self._go_back,
             Action.SEARCH: self.search,
             Action.NEXT_UNREAD: model.next_unread,
             Action.REDRAW: desk.redraw,
             Action.SUSPEND: desk.suspend,
-            Action.SHOW_KEYS: self.show_keys,
+            Action.SHOW_KEYS: self._toggle_keys,
         }
 
     def press(self, key: Input) -> bool:
@@ -130,7 +134,12 @@ class Controller:
         return draft_only
 
     def ask(self, asker: Asker) -> None:
-        """Show a question in place of the draft, or of another question, which returns after the answer."""
+        """Show a question in place of the draft, or of another question, which returns after the answer.
+
+        The log may explain the question, so a page that hides the log is closed, except for a search in the page.
+        """
+        if not isinstance(asker, SearchQuestion):
+            self._model.close_page()
         self._askers.append(asker)
         self.show_draft()
 
@@ -176,12 +185,18 @@ class Controller:
         self.ask(question)
 
     def show_keys(self) -> None:
-        """Write a list of all keys into the log."""
-        self._model.remark(self._now(), "keys:", *help_lines())
+        """Open the page with all keys."""
+        self.show_page(KEYS_PAGE, help_lines())
+
+    def show_page(self, title: str, lines: Iterable[str]) -> None:
+        """Open a page from its first line on."""
+        self._model.open_page(title, lines, self._now())
+        # A page that fits on the screen has nothing below.
+        self._scroll(0)
 
     def _press_in(self, asker: Asker, key: str) -> None:
         action = asker.press(key)
-        leaves_view = action in (Action.VIEW, Action.NEXT_UNREAD)
+        leaves_view = action in (Action.VIEW, Action.NEXT_UNREAD, Action.SHOW_KEYS)
         # A search belongs to the view that the user leaves.
         if asker.is_over or (leaves_view and isinstance(asker, SearchQuestion)):
             self._askers.remove(asker)
@@ -228,11 +243,15 @@ class Controller:
         line = self.composer.commit(shown_line)
         try:
             request = self._directed(parse_line(line, Availability.SCREEN))
+            # What the line does shows in the log. A page can be searched and closed by commands, too.
+            if not isinstance(request, SearchLog | CloseView):
+                self._model.close_page()
             if isinstance(request, ScreenRequest):
                 self._desk.do_here(request)
             elif isinstance(request, NeedsPassword):
                 self._desk.complete(request)
         except RequestError as problem:
+            self._model.close_page()
             self._model.refuse(self._now(), shown_line(line), str(problem))
             self._renderer.scroll_to_bottom(self._model)
             return
@@ -267,6 +286,13 @@ class Controller:
             model.await_result(tag, line)
         self._desk.ask(Asked(request, tag))
 
+    def _toggle_keys(self) -> None:
+        page = self._model.page
+        if page is None or page.title != KEYS_PAGE:
+            self.show_keys()
+        else:
+            self._model.close_page()
+
     def _scroll(self, rows: int) -> None:
         self._renderer.scroll(self._model, rows, self.size)
 
@@ -276,6 +302,10 @@ class Controller:
     def _to_bottom(self) -> None:
         self._model.search = None
         self._renderer.scroll_to_bottom(self._model)
+
+    def _go_back(self) -> None:
+        if not self._model.close_page():
+            self._to_bottom()
 
     def _show_match(self) -> None:
         self._renderer.scroll_to_match(self._model, self.size)

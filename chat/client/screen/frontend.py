@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
+    Explanation,
     Preview,
     TransferChanged,
     UiEvent,
@@ -75,6 +76,11 @@ class ScreenFrontend:
         """Show ``news``; a message for the user also rings, or raises a notification."""
         if isinstance(event, Preview):
             self._show_preview(event)
+            return
+        # The help of one command is a line in the log.
+        if isinstance(event, Explanation) and len(event.lines) > 1:
+            self._controller.show_page("commands", _help_page(event.lines))
+            self._around.repaint()
             return
         alert = self._intake.update(event, self._now())
         if alert is not None:
@@ -158,3 +164,13 @@ class ScreenFrontend:
         else:
             self._model.set_picture(shared, drawn)
         self._around.repaint()
+
+
+def _help_page(lines: Iterable[str]) -> list[str]:
+    return [
+        "Commands:",
+        *(f"  {line}" for line in lines),
+        "Texts:",
+        "  Any other line is a text. Enter sends it; // begins a text with a slash.",
+        "  F1 shows the keys.",
+    ]

@@ -150,6 +150,8 @@ class LocalCommands:
 
     def _close_view(self, request: CloseView) -> None:
         view = self._model.current
+        if self._model.close_page():
+            return
         if view.peer is None:
             raise RequestError("The room can't be closed; /quit leaves it.")
         if not self._model.close(view):

@@ -6,7 +6,6 @@ from chat.client.conversation.requests import Get, Help, Say, SendFile
 from chat.client.conversation.ui_events import Done, Failed
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.input.decoder import Paste
-from chat.client.screen.input.keys import BINDINGS, KeyContext
 from chat.client.screen.input.questions import PasswordQuestion, YesOrNo
 from chat.client.screen.model.views import Position
 from chat.protocol.descriptor import MessageType
@@ -336,12 +335,6 @@ class TestTheRest:
     def test_keys_of_the_terminal(self, desk: Desk, key: str, done: str) -> None:
         desk.type(key)
         assert desk.done == [done]
-
-    def test_all_keys_are_explained(self, desk: Desk) -> None:
-        desk.type("<f1>")
-        shown = "\n".join(desk.log())
-        assert all(binding.help in shown for binding in BINDINGS)
-        assert all(where.value in shown for where in KeyContext)
 
     def test_focus(self, desk: Desk) -> None:
         desk.type("<focus-out>")

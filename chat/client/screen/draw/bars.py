@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.model.model import Model
-from chat.client.screen.model.views import View
+from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.spans import Row, Span, clip_row, fill_row
 from chat.client.screen.text.styles import STATUS, STATUS_ALERT, TITLE
@@ -14,6 +14,8 @@ _SEPARATOR = " │ "
 
 def title_line(model: Model, width: int) -> Row:
     """Return the title: the address, the own name, how many users are here, and whether the connection is encrypted."""
+    if model.page is not None:
+        return _title_of_page(model.page, width)
     peer = model.current.peer
     parts = [
         model.address if peer is None else f"{sanitize(peer)} alone, at {model.address}",
@@ -29,6 +31,14 @@ def title_line(model: Model, width: int) -> Row:
         parts.remove(needless)
     text = elide(f" {_SEPARATOR.join(parts)}", width)
     return fill_row([Span(text, TITLE)], width, TITLE)
+
+
+def _title_of_page(page: Page, width: int) -> Row:
+    """Return the title of a page, which says how to leave it."""
+    parts = [page.title, "Esc closes", "Page Up and Page Down move", "Ctrl-R searches"]
+    while len(parts) > 2 and cells(_SEPARATOR.join(parts)) + 2 > width:
+        parts.pop()
+    return fill_row([Span(elide(f" {_SEPARATOR.join(parts)}", width), TITLE)], width, TITLE)
 
 
 def status_line(model: Model, width: int) -> Row:
@@ -56,15 +66,17 @@ def _connection(model: Model) -> list[Span]:
 
 
 def _below(model: Model) -> list[Span]:
-    view = model.current
+    view = model.shown
     if view.anchor is None:
         return []
+    if view is model.page:
+        return [Span("more below", STATUS)]
     return [Span(f"{view.unread} new below" if view.unread else "scrolled up", STATUS_ALERT)]
 
 
 def _search(model: Model) -> list[Span]:
     search = model.search
-    if search is None or not search.needle or search.view is not model.current:
+    if search is None or not search.needle or search.view is not model.shown:
         return []
     place = search.place
     if place is None:

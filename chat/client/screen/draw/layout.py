@@ -10,7 +10,7 @@
     input
 
 On a small screen the names go first, then the title, then the status, and at last the log: the input is always shown.
-The functions only read the model, except for ``scroll_*``, which move in the log of its current view.
+The functions only read the model, except for ``scroll_*``, which move in what it shows.
 """
 
 from __future__ import annotations
@@ -106,24 +106,24 @@ class Renderer:
 
     def scroll(self, model: Model, rows: int, size: Size) -> None:
         """Scroll the log down by ``rows``, or up if negative."""
-        self._log.scroll(model.current, rows, self._prepared(model, size))
+        self._log.scroll(model.shown, rows, self._prepared(model, size))
 
     def scroll_pages(self, model: Model, pages: int, size: Size) -> None:
         """Scroll the log down by ``pages``, or up if negative; consecutive pages share one row."""
         height = self._prepared(model, size)
-        self._log.scroll(model.current, pages * max(1, height - 1), height)
+        self._log.scroll(model.shown, pages * max(1, height - 1), height)
 
     def scroll_to_top(self, model: Model, size: Size) -> None:
         """Scroll to the oldest row of the log."""
-        self._log.scroll_to_top(model.current, self._prepared(model, size))
+        self._log.scroll_to_top(model.shown, self._prepared(model, size))
 
     def scroll_to_bottom(self, model: Model) -> None:
         """Scroll to the newest row, and follow new rows."""
-        model.current.scroll_to(None)
+        model.shown.scroll_to(None)
 
     def scroll_to_match(self, model: Model, size: Size) -> None:
         """Scroll to the match of the search, unless it is in another view or no longer in the log."""
-        search, view = model.search, model.current
+        search, view = model.search, model.shown
         if search is None or search.view is not view or search.number is None:
             return
         # The entry of the match may have been dropped meanwhile.
@@ -139,7 +139,7 @@ class Renderer:
 
     def _prepare(self, model: Model, width: int) -> None:
         search, match, current = model.search, None, None
-        if search is not None and search.view is model.current:
+        if search is not None and search.view is model.shown:
             match, current = search.pattern, search.number
         self._log.prepare(width, model.mentions, match, current)
 
@@ -148,7 +148,7 @@ class Renderer:
         names_width = _names_width(model, columns)
         width = columns - names_width
         self._prepare(model, width)
-        rows = self._log.rows(model.current, height)
+        rows = self._log.rows(model.shown, height)
         rows += [[] for _ in range(height - len(rows))]
         if not names_width:
             return rows
@@ -206,7 +206,7 @@ def _prompt(model: Model, columns: int) -> str:
 
 
 def _names_width(model: Model, columns: int) -> int:
-    if not model.shows_names or columns < _MIN_LOG_WIDTH + 8:
+    if not model.shows_names or model.page is not None or columns < _MIN_LOG_WIDTH + 8:
         return 0
     longest = model.people.most(_name_cells)
     return min(longest + _BESIDE_NAME, _MAX_NAMES_WIDTH, columns - _MIN_LOG_WIDTH)

@@ -24,6 +24,7 @@ from chat.client.frontends.wording import (
 from chat.client.screen.model.entries import (
     Entry,
     Movement,
+    PageLine,
     Pending,
     Remark,
     Said,
@@ -36,6 +37,7 @@ from chat.client.screen.text.styles import (
     CURRENT_MATCH,
     DIM,
     ERROR,
+    HEADING,
     MATCH,
     MENTION,
     OWN_NAME,
@@ -48,6 +50,7 @@ from chat.client.screen.text.styles import (
 from chat.sizes import byte_count
 
 _BAR_CELLS = 10
+_NO_TIME = Span("", DIM)
 
 
 def entry_lines(
@@ -167,6 +170,10 @@ def _remark(remark: Remark) -> list[Row]:
     return [[_time(remark.moment), Span("-- ", remark.style), first], *([line] for line in further)]
 
 
+def _page_line(line: PageLine) -> list[Row]:
+    return [[_NO_TIME, Span(sanitize(line.text), HEADING if line.is_heading else TEXT)]]
+
+
 def _pending(pending: Pending) -> list[Row]:
     lines = _own(pending, PENDING)
     transfer = pending.transfer
@@ -207,6 +214,7 @@ _LINES: dict[type, Callable[[Any], list[Row]]] = {
     Shared: _shared,
     Movement: _movement,
     Remark: _remark,
+    PageLine: _page_line,
     Pending: _pending,
     Unsent: _unsent,
 }

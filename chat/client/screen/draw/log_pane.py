@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import islice
 
 from chat.client.screen.draw.lines import day_name, entry_lines, local_day
-from chat.client.screen.model.entries import Entry, Shared
+from chat.client.screen.model.entries import Entry, PageLine, Shared
 from chat.client.screen.model.views import Position, View
 from chat.client.screen.text.spans import Finder, Row, Span, clip_row, indented, wrap_row
 from chat.client.screen.text.styles import CURRENT_MATCH, DIM, RULE, UNREAD_MARKER, Style
@@ -79,6 +79,8 @@ class LogPane:
         if by < 0:
             self._anchor(view, self._full_screen(view, self._walk_up(view, bottom, -by), height))
         else:
+            # Above the end of the first screenful, the anchored row stands higher than at the bottom.
+            bottom = self._full_screen(view, bottom, height)
             self._anchor(view, self._walk_down(view, bottom, by))
 
     def scroll_to(self, view: View, number: int, height: int) -> None:
@@ -168,6 +170,8 @@ class LogPane:
         """Return the rows of an entry, after the rules that stand before it."""
         entry = view[number]
         rows = self._entry_rows(entry, number == self._current)
+        if isinstance(entry, PageLine):
+            return rows
         rules = []
         if number == view.left_off and number > view.first:
             rules.append(self._rule("new", UNREAD_MARKER))

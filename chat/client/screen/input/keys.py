@@ -91,6 +91,7 @@ class Action(Enum):
     WHEEL_DOWN = "wheel-down"
     TOP = "top"
     BOTTOM = "bottom"
+    BACK = "back"
     SEARCH = "search"
     VIEW = "view"
     NEXT_UNREAD = "next-unread"
@@ -161,8 +162,9 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(("<wheel-up>",), Action.WHEEL_UP, "a few lines up", KeyContext.LOG),
     Binding(("<wheel-down>",), Action.WHEEL_DOWN, "a few lines down", KeyContext.LOG),
     Binding(("<alt-<>", "<ctrl-home>"), Action.TOP, "to the oldest line", KeyContext.LOG),
+    Binding(("<alt->>", "<ctrl-end>"), Action.BOTTOM, "to the newest line", KeyContext.LOG),
     Binding(
-        ("<alt->>", "<ctrl-end>", "<esc>"), Action.BOTTOM, "to the newest line", KeyContext.LOG
+        ("<esc>",), Action.BACK, "close the help; otherwise to the newest line", KeyContext.LOG
     ),
     Binding(("<ctrl-r>",), Action.SEARCH, "search", KeyContext.LOG),
     Binding(
@@ -176,7 +178,7 @@ BINDINGS: tuple[Binding, ...] = (
     ),
     Binding(("<ctrl-l>",), Action.REDRAW, "draw the screen again", KeyContext.VIEWS),
     Binding(("<ctrl-z>",), Action.SUSPEND, "back to the shell; fg returns", KeyContext.VIEWS),
-    Binding(("<f1>",), Action.SHOW_KEYS, "show these keys", KeyContext.VIEWS),
+    Binding(("<f1>",), Action.SHOW_KEYS, "show these keys, or close them", KeyContext.VIEWS),
     Binding(
         ("<ctrl-r>", "<up>", "<ctrl-p>"), Action.SEARCH_OLDER, "the match before", KeyContext.SEARCH
     ),

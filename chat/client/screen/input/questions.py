@@ -144,10 +144,10 @@ class SearchQuestion:
         self.is_over = False
         self._model = model
         self._show = show
-        self._view = model.current
-        self._began_at = model.current.anchor
+        self._view = model.shown
+        self._began_at = self._view.anchor
         self._needle_before = model.search.needle if model.search is not None else ""
-        self._search = model.search = Search(model.current)
+        self._search = model.search = Search(self._view)
 
     def press(self, key: str) -> Action | None:
         """Handle ``key``; return an action that concerns something else."""

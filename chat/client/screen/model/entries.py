@@ -243,6 +243,28 @@ class Unsent(Entry):
         return self.what.search_text()
 
 
+class PageLine(Entry):
+    """Hold one line of a page, such as the help. A line that is not indented is a heading."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, moment: datetime, text: str) -> None:
+        super().__init__(moment)
+        self.text = text
+
+    @property
+    def weight(self) -> int:
+        return len(self.text) + 100
+
+    @property
+    def is_heading(self) -> bool:
+        """Return whether the line is a heading."""
+        return not self.text.startswith(" ")
+
+    def search_text(self) -> str:
+        return self.text
+
+
 def peer_of(entry: Entry) -> str | None:
     """Return the other user of a private message; None if ``entry`` is not a private message."""
     if not isinstance(entry, Said | Shared) or entry.to is None:

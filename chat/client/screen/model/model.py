@@ -7,7 +7,7 @@ The model knows no terminal and no clock: moments are arguments. ``intake`` puts
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from chat.client.screen.model.entries import Entry, Pending, Remark, Said, Share
 from chat.client.screen.model.people import People
 from chat.client.screen.model.rates import Rates
 from chat.client.screen.model.search import Search
-from chat.client.screen.model.views import Draft, View
+from chat.client.screen.model.views import Draft, Page, View
 from chat.client.screen.text.spans import Row
 from chat.client.screen.text.styles import DIM, ERROR
 from chat.protocol.descriptor import MessageType
@@ -57,6 +57,7 @@ class Model:
     ``retry_in`` seconds; with ``is_dismissed`` there is no next try until the user asks for one. ``lag`` is for how
     many seconds the server has owed an answer, 0.0 for none. ``tick`` updates ``retry_in`` and ``lag``.
 
+    ``current`` is the conversation that the input goes to. A ``page`` stands in place of its log until it is closed.
     ``running`` are the transfers under way, by number. ``attention`` is what the user wants to see.
     """
 
@@ -80,6 +81,7 @@ class Model:
         self.room = View()
         self.views = [self.room]
         self.current = self.room
+        self.page: Page | None = None
         self.running: dict[int, Transfer] = {}
         self.rates = Rates()
         self.search: Search | None = None
@@ -199,17 +201,39 @@ class Model:
         """Return whether the terminal has the focus; True if it does not report it."""
         return self._has_focus
 
+    @property
+    def shown(self) -> View:
+        """Return what stands on the screen: the page, or the log of the current view."""
+        return self.current if self.page is None else self.page
+
+    def open_page(self, title: str, lines: Iterable[str], now: datetime) -> None:
+        """Show a page in place of the log."""
+        self.close_page()
+        self.page = Page(title, lines, now)
+        self._update_attention()
+
+    def close_page(self) -> bool:
+        """Show the log again. Return False if no page is shown."""
+        if self.page is None:
+            return False
+        if self.search is not None and self.search.view is self.page:
+            self.search = None
+        self.page = None
+        self._update_attention()
+        return True
+
     def switch(self, number: int) -> bool:
         """Show the view ``number``, counted from 1. Return False if there is none."""
         if not 1 <= number <= len(self.views):
             return False
+        self.close_page()
         self.current = self.views[number - 1]
         self._update_attention()
         return True
 
     def next_unread(self) -> bool:
         """Show the next view with unread messages, preferably messages for the user. Return False if there is none."""
-        unread = [view for view in self.views if view.unread and view is not self.current]
+        unread = [view for view in self.views if view.unread and view is not self.shown]
         if not unread:
             return False
         chosen = next((view for view in unread if view.calls), unread[0])
@@ -258,7 +282,7 @@ class Model:
 
     def _update_attention(self) -> None:
         for view in self.views:
-            view.show(self._has_focus and view is self.current)
+            view.show(self._has_focus and view is self.shown)
 
 
 def _sender_of(entry: Entry) -> str | None:

@@ -15,7 +15,7 @@ from chat.client.screen.model.entries import Entry
 from chat.client.screen.model.views import View
 
 
-class Place(NamedTuple):
+class MatchPlace(NamedTuple):
     """Say that the current match is ``number`` of ``total``, counted from the oldest, which is 1."""
 
     number: int
@@ -74,13 +74,13 @@ class Search:
         return self._go(None if self.number is None else self._newer(self.number + 1))
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> MatchPlace | None:
         """Return which of all matches the current one is; None without a match."""
         self._look_at_new()
         if self.number is None or not self._matches:
             return None
         # The entry of the current match may have been dropped: then the oldest match that is left is the nearest.
-        return Place(max(1, bisect_right(self._matches, self.number)), len(self._matches))
+        return MatchPlace(max(1, bisect_right(self._matches, self.number)), len(self._matches))
 
     def _go(self, found: int | None) -> int | None:
         self.failed = found is None and bool(self.needle)

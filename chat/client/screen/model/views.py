@@ -1,4 +1,4 @@
-"""Hold a view: the log of the room or of a private conversation, and what its reader has seen.
+"""Hold a view: the log of the room or of a private conversation, or a page, and what its reader has seen.
 
 Entries are numbered from 0. The oldest are dropped; the numbers of the others stay. Pending messages stand below all
 entries, under the numbers that follow.
@@ -7,10 +7,12 @@ entries, under the numbers that follow.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from chat.client.conversation.ui_events import Tag
-from chat.client.screen.model.entries import Entry, Pending
+from chat.client.screen.model.entries import Entry, PageLine, Pending
 
 MAX_ENTRIES = 50_000
 # In characters: fifty thousand texts of 64 KiB each would take 3 GiB.
@@ -139,3 +141,16 @@ class View:
         """Reset the counters if the view is read; the rule stays until the next absence."""
         if self.is_read:
             self.unread = self.calls = 0
+
+
+class Page(View):
+    """Hold a text to read in place of the log, such as the list of keys. The reader begins at its first line."""
+
+    __slots__ = ("title",)
+
+    def __init__(self, title: str, lines: Iterable[str], now: datetime) -> None:
+        super().__init__()
+        self.title = title
+        for line in lines:
+            self.append(PageLine(now, line))
+        self.anchor = Position(self.first, 0)

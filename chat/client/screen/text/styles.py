@@ -27,6 +27,7 @@ ERROR = "error"
 PRIVATE = "private"
 MENTION = "mention"
 OWN_NAME = "own-name"
+HEADING = "heading"  # on a page
 RULE = "rule"  # where the day changes
 UNREAD_MARKER = "unread-marker"
 MATCH = "match"
@@ -81,6 +82,7 @@ LOOKS: dict[str, Appearance] = {
     PRIVATE: Appearance(133, _MAGENTA),
     MENTION: Appearance(bold=True, reverse=True),
     OWN_NAME: Appearance(bold=True),
+    HEADING: Appearance(bold=True),
     RULE: Appearance(dim=True),
     UNREAD_MARKER: Appearance(160, _RED),
     # Without colours, only the current match is reversed.
