@@ -113,7 +113,7 @@ def _query(stage: Stage) -> Screen:
     alice.say("Coffee is ready.")
     lin.say("马上来 ☕")
     terminal.type("I'll try it on ")
-    return _shown(terminal, "1:room 2", "every machine here", "try it on$")
+    return _shown(terminal, r"\[1 room 2\] \[2 carol\]", "every machine here", "try it on$")
 
 
 def _small(stage: Stage) -> Screen:

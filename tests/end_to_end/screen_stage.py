@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,10 @@ class Stage:
             return
         screen.press("<ctrl-g>", "<ctrl-end>", "<alt-1>", "<ctrl-c>", "tidy")
         try:
-            screen.wait_until(lambda rows: rows[-1] == "tidy" and not rows[-2])
+            # The status line lists the views, and nothing else.
+            screen.wait_until(
+                lambda rows: rows[-1] == "tidy" and re.fullmatch(r" \[1 room\][^│]*", rows[-2])
+            )
         except AssertionError:
             self.leave()
             raise

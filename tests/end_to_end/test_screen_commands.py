@@ -139,7 +139,7 @@ def cancel(stage: Stage) -> None:
     number = re.findall(r"sending (\d+)\.", rows[-2])[0]
     stage.bob.command(f"/cancel {number}")
     stage.bob.wait_for("sending a file: endless.bin$", "not sent: The transfer was cancelled")
-    stage.bob.wait_until(lambda rows: rows[-2] == "")
+    stage.bob.wait_until(lambda rows: "sending" not in rows[-2])
     stage.bob.command("/transfers")
     stage.bob.wait_for(rf"{number}\. endless\.bin to everyone, .*: cancelled$")
 

@@ -231,7 +231,11 @@ def test_what_others_send_changes_nothing_but_its_own_line(address: str, home: P
             mallory.send_file(home / "a\x1b[2Jb.txt")
         rows = bob.wait_for("mallory left", "b.txt")
         assert rows[:3] == before[:3]
-        assert any("[mallory]: look" in row and "red" in row for row in rows)
+        # The text has a line end, so it begins below the name.
+        named = next(number for number, row in enumerate(rows) if row.endswith("[mallory]:"))
+        assert rows[named + 1].startswith(" ")
+        assert "look" in rows[named + 1]
+        assert "red" in rows[named + 1]
         sent = bob.raw[marker:]
         for sequence in (b"\x1b[2J", b"\x1b]0;", "\u202e".encode(), b"\xc2\x9b", b"\x08\x1b"):
             assert sequence not in sent

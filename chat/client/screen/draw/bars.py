@@ -6,10 +6,13 @@ from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.cells import cells, elide
-from chat.client.screen.text.spans import Row, Span, clip_row, fill_row
-from chat.client.screen.text.styles import STATUS, STATUS_ALERT, TITLE
+from chat.client.screen.text.spans import Row, Span, clip_row, fill_row, row_width
+from chat.client.screen.text.styles import STATUS, STATUS_ACTIVE, STATUS_ALERT, TITLE
 
 _SEPARATOR = " │ "
+# How the list of views becomes shorter, step by step: the longest name in cells, and whether only the view that is
+# shown and those with unread messages keep their names.
+_SHORTENINGS = ((20, False), (10, False), (10, True), (5, True), (3, True))
 
 
 def title_line(model: Model, width: int) -> Row:
@@ -42,12 +45,16 @@ def _title_of_page(page: Page, width: int) -> Row:
 
 
 def status_line(model: Model, width: int) -> Row:
-    """Return the status line, the most urgent part first."""
-    parts = [*_connection(model), *_below(model), *_search(model), *_views(model)]
-    parts += _transfers(model)
+    """Return the status line, the most urgent part first. The open views are always in it."""
+    urgent, further = _connection(model), [*_below(model), *_search(model)]
+    taken = sum(cells(_SEPARATOR + part.text) for part in (*urgent, *further))
     row: Row = []
-    for part in parts:
-        row += [Span(_SEPARATOR if row else " ", STATUS), part]
+    for part in (
+        *([span] for span in urgent),
+        _views(model, width - taken - 1),
+        *([span] for span in (*further, *_transfers(model))),
+    ):
+        row += [Span(_SEPARATOR if row else " ", STATUS), *part]
     return fill_row(clip_row(row, width), width, STATUS)
 
 
@@ -87,18 +94,34 @@ def _search(model: Model) -> list[Span]:
     return [Span(words, STATUS)]
 
 
-def _views(model: Model) -> list[Span]:
-    """Return the other views with unread messages; in a private view, return all other views."""
-    return [
-        Span(_view(number, view), STATUS_ALERT if view.calls else STATUS)
-        for number, view in enumerate(model.views, 1)
-        if view is not model.current and (view.unread or model.current.peer is not None)
-    ]
+def _views(model: Model, width: int) -> Row:
+    """Return all open views, such as ``[1 room] [2 bob 3]``; shortened if they are wider than ``width``."""
+    row: Row = []
+    for longest, is_brief in _SHORTENINGS:
+        row = []
+        for number, view in enumerate(model.views, 1):
+            row += [*_between(row), _view(model, number, view, longest, is_brief)]
+        if model.page is not None:
+            row += [*_between(row), Span(f"[{model.page.title}]", STATUS_ACTIVE)]
+        if row_width(row) <= width:
+            break
+    return row
 
 
-def _view(number: int, view: View) -> str:
-    name = "room" if view.peer is None else sanitize(view.peer)
-    return f"{number}:{name} {view.unread}" if view.unread else f"{number}:{name}"
+def _between(row: Row) -> Row:
+    return [Span(" ", STATUS)] if row else []
+
+
+def _view(model: Model, number: int, view: View, longest: int, is_brief: bool) -> Span:
+    name = "room" if view.peer is None else elide(sanitize(view.peer), longest)
+    if (
+        view is model.shown
+    ):  # unread messages in it are below what is shown, which the status line says
+        return Span(f"[{number} {name}]", STATUS_ACTIVE)
+    words = f"{number}" if is_brief and not view.unread else f"{number} {name}"
+    if view.unread:
+        words += f" {view.unread}"
+    return Span(f"[{words}]", STATUS_ALERT if view.calls else STATUS)
 
 
 def _transfers(model: Model) -> list[Span]:

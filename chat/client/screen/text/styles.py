@@ -35,6 +35,7 @@ CURRENT_MATCH = "current-match"
 TITLE = "title"
 STATUS = "status"
 STATUS_ALERT = "status-alert"  # in the status line: no connection, or messages for the user
+STATUS_ACTIVE = "status-active"  # in the status line: the view that is shown
 NAMES = "names"
 PROMPT = "prompt"
 INPUT = "input"
@@ -91,6 +92,7 @@ LOOKS: dict[str, Appearance] = {
     TITLE: Appearance(reverse=True),
     STATUS: Appearance(reverse=True),
     STATUS_ALERT: Appearance(bold=True, reverse=True),
+    STATUS_ACTIVE: Appearance(bold=True),
     NAMES: Appearance(),
     PROMPT: Appearance(133, _MAGENTA, bold=True),
     INPUT: Appearance(),

@@ -34,6 +34,10 @@ def status(model: Model, width: int = 80) -> str:
     return text_of(status_line(model, width)).rstrip()
 
 
+def active(model: Model) -> list[str]:
+    return [span.text for span in status_line(model, 80) if span.style == "status-active"]
+
+
 def alerts(model: Model) -> list[str]:
     return [span.text for span in status_line(model, 80) if span.style == "status-alert"]
 
@@ -69,12 +73,12 @@ class TestTitle:
 
 
 class TestStatus:
-    def test_nothing_to_say(self, model: Model) -> None:
-        assert text_of(status_line(model, 10)) == " " * 10
+    def test_the_room_alone(self, model: Model) -> None:
+        assert text_of(status_line(model, 12)) == " [1 room]   "
 
     def test_no_connection_yet(self, model: Model) -> None:
         model.is_online = False
-        assert status(model) == " connecting"
+        assert status(model) == " connecting │ [1 room]"
         assert alerts(model) == ["connecting"]
 
     @pytest.mark.parametrize(
@@ -104,19 +108,19 @@ class TestStatus:
         for text in ("cat", "bird", "Cats"):
             model.room.append(said(text))
         model.search = search = Search(model.room)
-        assert status(model) == ""
+        assert status(model) == " [1 room]"
         search.find("dog")
-        assert status(model) == " search: not found"
+        assert status(model) == " [1 room] │ search: not found"
         search.find("cat")
-        assert status(model) == " search: 2 of 2"
+        assert status(model) == " [1 room] │ search: 2 of 2"
         search.newer()
-        assert status(model) == " search: 2 of 2, none below"
+        assert status(model) == " [1 room] │ search: 2 of 2, none below"
         search.older()
-        assert status(model) == " search: 1 of 2"
+        assert status(model) == " [1 room] │ search: 1 of 2"
         search.older()
-        assert status(model) == " search: 1 of 2, none above"
+        assert status(model) == " [1 room] │ search: 1 of 2, none above"
         model.room.append(said("a third cat"))
-        assert status(model) == " search: 1 of 3, none above"
+        assert status(model) == " [1 room] │ search: 1 of 3, none above"
 
     def test_a_search_in_another_view(self, model: Model) -> None:
         model.room.append(said("cat"))
@@ -125,16 +129,48 @@ class TestStatus:
         model.query("alice")
         assert "search" not in status(model)
 
-    def test_other_views(self, model: Model) -> None:
-        view = model.query("alice")
-        assert status(model) == " 1:room"
+    def test_all_open_views(self, model: Model) -> None:
+        alice = model.query("alice")
+        assert status(model) == " [1 room] [2 alice]"
+        assert active(model) == ["[2 alice]"]
         model.room.append(said())
-        assert status(model) == " 1:room 1"
+        assert status(model) == " [1 room 1] [2 alice]"
         model.switch(1)
-        assert status(model) == ""
-        view.append(said(), calls=True)
-        view.append(said())
-        assert alerts(model) == ["2:alice 2"]
+        assert status(model) == " [1 room] [2 alice]"
+        assert active(model) == ["[1 room]"]
+        alice.append(said(), calls=True)
+        alice.append(said())
+        assert alerts(model) == ["[2 alice 2]"]
+
+    def test_a_page_is_listed_while_it_is_open(self, model: Model) -> None:
+        model.open_page("keys", ["a key"], NINE)
+        model.room.append(said())
+        assert status(model).startswith(" [1 room 1] [keys]")
+        assert active(model) == ["[keys]"]
+
+    @pytest.mark.parametrize(
+        ("width", "shown"),
+        [
+            (70, " [1 room] [2 alexandrina-the-gre…] [3 bartholomew 1] [4 carol]"),
+            (52, " [1 room] [2 alexandri…] [3 bartholom… 1] [4 carol]"),
+            (40, " [1 room] [2] [3 bartholom… 1] [4]"),
+            (30, " [1 room] [2] [3 bart… 1] [4]"),
+            (28, " [1 room] [2] [3 ba… 1] [4]"),
+        ],
+    )
+    def test_a_narrow_screen_shortens_the_list(self, model: Model, width: int, shown: str) -> None:
+        for name in ("alexandrina-the-great", "bartholomew", "carol"):
+            model.query(name)
+        model.views[2].show(False)
+        model.switch(1)
+        model.views[2].append(said(), calls=True)
+        assert status(model, width) == shown
+
+    def test_other_words_leave_less_room_for_the_list(self, model: Model) -> None:
+        for name in ("alexandrina-the-great", "bartholomew", "carol"):
+            model.query(name)
+        model.is_online = False
+        assert status(model, 48) == " connecting │ [1] [2] [3] [4 carol]"
 
     def test_running_transfers(self, model: Model) -> None:
         model.running = {
@@ -145,12 +181,14 @@ class TestStatus:
                 2, MessageType.FILE, "b" * 30, 100, outgoing=True, state=TransferState.RUNNING
             ),
         }
-        assert status(model) == (" fetching 1. a␛.iso 30 % │ sending 2. bbbbbbbbbbbbbbbbbbb… 0 %")
+        assert status(model) == (
+            " [1 room] │ fetching 1. a␛.iso 30 % │ sending 2. bbbbbbbbbbbbbbbbbbb… 0 %"
+        )
 
     def test_the_most_urgent_comes_first(self, model: Model) -> None:
         model.query("alice")
         model.is_online = False
-        assert status(model) == " connecting │ 1:room"
+        assert status(model) == " connecting │ [1 room] [2 alice]"
         assert status(model, 14) == " connecting │"
 
 

@@ -111,7 +111,7 @@ def test_a_conversation_at_80x24(desk: Desk) -> None:
         "",
         "",
         "",
-        "",
+        " [1 room]",
         "/file ~/pict▏",
     ]
 
@@ -123,7 +123,7 @@ def test_the_same_at_20x5(desk: Desk) -> None:
         " chat.example:8080",
         "   " + "e\u0301" * 17,
         "   " + "e\u0301" * 13,
-        "",
+        " [1 room]",
         "t▏",
     ]
 
@@ -131,8 +131,8 @@ def test_the_same_at_20x5(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("rows", "drawing"),
     [
-        (4, [" chat.example:8080", "   hello", "", "x▏"]),
-        (3, ["   hello", "", "x▏"]),
+        (4, [" chat.example:8080", "   hello", " [1 room]", "x▏"]),
+        (3, ["   hello", " [1 room]", "x▏"]),
         (2, ["   hello", "x▏"]),
         (1, ["x▏"]),
     ],
@@ -274,7 +274,7 @@ class TestScrolling:
         before = desk.log(*self.SIZE)
         desk.say("more", "and more")
         assert desk.log(*self.SIZE) == before
-        assert desk.drawing(*self.SIZE)[-2] == " 2 new below"
+        assert desk.drawing(*self.SIZE)[-2] == " [1 room] │ 2 new below"
 
     def test_to_what_was_found(self, desk: Desk) -> None:
         desk.renderer.scroll_to_match(desk.model, self.SIZE)
