@@ -88,6 +88,7 @@ def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
 class PlainFrontend:
     """The frontend for plain lines. ``tell`` writes lines to the output, ``warn`` writes errors.
 
+    ``greeting`` is a line below the first welcome, for a user at a terminal.
     ``why_not_saved`` is shown with attachments that are not saved. None: the user can request them with /get.
     ``attention`` is what the user wants to see.
     """
@@ -98,8 +99,10 @@ class PlainFrontend:
         warn: Callable[[list[str]], object],
         why_not_saved: str | None = None,
         attention: Attention | None = None,
+        greeting: str | None = None,
     ) -> None:
         self._attention = attention or Attention()
+        self._greeting = greeting
         self._tell = tell
         self._warn = warn
         self._why_not_saved = why_not_saved
@@ -164,9 +167,11 @@ class PlainFrontend:
         first = _line(
             event.timestamp, f"you are in the room as {sanitize(event.username)}{company}"
         )
+        greeting, self._greeting = self._greeting, None
         return [
             first,
             *(FURTHER_LINE + line for line in (lines_of(event.motd) if event.motd else [])),
+            *([_line(event.timestamp, sanitize(greeting))] if greeting is not None else []),
         ]
 
     def _joined(self, event: Joined) -> list[str]:

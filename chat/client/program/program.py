@@ -307,8 +307,13 @@ class Program:
     def _make_frontend(self) -> Frontend:
         if self._settings.mode is Mode.JSON:
             return json_lines.JsonFrontend(self._tell, self._inbox.why_not_saved)
+        greeting = (
+            f"this is the room at {self._settings.address}; /help lists the commands, /quit leaves"
+            if self._is_interactive
+            else None
+        )
         frontend = plain.PlainFrontend(
-            self._tell, self._warn, self._inbox.why_not_saved, self._attention
+            self._tell, self._warn, self._inbox.why_not_saved, self._attention, greeting
         )
         if not is_terminal(STDERR):
             return frontend

@@ -246,6 +246,15 @@ def test_the_stop_of_the_server_is_told_once(shown: Shown) -> None:
     assert shown.warnings == ["The server is shutting down. Trying again."]
 
 
+def test_a_user_at_a_terminal_is_told_once_where_help_is() -> None:
+    lines: list[str] = []
+    frontend = PlainFrontend(lines.extend, lines.extend, greeting="/help lists the commands")
+    for _ in range(2):
+        frontend.show(Welcome("bob", NINE, motd="Be nice."))
+    assert [line for line in lines if "/help" in line] == ["<21:04:05> -- /help lists the commands"]
+    assert lines.index("<21:04:05> -- /help lists the commands") == 2
+
+
 def test_a_long_outage_is_told_once_for_each_reason(shown: Shown) -> None:
     for reason in ("It broke.", "Nobody answers.", "Nobody answers."):
         shown.frontend.show(Disconnected(reason, 1.0))

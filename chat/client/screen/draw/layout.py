@@ -23,6 +23,7 @@ from chat.client.screen.draw.bars import status_line, title_line
 from chat.client.screen.draw.candidate_rows import candidate_rows
 from chat.client.screen.draw.input_rows import lay_out
 from chat.client.screen.draw.log_pane import LogPane
+from chat.client.screen.draw.welcome import welcome_rows
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.spans import Row, Span, fill_row
@@ -149,6 +150,8 @@ class Renderer:
         width = columns - names_width
         self._prepare(model, width)
         rows = self._log.rows(model.shown, height)
+        if model.page is None:
+            rows += welcome_rows(model, width, height - len(rows))
         rows += [[] for _ in range(height - len(rows))]
         if not names_width:
             return rows

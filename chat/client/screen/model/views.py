@@ -39,7 +39,8 @@ class View:
     ``peer`` is the other user of a private conversation; None for the room. ``anchor`` is the row at the bottom of the
     screen; None means the last row, and to follow new entries. ``unread`` counts messages that came while the view was
     not on the screen, ``calls`` those of them that are for the user (a mention, a private message). ``left_off`` is the
-    number of the first unread entry: a rule is drawn before it.
+    number of the first unread entry: a rule is drawn before it. ``has_had_message`` stays True when the view is
+    cleared.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class View:
         "draft",
         "entries",
         "first",
+        "has_had_message",
         "left_off",
         "peer",
         "pending",
@@ -65,6 +67,7 @@ class View:
         self.unread = 0
         self.calls = 0
         self.left_off: int | None = None
+        self.has_had_message = False
         self.draft = Draft()
         self._weight = 0
         self._is_shown = False
@@ -90,6 +93,7 @@ class View:
         entries = self.entries
         entries.append(entry)
         self._weight += entry.weight
+        self.has_had_message = self.has_had_message or entry.is_message
         # The newest entry stays, however much memory it takes.
         while len(entries) > MAX_ENTRIES or (self._weight > MAX_WEIGHT and len(entries) > 1):
             self._weight -= entries.popleft().weight
@@ -104,6 +108,7 @@ class View:
     def await_echo(self, pending: Pending) -> None:
         """Add a message that is being sent, and scroll to the bottom: a user who writes has read the log."""
         self.pending.append(pending)
+        self.has_had_message = True
         self.left_off = None
         self.scroll_to(None)
 

@@ -206,7 +206,7 @@ class TestNames:
             "── Tuesday, 24 November 2026 ────────────────────────│ alice",
             "<21:04:05> -- you are in the room as bob, with alice │ bob",
             "<21:04:05> -- Карл joined                            │ Карл",
-            "                                                     │",
+            "  F1: keys   /help: commands   /quit: leave          │",
         ]
 
     def test_moderators_and_registered_users_are_marked(self, desk: Desk) -> None:
