@@ -26,6 +26,9 @@ def test_talking_and_commands(address: str, home: Path) -> None:
             bob.output.wait_for(r"\[bob -> alice\]: psst")
             bob.type("/shout\n")
             bob.output.wait_for("Unknown command /shout")
+            bob.type("/copy 2\n")
+            bob.output.wait_for(r"copied 5 characters of bob")
+            assert "\x1b]52;c;aGVsbG8=\x07" in bob.output.text
             bob.type("/help msg\n")
             bob.output.wait_for("/msg NAME TEXT  send a text to one user only")
             bob.type("last words\n/quit\n")
@@ -130,13 +133,13 @@ def test_what_is_pasted_is_one_message_or_none(address: str, home: Path, answer:
         if answer == "no":
             bob.output.wait_for("Nothing was sent")
         else:
-            bob.output.wait_for(r"\[bob\]: /file secret")
+            bob.output.wait_for(r"\[bob\]:\s+\| /file secret")
         bob.type("nothing else\n")
         alice.output.wait_for("nothing else")
         text = PASTED + "yes\nyes"
-        first, *further = text.splitlines() if answer == "yes" else [""]
-        said = [f"[bob]: {first}", *(f"         | {line}" for line in further)]
-        assert alice.lines[2:] == [*(said if first else []), "[bob]: nothing else"]
+        lines = [f"         | {line}" for line in text.splitlines()]
+        said = ["[bob]:", *lines] if answer == "yes" else []
+        assert alice.lines[2:] == [*said, "[bob]: nothing else"]
 
 
 @pytest.mark.parametrize("pasted", ["see\n/file secret\n", "/msg alice psst\nand that\n"])

@@ -181,6 +181,14 @@ def close(stage: Stage) -> None:
     stage.bob.press("<ctrl-u>")
 
 
+def copies(stage: Stage) -> None:
+    stage.say("worth copying")
+    stage.bob.wait_for("worth copying$")
+    stage.bob.command("/copy")
+    stage.bob.wait_for("-- copied 13 characters of alice")
+    assert b"\x1b]52;c;d29ydGggY29weWluZw==\x07" in stage.bob.raw
+
+
 def search(stage: Stage) -> None:
     stage.say("a needle")
     stage.bob.wait_for("a needle$")
@@ -307,6 +315,7 @@ SCENARIOS: dict[str, Scenario] = {
     "highlight": screen_attention.highlight,
     "unhighlight": screen_attention.unhighlight,
     "mentions": screen_attention.highlight,
+    "copy": copies,
     "search": search,
     "clear": clear,
     "save": save,

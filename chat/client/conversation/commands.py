@@ -20,6 +20,7 @@ from chat.client.conversation.requests import (
     ChangePassword,
     ClearLog,
     CloseView,
+    Copy,
     FollowLog,
     Get,
     Help,
@@ -195,6 +196,12 @@ def _parse_number(rest: str, *, make: Callable[[int | None], Request], name: str
     return make(int(digits))
 
 
+def _parse_copy(rest: str) -> Request:
+    if not re.fullmatch(r"([1-9][0-9]{0,8})?", rest, re.ASCII):
+        raise RequestError("Expected /copy or /copy N: 1 is the last message, 2 the one before.")
+    return Copy(int(rest or 1))
+
+
 def _parse_nothing(rest: str, *, make: Callable[[], Request], name: str) -> Request:
     if rest:
         raise RequestError(f"/{name} takes no arguments.")
@@ -311,6 +318,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
     _number_command("cancel", Cancel, "cancel transfer N, or the only one"),
     _number_command("open", OpenFile, "open attachment N, or the only one"),
+    SlashCommand("copy", "[N]", "copy the last message, or the N-th last", _parse_copy),
     _bare_command("who", Who, "list the users in the room"),
     SlashCommand(
         "whois",

@@ -194,7 +194,14 @@ CommonRequest = (
     | Quit
 )
 
-# The other requests make sense only on the screen.
+# The frontends themselves carry out the other requests. All but ``Copy`` make sense only on the screen.
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Put a message into the clipboard: the ``number``-th from the end, from 1."""
+
+    number: int = 1
 
 
 @dataclass(frozen=True)
@@ -240,7 +247,8 @@ class ShowKeys(_Bare):
 
 
 ScreenRequest = (
-    SearchLog
+    Copy
+    | SearchLog
     | ClearLog
     | SaveLog
     | FollowLog

@@ -7,6 +7,7 @@ another user or of the client.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -23,7 +24,7 @@ from chat.client.connection.events import (
 )
 from chat.client.connection.outgoing import split_text
 from chat.client.conversation.commands import Availability, parse_line
-from chat.client.conversation.requests import Say
+from chat.client.conversation.requests import RequestError, Say
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
@@ -42,6 +43,7 @@ from chat.client.conversation.ui_events import (
     UserFound,
     UserList,
 )
+from chat.client.frontends.clipboard import copied_words, copyable
 from chat.client.frontends.line_io import Line
 from chat.client.frontends.sanitize import clock_time, lines_of, lines_under, sanitize
 from chat.client.frontends.wording import (
@@ -62,6 +64,8 @@ from chat.client.frontends.wording import (
 from chat.protocol.notices import NoticeCode
 
 FURTHER_LINE = "         | "
+# Messages that /copy can reach.
+MAX_MESSAGES = 50
 
 
 def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
@@ -106,6 +110,8 @@ class PlainFrontend:
         self._tell = tell
         self._warn = warn
         self._why_not_saved = why_not_saved
+        # (sender, text) of the newest messages, for /copy.
+        self.messages: deque[tuple[str, str]] = deque(maxlen=MAX_MESSAGES)
         self._username = ""
         self._trouble = ""  # the last reason shown for a lost connection
         self._told = ""  # the reason that the server gave for the end of the connection
@@ -158,6 +164,17 @@ class PlainFrontend:
             return event.username != self._username and event.username in ignored
         return False
 
+    def copied(self, number: int) -> tuple[str, str]:
+        """Return the text of the ``number``-th message from the end for the clipboard, and what to tell the user.
+
+        Raises RequestError.
+        """
+        if number > len(self.messages):
+            raise RequestError(f"There is no such message; /copy reaches the last {MAX_MESSAGES}.")
+        sender, text = self.messages[-number]
+        text = copyable(text)
+        return text, _line(_now(), copied_words(sender, text))
+
     def _welcome(self, event: Welcome) -> list[str]:
         self._attention.rename(event.username)
         self._username = event.username
@@ -189,6 +206,7 @@ class PlainFrontend:
         self._attention.presence.spoke(event.sender, event.timestamp)
         if not event.own:
             self._attention.hear(event.timestamp, event.sender, event.text, event.to)
+        self.messages.append((event.sender, event.text.removeprefix(ACTION)))
         text, sender, to = event.text, sanitize(event.sender), _receiver(event.to)
         if text.startswith(ACTION):
             head = f"* {sender}{to} "
@@ -207,6 +225,7 @@ class PlainFrontend:
     def _announced(self, event: Announced) -> list[str]:
         attachment, transfer = event.attachment, event.transfer
         self._attention.presence.spoke(attachment.sender, attachment.timestamp)
+        self.messages.append((attachment.sender, attachment.filename))
         what = KINDS[attachment.kind]
         if attachment.to is not None:
             what += f" to {sanitize(attachment.to)}"

@@ -59,7 +59,12 @@ def lines_of(text: str) -> list[str]:
 
     A tab becomes blanks up to the next tab stop, so that code and tables keep their columns.
     """
-    return [_in_columns(line) for line in _LINE_END.split(text.rstrip("\r\n"))]
+    return [_in_columns(line) for line in line_ends_removed(text)]
+
+
+def line_ends_removed(text: str) -> list[str]:
+    """Split a text into its lines as they were sent, at least one. Line ends at the end of the text are ignored."""
+    return _LINE_END.split(text.rstrip("\r\n"))
 
 
 def lines_under(text: str) -> list[str]:

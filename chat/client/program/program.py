@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple, TextIO, cast
 
 import gevent
@@ -16,10 +17,11 @@ from chat.client.conversation.commands import Availability
 from chat.client.conversation.conversation import Conversation
 from chat.client.conversation.inbox import Inbox
 from chat.client.conversation.passwords import choose_password
-from chat.client.conversation.requests import AskServer, NeedsPassword, RequestError
+from chat.client.conversation.requests import AskServer, Copy, NeedsPassword, RequestError
 from chat.client.conversation.ui_events import Asked, Frontend
 from chat.client.errors import ChatError
 from chat.client.frontends import json_lines, plain
+from chat.client.frontends.clipboard import NotCopied, clipboard_sequence
 from chat.client.frontends.line_io import (
     Line,
     LineReader,
@@ -79,6 +81,7 @@ class Program:
             is_terminal(STDIN) and settings.mode is Mode.PLAIN and not settings.listen
         )
         self._bars: ProgressBars | None = None
+        self._plain: plain.PlainFrontend | None = None
         takes_requests = settings.mode is Mode.JSON or settings.commands or self._is_interactive
         self._inbox = Inbox(
             settings.save_directory,
@@ -218,11 +221,27 @@ class Program:
     def _do_line(self, line: Line) -> None:
         try:
             for asked in self._read_line(line):
-                self._conversation.do(self._completed(asked))
+                if isinstance(asked.request, Copy):
+                    self._copy(asked.request)
+                else:
+                    self._conversation.do(self._completed(asked))
         except json_lines.BadLine as problem:
             self._conversation.refuse("bad-request", str(problem), problem.tag)
         except RequestError as problem:
             self._conversation.refuse("bad-request", str(problem))
+
+    def _copy(self, request: Copy) -> None:
+        """Put a message into the clipboard of the terminal. Raises RequestError."""
+        if self._plain is None or not is_terminal(STDOUT):
+            raise RequestError("The output is not a terminal, so it has no clipboard.")
+        text, told = self._plain.copied(request.number)
+        try:
+            sequence = clipboard_sequence(text)
+        except NotCopied as problem:
+            raise RequestError(str(problem)) from None
+        with suppress(OutputClosed):  # the next line that is told ends the program
+            self._output.write_text(sequence.decode())
+        self._tell([told])
 
     def _next_lines(self) -> list[Line]:
         """Read the lines that come together; return none at the end. A paste becomes one text, if the user agrees."""
@@ -312,7 +331,7 @@ class Program:
             if self._is_interactive
             else None
         )
-        frontend = plain.PlainFrontend(
+        self._plain = frontend = plain.PlainFrontend(
             self._tell, self._warn, self._inbox.why_not_saved, self._attention, greeting
         )
         if not is_terminal(STDERR):

@@ -221,6 +221,10 @@ class App:
         """Have the screen drawn again soon."""
         self._painter.repaint()
 
+    def send(self, sequence: bytes) -> None:
+        """Have ``sequence`` sent to the terminal with the next frame."""
+        self._frontend.send(sequence)
+
     # --- The greenlets
 
     def _live(self) -> None:

@@ -89,6 +89,11 @@ class ScreenFrontend:
             self._picture_of(event.transfer)
         self._around.repaint()
 
+    def send(self, sequence: bytes) -> None:
+        """Have ``sequence`` sent to the terminal with the next frame; it must leave no trace on the screen."""
+        self._signals.append(sequence)
+        self._around.repaint()
+
     def signals(self) -> Iterator[bytes]:
         """Return the sequences that draw the user's attention to the terminal, each once."""
         signals, self._signals = self._signals, []

@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from chat.client.conversation.requests import (
     ClearLog,
     CloseView,
+    Copy,
     FollowLog,
     OpenView,
     RequestError,
@@ -24,9 +26,17 @@ from chat.client.conversation.requests import (
 )
 from chat.client.conversation.uploads import expand
 from chat.client.errors import explain
+from chat.client.frontends.clipboard import (
+    NotCopied,
+    clipboard_sequence,
+    copied_words,
+    copyable,
+)
+from chat.client.frontends.wording import ACTION
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.screen.controller import Controller
 from chat.client.screen.log_file import LogFile, default_path, save
+from chat.client.screen.model.entries import Said, Shared
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.styles import DIM, ERROR
 
@@ -37,6 +47,8 @@ class CommandContext(Protocol):
     def spawn(self, function: Callable[..., object], *arguments: object) -> object: ...
 
     def repaint(self) -> None: ...
+
+    def send(self, sequence: bytes) -> None: ...  # to the terminal, with the next frame
 
 
 class LocalCommands:
@@ -62,6 +74,7 @@ class LocalCommands:
         self._log_path = log_path
         self._log: LogFile | None = None
         self._doing: dict[type, Callable[[Any], object]] = {
+            Copy: self._copy,
             SearchLog: lambda request: self.controller.search(request.text),
             ClearLog: lambda request: model.current.clear(),
             SaveLog: self._save,
@@ -147,6 +160,23 @@ class LocalCommands:
 
     def _toggle_names(self, request: ToggleNames) -> None:
         self._model.shows_names = not self._model.shows_names
+
+    def _copy(self, request: Copy) -> None:
+        messages = (entry for entry in reversed(self._model.current.entries) if entry.is_message)
+        entry = next(islice(messages, request.number - 1, None), None)
+        if not isinstance(entry, Said | Shared):
+            raise RequestError("There is no such message here: /copy 1 copies the last one.")
+        if isinstance(entry, Said):
+            text = copyable(entry.text.removeprefix(ACTION))
+        else:
+            path = entry.transfer.path if entry.transfer is not None else None
+            text = copyable(entry.filename if path is None else str(path))
+        try:
+            sequence = clipboard_sequence(text)
+        except NotCopied as problem:
+            raise RequestError(f"{problem} /save FILE writes the whole log.") from None
+        self._around.send(sequence)
+        self._remark(copied_words(entry.sender, text))
 
     def _close_view(self, request: CloseView) -> None:
         view = self._model.current

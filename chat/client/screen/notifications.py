@@ -9,6 +9,7 @@ from html import escape
 import gevent.subprocess
 
 from chat.client.desktop.programs import start_program
+from chat.client.frontends.clipboard import through_multiplexer
 from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.text.cells import elide
 
@@ -29,8 +30,7 @@ def notification(
     """Return the sequence that makes a terminal raise a notification; None if ``how`` needs no sequence.
 
     ``how`` is ``osc9`` (OSC 9 of iTerm2) or ``osc777`` (OSC 777 of rxvt). Both texts may come from a peer, so they are
-    sanitized and cut. Inside tmux the sequence is wrapped, and tmux passes it on if its option ``allow-passthrough`` is
-    on.
+    sanitized and cut. Inside tmux and GNU screen the sequence is wrapped: see ``through_multiplexer``.
     """
     title, body = _field(title, MAX_TITLE_CELLS), _field(body, MAX_BODY_CELLS)
     if how == "osc9":
@@ -39,9 +39,7 @@ def notification(
         sequence = f"{_ESC}]777;notify;{title};{body}{_BEL}"
     else:
         return None
-    if environment.get("TMUX"):
-        sequence = f"{_ESC}Ptmux;{sequence.replace(_ESC, _ESC * 2)}{_ESC}\\"
-    return sequence.encode()
+    return through_multiplexer(sequence, environment).encode()
 
 
 def notify_send(title: str, body: str) -> None:

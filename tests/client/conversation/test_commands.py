@@ -14,6 +14,7 @@ from chat.client.conversation.requests import (
     Cancel,
     ClearLog,
     CloseView,
+    Copy,
     FollowLog,
     Get,
     Help,
@@ -140,6 +141,15 @@ def test_a_line_makes_a_request(line: str, request_: Request) -> None:
 def test_a_line_that_cannot_be_understood_is_refused(line: str, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
         parse_line(line, Availability.PLAIN)
+
+
+@pytest.mark.parametrize("where", [Availability.PLAIN, Availability.SCREEN])
+def test_copying(where: Availability) -> None:
+    assert parse_line("/copy", where) == Copy(1)
+    assert parse_line("/copy 12", where) == Copy(12)
+    for wrong in ("0", "-1", "x", "1 2", "٣"):
+        with pytest.raises(RequestError, match="Expected /copy or /copy N"):
+            parse_line(f"/copy {wrong}", where)
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,15 @@ def test_a_user_at_a_terminal_is_told_once_where_help_is() -> None:
     assert lines.index("<21:04:05> -- /help lists the commands") == 2
 
 
+def test_messages_that_can_be_copied(shown: Shown) -> None:
+    for text in ("one", "/me waves", "a\n\tb\x1b"):
+        shown.frontend.show(Text("alice", NINE, text))
+    assert [shown.frontend.copied(number)[0] for number in (1, 2, 3)] == ["a\n\tb␛", "waves", "one"]
+    assert " -- copied 5 characters of alice, " in shown.frontend.copied(1)[1]
+    with pytest.raises(RequestError, match="There is no such message"):
+        shown.frontend.copied(4)
+
+
 def test_a_long_outage_is_told_once_for_each_reason(shown: Shown) -> None:
     for reason in ("It broke.", "Nobody answers.", "Nobody answers."):
         shown.frontend.show(Disconnected(reason, 1.0))

@@ -29,6 +29,7 @@ class Desk:
         self.model = Model("chat.example:8080", "bob")
         self.asked: list[Asked] = []
         self.done: list[str] = []
+        self.sent: list[bytes] = []
         self.max_text = 40
         self.colours = 256
         self.last_private_sender: str | None = None
@@ -105,6 +106,9 @@ class Desk:
 
     def repaint(self) -> None:
         self.done.append("repaint")
+
+    def send(self, sequence: bytes) -> None:
+        self.sent.append(sequence)
 
     def spawn(self, function: Callable[..., object], *arguments: object) -> None:
         self.spawned.append(lambda: function(*arguments))

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 
+from chat.client.connection.events import Joined
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.screen.log_file import AT_ONCE
-from tests.client.screen.desks import Desk
+from tests.client.screen.desks import NINE, Desk
 
 
 @pytest.fixture
@@ -148,3 +150,41 @@ def test_keys(desk: Desk) -> None:
     desk.type("/keys<enter>")
     assert desk.model.page is not None
     assert desk.model.page.title == "keys"
+
+
+class TestCopying:
+    @pytest.fixture(autouse=True)
+    def terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("TMUX", "STY"):
+            monkeypatch.delenv(name, raising=False)
+
+    def copied(self, desk: Desk, command: str) -> str:
+        desk.sent.clear()
+        desk.type(f"{command}<enter>")
+        (sequence,) = desk.sent
+        return b64decode(sequence.removeprefix(b"\x1b]52;c;").removesuffix(b"\x07")).decode()
+
+    def test_the_text_of_a_message_alone(self, desk: Desk) -> None:
+        desk.hear("one", "if x:\n\treturn", "/me waves")
+        desk.take(Joined("eve", NINE))
+        assert self.copied(desk, "/copy") == "waves"
+        assert desk.log()[-1].startswith("-- copied 5 characters of alice, if the terminal allows")
+        assert self.copied(desk, "/copy 2") == "if x:\n\treturn"
+        assert self.copied(desk, "/copy 3") == "one"
+
+    def test_in_a_private_view_its_own_messages(self, desk: Desk) -> None:
+        desk.type("/query alice<enter>")
+        desk.hear("psst", to="bob")
+        desk.hear("in public")
+        assert self.copied(desk, "/copy") == "psst"
+
+    def test_what_is_not_there(self, desk: Desk) -> None:
+        desk.type("/copy<enter>")
+        assert desk.sent == []
+        assert desk.log()[-1] == "-- There is no such message here: /copy 1 copies the last one."
+
+    def test_what_is_too_long(self, desk: Desk) -> None:
+        desk.hear("x" * 80_000)
+        desk.type("/copy<enter>")
+        assert desk.sent == []
+        assert "/save FILE writes the whole log" in desk.log()[-1]
