@@ -338,6 +338,10 @@ class TmuxScreen(Screen):
     def rows(self) -> list[str]:
         return [row.rstrip() for row in self._tmux("capture-pane", "-p").split("\n")[:-1]]
 
+    def selected(self) -> list[str]:
+        """Return what a selection of the whole screen copies: rows that tmux itself wrapped are one line."""
+        return self._tmux("capture-pane", "-p", "-J").split("\n")[:-1]
+
     def send(self, data: str) -> None:
         self._tmux("send-keys", "-H", *(f"{byte:x}" for byte in data.encode()))
 

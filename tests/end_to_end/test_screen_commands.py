@@ -16,7 +16,7 @@ import pytest
 from chat.client import Attachment, MessageType
 from chat.client.conversation.commands import COMMANDS, Availability, help_lines
 from chat.client.screen.input import keys
-from tests.end_to_end import screen_attention, screen_moderating
+from tests.end_to_end import screen_attention, screen_copying, screen_moderating
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.server_process import eventually
 
@@ -181,14 +181,6 @@ def close(stage: Stage) -> None:
     stage.bob.press("<ctrl-u>")
 
 
-def copies(stage: Stage) -> None:
-    stage.say("worth copying")
-    stage.bob.wait_for("worth copying$")
-    stage.bob.command("/copy")
-    stage.bob.wait_for("-- copied 13 characters of alice")
-    assert b"\x1b]52;c;d29ydGggY29weWluZw==\x07" in stage.bob.raw
-
-
 def search(stage: Stage) -> None:
     stage.say("a needle")
     stage.bob.wait_for("a needle$")
@@ -315,7 +307,8 @@ SCENARIOS: dict[str, Scenario] = {
     "highlight": screen_attention.highlight,
     "unhighlight": screen_attention.unhighlight,
     "mentions": screen_attention.highlight,
-    "copy": copies,
+    "bare": screen_copying.shows_the_bare_view,
+    "copy": screen_copying.copies,
     "search": search,
     "clear": clear,
     "save": save,

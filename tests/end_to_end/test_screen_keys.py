@@ -265,6 +265,16 @@ def shows_the_keys(stage: Stage, key: str) -> None:
     stage.bob.wait_for("^ 127")
 
 
+def shows_the_log_alone(stage: Stage, key: str) -> None:
+    fill(stage, 1)
+    stage.bob.press("a draft")
+    before = stage.bob.wait_for("^a draft$")
+    stage.bob.press(key)
+    stage.bob.wait_until(lambda rows: not any("a draft" in row or "│" in row for row in rows))
+    stage.bob.press(key)
+    stage.bob.wait_until(lambda rows: rows == before)
+
+
 def goes_back(stage: Stage, key: str) -> None:
     shows_the_newest(stage, key)
     stage.bob.press("<f1>")
@@ -314,6 +324,7 @@ SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
     (KeyContext.LOG, Action.SEARCH): asks_what_to_search,
     (KeyContext.VIEWS, Action.VIEW): shows_a_view,
     (KeyContext.VIEWS, Action.NEXT_UNREAD): shows_what_is_new,
+    (KeyContext.VIEWS, Action.BARE): shows_the_log_alone,
     (KeyContext.VIEWS, Action.REDRAW): draws_again,
     (KeyContext.VIEWS, Action.SUSPEND): goes_to_the_shell,
     (KeyContext.VIEWS, Action.SHOW_KEYS): shows_the_keys,

@@ -117,6 +117,25 @@ def test_wide_text_is_wrapped_and_never_breaks_a_line(address: str, home: Path) 
         assert shown.count("кириллица") == 8
 
 
+@needs_tmux
+def test_an_address_longer_than_the_screen_is_selected_whole(address: str, home: Path) -> None:
+    url = "https://chat.example/" + "long/" * 40
+    with (
+        connect(address, "alice") as alice,
+        TmuxScreen(client(address, "bob", "--names=on"), home, columns=60) as bob,
+    ):
+        bob.wait_for(f"{INSIDE} bob", "│ alice")
+        alice.send_text(f"see {url}")
+        bob.wait_for("long/")
+        assert not any(url in line for line in bob.selected())
+        bob.press("<alt-c>")
+        bob.wait_until(lambda rows: not any("│" in row for row in rows))
+        assert any(line.rstrip().endswith(f"[alice]: see {url}") for line in bob.selected())
+        alice.send_text("meanwhile")
+        bob.press("<esc>")
+        bob.wait_for("│ alice", "meanwhile")
+
+
 def png(width: int, height: int) -> bytes:
     """The beginning of a picture of that size, and no picture in it."""
 

@@ -42,6 +42,7 @@ from chat.client.conversation.requests import (
     SendFile,
     SetBell,
     SetPresence,
+    ShowBareView,
     ShowKeys,
     ToggleNames,
     Unhighlight,
@@ -318,6 +319,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
     _number_command("cancel", Cancel, "cancel transfer N, or the only one"),
     _number_command("open", OpenFile, "open attachment N, or the only one"),
+    _bare_command("bare", ShowBareView, "the log alone, to copy by mouse", Availability.SCREEN),
     SlashCommand("copy", "[N]", "copy the last message, or the N-th last", _parse_copy),
     _bare_command("who", Who, "list the users in the room"),
     SlashCommand(

@@ -246,6 +246,10 @@ class ShowKeys(_Bare):
     """Explain the keys."""
 
 
+class ShowBareView(_Bare):
+    """Show the log alone, for copying by mouse."""
+
+
 ScreenRequest = (
     Copy
     | SearchLog
@@ -257,5 +261,6 @@ ScreenRequest = (
     | OpenView
     | CloseView
     | ShowKeys
+    | ShowBareView
 )
 Request = CommonRequest | ScreenRequest

@@ -29,7 +29,7 @@ from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.input.completion import Completer, labels_of
 from chat.client.screen.input.composer import Composer
 from chat.client.screen.input.decoder import Input, Paste
-from chat.client.screen.input.keys import Action, help_lines, view_number
+from chat.client.screen.input.keys import Action, action_of, help_lines, view_number
 from chat.client.screen.input.kill_ring import KillRing
 from chat.client.screen.input.questions import (
     Asker,
@@ -45,6 +45,16 @@ from chat.client.screen.model.views import Draft, View
 PASTE_CHARACTERS = 2000
 WHEEL_ROWS = 3
 KEYS_PAGE = "keys"
+_SCROLLING = {
+    Action.PAGE_UP,
+    Action.PAGE_DOWN,
+    Action.SCROLL_UP,
+    Action.SCROLL_DOWN,
+    Action.WHEEL_UP,
+    Action.WHEEL_DOWN,
+    Action.TOP,
+    Action.BOTTOM,
+}
 
 
 class Desk(Protocol):
@@ -111,17 +121,20 @@ class Controller:
             Action.NEXT_UNREAD: model.next_unread,
             Action.REDRAW: desk.redraw,
             Action.SUSPEND: desk.suspend,
+            Action.BARE: self.show_bare_view,
             Action.SHOW_KEYS: self._toggle_keys,
         }
 
     def press(self, key: Input) -> bool:
         """Handle a key or a paste from the terminal; return whether it changed nothing on the screen but the draft."""
         draft_only = False
-        if isinstance(key, Paste):
+        if key in ("<focus-in>", "<focus-out>"):
+            self._model.focus(key == "<focus-in>")
+        elif self._model.bare is not None and self._press_in_bare_view(key):
+            pass
+        elif isinstance(key, Paste):
             self._cleared_just_now = False
             self._paste(key)
-        elif key in ("<focus-in>", "<focus-out>"):
-            self._model.focus(key == "<focus-in>")
         elif self._asker is not None:
             self._press_in(self._asker, key)
         else:
@@ -140,6 +153,7 @@ class Controller:
         """
         if not isinstance(asker, SearchQuestion):
             self._model.close_page()
+        self._model.show_bare(None)
         self._askers.append(asker)
         self.show_draft()
 
@@ -193,6 +207,20 @@ class Controller:
         self._model.open_page(title, lines, self._now())
         # A page that fits on the screen has nothing below.
         self._scroll(0)
+
+    def show_bare_view(self) -> None:
+        """Show the log alone, as far as it is on the screen now."""
+        self._model.show_bare(self._renderer.bare_lines(self._model, self.size))
+
+    def _press_in_bare_view(self, key: Input) -> bool:
+        """Scroll the bare view, or end it. Return False for a key that has an effect on the whole screen, too."""
+        action = None if isinstance(key, Paste) else action_of(key)
+        if action in _SCROLLING:
+            self._actions[action]()
+            self.show_bare_view()
+            return True
+        self._model.show_bare(None)
+        return action in (Action.BARE, Action.BACK, Action.CLEAR)
 
     def _press_in(self, asker: Asker, key: str) -> None:
         action = asker.press(key)

@@ -21,6 +21,7 @@ from chat.client.conversation.requests import (
     ScreenRequest,
     SearchLog,
     SetBell,
+    ShowBareView,
     ShowKeys,
     ToggleNames,
 )
@@ -83,6 +84,7 @@ class LocalCommands:
             ToggleNames: self._toggle_names,
             OpenView: lambda request: model.query(request.name),
             CloseView: self._close_view,
+            ShowBareView: lambda request: self.controller.show_bare_view(),
             ShowKeys: lambda request: self.controller.show_keys(),
         }
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import curses
 import errno
-import locale
 import os
 import select
 import signal
@@ -24,6 +23,7 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 
+from chat.client.screen.bare_view import BareView
 from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
 from chat.client.screen.keyboard import Keyboard
@@ -32,6 +32,7 @@ from chat.client.screen.text.colours import DEFAULT, Pairs, nearest
 from chat.client.screen.text.glyphs import Glyphs
 from chat.client.screen.text.spans import Row
 from chat.client.screen.text.styles import LOOKS, TEXT, Colours, Style
+from chat.client.screen.utf8 import use_utf8
 
 STDIN, STDOUT = 0, 1
 _READ_SIZE = 64 * 1024
@@ -74,6 +75,7 @@ class Terminal:
         self._mode_of_screen: list[Any] = []
         self._pairs: Pairs | None = None
         self._drawn: list[_Drawn] = []
+        self._bare = BareView()
         self._attributes: dict[Style, int] = {}
         self._keyboard = Keyboard(lambda: self.is_asking())
         self._glyphs = Glyphs()
@@ -81,7 +83,7 @@ class Terminal:
 
     def __enter__(self) -> Terminal:
         """Set up the terminal. Raises TerminalUnusable."""
-        _use_utf8()
+        use_utf8()
         try:
             self._mode_of_shell = termios.tcgetattr(STDOUT)
             window = curses.initscr()
@@ -138,18 +140,29 @@ class Terminal:
 
         Raises TerminalGone.
         """
+        if screen.bare is not None:
+            start = self._refreshed() if self._modes_are_due else b""
+            self._out.send(start + self._bare.sequence(screen.bare, self.size))
+            return
+        if self._bare.end():
+            self._modes_are_due = True
+            self.redraw()
         window = self._shown
         self._fit(window, screen)
         if self._pairs is not None:
             self._pairs.begin_frame()
         self._put_rows(window, 0, screen.rows, screen.cursor)
-        frame = self._first_words + self._out.caught(window.refresh)
+        self._out.send(self._refreshed())
+
+    def _refreshed(self) -> bytes:
+        """Return what curses sends for its next frame, with what is due before and after it."""
+        frame = self._first_words + self._out.caught(self._shown.refresh)
         self._first_words = b""
         self._has_drawn = True
         if self._modes_are_due:
             self._modes_are_due = False
             frame += _MODES_ON
-        self._out.send(frame)
+        return frame
 
     def draw_last_rows(self, rows: list[Row], cursor: Cursor) -> None:
         """Show ``rows`` in place of the last rows of the screen, with the cursor in them, and leave the others alone.
@@ -166,6 +179,7 @@ class Terminal:
 
     def redraw(self) -> None:
         """Make the next ``draw`` send everything, because another program wrote on the screen."""
+        self._bare.forget()
         self._drawn = []
         self._shown.clear()
 
@@ -380,14 +394,3 @@ def _set_mode(mode: list[Any]) -> None:
             # In the background, the call stops this process with SIGTTOU. After SIGCONT it fails with EINTR: try again.
             if problem.args[0] != errno.EINTR:
                 return  # the terminal is gone
-
-
-def _use_utf8() -> None:
-    """Choose a locale with UTF-8, because curses writes and measures by the locale."""
-    with contextlib.suppress(locale.Error):
-        locale.setlocale(locale.LC_ALL, "")
-    if locale.nl_langinfo(locale.CODESET).upper() not in ("UTF-8", "UTF8"):
-        for name in ("C.UTF-8", "en_US.UTF-8", "UTF-8"):
-            with contextlib.suppress(locale.Error):
-                locale.setlocale(locale.LC_CTYPE, name)
-                return

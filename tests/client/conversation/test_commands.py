@@ -35,6 +35,7 @@ from chat.client.conversation.requests import (
     SendFile,
     SetBell,
     SetPresence,
+    ShowBareView,
     ShowKeys,
     ToggleNames,
     Unhighlight,
@@ -170,6 +171,7 @@ def test_copying(where: Availability) -> None:
         ("/query bob", OpenView("bob")),
         ("/close", CloseView()),
         ("/keys", ShowKeys()),
+        ("/bare", ShowBareView()),
     ],
 )
 def test_a_screen_has_commands_of_its_own(line: str, request_: Request) -> None:

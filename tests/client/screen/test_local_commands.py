@@ -181,7 +181,10 @@ class TestCopying:
     def test_what_is_not_there(self, desk: Desk) -> None:
         desk.type("/copy<enter>")
         assert desk.sent == []
-        assert desk.log()[-1] == "-- There is no such message here: /copy 1 copies the last one."
+        assert (
+            desk.log()[-1]
+            == "not done: There is no such message here: /copy 1 copies the last one."
+        )
 
     def test_what_is_too_long(self, desk: Desk) -> None:
         desk.hear("x" * 80_000)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from chat.client.attention.names import folded
 from chat.client.frontends.sanitize import sanitize
+from chat.client.screen.draw.bare import fitting
 from chat.client.screen.draw.bars import status_line, title_line
 from chat.client.screen.draw.candidate_rows import candidate_rows
 from chat.client.screen.draw.input_rows import lay_out
@@ -26,7 +27,7 @@ from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.draw.welcome import welcome_rows
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.cells import cells, elide
-from chat.client.screen.text.spans import Row, Span, fill_row
+from chat.client.screen.text.spans import Row, Span, fill_row, row_width
 from chat.client.screen.text.styles import (
     DIM,
     INPUT,
@@ -63,12 +64,14 @@ class Cursor(NamedTuple):
 class Screen(NamedTuple):
     """Hold the whole screen: exactly as many ``rows`` as it has, none wider than it.
 
-    The last ``input_height`` rows are the input. ``cursor`` is None if there is no room for the input.
+    The last ``input_height`` rows are the input. ``cursor`` is None if there is no room for the input. ``bare`` are the
+    lines of the bare view, which the terminal shows instead of the rows, and wraps.
     """
 
     rows: list[Row]
     cursor: Cursor | None
     input_height: int = 0
+    bare: tuple[str, ...] | None = None
 
 
 class InputPane(NamedTuple):
@@ -90,6 +93,8 @@ class Renderer:
 
     def render(self, model: Model, size: Size) -> Screen:
         """Return the screen that shows ``model``."""
+        if model.bare is not None:
+            return Screen([], None, bare=model.bare)
         if size.columns < 1 or size.rows < 1:
             return Screen([[] for _ in range(size.rows)], None)
         written = _input(model, size)
@@ -104,6 +109,11 @@ class Renderer:
     def input(self, model: Model, size: Size) -> InputPane:
         """Return the input alone, as ``render`` puts it at the bottom of a screen of at least one cell."""
         return _input(model, size)
+
+    def bare_lines(self, model: Model, size: Size) -> tuple[str, ...]:
+        """Return the lines of the bare view, which end at the bottom row of the log."""
+        self._prepared(model, size)
+        return fitting(self._log.lines_upward(model.shown), size.columns, size.rows)
 
     def scroll(self, model: Model, rows: int, size: Size) -> None:
         """Scroll the log down by ``rows``, or up if negative."""
@@ -135,20 +145,20 @@ class Renderer:
         """Prepare the log pane, and return the height of the log."""
         title, status = _bars(model, size)
         height = size.rows - len(title) - len(status) - len(_input(model, size).rows)
-        self._prepare(model, log_width(model, size.columns))
+        self._prepare(model, log_width(model, size.columns), size.columns)
         return max(0, height)
 
-    def _prepare(self, model: Model, width: int) -> None:
+    def _prepare(self, model: Model, width: int, columns: int) -> None:
         search, match, current = model.search, None, None
         if search is not None and search.view is model.shown:
             match, current = search.pattern, search.number
-        self._log.prepare(width, model.mentions, match, current)
+        self._log.prepare(width, model.mentions, match, current=current, url_width=columns)
 
     def _middle(self, model: Model, columns: int, height: int) -> list[Row]:
         """Return the rows of the log, with the names beside it."""
         names_width = _names_width(model, columns)
         width = columns - names_width
-        self._prepare(model, width)
+        self._prepare(model, width, columns)
         rows = self._log.rows(model.shown, height)
         if model.page is None:
             rows += welcome_rows(model, width, height - len(rows))
@@ -156,8 +166,10 @@ class Renderer:
         if not names_width:
             return rows
         names = _names(model, names_width, height)
+        # A row of a long address covers the names: it must not be cut, nor end with a name when it is selected.
         return [
-            fill_row(row, width, TEXT) + beside for row, beside in zip(rows, names, strict=True)
+            row if row_width(row) > width else fill_row(row, width, TEXT) + beside
+            for row, beside in zip(rows, names, strict=True)
         ]
 
 

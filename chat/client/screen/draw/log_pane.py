@@ -14,7 +14,7 @@ from itertools import islice
 from chat.client.screen.draw.lines import day_name, entry_lines, local_day
 from chat.client.screen.model.entries import Entry, PageLine, Shared
 from chat.client.screen.model.views import Position, View
-from chat.client.screen.text.spans import Finder, Row, Span, clip_row, indented, wrap_row
+from chat.client.screen.text.spans import Finder, Row, Span, clip_row, indented, text_of, wrap_row
 from chat.client.screen.text.styles import CURRENT_MATCH, DIM, RULE, UNREAD_MARKER, Style
 
 # Rows in the cache, some dozens of pages. Each row is several objects, and Python's garbage collector traverses all of
@@ -32,6 +32,7 @@ class LogPane:
     def __init__(self) -> None:
         self._style: tuple[object, ...] = ()
         self._width = 1
+        self._url_width: int | None = None
         self._mentions: Finder | None = None
         self._match: re.Pattern[str] | None = None
         self._current: int | None = None
@@ -45,17 +46,21 @@ class LogPane:
         width: int,
         mentions: Finder,
         match: re.Pattern[str] | None,
+        *,
         current: int | None = None,
+        url_width: int | None = None,
     ) -> None:
         """Set the width and what to mark: see ``entry_lines``. A width under 1 counts as 1.
 
-        ``current`` is the number of the entry that is the current match.
+        ``current`` is the number of the entry that is the current match. ``url_width`` is the width for addresses that
+        do not fit: see ``wrap_row``.
         """
         self._current = current
-        style = (width, mentions, match)
+        style = (width, mentions, match, url_width)
         if style != self._style:
             self._style = style
             self._width, self._mentions, self._match = max(1, width), mentions, match
+            self._url_width = url_width
             self.forget()
 
     def rows(self, view: View, height: int) -> list[Row]:
@@ -70,6 +75,19 @@ class LogPane:
             if len(rows) >= height:
                 return rows
         return rows + list(islice(self._downward(view, bottom), height - len(rows)))
+
+    def lines_upward(self, view: View) -> Iterator[str]:
+        """Yield the lines of the log, not wrapped, without rules and pictures, from the bottom of the screen up."""
+        bottom = self._bottom(view)
+        if bottom is None:
+            return
+        for number in range(bottom.number, view.first - 1, -1):
+            lines = [text_of(line) for line in entry_lines(view[number])]
+            if number == bottom.number:
+                # The part of the entry that is above the bottom, as far as its rows tell.
+                rows = len(self._block(view, number))
+                del lines[-(-len(lines) * (bottom.line + 1) // rows) :]
+            yield from reversed(lines)
 
     def scroll(self, view: View, by: int, height: int) -> None:
         """Move ``by`` rows down, or up if negative; never past the first screenful or the last row."""
@@ -206,12 +224,12 @@ class LogPane:
         # At least 1, as long as there are two columns: an indented line can't look like another entry.
         indent = min(_INDENT, width // 7 + 1)
         first, *further = entry_lines(entry, self._mentions, self._match, is_current=is_current)
-        rows = wrap_row(first, width, indent)
+        rows = wrap_row(first, width, indent, url_width=self._url_width)
         left_out = len(further) - MAX_LINES
         if left_out > 0:
             further[MAX_LINES:] = [[Span(f"… and {left_out} more lines", DIM)]]
         for line in further:
-            rows += wrap_row(line, width, indent, hanging=False)
+            rows += wrap_row(line, width, indent, hanging=False, url_width=self._url_width)
         if isinstance(entry, Shared):
             rows += (indented(clip_row(row, width - indent), indent) for row in entry.picture)
         return rows

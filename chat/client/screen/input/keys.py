@@ -98,6 +98,7 @@ class Action(Enum):
     REDRAW = "redraw"
     SUSPEND = "suspend"
     SHOW_KEYS = "show-keys"
+    BARE = "bare"
     SEARCH_OLDER = "search-older"
     SEARCH_NEWER = "search-newer"
     SEARCH_ACCEPT = "search-accept"
@@ -175,6 +176,9 @@ BINDINGS: tuple[Binding, ...] = (
     ),
     Binding(
         ("<alt-a>",), Action.NEXT_UNREAD, "to the next view with unread messages", KeyContext.VIEWS
+    ),
+    Binding(
+        ("<alt-c>",), Action.BARE, "the log alone, to copy by mouse; or back", KeyContext.VIEWS
     ),
     Binding(("<ctrl-l>",), Action.REDRAW, "draw the screen again", KeyContext.VIEWS),
     Binding(("<ctrl-z>",), Action.SUSPEND, "back to the shell; fg returns", KeyContext.VIEWS),

@@ -58,6 +58,8 @@ class Model:
     many seconds the server has owed an answer, 0.0 for none. ``tick`` updates ``retry_in`` and ``lag``.
 
     ``current`` is the conversation that the input goes to. A ``page`` stands in place of its log until it is closed.
+    ``bare`` are the lines of the bare view while it is shown; new messages do not change them, so that a selection in
+    the terminal stays.
     ``running`` are the transfers under way, by number. ``attention`` is what the user wants to see.
     """
 
@@ -82,6 +84,7 @@ class Model:
         self.views = [self.room]
         self.current = self.room
         self.page: Page | None = None
+        self.bare: tuple[str, ...] | None = None
         self.running: dict[int, Transfer] = {}
         self.rates = Rates()
         self.search: Search | None = None
@@ -212,6 +215,11 @@ class Model:
         self.page = Page(title, lines, now)
         self._update_attention()
 
+    def show_bare(self, lines: tuple[str, ...] | None) -> None:
+        """Show the bare view with these lines; None ends it."""
+        self.bare = lines
+        self._update_attention()
+
     def close_page(self) -> bool:
         """Show the log again. Return False if no page is shown."""
         if self.page is None:
@@ -281,8 +289,9 @@ class Model:
         yield from (name for name in self.people.in_order() if name not in names)
 
     def _update_attention(self) -> None:
+        is_looking = self._has_focus and self.bare is None
         for view in self.views:
-            view.show(self._has_focus and view is self.shown)
+            view.show(is_looking and view is self.shown)
 
 
 def _sender_of(entry: Entry) -> str | None:

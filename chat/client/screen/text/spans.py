@@ -81,15 +81,18 @@ def mark(row: Row, finder: Finder, style: Style) -> Row:
     return marked + _slice(row, position) if position else row
 
 
-def wrap_row(row: Row, width: int, indent: int, *, hanging: bool = True) -> list[Row]:
+def wrap_row(
+    row: Row, width: int, indent: int, *, hanging: bool = True, url_width: int | None = None
+) -> list[Row]:
     """Wrap a line into rows of at most ``width`` cells, each after ``indent`` blanks.
 
     If ``hanging``, the first row has no indent. Otherwise all rows also begin with the blanks of the line, up to half
     of the width, so that indented code stays in its column. An address that does not fit between the indent and the
-    edge gets rows that begin at the edge, so that a terminal sees as much of it in one piece as possible. A width under
-    1 counts as 1.
+    edge gets rows that begin at the edge, so that a terminal sees as much of it in one piece as possible. These rows
+    have up to ``url_width`` cells, if that is more than ``width``. A width under 1 counts as 1.
     """
     width = max(1, width)
+    url_width = max(width, url_width or 0)
     indent = min(indent, width - 1)
     first_indent = 0 if hanging else indent
     text = text_of(row)
@@ -102,9 +105,10 @@ def wrap_row(row: Row, width: int, indent: int, *, hanging: bool = True) -> list
         if cells(text) <= width - indent:  # blanks alone, or more of them than half of the width
             return [indented(row, indent)]
     rows = []
-    for start, end, blanks in _row_offsets(text, width, first_indent, indent):
+    for start, end, blanks in _row_offsets(text, width, first_indent, indent, url_width):
         piece = _slice(row, start, end)
-        if cells(text[start:end]) > width - blanks:  # a cluster wider than the screen
+        # Only rows that begin at the edge can be those of an address.
+        if cells(text[start:end]) > (width - blanks if blanks else url_width):  # one wide cluster
             piece = [Span(ELLIPSIS, piece[0].style)]
         rows.append(indented(piece, blanks))
     return rows
@@ -116,7 +120,7 @@ def indented(row: Row, blanks: int) -> Row:
 
 
 def _row_offsets(
-    text: str, width: int, first_indent: int, indent: int
+    text: str, width: int, first_indent: int, indent: int, url_width: int
 ) -> list[tuple[int, int, int]]:
     """Return the rows as (start, end, indent)."""
     rows: list[tuple[int, int, int]] = []
@@ -125,7 +129,7 @@ def _row_offsets(
         for url in _URL.finditer(text):
             if cells(url[0]) > width - indent:
                 rows += _words(text, position, url.start(), width, first_indent, indent)
-                rows += _offsets(text, url.start(), url.end(), width, 0, 0)
+                rows += _offsets(text, url.start(), url.end(), url_width, 0, 0)
                 position = url.end()
                 first_indent = indent
     if position and not text[position:].strip(" "):

@@ -218,6 +218,20 @@ class TestNames:
         desk.take(StatusChanged("carol", NINE, registered=False, moderator=False))
         assert [line[53:] for line in desk.log(60, 7)][2] == "│ carol"
 
+    def test_a_long_address_covers_it(self, desk: Desk) -> None:
+        desk.model.shows_names = True
+        url = "https://chat.example/" + "x" * 36
+        desk.say(f"see {url} and {'y' * 60}", "short")
+        log = desk.log(60, 12)
+        assert url in log  # in one row, with no name beside it
+        assert [row.rpartition("│ ")[2] for row in log if "│ " in row][:2] == ["alice", "bob"]
+        # A longer one uses all of the screen's columns.
+        desk.say(f"https://chat.example/{'z' * 100}")
+        assert f"https://chat.example/{'z' * 39}" in desk.log(60, 16)
+        # Other text never does.
+        assert all(len(row) <= 60 for row in desk.log(60, 16))
+        assert not any("y" * 54 in row for row in log)
+
     def test_more_than_fit(self, desk: Desk) -> None:
         desk.model.shows_names = True
         desk.model.people.reset(f"user-{number:02}-of-a-very-long-name" for number in range(20))
