@@ -46,7 +46,7 @@ def _title_of_page(page: Page, width: int) -> Row:
 
 def status_line(model: Model, width: int) -> Row:
     """Return the status line, the most urgent part first. The open views are always in it."""
-    urgent, further = _connection(model), [*_below(model), *_search(model)]
+    urgent, further = _connection(model), [*_search(model), *_below(model)]
     taken = sum(cells(_SEPARATOR + part.text) for part in (*urgent, *further))
     row: Row = []
     for part in (

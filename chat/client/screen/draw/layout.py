@@ -27,7 +27,7 @@ from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.draw.welcome import welcome_rows
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.cells import cells, elide
-from chat.client.screen.text.spans import Row, Span, fill_row, row_width
+from chat.client.screen.text.spans import Row, Span, fill_row, row_width, text_of
 from chat.client.screen.text.styles import (
     DIM,
     INPUT,
@@ -168,7 +168,7 @@ class Renderer:
         names = _names(model, names_width, height)
         # A row of a long address covers the names: it must not be cut, nor end with a name when it is selected.
         return [
-            row if row_width(row) > width else fill_row(row, width, TEXT) + beside
+            row if _covers_names(row, width) else fill_row(row, width, TEXT) + beside
             for row, beside in zip(rows, names, strict=True)
         ]
 
@@ -229,6 +229,12 @@ def _names_width(model: Model, columns: int) -> int:
 
 def _name_cells(name: str) -> int:
     return cells(sanitize(name))
+
+
+def _covers_names(row: Row, width: int) -> bool:
+    """Return whether ``row`` is a piece of an address that is wider than the log, or that would touch the column."""
+    row_cells = row_width(row)
+    return row_cells > width or (row_cells == width and " " not in text_of(row))
 
 
 def _names(model: Model, width: int, height: int) -> list[Row]:

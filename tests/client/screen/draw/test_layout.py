@@ -228,6 +228,9 @@ class TestNames:
         # A longer one uses all of the screen's columns.
         desk.say(f"https://chat.example/{'z' * 100}")
         assert f"https://chat.example/{'z' * 39}" in desk.log(60, 16)
+        # The end of an address never touches a name either.
+        desk.say(f"https://chat.example/{'z' * (60 - 21)}{'w' * 53}")
+        assert "w" * 53 in desk.log(60, 16)
         # Other text never does.
         assert all(len(row) <= 60 for row in desk.log(60, 16))
         assert not any("y" * 54 in row for row in log)
