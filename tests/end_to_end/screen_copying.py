@@ -20,4 +20,5 @@ def copies(stage: Stage) -> None:
     stage.bob.wait_for("worth copying$")
     stage.bob.command("/copy")
     stage.bob.wait_for("-- copied 13 characters of alice")
-    assert b"\x1b]52;c;d29ydGggY29weWluZw==\x07" in stage.bob.raw
+    sequence = b"\x1b]52;c;d29ydGggY29weWluZw==\x07"
+    stage.bob.wait_until(lambda rows: sequence in stage.bob.raw)

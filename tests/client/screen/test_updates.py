@@ -217,17 +217,17 @@ class TestConnection:
         """The screen does not look at the clock while all is well."""
         bench.model.tick(NINE)
         bench.take(Disconnected("The server is gone.", 1.0), at=120)
-        assert shown_status(bench.model) == " no connection, next try in 1 s"
+        assert shown_status(bench.model) == " no connection, next try in 1 s │ [1 room]"
 
     def test_a_lag_is_shown_until_something_is_heard(self, bench: Bench) -> None:
         bench.model.is_online = True
         bench.model.tick(NINE)
         bench.take(Lag(5.0), at=300)
-        assert shown_status(bench.model) == " no answer for 5 s"
+        assert shown_status(bench.model) == " no answer for 5 s │ [1 room]"
         bench.model.tick(NINE + timedelta(seconds=302))
-        assert shown_status(bench.model) == " no answer for 7 s"
+        assert shown_status(bench.model) == " no answer for 7 s │ [1 room]"
         bench.take(Lag(0.0), at=303)
-        assert shown_status(bench.model) == ""
+        assert shown_status(bench.model) == " [1 room]"
 
     @pytest.mark.parametrize(
         "end", [Disconnected("Silent.", 1.0), Welcome("bob", NINE, ("bob",))], ids=repr
