@@ -33,7 +33,7 @@ def answer(stage: Stage, *passwords: str) -> None:
     for password in passwords:
         stage.bob.wait_for("^[a-z ]+:$")
         stage.bob.press(password)
-        rows = stage.bob.wait_for(rf"^[a-z ]+: \*{{{len(password)}}}$")
+        rows = stage.bob.wait_for(rf"^[^:]+: \*{{{len(password)}}}$")
         assert not any(password in row for row in rows)
         stage.bob.press("<enter>")
         stage.bob.wait_until(lambda rows: "*" not in rows[-1])

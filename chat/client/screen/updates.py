@@ -180,6 +180,7 @@ class ModelUpdater:
     def _welcome(self, event: Welcome, now: datetime) -> None:
         model = self._model
         model.rename(event.username)
+        model.is_named = True
         model.people.reset(event.users, event.registered, event.moderators)
         model.is_online, model.retry_in, model.lag = True, None, 0.0
         if self._lost_at is None:
@@ -196,6 +197,8 @@ class ModelUpdater:
         model = self._model
         model.tick(now)  # so that the countdown begins now
         model.is_online, model.retry_in, model.lag = False, event.retry_in, 0.0
+        # Only the next connection tells again who is there, and whether it is encrypted.
+        model.encrypted, model.people.are_complete = None, False
         self._lost_at = self._lost_at or now
         model.is_dismissed = event.retry_in is None
         if event.retry_in is None:

@@ -45,6 +45,8 @@ def test_it_asks_again_until_the_password_is_right(run: Run) -> None:
     run.terminal.wait_for(PROMPT)
     run.terminal.type("secrex")
     run.terminal.wait_for(f"{PROMPT} ******")
+    title, *_, status, _ = run.terminal.rows
+    assert (title, status) == (" 127.0.0.1:8080", "")  # nothing else is known yet
     run.terminal.type("<enter>")
     run.terminal.wait_for("That is not its password.")
     run.terminal.type("secret<enter>")

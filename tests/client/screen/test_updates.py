@@ -196,8 +196,11 @@ class TestConnection:
         ("seconds", "words"), [(8, "8 s"), (72, "1 min 12 s"), (3 * 3600 + 300, "3 h 5 min")]
     )
     def test_a_lost_connection_and_another(self, bench: Bench, seconds: int, words: str) -> None:
+        bench.model.encrypted = True
         bench.take(Disconnected("The server is gone.", 2.0))
         assert not bench.model.is_online
+        assert bench.model.encrypted is None
+        assert not bench.model.people.are_complete
         assert bench.model.retry_in == 2.0
         bench.take(Disconnected("The server is gone.", 4.0), at=2)
         bench.take(Disconnected("Nobody listens there.", 8.0), at=6)
@@ -210,6 +213,7 @@ class TestConnection:
             f"back in the room as bob after {words}",
         ]
         assert list(bench.model.people.names) == ["bob", "eve"]
+        assert bench.model.people.are_complete
 
     def test_a_countdown_begins_with_the_loss_not_with_the_last_look_at_the_clock(
         self, bench: Bench

@@ -16,24 +16,23 @@ _SHORTENINGS = ((20, False), (10, False), (10, True), (5, True), (3, True))
 
 
 def title_line(model: Model, width: int) -> Row:
-    """Return the title: the address, the own name, how many users are here, and whether the connection is encrypted."""
+    """Return the title: the address, the own name, how many users are here, and whether the connection is encrypted.
+
+    Only what is known: during a login, and without a connection, that is less.
+    """
     if model.page is not None:
         return _title_of_page(model.page, width)
     peer = model.current.peer
-    parts = [
-        model.address if peer is None else f"{sanitize(peer)} alone, at {model.address}",
-        sanitize(model.username),
-        f"{len(model.people)} here",
-        "encrypted" if model.encrypted else "not encrypted",
-    ]
+    where = model.address if peer is None else f"{sanitize(peer)} alone, at {model.address}"
+    name = sanitize(model.username) if model.is_named else ""
+    count = f"{len(model.people)} here" if model.people.are_complete else ""
+    secrecy = {True: "encrypted", False: "not encrypted", None: ""}[model.encrypted]
     # The least important part goes first.
-    for needless in (parts[2], parts[3], parts[1]):
-        # Two cells for the blanks at both ends.
-        if cells(_SEPARATOR.join(parts)) + 2 <= width:
-            break
-        parts.remove(needless)
-    text = elide(f" {_SEPARATOR.join(parts)}", width)
-    return fill_row([Span(text, TITLE)], width, TITLE)
+    choices = ((where, name, count, secrecy), (where, name, secrecy), (where, name))
+    texts = (_SEPARATOR.join(filter(None, parts)) for parts in choices)
+    # Two cells for the blanks at both ends.
+    text = next((text for text in texts if cells(text) + 2 <= width), where)
+    return fill_row([Span(elide(f" {text}", width), TITLE)], width, TITLE)
 
 
 def _title_of_page(page: Page, width: int) -> Row:
@@ -66,7 +65,9 @@ def _connection(model: Model) -> list[Span]:
     if model.is_dismissed:
         return [Span("no connection: /reconnect or /quit", STATUS_ALERT)]
     if model.retry_in is None:
-        return [Span("connecting", STATUS_ALERT)]
+        # A login that waits for an answer of the user, such as a password, connects only after the answer.
+        is_asked = model.question is not None and model.search is None
+        return [] if is_asked else [Span("connecting", STATUS_ALERT)]
     seconds = round(model.retry_in)
     when = f"next try in {seconds} s" if seconds > 0 else "trying again"
     return [Span(f"no connection, {when}", STATUS_ALERT)]

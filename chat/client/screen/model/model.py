@@ -60,20 +60,16 @@ class Model:
     ``current`` is the conversation that the input goes to. A ``page`` stands in place of its log until it is closed.
     ``bare`` are the lines of the bare view while it is shown; new messages do not change them, so that a selection in
     the terminal stays.
-    ``running`` are the transfers under way, by number. ``attention`` is what the user wants to see.
+    ``encrypted`` is whether the connection is, None while there is none. ``is_named``: the server has granted
+    ``username``; until then it is only what the user asks for. ``running`` are the transfers under way, by number.
+    ``attention`` is what the user wants to see.
     """
 
-    def __init__(
-        self,
-        address: str,
-        username: str,
-        *,
-        encrypted: bool = False,
-        attention: Attention | None = None,
-    ) -> None:
+    def __init__(self, address: str, username: str, *, attention: Attention | None = None) -> None:
         self.attention = attention or Attention()
         self.address = address
-        self.encrypted = encrypted
+        self.encrypted: bool | None = None
+        self.is_named = False
         self.is_online = False
         self.is_dismissed = False
         self.retry_in: float | None = None

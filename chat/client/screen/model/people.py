@@ -14,9 +14,12 @@ class People:
     """Hold the names of users here, in the order in which they came.
 
     ``registered`` are the users here whose name is their account, ``moderators`` those who may moderate.
+    ``are_complete``: the names are all users here. They are not without a connection, and an original server tells only
+    of users who come, go or speak.
     """
 
     def __init__(self) -> None:
+        self.are_complete = False
         self.names: dict[str, None] = {}  # a set that keeps the order
         self.registered: set[str] = set()
         self.moderators: set[str] = set()
@@ -29,9 +32,10 @@ class People:
     def reset(
         self, names: Iterable[str], registered: Iterable[str] = (), moderators: Iterable[str] = ()
     ) -> None:
-        """Replace all names."""
+        """Replace all names by the server's list; an empty list means that the server has sent none."""
         worth = (name for name in names if has_room_for(name, 0))
         self.names = dict.fromkeys(islice(worth, MAX_USERS))
+        self.are_complete = bool(self.names)
         self.registered = self.names.keys() & registered
         self.moderators = self.names.keys() & moderators
         self._sorted = self._most = None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.screen.draw.bars import status_line, title_line
 from chat.client.screen.model.entries import Said
-from chat.client.screen.model.model import Model
+from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Position
 from chat.client.screen.text.spans import row_width, text_of
@@ -22,7 +22,8 @@ NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 def model() -> Model:
     model = Model("chat.example:8080", "bob")
     model.people.reset(["alice", "bob"])
-    model.is_online = True
+    model.is_online = model.is_named = True
+    model.encrypted = False
     return model
 
 
@@ -63,6 +64,17 @@ class TestTitle:
         model.encrypted = True
         assert text_of(title_line(model, 80)).rstrip().endswith("│ encrypted")
 
+    def test_nothing_that_is_not_known_yet(self) -> None:
+        model = Model("chat.example:8080", "bob")
+        assert text_of(title_line(model, 80)).rstrip() == " chat.example:8080"
+        model.encrypted = False
+        assert text_of(title_line(model, 80)).rstrip() == " chat.example:8080 │ not encrypted"
+
+    def test_no_number_of_users_if_the_server_has_sent_no_list(self, model: Model) -> None:
+        model.people.reset([])
+        model.people.add("alice")
+        assert text_of(title_line(model, 80)).rstrip() == " chat.example:8080 │ bob │ not encrypted"
+
     def test_a_private_conversation(self, model: Model) -> None:
         model.query("alice")
         assert text_of(title_line(model, 80)).startswith(" alice alone, at chat.example:8080 │")
@@ -80,6 +92,13 @@ class TestStatus:
         model.is_online = False
         assert status(model) == " connecting │ [1 room]"
         assert alerts(model) == ["connecting"]
+
+    def test_no_word_of_connecting_while_the_login_waits_for_the_user(self, model: Model) -> None:
+        model.is_online = False
+        model.question = Question("the password of bob: ")
+        assert status(model) == ""
+        model.search = Search(model.room)  # its question is the user's own
+        assert status(model) == " connecting"
 
     @pytest.mark.parametrize(
         ("seconds", "words"), [(5, "next try in 5 s"), (0, "trying again"), (-9, "trying again")]

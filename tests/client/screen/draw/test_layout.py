@@ -24,6 +24,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.model = Model("chat.example:8080", "bob")
+        self.model.encrypted = False
         self.renderer = Renderer()
         self._intake = ModelUpdater(self.model)
         self.take(Welcome("bob", NINE, ("alice", "bob")))
