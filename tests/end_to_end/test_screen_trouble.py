@@ -111,7 +111,7 @@ def test_an_unreachable_server_is_one_line_and_a_failure(home: Path) -> None:
 def test_an_unknown_terminal_is_told_what_to_do(address: str, home: Path) -> None:
     with PyteScreen(client(address, "bob"), home, environment={"TERM": "no-such"}) as bob:
         assert bob.wait() == 1
-        assert b"--plain works without a screen" in bob.raw
+        assert b"--plain, which needs no screen" in bob.raw
 
 
 def test_a_refused_name_asks_for_another(address: str, home: Path) -> None:

@@ -135,7 +135,10 @@ def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -
     if "json" in flags:
         return Mode.JSON
     if "screen" in flags and not has_screen:
-        raise UsageError("--screen: expected a terminal for input and output, and its name in TERM")
+        raise UsageError(
+            "--screen: expected a terminal for input and output, and its name in TERM "
+            f"(now {os.environ.get('TERM', '')!r}); try TERM=xterm-256color"
+        )
     in_lines = bool({"commands", "listen"} & values.keys()) or values.get("plain", False)
     return Mode.SCREEN if has_screen and ("screen" in flags or not in_lines) else Mode.PLAIN
 

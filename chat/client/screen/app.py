@@ -133,7 +133,7 @@ class App:
             with self._terminal:
                 problem = self._run_on_screen()
         except TerminalUnusable as unusable:
-            problem = f"{unusable}; --plain works without a screen"
+            problem = f"{unusable}, or --plain, which needs no screen"
         finally:
             self._inbox.close()
         self._close_log()

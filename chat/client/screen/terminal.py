@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import curses
-import errno
 import os
 import select
 import signal
@@ -27,6 +26,7 @@ from chat.client.screen.bare_view import BareView
 from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
 from chat.client.screen.keyboard import Keyboard
+from chat.client.screen.modes import set_line_mode
 from chat.client.screen.output import Output, TerminalGone
 from chat.client.screen.text.colours import DEFAULT, Pairs, nearest
 from chat.client.screen.text.glyphs import Glyphs
@@ -43,6 +43,8 @@ _FAREWELL = 0.5
 _MODES_ON = b"\x1b[?2004h\x1b[?1004h\x1b[?1000h\x1b[?1006h"
 _MODES_OFF = b"\x1b[?1006l\x1b[?1000l\x1b[?1004l\x1b[?2004l"
 _BELL = b"\a"
+# Nearly every terminal of today understands what the first of these does; each system has at least one of them.
+_SIMILAR = ("xterm-256color", "xterm", "vt100")
 
 # A row as it was passed to curses: pieces of text with their attributes.
 _Drawn = list[tuple[str, int]]
@@ -86,6 +88,7 @@ class Terminal:
         use_utf8()
         try:
             self._mode_of_shell = termios.tcgetattr(STDOUT)
+            _find_terminal()
             window = curses.initscr()
         except (curses.error, termios.error) as problem:
             raise TerminalUnusable(f"the terminal can't be used: {problem}") from None
@@ -253,13 +256,13 @@ class Terminal:
             if self._has_drawn:
                 with contextlib.suppress(TerminalGone):
                     self._output.send_within(_FAREWELL, farewell)
-        _set_mode(self._mode_of_shell)
+        set_line_mode(self._mode_of_shell)
 
     def _return(self) -> None:
         """Set the terminal up again after SIGSTOP or Ctrl-Z: a shell may have changed its modes meanwhile."""
         if self._output is None:
             return
-        _set_mode(self._mode_of_screen)
+        set_line_mode(self._mode_of_screen)
         self._output.drop()
         self._output.caught(
             _end_window
@@ -351,6 +354,32 @@ class _Silence(Exception):
     """Report that nothing came within the timeout."""
 
 
+def _find_terminal() -> None:
+    """Load the description of the terminal that TERM names. Raises TerminalUnusable with advice."""
+    name = os.environ.get("TERM", "")
+    try:
+        curses.setupterm(name, STDOUT)
+    except curses.error:
+        advice = next(filter(_is_described, _SIMILAR), None)
+        raise TerminalUnusable(
+            f"the database of terminals (terminfo) on this system has no entry for TERM={name}; "
+            + (f"try TERM={advice}" if advice else "install ncurses-base or ncurses-term")
+        ) from None
+    if not curses.tigetstr("cup"):
+        raise TerminalUnusable(
+            f"a terminal of the kind TERM={name} can't move its cursor; "
+            f"try TERM={_SIMILAR[0]} if it is another one"
+        )
+
+
+def _is_described(name: str) -> bool:
+    try:
+        curses.setupterm(name, STDOUT)
+    except curses.error:
+        return False
+    return True
+
+
 def _put(window: curses.window, number: int, written: _Drawn) -> None:
     rows, _ = window.getmaxyx()
     if number >= rows:
@@ -379,18 +408,6 @@ def _joined(written: _Drawn) -> Iterator[tuple[str, int]]:
 
 
 def _end_window() -> None:
-    # Curses fails to set the modes, since its output is a file in memory; ``_set_mode`` sets them.
+    # Curses fails to set the modes, since its output is a file in memory; ``set_line_mode`` sets them.
     with contextlib.suppress(curses.error):
         curses.endwin()
-
-
-def _set_mode(mode: list[Any]) -> None:
-    """Set termios attributes at once: waiting until the terminal has taken all output could take for ever."""
-    while True:
-        try:
-            termios.tcsetattr(STDOUT, termios.TCSANOW, mode)
-            return
-        except termios.error as problem:
-            # In the background, the call stops this process with SIGTTOU. After SIGCONT it fails with EINTR: try again.
-            if problem.args[0] != errno.EINTR:
-                return  # the terminal is gone

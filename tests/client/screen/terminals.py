@@ -120,6 +120,11 @@ class Onlooker:
         return "\n".join(row.rstrip() for row in self.screen.display).rstrip()
 
     @property
+    def words(self) -> str:
+        """Return the text on the screen as one line: the terminal breaks a long line anywhere."""
+        return " ".join("".join(self.screen.display).split())
+
+    @property
     def modes(self) -> set[int]:
         """Return the modes of ``SCREEN_MODES`` that are on."""
         return {mode for mode in SCREEN_MODES if mode << 5 in self.screen.mode}

@@ -174,7 +174,7 @@ class TestEntering:
         run.terminal.unusable = TerminalUnusable("the terminal can't be used: it is a teapot")
         assert run.start().wait() == 1
         assert problem(capfd) == (
-            "the terminal can't be used: it is a teapot; --plain works without a screen"
+            "the terminal can't be used: it is a teapot, or --plain, which needs no screen"
         )
         assert run.names == []
 

@@ -32,6 +32,13 @@ with Terminal() as terminal:
         terminal.draw(screen(" ".join(map(repr, keys)) + "|"))
         keys += terminal.read()
 """
+ENTER = """
+try:
+    with Terminal():
+        print("never")
+except TerminalUnusable as problem:
+    print(problem)
+"""
 
 
 def onlooker(script: str, **environment: str) -> Onlooker:
@@ -124,18 +131,25 @@ with Terminal() as terminal:
 
 class TestUnusable:
     def test_a_terminal_that_nobody_knows(self) -> None:
-        script = """
-try:
-    with Terminal():
-        print("never")
-except TerminalUnusable as problem:
-    print(problem)
-"""
-        with onlooker(script, TERM="no-such-terminal") as seen:
+        with onlooker(ENTER, TERM="no-such-terminal") as seen:
             assert seen.wait() == 0
-            assert seen.text.replace("\n", "").startswith("the terminal can't be used: ")
-            assert "terminal" in seen.text
-            assert "never" not in seen.text
+            assert seen.words == (
+                "the database of terminals (terminfo) on this system has no entry for "
+                "TERM=no-such-terminal; try TERM=xterm-256color"
+            )
+
+    def test_a_terminal_that_can_only_print(self) -> None:
+        with onlooker(ENTER, TERM="dumb") as seen:
+            assert seen.wait() == 0
+            assert seen.words.startswith(
+                "a terminal of the kind TERM=dumb can't move its cursor; try TERM=xterm-256color"
+            )
+
+    def test_a_system_without_descriptions(self) -> None:
+        nowhere = "module._SIMILAR = ('no-such-one', 'nor-such')"
+        with onlooker(nowhere + ENTER, TERM="no-such-terminal") as seen:
+            assert seen.wait() == 0
+            assert "install ncurses-base" in seen.words
 
 
 class TestKeys:
