@@ -79,6 +79,10 @@ Screen:
                                 know) or notify-send (default: off).
   --names=<on|off>              Start with a column of the users in the room
                                 (default: off).
+  --mouse=<on|off>              Take the mouse from the terminal. With off, the
+                                mouse selects text as in other programs, and
+                                the wheel scrolls all the same; /mouse changes
+                                it (default: off).
   --pictures=<on|off>           Show small pictures of received images
                                 (default: on). Needs Pillow.
   --log=<on|off>                Append everything shown to a file

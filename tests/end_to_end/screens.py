@@ -147,6 +147,13 @@ class _Emulator(pyte.Screen):
         super().draw(data)
         self._drawn = data[-1:] or self._drawn
 
+    def set_margins(
+        self, top: int | None = None, bottom: int | None = None, private: bool = False
+    ) -> None:
+        # With a question mark, the sequence restores a private mode (xterm).
+        if not private:
+            super().set_margins(top, bottom)
+
     def scroll_up(self, count: int = 1) -> None:
         self._scroll(self.delete_lines, count)
 

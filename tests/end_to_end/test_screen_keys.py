@@ -109,7 +109,8 @@ def submits(stage: Stage, key: str) -> None:
 
 def goes_back_in_history(stage: Stage, key: str) -> None:
     stage.bob.command("said before")
-    writes("a draft", "said before|")(stage, key)
+    # Only Ctrl-P replaces a draft by what was said before.
+    writes("" if key == "<up>" else "a draft", "said before|")(stage, key)
 
 
 def comes_back_from_history(stage: Stage, key: str) -> None:

@@ -73,5 +73,5 @@ def test_a_short_one_is_a_draft(stage: Stage, at_once: int) -> None:
     bob = stage.bob
     paste(stage, "/file secret\nand more\n", at_once)
     bob.wait_for("^/file secret$", "^and more$")
-    bob.press("<ctrl-a>", "<up>", "<up>", "so: ", "<enter>")
+    bob.press("<ctrl-a>", "<up>", "<ctrl-a>", "<up>", "so: ", "<enter>")
     stage.hear("so: /file secret\nand more\n")

@@ -38,7 +38,7 @@ def address_of(server: ServerProcess) -> str:
 
 def is_sane(screen: PyteScreen, before: list[int | list[bytes]]) -> bool:
     """The terminal is as it was, and reports neither pastes nor mice any more."""
-    ends = (b"\x1b[?2004l", b"\x1b[?1000l", b"\x1b[?1004l", b"\x1b[?1049l")
+    ends = (b"\x1b[?2004l", b"\x1b[?1000l", b"\x1b[?1004l", b"\x1b[?1007r", b"\x1b[?1049l")
     return screen.modes() == before and all(end in screen.raw for end in ends)
 
 
@@ -208,7 +208,7 @@ def test_stopped_without_a_word_it_comes_back_whole(address: str, home: Path) ->
         screen.press("!")  # it is shown, and not before Enter
         screen.wait_for("^a draft!$")
         modes = screen.raw[before:]
-        assert all(f"\x1b[?{mode}h".encode() in modes for mode in (1049, 2004, 1004, 1000, 1006))
+        assert all(f"\x1b[?{mode}h".encode() in modes for mode in (1049, 2004, 1004, 1007))
         screen.press("<ctrl-c>", "<ctrl-c>")
         screen.wait_for("shell>")
         screen.send("echo $((6 * 7))\r")

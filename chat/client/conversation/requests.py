@@ -230,6 +230,10 @@ class SetBell(_Switch):
     """Turn the bell for mentions and private messages on or off. None shows the setting."""
 
 
+class SetMouse(_Switch):
+    """Let the terminal send mouse events to the client, or keep them. None changes from one to the other."""
+
+
 class ToggleNames(_Bare):
     """Show or hide the column of names."""
 
@@ -257,6 +261,7 @@ ScreenRequest = (
     | SaveLog
     | FollowLog
     | SetBell
+    | SetMouse
     | ToggleNames
     | OpenView
     | CloseView

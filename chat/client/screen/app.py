@@ -47,6 +47,7 @@ from chat.client.screen.frontend import ScreenFrontend
 from chat.client.screen.input.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model.model import Model
+from chat.client.screen.modes import PrivateModes
 from chat.client.screen.painter import Painter
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.screen.text.styles import ERROR
@@ -70,6 +71,7 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._terminal = Terminal()
+        self._terminal.modes.mouse = settings.mouse
         self._renderer = Renderer()
         self._asked: gevent.queue.Queue[Asked] = gevent.queue.Queue()
         self._ending: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
@@ -208,6 +210,11 @@ class App:
     def colours(self) -> int:
         """Return how many colours the terminal has; 0 if it has none or the user wants none."""
         return self._terminal.colours
+
+    @property
+    def modes(self) -> PrivateModes:
+        """Return the private modes of the terminal."""
+        return self._terminal.modes
 
     def spawn(
         self, function: Callable[..., object], *arguments: object

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from chat.client.frontends.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
 from chat.client.screen.input.decoder import PASTE_END, Decoder, Input, Paste
+from chat.client.screen.input.wheel import ArrowWheel
 
 # Characters that are held until it is clear whether they are a paste. If there are more, they are keys.
 MAX_HELD = 4096
@@ -36,6 +37,7 @@ class Keyboard:
         self._is_asking = is_asking
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors=_C1_KEPT)
         self._decoder = Decoder()
+        self._wheel = ArrowWheel()
         self._held: list[str] = []  # characters that may begin a paste
         self._ends_line = False  # an Enter is among them
         self._ending = ""  # characters after the Enter, while they may be the end of a marked paste
@@ -53,15 +55,21 @@ class Keyboard:
         inputs: list[Input] = []
         for character in self._utf8.decode(data):
             inputs += self._handle(character)
-        return inputs
+        return self._wheel.feed(inputs, now)
 
     def patience(self, now: float) -> float | None:
         """Return the seconds until ``expire`` must be called if nothing comes; None means never."""
-        pause = self._pause
-        return None if pause is None else max(0.0, self._fed_at + pause - now)
+        pause, turn = self._pause, self._wheel.patience(now)
+        if pause is None:
+            return turn
+        left = max(0.0, self._fed_at + pause - now)
+        return left if turn is None else min(left, turn)
 
     def expire(self, now: float) -> list[Input]:
         """Return the keys and pastes that are complete because nothing has come until ``now``."""
+        return self._wheel.feed(self._expire(now), now) + self._wheel.expire(now)
+
+    def _expire(self, now: float) -> list[Input]:
         pause = self._pause
         if pause is None or now < self._fed_at + pause:
             return []

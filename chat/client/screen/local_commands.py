@@ -21,6 +21,7 @@ from chat.client.conversation.requests import (
     ScreenRequest,
     SearchLog,
     SetBell,
+    SetMouse,
     ShowBareView,
     ShowKeys,
     ToggleNames,
@@ -39,11 +40,15 @@ from chat.client.screen.controller import Controller
 from chat.client.screen.log_file import LogFile, default_path, save
 from chat.client.screen.model.entries import Said, Shared
 from chat.client.screen.model.model import Model
+from chat.client.screen.modes import PrivateModes
 from chat.client.screen.text.styles import DIM, ERROR
 
 
 class CommandContext(Protocol):
     """List what the commands need from the program around the screen."""
+
+    @property
+    def modes(self) -> PrivateModes: ...
 
     def spawn(self, function: Callable[..., object], *arguments: object) -> object: ...
 
@@ -81,6 +86,7 @@ class LocalCommands:
             SaveLog: self._save,
             FollowLog: self._follow,
             SetBell: self._set_bell,
+            SetMouse: self._set_mouse,
             ToggleNames: self._toggle_names,
             OpenView: lambda request: model.query(request.name),
             CloseView: self._close_view,
@@ -159,6 +165,16 @@ class LocalCommands:
         if request.on is not None:
             self.bell = request.on
         self._remark(f"the bell is {'on' if self.bell else 'off'}")
+
+    def _set_mouse(self, request: SetMouse) -> None:
+        modes = self._around.modes
+        modes.mouse = not modes.mouse if request.on is None else request.on
+        if modes.mouse:
+            self._remark(
+                "the mouse is the client's: hold Shift to select text; /mouse gives it back"
+            )
+        else:
+            self._remark("the mouse is the terminal's: it selects text, and the wheel scrolls")
 
     def _toggle_names(self, request: ToggleNames) -> None:
         self._model.shows_names = not self._model.shows_names

@@ -26,7 +26,7 @@ from chat.client.screen.bare_view import BareView
 from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
 from chat.client.screen.keyboard import Keyboard
-from chat.client.screen.modes import set_line_mode
+from chat.client.screen.modes import PrivateModes, set_line_mode
 from chat.client.screen.output import Output, TerminalGone
 from chat.client.screen.text.colours import DEFAULT, Pairs, nearest
 from chat.client.screen.text.glyphs import Glyphs
@@ -38,10 +38,6 @@ STDIN, STDOUT = 0, 1
 _READ_SIZE = 64 * 1024
 # Seconds at the end for the terminal to take the sequences that reset it; the rest is skipped.
 _FAREWELL = 0.5
-
-# xterm, "CSI ? Pm h": bracketed paste, focus events, mouse buttons with the wheel, and their SGR coordinates.
-_MODES_ON = b"\x1b[?2004h\x1b[?1004h\x1b[?1000h\x1b[?1006h"
-_MODES_OFF = b"\x1b[?1006l\x1b[?1000l\x1b[?1004l\x1b[?2004l"
 _BELL = b"\a"
 # Nearly every terminal of today understands what the first of these does; each system has at least one of them.
 _SIMILAR = ("xterm-256color", "xterm", "vt100")
@@ -61,17 +57,18 @@ class Terminal:
     """Use the terminal inside a ``with`` block; afterwards it is as it was, whatever happens inside.
 
     ``colours`` is how many colours it has, 0 if none are to be used. ``resized`` is set when the size changes, and when
-    the screen must be drawn again. ``is_asking`` tells whether a single key would answer a question now.
+    the screen must be drawn again. ``modes`` are sent with the next frame. ``is_asking`` tells whether a single key
+    would answer a question now.
     """
 
     def __init__(self) -> None:
         self.colours = 0
         self.resized = Event()
+        self.modes = PrivateModes()
         self.is_asking: Callable[[], bool] = lambda: False
         self._window: curses.window | None = None
         self._output: Output | None = None
         self._first_words = b""  # output of curses at its start, sent with the first frame
-        self._modes_are_due = True
         self._has_drawn = False
         self._mode_of_shell: list[Any] = []  # termios attributes, as found
         self._mode_of_screen: list[Any] = []
@@ -159,12 +156,9 @@ class Terminal:
 
     def _refreshed(self) -> bytes:
         """Return what curses sends for its next frame, with what is due before and after it."""
-        frame = self._first_words + self._out.caught(self._shown.refresh)
+        frame = self._first_words + self._out.caught(self._shown.refresh) + self.modes.due()
         self._first_words = b""
         self._has_drawn = True
-        if self._modes_are_due:
-            self._modes_are_due = False
-            frame += _MODES_ON
         return frame
 
     def draw_last_rows(self, rows: list[Row], cursor: Cursor) -> None:
@@ -251,7 +245,7 @@ class Terminal:
                 curses.endwin()
         else:
             self._output.drop()
-            farewell = _MODES_OFF + self._output.caught(_end_window)
+            farewell = self.modes.undo() + self._output.caught(_end_window)
             # If no frame was sent, the alternate screen was never entered: leaving it would move the cursor.
             if self._has_drawn:
                 with contextlib.suppress(TerminalGone):
@@ -267,7 +261,7 @@ class Terminal:
         self._output.caught(
             _end_window
         )  # resets curses' state, so that the next frame enters the screen again
-        self._modes_are_due = True
+        self.modes.forget()
         self.redraw()
         self.resized.set()
 

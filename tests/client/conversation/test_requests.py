@@ -53,7 +53,7 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
 
 def test_everything_that_only_a_screen_does_can_be_typed() -> None:
     lines = ["/search", "/clear", "/save a", "/log", "/bell", "/names"]
-    lines += ["/query a", "/close", "/keys", "/copy", "/bare"]
+    lines += ["/mouse", "/query a", "/close", "/keys", "/copy", "/bare"]
     assert {type(parse_line(line, Availability.SCREEN)) for line in lines} == set(
         get_args(ScreenRequest)
     )

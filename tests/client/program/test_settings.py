@@ -139,6 +139,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
             "--bell=off",
             "--notify=osc777",
             "--names=on",
+            "--mouse=on",
             "--pictures=off",
             "--log=on",
             f"--log-file={tmp_path / 'log'}",
@@ -148,6 +149,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
     assert not settings.bell
     assert settings.notify == "osc777"
     assert settings.names
+    assert settings.mouse
     assert not settings.pictures
     assert settings.log
     assert settings.log_file == tmp_path / "log"

@@ -16,6 +16,7 @@ from chat.client.screen.input.decoder import Paste
 from chat.client.screen.input.keys import split_keys
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model.model import Model
+from chat.client.screen.modes import PrivateModes
 from chat.client.screen.text.spans import text_of
 from chat.client.screen.updates import Alert, ModelUpdater
 
@@ -32,6 +33,7 @@ class Desk:
         self.sent: list[bytes] = []
         self.max_text = 40
         self.colours = 256
+        self.modes = PrivateModes()
         self.last_private_sender: str | None = None
         self.spawned: list[Callable[[], object]] = []
         self.local = LocalCommands(self.model, self, lambda: NINE, log_path=log_path)

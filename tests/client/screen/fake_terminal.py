@@ -9,6 +9,7 @@ from gevent.queue import Queue
 from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
 from chat.client.screen.input.keys import split_keys
+from chat.client.screen.modes import PrivateModes
 from chat.client.screen.terminal import TerminalGone, TerminalUnusable
 from chat.client.screen.text.spans import Row, text_of
 
@@ -21,6 +22,7 @@ class FakeTerminal:
     def __init__(self) -> None:
         self.colours = 256
         self.resized = Event()
+        self.modes = PrivateModes()
         self.size = Size(60, 10)
         self.rows: list[str] = []
         self.done: list[str | bytes] = []

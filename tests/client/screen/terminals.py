@@ -24,8 +24,22 @@ from tests.starting.programs import Program, take_terminal
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
 
-# Private modes of xterm: bracketed paste, focus, mouse, its coordinates, and the alternate screen.
-SCREEN_MODES = frozenset({2004, 1004, 1000, 1006, 1049})
+# Private modes of xterm: bracketed paste, focus, arrow keys for the wheel, and the alternate screen.
+SCREEN_MODES = frozenset({2004, 1004, 1007, 1049})
+# Mouse events, and their coordinates.
+MOUSE_MODES = frozenset({1000, 1006})
+
+
+class _Emulator(pyte.Screen):
+    """With what pyte does not know: restoring a private mode (xterm, "CSI ? Pm r")."""
+
+    def set_margins(
+        self, top: int | None = None, bottom: int | None = None, private: bool = False
+    ) -> None:
+        if private and top is not None:
+            self.reset_mode(top, private=True)
+        else:
+            super().set_margins(top, bottom)
 
 
 class Onlooker:
@@ -110,7 +124,7 @@ class Onlooker:
 
     @property
     def screen(self) -> pyte.Screen:
-        screen = pyte.Screen(self.columns, self.rows)
+        screen = _Emulator(self.columns, self.rows)
         pyte.ByteStream(screen).feed(self.output)
         return screen
 
@@ -126,8 +140,8 @@ class Onlooker:
 
     @property
     def modes(self) -> set[int]:
-        """Return the modes of ``SCREEN_MODES`` that are on."""
-        return {mode for mode in SCREEN_MODES if mode << 5 in self.screen.mode}
+        """Return the modes of ``SCREEN_MODES`` and ``MOUSE_MODES`` that are on."""
+        return {mode for mode in SCREEN_MODES | MOUSE_MODES if mode << 5 in self.screen.mode}
 
     @property
     def settings(self) -> list[object]:

@@ -176,7 +176,15 @@ class TestScrolling:
 
     @pytest.mark.parametrize(
         "keys",
-        ["<pageup>", "<shift-up>", "<wheel-up>", "<alt-<>", "<ctrl-home>", "<pageup><pagedown>"],
+        [
+            "<pageup>",
+            "<shift-up>",
+            "<wheel-up>",
+            "<scroll-up>",
+            "<alt-<>",
+            "<ctrl-home>",
+            "<pageup><pagedown>",
+        ],
     )
     def test_up_and_back_by_one_key(self, desk: Desk, keys: str) -> None:
         bottom = desk.screen()
@@ -186,6 +194,13 @@ class TestScrolling:
         desk.type("<esc>")
         assert desk.model.current.anchor is None
         assert desk.screen() == bottom
+
+    def test_an_arrow_with_a_draft_moves_the_log_and_not_the_draft(self, desk: Desk) -> None:
+        desk.type("said<enter>draft<up>")
+        assert desk.draft() == "draft"
+        assert desk.model.current.anchor is not None
+        desk.type("<down>")
+        assert desk.model.current.anchor is None
 
     def test_by_lines_down_again(self, desk: Desk) -> None:
         desk.type("<wheel-up><shift-down><shift-down>")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from chat.client.frontends.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
 from chat.client.screen.input.decoder import PASTE_PAUSE, Input, Paste
 from chat.client.screen.input.keys import split_keys
+from chat.client.screen.input.wheel import TURN_LASTS, TURN_PAUSE
 from chat.client.screen.keyboard import MAX_HELD, Keyboard
 
 LINES = [f"/file /etc/passwd {number}" for number in range(31)]
@@ -234,3 +235,50 @@ def test_where_it_is_cut_makes_no_difference(
         cut.rest(60 * part if patience is None else patience * part)
     cut.type(rest)
     assert whole.take() == cut.take()
+
+
+class TestWheel:
+    """A terminal sends arrow keys for the wheel."""
+
+    @pytest.mark.parametrize(
+        ("arrow", "turn"), [("\x1b[A", "<scroll-up>"), ("\x1bOB", "<scroll-down>")]
+    )
+    @pytest.mark.parametrize(
+        "at_once", [1, 3, 4096], ids=["byte by byte", "one by one", "together"]
+    )
+    def test_arrows_that_come_together_are_a_turn(
+        self, typist: Typist, arrow: str, turn: str, at_once: int
+    ) -> None:
+        typist.type(arrow * 3, at_once=at_once)
+        assert typist.take() == [turn] * 3
+
+    def test_an_arrow_alone_is_a_key(self, typist: Typist) -> None:
+        typist.type("\x1b[A")
+        assert typist.seen == []
+        assert typist.take() == ["<up>"]
+
+    def test_a_key_that_repeats_is_no_turn(self, typist: Typist) -> None:
+        typist.type("\x1b[A" * 4, at_once=3, pause=0.033)
+        assert typist.take() == ["<up>"] * 4
+
+    def test_the_order_of_the_keys_stays(self, typist: Typist) -> None:
+        typist.type("\x1b[A\x1b[B\x1b[5~\x1b[Bx")
+        assert typist.take() == ["<up>", "<down>", "<pageup>", "<down>", "x"]
+
+    def test_single_arrows_continue_a_turn_for_a_moment(self, typist: Typist) -> None:
+        typist.type("\x1b[A\x1b[A")
+        typist.rest(TURN_LASTS / 2)
+        typist.type("\x1b[A")
+        typist.rest(TURN_LASTS / 2)
+        typist.type("\x1b[B")
+        typist.rest(TURN_LASTS * 2)
+        typist.type("\x1b[B")
+        assert typist.take() == [*["<scroll-up>"] * 3, "<scroll-down>", "<down>"]
+
+    def test_an_arrow_waits_no_longer_than_it_must(self, typist: Typist) -> None:
+        typist.type("\x1b[A")
+        assert typist.keyboard.patience(typist.now) == TURN_PAUSE
+        typist.type("\x1b[")  # the beginning of another key
+        assert typist.keyboard.patience(typist.now) == TURN_PAUSE
+        typist.rest(TURN_PAUSE * 2)
+        assert typist.seen == ["<up>"]

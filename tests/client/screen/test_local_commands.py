@@ -126,6 +126,16 @@ def test_the_bell(desk: Desk) -> None:
     assert not desk.local.bell
 
 
+def test_the_mouse(desk: Desk) -> None:
+    desk.type("/mouse<enter>")
+    assert desk.modes.mouse
+    assert "hold Shift to select text" in desk.log()[-1]
+    desk.type("/mouse<enter>")
+    assert not desk.modes.mouse
+    desk.type("/mouse on<enter>/mouse on<enter>")
+    assert desk.modes.mouse
+
+
 def test_the_column_of_names(desk: Desk) -> None:
     desk.type("/names<enter>")
     assert any(row.endswith("│ carol") for row in desk.screen())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyte.screens import Char
 
-from tests.client.screen.terminals import SCREEN_MODES, Onlooker
+from tests.client.screen.terminals import MOUSE_MODES, SCREEN_MODES, Onlooker
 
 BEGIN = """
 import gevent, os, signal, sys
@@ -128,6 +128,51 @@ with Terminal() as terminal:
             seen.wait_for("left 0")
             assert seen.modes == set()
 
+    def test_a_mouse_mode_that_the_user_had_set_comes_back(self) -> None:
+        script = """
+with Terminal() as terminal:
+    terminal.draw(screen("inside"))
+    terminal.read()
+"""
+        with onlooker(script) as seen:
+            seen.wait_for("inside")
+            seen.type(b"x")
+            seen.wait()
+            assert seen.output.index(b"\x1b[?1007s") < seen.output.index(b"\x1b[?1007h")
+            assert seen.output.count(b"\x1b[?1007r") == 1
+            assert b"\x1b[?1007l" not in seen.output
+
+
+class TestMouse:
+    SCRIPT = """
+with Terminal() as terminal:
+    while True:
+        terminal.draw(screen(f"mouse: {terminal.modes.mouse}"))
+        if terminal.read() == ["q"]:
+            break
+        terminal.modes.mouse = not terminal.modes.mouse
+print("afterwards", flush=True)
+sys.stdin.readline()
+"""
+
+    def test_is_the_terminals_until_it_is_asked_for(self) -> None:
+        with onlooker(self.SCRIPT) as seen:
+            seen.wait_for("mouse: False")
+            assert seen.modes == SCREEN_MODES
+            seen.type(b"x")
+            seen.wait_until(lambda: seen.modes == SCREEN_MODES | MOUSE_MODES, "mouse events")
+            seen.type(b"x")
+            seen.wait_until(lambda: seen.modes == SCREEN_MODES, "no mouse events")
+
+    def test_is_given_back_at_the_end(self) -> None:
+        with onlooker(self.SCRIPT) as seen:
+            seen.wait_for("mouse: False")
+            seen.type(b"x")
+            seen.wait_until(lambda: seen.modes == SCREEN_MODES | MOUSE_MODES, "mouse events")
+            seen.type(b"q")
+            seen.wait_for("afterwards")
+            assert seen.modes == set()
+
 
 class TestUnusable:
     def test_a_terminal_that_nobody_knows(self) -> None:
@@ -161,6 +206,7 @@ class TestKeys:
             (b"\r", "'<enter>'"),
             (b"\x03", "'<ctrl-c>'"),
             (b"\x1a", "'<ctrl-z>'"),
+            (b"\x1b[A\x1b[A", "'<scroll-up>' '<scroll-up>'"),
             (b"\x1b[A\x1b[5~", "'<up>' '<pageup>'"),
             (b"\x1b", "'<esc>'"),
             (b"\x1bb", "'<alt-b>'"),

@@ -83,15 +83,16 @@ class Composer:
         if action is Action.DELETE_OR_LEAVE and not self.editor.text:
             return Action.LEAVE
         # The candidates stay while an action concerns something else, such as scrolling.
-        if not (self._go(action) or self.editor.do(action)):
-            return action
+        left = self._go(action)
+        if left is not None and not self.editor.do(left):
+            return left
         self._choice = None
         return action if action is Action.CLEAR else None
 
     def paste(self, text: str) -> None:
         """Insert ``text``, as one step of undo."""
         self._choice = None
-        self.editor.insert(text)
+        self._insert(text)
 
     def remove_typed(self, typed: str) -> bool:
         """Remove ``typed``, the text typed last; return False if it is not right before the cursor."""
@@ -115,19 +116,38 @@ class Composer:
         )
         self._choice = None
         if not is_accepted:  # a completed directory ends in "/" already
-            self.editor.insert(character)
+            self._insert(character)
 
-    def _go(self, action: Action) -> bool:
-        """Move up or down, at the first or last row into the history; return False for another action."""
+    def _insert(self, text: str) -> None:
+        if not self.editor.text:
+            self.history.begin_draft()
+        self.editor.insert(text)
+
+    def _go(self, action: Action) -> Action | None:
+        """Move up or down, at the first or last row into the history; return what is left to do.
+
+        Up and Down never replace a draft by an earlier message: a touchpad can send single arrows for its wheel, which
+        no program can tell from keys. They scroll instead. Ctrl-P fetches an earlier message in any case.
+        """
+        editor, history = self.editor, self.history
+        has_draft = bool(editor.text) and history.is_at_draft
+        if action is Action.UP:
+            if editor.up(self.width):
+                return None
+            if has_draft:
+                return Action.SCROLL_UP
+        elif action is Action.DOWN:
+            if editor.down(self.width):
+                return None
+            if has_draft:
+                return Action.SCROLL_DOWN
         if action is Action.UP or action is Action.HISTORY_OLDER:
-            if action is Action.HISTORY_OLDER or not self.editor.up(self.width):
-                self._show(self.history.older(self.editor.text))
+            self._show(history.older(editor.text))
         elif action is Action.DOWN or action is Action.HISTORY_NEWER:
-            if action is Action.HISTORY_NEWER or not self.editor.down(self.width):
-                self._show(self.history.newer(self.editor.text))
+            self._show(history.newer(editor.text))
         else:
-            return False
-        return True
+            return action
+        return None
 
     def _show(self, text: str | None) -> None:
         if text is not None:

@@ -30,6 +30,16 @@ class History:
         self._changed.clear()
         self._place = len(self._entries)
 
+    @property
+    def is_at_draft(self) -> bool:
+        """Return whether the current text is the draft, not one that was sent before."""
+        return self._place == len(self._entries)
+
+    def begin_draft(self) -> None:
+        """Go back to the draft, since the user begins a text with an empty input; not over a draft that was left."""
+        if not self._changed.get(len(self._entries)):
+            self._place = len(self._entries)
+
     def older(self, current: str) -> str | None:
         """Return the text before the current one, which now reads ``current``; None at the oldest text."""
         return self._go(-1, current)

@@ -31,6 +31,8 @@ NAMED_KEYS = frozenset(
         "right",
         "wheel-up",
         "wheel-down",
+        "scroll-up",
+        "scroll-down",
         "focus-in",
         "focus-out",
         "resize",
@@ -128,8 +130,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(("<alt-enter>", "<shift-enter>"), Action.NEW_LINE, "begin a new line"),
     Binding(("<tab>",), Action.COMPLETE, "complete a command, name or path; again: next"),
     Binding(("<shift-tab>",), Action.COMPLETE_BACK, "complete with the candidate before"),
-    Binding(("<up>",), Action.UP, "up a line, or to the message sent before"),
-    Binding(("<down>",), Action.DOWN, "down a line, or back to the draft"),
+    Binding(("<up>",), Action.UP, "up a line; if empty: to the message sent before"),
+    Binding(("<down>",), Action.DOWN, "down a line, or back from earlier messages"),
     Binding(("<ctrl-p>",), Action.HISTORY_OLDER, "to the message sent before"),
     Binding(("<ctrl-n>",), Action.HISTORY_NEWER, "back to the draft"),
     Binding(("<ctrl-a>", "<home>"), Action.LINE_START, "to the start of the line"),
@@ -203,9 +205,15 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(("n", "<esc>", "<ctrl-g>", "<ctrl-c>"), Action.NO, "no", KeyContext.QUESTION),
 )
 
+# The wheel, where a terminal sends arrow keys for it (``chat.client.screen.input.wheel``): not keys of a keyboard, so
+# no list of keys shows them.
+_ARROW_WHEEL = {"<scroll-up>": Action.SCROLL_UP, "<scroll-down>": Action.SCROLL_DOWN}
+
 _SPECIAL = {KeyContext.SEARCH, KeyContext.QUESTION}
 _ACTIONS = {(b.where, key): b.action for b in BINDINGS if b.where in _SPECIAL for key in b.keys}
-_USUAL_ACTIONS = {key: b.action for b in BINDINGS if b.where not in _SPECIAL for key in b.keys}
+_USUAL_ACTIONS = _ARROW_WHEEL | {
+    key: b.action for b in BINDINGS if b.where not in _SPECIAL for key in b.keys
+}
 
 
 def action_of(key: str, where: KeyContext = KeyContext.TYPING) -> Action | None:

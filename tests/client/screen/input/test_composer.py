@@ -42,18 +42,22 @@ def typed(keys: str, *sent: str) -> str:
 @pytest.mark.parametrize(
     ("keys", "text"),
     [
-        ("draft<up>", "two|"),
-        ("draft<up><up>", "one|"),
-        ("draft<up><up><up><up>", "one|"),
-        ("draft<up><up><down><down>", "draft|"),
+        ("<up>", "two|"),
+        ("<up><up>", "one|"),
+        ("<up><up><up><up>", "one|"),
+        ("<up><up><down><down>", "|"),
+        ("draft<up>", "draft|"),
         ("draft<down>", "draft|"),
+        ("draft<ctrl-p>", "two|"),
+        ("draft<ctrl-p><up>", "one|"),
+        ("draft<ctrl-p><down>", "draft|"),
         ("draft<ctrl-p><ctrl-p><ctrl-n>", "two|"),
         ("a<alt-enter>b<up>", "a|\nb"),
         ("a<alt-enter>b<up><up><down>", "a\nb|"),
         ("a<alt-enter>b<ctrl-p>", "two|"),
         ("a<alt-enter>b<up><down>", "a\nb|"),
-        ("draft<up>!<up><down>", "two!|"),
-        ("draft<up><ctrl-_>", "draft|"),
+        ("draft<ctrl-p>!<up><down>", "two!|"),
+        ("draft<ctrl-p><ctrl-_>", "draft|"),
     ],
 )
 def test_up_and_down_lead_into_the_history_and_back(keys: str, text: str) -> None:
@@ -65,8 +69,29 @@ def test_up_goes_by_the_rows_of_the_screen_first() -> None:
     composer.width = 4
     press(composer, "abcdef<up>")
     assert (composer.editor.text, composer.editor.cursor) == ("abcdef", 2)
-    press(composer, "<up>")
+    assert press(composer, "<up>") == [Action.SCROLL_UP]
+    assert composer.editor.text == "abcdef"
+
+
+@pytest.mark.parametrize(
+    ("key", "action"), [("<up>", Action.SCROLL_UP), ("<down>", Action.SCROLL_DOWN)]
+)
+def test_an_arrow_scrolls_where_it_would_replace_a_draft(key: str, action: Action) -> None:
+    composer = new_composer("sent")
+    assert press(composer, f"draft{key}") == [action]
+    assert composer.editor.text == "draft"
+
+
+def test_a_text_begun_in_place_of_an_earlier_message_is_a_draft() -> None:
+    composer = new_composer("sent")
+    assert press(composer, "<up><ctrl-u>new<up>") == [Action.SCROLL_UP]
+    assert composer.editor.text == "new"
+    press(composer, "<ctrl-p>")
     assert composer.editor.text == "sent"
+
+
+def test_an_earlier_draft_is_not_replaced_by_a_text_begun_in_its_absence() -> None:
+    assert typed("draft<ctrl-p><ctrl-u>new<down>", "sent") == "draft|"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +148,7 @@ def test_what_tab_goes_through_can_be_shown() -> None:
 
 
 def test_the_choice_ends_when_the_text_changes_otherwise() -> None:
-    for change in ("x", "<backspace>", "<up>", "<ctrl-c>"):
+    for change in ("x", "<backspace>", "<ctrl-p>", "<ctrl-c>"):
         composer = new_composer("sent")
         press(composer, f"al<tab>{change}")
         assert composer.choice is None
