@@ -83,6 +83,9 @@ Screen:
                                 mouse selects text as in other programs, and
                                 the wheel scrolls all the same; /mouse changes
                                 it (default: off).
+  --title=<on|off>              Show the server and the number of unread
+                                messages in the title of the window
+                                (default: on).
   --pictures=<on|off>           Show small pictures of received images
                                 (default: on). Needs Pillow.
   --log=<on|off>                Append everything shown to a file

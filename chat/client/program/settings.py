@@ -62,8 +62,9 @@ class Settings:
     mention. These two and ``presence`` are for people, not for ``Mode.JSON``.
 
     The fields from ``bell`` to ``log_file`` are for the screen. ``names`` shows a column of the users in the room.
-    ``mouse``: the terminal sends mouse events to the client. ``log`` appends everything shown to ``log_file`` (None: the
-    default place for logs of this user). ``known_hosts`` is None for the default file of this user.
+    ``mouse``: the terminal sends mouse events to the client. ``title``: the title of the window shows what is unread.
+    ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this user). ``known_hosts`` is
+    None for the default file of this user.
     """
 
     address: Address = _DEFAULT_ADDRESS
@@ -82,6 +83,7 @@ class Settings:
     notify: NotifyChoice = "off"
     names: bool = False
     mouse: bool = False
+    title: bool = True
     pictures: bool = True
     log: bool = False
     log_file: Path | None = None
@@ -242,6 +244,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("names", Kind.SWITCH, read_switch),
     Option("mouse", Kind.SWITCH, read_switch),
+    Option("title", Kind.SWITCH, read_switch),
     Option("pictures", Kind.SWITCH, read_switch),
     Option("log", Kind.SWITCH, read_switch),
     Option("log-file", Kind.TEXT, _file),

@@ -26,7 +26,7 @@ from chat.client.screen.bare_view import BareView
 from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
 from chat.client.screen.keyboard import Keyboard
-from chat.client.screen.modes import PrivateModes, set_line_mode
+from chat.client.screen.modes import PrivateModes, set_line_mode, takes_strings
 from chat.client.screen.output import Output, TerminalGone
 from chat.client.screen.text.colours import DEFAULT, Pairs, nearest
 from chat.client.screen.text.glyphs import Glyphs
@@ -64,7 +64,7 @@ class Terminal:
     def __init__(self) -> None:
         self.colours = 0
         self.resized = Event()
-        self.modes = PrivateModes()
+        self.modes = PrivateModes(takes_strings(os.environ.get("TERM", "")))
         self.is_asking: Callable[[], bool] = lambda: False
         self._window: curses.window | None = None
         self._output: Output | None = None
@@ -152,6 +152,7 @@ class Terminal:
         if self._pairs is not None:
             self._pairs.begin_frame()
         self._put_rows(window, 0, screen.rows, screen.cursor)
+        self.modes.title = screen.title
         self._out.send(self._refreshed())
 
     def _refreshed(self) -> bytes:

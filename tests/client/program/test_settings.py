@@ -140,6 +140,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
             "--notify=osc777",
             "--names=on",
             "--mouse=on",
+            "--title=off",
             "--pictures=off",
             "--log=on",
             f"--log-file={tmp_path / 'log'}",
@@ -150,6 +151,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
     assert settings.notify == "osc777"
     assert settings.names
     assert settings.mouse
+    assert not settings.title
     assert not settings.pictures
     assert settings.log
     assert settings.log_file == tmp_path / "log"

@@ -25,6 +25,7 @@ class FakeTerminal:
         self.modes = PrivateModes()
         self.size = Size(60, 10)
         self.rows: list[str] = []
+        self.title: str | None = None
         self.done: list[str | bytes] = []
         self.is_on = False
         self.unusable: TerminalUnusable | None = None
@@ -66,6 +67,7 @@ class FakeTerminal:
 
     def draw(self, screen: Screen) -> None:
         self.frames += 1
+        self.title = screen.title
         self.rows = [text_of(row).rstrip() for row in screen.rows]
         self._drawn.set()
 

@@ -24,6 +24,20 @@ from tests.starting.programs import Program, take_terminal
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
 
+# The beginning of a script that uses a terminal.
+BEGIN = """
+import gevent, os, signal, sys
+from chat.client.screen import terminal as module
+from chat.client.screen.draw.layout import Cursor, Screen
+from chat.client.screen.text.spans import Span
+from chat.client.screen.text.styles import Colours
+from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
+
+def screen(*texts, style="text", rows=6):
+    drawn = [[Span(text, style)] for text in texts]
+    return Screen(drawn + [[] for _ in range(rows - len(drawn))], Cursor(0, 0))
+"""
+
 # Private modes of xterm: bracketed paste, focus, arrow keys for the wheel, and the alternate screen.
 SCREEN_MODES = frozenset({2004, 1004, 1007, 1049})
 # Mouse events, and their coordinates.
@@ -164,3 +178,8 @@ class Onlooker:
             return False
         self.output += data
         return bool(data)
+
+
+def onlooker(script: str, **environment: str) -> Onlooker:
+    """Return a terminal on which ``script`` runs after ``BEGIN``."""
+    return Onlooker(BEGIN + script, environment=environment)

@@ -241,6 +241,16 @@ class TestInside:
         run.terminal.wait_for("well?")
         assert run.terminal.done == [b"\a"]
 
+    def test_the_title_of_the_window(self, run: Run) -> None:
+        run.enter().terminal.type("<focus-out>")
+        run.connection.receive(Text("alice", NINE, "lunch?"))
+        run.terminal.wait_for("lunch?")
+        assert run.terminal.title == "(1) 127.0.0.1:8080"
+
+    def test_a_title_that_is_not_wanted(self, run: Run) -> None:
+        run.enter(replace(SETTINGS, title=False))
+        assert run.terminal.title is None
+
     def test_an_ignored_user_is_not_heard(self, run: Run) -> None:
         run.enter(replace(SETTINGS, ignore=("Eve",)))
         run.connection.receive(Text("eve", NINE, "buy!"))

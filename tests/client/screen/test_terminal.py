@@ -11,20 +11,8 @@ from pathlib import Path
 import pytest
 from pyte.screens import Char
 
-from tests.client.screen.terminals import MOUSE_MODES, SCREEN_MODES, Onlooker
+from tests.client.screen.terminals import BEGIN, SCREEN_MODES, Onlooker, onlooker
 
-BEGIN = """
-import gevent, os, signal, sys
-from chat.client.screen import terminal as module
-from chat.client.screen.draw.layout import Cursor, Screen
-from chat.client.screen.text.spans import Span
-from chat.client.screen.text.styles import Colours
-from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
-
-def screen(*texts, style="text", rows=6):
-    drawn = [[Span(text, style)] for text in texts]
-    return Screen(drawn + [[] for _ in range(rows - len(drawn))], Cursor(0, 0))
-"""
 SHOW_KEYS = """
 with Terminal() as terminal:
     keys = []
@@ -39,10 +27,6 @@ try:
 except TerminalUnusable as problem:
     print(problem)
 """
-
-
-def onlooker(script: str, **environment: str) -> Onlooker:
-    return Onlooker(BEGIN + script, environment=environment)
 
 
 def shows(seen: Onlooker, text: str) -> bool:
@@ -126,51 +110,6 @@ with Terminal() as terminal:
             assert seen.settings != seen.settings_before
             seen.type(b"q")
             seen.wait_for("left 0")
-            assert seen.modes == set()
-
-    def test_a_mouse_mode_that_the_user_had_set_comes_back(self) -> None:
-        script = """
-with Terminal() as terminal:
-    terminal.draw(screen("inside"))
-    terminal.read()
-"""
-        with onlooker(script) as seen:
-            seen.wait_for("inside")
-            seen.type(b"x")
-            seen.wait()
-            assert seen.output.index(b"\x1b[?1007s") < seen.output.index(b"\x1b[?1007h")
-            assert seen.output.count(b"\x1b[?1007r") == 1
-            assert b"\x1b[?1007l" not in seen.output
-
-
-class TestMouse:
-    SCRIPT = """
-with Terminal() as terminal:
-    while True:
-        terminal.draw(screen(f"mouse: {terminal.modes.mouse}"))
-        if terminal.read() == ["q"]:
-            break
-        terminal.modes.mouse = not terminal.modes.mouse
-print("afterwards", flush=True)
-sys.stdin.readline()
-"""
-
-    def test_is_the_terminals_until_it_is_asked_for(self) -> None:
-        with onlooker(self.SCRIPT) as seen:
-            seen.wait_for("mouse: False")
-            assert seen.modes == SCREEN_MODES
-            seen.type(b"x")
-            seen.wait_until(lambda: seen.modes == SCREEN_MODES | MOUSE_MODES, "mouse events")
-            seen.type(b"x")
-            seen.wait_until(lambda: seen.modes == SCREEN_MODES, "no mouse events")
-
-    def test_is_given_back_at_the_end(self) -> None:
-        with onlooker(self.SCRIPT) as seen:
-            seen.wait_for("mouse: False")
-            seen.type(b"x")
-            seen.wait_until(lambda: seen.modes == SCREEN_MODES | MOUSE_MODES, "mouse events")
-            seen.type(b"q")
-            seen.wait_for("afterwards")
             assert seen.modes == set()
 
 

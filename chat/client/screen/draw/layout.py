@@ -25,6 +25,7 @@ from chat.client.screen.draw.candidate_rows import candidate_rows
 from chat.client.screen.draw.input_rows import lay_out
 from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.draw.welcome import welcome_rows
+from chat.client.screen.draw.window_title import window_title
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.spans import Row, Span, fill_row, row_width, text_of
@@ -65,13 +66,15 @@ class Screen(NamedTuple):
     """Hold the whole screen: exactly as many ``rows`` as it has, none wider than it.
 
     The last ``input_height`` rows are the input. ``cursor`` is None if there is no room for the input. ``bare`` are the
-    lines of the bare view, which the terminal shows instead of the rows, and wraps.
+    lines of the bare view, which the terminal shows instead of the rows, and wraps. ``title`` is for the window around
+    the screen; None leaves the title as it is.
     """
 
     rows: list[Row]
     cursor: Cursor | None
     input_height: int = 0
     bare: tuple[str, ...] | None = None
+    title: str | None = None
 
 
 class InputPane(NamedTuple):
@@ -93,10 +96,11 @@ class Renderer:
 
     def render(self, model: Model, size: Size) -> Screen:
         """Return the screen that shows ``model``."""
+        window = window_title(model) if model.shows_title else None
         if model.bare is not None:
-            return Screen([], None, bare=model.bare)
+            return Screen([], None, bare=model.bare, title=window)
         if size.columns < 1 or size.rows < 1:
-            return Screen([[] for _ in range(size.rows)], None)
+            return Screen([[] for _ in range(size.rows)], None, title=window)
         written = _input(model, size)
         title, status = _bars(model, size)
         height = size.rows - len(title) - len(status) - len(written.rows)
@@ -104,7 +108,7 @@ class Renderer:
         rows = [*title, *log, *status, *written.rows]
         row, column = written.cursor
         height = len(written.rows)
-        return Screen(rows, Cursor(len(rows) - height + row, column), height)
+        return Screen(rows, Cursor(len(rows) - height + row, column), height, window)
 
     def input(self, model: Model, size: Size) -> InputPane:
         """Return the input alone, as ``render`` puts it at the bottom of a screen of at least one cell."""

@@ -87,6 +87,7 @@ class Model:
         self.question: Question | None = None
         self.candidates: Candidates | None = None
         self.shows_names = False
+        self.shows_title = True
         self.rename(username)
         self._has_focus = True
         self._private: dict[str, View] = {}

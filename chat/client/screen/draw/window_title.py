@@ -1,0 +1,23 @@
+"""Write the title of the terminal's window, which is visible while another window is in front."""
+
+from __future__ import annotations
+
+from chat.client.frontends.sanitize import sanitize
+from chat.client.screen.model.model import Model
+from chat.client.screen.text.cells import elide
+
+_MAX_CELLS = 60
+# A busy room would change the title with every frame. Nobody reads more digits than these anyway.
+_MAX_COUNT = 99
+
+
+def window_title(model: Model) -> str:
+    """Return a title such as ``(3) chat.example.org:8080``; ``(3!)`` if one of the messages is for the user.
+
+    The number is that of the unread messages in all views.
+    """
+    unread = sum(view.unread for view in model.views)
+    calls = any(view.calls for view in model.views)
+    shown = f"{_MAX_COUNT}+" if unread > _MAX_COUNT else str(unread)
+    count = f"({shown}{'!' if calls else ''}) " if unread else ""
+    return elide(count + sanitize(model.address), _MAX_CELLS)
