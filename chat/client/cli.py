@@ -86,6 +86,10 @@ Screen:
   --title=<on|off>              Show the server and the number of unread
                                 messages in the title of the window
                                 (default: on).
+  --theme=<theme>               auto, dark, light, colour-blind or neutral.
+                                auto and colour-blind ask the terminal for its
+                                background; neutral is readable on any
+                                (default: auto).
   --pictures=<on|off>           Show small pictures of received images
                                 (default: on). Needs Pillow.
   --log=<on|off>                Append everything shown to a file

@@ -41,6 +41,7 @@ _DEFAULT_ADDRESS = Address(DEFAULT_HOST, DEFAULT_PORT)
 ByteOrderChoice = Literal["auto", "little", "big"]
 TlsChoice = Literal["auto", "required", "off"]
 PresenceChoice = Literal["all", "smart", "none"]
+THEMES = ("auto", "dark", "light", "colour-blind", "neutral")
 NotifyChoice = Literal["off", "osc9", "osc777", "notify-send"]
 
 
@@ -63,6 +64,7 @@ class Settings:
 
     The fields from ``bell`` to ``log_file`` are for the screen. ``names`` shows a column of the users in the room.
     ``mouse``: the terminal sends mouse events to the client. ``title``: the title of the window shows what is unread.
+    ``theme`` is one of ``THEMES``.
     ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this user). ``known_hosts`` is
     None for the default file of this user.
     """
@@ -83,6 +85,7 @@ class Settings:
     notify: NotifyChoice = "off"
     names: bool = False
     mouse: bool = False
+    theme: str = "auto"
     title: bool = True
     pictures: bool = True
     log: bool = False
@@ -244,6 +247,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("names", Kind.SWITCH, read_switch),
     Option("mouse", Kind.SWITCH, read_switch),
+    Option("theme", Kind.TEXT, partial(read_choice, values=THEMES)),
     Option("title", Kind.SWITCH, read_switch),
     Option("pictures", Kind.SWITCH, read_switch),
     Option("log", Kind.SWITCH, read_switch),

@@ -51,6 +51,7 @@ from chat.client.screen.modes import PrivateModes
 from chat.client.screen.painter import Painter
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.screen.text.styles import ERROR
+from chat.client.screen.text.themes import Theme
 from chat.client.trust.connector import UnknownServer
 from chat.config.command_line import EXIT_FAILED, EXIT_OK, report_line
 from chat.process.signals import ENDING, install_handler
@@ -70,7 +71,7 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._terminal = Terminal()
+        self._terminal = Terminal(Theme(settings.theme))
         self._terminal.modes.mouse = settings.mouse
         self._renderer = Renderer()
         self._asked: gevent.queue.Queue[Asked] = gevent.queue.Queue()

@@ -30,13 +30,18 @@ class Keyboard:
     """Read the keyboard of one terminal, for its whole life.
 
     ``is_asking`` tells whether a single key would answer a question now. Then text that comes without a pause counts as
-    pasted even without an Enter in it: the ``y`` of a pasted word is no answer.
+    pasted even without an Enter in it: the ``y`` of a pasted word is no answer. ``hear`` is called with the answers of
+    the terminal to what it was asked, see ``Decoder``.
     """
 
-    def __init__(self, is_asking: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        is_asking: Callable[[], bool] = lambda: False,
+        hear: Callable[[str], object] = lambda answer: None,
+    ) -> None:
         self._is_asking = is_asking
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors=_C1_KEPT)
-        self._decoder = Decoder()
+        self._decoder = Decoder(hear=hear)
         self._wheel = ArrowWheel()
         self._held: list[str] = []  # characters that may begin a paste
         self._ends_line = False  # an Enter is among them

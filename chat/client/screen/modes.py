@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import termios
+import time
 from typing import Any
 
 STDOUT = 1
@@ -27,6 +28,10 @@ _WHEEL_RESTORE = b"\x1b[?1007r"
 # should not keep the client's title either, so the title is emptied before; such terminals then show their own.
 _TITLE_SAVE = b"\x1b[22;2t"
 _TITLE_RESTORE = b"\x1b]2;\x1b\\\x1b[23;2t"
+# xterm, OSC 11 with "?", and "CSI c" (DA1, ECMA-48): ask for the colour of the background, and for the kind of the
+# terminal. Every terminal answers the second question, and in the order of the questions, so after that answer none to
+# the first will come any more.
+_ASK_BACKGROUND = b"\x1b]11;?\x1b\\\x1b[c"
 # Beginnings of TERM for terminals that print the strings of xterm (OSC) or hang on them, instead of skipping them.
 _WITHOUT_STRINGS = (
     *("ansi", "cons", "dumb", "eterm", "linux", "pcansi", "sun", "vt1", "vt2", "vt3", "vt4"),
@@ -44,12 +49,17 @@ class PrivateModes:
 
     ``mouse``: the terminal sends mouse events; otherwise the mouse selects text, as in any other program. ``title`` is
     a sanitized title for the window; None leaves the title as it is, and so does a terminal that does not take strings.
+    ``asks_background``: ask the terminal for the colour of its background, also after a stop, since it may be another.
     """
 
     def __init__(self, has_strings: bool = True) -> None:
         self._has_strings = has_strings
         self.mouse = False
         self.title: str | None = None
+        self.asks_background = False
+        self.asked_at: float | None = (
+            None  # when, by the monotonic clock; None after the last answer
+        )
         self._has_title: str | None = None
         self._is_set = False  # since the last ``due``
         self._is_saved = False
@@ -63,6 +73,9 @@ class PrivateModes:
         sequences = b""
         if not self._is_set:
             sequences = (b"" if self._is_saved else _WHEEL_SAVE) + _WHEEL_ON + _ALWAYS_ON
+            if self.asks_background and self._has_strings:
+                sequences += _ASK_BACKGROUND
+                self.asked_at = time.monotonic()
         if self.mouse != self._has_mouse:
             sequences += _MOUSE_ON if self.mouse else _MOUSE_OFF
         if self._has_strings and self.title is not None and self.title != self._has_title:

@@ -14,7 +14,7 @@ import select
 import signal
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -29,16 +29,18 @@ from chat.client.screen.keyboard import Keyboard
 from chat.client.screen.modes import PrivateModes, set_line_mode, takes_strings
 from chat.client.screen.output import Output, TerminalGone
 from chat.client.screen.text.colours import DEFAULT, Pairs, nearest
-from chat.client.screen.text.glyphs import Glyphs
-from chat.client.screen.text.spans import Row
-from chat.client.screen.text.styles import LOOKS, TEXT, Colours, Style
-from chat.client.screen.utf8 import use_utf8
+from chat.client.screen.text.glyphs import Glyphs, use_utf8
+from chat.client.screen.text.spans import Row, joined
+from chat.client.screen.text.styles import TEXT, Colours, Style
+from chat.client.screen.text.themes import Theme
 
 STDIN, STDOUT = 0, 1
 _READ_SIZE = 64 * 1024
 # Seconds at the end for the terminal to take the sequences that reset it; the rest is skipped.
 _FAREWELL = 0.5
 _BELL = b"\a"
+# Seconds after which a terminal that has not answered will not answer.
+_ANSWER_TAKES = 1.0
 # Nearly every terminal of today understands what the first of these does; each system has at least one of them.
 _SIMILAR = ("xterm-256color", "xterm", "vt100")
 
@@ -58,10 +60,10 @@ class Terminal:
 
     ``colours`` is how many colours it has, 0 if none are to be used. ``resized`` is set when the size changes, and when
     the screen must be drawn again. ``modes`` are sent with the next frame. ``is_asking`` tells whether a single key
-    would answer a question now.
+    would answer a question now. Styles look as ``theme`` says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, theme: Theme | None = None) -> None:
         self.colours = 0
         self.resized = Event()
         self.modes = PrivateModes(takes_strings(os.environ.get("TERM", "")))
@@ -76,7 +78,8 @@ class Terminal:
         self._drawn: list[_Drawn] = []
         self._bare = BareView()
         self._attributes: dict[Style, int] = {}
-        self._keyboard = Keyboard(lambda: self.is_asking())
+        self._keyboard = Keyboard(lambda: self.is_asking(), self._hear)
+        self._theme = theme or Theme()
         self._glyphs = Glyphs()
         self._watchers: list[Any] = []
 
@@ -224,6 +227,7 @@ class Terminal:
         ):  # without them the default colours are white on black
             curses.use_default_colors()
         self.colours = 256 if curses.COLORS >= 256 else 8
+        self.modes.asks_background = self._theme.asks_background
         # The attribute of a character has 8 bits for the number of the pair.
         self._pairs = Pairs(min(curses.COLOR_PAIRS, 256) - 1, curses.init_pair)
 
@@ -251,6 +255,7 @@ class Terminal:
             if self._has_drawn:
                 with contextlib.suppress(TerminalGone):
                     self._output.send_within(_FAREWELL, farewell)
+                self._await_answer()
         set_line_mode(self._mode_of_shell)
 
     def _return(self) -> None:
@@ -275,6 +280,26 @@ class Terminal:
     def _out(self) -> Output:
         assert self._output is not None, "a Terminal is entered before it is used"
         return self._output
+
+    def _hear(self, answer: str) -> None:
+        """Take an answer of the terminal. If it changes the theme, the screen is drawn again."""
+        if self._theme.hear(answer):
+            self._attributes.clear()
+            self.resized.set()
+        if answer.endswith("c"):
+            self.modes.asked_at = None
+
+    def _await_answer(self) -> None:
+        """Read the answer of the terminal, if it is on its way: at the end, the shell would take it for input."""
+        asked_at = self.modes.asked_at
+        if asked_at is None:
+            return
+        deadline = min(asked_at + _ANSWER_TAKES, time.monotonic() + _FAREWELL / 2)
+        with contextlib.suppress(TerminalGone):
+            while self.modes.asked_at is not None and (left := deadline - time.monotonic()) > 0:
+                if select.select([STDIN], [], [], left)[0]:
+                    self._keyboard.feed(self._read_bytes(), time.monotonic())
+        self.modes.asked_at = None
 
     def _read_bytes(self) -> bytes:
         try:
@@ -326,7 +351,8 @@ class Terminal:
             foreground, background = (nearest(colour, self.colours) for colour in style)
             return self._pair(foreground, background)
         attribute = self._attributes.get(style)
-        look = LOOKS.get(style) or LOOKS[TEXT]
+        looks = self._theme.looks
+        look = looks.get(style) or looks[TEXT]
         if attribute is None:
             attribute = self._attributes[style] = (
                 (curses.A_BOLD if look.bold else 0)
@@ -334,10 +360,12 @@ class Terminal:
                 | (curses.A_REVERSE if look.reverse else 0)
                 | (curses.A_UNDERLINE if look.underline else 0)
             )
-        colour = look.colour if self.colours >= 256 else look.basic
-        if self._pairs is None or colour is None:
+        full = self.colours >= 256
+        colour, ground = (look.colour, look.ground) if full else (look.basic, look.basic_ground)
+        if self._pairs is None or colour is ground is None:
             return attribute
-        return attribute | self._pair(colour, DEFAULT)
+        pair = self._pair(*(DEFAULT if each is None else each for each in (colour, ground)))
+        return attribute ^ pair  # a reversed pair in a reversed style is the pair itself
 
     def _pair(self, foreground: int, background: int) -> int:
         assert self._pairs is not None
@@ -381,25 +409,13 @@ def _put(window: curses.window, number: int, written: _Drawn) -> None:
         return
     window.move(number, 0)
     window.clrtoeol()
-    for text, attribute in _joined(written):
+    for text, attribute in joined(written):
         try:
             window.addstr(text, attribute)
         except curses.error:
             # The corner was written, and the cursor has nowhere to go after it; or the terminal shrank meanwhile,
             # and the next frame is for its new size.
             return
-
-
-def _joined(written: _Drawn) -> Iterator[tuple[str, int]]:
-    """Join neighbours that look alike, so that curses gets a cluster that two spans share in one piece."""
-    text, attribute = "", 0
-    for piece, its_attribute in written:
-        if text and its_attribute != attribute:
-            yield text, attribute
-            text = ""
-        text, attribute = text + piece, its_attribute
-    if text:
-        yield text, attribute
 
 
 def _end_window() -> None:

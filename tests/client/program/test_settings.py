@@ -80,6 +80,7 @@ def test_home_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (["--username="], "--username"),
         (["--bell=loud"], "expected on or off"),
         (["--log=yes"], "expected on or off"),
+        (["--theme=pink"], "expected auto, dark, light, colour-blind or neutral"),
         (["--notify=sms"], "expected off, osc9, osc777 or notify-send"),
         (["--log-file="], "expected a file"),
         (["--log-file=/"], "a directory; expected a file"),
@@ -141,6 +142,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
             "--names=on",
             "--mouse=on",
             "--title=off",
+            "--theme=colour-blind",
             "--pictures=off",
             "--log=on",
             f"--log-file={tmp_path / 'log'}",
@@ -152,6 +154,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
     assert settings.names
     assert settings.mouse
     assert not settings.title
+    assert settings.theme == "colour-blind"
     assert not settings.pictures
     assert settings.log
     assert settings.log_file == tmp_path / "log"
@@ -265,6 +268,8 @@ def words_of(option: Option, directory: Path) -> tuple[str, str]:
             return "smart", "none"
         case "save_directory" | "save-directory":
             return str(directory / "one"), str(directory)
+        case "theme":
+            return "dark", "light"
         case "tls":
             return "required", "off"
         case "fingerprint":

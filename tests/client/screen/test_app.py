@@ -47,7 +47,7 @@ class Run:
         self.signals: dict[int, Callable[[], object]] = {}
         self.app: App
         self._running: gevent.Greenlet[..., int] | None = None
-        monkeypatch.setattr(module, "Terminal", lambda: self.terminal)
+        monkeypatch.setattr(module, "Terminal", lambda theme: self.terminal)
         monkeypatch.setattr(login_flow, "connect_through", self._connect)
         monkeypatch.setattr(gevent, "signal_handler", self.signals.__setitem__)
         monkeypatch.setattr(gevent.get_hub(), "exception_stream", None)

@@ -30,6 +30,12 @@ SEQUENCE_PAUSE = 0.5
 # Seconds without input after which a paste counts as complete although its end mark has not come.
 PASTE_PAUSE = 1.0
 
+# Seconds without input after which an answer about colours (OSC 10 to 19) that has begun is dropped. A slow line may
+# deliver it in pieces, and its rest would be typed into the draft.
+ANSWER_PAUSE = 3.0
+# An answer with more characters is dropped.
+_MAX_ANSWER = 64
+
 _BEL = "\a"
 # ESC _ begins a string (APC), and is also what Alt-underscore (redo) sends. If at most this many characters follow
 # before a silence, it was the key and these characters.
@@ -69,10 +75,20 @@ class Decoder:
     """Decode the input of one terminal, for its whole life: a key may come in pieces.
 
     ``curses_name`` is ``curses.keyname``, as text: it gives the name of a key that curses recognized, by its number.
+    ``hear`` is called with each answer of the terminal that is no key: an OSC string such as ``]11;rgb:0/0/0``, or what
+    kind of terminal it is (DA1), such as ``[?62;22c``.
     """
 
-    def __init__(self, curses_name: Callable[[int], str] = str) -> None:
+    def __init__(
+        self,
+        curses_name: Callable[[int], str] = str,
+        hear: Callable[[str], object] = lambda answer: None,
+    ) -> None:
         self._curses_name = curses_name
+        self._hear = hear
+        self._answer = (
+            ""  # the string that has begun, and one character more than the limit at most
+        )
         self._sequence = ""  # the characters so far; of a string only its beginning
         self._is_eight_bit = False  # began with an 8-bit control, so it can't be a key with Alt
         self._string: int | None = None  # number of characters of the string that has begun
@@ -98,6 +114,8 @@ class Decoder:
         if not self._sequence:
             return None
         if self._string is not None:
+            if self._answer.startswith("1") and self._sequence == ESC + "]":
+                return ANSWER_PAUSE
             is_key = self._string == 0 and self._sequence.endswith(_CAN_BE_TWO_KEYS)
             return BRIEFLY if is_key and not self._is_eight_bit else SEQUENCE_PAUSE
         return SEQUENCE_PAUSE if self._sequence.lstrip(ESC) else BRIEFLY
@@ -146,7 +164,7 @@ class Decoder:
         return [Paste(text.replace("\r\n", "\n").replace("\r", "\n"))]
 
     def _forget(self) -> None:
-        self._sequence, self._string, self._typed = "", None, ""
+        self._sequence, self._string, self._typed, self._answer = "", None, "", ""
         self._is_eight_bit = self._ends_string = False
 
     def _begin(self, character: str) -> list[Input]:
@@ -229,6 +247,8 @@ class Decoder:
             self._pasted = []
             return []
         # Mouse events in SGR form (xterm).
+        if parameters.startswith("?") and final == "c":
+            self._hear(f"[{parameters}{final}")
         if parameters.startswith("<"):
             return _shown(key_codes.sgr_mouse(parameters[1:], final))
         return _shown(key_codes.csi_key(parameters, final, held))
@@ -246,7 +266,12 @@ class Decoder:
         is_st = character == _ST or (self._ends_string and character == "\\")
         self._ends_string = character == ESC
         if is_st or character == _BEL or self._string >= MAX_SEQUENCE:
+            answer, introducer = self._answer, self._sequence[-1]
             self._forget()
+            if introducer == "]" and len(answer) <= _MAX_ANSWER:
+                self._hear(introducer + answer)
+        elif not self._ends_string:
+            self._answer = (self._answer + character)[: _MAX_ANSWER + 1]
         return []
 
     def _feed_paste(self, character: str) -> list[Input]:

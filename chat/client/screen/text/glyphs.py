@@ -8,10 +8,23 @@ them. Control characters that some terminals obey are replaced as well, even if 
 
 from __future__ import annotations
 
+import contextlib
+import locale
 from collections.abc import Callable
 
 from chat.client.frontends.sanitize import FIRST_PRIVATE_PLANE, UNKNOWN
 from chat.client.screen.text.cells import cells
+
+
+def use_utf8() -> None:
+    """Choose a locale with UTF-8, because curses writes and measures by the locale."""
+    with contextlib.suppress(locale.Error):
+        locale.setlocale(locale.LC_ALL, "")
+    if locale.nl_langinfo(locale.CODESET).upper() not in ("UTF-8", "UTF8"):
+        for name in ("C.UTF-8", "en_US.UTF-8", "UTF-8"):
+            with contextlib.suppress(locale.Error):
+                locale.setlocale(locale.LC_CTYPE, name)
+                return
 
 
 class Glyphs:

@@ -6,7 +6,7 @@ All texts here are sanitized already, and have no line ends.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeAlias
 
 from chat.client.screen.text.cells import ELLIPSIS, cells, clip, wrap_offsets
@@ -117,6 +117,18 @@ def wrap_row(
 def indented(row: Row, blanks: int) -> Row:
     """Return ``row`` after so many blanks."""
     return [Span(" " * blanks), *row] if blanks else row
+
+
+def joined(pieces: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """Join neighbours with the same attribute, so that curses gets a cluster that two spans share in one piece."""
+    text, attribute = "", 0
+    for piece, its_attribute in pieces:
+        if text and its_attribute != attribute:
+            yield text, attribute
+            text = ""
+        text, attribute = text + piece, its_attribute
+    if text:
+        yield text, attribute
 
 
 def _row_offsets(

@@ -42,7 +42,10 @@ INPUT = "input"
 
 
 class Appearance(NamedTuple):
-    """Define a style: ``colour`` for a terminal with 256 colours, ``basic`` for 8; None is the default colour."""
+    """Define a style: ``colour`` for a terminal with 256 colours, ``basic`` for 8; None is the default colour.
+
+    ``ground`` and ``basic_ground`` are the colours behind the text.
+    """
 
     colour: int | None = None
     basic: int | None = None
@@ -50,6 +53,8 @@ class Appearance(NamedTuple):
     dim: bool = False
     reverse: bool = False
     underline: bool = False
+    ground: int | None = None
+    basic_ground: int | None = None
 
 
 _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = range(1, 7)
@@ -75,6 +80,7 @@ _NAME_COLOURS = (
 )
 NAME_STYLES = tuple(f"name-{number}" for number in range(len(_NAME_COLOURS)))
 
+# Readable on any background; ``chat.client.screen.text.themes`` has the looks for a background that is known.
 LOOKS: dict[str, Appearance] = {
     TEXT: Appearance(),
     DIM: Appearance(dim=True),

@@ -1,0 +1,82 @@
+"""Programs that ask a real terminal for its background."""
+
+from __future__ import annotations
+
+from tests.client.screen.terminals import Onlooker, onlooker
+
+DRAWS = """
+import time
+from chat.client.screen.text.themes import Theme
+with Terminal(Theme(THEME)) as terminal:
+    keys = []
+    def watch():
+        while terminal.resized.wait():
+            terminal.resized.clear()
+            drawn()
+    gevent.spawn(watch)
+    def drawn():
+        row = [Span("e", "error"), Span("x", "text")]
+        terminal.draw(Screen([row, [Span(" ".join(keys) + "|", "text")]] + [[]] * 4, None))
+    drawn()
+    while "q" not in keys:
+        keys += terminal.read()
+        drawn()
+print("afterwards", flush=True)
+sys.stdin.readline()
+"""
+ASKED = b"\x1b]11;?\x1b\\\x1b[c"
+DARK, LIGHT = b"\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\", b"\x1b]11;rgb:ffff/ffff/ffff\x07"
+KIND = b"\x1b[?62;22c"
+
+
+def drawing(theme: str, **environment: str) -> Onlooker:
+    return onlooker(f"THEME = {theme!r}{DRAWS}", **environment)
+
+
+def error_colour(seen: Onlooker) -> str:
+    return str(seen.screen.buffer[0][0].fg)
+
+
+def test_the_first_screen_waits_for_no_answer_and_follows_it() -> None:
+    with drawing("auto") as seen:
+        seen.wait_for("^e")
+        assert ASKED in seen.output
+        neutral = error_colour(seen)
+        seen.type(b"a" + LIGHT[:7])
+        seen.wait_for(r"a\|")
+        assert error_colour(seen) == neutral
+        seen.type(LIGHT[7:] + KIND + b"b")
+        seen.wait_for(r"a b\|")
+        seen.wait_until(lambda: error_colour(seen) == "af0000", "errors in the red for light")
+        seen.type(DARK)  # the user has changed it
+        seen.wait_until(lambda: error_colour(seen) == "ff5f5f", "errors in the red for dark")
+
+
+def test_a_theme_that_is_chosen_asks_nothing() -> None:
+    with drawing("light") as seen:
+        seen.wait_for("^e")
+        assert ASKED not in seen.output
+        assert error_colour(seen) == "af0000"
+        seen.type(DARK + b"a")
+        seen.wait_for(r"a\|")
+        assert error_colour(seen) == "af0000"
+
+
+def test_a_terminal_that_would_print_the_question_is_not_asked() -> None:
+    for environment in ({"TERM": "linux"}, {"NO_COLOR": "1"}):
+        with drawing("auto", **environment) as seen:
+            seen.wait_for("^e")
+            assert b"]11;?" not in seen.output
+            assert b"\x1b[c" not in seen.output
+
+
+def test_an_answer_that_is_late_does_not_become_input_of_the_shell() -> None:
+    with drawing("auto") as seen:
+        seen.wait_for("^e")
+        seen.type(b"q")
+        seen.wait_until(lambda: b"\x1b[?1049l" in seen.output, "end of the screen")
+        seen.type(DARK + KIND)
+        seen.wait_for("afterwards")
+        seen.type(b"\n")
+        seen.wait()
+        assert "rgb" not in seen.text.partition("afterwards")[2]
