@@ -18,7 +18,7 @@ from docutils.writers.manpage import Writer
 
 from chat import __version__
 from chat.client import cli as client
-from chat.client.screen.input.keys import BINDINGS, KeyContext
+from chat.client.screen.input.keys import BINDINGS, Action, KeyContext
 from chat.server import cli as server
 
 PAGES = Path(__file__).resolve().parent.parent / "docs"
@@ -36,7 +36,7 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """Return the text of each man page, by file name."""
-    keys = _section("KEYS", _keys())
+    keys = _section("KEYS", [*_keys(), *_actions()])
     return {
         "chat-client.1": _page("chat-client", client.usage(), {"commands": keys}, "chat-server"),
         "chat-server.1": _page("chat-server", server.__doc__ or "", {}, "chat-client"),
@@ -99,6 +99,12 @@ def _keys() -> Iterator[nodes.section]:
     for where in KeyContext:
         there = (binding for binding in BINDINGS if binding.where is where)
         yield _section(where.value, [_definitions((b.labels, b.help) for b in there)])
+
+
+def _actions() -> Iterator[nodes.section]:
+    names = ((b.action.value, b.help) for b in BINDINGS if b.action is not Action.VIEW)
+    others = [("view-1", "to view 1, and so on to view-9"), ("leave", "leave"), ("none", "nothing")]
+    yield _section("Actions for own keys", [_definitions([*names, *others])])
 
 
 def _options(block: str) -> nodes.option_list:

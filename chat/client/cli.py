@@ -122,8 +122,11 @@ Other:
 Settings: the file is TOML, with the names of these options as keys, such as
 address = "chat.example.org:8080", max-save = "1G", bell = false, plain = true
 and ignore = ["bob"]. The command line takes precedence over the file, and the
-file over the defaults. The file can't contain --insecure, nor the options that
-would change the meaning of a script: --screen, --json, --commands, --listen.
+file over the defaults. In the file only, for the screen: a table [keys] binds
+keys to actions, such as "Alt-N" = "next-unread", and a table [styles] changes
+styles, such as mention = "bold red"; see docs/client.md. The file can't
+contain --insecure, nor the options that would change the meaning of a
+script: --screen, --json, --commands, --listen.
 
 Commands: each line you type goes to everyone, unless it begins with a slash.
 To begin a text with a slash, type two.

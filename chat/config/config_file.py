@@ -82,6 +82,8 @@ def _words(option: Option, value: object, path: Path) -> str:
             return ",".join(value)
         case Kind.TABLE, dict() if _is_table_of_texts(value):
             return ";".join(f"{key}={each}" for key, each in value.items())
+        case Kind.ENTRIES, dict():
+            return "\n".join(_line(option, key, word, path) for key, word in value.items())
     raise UsageError(f"{path}: {option.name}: expected {option.kind.value}")
 
 
@@ -91,3 +93,12 @@ def _is_table_of_texts(table: dict[str, object]) -> bool:
         isinstance(text, str) and ";" not in key + text and "=" not in key
         for key, text in table.items()
     )
+
+
+def _line(option: Option, key: str, word: object, path: Path) -> str:
+    """Return one entry of a table as a line: the key, a tab, the text."""
+    if type(word) is int:
+        word = str(word)
+    if not isinstance(word, str) or not f"{key}{word}".isprintable():
+        raise UsageError(f"{path}: {option.name}: {key!r}: expected a text in quotes on one line")
+    return f"{key}\t{word}"

@@ -35,15 +35,16 @@ class Kind(Enum):
     SWITCH = "true or false"
     NAMES = 'a list of names such as ["bob"]'
     TABLE = 'a table of texts such as {"image/*" = "feh"}, without ";"'
+    ENTRIES = "a table with a text for each key"
     NETWORKS = 'a list of networks such as ["10.0.0.0/8"]'
 
 
 class Option(NamedTuple):
     """Define an option: ``--name`` on the command line, ``name`` in the file.
 
-    ``parse`` takes the words and where they were given. It returns the value of a field of the settings, or raises
-    UsageError. The field is named after the option unless ``sets`` gives another name. The words of a switch are on and
-    off, in every place.
+    An option that is not ``on_command_line`` stands in the file only. ``parse`` takes the words and where they were
+    given. It returns the value of a field of the settings, or raises UsageError. The field is named after the option
+    unless ``sets`` gives another name. The words of a switch are on and off, in every place.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Option(NamedTuple):
     parse: Callable[[str, str], Any]
     in_file: bool = True
     sets: str = ""
+    on_command_line: bool = True
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -105,12 +107,17 @@ def read_given(
     return values
 
 
-def suggestion(key: str, known: Sequence[str]) -> str:
-    """Suggest what an unknown ``key`` may have meant: the end of a sentence."""
+def suggestion(key: str, known: Sequence[str], otherwise: str = "") -> str:
+    """Suggest what an unknown ``key`` may have meant: the end of a sentence.
+
+    If no known key is similar, the sentence names all, or ``otherwise``.
+    """
     from difflib import get_close_matches
 
     nearest = get_close_matches(key.lower().replace("_", "-"), known, n=1)
-    return f"expected {nearest[0]}?" if nearest else f"expected one of {', '.join(known)}"
+    if nearest:
+        return f"expected {nearest[0]}?"
+    return f"expected {otherwise or 'one of ' + ', '.join(known)}"
 
 
 def read_address(text: str, where: str, *, default_port: int | None = DEFAULT_PORT) -> Address:

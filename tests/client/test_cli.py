@@ -22,7 +22,7 @@ def test_help_tells_everything(capsys: pytest.CaptureFixture[str]) -> None:
     for command in (c for c in COMMANDS if c.where & Availability.PLAIN):
         assert command.usage in shown
     for option in OPTIONS:
-        assert f"--{option.name}" in shown
+        assert (f"--{option.name}" if option.on_command_line else f"[{option.name}]") in shown
     for document in ("/help", "/keys", "docs/client.md"):
         assert document in shown
     assert "Exit status" in shown

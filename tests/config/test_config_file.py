@@ -19,6 +19,7 @@ OPTIONS = (
     Option("names", Kind.NAMES, lambda text, where: text),
     Option("table", Kind.TABLE, lambda text, where: text),
     Option("exempt", Kind.NETWORKS, lambda text, where: text),
+    Option("keys", Kind.ENTRIES, lambda text, where: text, on_command_line=False),
     Option("check", Kind.SWITCH, read_switch, in_file=False),
 )
 
@@ -47,6 +48,8 @@ def read(file: Path, text: str) -> tuple[dict[str, Given], list[str]]:
         ("words = 'привет'", "привет"),
         ("names = ['bob', 'eve']", "bob,eve"),
         ("exempt = []", ""),
+        ("keys = {'Alt-N' = 'next', F2 = 3}", "Alt-N\tnext\nF2\t3"),
+        ("keys = {}", ""),
     ],
 )
 def test_values_become_the_words_of_the_command_line(file: Path, text: str, words: str) -> None:
@@ -58,6 +61,10 @@ def test_values_become_the_words_of_the_command_line(file: Path, text: str, word
     ("text", "problem"),
     [
         ("users = '5'", "users: expected a whole number"),
+        ("keys = 'one'", "keys: expected a table with a text for each key"),
+        ("keys = {a = true}", "keys: 'a': expected a text in quotes on one line"),
+        ("keys = {\"a\\tb\" = 'x'}", "keys: 'a\\tb': expected a text in quotes on one line"),
+        ('keys = {a = "x\\ny"}', "keys: 'a': expected a text in quotes on one line"),
         ("users = true", "users: expected a whole number"),
         ("size = 1.5", 'size: expected a number of bytes or a text such as "64K"'),
         ("rate = [1]", 'rate: expected a number or a text such as "50/200"'),

@@ -196,3 +196,13 @@ def advice(problem: ChatError) -> str:
     if isinstance(problem, LoginRefused) and problem.code == Refusal.PASSWORD_NEEDED.value:
         return f"{problem} Give it with --password-file=<file>."
     return str(problem)
+
+
+def name_of_login() -> str:
+    """Return the name under which the user is logged in to this machine; empty if it has none."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no entry for this user, as in containers
+        return ""

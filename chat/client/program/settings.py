@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from chat.client.desktop.open_rules import OpenRule, parse_rules
 from chat.client.program.password_file import FilePassword, read_password_file
@@ -53,6 +53,13 @@ class Mode(Enum):
     SCREEN = "screen"
 
 
+class Table(NamedTuple):
+    """Hold a table of the settings file: its entries as given, and where it stands. The part that uses it checks it."""
+
+    entries: tuple[tuple[str, str], ...]
+    where: str
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one run of the client.
@@ -64,7 +71,7 @@ class Settings:
 
     The fields from ``bell`` to ``log_file`` are for the screen. ``names`` shows a column of the users in the room.
     ``mouse``: the terminal sends mouse events to the client. ``title``: the title of the window shows what is unread.
-    ``theme`` is one of ``THEMES``.
+    ``theme`` is one of ``THEMES``. ``keys`` and ``styles`` are the user's own, by the name of the key or style.
     ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this user). ``known_hosts`` is
     None for the default file of this user.
     """
@@ -85,6 +92,8 @@ class Settings:
     notify: NotifyChoice = "off"
     names: bool = False
     mouse: bool = False
+    keys: Table | None = None
+    styles: Table | None = None
     theme: str = "auto"
     title: bool = True
     pictures: bool = True
@@ -184,6 +193,11 @@ def _open_rules(text: str, where: str) -> tuple[OpenRule, ...]:
         raise UsageError(f"{where}: {problem}") from None
 
 
+def _table(text: str, where: str) -> Table:
+    entries = (line.partition("\t") for line in text.split("\n") if line)
+    return Table(tuple((key, word) for key, _, word in entries), where)
+
+
 def _utf8(text: str, where: str) -> str:
     try:
         text.encode()
@@ -258,6 +272,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("json", Kind.SWITCH, read_switch, in_file=False),
     Option("commands", Kind.SWITCH, read_switch, in_file=False),
     Option("listen", Kind.SWITCH, read_switch, in_file=False),
+    Option("keys", Kind.ENTRIES, _table, on_command_line=False),
+    Option("styles", Kind.ENTRIES, _table, on_command_line=False),
     Option("config", Kind.TEXT, partial(read_path, expected="a file of settings"), in_file=False),
     Option("completion", Kind.TEXT, partial(read_choice, values=SHELLS), in_file=False),
 )

@@ -36,7 +36,7 @@ from chat.client.conversation.requests import (
 from chat.client.conversation.ui_events import Asked
 from chat.client.errors import ChatError
 from chat.client.frontends.line_io import LineWriter, OutputClosed
-from chat.client.program.login_flow import LoginFlow, advice
+from chat.client.program.login_flow import LoginFlow, advice, name_of_login
 from chat.client.program.reconnect import Reconnector
 from chat.client.program.settings import PROGRAM, Settings
 from chat.client.program.time_zone import follow_time_zone
@@ -44,12 +44,14 @@ from chat.client.screen.controller import Controller
 from chat.client.screen.crash_report import describe, write_report
 from chat.client.screen.draw.layout import Renderer
 from chat.client.screen.frontend import ScreenFrontend
+from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.input.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model.model import Model
 from chat.client.screen.modes import PrivateModes
 from chat.client.screen.painter import Painter
 from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
+from chat.client.screen.text.own_styles import read_styles
 from chat.client.screen.text.styles import ERROR
 from chat.client.screen.text.themes import Theme
 from chat.client.trust.connector import UnknownServer
@@ -67,11 +69,11 @@ FAREWELL = 1.0
 
 
 class App:
-    """Run the client on a screen, once."""
+    """Run the client on a screen, once. Raises UsageError for keys or styles that make no sense."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._terminal = Terminal(Theme(settings.theme))
+        self._terminal = Terminal(Theme(settings.theme, read_styles(settings.styles)))
         self._terminal.modes.mouse = settings.mouse
         self._renderer = Renderer()
         self._asked: gevent.queue.Queue[Asked] = gevent.queue.Queue()
@@ -85,7 +87,9 @@ class App:
         self._local = LocalCommands(
             self._model, self, now, bell=settings.bell, log_path=settings.log_file
         )
-        self._controller = Controller(self._model, self._renderer, self, now)
+        self._controller = Controller(
+            self._model, self._renderer, self, now, OwnKeys(settings.keys)
+        )
         self._local.controller = self._controller
         self._inbox = Inbox(settings.save_directory, settings.max_save)
         self._terminal.is_asking = lambda: self._controller.is_asking
@@ -239,7 +243,7 @@ class App:
     def _live(self) -> None:
         try:
             # Only a first login that fails ends the client: later there is a log and drafts to lose.
-            self._reconnector.run(self._login.log_in(_login_name))
+            self._reconnector.run(self._login.log_in(name_of_login))
         except ChatError as problem:
             self._end(advice(problem))
 
@@ -367,12 +371,3 @@ def _report(problem: str) -> None:
 def now() -> datetime:
     """Return the current time in UTC."""
     return datetime.now(timezone.utc)
-
-
-def _login_name() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no entry for this user, as in containers
-        return ""

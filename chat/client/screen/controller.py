@@ -29,8 +29,15 @@ from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.input.completion import Completer, labels_of
 from chat.client.screen.input.composer import Composer
 from chat.client.screen.input.decoder import Input, Paste
-from chat.client.screen.input.keys import Action, action_of, help_lines, view_number
+from chat.client.screen.input.keys import (
+    Action,
+    KeyContext,
+    action_of,
+    help_lines,
+    view_number,
+)
 from chat.client.screen.input.kill_ring import KillRing
+from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.input.questions import (
     Asker,
     PasteQuestion,
@@ -88,8 +95,14 @@ class Controller:
     """
 
     def __init__(
-        self, model: Model, renderer: Renderer, desk: Desk, now: Callable[[], datetime]
+        self,
+        model: Model,
+        renderer: Renderer,
+        desk: Desk,
+        now: Callable[[], datetime],
+        own_keys: OwnKeys | None = None,
     ) -> None:
+        self._own_keys = own_keys or OwnKeys()
         self.size = Size(80, 24)
         self._model = model
         self._renderer = renderer
@@ -135,16 +148,21 @@ class Controller:
         elif isinstance(key, Paste):
             self._cleared_just_now = False
             self._paste(key)
-        elif self._asker is not None:
-            self._press_in(self._asker, key)
-        else:
-            composer = self.composer
-            had_choice = composer.choice is not None
-            action = composer.press(key)
-            self._act(action, key)
-            draft_only = action is None and not had_choice and composer.choice is None
+        elif (meant := self._own_keys.meant(key, self._key_context)) is not None:
+            draft_only = self._press(meant)
         self.show_draft()
         return draft_only
+
+    def _press(self, key: str) -> bool:
+        """Handle a usual key; return whether it changed nothing on the screen but the draft."""
+        if self._asker is not None:
+            self._press_in(self._asker, key)
+            return False
+        composer = self.composer
+        had_choice = composer.choice is not None
+        action = composer.press(key)
+        self._act(action, key)
+        return action is None and not had_choice and composer.choice is None
 
     def ask(self, asker: Asker) -> None:
         """Show a question in place of the draft, or of another question, which returns after the answer.
@@ -165,6 +183,12 @@ class Controller:
     def is_asking(self) -> bool:
         """Return whether a single key would answer the question."""
         return isinstance(self._asker, YesOrNo)
+
+    @property
+    def _key_context(self) -> KeyContext:
+        if self.is_asking:
+            return KeyContext.QUESTION
+        return KeyContext.SEARCH if isinstance(self._asker, SearchQuestion) else KeyContext.TYPING
 
     def show_draft(self) -> None:
         """Copy the draft, the candidates of Tab and the question into the model."""
@@ -200,7 +224,7 @@ class Controller:
 
     def show_keys(self) -> None:
         """Open the page with all keys."""
-        self.show_page(KEYS_PAGE, help_lines())
+        self.show_page(KEYS_PAGE, help_lines(self._own_keys.bindings()))
 
     def show_page(self, title: str, lines: Iterable[str]) -> None:
         """Open a page from its first line on."""
@@ -214,7 +238,8 @@ class Controller:
 
     def _press_in_bare_view(self, key: Input) -> bool:
         """Scroll the bare view, or end it. Return False for a key that has an effect on the whole screen, too."""
-        action = None if isinstance(key, Paste) else action_of(key)
+        meant = None if isinstance(key, Paste) else self._own_keys.meant(key, KeyContext.TYPING)
+        action = None if meant is None else action_of(meant)
         if action in _SCROLLING:
             self._actions[action]()
             self.show_bare_view()

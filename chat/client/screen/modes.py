@@ -66,6 +66,11 @@ class PrivateModes:
         self._has_mouse = False
         self._is_title_saved = False
 
+    @property
+    def are_due(self) -> bool:
+        """Whether no mode is set yet, or another program may have changed all of them."""
+        return not self._is_set
+
     def due(self) -> bytes:
         """Return what must be sent to the terminal, and assume that it is sent."""
         if self._is_set and self.mouse == self._has_mouse and self.title == self._has_title:
@@ -90,6 +95,10 @@ class PrivateModes:
         """Make everything due again: another program may have changed the modes meanwhile."""
         self._is_set = self._has_mouse = False
         self._has_title = None
+
+    def forget_mouse(self) -> None:
+        """Note that the mouse was given back to the terminal meanwhile."""
+        self._has_mouse = False
 
     def undo(self) -> bytes:
         """Return what gives the modes back as they were found, and make everything due again."""

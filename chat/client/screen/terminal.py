@@ -144,11 +144,11 @@ class Terminal:
         Raises TerminalGone.
         """
         if screen.bare is not None:
-            start = self._refreshed() if self._modes_are_due else b""
+            start = self._refreshed() if self.modes.are_due else b""
             self._out.send(start + self._bare.sequence(screen.bare, self.size))
             return
         if self._bare.end():
-            self._modes_are_due = True
+            self.modes.forget_mouse()
             self.redraw()
         window = self._shown
         self._fit(window, screen)

@@ -12,7 +12,7 @@ import pytest
 from chat.client.cli import main, read_command_line
 from chat.client.desktop.open_rules import parse_rules
 from chat.client.program.config_file import read_config_file
-from chat.client.program.settings import Settings
+from chat.client.program.settings import Settings, Table
 from chat.config.command_line import UsageError
 from chat.net.address import Address
 
@@ -56,6 +56,13 @@ def test_everything_that_a_file_can_say(file: Path, tmp_path: Path) -> None:
         [open]
         "image/*" = "feh --fullscreen"
         "*.pdf" = "zathura"
+
+        [keys]
+        "Alt-N" = "next-unread"
+
+        [styles]
+        mention = "bold red"
+        "name-1" = 208
         """,
         encoding="utf-8",
     )
@@ -74,6 +81,8 @@ def test_everything_that_a_file_can_say(file: Path, tmp_path: Path) -> None:
         ignore=("eve", "mallory"),
         presence="smart",
         open=parse_rules("image/*=feh --fullscreen; *.pdf=zathura"),
+        keys=Table((("Alt-N", "next-unread"),), f"{file}: keys"),
+        styles=Table((("mention", "bold red"), ("name-1", "208")), f"{file}: styles"),
     )
 
 

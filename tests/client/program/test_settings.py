@@ -208,8 +208,11 @@ def test_the_options_are_those_of_the_document() -> None:
     documented = parse_options(usage(), [], "version")
     options = (name for name in documented if name.startswith("--"))
     names = {name.removeprefix("--") for name in options} - {"help", "version"}
-    assert names == {option.name for option in OPTIONS}
+    assert names == {option.name for option in OPTIONS if option.on_command_line}
     for option in OPTIONS:
+        if not option.on_command_line:
+            assert f"[{option.name}]" in usage()
+            continue
         takes_words = documented[f"--{option.name}"] is None
         assert takes_words or option.kind is Kind.SWITCH
 
@@ -231,7 +234,7 @@ def test_the_defaults_are_those_of_the_document() -> None:
             assert value in (None, False, (), Path())
 
 
-@pytest.mark.parametrize("option", [option for option in OPTIONS if option.in_file])
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.in_file and o.on_command_line])
 def test_the_command_line_wins_over_the_file(option: Option, tmp_path: Path) -> None:
     one, other = words_of(option, tmp_path)
     file = {option.name: Given(one, f"file: {option.name}")}
@@ -250,37 +253,32 @@ def test_the_command_line_wins_over_the_file(option: Option, tmp_path: Path) -> 
         assert getattr(given, option.field) == option.parse(other, "")
 
 
+# Two values of an option that mean different things, none of them the default.
+WORDS = {
+    "address": ("host:1", "unix:/socket"),
+    "byte-order": ("big", "little"),
+    "max-save": ("1K", "2G"),
+    "notify": ("osc9", "osc777"),
+    "open": ("*=feh", "image/*=feh; *.pdf=zathura"),
+    "presence": ("smart", "none"),
+    "theme": ("dark", "light"),
+    "tls": ("required", "off"),
+    "fingerprint": (str(fingerprint_of_key(b"one")), str(fingerprint_of_key(b"other"))),
+}
+
+
 def words_of(option: Option, directory: Path) -> tuple[str, str]:
-    """Two that mean different things, none of them the default."""
+    """Return two values as in ``WORDS``; files and directories of that name are made in ``directory``."""
     (directory / "one").mkdir()
-    match option.name:
-        case "address":
-            return "host:1", "unix:/socket"
-        case "byte-order":
-            return "big", "little"
-        case "max-save":
-            return "1K", "2G"
-        case "notify":
-            return "osc9", "osc777"
-        case "open":
-            return "*=feh", "image/*=feh; *.pdf=zathura"
-        case "presence":
-            return "smart", "none"
-        case "save_directory" | "save-directory":
-            return str(directory / "one"), str(directory)
-        case "theme":
-            return "dark", "light"
-        case "tls":
-            return "required", "off"
-        case "fingerprint":
-            return str(fingerprint_of_key(b"one")), str(fingerprint_of_key(b"other"))
-        case "password-file":
-            (directory / "first").write_text("secret")
-            (directory / "second").write_text("another secret")
-            return str(directory / "first"), str(directory / "second")
-    if option.kind is Kind.SWITCH:
-        return "on", "off"
-    return "one", "other"
+    if option.name in WORDS:
+        return WORDS[option.name]
+    if option.name in ("save_directory", "save-directory"):
+        return str(directory / "one"), str(directory)
+    if option.name == "password-file":
+        (directory / "first").write_text("secret")
+        (directory / "second").write_text("another secret")
+        return str(directory / "first"), str(directory / "second")
+    return ("on", "off") if option.kind is Kind.SWITCH else ("one", "other")
 
 
 def test_a_value_that_is_overruled_may_be_out_of_date() -> None:

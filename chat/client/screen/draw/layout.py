@@ -108,7 +108,7 @@ class Renderer:
         rows = [*title, *log, *status, *written.rows]
         row, column = written.cursor
         height = len(written.rows)
-        return Screen(rows, Cursor(len(rows) - height + row, column), height, window)
+        return Screen(rows, Cursor(len(rows) - height + row, column), height, title=window)
 
     def input(self, model: Model, size: Size) -> InputPane:
         """Return the input alone, as ``render`` puts it at the bottom of a screen of at least one cell."""

@@ -7,6 +7,7 @@ A printable character is its own name; every other key has a name in angle brack
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ NAMED_KEYS = frozenset(
         "wheel-down",
         "scroll-up",
         "scroll-down",
+        "leave",
         "focus-in",
         "focus-out",
         "resize",
@@ -120,7 +122,7 @@ class Binding(NamedTuple):
     @property
     def labels(self) -> str:
         """Return the keys as people write them: ``Ctrl-A, Home``."""
-        if self.action is Action.VIEW:
+        if self.action is Action.VIEW and len(self.keys) == 9:
             return f"{label(self.keys[0])} to {label(self.keys[-1])}"
         return ", ".join(map(label, self.keys))
 
@@ -205,14 +207,21 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(("n", "<esc>", "<ctrl-g>", "<ctrl-c>"), Action.NO, "no", KeyContext.QUESTION),
 )
 
-# The wheel, where a terminal sends arrow keys for it (``chat.client.screen.input.wheel``): not keys of a keyboard, so
-# no list of keys shows them.
-_ARROW_WHEEL = {"<scroll-up>": Action.SCROLL_UP, "<scroll-down>": Action.SCROLL_DOWN}
+# The wheel, where a terminal sends arrow keys for it (``chat.client.screen.input.wheel``), and a key that only stands
+# for the user's own (``chat.client.screen.input.own_keys``): no list of keys shows them.
+_UNLISTED = {
+    "<scroll-up>": Action.SCROLL_UP,
+    "<scroll-down>": Action.SCROLL_DOWN,
+    "<leave>": Action.LEAVE,
+}
 
-_SPECIAL = {KeyContext.SEARCH, KeyContext.QUESTION}
-_ACTIONS = {(b.where, key): b.action for b in BINDINGS if b.where in _SPECIAL for key in b.keys}
-_USUAL_ACTIONS = _ARROW_WHEEL | {
-    key: b.action for b in BINDINGS if b.where not in _SPECIAL for key in b.keys
+# Where some keys do something else than usual.
+SPECIAL_CONTEXTS = {KeyContext.SEARCH, KeyContext.QUESTION}
+_ACTIONS = {
+    (b.where, key): b.action for b in BINDINGS if b.where in SPECIAL_CONTEXTS for key in b.keys
+}
+_USUAL_ACTIONS = _UNLISTED | {
+    key: b.action for b in BINDINGS if b.where not in SPECIAL_CONTEXTS for key in b.keys
 }
 
 
@@ -265,11 +274,11 @@ def label(key: str) -> str:
     return written + words.title()
 
 
-def help_lines() -> list[str]:
+def help_lines(bindings: Sequence[Binding] = BINDINGS) -> list[str]:
     """Return all keys and what they do, under headings."""
-    width = max(len(binding.labels) for binding in BINDINGS)
+    width = max(len(binding.labels) for binding in bindings)
     lines: list[str] = []
     for where in KeyContext:
         lines.append(f"{where.value}:")
-        lines += (f"  {b.labels:<{width}}  {b.help}" for b in BINDINGS if b.where is where)
+        lines += (f"  {b.labels:<{width}}  {b.help}" for b in bindings if b.where is where)
     return lines
