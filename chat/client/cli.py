@@ -90,6 +90,9 @@ Screen:
                                 auto and colour-blind ask the terminal for its
                                 background; neutral is readable on any
                                 (default: auto).
+  --time-format=<format>        How times are shown, also with --plain, in the
+                                notation of strftime: %H:%M or %I:%M %p
+                                (default: %H:%M:%S).
   --pictures=<on|off>           Show small pictures of received images
                                 (default: on). Needs Pillow.
   --log=<on|off>                Append everything shown to a file
@@ -162,6 +165,7 @@ from typing import Any
 
 from chat import __version__
 from chat.client.conversation.commands import COMMANDS, Availability, help_lines
+from chat.client.frontends.clock import use_time_format
 from chat.client.program.config_file import read_config_file
 from chat.client.program.settings import OPTIONS, PROGRAM, Mode, Settings, read_settings
 from chat.config.command_line import (
@@ -235,6 +239,7 @@ def main(argv: list[str] | None = None) -> int:
                 print(completion(shell), end="")
                 return EXIT_OK
             settings = _read(options)
+        use_time_format(settings.time_format)
         # Imported only now, because it takes a while, and --help and mistakes should be answered at once.
         if settings.mode is Mode.SCREEN:
             with loading():

@@ -44,8 +44,9 @@ from chat.client.conversation.ui_events import (
     UserList,
 )
 from chat.client.frontends.clipboard import copied_words, copyable
+from chat.client.frontends.clock import shown_time
 from chat.client.frontends.line_io import Line
-from chat.client.frontends.sanitize import clock_time, lines_of, lines_under, sanitize
+from chat.client.frontends.sanitize import lines_of, lines_under, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     DISCONNECTED,
@@ -213,7 +214,7 @@ class PlainFrontend:
             text = text.removeprefix(ACTION)
         else:
             head = f"[{sender}{to}]: "
-        return _below(f"<{clock_time(event.timestamp)}> {head}", text)
+        return _below(f"<{shown_time(event.timestamp)}> {head}", text)
 
     def _notice(self, event: Notice) -> list[str]:
         if event.code == NoticeCode.SHUTTING_DOWN.value:
@@ -260,7 +261,7 @@ class PlainFrontend:
 
 
 def _line(moment: datetime, text: str) -> str:
-    return f"<{clock_time(moment)}> -- {text}"
+    return f"<{shown_time(moment)}> -- {text}"
 
 
 def _below(head: str, text: str) -> list[str]:

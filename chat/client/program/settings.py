@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 PROGRAM = "chat-client"
 # Made directly, because parsing an address would load the tables of IDNA at each start.
 _DEFAULT_ADDRESS = Address(DEFAULT_HOST, DEFAULT_PORT)
+
+_SAMPLE_TIME = datetime(2026, 11, 25, 22, 34, 56)  # noqa: DTZ001
+_MAX_TIME = 40  # characters of a time
 
 ByteOrderChoice = Literal["auto", "little", "big"]
 TlsChoice = Literal["auto", "required", "off"]
@@ -69,11 +73,11 @@ class Settings:
     programs that open files. ``ignore`` has patterns for users who are hidden, ``highlight`` words that count as a
     mention. These two and ``presence`` are for people, not for ``Mode.JSON``.
 
-    The fields from ``bell`` to ``log_file`` are for the screen. ``names`` shows a column of the users in the room.
-    ``mouse``: the terminal sends mouse events to the client. ``title``: the title of the window shows what is unread.
-    ``theme`` is one of ``THEMES``. ``keys`` and ``styles`` are the user's own, by the name of the key or style.
-    ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this user). ``known_hosts`` is
-    None for the default file of this user.
+    ``time_format`` is for strftime. The fields from ``bell`` to ``log_file`` are for the screen. ``names`` shows a
+    column of the users in the room. ``mouse``: the terminal sends mouse events to the client. ``title``: the title of
+    the window shows what is unread. ``theme`` is one of ``THEMES``. ``keys`` and ``styles`` are the user's own, by the
+    name of the key or style. ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this
+    user). ``known_hosts`` is None for the default file of this user.
     """
 
     address: Address = _DEFAULT_ADDRESS
@@ -91,6 +95,7 @@ class Settings:
     bell: bool = True
     notify: NotifyChoice = "off"
     names: bool = False
+    time_format: str = "%H:%M:%S"
     mouse: bool = False
     keys: Table | None = None
     styles: Table | None = None
@@ -198,6 +203,20 @@ def _table(text: str, where: str) -> Table:
     return Table(tuple((key, word) for key, _, word in entries), where)
 
 
+def _time_format(text: str, where: str) -> str:
+    try:
+        shown = _SAMPLE_TIME.strftime(text)
+    except ValueError:
+        shown = ""
+    # Some systems leave an unknown directive as it is.
+    is_known = "%" not in shown.replace("%%", "") or "%%" in text
+    if not (shown.strip() and shown.isprintable() and shown != text and is_known):
+        raise UsageError(f"{where}={text}: expected a format of times such as %H:%M or %I:%M %p")
+    if len(shown) > _MAX_TIME:
+        raise UsageError(f"{where}={text}: expected at most {_MAX_TIME} characters, such as %H:%M")
+    return text
+
+
 def _utf8(text: str, where: str) -> str:
     try:
         text.encode()
@@ -261,6 +280,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("names", Kind.SWITCH, read_switch),
     Option("mouse", Kind.SWITCH, read_switch),
+    Option("time-format", Kind.TEXT, _time_format),
     Option("theme", Kind.TEXT, partial(read_choice, values=THEMES)),
     Option("title", Kind.SWITCH, read_switch),
     Option("pictures", Kind.SWITCH, read_switch),

@@ -80,6 +80,11 @@ def test_home_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (["--username="], "--username"),
         (["--bell=loud"], "expected on or off"),
         (["--log=yes"], "expected on or off"),
+        (["--time-format="], "expected a format of times"),
+        (["--time-format=HH:MM"], "expected a format of times such as %H:%M"),
+        (["--time-format=%Q"], "expected a format of times"),
+        (["--time-format=%H%n"], "expected a format of times"),
+        (["--time-format=%c %c %c"], "expected at most 40 characters"),
         (["--theme=pink"], "expected auto, dark, light, colour-blind or neutral"),
         (["--notify=sms"], "expected off, osc9, osc777 or notify-send"),
         (["--log-file="], "expected a file"),
@@ -142,6 +147,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
             "--names=on",
             "--mouse=on",
             "--title=off",
+            "--time-format=%H:%M",
             "--theme=colour-blind",
             "--pictures=off",
             "--log=on",
@@ -154,6 +160,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
     assert settings.names
     assert settings.mouse
     assert not settings.title
+    assert settings.time_format == "%H:%M"
     assert settings.theme == "colour-blind"
     assert not settings.pictures
     assert settings.log
@@ -262,6 +269,7 @@ WORDS = {
     "open": ("*=feh", "image/*=feh; *.pdf=zathura"),
     "presence": ("smart", "none"),
     "theme": ("dark", "light"),
+    "time-format": ("%H:%M", "%X"),
     "tls": ("required", "off"),
     "fingerprint": (str(fingerprint_of_key(b"one")), str(fingerprint_of_key(b"other"))),
 }

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from typing import Any
 
 from chat.client.conversation.transfer_list import TransferState
-from chat.client.frontends.sanitize import clock_time, lines_under, sanitize
+from chat.client.frontends.clock import shown_time
+from chat.client.frontends.sanitize import lines_under, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     KINDS,
@@ -198,7 +199,7 @@ def _own(pending: Pending, style: Style) -> list[Row]:
 
 
 def _time(moment: datetime) -> Span:
-    return Span(f"<{clock_time(moment)}> ", DIM)
+    return Span(f"<{shown_time(moment)}> ", DIM)
 
 
 def _receiver(to: str | None) -> str:

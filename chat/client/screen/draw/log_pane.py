@@ -11,9 +11,11 @@ from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from itertools import islice
 
+from chat.client.frontends.clock import sample_time
 from chat.client.screen.draw.lines import day_name, entry_lines, local_day
 from chat.client.screen.model.entries import Entry, PageLine, Shared
 from chat.client.screen.model.views import Position, View
+from chat.client.screen.text.cells import cells
 from chat.client.screen.text.spans import Finder, Row, Span, clip_row, indented, text_of, wrap_row
 from chat.client.screen.text.styles import CURRENT_MATCH, DIM, RULE, UNREAD_MARKER, Style
 
@@ -22,8 +24,6 @@ from chat.client.screen.text.styles import CURRENT_MATCH, DIM, RULE, UNREAD_MARK
 MAX_REMEMBERED = 3_000
 # Lines shown of one entry: 64 KiB of line ends would fill a log. A saved log has all of them.
 MAX_LINES = 500
-# The width of a time: further lines begin below the text of the first, if the screen is wide enough.
-_INDENT = 11
 
 
 class LogPane:
@@ -222,7 +222,8 @@ class LogPane:
     def _wrap(self, entry: Entry, is_current: bool) -> list[Row]:
         width = self._width
         # At least 1, as long as there are two columns: an indented line can't look like another entry.
-        indent = min(_INDENT, width // 7 + 1)
+        # Further lines begin below the text of the first, if the screen is wide enough.
+        indent = min(cells(f"<{sample_time()}> "), width // 7 + 1)
         first, *further = entry_lines(entry, self._mentions, self._match, is_current=is_current)
         rows = wrap_row(first, width, indent, url_width=self._url_width)
         left_out = len(further) - MAX_LINES
