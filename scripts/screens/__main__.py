@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from scripts.screens import SCREENS
-from scripts.screens.drawing import draw_svg
+from scripts.screens.drawing import LOOKS, draw_svg
 from scripts.screens.scenes import play
 
 
 def main() -> None:
     """Write all screens."""
     SCREENS.mkdir(exist_ok=True)
-    for name, screen in play():
-        (SCREENS / f"{name}.txt").write_text(screen.text, encoding="utf-8")
-        svg = draw_svg(screen, f"screen-{name}")
-        (SCREENS / f"{name}.svg").write_text(svg, encoding="utf-8")
-        print(f"docs/screens/{name}.txt, {name}.svg")
+    for look in LOOKS:
+        for name, screen in play(look):
+            # The words are the same on any background.
+            (SCREENS / f"{name}.txt").write_text(screen.text, encoding="utf-8")
+            drawing = f"{name}{look.suffix}"
+            svg = draw_svg(screen, f"screen-{drawing}", look)
+            (SCREENS / f"{drawing}.svg").write_text(svg, encoding="utf-8")
+            print(f"docs/screens/{name}.txt, {drawing}.svg")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ _FIXED = (
 _TIME = re.compile(r"^<\d\d:\d\d:\d\d>")
 _FILLING = re.compile(r"([ ─])\1+")
 
-_THEME = TerminalTheme(
+_DARK_THEME = TerminalTheme(
     background=(24, 26, 31),
     foreground=(212, 215, 220),
     normal=[
@@ -45,6 +45,33 @@ _THEME = TerminalTheme(
         (190, 195, 205),
     ],
 )
+_LIGHT_THEME = TerminalTheme(
+    background=(255, 255, 255),
+    foreground=(36, 41, 47),
+    normal=[
+        (36, 41, 47),
+        (207, 34, 46),
+        (17, 99, 41),
+        (77, 45, 0),
+        (9, 105, 218),
+        (130, 80, 223),
+        (27, 124, 131),
+        (110, 119, 129),
+    ],
+)
+
+
+class Look(NamedTuple):
+    """Draw screens for readers with a dark or a light background; ``suffix`` is part of the names of the files."""
+
+    background: str
+    theme: TerminalTheme
+    suffix: str
+
+
+DARK = Look("#181a1f", _DARK_THEME, "")
+LIGHT = Look("#ffffff", _LIGHT_THEME, "-light")
+LOOKS = (DARK, LIGHT)
 _LINE_HEIGHT = 24.4  # of rich, whose characters are 20 high
 _SVG = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" xml:space="preserve">
@@ -106,7 +133,7 @@ def read(captured: Captured) -> Screen:
     return Screen(tuple(fixed), captured.column, captured.row)
 
 
-def draw_svg(screen: Screen, name: str) -> str:
+def draw_svg(screen: Screen, name: str, look: Look = DARK) -> str:
     """Draw ``screen``. ``name`` is the name of the file; it keeps the styles of several drawings on one page apart."""
     width = max(cell_len(row.plain) for row in screen.rows)
     console = Console(
@@ -117,7 +144,7 @@ def draw_svg(screen: Screen, name: str) -> str:
             row = _with_cursor(row, screen.column)
         console.print(row, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
     title = _TITLE if width > len(_TITLE) + 20 else _TITLE.split()[0]  # beside three buttons
-    svg = console.export_svg(title=title, theme=_THEME, code_format=_SVG, unique_id=name)
+    svg = console.export_svg(title=title, theme=look.theme, code_format=_SVG, unique_id=name)
     # Half-blocks should touch, but in most fonts they do not, so they are drawn as rectangles.
     svg = _HALF_BLOCKS.sub(_upper_half, svg)
     return "".join(f"{line.rstrip()}\n" for line in svg.splitlines() if line.strip())

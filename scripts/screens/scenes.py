@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from scripts.screens.drawing import Screen, read
+from scripts.screens.drawing import DARK, Look, Screen, read
 from scripts.screens.stage import Stage
 from scripts.screens.tmux import Terminal
 
@@ -42,9 +42,9 @@ alice: I've written a timer that packs them every night, and sends me a line whe
 """
 
 
-def play() -> Iterator[tuple[str, Screen]]:
-    """Play all scenes in one room; yield each screen with its name."""
-    with Stage() as stage:
+def play(look: Look = DARK) -> Iterator[tuple[str, Screen]]:
+    """Play all scenes in one room, on terminals with the background of ``look``; yield each screen with its name."""
+    with Stage(look.background) as stage:
         for name in ("alice", "小林", "carol"):
             stage.person(name)
         _provide_files(stage.directory)

@@ -22,9 +22,13 @@ _PYTHON = (sys.executable, "-m")
 
 
 class Stage:
-    """Run a room on a free port of loopback; the end of the ``with`` block ends all that was started."""
+    """Run a room on a free port of loopback, with terminals of a ``background`` such as ``#ffffff``.
 
-    def __init__(self) -> None:
+    The end of the ``with`` block ends all that was started.
+    """
+
+    def __init__(self, background: str) -> None:
+        self._background = background
         self.directory = Path(tempfile.mkdtemp(prefix="screens-"))
         home = self.directory / "home"
         (home / "downloads").mkdir(parents=True)
@@ -96,7 +100,12 @@ class Stage:
         home = self.directory / "home"
         words = ["env", "-C", str(home), *command]
         self._terminal = Terminal(
-            words, columns, rows, directory=self.directory, environment=self._environment
+            words,
+            columns,
+            rows,
+            directory=self.directory,
+            environment=self._environment,
+            background=self._background,
         )
         self._terminal.wait_for(r"you are in the room")
         for person in self._people:

@@ -38,7 +38,10 @@ class Captured(NamedTuple):
 
 
 class Terminal:
-    """Run a program in a terminal of ``columns`` x ``rows``. ``directory`` is where tmux has its socket."""
+    """Run a program in a terminal of ``columns`` x ``rows``. ``directory`` is where tmux has its socket.
+
+    ``background`` is a colour such as ``#ffffff``: the terminal gives it to programs that ask for the background.
+    """
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Terminal:
         *,
         directory: Path,
         environment: Mapping[str, str],
+        background: str,
     ) -> None:
         # A tmux server that is about to end may still be there.
         self._name = f"screen{next(_NUMBERS)}"
@@ -63,7 +67,8 @@ class Terminal:
         # The status line of tmux would take a row. remain-on-exit keeps the last output of the program visible.
         first = ("-f", "/dev/null", "start-server", ";", "set", "-g", "status", "off", ";")
         more = ("set", "-g", "remain-on-exit", "on", ";")
-        self._tmux(*first, *more, "new-session", "-d", *size, words)
+        ground = ("set", "-g", "window-style", f"bg={background}", ";")
+        self._tmux(*first, *more, *ground, "new-session", "-d", *size, words)
 
     def close(self) -> None:
         """End the program, and wait until it is gone and writes nothing more."""
