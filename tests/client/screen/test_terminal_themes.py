@@ -15,14 +15,14 @@ with Terminal(Theme(THEME)) as terminal:
             drawn()
     gevent.spawn(watch)
     def drawn():
-        row = [Span("e", "error"), Span("x", "text")]
+        row = [Span("e", "error"), Span("n", "name-6")]
         terminal.draw(Screen([row, [Span(" ".join(keys) + "|", "text")]] + [[]] * 4, None))
     drawn()
     while "q" not in keys:
         keys += terminal.read()
         drawn()
 print("afterwards", flush=True)
-sys.stdin.readline()
+read = sys.stdin.readline()
 """
 ASKED = b"\x1b]11;?\x1b\\\x1b[c"
 DARK, LIGHT = b"\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\", b"\x1b]11;rgb:ffff/ffff/ffff\x07"
@@ -52,6 +52,14 @@ def test_the_first_screen_waits_for_no_answer_and_follows_it() -> None:
         seen.wait_until(lambda: error_colour(seen) == "ff5f5f", "errors in the red for dark")
 
 
+def test_more_than_colours_may_depend_on_the_background() -> None:
+    with drawing("colour-blind") as seen:
+        seen.wait_for("^e")
+        assert seen.screen.buffer[0][1].bold  # one of six colours, in the second round
+        seen.type(DARK)
+        seen.wait_until(lambda: not seen.screen.buffer[0][1].bold, "the seventh of eight colours")
+
+
 def test_a_theme_that_is_chosen_asks_nothing() -> None:
     with drawing("light") as seen:
         seen.wait_for("^e")
@@ -71,12 +79,14 @@ def test_a_terminal_that_would_print_the_question_is_not_asked() -> None:
 
 
 def test_an_answer_that_is_late_does_not_become_input_of_the_shell() -> None:
-    with drawing("auto") as seen:
+    patient = "module._FAREWELL = module._ANSWER_TAKES = 15.0"
+    script = f"{patient}\nTHEME = 'auto'{DRAWS}print(repr(read), flush=True)"
+    with onlooker(script) as seen:
         seen.wait_for("^e")
         seen.type(b"q")
         seen.wait_until(lambda: b"\x1b[?1049l" in seen.output, "end of the screen")
         seen.type(DARK + KIND)
         seen.wait_for("afterwards")
-        seen.type(b"\n")
+        seen.type(b"typed\n")
         seen.wait()
-        assert "rgb" not in seen.text.partition("afterwards")[2]
+        assert "'typed\\n'" in seen.text
