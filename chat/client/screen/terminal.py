@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import curses
 import os
-import select
 import signal
 import termios
 import time
@@ -20,12 +19,11 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
-from gevent.socket import wait_read
 
 from chat.client.screen.bare_view import BareView
 from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
-from chat.client.screen.keyboard import Keyboard
+from chat.client.screen.key_reader import KeyReader
 from chat.client.screen.modes import PrivateModes, set_line_mode, takes_strings
 from chat.client.screen.output import Output, TerminalGone
 from chat.client.screen.text.colours import DEFAULT, Pairs, nearest
@@ -34,8 +32,7 @@ from chat.client.screen.text.spans import Row, joined
 from chat.client.screen.text.styles import TEXT, Colours, Style
 from chat.client.screen.text.themes import Theme
 
-STDIN, STDOUT = 0, 1
-_READ_SIZE = 64 * 1024
+STDOUT = 1
 # Seconds at the end for the terminal to take the sequences that reset it; the rest is skipped.
 _FAREWELL = 0.5
 _BELL = b"\a"
@@ -78,7 +75,7 @@ class Terminal:
         self._drawn: list[_Drawn] = []
         self._bare = BareView()
         self._attributes: dict[Style, int] = {}
-        self._keyboard = Keyboard(lambda: self.is_asking(), self._hear)
+        self._reader = KeyReader(lambda: self.is_asking(), self._hear)
         self._theme = theme or Theme()
         self._glyphs = Glyphs()
         self._watchers: list[Any] = []
@@ -124,19 +121,7 @@ class Terminal:
 
     def read(self) -> list[Input]:
         """Wait for keys and pastes. Raises TerminalGone."""
-        keyboard = self._keyboard
-        while True:
-            try:
-                patience = keyboard.patience(time.monotonic())
-                wait_read(STDIN, timeout=patience, timeout_exc=_Silence)
-            except _Silence:
-                # This process may have been busy, so typed characters may be waiting to be read.
-                is_silent = not select.select([STDIN], [], [], 0)[0]
-                keys = keyboard.expire(time.monotonic()) if is_silent else []
-            else:
-                keys = keyboard.feed(self._read_bytes(), time.monotonic())
-            if keys:
-                return keys
+        return self._reader.read()
 
     def draw(self, screen: Screen) -> None:
         """Show ``screen``, and wait until the terminal has taken it. Rows that have not changed are not sent.
@@ -295,22 +280,8 @@ class Terminal:
         if asked_at is None:
             return
         deadline = min(asked_at + _ANSWER_TAKES, time.monotonic() + _FAREWELL / 2)
-        with contextlib.suppress(TerminalGone):
-            while self.modes.asked_at is not None and (left := deadline - time.monotonic()) > 0:
-                if select.select([STDIN], [], [], left)[0]:
-                    self._keyboard.feed(self._read_bytes(), time.monotonic())
+        self._reader.read_answers(lambda: self.modes.asked_at is not None, deadline)
         self.modes.asked_at = None
-
-    def _read_bytes(self) -> bytes:
-        try:
-            data = os.read(STDIN, _READ_SIZE)
-        except BlockingIOError:  # another process that reads this terminal was faster
-            return b""
-        except OSError as problem:
-            raise TerminalGone(problem.strerror) from None
-        if not data:
-            raise TerminalGone("it was closed")
-        return data
 
     def _fit(self, window: curses.window, screen: Screen) -> None:
         """Follow the size of the terminal; a screen of another height is drawn from nothing."""
@@ -371,10 +342,6 @@ class Terminal:
         assert self._pairs is not None
         number, is_reversed = self._pairs.get(foreground, background)
         return curses.color_pair(number) | (curses.A_REVERSE if is_reversed else 0)
-
-
-class _Silence(Exception):
-    """Report that nothing came within the timeout."""
 
 
 def _find_terminal() -> None:

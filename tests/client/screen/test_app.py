@@ -19,7 +19,7 @@ from chat.client.connection.receipts import Status
 from chat.client.conversation import conversation
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.program import login_flow
-from chat.client.program.settings import Mode, Settings, Table
+from chat.client.program.settings import Mode, Settings
 from chat.client.screen import app as module
 from chat.client.screen import painter
 from chat.client.screen.app import App
@@ -240,24 +240,6 @@ class TestInside:
         run.connection.receive(Text("alice", NINE, "well?"))
         run.terminal.wait_for("well?")
         assert run.terminal.done == [b"\a"]
-
-    def test_the_title_of_the_window(self, run: Run) -> None:
-        run.enter().terminal.type("<focus-out>")
-        run.connection.receive(Text("alice", NINE, "lunch?"))
-        run.terminal.wait_for("lunch?")
-        assert run.terminal.title == "(1) 127.0.0.1:8080"
-
-    def test_a_title_that_is_not_wanted(self, run: Run) -> None:
-        run.enter(replace(SETTINGS, title=False))
-        assert run.terminal.title is None
-
-    def test_keys_of_the_user(self, run: Run) -> None:
-        keys = Table((("F2", "no"), ("Ctrl-Q", "leave"), ("Ctrl-C", "none")), "file: keys")
-        run.enter(replace(SETTINGS, keys=keys)).terminal.type("draft<ctrl-c><f1>")
-        run.terminal.wait_for("n, Esc, Ctrl-G, F2")
-        assert run.terminal.rows[-1] == "draft"
-        run.terminal.type("<ctrl-q>")
-        assert run.wait() == 0
 
     def test_an_ignored_user_is_not_heard(self, run: Run) -> None:
         run.enter(replace(SETTINGS, ignore=("Eve",)))

@@ -342,7 +342,7 @@ with open({str(tmp_path / "told")!r}, "w") as told:
     try:
         with Terminal() as terminal:
             terminal.draw(screen("inside"))
-            module.wait_read(0)
+            gevent.socket.wait_read(0)
             terminal.draw(screen("to nobody"))
             {what}
     except BaseException as problem:

@@ -1,0 +1,41 @@
+"""The program of the screen with settings of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from chat.client.connection.events import Text
+from chat.client.program.settings import Table
+from tests.client.fake_connection import NINE
+from tests.client.screen.test_app import SETTINGS, Run
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    run = Run(monkeypatch)
+    yield run
+    run.kill()
+
+
+def test_the_title_of_the_window(run: Run) -> None:
+    run.enter().terminal.type("<focus-out>")
+    run.connection.receive(Text("alice", NINE, "lunch?"))
+    run.terminal.wait_for("lunch?")
+    assert run.terminal.title == "(1) 127.0.0.1:8080"
+
+
+def test_a_title_that_is_not_wanted(run: Run) -> None:
+    run.enter(replace(SETTINGS, title=False))
+    assert run.terminal.title is None
+
+
+def test_keys_of_the_user(run: Run) -> None:
+    keys = Table((("F2", "no"), ("Ctrl-Q", "leave"), ("Ctrl-C", "none")), "file: keys")
+    run.enter(replace(SETTINGS, keys=keys)).terminal.type("draft<ctrl-c><f1>")
+    run.terminal.wait_for("n, Esc, Ctrl-G, F2")
+    assert run.terminal.rows[-1] == "draft"
+    run.terminal.type("<ctrl-q>")
+    assert run.wait() == 0
