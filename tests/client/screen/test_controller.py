@@ -63,7 +63,7 @@ class TestSaying:
         assert desk.draft() == "hello"
         assert desk.log()[-2] == "-- /flie x"
         assert desk.log()[-1].startswith("not done: Unknown command /flie; did you mean /file?")
-        desk.type("<up>")
+        desk.type("<ctrl-p>")
         assert desk.draft() == "/flie x"
         desk.type("<down>")
         assert desk.draft() == "hello"
@@ -176,15 +176,7 @@ class TestScrolling:
 
     @pytest.mark.parametrize(
         "keys",
-        [
-            "<pageup>",
-            "<shift-up>",
-            "<wheel-up>",
-            "<scroll-up>",
-            "<alt-<>",
-            "<ctrl-home>",
-            "<pageup><pagedown>",
-        ],
+        "<pageup> <shift-up> <wheel-up> <scroll-up> <alt-<> <ctrl-home> <pageup><pagedown>".split(),
     )
     def test_up_and_back_by_one_key(self, desk: Desk, keys: str) -> None:
         bottom = desk.screen()
