@@ -176,7 +176,7 @@ class TestScrolling:
 
     @pytest.mark.parametrize(
         "keys",
-        "<pageup> <shift-up> <wheel-up> <scroll-up> <alt-<> <ctrl-home> <pageup><pagedown>".split(),
+        ["<pageup>", "<shift-up>", "<wheel-up>", "<scroll-up>", "<alt-<>", "<pageup><pagedown>"],
     )
     def test_up_and_back_by_one_key(self, desk: Desk, keys: str) -> None:
         bottom = desk.screen()
