@@ -48,9 +48,9 @@ from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.input.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model.model import Model
-from chat.client.screen.modes import PrivateModes
 from chat.client.screen.painter import Painter
-from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
+from chat.client.screen.terminal.modes import PrivateModes
+from chat.client.screen.terminal.terminal import Terminal, TerminalGone, TerminalUnusable
 from chat.client.screen.text.own_styles import read_styles
 from chat.client.screen.text.styles import ERROR
 from chat.client.screen.text.themes import Theme

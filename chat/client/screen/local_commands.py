@@ -40,7 +40,7 @@ from chat.client.screen.controller import Controller
 from chat.client.screen.log_file import LogFile, default_path, save
 from chat.client.screen.model.entries import Said, Shared
 from chat.client.screen.model.model import Model
-from chat.client.screen.modes import PrivateModes
+from chat.client.screen.terminal.modes import PrivateModes
 from chat.client.screen.text.styles import DIM, ERROR
 
 

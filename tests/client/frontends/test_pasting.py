@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from chat.client.frontends.pasting import ENTER_PAUSE, PASTE_QUIET
-from tests.client.screen.test_keyboard import Typist
+from tests.client.screen.terminal.test_keyboard import Typist
 
 
 def test_nobody_types_so_fast() -> None:

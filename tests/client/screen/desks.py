@@ -16,7 +16,7 @@ from chat.client.screen.input.decoder import Paste
 from chat.client.screen.input.keys import split_keys
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model.model import Model
-from chat.client.screen.modes import PrivateModes
+from chat.client.screen.terminal.modes import PrivateModes
 from chat.client.screen.text.spans import text_of
 from chat.client.screen.updates import Alert, ModelUpdater
 

@@ -9,8 +9,8 @@ from gevent.queue import Queue
 from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
 from chat.client.screen.input.keys import split_keys
-from chat.client.screen.modes import PrivateModes
-from chat.client.screen.terminal import TerminalGone, TerminalUnusable
+from chat.client.screen.terminal.modes import PrivateModes
+from chat.client.screen.terminal.terminal import TerminalGone, TerminalUnusable
 from chat.client.screen.text.spans import Row, text_of
 
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to

@@ -27,11 +27,11 @@ PATIENCE = 20.0  # seconds after which something that should happen is taken not
 # The beginning of a script that uses a terminal.
 BEGIN = """
 import gevent, os, signal, sys
-from chat.client.screen import terminal as module
+from chat.client.screen.terminal import terminal as module
 from chat.client.screen.draw.layout import Cursor, Screen
 from chat.client.screen.text.spans import Span
 from chat.client.screen.text.styles import Colours
-from chat.client.screen.terminal import Terminal, TerminalGone, TerminalUnusable
+from chat.client.screen.terminal.terminal import Terminal, TerminalGone, TerminalUnusable
 
 def screen(*texts, style="text", rows=6):
     drawn = [[Span(text, style)] for text in texts]

@@ -25,7 +25,7 @@ from chat.client.screen import painter
 from chat.client.screen.app import App
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.input.decoder import Input
-from chat.client.screen.terminal import TerminalGone, TerminalUnusable
+from chat.client.screen.terminal.terminal import TerminalGone, TerminalUnusable
 from chat.client.trust.connector import Connector
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection

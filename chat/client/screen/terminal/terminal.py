@@ -20,12 +20,12 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from chat.client.screen.bare_view import BareView
 from chat.client.screen.draw.layout import Cursor, Screen, Size
 from chat.client.screen.input.decoder import Input
-from chat.client.screen.key_reader import KeyReader
-from chat.client.screen.modes import PrivateModes, set_line_mode, takes_strings
-from chat.client.screen.output import Output, TerminalGone
+from chat.client.screen.terminal.bare_view import BareView
+from chat.client.screen.terminal.key_reader import KeyReader
+from chat.client.screen.terminal.modes import PrivateModes, set_line_mode, takes_strings
+from chat.client.screen.terminal.output import Output, TerminalGone
 from chat.client.screen.text.colours import DEFAULT, Pairs, nearest
 from chat.client.screen.text.glyphs import Glyphs, use_utf8
 from chat.client.screen.text.spans import Row, joined

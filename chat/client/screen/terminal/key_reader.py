@@ -11,8 +11,8 @@ from collections.abc import Callable
 from gevent.socket import wait_read
 
 from chat.client.screen.input.decoder import Input
-from chat.client.screen.keyboard import Keyboard
-from chat.client.screen.output import TerminalGone
+from chat.client.screen.terminal.keyboard import Keyboard
+from chat.client.screen.terminal.output import TerminalGone
 
 STDIN = 0
 _READ_SIZE = 64 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.screen.modes import PrivateModes, takes_strings
+from chat.client.screen.terminal.modes import PrivateModes, takes_strings
 
 
 def test_only_changes_are_sent() -> None:

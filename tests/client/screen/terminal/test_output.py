@@ -6,7 +6,7 @@ from tests.client.screen.terminals import Onlooker
 
 BEGIN = """
 import gevent, os, sys, termios
-from chat.client.screen.output import Output, TerminalGone
+from chat.client.screen.terminal.output import Output, TerminalGone
 output = Output()
 def say(text): output.send(text.encode() + b"\\r\\n")
 """

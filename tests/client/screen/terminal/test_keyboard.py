@@ -10,7 +10,7 @@ from chat.client.frontends.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
 from chat.client.screen.input.decoder import PASTE_PAUSE, Input, Paste
 from chat.client.screen.input.keys import split_keys
 from chat.client.screen.input.wheel import TURN_LASTS, TURN_PAUSE
-from chat.client.screen.keyboard import MAX_HELD, Keyboard
+from chat.client.screen.terminal.keyboard import MAX_HELD, Keyboard
 
 LINES = [f"/file /etc/passwd {number}" for number in range(31)]
 SOON, LATER = ENTER_PAUSE * 0.9, ENTER_PAUSE * 1.1
