@@ -12,7 +12,7 @@ function __chat_client --argument-names command place
             continue
         end
         switch $token
-            case --address -u --username --password-file --byte-order --tls --fingerprint --known-hosts --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --pictures --log --log-file --config --completion
+            case --address -u --username --password-file --byte-order --tls --fingerprint --known-hosts --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --mouse --title --theme --time-format --pictures --log --log-file --config --completion
                 set takes yes
             case '-*'
             case '*'
@@ -46,6 +46,10 @@ complete -c chat-client -n '__chat_client \'\'' -l highlight -x -d 'Treat messag
 complete -c chat-client -n '__chat_client \'\'' -l bell -x -a 'on off' -d 'Ring the bell for private messages and for messages with your name'
 complete -c chat-client -n '__chat_client \'\'' -l notify -x -a 'off osc9 osc777 notify-send' -d 'Send a desktop notification for these messages while the terminal has no focus'
 complete -c chat-client -n '__chat_client \'\'' -l names -x -a 'on off' -d 'Start with a column of the users in the room'
+complete -c chat-client -n '__chat_client \'\'' -l mouse -x -a 'on off' -d 'Take the mouse from the terminal'
+complete -c chat-client -n '__chat_client \'\'' -l title -x -a 'on off' -d 'Show the server and the number of unread messages in the title of the window'
+complete -c chat-client -n '__chat_client \'\'' -l theme -x -a 'auto dark light colour-blind neutral' -d 'auto, dark, light, colour-blind or neutral'
+complete -c chat-client -n '__chat_client \'\'' -l time-format -x -d 'How times are shown, also with --plain, in the notation of strftime'
 complete -c chat-client -n '__chat_client \'\'' -l pictures -x -a 'on off' -d 'Show small pictures of received images'
 complete -c chat-client -n '__chat_client \'\'' -l log -x -a 'on off' -d 'Append everything shown to a file'
 complete -c chat-client -n '__chat_client \'\'' -l log-file -r -F -d 'The file for --log'
