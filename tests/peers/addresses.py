@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
 NAME = "chat.example"
-SILENT, OTHER_SILENT, GOOD, OTHER_GOOD, REFUSING = (f"127.0.0.{n}" for n in range(2, 7))
+# Each process has addresses of its own: the port that is free on one address may be taken on another one, by tests that
+# run at the same time. They have the number of the process in bits 3 to 23.
+SILENT, OTHER_SILENT, GOOD, OTHER_GOOD, REFUSING = (
+    str(IPv4Address((127 << 24) + (os.getpid() % (1 << 21) << 3) + n)) for n in range(2, 7)
+)
 GOOD_6 = "::1"
 
 

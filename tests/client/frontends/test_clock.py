@@ -51,9 +51,9 @@ def test_a_format_without_seconds() -> None:
 
 
 def test_the_screen_indents_by_the_width_of_its_times() -> None:
-    assert rows("one\ntwo") == ["<21:04:05> [alice]: one", "           two"]
+    assert rows("one\ntwo") == ["<21:04:05> [alice]:", "           one", "           two"]
     use_time_format("%H:%M")
-    assert rows("one\ntwo") == ["<21:04> [alice]: one", "        two"]
+    assert rows("one\ntwo") == ["<21:04> [alice]:", "        one", "        two"]
 
 
 def test_plain_lines_have_it_too() -> None:

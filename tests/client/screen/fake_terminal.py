@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import gevent
 from gevent.event import Event
 from gevent.queue import Queue
@@ -43,10 +45,14 @@ class FakeTerminal:
 
     def wait_for(self, *texts: str) -> None:
         """Wait until each text is in a row."""
-        with gevent.Timeout(PATIENCE, AssertionError(f"no {texts!r} in {self.rows}")):
-            while not all(any(text in row for row in self.rows) for text in texts):
+        with gevent.Timeout(PATIENCE, False):
+            while not self._shows(texts):
                 self._drawn.clear()
                 self._drawn.wait()
+        assert self._shows(texts), f"no {texts!r} in {self.rows}"
+
+    def _shows(self, texts: Iterable[str]) -> bool:
+        return all(any(text in row for row in self.rows) for text in texts)
 
     # The interface of a terminal
 

@@ -46,7 +46,7 @@ def test_it_asks_again_until_the_password_is_right(run: Run) -> None:
     run.terminal.type("secrex")
     run.terminal.wait_for(f"{PROMPT} ******")
     title, *_, status, _ = run.terminal.rows
-    assert (title, status) == (" 127.0.0.1:8080", "")  # nothing else is known yet
+    assert (title, status) == (" 127.0.0.1:8080", " [1 room]")  # nothing else is known yet
     run.terminal.type("<enter>")
     run.terminal.wait_for("That is not its password.")
     run.terminal.type("secret<enter>")

@@ -34,7 +34,7 @@ def test_a_title_that_is_not_wanted(run: Run) -> None:
 
 def test_keys_of_the_user(run: Run) -> None:
     keys = Table((("F2", "no"), ("Ctrl-Q", "leave"), ("Ctrl-C", "none")), "file: keys")
-    run.enter(replace(SETTINGS, keys=keys)).terminal.type("draft<ctrl-c><f1>")
+    run.enter(replace(SETTINGS, keys=keys)).terminal.type("draft<ctrl-c><f1><ctrl-end>")
     run.terminal.wait_for("n, Esc, Ctrl-G, F2")
     assert run.terminal.rows[-1] == "draft"
     run.terminal.type("<ctrl-q>")

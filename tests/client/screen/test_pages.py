@@ -12,7 +12,7 @@ from chat.client.screen.frontend import ScreenFrontend
 from chat.client.screen.input.keys import BINDINGS, KeyContext, help_lines
 from tests.client.screen.desks import NINE, Desk
 
-ROOM = " chat.example:8080 │ bob │ 3 here │ not encrypted"
+ROOM = " chat.example:8080 │ bob │ 3 here"
 
 
 @pytest.fixture

@@ -96,9 +96,9 @@ class TestStatus:
     def test_no_word_of_connecting_while_the_login_waits_for_the_user(self, model: Model) -> None:
         model.is_online = False
         model.question = Question("the password of bob: ")
-        assert status(model) == ""
+        assert (status(model), alerts(model)) == (" [1 room]", [])
         model.search = Search(model.room)  # its question is the user's own
-        assert status(model) == " connecting"
+        assert status(model) == " connecting │ [1 room]"
 
     @pytest.mark.parametrize(
         ("seconds", "words"), [(5, "next try in 5 s"), (0, "trying again"), (-9, "trying again")]

@@ -281,4 +281,5 @@ class TestLimits:
         assert path.stat().st_size == 0
 
     def test_it_is_in_nobodys_way(self) -> None:
-        assert int(self.confined("import os; print(os.nice(0))").stdout) >= 10
+        # The tests themselves may run with another priority than usual. 19 is the lowest.
+        assert int(self.confined("import os; print(os.nice(0))").stdout) == min(os.nice(0) + 10, 19)
