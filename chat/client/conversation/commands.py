@@ -360,9 +360,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand("save", "FILE", "save the log as text", _parse_save, Availability.SCREEN),
     _screen_command("log", "[on|off]", FollowLog, "append new lines of the log to a file"),
     _screen_command("bell", "[on|off]", SetBell, "ring for mentions and private messages"),
-    _screen_command(
-        "mouse", "[on|off]", SetMouse, "take the mouse from the terminal, or give it back"
-    ),
+    _screen_command("mouse", "[on|off]", SetMouse, "take the mouse, or give it back"),
     SlashCommand(
         "reconnect",
         "[NAME]",
