@@ -98,7 +98,7 @@ def _search(stage: Stage) -> Screen:
     terminal.wait_for("scrolled up")
     stage.person("carol").say("I'm on my way. Who else is coming?")
     stage.person("alice").say("Me, in five minutes.")
-    return _shown(terminal, "2 new below", "search: 1 of 3", "^search: deploy$")
+    return _shown(terminal, "2 new below", "search: 2 of 4", "^search: deploy$")
 
 
 def _query(stage: Stage) -> Screen:
