@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 import gevent
 from gevent.event import Event
@@ -16,6 +17,10 @@ from chat.client.screen.terminal.terminal import TerminalGone, TerminalUnusable
 from chat.client.screen.text.spans import Row, text_of
 
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
+
+
+class _OutOfPatience(Exception):
+    """Report that something has not been drawn in time."""
 
 
 class FakeTerminal:
@@ -45,7 +50,7 @@ class FakeTerminal:
 
     def wait_for(self, *texts: str) -> None:
         """Wait until each text is in a row."""
-        with gevent.Timeout(PATIENCE, False):
+        with suppress(_OutOfPatience), gevent.Timeout(PATIENCE, _OutOfPatience):
             while not self._shows(texts):
                 self._drawn.clear()
                 self._drawn.wait()
