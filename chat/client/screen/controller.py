@@ -238,8 +238,12 @@ class Controller:
 
     def _press_in_bare_view(self, key: Input) -> bool:
         """Scroll the bare view, or end it. Return False for a key that has an effect on the whole screen, too."""
-        meant = None if isinstance(key, Paste) else self._own_keys.meant(key, KeyContext.TYPING)
-        action = None if meant is None else action_of(meant)
+        action = None
+        if not isinstance(key, Paste):
+            meant = self._own_keys.meant(key, KeyContext.TYPING)
+            if meant is None:
+                return True  # the user has bound the key to nothing
+            action = action_of(meant)
         if action in _SCROLLING:
             self._actions[action]()
             self.show_bare_view()

@@ -14,6 +14,7 @@ from chat.client.screen.draw.layout import Renderer, Size
 from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.input.decoder import Paste
 from chat.client.screen.input.keys import split_keys
+from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.model.model import Model
 from chat.client.screen.terminal.modes import PrivateModes
@@ -26,7 +27,7 @@ NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 class Desk:
     """Bob's screen without a terminal: records the requests to the room, the terminal and the desktop."""
 
-    def __init__(self, log_path: Path | None = None) -> None:
+    def __init__(self, log_path: Path | None = None, own_keys: OwnKeys | None = None) -> None:
         self.model = Model("chat.example:8080", "bob")
         self.asked: list[Asked] = []
         self.done: list[str] = []
@@ -37,7 +38,7 @@ class Desk:
         self.last_private_sender: str | None = None
         self.spawned: list[Callable[[], object]] = []
         self.local = LocalCommands(self.model, self, lambda: NINE, log_path=log_path)
-        self.controller = Controller(self.model, Renderer(), self, lambda: NINE)
+        self.controller = Controller(self.model, Renderer(), self, lambda: NINE, own_keys)
         self.local.controller = self.controller
         self.controller.size = Size(60, 12)
         self._intake = ModelUpdater(self.model)

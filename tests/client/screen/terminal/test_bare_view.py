@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from chat.client.program.settings import Table
 from chat.client.screen.draw.bare import fitting
 from chat.client.screen.draw.layout import Renderer, Size
+from chat.client.screen.input.own_keys import OwnKeys
 from tests.client.screen.desks import Desk
 
 URL = "https://chat.example/" + "very-long/" * 12
@@ -90,6 +92,20 @@ def test_what_comes_meanwhile_changes_nothing_and_is_unread(desk: Desk) -> None:
     desk.type("<esc>")
     assert desk.model.room.unread == 0
     assert "── new" in "\n".join(desk.screen())
+
+
+def test_keys_of_the_user_work_in_it() -> None:
+    keys = (("F2", "bare"), ("F3", "page-up"), ("Ctrl-C", "none"))
+    desk = Desk(own_keys=OwnKeys(Table(keys, "file: keys")))
+    desk.hear(*(f"text {number}" for number in range(50)))
+    desk.type("<f2><f3>")
+    # The screen of 12 rows has 9 for the log. Two pages share a row.
+    assert bare(desk)[-1].endswith("text 41")
+    before = bare(desk)
+    desk.type("<ctrl-c>")
+    assert bare(desk) == before
+    desk.type("<f2>")
+    assert desk.model.bare is None
 
 
 def test_a_question_ends_it(desk: Desk) -> None:

@@ -77,6 +77,36 @@ sys.stdin.readline()
             seen.type(b"x")
             seen.wait_until(lambda: seen.modes == SCREEN_MODES, "no mouse events")
 
+    def test_the_bare_view_leaves_it_to_the_terminal_meanwhile(self) -> None:
+        script = """
+with Terminal() as terminal:
+    terminal.modes.mouse = True
+    for number in range(3):
+        terminal.draw(screen(f"frame {number}"))
+        terminal.read()
+        bare = Screen([], None, bare=(f"bare {number}",))
+        terminal.draw(bare)
+        terminal.read()
+        terminal.modes.forget()  # as after a stop
+        terminal.redraw()
+        terminal.draw(bare)
+        terminal.read()
+"""
+        with onlooker(script) as seen:
+            for number in range(3):
+                seen.wait_until(lambda: f"frame {number}" in seen.text, "a frame")  # noqa: B023
+                seen.wait_until(lambda: seen.modes == SCREEN_MODES | MOUSE_MODES, "mouse events")
+                for times in (1, 2):
+                    seen.type(b"x")
+                    seen.wait_until(
+                        lambda: seen.output.count(b"bare %d" % number) == times,  # noqa: B023
+                        "the bare view",
+                    )
+                    assert seen.modes == SCREEN_MODES
+                    assert seen.text == f"bare {number}"
+                seen.type(b"x")
+            assert seen.wait() == 0
+
     def test_is_given_back_at_the_end(self) -> None:
         with onlooker(self.SCRIPT) as seen:
             seen.wait_for("mouse: False")
