@@ -86,10 +86,10 @@ Screen:
   --title=<on|off>              Show the server and the number of unread
                                 messages in the title of the window
                                 (default: on).
-  --theme=<theme>               auto, dark, light, colour-blind or neutral.
-                                auto and colour-blind ask the terminal for its
-                                background; neutral is readable on any
-                                (default: auto).
+  --theme=<theme>               Choose colours: auto, dark, light, colour-blind
+                                or neutral. auto and colour-blind ask the
+                                terminal for its background; neutral is readable
+                                on any (default: auto).
   --time-format=<format>        How times are shown, also with --plain, in the
                                 notation of strftime: %H:%M or %I:%M %p
                                 (default: %H:%M:%S).

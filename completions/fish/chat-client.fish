@@ -48,7 +48,7 @@ complete -c chat-client -n '__chat_client \'\'' -l notify -x -a 'off osc9 osc777
 complete -c chat-client -n '__chat_client \'\'' -l names -x -a 'on off' -d 'Start with a column of the users in the room'
 complete -c chat-client -n '__chat_client \'\'' -l mouse -x -a 'on off' -d 'Take the mouse from the terminal'
 complete -c chat-client -n '__chat_client \'\'' -l title -x -a 'on off' -d 'Show the server and the number of unread messages in the title of the window'
-complete -c chat-client -n '__chat_client \'\'' -l theme -x -a 'auto dark light colour-blind neutral' -d 'auto, dark, light, colour-blind or neutral'
+complete -c chat-client -n '__chat_client \'\'' -l theme -x -a 'auto dark light colour-blind neutral' -d 'Choose colours'
 complete -c chat-client -n '__chat_client \'\'' -l time-format -x -d 'How times are shown, also with --plain, in the notation of strftime'
 complete -c chat-client -n '__chat_client \'\'' -l pictures -x -a 'on off' -d 'Show small pictures of received images'
 complete -c chat-client -n '__chat_client \'\'' -l log -x -a 'on off' -d 'Append everything shown to a file'
