@@ -9,8 +9,12 @@ def shows_the_bare_view(stage: Stage) -> None:
     stage.say("worth selecting")
     stage.bob.wait_for("worth selecting$")
     stage.bob.command("/bare")
-    rows = stage.bob.wait_for(r"\[alice\]: worth selecting$", "^$")
-    assert not any("│" in row for row in rows)
+    stage.bob.wait_until(
+        lambda rows: (
+            any(row.endswith("[alice]: worth selecting") for row in rows)
+            and not any("│" in row for row in rows)
+        )
+    )
     stage.bob.press("<esc>")
     stage.bob.wait_for(r"^ 127\.0\.0\.1:\d+ │", r"\[alice\]: worth selecting$")
 

@@ -31,7 +31,7 @@ def is_told_to_go(mallory: Connection, sentence: str) -> None:
 def answer(stage: Stage, *passwords: str) -> None:
     """The questions for a password, in which nothing is seen but how long it is."""
     for password in passwords:
-        stage.bob.wait_for("^[a-z ]+:$")
+        stage.bob.wait_for(r"^[a-z][^:*]*:$")
         stage.bob.press(password)
         rows = stage.bob.wait_for(rf"^[^:]+: \*{{{len(password)}}}$")
         assert not any(password in row for row in rows)

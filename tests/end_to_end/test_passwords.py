@@ -163,7 +163,7 @@ class TestOnesOwnGhost:
                 old.wait_for("the server says: You logged in from another place")
                 old.wait_for(
                     "-- Disconnected; /reconnect connects again",
-                    "no connection: /reconnect or /quit$",
+                    "no connection: /reconnect or /quit │",
                 )
                 old.command("/reconnect")
                 old.wait_for("-- back in the room as bob")

@@ -46,7 +46,7 @@ def test_a_look_up_that_hangs_keeps_nobody_from_leaving(home: Path, number: sign
 
 def test_nor_on_the_screen(home: Path) -> None:
     with PyteScreen(client("stuck", 1), home) as bob:
-        bob.wait_for("bob")
+        bob.wait_for("^ connecting │")
         bob.command("/quit")
         assert bob.wait() == 1
 

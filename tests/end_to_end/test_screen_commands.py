@@ -120,7 +120,8 @@ def get(stage: Stage) -> None:
 
 
 def saved_names(rows: list[str]) -> list[str]:
-    text = "".join(row.strip() if row.startswith(" ") else f"\n{row}" for row in rows)
+    log = rows[1:-2]  # without the title, the status line and the input
+    text = "".join(row.strip() if row.startswith(" ") else f"\n{row}" for row in log)
     return re.findall(r"saved as ?.*?([\w. -]+)$", text, re.MULTILINE)
 
 
@@ -244,6 +245,18 @@ def bell(stage: Stage) -> None:
     stage.bob.wait_until(lambda rows: b"\a" in stage.bob.raw)
 
 
+def mouse(stage: Stage) -> None:
+    stage.leave()
+    stage.bob.command("/mouse")
+    stage.bob.wait_for("-- the mouse is the client's: hold Shift to select text; /mouse gives")
+    on, off = b"\x1b[?1000h", b"\x1b[?1000l"
+    stage.bob.wait_until(lambda rows: on in stage.bob.raw)
+    assert off not in stage.bob.raw
+    stage.bob.command("/mouse off")
+    stage.bob.wait_for("-- the mouse is the terminal's: it selects text")
+    stage.bob.wait_until(lambda rows: off in stage.bob.raw)
+
+
 def reconnect(stage: Stage) -> None:
     stage.bob.press("/reconnect")
     stage.bob.wait_for("^/reconnect$")
@@ -314,6 +327,7 @@ SCENARIOS: dict[str, Scenario] = {
     "save": save,
     "log": log,
     "bell": bell,
+    "mouse": mouse,
     "reconnect": reconnect,
     "register": screen_moderating.register,
     "passwd": screen_moderating.passwd,

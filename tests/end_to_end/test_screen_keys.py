@@ -230,7 +230,7 @@ def shows_what_is_new(stage: Stage, key: str) -> None:
     stage.bob.press("<alt-1>")
     stage.bob.wait_for("^ 127")
     stage.alice.send_text("for you", to="bob")
-    stage.bob.wait_for(r"\[\d alice 1\]")
+    stage.bob.wait_for(r"\[\d+ alice 1\]")
     stage.bob.press(key)
     stage.bob.wait_for("^ alice alone, at ", r"\[alice -> bob\]: for you$")
 
