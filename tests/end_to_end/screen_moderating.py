@@ -62,13 +62,15 @@ def passwd(stage: Stage) -> None:
 def kick(stage: Stage) -> None:
     with mallory_at(stage) as mallory:
         stage.bob.command("/kick mallory too loud")
-        is_told_to_go(mallory, "You were kicked by bob: too loud")
+        # First what bob is told: if the server refuses, mallory would wait for ever.
         stage.bob.wait_for(r"the server says: mallory was kicked\.")
+        is_told_to_go(mallory, "You were kicked by bob: too loud")
 
 
 def ban(stage: Stage) -> None:
     with mallory_at(stage) as mallory:
         stage.bob.command("/ban mallory 30m spam")
+        stage.bob.wait_for("the server says: mallory and all names that look like it")
         is_told_to_go(mallory, "You are banned")
     with pytest.raises(LoginRefused, match="spam") as refused:
         connect(stage.address, "mallory")

@@ -43,7 +43,7 @@ class Stage:
         return self._screen
 
     def tidy(self) -> None:
-        """Nothing asked, nothing written, at the end of the room's log; else the next one is another bob."""
+        """Nothing asked, nothing written, at the end of the room's log, as bob; else the next one is another bob."""
         screen = self.bob
         if screen.process.poll() is not None:
             self.leave()
@@ -51,12 +51,15 @@ class Stage:
         screen.press("<ctrl-g>", "<ctrl-end>", "<alt-1>", "<ctrl-c>", "tidy")
         try:
             # The status line lists the views, and nothing else.
-            screen.wait_until(
+            rows = screen.wait_until(
                 lambda rows: rows[-1] == "tidy" and re.fullmatch(r" \[1 room\][^│]*", rows[-2])
             )
         except AssertionError:
             self.leave()
             raise
+        if " │ bob │ " not in rows[0]:
+            self.leave()
+            return
         screen.press("<ctrl-u>")  # no need to wait: the keys that bob types next come after it
 
     def leave(self) -> None:
