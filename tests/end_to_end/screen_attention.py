@@ -31,6 +31,7 @@ def presence(stage: Stage) -> None:
 
 
 def ignore(stage: Stage) -> None:
+    stage.bob.command("/clear")
     stage.bob.command("/ignore alice")
     stage.bob.wait_for("-- alice is ignored from now on$")
     stage.bob.command("/ignore")
@@ -42,6 +43,7 @@ def ignore(stage: Stage) -> None:
 
 
 def highlight(stage: Stage) -> None:
+    stage.bob.command("/clear")
     stage.bob.command("/highlight deploy")
     stage.bob.wait_for("-- deploy is highlighted from now on$")
     stage.say("the deploy is done")

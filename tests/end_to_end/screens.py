@@ -99,13 +99,16 @@ class Screen:
             self.send(sent_by(key) if key.startswith("<") and key.endswith(">") else key)
 
     def command(self, line: str) -> None:
-        """Type ``line`` and Enter, and wait for a change: keys that followed at once would be a paste."""
+        """Type ``line`` and Enter, and wait until the input is another: keys that followed at once would be a paste."""
         end = line.replace(" ", "")[-8:]
         self.press(line)
         # An emulator puts something beside characters of two columns.
         typed = self.wait_until(lambda rows: rows[-1].replace(" ", "").endswith(end), f"no {line}")
         self.press("<enter>")
-        self.wait_until(lambda rows: rows != typed or self.has_ended(), f"nothing came of {line}")
+        # Not any change: messages come meanwhile.
+        self.wait_until(
+            lambda rows: rows[-1] != typed[-1] or self.has_ended(), f"nothing came of {line}"
+        )
 
     def has_ended(self) -> bool:
         """Tell whether the program is known to have ended."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,11 +50,12 @@ class Place(NamedTuple):
 
     def contents(self) -> dict[Path, bytes | None]:
         """All that is in the project and at home."""
-        return {
-            path: path.read_bytes() if path.is_file() else None
-            for directory in (self.project, self.home)
-            for path in sorted(directory.rglob("*"))
-        }
+        found: dict[Path, bytes | None] = {}
+        for directory in (self.project, self.home):
+            for path in sorted(directory.rglob("*")):
+                with suppress(FileNotFoundError):  # renamed since it was listed
+                    found[path] = path.read_bytes() if path.is_file() else None
+        return found
 
     def make(self) -> str:
         return subprocess.run(
