@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 import gevent
@@ -21,6 +20,7 @@ from chat.process.offload import run_in
 from chat.process.signals import STOPPING, install_handler, was_received
 from chat.server.composition import Composition
 from chat.server.config.options import Config
+from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import remove_from
 from chat.server.net.certificates import CertificateFault
 from chat.server.net.listening import why_not_listening
@@ -103,37 +103,38 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
 
     Return a function that stops all but the server itself.
     """
-    address = settings.address
-    watch = None
-    try:
-        if settings.metrics_address is not None:
-            address = settings.metrics_address
-            watch = composition.make_status_server(address, lambda: not stop.is_set())
+    with ExitStack() as ends:
         address = settings.address
-        composition.server.start()
-    except OSError as problem:
-        raise CannotStart(why_not_listening(address, problem)) from None
-    except (CertificateFault, DatabaseFault) as problem:
-        raise CannotStart(str(problem)) from None
-    ends: list[Callable[[], object]] = []
-    if watch is not None:
-        watch.start()
-        ends.append(watch.stop)
-    if settings.data_directory is not None:
-        addresses = watch.addresses if watch is not None else []
-        ends += _start_control(composition, settings.data_directory, addresses)
+        watch = control = None
+        try:
+            if settings.metrics_address is not None:
+                address = settings.metrics_address
+                watch = composition.make_status_server(address, lambda: not stop.is_set())
+            if settings.data_directory is not None:
+                # Before the log says that the server listens: scripts wait for that line, and then give commands.
+                addresses = watch.addresses if watch is not None else []
+                control = _make_control(composition, settings.data_directory, addresses, ends)
+            address = settings.address
+            composition.server.start()
+        except OSError as problem:
+            raise CannotStart(why_not_listening(address, problem)) from None
+        except (CertificateFault, DatabaseFault) as problem:
+            raise CannotStart(str(problem)) from None
+        if watch is not None:
+            watch.start()
+            ends.callback(watch.stop)
+        if control is not None:
+            control.start()
+        return ends.pop_all().close
 
-    def end_all() -> None:
-        for end in ends:
-            end()
 
-    return end_all
-
-
-def _start_control(
-    composition: Composition, directory: Path, metrics_addresses: Sequence[Address]
-) -> list[Callable[[], object]]:
-    """Serve the operator's commands; return the functions that end that."""
+def _make_control(
+    composition: Composition,
+    directory: Path,
+    metrics_addresses: Sequence[Address],
+    ends: ExitStack,
+) -> ControlServer | None:
+    """Listen for the operator's commands, until ``ends`` is closed; None where that is not possible."""
     try:
         control = composition.make_control_server(directory, lambda: metrics_addresses)
     except OSError as problem:
@@ -142,9 +143,10 @@ def _start_control(
         log.warning(
             "cannot listen in %s: %s; `chat-server status` and `say` will not work", directory, why
         )
-        return []
-    control.start()
-    return [control.stop, partial(remove_from, directory)]
+        return None
+    ends.callback(remove_from, directory)
+    ends.callback(control.stop)
+    return control
 
 
 def _stop_on_signals(stop: Event) -> None:

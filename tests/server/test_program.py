@@ -166,7 +166,37 @@ def test_the_service_manager_is_told_that_it_is_stopping(
     assert not path.exists()
 
 
+def test_the_operator_may_give_commands_once_the_log_says_that_it_listens(
+    signals: Signals, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chat.server")
+    could_connect: list[bool] = []
+
+    def connect(record: logging.LogRecord) -> bool:
+        if record.getMessage().startswith("listening on "):
+            with socket.socket(socket.AF_UNIX) as sock:
+                could_connect.append(sock.connect_ex(str(tmp_path / "control.sock")) == 0)
+        return True
+
+    caplog.handler.addFilter(connect)
+    running = start(dataclasses.replace(settings, data_directory=tmp_path))
+    signals[signal.SIGTERM]()
+    assert running.get(timeout=5) == 0
+    assert could_connect == [True]
+    assert not (tmp_path / "control.sock").exists()
+
+
 # Servers that cannot be started
+
+
+def test_what_cannot_start_leaves_no_control_socket(
+    signals: Signals, settings: Settings, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = Address("127.0.0.1", taken.getsockname()[1])
+        with pytest.raises(CannotStart):
+            run(dataclasses.replace(settings, address=address, data_directory=tmp_path))
+    assert not (tmp_path / "control.sock").exists()
 
 
 def test_an_address_that_is_taken_is_one_line(signals: Signals, settings: Settings) -> None:
