@@ -120,6 +120,7 @@ def test_a_user_at_a_terminal_stays_and_can_ask_to_come_back(
         mallory.output.wait_for("you are in the room as mallory", 2)
         bob.type("/ban mallory spam\n")
         mallory.output.wait_for("You are banned until further notice: spam")
+        mallory.output.wait_for("Disconnected;", 2)
         mallory.type("/reconnect\n")
         mallory.output.wait_for("Disconnected;", 3)
         mallory.output.wait_for("You are banned until further notice: spam", 2)

@@ -34,6 +34,8 @@ PICTURE = re.compile(r"[+|][^\n]{17}[+|]\s*$", re.MULTILINE)
 class TestServer:
     """One port, behind which one server may follow another, each with a different key."""
 
+    __test__ = False  # pytest would take it for tests
+
     def __init__(self, directory: Path) -> None:
         self._known_hosts = directory / "known_hosts"
         self._servers: list[ServerProcess] = []
