@@ -119,7 +119,7 @@ def _execute(options: dict[str, Any], database: Database) -> int:
 
 
 def _tell(done: str, applied: str) -> None:
-    print(f"{done} {applied}".rstrip())
+    print(f"{done} {applied}")
 
 
 def _list(database: Database, *, as_json: bool) -> None:

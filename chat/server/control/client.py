@@ -62,14 +62,18 @@ def ask(directory: Path, command: str, **fields: Any) -> dict[str, Any]:
 
 
 def apply_changes(directory: Path) -> str:
-    """Have the running server apply what was changed in the database; return a sentence about it, or an empty one.
+    """Have the running server apply what was changed in the database; return a sentence about it.
 
-    A server that cannot be asked notices the change by itself.
+    A server that cannot be asked notices the change by itself. If no server runs on ``directory``, the operator may
+    have meant the server of another directory, so the sentence names ``directory``.
     """
     try:
         ask(directory, APPLY_CHANGES)
     except NoServer:
-        return ""
+        return (
+            f"No server runs on {directory} now; to change a running one, name its directory by --data-directory"
+            " or --config."
+        )
     except ControlFault as fault:
         return f"The running server applies this within seconds, but not at once: {fault}."
     return "The running server has applied this."

@@ -115,7 +115,7 @@ def _add(database: Database, options: dict[str, Any]) -> None:
         raise NotDone(f"There are already {MAX_ENTRIES} bans and mutes; remove some first.")
     entry = _entry(options)
     write_records(database, add=[entry])
-    print(f"{entry.in_words(local=True)} {apply_changes(database.path.parent)}".rstrip())
+    print(f"{entry.in_words(local=True)} {apply_changes(database.path.parent)}")
 
 
 def _remove(database: Database, options: dict[str, Any]) -> None:
@@ -134,8 +134,7 @@ def _remove(database: Database, options: dict[str, Any]) -> None:
     applied = apply_changes(database.path.parent)
     for entry in found:
         print(f"removed: {entry.in_words(local=True)}")
-    if applied:
-        print(applied)
+    print(applied)
 
 
 def _entries(database: Database) -> BanList:

@@ -41,7 +41,10 @@ def test_names_and_addresses_are_banned_listed_and_let_in_again(operator: Operat
     assert not operator.database.path.exists(), "who only looks makes no file"
 
     banned = operator.types("add", "Alice", "--reason=spam")
-    assert banned == "Alice is banned by the operator, until further notice: spam.\n"
+    assert banned.startswith(
+        "Alice is banned by the operator, until further notice: spam. "
+        f"No server runs on {operator.database.path.parent} now; "
+    )
     operator.types("add", "203.0.113.5")
     operator.types("add", "2001:db8::1", "--for=2h")
     operator.types("add", "eve", "--mute")
@@ -71,7 +74,8 @@ def test_a_name_is_let_in_again_with_the_address_that_was_banned_with_it(
     write_records(
         operator.database, add=[Ban(NETWORK, "203.0.113.5", None, "bob", None, 1, "alice")]
     )
-    assert len(operator.types("remove", "alice").splitlines()) == 2
+    told = operator.types("remove", "alice").splitlines()
+    assert [line.split(" ")[0] for line in told] == ["removed:", "removed:", "No"]
     assert operator.types("list") == ""
 
 
