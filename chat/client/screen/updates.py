@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -73,6 +73,7 @@ class ModelUpdater:
         self._model = model
         self._lost_at: datetime | None = None
         self._trouble = ""  # the last sentence shown about the connection
+        self._attempt: Remark | None = None  # the last one about an attempt that the user made
         self._takers: dict[type, Callable[[Any, datetime], Alert | None]] = {
             Welcome: self._welcome,
             Joined: self._joined,
@@ -204,21 +205,30 @@ class ModelUpdater:
         if event.retry_in is None:
             self._stay_disconnected(event.reason, now)
             return
-        if event.reason != self._trouble:
-            self._trouble = event.reason
-            # No pause: the user asked to reconnect.
-            self._warn(now, f"{event.reason} Trying again." if event.retry_in else event.reason)
+        if event.reason == self._trouble:
+            return
+        self._trouble = event.reason
+        if event.retry_in:
+            self._warn(now, f"{event.reason} Trying again.")
+            return
+        # No pause: the user asked to reconnect, perhaps in a private view.
+        self._attempt = Remark(now, (event.reason,), ERROR)
+        for view in self._room_and_current():
+            view.append(self._attempt)
 
     def _stay_disconnected(self, reason: str, now: datetime) -> None:
         """Say what ended the connection and what to do, in the room and where the user looks."""
-        model = self._model
-        why = lines_of(reason)
-        # A notice of the server, or the question for another password, may have told the reason already.
-        views = {id(view): view for view in (model.room, model.current)}.values()
-        if any(_ends_with(view, why[0]) for view in views):
-            why = []
-        for view in views:
-            view.append(Remark(now, (*why, DISCONNECTED), ERROR))
+        why = lines_of(local_times(reason))
+        for view in self._room_and_current():
+            # A notice of the server, or the question for another password, may have told the reason already.
+            is_told = _ends_with(view, why[0], self._attempt)
+            view.append(Remark(now, (DISCONNECTED,) if is_told else (*why, DISCONNECTED), ERROR))
+        # A second attempt gets a line, too: it separates the refusals.
+        self._trouble = ""
+
+    def _room_and_current(self) -> list[View]:
+        room, current = self._model.room, self._model.current
+        return [room] if current is room else [room, current]
 
     def _lag(self, event: Lag, now: datetime) -> None:
         self._model.tick(now)
@@ -302,9 +312,10 @@ class ModelUpdater:
         self._model.room.append(Remark(now, (local_times(line),), ERROR))
 
 
-def _ends_with(view: View, line: str) -> bool:
-    """Return whether one of the last remarks in ``view`` tells ``line``."""
-    last = islice(reversed(view.entries), _JUST_TOLD)
+def _ends_with(view: View, line: str, attempt: Remark | None) -> bool:
+    """Return whether one of the last remarks in ``view``, and after ``attempt`` if it is there, tells ``line``."""
+    newest_first = takewhile(lambda entry: entry is not attempt, reversed(view.entries))
+    last = islice(newest_first, _JUST_TOLD)
     return any(
         told.endswith(line) for entry in last if isinstance(entry, Remark) for told in entry.lines
     )

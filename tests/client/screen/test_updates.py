@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import get_args
 
@@ -264,6 +265,43 @@ class TestConnection:
         told = ("Another key.", "Remove line 1 of known_hosts.", DISCONNECTED)
         for view in bench.model.views:
             assert [entry.lines for entry in view.entries if isinstance(entry, Remark)] == [told]
+
+    @pytest.mark.parametrize("place", ["room", "private view"])
+    def test_each_refused_attempt_to_come_back_tells_the_reason(
+        self, bench: Bench, place: str
+    ) -> None:
+        if place != "room":
+            bench.model.query("carol")
+        banned = Disconnected("You are banned until further notice.", None)
+        attempt = Disconnected("Reconnecting.", 0.0)
+        bench.take(banned, attempt, banned, attempt, banned)
+        for view in bench.model.views:
+            told = [entry.lines for entry in view.entries if isinstance(entry, Remark)]
+            refused = (banned.reason, DISCONNECTED)
+            assert told == [refused, (attempt.reason,), refused, (attempt.reason,), refused]
+
+    def test_the_end_of_a_ban_is_told_once_and_in_local_time(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        sentence = "You are banned until 2026-11-24 14:35:00 UTC."
+        try:
+            bench.take(Notice("moderated", sentence, NINE), Disconnected(sentence, None))
+            bench.model.query("carol")
+            bench.take(Disconnected(sentence, None))
+        finally:
+            monkeypatch.undo()
+            time.tzset()
+        local = "You are banned until 2026-11-24 23:35:00."
+        first, second = (view.entries for view in bench.model.views)
+        assert [entry.lines for entry in first if isinstance(entry, Remark)][:2] == [
+            (f"the server says: {local}",),
+            (DISCONNECTED,),
+        ]
+        assert [entry.lines for entry in second if isinstance(entry, Remark)] == [
+            (local, DISCONNECTED)
+        ]
 
     def test_the_stop_of_the_server_is_told_once(self, bench: Bench) -> None:
         told = Notice("shutting-down", "The server is shutting down.", NINE)
