@@ -117,7 +117,6 @@ class Controller:
             [command for command in COMMANDS if command.where & Availability.SCREEN], model.speakers
         )
         self._tags = count(1)
-        self._cleared_just_now = False
         self._actions: dict[Action, Callable[[], object]] = {
             Action.SUBMIT: self._submit,
             Action.LEAVE: desk.leave,
@@ -146,7 +145,7 @@ class Controller:
         elif self._model.bare is not None and self._press_in_bare_view(key):
             pass
         elif isinstance(key, Paste):
-            self._cleared_just_now = False
+            self._model.leaves_if_cleared = False
             self._paste(key)
         elif (meant := self._own_keys.meant(key, self._key_context)) is not None:
             draft_only = self._press(meant)
@@ -159,10 +158,11 @@ class Controller:
             self._press_in(self._asker, key)
             return False
         composer = self.composer
-        had_choice = composer.choice is not None
+        # The list of candidates, and the warning that Ctrl-C leaves, end with this key.
+        had_more = composer.choice is not None or self._model.leaves_if_cleared
         action = composer.press(key)
         self._act(action, key)
-        return action is None and not had_choice and composer.choice is None
+        return action is None and not had_more and composer.choice is None
 
     def ask(self, asker: Asker) -> None:
         """Show a question in place of the draft, or of another question, which returns after the answer.
@@ -172,6 +172,7 @@ class Controller:
         if not isinstance(asker, SearchQuestion):
             self._model.close_page()
         self._model.show_bare(None)
+        self._model.leaves_if_cleared = False
         self._askers.append(asker)
         self.show_draft()
 
@@ -285,9 +286,9 @@ class Controller:
             self.ask(PasteQuestion(text, composer.paste))
 
     def _act(self, action: Action | None, key: str) -> None:
-        if action is Action.CLEAR and self._cleared_just_now:
+        if action is Action.CLEAR and self._model.leaves_if_cleared:
             self._desk.leave()
-        self._cleared_just_now = action is Action.CLEAR
+        self._model.leaves_if_cleared = action is Action.CLEAR
         if action is Action.VIEW:
             self._model.switch(view_number(key))
         elif action is not None and action in self._actions:

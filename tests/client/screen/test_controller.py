@@ -325,6 +325,17 @@ class TestTheRest:
         desk.type("<ctrl-c>")
         assert desk.done == ["leave"]
 
+    @pytest.mark.parametrize("before", ["", "words"])
+    def test_the_screen_warns_that_the_next_one_leaves(self, desk: Desk, before: str) -> None:
+        warned = " [1 room] │ Ctrl-C again leaves"
+        desk.type(f"{before}<ctrl-c>")
+        assert desk.screen()[-2] == warned
+        assert not desk.type("x"), "the warning goes, so more than the draft is drawn"
+        assert desk.screen()[-2] == " [1 room]"
+        desk.type("<ctrl-c>")
+        desk.controller.ask(PasswordQuestion("password: ", lambda answer: None))
+        assert desk.screen()[-2] == " [1 room]"
+
     def test_not_if_something_was_typed_between(self, desk: Desk) -> None:
         desk.type("<ctrl-c>x<ctrl-c>")
         assert desk.done == []

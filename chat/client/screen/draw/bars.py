@@ -45,7 +45,8 @@ def _title_of_page(page: Page, width: int) -> Row:
 
 def status_line(model: Model, width: int) -> Row:
     """Return the status line, the most urgent part first. The open views are always in it."""
-    urgent, further = _connection(model), [*_search(model), *_below(model)]
+    urgent = _connection(model)
+    further = [*_search(model), *_below(model), *_leaving(model)]
     taken = sum(cells(_SEPARATOR + part.text) for part in (*urgent, *further))
     row: Row = []
     for part in (
@@ -80,6 +81,10 @@ def _below(model: Model) -> list[Span]:
     if view is model.page:
         return [Span("more below", STATUS)]
     return [Span(f"{view.unread} new below" if view.unread else "scrolled up", STATUS_ALERT)]
+
+
+def _leaving(model: Model) -> list[Span]:
+    return [Span("Ctrl-C again leaves", STATUS_ALERT)] if model.leaves_if_cleared else []
 
 
 def _search(model: Model) -> list[Span]:

@@ -62,7 +62,7 @@ class Model:
     the terminal stays.
     ``encrypted`` is whether the connection is, None while there is none. ``is_named``: the server has granted
     ``username``; until then it is only what the user asks for. ``running`` are the transfers under way, by number.
-    ``attention`` is what the user wants to see.
+    ``attention`` is what the user wants to see. ``leaves_if_cleared`` is whether Ctrl-C, pressed now, leaves.
     """
 
     def __init__(self, address: str, username: str, *, attention: Attention | None = None) -> None:
@@ -88,6 +88,7 @@ class Model:
         self.candidates: Candidates | None = None
         self.shows_names = False
         self.shows_title = True
+        self.leaves_if_cleared = False
         self.rename(username)
         self._has_focus = True
         self._private: dict[str, View] = {}
