@@ -55,7 +55,27 @@ def status_line(model: Model, width: int) -> Row:
         *([span] for span in (*further, *_transfers(model))),
     ):
         row += [Span(_SEPARATOR if row else " ", STATUS), *part]
+    hint = f"{_SEPARATOR}{_hint(model)}"
+    if cells(hint) > cells(_SEPARATOR) and row_width(row) + cells(hint) < width:
+        row.append(Span(hint, STATUS))
     return fill_row(clip_row(row, width), width, STATUS)
+
+
+def _hint(model: Model) -> str:
+    """Return the keys that lead out of what is shown: a search, an older part of the log, a private view."""
+    search = model.search
+    if model.leaves_if_cleared:
+        return ""
+    if model.question is not None:
+        if search is None or not search.needle or search.view is not model.shown:
+            return ""
+        has_more = search.place is not None and search.place.total > 1
+        return "Ctrl-R, Ctrl-S: other matches, Esc: back" if has_more else "Esc: back"
+    if model.page is not None:
+        return ""  # the title names the keys
+    if model.shown.anchor is not None:
+        return "Esc: to the end"
+    return "" if model.current.peer is None else "Alt-1: to the room"
 
 
 def _connection(model: Model) -> list[Span]:

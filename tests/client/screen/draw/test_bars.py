@@ -141,6 +141,39 @@ class TestStatus:
         model.room.append(said("a third cat"))
         assert status(model) == " [1 room] │ search: 1 of 3, none above"
 
+    def test_the_keys_of_a_search_while_it_goes_on(self, model: Model) -> None:
+        for text in ("cat", "bird", "Cats"):
+            model.room.append(said(text))
+        model.search = search = Search(model.room)
+        model.question = Question("search: ")
+        assert status(model) == " [1 room]"
+        search.find("bird")
+        assert status(model) == " [1 room] │ search: 1 of 1 │ Esc: back"
+        search.find("cat")
+        keys = " │ Ctrl-R, Ctrl-S: other matches, Esc: back"
+        assert status(model) == f" [1 room] │ search: 2 of 2{keys}"
+        model.query("alice")
+        assert status(model) == " [1 room] [2 alice]", "the search is in another view"
+
+    @pytest.mark.parametrize("unread", [0, 2])
+    def test_the_way_back_to_the_end_of_the_log(self, model: Model, unread: int) -> None:
+        model.room.append(said())
+        model.room.scroll_to(Position(0, 0))
+        for _ in range(unread):
+            model.room.append(said())
+        below = " [1 room] │ " + (f"{unread} new below" if unread else "scrolled up")
+        whole = f"{below} │ Esc: to the end"
+        assert status(model) == whole
+        assert status(model, len(whole) + 1) == whole
+        assert status(model, len(whole)) == below, "what is cut short is left out"
+
+    def test_the_way_back_to_the_room(self, model: Model) -> None:
+        view = model.query("alice")
+        view.append(said())
+        assert status(model) == " [1 room] [2 alice] │ Alt-1: to the room"
+        model.leaves_if_cleared = True
+        assert status(model) == " [1 room] [2 alice] │ Ctrl-C again leaves"
+
     def test_a_search_in_another_view(self, model: Model) -> None:
         model.room.append(said("cat"))
         model.search = Search(model.room)
@@ -150,10 +183,10 @@ class TestStatus:
 
     def test_all_open_views(self, model: Model) -> None:
         alice = model.query("alice")
-        assert status(model) == " [1 room] [2 alice]"
+        assert status(model) == " [1 room] [2 alice] │ Alt-1: to the room"
         assert active(model) == ["[2 alice]"]
         model.room.append(said())
-        assert status(model) == " [1 room 1] [2 alice]"
+        assert status(model) == " [1 room 1] [2 alice] │ Alt-1: to the room"
         model.switch(1)
         assert status(model) == " [1 room] [2 alice]"
         assert active(model) == ["[1 room]"]
@@ -207,7 +240,7 @@ class TestStatus:
     def test_the_most_urgent_comes_first(self, model: Model) -> None:
         model.query("alice")
         model.is_online = False
-        assert status(model) == " connecting │ [1 room] [2 alice]"
+        assert status(model).startswith(" connecting │ [1 room] [2 alice]")
         assert status(model, 14) == " connecting │"
 
 
