@@ -160,9 +160,17 @@ class Controller:
         composer = self.composer
         # The list of candidates, and the warning that Ctrl-C leaves, end with this key.
         had_more = composer.choice is not None or self._model.leaves_if_cleared
-        action = composer.press(key)
+        action = self._in_log(key) or composer.press(key)
         self._act(action, key)
         return action is None and not had_more and composer.choice is None
+
+    def _in_log(self, key: str) -> Action | None:
+        """Return what Home or End does to a log that is scrolled, or to a page, while no draft needs the key."""
+        is_reading = self._model.page is not None or self._model.shown.anchor is not None
+        action = action_of(key)
+        if action is None or not is_reading or self.composer.editor.text:
+            return None
+        return {Action.LINE_START: Action.TOP, Action.LINE_END: Action.BOTTOM}.get(action)
 
     def ask(self, asker: Asker) -> None:
         """Show a question in place of the draft, or of another question, which returns after the answer.

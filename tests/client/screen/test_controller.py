@@ -7,7 +7,6 @@ from chat.client.conversation.ui_events import Done, Failed
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.input.decoder import Paste
 from chat.client.screen.input.questions import PasswordQuestion, YesOrNo
-from chat.client.screen.model.views import Position
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.desks import Desk
 
@@ -165,40 +164,6 @@ class TestCompleting:
         desk.type("/re<tab>")
         desk.controller.ask(YesOrNo("Sure?", lambda: None))
         assert desk.model.candidates is None
-
-
-class TestScrolling:
-    @pytest.fixture
-    def desk(self) -> Desk:
-        desk = Desk()
-        desk.hear(*(f"text {number}" for number in range(30)))
-        return desk
-
-    @pytest.mark.parametrize(
-        "keys",
-        ["<pageup>", "<shift-up>", "<wheel-up>", "<scroll-up>", "<alt-<>", "<pageup><pagedown>"],
-    )
-    def test_up_and_back_by_one_key(self, desk: Desk, keys: str) -> None:
-        bottom = desk.screen()
-        desk.type(keys)
-        if keys != "<pageup><pagedown>":
-            assert desk.screen() != bottom
-        desk.type("<esc>")
-        assert desk.model.current.anchor is None
-        assert desk.screen() == bottom
-
-    def test_an_arrow_with_a_draft_moves_the_log_and_not_the_draft(self, desk: Desk) -> None:
-        desk.type("said<enter>draft<up>")
-        assert desk.draft() == "draft"
-        assert desk.model.current.anchor is not None
-        desk.type("<down>")
-        assert desk.model.current.anchor is None
-
-    def test_by_lines_down_again(self, desk: Desk) -> None:
-        desk.type("<wheel-up><shift-down><shift-down>")
-        assert desk.model.current.anchor == Position(29, 0)
-        desk.type("<wheel-down>")
-        assert desk.model.current.anchor is None
 
 
 class TestSearching:

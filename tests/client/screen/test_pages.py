@@ -47,6 +47,10 @@ class TestKeys:
         assert "more below" not in desk.screen()[-2]
         desk.type("<ctrl-home>")
         assert desk.screen()[1] == lines[0]
+        desk.type("<end>")
+        assert desk.screen()[-3] == lines[-1]
+        desk.type("<home>")
+        assert desk.screen()[1] == lines[0]
 
     def test_it_can_be_searched(self, desk: Desk) -> None:
         desk.hear("undo")

@@ -136,8 +136,10 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(("<down>",), Action.DOWN, "down a line, or back from earlier messages"),
     Binding(("<ctrl-p>",), Action.HISTORY_OLDER, "to the message sent before"),
     Binding(("<ctrl-n>",), Action.HISTORY_NEWER, "back to the draft"),
-    Binding(("<ctrl-a>", "<home>"), Action.LINE_START, "to the start of the line"),
-    Binding(("<ctrl-e>", "<end>"), Action.LINE_END, "to the end of the line"),
+    Binding(
+        ("<ctrl-a>", "<home>"), Action.LINE_START, "to the start of the line, or of a scrolled log"
+    ),
+    Binding(("<ctrl-e>", "<end>"), Action.LINE_END, "to the end of the line, or of a scrolled log"),
     Binding(("<ctrl-b>", "<left>"), Action.LEFT, "a character back"),
     Binding(("<ctrl-f>", "<right>"), Action.RIGHT, "a character forward"),
     Binding(("<alt-b>", "<alt-left>", "<ctrl-left>"), Action.WORD_LEFT, "a word back"),

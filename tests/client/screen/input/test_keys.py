@@ -135,7 +135,10 @@ def test_the_help_is_the_table() -> None:
     headings = [line for line in lines if not line.startswith(" ")]
     assert headings == [f"{where.value}:" for where in KeyContext]
     assert len(lines) == len(headings) + len(BINDINGS)
-    assert any(re.fullmatch(r"  Ctrl-A, Home +to the start of the line", line) for line in lines)
+    assert any(
+        re.fullmatch(r"  Ctrl-A, Home +to the start of the line, or of a scrolled log", line)
+        for line in lines
+    )
     assert any(
         re.fullmatch(r"  Alt-1 to Alt-9 +to the view with that number", line) for line in lines
     )

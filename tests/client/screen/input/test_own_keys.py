@@ -96,8 +96,8 @@ def test_no_key_answers_a_question_by_accident() -> None:
 def test_the_list_of_keys_is_the_users() -> None:
     keys = own(**{"Ctrl-T": "none", "Ctrl-A": "line-end", "F2": "view-1"})
     lines = [" ".join(line.split()) for line in help_lines(keys.bindings())]
-    assert "Ctrl-E, End, Ctrl-A to the end of the line" in lines
-    assert "Home to the start of the line" in lines
+    assert "Ctrl-E, End, Ctrl-A to the end of the line, or of a scrolled log" in lines
+    assert "Home to the start of the line, or of a scrolled log" in lines
     assert not any("swap two characters" in line for line in lines)
     assert help_lines(OwnKeys().bindings()) == help_lines()
 
