@@ -103,7 +103,7 @@ def _execute(options: dict[str, Any], database: Database) -> int:
         hash = hash_password(_password(options))
         add_account(database, name, hash, is_moderator=options["--moderator"])
         role = ", a moderator" if options["--moderator"] else ""
-        print(f"{name.display} is registered{role}.")
+        _tell(f"{name.display} is registered{role}.", apply_changes(database.path.parent))
     elif options["remove"]:
         remove_account(database, name)
         _tell(f"{name.display} is no longer registered.", apply_changes(database.path.parent))
