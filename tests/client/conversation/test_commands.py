@@ -211,6 +211,12 @@ def test_help_fits_on_a_usual_screen() -> None:
     assert [line for line in lines if len(line) > 80 - 11] == []
 
 
+def test_the_help_names_the_key_that_ends_the_bare_view() -> None:
+    # The bare view has no room for it: all its lines can be copied.
+    (line,) = help_lines("bare", Availability.SCREEN)
+    assert line.endswith("Esc: back")
+
+
 def test_help_on_one_command() -> None:
     assert help_lines("get", Availability.PLAIN) == ["/get [N]  save attachment N, or the only one"]
 
