@@ -165,10 +165,15 @@ class Controller:
         return action is None and not had_more and composer.choice is None
 
     def _in_log(self, key: str) -> Action | None:
-        """Return what Home or End does to a log that is scrolled, or to a page, while no draft needs the key."""
+        """Return what a key does to a log that is scrolled, or to a page, while no draft needs the key."""
         is_reading = self._model.page is not None or self._model.shown.anchor is not None
+        if not is_reading or self.composer.editor.text:
+            return None
+        # As in ``less``: hands type it, and it would otherwise begin a message.
+        if key == "q" and self._model.page is not None:
+            return Action.BACK
         action = action_of(key)
-        if action is None or not is_reading or self.composer.editor.text:
+        if action is None:
             return None
         return {Action.LINE_START: Action.TOP, Action.LINE_END: Action.BOTTOM}.get(action)
 

@@ -60,7 +60,7 @@ class TestKeys:
         desk.type("<esc>")
         assert (title(desk), desk.model.search) == (ROOM, None)
 
-    @pytest.mark.parametrize("keys", ["<esc>", "<f1>", "/close<enter>", "<alt-1>"])
+    @pytest.mark.parametrize("keys", ["<esc>", "q", "<f1>", "/close<enter>", "<alt-1>"])
     def test_it_can_be_closed(self, desk: Desk, keys: str) -> None:
         desk.type("<f1>")
         assert title(desk).startswith(" keys │ Esc closes │ Page Up")
