@@ -1,0 +1,173 @@
+"""Keep what was said, and read it back.
+
+What is not written yet is read from memory, so a reader never notices that the disk is behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from gevent.threadpool import ThreadPool
+
+from chat.process.offload import run_in
+from chat.server.history.history_file import HistoryFault, Reader
+from chat.server.history.keeping import LINGER, PATIENCE, Keeping
+from chat.server.history.pages import Cut, PageSize, first_page, last_page
+from chat.server.history.stored import Hole, LogName, LogState, StoredRun
+
+Result = TypeVar("Result")
+
+
+class Page(NamedTuple):
+    """Hold messages in order, and the holes in their range. ``more``: others follow in the direction of the page."""
+
+    runs: list[StoredRun]
+    more: bool
+    lost: list[Hole]
+
+
+class History:
+    """Keep runs in the history file in ``directory``, and read pages of them.
+
+    ``on_epoch`` is called with the new epoch whenever numbers are given under another one than before.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        durable: bool = False,
+        patience: float = PATIENCE,
+        linger: float = LINGER,
+        on_epoch: Callable[[str], object] = lambda epoch: None,
+    ) -> None:
+        self._directory = directory
+        self._keeping = Keeping(
+            directory,
+            durable=durable,
+            patience=patience,
+            linger=linger,
+            on_epoch=on_epoch,
+            on_new_file=self._close_readers,
+        )
+        self._pool = ThreadPool(2)
+        self._idle: list[Reader] = []
+        self.begin = self._keeping.begin
+        self.keep = self._keeping.keep
+        self.wait_for_room = self._keeping.wait_for_room
+        self.call = self._keeping.call
+
+    @property
+    def epoch(self) -> str:
+        """The random token under which numbers are given. A number means nothing under another one."""
+        return self._keeping.epoch
+
+    def start(self) -> None:
+        """Open the file, or create it. Raises HistoryFault."""
+        self._keeping.start()
+
+    def stop(self, timeout: float) -> None:
+        """Write what is left, within ``timeout`` seconds, and close the file."""
+        self._keeping.stop(timeout)
+        self._close_readers()
+        self._pool.kill()
+
+    def state(self, name: LogName) -> LogState:
+        """Return what is known of the log ``name``."""
+        return self._keeping.logs.get(name) or LogState()
+
+    # Reading: each waits for a thread, and raises HistoryFault
+
+    def after(self, name: LogName, after: int, before: int | None, size: PageSize) -> Page:
+        """Return the first messages with numbers over ``after`` and under ``before``, oldest first."""
+        tail, end = self._tail(name, before)
+        beginning = min(tail[0].first, end) if tail else end
+        cut = Cut([], False)
+        if after + 1 < beginning:
+            cut = self._read(Reader.after, name, after, beginning, size)
+        if not cut.more:
+            cut = first_page([*cut.runs, *tail], after, end, size)
+        return self._page(name, cut, after + 1, None if cut.more else end - 1)
+
+    def before(self, name: LogName, before: int | None, size: PageSize) -> Page:
+        """Return the last messages with numbers under ``before``, oldest first."""
+        tail, end = self._tail(name, before)
+        cut = last_page(reversed(tail), end, size)
+        if not cut.more:
+            beginning = min(tail[0].first, end) if tail else end
+            older = self._read(Reader.before, name, beginning, size)
+            page = last_page(reversed([*older.runs, *cut.runs]), end, size)
+            cut = Cut(page.runs, page.more or older.more)
+        return self._page(name, cut, None if cut.more else 1, end - 1)
+
+    def number_at(self, name: LogName, timestamp: str) -> int:
+        """Return the number of the first message of ``name`` that is not older than ``timestamp`` (RFC 3339, UTC)."""
+        tail, end = self._tail(name, None)
+        beginning = tail[0].first if tail else end
+        found = min(self._read(Reader.number_at, name, timestamp), beginning)
+        if found < beginning:
+            return found
+        return next((run.first for run in tail if run.timestamp >= timestamp), end)
+
+    def find_nonces(
+        self, name: LogName, after: int, nonces: frozenset[bytes], author: bytes
+    ) -> list[StoredRun]:
+        """Return the messages of ``author`` over ``after`` that bear one of ``nonces``, each as a run of one."""
+        tail, end = self._tail(name, None)
+        beginning = tail[0].first if tail else end
+        stored = self._read(Reader.find_nonces, name, after, beginning, nonces, author)
+        return stored + [
+            message
+            for run in tail
+            if run.author == author and not nonces.isdisjoint(filter(None, run.nonces))
+            for message in run.messages()
+            if message.first > after and message.nonces[0] in nonces
+        ]
+
+    def _tail(self, name: LogName, before: int | None) -> tuple[list[StoredRun], int]:
+        """Return the runs that the file may lack, and the end: the number behind the last message to look at.
+
+        Taken before the file is read. So a message is in the tail, or it was written before.
+        """
+        end = self.state(name).head + 1
+        return (
+            [run for run in self._keeping.unwritten if run.log == name],
+            end if before is None else min(before, end),
+        )
+
+    def _read(self, method: Callable[..., Result], *arguments: object) -> Result:
+        found: Result = run_in(self._pool, self._read_in_thread, method, arguments)
+        return found
+
+    def _read_in_thread(
+        self, method: Callable[..., Result], arguments: tuple[object, ...]
+    ) -> Result:
+        # Opening costs more than most queries. Taking from a list is safe in threads.
+        try:
+            reader = self._idle.pop()
+        except IndexError:
+            reader = Reader(self._directory)
+        try:
+            result = method(reader, *arguments)
+        except HistoryFault:
+            reader.close()
+            raise
+        self._idle.append(reader)
+        return result
+
+    def _page(self, name: LogName, cut: Cut, first: int | None, last: int | None) -> Page:
+        """Return the page with the holes between ``first`` and ``last``; None: where its messages begin or end."""
+        first = cut.runs[0].first if first is None and cut.runs else first or 1
+        last = cut.runs[-1].last if last is None and cut.runs else last or 0
+        lost = [
+            Hole(max(hole.first, first), min(hole.last, last))
+            for hole in self.state(name).lost
+            if hole.first <= last and hole.last >= first
+        ]
+        return Page(cut.runs, cut.more, lost)
+
+    def _close_readers(self) -> None:
+        while self._idle:
+            self._idle.pop().close()

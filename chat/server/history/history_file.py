@@ -1,0 +1,394 @@
+"""Read and write the history file: an SQLite database in WAL mode, apart from that of the accounts.
+
+All functions here wait for the disk, so the server calls them in threads. Exactly one connection writes (``Writer``);
+any number of others read. Up to SQLite 3.51.2, two connections that commit and checkpoint at once could corrupt a WAL.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
+from chat.protocol.runs import MAX_RUN
+from chat.server.history.pages import NO_END, Cut, PageSize, first_page, last_page
+from chat.server.history.rows import COLUMNS, row_of, run_of
+from chat.server.history.stored import Hole, LogName, LogState, StoredRun
+
+FILE_NAME = "history.db"
+
+# ``head`` is the last number that the file knows to be given, and ``oldest`` the first one whose message it has; rows
+# between them may be missing only in a range of ``lost``. A row of ``runs`` holds 1 to 64 messages: a row for each
+# would cost forty times as much. ``nonces`` and ``sizes`` are joined by commas; ``sizes`` is NULL for one message.
+_SCHEMA = (
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TABLE logs (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('room', 'mailbox')),
+        key TEXT NOT NULL,
+        head INTEGER NOT NULL DEFAULT 0,
+        head_time TEXT,
+        oldest INTEGER NOT NULL DEFAULT 1,
+        UNIQUE (kind, key)
+    )
+    """,
+    """
+    CREATE TABLE lost (
+        log INTEGER NOT NULL REFERENCES logs (id),
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        PRIMARY KEY (log, first)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        log INTEGER NOT NULL REFERENCES logs (id),
+        first INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        time TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        recipient TEXT,
+        author BLOB NOT NULL,
+        type INTEGER NOT NULL,
+        filename TEXT,
+        size INTEGER NOT NULL,
+        nonces TEXT NOT NULL,
+        sizes TEXT,
+        content BLOB NOT NULL,
+        purged TEXT
+    )
+    """,
+    "CREATE UNIQUE INDEX runs_by_number ON runs (log, first)",
+)
+_VERSION = 1
+
+
+class HistoryFault(Exception):
+    """Report that the file cannot be used. The text is one line for the operator, and names the file."""
+
+
+class DamagedFile(HistoryFault):
+    """Report that the file is not a database, or is damaged."""
+
+
+class Opened(NamedTuple):
+    """Tell what was found when the file was opened for writing.
+
+    ``is_new``: there was no file. ``lost`` counts the numbers that were given up because the last run crashed.
+    ``epoch_changed`` says why the file has another epoch than before, or is None.
+    """
+
+    epoch: str
+    logs: dict[LogName, LogState]
+    is_new: bool
+    lost: int
+    epoch_changed: str | None
+
+
+class Writer:
+    """The one connection that changes the file. All methods raise HistoryFault.
+
+    ``bound``: how many messages of each log may be said and not written yet. After a crash, each log goes on behind so
+    many numbers, so that no number is given twice. ``durable``: a commit is on the disk when it returns.
+    """
+
+    def __init__(
+        self, directory: Path, *, bound: int, durable: bool = False, boot_id: str | None = None
+    ) -> None:
+        self.path = directory / FILE_NAME
+        self._ids: dict[LogName, int] = {}
+        self._durable = durable
+        boot_id = read_boot_id() if boot_id is None else boot_id
+        with faults(self.path):
+            is_new = _create(self.path)
+            self._connection = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+                with self._transaction():
+                    self.opened = self._recover(is_new, 0 if durable else bound, boot_id)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
+        [version] = run("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise HistoryFault(
+                f"cannot use {self.path}: a newer version of this program has written it; use that version"
+            )
+        # Before the first table: pages that a removal frees can then be given back to the file system.
+        run("PRAGMA auto_vacuum = INCREMENTAL")
+        run("PRAGMA journal_mode = WAL")
+        run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        run(f"PRAGMA journal_size_limit = {64 << 20}")
+        # Purged words must not stay in free pages.
+        run("PRAGMA secure_delete = ON")
+        if version < _VERSION:
+            with self._transaction():
+                for statement in _SCHEMA:
+                    run(statement)
+                run(f"PRAGMA user_version = {_VERSION}")
+
+    def _recover(self, is_new: bool, bound: int, boot_id: str) -> Opened:
+        """Find out how the last run ended, and make sure that no number is given twice.
+
+        The result is committed before the first login. Otherwise a second crash would give the same numbers again.
+        """
+        facts = dict(self._connection.execute("SELECT name, value FROM facts"))
+        lost, reason = 0, None
+        is_unclean = facts.get("clean") == "no"
+        if "epoch" not in facts:
+            facts["epoch"] = _new_epoch()
+        elif "copy" in facts:
+            reason = "the file is a copy"
+        elif is_unclean and facts.get("boot") != boot_id and facts.get("durable") != "yes":
+            # What the disk has of the last seconds is unknown, and so is what users have seen.
+            reason = "the machine stopped before the file was complete"
+        if reason is not None:
+            facts["epoch"] = _new_epoch()
+            facts.pop("copy", None)
+        if is_unclean:
+            lost = self._give_up_numbers(int(facts.get("bound", "0")))
+        facts.update(
+            clean="no", boot=boot_id, bound=str(bound), durable="yes" if self._durable else "no"
+        )
+        self._connection.execute("DELETE FROM facts")
+        self._connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+        for id, kind, key in self._connection.execute("SELECT id, kind, key FROM logs"):
+            self._ids[LogName(kind, key)] = id
+        logs = {name: read_state(self._connection, name) for name in self._ids}
+        return Opened(facts["epoch"], logs, is_new, lost, reason)
+
+    def _give_up_numbers(self, bound: int) -> int:
+        if bound == 0:
+            return 0
+        run = self._connection.execute
+        run("INSERT INTO lost SELECT id, head + 1, head + ? FROM logs", (bound,))
+        [count] = run("SELECT count(*) FROM logs").fetchone()
+        run("UPDATE logs SET head = head + ?", (bound,))
+        return int(count) * bound
+
+    def add_log(self, name: LogName) -> None:
+        """Begin the log ``name``, if the file does not have it. Its number 1 is safe when this returns."""
+        if name in self._ids:
+            return
+        with faults(self.path), self._transaction():
+            id = self._connection.execute(
+                "INSERT INTO logs (kind, key) VALUES (?, ?) RETURNING id", (name.kind, name.key)
+            ).fetchone()[0]
+        self._ids[name] = id
+
+    def write(self, runs: Iterable[StoredRun], holes: Iterable[tuple[LogName, Hole]] = ()) -> None:
+        """Add ``runs`` and ``holes`` in one transaction. The logs must have been added before."""
+        heads: dict[int, tuple[int, str]] = {}
+        rows = []
+        for each in runs:
+            id = self._ids[each.log]
+            rows.append((id, *row_of(each)))
+            heads[id] = (each.last, each.timestamp)
+        with faults(self.path), self._transaction():
+            places = ", ".join("?" * (len(COLUMNS) + 1))
+            self._connection.executemany(
+                f"INSERT INTO runs (log, {', '.join(COLUMNS)}) VALUES ({places})",
+                rows,
+            )
+            self._connection.executemany(
+                "UPDATE logs SET head = max(head, ?), head_time = ? WHERE id = ?",
+                [(last, timestamp, id) for id, (last, timestamp) in heads.items()],
+            )
+            for name, hole in holes:
+                id = self._ids[name]
+                self._connection.execute("INSERT INTO lost VALUES (?, ?, ?)", (id, *hole))
+                self._connection.execute(
+                    "UPDATE logs SET head = max(head, ?) WHERE id = ?", (hole.last, id)
+                )
+
+    def close(self) -> None:
+        """Mark that the file is complete, and close it."""
+        try:
+            with faults(self.path), self._transaction():
+                self._connection.execute("UPDATE facts SET value = 'yes' WHERE name = 'clean'")
+        finally:
+            self._connection.close()
+
+    def abandon(self) -> None:
+        """Close the file without the mark: something said was not written."""
+        self._connection.close()
+
+
+class Reader:
+    """A connection that only reads. All methods raise HistoryFault."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / FILE_NAME
+        with faults(self.path):
+            self._connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+
+    def epoch(self) -> str:
+        """Return the epoch of the file."""
+        with faults(self.path):
+            query = "SELECT value FROM facts WHERE name = 'epoch'"
+            return str(self._connection.execute(query).fetchone()[0])
+
+    def logs(self) -> dict[LogName, LogState]:
+        """Return the state of each log."""
+        with faults(self.path):
+            names = [
+                LogName(kind, key)
+                for kind, key in self._connection.execute("SELECT kind, key FROM logs ORDER BY id")
+            ]
+            return {name: read_state(self._connection, name) for name in names}
+
+    def after(self, log: LogName, after: int, before: int | None, size: PageSize) -> Cut:
+        """Return the first messages with numbers over ``after`` and under ``before``."""
+        # A row that begins at or before ``after`` may end behind it.
+        where = "first > ? AND first < ? ORDER BY first"
+        numbers = (after - MAX_RUN, NO_END if before is None else before)
+        return first_page(self._runs(log, where, numbers), after, before, size)
+
+    def before(self, log: LogName, before: int | None, size: PageSize) -> Cut:
+        """Return the last messages with numbers under ``before``."""
+        where = "first < ? ORDER BY first DESC"
+        numbers = (NO_END if before is None else before,)
+        return last_page(self._runs(log, where, numbers), before, size)
+
+    def find_nonces(
+        self, log: LogName, after: int, before: int, nonces: frozenset[bytes], author: bytes
+    ) -> list[StoredRun]:
+        """Return the messages of ``author`` between ``after`` and ``before`` that bear one of ``nonces``."""
+        where = "first > ? AND first < ? AND author = ? ORDER BY first"
+        return [
+            message
+            for run in self._runs(log, where, (after - MAX_RUN, before, author))
+            if not nonces.isdisjoint(filter(None, run.nonces))
+            for message in run.messages()
+            if after < message.first < before and message.nonces[0] in nonces
+        ]
+
+    def number_at(self, log: LogName, timestamp: str) -> int:
+        """Return the number of the first message of ``log`` that is not older than ``timestamp``.
+
+        That is the number behind the head if all are older. The search relies on the order of the timestamps, and an
+        index of them would make each message dearer.
+        """
+        with faults(self.path):
+            state = read_state(self._connection, log)
+            low, high = state.oldest, state.head + 1
+            while low < high:
+                middle = (low + high) // 2
+                row = self._connection.execute(
+                    "SELECT first, count, time FROM runs JOIN logs ON logs.id = runs.log"
+                    " WHERE kind = ? AND key = ? AND first <= ? ORDER BY first DESC LIMIT 1",
+                    (log.kind, log.key, middle),
+                ).fetchone()
+                if row is None or row[2] < timestamp:
+                    low = max(middle, row[0] + row[1] - 1 if row is not None else 0) + 1
+                else:
+                    high = min(middle, row[0])
+            return low
+
+    def _runs(self, log: LogName, where: str, numbers: tuple[object, ...]) -> Iterator[StoredRun]:
+        query = (
+            f"SELECT {', '.join(COLUMNS)} FROM runs"
+            f" WHERE log = (SELECT id FROM logs WHERE kind = ? AND key = ?) AND {where}"
+        )
+        with faults(self.path):
+            rows = self._connection.execute(query, (log.kind, log.key, *numbers))
+            with closing(rows):
+                for row in rows:
+                    yield run_of(log, row)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def read_state(connection: sqlite3.Connection, name: LogName) -> LogState:
+    """Return the state of the log ``name``; that of an empty log if the file does not have it."""
+    row = connection.execute(
+        "SELECT id, head, head_time, oldest FROM logs WHERE kind = ? AND key = ?",
+        (name.kind, name.key),
+    ).fetchone()
+    if row is None:
+        return LogState()
+    id, head, head_time, oldest = row
+    lost = connection.execute("SELECT first, last FROM lost WHERE log = ? ORDER BY first", (id,))
+    return LogState(head, head_time, oldest, tuple(Hole(*each) for each in lost))
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite and of the system into HistoryFault."""
+    try:
+        yield
+    except sqlite3.Error as problem:
+        text = str(problem)
+        kind = HistoryFault
+        if type(problem) is sqlite3.DatabaseError and (
+            "malformed" in text or "not a database" in text
+        ):
+            kind = DamagedFile
+        raise kind(f"cannot use {path}: {text}") from None
+    except OSError as problem:
+        raise HistoryFault(f"cannot use {path}: {problem.strerror or problem}") from None
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, and return its new path. Raises HistoryFault."""
+    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+    with faults(path):
+        # The write-ahead log first: it belongs to the file, and must not be applied to a new one.
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+    return aside
+
+
+def read_boot_id() -> str:
+    """Return a text that differs after each boot of the machine; empty if the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _new_epoch() -> str:
+    return secrets.token_urlsafe(12)
+
+
+def _create(path: Path) -> bool:
+    """Create the file for its owner only, unless it is there; return whether it is new."""
+    make_private_directory(path.parent)
+    is_new = False
+    # Created here and not by SQLite, so that other users can never read the file, not even for a moment.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
+        is_new = True
+    restrict_mode(path)
+    return is_new

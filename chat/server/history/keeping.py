@@ -1,0 +1,309 @@
+"""Hand what was said to the disk, behind the room.
+
+The room never waits for the disk: ``keep`` appends to a list, and a greenlet writes the list in a thread, many runs in
+one transaction.
+
+A disk may fail, or make no progress. Then history is *suspended*: the chat goes on under another epoch, and nothing is
+kept. When the disk works again, the old epoch returns, and the numbers given meanwhile are a hole.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gevent
+from gevent.event import Event
+from gevent.threadpool import ThreadPool
+
+from chat.process.offload import ThreadCall, run_in
+from chat.server.history.history_file import (
+    FILE_NAME,
+    DamagedFile,
+    HistoryFault,
+    Writer,
+    set_aside,
+)
+from chat.server.history.stored import Hole, LogName, LogState, StoredRun
+
+log = logging.getLogger("chat.server")
+
+# Messages that may be said and not written yet. A crash loses so many at most, and gives up so many numbers.
+MAX_UNWRITTEN = 8192
+# Senders are read more slowly while so many messages wait. So only a disk that stands still gets to the limit above.
+CROWDED = MAX_UNWRITTEN // 2
+# Seconds to gather further runs before a transaction. A transaction for each lone message would cost six times as much.
+LINGER = 0.05
+# Seconds without progress after which history is suspended, and between attempts to go on.
+PATIENCE = 5.0
+
+
+class _Batch(NamedTuple):
+    """What one transaction adds to the file."""
+
+    runs: list[StoredRun]
+    holes: list[tuple[LogName, Hole]]
+
+
+class Keeping:
+    """Keep runs in the file in ``directory``.
+
+    ``epoch`` is the one under which numbers are given now, ``logs`` has the state of each log. ``unwritten`` has the
+    runs that the file may not have yet, in order. ``on_epoch`` is called with the new epoch when history is suspended,
+    and when it goes on; ``on_new_file`` when the file was replaced. ``patience`` and ``linger`` are in seconds.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        durable: bool = False,
+        patience: float = PATIENCE,
+        linger: float = LINGER,
+        on_epoch: Callable[[str], object] = lambda epoch: None,
+        on_new_file: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.epoch = ""
+        self.logs: dict[LogName, LogState] = {}
+        self.unwritten: list[StoredRun] = []
+        self._path = directory / FILE_NAME
+        self._durable = durable
+        self._patience = patience
+        self._linger = linger
+        self._on_epoch = on_epoch
+        self._on_new_file = on_new_file
+        self._pool = ThreadPool(1)
+        self._writer: Writer | None = None
+        self._fault: HistoryFault | None = None
+        self._file_epoch = ""
+        # The last number of each log that the file has. Behind it begins the hole of a suspension.
+        self._written: dict[LogName, int] = {}
+        self._count = 0  # of the messages in ``unwritten``
+        # While history is suspended, runs are kept only during an attempt to go on.
+        self._is_keeping = self.is_suspended = False
+        self._wake, self._has_room = Event(), Event()
+        self._has_room.set()
+        self._task: gevent.Greenlet[..., object] | None = None
+
+    # From the start to the end
+
+    def start(self) -> None:
+        """Open the file, or create it. A damaged file is set aside. Raises HistoryFault."""
+        opened = run_in(self._pool, self._open).opened
+        if opened.is_new:
+            log.info("messages are kept in %s from now on", self._path)
+        if opened.epoch_changed is not None:
+            log.warning("history begins a new epoch: %s", opened.epoch_changed)
+        elif opened.lost:
+            log.warning(
+                "the server had no clean stop: history may lack the last messages before it"
+            )
+        self.logs = dict(opened.logs)
+        self._written = {name: state.head for name, state in opened.logs.items()}
+        self.epoch = self._file_epoch = opened.epoch
+        self._is_keeping = True
+        self._task = gevent.spawn(self._run)
+
+    def stop(self, timeout: float) -> None:
+        """Write what is left, within ``timeout`` seconds, and close the file."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        if self._task is not None:
+            self._task.kill()
+        batch = _Batch(self.unwritten, self._holes() if self.is_suspended else [])
+        self._is_keeping = False
+        call = ThreadCall(self._pool, _finish, writer, batch)
+        if not _wait(call, timeout):
+            log.error("history: the disk makes no progress; the last messages are not kept")
+            return
+        try:
+            call.get()
+        except HistoryFault as problem:
+            log.error("history: the last messages are not kept: %s", problem)
+        self._pool.kill()
+
+    def _open(self) -> Writer:
+        """Open the file; called in the thread."""
+        try:
+            self._writer = Writer(self._path.parent, bound=MAX_UNWRITTEN, durable=self._durable)
+        except DamagedFile as problem:
+            log.error(
+                "%s; history begins anew, and the file is now %s", problem, set_aside(self._path)
+            )
+            self._writer = Writer(self._path.parent, bound=MAX_UNWRITTEN, durable=self._durable)
+        return self._writer
+
+    # While users talk
+
+    def begin(self, name: LogName) -> None:
+        """Begin the log ``name``, unless it has begun. Waits for the disk. Raises HistoryFault."""
+        if name in self.logs:
+            return
+        if self._writer is None or not self._is_keeping:
+            raise HistoryFault("history is suspended")
+        run_in(self._pool, self._writer.add_log, name)
+        self.logs.setdefault(name, LogState())
+        self._written.setdefault(name, 0)
+
+    def keep(self, run: StoredRun) -> None:
+        """Keep ``run``, whose log has begun. Never waits."""
+        state = self.logs[run.log]
+        self.logs[run.log] = LogState(run.last, run.timestamp, state.oldest, state.lost)
+        if not self._is_keeping:
+            return
+        self._count += len(run.contents)
+        if self._count > MAX_UNWRITTEN:
+            # After a crash, a number so far from the end of the file could be given a second time.
+            self._suspend("too many messages wait for the disk")
+            return
+        self.unwritten.append(run)
+        if len(self.unwritten) == 1:
+            self._wake.set()
+        if self._count > CROWDED:
+            self._has_room.clear()
+
+    def wait_for_room(self) -> None:
+        """Wait while very many messages wait for the disk, so that no more are read from a sender."""
+        self._has_room.wait()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call ``function`` with the writer and ``arguments`` in the thread, between two transactions.
+
+        Raises HistoryFault.
+        """
+        if self._writer is None or self.is_suspended:
+            raise HistoryFault("history is suspended")
+        return run_in(self._pool, function, self._writer, *arguments)
+
+    def _run(self) -> None:
+        while True:
+            if self.is_suspended:
+                gevent.sleep(self._patience)
+                self._try_to_go_on()
+            elif self.unwritten:
+                gevent.sleep(self._linger)
+                self._write(_Batch(self.unwritten[:], []))
+            else:
+                self._wake.clear()
+                self._wake.wait()
+
+    def _write(self, batch: _Batch) -> bool:
+        """Write ``batch``; return whether the file has it, and runs are still kept behind it.
+
+        Otherwise history is suspended now.
+        """
+        assert self._writer is not None
+        call = ThreadCall(self._pool, self._writer.write, *batch)
+        if not _wait(call, self._patience):
+            self._suspend("the disk makes no progress")
+        try:
+            # A disk that stands still may go on, minutes later.
+            call.get()
+        except HistoryFault as problem:
+            self._fault = problem
+            self._suspend(str(problem))
+            return False
+        except Exception:
+            # A bug. Without this greenlet, nothing would be kept, and nobody would know.
+            log.exception("cannot write history")
+            self._suspend("an error in the server")
+            return False
+        self._note_written(batch)
+        return self._is_keeping
+
+    def _note_written(self, batch: _Batch) -> None:
+        for run in batch.runs:
+            self._written[run.log] = run.last
+        for name, hole in batch.holes:
+            self._written[name] = hole.last
+            state = self.logs[name]
+            self.logs[name] = state._replace(lost=(*state.lost, hole))
+        if self._is_keeping:
+            del self.unwritten[: len(batch.runs)]
+            self._count = sum(len(run.contents) for run in self.unwritten)
+            if self._count <= CROWDED:
+                self._has_room.set()
+
+    # While the disk fails
+
+    def _suspend(self, reason: str) -> None:
+        self._is_keeping = False
+        self.unwritten.clear()
+        self._count = 0
+        self._has_room.set()
+        if self.is_suspended:
+            return
+        self.is_suspended = True
+        self.epoch = secrets.token_urlsafe(12)
+        log.error("history is suspended, and messages are not kept: %s", reason)
+        self._on_epoch(self.epoch)
+
+    def _try_to_go_on(self) -> None:
+        """Write the hole that the suspension has made. If the disk takes it, history goes on."""
+        if isinstance(self._fault, DamagedFile) and not self._replace_file():
+            return
+        # What is said from now on comes behind the hole.
+        self._is_keeping = True
+        if not self._write(_Batch([], self._holes())):
+            return
+        self._fault = None
+        self.is_suspended = False
+        self.epoch = self._file_epoch
+        log.warning("history goes on; it lacks the messages since it was suspended")
+        self._on_epoch(self.epoch)
+
+    def _replace_file(self) -> bool:
+        """Set the damaged file aside, and begin a new one; return whether that is done."""
+        try:
+            opened = run_in(self._pool, self._reopen, list(self.logs)).opened
+        except HistoryFault as problem:
+            log.debug("history is still suspended: %s", problem)
+            return False
+        self._file_epoch = opened.epoch
+        self._written = dict.fromkeys(self.logs, 0)
+        self.logs = {
+            name: LogState(state.head, state.time, state.head + 1)
+            for name, state in self.logs.items()
+        }
+        self._on_new_file()
+        return True
+
+    def _reopen(self, names: list[LogName]) -> Writer:
+        """Replace the damaged file; called in the thread."""
+        if self._writer is not None:
+            self._writer.abandon()
+        if self._path.exists():
+            log.error("history begins anew; the damaged file is now %s", set_aside(self._path))
+        writer = self._open()
+        for name in names:
+            writer.add_log(name)
+        return writer
+
+    def _holes(self) -> list[tuple[LogName, Hole]]:
+        return [
+            (name, Hole(self._written[name] + 1, state.head))
+            for name, state in self.logs.items()
+            if state.head > self._written[name]
+        ]
+
+
+def _finish(writer: Writer, batch: _Batch) -> None:
+    """Write the last batch, and mark the file as complete; called in the thread."""
+    try:
+        if batch.runs or batch.holes:
+            writer.write(*batch)
+    except HistoryFault:
+        writer.abandon()
+        raise
+    writer.close()
+
+
+def _wait(call: ThreadCall[Any], timeout: float) -> bool:
+    """Wait until ``call`` has ended, at most ``timeout`` seconds; return whether it has."""
+    done = Event()
+    call.when_done(done.set)
+    return done.wait(timeout)

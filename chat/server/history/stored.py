@@ -1,0 +1,97 @@
+"""The values that history keeps and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from chat.protocol.descriptor import MessageType
+
+# The kinds of logs. Not an Enum, whose hash is slow: each message looks its log up.
+ROOM, MAILBOX = "room", "mailbox"
+
+
+class LogName(NamedTuple):
+    """Name a log: a ``ROOM`` by the key of its name, a ``MAILBOX`` by the random id of its account."""
+
+    kind: str
+    key: str
+
+
+DEFAULT_ROOM = LogName(ROOM, "lobby")
+
+
+class StoredRun(NamedTuple):
+    """Hold a run of messages with consecutive numbers, as the log has committed it.
+
+    ``first`` is the number of the first message; ``timestamp`` is RFC 3339 in UTC. ``to`` is the display name of the
+    recipient of private messages. ``author`` identifies the sender beyond their name: the id of their account, or the
+    hash of their device; empty for neither. ``nonces`` and ``contents`` have one item for each message. Texts travel
+    in runs; an attachment is a run of one and has a ``filename`` and its ``size`` in bytes. Its content is empty if it
+    is too large to be kept. ``purged`` has the numbers of messages whose content was removed.
+    """
+
+    log: LogName
+    first: int
+    timestamp: str
+    sender: str
+    to: str | None
+    author: bytes
+    type: MessageType
+    nonces: Sequence[bytes | None]
+    contents: Sequence[bytes]
+    filename: str | None = None
+    size: int = 0
+    purged: frozenset[int] = frozenset()
+
+    @property
+    def last(self) -> int:
+        """The number of the last message."""
+        return self.first + len(self.contents) - 1
+
+    @property
+    def bytes(self) -> int:
+        """The size of all contents in memory."""
+        return sum(map(len, self.contents))
+
+    def slice(self, after: int, before: int | None) -> StoredRun | None:
+        """Return the part with numbers over ``after`` and under ``before``; None if that is nothing."""
+        start = max(0, after + 1 - self.first)
+        stop = (
+            len(self.contents) if before is None else min(len(self.contents), before - self.first)
+        )
+        if start >= stop:
+            return None
+        if start == 0 and stop == len(self.contents):
+            return self
+        return self._replace(
+            first=self.first + start,
+            nonces=self.nonces[start:stop],
+            contents=self.contents[start:stop],
+        )
+
+    def messages(self) -> list[StoredRun]:
+        """Return the run as runs of one message each."""
+        return [
+            self._replace(first=self.first + index, nonces=[nonce], contents=[content])
+            for index, (nonce, content) in enumerate(zip(self.nonces, self.contents, strict=True))
+        ]
+
+
+class Hole(NamedTuple):
+    """Name a range of numbers, both included, whose messages were lost."""
+
+    first: int
+    last: int
+
+
+class LogState(NamedTuple):
+    """Describe one log: the last number given, the time of its message, the first number kept, and what was lost.
+
+    ``head`` is 0 and ``time`` None before the first message. ``oldest`` is ``head + 1`` if nothing is kept.
+    """
+
+    head: int = 0
+    time: str | None = None
+    oldest: int = 1
+    lost: tuple[Hole, ...] = ()

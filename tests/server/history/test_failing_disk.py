@@ -1,0 +1,229 @@
+"""A disk that fails or stands still: the chat goes on, and no number is ever given twice under one epoch."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gevent.event import Event
+
+from chat.protocol.descriptor import MessageType
+from chat.server.history.history import History
+from chat.server.history.history_file import FILE_NAME, DamagedFile, HistoryFault, Reader, Writer
+from chat.server.history.keeping import MAX_UNWRITTEN
+from chat.server.history.pages import PageSize
+from chat.server.history.stored import DEFAULT_ROOM, Hole, StoredRun
+
+PAGE = PageSize(200, 1 << 20)
+
+
+class Disk:
+    """What happens to each transaction of the history file."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.fault: Exception | None = None
+        really_write = Writer.write
+
+        def write(writer: Writer, *batch: Any) -> None:
+            self.goes_on.wait(20)
+            if self.fault is not None:
+                raise self.fault
+            really_write(writer, *batch)
+
+        monkeypatch.setattr(Writer, "write", write)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    disk = Disk(monkeypatch)
+    yield disk
+    disk.fault = None
+    disk.goes_on.set()
+
+
+class Epochs:
+    """The epochs that users are told, and an event for each."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._changed = Event()
+
+    def __call__(self, epoch: str) -> None:
+        self.told.append(epoch)
+        self._changed.set()
+
+    def wait_for(self, count: int) -> None:
+        while len(self.told) < count:
+            self._changed.clear()
+            assert self._changed.wait(10), f"{len(self.told)} of {count} epochs told"
+
+
+@pytest.fixture
+def epochs() -> Epochs:
+    return Epochs()
+
+
+@pytest.fixture
+def history(tmp_path: Path, epochs: Epochs, disk: Disk) -> Iterator[History]:
+    history = History(tmp_path, patience=0.05, linger=0, on_epoch=epochs)
+    history.start()
+    history.begin(DEFAULT_ROOM)
+    yield history
+    disk.fault = None
+    disk.goes_on.set()
+    history.stop(10)
+
+
+def say(history: History, count: int = 1) -> int:
+    first = history.state(DEFAULT_ROOM).head + 1
+    texts = [b"text %d" % number for number in range(first, first + count)]
+    nonces = [None] * count
+    run = StoredRun(
+        DEFAULT_ROOM,
+        first,
+        "2026-11-24T09:30:00.000000Z",
+        "alice",
+        None,
+        b"",
+        MessageType.UTF8,
+        nonces,
+        texts,
+    )
+    history.keep(run)
+    return first
+
+
+def read_all(history: History) -> tuple[list[int], list[Hole]]:
+    page = history.after(DEFAULT_ROOM, 0, None, PAGE)
+    return [message.first for run in page.runs for message in run.messages()], page.lost
+
+
+def test_a_failed_disk_makes_a_hole_and_another_epoch_until_it_works_again(
+    history: History, disk: Disk, epochs: Epochs
+) -> None:
+    epoch = history.epoch
+    say(history, 3)
+    history.after(DEFAULT_ROOM, 0, None, PAGE)
+    history.call(lambda writer: None)  # behind the transaction of the three
+    disk.fault = HistoryFault("cannot use history.db: disk full")
+    say(history, 2)
+    epochs.wait_for(1)
+    assert history.epoch == epochs.told[0] != epoch
+    say(history)
+    disk.fault = None
+    epochs.wait_for(2)
+    assert history.epoch == epochs.told[1] == epoch
+    assert say(history) == 7
+    assert read_all(history) == ([1, 2, 3, 7], [Hole(4, 6)])
+
+
+def test_a_disk_that_stands_still_keeps_what_it_took_when_it_goes_on(
+    history: History, disk: Disk, epochs: Epochs
+) -> None:
+    disk.goes_on.clear()
+    say(history)
+    epochs.wait_for(1)
+    say(history, 2)
+    disk.goes_on.set()
+    epochs.wait_for(2)
+    say(history)
+    assert read_all(history) == ([1, 4], [Hole(2, 3)])
+
+
+def test_too_many_unwritten_messages_suspend_history(
+    history: History, disk: Disk, epochs: Epochs
+) -> None:
+    disk.goes_on.clear()
+    for _ in range(MAX_UNWRITTEN // 64 + 1):
+        say(history, 64)
+    assert len(epochs.told) == 1
+    assert history.state(DEFAULT_ROOM).head == MAX_UNWRITTEN + 64
+
+
+def test_a_file_damaged_while_the_server_runs_is_set_aside(
+    history: History, disk: Disk, epochs: Epochs, tmp_path: Path
+) -> None:
+    epoch = history.epoch
+    say(history)
+    history.call(lambda writer: None)
+    disk.fault = DamagedFile("cannot use history.db: database disk image is malformed")
+    say(history)
+    epochs.wait_for(1)
+    disk.fault = None
+    epochs.wait_for(2)
+    assert history.epoch != epoch
+    say(history)
+    assert read_all(history)[0] == [3]
+    assert list(tmp_path.glob(f"{FILE_NAME}.damaged-*"))
+
+
+# When the server starts
+
+
+def open_and_say(directory: Path, boot_id: str, *, clean: bool, durable: bool = False) -> str:
+    writer = Writer(directory, bound=100, boot_id=boot_id, durable=durable)
+    writer.add_log(DEFAULT_ROOM)
+    if clean:
+        writer.close()
+    else:
+        writer.abandon()
+    return writer.opened.epoch
+
+
+@pytest.mark.parametrize(
+    ("boot_id", "clean", "durable", "is_same"),
+    [
+        ("boot 1", False, False, True),  # the process was killed
+        ("boot 2", True, False, True),  # an ordinary reboot
+        ("boot 2", False, False, False),  # a power loss
+        ("boot 2", False, True, True),  # a power loss, but nothing was said before it was on the disk
+    ],
+)
+def test_a_power_loss_begins_an_epoch(
+    tmp_path: Path, boot_id: str, clean: bool, durable: bool, is_same: bool
+) -> None:
+    first = open_and_say(tmp_path, "boot 1", clean=clean, durable=durable)
+    assert (open_and_say(tmp_path, boot_id, clean=True) == first) is is_same
+
+
+def test_a_second_crash_gives_no_number_twice(tmp_path: Path) -> None:
+    for crash in range(1, 4):
+        open_and_say(tmp_path, "boot", clean=False)
+        state = Reader(tmp_path).logs()[DEFAULT_ROOM]
+        assert state.head == 100 * (crash - 1)
+    assert state.lost == (Hole(1, 100), Hole(101, 200))
+
+
+def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"not a database at all" * 1000)
+    history = History(tmp_path)
+    history.start()
+    history.stop(5)
+    [aside] = tmp_path.glob(f"{FILE_NAME}.damaged-*")
+    assert aside.read_bytes().startswith(b"not a database")
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    open_and_say(tmp_path, "boot", clean=True)
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = (tmp_path / FILE_NAME).read_bytes()
+    with pytest.raises(HistoryFault, match="newer version"):
+        History(tmp_path).start()
+    assert (tmp_path / FILE_NAME).read_bytes() == before
+
+
+def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
+    history = History(tmp_path / "new")
+    history.start()
+    history.begin(DEFAULT_ROOM)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()}
+    history.stop(5)
+    assert set(modes.values()) == {0o600}, modes

@@ -1,0 +1,167 @@
+"""History as the room uses it: what is kept can be read back, whatever the disk and the process do."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from chat.server.history.history import History
+from chat.server.history.history_file import Reader
+from chat.server.history.keeping import MAX_UNWRITTEN
+from chat.server.history.pages import PageSize
+from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, Hole, LogName, StoredRun
+
+LOGS = (DEFAULT_ROOM, LogName(MAILBOX, "a1"), LogName(MAILBOX, "b2"))
+AUTHORS = (b"", b"alice's account", b"bob's account")
+
+
+class Said:
+    """What was said in this test, by log and number: the truth that pages are compared with."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.messages: dict[LogName, dict[int, tuple[str, bytes, bytes | None, bytes]]] = {
+            name: {} for name in LOGS
+        }
+        self.clock = 0
+
+    def next_run(self, name: LogName, first: int) -> StoredRun:
+        rng = self.rng
+        self.clock += 1
+        count = rng.choice((1, 1, 2, 5, 64))
+        contents = [rng.randbytes(rng.choice((1, 10, 100))) for _ in range(count)]
+        nonces = [rng.randbytes(8).hex().encode() if rng.random() < 0.7 else None for _ in contents]
+        run = StoredRun(
+            name,
+            first,
+            f"2026-11-24T09:30:{self.clock // 1000:02d}.{self.clock % 1000:06d}Z",
+            "alice",
+            None,
+            rng.choice(AUTHORS),
+            MessageType.UTF8,
+            nonces,
+            contents,
+        )
+        for index, (content, nonce) in enumerate(zip(contents, nonces, strict=True)):
+            self.messages[name][first + index] = (run.timestamp, content, nonce, run.author)
+        return run
+
+    def between(self, name: LogName, after: int, before: int) -> dict[int, bytes]:
+        return {
+            number: content
+            for number, (_, content, _, _) in self.messages[name].items()
+            if after < number < before
+        }
+
+
+def contents_of(runs: list[StoredRun]) -> dict[int, bytes]:
+    found = [(each.first, each.contents[0]) for run in runs for each in run.messages()]
+    assert found == sorted(found), "a page is in order"
+    return dict(found)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path, linger=0)
+    history.start()
+    yield history
+    history.stop(5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pages_have_what_was_said_over_crashes_and_clean_stops(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    said = Said(rng)
+    holes: dict[LogName, list[Hole]] = {name: [] for name in LOGS}
+    epoch = None
+    for _ in range(4):
+        history = History(tmp_path, linger=rng.choice((0, 0.002)))
+        history.start()
+        assert epoch in (None, history.epoch)
+        epoch = history.epoch
+        for name in LOGS:
+            history.begin(name)
+        for _ in range(150):
+            name = rng.choice(LOGS)
+            history.keep(said.next_run(name, history.state(name).head + 1))
+            if rng.random() < 0.4:
+                check_a_page(history, said, holes, rng)
+        if rng.random() < 0.5:
+            history.stop(5)
+            continue
+        heads = {name: history.state(name).head for name in LOGS}
+        crash(history)
+        for name, written in read_heads(tmp_path).items():
+            for number in range(written + 1, heads[name] + 1):
+                del said.messages[name][number]
+            holes[name].append(Hole(written + 1, written + MAX_UNWRITTEN))
+
+
+def check_a_page(
+    history: History, said: Said, holes: dict[LogName, list[Hole]], rng: random.Random
+) -> None:
+    name = rng.choice(LOGS)
+    head = history.state(name).head
+    size = PageSize(rng.choice((1, 7, 50, 200)), rng.choice((1, 500, 1 << 20)))
+    before = rng.choice((None, rng.randint(0, head + 5)))
+    end = head + 1 if before is None else min(before, head + 1)
+    if rng.random() < 0.5:
+        after = rng.randint(0, head)
+        page = history.after(name, after, before, size)
+        found, wanted = contents_of(page.runs), said.between(name, after, end)
+        assert list(found.items()) == list(wanted.items())[: len(found)]
+        covered = (after + 1, max(found, default=after) if page.more else end - 1)
+    else:
+        page = history.before(name, before, size)
+        found, wanted = contents_of(page.runs), said.between(name, 0, end)
+        assert list(found.items()) == list(wanted.items())[len(wanted) - len(found) :]
+        covered = (min(found, default=1) if page.more else 1, end - 1)
+    assert page.more == (len(found) < len(wanted))
+    assert not wanted or found, "a page has one message at least"
+    assert len(found) <= size.messages
+    assert len(found) == 1 or sum(map(len, found.values())) <= size.bytes
+    assert page.lost == [
+        Hole(max(hole.first, covered[0]), min(hole.last, covered[1]))
+        for hole in holes[name]
+        if hole.first <= covered[1] and hole.last >= covered[0]
+    ]
+    check_nonces_and_times(history, said, name, rng)
+
+
+def check_nonces_and_times(
+    history: History, said: Said, name: LogName, rng: random.Random
+) -> None:
+    messages = said.messages[name]
+    if not messages:
+        return
+    sample = rng.sample(sorted(messages), min(3, len(messages)))
+    nonces = frozenset(filter(None, (messages[number][2] for number in sample)))
+    after, author = rng.choice((0, sample[0])), rng.choice(AUTHORS)
+    found = history.find_nonces(name, after, nonces, author)
+    assert contents_of(found) == {
+        number: content
+        for number, (_, content, nonce, by) in messages.items()
+        if number > after and nonce in nonces and by == author
+    }
+    timestamp = messages[sample[0]][0]
+    assert history.number_at(name, timestamp) == min(
+        number for number, (time, *_) in messages.items() if time >= timestamp
+    )
+
+
+def crash(history: History) -> None:
+    """End ``history`` as kill -9 does: what is not in a transaction that has ended is gone."""
+    keeping = history._keeping
+    assert keeping._task is not None
+    assert keeping._writer is not None
+    keeping._task.kill()
+    keeping._pool.join()
+    keeping._writer.abandon()
+
+
+def read_heads(directory: Path) -> dict[LogName, int]:
+    return {name: state.head for name, state in Reader(directory).logs().items()}
