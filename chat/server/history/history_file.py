@@ -10,7 +10,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -223,6 +223,26 @@ class Writer:
                 self._connection.execute(
                     "UPDATE logs SET head = max(head, ?) WHERE id = ?", (hole.last, id)
                 )
+
+    @contextmanager
+    def changing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        """Run statements in one transaction, by the function that this yields."""
+        with faults(self.path), self._transaction():
+            yield self._connection.execute
+
+    def id_of(self, name: LogName) -> int | None:
+        """Return the id of a log in the tables; None if the file does not have the log."""
+        return self._ids.get(name)
+
+    def states(self) -> dict[LogName, LogState]:
+        """Return the state of each log, as the file has it."""
+        with faults(self.path):
+            return {name: read_state(self._connection, name) for name in self._ids}
+
+    def checkpoint(self) -> None:
+        """Move all changes from the write-ahead log into the file, and empty it."""
+        with faults(self.path):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Mark that the file is complete, and close it."""

@@ -132,9 +132,7 @@ def check_a_page(
     check_nonces_and_times(history, said, name, rng)
 
 
-def check_nonces_and_times(
-    history: History, said: Said, name: LogName, rng: random.Random
-) -> None:
+def check_nonces_and_times(history: History, said: Said, name: LogName, rng: random.Random) -> None:
     messages = said.messages[name]
     if not messages:
         return
