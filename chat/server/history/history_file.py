@@ -239,6 +239,12 @@ class Writer:
         with faults(self.path):
             return {name: read_state(self._connection, name) for name in self._ids}
 
+    def give_back(self, pages: int) -> None:
+        """Give free pages back to the file system, at most so many."""
+        with faults(self.path):
+            # ``execute`` would take one step of this statement, which frees one page.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+
     def checkpoint(self) -> None:
         """Move all changes from the write-ahead log into the file, and empty it."""
         with faults(self.path):

@@ -42,7 +42,7 @@ def expire(writer: Writer, before: str | None, max_bytes: int | None) -> dict[Lo
             " coalesce((SELECT min(first) FROM runs WHERE log = logs.id), head + 1)"
         )
         run("DELETE FROM lost WHERE last < (SELECT oldest FROM logs WHERE id = lost.log)")
-        run(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+    writer.give_back(_PAGES)
     return writer.states()
 
 
