@@ -68,7 +68,7 @@ _SCHEMA = (
     """,
     "CREATE UNIQUE INDEX runs_by_number ON runs (log, first)",
 )
-_VERSION = 1
+VERSION = 1
 
 
 class HistoryFault(Exception):
@@ -133,7 +133,7 @@ class Writer:
     def _prepare(self) -> None:
         run = self._connection.execute
         [version] = run("PRAGMA user_version").fetchone()
-        if version > _VERSION:
+        if version > VERSION:
             raise HistoryFault(
                 f"cannot use {self.path}: a newer version of this program has written it; use that version"
             )
@@ -144,11 +144,11 @@ class Writer:
         run(f"PRAGMA journal_size_limit = {64 << 20}")
         # Purged words must not stay in free pages.
         run("PRAGMA secure_delete = ON")
-        if version < _VERSION:
+        if version < VERSION:
             with self._transaction():
                 for statement in _SCHEMA:
                     run(statement)
-                run(f"PRAGMA user_version = {_VERSION}")
+                run(f"PRAGMA user_version = {VERSION}")
 
     def _recover(self, is_new: bool, bound: int, boot_id: str) -> Opened:
         """Find out how the last run ended, and make sure that no number is given twice.

@@ -64,18 +64,20 @@ class StoredRun(NamedTuple):
             return None
         if start == 0 and stop == len(self.contents):
             return self
-        return self._replace(
-            first=self.first + start,
-            nonces=self.nonces[start:stop],
-            contents=self.contents[start:stop],
-        )
+        return self._part(start, stop)
 
     def messages(self) -> list[StoredRun]:
         """Return the run as runs of one message each."""
-        return [
-            self._replace(first=self.first + index, nonces=[nonce], contents=[content])
-            for index, (nonce, content) in enumerate(zip(self.nonces, self.contents, strict=True))
-        ]
+        return [self._part(index, index + 1) for index in range(len(self.contents))]
+
+    def _part(self, start: int, stop: int) -> StoredRun:
+        numbers = range(self.first + start, self.first + stop)
+        return self._replace(
+            first=numbers.start,
+            nonces=self.nonces[start:stop],
+            contents=self.contents[start:stop],
+            purged=self.purged.intersection(numbers) if self.purged else self.purged,
+        )
 
 
 class Hole(NamedTuple):

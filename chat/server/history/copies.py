@@ -1,0 +1,81 @@
+"""Make a copy of the history file while the server runs, and put a copy in its place."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+from chat.files.private_files import FILE_MODE, make_private_directory
+from chat.server.history.history_file import FILE_NAME, VERSION, HistoryFault, faults
+
+
+def backup(directory: Path, target: Path) -> int:
+    """Copy the history of ``directory`` into the new file ``target``; return its size in bytes.
+
+    The server may be running. The copy is marked: a server that gets it begins a new epoch, because users have seen
+    messages that the copy lacks. Raises HistoryFault.
+    """
+    source = directory / FILE_NAME
+    if not source.exists():
+        raise HistoryFault(f"there is no history in {directory}")
+    with faults(target):
+        # The copy is secret too, from the first moment. SQLite writes into an empty file only.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
+        try:
+            with faults(source), closing(_read_only(source)) as connection:
+                connection.execute("VACUUM INTO ?", (os.fspath(target),))
+            with faults(target), closing(sqlite3.connect(target)) as copy, copy:
+                copy.execute("INSERT OR REPLACE INTO facts VALUES ('copy', 'yes')")
+            return target.stat().st_size
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def restore(directory: Path, source: Path) -> Path | None:
+    """Replace the history of ``directory`` by the copy ``source``. No server may run.
+
+    Returns the new path of the file that was there, or None. Raises HistoryFault.
+    """
+    with faults(source), closing(_read_only(source)) as copy:
+        [version] = copy.execute("PRAGMA user_version").fetchone()
+        if not 0 < version <= VERSION:
+            raise HistoryFault(f"cannot use {source}: it is not a history of this program")
+        [result] = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if result != "ok":
+            raise HistoryFault(f"cannot use {source}: {result}")
+    target = directory / FILE_NAME
+    new = target.with_name(f"{FILE_NAME}.new")
+    with faults(target):
+        make_private_directory(directory)
+        new.unlink(missing_ok=True)
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
+        # Not a copy of bytes, which would lack what is in a write-ahead log beside ``source``.
+        with closing(_read_only(source)) as connection:
+            connection.execute("VACUUM INTO ?", (os.fspath(new),))
+        with closing(sqlite3.connect(new)) as copy, copy:
+            # Any copy may lack messages that users have seen.
+            copy.execute("INSERT OR REPLACE INTO facts VALUES ('copy', 'yes')")
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        former = _move_away(target)
+        new.rename(target)
+    return former
+
+
+def _move_away(target: Path) -> Path | None:
+    if not target.exists():
+        return None
+    former = target.with_name(f"{target.name}.before-{time.strftime('%Y%m%dT%H%M%S')}")
+    # The write-ahead log first: it must not be applied to the new file.
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            Path(f"{target}{suffix}").rename(f"{former}{suffix}")
+    return former
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)

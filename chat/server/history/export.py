@@ -1,0 +1,115 @@
+"""Write history as text, as JSON lines, or as a page for a browser."""
+
+from __future__ import annotations
+
+import html
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from chat.protocol.descriptor import MessageType
+from chat.protocol.headers import encode_json
+from chat.server.history.history_file import Reader
+from chat.server.history.pages import PageSize
+from chat.server.history.stored import Hole, LogName, StoredRun
+
+_PAGE = PageSize(1000, 4 << 20)
+# Characters that a terminal could obey, and those that change the direction of the text around them.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_KINDS = {MessageType.FILE: "file", MessageType.IMAGE: "image", MessageType.VOICE: "voice note"}
+
+
+def read_all(reader: Reader, log: LogName, since: str | None) -> Iterator[StoredRun | Hole]:
+    """Return all messages of ``log`` from ``since`` on (RFC 3339, UTC), each as a run of one, and the holes.
+
+    In order. Raises HistoryFault.
+    """
+    number = reader.number_at(log, since) if since is not None else 1
+    holes = [hole for hole in reader.logs()[log].lost if hole.last >= number]
+    after = number - 1
+    while True:
+        page = reader.after(log, after, None, _PAGE)
+        for run in page.runs:
+            while holes and holes[0].first < run.first:
+                yield holes.pop(0)
+            yield from run.messages()
+            after = run.last
+        if not page.more:
+            yield from holes
+            return
+
+
+def as_text(items: Iterable[StoredRun | Hole]) -> Iterator[str]:
+    """Return lines such as ``2026-11-24 09:30:00 <alice> good morning``, in local time."""
+    for item in items:
+        if isinstance(item, Hole):
+            yield f"-- {item.last - item.first + 1} numbers without a message: lost when the server crashed --"
+            continue
+        time = datetime.fromisoformat(item.timestamp.replace("Z", "+00:00")).astimezone()
+        first, *others = _body(item).split("\n")
+        yield f"{time:%Y-%m-%d %H:%M:%S} <{item.sender}> {first}"
+        yield from (f"    {line}" for line in others)
+
+
+def as_json(items: Iterable[StoredRun | Hole]) -> Iterator[str]:
+    """Return a JSON object for each message, with its content, and one for each hole."""
+    for item in items:
+        if isinstance(item, Hole):
+            yield encode_json({"lost": list(item)}).decode()
+            continue
+        [nonce], [content] = item.nonces, item.contents
+        fields: dict[str, object] = {
+            "seq": item.first,
+            "timestamp": item.timestamp,
+            "from": item.sender,
+            "type": item.type.name.lower(),
+        }
+        if nonce is not None:
+            fields["nonce"] = nonce.decode()
+        if item.purged:
+            fields["purged"] = True
+        elif item.type is MessageType.UTF8:
+            fields["text"] = content.decode()
+        else:
+            fields.update(filename=item.filename, size=item.size)
+            if content:
+                fields["content"] = b64encode(content).decode()
+        yield encode_json(fields).decode()
+
+
+def as_html(items: Iterable[StoredRun | Hole], title: str) -> Iterator[str]:
+    """Return the lines of a page that needs no other file."""
+    yield "<!DOCTYPE html>"
+    yield '<html lang="en"><head><meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width">'
+    yield f"<title>{html.escape(title)}</title>"
+    yield f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1><main>"
+    for item in items:
+        if isinstance(item, Hole):
+            yield f'<p class="lost">{item.last - item.first + 1} numbers without a message</p>'
+            continue
+        time, body = html.escape(item.timestamp), html.escape(_body(item))
+        yield (
+            f'<p id="m{item.first}"><time datetime="{time}">{time[:19].replace("T", " ")}</time>'
+            f" <b>{html.escape(item.sender)}</b> <span>{body}</span></p>"
+        )
+    yield "</main></body></html>"
+
+
+_STYLE = (
+    "body{font:16px/1.4 system-ui,sans-serif;max-width:60em;margin:1em auto;padding:0 1em}"
+    "p{margin:.2em 0}time{color:#666;font-size:.8em}span{white-space:pre-wrap;overflow-wrap:anywhere}"
+    ".lost{color:#a00}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}time{color:#999}}"
+)
+
+
+def _body(message: StoredRun) -> str:
+    """Return a message in words, without characters that a terminal could obey."""
+    if message.purged:
+        return "(removed)"
+    if message.type is MessageType.UTF8:
+        text = message.contents[0].decode()
+    else:
+        text = f"[{_KINDS[message.type]} {message.filename}, {message.size} bytes]"
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))

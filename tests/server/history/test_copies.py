@@ -1,0 +1,86 @@
+"""A backup is made while the server runs; a restored one never passes for the history that users have seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from chat.server.history.copies import backup, restore
+from chat.server.history.history_file import FILE_NAME, HistoryFault, Reader, Writer
+from chat.server.history.pages import PageSize
+from chat.server.history.stored import DEFAULT_ROOM, StoredRun
+
+PAGE = PageSize(100, 1 << 20)
+
+
+def say(writer: Writer, number: int) -> None:
+    text, time = b"text %d" % number, "2026-11-24T09:30:00.000000Z"
+    run = StoredRun(
+        DEFAULT_ROOM, number, time, "alice", None, b"", MessageType.UTF8, [None], [text]
+    )
+    writer.write([run])
+
+
+def texts(directory: Path) -> list[bytes]:
+    return [run.contents[0] for run in Reader(directory).after(DEFAULT_ROOM, 0, None, PAGE).runs]
+
+
+def test_a_restored_backup_begins_a_new_epoch(tmp_path: Path) -> None:
+    directory, copy = tmp_path / "data", tmp_path / "backup.db"
+    writer = Writer(directory, bound=100)
+    writer.add_log(DEFAULT_ROOM)
+    say(writer, 1)
+    assert backup(directory, copy) == copy.stat().st_size
+    assert copy.stat().st_mode & 0o777 == 0o600
+    say(writer, 2)
+    writer.close()
+    former = restore(directory, copy)
+    assert texts(directory) == [b"text 1"]
+    restored = Writer(directory, bound=100)
+    assert restored.opened.epoch != writer.opened.epoch
+    restored.close()
+    # Only the restored copy is another history; later starts go on with it.
+    again = Writer(directory, bound=100)
+    assert again.opened.epoch == restored.opened.epoch
+    again.close()
+    assert former is not None
+    assert former.exists()
+    assert (directory / FILE_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_with_its_write_ahead_log_is_restored_whole(tmp_path: Path) -> None:
+    directory, other = tmp_path / "data", tmp_path / "other"
+    writer = Writer(directory, bound=100)
+    writer.add_log(DEFAULT_ROOM)
+    say(writer, 1)
+    assert restore(other, directory / FILE_NAME) is None
+    writer.close()
+    assert texts(other) == [b"text 1"]
+
+
+def test_a_backup_never_overwrites_a_file(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, bound=100)
+    (tmp_path / "there").write_bytes(b"mine")
+    with pytest.raises(HistoryFault, match="there"):
+        backup(tmp_path, tmp_path / "there")
+    assert (tmp_path / "there").read_bytes() == b"mine"
+    writer.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database" * 1000])
+def test_a_file_that_is_no_history_is_not_restored(tmp_path: Path, content: bytes) -> None:
+    directory = tmp_path / "data"
+    Writer(directory, bound=100).close()
+    (tmp_path / "copy").write_bytes(content)
+    before = (directory / FILE_NAME).read_bytes()
+    with pytest.raises(HistoryFault, match="copy"):
+        restore(directory, tmp_path / "copy")
+    assert (directory / FILE_NAME).read_bytes() == before
+
+
+def test_without_history_there_is_no_backup(tmp_path: Path) -> None:
+    with pytest.raises(HistoryFault, match="no history"):
+        backup(tmp_path, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
