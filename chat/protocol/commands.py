@@ -22,13 +22,35 @@ class Verb(str, Enum):
     MUTE = "mute"  # target: a name; seconds (without: for ever)
     UNMUTE = "unmute"  # target
     PING = "ping"  # asks for nothing but an answer
+    HISTORY = "history"  # a page of earlier messages: see HistoryQuery
+
+
+class HistoryQuery(NamedTuple):
+    """Ask for a page of earlier messages: of the default room, or of the user's own private messages.
+
+    ``after`` and ``before`` are numbers of messages, both excluded. With ``before`` alone, the page has the last
+    messages before it; otherwise the first after ``after``. ``at`` is a timestamp (RFC 3339) in place of ``after``.
+    ``epoch`` and ``time`` are what the client knows of the message ``after``; the server refuses the query if they do
+    not match. ``partner`` (``with`` on the wire) selects the private messages with one user. With ``nonces``, the page
+    has only messages of the user who asks that bear one of them.
+    """
+
+    private: bool = False
+    after: int | None = None
+    before: int | None = None
+    at: str | None = None
+    epoch: str | None = None
+    time: str | None = None
+    limit: int | None = None
+    partner: str | None = None
+    nonces: tuple[str, ...] = ()
 
 
 class Command(NamedTuple):
     """Hold a command as it travels.
 
     ``verb`` is a value of :class:`Verb`, or an unknown one from a newer client. The other fields are header keys of the
-    same names: ``seconds`` is 0 or more, the passwords are as typed.
+    same names: ``seconds`` is 0 or more, the passwords are as typed. ``query`` has the keys of a ``history`` command.
     """
 
     verb: str
@@ -37,6 +59,7 @@ class Command(NamedTuple):
     reason: str | None = None
     password: str | None = None
     new_password: str | None = None
+    query: HistoryQuery | None = None
 
     def __repr__(self) -> str:
         """Return the command without its passwords, which must not reach a log."""

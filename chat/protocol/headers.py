@@ -1,7 +1,7 @@
 """Read and write headers: the part between the descriptor and the content, in both directions.
 
 A client's header is plain UTF-8 (a *raw* header: a user or file name) or a JSON object. A server's header is always a
-JSON object. JSON from a peer is read strictly: see ``strict_json``. Our own headers are written by ujson: it is fast,
+JSON object. JSON from a peer is read strictly: see ``json_fields``. Our own headers are written by ujson: it is fast,
 and it leaves non-ASCII and ``/`` unescaped, as the original programs need.
 """
 
@@ -12,28 +12,23 @@ from typing import Any, NamedTuple
 
 import ujson
 
-from chat.protocol.commands import Command
+from chat.protocol.commands import Command, HistoryQuery, Verb
 from chat.protocol.errors import HeaderError, LocalProtocolError
+from chat.protocol.json_fields import TIME, TIMESTAMP, JsonFields, decode_utf8
 from chat.protocol.notices import SERVER_NAME
-from chat.protocol.strict_json import decode_json
 
 # With a byte order mark or blanks, which some writers of JSON put in front: their private message must not become
 # public.
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[\x00-\x20]*\{")
 NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"
-_TIMESTAMP = re.compile(_TIME, re.ASCII)
 # A fast path: our server writes nearly every text in this form, and JSON of this form (RFC 8259, section 7) needs no
 # parser.
 _PLAIN = r'"([^"\\\x00-\x1f]*)"'
 _PLAIN_HEADER = re.compile(
-    rf'\{{"from":{_PLAIN},"timestamp":"({_TIME})"(?:,"to":{_PLAIN})?(?:,"seq":(0|[1-9][0-9]{{0,17}}))?'
+    rf'\{{"from":{_PLAIN},"timestamp":"({TIME})"(?:,"to":{_PLAIN})?(?:,"seq":(0|[1-9][0-9]{{0,17}}))?'
     rf'(?:,"nonce":{_PLAIN})?\}}',
     re.ASCII,
 )
-# The limit of every integer in the protocol; a signed 64-bit number holds it in other languages too.
-_MAX_INTEGER = 2**63 - 1
 
 
 class LoginHeader(NamedTuple):
@@ -42,7 +37,8 @@ class LoginHeader(NamedTuple):
     With both, the user takes over their own session of that name, which may still look alive. ``password`` is the
     user's, or the room's. File, Image and Voice contents over ``inline`` bytes are to come as offers; with None they
     come whole. ``is_json``: the client logged in with the JSON form, and may be told more than the original client
-    understands. ``status``: the client wants to hear when a user becomes registered or a moderator.
+    understands. ``status``: the client wants to hear when a user becomes registered or a moderator. ``replay`` asks for
+    so many of the last messages.
     """
 
     name: str
@@ -51,6 +47,7 @@ class LoginHeader(NamedTuple):
     is_json: bool = False
     password: str | None = None
     status: bool = False
+    replay: int | None = None
 
     def __repr__(self) -> str:
         """Return the login without its password and session, which must not reach a log."""
@@ -83,6 +80,11 @@ class ServerHeader(NamedTuple):
     ``chat.protocol.notices``, or unknown ones from a newer server. ``seq`` numbers the messages of
     a room, or the private messages of one user, from 1 on. ``registered`` and ``moderator`` tell what a user who joins
     is, or what ``user`` has become.
+
+    A message that is shown again has ``replay``; with ``purged``, its content was removed. ``answers`` (``for`` on the
+    wire) is the nonce of the query that a message belongs to. The notice that ends the answer has the number of
+    messages ``found`` (``count`` on the wire), ``more`` if others follow, and the ranges of numbers that were ``lost``.
+    Numbers are given under an ``epoch``.
     """
 
     sender: str
@@ -99,17 +101,25 @@ class ServerHeader(NamedTuple):
     user: str | None = None
     registered: bool | None = None
     moderator: bool | None = None
+    replay: bool | None = None
+    purged: bool | None = None
+    answers: str | None = None
+    epoch: str | None = None
+    found: int | None = None
+    more: bool | None = None
+    lost: tuple[tuple[int, int], ...] | None = None
 
 
-_OPTIONAL_KEYS = ServerHeader._fields[2:]
+_WIRE_KEYS = {"answers": "for", "found": "count"}
+_OPTIONAL_KEYS = [_WIRE_KEYS.get(field, field) for field in ServerHeader._fields[2:]]
 
 
 def parse_login_header(data: bytes) -> LoginHeader:
     """Parse the header of a login frame. Raises HeaderError for invalid UTF-8 or JSON."""
-    text = _decode(data)
+    text = decode_utf8(data)
     if not looks_like_json(data):
         return LoginHeader(text)
-    fields = _Fields(text)
+    fields = JsonFields(text)
     return LoginHeader(
         fields.string("to") or "",
         fields.string("session"),
@@ -117,6 +127,7 @@ def parse_login_header(data: bytes) -> LoginHeader:
         is_json=True,
         password=fields.string("password"),
         status=fields.boolean("status") or False,
+        replay=fields.integer("replay"),
     )
 
 
@@ -128,12 +139,12 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
     """
     if not data:
         return _NO_HEADER
-    text = _decode(data)
+    text = decode_utf8(data)
     if not looks_like_json(data):
         if not names_a_file:
             raise HeaderError("Invalid header of a text: expected a JSON object.")
         return ClientHeader(filename=text)
-    fields = _Fields(text)
+    fields = JsonFields(text)
     # The nonce is read first, so that a refusal of the rest can still answer the message.
     nonce = fields.string("nonce")
     if nonce is not None and not NONCE.fullmatch(nonce):
@@ -171,16 +182,18 @@ def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
             "inline": header.inline,
             "password": header.password,
             "status": header.status or None,
+            "replay": header.replay,
         }
     else:
         fields = {**header._asdict(), "offset": header.offset or None}
         if header.command is not None:
             fields.update(header.command._asdict(), verb=None, command=header.command.verb)
+            fields.update(query=None, **_query_fields(header.command.query))
     present = {key: value for key, value in fields.items() if value is not None}
     return encode_json(present) if present else b""
 
 
-def _read_command(fields: _Fields) -> Command | None:
+def _read_command(fields: JsonFields) -> Command | None:
     verb = fields.string("command")
     if verb is None:
         return None
@@ -191,7 +204,35 @@ def _read_command(fields: _Fields) -> Command | None:
         fields.string("reason"),
         fields.string("password"),
         fields.string("new_password"),
+        _read_query(fields) if verb == Verb.HISTORY.value else None,
     )
+
+
+def _read_query(fields: JsonFields) -> HistoryQuery:
+    return HistoryQuery(
+        fields.boolean("private") or False,
+        fields.integer("after"),
+        fields.integer("before"),
+        fields.timestamp("at"),
+        fields.string("epoch"),
+        fields.timestamp("time"),
+        fields.integer("limit"),
+        fields.string("with"),
+        fields.strings("nonces"),
+    )
+
+
+def _query_fields(query: HistoryQuery | None) -> dict[str, object]:
+    if query is None:
+        return {}
+    fields = query._asdict()
+    partner = fields.pop("partner")
+    return {
+        **fields,
+        "with": partner,
+        "private": query.private or None,
+        "nonces": query.nonces or None,
+    }
 
 
 def encode_server_header(header: ServerHeader) -> bytes:
@@ -212,14 +253,14 @@ def parse_server_header(data: bytes) -> ServerHeader:
 
     ``notice`` counts only in a frame from ``server``: a user must not be able to fake a notice.
     """
-    text = _decode(data)
+    text = decode_utf8(data)
     plain = _PLAIN_HEADER.fullmatch(text)
     if plain is not None:
         seq = int(plain[4]) if plain[4] is not None else None
         return ServerHeader(plain[1], plain[2], to=plain[3], seq=seq, nonce=plain[5])
-    fields = _Fields(text)
+    fields = JsonFields(text)
     sender, timestamp = fields.string("from"), fields.string("timestamp")
-    if sender is None or timestamp is None or not _TIMESTAMP.fullmatch(timestamp):
+    if sender is None or timestamp is None or not TIMESTAMP.fullmatch(timestamp):
         raise HeaderError(
             "Invalid header from the server: expected 'from' and a 'timestamp' in RFC 3339."
         )
@@ -238,6 +279,13 @@ def parse_server_header(data: bytes) -> ServerHeader:
         user=fields.string("user"),
         registered=fields.boolean("registered"),
         moderator=fields.boolean("moderator"),
+        replay=fields.boolean("replay") or None,
+        purged=fields.boolean("purged") or None,
+        answers=fields.string("for"),
+        epoch=fields.string("epoch"),
+        found=fields.integer("count"),
+        more=fields.boolean("more") or None,
+        lost=fields.ranges("lost"),
     )
 
 
@@ -254,52 +302,4 @@ def encode_json(value: object) -> bytes:
 
 def parse_json_object(data: bytes) -> dict[str, Any]:
     """Parse an object in strict UTF-8 and strict JSON. Raises HeaderError."""
-    return _Fields(_decode(data)).values
-
-
-class _Fields:
-    """Read the values of a peer's JSON object by name and kind; null counts as absent. Raises HeaderError."""
-
-    def __init__(self, text: str) -> None:
-        try:
-            values = decode_json(text)
-        except ValueError:
-            raise HeaderError("A header that starts with '{' must be a JSON object.") from None
-        if not isinstance(values, dict):
-            raise HeaderError("A header must be a JSON object.")
-        self.values: dict[str, Any] = values
-
-    def string(self, key: str) -> str | None:
-        value = self.values.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise HeaderError(f"The value of {key!r} must be a string.")
-        if _SURROGATE.search(value):
-            raise HeaderError(
-                f"The value of {key!r} has half a character (a lone surrogate) in it."
-            )
-        return value
-
-    def boolean(self, key: str) -> bool | None:
-        value = self.values.get(key)
-        if value is not None and not isinstance(value, bool):
-            raise HeaderError(f"The value of {key!r} must be true or false.")
-        return value
-
-    def integer(self, key: str) -> int | None:
-        """Return a whole number, 0 or more."""
-        value = self.values.get(key)
-        if value is None:
-            return None
-        # A bool is an int to Python, not to JSON.
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_INTEGER:
-            raise HeaderError(f"The value of {key!r} must be a whole number, 0 or more.")
-        return value
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise HeaderError("A header must be UTF-8.") from None
+    return JsonFields(decode_utf8(data)).values

@@ -30,6 +30,9 @@ class NoticeCode(str, Enum):
     WRONG_PASSWORD = "wrong-password"
     ENCRYPTION_NEEDED = "encryption-needed"
     MUTED = "muted"
+    NO_HISTORY = "no-history"
+    # The place named in a query is of another epoch, or does not exist.
+    BAD_PLACE = "bad-place"
     # The last frame of a session whose user logged in from elsewhere. The client must not reconnect by itself, or the
     # two would replace each other again and again.
     REPLACED = "replaced"
@@ -41,6 +44,8 @@ class NoticeCode(str, Enum):
     STATUS = "status"
     # To everyone: what a moderator did to a user.
     MODERATED = "moderated"
+    # To everyone: messages are numbered under another epoch from now on.
+    EPOCH = "epoch"
 
 
 class Refusal(str, Enum):

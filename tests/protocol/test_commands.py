@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from chat.protocol.commands import Command, Verb
+from chat.protocol.commands import Command, HistoryQuery, Verb
+from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ClientHeader, encode_client_header, parse_client_header
 
 
@@ -21,6 +22,7 @@ def test_the_verbs_are_part_of_the_wire() -> None:
         "mute",
         "unmute",
         "ping",
+        "history",
     ]
 
 
@@ -49,3 +51,46 @@ def test_no_seconds_are_not_the_same_as_none() -> None:
 def test_a_command_is_shown_without_its_passwords() -> None:
     command = Command("passwd", "alice", password="old", new_password="new")
     assert repr(command) == "<Command 'passwd' 'alice'>"
+
+
+FULL_QUERY = HistoryQuery(
+    private=True,
+    after=5,
+    before=100,
+    at="2026-11-24T09:30:00Z",
+    epoch="abc",
+    time="2026-11-24T09:30:00.5+01:00",
+    limit=20,
+    partner="bob",
+    nonces=("n1", "n2"),
+)
+
+
+@pytest.mark.parametrize("query", [HistoryQuery(), HistoryQuery(before=7), FULL_QUERY])
+def test_a_query_survives_the_journey(query: HistoryQuery) -> None:
+    sent = ClientHeader(nonce="n", command=Command("history", query=query))
+    assert parse_client_header(encode_client_header(sent), names_a_file=False) == sent
+
+
+def test_only_the_history_command_has_a_query() -> None:
+    header = parse_client_header(b'{"command":"ping","after":"x"}', names_a_file=False)
+    assert header.command == Command("ping")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"private": 1},
+        {"after": -1},
+        {"before": "5"},
+        {"at": "yesterday"},
+        {"nonces": "n1"},
+        {"nonces": ["n1", 2]},
+        {"with": ["bob"]},
+    ],
+)
+def test_a_query_with_a_value_of_the_wrong_kind_is_refused(wrong: dict[str, object]) -> None:
+    data = json.dumps({"nonce": "n", "command": "history", **wrong}).encode()
+    with pytest.raises(HeaderError) as problem:
+        parse_client_header(data, names_a_file=False)
+    assert (problem.value.nonce, problem.value.is_command) == ("n", True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.protocol.commands import Command, Verb
+from chat.protocol.commands import Command, HistoryQuery, Verb
 from chat.protocol.errors import HeaderError, LocalProtocolError
 from chat.protocol.headers import (
     ClientHeader,
@@ -37,15 +37,31 @@ def optional(strategy: st.SearchStrategy) -> st.SearchStrategy:
     return st.none() | strategy
 
 
-commands = st.builds(
+queries = st.builds(
+    HistoryQuery,
+    private=st.booleans(),
+    after=optional(whole),
+    before=optional(whole),
+    at=optional(st.just(NOW)),
+    epoch=optional(text),
+    time=optional(st.just(NOW)),
+    limit=optional(whole),
+    partner=optional(text),
+    nonces=st.lists(text, max_size=3).map(tuple),
+)
+plain_commands = st.builds(
     Command,
-    verb=st.sampled_from([verb.value for verb in Verb]) | text,
+    verb=(st.sampled_from([verb.value for verb in Verb]) | text).filter(
+        lambda verb: verb != "history"
+    ),
     target=optional(text),
     seconds=optional(whole),
     reason=optional(text),
     password=optional(text),
     new_password=optional(text),
+    query=st.none(),
 )
+commands = plain_commands | st.builds(Command, verb=st.just("history"), query=queries)
 client_headers = st.builds(
     ClientHeader,
     to=optional(text),
@@ -62,6 +78,7 @@ logins = st.builds(
     inline=optional(whole),
     is_json=st.just(True),
     password=optional(text),
+    replay=optional(whole),
 )
 server_headers = st.builds(
     ServerHeader,
@@ -76,6 +93,13 @@ server_headers = st.builds(
     size=optional(whole),
     id=optional(text),
     offset=optional(whole),
+    replay=st.just(True) | st.none(),
+    purged=st.just(True) | st.none(),
+    answers=optional(text),
+    epoch=optional(text),
+    found=optional(whole),
+    more=st.just(True) | st.none(),
+    lost=optional(st.lists(st.tuples(whole, whole), max_size=3).map(tuple)),
 )
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,
@@ -87,6 +111,8 @@ KEYS = """
     to session inline filename nonce fetch offset password
     command target seconds reason new_password
     from timestamp notice reason size id
+    replay purged for epoch count more lost seq
+    private after before at time limit with nonces
 """
 wild_objects = st.dictionaries(st.sampled_from(KEYS.split()), any_json).map(
     lambda fields: json.dumps(fields).encode()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.protocol.errors import HeaderError
-from chat.protocol.headers import ServerHeader, parse_server_header
+from chat.protocol.headers import ServerHeader, encode_server_header, parse_server_header
 
 NOW = "2026-11-23T23:03:24.696444485Z"
 
@@ -104,3 +104,34 @@ def test_a_time_in_any_other_form_is_refused(timestamp: object) -> None:
 def test_a_servers_values_have_kinds_too(key: str) -> None:
     with pytest.raises(HeaderError, match=key):
         parse_server_header(said(**{key: [1]}))
+
+
+def test_a_page_of_history_survives_the_journey() -> None:
+    time = "2026-11-24T09:30:00Z"
+    message = ServerHeader("alice", time, seq=3, nonce="n", replay=True, purged=True, answers="q")
+    assert parse_server_header(encode_server_header(message)) == message
+    end = ServerHeader(
+        "server", time, notice="done", epoch="e", found=3, more=True, lost=((1, 2), (5, 5))
+    )
+    assert parse_server_header(encode_server_header(end)) == end
+
+
+def test_keys_of_a_page_have_their_names_on_the_wire() -> None:
+    encoded = encode_server_header(
+        ServerHeader("server", "2026-11-24T09:30:00Z", answers="q", found=0)
+    )
+    assert json.loads(encoded) == {
+        "from": "server",
+        "timestamp": "2026-11-24T09:30:00Z",
+        "for": "q",
+        "count": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    "lost", [5, [[1]], [[1, 2, 3]], [[1, "2"]], [[True, 2]], ["12"], [[-1, 2]]]
+)
+def test_lost_ranges_of_another_form_are_an_error(lost: object) -> None:
+    header = {"from": "server", "timestamp": "2026-11-24T09:30:00Z", "lost": lost}
+    with pytest.raises(HeaderError):
+        parse_server_header(json.dumps(header).encode())

@@ -199,8 +199,15 @@ class Writer:
             ).fetchone()[0]
         self._ids[name] = id
 
-    def write(self, runs: Iterable[StoredRun], holes: Iterable[tuple[LogName, Hole]] = ()) -> None:
-        """Add ``runs`` and ``holes`` in one transaction. The logs must have been added before."""
+    def write(
+        self,
+        runs: Iterable[StoredRun],
+        holes: Iterable[tuple[LogName, Hole]] = (),
+        logs: Iterable[LogName] = (),
+    ) -> None:
+        """Add ``runs`` and ``holes`` in one transaction, and ``logs``; all other logs must have been added before."""
+        for name in logs:
+            self.add_log(name)
         heads: dict[int, tuple[int, str]] = {}
         rows = []
         for each in runs:

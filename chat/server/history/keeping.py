@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +45,8 @@ class _Batch(NamedTuple):
     """What one transaction adds to the file."""
 
     runs: list[StoredRun]
-    holes: list[tuple[LogName, Hole]]
+    holes: Sequence[tuple[LogName, Hole]] = ()
+    logs: Sequence[LogName] = ()
 
 
 class Keeping:
@@ -84,7 +85,7 @@ class Keeping:
         self._count = 0  # of the messages in ``unwritten``
         # While history is suspended, runs are kept only during an attempt to go on.
         self._is_keeping = self.is_suspended = False
-        self._wake, self._has_room = Event(), Event()
+        self._wake, self._has_room, self._is_stopping = Event(), Event(), Event()
         self._has_room.set()
         self._task: gevent.Greenlet[..., object] | None = None
 
@@ -109,21 +110,16 @@ class Keeping:
 
     def stop(self, timeout: float) -> None:
         """Write what is left, within ``timeout`` seconds, and close the file."""
-        writer, self._writer = self._writer, None
-        if writer is None:
+        if self._task is None:
             return
-        if self._task is not None:
-            self._task.kill()
-        batch = _Batch(self.unwritten, self._holes() if self.is_suspended else [])
-        self._is_keeping = False
-        call = ThreadCall(self._pool, _finish, writer, batch)
-        if not _wait(call, timeout):
+        self._is_stopping.set()
+        self._wake.set()
+        self._task.join(timeout)
+        if not self._task.dead:
             log.error("history: the disk makes no progress; the last messages are not kept")
             return
-        try:
-            call.get()
-        except HistoryFault as problem:
-            log.error("history: the last messages are not kept: %s", problem)
+        self._writer = None
+        self._is_keeping = False
         self._pool.kill()
 
     def _open(self) -> Writer:
@@ -140,12 +136,11 @@ class Keeping:
     # While users talk
 
     def begin(self, name: LogName) -> None:
-        """Begin the log ``name``, unless it has begun. Waits for the disk. Raises HistoryFault."""
+        """Begin the log ``name``, unless it has begun: its first number is safe then. Waits for the disk."""
         if name in self.logs:
             return
-        if self._writer is None or not self._is_keeping:
-            raise HistoryFault("history is suspended")
-        run_in(self._pool, self._writer.add_log, name)
+        if self._writer is not None and self._is_keeping:
+            self._finish(ThreadCall(self._pool, self._writer.add_log, name))
         self.logs.setdefault(name, LogState())
         self._written.setdefault(name, 0)
 
@@ -180,16 +175,26 @@ class Keeping:
         return run_in(self._pool, function, self._writer, *arguments)
 
     def _run(self) -> None:
-        while True:
+        while not self._is_stopping.is_set():
             if self.is_suspended:
-                gevent.sleep(self._patience)
-                self._try_to_go_on()
+                if not self._is_stopping.wait(self._patience):
+                    self._try_to_go_on()
             elif self.unwritten:
-                gevent.sleep(self._linger)
-                self._write(_Batch(self.unwritten[:], []))
+                self._is_stopping.wait(self._linger)
+                self._write(_Batch(self.unwritten[:]))
             else:
                 self._wake.clear()
                 self._wake.wait()
+        self._write_the_last()
+
+    def _write_the_last(self) -> None:
+        """Write what is left, and mark the file as complete."""
+        assert self._writer is not None
+        batch = self._missing() if self.is_suspended else _Batch(self.unwritten)
+        try:
+            run_in(self._pool, _close, self._writer, batch)
+        except HistoryFault as problem:
+            log.error("history: the last messages are not kept: %s", problem)
 
     def _write(self, batch: _Batch) -> bool:
         """Write ``batch``; return whether the file has it, and runs are still kept behind it.
@@ -197,7 +202,13 @@ class Keeping:
         Otherwise history is suspended now.
         """
         assert self._writer is not None
-        call = ThreadCall(self._pool, self._writer.write, *batch)
+        if not self._finish(ThreadCall(self._pool, self._writer.write, *batch)):
+            return False
+        self._note_written(batch)
+        return self._is_keeping
+
+    def _finish(self, call: ThreadCall[None]) -> bool:
+        """Wait for the end of ``call``; return whether it succeeded. If it fails or takes long, suspend history."""
         if not _wait(call, self._patience):
             self._suspend("the disk makes no progress")
         try:
@@ -208,12 +219,11 @@ class Keeping:
             self._suspend(str(problem))
             return False
         except Exception:
-            # A bug. Without this greenlet, nothing would be kept, and nobody would know.
+            # A bug. If this greenlet ended, nothing would be kept, and nobody would know.
             log.exception("cannot write history")
             self._suspend("an error in the server")
             return False
-        self._note_written(batch)
-        return self._is_keeping
+        return True
 
     def _note_written(self, batch: _Batch) -> None:
         for run in batch.runs:
@@ -248,7 +258,7 @@ class Keeping:
             return
         # What is said from now on comes behind the hole.
         self._is_keeping = True
-        if not self._write(_Batch([], self._holes())):
+        if not self._write(self._missing()):
             return
         self._fault = None
         self.is_suspended = False
@@ -259,7 +269,7 @@ class Keeping:
     def _replace_file(self) -> bool:
         """Set the damaged file aside, and begin a new one; return whether that is done."""
         try:
-            opened = run_in(self._pool, self._reopen, list(self.logs)).opened
+            opened = run_in(self._pool, self._reopen).opened
         except HistoryFault as problem:
             log.debug("history is still suspended: %s", problem)
             return False
@@ -272,30 +282,28 @@ class Keeping:
         self._on_new_file()
         return True
 
-    def _reopen(self, names: list[LogName]) -> Writer:
+    def _reopen(self) -> Writer:
         """Replace the damaged file; called in the thread."""
         if self._writer is not None:
             self._writer.abandon()
         if self._path.exists():
             log.error("history begins anew; the damaged file is now %s", set_aside(self._path))
-        writer = self._open()
-        for name in names:
-            writer.add_log(name)
-        return writer
+        return self._open()
 
-    def _holes(self) -> list[tuple[LogName, Hole]]:
-        return [
+    def _missing(self) -> _Batch:
+        """Return what the file must know before runs are kept again: all logs, and how far their numbers went."""
+        holes = [
             (name, Hole(self._written[name] + 1, state.head))
             for name, state in self.logs.items()
             if state.head > self._written[name]
         ]
+        return _Batch([], holes, list(self.logs))
 
 
-def _finish(writer: Writer, batch: _Batch) -> None:
+def _close(writer: Writer, batch: _Batch) -> None:
     """Write the last batch, and mark the file as complete; called in the thread."""
     try:
-        if batch.runs or batch.holes:
-            writer.write(*batch)
+        writer.write(*batch)
     except HistoryFault:
         writer.abandon()
         raise
