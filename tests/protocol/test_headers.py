@@ -61,7 +61,7 @@ plain_commands = st.builds(
     new_password=optional(text),
     query=st.none(),
 )
-commands = plain_commands | st.builds(Command, verb=st.just("history"), query=queries)
+commands = plain_commands | queries.map(lambda query: Command("history", query=query))
 client_headers = st.builds(
     ClientHeader,
     to=optional(text),
