@@ -131,12 +131,15 @@ class TextFrames:
         return b"".join(parts)
 
 
-def encode_shared_header(sender_json: bytes, timestamp: str, to_json: bytes | None = None) -> bytes:
+def encode_shared_header(
+    sender_json: bytes, timestamp: str, to_json: bytes | None = None, more: bytes = b""
+) -> bytes:
     """Return a server's header up to where the number of the message follows.
 
-    The names are given as JSON, as the caller keeps them.
+    The names are given as JSON, as the caller keeps them. ``more`` are further keys with their values, each after a
+    comma.
     """
-    to = b"" if to_json is None else b',"to":%b' % to_json
+    to = more if to_json is None else b',"to":%b%b' % (to_json, more)
     return b'{"from":%b,"timestamp":"%b"%b,"seq":' % (sender_json, timestamp.encode(), to)
 
 

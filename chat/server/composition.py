@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from chat.net.address import Address
 from chat.protocol.commands import Verb
 from chat.protocol.notices import NoticeCode
 from chat.server.accounts.account_changes import AccountChanges
-from chat.server.accounts.accounts import Accounts
+from chat.server.accounts.accounts import Account, Accounts
 from chat.server.accounts.commands import AccountCommands
 from chat.server.accounts.password_guard import PasswordGuard
 from chat.server.accounts.passwords import Passwords
@@ -26,6 +26,9 @@ from chat.server.control.socket_file import listen_in
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
+from chat.server.history.history import History
+from chat.server.history.retention import Retention
+from chat.server.history.stored import DEFAULT_ROOM, mailbox_of
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
@@ -44,6 +47,9 @@ from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
 from chat.server.room.announcement import BadAnnouncement, read_announcement
 from chat.server.room.commands import Commands, answer_ping
+from chat.server.room.kept import KeptMessages
+from chat.server.room.recall import Recall
+from chat.server.room.replay import PAGE
 from chat.server.room.room import Room
 from chat.server.server import ChatServer, Stages
 from chat.server.sessions.accept import Acceptor
@@ -90,6 +96,8 @@ class Composition:
         self.directory: Directory[Session] = Directory()
         timestamps, bans = Timestamps(), BanList()
         self.log = make_log(timestamps)
+        self.history = self._make_history()
+        self.kept = KeptMessages(self.history, settings.keep) if self.history is not None else None
         self.room = Room(
             log=self.log,
             directory=self.directory,
@@ -97,6 +105,7 @@ class Composition:
             offers=self.offers,
             mutes=bans,
             timestamp=timestamps,
+            kept=self.kept,
         )
         self.rates = RecentRates(self._totals)
         # Accounts and sanctions.
@@ -198,7 +207,9 @@ class Composition:
 
     def _make_commands(self) -> Commands:
         commands = Commands()
-        commands.add(Verb.PING, answer_ping)
+        commands.add_plain(Verb.PING, answer_ping)
+        offer_of = self.kept.recent.offer_of if self.kept is not None else lambda number: None
+        Recall(self.history, self.directory, self.broadcast, offer_of).serve(commands)
         self.moderation.serve(commands)
         account_commands = AccountCommands(
             self.directory,
@@ -207,6 +218,7 @@ class Composition:
             self.accounts,
             self.passwords,
             self.password_guard,
+            self._begin_mailbox,
         )
         account_commands.serve(commands)
         return commands
@@ -257,6 +269,7 @@ class Composition:
             refused_logins=RefusedLogins(self.folding_log, self.counters),
             open_session=open_session,
             open_transfer=open_transfer,
+            begin_mailbox=self._begin_mailbox,
         )
 
     def _list_stages(self) -> Stages:
@@ -266,11 +279,13 @@ class Composition:
                 *((certificates.load,) if certificates is not None else ()),
                 self.accounts.start,
                 self.moderation.start,
+                *((self._start_history,) if self.history is not None else ()),
                 self.broadcast.start,
             ),
             background=(
                 DeadPeerSweep(self.directory, self.connection_slots).run,
                 *((self.watch.run,) if database is not None else ()),
+                *(self._retention()),
             ),
             housekeeping=(
                 self.offers.drop_old,
@@ -283,6 +298,7 @@ class Composition:
             farewell=(self._end_transfers, partial(self.log.close, DRAIN_TIMEOUT), self.room.close),
             close=(
                 self.broadcast.stop,
+                *((partial(self.history.stop, DRAIN_TIMEOUT),) if self.history is not None else ()),
                 self.offers.clear,
                 self.passwords.close,
                 *((handshakes.close,) if handshakes is not None else ()),
@@ -323,6 +339,36 @@ class Composition:
     def _adapt_sessions(self) -> None:
         for session in self.directory:
             session.adapt()
+
+    def _make_history(self) -> History | None:
+        settings = self.settings
+        if settings.data_directory is None or not settings.history:
+            return None
+        return History(settings.data_directory, on_epoch=self._announce_epoch)
+
+    def _start_history(self) -> None:
+        """Open the history file, and let the room go on where it ended."""
+        assert self.history is not None
+        assert self.kept is not None
+        self.history.start()
+        self.history.begin(DEFAULT_ROOM)
+        self.kept.recent.replace(self.history.before(DEFAULT_ROOM, None, PAGE).runs)
+        self.room.go_on()
+
+    def _announce_epoch(self, epoch: str) -> None:
+        assert self.history is not None
+        sentence = "Messages are kept again."
+        if self.history.is_suspended:
+            sentence = "The server cannot keep messages now; the chat goes on."
+        self.room.announce(NoticeCode.EPOCH, sentence, epoch=epoch)
+
+    def _begin_mailbox(self, account: Account) -> None:
+        if self.history is not None:
+            self.history.begin(mailbox_of(account.id, account.key))
+
+    def _retention(self) -> Iterator[Callable[[], None]]:
+        if self.history is not None:
+            yield Retention(self.history, self.settings.keep, self.settings.keep_size).run
 
     def _end_transfers(self) -> None:
         for session in self.directory:

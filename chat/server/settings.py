@@ -54,8 +54,10 @@ class Settings:
 
     A reload may change them while the server runs: a part that keeps a copy of a value has a method ``adapt``.
 
-    - ``data_directory`` holds accounts, bans and the server's own certificate. If it is None, the server stores
-      nothing, and has none of these.
+    - ``data_directory`` holds accounts, bans, messages and the server's own certificate. If it is None, the server
+      stores nothing, and has none of these.
+    - ``history``: messages are kept, for ``keep`` seconds (None: for ever), and at most ``keep_size`` bytes of them
+      (None: any number). A client that cannot ask gets the last ``replay`` messages when it logs in.
     - ``tls_cert`` and ``tls_key`` (PEM) are both set, or neither is.
     - ``password`` is the password of the room, for all users.
     - ``register``: guests can register their names.
@@ -81,6 +83,10 @@ class Settings:
     byte_rate: Rate | None = DEFAULT_BYTE_RATE
     motd: str | None = None
     data_directory: Path | None = None
+    history: bool = True
+    keep: float | None = 30 * 86400.0
+    keep_size: int | None = G
+    replay: int = 50
     tls: TlsMode = TlsMode.OFF
     tls_cert: Path | None = None
     tls_key: Path | None = None

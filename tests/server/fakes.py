@@ -16,6 +16,7 @@ from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.names import UserName, parse_user_name
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue
+from chat.server.history.stored import LogName, mailbox_of
 from chat.server.net.transport import Transport
 from tests.wire.replay import ChunkedSocket, Frame, read_frames
 
@@ -129,7 +130,7 @@ class FakeMember:
         self.host: str | None = "192.0.2.1"
         self.label = "192.0.2.1:4711"
         self.is_private = True
-        self.account_created: int | None = None
+        self.account_id: bytes | None = None
         self.moderator = False
         self.wants_status = False
         self.name: UserName = parse_user_name(name)
@@ -145,13 +146,21 @@ class FakeMember:
 
     @property
     def registered(self) -> bool:
-        return self.account_created is not None
+        return self.account_id is not None
 
-    def became_registered(self, created: int) -> None:
-        self.account_created = created
+    @property
+    def author(self) -> bytes:
+        return self.account_id or b""
+
+    @property
+    def mailbox(self) -> LogName:
+        return mailbox_of(self.account_id, self.name.key)
+
+    def became_registered(self, account_id: bytes = b"an account") -> None:
+        self.account_id = account_id
 
     def lost_account(self) -> None:
-        self.account_created, self.moderator = None, False
+        self.account_id, self.moderator = None, False
 
     def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
         raise NotImplementedError("only real sessions are ejected")

@@ -45,7 +45,7 @@ class AccountChanges:
                 self._apply(member, now.find(member.name.key))
 
     def _apply(self, member: Member, account: Account | None) -> None:
-        if account is not None and account.created == member.account_created:
+        if account is not None and account.id == member.account_id:
             self._set_moderator(member, account.is_moderator)
         elif self._settings.members_only or self._settings.password is not None:
             # They have shown no password that would let them in now.
@@ -69,12 +69,12 @@ class AccountChanges:
 
 def _differs(member: Member, register: AccountTable) -> bool:
     """Return whether a connected user is not what their account says. Guests have none."""
-    if member.account_created is None:
+    if member.account_id is None:
         return False
     account = register.find(member.name.key)
     return (
         account is None
         # Removed, and added again for somebody else.
-        or account.created != member.account_created
+        or account.id != member.account_id
         or account.is_moderator != member.moderator
     )

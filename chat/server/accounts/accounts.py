@@ -6,6 +6,7 @@ The command line and the server call the same functions. Each function is one tr
 from __future__ import annotations
 
 import logging
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,7 @@ class Account(NamedTuple):
     """A registered name.
 
     ``key`` compares names without case, ``password`` is a hash in PHC format, ``created`` is in seconds since 1970.
+    ``id`` has 128 random bits: a later account of the same name has another one.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Account(NamedTuple):
     password: str
     is_moderator: bool = False
     created: int = 0
+    id: bytes = b""
 
     def __repr__(self) -> str:
         """Leave out the hash, which must not appear in a log."""
@@ -94,12 +97,14 @@ def add_account(
     database: Database, name: UserName, password: str, *, is_moderator: bool = False
 ) -> Account:
     """Register ``name``; ``password`` is a hash. Raises AccountExists."""
-    account = Account(name.display, name.key, password, is_moderator, int(time.time()))
+    id = secrets.token_bytes(16)
+    account = Account(name.display, name.key, password, is_moderator, int(time.time()), id)
     with database.writing() as connection:
         # Inside the transaction: the command line may register a name that looks like this one at the same time.
         require_free(name, AccountTable(_select(connection)))
         connection.execute(
-            "INSERT INTO users (name, key, password, moderator, created) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO users (name, key, password, moderator, created, id)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             account,
         )
     return account
@@ -145,11 +150,11 @@ def set_moderator(database: Database, name: UserName, is_moderator: bool) -> Non
 
 def _select(connection: sqlite3.Connection) -> list[Account]:
     rows = connection.execute(
-        "SELECT name, key, password, moderator, created FROM users ORDER BY key"
+        "SELECT name, key, password, moderator, created, id FROM users ORDER BY key"
     )
     return [
-        Account(name, key, password, bool(moderator), created)
-        for name, key, password, moderator, created in rows
+        Account(name, key, password, bool(moderator), created, id)
+        for name, key, password, moderator, created, id in rows
     ]
 
 

@@ -13,7 +13,13 @@ from typing import NoReturn
 
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import NoticeCode
-from chat.server.accounts.accounts import AccountExists, Accounts, add_account, set_password
+from chat.server.accounts.accounts import (
+    Account,
+    AccountExists,
+    Accounts,
+    add_account,
+    set_password,
+)
 from chat.server.accounts.password_guard import PasswordGuard, TooManyAttempts
 from chat.server.accounts.passwords import Passwords, TooManyWaiting, UnusablePassword, check_rules
 from chat.server.directory.directory import ConnectedUsers
@@ -31,7 +37,10 @@ MAX_ACCOUNTS = 10_000  # beyond that, only the operator can add accounts
 
 
 class AccountCommands:
-    """The commands ``register`` and ``passwd``. ``thread`` is None for a server without a data directory."""
+    """The commands ``register`` and ``passwd``. ``thread`` is None for a server without a data directory.
+
+    ``begin_mailbox`` is called with a new account. It waits for the disk.
+    """
 
     def __init__(
         self,
@@ -41,6 +50,7 @@ class AccountCommands:
         accounts: Accounts,
         passwords: Passwords,
         guard: PasswordGuard,
+        begin_mailbox: Callable[[Account], object],
     ) -> None:
         self._directory = directory
         self._settings = settings
@@ -48,12 +58,13 @@ class AccountCommands:
         self._accounts = accounts
         self._passwords = passwords
         self._guard = guard
+        self._begin_mailbox = begin_mailbox
         self._registrations = SlidingWindow(REGISTRATIONS, REGISTRATION_WINDOW)
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
-        commands.add(Verb.REGISTER, partial(self._execute, self._register))
-        commands.add(Verb.PASSWD, partial(self._execute, self._change_password))
+        commands.add_plain(Verb.REGISTER, partial(self._execute, self._register))
+        commands.add_plain(Verb.PASSWD, partial(self._execute, self._change_password))
 
     def _execute(
         self,
@@ -90,7 +101,8 @@ class AccountCommands:
         with self._counted_registration(peer.host):
             hash = self._hash(peer, password)
             account = thread.run(lambda database: add_account(database, name, hash))
-        peer.became_registered(account.created)
+        self._begin_mailbox(account)
+        peer.became_registered(account.id)
         log.info("%s registered, from %s", name.display, peer.label)
         return f"The name {name.display} is yours: every login with it needs your password."
 

@@ -20,7 +20,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 
@@ -51,6 +51,12 @@ _SHARERS = 32
 
 def _do_nothing(seconds: float) -> None:
     """Ignore the time of a batch, in a server without a loop share."""
+
+
+class Encodable(Protocol):
+    """Frames that are in memory, and are encoded for each byte order in use."""
+
+    def encode(self, order: ByteOrder) -> bytes: ...
 
 
 class _Pending:
@@ -151,7 +157,7 @@ class Broadcast:
         for pending in self._pending.values():
             yield from pending.audience
 
-    def add(self, send_queue: SendQueue, first: Iterable[Frame] = ()) -> None:
+    def add(self, send_queue: SendQueue, first: Iterable[Encodable] = ()) -> None:
         """Send a user the frames ``first`` now, and add them to the audience of all later posts."""
         pending = self._pending[send_queue.order]
         pending.audience[send_queue] = None
@@ -200,7 +206,7 @@ class Broadcast:
         self._append(frame)
         self._flush_in_a_while()
 
-    def put(self, send_queue: SendQueue, frame: Frame | TextFrames) -> None:
+    def put(self, send_queue: SendQueue, frame: Encodable) -> None:
         """Send one user a frame, in its place among the frames for everyone."""
         if isinstance(frame, Frame) and frame.large is not None:
             # The content is in a file, so the frame cannot wait in ``pending``: everything before it goes first.

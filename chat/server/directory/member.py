@@ -11,6 +11,7 @@ from typing import Protocol
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.delivery.send_queue import SendQueue
+from chat.server.history.stored import LogName
 
 
 class Peer(Protocol):
@@ -18,8 +19,8 @@ class Peer(Protocol):
 
     ``host`` is the address that limits count by; None for a unix socket. ``label`` names the connection in logs.
     ``is_private``: nobody can listen to the connection, so the user may send a password. ``registered``: the name is an
-    account, and the user has given its password. ``account_created`` is when the account was made, in seconds since
-    1970; None for a guest. ``moderator``: the user may kick, ban and mute others.
+    account, and the user has given its password. ``account_id`` is the random id of the account; None for a guest.
+    ``moderator``: the user may kick, ban and mute others.
     """
 
     moderator: bool
@@ -40,10 +41,10 @@ class Peer(Protocol):
     def registered(self) -> bool: ...
 
     @property
-    def account_created(self) -> int | None: ...
+    def account_id(self) -> bytes | None: ...
 
-    def became_registered(self, created: int) -> None:
-        """Note that the user has registered the name: it is now their account, made at ``created``."""
+    def became_registered(self, account_id: bytes) -> None:
+        """Note that the user has registered the name: it is now their account."""
 
     def lost_account(self) -> None:
         """Note that the account was removed: the user is a guest now."""
@@ -57,7 +58,8 @@ class Member(Peer, Protocol):
 
     ``token`` is the secret by which transfer connections name their session; None for a raw client. ``serial`` counts
     the sessions of the server, so a later session has a larger one. ``wants_status``: the client asked to hear when a
-    user becomes registered or a moderator.
+    user becomes registered or a moderator. ``mailbox`` is the log of the user's private messages. ``author`` identifies
+    the user in history beyond their name; empty for a guest.
     """
 
     @property
@@ -71,3 +73,9 @@ class Member(Peer, Protocol):
 
     @property
     def send_queue(self) -> SendQueue: ...
+
+    @property
+    def mailbox(self) -> LogName: ...
+
+    @property
+    def author(self) -> bytes: ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from gevent.threadpool import ThreadPool
 
@@ -15,17 +15,11 @@ from chat.process.offload import run_in
 from chat.server.history.history_file import HistoryFault, Reader
 from chat.server.history.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
-from chat.server.history.stored import Hole, LogName, LogState, StoredRun
+from chat.server.history.stored import Hole, LogName, LogState, Page, StoredRun
 
 Result = TypeVar("Result")
-
-
-class Page(NamedTuple):
-    """Hold messages in order, and the holes in their range. ``more``: others follow in the direction of the page."""
-
-    runs: list[StoredRun]
-    more: bool
-    lost: list[Hole]
+# Selects runs of a page.
+Only = Callable[[StoredRun], bool]
 
 
 class History:
@@ -58,11 +52,17 @@ class History:
         self.keep = self._keeping.keep
         self.wait_for_room = self._keeping.wait_for_room
         self.call = self._keeping.call
+        self.note_removed = self._keeping.note_removed
 
     @property
     def epoch(self) -> str:
         """The random token under which numbers are given. A number means nothing under another one."""
         return self._keeping.epoch
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the disk fails, so that nothing is kept now."""
+        return self._keeping.is_suspended
 
     def start(self) -> None:
         """Open the file, or create it. Raises HistoryFault."""
@@ -80,24 +80,36 @@ class History:
 
     # Reading: each waits for a thread, and raises HistoryFault
 
-    def after(self, name: LogName, after: int, before: int | None, size: PageSize) -> Page:
-        """Return the first messages with numbers over ``after`` and under ``before``, oldest first."""
-        tail, end = self._tail(name, before)
-        beginning = min(tail[0].first, end) if tail else end
+    def after(
+        self,
+        name: LogName,
+        after: int,
+        before: int | None,
+        size: PageSize,
+        only: Only | None = None,
+    ) -> Page:
+        """Return the first messages with numbers over ``after`` and under ``before``, oldest first.
+
+        With ``only``, of the runs for which it returns true; it is called in a thread.
+        """
+        tail, end = self._tail(name, before, only)
+        beginning = min(self._tail_begins(name), end)
         cut = Cut([], False)
         if after + 1 < beginning:
-            cut = self._read(Reader.after, name, after, beginning, size)
+            cut = self._read(Reader.after, name, after, beginning, size, only)
         if not cut.more:
             cut = first_page([*cut.runs, *tail], after, end, size)
         return self._page(name, cut, after + 1, None if cut.more else end - 1)
 
-    def before(self, name: LogName, before: int | None, size: PageSize) -> Page:
-        """Return the last messages with numbers under ``before``, oldest first."""
-        tail, end = self._tail(name, before)
+    def before(
+        self, name: LogName, before: int | None, size: PageSize, only: Only | None = None
+    ) -> Page:
+        """Return the last messages with numbers under ``before``, oldest first; see ``after`` for ``only``."""
+        tail, end = self._tail(name, before, only)
         cut = last_page(reversed(tail), end, size)
         if not cut.more:
-            beginning = min(tail[0].first, end) if tail else end
-            older = self._read(Reader.before, name, beginning, size)
+            beginning = min(self._tail_begins(name), end)
+            older = self._read(Reader.before, name, beginning, size, only)
             page = last_page(reversed([*older.runs, *cut.runs]), end, size)
             cut = Cut(page.runs, page.more or older.more)
         return self._page(name, cut, None if cut.more else 1, end - 1)
@@ -105,7 +117,7 @@ class History:
     def number_at(self, name: LogName, timestamp: str) -> int:
         """Return the number of the first message of ``name`` that is not older than ``timestamp`` (RFC 3339, UTC)."""
         tail, end = self._tail(name, None)
-        beginning = tail[0].first if tail else end
+        beginning = self._tail_begins(name)
         found = min(self._read(Reader.number_at, name, timestamp), beginning)
         if found < beginning:
             return found
@@ -115,8 +127,8 @@ class History:
         self, name: LogName, after: int, nonces: frozenset[bytes], author: bytes
     ) -> list[StoredRun]:
         """Return the messages of ``author`` over ``after`` that bear one of ``nonces``, each as a run of one."""
-        tail, end = self._tail(name, None)
-        beginning = tail[0].first if tail else end
+        tail, _ = self._tail(name, None)
+        beginning = self._tail_begins(name)
         stored = self._read(Reader.find_nonces, name, after, beginning, nonces, author)
         return stored + [
             message
@@ -126,16 +138,23 @@ class History:
             if message.first > after and message.nonces[0] in nonces
         ]
 
-    def _tail(self, name: LogName, before: int | None) -> tuple[list[StoredRun], int]:
+    def _tail(
+        self, name: LogName, before: int | None, only: Only | None = None
+    ) -> tuple[list[StoredRun], int]:
         """Return the runs that the file may lack, and the end: the number behind the last message to look at.
 
         Taken before the file is read. So a message is in the tail, or it was written before.
         """
         end = self.state(name).head + 1
-        return (
-            [run for run in self._keeping.unwritten if run.log == name],
-            end if before is None else min(before, end),
-        )
+        tail = [run for run in self._keeping.unwritten if run.log == name]
+        if only is not None:
+            tail = list(filter(only, tail))
+        return tail, end if before is None else min(before, end)
+
+    def _tail_begins(self, name: LogName) -> int:
+        """Return the first number that the file may lack."""
+        numbers = (run.first for run in self._keeping.unwritten if run.log == name)
+        return next(numbers, self.state(name).head + 1)
 
     def _read(self, method: Callable[..., Result], *arguments: object) -> Result:
         found: Result = run_in(self._pool, self._read_in_thread, method, arguments)

@@ -298,18 +298,31 @@ class Reader:
             ]
             return {name: read_state(self._connection, name) for name in names}
 
-    def after(self, log: LogName, after: int, before: int | None, size: PageSize) -> Cut:
+    def after(
+        self,
+        log: LogName,
+        after: int,
+        before: int | None,
+        size: PageSize,
+        only: Callable[[StoredRun], bool] | None = None,
+    ) -> Cut:
         """Return the first messages with numbers over ``after`` and under ``before``."""
         # A row that begins at or before ``after`` may end behind it.
         where = "first > ? AND first < ? ORDER BY first"
         numbers = (after - MAX_RUN, NO_END if before is None else before)
-        return first_page(self._runs(log, where, numbers), after, before, size)
+        return first_page(filter(only, self._runs(log, where, numbers)), after, before, size)
 
-    def before(self, log: LogName, before: int | None, size: PageSize) -> Cut:
+    def before(
+        self,
+        log: LogName,
+        before: int | None,
+        size: PageSize,
+        only: Callable[[StoredRun], bool] | None = None,
+    ) -> Cut:
         """Return the last messages with numbers under ``before``."""
         where = "first < ? ORDER BY first DESC"
         numbers = (NO_END if before is None else before,)
-        return last_page(self._runs(log, where, numbers), before, size)
+        return last_page(filter(only, self._runs(log, where, numbers)), before, size)
 
     def find_nonces(
         self, log: LogName, after: int, before: int, nonces: frozenset[bytes], author: bytes

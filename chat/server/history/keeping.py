@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -164,6 +164,15 @@ class Keeping:
     def wait_for_room(self) -> None:
         """Wait while very many messages wait for the disk, so that no more are read from a sender."""
         self._has_room.wait()
+
+    def note_removed(self, states: Mapping[LogName, LogState]) -> None:
+        """Take over from ``states``, which the file has, what was removed from it."""
+        for name, state in states.items():
+            known = self.logs.get(name)
+            if known is not None:
+                # The file may lack the newest messages, and a hole that was noted a moment ago.
+                lost = tuple(hole for hole in known.lost if hole.last >= state.oldest)
+                self.logs[name] = LogState(known.head, known.time, state.oldest, lost)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call ``function`` with the writer and ``arguments`` in the thread, between two transactions.

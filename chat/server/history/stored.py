@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from chat.protocol.descriptor import MessageType
 
 # The kinds of logs. Not an Enum, whose hash is slow: each message looks its log up.
-ROOM, MAILBOX = "room", "mailbox"
+ROOM, MAILBOX, GUEST = "room", "mailbox", "guest"
 
 
 class LogName(NamedTuple):
-    """Name a log: a ``ROOM`` by the key of its name, a ``MAILBOX`` by the random id of its account."""
+    """Name a log of messages that are numbered from 1.
+
+    A ``ROOM`` is named by the key of its name, a ``MAILBOX`` (the private messages of one account) by the random id of
+    the account, and the private messages of a ``GUEST``, which are never stored, by the key of the guest's name.
+    """
 
     kind: str
     key: str
 
 
 DEFAULT_ROOM = LogName(ROOM, "lobby")
+
+
+def mailbox_of(account_id: bytes | None, name_key: str) -> LogName:
+    """Return the log of a user's private messages: that of their account, or that of the guest with ``name_key``."""
+    return LogName(GUEST, name_key) if account_id is None else LogName(MAILBOX, account_id.hex())
 
 
 class StoredRun(NamedTuple):
@@ -87,6 +96,21 @@ class Hole(NamedTuple):
     last: int
 
 
+class Recorder(Protocol):
+    """List what a room needs to have its messages kept."""
+
+    @property
+    def epoch(self) -> str: ...
+
+    def state(self, name: LogName) -> LogState: ...
+
+    def keep(self, run: StoredRun) -> None:
+        """Keep ``run``, without waiting. Its log has begun."""
+
+    def wait_for_room(self) -> None:
+        """Wait while very many messages wait for the disk."""
+
+
 class LogState(NamedTuple):
     """Describe one log: the last number given, the time of its message, the first number kept, and what was lost.
 
@@ -97,3 +121,11 @@ class LogState(NamedTuple):
     time: str | None = None
     oldest: int = 1
     lost: tuple[Hole, ...] = ()
+
+
+class Page(NamedTuple):
+    """Hold messages in order, and the holes in their range. ``more``: others follow in the direction of the page."""
+
+    runs: list[StoredRun]
+    more: bool
+    lost: list[Hole]

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run
 from chat.server.directory.member import Member
+from chat.server.history.stored import LogName
 
 log = logging.getLogger(__name__)
 
@@ -128,22 +129,27 @@ class MemoryLog:
 class Sequences:
     """Number the messages in each log that users see: that of the room, and that of each user's private messages.
 
-    Each log counts from 1, without gaps. The name of a log is ``ROOM``, or the key of a user name.
+    Each log counts from 1, without gaps.
     """
 
-    # Cannot be the key of a user name, because no user name is empty.
-    ROOM = ""
-
     def __init__(self) -> None:
-        self._last: dict[str, int] = {}
+        self._last: dict[LogName, int] = {}
 
-    def assign(self, log: str, count: int) -> int:
+    def assign(self, log: LogName, count: int) -> int:
         """Take the next ``count`` numbers of ``log``; return the first of them."""
         last = self._last.get(log, 0)
         self._last[log] = last + count
         return last + 1
 
-    def forget(self, log: str) -> None:
+    def last(self, log: LogName) -> int:
+        """Return the last number that was taken; 0 for none."""
+        return self._last.get(log, 0)
+
+    def go_on_after(self, log: LogName, last: int) -> None:
+        """Let the next number of ``log`` be the one after ``last``."""
+        self._last[log] = last
+
+    def forget(self, log: LogName) -> None:
         """Let ``log`` begin at 1 again, and free its memory."""
         self._last.pop(log, None)
 

@@ -90,7 +90,7 @@ class Moderation:
             Verb.UNMUTE: self._unmute,
         }
         for verb, handler in handlers.items():
-            commands.add(verb, partial(self._execute, handler))
+            commands.add_plain(verb, partial(self._execute, handler))
 
     def start(self) -> None:
         """Read the bans before anyone can log in. Raises DatabaseFault."""

@@ -6,15 +6,26 @@ database) holds up only its own user. The user may have left when the wait is ov
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import NoticeCode
 from chat.protocol.pings import PING_ANSWER
-from chat.server.directory.member import Peer
+from chat.server.directory.member import Member, Peer
 
-# A handler executes a command of a user and returns the sentence of the answer. Raises CommandRefused.
-Handler = Callable[[Peer, Command], str]
+
+class Reply(NamedTuple):
+    """Hold the sentence of an answer, and further facts for its header: fields of ``ServerHeader``."""
+
+    sentence: str
+    facts: Mapping[str, Any]
+
+
+# A handler executes a command of a user, with its nonce, and returns the answer. Raises CommandRefused.
+Handler = Callable[[Member, Command, "str | None"], Reply]
+# Most commands are answered by a sentence, whatever their nonce is.
+PlainHandler = Callable[[Member, Command], str]
 
 
 class CommandRefused(Exception):
@@ -37,12 +48,16 @@ class Commands:
         assert verb.value not in self._handlers, f"{verb} has a handler already"
         self._handlers[verb.value] = handler
 
-    def execute(self, peer: Peer, command: Command) -> str:
-        """Execute ``command`` for ``peer``; return the sentence of the answer. Raises CommandRefused."""
+    def add_plain(self, verb: Verb, handler: PlainHandler) -> None:
+        """Let ``handler`` execute the command ``verb``, and answer with a sentence."""
+        self.add(verb, lambda member, command, nonce: Reply(handler(member, command), {}))
+
+    def execute(self, member: Member, command: Command, nonce: str | None) -> Reply:
+        """Execute ``command`` of ``member``; return the answer. Raises CommandRefused."""
         handler = self._handlers.get(command.verb)
         if handler is None:
             raise CommandRefused(NoticeCode.BAD_COMMAND, self._unknown_command())
-        return handler(peer, command)
+        return handler(member, command, nonce)
 
     def _unknown_command(self) -> str:
         if not self._handlers:

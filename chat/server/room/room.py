@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from chat.protocol.descriptor import MESSAGES, MessageType
 from chat.protocol.filenames import clean_filename
@@ -19,9 +19,10 @@ from chat.protocol.notices import SERVER_NAME, LeaveReason, NoticeCode
 from chat.protocol.pings import encode_ping_answer
 from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
 from chat.server.attachments.offers import OfferStore
-from chat.server.delivery.broadcast import Broadcast
+from chat.server.delivery.broadcast import Broadcast, Encodable
 from chat.server.directory.directory import NO_SUCH_USER, ConnectedUsers
 from chat.server.directory.member import Member, Peer
+from chat.server.history.stored import DEFAULT_ROOM
 from chat.server.log.log import (
     Entry,
     Log,
@@ -31,12 +32,19 @@ from chat.server.log.log import (
     Rejection,
     Sequences,
 )
+from chat.server.room.kept import KeptMessages
 from chat.server.room.roster import Roster
 
 log = logging.getLogger("chat.server")
 
 _ENDED = Rejection(NoticeCode.GONE, "Your session has ended.", is_fatal=True)
+# No session has so large a serial.
+_ANYONE = 2**63
 _FULL = Rejection(NoticeCode.NO_SPACE, "The server is overloaded; try again in a moment.")
+
+
+# Makes the content of a user's welcome from the names of all members, in JSON, and from facts about history.
+Welcome = Callable[[bytes, Mapping[str, object]], bytes]
 
 
 class Mutes(Protocol):
@@ -56,7 +64,8 @@ class Room:
     """Keep membership and order.
 
     ``timestamp`` returns the time of joins, leaves and notices, as RFC 3339 in UTC. A message has the timestamp of its
-    log entry. ``said`` counts the messages of each type that were delivered; ``received`` counts the bytes of their
+    log entry. ``kept`` keeps the messages; None: no message is kept. ``said`` counts the messages of each type that
+    were delivered; ``received`` counts the bytes of their
     contents.
     """
 
@@ -69,6 +78,7 @@ class Room:
         offers: OfferStore,
         mutes: Mutes,
         timestamp: Callable[[], str],
+        kept: KeptMessages | None = None,
     ) -> None:
         self.said = dict.fromkeys(MESSAGES, 0)
         self.received = dict.fromkeys(MESSAGES, 0)
@@ -80,20 +90,28 @@ class Room:
         self._offers = offers
         self._mutes = mutes
         self._timestamp = timestamp
+        self._kept = kept
         self._sequences = Sequences()
         log.follow(self._apply)
 
+    def go_on(self) -> None:
+        """Number the messages of the room behind those that are kept. Called once, before the first member joins."""
+        if self._kept is not None:
+            self._sequences.go_on_after(DEFAULT_ROOM, self._kept.last_number(DEFAULT_ROOM))
+
     # Coming and going
 
-    def join(self, member: Member, welcome: Callable[[bytes], bytes] | None = None) -> None:
+    def join(
+        self,
+        member: Member,
+        welcome: Welcome | None = None,
+        replay: int = 0,
+    ) -> None:
         """Add ``member``: answer their login, and announce them to everyone.
 
-        ``welcome`` makes the content of the new member's own copy of the announcement, from the JSON of the
-        roster. None: the copy has no content.
+        ``welcome`` makes the content of the new member's own copy of the announcement, from the JSON of the roster and
+        facts about history. None: the copy has no content. ``replay``: so many of the last messages follow it.
         """
-        if not member.registered:
-            # The name may have had an account, which the operator has removed since.
-            self._sequences.forget(member.name.key)
         self._roster.add(member)
         header = self._header(
             member.name.display,
@@ -103,11 +121,16 @@ class Room:
         announcement = Frame(MessageType.LOGIN, header)
         own = announcement
         if welcome is not None:
-            own = Frame(MessageType.LOGIN, header, welcome(self._roster.json()))
+            facts = self._facts(member)
+            own = Frame(MessageType.LOGIN, header, welcome(self._roster.json(), facts))
+        first: list[Encodable] = [Frame(MessageType.LOGIN), own]
+        if self._kept is not None:
+            self._sequences.go_on_after(member.mailbox, self._kept.last_number(member.mailbox))
+            first.append(self._kept.last_messages(member, replay))
         # In this order: the announcement joins the frames that are pending for everyone else, and the new member gets
         # only frames after it. So the list of names in the welcome is exact at that point of the stream.
         self._broadcast.announce(announcement)
-        self._broadcast.add(member.send_queue, (Frame(MessageType.LOGIN), own))
+        self._broadcast.add(member.send_queue, first)
 
     def leave(self, member: Member, reason: LeaveReason) -> None:
         """Remove ``member``, if they are still here, and tell everyone else the ``reason``."""
@@ -126,6 +149,9 @@ class Room:
         for member in list(self._names):
             self.notify(member, NoticeCode.SHUTTING_DOWN, "The server is shutting down.")
             self._dismiss(member)
+
+    def _facts(self, member: Member) -> Mapping[str, object]:
+        return self._kept.facts(member, len(self._names)) if self._kept else {"history": False}
 
     def is_here(self, member: Member) -> bool:
         """Return whether ``member`` has joined and not left. Another session with the same name does not count."""
@@ -157,6 +183,11 @@ class Room:
                 self._broadcast.put(each.send_queue, frame)
 
     # Messages
+
+    def wait_for_disk(self) -> None:
+        """Wait while the disk is far behind with the messages to keep. A session calls this before it publishes."""
+        if self._kept is not None:
+            self._kept.wait_for_room()
 
     def publish(self, sender: Member, run: Run) -> Record:
         """Append ``run`` to the log. The record tells, now or later, whether the run was delivered.
@@ -219,7 +250,9 @@ class Room:
             self._say_private_texts(sender, run, recipient, timestamp)
             return
         header = encode_shared_header(self._names[sender], timestamp)
-        first = self._sequences.assign(Sequences.ROOM, len(run.contents))
+        first = self._sequences.assign(DEFAULT_ROOM, len(run.contents))
+        if self._kept is not None:
+            self._kept.keep(DEFAULT_ROOM, first, sender, run, timestamp)
         self._broadcast.post(TextFrames(header, run, first))
 
     def _say_private_texts(
@@ -231,7 +264,9 @@ class Room:
         # Two copies with different numbers: each user has a log of private messages. One copy, if users write to
         # themselves.
         for member in (sender,) if sender is recipient else (sender, recipient):
-            first = self._sequences.assign(member.name.key, len(run.contents))
+            first = self._sequences.assign(member.mailbox, len(run.contents))
+            if self._kept is not None:
+                self._kept.keep(member.mailbox, first, sender, run, timestamp, recipient)
             self._broadcast.put(member.send_queue, TextFrames(header, run, first))
 
     def _say_attachment(
@@ -250,7 +285,11 @@ class Room:
         if recipient is None:
             # The stored header has no ``seq``: the two copies of a private message have different numbers.
             offer_id = self._offer(run, header, self._names, None)
-            header = header._replace(seq=self._sequences.assign(Sequences.ROOM, 1))
+            seq = self._sequences.assign(DEFAULT_ROOM, 1)
+            header = header._replace(seq=seq)
+            if self._kept is not None:
+                name = header.filename
+                self._kept.keep(DEFAULT_ROOM, seq, sender, run, timestamp, None, name, offer_id)
             offer = None
             if offer_id is not None:
                 offer = _offer_frame(run, header, offer_id)
@@ -260,7 +299,11 @@ class Room:
         offer_id = self._offer(run, header, both, frozenset(each.serial for each in both))
         for member in both:
             # Assigned whether the copy is inline or an offer, since a log has no gaps.
-            own = header._replace(seq=self._sequences.assign(member.name.key, 1))
+            seq = self._sequences.assign(member.mailbox, 1)
+            own = header._replace(seq=seq)
+            if self._kept is not None:
+                name = header.filename
+                self._kept.keep(member.mailbox, seq, sender, run, timestamp, recipient, name)
             if offer_id is not None and member.send_queue.wants_offer(run.size):
                 frame = _offer_frame(run, own, offer_id)
             else:
@@ -275,12 +318,12 @@ class Room:
         notice: NoticeCode,
         sentence: str,
         nonce: str | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
-        """Send a notice to ``member`` alone, if they are still here."""
+        """Send a notice to ``member`` alone, if they are still here. ``facts`` are further fields of its header."""
         if member in self._names:
-            self._broadcast.put(
-                member.send_queue, self.notice_frame(member, notice, sentence, nonce)
-            )
+            frame = self.notice_frame(member, notice, sentence, nonce, facts)
+            self._broadcast.put(member.send_queue, frame)
 
     def answer_ping(self, member: Member, nonce: bytes) -> None:
         """Answer a ping of ``member``, if they are still here."""
@@ -292,9 +335,18 @@ class Room:
         answer = encode_ping_answer(self._timestamp(), name, nonce, send_queue.order)
         self._broadcast.answer(send_queue, answer)
 
-    def announce(self, notice: NoticeCode, sentence: str, besides: Peer | None = None) -> None:
-        """Send a notice to everyone besides one user, whom the answer to their command tells the same."""
-        header = self._header(SERVER_NAME, notice=notice.value)
+    def announce(
+        self,
+        notice: NoticeCode,
+        sentence: str,
+        besides: Peer | None = None,
+        epoch: str | None = None,
+    ) -> None:
+        """Send a notice to everyone besides one user, whom the answer to their command tells the same.
+
+        ``epoch``: that under which messages are numbered from now on.
+        """
+        header = self._header(SERVER_NAME, notice=notice.value, epoch=epoch)
         frame = Frame(MessageType.UTF8, header, sentence.encode())
         for member in self._directory.sessions_of(besides.name.key) if besides else ():
             if member is besides and member in self._names:
@@ -308,16 +360,18 @@ class Room:
         notice: NoticeCode,
         sentence: str,
         nonce: str | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> Frame:
         """Return the frame of a notice for ``member``; ``nonce`` is that of the frame that the notice answers."""
-        header = self._header(SERVER_NAME, to=member.name.display, notice=notice.value, nonce=nonce)
+        to = member.name.display
+        header = self._header(SERVER_NAME, to=to, notice=notice.value, nonce=nonce, **(facts or {}))
         return Frame(MessageType.UTF8, header, sentence.encode())
 
     def _dismiss(self, member: Member) -> None:
         self._roster.remove(member)
         if not member.registered:
             # A guest's private messages are numbered only while the guest is here.
-            self._sequences.forget(member.name.key)
+            self._sequences.forget(member.mailbox)
         self._broadcast.remove(member.send_queue)
 
     def _offer(
@@ -331,38 +385,19 @@ class Room:
 
         Sessions with one of ``serials`` may fetch the content; None: all sessions that are here now.
         """
-        if not any(member.send_queue.wants_offer(run.size) for member in audience):
+        is_shown_again = serials is None and self._kept is not None
+        if not is_shown_again and not any(
+            member.send_queue.wants_offer(run.size) for member in audience
+        ):
             return None
-        # Users who join later never heard of the offer, and must not fetch it.
-        latest = self._directory.last_serial
+        # Users who join later may fetch only what they are shown. They never heard of other offers.
+        latest = _ANYONE if is_shown_again else self._directory.last_serial
         content = run.contents[0] if run.large is None else run.large
         return self._offers.keep(content, header, latest=latest, serials=serials)
 
-    def _header(
-        self,
-        sender: str,
-        *,
-        to: str | None = None,
-        notice: str | None = None,
-        reason: str | None = None,
-        nonce: str | None = None,
-        user: str | None = None,
-        registered: bool | None = None,
-        moderator: bool | None = None,
-    ) -> bytes:
-        return encode_server_header(
-            ServerHeader(
-                sender,
-                self._timestamp(),
-                to=to,
-                notice=notice,
-                reason=reason,
-                nonce=nonce,
-                user=user,
-                registered=registered,
-                moderator=moderator,
-            )
-        )
+    def _header(self, sender: str, **fields: Any) -> bytes:
+        """Return the header of a frame that is sent now; ``fields`` are those of ServerHeader."""
+        return encode_server_header(ServerHeader(sender, self._timestamp(), **fields))
 
 
 def _status_sentence(member: Member) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from gevent.event import Event
 
@@ -20,11 +20,15 @@ _PLACE = 128
 
 
 class Answer(NamedTuple):
-    """Hold a notice for the sender of a frame. ``nonce`` is that of the frame."""
+    """Hold a notice for the sender of a frame. ``nonce`` is that of the frame.
+
+    ``facts`` are further fields of the header of the notice.
+    """
 
     notice: NoticeCode
     sentence: str
     nonce: str | None = None
+    facts: Mapping[str, Any] | None = None
 
 
 def answers_to(record: Record) -> list[Answer]:

@@ -39,7 +39,7 @@ OpenTransfer = Callable[[AcceptedConnection, Session], TransferConnection]
 
 
 class Login:
-    """Log clients in. One object serves all connections.
+    """Log clients in. One object serves all connections. ``begin_mailbox`` is called with an account.
 
     A connection that ``Acceptor`` refused gets the refusal as the answer to its login, where the client can show it.
     """
@@ -54,6 +54,7 @@ class Login:
         refused_logins: RefusedLogins,
         open_session: OpenSession,
         open_transfer: OpenTransfer,
+        begin_mailbox: Callable[[Account], object],
     ) -> None:
         self._admission = admission
         self._directory = directory
@@ -62,6 +63,7 @@ class Login:
         self._refused_logins = refused_logins
         self._open_session = open_session
         self._open_transfer = open_transfer
+        self._begin_mailbox = begin_mailbox
 
     def run(self, connection: AcceptedConnection) -> Session | TransferConnection | None:
         """Return the session, which is in the room already, or the transfer; None if the caller must close.
@@ -139,6 +141,8 @@ class Login:
         name = _parse_name(header.name)
         admission = self._admission
         account = admission.prove(connection, name, header)
+        if account is not None:
+            self._begin_mailbox(account)
         # Also before the wait in line: a login that must be refused is refused at once.
         former = admission.find_former_session(connection, name, header, account)
         if self._waited_in_line(connection):

@@ -19,6 +19,7 @@ from chat.server.accounts.accounts import Account
 from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue, reason_of
 from chat.server.directory.directory import Directory
+from chat.server.history.stored import mailbox_of
 from chat.server.limits.limits import SenderRates
 from chat.server.log.log import Record
 from chat.server.process.loop_share import LoopShare
@@ -55,13 +56,15 @@ class Session:
         "_is_logged",
         "_presence",
         "_rates",
+        "_replay",
         "_room",
         "_settings",
         "_share",
         "_transfers",
-        "account_created",
+        "account_id",
         "connection",
         "inline",
+        "mailbox",
         "moderator",
         "name",
         "reason",
@@ -89,10 +92,13 @@ class Session:
     ) -> None:
         self.name = name
         self.inline = header.inline
-        self.account_created = account.created if account is not None else None
+        self.account_id = account.id if account is not None else None
         self.moderator = account is not None and account.is_moderator
         self.wants_status = header.status
         self.token = secrets.token_urlsafe(18) if header.is_json else None
+        self.mailbox = mailbox_of(self.account_id, name.key)
+        # A raw client gets what the operator has set, since it cannot ask.
+        self._replay = (header.replay or 0) if header.is_json else settings.replay
         self.serial = 0  # the directory numbers the sessions as they enter
         self.reason = LeaveReason.DISCONNECTED
         self.connection = connection
@@ -123,7 +129,11 @@ class Session:
 
     @property
     def registered(self) -> bool:
-        return self.account_created is not None
+        return self.account_id is not None
+
+    @property
+    def author(self) -> bytes:
+        return self.account_id or b""
 
     @property
     def label(self) -> str:
@@ -149,7 +159,7 @@ class Session:
         self._greenlet = current if isinstance(current, gevent.Greenlet) else None
         self.serial = self._directory.enter(self)
         welcome = partial(encode_welcome, self._settings, self.token, self.inline)
-        self._room.join(self, welcome if self.token is not None else None)
+        self._room.join(self, welcome if self.token is not None else None, self._replay)
         self._is_logged = self._presence.joined(self)
 
     def run(self) -> None:
@@ -188,14 +198,16 @@ class Session:
         sentence = "You logged in from another place; this connection was closed."
         self.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence)
 
-    def became_registered(self, created: int) -> None:
-        """Note that the user has registered the name: it is now their account, made at ``created``."""
-        self.account_created = created
+    def became_registered(self, account_id: bytes) -> None:
+        """Note that the user has registered the name: it is now their account."""
+        self.account_id = account_id
+        self.mailbox = mailbox_of(account_id, self.name.key)
         self._room.tell_status(self)
 
     def lost_account(self) -> None:
         """Note that the account was removed: the user is a guest now."""
-        self.account_created, self.moderator = None, False
+        self.account_id, self.moderator = None, False
+        self.mailbox = mailbox_of(None, self.name.key)
         self._room.tell_status(self)
 
     def adapt(self) -> None:
@@ -249,6 +261,7 @@ class Session:
             None if isinstance(content, bytes) else content,
         )
         try:
+            self._room.wait_for_disk()
             return self._room.publish(self, run)
         finally:
             if run.large is not None:
@@ -306,6 +319,7 @@ class Session:
     def _publish(self, run: Run) -> None:
         """Wait until the user's rates allow the texts, then hand them to the room."""
         _wait(self._rates.consume(len(run.contents), run.size))
+        self._room.wait_for_disk()
         record = self._room.publish(self, run)
         # A run that was delivered needs no answer: its echo is on the way.
         if not record.is_settled or record.rejection is not None:
@@ -334,10 +348,11 @@ class Session:
     def _execute(self, command: Command, nonce: str | None) -> None:
         """Execute a command of the user, and answer with its result. May wait for a thread or the database."""
         try:
-            notice, sentence = NoticeCode.DONE, self._commands.execute(self, command)
+            reply = self._commands.execute(self, command, nonce)
+            answer = Answer(NoticeCode.DONE, reply.sentence, nonce, reply.facts)
         except CommandRefused as refused:
-            notice, sentence = refused.notice, refused.sentence
-        self._answer(Answer(notice, sentence, nonce))
+            answer = Answer(refused.notice, refused.sentence, nonce)
+        self._answer(answer)
 
     # Answers
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chat import __version__
 from chat.protocol.headers import encode_json
 from chat.server.settings import Settings
@@ -10,13 +12,24 @@ SOFTWARE = f"chat/{__version__}"
 
 
 def encode_welcome(
-    settings: Settings, token: str | None, inline: int | None, members_json: bytes
+    settings: Settings,
+    token: str | None,
+    inline: int | None,
+    members_json: bytes,
+    facts: Mapping[str, object],
 ) -> bytes:
     """Return the welcome as JSON: see docs/protocol.md for its keys.
 
-    ``token`` is the secret of the session; ``members_json`` is the JSON object of ``Roster.json``.
+    ``token`` is the secret of the session; ``members_json`` is the JSON object of ``Roster.json``. ``facts`` are
+    further keys.
     """
     limits = {"max_text": settings.max_text, "max_file": settings.max_file, "inline": inline}
-    rest = {"server": SOFTWARE, "session": token, "limits": limits, "motd": settings.motd}
+    rest: dict[str, object] = {
+        "server": SOFTWARE,
+        "session": token,
+        "limits": limits,
+        "motd": settings.motd,
+    }
+    rest.update(facts)
     # Put together by hand: the names are JSON already, and to encode ten thousand anew would be most of a login.
     return members_json[:-1] + b"," + encode_json(rest)[1:]

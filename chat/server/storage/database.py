@@ -27,7 +27,7 @@ BUSY_TIMEOUT = 5.0  # seconds to wait for another program that is writing
 
 # Times are whole seconds since 1970; NULL is no end. A key is the form in which names are compared (RFC 8265).
 # ``name`` of a banned network is the name of the user who was banned with it.
-_SCHEMA = (
+_FIRST_SCHEMA = (
     """
     CREATE TABLE users (
         key TEXT PRIMARY KEY,
@@ -59,7 +59,14 @@ _SCHEMA = (
     )
     """,
 )
-_VERSION = 1
+# An account has a random id. A name can be given up and registered again by somebody else; an id cannot.
+_WITH_IDS = (
+    "ALTER TABLE users ADD COLUMN id BLOB",
+    "UPDATE users SET id = randomblob(16)",
+)
+# What brings a file from each version to the next one.
+_STEPS = (_FIRST_SCHEMA, _WITH_IDS)
+_VERSION = len(_STEPS)
 
 Stamp = tuple[int, int, int]
 # Differs from the stamp of every file, so a reader that remembers it reads again.
@@ -207,7 +214,7 @@ class _NewerSchema(Exception):
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Create the tables in a file without any: a new file, or one that a crash left empty."""
+    """Bring the tables to the newest version. A new file, or one that a crash left empty, has no tables."""
     if _version(connection) == _VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -217,8 +224,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if version > _VERSION:
         raise _NewerSchema
     if version < _VERSION:
-        for statement in _SCHEMA:
-            connection.execute(statement)
+        for step in _STEPS[version:]:
+            for statement in step:
+                connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
 

@@ -192,7 +192,7 @@ def test_the_owner_of_a_name_stays_when_a_lookalike_is_banned(
 ) -> None:
     bob = bob_who_moderates(chat_server)
     alice = chat_server.join("alice")
-    chat_server.session("alice").account_created = 1
+    chat_server.session("alice").account_id = b"an account"
 
     command(bob, "ban", "a1ice")
     bob.say("next")

@@ -177,4 +177,4 @@ def test_a_command_counts_against_the_rate_of_messages(
 
 def test_what_is_done_already_is_not_added_again(chat_server: TestServer, butler: Butler) -> None:
     with pytest.raises(AssertionError):
-        chat_server.parts.commands.add(Verb.REGISTER, butler.execute)
+        chat_server.parts.commands.add_plain(Verb.REGISTER, butler.execute)

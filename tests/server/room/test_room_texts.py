@@ -139,13 +139,13 @@ def test_a_guests_numbers_end_with_them_and_those_of_an_account_go_on(
 ) -> None:
     alice, bob = chat_server.enter("alice"), chat_server.enter("bob")
     chat_server.say_texts(alice, b"1", b"2", to="bob")
-    bob.became_registered(1)
+    bob.became_registered()
     chat_server.leave(alice)
     chat_server.leave(bob)
     chat_server.heard(alice, bob)
 
     alice, bob = chat_server.enter("alice"), FakeMember("bob")
-    bob.became_registered(1)
+    bob.became_registered()
     chat_server.join(bob)
     chat_server.heard(alice, bob)
     chat_server.say_texts(alice, b"3", to="bob")
@@ -158,7 +158,7 @@ def test_a_guest_counts_from_1_also_under_the_name_of_a_removed_account(
     chat_server: RoomAlone,
 ) -> None:
     alice, bob = chat_server.enter("alice"), chat_server.enter("bob")
-    bob.became_registered(1)
+    bob.became_registered()
     chat_server.say_texts(alice, b"1", b"2", to="bob")
     chat_server.leave(bob)
 

@@ -23,7 +23,7 @@ def chat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomAlone]
 
 def member(name: str, *, registered: bool = False, moderator: bool = False) -> FakeMember:
     made = FakeMember(name)
-    made.account_created, made.moderator = 1 if registered else None, moderator
+    made.account_id, made.moderator = b"an account" if registered else None, moderator
     return made
 
 
@@ -78,7 +78,7 @@ def test_a_change_reaches_those_who_asked_for_it(chat_server: RoomAlone) -> None
     bob, carol = chat_server.enter("bob"), chat_server.enter("carol")
     raw = chat_server.enter("raw")
     bob.wants_status = carol.wants_status = True
-    bob.became_registered(1)
+    bob.became_registered()
     chat_server.room.tell_status(bob)
     bob.moderator = True
     chat_server.room.tell_status(bob)
@@ -110,6 +110,6 @@ def test_a_user_who_has_left_is_not_told_of(chat_server: RoomAlone) -> None:
     bob, carol = chat_server.enter("bob"), chat_server.enter("carol")
     carol.wants_status = True
     chat_server.leave(bob)
-    bob.became_registered(1)
+    bob.became_registered()
     chat_server.room.tell_status(bob)
     assert not any(header.get("notice") for header in headers(carol))

@@ -1,0 +1,57 @@
+"""Remove the messages that are older than the operator wants, or too many."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import gevent
+
+from chat.server.history.history import History
+from chat.server.history.history_file import HistoryFault
+from chat.server.history.upkeep import expire
+
+log = logging.getLogger("chat.server")
+
+_PERIOD = 60.0  # seconds between two looks
+# Seconds between two transactions that remove messages: what is said meanwhile must be written too.
+_PAUSE = 0.05
+
+
+class Retention:
+    """Keep messages for ``keep`` seconds (None: for ever), and at most ``keep_size`` bytes of them.
+
+    ``clock`` returns seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        keep: float | None,
+        keep_size: int | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._history = history
+        self._keep = keep
+        self._keep_size = keep_size
+        self._clock = clock
+
+    def run(self) -> None:
+        """Look again and again, until killed."""
+        while True:
+            self.sweep()
+            gevent.sleep(_PERIOD)
+
+    def sweep(self) -> None:
+        """Remove all messages that must go now."""
+        before = None
+        if self._keep is not None:
+            # A prefix of a timestamp compares as the timestamp does.
+            before = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self._clock() - self._keep))
+        try:
+            while states := self._history.call(expire, before, self._keep_size):
+                self._history.note_removed(states)
+                gevent.sleep(_PAUSE)
+        except HistoryFault as problem:
+            log.debug("cannot remove old messages now: %s", problem)

@@ -1,0 +1,171 @@
+"""Answer users who ask for earlier messages, and let moderators remove messages from history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn, Protocol
+
+from chat.protocol.commands import Command, HistoryQuery, Verb
+from chat.protocol.names import name_key
+from chat.protocol.notices import NoticeCode
+from chat.server.delivery.broadcast import Broadcast
+from chat.server.directory.directory import ConnectedUsers
+from chat.server.directory.member import Member
+from chat.server.history.history_file import HistoryFault
+from chat.server.history.pages import PageSize
+from chat.server.history.stored import DEFAULT_ROOM, GUEST, LogName, LogState, Page, StoredRun
+from chat.server.room.commands import CommandRefused, Commands, Reply
+from chat.server.room.replay import PAGE, Replay, Shown, Wishes
+
+DEFAULT_LIMIT = 50  # messages of a page
+MAX_NONCES = 64  # of a query
+# Bytes that may wait for a user who asks for a further page, and seconds to wait until fewer do. A client that asks for
+# many pages and reads none would otherwise be closed as a slow consumer.
+_PATIENT_BYTES = 1024 * 1024
+_PATIENCE = 60.0
+
+
+class Archive(Protocol):
+    """List what is asked of history. All methods but ``state`` wait, and raise HistoryFault."""
+
+    @property
+    def epoch(self) -> str: ...
+
+    def state(self, name: LogName) -> LogState: ...
+
+    def after(
+        self,
+        name: LogName,
+        after: int,
+        before: int | None,
+        size: PageSize,
+        only: Callable[[StoredRun], bool] | None = None,
+    ) -> Page: ...
+
+    def before(
+        self,
+        name: LogName,
+        before: int | None,
+        size: PageSize,
+        only: Callable[[StoredRun], bool] | None = None,
+    ) -> Page: ...
+
+    def number_at(self, name: LogName, timestamp: str) -> int: ...
+
+    def find_nonces(
+        self, name: LogName, after: int, nonces: frozenset[bytes], author: bytes
+    ) -> list[StoredRun]: ...
+
+
+class Recall:
+    """The command ``history``. ``archive`` is None if no messages are kept.
+
+    ``offer_of`` returns the id of the offer of a message of the room, by its number; None if there is none.
+    """
+
+    def __init__(
+        self,
+        archive: Archive | None,
+        directory: ConnectedUsers,
+        broadcast: Broadcast,
+        offer_of: Callable[[int], str | None],
+    ) -> None:
+        self._archive = archive
+        self._directory = directory
+        self._broadcast = broadcast
+        self._offer_of = offer_of
+
+    def serve(self, commands: Commands) -> None:
+        """Add the command to the table of commands."""
+        commands.add(Verb.HISTORY, self._history)
+
+    def _history(self, member: Member, command: Command, nonce: str | None) -> Reply:
+        archive, query = self._archive, command.query
+        if archive is None:
+            raise CommandRefused(NoticeCode.NO_HISTORY, "This server keeps no messages.")
+        if nonce is None or query is None:
+            _refuse("A query needs a nonce, by which its answer is known.")
+        name = member.mailbox if query.private else DEFAULT_ROOM
+        if name.kind == GUEST:
+            sentence = "Private messages are kept only for registered users."
+            raise CommandRefused(NoticeCode.NO_HISTORY, sentence)
+        try:
+            page = self._page(archive, name, query, member)
+        except HistoryFault:
+            sentence = "The server cannot read its history now; try again later."
+            raise CommandRefused(NoticeCode.NO_HISTORY, sentence) from None
+        # The user may have left meanwhile, and another user may have the name now.
+        if not self._directory.is_here(member):
+            raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
+        shown = [Shown(run, self._offer(run)) for run in page.runs]
+        replay = Replay(shown, Wishes(member.send_queue.inline), nonce)
+        self._broadcast.put(member.send_queue, replay)
+        found = sum(len(run.contents) for run in page.runs)
+        facts = {
+            "epoch": archive.epoch,
+            "found": found,
+            "more": page.more or None,
+            "lost": tuple(page.lost),
+        }
+        return Reply(f"{found} messages.", facts)
+
+    def _page(self, archive: Archive, name: LogName, query: HistoryQuery, member: Member) -> Page:
+        if member.send_queue.waiting > _PATIENT_BYTES:
+            member.send_queue.wait_until_drained(_PATIENCE)
+        self._require_place(archive, name, query)
+        if query.nonces:
+            return self._by_nonces(archive, name, query, member.author)
+        limit = DEFAULT_LIMIT if query.limit is None else query.limit
+        size = PageSize(max(1, min(limit, PAGE.messages)), PAGE.bytes)
+        only = _between(member.name.key, query.partner) if query.private else None
+        after = query.after
+        if query.at is not None:
+            after = archive.number_at(name, query.at) - 1
+        if after is None and query.before is not None:
+            return archive.before(name, query.before, size, only)
+        if after is None:
+            # Nothing said: the last messages, as a user would expect.
+            return archive.before(name, None, size, only)
+        return archive.after(name, after, query.before, size, only)
+
+    def _by_nonces(
+        self, archive: Archive, name: LogName, query: HistoryQuery, author: bytes
+    ) -> Page:
+        if len(query.nonces) > MAX_NONCES:
+            _refuse(f"A query has at most {MAX_NONCES} nonces.")
+        if not author:
+            # A guest has nothing that proves which messages were theirs.
+            return Page([], False, [])
+        nonces = frozenset(nonce.encode() for nonce in query.nonces)
+        runs = archive.find_nonces(name, query.after or 0, nonces, author)
+        return Page(runs[:MAX_NONCES], len(runs) > MAX_NONCES, [])
+
+    def _require_place(self, archive: Archive, name: LogName, query: HistoryQuery) -> None:
+        """Refuse a query that goes on from a message that this log does not have."""
+        state = archive.state(name)
+        is_known = query.epoch is None or query.epoch == archive.epoch
+        if query.after is not None and query.after > state.head:
+            is_known = False
+        if is_known and query.time is not None and query.after:
+            page = archive.after(name, query.after - 1, query.after + 1, PageSize(1, 0))
+            # A message that is too old, or was lost, cannot be compared.
+            is_known = not page.runs or page.runs[0].timestamp == query.time
+        if not is_known:
+            sentence = "The server does not know this place; begin with the last messages."
+            raise CommandRefused(NoticeCode.BAD_PLACE, sentence)
+
+    def _offer(self, run: StoredRun) -> str | None:
+        return self._offer_of(run.first) if run.log == DEFAULT_ROOM else None
+
+
+def _between(own: str, partner: str | None) -> Callable[[StoredRun], bool] | None:
+    """Return a filter for the private messages between the user with the key ``own`` and ``partner``."""
+    if partner is None:
+        return None
+    key = name_key(partner)
+    pair = {own, key}
+    return lambda run: {name_key(run.sender), name_key(run.to or "")} == pair
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise CommandRefused(NoticeCode.BAD_COMMAND, sentence)

@@ -1,0 +1,180 @@
+"""Show messages again: the last ones to users who join, and pages of history to users who ask.
+
+A message that is shown again has its original header, with ``"replay": true`` and, as an answer to a query, with
+``"for"``. A file, image or voice note that is not kept whole, or that the user wants as an offer, comes as an offer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from chat.protocol.descriptor import ByteOrder, MessageType
+from chat.protocol.frames import Frame
+from chat.protocol.headers import ServerHeader, encode_json, encode_server_header
+from chat.protocol.runs import Run, TextFrames, encode_shared_header
+from chat.server.history.pages import PageSize
+from chat.server.history.stored import StoredRun
+
+# What a user who joins can get: one page.
+PAGE = PageSize(200, 256 * 1024)
+# The id of an offer whose content the server does not have any more.
+_GONE = "gone"
+
+
+class Shown(NamedTuple):
+    """Hold a run of messages, and the id of the offer by which its content can be fetched, if there is one."""
+
+    run: StoredRun
+    offer: str | None = None
+
+
+class Wishes(NamedTuple):
+    """Tell how a user gets messages again.
+
+    ``inline``: larger contents than so many bytes come as offers; None: only what is not kept. ``texts_only``: for
+    users whose client knows no replay, and would save each file again.
+    """
+
+    inline: int | None = None
+    texts_only: bool = False
+
+
+class Replay:
+    """Frames that show messages again, for one user. ``answers`` is the nonce of their query."""
+
+    def __init__(self, shown: Iterable[Shown], wishes: Wishes, answers: str | None = None) -> None:
+        self._shown = shown
+        self._wishes = wishes
+        self._answers = answers
+
+    def encode(self, order: ByteOrder) -> bytes:
+        """Return the frames, one behind the other."""
+        return b"".join(frame.encode(order) for frame in self._frames())
+
+    def _frames(self) -> Iterator[Frame | TextFrames]:
+        for run, offer in self._shown:
+            if run.type is MessageType.UTF8:
+                yield from self._texts(run)
+            elif not self._wishes.texts_only:
+                yield self._attachment(run, offer)
+
+    def _texts(self, run: StoredRun) -> Iterator[Frame | TextFrames]:
+        if not run.purged:
+            yield self._run(run)
+            return
+        for message in run.messages():
+            if not message.purged:
+                yield self._run(message)
+            elif not self._wishes.texts_only:
+                header = self._header(message)._replace(purged=True)
+                yield Frame(MessageType.UTF8, encode_server_header(header))
+
+    def _run(self, run: StoredRun) -> TextFrames:
+        more = b',"replay":true'
+        if self._answers is not None:
+            more += b',"for":%b' % encode_json(self._answers)
+        to = None if run.to is None else encode_json(run.to)
+        shared = encode_shared_header(encode_json(run.sender), run.timestamp, to, more)
+        texts = Run(MessageType.UTF8, run.contents, run.nonces, run.bytes)
+        return TextFrames(shared, texts, run.first)
+
+    def _attachment(self, run: StoredRun, offer: str | None) -> Frame:
+        header = self._header(run)._replace(filename=run.filename)
+        [content] = run.contents
+        if run.purged:
+            return Frame(run.type, encode_server_header(header._replace(purged=True)))
+        inline = self._wishes.inline
+        if len(content) < run.size or (inline is not None and run.size > inline):
+            header = header._replace(size=run.size, id=offer or _GONE)
+            return Frame(run.type, encode_server_header(header))
+        return Frame(run.type, encode_server_header(header), content)
+
+    def _header(self, run: StoredRun) -> ServerHeader:
+        [nonce] = run.nonces
+        return ServerHeader(
+            run.sender,
+            run.timestamp,
+            to=run.to,
+            seq=run.first,
+            nonce=nonce.decode() if nonce is not None else None,
+            replay=True,
+            answers=self._answers,
+        )
+
+
+class Recent:
+    """The last messages of a room, in memory, so that a user who joins waits for no disk."""
+
+    def __init__(self) -> None:
+        self._shown: deque[Shown] = deque()
+        self._messages = self._bytes = 0
+        # Many users may join between two messages, for example after a restart.
+        self._encoded: dict[tuple[int, Wishes, ByteOrder], bytes] = {}
+
+    def append(self, shown: Shown) -> None:
+        """Add a run; forget runs that no page can reach."""
+        self._encoded.clear()
+        self._shown.append(shown)
+        self._messages += len(shown.run.contents)
+        self._bytes += shown.run.bytes
+        first = self._shown[0].run
+        while (
+            self._messages - len(first.contents) >= PAGE.messages
+            or self._bytes - first.bytes >= PAGE.bytes
+        ):
+            self._shown.popleft()
+            self._messages -= len(first.contents)
+            self._bytes -= first.bytes
+            first = self._shown[0].run
+
+    def replace(self, runs: Iterable[StoredRun]) -> None:
+        """Begin anew with ``runs``; keep the offers of those that were here."""
+        offers = {shown.run.first: shown.offer for shown in self._shown}
+        self._shown.clear()
+        self._messages = self._bytes = 0
+        for run in runs:
+            self.append(Shown(run, offers.get(run.first)))
+
+    def offer_of(self, number: int) -> str | None:
+        """Return the id of the offer of the message with ``number``; None if there is none."""
+        found = (shown.offer for shown in self._shown if shown.run.first == number)
+        return next(found, None)
+
+    def last(self, count: int, wishes: Wishes) -> LastMessages:
+        """Return the frames of the last ``count`` messages, at most one page."""
+        return LastMessages(self, min(count, PAGE.messages), wishes)
+
+    def encode(self, count: int, wishes: Wishes, order: ByteOrder) -> bytes:
+        """Return the frames that ``last`` stands for."""
+        key = (count, wishes, order)
+        encoded = self._encoded.get(key)
+        if encoded is None:
+            encoded = Replay(self._cut(count), wishes).encode(order)
+            self._encoded[key] = encoded
+        return encoded
+
+    def _cut(self, count: int) -> list[Shown]:
+        chosen: list[Shown] = []
+        space = PAGE.bytes
+        for run, offer in reversed(self._shown):
+            space -= run.bytes
+            if count <= 0 or (space < 0 and chosen):
+                break
+            part = run.slice(run.last - count, None)
+            assert part is not None, "count is at least 1"
+            chosen.append(Shown(part, offer))
+            count -= len(part.contents)
+        return chosen[::-1]
+
+
+class LastMessages(NamedTuple):
+    """The last messages of a room, encoded once for all users with the same wishes."""
+
+    recent: Recent
+    number: int
+    wishes: Wishes
+
+    def encode(self, order: ByteOrder) -> bytes:
+        return self.recent.encode(self.number, self.wishes, order)
