@@ -102,27 +102,24 @@ def split_run(
     return Run(_TEXT, contents, nonces, sum(map(len, contents)), name), end
 
 
-class TextFrames:
+class TextFrames(NamedTuple):
     """The frames of a run of texts as the server sends them, encoded for each byte order in use.
 
     ``header`` is the beginning of the JSON object that all the headers share: see ``encode_shared_header``. The
     messages are numbered from ``first_seq`` on.
     """
 
-    __slots__ = ("_first_seq", "_header", "_run")
-
-    def __init__(self, header: bytes, run: Run, first_seq: int) -> None:
-        self._header = header
-        self._run = run
-        self._first_seq = first_seq
+    header: bytes
+    run: Run
+    first_seq: int
 
     def encode(self, order: ByteOrder) -> bytes:
         """Return the frames, one behind the other. Raises LocalProtocolError for a header over 65,535 bytes."""
-        pack, shared, seq = LAYOUTS[order].pack, self._header, self._first_seq
+        pack, shared, seq = LAYOUTS[order].pack, self.header, self.first_seq
         size = len(shared)
         parts: list[bytes] = []
         try:
-            for text, nonce in zip(self._run.contents, self._run.nonces, strict=True):
+            for text, nonce in zip(self.run.contents, self.run.nonces, strict=True):
                 own = b"%d}" % seq if nonce is None else b'%d,"nonce":"%b"}' % (seq, nonce)
                 parts += (pack(_UTF8, size + len(own), len(text)), shared, own, text)
                 seq += 1
@@ -131,16 +128,14 @@ class TextFrames:
         return b"".join(parts)
 
 
-def encode_shared_header(
-    sender_json: bytes, timestamp: str, to_json: bytes | None = None, more: bytes = b""
-) -> bytes:
+def encode_shared_header(name: bytes, time: str, to: bytes | None, more: bytes = b"") -> bytes:
     """Return a server's header up to where the number of the message follows.
 
-    The names are given as JSON, as the caller keeps them. ``more`` are further keys with their values, each after a
-    comma.
+    The names of the sender and of the recipient are given as JSON, as the caller keeps them. ``more`` are further keys
+    with their values, each after a comma.
     """
-    to = more if to_json is None else b',"to":%b%b' % (to_json, more)
-    return b'{"from":%b,"timestamp":"%b"%b,"seq":' % (sender_json, timestamp.encode(), to)
+    rest = more if to is None else b',"to":%b%b' % (to, more)
+    return b'{"from":%b,"timestamp":"%b"%b,"seq":' % (name, time.encode(), rest)
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -245,6 +245,7 @@ class Composition:
             backlogs=self.backlogs,
             share=self.share,
             presence=PresenceLog(self.address_limits, self.folding_log, self.counters),
+            wait_for_disk=self.history.wait_for_room if self.history is not None else None,
         )
         open_transfer = partial(
             TransferConnection,

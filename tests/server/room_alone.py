@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.headers import ClientHeader
 from chat.protocol.notices import LeaveReason, NoticeCode
@@ -14,7 +12,7 @@ from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import Directory
 from chat.server.log.log import MemoryLog
 from chat.server.moderation.bans import BanList
-from chat.server.room.room import Room
+from chat.server.room.room import Room, Welcome
 from tests.server.fakes import FakeMember, run_ready_greenlets
 
 PUBLIC = ClientHeader()
@@ -50,7 +48,7 @@ class RoomAlone:
         self.heard(member)
         return member
 
-    def join(self, member: FakeMember, welcome: Callable[[bytes], bytes] | None = None) -> None:
+    def join(self, member: FakeMember, welcome: Welcome | None = None) -> None:
         member.serial = self.directory.enter(member)
         self.room.join(member, welcome)
 

@@ -107,9 +107,6 @@ class Recorder(Protocol):
     def keep(self, run: StoredRun) -> None:
         """Keep ``run``, without waiting. Its log has begun."""
 
-    def wait_for_room(self) -> None:
-        """Wait while very many messages wait for the disk."""
-
 
 class LogState(NamedTuple):
     """Describe one log: the last number given, the time of its message, the first number kept, and what was lost.

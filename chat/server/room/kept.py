@@ -50,10 +50,6 @@ class KeptMessages:
         if recipient is None:
             self.recent.append(Shown(stored, offer_id))
 
-    def wait_for_room(self) -> None:
-        """Wait while very many messages wait for the disk, so that no more are read from a sender."""
-        self._recorder.wait_for_room()
-
     def last_number(self, name: LogName) -> int:
         """Return the last number that was given in the log ``name``; 0 for none, or for one that is not kept."""
         return self._recorder.state(name).head if name.kind != GUEST else 0

@@ -184,11 +184,6 @@ class Room:
 
     # Messages
 
-    def wait_for_disk(self) -> None:
-        """Wait while the disk is far behind with the messages to keep. A session calls this before it publishes."""
-        if self._kept is not None:
-            self._kept.wait_for_room()
-
     def publish(self, sender: Member, run: Run) -> Record:
         """Append ``run`` to the log. The record tells, now or later, whether the run was delivered.
 
@@ -243,13 +238,11 @@ class Room:
             # After the delivery: this may make a session send further answers, which come after the echo.
             record.settle(rejection)
 
-    def _say_texts(
-        self, sender: Member, run: Run, recipient: Member | None, timestamp: str
-    ) -> None:
-        if recipient is not None:
-            self._say_private_texts(sender, run, recipient, timestamp)
+    def _say_texts(self, sender: Member, run: Run, to: Member | None, timestamp: str) -> None:
+        if to is not None:
+            self._say_private_texts(sender, run, to, timestamp)
             return
-        header = encode_shared_header(self._names[sender], timestamp)
+        header = encode_shared_header(self._names[sender], timestamp, None)
         first = self._sequences.assign(DEFAULT_ROOM, len(run.contents))
         if self._kept is not None:
             self._kept.keep(DEFAULT_ROOM, first, sender, run, timestamp)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from functools import partial
 
 import gevent
@@ -42,7 +43,8 @@ class Session:
 
     ``account`` is the account that owns the name, whose password the user has given; None for a guest. ``token`` is the
     secret by which transfer connections name the session; None for a raw client. ``inline``: the user gets contents
-    over so many bytes as offers; None: never. ``reason`` is why the session ends.
+    over so many bytes as offers; None: never. ``reason`` is why the session ends. ``wait_for_disk`` is called before a
+    message is published, and waits while too many messages wait to be kept.
     """
 
     # An idle user costs memory only, and slots save much of it.
@@ -61,6 +63,7 @@ class Session:
         "_settings",
         "_share",
         "_transfers",
+        "_wait_for_disk",
         "account_id",
         "connection",
         "inline",
@@ -89,6 +92,7 @@ class Session:
         backlogs: BacklogLimits,
         share: LoopShare,
         presence: PresenceLog,
+        wait_for_disk: Callable[[], object] | None = None,
     ) -> None:
         self.name = name
         self.inline = header.inline
@@ -111,6 +115,7 @@ class Session:
         self._settings = settings
         self._share = share
         self._presence = presence
+        self._wait_for_disk = wait_for_disk
         self._transfers: list[Transferring] = []
         self._has_left = False
         self._is_logged = True  # the log has a line about this user's joining
@@ -261,7 +266,8 @@ class Session:
             None if isinstance(content, bytes) else content,
         )
         try:
-            self._room.wait_for_disk()
+            if self._wait_for_disk is not None:
+                self._wait_for_disk()
             return self._room.publish(self, run)
         finally:
             if run.large is not None:
@@ -319,7 +325,8 @@ class Session:
     def _publish(self, run: Run) -> None:
         """Wait until the user's rates allow the texts, then hand them to the room."""
         _wait(self._rates.consume(len(run.contents), run.size))
-        self._room.wait_for_disk()
+        if self._wait_for_disk is not None:
+            self._wait_for_disk()
         record = self._room.publish(self, run)
         # A run that was delivered needs no answer: its echo is on the way.
         if not record.is_settled or record.rejection is not None:

@@ -13,7 +13,7 @@ from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import NoticeCode
 from chat.server.directory.member import Peer
-from chat.server.room.commands import CommandRefused
+from chat.server.room.commands import CommandRefused, Reply
 from chat.server.settings import Rate
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
@@ -33,14 +33,14 @@ class Butler:
         self.asked: list[tuple[str, Command]] = []
         self.may_go_on = Event()
         self.may_go_on.set()
-        chat_server.parts.commands._handlers["register"] = self.execute
+        chat_server.parts.commands._handlers["register"] = self.answer
 
-    def execute(self, peer: Peer, command: Command) -> str:
+    def answer(self, peer: Peer, command: Command, nonce: str | None) -> Reply:
         self.asked.append((peer.name.display, command))
         self.may_go_on.wait()
         if command.password == "short":
             raise CommandRefused(NoticeCode.NOT_ALLOWED, "It is too short.")
-        return "It is done."
+        return Reply("It is done.", {})
 
 
 @pytest.fixture
@@ -177,4 +177,4 @@ def test_a_command_counts_against_the_rate_of_messages(
 
 def test_what_is_done_already_is_not_added_again(chat_server: TestServer, butler: Butler) -> None:
     with pytest.raises(AssertionError):
-        chat_server.parts.commands.add_plain(Verb.REGISTER, butler.execute)
+        chat_server.parts.commands.add(Verb.REGISTER, butler.answer)

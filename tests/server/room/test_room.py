@@ -65,7 +65,7 @@ def test_the_welcome_names_the_members_and_reaches_the_newcomer_alone(
     bob = chat_server.enter("bob")
     alice = FakeMember("alice")
 
-    chat_server.join(alice, lambda names: b"here: " + names)
+    chat_server.join(alice, lambda names, facts: b"here: " + names)
     run_ready_greenlets()
 
     here = b'{"users":["bob","alice"],"registered":[],"moderators":[]}'

@@ -138,8 +138,8 @@ def test_a_guests_numbers_end_with_them_and_those_of_an_account_go_on(
     chat_server: RoomAlone,
 ) -> None:
     alice, bob = chat_server.enter("alice"), chat_server.enter("bob")
-    chat_server.say_texts(alice, b"1", b"2", to="bob")
     bob.became_registered()
+    chat_server.say_texts(alice, b"1", b"2", to="bob")
     chat_server.leave(alice)
     chat_server.leave(bob)
     chat_server.heard(alice, bob)
