@@ -20,6 +20,9 @@ _SIZE = re.compile(r"([0-9]{1,18})([KMG]?)", re.IGNORECASE | re.ASCII)
 _MAX_SIZE = 2**63 - 1  # the largest file offset
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
 
 class UsageError(Exception):
     """Report an invalid command line or setting; the text is one line for the user."""
@@ -81,6 +84,14 @@ def parse_size(text: str, option: str) -> int:
     if size is None or size > _MAX_SIZE:
         raise UsageError(f"{option}={text}: expected a size such as 512, 64K, 10M or 1G")
     return size
+
+
+def parse_duration(text: str, option: str) -> int:
+    """Return the seconds of ``90s``, ``30m``, ``2h``, ``7d`` or ``4w``. Raises UsageError."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{option}={text}: expected a time such as 90s, 30m, 2h, 7d or 4w")
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def parse_count(text: str, option: str, minimum: int = 0) -> int:

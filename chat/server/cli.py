@@ -3,6 +3,7 @@
 Usage:
   chat-server [options]
   chat-server users (--help | add | remove | list | passwd | moderator) ...
+  chat-server history (--help | export | stats | backup | restore | purge) ...
   chat-server bans (--help | add | remove | list) ...
   chat-server (status | say) ...
   chat-server (-h | --help)
@@ -42,6 +43,13 @@ Users and limits:
                                version 1 or 2, and the server believes the address in it
   --login-timeout=<seconds>    time to log in, for at most 5 attempts together (default: 30)
   --motd=<file>                file with the welcome text
+
+History (messages are kept in the data directory, readable by the operator):
+  --history=<mode>             on: keep messages on disk; off: keep none (default: on)
+  --keep=<time>                how long: a number with m, h, d or w, or "forever" (default: 30d)
+  --keep-size=<size>           how much; the oldest messages go first (default: 1G)
+  --replay=<n>                 last messages for users whose client cannot ask for them, at most 200
+                               (default: 50)
 
 Sizes (K, M and G are powers of 1024):
   --max-text=<size>            largest text (default: 64K)

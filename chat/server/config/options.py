@@ -15,7 +15,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chat.config.command_line import UsageError, parse_count, parse_size
+from chat.config.command_line import UsageError, parse_count, parse_duration, parse_size
 from chat.config.config_file import read_config_file
 from chat.config.options import (
     SHELLS,
@@ -234,6 +234,15 @@ def _tls(text: str, where: str, *, values: Collection[str]) -> TlsMode:
     return TlsMode(read_choice(text, where, values=values))
 
 
+def _keep(text: str, where: str) -> float | None:
+    """Return how many seconds messages are kept; None for ever."""
+    return None if text == "forever" else float(parse_duration(text, where))
+
+
+def _on_or_off(text: str, where: str, *, values: Collection[str]) -> bool:
+    return read_choice(text, where, values=values) == "on"
+
+
 def _not_switch(text: str, where: str) -> bool:
     return not read_switch(text, where)
 
@@ -263,6 +272,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("max-backlog-total", Kind.SIZE, _size),
     Option("rate", Kind.RATE, _rate),
     Option("byte-rate", Kind.RATE, _rate),
+    Option("history", Kind.TEXT, partial(_on_or_off, values=("on", "off"))),
+    Option("keep", Kind.TEXT, _keep),
+    Option("keep-size", Kind.SIZE, _size),
+    Option("replay", Kind.COUNT, parse_count),
     # A port of its own: the port of the chat is no default here.
     Option("metrics-address", Kind.TEXT, partial(read_address, default_port=None)),
     Option(

@@ -30,7 +30,6 @@ Exit status: 0 on success; 1 if the command failed; 2 for an invalid option or t
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from io import TextIOWrapper
@@ -41,6 +40,7 @@ from chat.config.command_line import (
     EXIT_OK,
     EXIT_USAGE,
     UsageError,
+    parse_duration,
     parse_options,
     report,
 )
@@ -70,8 +70,6 @@ from chat.server.settings import Network
 from chat.server.storage.database import Database, DatabaseFault
 
 PROGRAM = "chat-server"
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}  # seconds
-_TIME = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
 
 
 class NotDone(Exception):
@@ -177,12 +175,7 @@ def _network(options: dict[str, Any]) -> Network | None:
 
 
 def _seconds(text: str | None) -> int | None:
-    if text is None:
-        return None
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise UsageError(f"--for={text}: expected a time such as 90s, 30m, 2h, 7d or 4w")
-    return int(match[1]) * _UNITS[match[2]]
+    return parse_duration(text, "--for") if text is not None else None
 
 
 def _fields(entry: Ban | Mute) -> dict[str, object]:
