@@ -373,4 +373,4 @@ class Composition:
 
     def _end_transfers(self) -> None:
         for session in self.directory:
-            session.end_transfers()
+            session.transfers.end_all()

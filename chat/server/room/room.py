@@ -8,7 +8,7 @@ store.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from chat.protocol.descriptor import MESSAGES, MessageType
@@ -33,13 +33,12 @@ from chat.server.log.log import (
     Sequences,
 )
 from chat.server.room.kept import KeptMessages
+from chat.server.room.offering import Offering, offer_frame, whole_frame
 from chat.server.room.roster import Roster
 
 log = logging.getLogger("chat.server")
 
 _ENDED = Rejection(NoticeCode.GONE, "Your session has ended.", is_fatal=True)
-# No session has so large a serial.
-_ANYONE = 2**63
 _FULL = Rejection(NoticeCode.NO_SPACE, "The server is overloaded; try again in a moment.")
 
 
@@ -87,7 +86,7 @@ class Room:
         self._log = log
         self._directory = directory
         self._broadcast = broadcast
-        self._offers = offers
+        self._offering = Offering(offers, directory, are_shown_again=kept is not None)
         self._mutes = mutes
         self._timestamp = timestamp
         self._kept = kept
@@ -277,7 +276,7 @@ class Room:
         )
         if recipient is None:
             # The stored header has no ``seq``: the two copies of a private message have different numbers.
-            offer_id = self._offer(run, header, self._names, None)
+            offer_id = self._offering.offer(run, header, self._names, None)
             seq = self._sequences.assign(DEFAULT_ROOM, 1)
             header = header._replace(seq=seq)
             if self._kept is not None:
@@ -285,11 +284,11 @@ class Room:
                 self._kept.keep(DEFAULT_ROOM, seq, sender, run, timestamp, None, name, offer_id)
             offer = None
             if offer_id is not None:
-                offer = _offer_frame(run, header, offer_id)
-            self._broadcast.post_attachment(_frame(run, header), offer)
+                offer = offer_frame(run, header, offer_id)
+            self._broadcast.post_attachment(whole_frame(run, header), offer)
             return
         both = dict.fromkeys((sender, recipient))
-        offer_id = self._offer(run, header, both, frozenset(each.serial for each in both))
+        offer_id = self._offering.offer(run, header, both, frozenset(each.serial for each in both))
         for member in both:
             # Assigned whether the copy is inline or an offer, since a log has no gaps.
             seq = self._sequences.assign(member.mailbox, 1)
@@ -298,9 +297,9 @@ class Room:
                 name = header.filename
                 self._kept.keep(member.mailbox, seq, sender, run, timestamp, recipient, name)
             if offer_id is not None and member.send_queue.wants_offer(run.size):
-                frame = _offer_frame(run, own, offer_id)
+                frame = offer_frame(run, own, offer_id)
             else:
-                frame = _frame(run, own)
+                frame = whole_frame(run, own)
             self._broadcast.put(member.send_queue, frame)
 
     # What the server says
@@ -367,27 +366,6 @@ class Room:
             self._sequences.forget(member.mailbox)
         self._broadcast.remove(member.send_queue)
 
-    def _offer(
-        self,
-        run: Run,
-        header: ServerHeader,
-        audience: Iterable[Member],
-        serials: Collection[int] | None,
-    ) -> str | None:
-        """Store the content if a member of ``audience`` wants an offer; return the id of the offer, or None.
-
-        Sessions with one of ``serials`` may fetch the content; None: all sessions that are here now.
-        """
-        is_shown_again = serials is None and self._kept is not None
-        if not is_shown_again and not any(
-            member.send_queue.wants_offer(run.size) for member in audience
-        ):
-            return None
-        # Users who join later may fetch only what they are shown. They never heard of other offers.
-        latest = _ANYONE if is_shown_again else self._directory.last_serial
-        content = run.contents[0] if run.large is None else run.large
-        return self._offers.keep(content, header, latest=latest, serials=serials)
-
     def _header(self, sender: str, **fields: Any) -> bytes:
         """Return the header of a frame that is sent now; ``fields`` are those of ServerHeader."""
         return encode_server_header(ServerHeader(sender, self._timestamp(), **fields))
@@ -407,12 +385,3 @@ def _failure() -> Rejection:
     """Log the exception that is being handled; return the rejection of the run that it prevented."""
     log.exception("cannot deliver a message")  # noqa: LOG004 - called by a handler
     return Rejection(NoticeCode.NO_SPACE, "The server failed to deliver the message.")
-
-
-def _frame(run: Run, header: ServerHeader) -> Frame:
-    [content] = run.contents
-    return Frame(run.type, encode_server_header(header), content, large=run.large)
-
-
-def _offer_frame(run: Run, header: ServerHeader, id: str) -> Frame:
-    return Frame(run.type, encode_server_header(header._replace(size=run.size, id=id)))

@@ -62,7 +62,7 @@ class DeadPeerSweep:
         """Yield the send queues of all users and of their transfer connections."""
         for session in self._directory:
             yield session.send_queue
-            for transfer in session.transfers:
+            for transfer in tuple(session.transfers):
                 yield transfer.send_queue
 
     def _end_if_dead(self, connection: SendQueue | SlotSocket) -> None:

@@ -24,3 +24,12 @@ class Transferring(Protocol):
     def send_queue(self) -> SendQueue: ...
 
     def end(self) -> None: ...
+
+
+class OpenTransfers(list[Transferring]):
+    """The transfer connections of a session. A transfer adds and removes itself."""
+
+    def end_all(self) -> None:
+        """End all transfers, in both directions."""
+        for transfer in tuple(self):
+            transfer.end()

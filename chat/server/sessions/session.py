@@ -28,7 +28,7 @@ from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.room import Room
 from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.endings import Ejected, ServerStopping, Transferring
+from chat.server.sessions.endings import Ejected, OpenTransfers, ServerStopping
 from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
 from chat.server.sessions.presence_log import PresenceLog
 from chat.server.sessions.welcome import encode_welcome
@@ -62,7 +62,6 @@ class Session:
         "_room",
         "_settings",
         "_share",
-        "_transfers",
         "_wait_for_disk",
         "account_id",
         "connection",
@@ -74,6 +73,7 @@ class Session:
         "send_queue",
         "serial",
         "token",
+        "transfers",
         "wants_status",
     )
 
@@ -116,7 +116,7 @@ class Session:
         self._share = share
         self._presence = presence
         self._wait_for_disk = wait_for_disk
-        self._transfers: list[Transferring] = []
+        self.transfers = OpenTransfers()
         self._has_left = False
         self._is_logged = True  # the log has a line about this user's joining
         self._greenlet: gevent.Greenlet[..., object] | None = None
@@ -147,11 +147,6 @@ class Session:
     @property
     def is_private(self) -> bool:
         return self.connection.is_private
-
-    @property
-    def transfers(self) -> tuple[Transferring, ...]:
-        """The transfer connections of the session."""
-        return tuple(self._transfers)
 
     # From login to the end
 
@@ -219,21 +214,6 @@ class Session:
         """Go on with the rates of the settings, which a reload has changed."""
         settings = self._settings
         self._rates.adapt(settings.rate, settings.byte_rate, settings.max_text)
-
-    # Transfers
-
-    def add_transfer(self, transfer: Transferring) -> None:
-        """Count ``transfer`` as one of this session, and end it when the session ends."""
-        self._transfers.append(transfer)
-
-    def remove_transfer(self, transfer: Transferring) -> None:
-        """Forget ``transfer``, which has ended."""
-        self._transfers.remove(transfer)
-
-    def end_transfers(self) -> None:
-        """End all transfers, in both directions."""
-        for transfer in self.transfers:
-            transfer.end()
 
     # What the client sends
 
@@ -401,7 +381,7 @@ class Session:
         if self._has_left:
             return
         self._has_left = True
-        self.end_transfers()
+        self.transfers.end_all()
         self._room.leave(self, self.reason)
         self._directory.leave(self)
         if self._is_logged:

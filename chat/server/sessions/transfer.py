@@ -49,7 +49,7 @@ class TransferConnection:
         self._intake = Intake(
             connection.reader, settings, spool, session.name.key, self.end, session.pay_for_more
         )
-        session.add_transfer(self)
+        session.transfers.append(self)
 
     def run(self) -> None:
         """Serve the client until it closes, the session ends, or no byte moves for too long.
@@ -63,7 +63,7 @@ class TransferConnection:
         except (OSError, IncompleteFrame, StalledFrame):
             return  # no answer: the client has closed the connection, or has stopped sending
         finally:
-            self._session.remove_transfer(self)
+            self._session.transfers.remove(self)
             self.send_queue.close()
             self._intake.close()
 

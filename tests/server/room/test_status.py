@@ -29,7 +29,7 @@ def member(name: str, *, registered: bool = False, moderator: bool = False) -> F
 
 def welcome_of(chat_server: RoomAlone, name: str) -> dict[str, Any]:
     newcomer = member(name)
-    chat_server.join(newcomer, lambda listed: listed)
+    chat_server.join(newcomer, lambda listed, facts: listed)
     run_ready_greenlets()
     welcome: dict[str, Any] = json.loads(newcomer.frames[1].content)
     chat_server.leave(newcomer)
