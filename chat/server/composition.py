@@ -26,7 +26,7 @@ from chat.server.control.socket_file import listen_in
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
-from chat.server.history.history import History
+from chat.server.history.history import HistoryStore
 from chat.server.history.retention import Retention
 from chat.server.history.stored import DEFAULT_ROOM, mailbox_of
 from chat.server.limits.address_limits import AddressLimits
@@ -341,11 +341,11 @@ class Composition:
         for session in self.directory:
             session.adapt()
 
-    def _make_history(self) -> History | None:
+    def _make_history(self) -> HistoryStore | None:
         settings = self.settings
         if settings.data_directory is None or not settings.history:
             return None
-        return History(settings.data_directory, on_epoch=self._announce_epoch)
+        return HistoryStore(settings.data_directory, on_epoch=self._announce_epoch)
 
     def _start_history(self) -> None:
         """Open the history file, and let the room go on where it ended."""

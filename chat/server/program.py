@@ -22,7 +22,7 @@ from chat.server.composition import Composition
 from chat.server.config.options import Config
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import remove_from
-from chat.server.history.history_file import HistoryFault
+from chat.server.history.faults import HistoryFault
 from chat.server.net.certificates import CertificateFault
 from chat.server.net.listening import why_not_listening
 from chat.server.process import systemd

@@ -25,11 +25,14 @@ def test_the_codes_of_notices() -> None:
         "wrong-password",
         "encryption-needed",
         "muted",
+        "no-history",
+        "bad-place",
         "replaced",
         "account",
         "announcement",
         "status",
         "moderated",
+        "epoch",
     ]
 
 

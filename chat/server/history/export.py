@@ -10,8 +10,8 @@ from datetime import datetime
 
 from chat.protocol.descriptor import MessageType
 from chat.protocol.headers import encode_json
-from chat.server.history.history_file import Reader
 from chat.server.history.pages import PageSize
+from chat.server.history.reader import Reader
 from chat.server.history.stored import Hole, LogName, StoredRun
 
 _PAGE = PageSize(1000, 4 << 20)

@@ -12,9 +12,10 @@ from typing import TypeVar
 from gevent.threadpool import ThreadPool
 
 from chat.process.offload import run_in
-from chat.server.history.history_file import HistoryFault, Reader
+from chat.server.history.faults import HistoryFault
 from chat.server.history.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
+from chat.server.history.reader import Reader
 from chat.server.history.stored import Hole, LogName, LogState, Page, StoredRun
 
 Result = TypeVar("Result")
@@ -22,7 +23,7 @@ Result = TypeVar("Result")
 Only = Callable[[StoredRun], bool]
 
 
-class History:
+class HistoryStore:
     """Keep runs in the history file in ``directory``, and read pages of them.
 
     ``on_epoch`` is called with the new epoch whenever numbers are given under another one than before.

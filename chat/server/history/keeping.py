@@ -20,14 +20,10 @@ from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
 from chat.process.offload import ThreadCall, run_in
-from chat.server.history.history_file import (
-    FILE_NAME,
-    DamagedFile,
-    HistoryFault,
-    Writer,
-    set_aside,
-)
+from chat.server.history.faults import DamagedFile, HistoryFault
+from chat.server.history.reader import FILE_NAME
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
+from chat.server.history.writer import Writer, set_aside
 
 log = logging.getLogger("chat.server")
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import gevent
 
-from chat.server.history.history import History
-from chat.server.history.history_file import HistoryFault
+from chat.server.history.faults import HistoryFault
+from chat.server.history.history import HistoryStore
 from chat.server.history.upkeep import expire
 
 log = logging.getLogger("chat.server")
@@ -27,7 +27,7 @@ class Retention:
 
     def __init__(
         self,
-        history: History,
+        history: HistoryStore,
         keep: float | None,
         keep_size: int | None,
         clock: Callable[[], float] = time.time,

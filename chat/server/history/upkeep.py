@@ -1,6 +1,6 @@
 """Remove messages from the history file: those that are too old or too many, and those that somebody wants gone.
 
-The functions take the writer and wait for the disk, so the server calls them by ``History.call``. All raise
+The functions take the writer and wait for the disk, so the server calls them by ``HistoryStore.call``. All raise
 HistoryFault.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from itertools import takewhile
 
 from chat.protocol.names import name_key
-from chat.server.history.history_file import Writer
 from chat.server.history.rows import COLUMNS, row_of, run_of
 from chat.server.history.stored import LogName, LogState, StoredRun
+from chat.server.history.writer import Writer
 
 # Rows of one transaction. Other transactions, with what is said meanwhile, come between.
 _ROWS = 500

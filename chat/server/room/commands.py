@@ -15,7 +15,7 @@ from chat.protocol.pings import PING_ANSWER
 from chat.server.directory.member import Member, Peer
 
 
-class Reply(NamedTuple):
+class CommandAnswer(NamedTuple):
     """Hold the sentence of an answer, and further facts for its header: fields of ``ServerHeader``."""
 
     sentence: str
@@ -23,7 +23,7 @@ class Reply(NamedTuple):
 
 
 # A handler executes a command of a user, with its nonce, and returns the answer. Raises CommandRefused.
-Handler = Callable[[Member, Command, "str | None"], Reply]
+Handler = Callable[[Member, Command, "str | None"], CommandAnswer]
 # Most commands are answered by a sentence, whatever their nonce is.
 PlainHandler = Callable[[Member, Command], str]
 
@@ -50,9 +50,9 @@ class Commands:
 
     def add_plain(self, verb: Verb, handler: PlainHandler) -> None:
         """Let ``handler`` execute the command ``verb``, and answer with a sentence."""
-        self.add(verb, lambda member, command, nonce: Reply(handler(member, command), {}))
+        self.add(verb, lambda member, command, nonce: CommandAnswer(handler(member, command), {}))
 
-    def execute(self, member: Member, command: Command, nonce: str | None) -> Reply:
+    def execute(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer:
         """Execute ``command`` of ``member``; return the answer. Raises CommandRefused."""
         handler = self._handlers.get(command.verb)
         if handler is None:

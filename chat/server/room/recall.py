@@ -11,10 +11,10 @@ from chat.protocol.notices import NoticeCode
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
-from chat.server.history.history_file import HistoryFault
+from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import PageSize
 from chat.server.history.stored import DEFAULT_ROOM, GUEST, LogName, LogState, Page, StoredRun
-from chat.server.room.commands import CommandRefused, Commands, Reply
+from chat.server.room.commands import CommandAnswer, CommandRefused, Commands
 from chat.server.room.replay import PAGE, Replay, Shown, Wishes
 
 DEFAULT_LIMIT = 50  # messages of a page
@@ -79,7 +79,7 @@ class Recall:
         """Add the command to the table of commands."""
         commands.add(Verb.HISTORY, self._history)
 
-    def _history(self, member: Member, command: Command, nonce: str | None) -> Reply:
+    def _history(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer:
         archive, query = self._archive, command.query
         if archive is None:
             raise CommandRefused(NoticeCode.NO_HISTORY, "This server keeps no messages.")
@@ -107,7 +107,7 @@ class Recall:
             "more": page.more or None,
             "lost": tuple(page.lost),
         }
-        return Reply(f"{found} messages.", facts)
+        return CommandAnswer(f"{found} messages.", facts)
 
     def _page(self, archive: Archive, name: LogName, query: HistoryQuery, member: Member) -> Page:
         if member.send_queue.waiting > _PATIENT_BYTES:

@@ -8,9 +8,11 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.copies import backup, restore
-from chat.server.history.history_file import FILE_NAME, HistoryFault, Reader, Writer
+from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import PageSize
+from chat.server.history.reader import FILE_NAME, Reader
 from chat.server.history.stored import DEFAULT_ROOM, StoredRun
+from chat.server.history.writer import Writer
 
 PAGE = PageSize(100, 1 << 20)
 

@@ -11,9 +11,10 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.export import as_html, as_json, as_text, read_all
-from chat.server.history.history_file import Reader, Writer
+from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM, Hole, StoredRun
 from chat.server.history.upkeep import purge_message
+from chat.server.history.writer import Writer
 
 
 @pytest.fixture

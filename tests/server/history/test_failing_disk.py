@@ -12,11 +12,13 @@ import pytest
 from gevent.event import Event
 
 from chat.protocol.descriptor import MessageType
-from chat.server.history.history import History
-from chat.server.history.history_file import FILE_NAME, DamagedFile, HistoryFault, Reader, Writer
+from chat.server.history.faults import DamagedFile, HistoryFault
+from chat.server.history.history import HistoryStore
 from chat.server.history.keeping import MAX_UNWRITTEN
 from chat.server.history.pages import PageSize
+from chat.server.history.reader import FILE_NAME, Reader
 from chat.server.history.stored import DEFAULT_ROOM, Hole, StoredRun
+from chat.server.history.writer import Writer
 
 PAGE = PageSize(200, 1 << 20)
 
@@ -70,8 +72,8 @@ def epochs() -> Epochs:
 
 
 @pytest.fixture
-def history(tmp_path: Path, epochs: Epochs, disk: Disk) -> Iterator[History]:
-    history = History(tmp_path, patience=0.05, linger=0, on_epoch=epochs)
+def history(tmp_path: Path, epochs: Epochs, disk: Disk) -> Iterator[HistoryStore]:
+    history = HistoryStore(tmp_path, patience=0.05, linger=0, on_epoch=epochs)
     history.start()
     history.begin(DEFAULT_ROOM)
     yield history
@@ -80,7 +82,7 @@ def history(tmp_path: Path, epochs: Epochs, disk: Disk) -> Iterator[History]:
     history.stop(10)
 
 
-def say(history: History, count: int = 1) -> int:
+def say(history: HistoryStore, count: int = 1) -> int:
     first = history.state(DEFAULT_ROOM).head + 1
     texts = [b"text %d" % number for number in range(first, first + count)]
     nonces = [None] * count
@@ -99,13 +101,13 @@ def say(history: History, count: int = 1) -> int:
     return first
 
 
-def read_all(history: History) -> tuple[list[int], list[Hole]]:
+def read_all(history: HistoryStore) -> tuple[list[int], list[Hole]]:
     page = history.after(DEFAULT_ROOM, 0, None, PAGE)
     return [message.first for run in page.runs for message in run.messages()], page.lost
 
 
 def test_a_failed_disk_makes_a_hole_and_another_epoch_until_it_works_again(
-    history: History, disk: Disk, epochs: Epochs
+    history: HistoryStore, disk: Disk, epochs: Epochs
 ) -> None:
     epoch = history.epoch
     say(history, 3)
@@ -124,7 +126,7 @@ def test_a_failed_disk_makes_a_hole_and_another_epoch_until_it_works_again(
 
 
 def test_a_disk_that_stands_still_keeps_what_it_took_when_it_goes_on(
-    history: History, disk: Disk, epochs: Epochs
+    history: HistoryStore, disk: Disk, epochs: Epochs
 ) -> None:
     disk.goes_on.clear()
     say(history)
@@ -137,7 +139,7 @@ def test_a_disk_that_stands_still_keeps_what_it_took_when_it_goes_on(
 
 
 def test_too_many_unwritten_messages_suspend_history(
-    history: History, disk: Disk, epochs: Epochs
+    history: HistoryStore, disk: Disk, epochs: Epochs
 ) -> None:
     disk.goes_on.clear()
     for _ in range(MAX_UNWRITTEN // 64 + 1):
@@ -147,7 +149,7 @@ def test_too_many_unwritten_messages_suspend_history(
 
 
 def test_a_file_damaged_while_the_server_runs_is_set_aside(
-    history: History, disk: Disk, epochs: Epochs, tmp_path: Path
+    history: HistoryStore, disk: Disk, epochs: Epochs, tmp_path: Path
 ) -> None:
     epoch = history.epoch
     say(history)
@@ -206,7 +208,7 @@ def test_a_second_crash_gives_no_number_twice(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"not a database at all" * 1000)
-    history = History(tmp_path)
+    history = HistoryStore(tmp_path)
     history.start()
     history.stop(5)
     [aside] = tmp_path.glob(f"{FILE_NAME}.damaged-*")
@@ -220,12 +222,12 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     before = (tmp_path / FILE_NAME).read_bytes()
     with pytest.raises(HistoryFault, match="newer version"):
-        History(tmp_path).start()
+        HistoryStore(tmp_path).start()
     assert (tmp_path / FILE_NAME).read_bytes() == before
 
 
 def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
-    history = History(tmp_path / "new")
+    history = HistoryStore(tmp_path / "new")
     history.start()
     history.begin(DEFAULT_ROOM)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()}

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.server.history.history import History
-from chat.server.history.history_file import Reader
+from chat.server.history.history import HistoryStore
 from chat.server.history.keeping import MAX_UNWRITTEN
 from chat.server.history.pages import PageSize
+from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, Hole, LogName, StoredRun
 
 LOGS = (DEFAULT_ROOM, LogName(MAILBOX, "a1"), LogName(MAILBOX, "b2"))
@@ -65,8 +65,8 @@ def contents_of(runs: list[StoredRun]) -> dict[int, bytes]:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path, linger=0)
+def history(tmp_path: Path) -> Iterator[HistoryStore]:
+    history = HistoryStore(tmp_path, linger=0)
     history.start()
     yield history
     history.stop(5)
@@ -79,7 +79,7 @@ def test_pages_have_what_was_said_over_crashes_and_clean_stops(tmp_path: Path, s
     holes: dict[LogName, list[Hole]] = {name: [] for name in LOGS}
     epoch = None
     for _ in range(4):
-        history = History(tmp_path, linger=rng.choice((0, 0.002)))
+        history = HistoryStore(tmp_path, linger=rng.choice((0, 0.002)))
         history.start()
         assert epoch in (None, history.epoch)
         epoch = history.epoch
@@ -102,7 +102,7 @@ def test_pages_have_what_was_said_over_crashes_and_clean_stops(tmp_path: Path, s
 
 
 def check_a_page(
-    history: History, said: Said, holes: dict[LogName, list[Hole]], rng: random.Random
+    history: HistoryStore, said: Said, holes: dict[LogName, list[Hole]], rng: random.Random
 ) -> None:
     name = rng.choice(LOGS)
     head = history.state(name).head
@@ -132,7 +132,9 @@ def check_a_page(
     check_nonces_and_times(history, said, name, rng)
 
 
-def check_nonces_and_times(history: History, said: Said, name: LogName, rng: random.Random) -> None:
+def check_nonces_and_times(
+    history: HistoryStore, said: Said, name: LogName, rng: random.Random
+) -> None:
     messages = said.messages[name]
     if not messages:
         return
@@ -151,7 +153,7 @@ def check_nonces_and_times(history: History, said: Said, name: LogName, rng: ran
     )
 
 
-def crash(history: History) -> None:
+def crash(history: HistoryStore) -> None:
     """End ``history`` as kill -9 does: what is not in a transaction that has ended is gone."""
     keeping = history._keeping
     assert keeping._task is not None

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.server.history.history_file import Reader, Writer
 from chat.server.history.pages import PageSize
+from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName, StoredRun
 from chat.server.history.upkeep import (
     erase_traces,
@@ -19,6 +19,7 @@ from chat.server.history.upkeep import (
     purge_sender,
     used_bytes,
 )
+from chat.server.history.writer import Writer
 
 MAIL = LogName(MAILBOX, "a1")
 PAGE = PageSize(100_000, 1 << 30)

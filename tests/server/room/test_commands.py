@@ -13,7 +13,7 @@ from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import NoticeCode
 from chat.server.directory.member import Peer
-from chat.server.room.commands import CommandRefused, Reply
+from chat.server.room.commands import CommandAnswer, CommandRefused
 from chat.server.settings import Rate
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
@@ -35,12 +35,12 @@ class Butler:
         self.may_go_on.set()
         chat_server.parts.commands._handlers["register"] = self.answer
 
-    def answer(self, peer: Peer, command: Command, nonce: str | None) -> Reply:
+    def answer(self, peer: Peer, command: Command, nonce: str | None) -> CommandAnswer:
         self.asked.append((peer.name.display, command))
         self.may_go_on.wait()
         if command.password == "short":
             raise CommandRefused(NoticeCode.NOT_ALLOWED, "It is too short.")
-        return Reply("It is done.", {})
+        return CommandAnswer("It is done.", {})
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Read and write the history file: an SQLite database in WAL mode, apart from that of the accounts.
+"""Write the history file: an SQLite database in WAL mode, apart from that of the accounts.
 
 All functions here wait for the disk, so the server calls them in threads. Exactly one connection writes (``Writer``);
 any number of others read. Up to SQLite 3.51.2, two connections that commit and checkpoint at once could corrupt a WAL.
@@ -11,17 +11,15 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
-from chat.protocol.runs import MAX_RUN
-from chat.server.history.pages import NO_END, Cut, PageSize, first_page, last_page
-from chat.server.history.rows import COLUMNS, row_of, run_of
+from chat.server.history.faults import HistoryFault, faults
+from chat.server.history.reader import FILE_NAME, read_state
+from chat.server.history.rows import COLUMNS, row_of
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
-
-FILE_NAME = "history.db"
 
 # ``head`` is the last number that the file knows to be given, and ``oldest`` the first one whose message it has; rows
 # between them may be missing only in a range of ``lost``. A row of ``runs`` holds 1 to 64 messages: a row for each
@@ -69,14 +67,6 @@ _SCHEMA = (
     "CREATE UNIQUE INDEX runs_by_number ON runs (log, first)",
 )
 VERSION = 1
-
-
-class HistoryFault(Exception):
-    """Report that the file cannot be used. The text is one line for the operator, and names the file."""
-
-
-class DamagedFile(HistoryFault):
-    """Report that the file is not a database, or is damaged."""
 
 
 class Opened(NamedTuple):
@@ -268,141 +258,6 @@ class Writer:
     def abandon(self) -> None:
         """Close the file without the mark: something said was not written."""
         self._connection.close()
-
-
-class Reader:
-    """A connection that only reads. All methods raise HistoryFault."""
-
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / FILE_NAME
-        with faults(self.path):
-            self._connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-
-    def epoch(self) -> str:
-        """Return the epoch of the file."""
-        with faults(self.path):
-            query = "SELECT value FROM facts WHERE name = 'epoch'"
-            return str(self._connection.execute(query).fetchone()[0])
-
-    def logs(self) -> dict[LogName, LogState]:
-        """Return the state of each log."""
-        with faults(self.path):
-            names = [
-                LogName(kind, key)
-                for kind, key in self._connection.execute("SELECT kind, key FROM logs ORDER BY id")
-            ]
-            return {name: read_state(self._connection, name) for name in names}
-
-    def after(
-        self,
-        log: LogName,
-        after: int,
-        before: int | None,
-        size: PageSize,
-        only: Callable[[StoredRun], bool] | None = None,
-    ) -> Cut:
-        """Return the first messages with numbers over ``after`` and under ``before``."""
-        # A row that begins at or before ``after`` may end behind it.
-        where = "first > ? AND first < ? ORDER BY first"
-        numbers = (after - MAX_RUN, NO_END if before is None else before)
-        return first_page(filter(only, self._runs(log, where, numbers)), after, before, size)
-
-    def before(
-        self,
-        log: LogName,
-        before: int | None,
-        size: PageSize,
-        only: Callable[[StoredRun], bool] | None = None,
-    ) -> Cut:
-        """Return the last messages with numbers under ``before``."""
-        where = "first < ? ORDER BY first DESC"
-        numbers = (NO_END if before is None else before,)
-        return last_page(filter(only, self._runs(log, where, numbers)), before, size)
-
-    def find_nonces(
-        self, log: LogName, after: int, before: int, nonces: frozenset[bytes], author: bytes
-    ) -> list[StoredRun]:
-        """Return the messages of ``author`` between ``after`` and ``before`` that bear one of ``nonces``."""
-        where = "first > ? AND first < ? AND author = ? ORDER BY first"
-        return [
-            message
-            for run in self._runs(log, where, (after - MAX_RUN, before, author))
-            if not nonces.isdisjoint(filter(None, run.nonces))
-            for message in run.messages()
-            if after < message.first < before and message.nonces[0] in nonces
-        ]
-
-    def number_at(self, log: LogName, timestamp: str) -> int:
-        """Return the number of the first message of ``log`` that is not older than ``timestamp``.
-
-        That is the number behind the head if all are older. The search relies on the order of the timestamps, and an
-        index of them would make each message dearer.
-        """
-        with faults(self.path):
-            state = read_state(self._connection, log)
-            low, high = state.oldest, state.head + 1
-            while low < high:
-                middle = (low + high) // 2
-                row = self._connection.execute(
-                    "SELECT first, count, time FROM runs JOIN logs ON logs.id = runs.log"
-                    " WHERE kind = ? AND key = ? AND first <= ? ORDER BY first DESC LIMIT 1",
-                    (log.kind, log.key, middle),
-                ).fetchone()
-                if row is None or row[2] < timestamp:
-                    low = max(middle, row[0] + row[1] - 1 if row is not None else 0) + 1
-                else:
-                    high = min(middle, row[0])
-            return low
-
-    def _runs(self, log: LogName, where: str, numbers: tuple[object, ...]) -> Iterator[StoredRun]:
-        query = (
-            f"SELECT {', '.join(COLUMNS)} FROM runs"
-            f" WHERE log = (SELECT id FROM logs WHERE kind = ? AND key = ?) AND {where}"
-        )
-        with faults(self.path):
-            rows = self._connection.execute(query, (log.kind, log.key, *numbers))
-            with closing(rows):
-                for row in rows:
-                    yield run_of(log, row)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-
-def read_state(connection: sqlite3.Connection, name: LogName) -> LogState:
-    """Return the state of the log ``name``; that of an empty log if the file does not have it."""
-    row = connection.execute(
-        "SELECT id, head, head_time, oldest FROM logs WHERE kind = ? AND key = ?",
-        (name.kind, name.key),
-    ).fetchone()
-    if row is None:
-        return LogState()
-    id, head, head_time, oldest = row
-    lost = connection.execute("SELECT first, last FROM lost WHERE log = ? ORDER BY first", (id,))
-    return LogState(head, head_time, oldest, tuple(Hole(*each) for each in lost))
-
-
-@contextmanager
-def faults(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite and of the system into HistoryFault."""
-    try:
-        yield
-    except sqlite3.Error as problem:
-        text = str(problem)
-        kind = HistoryFault
-        if type(problem) is sqlite3.DatabaseError and (
-            "malformed" in text or "not a database" in text
-        ):
-            kind = DamagedFile
-        raise kind(f"cannot use {path}: {text}") from None
-    except OSError as problem:
-        raise HistoryFault(f"cannot use {path}: {problem.strerror or problem}") from None
 
 
 def set_aside(path: Path) -> Path:
