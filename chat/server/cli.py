@@ -121,6 +121,7 @@ PROGRAM = "chat-server"
 # The modules of the commands; each has the usage text of its command, and a function ``main``.
 COMMANDS = {
     "bans": "chat.server.moderation.cli",
+    "history": "chat.server.history.cli",
     "say": "chat.server.control.cli",
     "status": "chat.server.control.cli",
     "users": "chat.server.accounts.cli",

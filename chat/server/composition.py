@@ -19,14 +19,16 @@ from chat.server.accounts.password_guard import PasswordGuard
 from chat.server.accounts.passwords import Passwords
 from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
-from chat.server.control.client import APPLY_CHANGES
+from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
 from chat.server.control.messages import CommandFailed
 from chat.server.control.socket_file import listen_in
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
+from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
+from chat.server.history.purging import read_purge
 from chat.server.history.retention import Retention
 from chat.server.history.stored import DEFAULT_ROOM, mailbox_of
 from chat.server.limits.address_limits import AddressLimits
@@ -190,6 +192,7 @@ class Composition:
             {
                 "status": lambda fields: snapshot.take(),
                 "say": self._announce,
+                PURGE: self._purge,
                 APPLY_CHANGES: self._apply_changes,
             },
         )
@@ -353,8 +356,13 @@ class Composition:
         assert self.kept is not None
         self.history.start()
         self.history.begin(DEFAULT_ROOM)
-        self.kept.recent.replace(self.history.before(DEFAULT_ROOM, None, PAGE).runs)
+        self._load_recent()
         self.room.go_on()
+
+    def _load_recent(self) -> None:
+        """Read the last messages of the room from the file."""
+        if self.history is not None and self.kept is not None:
+            self.kept.recent.replace(self.history.before(DEFAULT_ROOM, None, PAGE).runs)
 
     def _announce_epoch(self, epoch: str) -> None:
         assert self.history is not None
@@ -362,6 +370,17 @@ class Composition:
         if self.history.is_suspended:
             sentence = "The server cannot keep messages now; the chat goes on."
         self.room.announce(NoticeCode.EPOCH, sentence, epoch=epoch)
+
+    def _purge(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        if self.history is None:
+            raise CommandFailed("This server keeps no messages.")
+        try:
+            count = self.history.purge(read_purge(fields))
+            self._load_recent()
+        except HistoryFault as problem:
+            raise CommandFailed(f"{problem}.") from None
+        log.info("the operator purged %d messages", count)
+        return {"messages": count}
 
     def _begin_mailbox(self, account: Account) -> None:
         if self.history is not None:

@@ -239,10 +239,6 @@ def _keep(text: str, where: str) -> float | None:
     return None if text == "forever" else float(parse_duration(text, where))
 
 
-def _on_or_off(text: str, where: str, *, values: Collection[str]) -> bool:
-    return read_choice(text, where, values=values) == "on"
-
-
 def _not_switch(text: str, where: str) -> bool:
     return not read_switch(text, where)
 
@@ -272,7 +268,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("max-backlog-total", Kind.SIZE, _size),
     Option("rate", Kind.RATE, _rate),
     Option("byte-rate", Kind.RATE, _rate),
-    Option("history", Kind.TEXT, partial(_on_or_off, values=("on", "off"))),
+    Option("history", Kind.SWITCH, read_switch),
     Option("keep", Kind.TEXT, _keep),
     Option("keep-size", Kind.SIZE, _size),
     Option("replay", Kind.COUNT, parse_count),

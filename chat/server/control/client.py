@@ -15,6 +15,7 @@ from chat.server.control.messages import (
 from chat.server.control.socket_file import connect_to
 
 APPLY_CHANGES = "apply-changes"
+PURGE = "purge"
 TIMEOUT = 15.0  # seconds for each step; the server may have to wait for a disk
 
 

@@ -15,6 +15,7 @@ from chat.process.offload import run_in
 from chat.server.history.faults import HistoryFault
 from chat.server.history.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
+from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import Reader
 from chat.server.history.stored import Hole, LogName, LogState, Page, StoredRun
 
@@ -138,6 +139,16 @@ class HistoryStore:
             for message in run.messages()
             if message.first > after and message.nonces[0] in nonces
         ]
+
+    # Removing
+
+    def purge(self, wanted: Purge) -> int:
+        """Remove the contents of the messages that ``wanted`` names; return how many there were.
+
+        Waits for the disk. Raises HistoryFault.
+        """
+        self._keeping.wait_until_written()
+        return int(self.call(purge, wanted))
 
     def _tail(
         self, name: LogName, before: int | None, only: Only | None = None

@@ -82,6 +82,7 @@ class Keeping:
         # While history is suspended, runs are kept only during an attempt to go on.
         self._is_keeping = self.is_suspended = False
         self._wake, self._has_room, self._is_stopping = Event(), Event(), Event()
+        self._wrote = Event()
         self._has_room.set()
         self._task: gevent.Greenlet[..., object] | None = None
 
@@ -161,6 +162,16 @@ class Keeping:
         """Wait while very many messages wait for the disk, so that no more are read from a sender."""
         self._has_room.wait()
 
+    def wait_until_written(self) -> None:
+        """Wait until the file has all messages that were kept before this call. Raises HistoryFault."""
+        if self.unwritten:
+            last = self.unwritten[-1]
+            while any(run is last for run in self.unwritten):
+                self._wrote.clear()
+                self._wrote.wait()
+        if self.is_suspended:
+            raise HistoryFault("history is suspended")
+
     def note_removed(self, states: Mapping[LogName, LogState]) -> None:
         """Take over from ``states``, which the file has, what was removed from it."""
         for name, state in states.items():
@@ -239,6 +250,7 @@ class Keeping:
             self.logs[name] = state._replace(lost=(*state.lost, hole))
         if self._is_keeping:
             del self.unwritten[: len(batch.runs)]
+            self._wrote.set()
             self._count = sum(len(run.contents) for run in self.unwritten)
             if self._count <= CROWDED:
                 self._has_room.set()
@@ -248,6 +260,7 @@ class Keeping:
     def _suspend(self, reason: str) -> None:
         self._is_keeping = False
         self.unwritten.clear()
+        self._wrote.set()
         self._count = 0
         self._has_room.set()
         if self.is_suspended:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from chat.protocol.runs import MAX_RUN
 from chat.server.history.faults import faults
@@ -17,6 +18,15 @@ from chat.server.history.rows import COLUMNS, run_of
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 
 FILE_NAME = "history.db"
+
+
+class Totals(NamedTuple):
+    """Count the messages of rooms and the private ones. The times are those of the first and of the last message."""
+
+    messages: int
+    private: int
+    oldest: str | None
+    newest: str | None
 
 
 class Reader:
@@ -46,6 +56,16 @@ class Reader:
                 for kind, key in self._connection.execute("SELECT kind, key FROM logs ORDER BY id")
             ]
             return {name: read_state(self._connection, name) for name in names}
+
+    def totals(self) -> Totals:
+        """Count the messages that the file has."""
+        query = (
+            "SELECT coalesce(sum(iif(kind = 'room', count, 0)), 0),"
+            " coalesce(sum(iif(kind = 'room', 0, count)), 0), min(time), max(time)"
+            " FROM runs JOIN logs ON logs.id = runs.log"
+        )
+        with faults(self.path):
+            return Totals(*self._connection.execute(query).fetchone())
 
     def after(
         self,

@@ -6,10 +6,12 @@ HistoryFault.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from itertools import takewhile
 
 from chat.protocol.names import name_key
+from chat.server.history.faults import HistoryFault
 from chat.server.history.rows import COLUMNS, row_of, run_of
 from chat.server.history.stored import LogName, LogState, StoredRun
 from chat.server.history.writer import Writer
@@ -20,6 +22,8 @@ _ROWS = 500
 _FEW_ROWS = 50
 # Pages that are given back to the file system at a time.
 _PAGES = 2000
+# How often to try to empty the write-ahead log, while others read the file, and seconds between two tries.
+_TRIES, _BETWEEN_TRIES = 50, 0.1
 
 
 def expire(writer: Writer, before: str | None, max_bytes: int | None) -> dict[LogName, LogState]:
@@ -87,7 +91,13 @@ def _purge_sender(writer: Writer, sender: str, log: LogName) -> int:
 
 def erase_traces(writer: Writer) -> None:
     """Overwrite what is left of purged messages outside the tables: in the write-ahead log."""
-    writer.checkpoint()
+    for _ in range(_TRIES):
+        if writer.checkpoint():
+            return
+        time.sleep(_BETWEEN_TRIES)
+    raise HistoryFault(
+        f"{writer.path} is being read for too long; purge again to remove the last traces"
+    )
 
 
 def _all_numbers(run: StoredRun) -> Iterable[int]:

@@ -242,10 +242,11 @@ class Writer:
             # ``execute`` would take one step of this statement, which frees one page.
             self._connection.executescript(f"PRAGMA incremental_vacuum({pages})")
 
-    def checkpoint(self) -> None:
-        """Move all changes from the write-ahead log into the file, and empty it."""
+    def checkpoint(self) -> bool:
+        """Move all changes from the write-ahead log into the file; return whether the log is empty now."""
         with faults(self.path):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            [busy, *_] = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def close(self) -> None:
         """Mark that the file is complete, and close it."""

@@ -1,0 +1,160 @@
+"""``chat-server history``: with and without a running server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from chat.server.history import cli
+from chat.server.history.reader import FILE_NAME
+from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName, StoredRun
+from chat.server.history.writer import Writer
+from chat.server.storage.data_directory import held
+from tests.server.server_in_test import TestServer
+
+MAIL = LogName(MAILBOX, "a1")
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command on the data directory; its exit status and what it printed."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = cli.main(["history", *arguments, f"--data-directory={tmp_path / 'data'}"])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "data", bound=100)
+    for log in (DEFAULT_ROOM, MAIL):
+        writer.add_log(log)
+    for day in range(1, 6):
+        writer.write([text(DEFAULT_ROOM, day, "alice" if day % 2 else "bob", f"on day {day}")])
+    writer.write([text(MAIL, 1, "alice", "very private")])
+    writer.close()
+
+
+def text(log: LogName, number: int, sender: str, content: str) -> StoredRun:
+    time = f"2026-11-{number:02d}T12:00:00.000000Z"
+    data = [content.encode()]
+    return StoredRun(log, number, time, sender, None, b"", MessageType.UTF8, [None], data)
+
+
+def exported(run: Any) -> dict[int, str]:
+    lines = [json.loads(line) for line in run("export", "--format=json")[1].splitlines()]
+    return {line["seq"]: line.get("text", "") for line in lines}
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_room_is_exported_without_private_messages(run: Any) -> None:
+    status, out, err = run("export", "--since=2026-11-03")
+    assert (status, err) == (0, "")
+    assert [line.rpartition("> ")[2] for line in out.splitlines()] == [
+        "on day 3",
+        "on day 4",
+        "on day 5",
+    ]
+    for form in ("text", "json", "html"):
+        assert "private" not in run("export", f"--format={form}")[1]
+
+
+@pytest.mark.usefixtures("kept")
+def test_stats(run: Any) -> None:
+    status, out, _ = run("stats", "--json")
+    stats = json.loads(out)
+    assert (status, stats["messages"], stats["private_messages"]) == (0, 5, 1)
+    assert stats["rooms"]["lobby"] == {"last": 5, "first": 1, "lost": []}
+    assert "5, and 1 private" in run("stats")[1]
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("what", "left"),
+    [
+        ("--before=2026-11-03", ["", "", "on day 3", "on day 4", "on day 5"]),
+        ("--user=ALICE", ["", "on day 2", "", "on day 4", ""]),
+        ("--number=4", ["on day 1", "on day 2", "on day 3", "", "on day 5"]),
+    ],
+)
+def test_messages_are_purged_at_rest(run: Any, what: str, left: list[str], tmp_path: Path) -> None:
+    assert run("purge", what)[0] == 0
+    assert list(exported(run).values()) == left
+    is_private_gone = what != "--number=4"
+    assert (b"very private" in (tmp_path / "data" / FILE_NAME).read_bytes()) != is_private_gone
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_backup_is_restored(run: Any, tmp_path: Path) -> None:
+    copy = str(tmp_path / "copy.db")
+    assert run("backup", copy)[0] == 0
+    assert run("purge", "--user=alice")[0] == 0
+    status, out, _ = run("restore", copy)
+    assert (status, "new epoch" in out) == (0, True)
+    assert exported(run)[1] == "on day 1"
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("command", [["restore", "copy.db"], ["purge", "--number=1"]])
+def test_nothing_is_changed_behind_the_back_of_a_server(
+    run: Any, tmp_path: Path, command: list[str]
+) -> None:
+    with held(tmp_path / "data"):
+        status, _, err = run(*command)
+    assert (status, "uses" in err) == (1, True)
+
+
+@pytest.mark.parametrize("command", [["export"], ["stats"], ["backup", "x"], ["purge", "--user=a"]])
+def test_without_history_there_is_one_line(run: Any, command: list[str]) -> None:
+    status, _, err = run(*command)
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert "no history" in err
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["export", "--format=xml"],
+        ["export", "--since=yesterday"],
+        ["purge"],
+        ["purge", "--number=0"],
+        ["purge", "--user=a", "--number=1"],
+    ],
+)
+def test_a_mistake_is_one_line(run: Any, wrong: list[str]) -> None:
+    status, _, err = run(*wrong)
+    assert (status, len(err.splitlines())) == (2, 1)
+
+
+def test_a_running_server_purges_what_it_would_show(
+    run: Any, open_a_chat_server: Callable[..., TestServer], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    server = open_a_chat_server(data_directory=data)
+    control = server.parts.make_control_server(data, list)
+    control.start()
+    try:
+        alice = server.join("alice")
+        for number in (1, 2):
+            alice.say(f"text {number}")
+            alice.expect_text(f"text {number}", "alice")
+        # In a thread: the server goes on meanwhile.
+        status = gevent.get_hub().threadpool.apply(run, ("purge", "--number=1"))
+        assert status[:2] == (0, "purged 1 message\n")
+        bob = server.connect()
+        bob.try_login({"to": "bob", "replay": 10})
+        bob.expect(MessageType.LOGIN)
+        bob.expect(MessageType.UTF8, b"", sender="alice", seq=1, purged=True)
+        bob.expect_text("text 2", "alice", seq=2)
+    finally:
+        control.stop()
