@@ -12,11 +12,11 @@ function __chat_server --argument-names command place
             continue
         end
         switch $token
-            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason
+            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --replay --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --since --before --user --number
                 set takes yes
             case '-*'
             case '*'
-                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
+                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' history' ' history backup' ' history export' ' history purge' ' history restore' ' history stats' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
                     set found "$found $token"
                 else
                     set count (math $count + 1)
@@ -28,7 +28,7 @@ function __chat_server --argument-names command place
     end
 end
 complete -c chat-server -f
-complete -c chat-server -n '__chat_server \'\' 0' -a 'bans say status users'
+complete -c chat-server -n '__chat_server \'\' 0' -a 'bans history say status users'
 complete -c chat-server -n '__chat_server \'\'' -l address -x -d 'HOST or HOST:PORT, [IPv6]:PORT, PORT on 127.0.0.1, :PORT for all interfaces, or unix:PATH'
 complete -c chat-server -n '__chat_server \'\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'directory of the accounts, the bans and the server\'s own certificate'
 complete -c chat-server -n '__chat_server \'\'' -l spool-directory -x -a '(__fish_complete_directories)' -d 'directory of large contents, kept for a limited time, in files without a name'
@@ -46,6 +46,10 @@ complete -c chat-server -n '__chat_server \'\'' -l exempt -x -d 'networks withou
 complete -c chat-server -n '__chat_server \'\'' -l proxy -x -d 'proxies'
 complete -c chat-server -n '__chat_server \'\'' -l login-timeout -x -d 'time to log in, for at most 5 attempts together'
 complete -c chat-server -n '__chat_server \'\'' -l motd -r -F -d 'file with the welcome text'
+complete -c chat-server -n '__chat_server \'\'' -l history -x -a 'on off' -d 'on'
+complete -c chat-server -n '__chat_server \'\'' -l keep -x -d 'how long'
+complete -c chat-server -n '__chat_server \'\'' -l keep-size -x -d 'how much'
+complete -c chat-server -n '__chat_server \'\'' -l replay -x -d 'last messages for users whose client cannot ask for them, at most 200'
 complete -c chat-server -n '__chat_server \'\'' -l max-text -x -d 'largest text'
 complete -c chat-server -n '__chat_server \'\'' -l max-file -x -d 'largest file, image or voice note'
 complete -c chat-server -n '__chat_server \'\'' -l max-spool -x -d 'total space in the spool directory'
@@ -78,6 +82,29 @@ complete -c chat-server -n '__chat_server \' bans remove\'' -l name -d 'TARGET i
 complete -c chat-server -n '__chat_server \' bans remove\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' history\' 0' -a 'backup export purge restore stats'
+complete -c chat-server -n '__chat_server \' history\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' history backup\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' history backup\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' history backup\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' history export\'' -l format -x -d 'text, json (an object in each line) or html [default'
+complete -c chat-server -n '__chat_server \' history export\'' -l since -x -d 'begin at a date or time such as 2026-11-20 or 2026-11-20T09:30, local'
+complete -c chat-server -n '__chat_server \' history export\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' history export\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' history export\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' history purge\'' -l before -x -d 'purge what was said before this date or time'
+complete -c chat-server -n '__chat_server \' history purge\'' -l user -x -d 'purge all messages of this user, private ones too'
+complete -c chat-server -n '__chat_server \' history purge\'' -l number -x -d 'purge the message with this number, as the JSON export shows it'
+complete -c chat-server -n '__chat_server \' history purge\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' history purge\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' history purge\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' history restore\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' history restore\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' history restore\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' history stats\'' -l json -d 'print a JSON object, for programs'
+complete -c chat-server -n '__chat_server \' history stats\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' history stats\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' history stats\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' say\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' say\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' say\'' -s h -l help -d 'show this help'

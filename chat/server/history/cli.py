@@ -1,13 +1,13 @@
 """Read, back up and clean the messages that a chat server keeps, running or stopped.
 
 Usage:
-  chat-server history export [--format=<form>] [--since=<date>] [--data-directory=<path>]
+  chat-server history export [--format=<form>] [--since=<date>] [--data-directory=<directory>]
                              [--config=<file>]
-  chat-server history stats [--json] [--data-directory=<path>] [--config=<file>]
-  chat-server history backup FILE [--data-directory=<path>] [--config=<file>]
-  chat-server history restore FILE [--data-directory=<path>] [--config=<file>]
+  chat-server history stats [--json] [--data-directory=<directory>] [--config=<file>]
+  chat-server history backup FILE [--data-directory=<directory>] [--config=<file>]
+  chat-server history restore FILE [--data-directory=<directory>] [--config=<file>]
   chat-server history purge (--before=<date> | --user=<name> | --number=<n>)
-                            [--data-directory=<path>] [--config=<file>]
+                            [--data-directory=<directory>] [--config=<file>]
   chat-server history (-h | --help)
 
 export prints the messages of the room. backup copies the history into a new file, also while the
@@ -17,15 +17,15 @@ all messages of a user, or of one message by its number. Number, sender and time
 stay. Private messages are never exported.
 
 Options:
-  --format=<form>           text, json (an object in each line) or html [default: text]
-  --since=<date>            begin at a date or time such as 2026-11-20 or 2026-11-20T09:30, local
-  --before=<date>           purge what was said before this date or time
-  --user=<name>             purge all messages of this user, private ones too
-  --number=<n>              purge the message with this number, as the JSON export shows it
-  --json                    print a JSON object, for programs
-  --data-directory=<path>   the server's data directory (default: the default of chat-server)
-  --config=<file>           settings file of the server, for its data-directory
-  -h --help                 show this help
+  --format=<form>               text, json (an object in each line) or html [default: text]
+  --since=<date>                begin at a date or time such as 2026-11-20 or 2026-11-20T09:30, local
+  --before=<date>               purge what was said before this date or time
+  --user=<name>                 purge all messages of this user, private ones too
+  --number=<n>                  purge the message with this number, as the JSON export shows it
+  --json                        print a JSON object, for programs
+  --data-directory=<directory>  the server's data directory (default: the default of chat-server)
+  --config=<file>               settings file of the server, for its data-directory
+  -h --help                     show this help
 
 Run this command as the user that the server runs as, or as root.
 
