@@ -33,7 +33,8 @@ class ServerProcess:
     ) -> None:
         # One of its own for each server; nothing is encrypted, which few tests are about, unless they say so.
         self.data_directory = Path(tempfile.mkdtemp(prefix="chat-server-"))
-        defaults = ["--tls=off", f"--data-directory={self.data_directory}"]
+        # Many tests share a room, and must not hear what an earlier test said.
+        defaults = ["--tls=off", "--history=off", f"--data-directory={self.data_directory}"]
         given = {option.partition("=")[0] for option in options}
         usual = [each for each in defaults if each.partition("=")[0] not in given]
         command = [sys.executable, "-m", self.module, f"--address={address}", *usual, *options]

@@ -17,7 +17,7 @@ from chat.server.history.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import Reader
-from chat.server.history.stored import Hole, LogName, LogState, Page, StoredRun
+from chat.server.history.stored import HistoryPage, Hole, LogName, LogState, StoredRun
 
 Result = TypeVar("Result")
 # Selects runs of a page.
@@ -89,7 +89,7 @@ class HistoryStore:
         before: int | None,
         size: PageSize,
         only: Only | None = None,
-    ) -> Page:
+    ) -> HistoryPage:
         """Return the first messages with numbers over ``after`` and under ``before``, oldest first.
 
         With ``only``, of the runs for which it returns true; it is called in a thread.
@@ -105,7 +105,7 @@ class HistoryStore:
 
     def before(
         self, name: LogName, before: int | None, size: PageSize, only: Only | None = None
-    ) -> Page:
+    ) -> HistoryPage:
         """Return the last messages with numbers under ``before``, oldest first; see ``after`` for ``only``."""
         tail, end = self._tail(name, before, only)
         cut = last_page(reversed(tail), end, size)
@@ -188,7 +188,7 @@ class HistoryStore:
         self._idle.append(reader)
         return result
 
-    def _page(self, name: LogName, cut: Cut, first: int | None, last: int | None) -> Page:
+    def _page(self, name: LogName, cut: Cut, first: int | None, last: int | None) -> HistoryPage:
         """Return the page with the holes between ``first`` and ``last``; None: where its messages begin or end."""
         first = cut.runs[0].first if first is None and cut.runs else first or 1
         last = cut.runs[-1].last if last is None and cut.runs else last or 0
@@ -197,7 +197,7 @@ class HistoryStore:
             for hole in self.state(name).lost
             if hole.first <= last and hole.last >= first
         ]
-        return Page(cut.runs, cut.more, lost)
+        return HistoryPage(cut.runs, cut.more, lost)
 
     def _close_readers(self) -> None:
         while self._idle:

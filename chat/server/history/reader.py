@@ -20,7 +20,7 @@ from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 FILE_NAME = "history.db"
 
 
-class Totals(NamedTuple):
+class MessageTotals(NamedTuple):
     """Count the messages of rooms and the private ones. The times are those of the first and of the last message."""
 
     messages: int
@@ -57,7 +57,7 @@ class Reader:
             ]
             return {name: read_state(self._connection, name) for name in names}
 
-    def totals(self) -> Totals:
+    def totals(self) -> MessageTotals:
         """Count the messages that the file has."""
         query = (
             "SELECT coalesce(sum(iif(kind = 'room', count, 0)), 0),"
@@ -65,7 +65,7 @@ class Reader:
             " FROM runs JOIN logs ON logs.id = runs.log"
         )
         with faults(self.path):
-            return Totals(*self._connection.execute(query).fetchone())
+            return MessageTotals(*self._connection.execute(query).fetchone())
 
     def after(
         self,

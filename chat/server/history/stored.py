@@ -120,7 +120,7 @@ class LogState(NamedTuple):
     lost: tuple[Hole, ...] = ()
 
 
-class Page(NamedTuple):
+class HistoryPage(NamedTuple):
     """Hold messages in order, and the holes in their range. ``more``: others follow in the direction of the page."""
 
     runs: list[StoredRun]

@@ -13,7 +13,14 @@ from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import PageSize
-from chat.server.history.stored import DEFAULT_ROOM, GUEST, LogName, LogState, Page, StoredRun
+from chat.server.history.stored import (
+    DEFAULT_ROOM,
+    GUEST,
+    HistoryPage,
+    LogName,
+    LogState,
+    StoredRun,
+)
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands
 from chat.server.room.replay import PAGE, Replay, Shown, Wishes
 
@@ -40,7 +47,7 @@ class Archive(Protocol):
         before: int | None,
         size: PageSize,
         only: Callable[[StoredRun], bool] | None = None,
-    ) -> Page: ...
+    ) -> HistoryPage: ...
 
     def before(
         self,
@@ -48,7 +55,7 @@ class Archive(Protocol):
         before: int | None,
         size: PageSize,
         only: Callable[[StoredRun], bool] | None = None,
-    ) -> Page: ...
+    ) -> HistoryPage: ...
 
     def number_at(self, name: LogName, timestamp: str) -> int: ...
 
@@ -109,7 +116,9 @@ class Recall:
         }
         return CommandAnswer(f"{found} messages.", facts)
 
-    def _page(self, archive: Archive, name: LogName, query: HistoryQuery, member: Member) -> Page:
+    def _page(
+        self, archive: Archive, name: LogName, query: HistoryQuery, member: Member
+    ) -> HistoryPage:
         if member.send_queue.waiting > _PATIENT_BYTES:
             member.send_queue.wait_until_drained(_PATIENCE)
         self._require_place(archive, name, query)
@@ -130,15 +139,15 @@ class Recall:
 
     def _by_nonces(
         self, archive: Archive, name: LogName, query: HistoryQuery, author: bytes
-    ) -> Page:
+    ) -> HistoryPage:
         if len(query.nonces) > MAX_NONCES:
             _refuse(f"A query has at most {MAX_NONCES} nonces.")
         if not author:
             # A guest has nothing that proves which messages were theirs.
-            return Page([], False, [])
+            return HistoryPage([], False, [])
         nonces = frozenset(nonce.encode() for nonce in query.nonces)
         runs = archive.find_nonces(name, query.after or 0, nonces, author)
-        return Page(runs[:MAX_NONCES], len(runs) > MAX_NONCES, [])
+        return HistoryPage(runs[:MAX_NONCES], len(runs) > MAX_NONCES, [])
 
     def _require_place(self, archive: Archive, name: LogName, query: HistoryQuery) -> None:
         """Refuse a query that goes on from a message that this log does not have."""
