@@ -1,6 +1,6 @@
 """Keep what was said, and read it back.
 
-What is not written yet is read from memory, so a reader never notices that the disk is behind.
+Messages that are not written yet are read from memory, so a reader never notices that the disk is behind.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ PATIENCE = 5.0
 
 
 class _Batch(NamedTuple):
-    """What one transaction adds to the file."""
+    """Hold the additions of one transaction."""
 
     runs: list[StoredRun]
     holes: Sequence[tuple[LogName, Hole]] = ()

@@ -1,4 +1,4 @@
-"""What an operator exports is what was said, and nothing in it acts on a terminal or a browser."""
+"""An export has all messages, and nothing in it acts on a terminal or a browser."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ PAGE = PageSize(200, 1 << 20)
 
 
 class Disk:
-    """What happens to each transaction of the history file."""
+    """Decide the fate of each transaction of the history file."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.goes_on = threading.Event()

@@ -1,4 +1,4 @@
-"""History as the room uses it: what is kept can be read back, whatever the disk and the process do."""
+"""History as the room uses it: kept messages can be read back, over crashes and clean stops."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUTHORS = (b"", b"alice's account", b"bob's account")
 
 
 class Said:
-    """What was said in this test, by log and number: the truth that pages are compared with."""
+    """The messages of this test, by log and number: the truth that pages are compared with."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -154,7 +154,7 @@ def check_nonces_and_times(
 
 
 def crash(history: HistoryStore) -> None:
-    """End ``history`` as kill -9 does: what is not in a transaction that has ended is gone."""
+    """End ``history`` as kill -9 does: only transactions that have ended are kept."""
     keeping = history._keeping
     assert keeping._task is not None
     assert keeping._writer is not None

@@ -1,4 +1,4 @@
-"""What is removed from history is gone from the disk, and the rest stays readable."""
+"""Removed messages are gone from the disk, and the others stay readable."""
 
 from __future__ import annotations
 
