@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from itertools import accumulate
 from typing import Any
 
 from chat.protocol.descriptor import MessageType
+from chat.protocol.runs import MAX_RUN
 from chat.server.history.stored import LogName, StoredRun
 
+# The sizes of the contents of a run, by the number of its messages: 32 bits each, in little-endian order.
+_SIZES = [struct.Struct(f"<{count}I") for count in range(MAX_RUN + 1)]
 COLUMNS = (
     "first",
     "count",
@@ -39,8 +43,8 @@ def row_of(run: StoredRun) -> tuple[object, ...]:
         run.filename,
         run.size,
         # A nonce has no comma, and is not empty.
-        b",".join(nonce or b"" for nonce in run.nonces).decode(),
-        None if count == 1 else ",".join(str(len(content)) for content in run.contents),
+        b",".join([nonce or b"" for nonce in run.nonces]).decode() if any(run.nonces) else None,
+        None if count == 1 else _SIZES[count].pack(*map(len, run.contents)),
         b"".join(run.contents),
         ",".join(map(str, sorted(run.purged))) or None,
     )
@@ -51,7 +55,7 @@ def run_of(log: LogName, row: tuple[Any, ...]) -> StoredRun:
     first, count, time, sender, to, author, type, filename, size, nonces, sizes, content, purged = (
         row
     )
-    ends = [len(content)] if sizes is None else list(accumulate(map(int, sizes.split(","))))
+    ends = [len(content)] if sizes is None else list(accumulate(_SIZES[count].unpack(sizes)))
     contents = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     assert len(contents) == count, "a row has as many contents as messages"
     return StoredRun(
@@ -62,7 +66,9 @@ def run_of(log: LogName, row: tuple[Any, ...]) -> StoredRun:
         to,
         author,
         MessageType(type),
-        [nonce.encode() or None for nonce in nonces.split(",")],
+        [None] * count
+        if nonces is None
+        else [nonce.encode() or None for nonce in nonces.split(",")],
         contents,
         filename,
         size,

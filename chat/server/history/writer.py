@@ -23,7 +23,8 @@ from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 
 # ``head`` is the last number that the file knows to be given, and ``oldest`` the first one whose message it has; rows
 # between them may be missing only in a range of ``lost``. A row of ``runs`` holds 1 to 64 messages: a row for each
-# would cost forty times as much. ``nonces`` and ``sizes`` are joined by commas; ``sizes`` is NULL for one message.
+# would cost twenty times as much. ``nonces`` are joined by commas, or NULL for none; ``sizes`` are 32-bit numbers, or
+# NULL for one message.
 _SCHEMA = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """
@@ -58,8 +59,8 @@ _SCHEMA = (
         type INTEGER NOT NULL,
         filename TEXT,
         size INTEGER NOT NULL,
-        nonces TEXT NOT NULL,
-        sizes TEXT,
+        nonces TEXT,
+        sizes BLOB,
         content BLOB NOT NULL,
         purged TEXT
     )
@@ -129,6 +130,8 @@ class Writer:
             )
         # Before the first table: pages that a removal frees can then be given back to the file system.
         run("PRAGMA auto_vacuum = INCREMENTAL")
+        # A run of 64 texts has some 6 KiB. With pages of 4 KiB, a flood would cost half as much again.
+        run("PRAGMA page_size = 8192")
         run("PRAGMA journal_mode = WAL")
         run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
         run(f"PRAGMA journal_size_limit = {64 << 20}")
