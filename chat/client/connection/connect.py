@@ -20,6 +20,8 @@ from chat.client.trust.known_hosts import KnownHosts
 from chat.net.address import parse_address
 from chat.net.fingerprint import parse_fingerprint
 
+MAX_REPLAY = 200  # messages; a server shows no more at a login
+
 
 def connect(
     address: str,
@@ -36,6 +38,7 @@ def connect(
     inline: int = 64 * 1024,
     save_directory: str | Path | None = None,
     max_save: int = 100 * 1024**2,
+    replay: int = 0,
     ping: bool = True,
     runtime: Runtime = PLAIN,
     timeout: float = 30.0,
@@ -57,6 +60,9 @@ def connect(
     bytes. Without a directory only ``Connection.fetch`` saves. Saving never delays a reader: see
     ``Attachment.saving``.
 
+    ``replay``: the server shows so many of its last messages again, before anything new; at most 200. They have
+    ``replay`` set. Without it the connection yields nothing old, so that a bot does not answer yesterday's questions.
+
     ``ping``: the client pings a server that has sent nothing for 20 seconds, and gives the connection up after 60.
     Without ``ping`` the client gives up only when TCP reports that the server has vanished.
 
@@ -67,8 +73,11 @@ def connect(
     client connects, and remembers the server in ``known_hosts``. If the file can't be written, the client calls
     ``warn`` with a sentence, and connects all the same.
 
-    Raises ValueError (address, fingerprint, an empty path), ConnectError, NotEncrypted, UntrustedServer, LoginRefused.
+    Raises ValueError (address, fingerprint, an empty path, ``replay`` below 0 or over 200), ConnectError, NotEncrypted,
+    UntrustedServer, LoginRefused.
     """
+    if not 0 <= replay <= MAX_REPLAY:
+        raise ValueError(f"invalid replay {replay}: expected 0 to {MAX_REPLAY}")
     policy = TrustPolicy(
         tls=tls,
         fingerprint=None if fingerprint is None else parse_fingerprint(fingerprint),
@@ -87,6 +96,7 @@ def connect(
         inline=inline,
         saver=saver,
         save_directory=directory,
+        replay=replay,
         ping=ping,
         timeout=timeout,
     )
@@ -102,6 +112,7 @@ def connect_through(
     inline: int = 64 * 1024,
     saver: Saver | None = None,
     save_directory: Path | None = None,
+    replay: int = 0,
     ping: bool = True,
     silence: Silence = SILENCE,
     timeout: float = 30.0,
@@ -120,6 +131,7 @@ def connect_through(
         timeout=timeout,
         password=password,
         session=session,
+        replay=replay,
     )
     in_flight = in_flight if in_flight is not None else InFlight()
     connection = Connection(

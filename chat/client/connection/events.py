@@ -26,11 +26,28 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class RoomHistory:
+    """The messages of the room that the server keeps, for ``keep`` seconds (None: without a limit).
+
+    ``last`` is the number of the last message, 0 before the first. ``oldest`` is the first number that is kept;
+    ``last`` + 1 if none is. The ranges in ``lost`` have no messages. All numbers are given under ``epoch``: under
+    another epoch, the same number means another message.
+    """
+
+    epoch: str
+    keep: float | None = None
+    last: int = 0
+    oldest: int = 1
+    lost: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
 class Welcome:
     """The login has succeeded: the first event of a connection. ``username`` is this user as the server writes it.
 
     An original server sends neither the list of users nor its name. ``registered`` and ``moderators`` are the users in
-    ``users`` whose name is their account, and those who may moderate; empty if the server does not tell.
+    ``users`` whose name is their account, and those who may moderate; empty if the server does not tell. ``history`` is
+    None if the server keeps no messages.
     """
 
     username: str
@@ -43,6 +60,7 @@ class Welcome:
     motd: str | None = None
     registered: tuple[str, ...] = ()
     moderators: tuple[str, ...] = ()
+    history: RoomHistory | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,12 @@ class StatusChanged:
 
 @dataclass(frozen=True)
 class Text:
-    """A text. ``to`` is None for a message to everyone, else the recipient of a private message."""
+    """A text. ``to`` is None for a message to everyone, else the recipient of a private message.
+
+    ``seq`` is the number of the message, None if the server gives no numbers. The messages to everyone are counted
+    together; the user's private messages have a count of their own. ``replay``: the server shows an earlier message
+    again, and its sender may be gone. ``purged``: its text was removed, and is empty.
+    """
 
     sender: str
     timestamp: datetime
@@ -88,6 +111,9 @@ class Text:
     to: str | None = None
     own: bool = False
     receipt: Receipt | None = field(default=None, compare=False, repr=False)
+    seq: int | None = None
+    replay: bool = False
+    purged: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +128,9 @@ class Attachment:
     - ``offer``: still on the server. ``Connection.fetch`` downloads it;
     - nowhere: a larger content that came with our own message, or that is not saved. ``problem`` says why it is not
       saved.
+
+    An earlier message that the server shows again (``replay``) is never saved by itself, and the content of its offer
+    may be gone. ``seq``, ``replay`` and ``purged`` (then there is no content) are those of a ``Text``.
 
     ``filename`` is cleaned: a base name, not hidden, not like an option, without control characters.
     """
@@ -118,6 +147,9 @@ class Attachment:
     problem: str | None = None
     own: bool = False
     receipt: Receipt | None = field(default=None, compare=False, repr=False)
+    seq: int | None = None
+    replay: bool = False
+    purged: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +157,8 @@ class Notice:
     """A notice of the server: about the message of ``receipt``, or without one, such as that the server stops.
 
     ``code`` is a value of ``chat.protocol.notices.NoticeCode``. A newer server may send other codes.
-    ``dismisses``: the notice gives the reason why the server now ends the connection on purpose.
+    ``dismisses``: the notice gives the reason why the server now ends the connection on purpose. ``epoch`` is that of a
+    notice ``epoch``: messages are numbered under this epoch from now on.
     """
 
     code: str
@@ -133,6 +166,7 @@ class Notice:
     timestamp: datetime
     receipt: Receipt | None = field(default=None, compare=False, repr=False)
     dismisses: bool = False
+    epoch: str | None = None
 
 
 @dataclass(frozen=True)

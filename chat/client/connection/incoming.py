@@ -73,7 +73,8 @@ class Incoming:
 
     def _read_attachment(self, kind: MessageType, header: ServerHeader, size: int) -> Event:
         own = self._room.is_own(header)
-        saver = self._saver if self.saves and not own else None
+        # An earlier message is shown again at each login, and may have been saved then.
+        saver = self._saver if self.saves and not own and not header.replay else None
         content = None
         saving: Saving | None = None
         problem: str | None = None

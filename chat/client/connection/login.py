@@ -65,18 +65,28 @@ def log_in(
     timeout: float,
     password: str | None = None,
     session: str | None = None,
+    replay: int = 0,
 ) -> LoggedIn:
     """Connect and log in within ``timeout`` seconds. The link's reader keeps this deadline.
 
     The time does not include the question whether to trust the server, nor the probe before it. ``session`` replaces
-    an older session of the same user. Raises ConnectError, LoginRefused. If anybody on the way could read
-    ``password``, raises LoginRefused before a byte is sent.
+    an older session of the same user. ``replay`` asks for so many of the last messages; an original server has none.
+    Raises ConnectError, LoginRefused. If anybody on the way could read ``password``, raises LoginRefused before a byte
+    is sent.
 
     An original server accepts any name. So the client checks a raw login by the rules of ``protocol.names``, and
     raises LoginRefused with ``bad-username`` before it sends anything.
     """
     header = _encode(
-        LoginHeader(username, session, inline, is_json=True, password=password, status=True)
+        LoginHeader(
+            username,
+            session,
+            inline,
+            is_json=True,
+            password=password,
+            status=True,
+            replay=replay or None,
+        )
     )
     if byte_order == "little":
         _raw_header(username)  # a bad name fails before anything is sent

@@ -14,6 +14,7 @@ from chat.client.connection.events import (
     Left,
     Limits,
     Notice,
+    RoomHistory,
     StatusChanged,
     Text,
     Welcome,
@@ -37,8 +38,10 @@ _UNSOLICITED = frozenset(
         NoticeCode.REPLACED,
         NoticeCode.ACCOUNT,
         NoticeCode.ANNOUNCEMENT,
+        NoticeCode.EPOCH,
     )
 )
+_ROOM = "lobby"  # the room that every user is in, as the welcome names it
 _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
 
@@ -87,7 +90,17 @@ class SessionState:
                 return self._notice(header, header.notice, timestamp, _text(content))
             receipt = self._accept(header)
             own = self.is_own(header)
-            return Text(header.sender, timestamp, _text(content), header.to, own, receipt)
+            return Text(
+                header.sender,
+                timestamp,
+                _text(content),
+                header.to,
+                own,
+                receipt,
+                header.seq,
+                bool(header.replay),
+                bool(header.purged),
+            )
         if kind is MessageType.LOGIN:
             return self._enter(header, timestamp, content)
         if kind is MessageType.LOGOUT:
@@ -150,7 +163,8 @@ class SessionState:
         dismisses = code == NoticeCode.REPLACED.value or (
             code == NoticeCode.MODERATED.value and header.to is not None
         )
-        return Notice(code, sentence, timestamp, receipt, dismisses)
+        epoch = header.epoch if code == NoticeCode.EPOCH.value else None
+        return Notice(code, sentence, timestamp, receipt, dismisses, epoch)
 
     def _attachment(
         self,
@@ -170,10 +184,13 @@ class SessionState:
             attachment_name(kind, header),
             size=header.size or 0 if offered else size,
             to=header.to,
-            content=None if offered else content,
+            content=None if offered or header.purged else content,
             offer=header.id if offered else None,
             own=self.is_own(header),
             receipt=self._accept(header),
+            seq=header.seq,
+            replay=bool(header.replay),
+            purged=bool(header.purged),
         )
 
     def _see(self, name: str) -> None:
@@ -182,7 +199,12 @@ class SessionState:
             self.users[name] = None
 
     def _accept(self, header: ServerHeader) -> Receipt | None:
-        """Settle and return the receipt of the message whose echo this frame is; None if it is no echo."""
+        """Settle and return the receipt of the message whose echo this frame is; None if it is no echo.
+
+        A message that is shown again is no echo, and its sender may be gone.
+        """
+        if header.replay:
+            return None
         if not self.is_own(header):
             # An original server does not announce users who were there before.
             self._see(header.sender)
@@ -270,6 +292,34 @@ def _read_welcome(content: bytes, bare: Welcome) -> Welcome:
         motd=_string(fields.get("motd")),
         registered=_strings(fields.get("registered")),
         moderators=_strings(fields.get("moderators")),
+        history=_read_history(fields),
+    )
+
+
+def _read_history(fields: dict[str, Any]) -> RoomHistory | None:
+    """Return what the welcome says about the room's messages; None if the server keeps none."""
+    epoch, keep = _string(fields.get("epoch")), fields.get("keep")
+    if fields.get("history") is not True or epoch is None:
+        return None
+    rooms = fields.get("rooms")
+    room = rooms.get(_ROOM) if isinstance(rooms, dict) else None
+    facts: dict[str, Any] = room if isinstance(room, dict) else {}
+    last, oldest, lost = (facts.get(name) for name in ("seq", "oldest", "lost"))
+    return RoomHistory(
+        epoch,
+        keep if isinstance(keep, int | float) and not isinstance(keep, bool) else None,
+        last if type(last) is int else 0,
+        oldest if type(oldest) is int else 1,
+        _ranges(lost),
+    )
+
+
+def _ranges(value: object) -> tuple[tuple[int, int], ...]:
+    pairs = value if isinstance(value, list) else []
+    return tuple(
+        (pair[0], pair[1])
+        for pair in pairs
+        if isinstance(pair, list) and len(pair) == 2 and all(type(end) is int for end in pair)
     )
 
 
