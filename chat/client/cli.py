@@ -44,6 +44,14 @@ Encryption (for other machines, the client asks before it trusts a new key):
                                 attacker on the way can pretend to be the
                                 server, and read and change everything.
 
+Earlier messages:
+  --replay=<n>                  Show so many of the last messages of the room
+                                when you come in, 0 to 200, and what was said
+                                while the connection was lost; 0 shows nothing
+                                old. By default 50 on a terminal. Pipes, and
+                                programs with --json, get earlier messages only
+                                if this option is on the command line.
+
 Received files (sizes take K, M and G: powers of 1024):
   --save_directory=<directory>  Save files, images and voice notes in this
                                 directory automatically. Existing files are

@@ -9,6 +9,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+# Messages that a server shows again at once: at a login, or as a page of history.
+MAX_REPLAY = 200
+
 
 class Verb(str, Enum):
     """List the values of the header key ``command``."""

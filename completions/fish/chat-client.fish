@@ -12,7 +12,7 @@ function __chat_client --argument-names command place
             continue
         end
         switch $token
-            case --address -u --username --password-file --byte-order --tls --fingerprint --known-hosts --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --mouse --title --theme --time-format --pictures --log --log-file --config --completion
+            case --address -u --username --password-file --byte-order --tls --fingerprint --known-hosts --replay --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --mouse --title --theme --time-format --pictures --log --log-file --config --completion
                 set takes yes
             case '-*'
             case '*'
@@ -36,6 +36,7 @@ complete -c chat-client -n '__chat_client \'\'' -l tls -x -a 'auto required off'
 complete -c chat-client -n '__chat_client \'\'' -l fingerprint -x -d 'Accept only the key with this fingerprint, as the server printed it'
 complete -c chat-client -n '__chat_client \'\'' -l known-hosts -r -F -d 'The file with the keys of known servers'
 complete -c chat-client -n '__chat_client \'\'' -l insecure -d 'Encrypt, but do not check the server'
+complete -c chat-client -n '__chat_client \'\'' -l replay -x -d 'Show so many of the last messages of the room when you come in, 0 to 200, and what was said while the connection was lost'
 complete -c chat-client -n '__chat_client \'\'' -l save_directory -x -a '(__fish_complete_directories)' -d 'Save files, images and voice notes in this directory automatically'
 complete -c chat-client -n '__chat_client \'\'' -l save-directory -x -a '(__fish_complete_directories)' -d 'Another spelling of --save_directory'
 complete -c chat-client -n '__chat_client \'\'' -l max-save -x -d 'Save larger attachments only when you ask, with /get'

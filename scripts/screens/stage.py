@@ -46,7 +46,13 @@ class Stage:
         self._people: list[Person] = []
         self._terminal: Terminal | None = None
         self._line: SlowLine | None = None
-        options = ("--address=127.0.0.1:0", "--tls=off", f"--data-directory={home}/server")
+        # The scenes share one server, and none begins with what the scene before has said.
+        options = (
+            "--address=127.0.0.1:0",
+            "--tls=off",
+            "--history=off",
+            f"--data-directory={home}/server",
+        )
         self._server = self._start("chat.server.cli", *options, errors=True)
         assert self._server.stderr is not None
         found = _read_until(self._server.stderr.fileno(), r"listening on \S+:(\d+)$")

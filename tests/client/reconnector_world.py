@@ -16,6 +16,7 @@ from chat.client.conversation.ui_events import Asked
 from chat.client.errors import (
     ChatError,
 )
+from chat.client.program.catching_up import CatchingUp
 from chat.client.program.reconnect import Reconnector, Recover, RetryPolicy
 from tests.client.fake_connection import Audience, FakeConnection, run_until_idle, spawn
 
@@ -67,6 +68,7 @@ class World:
         patience: RetryPolicy = QUICK,
         stays: bool = False,
         recover: Recover | None = None,
+        catching_up: CatchingUp | None = None,
     ) -> None:
         self.outcomes = list(outcomes)
         self.reconnector = Reconnector(
@@ -77,6 +79,7 @@ class World:
             patience,
             stays=stays,
             recover=recover,
+            catching_up=catching_up,
         )
         self.task = spawn(self.reconnector.run, self.first.as_connection)
         run_until_idle()

@@ -19,8 +19,7 @@ from chat.client.trust.connector import Connector, TlsChoice, TrustPolicy, Trust
 from chat.client.trust.known_hosts import KnownHosts
 from chat.net.address import parse_address
 from chat.net.fingerprint import parse_fingerprint
-
-MAX_REPLAY = 200  # messages; a server shows no more at a login
+from chat.protocol.commands import MAX_REPLAY
 
 
 def connect(

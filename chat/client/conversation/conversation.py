@@ -160,7 +160,8 @@ class Conversation:
         elif isinstance(event, Notice) and event.receipt is not None:
             pass  # a refusal of our message, which is shown as the outcome of its request
         else:
-            if isinstance(event, Text) and event.to is not None and not event.own:
+            is_private = isinstance(event, Text) and event.to is not None
+            if isinstance(event, Text) and is_private and not (event.own or event.replay):
                 self._note_private_sender(event.sender)
             self._frontend.show(event)
         # The event may be the answer to messages.

@@ -71,7 +71,7 @@ class Downloads:
 
     def add_attachment(self, attachment: Attachment, connection: Connection) -> None:
         """Show an attachment that came over ``connection``, and fetch it if the settings say so."""
-        if attachment.own:
+        if attachment.own or attachment.purged:
             self._frontend.show(Announced(attachment, None))
             return
         transfer = self._transfers.add(
@@ -81,7 +81,13 @@ class Downloads:
             outgoing=False,
             peer=attachment.sender,
         )
-        if attachment.offer is not None:
+        if attachment.replay:
+            # Only on request: the user may have saved it when it was new.
+            is_there = attachment.offer is not None or attachment.content is not None
+            transfer.offer = attachment if is_there else None
+            transfer.session, transfer.state = connection.session, TransferState.OFFERED
+            self._frontend.show(Announced(attachment, transfer))
+        elif attachment.offer is not None:
             self._add_offer(transfer, attachment, connection)
         elif attachment.saving is not None:
             self._add_content(transfer, attachment, attachment.saving)
@@ -209,6 +215,8 @@ class Downloads:
                 path = self._inbox.save_held(transfer.saving, transfer.filename)
                 self._inbox.drop(transfer)
                 transfer.saving = None
+            elif transfer.offer is not None and transfer.offer.content is not None:
+                path = self._inbox.save(transfer.offer.content, transfer.filename)
             else:
                 assert transfer.offer is not None
                 assert connection is not None

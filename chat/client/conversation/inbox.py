@@ -77,6 +77,10 @@ class Inbox:
         """Save a kept content, since the user asked; return its path. Raises SaveFailed."""
         return GEVENT.offload(_copy, saving.wait(), self.directory, filename)
 
+    def save(self, content: bytes, filename: str) -> Path:
+        """Save a content that is in memory, since the user asked; return its path. Raises SaveFailed."""
+        return GEVENT.offload(_write, content, self.directory, filename)
+
     def close(self) -> None:
         """Wait up to a second for files that are being written, and remove all kept contents."""
         if self.saver is not None:
@@ -86,6 +90,15 @@ class Inbox:
     def _run(self, function: Callable[[], object]) -> None:
         assert self.saver is not None, "only a saver delivers kept contents"
         self.saver.run(function)
+
+
+def _write(content: bytes, directory: Path, filename: str) -> Path:
+    part = PartialFile(directory, filename)
+    try:
+        part.write(content)
+        return part.finish()
+    finally:
+        part.discard()
 
 
 def _copy(source: Path, directory: Path, filename: str) -> Path:

@@ -82,6 +82,22 @@ class Disconnected:
     retry_in: float | None
 
 
+class Earlier(NamedTuple):
+    """The next ``number`` messages are earlier ones (``begins``), or the last ``number`` messages were.
+
+    ``away``: they were said while the connection was lost. ``missing`` further messages, before them, are not shown.
+    """
+
+    number: int
+    away: bool = False
+    begins: bool = False
+    missing: int = 0
+
+
+class Renumbered(NamedTuple):
+    """The server began to count its messages anew, so nobody can tell which of them were shown already."""
+
+
 class Lag(NamedTuple):
     """The server has owed an answer for ``seconds`` without sending a byte. 0.0: the server is heard again."""
 
@@ -150,6 +166,8 @@ UiEvent: TypeAlias = (
     | Failed
     | Problem
     | Disconnected
+    | Earlier
+    | Renumbered
     | Lag
     | UserList
     | UserFound

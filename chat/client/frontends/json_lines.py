@@ -296,6 +296,9 @@ def _message(event: Text | Attachment) -> dict[str, Any]:
         "timestamp": _timestamp(event.timestamp),
         "to": event.to,
         "own": event.own,
+        "seq": event.seq,
+        "replay": event.replay or None,
+        "purged": event.purged or None,
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from chat.client.attention.attention import Attention
 from chat.client.connection.events import (
+    Attachment,
     BadFrame,
     Joined,
     Left,
@@ -31,11 +32,13 @@ from chat.client.conversation.ui_events import (
     Asked,
     Disconnected,
     Done,
+    Earlier,
     Explanation,
     Failed,
     Lag,
     MentionList,
     Problem,
+    Renumbered,
     Told,
     TransferChanged,
     TransferListing,
@@ -46,15 +49,20 @@ from chat.client.conversation.ui_events import (
 from chat.client.frontends.clipboard import copied_words, copyable
 from chat.client.frontends.clock import shown_time
 from chat.client.frontends.line_io import Line
-from chat.client.frontends.sanitize import lines_of, lines_under, sanitize
+from chat.client.frontends.sanitize import lines_of, lines_under, local_date, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     DISCONNECTED,
     KINDS,
+    REMOVED,
+    RENUMBERED,
+    earlier_words,
     file_and_size,
+    kept_line,
     leave_reason,
     local_times,
     mention_lines,
+    missing_line,
     people,
     status_line,
     transfer_line,
@@ -115,6 +123,7 @@ class PlainFrontend:
         self.messages: deque[tuple[str, str]] = deque(maxlen=MAX_MESSAGES)
         self._username = ""
         self._trouble = ""  # the last reason shown for a lost connection
+        self._has_told_keeping = False  # that the server keeps messages
         self._told = ""  # the reason that the server gave for the end of the connection
         self.formats: dict[type, Callable[[Any], list[str]]] = {
             Welcome: self._welcome,
@@ -123,6 +132,8 @@ class PlainFrontend:
             StatusChanged: lambda event: [_line(event.timestamp, status_line(event))],
             Text: self._text,
             Notice: self._notice,
+            Earlier: _earlier,
+            Renumbered: lambda event: [_line(_now(), RENUMBERED)],
             Announced: self._announced,
             Done: lambda event: [] if event.answer is None else _from_server(_now(), event.answer),
             UserList: _people,
@@ -186,8 +197,13 @@ class PlainFrontend:
             event.timestamp, f"you are in the room as {sanitize(event.username)}{company}"
         )
         greeting, self._greeting = self._greeting, None
+        kept: list[str] = []
+        if event.history is not None and not self._has_told_keeping:
+            self._has_told_keeping = True
+            kept = [_line(event.timestamp, kept_line(event.history))]
         return [
             first,
+            *kept,
             *(FURTHER_LINE + line for line in (lines_of(event.motd) if event.motd else [])),
             *([_line(event.timestamp, sanitize(greeting))] if greeting is not None else []),
         ]
@@ -204,17 +220,19 @@ class PlainFrontend:
         return [_line(event.timestamp, line)]
 
     def _text(self, event: Text) -> list[str]:
-        self._attention.presence.spoke(event.sender, event.timestamp)
-        if not event.own:
-            self._attention.hear(event.timestamp, event.sender, event.text, event.to)
-        self.messages.append((event.sender, event.text.removeprefix(ACTION)))
-        text, sender, to = event.text, sanitize(event.sender), _receiver(event.to)
+        if not event.replay:
+            self._attention.presence.spoke(event.sender, event.timestamp)
+            if not event.own:
+                self._attention.hear(event.timestamp, event.sender, event.text, event.to)
+        text = REMOVED if event.purged else event.text
+        self.messages.append((event.sender, text.removeprefix(ACTION)))
+        sender, to = sanitize(event.sender), _receiver(event.to)
         if text.startswith(ACTION):
             head = f"* {sender}{to} "
             text = text.removeprefix(ACTION)
         else:
             head = f"[{sender}{to}]: "
-        return _below(f"<{shown_time(event.timestamp)}> {head}", text)
+        return _below(f"<{_when(event)}> {head}", text)
 
     def _notice(self, event: Notice) -> list[str]:
         if event.code == NoticeCode.SHUTTING_DOWN.value:
@@ -225,7 +243,8 @@ class PlainFrontend:
 
     def _announced(self, event: Announced) -> list[str]:
         attachment, transfer = event.attachment, event.transfer
-        self._attention.presence.spoke(attachment.sender, attachment.timestamp)
+        if not attachment.replay:
+            self._attention.presence.spoke(attachment.sender, attachment.timestamp)
         self.messages.append((attachment.sender, attachment.filename))
         what = KINDS[attachment.kind]
         if attachment.to is not None:
@@ -235,7 +254,7 @@ class PlainFrontend:
             line += f", number {transfer.number}"
             if transfer.state is TransferState.OFFERED:
                 line += f", {self._why_not_saved or transfer_state(transfer)}"
-        return [_line(attachment.timestamp, line)]
+        return [f"<{_when(attachment)}> -- {line}"]
 
     def _show_transfer(self, transfer: Transfer) -> None:
         """Show the end of a transfer. Progress bars and /transfers show its progress."""
@@ -258,6 +277,25 @@ class PlainFrontend:
         self._trouble = event.reason
         # No pause: the user asked to reconnect.
         return [f"{event.reason} Trying again." if event.retry_in else event.reason]
+
+
+def _when(message: Text | Attachment) -> str:
+    """Return the time of a message, with the date if it is an earlier one, of another day."""
+    time = shown_time(message.timestamp)
+    if not message.replay:
+        return time
+    day = local_date(message.timestamp)
+    return time if day == local_date(_now()) else f"{day} {time}"
+
+
+def _earlier(event: Earlier) -> list[str]:
+    if not event.begins:
+        return [_line(_now(), f"end of the {earlier_words(event)}")]
+    missing = missing_line(event)
+    return [
+        _line(_now(), f"{earlier_words(event)}:"),
+        *([_line(_now(), missing)] if missing is not None else []),
+    ]
 
 
 def _line(moment: datetime, text: str) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from chat.client.attention.highlights import Mention
-from chat.client.connection.events import Attachment, StatusChanged
+from chat.client.connection.events import Attachment, RoomHistory, StatusChanged
 from chat.client.conversation.transfer_list import Transfer, TransferState
-from chat.client.conversation.ui_events import UserFound, UserList
+from chat.client.conversation.ui_events import Earlier, UserFound, UserList
 from chat.client.frontends.sanitize import clock_time, lines_of, local_date, sanitize
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, NoticeCode
@@ -24,6 +24,13 @@ ACTION = "/me "
 DISCONNECTED = (
     "Disconnected; /reconnect connects again, /reconnect NAME as another user, /quit leaves."
 )
+
+# In place of a content that was removed from the server's history.
+REMOVED = "(removed)"
+RENUMBERED = (
+    "The server's history began anew. Some messages may be missing, and some may be shown twice."
+)
+_SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 KINDS = {
     MessageType.FILE: "a file",
@@ -74,8 +81,38 @@ def leave_reason(reason: str | None) -> str:
 
 
 def file_and_size(attachment: Attachment) -> str:
-    """Return the file name, and the size in brackets."""
+    """Return the file name, and the size in brackets, or that the file was removed."""
+    if attachment.purged:
+        return f"{sanitize(attachment.filename)} {REMOVED}"
     return f"{sanitize(attachment.filename)} ({byte_count(attachment.size)})"
+
+
+def kept_line(history: RoomHistory) -> str:
+    """Return a line that says how long the server keeps messages."""
+    if history.keep is None:
+        return "messages are kept on this server"
+    seconds = max(1, round(history.keep))
+    size, unit = next((size, unit) for size, unit in _SPANS if not seconds % size)
+    return f"messages are kept for {_counted(seconds // size, unit)} on this server"
+
+
+def earlier_words(earlier: Earlier) -> str:
+    """Return what the earlier messages are, such as ``12 earlier messages``."""
+    if earlier.away:
+        return f"{_counted(earlier.number, 'message')} while you were away"
+    return _counted(earlier.number, "earlier message")
+
+
+def missing_line(earlier: Earlier) -> str | None:
+    """Return a line about messages that are not shown; None if none is missing."""
+    if not earlier.missing:
+        return None
+    verb = "is" if earlier.missing == 1 else "are"
+    return f"{_counted(earlier.missing, 'message')} before these {verb} not shown"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def people(listed: UserList) -> str:

@@ -48,7 +48,7 @@ class LoginFlow:
 
     ``entered`` is called with each connection. ``in_flight`` is the table of messages not answered yet, which outlives
     the connections. ``asks``: the user may be asked for a name and a password. ``judges``: the user may be asked
-    whether to trust the server.
+    whether to trust the server. ``replay`` is called before each login: how many earlier messages to ask for.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class LoginFlow:
         *,
         asks: bool = True,
         judges: bool = True,
+        replay: Callable[[], int] = lambda: 0,
     ) -> None:
         self.username = settings.username or ""  # of the last login, or the last try
         self._settings = settings
@@ -69,6 +70,7 @@ class LoginFlow:
         self._in_flight = in_flight
         self._entered = entered
         self._asks = asks
+        self._replay = replay
         self._credentials = credentials_of(settings)
         self._connector = make_connector(settings, asker.judge if judges else None, asker.tell)
 
@@ -148,6 +150,7 @@ class LoginFlow:
             inline=self._inbox.inline,
             saver=self._inbox.saver,
             in_flight=self._in_flight,
+            replay=self._replay(),
         )
 
 

@@ -37,6 +37,7 @@ from chat.client.frontends.pasting import MAX_PASTE, PASTE_LINES
 from chat.client.frontends.progress import ProgressBars
 from chat.client.frontends.sanitize import lines_of
 from chat.client.frontends.wording import local_times
+from chat.client.program.catching_up import catching_up_of
 from chat.client.program.login_flow import LoginFlow, advice
 from chat.client.program.reconnect import GaveUp, Reconnector
 from chat.client.program.settings import PROGRAM, Mode, Settings
@@ -95,6 +96,8 @@ class Program:
             settings.ignore if is_for_people else (),
             settings.highlight,
         )
+        is_watched = is_terminal(STDOUT) and (settings.listen or self._is_interactive)
+        self._catching_up = catching_up_of(settings, is_watched=is_watched)
         self._frontend = self._make_frontend()
         self._conversation = Conversation(
             self._frontend,
@@ -115,6 +118,7 @@ class Program:
             self._entered,
             asks=self._is_interactive,
             judges=can_ask,
+            replay=lambda: self._catching_up.wanted,
         )
         self._reconnector = Reconnector(
             self._login.connect,
@@ -123,6 +127,7 @@ class Program:
             self._spawn,
             # A user at a terminal can come back; nobody is there to do so in a pipe.
             stays=self._is_interactive,
+            catching_up=self._catching_up,
         )
 
     def run(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import gevent
@@ -12,7 +12,7 @@ from gevent.event import Event
 from chat.client.connection.connection import Connection
 from chat.client.connection.liveness import uptime
 from chat.client.conversation.conversation import Conversation
-from chat.client.conversation.ui_events import Disconnected, Frontend, Lag
+from chat.client.conversation.ui_events import Disconnected, Earlier, Frontend, Lag, Renumbered
 from chat.client.errors import (
     ChatError,
     ConnectionLost,
@@ -20,6 +20,7 @@ from chat.client.errors import (
     LoginRefused,
     UntrustedServer,
 )
+from chat.client.program.catching_up import CatchingUp, Shown
 from chat.process.offload import Outcome, WorkFailed, outcome_of
 from chat.protocol.notices import Refusal
 
@@ -46,6 +47,8 @@ _FAREWELL = 1.0
 # Seconds between two looks at the clock during a pause. If a look is _SLEPT seconds late, the machine has slept.
 _LOOK_EVERY = 5.0
 _SLEPT = 5.0
+# Seconds that earlier messages may take, before they and the welcome are shown.
+_COLLECTING = 2.0
 # Seconds between two checks whether an answer of the server is overdue.
 _LAG_EVERY = 1.0
 # Refusals that a repeated login would meet again.
@@ -74,6 +77,7 @@ class Reconnector:
 
     With ``stays``, it never gives up: it tells what happened and waits until the user asks to reconnect, so that
     nothing on the screen is lost. Before that, ``recover`` may ask the user for another password or name.
+    ``catching_up`` decides which earlier messages are shown; without it, the ones that come.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Reconnector:
         *,
         stays: bool = False,
         recover: Recover | None = None,
+        catching_up: CatchingUp | None = None,
     ) -> None:
         self._connect = connect
         self._conversation = conversation
@@ -94,6 +99,7 @@ class Reconnector:
         self._patience = patience or RetryPolicy()
         self._stays = stays
         self._recover = recover
+        self._catching_up = catching_up or CatchingUp(0)
         self._pause = self._patience.first
         self._input_ended_at: float | None = None
         self._woken = Event()
@@ -137,10 +143,13 @@ class Reconnector:
         """Read and send until the connection ends; return the error, None if this side closed the connection."""
         conversation = self._conversation
         conversation.connection = connection
-        helpers = [self._spawn(task, connection) for task in (self._send, self._report_lag)]
+        helpers = [
+            self._spawn(task, connection)
+            for task in (self._send, self._report_lag, self._stop_collecting)
+        ]
         try:
             for event in connection:
-                conversation.handle_event(event)
+                self._show(self._catching_up.take(event))
             return None
         except ConnectionLost as lost:
             return lost
@@ -148,6 +157,18 @@ class Reconnector:
             gevent.killall(helpers)
             conversation.connection = None
             conversation.unacknowledged.connection_ended()
+
+    def _show(self, events: Iterable[Shown]) -> None:
+        for event in events:
+            if isinstance(event, Earlier | Renumbered):
+                self._frontend.show(event)
+            else:
+                self._conversation.handle_event(event)
+
+    def _stop_collecting(self, connection: Connection) -> None:
+        """Show the welcome after a while, although earlier messages are missing that it has announced."""
+        gevent.sleep(_COLLECTING)
+        self._show(self._catching_up.flush())
 
     def _send(self, connection: Connection) -> None:
         try:

@@ -31,6 +31,7 @@ from chat.config.options import (
     read_switch,
 )
 from chat.net.address import DEFAULT_HOST, DEFAULT_PORT, Address
+from chat.protocol.commands import MAX_REPLAY
 
 if TYPE_CHECKING:
     from chat.net.fingerprint import Fingerprint
@@ -69,6 +70,8 @@ class Settings:
     """The settings of one run of the client.
 
     ``username`` is None only in ``Mode.SCREEN``, which asks for it. ``save_directory`` is None if the user named none.
+    ``replay`` is how many earlier messages to ask for if a person watches, None for the usual number;
+    ``script_replay`` is the number for a pipe or ``Mode.JSON``, which only the command line sets.
     ``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands. ``open`` are the
     programs that open files. ``ignore`` has patterns for users who are hidden, ``highlight`` words that count as a
     mention. These two and ``presence`` are for people, not for ``Mode.JSON``.
@@ -87,6 +90,8 @@ class Settings:
     mode: Mode = Mode.PLAIN
     commands: bool = False
     listen: bool = False
+    replay: int | None = None
+    script_replay: int = 0
     max_save: int = 100 * 1024**2
     open: tuple[OpenRule, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -124,6 +129,9 @@ def read_settings(
     values = read_given(OPTIONS, file, problems, unless=flags) | flags
     if problems:
         raise UsageError(problems[0])
+    if "replay" in flags:
+        # A forgotten file must not give a script old messages, which it would take for new.
+        values["script_replay"] = flags["replay"]
     mode = _mode(values, flags, has_screen)
     _judge_encryption(values, flags)
     if "username" not in values and mode is not Mode.SCREEN:
@@ -177,6 +185,12 @@ def _judge_encryption(values: dict[str, Any], flags: Collection[str]) -> None:
         raise UsageError(
             "--tls=off excludes --fingerprint and --insecure: a server shows its key only by TLS"
         )
+
+
+def _replay(text: str, where: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:9]) > MAX_REPLAY:
+        raise UsageError(f"{where}={text}: expected a whole number, 0 to {MAX_REPLAY}")
+    return int(text)
 
 
 def _username(name: str, where: str) -> str:
@@ -270,6 +284,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("save_directory", Kind.TEXT, _save_directory),
     Option("save-directory", Kind.TEXT, _save_directory),
     Option("max-save", Kind.SIZE, parse_size),
+    Option("replay", Kind.COUNT, _replay),
     Option("ignore", Kind.NAMES, _names),
     Option("highlight", Kind.NAMES, _names),
     Option("open", Kind.TABLE, _open_rules),

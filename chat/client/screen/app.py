@@ -36,6 +36,7 @@ from chat.client.conversation.requests import (
 from chat.client.conversation.ui_events import Asked
 from chat.client.errors import ChatError
 from chat.client.frontends.line_io import LineWriter, OutputClosed
+from chat.client.program.catching_up import catching_up_of
 from chat.client.program.login_flow import LoginFlow, advice, name_of_login
 from chat.client.program.reconnect import Reconnector
 from chat.client.program.settings import PROGRAM, Settings
@@ -113,12 +114,14 @@ class App:
             learn=lambda password: self._login.learn(password),
             reconnect=lambda username: self._reconnector.reconnect(username),
         )
+        catching_up = catching_up_of(settings, is_watched=True)
         self._login = LoginFlow(
             settings,
             self,
             self._inbox,
             self._conversation.unacknowledged.in_flight,
             self._entered,
+            replay=lambda: catching_up.wanted,
         )
         self._reconnector = Reconnector(
             self._login.connect,
@@ -127,6 +130,7 @@ class App:
             self.spawn,
             stays=True,
             recover=self._login.log_in_again,
+            catching_up=catching_up,
         )
 
     def run(self) -> int:

@@ -22,11 +22,13 @@ from chat.client.conversation.ui_events import (
     Announced,
     Disconnected,
     Done,
+    Earlier,
     Explanation,
     Failed,
     Lag,
     MentionList,
     Problem,
+    Renumbered,
     Told,
     TransferChanged,
     TransferListing,
@@ -37,8 +39,13 @@ from chat.client.conversation.ui_events import (
 from chat.client.frontends.sanitize import lines_of
 from chat.client.frontends.wording import (
     DISCONNECTED,
+    REMOVED,
+    RENUMBERED,
+    earlier_words,
+    kept_line,
     local_times,
     mention_lines,
+    missing_line,
     people,
     some_names,
     status_line,
@@ -47,7 +54,7 @@ from chat.client.frontends.wording import (
     user_found,
     who_says,
 )
-from chat.client.screen.model.entries import Movement, Remark, Said, Shared, Step
+from chat.client.screen.model.entries import Movement, Remark, Said, Shared, Step, peer_of
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.screen.text.styles import DIM, ERROR, TEXT
@@ -88,6 +95,8 @@ class ModelUpdater:
             Failed: self._failed,
             Problem: self._problem_told,
             Disconnected: self._disconnected,
+            Earlier: self._earlier,
+            Renumbered: lambda event, now: self._tell(now, RENUMBERED),
             Lag: self._lag,
             UserList: self._people,
             UserFound: self._found,
@@ -110,6 +119,11 @@ class ModelUpdater:
         sender = intern(event.sender)
         if not event.own and sender in model.attention.ignored:
             return None
+        if event.replay:
+            words = REMOVED if event.purged else event.text
+            said = Said(event.timestamp, sender, words, event.to, event.own, earlier=True)
+            self._append_earlier(said)
+            return None
         # An original server does not tell who was there before: users are found as they speak.
         if sender not in model.people.names:
             model.people.add(sender)
@@ -128,22 +142,37 @@ class ModelUpdater:
         sender, to, own = intern(attachment.sender), attachment.to, attachment.own
         if not own and sender in model.attention.ignored:
             return None
-        model.people.add(sender)
-        model.attention.presence.spoke(sender, attachment.timestamp)
         shared = Shared(
             attachment.timestamp,
             sender,
             attachment.kind,
             attachment.filename,
-            attachment.size,
+            None if attachment.purged else attachment.size,
             to,
             own,
             event.transfer,
+            attachment.replay,
         )
+        if attachment.replay:
+            self._append_earlier(shared)
+            return None
+        model.people.add(sender)
+        model.attention.presence.spoke(sender, attachment.timestamp)
         calls = to is not None and not own
         view = model.view_with(None if to is None else to if own else sender)
         view.append(shared, calls=calls)
         return Alert(view, shared) if calls else None
+
+    def _append_earlier(self, entry: Said | Shared) -> None:
+        """Show an earlier message. It rings for nobody, and its sender may be gone."""
+        self._model.view_with(peer_of(entry)).append(entry, is_new=False)
+
+    def _earlier(self, event: Earlier, now: datetime) -> None:
+        missing = missing_line(event)
+        if missing is not None:
+            self._tell(now, missing)
+        if not event.begins:
+            self._tell(now, f"above: {earlier_words(event)}")
 
     def _joined(self, event: Joined, now: datetime) -> None:
         people = self._model.people
@@ -184,14 +213,16 @@ class ModelUpdater:
         model.is_named = True
         model.people.reset(event.users, event.registered, event.moderators)
         model.is_online, model.retry_in, model.lag = True, None, 0.0
+        kept: tuple[str, ...] = ()
         if self._lost_at is None:
+            kept = (kept_line(event.history),) if event.history is not None else ()
             others = [name for name in event.users if name != event.username]
             company = f", with {some_names(others)}" if others else ""
             line = f"you are in the room as {event.username}{company}"
         else:
             line = f"back in the room as {event.username} after {_duration(now - self._lost_at)}"
         self._lost_at, self._trouble = None, ""
-        self._tell(event.timestamp, line, *(lines_of(event.motd) if event.motd else ()))
+        self._tell(event.timestamp, line, *kept, *(lines_of(event.motd) if event.motd else ()))
 
     def _disconnected(self, event: Disconnected, now: datetime) -> None:
         """Show an outage. It may take hours and many tries, so only a new reason gets a new line."""

@@ -154,6 +154,7 @@ def test_a_reply_goes_to_who_last_wrote_privately(room: Room) -> None:
     room.hear("alice", to="bob")
     room.hear("carol")
     room.hear("bob", to="dave", own=True)
+    room.conversation.handle_event(Text("eve", NINE, "hi", "bob", replay=True))
     room.do(Reply("fine"))
     assert room.said() == [("fine", "alice")]
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import get_args
 
 from chat.client.conversation.ui_events import (
+    Earlier,
     Explanation,
     MentionList,
     Preview,
+    Renumbered,
     Told,
     TransferChanged,
     UiEvent,
@@ -26,5 +28,5 @@ def test_people_are_shown_every_kind_of_event() -> None:
 
 
 def test_programs_are_told_every_kind_of_event() -> None:
-    for_people = {Explanation, MentionList, Preview, Told, UserFound}
+    for_people = {Earlier, Explanation, MentionList, Preview, Renumbered, Told, UserFound}
     assert set(get_args(UiEvent)) - set(JsonFrontend(ignore).writers) == for_people

@@ -151,7 +151,10 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
     inbox = Inbox(settings.save_directory, settings.max_save)
     in_flight = InFlight()
     entered: list[Connection] = []
-    flow = LoginFlow(settings, User(), inbox, in_flight, entered.append)
+    wanted = [50, 200]
+    flow = LoginFlow(
+        settings, User(), inbox, in_flight, entered.append, replay=lambda: wanted.pop(0)
+    )
     flow.connect("bob")
     flow.connect("bob")
     connector, username = asked.pop("given")
@@ -164,6 +167,7 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
         "inline": 7,
         "saver": inbox.saver,
         "in_flight": in_flight,
+        "replay": 200,  # at the second login
     }
     assert entered == [connection.as_connection] * 2
 

@@ -7,9 +7,9 @@ import gevent
 import pytest
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import Joined, Text
+from chat.client.connection.events import Joined, RoomHistory, Text, Welcome
 from chat.client.connection.receipts import Status
-from chat.client.conversation.ui_events import Disconnected
+from chat.client.conversation.ui_events import Disconnected, Earlier
 from chat.client.errors import (
     ConnectError,
     Dismissed,
@@ -17,6 +17,8 @@ from chat.client.errors import (
     NotEncrypted,
     UntrustedServer,
 )
+from chat.client.program import reconnect
+from chat.client.program.catching_up import CatchingUp
 from chat.client.program.reconnect import GaveUp, RetryPolicy
 from chat.protocol.notices import Refusal
 from tests.client.fake_connection import NINE, FakeConnection, run_until_idle
@@ -41,6 +43,22 @@ def test_events_reach_the_frontend_until_we_close(world: World) -> None:
     world.first.close()
     world.task.get(timeout=5)
     assert world.audience.news == [Joined("alice", NINE)]
+
+
+def test_a_welcome_waits_for_earlier_messages_but_not_for_long(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconnect, "_COLLECTING", 0.01)
+    welcome = Welcome("bob", NINE, history=RoomHistory("e", last=2))
+    earlier = Text("alice", NINE, "one", seq=1, replay=True)
+    world.start(catching_up=CatchingUp(50))
+    world.first.receive(welcome)
+    world.first.receive(earlier)
+    with gevent.Timeout(10):
+        while not world.audience.news:
+            gevent.sleep(0.001)
+    begin, end = Earlier(1, begins=True), Earlier(1)
+    assert world.audience.news == [begin, earlier, end, welcome]
 
 
 def test_what_was_not_answered_is_said_again_before_the_rest(world: World) -> None:

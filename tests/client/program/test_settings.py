@@ -61,6 +61,8 @@ def test_home_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (["--address=127.0.0.1:99999"], "port from 0 to 65535"),
         (["--byte-order=middle"], "expected auto, little or big"),
         (["--max-save=lots"], "expected a size"),
+        (["--replay=201"], "--replay=201: expected a whole number, 0 to 200"),
+        (["--replay=-1"], "--replay=-1: expected a whole number, 0 to 200"),
         (["--save_directory=/nowhere/at/all"], "expected a directory"),
         (["--save_directory="], "--save_directory is empty: expected a directory"),
         (["--save_directory=="], "--save_directory is empty: expected a directory"),
@@ -262,6 +264,7 @@ def test_the_command_line_wins_over_the_file(option: Option, tmp_path: Path) -> 
 
 # Two values of an option that mean different things, none of them the default.
 WORDS = {
+    "replay": ("20", "0"),
     "address": ("host:1", "unix:/socket"),
     "byte-order": ("big", "little"),
     "max-save": ("1K", "2G"),

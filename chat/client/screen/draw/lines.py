@@ -17,6 +17,7 @@ from chat.client.frontends.sanitize import lines_under, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     KINDS,
+    REMOVED,
     leave_reason,
     percent,
     some_names,
@@ -37,6 +38,7 @@ from chat.client.screen.text.spans import Finder, Row, Span, mark
 from chat.client.screen.text.styles import (
     CURRENT_MATCH,
     DIM,
+    EARLIER,
     ERROR,
     HEADING,
     MATCH,
@@ -121,7 +123,7 @@ def progress_bar(share: int) -> str:
 
 
 def _said(said: Said) -> list[Row]:
-    base = PRIVATE if said.to is not None else TEXT
+    base = EARLIER if said.earlier else PRIVATE if said.to is not None else TEXT
     name = OWN_NAME if said.own else MENTION if said.mentions else name_style(said.sender)
     return _speech(said.moment, said.sender, said.to, said.text, base, name)
 
@@ -141,13 +143,14 @@ def _speech(
 
 
 def _shared(shared: Shared) -> list[Row]:
-    style = PRIVATE if shared.to is not None else TEXT
+    style = EARLIER if shared.earlier else PRIVATE if shared.to is not None else TEXT
+    size = REMOVED if shared.size is None else f"({byte_count(shared.size)})"
     what = f" sent {KINDS[shared.kind]}{_to(shared.to)}: "
     line = [
         _time(shared.moment),
         Span("-- ", style),
         Span(sanitize(shared.sender), OWN_NAME if shared.own else name_style(shared.sender)),
-        Span(f"{what}{sanitize(shared.filename)} ({byte_count(shared.size)})", style),
+        Span(f"{what}{sanitize(shared.filename)} {size}", style),
     ]
     transfer = shared.transfer
     if transfer is not None:

@@ -51,9 +51,12 @@ class Entry:
 
 
 class Said(Entry):
-    """Hold a text of ``sender``; ``to`` is None if it is for everyone. ``mentions``: it contains the user's name."""
+    """Hold a text of ``sender``; ``to`` is None if it is for everyone. ``mentions``: it contains the user's name.
 
-    __slots__ = ("mentions", "own", "sender", "text", "to")
+    ``earlier``: it was said before the user came, or while they were away.
+    """
+
+    __slots__ = ("earlier", "mentions", "own", "sender", "text", "to")
     is_message = True
 
     def __init__(
@@ -64,6 +67,7 @@ class Said(Entry):
         to: str | None = None,
         own: bool = False,
         mentions: bool = False,
+        earlier: bool = False,
     ) -> None:
         self.moment = moment
         self.sender = sender
@@ -71,6 +75,7 @@ class Said(Entry):
         self.to = to
         self.own = own
         self.mentions = mentions
+        self.earlier = earlier
 
     @property
     def weight(self) -> int:
@@ -84,10 +89,20 @@ class Shared(Entry):
     """Hold a file, an image or a voice message of ``sender``.
 
     ``transfer`` is its download; None for the user's own. ``picture`` is the image in half-block characters, once it
-    has been drawn.
+    has been drawn. ``earlier`` is as in ``Said``; ``size`` is None if the content was removed.
     """
 
-    __slots__ = ("filename", "kind", "own", "picture", "sender", "size", "to", "transfer")
+    __slots__ = (
+        "earlier",
+        "filename",
+        "kind",
+        "own",
+        "picture",
+        "sender",
+        "size",
+        "to",
+        "transfer",
+    )
     is_message = True
 
     def __init__(
@@ -96,10 +111,11 @@ class Shared(Entry):
         sender: str,
         kind: MessageType,
         filename: str,
-        size: int,
+        size: int | None,
         to: str | None = None,
         own: bool = False,
         transfer: Transfer | None = None,
+        earlier: bool = False,
     ) -> None:
         self.moment = moment
         self.sender = sender
@@ -109,6 +125,7 @@ class Shared(Entry):
         self.to = to
         self.own = own
         self.transfer = transfer
+        self.earlier = earlier
         self.picture: tuple[Row, ...] = ()
 
     @property

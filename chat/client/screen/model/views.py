@@ -88,8 +88,8 @@ class View:
         count = len(self.entries)
         return self.entries[index] if index < count else self.pending[index - count]
 
-    def append(self, entry: Entry, *, calls: bool = False) -> None:
-        """Add ``entry``; ``calls``: it is a message for the user."""
+    def append(self, entry: Entry, *, calls: bool = False, is_new: bool = True) -> None:
+        """Add ``entry``; ``calls``: it is a message for the user. Only what ``is_new`` counts as unread."""
         entries = self.entries
         entries.append(entry)
         self._weight += entry.weight
@@ -98,7 +98,7 @@ class View:
         while len(entries) > MAX_ENTRIES or (self._weight > MAX_WEIGHT and len(entries) > 1):
             self._weight -= entries.popleft().weight
             self.first += 1
-        if entry.is_message and not self.is_read:
+        if is_new and entry.is_message and not self.is_read:
             # The rule stands before the first message of an absence, and later ones do not move it.
             if not self.unread:
                 self.left_off = self.end - 1

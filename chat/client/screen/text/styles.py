@@ -23,6 +23,7 @@ Style: TypeAlias = str | Colours
 TEXT = "text"
 DIM = "dim"  # times, joins and leaves, the client's own words
 PENDING = "pending"  # own words that the server has not sent back yet
+EARLIER = "earlier"  # what was said before the user came, or while they were away
 ERROR = "error"
 PRIVATE = "private"
 MENTION = "mention"
@@ -85,6 +86,7 @@ LOOKS: dict[str, Appearance] = {
     TEXT: Appearance(),
     DIM: Appearance(dim=True),
     PENDING: Appearance(dim=True),
+    EARLIER: Appearance(dim=True),
     ERROR: Appearance(160, _RED),
     PRIVATE: Appearance(133, _MAGENTA),
     MENTION: Appearance(bold=True, reverse=True),
