@@ -218,7 +218,7 @@ class TestNotices:
         assert (receipt.status, receipt.answer) == (Status.ACCEPTED, "Gone.")
 
     @pytest.mark.parametrize(
-        "code", ["shutting-down", "moderated", "replaced", "account", "announcement"]
+        "code", ["shutting-down", "moderated", "replaced", "account", "announcement", "epoch"]
     )
     def test_what_the_server_tells_on_its_own_answers_nothing(self, code: str) -> None:
         hall = Hall(original=True)
