@@ -65,7 +65,7 @@ def _serve(settings: Settings, stop: Event, read_again: Callable[[], Config]) ->
     # Not before: gevent handles signals in the event loop, which may not run for a while during the start. Until now
     # ``chat.process.signals`` remembers them.
     _stop_on_signals(stop)
-    _reload_on_hangup(composition, read_again)
+    _reload_on_hangup(composition, read_again, stop)
     # After the start, so that all objects of the start are left out of collections.
     collect_rarely()
     systemd.ready(_status(server))
@@ -162,15 +162,21 @@ def _stop_on_signals(stop: Event) -> None:
         install_handler(number, gevent.signal_handler, asked)
 
 
-def _reload_on_hangup(composition: Composition, read_again: Callable[[], Config]) -> None:
+def _reload_on_hangup(
+    composition: Composition, read_again: Callable[[], Config], stop: Event
+) -> None:
     one_at_a_time = BoundedSemaphore(1)
 
     def asked() -> None:
         # A greenlet runs this for each signal. With each, the operator may have changed the file again.
         with one_at_a_time:
+            if stop.is_set():
+                return
             systemd.reloading()
             _reload(composition, read_again)
-            systemd.ready(_status(composition.server))
+            # The server may have been told to stop meanwhile, and has no addresses any more.
+            if not stop.is_set():
+                systemd.ready(_status(composition.server))
 
     # Also under nohup, which makes the program ignore SIGHUP so that it does not end. A reload does not end it.
     install_handler(signal.SIGHUP, gevent.signal_handler, asked, even_ignored=True)

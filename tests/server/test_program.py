@@ -21,6 +21,7 @@ from chat.server.config.options import Config
 from chat.server.program import CannotStart, run
 from chat.server.settings import Settings, TlsMode
 from tests.peers.wire_client import WireClient
+from tests.server.fakes import wait_until
 
 Signals = dict[int, Callable[[], None]]
 
@@ -180,6 +181,8 @@ def test_the_operator_may_give_commands_once_the_log_says_that_it_listens(
 
     caplog.handler.addFilter(connect)
     running = start(dataclasses.replace(settings, data_directory=tmp_path))
+    # The files in the directory are opened in threads, so the start takes a while.
+    wait_until(lambda: signal.SIGTERM in signals, "the handlers of signals")
     signals[signal.SIGTERM]()
     assert running.get(timeout=5) == 0
     assert could_connect == [True]

@@ -20,6 +20,9 @@ from chat.protocol.headers import (
 )
 from chat.protocol.notices import SERVER_NAME
 
+# Fields whose keys have other names.
+_WIRE_KEYS = {"sender": "from", "answers": "for", "found": "count"}
+
 
 def check(data: bytes) -> None:
     """Raises AssertionError, or what a parser raised against its word."""
@@ -85,7 +88,11 @@ def _check_server(data: bytes, fields: dict[str, Any] | None) -> None:
         return
     _check_strings(header)
     assert fields is not None
-    told = {name: fields.get("from" if name == "sender" else name) for name in ServerHeader._fields}
+    told = {name: fields.get(_WIRE_KEYS.get(name, name)) for name in ServerHeader._fields}
+    for name in ("replay", "purged", "more"):
+        told[name] = told[name] or None
+    if told["lost"] is not None:
+        told["lost"] = tuple(map(tuple, told["lost"]))
     if header.sender != SERVER_NAME:
         told["notice"] = None
     assert header._asdict() == told
