@@ -357,7 +357,7 @@ class Composition:
         self.history.start()
         self.history.begin(DEFAULT_ROOM)
         self._load_recent()
-        self.room.go_on()
+        self.room.go_on_after(self.kept.last_number(DEFAULT_ROOM))
 
     def _load_recent(self) -> None:
         """Read the last messages of the room from the file."""

@@ -93,10 +93,9 @@ class Room:
         self._sequences = Sequences()
         log.follow(self._apply)
 
-    def go_on(self) -> None:
-        """Number the messages of the room behind those that are kept. Called once, before the first member joins."""
-        if self._kept is not None:
-            self._sequences.go_on_after(DEFAULT_ROOM, self._kept.last_number(DEFAULT_ROOM))
+    def go_on_after(self, last: int) -> None:
+        """Number the messages of the room after ``last``. Called once, before the first member joins."""
+        self._sequences.go_on_after(DEFAULT_ROOM, last)
 
     # Coming and going
 

@@ -143,3 +143,17 @@ def test_a_conversation_with_one_partner(town: Town) -> None:
     assert texts(page) == ["secret 1", "secret 3"]
     assert [frame.header["seq"] for frame in page] == [1, 3]
     assert end.header["count"] == 2
+
+
+@pytest.mark.usefixtures("cheap_hashes")
+def test_a_private_file_is_in_both_mailboxes(town: Town) -> None:
+    for name in NAMES:
+        town.come(name)
+    header = {"to": "bob", "filename": "plan.txt", "nonce": "f"}
+    town.here["alice"].send(MessageType.FILE, header, b"the plan")
+    read_until(town.here["alice"], lambda header: header.get("nonce") == "f")
+    for name in NAMES:
+        sync(town.here[name])
+        page, _ = query(town.here[name], private=True)
+        kept = [(frame.content, frame.header["filename"], frame.header["to"]) for frame in page]
+        assert kept == ([] if name == "carol" else [(b"the plan", "plan.txt", "bob")])

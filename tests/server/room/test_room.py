@@ -372,3 +372,15 @@ def test_a_ping_is_answered_to_one_who_is_here(chat_server: RoomAlone) -> None:
     header = json.loads(answer.header)
     assert (header["to"], header["notice"], header["nonce"]) == ("bob", "done", "b-1")
     assert alice.frames == []
+
+
+def test_a_moderator_who_has_left_the_room_keeps_the_news_from_nobody(
+    chat_server: RoomAlone,
+) -> None:
+    bob, eve = chat_server.enter("bob"), chat_server.enter("eve")
+    # Still in the directory, as while a session ends.
+    chat_server.room.leave(bob, LeaveReason.QUIT)
+    chat_server.heard(eve)
+    chat_server.room.announce(NoticeCode.MODERATED, "mallory was banned.", besides=bob)
+    run_ready_greenlets()
+    assert eve.heard == ["UTF8 server (moderated): mallory was banned."]
