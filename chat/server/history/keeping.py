@@ -137,7 +137,12 @@ class Keeping:
         if name in self.logs:
             return
         if self._writer is not None and self._is_keeping:
-            self._finish(ThreadCall(self._pool, self._writer.add_log, name))
+            call = ThreadCall(self._pool, self._writer.add_log, name)
+            # A login waits for this, and must not wait for a disk that stands still.
+            if _wait(call, self._patience):
+                self._finish(call)
+            else:
+                self._suspend("the disk makes no progress")
         self.logs.setdefault(name, LogState())
         self._written.setdefault(name, 0)
 

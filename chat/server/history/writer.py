@@ -177,7 +177,18 @@ class Writer:
         if bound == 0:
             return 0
         run = self._connection.execute
-        run("INSERT INTO lost SELECT id, head + 1, head + ? FROM logs", (bound,))
+        # Nothing was said since the last crash: its hole grows. Otherwise a server that crashes again and again would
+        # fill each welcome with holes.
+        run(
+            "UPDATE lost SET last = last + ?"
+            " WHERE last = (SELECT head FROM logs WHERE id = lost.log)",
+            (bound,),
+        )
+        run(
+            "INSERT INTO lost SELECT id, head + 1, head + ?1 FROM logs WHERE NOT EXISTS"
+            " (SELECT 1 FROM lost WHERE lost.log = logs.id AND lost.last = logs.head + ?1)",
+            (bound,),
+        )
         [count] = run("SELECT count(*) FROM logs").fetchone()
         run("UPDATE logs SET head = head + ?", (bound,))
         return int(count) * bound

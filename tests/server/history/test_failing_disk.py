@@ -17,8 +17,9 @@ from chat.server.history.history import HistoryStore
 from chat.server.history.keeping import MAX_UNWRITTEN
 from chat.server.history.pages import PageSize
 from chat.server.history.reader import FILE_NAME, Reader
-from chat.server.history.stored import DEFAULT_ROOM, Hole, StoredRun
+from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, Hole, LogName, StoredRun
 from chat.server.history.writer import Writer
+from tests.server.fakes import wait_until
 
 PAGE = PageSize(200, 1 << 20)
 
@@ -29,10 +30,12 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.goes_on = threading.Event()
         self.goes_on.set()
+        self.is_asked = threading.Event()
         self.fault: Exception | None = None
         really_write = Writer.write
 
         def write(writer: Writer, *batch: Any) -> None:
+            self.is_asked.set()
             self.goes_on.wait(20)
             if self.fault is not None:
                 raise self.fault
@@ -138,6 +141,20 @@ def test_a_disk_that_stands_still_keeps_what_it_took_when_it_goes_on(
     assert read_all(history) == ([1, 4], [Hole(2, 3)])
 
 
+def test_a_login_does_not_wait_for_a_disk_that_stands_still(
+    history: HistoryStore, disk: Disk, epochs: Epochs
+) -> None:
+    disk.goes_on.clear()
+    say(history)
+    wait_until(disk.is_asked.is_set, "the transaction")
+    mailbox = LogName(MAILBOX, "a1")
+    history.begin(mailbox)
+    assert len(epochs.told) == 1
+    disk.goes_on.set()
+    epochs.wait_for(2)
+    assert history.state(mailbox).head == 0
+
+
 def test_too_many_unwritten_messages_suspend_history(
     history: HistoryStore, disk: Disk, epochs: Epochs
 ) -> None:
@@ -203,7 +220,7 @@ def test_a_second_crash_gives_no_number_twice(tmp_path: Path) -> None:
     for crash in range(3):
         open_and_say(tmp_path, "boot", clean=False)
         assert Reader(tmp_path).logs()[DEFAULT_ROOM].head == 100 * crash
-    assert Reader(tmp_path).logs()[DEFAULT_ROOM].lost == (Hole(1, 100), Hole(101, 200))
+    assert Reader(tmp_path).logs()[DEFAULT_ROOM].lost == (Hole(1, 200),)
 
 
 def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
