@@ -44,7 +44,7 @@ def as_text(items: Iterable[StoredRun | Hole]) -> Iterator[str]:
     """Return lines such as ``2026-11-24 09:30:00 <alice> good morning``, in local time."""
     for item in items:
         if isinstance(item, Hole):
-            yield f"-- {item.last - item.first + 1} numbers without a message: lost when the server crashed --"
+            yield f"-- the server ended without a clean stop: numbers {item.first} to {item.last} were given up --"
             continue
         time = datetime.fromisoformat(item.timestamp.replace("Z", "+00:00")).astimezone()
         first, *others = _body(item).split("\n")
@@ -87,7 +87,7 @@ def as_html(items: Iterable[StoredRun | Hole], title: str) -> Iterator[str]:
     yield f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1><main>"
     for item in items:
         if isinstance(item, Hole):
-            yield f'<p class="lost">{item.last - item.first + 1} numbers without a message</p>'
+            yield f'<p class="lost">numbers {item.first} to {item.last} were given up</p>'
             continue
         time, body = html.escape(item.timestamp), html.escape(_body(item))
         yield (

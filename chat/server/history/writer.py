@@ -128,10 +128,11 @@ class Writer:
             raise HistoryFault(
                 f"cannot use {self.path}: a newer version of this program has written it; use that version"
             )
+        # A run of 64 texts has some 6 KiB. With pages of 4 KiB, a flood would cost half as much again. SQLite
+        # ignores this line behind the next ones.
+        run("PRAGMA page_size = 8192")
         # Before the first table: pages that a removal frees can then be given back to the file system.
         run("PRAGMA auto_vacuum = INCREMENTAL")
-        # A run of 64 texts has some 6 KiB. With pages of 4 KiB, a flood would cost half as much again.
-        run("PRAGMA page_size = 8192")
         run("PRAGMA journal_mode = WAL")
         run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
         run(f"PRAGMA journal_size_limit = {64 << 20}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.pages import PageSize
-from chat.server.history.reader import Reader
+from chat.server.history.reader import FILE_NAME, Reader
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName, StoredRun
 from chat.server.history.upkeep import (
     erase_traces,
@@ -55,6 +57,17 @@ def read(directory: Path, log: LogName = DEFAULT_ROOM) -> dict[int, bytes]:
 
 def is_on_disk(directory: Path, text: bytes) -> bool:
     return any(text in path.read_bytes() for path in directory.iterdir())
+
+
+def test_the_pages_of_the_file_hold_a_run_and_can_be_given_back(
+    writer: Writer, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        facts = [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_size", "auto_vacuum", "journal_mode")
+        ]
+    assert facts == [8192, 2, "wal"]
 
 
 def test_a_purged_message_leaves_a_mark_and_nothing_of_its_content(
