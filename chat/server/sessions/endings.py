@@ -29,6 +29,8 @@ class Transferring(Protocol):
 class OpenTransfers(list[Transferring]):
     """The transfer connections of a session. A transfer adds and removes itself."""
 
+    __slots__ = ()  # each session has one
+
     def end_all(self) -> None:
         """End all transfers, in both directions."""
         for transfer in tuple(self):
