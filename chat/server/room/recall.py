@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from chat.protocol.commands import Command, HistoryQuery, Verb
 from chat.protocol.names import name_key
@@ -12,13 +12,13 @@ from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.history.faults import HistoryFault
+from chat.server.history.history import HistoryStore
 from chat.server.history.pages import PageSize
 from chat.server.history.stored import (
     DEFAULT_ROOM,
     GUEST,
     HistoryPage,
     LogName,
-    LogState,
     StoredRun,
 )
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands
@@ -32,38 +32,6 @@ _PATIENT_BYTES = 1024 * 1024
 _PATIENCE = 60.0
 
 
-class Archive(Protocol):
-    """List what is asked of history. All methods but ``state`` wait, and raise HistoryFault."""
-
-    @property
-    def epoch(self) -> str: ...
-
-    def state(self, name: LogName) -> LogState: ...
-
-    def after(
-        self,
-        name: LogName,
-        after: int,
-        before: int | None,
-        size: PageSize,
-        only: Callable[[StoredRun], bool] | None = None,
-    ) -> HistoryPage: ...
-
-    def before(
-        self,
-        name: LogName,
-        before: int | None,
-        size: PageSize,
-        only: Callable[[StoredRun], bool] | None = None,
-    ) -> HistoryPage: ...
-
-    def number_at(self, name: LogName, timestamp: str) -> int: ...
-
-    def find_nonces(
-        self, name: LogName, after: int, nonces: frozenset[bytes], author: bytes
-    ) -> list[StoredRun]: ...
-
-
 class Recall:
     """The command ``history``. ``archive`` is None if no messages are kept.
 
@@ -72,7 +40,7 @@ class Recall:
 
     def __init__(
         self,
-        archive: Archive | None,
+        archive: HistoryStore | None,
         directory: ConnectedUsers,
         broadcast: Broadcast,
         offer_of: Callable[[int], str | None],
@@ -117,7 +85,7 @@ class Recall:
         return CommandAnswer(f"{found} messages.", facts)
 
     def _page(
-        self, archive: Archive, name: LogName, query: HistoryQuery, member: Member
+        self, archive: HistoryStore, name: LogName, query: HistoryQuery, member: Member
     ) -> HistoryPage:
         if member.send_queue.waiting > _PATIENT_BYTES:
             member.send_queue.wait_until_drained(_PATIENCE)
@@ -130,15 +98,13 @@ class Recall:
         after = query.after
         if query.at is not None:
             after = archive.number_at(name, query.at) - 1
-        if after is None and query.before is not None:
-            return archive.before(name, query.before, size, only)
         if after is None:
-            # Nothing said: the last messages, as a user would expect.
-            return archive.before(name, None, size, only)
+            # The last messages before ``before``, or the last of all.
+            return archive.before(name, query.before, size, only)
         return archive.after(name, after, query.before, size, only)
 
     def _by_nonces(
-        self, archive: Archive, name: LogName, query: HistoryQuery, author: bytes
+        self, archive: HistoryStore, name: LogName, query: HistoryQuery, author: bytes
     ) -> HistoryPage:
         if len(query.nonces) > MAX_NONCES:
             _refuse(f"A query has at most {MAX_NONCES} nonces.")
@@ -149,7 +115,7 @@ class Recall:
         runs = archive.find_nonces(name, query.after or 0, nonces, author)
         return HistoryPage(runs[:MAX_NONCES], len(runs) > MAX_NONCES, [])
 
-    def _require_place(self, archive: Archive, name: LogName, query: HistoryQuery) -> None:
+    def _require_place(self, archive: HistoryStore, name: LogName, query: HistoryQuery) -> None:
         """Refuse a query that goes on from a message that this log does not have."""
         state = archive.state(name)
         is_known = query.epoch is None or query.epoch == archive.epoch
