@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gevent import socket
+from chat.files.private_files import FILE_MODE
+from chat.server.net.listening import listen_on_file
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -25,8 +26,6 @@ NAME = "control.sock"
 _MAX_PATH = 103
 _BACKLOG = 16
 _DESCRIPTORS = Path("/proc/self/fd")
-# From the first moment: chmod would come too late.
-_UMASK = 0o177
 
 
 def listen_in(directory: Path) -> GeventSocket:
@@ -37,18 +36,7 @@ def listen_in(directory: Path) -> GeventSocket:
     """
     with _short_path(directory) as path:
         _remove_stale(path)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            mask = os.umask(_UMASK)
-            try:
-                sock.bind(path)
-            finally:
-                os.umask(mask)
-            sock.listen(_BACKLOG)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+        return listen_on_file(path, FILE_MODE, _BACKLOG)
 
 
 def connect_to(directory: Path, timeout: float) -> plain_socket.socket:

@@ -97,17 +97,22 @@ def _listen_unix(path: str) -> GeventSocket:
 
     Replaces the file of a server that has ended. Raises OSError (EADDRINUSE) if a server still answers there.
     """
+    if Path(path).is_socket() and not _answers(path):
+        Path(path).unlink()
+    return listen_on_file(path, _SOCKET_MODE, _BACKLOG)
+
+
+def listen_on_file(path: str, mode: int, backlog: int) -> GeventSocket:
+    """Return a socket that listens on the new file ``path``, which has the mode ``mode``. Raises OSError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if Path(path).is_socket() and not _answers(path):
-            Path(path).unlink()
         # By the umask, so that the file has its mode from the start. With chmod, others could connect in between.
-        mask = os.umask(0o777 & ~_SOCKET_MODE)
+        mask = os.umask(0o777 & ~mode)
         try:
             sock.bind(path)
         finally:
             os.umask(mask)
-        sock.listen(_BACKLOG)
+        sock.listen(backlog)
     except BaseException:
         sock.close()
         raise
