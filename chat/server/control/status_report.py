@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-_UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
+from chat.sizes import byte_count
+
 _SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -27,24 +28,17 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"connections  {status['connections']}, {status['transfers']} of them transfers"
     rates = status["rates"]
     yield (
-        f"rates        {rates['messages']:.1f} messages/s, {_size(rates['received_bytes'])}/s in, "
-        f"{_size(rates['delivered_bytes'])}/s out, over the last {_span(rates['seconds'])}"
+        f"rates        {rates['messages']:.1f} messages/s, {byte_count(round(rates['received_bytes']))}/s in, "
+        f"{byte_count(round(rates['delivered_bytes']))}/s out, over the last {_span(rates['seconds'])}"
     )
     yield f"messages     {status['messages']} since the start"
     memory = status["memory_bytes"]
     yield (
-        f"memory       {'unknown' if memory is None else _size(memory)}; for slow readers "
-        f"{_size(status['backlog_bytes'])} of {_size(status['max_backlog_bytes'])}"
+        f"memory       {'unknown' if memory is None else byte_count(memory)}; for slow readers "
+        f"{byte_count(status['backlog_bytes'])} of {byte_count(status['max_backlog_bytes'])}"
     )
-    yield f"spool        {_size(status['spool_bytes'])} of {_size(status['max_spool_bytes'])}"
+    yield f"spool        {byte_count(status['spool_bytes'])} of {byte_count(status['max_spool_bytes'])}"
     yield f"accounts     {status['accounts']}; {status['bans']} bans, {status['mutes']} mutes"
-
-
-def _size(count: float) -> str:
-    for size, unit in _UNITS:
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count:.0f} B"
 
 
 def _span(seconds: float) -> str:

@@ -63,6 +63,7 @@ from chat.server.history.reader import FILE_NAME, Reader
 from chat.server.history.stored import DEFAULT_ROOM, ROOM
 from chat.server.history.writer import Writer
 from chat.server.storage.data_directory import DirectoryInUse, held
+from chat.sizes import byte_count
 
 PROGRAM = "chat-server"
 
@@ -95,7 +96,7 @@ def _execute(directory: Path, options: Mapping[str, Any]) -> None:
         _show_stats(directory, as_json=options["--json"])
     elif options["backup"]:
         size = backup(directory, Path(options["FILE"]).expanduser())
-        print(f"{options['FILE']}: {size:,} bytes")
+        print(f"{options['FILE']}: {byte_count(size)}")
     elif options["restore"]:
         _restore(directory, Path(options["FILE"]).expanduser())
     else:
@@ -137,7 +138,7 @@ def _show_stats(directory: Path, *, as_json: bool) -> None:
         }
         print(encode_json(fields).decode())
         return
-    print(f"file       {directory / FILE_NAME}, {size:,} bytes")
+    print(f"file       {directory / FILE_NAME}, {byte_count(size)}")
     print(f"messages   {totals.messages:,}, and {totals.private:,} private ones")
     if totals.oldest is not None and totals.newest is not None:
         print(f"kept       from {_local(totals.oldest)} to {_local(totals.newest)}")

@@ -13,6 +13,7 @@ from chat.protocol.headers import encode_json
 from chat.server.history.pages import PageSize
 from chat.server.history.reader import Reader
 from chat.server.history.stored import Hole, LogName, StoredRun
+from chat.sizes import byte_count
 
 _PAGE = PageSize(1000, 4 << 20)
 # Characters that a terminal could obey, and those that change the direction of the text around them.
@@ -111,5 +112,5 @@ def _body(message: StoredRun) -> str:
     if message.type is MessageType.UTF8:
         text = message.contents[0].decode()
     else:
-        text = f"[{_KINDS[message.type]} {message.filename}, {message.size} bytes]"
+        text = f"[{_KINDS[message.type]} {message.filename}, {byte_count(message.size)}]"
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
