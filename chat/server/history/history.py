@@ -34,7 +34,6 @@ class HistoryStore:
         self,
         directory: Path,
         *,
-        durable: bool = False,
         patience: float = PATIENCE,
         linger: float = LINGER,
         on_epoch: Callable[[str], object] = lambda epoch: None,
@@ -42,7 +41,6 @@ class HistoryStore:
         self._directory = directory
         self._keeping = Keeping(
             directory,
-            durable=durable,
             patience=patience,
             linger=linger,
             on_epoch=on_epoch,

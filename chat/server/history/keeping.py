@@ -57,7 +57,6 @@ class Keeping:
         self,
         directory: Path,
         *,
-        durable: bool = False,
         patience: float = PATIENCE,
         linger: float = LINGER,
         on_epoch: Callable[[str], object] = lambda epoch: None,
@@ -67,7 +66,6 @@ class Keeping:
         self.logs: dict[LogName, LogState] = {}
         self.unwritten: list[StoredRun] = []
         self._path = directory / FILE_NAME
-        self._durable = durable
         self._patience = patience
         self._linger = linger
         self._on_epoch = on_epoch
@@ -122,12 +120,12 @@ class Keeping:
     def _open(self) -> Writer:
         """Open the file; called in the thread."""
         try:
-            self._writer = Writer(self._path.parent, bound=MAX_UNWRITTEN, durable=self._durable)
+            self._writer = Writer(self._path.parent, bound=MAX_UNWRITTEN)
         except DamagedFile as problem:
             log.error(
                 "%s; history begins anew, and the file is now %s", problem, set_aside(self._path)
             )
-            self._writer = Writer(self._path.parent, bound=MAX_UNWRITTEN, durable=self._durable)
+            self._writer = Writer(self._path.parent, bound=MAX_UNWRITTEN)
         return self._writer
 
     # While users talk
