@@ -52,6 +52,7 @@ LEAVES = {
     "chat.process.offload",
     "chat.process.signals",
     "chat.process.standard_streams",
+    "chat.structs",
     "chat.sizes",
 }
 

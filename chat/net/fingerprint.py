@@ -11,7 +11,8 @@ import binascii
 import hashlib
 import hmac
 import warnings
-from dataclasses import dataclass
+
+from chat.structs import Struct
 
 _PREFIX = "SHA256:"
 _SIZE = 32
@@ -24,8 +25,7 @@ _START, _END = "S", "E"
 _WIDTH, _HEIGHT = 17, 9
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(Struct):
     """``str`` gives the text form: ``SHA256:`` and base64 without padding. ``digest`` has 32 bytes."""
 
     digest: bytes

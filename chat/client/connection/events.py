@@ -7,17 +7,16 @@ show them on a terminal. A file name is already safe to save under (see ``saving
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
 from chat.client.connection.receipts import Receipt
 from chat.client.connection.saver import Saving
 from chat.protocol.descriptor import MessageType
+from chat.structs import Struct, field
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct):
     """The sizes that the server accepts, in bytes. Contents over ``inline`` go over transfer connections."""
 
     max_text: int = 64 * 1024
@@ -25,8 +24,7 @@ class Limits:
     inline: int = 64 * 1024
 
 
-@dataclass(frozen=True)
-class RoomHistory:
+class RoomHistory(Struct):
     """The messages of the room that the server keeps, for ``keep`` seconds (None: without a limit).
 
     ``last`` is the number of the last message, 0 before the first. ``oldest`` is the first number that is kept;
@@ -41,8 +39,7 @@ class RoomHistory:
     lost: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True)
-class Welcome:
+class Welcome(Struct):
     """The login has succeeded: the first event of a connection. ``username`` is this user as the server writes it.
 
     An original server sends neither the list of users nor its name. ``registered`` and ``moderators`` are the users in
@@ -63,8 +60,7 @@ class Welcome:
     history: RoomHistory | None = None
 
 
-@dataclass(frozen=True)
-class Joined:
+class Joined(Struct):
     """Another user joined. ``registered``: the name is their account. ``moderator``: they may moderate."""
 
     username: str
@@ -73,8 +69,7 @@ class Joined:
     moderator: bool = False
 
 
-@dataclass(frozen=True)
-class Left:
+class Left(Struct):
     """Another user left.
 
     ``reason`` is a value of ``notices.LeaveReason``. A newer server may send other reasons, an original server sends
@@ -86,8 +81,7 @@ class Left:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class StatusChanged:
+class StatusChanged(Struct):
     """A user in the room, perhaps this user, became registered or a moderator, or is no longer so."""
 
     username: str
@@ -96,8 +90,7 @@ class StatusChanged:
     moderator: bool
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct):
     """A text. ``to`` is None for a message to everyone, else the recipient of a private message.
 
     ``seq`` is the number of the message, None if the server gives no numbers. The messages to everyone are counted
@@ -116,8 +109,7 @@ class Text:
     purged: bool = False
 
 
-@dataclass(frozen=True)
-class Attachment:
+class Attachment(Struct):
     """A file, an image or a voice message of ``size`` bytes: ``kind`` is MessageType.FILE, IMAGE or VOICE.
 
     The content is in one of these places:
@@ -152,8 +144,7 @@ class Attachment:
     purged: bool = False
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(Struct):
     """A notice of the server: about the message of ``receipt``, or without one, such as that the server stops.
 
     ``code`` is a value of ``chat.protocol.notices.NoticeCode``. A newer server may send other codes.
@@ -169,8 +160,7 @@ class Notice:
     epoch: str | None = None
 
 
-@dataclass(frozen=True)
-class BadFrame:
+class BadFrame(Struct):
     """The server sent an invalid frame, which was skipped. ``problem`` is a sentence."""
 
     problem: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from chat.client.connection.events import Attachment, BadFrame, Event, Notice
 from chat.client.connection.link import Link
 from chat.client.connection.saver import Saver, Saving
@@ -12,6 +10,7 @@ from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ServerHeader, parse_server_header
 from chat.sizes import over_limit
+from chat.structs import replace
 
 MAX_IN_MEMORY = 64 * 1024  # bytes of an attachment; a larger one goes to disk or nowhere
 # Bytes of any other content. The welcome has a list of up to 10,000 users.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -26,6 +25,7 @@ from chat.protocol.errors import HeaderError
 from chat.protocol.filenames import clean_filename
 from chat.protocol.headers import ServerHeader, parse_json_object
 from chat.protocol.notices import NoticeCode
+from chat.structs import replace
 
 # An original server closes the connection at any frame over 16 KiB.
 ORIGINAL_MAX_CONTENT = 16 * 1024

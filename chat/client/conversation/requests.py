@@ -1,65 +1,56 @@
 """The requests of a user or a program: typed as a command, written as JSON, or made by a key.
 
-Requests are values without behaviour; ``chat.client.conversation.conversation`` carries them out. Requests with the
-same fields share one dataclass, since Python compiles six methods for each dataclass at every start of the program. A
-request equals only requests of the same class.
+Requests are values without behaviour; ``chat.client.conversation.conversation`` carries them out. A request equals only
+requests of the same class.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
+from chat.structs import Struct
 
 
 class RequestError(Exception):
     """The request is invalid. The text is one sentence for the user."""
 
 
-@dataclass(frozen=True)
-class _Bare:
+class _Bare(Struct):
     """A request without fields."""
 
 
-@dataclass(frozen=True)
-class _Numbered:
+class _Numbered(Struct):
     """A request about an attachment, or its transfer. Without a number: about the only one that fits."""
 
     number: int | None = None
 
 
-@dataclass(frozen=True)
-class _Named:
+class _Named(Struct):
     """A request about a user."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class _Switch:
+class _Switch(Struct):
     """A request that turns a setting on or off. None shows the setting."""
 
     on: bool | None = None
 
 
-@dataclass(frozen=True)
-class Say:
+class Say(Struct):
     """Send a text to everyone, or to one user."""
 
     text: str
     to: str | None = None
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(Struct):
     """Send a text to the sender of the last private message."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class SendFile:
+class SendFile(Struct):
     """Send the file at ``path`` as FILE, IMAGE or VOICE (``kind``), to everyone or to one user.
 
     ``allows_directory``: send a directory as a tar archive; otherwise refuse it. ``unquoted`` is the path as a shell
@@ -97,8 +88,7 @@ class WhoIs(_Named):
     """Tell what is known of the user ``name``: whether they are here, registered, a moderator."""
 
 
-@dataclass(frozen=True)
-class AskServer:
+class AskServer(Struct):
     """Send a command to the server. The user sees its answer."""
 
     command: Command
@@ -112,8 +102,7 @@ class ChangePassword(_Bare):
     """Change the password of this user's account. The frontend asks for the old and the new password."""
 
 
-@dataclass(frozen=True)
-class Help:
+class Help(Struct):
     """Explain the commands, or one command."""
 
     command: str | None = None
@@ -123,43 +112,37 @@ class Quit(_Bare):
     """Leave the room."""
 
 
-@dataclass(frozen=True)
-class Reconnect:
+class Reconnect(Struct):
     """Connect again now, under another name if one is given."""
 
     username: str | None = None
 
 
-@dataclass(frozen=True)
-class SetPresence:
+class SetPresence(Struct):
     """Show ``all``, ``smart`` or ``none`` of the joins and leaves. None tells which are shown."""
 
     mode: str | None = None
 
 
-@dataclass(frozen=True)
-class Ignore:
+class Ignore(Struct):
     """Hide the messages of users whose names match ``pattern`` from now on. None lists the patterns."""
 
     pattern: str | None = None
 
 
-@dataclass(frozen=True)
-class Unignore:
+class Unignore(Struct):
     """Remove ``pattern`` from the patterns for ignored users."""
 
     pattern: str
 
 
-@dataclass(frozen=True)
-class Highlight:
+class Highlight(Struct):
     """Treat texts with ``word`` as mentions from now on. None lists the words."""
 
     word: str | None = None
 
 
-@dataclass(frozen=True)
-class Unhighlight:
+class Unhighlight(Struct):
     """Treat texts with ``word`` as others again."""
 
     word: str
@@ -197,15 +180,13 @@ CommonRequest = (
 # The frontends themselves carry out the other requests. All but ``Copy`` make sense only on the screen.
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(Struct):
     """Put a message into the clipboard: the ``number``-th from the end, from 1."""
 
     number: int = 1
 
 
-@dataclass(frozen=True)
-class SearchLog:
+class SearchLog(Struct):
     """Find ``text`` in the log. None: ask the user for the text."""
 
     text: str | None = None
@@ -215,8 +196,7 @@ class ClearLog(_Bare):
     """Clear the view."""
 
 
-@dataclass(frozen=True)
-class SaveLog:
+class SaveLog(Struct):
     """Write the log of the view as text to ``path``."""
 
     path: str

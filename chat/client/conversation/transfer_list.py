@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from chat.client.connection.saver import Saving
 from chat.client.conversation.requests import RequestError
 from chat.client.runtime.cancellation import Cancellation
 from chat.protocol.descriptor import MessageType
+from chat.structs import MutableStruct, field
 
 # A client may run for months, so beyond this number the oldest ended entries are removed.
 MAX_ENTRIES = 1000
@@ -40,8 +40,7 @@ _IDLE = ENDED | {TransferState.OFFERED}
 _LOOKS = 4
 
 
-@dataclass
-class Transfer:
+class Transfer(MutableStruct):
     """One attachment. ``peer`` is its sender or, if ``outgoing``, its recipient (None: everyone). Sizes in bytes.
 
     ``asked``: the user requested the transfer; it is not automatic. ``told``: its end has been shown. ``offer``: the

@@ -1,13 +1,11 @@
 """The events that a frontend shows: events of the connection, and outcomes of the user's requests.
 
-They are named tuples, which take an eighth of a frozen dataclass's time at each start of the program. A frontend tells
-them apart by their class.
+A frontend tells them apart by their class.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias
 
 from chat.client.attention.highlights import Mention
 from chat.client.connection.events import (
@@ -22,32 +20,33 @@ from chat.client.connection.events import (
 )
 from chat.client.conversation.requests import Request
 from chat.client.conversation.transfer_list import Transfer
+from chat.structs import Struct
 
 # The mark by which a frontend recognizes the outcome of its request; None: it does not need to.
 Tag: TypeAlias = str | int | None
 
 
-class Announced(NamedTuple):
+class Announced(Struct):
     """A user sent an attachment. ``transfer`` is its entry in the list; None for our own attachment."""
 
     attachment: Attachment
     transfer: Transfer | None
 
 
-class TransferChanged(NamedTuple):
+class TransferChanged(Struct):
     """A transfer began or ended: see its ``state``. Its ``tag`` is the tag of the request, if there was one."""
 
     transfer: Transfer
 
 
-class Preview(NamedTuple):
+class Preview(Struct):
     """An image that is not saved, for a preview. The frontend that draws the image closes ``file``."""
 
     transfer: Transfer
     file: BinaryIO
 
 
-class Done(NamedTuple):
+class Done(Struct):
     """A request has succeeded; the server has accepted a text or a file.
 
     ``answer`` is the server's sentence, if there is one.
@@ -57,7 +56,7 @@ class Done(NamedTuple):
     answer: str | None = None
 
 
-class Failed(NamedTuple):
+class Failed(Struct):
     """A request has failed, or was refused. ``code`` is for programs, ``sentence`` for the user."""
 
     code: str
@@ -65,14 +64,13 @@ class Failed(NamedTuple):
     tag: Tag = None
 
 
-class Problem(NamedTuple):
+class Problem(Struct):
     """An error that belongs to no request, such as a failure to save an attachment automatically."""
 
     sentence: str
 
 
-@dataclass(frozen=True)
-class Disconnected:
+class Disconnected(Struct):
     """The connection was lost, or a reconnect failed. The next attempt follows in ``retry_in`` seconds.
 
     None: the next attempt waits until the user asks for it, on the screen.
@@ -82,7 +80,7 @@ class Disconnected:
     retry_in: float | None
 
 
-class Earlier(NamedTuple):
+class Earlier(Struct):
     """The next ``number`` messages are earlier ones (``begins``), or the last ``number`` messages were.
 
     ``away``: they were said while the connection was lost. ``missing`` further messages, before them, are not shown.
@@ -94,17 +92,17 @@ class Earlier(NamedTuple):
     missing: int = 0
 
 
-class Renumbered(NamedTuple):
+class Renumbered(Struct):
     """The server began to count its messages anew, so nobody can tell which of them were shown already."""
 
 
-class Lag(NamedTuple):
+class Lag(Struct):
     """The server has owed an answer for ``seconds`` without sending a byte. 0.0: the server is heard again."""
 
     seconds: float
 
 
-class UserList(NamedTuple):
+class UserList(Struct):
     """The users in the room. ``complete`` is False if the server sends no list: then these users were seen.
 
     ``registered`` and ``moderators`` are the users among them whose name is their account, and who may moderate.
@@ -117,7 +115,7 @@ class UserList(NamedTuple):
     moderators: frozenset[str] = frozenset()
 
 
-class UserFound(NamedTuple):
+class UserFound(Struct):
     """The answer to a question about the user ``username``. ``is_here`` is False if nobody in the room has the name."""
 
     username: str
@@ -126,26 +124,26 @@ class UserFound(NamedTuple):
     moderator: bool = False
 
 
-class TransferListing(NamedTuple):
+class TransferListing(Struct):
     """The attachments and their progress, oldest first."""
 
     transfers: tuple[Transfer, ...]
     tag: Tag = None
 
 
-class Explanation(NamedTuple):
+class Explanation(Struct):
     """Lines of help."""
 
     lines: tuple[str, ...]
 
 
-class MentionList(NamedTuple):
+class MentionList(Struct):
     """The last texts that mentioned the user, oldest first."""
 
     mentions: tuple[Mention, ...]
 
 
-class Told(NamedTuple):
+class Told(Struct):
     """The answer to a request that concerns this client alone; at least one line."""
 
     lines: tuple[str, ...]
@@ -186,7 +184,7 @@ class Frontend(Protocol):
         ...
 
 
-class Asked(NamedTuple):
+class Asked(Struct):
     """A request, and the tag of its outcome."""
 
     request: Request

@@ -6,21 +6,20 @@ they are also what was said while the connection was lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from chat.client.connection.events import Attachment, Event, Notice, RoomHistory, Text, Welcome
 from chat.client.conversation.ui_events import Earlier, Renumbered
 from chat.client.program.settings import Mode, Settings
 from chat.protocol.commands import MAX_REPLAY
+from chat.structs import MutableStruct, field
 
 _DEFAULT_REPLAY = 50  # messages, at the first login
 
 Shown: TypeAlias = Event | Earlier | Renumbered
 
 
-@dataclass
-class _Batch:
+class _Batch(MutableStruct):
     """Messages that are shown together. ``last`` is the number of the last one that comes."""
 
     welcome: Welcome

@@ -6,19 +6,18 @@ As an argument, the password would be in the list of processes and in the histor
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, field
 
 from chat.config.command_line import UsageError
 from chat.config.options import read_path
 from chat.files.opening import read_beginning
+from chat.structs import Struct, field
 
 _MAX_SIZE = 1024  # bytes of the line
 _OF_OTHERS = stat.S_IRGRP | stat.S_IROTH
 _EXPECTED = "a file whose first line is the password"
 
 
-@dataclass(frozen=True)
-class FilePassword:
+class FilePassword(Struct):
     """A password from a file. ``warning`` is a sentence if other users may read the file, too."""
 
     text: str = field(repr=False)

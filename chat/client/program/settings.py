@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -32,6 +31,7 @@ from chat.config.options import (
 )
 from chat.net.address import DEFAULT_HOST, DEFAULT_PORT, Address
 from chat.protocol.commands import MAX_REPLAY
+from chat.structs import Struct
 
 if TYPE_CHECKING:
     from chat.net.fingerprint import Fingerprint
@@ -65,8 +65,7 @@ class Table(NamedTuple):
     where: str
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct):
     """The settings of one run of the client.
 
     ``username`` is None only in ``Mode.SCREEN``, which asks for it. ``save_directory`` is None if the user named none.
@@ -317,7 +316,7 @@ _SERVER = (
     Option("<address>", Kind.TEXT, read_address, sets="address"),
     Option("<username>", Kind.TEXT, _username, sets="username"),
 )
-_FIELDS = frozenset(field.name for field in fields(Settings))
+_FIELDS = frozenset(Settings.__match_args__)
 _EXCLUSIVE = (
     ("json", "plain"),
     ("screen", "json"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from pathlib import PurePath
@@ -48,6 +47,7 @@ from chat.client.screen.input.questions import (
 )
 from chat.client.screen.model.model import Candidates, Model
 from chat.client.screen.model.views import Draft, View
+from chat.structs import replace
 
 PASTE_CHARACTERS = 2000
 WHEEL_ROWS = 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from chat.client.errors import ConnectError, NotEncrypted, UntrustedServer
@@ -21,6 +20,7 @@ from chat.client.trust.tls import (
 )
 from chat.net.address import Address
 from chat.net.fingerprint import Fingerprint, fingerprint_of_certificate
+from chat.structs import Struct, field
 
 TlsChoice: TypeAlias = Literal["auto", "required", "off"]
 
@@ -40,8 +40,7 @@ _NEEDS_THE_FILE = (
 _IN_THE_CLEAR = "Anybody on the way can read and change all messages"
 
 
-@dataclass(frozen=True)
-class UnknownServer:
+class UnknownServer(Struct):
     """A server that is not known and that no authority vouches for: the subject of a question to the user.
 
     ``fingerprint`` is the fingerprint of the server's key; None if the server does not encrypt at all. ``reason`` says
@@ -75,8 +74,7 @@ class UnknownServer:
 TrustPrompt: TypeAlias = Callable[[UnknownServer], bool]
 
 
-@dataclass(frozen=True)
-class TrustPolicy:
+class TrustPolicy(Struct):
     """The rules that decide whether a server is trusted.
 
     ``fingerprint`` belongs to the only key that is accepted, whatever ``known_hosts`` and the authorities say.

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from chat.client import Cancellation, SaveFailed, TransferCancelled, TransferFai
 from chat.client.connection import transfers
 from chat.client.runtime.runtime import Runtime
 from chat.protocol.descriptor import MessageType
+from chat.structs import replace
 from tests.client.rooms import room_at, the_offer
 from tests.client.runtimes import with_both_runtimes
 from tests.peers.scripted_server import Peer, Script, ScriptedServer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from chat.client.cli import read_command_line
 from chat.client.connection.events import Joined, Notice, RoomHistory, Text, Welcome
 from chat.client.conversation.ui_events import Earlier
 from chat.client.program.catching_up import CatchingUp, Shown, catching_up_of
+from chat.structs import replace
 from tests.client.fake_connection import NINE
 
 KEPT = RoomHistory("e", 60, last=10)

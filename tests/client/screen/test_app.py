@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from chat.client.screen.input.decoder import Input
 from chat.client.screen.terminal.terminal import TerminalGone, TerminalUnusable
 from chat.client.trust.connector import Connector
 from chat.protocol.notices import Refusal
+from chat.structs import replace
 from tests.client.fake_connection import NINE, FakeConnection
 from tests.client.screen.fake_terminal import PATIENCE, FakeTerminal
 

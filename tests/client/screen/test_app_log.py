@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from chat.client.connection.events import Text
 from chat.client.screen import app as module
 from chat.client.screen.log_file import LogFile
+from chat.structs import replace
 from tests.client.fake_connection import NINE
 from tests.client.screen.fake_terminal import PATIENCE
 from tests.client.screen.test_app import SETTINGS, Run, problem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import gevent
@@ -15,6 +14,7 @@ from chat.client.errors import Dismissed, LoginRefused
 from chat.client.program.password_file import FilePassword
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import Refusal
+from chat.structs import replace
 from tests.client.fake_connection import NINE, FakeConnection
 from tests.client.screen.fake_terminal import PATIENCE
 from tests.client.screen.test_app import SETTINGS, Run

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from chat.client.connection.events import Text
 from chat.client.program.settings import Table
+from chat.structs import replace
 from tests.client.fake_connection import NINE
 from tests.client.screen.test_app import SETTINGS, Run
 

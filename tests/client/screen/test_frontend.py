@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from chat.client.screen.model.entries import Shared
 from chat.client.screen.pictures import pictures
 from chat.client.screen.text.spans import Row, Span
 from chat.protocol.descriptor import MessageType
+from chat.structs import replace
 from tests.client.screen.desks import NINE, Desk
 
 IMAGE = MessageType.IMAGE

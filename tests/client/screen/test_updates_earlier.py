@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from chat.client.conversation.ui_events import Announced, Disconnected, Earlier,
 from chat.client.frontends.wording import RENUMBERED
 from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.text.styles import EARLIER, TEXT
+from chat.structs import replace
 from tests.client.screen.intake_bench import NINE, Bench, download, file, text
 
 

@@ -6,7 +6,6 @@ import json
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -34,6 +33,7 @@ from chat.client.screen.updates import Alert, ModelUpdater
 from chat.framing import FrameReader, IncompleteFrame
 from chat.protocol.descriptor import MessageType
 from chat.protocol.filenames import clean_filename
+from chat.structs import replace
 from tests.fuzzing.targets.frames import MAX_ROOM
 from tests.fuzzing.targets.streams import LITTLE, Stream, read_stream
 from tests.wire.scripted_socket import ScriptedSocket, Step

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from chat.client.frontends.pasting import MAX_PASTE
 from chat.client.screen.input import key_codes
 from chat.client.screen.input.key_codes import ALT_HELD, ESC, SHIFT_HELD, with_alt
+from chat.structs import Struct, field
 
 PASTE_END = "\x1b[201~"
 # A sequence or a string with more characters than this is abandoned. (A string may be an answer of the terminal.)
@@ -57,8 +57,7 @@ _CSI = re.compile(
 _PARAMETERS = re.compile(r"\[[0-?]*")
 
 
-@dataclass(frozen=True)
-class Paste:
+class Paste(Struct):
     """Hold one pasted text; its lines end in ``\\n``.
 
     ``typed`` is the beginning of its first line that was passed on as keys before the paste was recognized.

@@ -1,0 +1,143 @@
+"""Classes of named values, like dataclasses, that cost the start of a program next to nothing.
+
+Python compiles up to six methods for each dataclass whenever its module is loaded, which takes most of a millisecond.
+The module ``dataclasses`` itself loads ``inspect``, with parts of Python's compiler. The client has forty such classes,
+and most runs use a few of them. A struct has the methods of its base class, which need only the names of the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_: object) -> Callable[[type], type]:
+        """Tell a type checker that the subclasses have fields; nothing happens when the program runs."""
+        return lambda base: base
+
+
+_NONE_GIVEN = object()
+
+
+class _Field:
+    """What ``field`` tells of one field."""
+
+    def __init__(
+        self, default: Any, factory: Callable[[], Any] | None, is_shown: bool, is_compared: bool
+    ) -> None:
+        self.default = default
+        self.factory = factory
+        self.is_shown = is_shown
+        self.is_compared = is_compared
+
+
+def field(
+    *,
+    default: Any = _NONE_GIVEN,
+    default_factory: Callable[[], Any] | None = None,
+    repr: bool = True,
+    compare: bool = True,
+) -> Any:
+    """Describe a field; the arguments mean what they mean in ``dataclasses.field``."""
+    return _Field(default, default_factory, repr, compare)
+
+
+class _Fields:
+    """Hold the fields of a class, and the methods that need only their names."""
+
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    _needed: ClassVar[tuple[str, ...]] = ()
+    _shown: ClassVar[tuple[str, ...]] = ()
+    _compared: ClassVar[tuple[str, ...]] = ()
+    _factories: ClassVar[Mapping[str, Callable[[], Any]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in cls.__annotations__:
+            told = cls.__dict__.get(name, _NONE_GIVEN)
+            if not isinstance(told, _Field):
+                told = _Field(told, None, True, True)
+            cls._add_field(name, told)
+
+    @classmethod
+    def _add_field(cls, name: str, told: _Field) -> None:
+        cls.__match_args__ = (*cls.__match_args__, name)  # type: ignore[misc]  # mypy makes its own
+        if told.is_shown:
+            cls._shown = (*cls._shown, name)
+        if told.is_compared:
+            cls._compared = (*cls._compared, name)
+        if told.factory is not None:
+            cls._factories = {**cls._factories, name: told.factory}
+        if told.default is not _NONE_GIVEN:
+            # Objects find their class's attribute if they have none: they need no copy of it.
+            setattr(cls, name, told.default)
+            return
+        if name in cls.__dict__:
+            delattr(cls, name)
+        if told.factory is None:
+            cls._needed = (*cls._needed, name)
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        # Events are made by this, so it is written for speed: a generator would take as long as all the rest.
+        fields = self.__match_args__
+        given = dict(zip(fields, values))  # noqa: B905 - fewer values than fields are usual
+        if named:
+            given.update(named)
+        is_right = len(given) == len(values) + len(named) and len(given) <= len(fields)
+        for name in named:
+            is_right = is_right and name in fields
+        for name in self._needed:
+            is_right = is_right and name in given
+        if not is_right:
+            raise TypeError(f"{type(self).__name__} has these fields: {', '.join(fields)}")
+        for name, factory in self._factories.items():
+            if name not in given:
+                given[name] = factory()
+        self.__dict__.update(given)
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self._shown)
+        return f"{type(self).__qualname__}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the values of the same class; objects of two classes are never equal."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self._compared])
+
+
+@dataclass_transform(field_specifiers=(field,))
+class MutableStruct(_Fields):
+    """Base of classes whose fields may change, like those of ``@dataclass``. They have no hash."""
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class Struct(_Fields):
+    """Base of classes whose fields never change, like those of ``@dataclass(frozen=True)``.
+
+    The fields are the annotations of the class, behind those of its base. A default must be immutable.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name!r} can't be changed: make another {type(self).__name__}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name!r} can't be removed from a {type(self).__name__}")
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+
+S = TypeVar("S", bound=_Fields)
+
+
+def replace(struct: S, **changes: object) -> S:
+    """Return a struct like ``struct``, with ``changes``. Raises TypeError for a field that there is not."""
+    kept = {name: getattr(struct, name) for name in struct.__match_args__}
+    return type(struct)(**{**kept, **changes})
