@@ -23,7 +23,7 @@ _NONE_GIVEN = object()
 
 
 class _Field:
-    """What ``field`` tells of one field."""
+    """The description of one field, as ``field`` gives it."""
 
     def __init__(
         self, default: Any, factory: Callable[[], Any] | None, is_shown: bool, is_compared: bool
