@@ -93,8 +93,12 @@ def _can_be_a_host(host: str | None, ipv6: str | None) -> bool:
     """
     if ipv6:
         return _is_ipv6(ipv6)
+    host = host or ""
+    if host.isascii():  # the codec would say the same, but loads the tables of Unicode
+        *labels, last = host.split(".")
+        return all(0 < len(label) < 64 for label in labels) and len(last) < 64
     try:
-        (host or "").encode("idna")
+        host.encode("idna")
     except UnicodeError:
         return False
     return True

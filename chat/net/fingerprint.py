@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import warnings
 
 from chat.structs import Struct
@@ -35,6 +33,8 @@ class Fingerprint(Struct):
 
     def matches(self, other: Fingerprint) -> bool:
         """Whether they are the same, in a time that tells nothing of where they differ."""
+        import hmac  # loads OpenSSL, as hashlib does: only those who check a key need them
+
         return hmac.compare_digest(self.digest, other.digest)
 
     def picture(self, title: str = "") -> list[str]:
@@ -61,6 +61,8 @@ def parse_fingerprint(text: str) -> Fingerprint:
 
 def fingerprint_of_key(public_key: bytes) -> Fingerprint:
     """Return the fingerprint of a SubjectPublicKeyInfo in DER."""
+    import hashlib
+
     return Fingerprint(hashlib.sha256(public_key).digest())
 
 

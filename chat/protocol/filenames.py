@@ -32,10 +32,9 @@ _JOINERS = frozenset("\u200c\u200d")
 # The blocks of pictographs. They contain other symbols too; a joiner between two symbols shows nothing misleading.
 _PICTOGRAPH = "[\u00a9\u00ae\u203c\u2049\u2100-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
 # UTS #51: emoji_zwj_sequence, and emoji_tag_sequence (the flag of a region).
-_JOINED_EMOJI = re.compile(
-    rf"{_PICTOGRAPH}[\ufe0f\U0001f3fb-\U0001f3ff]*(?:\u200d{_PICTOGRAPH}[\ufe0f\U0001f3fb-\U0001f3ff]*)+"
-)
-_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e007a]{3,6}\U000e007f")
+# Not compiled here: that takes a while at each start, and few names have a joiner.
+_JOINED_EMOJI = rf"{_PICTOGRAPH}[\ufe0f\U0001f3fb-\U0001f3ff]*(?:\u200d{_PICTOGRAPH}[\ufe0f\U0001f3fb-\U0001f3ff]*)+"
+_FLAG = "\U0001f3f4[\U000e0030-\U000e007a]{3,6}\U000e007f"
 # Code points on each side of a joiner that are looked at. No text has more marks on a letter.
 _CONTEXT = 16
 # Bytes of a name whose joiners are judged.
@@ -67,7 +66,7 @@ def _drop_invisible(name: str) -> str:
     """Drop control and format characters, except for joiners and the tags in the flag of a region."""
     if name.isprintable():
         return name
-    flags = {place for flag in _FLAG.finditer(name) for place in range(*flag.span())}
+    flags = {place for flag in re.finditer(_FLAG, name) for place in range(*flag.span())}
     return "".join(
         c
         for place, c in enumerate(name)
@@ -79,7 +78,9 @@ def _drop_misplaced_joiners(name: str) -> str:
     """Drop joiners that are neither in an emoji sequence nor where RFC 5892 (A.1, A.2) allows them."""
     if _JOINERS.isdisjoint(name):
         return name
-    emoji = {place for joined in _JOINED_EMOJI.finditer(name) for place in range(*joined.span())}
+    emoji = {
+        place for joined in re.finditer(_JOINED_EMOJI, name) for place in range(*joined.span())
+    }
     return "".join(
         c
         for place, c in enumerate(name)

@@ -11,7 +11,8 @@ from chat.protocol.descriptor import MessageType
 
 _ENOUGH = 4096  # bytes; an SVG may begin with a comment
 
-_PICTURE = re.compile(
+# Not compiled here: that takes a while at each start, and few send pictures.
+_PICTURE = (
     rb"\x89PNG\r\n\x1a\n"
     rb"|\xff\xd8\xff"  # JPEG
     rb"|GIF8[79]a"
@@ -23,10 +24,9 @@ _PICTURE = re.compile(
     rb"|\0\0\x01\0"  # icons
     rb"|P[1-7][ \t\r\n#]"  # PNM
     rb"|qoif"
-    rb"|(?:\xef\xbb\xbf)?\s*<(?:svg\b|[?!].*?<svg\b)",
-    re.DOTALL,
+    rb"|(?:\xef\xbb\xbf)?\s*<(?:svg\b|[?!].*?<svg\b)"
 )
-_RECORDING = re.compile(
+_RECORDING = (
     rb"OggS"
     rb"|(?:RIFF|RF64)....WAVE"
     rb"|fLaC"
@@ -36,8 +36,7 @@ _RECORDING = re.compile(
     rb"|\x1a\x45\xdf\xa3"  # WebM, Matroska
     rb"|FORM....AIF[FC]"
     rb"|caff|\.snd|#!AMR|#!SILK|wvpk"
-    rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # WMA
-    re.DOTALL,
+    rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11"  # WMA
 )
 _KINDS = {
     MessageType.IMAGE: (_PICTURE, "a picture"),
@@ -54,5 +53,5 @@ def check_content(path: Path, kind: MessageType) -> None:
         beginning, _ = read_beginning(path, _ENOUGH)
     except (OSError, ValueError) as problem:  # ValueError: a NUL in the path
         raise NotSent(f"Can't read {str(path)!r}: {explain(problem)}") from None
-    if not pattern.match(beginning):
+    if not re.match(pattern, beginning, re.DOTALL):
         raise NotSent(f"{path.name} does not look like {what}; send it as a file instead.")

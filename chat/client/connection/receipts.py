@@ -5,7 +5,8 @@ The answer is the echo of the frame, or a notice that refuses the frame.
 
 from __future__ import annotations
 
-import secrets
+import binascii
+import os
 import warnings
 from enum import Enum
 
@@ -14,6 +15,7 @@ from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
 NONCE_BYTES = 12  # 96 random bits, so no two messages ever get the same nonce
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")  # base64url (RFC 4648, section 5)
 
 
 class Status(Enum):
@@ -27,7 +29,9 @@ class Status(Enum):
 
 def new_nonce() -> str:
     """Make the nonce of one message: 16 characters of ``[A-Za-z0-9_-]``."""
-    return secrets.token_urlsafe(NONCE_BYTES)
+    # ``secrets`` makes such texts too, but loads hmac, hashlib and OpenSSL.
+    encoded = binascii.b2a_base64(os.urandom(NONCE_BYTES), newline=False)
+    return encoded.translate(_URL_SAFE).decode()
 
 
 class Receipt:

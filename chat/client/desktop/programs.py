@@ -6,9 +6,12 @@ not reach the screen, and a signal that ends the client does not end them.
 
 from __future__ import annotations
 
-import gevent.subprocess
+from typing import TYPE_CHECKING
 
 from chat.client.errors import ChatError, explain
+
+if TYPE_CHECKING:
+    import gevent.subprocess
 
 
 class DesktopError(ChatError):
@@ -24,6 +27,8 @@ def find_program(program: str) -> str | None:
 
 def start_program(program: str, *arguments: str) -> gevent.subprocess.Popen[bytes]:
     """Start ``program``. Raises DesktopError if it is missing or can't be run."""
+    import gevent.subprocess  # takes a while, with subprocess and pickle, and few ever get here
+
     found = find_program(program)
     if found is None:
         raise DesktopError(f"The program {program} is not installed.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple, TextIO, cast
@@ -38,6 +37,7 @@ from chat.client.frontends.progress import ProgressBars
 from chat.client.frontends.sanitize import lines_of
 from chat.client.frontends.wording import local_times
 from chat.client.program.catching_up import catching_up_of
+from chat.client.program.hub import quiet_hub
 from chat.client.program.login_flow import LoginFlow, advice
 from chat.client.program.reconnect import GaveUp, Reconnector
 from chat.client.program.settings import PROGRAM, Mode, Settings
@@ -67,6 +67,7 @@ class Program:
     """One run of the client."""
 
     def __init__(self, settings: Settings) -> None:
+        quiet_hub()
         self._settings = settings
         self._reader = LineReader(STDIN, self._longest_line)
         self._output = LineWriter(STDOUT)
@@ -138,8 +139,6 @@ class Program:
             self._inbox.close()
 
     def _run(self) -> int:
-        if not sys.flags.dev_mode:
-            gevent.get_hub().exception_stream = None  # _fault reports a fault in one line
         for number in ENDING:
             install_handler(number, gevent.signal_handler, self._end, End(unfinished=True))
         self._spawn(follow_time_zone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -259,6 +258,8 @@ class Reconnector:
         return connection
 
     def _next_pause(self) -> float:
+        import random  # takes a while, and most connections last
+
         return min(self._pause * random.uniform(0.5, 1.5), self._patience.longest)
 
     def _sleep(self, seconds: float, lost_at: float) -> bool:

@@ -339,9 +339,11 @@ def _targets(found: Sequence[tuple[Any, ...]]) -> list[Target]:
 
 def _numeric(host: str, port: int) -> list[Target]:
     """Return the targets of ``host`` if it is numeric and needs no look-up, else none. Raises UnicodeError."""
+    # Python encodes a text by IDNA, whose tables take a while to load. In ASCII, IDNA changes nothing.
+    name = host.encode() if host.isascii() else host
     try:
         return _targets(
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+            socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         )
     except socket.gaierror:
         return []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -37,6 +36,7 @@ from chat.client.conversation.ui_events import Asked
 from chat.client.errors import ChatError
 from chat.client.frontends.line_io import LineWriter, OutputClosed
 from chat.client.program.catching_up import catching_up_of
+from chat.client.program.hub import quiet_hub
 from chat.client.program.login_flow import LoginFlow, advice, name_of_login
 from chat.client.program.reconnect import Reconnector
 from chat.client.program.settings import PROGRAM, Settings
@@ -73,6 +73,7 @@ class App:
     """Run the client on a screen, once. Raises UsageError for keys or styles that make no sense."""
 
     def __init__(self, settings: Settings) -> None:
+        quiet_hub()  # a traceback would be printed over the screen; _fault reports it afterwards
         self._settings = settings
         self._terminal = Terminal(Theme(settings.theme, read_styles(settings.styles)))
         self._terminal.modes.mouse = settings.mouse
@@ -135,10 +136,6 @@ class App:
 
     def run(self) -> int:
         """Run the client until it ends, and return the exit status."""
-        if not sys.flags.dev_mode:
-            gevent.get_hub().exception_stream = (
-                None  # gevent would print a traceback over the screen; _fault reports it afterwards
-            )
         gc.set_threshold(*_COLLECTIONS)
         problem: str | None
         try:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from chat.client.errors import ConnectError, NotEncrypted, UntrustedServer
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.runtime.happy_eyeballs import Route
 from chat.client.runtime.runtime import Runtime, Stream
+from chat.client.trust.handshake_errors import HandshakeFailed, NoEncryption, Unverified
 from chat.client.trust.known_hosts import Known, KnownHosts, KnownHostsError, host_name
-from chat.client.trust.tls import (
-    HandshakeFailed,
-    NoEncryption,
-    TlsStream,
-    Unverified,
-    make_context,
-)
 from chat.net.address import Address
 from chat.net.fingerprint import Fingerprint, fingerprint_of_certificate
 from chat.structs import Struct, field
+
+if TYPE_CHECKING:
+    from chat.client.trust.tls import TlsStream
 
 TlsChoice: TypeAlias = Literal["auto", "required", "off"]
 
@@ -283,6 +280,9 @@ class Connector:
         self, check: _Check, timeout: float, patience: float, cancel: Cancellation | None = None
     ) -> TlsStream:
         """Connect, make a TLS handshake, check the server. Raises UntrustedServer, errors of a handshake, OSError."""
+        # Loads OpenSSL: a seventh of the memory of a client that talks to a server without TLS.
+        from chat.client.trust.tls import TlsStream, make_context
+
         cancel = cancel or Cancellation()
         verify = check.authority and not check.keys
         plain = self._connect(timeout, cancel)

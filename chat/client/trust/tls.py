@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 
 from chat.client.runtime.runtime import Pulse, Runtime, Stream, host_and_port
+from chat.client.trust.handshake_errors import HandshakeFailed, NoEncryption, Unverified
 from chat.net.address import Address
 from chat.net.tls_core import RECORD_SIZE, TlsCore, phrase
 
@@ -18,22 +19,6 @@ _FAREWELL = 1.0  # seconds to tell the server, by an alert, that nothing more fo
 # The first byte of a record (RFC 8446, section 5.1). No frame of the chat protocol begins with one of
 # them, so the first byte of an answer tells TLS from plain text.
 _RECORD_TYPES = range(20, 25)
-
-
-class NoEncryption(Exception):
-    """The server speaks no TLS; or, if ``silent``, the server does not answer."""
-
-    def __init__(self, *, silent: bool) -> None:
-        super().__init__("no TLS")
-        self.silent = silent
-
-
-class Unverified(Exception):
-    """No authority vouches for the certificate; the text says why."""
-
-
-class HandshakeFailed(Exception):
-    """The server speaks TLS, but the handshake failed; the text says why."""
 
 
 class TlsStream:

@@ -9,6 +9,7 @@ import pytest
 from chat.client.errors import ConnectError, NotEncrypted, UntrustedServer
 from chat.client.runtime.runtime import PLAIN, Runtime
 from chat.client.trust import connector as connector_module
+from chat.client.trust import tls as tls_module
 from chat.client.trust.connector import Connector, TlsChoice, TrustPolicy, UnknownServer
 from chat.client.trust.known_hosts import KnownHosts
 from chat.client.trust.tls import TlsStream
@@ -386,7 +387,7 @@ def test_a_key_without_a_fingerprint_leaves_no_connection_open(
     def refuse(certificate: bytes) -> None:
         raise ValueError("its key cannot be used")
 
-    monkeypatch.setattr(connector_module, "TlsStream", Stream)
+    monkeypatch.setattr(tls_module, "TlsStream", Stream)
     monkeypatch.setattr(connector_module, "fingerprint_of_certificate", refuse)
     connector = Visitor(path).connector(server, insecure=True)
     with pytest.raises(ConnectError, match="its key cannot be used"):

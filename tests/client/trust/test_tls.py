@@ -11,13 +11,8 @@ from pathlib import Path
 import pytest
 
 from chat.client.runtime.runtime import PLAIN, Runtime
-from chat.client.trust.tls import (
-    HandshakeFailed,
-    NoEncryption,
-    TlsStream,
-    Unverified,
-    make_context,
-)
+from chat.client.trust.handshake_errors import HandshakeFailed, NoEncryption, Unverified
+from chat.client.trust.tls import TlsStream, make_context
 from chat.net.address import Address
 from chat.net.fingerprint import fingerprint_of_certificate
 from tests.client.runtimes import with_both_runtimes

@@ -23,9 +23,10 @@ MAX_ENTRIES = 10_000
 _MAX_WORD = 64
 
 # The input can't hold control characters, nor bytes of a name that are not UTF-8 (surrogates).
-_UNTYPABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Not compiled here, as the next one: that takes a while at each start, and is done soon enough at the first Tab.
+_UNTYPABLE = "[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 # What may stand before a name that is not begun yet.
-_OPENING = re.compile("[@([{\"'«„“‚‘‹（「『]+")  # noqa: RUF001
+_OPENING = "[@([{\"'«„“‚‘‹（「『]+"  # noqa: RUF001
 _COMMAND = re.compile(r"/(?P<name>[^\s/]\S*)\s+(?P<rest>.*)", re.DOTALL)
 _TO_FIRST = re.compile(r"--to(?:=|\s+)\S+\s+")
 _TO_UNFINISHED = re.compile(r"(?:^|\s)--to(?:=|\s+)(?P<name>\S*)\Z")
@@ -155,7 +156,7 @@ class Completer:
                 end = ""
             if names := self._matching_names(word[at:], end):
                 return start + at, names
-        return len(before), self._matching_names("", " ") if _OPENING.fullmatch(word) else []
+        return len(before), self._matching_names("", " ") if re.fullmatch(_OPENING, word) else []
 
     def _matching_names(self, begun: str, end: str) -> list[str]:
         begun = fold(begun)
@@ -184,7 +185,7 @@ class Completer:
         entries = [
             (name, is_directory)
             for name, is_directory in self._list_directory(directory)
-            if not _UNTYPABLE.search(name) and name.startswith(".") <= stem.startswith(".")
+            if not re.search(_UNTYPABLE, name) and name.startswith(".") <= stem.startswith(".")
         ]
         # Another case, or another form of Unicode, is tried only if nothing matches as typed.
         matching = [entry for entry in entries if entry[0].startswith(stem)]

@@ -41,8 +41,8 @@ NAMED_KEYS = frozenset(
         *(f"f{number}" for number in range(1, 64)),
     }
 )
-_NAMED = "|".join(sorted(NAMED_KEYS, key=len, reverse=True))
-_KEY_NAME = re.compile(rf"<(?:(?:{_NAMED})|(?:ctrl-|alt-|shift-)+(?:{_NAMED}|[^\x00-\x20]))>")
+# With all names in it, the expression would take milliseconds to compile at each start.
+_KEY_NAME = re.compile(r"<(?P<modifiers>(?:ctrl-|alt-|shift-)*)(?P<key>[a-z0-9-]+|[^\x00-\x20])>")
 
 
 class KeyContext(Enum):
@@ -254,6 +254,9 @@ def split_keys(text: str) -> list[str]:
     keys: list[str] = []
     position = 0
     for match in _KEY_NAME.finditer(text):
+        key = match["key"]
+        if key not in NAMED_KEYS and not (match["modifiers"] and len(key) == 1):
+            continue
         keys += text[position : match.start()]
         keys.append(match[0])
         position = match.end()

@@ -10,13 +10,23 @@ The texts must be sanitized already (``chat.client.frontends.sanitize``): a cont
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from itertools import accumulate
 
-import wcwidth
-
 ELLIPSIS = "…"
+
+# Texts of characters that are clusters of one cell each: the letters of Europe's alphabets, punctuation, arrows, lines.
+# Nearly all texts are such texts, and need no tables. ``wcwidth`` has the tables, and takes 5 MiB and 20 ms to load.
+_SIMPLE = re.compile(
+    "[ -~"
+    "\u00a0-\u02ff\u1e00-\u1eff"  # Latin
+    "\u0370-\u0482\u048a-\u052f"  # Greek, Cyrillic
+    "\u2010-\u2027\u2030-\u205e\u20a0-\u20c0"  # punctuation, currencies
+    "\u2190-\u2319\u2500-\u25fc"  # arrows, mathematics, lines, blocks
+    "]*"
+)
 
 # A line may end at a blank, including the wide blank of Chinese and Japanese. The blank at the end of a line is not
 # shown.
@@ -42,6 +52,10 @@ _WIDER = {
 
 @lru_cache(maxsize=1 << 14)
 def _code_point_width(character: str) -> int:
+    if _SIMPLE.fullmatch(character):
+        return 1
+    import wcwidth
+
     # wcwidth returns -1 for control characters.
     width: int = max(0, wcwidth.wcwidth(character))
     if not width and unicodedata.category(character) == "Mc":
@@ -61,12 +75,18 @@ def clusters(text: str) -> list[str]:
     # Only one pair of ASCII characters is a cluster: CR LF (UAX #29, GB3).
     if text.isascii() and "\r" not in text:
         return list(text)
+    if _SIMPLE.fullmatch(text):
+        return list(text)
+    import wcwidth
+
     return list(wcwidth.iter_graphemes(text))
 
 
 def is_one_cell_each(text: str) -> bool:
     """Return whether every code point of ``text`` is a cluster of one cell, so that indices are columns."""
     if text.isascii() and text.isprintable():
+        return True
+    if _SIMPLE.fullmatch(text):
         return True
     return set(map(_code_point_width, text)) == {1} and len(clusters(text)) == len(text)
 

@@ -6,9 +6,9 @@ for as many colours as it has.
 
 from __future__ import annotations
 
+from binascii import crc32
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
-from zlib import crc32
 
 
 class Colours(NamedTuple):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+import wcwidth
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -231,3 +232,14 @@ def test_sanitized_text_never_breaks_a_line(text: str, width: int) -> None:
     for line in wrap(sanitize(text), width):
         assert cells(line) <= width
         assert not [c for c in line if unicodedata.category(c) == "Cc"]
+
+
+def test_simple_characters_need_no_tables() -> None:
+    simple = [chr(code) for code in range(0x110000) if module._SIMPLE.fullmatch(chr(code))]
+    assert set("aéñßЖΩ–“…→│█€") <= set(simple)
+    assert {wcwidth.wcwidth(character) for character in simple} == {1}
+    assert not {unicodedata.category(character)[0] for character in simple} & {"M", "Cc"}
+    # Side by side in any order, they stay apart.
+    for text in ("".join(simple), "".join(reversed(simple)), "".join(c * 3 for c in simple)):
+        assert list(wcwidth.iter_graphemes(text)) == list(text) == clusters(text)
+        assert cells(text) == len(text)
