@@ -82,7 +82,8 @@ def start_server(address: Address, *, may_choose: bool) -> Address:
         print(f"{taken} is in use: {occupant.value}.")
     if found.was_started:
         print(
-            f"Started a server on {found.address}; stop it with 'make stop'; its log is in {STATE}"
+            f"Started a server on {found.address}; stop it with 'make stop'. Its log is in {STATE},"
+            f" its data (accounts, history) in {STATE / 'data'}"
         )
     else:
         print(f"A chat server listens on {found.address} already; connecting to it.")

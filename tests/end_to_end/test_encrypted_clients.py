@@ -294,7 +294,7 @@ class TestTheTerminal:
 class TestTheScreen:
     def test_yes(self, chat_server: TestServer, home: Path) -> None:
         with PyteScreen(client(chat_server.elsewhere, "bob", chat_server.option), home) as bob:
-            rows = bob.wait_for("remember it.*y or n")
+            rows = bob.wait_for(r"remember it.*\[y/n\]")
             assert any(chat_server.key in row for row in rows)
             assert len(PICTURE.findall("\n".join(rows))) == 11
             # With a key between them: Enter and a letter at once would be a paste, and no answer.
@@ -304,7 +304,7 @@ class TestTheScreen:
 
     def test_no(self, chat_server: TestServer, home: Path) -> None:
         with PyteScreen(client(chat_server.elsewhere, "bob", chat_server.option), home) as bob:
-            bob.wait_for("remember it.*y or n")
+            bob.wait_for(r"remember it.*\[y/n\]")
             bob.press("n")
             assert bob.wait() == 1
             bob.wait_for("is not trusted")

@@ -50,6 +50,7 @@ def test_one_word_ends_in_a_working_client_and_another_ends_its_server(
     first = run(checkout, "scripts.run", "hello\n", CHAT_ADDRESS=address, CHAT_USERNAME="bob")
     assert first.returncode == 0, first.stderr
     assert f"Started a server on {address}" in first.stdout
+    assert f"its data (accounts, history) in {checkout / '.run' / 'data'}" in first.stdout
     assert "hello" in first.stdout.splitlines()[-1]
 
     second = run(checkout, "scripts.run", "again\n", CHAT_ADDRESS=address, CHAT_USERNAME="bob")

@@ -194,7 +194,7 @@ def pasting(stage: Stage) -> list[str]:
     """A paste that a question is asked about; its lines."""
     lines = [f"pasted {number}" for number in range(PASTE_LINES + 1)]
     stage.bob.send("\x1b[200~" + "\r".join(lines) + "\x1b[201~")
-    stage.bob.wait_for(rf"^Paste {len(lines)} lines as one message\? y or n:$")
+    stage.bob.wait_for(rf"^Paste {len(lines)} lines as one message\? \[Y/n\]:$")
     return lines
 
 

@@ -46,7 +46,7 @@ def test_a_long_one_asks(stage: Stage, at_once: int, answer: str) -> None:
     bob.press("so: ", "<end>")
     bob.wait_until(lambda rows: rows[-1] == "so:")
     paste(stage, lines(31, stage.directory), at_once)
-    bob.wait_for(r"Paste 31 lines as one message\? y or n:")
+    bob.wait_for(r"Paste 31 lines as one message\? \[Y/n\]:")
     bob.press(answer)
     bob.wait_until(lambda rows: not any("Paste 31 lines" in row for row in rows))
     if answer == "y":

@@ -75,7 +75,8 @@ class Availability(Flag):
 class SlashCommand(NamedTuple):
     """One command. ``parse`` makes a request of the stripped text after the name, or raises RequestError.
 
-    ``aliases`` are further names, which users know from other programs.
+    ``aliases`` are further names, which users know from other programs. ``detail`` continues the help where one asks
+    about this command alone.
     """
 
     name: str
@@ -84,6 +85,7 @@ class SlashCommand(NamedTuple):
     parse: Callable[[str], Request]
     where: Availability = Availability.EVERYWHERE
     aliases: tuple[str, ...] = ()
+    detail: str = ""
 
     @property
     def explanation(self) -> str:
@@ -133,6 +135,8 @@ def help_lines(topic: str | None, where: Availability) -> list[str]:
     """Return lines with usage and help of every command, or of the command ``topic``. Raises RequestError."""
     commands = [c for c in COMMANDS if c.where & where] if topic is None else [find(topic, where)]
     width = max(len(command.usage) for command in commands)
+    if topic is not None:
+        return [f"{command.usage}  {command.explanation}{command.detail}" for command in commands]
     return [f"{command.usage:<{width}}  {command.explanation}" for command in commands]
 
 
@@ -264,8 +268,16 @@ def _parse_unhighlight(rest: str) -> Request:
     return Unhighlight(rest)
 
 
+# A path stands to the end of the line, so blanks need no quotes; a shell's are understood all the same.
+_PATHS = (
+    ". PATH may contain blanks and needs no quotes; a path quoted as for a shell, or dropped on the"
+    " terminal, works too"
+)
+
+
 def _file_command(name: str, kind: MessageType, help: str) -> SlashCommand:
-    return SlashCommand(name, "PATH [--to NAME]", help, partial(_parse_file, kind=kind, name=name))
+    parse = partial(_parse_file, kind=kind, name=name)
+    return SlashCommand(name, "PATH [--to NAME]", help, parse, detail=_PATHS)
 
 
 def _bare_command(

@@ -45,6 +45,7 @@ from chat.client.screen.input.questions import (
     line_count,
     shown,
 )
+from chat.client.screen.input.slips import command_below
 from chat.client.screen.model.model import Candidates, Model
 from chat.client.screen.model.views import Draft, View
 from chat.structs import replace
@@ -310,6 +311,14 @@ class Controller:
     def _submit(self) -> None:
         if not self.composer.editor.text.strip():
             return
+        command = command_below(self.composer.editor.text)
+        if command is None:
+            self._send()
+        else:
+            # The draft stays unless the user agrees: they may have taken the line for one of its own.
+            self.ask(YesOrNo(f"Send {command} as text?", self._send, lightly=False))
+
+    def _send(self) -> None:
         # The line leaves the input in any case, so it can't merge with what is typed next.
         line = self.composer.commit(shown_line)
         try:

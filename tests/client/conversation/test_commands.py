@@ -217,6 +217,13 @@ def test_the_help_names_the_key_that_ends_the_bare_view() -> None:
     assert line.endswith("Esc: back")
 
 
+@pytest.mark.parametrize("name", ["file", "image", "voice"])
+def test_the_help_on_a_command_for_files_tells_how_paths_are_written(name: str) -> None:
+    (line,) = help_lines(name, Availability.SCREEN)
+    assert "PATH may contain blanks and needs no quotes" in line
+    assert not any("blanks" in other for other in help_lines(None, Availability.SCREEN))
+
+
 def test_help_on_one_command() -> None:
     assert help_lines("get", Availability.PLAIN) == ["/get [N]  save attachment N, or the only one"]
 

@@ -81,6 +81,24 @@ class TestSaying:
         assert desk.log()[-2:] == ["-- /kick carol", "not done: You are not a moderator."]
         assert desk.draft() == "and now"
 
+    def test_a_command_below_other_lines_is_asked_about(self, desk: Desk) -> None:
+        draft = "how do I leave?\n/quit now"
+        desk.paste(draft)
+        desk.type("<enter>")
+        assert desk.question() == ("Send /quit as text? [y/n]: ", "")
+        desk.type("<enter>n")
+        assert (desk.question(), desk.draft(), desk.asked) == (None, draft, [])
+        desk.type("<enter>y")
+        assert (desk.question(), desk.draft()) == (None, "")
+        assert [asked.request for asked in desk.asked] == [Say(draft)]
+
+    @pytest.mark.parametrize("draft", ["see\n/etc/hosts", "a\n//help", "/me a\nb", "a\n/ b"])
+    def test_lines_without_a_command_below_are_sent_at_once(self, desk: Desk, draft: str) -> None:
+        desk.paste(draft)
+        desk.type("<enter>")
+        assert desk.question() is None
+        assert len(desk.asked) == 1
+
     def test_a_mistyped_password_is_neither_shown_nor_kept(self, desk: Desk) -> None:
         desk.type("/register hunter2<enter>/identify hunter2<enter>")
         assert "hunter2" not in "\n".join(desk.log())
@@ -220,7 +238,7 @@ class TestPasting:
     )
     def test_a_long_one_is_asked_about(self, desk: Desk, text: str, size: str) -> None:
         desk.paste(text)
-        assert desk.question() == (f"Paste {size} as one message? y or n: ", "")
+        assert desk.question() == (f"Paste {size} as one message? [Y/n]: ", "")
         desk.type("xn")
         assert (desk.question(), desk.draft()) == (None, "")
         desk.paste(text)
@@ -231,14 +249,14 @@ class TestPasting:
     def test_what_is_asked_is_there_to_read(self, desk: Desk, columns: int) -> None:
         desk.controller.size = Size(columns, 12)
         desk.paste("line\n" * 9)
-        assert desk.screen()[-1] == "Paste 9 lines as one message? y or n:"
+        assert desk.screen()[-1] == "Paste 9 lines as one message? [Y/n]:"
 
     def test_nothing_is_pasted_into_a_yes_or_no(self, desk: Desk) -> None:
         said: list[str] = []
         desk.controller.ask(YesOrNo("Sure?", lambda: said.append("yes")))
         assert desk.controller.is_asking
         desk.paste("y")
-        assert (desk.question(), said) == (("Sure? y or n: ", ""), [])
+        assert (desk.question(), said) == (("Sure? [Y/n]: ", ""), [])
 
     def test_another_question_does_not_drop_a_paste(self, desk: Desk) -> None:
         names: list[str | None] = []
@@ -247,14 +265,14 @@ class TestPasting:
         desk.controller.ask(PasswordQuestion("password: ", names.append))
         desk.type("secret<enter>")
         assert names == ["secret"]
-        assert desk.question() == ("Paste 9 lines as one message? y or n: ", "")
+        assert desk.question() == ("Paste 9 lines as one message? [Y/n]: ", "")
         desk.type("y")
         assert desk.draft() == "draft " + "line\n" * 9
 
     def test_a_paste_may_go_on_while_it_is_asked_about(self, desk: Desk) -> None:
         desk.paste("line\n" * 9)
         desk.paste("y\n")
-        assert desk.question() == ("Paste 10 lines as one message? y or n: ", "")
+        assert desk.question() == ("Paste 10 lines as one message? [Y/n]: ", "")
         desk.type("y")
         assert desk.draft() == "line\n" * 9 + "y\n"
         assert not desk.controller.is_asking
@@ -266,7 +284,7 @@ class TestPasting:
         desk.type("so: 1")
         desk.controller.press(Paste("\n2\n3\n4\n5\n6\n", typed="1"))
         assert desk.draft() == "so: "
-        assert desk.question() == ("Paste 6 lines as one message? y or n: ", "")
+        assert desk.question() == ("Paste 6 lines as one message? [Y/n]: ", "")
         desk.type(answer)
         assert desk.draft() == draft
 

@@ -40,7 +40,7 @@ def shown(asker: Asker) -> Question:
 
 
 class YesOrNo:
-    """Ask for yes or no, and call ``yes`` or ``no``. ``lightly``: Enter counts as yes."""
+    """Ask for yes or no, and call ``yes`` or ``no``. ``lightly``: Enter counts as yes, and the prompt shows Y."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class YesOrNo:
         *,
         lightly: bool = True,
     ) -> None:
-        self.prompt = f"{prompt} y or n: "
+        self.prompt = f"{prompt} [Y/n]: " if lightly else f"{prompt} [y/n]: "
         self.editor = Editor(single_line=True)
         self.is_over = False
         self._yes = yes
@@ -88,7 +88,7 @@ class PasteQuestion(YesOrNo):
         self.text = (self.text + text)[:MAX_PASTE]
         lines = line_count(self.text)
         size = f"{lines} lines" if lines > 1 else f"{len(self.text)} characters"
-        self.prompt = f"Paste {size} as one message? y or n: "
+        self.prompt = f"Paste {size} as one message? [Y/n]: "
 
 
 class LineQuestion:

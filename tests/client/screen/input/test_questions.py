@@ -27,7 +27,7 @@ def press(asker: Asker, keys: str) -> list[Action]:
 def test_yes(keys: str) -> None:
     said: list[str] = []
     question = YesOrNo("Really?", lambda: said.append("yes"))
-    assert shown(question).prompt == "Really? y or n: "
+    assert shown(question).prompt == "Really? [Y/n]: "
     press(question, "x<pageup>")
     assert not question.is_over
     press(question, keys)
