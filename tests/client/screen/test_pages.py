@@ -33,6 +33,29 @@ class TestKeys:
         assert all(where.value in shown for where in KeyContext)
         assert "you are in the room" not in shown
 
+    @pytest.mark.parametrize("columns", [24, 40, 60])
+    def test_it_can_be_read_on_a_narrow_screen(self, desk: Desk, columns: int) -> None:
+        desk.controller.size = Size(columns, 400)
+        desk.type("<f1>")
+        shown = desk.screen()
+        assert max(map(len, shown)) <= columns
+        joined = " ".join(" ".join(shown).split())
+        assert all(" ".join(line.split()) in joined for line in help_lines())
+        # What a key does begins a row, unless all of it stands beside the key.
+        for binding in BINDINGS:
+            words = " ".join(binding.help.split()[:2])
+            rows = [row for row in shown if words in row]
+            assert any(row.startswith(f"    {words}") or row.endswith(binding.help) for row in rows)
+
+    def test_what_a_key_does_stays_in_its_column_if_there_is_room(self, desk: Desk) -> None:
+        width = max(len(binding.labels) for binding in BINDINGS)
+        column = 2 + width + 2
+        desk.controller.size = Size(2 * column, 400)
+        desk.type("<f1>")
+        rows = [row for row in desk.screen()[1:-2] if row.startswith(" " * 4)]
+        assert rows
+        assert all(len(row) - len(row.lstrip()) == column for row in rows)
+
     def test_it_begins_at_the_first_line_and_can_be_paged(self, desk: Desk) -> None:
         lines = help_lines()
         desk.controller.size = Size(100, 12)

@@ -13,6 +13,7 @@ from itertools import islice
 
 from chat.client.frontends.clock import sample_time
 from chat.client.screen.draw.lines import day_name, entry_lines, local_day
+from chat.client.screen.draw.page_rows import page_rows
 from chat.client.screen.model.entries import Entry, PageLine, Shared
 from chat.client.screen.model.views import Position, View
 from chat.client.screen.text.cells import cells
@@ -225,6 +226,8 @@ class LogPane:
         # Further lines begin below the text of the first, if the screen is wide enough.
         indent = min(cells(f"<{sample_time()}> "), width // 7 + 1)
         first, *further = entry_lines(entry, self._mentions, self._match, is_current=is_current)
+        if isinstance(entry, PageLine):
+            return page_rows(first, width)
         rows = wrap_row(first, width, indent, url_width=self._url_width)
         left_out = len(further) - MAX_LINES
         if left_out > 0:

@@ -58,7 +58,7 @@ def clip_row(row: Row, width: int) -> Row:
     text = text_of(row)
     if cells(text) <= width:
         return row
-    return _slice(row, 0, len(clip(text, width)))
+    return slice_row(row, 0, len(clip(text, width)))
 
 
 def fill_row(row: Row, width: int, style: Style) -> Row:
@@ -75,10 +75,10 @@ def mark(row: Row, finder: Finder, style: Style) -> Row:
     text = text_of(row)
     for match in finder.finditer(text):
         if match.start() < match.end():
-            marked += _slice(row, position, match.start())
+            marked += slice_row(row, position, match.start())
             marked.append(Span(text[match.start() : match.end()], style))
             position = match.end()
-    return marked + _slice(row, position) if position else row
+    return marked + slice_row(row, position) if position else row
 
 
 def wrap_row(
@@ -100,13 +100,13 @@ def wrap_row(
         return [indented(row, first_indent)]
     blanks_before = 0 if hanging else len(text) - len(text.lstrip(" "))
     if blanks_before:
-        row, text = _slice(row, blanks_before), text[blanks_before:]
+        row, text = slice_row(row, blanks_before), text[blanks_before:]
         first_indent = indent = max(indent, min(indent + blanks_before, width // 2))
         if cells(text) <= width - indent:  # blanks alone, or more of them than half of the width
             return [indented(row, indent)]
     rows = []
     for start, end, blanks in _row_offsets(text, width, first_indent, indent, url_width):
-        piece = _slice(row, start, end)
+        piece = slice_row(row, start, end)
         # Only rows that begin at the edge can be those of an address.
         if cells(text[start:end]) > (width - blanks if blanks else url_width):  # one wide cluster
             piece = [Span(ELLIPSIS, piece[0].style)]
@@ -169,7 +169,7 @@ def _offsets(
     return rows
 
 
-def _slice(row: Row, start: int, end: int | None = None) -> Row:
+def slice_row(row: Row, start: int, end: int | None = None) -> Row:
     """Return the characters from ``start`` to ``end`` of the text of ``row``, with their styles."""
     piece: Row = []
     offset = 0
