@@ -19,11 +19,11 @@ else:
         return lambda base: base
 
 
-_NONE_GIVEN = object()
+_MISSING = object()
 
 
 class _Field:
-    """The description of one field, as ``field`` gives it."""
+    """Describe one field; see ``field``."""
 
     def __init__(
         self, default: Any, factory: Callable[[], Any] | None, is_shown: bool, is_compared: bool
@@ -36,7 +36,7 @@ class _Field:
 
 def field(
     *,
-    default: Any = _NONE_GIVEN,
+    default: Any = _MISSING,
     default_factory: Callable[[], Any] | None = None,
     repr: bool = True,
     compare: bool = True,
@@ -57,27 +57,27 @@ class _Fields:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         for name in cls.__annotations__:
-            told = cls.__dict__.get(name, _NONE_GIVEN)
-            if not isinstance(told, _Field):
-                told = _Field(told, None, True, True)
-            cls._add_field(name, told)
+            description = cls.__dict__.get(name, _MISSING)
+            if not isinstance(description, _Field):
+                description = _Field(description, None, True, True)
+            cls._add_field(name, description)
 
     @classmethod
-    def _add_field(cls, name: str, told: _Field) -> None:
+    def _add_field(cls, name: str, description: _Field) -> None:
         cls.__match_args__ = (*cls.__match_args__, name)  # type: ignore[misc]  # mypy makes its own
-        if told.is_shown:
+        if description.is_shown:
             cls._shown = (*cls._shown, name)
-        if told.is_compared:
+        if description.is_compared:
             cls._compared = (*cls._compared, name)
-        if told.factory is not None:
-            cls._factories = {**cls._factories, name: told.factory}
-        if told.default is not _NONE_GIVEN:
+        if description.factory is not None:
+            cls._factories = {**cls._factories, name: description.factory}
+        if description.default is not _MISSING:
             # Objects find their class's attribute if they have none: they need no copy of it.
-            setattr(cls, name, told.default)
+            setattr(cls, name, description.default)
             return
         if name in cls.__dict__:
             delattr(cls, name)
-        if told.factory is None:
+        if description.factory is None:
             cls._needed = (*cls._needed, name)
 
     def __init__(self, *values: Any, **named: Any) -> None:
@@ -86,12 +86,12 @@ class _Fields:
         given = dict(zip(fields, values))  # noqa: B905 - fewer values than fields are usual
         if named:
             given.update(named)
-        is_right = len(given) == len(values) + len(named) and len(given) <= len(fields)
+        is_valid = len(given) == len(values) + len(named) and len(given) <= len(fields)
         for name in named:
-            is_right = is_right and name in fields
+            is_valid = is_valid and name in fields
         for name in self._needed:
-            is_right = is_right and name in given
-        if not is_right:
+            is_valid = is_valid and name in given
+        if not is_valid:
             raise TypeError(f"{type(self).__name__} has these fields: {', '.join(fields)}")
         for name, factory in self._factories.items():
             if name not in given:

@@ -18,11 +18,8 @@ _UNSPACED = sorted(
         *("\u0e00\u0fff", "\u1000\u109f"),  # Thai, Lao, Tibetan, Burmese
         *("\u1100\u11ff", "\uac00\ud7ff"),  # Hangul
         *("\u1780\u17ff", "\u1950\u19df", "\u1a20\u1aaf"),  # Khmer, the scripts of the Tai
-        *(
-            "\u1b00\u1b7f",
-            "\ua980\ua9ff",
-            "\uaa60\uaadf",
-        ),  # Balinese, Javanese, more Burmese and Tai
+        *("\u1b00\u1b7f", "\ua980\ua9ff"),  # Balinese, Javanese
+        "\uaa60\uaadf",  # more Burmese and Tai
         *("\u3005\u3007", "\u3040\u312f", "\u31a0\u31bf", "\u31f0\u31ff"),  # kana, bopomofo
         "\U0001b000\U0001b16f",  # more kana
         *("\u3400\u9fff", "\ua000\ua4cf", "\uf900\ufaff", "\U00020000\U0003ffff"),  # Han, Yi

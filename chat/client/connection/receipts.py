@@ -5,7 +5,7 @@ The answer is the echo of the frame, or a notice that refuses the frame.
 
 from __future__ import annotations
 
-import binascii
+import base64
 import os
 import warnings
 from enum import Enum
@@ -15,7 +15,6 @@ from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
 NONCE_BYTES = 12  # 96 random bits, so no two messages ever get the same nonce
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")  # base64url (RFC 4648, section 5)
 
 
 class Status(Enum):
@@ -30,8 +29,7 @@ class Status(Enum):
 def new_nonce() -> str:
     """Make the nonce of one message: 16 characters of ``[A-Za-z0-9_-]``."""
     # ``secrets`` makes such texts too, but loads hmac, hashlib and OpenSSL.
-    encoded = binascii.b2a_base64(os.urandom(NONCE_BYTES), newline=False)
-    return encoded.translate(_URL_SAFE).decode()
+    return base64.urlsafe_b64encode(os.urandom(NONCE_BYTES)).decode()
 
 
 class Receipt:

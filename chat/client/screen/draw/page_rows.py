@@ -15,15 +15,15 @@ def page_rows(line: Row, width: int) -> list[Row]:
     """Return the rows of a line: the second column stays in its column, or moves below if that is too far right."""
     if row_width(line) <= width:
         return [line]
-    text = text_of(line)
+    text, indent = text_of(line), min(_INDENT, width // 4)
     match = _SECOND_COLUMN.match(text)
     if match is None:
-        return wrap_row(line, width, min(_INDENT, width // 4))
+        return wrap_row(line, width, indent)
     column = cells(match[0])
     if column <= width // 2:
         return wrap_row(line, width, column)
     first = slice_row(line, 0, len(match[0].rstrip()))
     return [
-        *wrap_row(first, width, min(_INDENT, width // 4)),
-        *wrap_row(slice_row(line, match.end()), width, min(_INDENT, width // 4), hanging=False),
+        *wrap_row(first, width, indent),
+        *wrap_row(slice_row(line, match.end()), width, indent, hanging=False),
     ]

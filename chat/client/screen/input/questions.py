@@ -19,9 +19,11 @@ DOT = "*"
 class Asker(Protocol):
     """Take keys until the question is answered. ``press`` returns an action that concerns something else."""
 
-    prompt: str
     editor: Editor
     is_over: bool
+
+    @property
+    def prompt(self) -> str: ...
 
     def press(self, key: str) -> Action | None: ...
 
@@ -44,18 +46,23 @@ class YesOrNo:
 
     def __init__(
         self,
-        prompt: str,
+        question: str,
         yes: Callable[[], object],
         no: Callable[[], object] = lambda: None,
         *,
         lightly: bool = True,
     ) -> None:
-        self.prompt = f"{prompt} [Y/n]: " if lightly else f"{prompt} [y/n]: "
+        self.question = question
         self.editor = Editor(single_line=True)
         self.is_over = False
         self._yes = yes
         self._no = no
         self._lightly = lightly
+
+    @property
+    def prompt(self) -> str:
+        """The question, and whether Enter answers it."""
+        return f"{self.question} [Y/n]: " if self._lightly else f"{self.question} [y/n]: "
 
     def press(self, key: str) -> Action | None:
         """Handle ``key``; no other key answers."""
@@ -88,7 +95,7 @@ class PasteQuestion(YesOrNo):
         self.text = (self.text + text)[:MAX_PASTE]
         lines = line_count(self.text)
         size = f"{lines} lines" if lines > 1 else f"{len(self.text)} characters"
-        self.prompt = f"Paste {size} as one message? [Y/n]: "
+        self.question = f"Paste {size} as one message?"
 
 
 class LineQuestion:

@@ -73,9 +73,7 @@ def cells(text: str) -> int:
 def clusters(text: str) -> list[str]:
     """Split ``text`` into the characters that a reader sees; joined, they are ``text`` again."""
     # Only one pair of ASCII characters is a cluster: CR LF (UAX #29, GB3).
-    if text.isascii() and "\r" not in text:
-        return list(text)
-    if _SIMPLE.fullmatch(text):
+    if (text.isascii() and "\r" not in text) or _SIMPLE.fullmatch(text):
         return list(text)
     import wcwidth
 
@@ -84,9 +82,7 @@ def clusters(text: str) -> list[str]:
 
 def is_one_cell_each(text: str) -> bool:
     """Return whether every code point of ``text`` is a cluster of one cell, so that indices are columns."""
-    if text.isascii() and text.isprintable():
-        return True
-    if _SIMPLE.fullmatch(text):
+    if (text.isascii() and text.isprintable()) or _SIMPLE.fullmatch(text):
         return True
     return set(map(_code_point_width, text)) == {1} and len(clusters(text)) == len(text)
 
