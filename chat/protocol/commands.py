@@ -26,6 +26,13 @@ class Verb(str, Enum):
     UNMUTE = "unmute"  # target
     PING = "ping"  # asks for nothing but an answer
     HISTORY = "history"  # a page of earlier messages: see HistoryQuery
+    READ = "read"  # seq: the user has read up to here, in the room or, with private and with, of one partner
+    DEVICES = "devices"  # lists the user's remembered devices
+    FORGET = "forget"  # target: the name of a device, from the list
+    BLOCK = "block"  # target: a name whose private messages the user refuses
+    UNBLOCK = "unblock"  # target
+    BLOCKS = "blocks"
+    PURGE = "purge"  # seq: removes the content of a message of the room
 
 
 class HistoryQuery(NamedTuple):
@@ -54,6 +61,8 @@ class Command(NamedTuple):
 
     ``verb`` is a value of :class:`Verb`, or an unknown one from a newer client. The other fields are header keys of the
     same names: ``seconds`` is 0 or more, the passwords are as typed. ``query`` has the keys of a ``history`` command.
+    ``seq`` is the number of a message of the room or, with ``private``, of the user's private messages with
+    ``partner`` (``with`` on the wire).
     """
 
     verb: str
@@ -63,6 +72,9 @@ class Command(NamedTuple):
     password: str | None = None
     new_password: str | None = None
     query: HistoryQuery | None = None
+    seq: int | None = None
+    private: bool = False
+    partner: str | None = None
 
     def __repr__(self) -> str:
         """Return the command without its passwords, which must not reach a log."""

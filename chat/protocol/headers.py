@@ -21,6 +21,8 @@ from chat.protocol.notices import SERVER_NAME
 # public.
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[\x00-\x20]*\{")
 NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+# At least 128 random bits, in base64url.
+DEVICE = re.compile(r"[A-Za-z0-9_-]{22,86}", re.ASCII)
 # A fast path: our server writes nearly every text in this form, and JSON of this form (RFC 8259, section 7) needs no
 # parser.
 _PLAIN = r'"([^"\\\x00-\x1f]*)"'
@@ -38,7 +40,7 @@ class LoginHeader(NamedTuple):
     user's, or the room's. File, Image and Voice contents over ``inline`` bytes are to come as offers; with None they
     come whole. ``is_json``: the client logged in with the JSON form, and may be told more than the original client
     understands. ``status``: the client wants to hear when a user becomes registered or a moderator. ``replay`` asks for
-    so many of the last messages.
+    so many of the last messages. ``device`` is the secret of the device that logs in: 22 to 86 characters of base64url.
     """
 
     name: str
@@ -48,9 +50,10 @@ class LoginHeader(NamedTuple):
     password: str | None = None
     status: bool = False
     replay: int | None = None
+    device: str | None = None
 
     def __repr__(self) -> str:
-        """Return the login without its password and session, which must not reach a log."""
+        """Return the login without its secrets, which must not reach a log."""
         return f"<LoginHeader {self.name!r}>"
 
 
@@ -85,6 +88,11 @@ class ServerHeader(NamedTuple):
     wire) is the nonce of the query that a message belongs to. The notice that ends the answer has the number of
     messages ``found`` (``count`` on the wire), ``more`` if others follow, and the ranges of numbers that were ``lost``.
     Numbers are given under an ``epoch``.
+
+    ``again`` marks the announcement of a user who is here already, with another device. ``account`` is the opaque id of
+    the other user's account, in a private message; with ``waiting``, that user gets the message when they come back.
+    The notice ``read`` has the ``seq`` up to which the user has read, in the room or, with ``private``, of the private
+    messages with ``partner`` (``with`` on the wire).
     """
 
     sender: str
@@ -108,9 +116,14 @@ class ServerHeader(NamedTuple):
     found: int | None = None
     more: bool | None = None
     lost: tuple[tuple[int, int], ...] | None = None
+    again: bool | None = None
+    account: str | None = None
+    waiting: bool | None = None
+    private: bool | None = None
+    partner: str | None = None
 
 
-_WIRE_KEYS = {"answers": "for", "found": "count"}
+_WIRE_KEYS = {"answers": "for", "found": "count", "partner": "with"}
 _OPTIONAL_KEYS = [_WIRE_KEYS.get(field, field) for field in ServerHeader._fields[2:]]
 
 
@@ -128,7 +141,15 @@ def parse_login_header(data: bytes) -> LoginHeader:
         password=fields.string("password"),
         status=fields.boolean("status") or False,
         replay=fields.integer("replay"),
+        device=_device(fields),
     )
+
+
+def _device(fields: JsonFields) -> str | None:
+    device = fields.string("device")
+    if device is not None and not DEVICE.fullmatch(device):
+        raise HeaderError("Invalid device: expected 22 to 86 characters of base64url.")
+    return device
 
 
 def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
@@ -183,12 +204,16 @@ def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
             "password": header.password,
             "status": header.status or None,
             "replay": header.replay,
+            "device": header.device,
         }
     else:
         fields = {**header._asdict(), "offset": header.offset or None}
         if header.command is not None:
-            fields.update(header.command._asdict(), verb=None, command=header.command.verb)
-            fields.update(query=None, **_query_fields(header.command.query))
+            command = header.command
+            fields.update(command._asdict(), verb=None, command=command.verb)
+            fields.update(query=None, private=command.private or None, partner=None)
+            fields["with"] = command.partner
+            fields.update(_query_fields(command.query))
     present = {key: value for key, value in fields.items() if value is not None}
     return encode_json(present) if present else b""
 
@@ -205,7 +230,15 @@ def _read_command(fields: JsonFields) -> Command | None:
         fields.string("password"),
         fields.string("new_password"),
         _read_query(fields) if verb == Verb.HISTORY.value else None,
+        fields.integer("seq"),
+        *_private_log(fields, verb),
     )
+
+
+def _private_log(fields: JsonFields, verb: str) -> tuple[bool, str | None]:
+    if verb != Verb.READ.value:
+        return False, None
+    return fields.boolean("private") or False, fields.string("with")
 
 
 def _read_query(fields: JsonFields) -> HistoryQuery:
@@ -286,6 +319,11 @@ def parse_server_header(data: bytes) -> ServerHeader:
         found=fields.integer("count"),
         more=fields.boolean("more") or None,
         lost=fields.ranges("lost"),
+        again=fields.boolean("again") or None,
+        account=fields.string("account"),
+        waiting=fields.boolean("waiting") or None,
+        private=fields.boolean("private") or None,
+        partner=fields.string("with"),
     )
 
 

@@ -33,6 +33,10 @@ class NoticeCode(str, Enum):
     NO_HISTORY = "no-history"
     # The place named in a query is of another epoch, or does not exist.
     BAD_PLACE = "bad-place"
+    # The recipient does not take messages of this user.
+    BLOCKED = "blocked"
+    # Too many private messages wait for the recipient, or too many of this user's.
+    MAILBOX_FULL = "mailbox-full"
     # The last frame of a session whose user logged in from elsewhere. The client must not reconnect by itself, or the
     # two would replace each other again and again.
     REPLACED = "replaced"
@@ -46,6 +50,10 @@ class NoticeCode(str, Enum):
     MODERATED = "moderated"
     # To everyone: messages are numbered under another epoch from now on.
     EPOCH = "epoch"
+    # To the other devices of a user: up to where the user has read.
+    READ = "read"
+    # To one user, again and again while their messages wait for the log to commit: the server is alive.
+    WAITING = "waiting"
 
 
 class Refusal(str, Enum):

@@ -16,7 +16,7 @@ K, M, G = 1024, 1024**2, 1024**3
 
 # These are not settings: they are part of the promise of the protocol to clients.
 MAX_LOGIN_TRIES = 5
-MAX_LOGIN_HEADER = 4 * K
+MAX_LOGIN_HEADER = 16 * K
 MAX_LOGIN_CONTENT = 64 * K
 # A frame before the login is skipped and answered up to so many bytes. A larger one ends the connection.
 MAX_STRANGERS_FRAME = M

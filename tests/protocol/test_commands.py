@@ -23,6 +23,13 @@ def test_the_verbs_are_part_of_the_wire() -> None:
         "unmute",
         "ping",
         "history",
+        "read",
+        "devices",
+        "forget",
+        "block",
+        "unblock",
+        "blocks",
+        "purge",
     ]
 
 

@@ -52,7 +52,7 @@ queries = st.builds(
 plain_commands = st.builds(
     Command,
     verb=(st.sampled_from([verb.value for verb in Verb]) | text).filter(
-        lambda verb: verb != "history"
+        lambda verb: verb not in ("history", "read")
     ),
     target=optional(text),
     seconds=optional(whole),
@@ -60,8 +60,14 @@ plain_commands = st.builds(
     password=optional(text),
     new_password=optional(text),
     query=st.none(),
+    seq=optional(whole),
+    private=st.just(False),
+    partner=st.none(),
 )
-commands = plain_commands | queries.map(lambda query: Command("history", query=query))
+marks = st.tuples(optional(whole), st.booleans(), optional(text)).map(
+    lambda mark: Command("read", seq=mark[0], private=mark[1], partner=mark[2])
+)
+commands = plain_commands | marks | queries.map(lambda query: Command("history", query=query))
 client_headers = st.builds(
     ClientHeader,
     to=optional(text),
@@ -79,6 +85,7 @@ logins = st.builds(
     is_json=st.just(True),
     password=optional(text),
     replay=optional(whole),
+    device=optional(st.from_regex(r"[A-Za-z0-9_-]{22,86}", fullmatch=True)),
 )
 server_headers = st.builds(
     ServerHeader,
@@ -100,6 +107,11 @@ server_headers = st.builds(
     found=optional(whole),
     more=st.just(True) | st.none(),
     lost=optional(st.lists(st.tuples(whole, whole), max_size=3).map(tuple)),
+    again=st.just(True) | st.none(),
+    account=optional(text),
+    waiting=st.just(True) | st.none(),
+    private=st.just(True) | st.none(),
+    partner=optional(text),
 )
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,
@@ -113,6 +125,7 @@ KEYS = """
     from timestamp notice reason size id
     replay purged for epoch count more lost seq
     private after before at time limit with nonces
+    device again account waiting
 """
 wild_objects = st.dictionaries(st.sampled_from(KEYS.split()), any_json).map(
     lambda fields: json.dumps(fields).encode()
@@ -283,6 +296,12 @@ def test_keys_of_a_command_mean_nothing_without_one() -> None:
     assert message(b'{"to": "bob", "target": "eve", "seconds": "x"}') == ClientHeader("bob")
 
 
+@pytest.mark.parametrize("device", ["short", "x" * 21, "x" * 87, "x" * 22 + "=", "x" * 21 + "é"])
+def test_a_device_is_long_enough_to_be_a_secret(device: str) -> None:
+    with pytest.raises(HeaderError, match="22 to 86"):
+        parse_login_header(json.dumps({"to": "bob", "device": device}).encode())
+
+
 def test_a_broken_header_is_known_for_a_commands() -> None:
     for data, is_command in (
         (b'{"command": "ban", "seconds": -1, "nonce": "n"}', True),
@@ -296,7 +315,7 @@ def test_a_broken_header_is_known_for_a_commands() -> None:
 
 def test_what_stands_in_a_log_holds_no_password() -> None:
     command = Command("passwd", "bob", password="first", new_password="second")
-    header = LoginHeader("alice", "token", password="first")
+    header = LoginHeader("alice", "token", password="first", device="second" * 4)
     for shown in (repr(command), repr(header), repr(ClientHeader(command=command)), f"{command}"):
         assert not any(secret in shown for secret in ("first", "second", "token"))
 

@@ -27,12 +27,16 @@ def test_the_codes_of_notices() -> None:
         "muted",
         "no-history",
         "bad-place",
+        "blocked",
+        "mailbox-full",
         "replaced",
         "account",
         "announcement",
         "status",
         "moderated",
         "epoch",
+        "read",
+        "waiting",
     ]
 
 

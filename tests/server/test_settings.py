@@ -41,7 +41,7 @@ def test_loopback_is_exempt_by_default(host: str, exempt: bool) -> None:
 
 
 def test_what_clients_may_rely_on_is_no_setting() -> None:
-    assert (MAX_LOGIN_TRIES, MAX_LOGIN_HEADER, MAX_LOGIN_CONTENT) == (5, 4096, 65_536)
+    assert (MAX_LOGIN_TRIES, MAX_LOGIN_HEADER, MAX_LOGIN_CONTENT) == (5, 16_384, 65_536)
     assert (MAX_TRANSFERS, MAX_IN_MEMORY) == (4, 65_536)
 
 

@@ -39,6 +39,8 @@ _UNSOLICITED = frozenset(
         NoticeCode.ACCOUNT,
         NoticeCode.ANNOUNCEMENT,
         NoticeCode.EPOCH,
+        NoticeCode.READ,
+        NoticeCode.WAITING,
     )
 )
 _ROOM = "lobby"  # the room that every user is in, as the welcome names it
