@@ -26,11 +26,14 @@ class KeptMessages:
         sender: Member,
         run: Run,
         timestamp: str,
-        recipient: Member | None = None,
+        to: str | None = None,
         filename: str | None = None,
         offer_id: str | None = None,
     ) -> None:
-        """Keep a run that has its numbers in the log ``name``. Guests' private messages and large contents are not."""
+        """Keep a run that has its numbers in the log ``name``. ``to`` is the recipient's name, None for everyone.
+
+        Guests' private messages and large contents are not kept.
+        """
         if name.kind == GUEST:
             return
         stored = StoredRun(
@@ -38,7 +41,7 @@ class KeptMessages:
             first,
             timestamp,
             sender.name.display,
-            recipient.name.display if recipient is not None else None,
+            to,
             sender.author,
             run.type,
             run.nonces,
@@ -47,7 +50,7 @@ class KeptMessages:
             run.size,
         )
         self._recorder.keep(stored)
-        if recipient is None:
+        if to is None:
             self.recent.append(Shown(stored, offer_id))
 
     def last_number(self, name: LogName) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from chat.protocol.descriptor import MESSAGES, MessageType
 from chat.protocol.filenames import clean_filename
 from chat.protocol.frames import Frame
-from chat.protocol.headers import ServerHeader, encode_json, encode_server_header
+from chat.protocol.headers import ServerHeader, encode_server_header
 from chat.protocol.notices import SERVER_NAME, LeaveReason, NoticeCode
 from chat.protocol.pings import encode_ping_answer
 from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
@@ -34,6 +34,7 @@ from chat.server.log.log import (
 )
 from chat.server.room.kept import KeptMessages
 from chat.server.room.offering import Offering, offer_frame, whole_frame
+from chat.server.room.private_messages import PrivateMessages, Recipient
 from chat.server.room.roster import Roster
 
 log = logging.getLogger("chat.server")
@@ -91,6 +92,9 @@ class Room:
         self._timestamp = timestamp
         self._kept = kept
         self._sequences = Sequences()
+        self._private = PrivateMessages(
+            directory, broadcast, self._offering, kept, self._sequences, self._names
+        )
         log.follow(self._apply)
 
     def go_on_after(self, last: int) -> None:
@@ -204,9 +208,11 @@ class Room:
         The room asks when it applies an entry, and only that answer counts. Sessions also ask before they read a large
         content, so that a user does not send 1 GiB only to be refused.
         """
-        return self._judge(sender, to, self._directory.named(to) if to is not None else None)
+        return self._judge(sender, to, self._private.find(to) if to is not None else None)
 
-    def _judge(self, sender: Member, to: str | None, recipient: Member | None) -> Rejection | None:
+    def _judge(
+        self, sender: Member, to: str | None, recipient: Recipient | None
+    ) -> Rejection | None:
         if sender.send_queue.closed or sender not in self._names:
             return _ENDED
         if self._mutes.mutes:
@@ -223,7 +229,7 @@ class Room:
             sender, run = record.sender, record.run
             try:
                 # Asked now, not when the run was appended: with a late commit, the sender may be muted since.
-                recipient = self._directory.named(run.to) if run.to is not None else None
+                recipient = self._private.find(run.to) if run.to is not None else None
                 rejection = self._judge(sender, run.to, recipient)
                 if rejection is None:
                     # Counted here, so that a rejected run counts nowhere.
@@ -236,9 +242,9 @@ class Room:
             # After the delivery: this may make a session send further answers, which come after the echo.
             record.settle(rejection)
 
-    def _say_texts(self, sender: Member, run: Run, to: Member | None, timestamp: str) -> None:
+    def _say_texts(self, sender: Member, run: Run, to: Recipient | None, timestamp: str) -> None:
         if to is not None:
-            self._say_private_texts(sender, run, to, timestamp)
+            self._private.say_texts(sender, run, to, timestamp)
             return
         header = encode_shared_header(self._names[sender], timestamp, None)
         first = self._sequences.assign(DEFAULT_ROOM, len(run.contents))
@@ -246,22 +252,8 @@ class Room:
             self._kept.keep(DEFAULT_ROOM, first, sender, run, timestamp)
         self._broadcast.post(TextFrames(header, run, first))
 
-    def _say_private_texts(
-        self, sender: Member, run: Run, recipient: Member, timestamp: str
-    ) -> None:
-        # Encoded already, unless the recipient is in no room.
-        to_json = self._names.get(recipient) or encode_json(recipient.name.display)
-        header = encode_shared_header(self._names[sender], timestamp, to_json)
-        # Two copies with different numbers: each user has a log of private messages. One copy, if users write to
-        # themselves.
-        for member in (sender,) if sender is recipient else (sender, recipient):
-            first = self._sequences.assign(member.mailbox, len(run.contents))
-            if self._kept is not None:
-                self._kept.keep(member.mailbox, first, sender, run, timestamp, recipient)
-            self._broadcast.put(member.send_queue, TextFrames(header, run, first))
-
     def _say_attachment(
-        self, sender: Member, run: Run, recipient: Member | None, timestamp: str
+        self, sender: Member, run: Run, recipient: Recipient | None, timestamp: str
     ) -> None:
         [nonce] = run.nonces
         # Cleaned for every receiver: clients, also the original ones, save files under the name that they get.
@@ -270,36 +262,22 @@ class Room:
             sender.name.display,
             timestamp,
             filename=clean_filename(run.filename or default, default),
-            to=recipient.name.display if recipient is not None else None,
+            to=recipient.name if recipient is not None else None,
             nonce=nonce.decode() if nonce is not None else None,
         )
-        if recipient is None:
-            # The stored header has no ``seq``: the two copies of a private message have different numbers.
-            offer_id = self._offering.offer(run, header, self._names, None)
-            seq = self._sequences.assign(DEFAULT_ROOM, 1)
-            header = header._replace(seq=seq)
-            if self._kept is not None:
-                name = header.filename
-                self._kept.keep(DEFAULT_ROOM, seq, sender, run, timestamp, None, name, offer_id)
-            offer = None
-            if offer_id is not None:
-                offer = offer_frame(run, header, offer_id)
-            self._broadcast.post_attachment(whole_frame(run, header), offer)
+        if recipient is not None:
+            self._private.say_attachment(sender, run, recipient, header)
             return
-        both = dict.fromkeys((sender, recipient))
-        offer_id = self._offering.offer(run, header, both, frozenset(each.serial for each in both))
-        for member in both:
-            # Assigned whether the copy is inline or an offer, since a log has no gaps.
-            seq = self._sequences.assign(member.mailbox, 1)
-            own = header._replace(seq=seq)
-            if self._kept is not None:
-                name = header.filename
-                self._kept.keep(member.mailbox, seq, sender, run, timestamp, recipient, name)
-            if offer_id is not None and member.send_queue.wants_offer(run.size):
-                frame = offer_frame(run, own, offer_id)
-            else:
-                frame = whole_frame(run, own)
-            self._broadcast.put(member.send_queue, frame)
+        offer_id = self._offering.offer(run, header, self._names, None)
+        seq = self._sequences.assign(DEFAULT_ROOM, 1)
+        header = header._replace(seq=seq)
+        if self._kept is not None:
+            name = header.filename
+            self._kept.keep(DEFAULT_ROOM, seq, sender, run, timestamp, None, name, offer_id)
+        offer = None
+        if offer_id is not None:
+            offer = offer_frame(run, header, offer_id)
+        self._broadcast.post_attachment(whole_frame(run, header), offer)
 
     # What the server says
 
