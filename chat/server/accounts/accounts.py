@@ -15,7 +15,14 @@ from typing import NamedTuple
 from gevent.lock import BoundedSemaphore
 
 from chat.protocol.names import UserName, looks_of
-from chat.server.storage.database import Database, DatabaseFault, DatabaseThread, Stamp, settled
+from chat.server.storage.database import (
+    Database,
+    DatabaseFault,
+    DatabaseThread,
+    Stamp,
+    settled,
+    table_version,
+)
 
 log = logging.getLogger("chat.server")
 
@@ -158,6 +165,11 @@ def _select(connection: sqlite3.Connection) -> list[Account]:
     ]
 
 
+def _read_secret(connection: sqlite3.Connection) -> bytes:
+    query = "SELECT value FROM secrets WHERE name = 'account ids'"
+    return bytes(connection.execute(query).fetchone()[0])
+
+
 def _change(database: Database, name: UserName, statement: str, *values: object) -> None:
     with database.writing() as connection:
         if not connection.execute(statement, (*values, name.key)).rowcount:
@@ -167,11 +179,14 @@ def _change(database: Database, name: UserName, statement: str, *values: object)
 class Accounts:
     """The server's copy of all accounts, read again after any process changed the file.
 
-    ``thread`` is None for a server without a data directory.
+    ``thread`` is None for a server without a data directory. ``secret`` is the key of the ids by which users know each
+    other's accounts; empty while there is no file.
     """
 
     def __init__(self, thread: DatabaseThread | None) -> None:
+        self.secret = b""
         self._thread = thread
+        self._version: int | None = None
         self._register = AccountTable()
         self._stamp: Stamp | None = None
         self._reading = BoundedSemaphore(1)
@@ -184,6 +199,11 @@ class Accounts:
         """
         if self._thread is not None and self._thread.database.stamp() is not None:
             self._thread.run(self._read)
+
+    @property
+    def known(self) -> AccountTable:
+        """All accounts as they were read last: what there is to know without a wait."""
+        return self._register
 
     def look(self) -> AccountTable:
         """Return all accounts as they are now; wait for the database thread if the file has changed.
@@ -216,12 +236,17 @@ class Accounts:
         thread.run(lambda database: set_password(database, name, hash, instead_of=instead_of))
 
     def _read(self, database: Database) -> None:
-        # The stamp is taken before the accounts are read: a change in between is noticed at the next look.
+        # Each is taken before what it stands for: a change in between is noticed at the next look.
         stamp = database.stamp()
-        accounts = read_accounts(database) if stamp is not None else []
-        register = AccountTable(accounts, before=self._register)
-        self._register = register
-        self._stamp = settled(stamp)
+        version = None
+        if stamp is not None:
+            with database.reading() as connection:
+                version = table_version(connection, "users")
+                self.secret = _read_secret(connection)
+        if version is None or version != self._version:
+            accounts = read_accounts(database) if stamp is not None else []
+            self._register = AccountTable(accounts, before=self._register)
+        self._stamp, self._version = settled(stamp), version
 
     def _complain(self, fault: str) -> None:
         """Log a fault once, not at every login."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from chat.server.moderation.bans import Ban, Mute
-from chat.server.storage.database import Database
+from chat.server.storage.database import Database, Stamp, settled, table_version
 
 
 def read_records(database: Database) -> tuple[list[Ban], list[Mute]]:
@@ -21,6 +22,31 @@ def read_records(database: Database) -> tuple[list[Ban], list[Mute]]:
         )
         mutes = connection.execute('SELECT name_key, until, "by", reason, created FROM mutes')
         return [Ban(*row) for row in bans], [Mute(*row) for row in mutes]
+
+
+class Records(NamedTuple):
+    """Hold what the file has, its stamp, and the versions of its tables.
+
+    ``entries`` is None if the reader knows these versions already.
+    """
+
+    entries: list[Ban | Mute] | None
+    stamp: Stamp | None
+    version: tuple[int, int] | None
+
+
+def read_if_changed(database: Database, known: tuple[int, int] | None) -> Records:
+    """Return all bans and mutes, unless the file still has the version ``known``. Raises DatabaseFault."""
+    # Each before what it stands for: a change in between is noticed at the next look.
+    stamp = database.stamp()
+    if stamp is None:
+        return Records([], None, None)
+    with database.reading() as connection:
+        version = (table_version(connection, "bans"), table_version(connection, "mutes"))
+    if version == known:
+        return Records(None, settled(stamp), version)
+    bans, mutes = read_records(database)
+    return Records([*bans, *mutes], settled(stamp), version)
 
 
 def write_records(

@@ -21,7 +21,7 @@ from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.directory.directory import ConnectedUsers, NoSuchUserError
 from chat.server.directory.member import Peer
 from chat.server.limits.limits import address_key
-from chat.server.moderation.ban_records import read_records, write_records
+from chat.server.moderation.ban_records import Records, read_if_changed, write_records
 from chat.server.moderation.bans import (
     MAX_ENTRIES,
     NAME,
@@ -44,7 +44,7 @@ from chat.server.moderation.bans import (
 from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.room import Room
 from chat.server.settings import Network, Settings
-from chat.server.storage.database import Database, DatabaseFault, DatabaseThread, Stamp, settled
+from chat.server.storage.database import Database, DatabaseFault, DatabaseThread, Stamp
 
 log = logging.getLogger("chat.server")
 
@@ -77,6 +77,7 @@ class Moderation:
         self._clock = clock
         self._changing = BoundedSemaphore(1)
         self._stamp: Stamp | None = None
+        self._version: tuple[int, int] | None = None
         self._complaint = ""  # logged at the last look
 
     def serve(self, commands: Commands) -> None:
@@ -352,26 +353,27 @@ class Moderation:
         try:
             if self._thread.database.stamp() != self._stamp:
                 with self._changing:
-                    self._use_stored(self._thread.run(self._read))
-                    self._eject_banned()
+                    if self._use_stored(self._thread.run(self._read)):
+                        self._eject_banned()
             self._complaint = ""
         except DatabaseFault as fault:
             if str(fault) != self._complaint:
                 self._complaint = str(fault)
                 log.error("cannot read the bans again; the old ones stay in force: %s", fault)
 
-    def _read(self, database: Database) -> tuple[BanList, Stamp | None]:
-        """Read the bans and mutes; called in the database thread."""
-        stamp = database.stamp()
-        entries = BanList(self._clock)
-        if stamp is not None:
-            bans, mutes = read_records(database)
-            entries.add(*bans, *mutes)
-        return entries, settled(stamp)
+    def _read(self, database: Database) -> Records:
+        """Read the bans and mutes, if they have changed; called in the database thread."""
+        return read_if_changed(database, self._version)
 
-    def _use_stored(self, read: tuple[BanList, Stamp | None]) -> None:
-        entries, self._stamp = read
+    def _use_stored(self, read: Records) -> bool:
+        """Apply what was read; return whether the bans have changed."""
+        self._stamp, self._version = read.stamp, read.version
+        if read.entries is None:
+            return False
+        entries = BanList(self._clock)
+        entries.add(*read.entries)
         self.entries.replace(entries)
+        return True
 
 
 def _require_moderator(peer: Peer) -> None:

@@ -64,8 +64,52 @@ _WITH_IDS = (
     "ALTER TABLE users ADD COLUMN id BLOB",
     "UPDATE users SET id = randomblob(16)",
 )
+# Parts of the server that hold a table in memory compare its version, a random number, before they read it again: read
+# marks change each second, and thousands of accounts must not be read for that.
+_VERSIONED = ("users", "bans", "mutes")
+_WITH_VERSIONS = (
+    "CREATE TABLE versions (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    *(f"INSERT INTO versions VALUES ('{table}', random())" for table in _VERSIONED),
+    *(
+        f"CREATE TRIGGER {table}_after_{change} AFTER {change} ON {table} BEGIN"
+        f" UPDATE versions SET value = random() WHERE name = '{table}'; END"
+        for table in _VERSIONED
+        for change in ("insert", "update", "delete")
+    ),
+)
+# ``secrets`` has the key of the ids by which users know each other's accounts. A mark says how far a user has read, or
+# has seen; a block names an account by its id in hexadecimal digits, or a name without an account by its key.
+_WITH_MAILBOXES = (
+    "CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    "INSERT INTO secrets VALUES ('account ids', randomblob(32))",
+    """
+    CREATE TABLE marks (
+        account BLOB NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('room', 'partner', 'all', 'here')),
+        name TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (account, kind, name)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE blocks (
+        account BLOB NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('account', 'name')),
+        target TEXT NOT NULL,
+        name TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        PRIMARY KEY (account, kind, target)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TRIGGER users_leave_nothing AFTER DELETE ON users BEGIN
+        DELETE FROM marks WHERE account = OLD.id;
+        DELETE FROM blocks WHERE account = OLD.id;
+    END
+    """,
+)
 # What brings a file from each version to the next one.
-_STEPS = (_FIRST_SCHEMA, _WITH_IDS)
+_STEPS = (_FIRST_SCHEMA, _WITH_IDS, (*_WITH_VERSIONS, *_WITH_MAILBOXES))
 _VERSION = len(_STEPS)
 
 Stamp = tuple[int, int, int]
@@ -177,6 +221,12 @@ class Database:
 
     def _fault(self, reason: str) -> DatabaseFault:
         return DatabaseFault(f"cannot use {self.path}: {reason}")
+
+
+def table_version(connection: sqlite3.Connection, table: str) -> int:
+    """Return a random number that changes with each change of ``table``: "users", "bans" or "mutes"."""
+    query = "SELECT value FROM versions WHERE name = ?"
+    return int(connection.execute(query, (table,)).fetchone()[0])
 
 
 def settled(stamp: Stamp | None) -> Stamp | None:

@@ -183,6 +183,17 @@ def test_what_has_not_changed_is_not_read_again(accounts: Accounts, database: Da
     assert first.find("alice") is not None
 
 
+def test_a_change_of_something_else_in_the_file_costs_no_reading_of_accounts(
+    accounts: Accounts, database: Database
+) -> None:
+    add_account(database, ALICE, "hash")
+    first = accounts.look()
+    with database.writing() as connection:
+        connection.execute("INSERT INTO marks VALUES (x'01', 'room', 'lobby', 5)")
+
+    assert accounts.look() is first
+
+
 def test_many_who_look_at_once_have_it_read_once(
     accounts: Accounts, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

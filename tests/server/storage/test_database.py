@@ -22,6 +22,7 @@ from chat.server.storage.database import (
     DatabaseFault,
     DatabaseThread,
     settled,
+    table_version,
 )
 from tests.starting.programs import Program
 
@@ -268,3 +269,45 @@ def test_only_a_stamp_that_shows_the_next_change_is_remembered() -> None:
     assert settled((now, 1, 1)) == UNREAD
     old = (now - 10**9, 1, 1)
     assert settled(old) == old
+
+
+# What others have in memory
+
+
+def test_a_table_has_another_version_after_each_change_of_it_and_no_other(
+    database: Database,
+) -> None:
+    def versions() -> dict[str, int]:
+        with database.reading() as connection:
+            return {table: table_version(connection, table) for table in ("users", "bans", "mutes")}
+
+    changes = (
+        ("users", "INSERT INTO users VALUES ('eve', 'eve', 'hash', 0, 0, x'01')"),
+        ("users", "UPDATE users SET moderator = 1"),
+        ("users", "DELETE FROM users"),
+        ("bans", "INSERT INTO bans VALUES ('name', 'eve', NULL, 'op', NULL, 0, NULL)"),
+        ("bans", "INSERT OR REPLACE INTO bans VALUES ('name', 'eve', 1, 'op', NULL, 0, NULL)"),
+        ("bans", "DELETE FROM bans"),
+        ("mutes", "INSERT INTO mutes VALUES ('eve', NULL, 'op', NULL, 0)"),
+        ("mutes", "UPDATE mutes SET until = 1"),
+        ("mutes", "DELETE FROM mutes"),
+        (None, "INSERT INTO marks VALUES (x'01', 'room', 'lobby', 5)"),
+    )
+    for table, statement in changes:
+        before = versions()
+        with database.writing() as connection:
+            connection.execute(statement)
+        after = versions()
+        changed = {name for name in after if before[name] != after[name]}
+        assert changed == ({table} if table else set()), statement
+
+
+def test_a_removed_account_leaves_no_marks_and_no_blocks(database: Database) -> None:
+    with database.writing() as connection:
+        connection.execute("INSERT INTO users VALUES ('eve', 'eve', 'hash', 0, 0, x'01')")
+        connection.execute("INSERT INTO marks VALUES (x'01', 'room', 'lobby', 5)")
+        connection.execute("INSERT INTO marks VALUES (x'02', 'room', 'lobby', 6)")
+        connection.execute("INSERT INTO blocks VALUES (x'01', 'name', 'mallory', 'Mallory', 0)")
+        connection.execute("DELETE FROM users WHERE key = 'eve'")
+        assert connection.execute("SELECT account FROM marks").fetchall() == [(b"\x02",)]
+        assert connection.execute("SELECT * FROM blocks").fetchall() == []
