@@ -27,8 +27,8 @@ DEVICE = re.compile(r"[A-Za-z0-9_-]{22,86}", re.ASCII)
 # parser.
 _PLAIN = r'"([^"\\\x00-\x1f]*)"'
 _PLAIN_HEADER = re.compile(
-    rf'\{{"from":{_PLAIN},"timestamp":"({TIME})"(?:,"to":{_PLAIN})?(?:,"seq":(0|[1-9][0-9]{{0,17}}))?'
-    rf'(?:,"nonce":{_PLAIN})?\}}',
+    rf'\{{"from":{_PLAIN},"timestamp":"({TIME})"(?:,"to":{_PLAIN})?(?:,"account":{_PLAIN})?'
+    rf'(?:,"seq":(0|[1-9][0-9]{{0,17}}))?(?:,"nonce":{_PLAIN})?\}}',
     re.ASCII,
 )
 
@@ -289,8 +289,9 @@ def parse_server_header(data: bytes) -> ServerHeader:
     text = decode_utf8(data)
     plain = _PLAIN_HEADER.fullmatch(text)
     if plain is not None:
-        seq = int(plain[4]) if plain[4] is not None else None
-        return ServerHeader(plain[1], plain[2], to=plain[3], seq=seq, nonce=plain[5])
+        name, time, to, account, number, nonce = plain.groups()
+        seq = int(number) if number is not None else None
+        return ServerHeader(name, time, to=to, seq=seq, nonce=nonce, account=account)
     fields = JsonFields(text)
     sender, timestamp = fields.string("from"), fields.string("timestamp")
     if sender is None or timestamp is None or not TIMESTAMP.fullmatch(timestamp):

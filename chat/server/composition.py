@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chat.net.address import Address
 from chat.protocol.commands import Verb
 from chat.protocol.notices import NoticeCode
 from chat.server.accounts.account_changes import AccountChanges
-from chat.server.accounts.accounts import Account, Accounts
+from chat.server.accounts.accounts import Accounts
 from chat.server.accounts.commands import AccountCommands
 from chat.server.accounts.password_guard import PasswordGuard
 from chat.server.accounts.passwords import Passwords
@@ -21,20 +21,19 @@ from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
-from chat.server.control.messages import CommandFailed
 from chat.server.control.socket_file import listen_in
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
-from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
-from chat.server.history.purging import read_purge
 from chat.server.history.retention import Retention
-from chat.server.history.stored import DEFAULT_ROOM, mailbox_of
+from chat.server.history.stored import DEFAULT_ROOM
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
 from chat.server.log.log import Log, MemoryLog, Timestamps
+from chat.server.mailboxes.account_mailboxes import AccountMailboxes
+from chat.server.mailboxes.commands import MailboxCommands
 from chat.server.moderation.bans import BanList
 from chat.server.moderation.moderation import Moderation
 from chat.server.monitoring.recent_rates import RecentRates, Totals
@@ -42,12 +41,12 @@ from chat.server.monitoring.snapshot import LiveStatus, doors, guards, people, s
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
+from chat.server.operator_commands import OperatorCommands
 from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
-from chat.server.room.announcement import BadAnnouncement, read_announcement
 from chat.server.room.commands import Commands, answer_ping
 from chat.server.room.kept import KeptMessages
 from chat.server.room.recall import Recall
@@ -98,22 +97,29 @@ class Composition:
         self.directory: Directory[Session] = Directory()
         timestamps, bans = Timestamps(), BanList()
         self.log = make_log(timestamps)
+        # What is stored: accounts, messages, and what belongs to accounts.
+        kept_in = settings.data_directory
+        self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
+        self.accounts = Accounts(self.database)
         self.history = self._make_history()
-        self.kept = KeptMessages(self.history, settings.keep) if self.history is not None else None
+        self.mailboxes = AccountMailboxes(
+            self.accounts, self.database, self.history, settings.max_waiting
+        )
+        self.kept = None
+        if self.history is not None:
+            self.kept = KeptMessages(self.history, self.mailboxes, settings.keep)
         self.room = Room(
             log=self.log,
             directory=self.directory,
             broadcast=self.broadcast,
             offers=self.offers,
             mutes=bans,
+            mailboxes=self.mailboxes,
             timestamp=timestamps,
             kept=self.kept,
         )
         self.rates = RecentRates(self._totals)
         # Accounts and sanctions.
-        kept_in = settings.data_directory
-        self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
-        self.accounts = Accounts(self.database)
         self.passwords = Passwords()
         self.password_guard = PasswordGuard(self.passwords, settings.exempt)
         self.moderation = Moderation(
@@ -125,6 +131,7 @@ class Composition:
             self.accounts.is_moderators,
         )
         self.watch = DatabaseWatch(
+            self.mailboxes.look,
             AccountChanges(self.accounts, self.directory, self.room, settings).look,
             self.moderation.look,
         )
@@ -187,13 +194,16 @@ class Composition:
                 self.settings, self.certificates, lambda: self.server.addresses, metrics_addresses
             ),
         )
+        commands = OperatorCommands(
+            self.settings, self.directory, self.room, self.history, self.watch, self._load_recent
+        )
         return ControlServer(
             listen_in(directory),
             {
                 "status": lambda fields: snapshot.take(),
-                "say": self._announce,
-                PURGE: self._purge,
-                APPLY_CHANGES: self._apply_changes,
+                "say": commands.announce,
+                PURGE: commands.purge,
+                APPLY_CHANGES: commands.apply_changes,
             },
         )
 
@@ -212,7 +222,11 @@ class Composition:
         commands = Commands()
         commands.add_plain(Verb.PING, answer_ping)
         offer_of = self.kept.recent.offer_of if self.kept is not None else lambda number: None
-        Recall(self.history, self.directory, self.broadcast, offer_of).serve(commands)
+        recall = Recall(
+            self.history, self.directory, self.broadcast, offer_of, self.mailboxes.opaque_id
+        )
+        recall.serve(commands)
+        MailboxCommands(self.mailboxes, self.accounts, self.directory, self.room).serve(commands)
         self.moderation.serve(commands)
         account_commands = AccountCommands(
             self.directory,
@@ -221,7 +235,7 @@ class Composition:
             self.accounts,
             self.passwords,
             self.password_guard,
-            self._begin_mailbox,
+            self.mailboxes.open,
         )
         account_commands.serve(commands)
         return commands
@@ -273,7 +287,7 @@ class Composition:
             refused_logins=RefusedLogins(self.folding_log, self.counters),
             open_session=open_session,
             open_transfer=open_transfer,
-            begin_mailbox=self._begin_mailbox,
+            begin_mailbox=self.mailboxes.open,
         )
 
     def _list_stages(self) -> Stages:
@@ -284,11 +298,12 @@ class Composition:
                 self.accounts.start,
                 self.moderation.start,
                 *((self._start_history,) if self.history is not None else ()),
+                self.mailboxes.start,
                 self.broadcast.start,
             ),
             background=(
                 DeadPeerSweep(self.directory, self.connection_slots).run,
-                *((self.watch.run,) if database is not None else ()),
+                *((self.watch.run, self.mailboxes.marks.run) if database is not None else ()),
                 *(self._retention()),
             ),
             housekeeping=(
@@ -306,23 +321,11 @@ class Composition:
                 self.offers.clear,
                 self.passwords.close,
                 *((handshakes.close,) if handshakes is not None else ()),
+                self.mailboxes.marks.write,
                 *((database.close,) if database is not None else ()),
                 self.folding_log.log_counts,
             ),
         )
-
-    def _announce(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            text = read_announcement(fields.get("text"), self.settings.max_text)
-        except BadAnnouncement as problem:
-            raise CommandFailed(str(problem)) from None
-        log.info("the operator announces: %s", " / ".join(text.split("\n")))
-        self.room.announce(NoticeCode.ANNOUNCEMENT, text)
-        return {"users": len(self.directory)}
-
-    def _apply_changes(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        self.watch.look()
-        return {}
 
     def _totals(self) -> Totals:
         room = self.room
@@ -370,21 +373,6 @@ class Composition:
         if self.history.is_suspended:
             sentence = "The server cannot keep messages now; the chat goes on."
         self.room.announce(NoticeCode.EPOCH, sentence, epoch=epoch)
-
-    def _purge(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        if self.history is None:
-            raise CommandFailed("This server keeps no messages.")
-        try:
-            count = self.history.purge(read_purge(fields))
-            self._load_recent()
-        except HistoryFault as problem:
-            raise CommandFailed(f"{problem}.") from None
-        log.info("the operator purged %d messages", count)
-        return {"messages": count}
-
-    def _begin_mailbox(self, account: Account) -> None:
-        if self.history is not None:
-            self.history.begin(mailbox_of(account.id, account.key))
 
     def _retention(self) -> Iterator[Callable[[], None]]:
         if self.history is not None:

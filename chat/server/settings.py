@@ -36,6 +36,18 @@ class Rate(NamedTuple):
     burst: float
 
 
+class WaitingBounds(NamedTuple):
+    """Limits for what waits in the mailbox of a user who is not here.
+
+    ``of_one`` are messages of one sender; ``size`` is in bytes.
+    """
+
+    messages: int
+    size: int
+    of_one: int
+
+
+DEFAULT_WAITING = WaitingBounds(1000, 8 * M, 100)
 DEFAULT_RATE = Rate(50, 200)  # messages
 DEFAULT_BYTE_RATE = Rate(256 * K, M)
 
@@ -58,6 +70,7 @@ class Settings:
       stores nothing, and has none of these.
     - ``history``: messages are kept, for ``keep`` seconds (None: for ever), and at most ``keep_size`` bytes of them
       (None: any number). A client that cannot ask gets the last ``replay`` messages when it logs in.
+    - ``max_waiting``: private messages for a user who is not here. No option sets it.
     - ``tls_cert`` and ``tls_key`` (PEM) are both set, or neither is.
     - ``password`` is the password of the room, for all users.
     - ``register``: guests can register their names.
@@ -87,6 +100,7 @@ class Settings:
     keep: float | None = 30 * 86400.0
     keep_size: int | None = G
     replay: int = 50
+    max_waiting: WaitingBounds = DEFAULT_WAITING
     tls: TlsMode = TlsMode.OFF
     tls_cert: Path | None = None
     tls_key: Path | None = None

@@ -6,13 +6,16 @@ from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.headers import ClientHeader
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.protocol.runs import Run
+from chat.server.accounts.accounts import Accounts
 from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool, SpooledFile
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import Directory
 from chat.server.log.log import MemoryLog
+from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.moderation.bans import BanList
 from chat.server.room.room import Room, Welcome
+from chat.server.settings import Settings
 from tests.server.fakes import FakeMember, run_ready_greenlets
 
 PUBLIC = ClientHeader()
@@ -35,6 +38,7 @@ class RoomAlone:
             broadcast=self.broadcast,
             offers=self.offers,
             mutes=self.bans,
+            mailboxes=AccountMailboxes(Accounts(None), None, None, Settings().max_waiting),
             timestamp=lambda: TIMESTAMP,
         )
         self.broadcast.start()

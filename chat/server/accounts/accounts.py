@@ -202,7 +202,7 @@ class Accounts:
 
     @property
     def known(self) -> AccountTable:
-        """All accounts as they were read last: what there is to know without a wait."""
+        """All accounts as they were read last: a caller that must not wait asks here."""
         return self._register
 
     def look(self) -> AccountTable:

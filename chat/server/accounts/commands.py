@@ -26,7 +26,7 @@ from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Peer
 from chat.server.limits.limits import address_key
 from chat.server.limits.throttle import SlidingWindow
-from chat.server.room.commands import CommandRefused, Commands
+from chat.server.room.commands import CommandAnswer, CommandRefused, Commands
 from chat.server.settings import Settings
 from chat.server.storage.database import DatabaseFault, DatabaseThread
 
@@ -63,7 +63,14 @@ class AccountCommands:
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
-        commands.add_plain(Verb.REGISTER, partial(self._execute, self._register))
+        # The user's private messages are numbered anew from here on: those of the guest had numbers of their own.
+        begins = {"private": True, "seq": 0}
+        commands.add(
+            Verb.REGISTER,
+            lambda peer, command, nonce: CommandAnswer(
+                self._execute(self._register, peer, command), begins
+            ),
+        )
         commands.add_plain(Verb.PASSWD, partial(self._execute, self._change_password))
 
     def _execute(
@@ -101,6 +108,8 @@ class AccountCommands:
         with self._counted_registration(peer.host):
             hash = self._hash(peer, password)
             account = thread.run(lambda database: add_account(database, name, hash))
+        # Read again, so that everything that looks accounts up without a wait knows this one.
+        self._accounts.look()
         self._begin_mailbox(account)
         peer.became_registered(account.id)
         log.info("%s registered, from %s", name.display, peer.label)

@@ -130,19 +130,21 @@ class Keeping:
 
     # While users talk
 
-    def begin(self, name: LogName) -> None:
-        """Begin the log ``name``, unless it has begun: its first number is safe then. Waits for the disk."""
-        if name in self.logs:
+    def begin(self, *names: LogName) -> None:
+        """Begin the logs ``names`` that have not begun: their first numbers are safe then. Waits for the disk."""
+        new = [name for name in names if name not in self.logs]
+        if not new:
             return
         if self._writer is not None and self._is_keeping:
-            call = ThreadCall(self._pool, self._writer.add_log, name)
+            call = ThreadCall(self._pool, self._writer.add_logs, new)
             # A login waits for this, and must not wait for a disk that stands still.
             if _wait(call, self._patience):
                 self._finish(call)
             else:
                 self._suspend("the disk makes no progress")
-        self.logs.setdefault(name, LogState())
-        self._written.setdefault(name, 0)
+        for name in new:
+            self.logs.setdefault(name, LogState())
+            self._written.setdefault(name, 0)
 
     def keep(self, run: StoredRun) -> None:
         """Keep ``run``, whose log has begun. Never waits."""

@@ -26,6 +26,8 @@ COLUMNS = (
     "sizes",
     "content",
     "purged",
+    "partner",
+    "waiting",
 )
 
 
@@ -47,14 +49,17 @@ def row_of(run: StoredRun) -> tuple[object, ...]:
         None if count == 1 else _SIZES[count].pack(*map(len, run.contents)),
         b"".join(run.contents),
         ",".join(map(str, sorted(run.purged))) or None,
+        run.partner or None,
+        run.waiting,
     )
 
 
 def run_of(log: LogName, row: tuple[Any, ...]) -> StoredRun:
     """Return the run of ``log`` whose values of ``COLUMNS`` are ``row``."""
-    first, count, time, sender, to, author, type, filename, size, nonces, sizes, content, purged = (
+    first, count, time, sender, to, author, type, filename, size, nonces, sizes, content, *rest = (
         row
     )
+    purged, partner, waiting = rest
     ends = [len(content)] if sizes is None else list(accumulate(_SIZES[count].unpack(sizes)))
     contents = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     assert len(contents) == count, "a row has as many contents as messages"
@@ -73,4 +78,6 @@ def run_of(log: LogName, row: tuple[Any, ...]) -> StoredRun:
         filename,
         size,
         frozenset(map(int, purged.split(","))) if purged else frozenset(),
+        partner or b"",
+        bool(waiting),
     )

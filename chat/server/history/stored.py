@@ -37,7 +37,8 @@ class StoredRun(NamedTuple):
     recipient of private messages. ``author`` identifies the sender beyond their name: the id of their account, or the
     hash of their device; empty for neither. ``nonces`` and ``contents`` have one item for each message. Texts travel
     in runs; an attachment is a run of one and has a ``filename`` and its ``size`` in bytes. Its content is empty if it
-    is too large to be kept. ``purged`` has the numbers of messages whose content was removed.
+    is too large to be kept. ``purged`` has the numbers of messages whose content was removed. ``partner`` is the id of
+    the other user's account, in a log of private messages; empty for a guest. ``waiting``: the recipient was not here.
     """
 
     log: LogName
@@ -52,6 +53,8 @@ class StoredRun(NamedTuple):
     filename: str | None = None
     size: int = 0
     purged: frozenset[int] = frozenset()
+    partner: bytes = b""
+    waiting: bool = False
 
     @property
     def last(self) -> int:
@@ -101,6 +104,9 @@ class Recorder(Protocol):
 
     @property
     def epoch(self) -> str: ...
+
+    @property
+    def is_suspended(self) -> bool: ...
 
     def state(self, name: LogName) -> LogState: ...
 

@@ -10,7 +10,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +62,9 @@ _SCHEMA = (
         nonces TEXT,
         sizes BLOB,
         content BLOB NOT NULL,
-        purged TEXT
+        purged TEXT,
+        partner BLOB,
+        waiting INTEGER NOT NULL
     )
     """,
     "CREATE UNIQUE INDEX runs_by_number ON runs (log, first)",
@@ -195,24 +197,29 @@ class Writer:
         return int(count) * bound
 
     def add_log(self, name: LogName) -> None:
-        """Begin the log ``name``, if the file does not have it. Its number 1 is safe when this returns."""
-        if name in self._ids:
-            return
+        """Begin the log ``name``, as ``add_logs`` does."""
+        self.add_logs((name,))
+
+    def add_logs(self, names: Iterable[LogName]) -> None:
+        """Begin the logs ``names`` that the file does not have. Their numbers 1 are safe when this returns."""
+        ids: dict[LogName, int] = {}
         with faults(self.path), self._transaction():
-            id = self._connection.execute(
-                "INSERT INTO logs (kind, key) VALUES (?, ?) RETURNING id", (name.kind, name.key)
-            ).fetchone()[0]
-        self._ids[name] = id
+            for name in names:
+                if name not in self._ids:
+                    [ids[name]] = self._connection.execute(
+                        "INSERT INTO logs (kind, key) VALUES (?, ?) RETURNING id", name
+                    ).fetchone()
+        self._ids.update(ids)
 
     def write(
         self,
         runs: Iterable[StoredRun],
         holes: Iterable[tuple[LogName, Hole]] = (),
-        logs: Iterable[LogName] = (),
+        logs: Sequence[LogName] = (),
     ) -> None:
         """Add ``runs`` and ``holes`` in one transaction, and ``logs``; all other logs must have been added before."""
-        for name in logs:
-            self.add_log(name)
+        if logs:
+            self.add_logs(logs)
         heads: dict[int, tuple[int, str]] = {}
         rows = []
         for each in runs:

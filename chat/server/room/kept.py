@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Protocol
+
 from chat.protocol.runs import Run
 from chat.server.directory.member import Member
-from chat.server.history.stored import DEFAULT_ROOM, GUEST, LogName, Recorder, StoredRun
+from chat.server.history.stored import (
+    DEFAULT_ROOM,
+    GUEST,
+    LogName,
+    LogState,
+    Recorder,
+    StoredRun,
+)
 from chat.server.room.replay import LastMessages, Recent, Shown, Wishes
+
+
+class PrivateCopy(NamedTuple):
+    """Say what only a private message has: the recipient's name, the account of the other user, and whether it waits.
+
+    ``partner`` is the id of the account; empty for a guest.
+    """
+
+    to: str
+    partner: bytes
+    is_waiting: bool
+
+
+class ReadingProgress(Protocol):
+    """List what the welcome needs to know about how far the user of an account has read."""
+
+    def room_mark(self, account: bytes, head: int) -> int:
+        """Return how far the user has read the room, whose last number is ``head``."""
+
+    def facts(self, account: bytes, head: int, oldest: int) -> dict[str, object]:
+        """Return what the welcome says about unread private messages, kept from ``oldest`` to ``head``."""
 
 
 class KeptMessages:
@@ -14,9 +44,12 @@ class KeptMessages:
     ``seconds`` is how long messages are kept; None: without a limit.
     """
 
-    def __init__(self, recorder: Recorder, seconds: float | None) -> None:
+    def __init__(
+        self, recorder: Recorder, progress: ReadingProgress, seconds: float | None
+    ) -> None:
         self.recent = Recent()
         self._recorder = recorder
+        self._progress = progress
         self._seconds = seconds
 
     def keep(
@@ -26,11 +59,11 @@ class KeptMessages:
         sender: Member,
         run: Run,
         timestamp: str,
-        to: str | None = None,
+        private: PrivateCopy | None = None,
         filename: str | None = None,
         offer_id: str | None = None,
     ) -> None:
-        """Keep a run that has its numbers in the log ``name``. ``to`` is the recipient's name, None for everyone.
+        """Keep a run that has its numbers in the log ``name``. ``private`` is None for a run to everyone.
 
         Guests' private messages and large contents are not kept.
         """
@@ -41,7 +74,7 @@ class KeptMessages:
             first,
             timestamp,
             sender.name.display,
-            to,
+            private.to if private is not None else None,
             sender.author,
             run.type,
             run.nonces,
@@ -49,9 +82,16 @@ class KeptMessages:
             filename,
             run.size,
         )
-        self._recorder.keep(stored)
-        if to is None:
+        if private is None:
             self.recent.append(Shown(stored, offer_id))
+        else:
+            stored = stored._replace(partner=private.partner, waiting=private.is_waiting)
+        self._recorder.keep(stored)
+
+    @property
+    def keeps_now(self) -> bool:
+        """Whether messages reach the disk now."""
+        return not self._recorder.is_suspended
 
     def last_number(self, name: LogName) -> int:
         """Return the last number that was given in the log ``name``; 0 for none, or for one that is not kept."""
@@ -64,16 +104,39 @@ class KeptMessages:
 
     def facts(self, member: Member, here: int) -> dict[str, object]:
         """Return what the welcome tells ``member`` about history; ``here`` is the number of members of the room."""
+        room = {**self._facts_about(DEFAULT_ROOM), "here": here}
         facts: dict[str, object] = {
             "history": True,
             "epoch": self._recorder.epoch,
             "keep": self._seconds,
             "account": member.registered,
-            "rooms": {DEFAULT_ROOM.key: {**self._facts_about(DEFAULT_ROOM), "here": here}},
+            "rooms": {DEFAULT_ROOM.key: room},
         }
-        if member.mailbox.kind != GUEST:
-            facts["private"] = self._facts_about(member.mailbox)
+        account = member.account_id
+        if account is not None:
+            state = self._recorder.state(DEFAULT_ROOM)
+            mark = self._progress.room_mark(account, state.head)
+            room.update(read=mark, unread=self._unread(state, mark, account))
+            state = self._recorder.state(member.mailbox)
+            about = self._facts_about(member.mailbox)
+            facts["private"] = {**about, **self._progress.facts(account, state.head, state.oldest)}
         return facts
+
+    def _unread(self, state: LogState, mark: int, account: bytes) -> int:
+        """Count the messages of the room after ``mark`` that are not of ``account``.
+
+        Own messages that are older than what is in memory count, too: to look for them would take long.
+        """
+        mark = max(mark, state.oldest - 1)
+        if mark >= state.head:
+            return 0
+        others, known = self.recent.count_others(mark, account)
+        lost = sum(
+            min(hole.last, known) - max(hole.first, mark + 1) + 1
+            for hole in state.lost
+            if hole.last > mark and hole.first <= known
+        )
+        return others + max(0, known - mark - lost)
 
     def _facts_about(self, name: LogName) -> dict[str, object]:
         state = self._recorder.state(name)

@@ -7,28 +7,81 @@ for all their sessions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from chat.protocol.descriptor import ByteOrder
+from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_json
 from chat.protocol.names import name_key
+from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run, TextFrames, encode_shared_header
 from chat.server.delivery.broadcast import Broadcast, Encodable
-from chat.server.directory.directory import ConnectedUsers
-from chat.server.directory.member import Member
-from chat.server.history.stored import LogName
-from chat.server.log.log import Sequences
-from chat.server.room.kept import KeptMessages
+from chat.server.directory.directory import NO_SUCH_USER, ConnectedUsers
+from chat.server.directory.member import Member, Peer
+from chat.server.history.stored import LogName, mailbox_of
+from chat.server.log.log import Rejection, Sequences
+from chat.server.room.kept import KeptMessages, PrivateCopy
 from chat.server.room.offering import Offering, offer_frame, whole_frame
+from chat.server.settings import MAX_IN_MEMORY
+from chat.sizes import byte_count
+
+
+class Owner(Protocol):
+    """List what the room needs to know of an account: the name as it is shown, and the random id."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def id(self) -> bytes: ...
+
+
+class Mailboxes(Protocol):
+    """List what the room needs to know about accounts. An account is named by its random id."""
+
+    def owner(self, key: str) -> Owner | None:
+        """Return the account that owns the name with ``key``, if messages can wait for it."""
+
+    def is_blocked(self, account: bytes, sender: Peer) -> bool:
+        """Return whether ``account`` refuses private messages of ``sender``."""
+
+    def why_full(self, account: bytes, sender: bytes, count: int, size: int) -> str | None:
+        """Return why ``count`` messages of ``size`` bytes cannot wait for ``account``, in words; None if they can."""
+
+    def opaque_id(self, account: bytes | None) -> str | None:
+        """Return the id by which users know an account; None for a guest."""
+
+    def received(
+        self, account: bytes, sender: Member, first: int, count: int, size: int, *, waiting: bool
+    ) -> None:
+        """Count messages of ``sender`` for ``account``, numbered from ``first`` on.
+
+        ``waiting``: the user is not here.
+        """
+
+    def came(self, account: bytes, head: int) -> None:
+        """Note that the user is here. ``head`` is the last number of the mailbox."""
 
 
 class Recipient(NamedTuple):
-    """The user whom a private message is for: the name as the server knows it, their log, and their sessions."""
+    """The user whom a private message is for: the name as the server knows it, their log, account and sessions.
+
+    ``sessions`` is empty if the user is not here, but has an account for which messages can wait.
+    """
 
     name: str
     mailbox: LogName
+    account: bytes | None
     sessions: tuple[Member, ...]
+
+
+class _Copy(NamedTuple):
+    """The copy of a private message for one of the two users. ``partner`` is the account of the other one."""
+
+    mailbox: LogName
+    sessions: tuple[Member, ...]
+    partner: bytes | None
+    is_waiting: bool
 
 
 class PrivateMessages:
@@ -45,6 +98,7 @@ class PrivateMessages:
         kept: KeptMessages | None,
         sequences: Sequences,
         names: Mapping[Member, bytes],
+        mailboxes: Mailboxes,
     ) -> None:
         self._directory = directory
         self._broadcast = broadcast
@@ -52,60 +106,152 @@ class PrivateMessages:
         self._kept = kept
         self._sequences = sequences
         self._names = names
+        self._mailboxes = mailboxes
 
-    def find(self, to: str) -> Recipient | None:
-        """Return the user whose name is ``to`` in any case; None if no such user is here."""
+    def judge(self, sender: Member, to: str, frame: Descriptor) -> Rejection | None:
+        """Return why ``sender`` must not send ``frame`` to the user ``to``; None if they may."""
+        size = frame.content_size
+        is_large = size > MAX_IN_MEMORY and frame.type != MessageType.UTF8
+        return self._judge(sender, self._find(sender, to), 1, size, is_large=is_large)
+
+    def address(
+        self, sender: Member, to: str, run: Run
+    ) -> tuple[Recipient | None, Rejection | None]:
+        """Return whom ``run`` is for, and why ``sender`` must not send it to them; None if they may."""
+        recipient = self._find(sender, to)
+        is_large = run.large is not None
+        count = len(run.contents)
+        return recipient, self._judge(sender, recipient, count, run.size, is_large=is_large)
+
+    def _find(self, sender: Member, to: str) -> Recipient | None:
+        """Return the user whose name is ``to`` in any case; None if ``sender`` can write to no such user."""
         # A text that is no valid name has no key, and no user has it.
         key = name_key(to)
-        sessions = self._directory.sessions_of(key) if key is not None else ()
-        if not sessions:
+        if key is None:
             return None
-        first = sessions[0]
-        return Recipient(first.name.display, first.mailbox, _of_log(sessions, first.mailbox))
+        sessions = self._directory.sessions_of(key)
+        if sessions:
+            first = sessions[0]
+            own = _of_log(sessions, first.mailbox)
+            return Recipient(first.name.display, first.mailbox, first.account_id, own)
+        # A guest learns no more than before: an account that is not here is nobody.
+        owner = self._mailboxes.owner(key) if sender.account_id is not None else None
+        if owner is None:
+            return None
+        return Recipient(owner.name, mailbox_of(owner.id, key), owner.id, ())
+
+    def _judge(
+        self, sender: Member, recipient: Recipient | None, count: int, size: int, *, is_large: bool
+    ) -> Rejection | None:
+        """Return why ``sender`` must not send ``count`` messages to ``recipient``; None if they may.
+
+        ``size`` is in bytes. A content that is ``is_large`` does not stay in memory, and cannot be kept.
+        """
+        if recipient is None:
+            return Rejection(NoticeCode.NO_SUCH_USER, NO_SUCH_USER)
+        name, _, account, sessions = recipient
+        if account is None:
+            return None
+        if self._mailboxes.is_blocked(account, sender):
+            sentence = f"{name} does not take private messages from you."
+            return Rejection(NoticeCode.BLOCKED, sentence)
+        if sessions:
+            return None
+        if is_large:
+            limit = byte_count(MAX_IN_MEMORY)
+            sentence = f"{name} is not here; a content that waits has at most {limit}."
+            return Rejection(NoticeCode.TOO_LARGE, sentence)
+        if self._kept is None or not self._kept.keeps_now:
+            sentence = f"{name} is not here, and the server cannot keep messages now."
+            return Rejection(NoticeCode.NO_SPACE, sentence)
+        assert sender.account_id is not None, "guests find only users who are here"
+        reason = self._mailboxes.why_full(account, sender.account_id, count, size)
+        if reason is not None:
+            sentence = f"{name} is not here, and {reason}. Try again when {name} is back."
+            return Rejection(NoticeCode.MAILBOX_FULL, sentence)
+        return None
+
+    def came(self, member: Member) -> None:
+        """Note that a user has joined."""
+        if member.account_id is not None:
+            self._mailboxes.came(member.account_id, self._sequences.last(member.mailbox))
 
     def say_texts(self, sender: Member, run: Run, recipient: Recipient, timestamp: str) -> None:
         """Number and deliver a run of texts."""
+        own = self._names[sender]
         # Encoded already, unless the recipient is in no room.
-        to_json = self._names.get(recipient.sessions[0]) or encode_json(recipient.name)
-        header = encode_shared_header(self._names[sender], timestamp, to_json)
-        for mailbox, sessions in self._copies(sender, recipient):
-            first = self._sequences.assign(mailbox, len(run.contents))
-            if self._kept is not None:
-                self._kept.keep(mailbox, first, sender, run, timestamp, recipient.name)
-            self._put(sessions, TextFrames(header, run, first))
+        here = recipient.sessions
+        to = (self._names.get(here[0]) if here else None) or encode_json(recipient.name)
+        for copy in self._copies(sender, recipient):
+            first = self._number(copy, sender, run, recipient, timestamp)
+            header = encode_shared_header(own, timestamp, to, self._marks_of(copy))
+            self._put(copy.sessions, TextFrames(header, run, first))
 
     def say_attachment(
         self, sender: Member, run: Run, recipient: Recipient, header: ServerHeader
     ) -> None:
         """Number and deliver a file, an image or a voice note. ``header`` has no ``seq`` yet."""
         copies = self._copies(sender, recipient)
-        everyone = [session for _, sessions in copies for session in sessions]
+        everyone = [session for copy in copies for session in copy.sessions]
         serials = frozenset(session.serial for session in everyone)
         # The stored header has no ``seq``: the two copies have different numbers.
         offer_id = self._offering.offer(run, header, everyone, serials)
-        for mailbox, sessions in copies:
+        for copy in copies:
             # Assigned whether the copy is inline or an offer, since a log has no gaps.
-            seq = self._sequences.assign(mailbox, 1)
-            own = header._replace(seq=seq)
-            if self._kept is not None:
-                name, time = header.filename, header.timestamp
-                self._kept.keep(mailbox, seq, sender, run, time, recipient.name, name)
+            seq = self._number(copy, sender, run, recipient, header.timestamp, header.filename)
+            own = header._replace(
+                seq=seq,
+                account=self._mailboxes.opaque_id(copy.partner),
+                waiting=copy.is_waiting or None,
+            )
             whole = whole_frame(run, own)
             offer = offer_frame(run, own, offer_id) if offer_id is not None else None
-            for session in sessions:
+            for session in copy.sessions:
                 send_queue = session.send_queue
                 wants_offer = offer is not None and send_queue.wants_offer(run.size)
                 self._broadcast.put(send_queue, offer if offer and wants_offer else whole)
 
-    def _copies(
-        self, sender: Member, recipient: Recipient
-    ) -> list[tuple[LogName, tuple[Member, ...]]]:
-        """Return the log of each of the two users, and their sessions; one log for a user who writes to themselves."""
-        copies = [(recipient.mailbox, recipient.sessions)]
+    def _copies(self, sender: Member, recipient: Recipient) -> list[_Copy]:
+        """Return the copies of the two users, the sender's first; one copy for a user who writes to themselves."""
+        is_waiting = not recipient.sessions
+        copies = []
         if sender.mailbox != recipient.mailbox:
             sessions = self._directory.sessions_of(sender.name.key)
-            copies.insert(0, (sender.mailbox, _of_log(sessions, sender.mailbox)))
+            own = _of_log(sessions, sender.mailbox)
+            copies.append(_Copy(sender.mailbox, own, recipient.account, is_waiting))
+        copies.append(_Copy(recipient.mailbox, recipient.sessions, sender.account_id, is_waiting))
         return copies
+
+    def _number(
+        self,
+        copy: _Copy,
+        sender: Member,
+        run: Run,
+        recipient: Recipient,
+        timestamp: str,
+        filename: str | None = None,
+    ) -> int:
+        """Take the numbers of a copy, keep it, and count it as unread; return its first number."""
+        mailbox, sessions, partner, is_waiting = copy
+        if not sessions and self._kept is not None:
+            # The numbers of a user who is not here may be in the file only.
+            self._sequences.go_on_after(mailbox, self._kept.last_number(mailbox))
+        count = len(run.contents)
+        first = self._sequences.assign(mailbox, count)
+        if self._kept is not None:
+            private = PrivateCopy(recipient.name, partner or b"", is_waiting)
+            self._kept.keep(mailbox, first, sender, run, timestamp, private, filename)
+        if recipient.account is not None and sender.mailbox != mailbox:
+            self._mailboxes.received(
+                recipient.account, sender, first, count, run.size, waiting=is_waiting
+            )
+        return first
+
+    def _marks_of(self, copy: _Copy) -> bytes:
+        """Return the keys of a copy's header that the other copy does not have."""
+        id = self._mailboxes.opaque_id(copy.partner)
+        marks = b"" if id is None else b',"account":"%b"' % id.encode()
+        return marks + b',"waiting":true' if copy.is_waiting else marks
 
     def _put(self, sessions: tuple[Member, ...], frames: TextFrames) -> None:
         copy: Encodable = frames if len(sessions) == 1 else _EncodedOnce(frames)

@@ -36,6 +36,7 @@ class Recall:
     """The command ``history``. ``archive`` is None if no messages are kept.
 
     ``offer_of`` returns the id of the offer of a message of the room, by its number; None if there is none.
+    ``opaque_id`` returns the id by which users know an account.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class Recall:
         directory: ConnectedUsers,
         broadcast: Broadcast,
         offer_of: Callable[[int], str | None],
+        opaque_id: Callable[[bytes], str | None],
     ) -> None:
         self._archive = archive
         self._directory = directory
         self._broadcast = broadcast
         self._offer_of = offer_of
+        self._opaque_id = opaque_id
 
     def serve(self, commands: Commands) -> None:
         """Add the command to the table of commands."""
@@ -73,7 +76,7 @@ class Recall:
         if not self._directory.is_here(member):
             raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
         shown = [Shown(run, self._offer(run)) for run in page.runs]
-        replay = Replay(shown, Wishes(member.send_queue.inline), nonce)
+        replay = Replay(shown, Wishes(member.send_queue.inline), nonce, self._opaque_id)
         self._broadcast.put(member.send_queue, replay)
         found = sum(len(run.contents) for run in page.runs)
         facts = {

@@ -7,7 +7,7 @@ A message that is shown again has its original header, with ``"replay": true`` a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from chat.protocol.descriptor import ByteOrder, MessageType
@@ -42,12 +42,22 @@ class Wishes(NamedTuple):
 
 
 class Replay:
-    """Frames that show messages again, for one user. ``answers`` is the nonce of their query."""
+    """Frames that show messages again, for one user.
 
-    def __init__(self, shown: Iterable[Shown], wishes: Wishes, answers: str | None = None) -> None:
+    ``answers`` is the nonce of their query. ``opaque_id`` returns the id by which users know an account.
+    """
+
+    def __init__(
+        self,
+        shown: Iterable[Shown],
+        wishes: Wishes,
+        answers: str | None = None,
+        opaque_id: Callable[[bytes], str | None] = lambda account: None,
+    ) -> None:
         self._shown = shown
         self._wishes = wishes
         self._answers = answers
+        self._opaque_id = opaque_id
 
     def encode(self, order: ByteOrder) -> bytes:
         """Return the frames, one behind the other."""
@@ -73,6 +83,11 @@ class Replay:
 
     def _run(self, run: StoredRun) -> TextFrames:
         more = b',"replay":true'
+        account, waited = self._private_facts(run)
+        if account is not None:
+            more = b',"account":"%b"%b' % (account.encode(), more)
+        if waited:
+            more += b',"waiting":true'
         if self._answers is not None:
             more += b',"for":%b' % encode_json(self._answers)
         to = None if run.to is None else encode_json(run.to)
@@ -93,6 +108,7 @@ class Replay:
 
     def _header(self, run: StoredRun) -> ServerHeader:
         [nonce] = run.nonces
+        account, waited = self._private_facts(run)
         return ServerHeader(
             run.sender,
             run.timestamp,
@@ -101,7 +117,16 @@ class Replay:
             nonce=nonce.decode() if nonce is not None else None,
             replay=True,
             answers=self._answers,
+            account=account,
+            waiting=waited or None,
         )
+
+    def _private_facts(self, run: StoredRun) -> tuple[str | None, bool]:
+        """Return the opaque id of the other user's account, and whether the sender was told that the message waits."""
+        if run.to is None:
+            return None, False
+        is_senders = run.author.hex() == run.log.key
+        return self._opaque_id(run.partner), run.waiting and is_senders
 
 
 class Recent:
@@ -141,6 +166,20 @@ class Recent:
         """Return the id of the offer of the message with ``number``; None if there is none."""
         found = (shown.offer for shown in self._shown if shown.run.first == number)
         return next(found, None)
+
+    def count_others(self, after: int, author: bytes) -> tuple[int, int]:
+        """Count the messages over ``after`` that are not of ``author``.
+
+        Also returns the number up to which messages are not in memory, and not counted; ``after`` if all are.
+        """
+        count, beginning = 0, None
+        for run, _ in reversed(self._shown):
+            if run.last <= after:
+                return count, after
+            beginning = run.first
+            if run.author != author:
+                count += run.last - max(run.first - 1, after)
+        return count, after if beginning is None else max(after, beginning - 1)
 
     def last(self, count: int, wishes: Wishes) -> LastMessages:
         """Return the frames of the last ``count`` messages, at most one page."""

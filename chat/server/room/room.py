@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from chat.protocol.descriptor import MESSAGES, MessageType
+from chat.protocol.descriptor import MESSAGES, Descriptor, MessageType
 from chat.protocol.filenames import clean_filename
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_server_header
@@ -20,9 +20,9 @@ from chat.protocol.pings import encode_ping_answer
 from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
 from chat.server.attachments.offers import OfferStore
 from chat.server.delivery.broadcast import Broadcast, Encodable
-from chat.server.directory.directory import NO_SUCH_USER, ConnectedUsers
+from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member, Peer
-from chat.server.history.stored import DEFAULT_ROOM
+from chat.server.history.stored import DEFAULT_ROOM, LogName
 from chat.server.log.log import (
     Entry,
     Log,
@@ -34,7 +34,7 @@ from chat.server.log.log import (
 )
 from chat.server.room.kept import KeptMessages
 from chat.server.room.offering import Offering, offer_frame, whole_frame
-from chat.server.room.private_messages import PrivateMessages, Recipient
+from chat.server.room.private_messages import Mailboxes, PrivateMessages, Recipient
 from chat.server.room.roster import Roster
 
 log = logging.getLogger("chat.server")
@@ -77,6 +77,7 @@ class Room:
         broadcast: Broadcast,
         offers: OfferStore,
         mutes: Mutes,
+        mailboxes: Mailboxes,
         timestamp: Callable[[], str],
         kept: KeptMessages | None = None,
     ) -> None:
@@ -93,13 +94,17 @@ class Room:
         self._kept = kept
         self._sequences = Sequences()
         self._private = PrivateMessages(
-            directory, broadcast, self._offering, kept, self._sequences, self._names
+            directory, broadcast, self._offering, kept, self._sequences, self._names, mailboxes
         )
         log.follow(self._apply)
 
     def go_on_after(self, last: int) -> None:
         """Number the messages of the room after ``last``. Called once, before the first member joins."""
         self._sequences.go_on_after(DEFAULT_ROOM, last)
+
+    def last_number(self, log: LogName) -> int:
+        """Return the number of the last message of the room, or of a user who is here; 0 for none."""
+        return self._sequences.last(log)
 
     # Coming and going
 
@@ -129,6 +134,7 @@ class Room:
         if self._kept is not None:
             self._sequences.go_on_after(member.mailbox, self._kept.last_number(member.mailbox))
             first.append(self._kept.last_messages(member, replay))
+        self._private.came(member)
         # In this order: the announcement joins the frames that are pending for everyone else, and the new member gets
         # only frames after it. So the list of names in the welcome is exact at that point of the stream.
         self._broadcast.announce(announcement)
@@ -202,25 +208,24 @@ class Room:
             record.hold()
         return record
 
-    def judge(self, sender: Member, to: str | None) -> Rejection | None:
-        """Return why ``sender`` must not send to the user ``to`` (None: to everyone); None if they may.
+    def judge(self, sender: Member, to: str | None, frame: Descriptor) -> Rejection | None:
+        """Return why ``sender`` must not send ``frame`` to the user ``to`` (None: to everyone); None if they may.
 
         The room asks when it applies an entry, and only that answer counts. Sessions also ask before they read a large
         content, so that a user does not send 1 GiB only to be refused.
         """
-        return self._judge(sender, to, self._private.find(to) if to is not None else None)
+        rejection = self._judge(sender)
+        if rejection is None and to is not None:
+            rejection = self._private.judge(sender, to, frame)
+        return rejection
 
-    def _judge(
-        self, sender: Member, to: str | None, recipient: Recipient | None
-    ) -> Rejection | None:
+    def _judge(self, sender: Member) -> Rejection | None:
         if sender.send_queue.closed or sender not in self._names:
             return _ENDED
         if self._mutes.mutes:
             sentence = self._mutes.why_muted(sender.name.key)
             if sentence is not None:
                 return Rejection(NoticeCode.MUTED, sentence)
-        if to is not None and recipient is None:
-            return Rejection(NoticeCode.NO_SUCH_USER, NO_SUCH_USER)
         return None
 
     def _apply(self, entry: Entry) -> None:
@@ -229,8 +234,9 @@ class Room:
             sender, run = record.sender, record.run
             try:
                 # Asked now, not when the run was appended: with a late commit, the sender may be muted since.
-                recipient = self._private.find(run.to) if run.to is not None else None
-                rejection = self._judge(sender, run.to, recipient)
+                rejection, recipient = self._judge(sender), None
+                if rejection is None and run.to is not None:
+                    recipient, rejection = self._private.address(sender, run.to, run)
                 if rejection is None:
                     # Counted here, so that a rejected run counts nowhere.
                     self.said[run.type] += len(run.contents)

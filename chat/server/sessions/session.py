@@ -231,7 +231,7 @@ class Session:
     ) -> Record:
         """Read the content of a message from ``intake``, and hand the message to the room. Raises FrameRefused."""
         # The room decides again when it applies the entry. This early answer spares the user an upload in vain.
-        rejection = self._room.judge(self, header.to)
+        rejection = self._room.judge(self, header.to, descriptor)
         if rejection is not None:
             raise refusal_of(rejection, header.nonce)
         content = intake.read_content(descriptor, header)

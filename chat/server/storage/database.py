@@ -97,6 +97,7 @@ _WITH_MAILBOXES = (
         kind TEXT NOT NULL CHECK (kind IN ('account', 'name')),
         target TEXT NOT NULL,
         name TEXT NOT NULL,
+        key TEXT NOT NULL,
         created INTEGER NOT NULL,
         PRIMARY KEY (account, kind, target)
     ) WITHOUT ROWID

@@ -307,7 +307,9 @@ def test_a_removed_account_leaves_no_marks_and_no_blocks(database: Database) -> 
         connection.execute("INSERT INTO users VALUES ('eve', 'eve', 'hash', 0, 0, x'01')")
         connection.execute("INSERT INTO marks VALUES (x'01', 'room', 'lobby', 5)")
         connection.execute("INSERT INTO marks VALUES (x'02', 'room', 'lobby', 6)")
-        connection.execute("INSERT INTO blocks VALUES (x'01', 'name', 'mallory', 'Mallory', 0)")
+        connection.execute(
+            "INSERT INTO blocks VALUES (x'01', 'name', 'mallory', 'Mallory', 'mallory', 0)"
+        )
         connection.execute("DELETE FROM users WHERE key = 'eve'")
         assert connection.execute("SELECT account FROM marks").fetchall() == [(b"\x02",)]
         assert connection.execute("SELECT * FROM blocks").fetchall() == []

@@ -1,0 +1,213 @@
+"""Answer for the room what it must know about accounts: whose a name is, who is blocked, what may wait, what is unread.
+
+All questions are answered from memory, without a wait, since the room asks while it applies an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chat.protocol.names import name_key
+from chat.server.accounts.accounts import Account, Accounts, AccountTable
+from chat.server.directory.member import Member, Peer
+from chat.server.history.history import HistoryStore
+from chat.server.history.pages import PageSize
+from chat.server.history.stored import DEFAULT_ROOM, LogName, mailbox_of
+from chat.server.mailboxes.account_ids import AccountIds
+from chat.server.mailboxes.blocks import Blocks
+from chat.server.mailboxes.mailbox import Mailbox
+from chat.server.mailboxes.read_marks import HERE, PARTNER, ROOM, Mark, ReadMarks
+from chat.server.settings import WaitingBounds
+from chat.server.storage.database import DatabaseThread
+
+# Messages at the end of a mailbox whose unread ones are counted after a restart.
+MAX_COUNTED = 1000
+_PAGE = PageSize(MAX_COUNTED, 4 << 20)
+
+
+class AccountMailboxes:
+    """The mailboxes of all accounts. ``archive`` is None if no messages are kept: then none can wait.
+
+    ``marks``, ``blocks`` and ``ids`` are parts that others use, too.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        thread: DatabaseThread | None,
+        archive: HistoryStore | None,
+        bounds: WaitingBounds,
+    ) -> None:
+        self.ids = AccountIds(lambda: accounts.secret)
+        self.blocks = Blocks(thread)
+        # Without history, numbers begin anew with each start, and marks say nothing then.
+        self.marks = ReadMarks(thread if archive is not None else None)
+        self._accounts = accounts
+        self._archive = archive
+        self._bounds = bounds
+        self._mailboxes: dict[bytes, Mailbox] = {}
+        self._opened: AccountTable | None = None
+
+    # From the start on
+
+    def start(self) -> None:
+        """Read marks and blocks, and count what is unread. Raises DatabaseFault and HistoryFault."""
+        self.marks.start()
+        self.blocks.start()
+        self.look()
+
+    def look(self) -> None:
+        """Open the mailboxes of new accounts, and forget those of removed accounts. Waits for the disk."""
+        register = self._accounts.look()
+        if register is self._opened:
+            return
+        self._open(account for account in register if account.id not in self._mailboxes)
+        for id in self._mailboxes.keys() - {account.id for account in register}:
+            del self._mailboxes[id]
+            self.marks.forget(id)
+            self.blocks.forget(id)
+        self._opened = register
+
+    def open(self, account: Account) -> None:
+        """Open the mailbox of ``account``, unless it is open. Waits for the disk."""
+        if account.id not in self._mailboxes:
+            self._open((account,))
+
+    def _open(self, accounts: Iterable[Account]) -> None:
+        ids = [account.id for account in accounts]
+        archive = self._archive
+        if archive is not None:
+            archive.begin(*map(_mailbox, ids))
+        for id in ids:
+            # From now on the room counts. What was kept before is counted first, and only then the room finds it.
+            mailbox = Mailbox()
+            if archive is not None:
+                self._count(archive, id, mailbox)
+            self._mailboxes.setdefault(id, mailbox)
+
+    def _count(self, archive: HistoryStore, id: bytes, mailbox: Mailbox) -> None:
+        """Count what is unread and what waits in a mailbox of the file."""
+        name = _mailbox(id)
+        head = archive.state(name).head
+        self.marks.limit(id, {DEFAULT_ROOM.key: archive.state(DEFAULT_ROOM).head}, head)
+        after = max(self.marks.partner(id, ""), head - MAX_COUNTED)
+        here = self.marks.of(id, HERE) or 0
+        while after < head:
+            page = archive.after(name, after, None, _PAGE)
+            for run in page.runs:
+                after = run.last
+                if run.author == id:
+                    continue
+                key = name_key(run.sender) or ""
+                part = run.slice(self.marks.partner(id, key), None)
+                if part is not None:
+                    mailbox.receive(key, run.sender, run.partner, part.first, len(part.contents))
+                if part is not None and run.waiting and run.first > here:
+                    mailbox.wait(run.partner, len(part.contents), part.bytes)
+            if not page.more:
+                return
+
+    # What the room asks
+
+    def owner(self, key: str) -> Account | None:
+        """Return the account that owns the name with ``key``, if messages can wait for it; None if there is none."""
+        account = self._accounts.known.find(key)
+        if account is None or self._archive is None or account.id not in self._mailboxes:
+            return None
+        return account
+
+    def is_blocked(self, account: bytes, sender: Peer) -> bool:
+        """Return whether ``account`` refuses private messages of ``sender``."""
+        return self.blocks.refuses(account, sender)
+
+    def why_full(self, account: bytes, sender: bytes, count: int, size: int) -> str | None:
+        """Return why ``count`` messages of ``size`` bytes cannot wait for ``account``, in words; None if they can."""
+        mailbox = self._mailboxes.get(account)
+        return mailbox.is_full_for(sender, count, size, self._bounds) if mailbox else None
+
+    def opaque_id(self, account: bytes | None) -> str | None:
+        """Return the id by which users know an account; None for a guest."""
+        return self.ids.of(account)
+
+    def received(
+        self, account: bytes, sender: Member, first: int, count: int, size: int, *, waiting: bool
+    ) -> None:
+        """Count messages of ``sender`` for ``account``, numbered from ``first`` on.
+
+        ``waiting``: the user is not here.
+        """
+        mailbox = self._mailboxes.get(account)
+        if mailbox is None:
+            return
+        id = sender.account_id or b""
+        mailbox.receive(sender.name.key, sender.name.display, id, first, count)
+        if waiting:
+            mailbox.wait(id, count, size)
+
+    def came(self, account: bytes, head: int) -> None:
+        """Note that the user is here, so that nothing waits any more. ``head`` is the last number of the mailbox."""
+        mailbox = self._mailboxes.get(account)
+        if mailbox is not None and mailbox.waiting:
+            mailbox.came()
+            self.marks.put(account, HERE, head)
+
+    # How far a user has read
+
+    def room_mark(self, account: bytes, head: int) -> int:
+        """Return how far the user has read the room, whose last number is ``head``.
+
+        Messages from before the first login of a user count as read.
+        """
+        mark = Mark(ROOM, DEFAULT_ROOM.key)
+        seq = self.marks.of(account, mark)
+        if seq is None:
+            self.marks.put(account, mark, head)
+            return head
+        return seq
+
+    def read_room(self, account: bytes, seq: int) -> bool:
+        """Move the mark of the room forward; return whether it has moved."""
+        mark = Mark(ROOM, DEFAULT_ROOM.key)
+        moves = seq > (self.marks.of(account, mark) or 0)
+        if moves:
+            self.marks.put(account, mark, seq)
+        return moves
+
+    def read_partner(self, account: bytes, key: str, seq: int, head: int) -> bool:
+        """Move the mark for the partner with the ``key`` of a name forward; return whether it has moved.
+
+        ``head`` is the last number of the mailbox.
+        """
+        if seq <= self.marks.partner(account, key):
+            return False
+        mailbox = self._mailboxes.get(account)
+        if mailbox is not None:
+            mailbox.read(key, seq)
+        if mailbox is not None and not mailbox.partners:
+            self.marks.put_all(account, head)
+        else:
+            self.marks.put(account, Mark(PARTNER, key), seq)
+        return True
+
+    def facts(self, account: bytes, head: int, oldest: int) -> dict[str, object]:
+        """Return what the welcome says about unread private messages, kept from ``oldest`` to ``head``."""
+        mailbox = self._mailboxes.get(account)
+        if mailbox is None:
+            return {}
+        mailbox.drop_before(oldest)
+        unread = mailbox.partners
+        first = min((partner.first for partner in unread.values()), default=head + 1)
+        partners = {
+            partner.name: {
+                "seq": partner.last,
+                "read": self.marks.partner(account, key),
+                "unread": partner.unread,
+                "account": self.ids.of(partner.account),
+            }
+            for key, partner in reversed(unread.items())
+        }
+        return {"read": first - 1, "unread": mailbox.unread, "partners": partners}
+
+
+def _mailbox(account: bytes) -> LogName:
+    return mailbox_of(account, "")

@@ -1,0 +1,78 @@
+"""Private messages reach the two accounts they are between, whether they are here or not, and nobody else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from chat.server.history.export import as_html, as_json, as_text, read_all
+from chat.server.history.reader import Reader
+from chat.server.history.stored import DEFAULT_ROOM
+from chat.server.storage.database import Database
+from tests.server.mailboxes.town import BOUNDS, Town
+from tests.server.server_in_test import TestServer, open_chat_server
+
+NAMES = ("alice", "bob", "carol", "dave")
+OpenTown = Callable[[int], Town]
+
+
+@pytest.fixture
+def open_town(tmp_path: Path) -> Iterator[OpenTown]:
+    """A town on a data directory that outlives its server."""
+    data = tmp_path / "data"
+    towns: list[Town] = []
+
+    def open_server() -> AbstractContextManager[TestServer]:
+        return open_chat_server(tmp_path, data_directory=data, rate=None, max_waiting=BOUNDS)
+
+    def open_one(seed: int) -> Town:
+        towns.append(Town(random.Random(seed), open_server, Database(data)))
+        return towns[-1]
+
+    yield open_one
+    for town in towns:
+        for name in list(town.here):
+            town.leave(name)
+        town.close()
+
+
+@pytest.mark.usefixtures("cheap_hashes")
+@pytest.mark.parametrize("seed", range(4))
+def test_random_conversations(open_town: OpenTown, seed: int, tmp_path: Path) -> None:
+    town = open_town(seed)
+    rng = town.rng
+    for _ in range(150):
+        name, step = rng.choice(NAMES), rng.random()
+        if name not in town.here:
+            if step < 0.04 and name in town.accounts:
+                town.give_up(name)
+            elif step < 0.3:
+                town.come(name)
+        elif step < 0.05:
+            town.register(name) if name not in town.accounts else town.give_up(name)
+        elif step < 0.15:
+            town.register(name) if name not in town.accounts else town.leave(name)
+        elif step < 0.75:
+            town.whisper(name, rng.choice(NAMES))
+        elif step < 0.8:
+            town.block(name, rng.choice(NAMES))
+        elif step < 0.92:
+            town.read(name, rng.choice(NAMES))
+        elif step < 0.98:
+            town.check()
+        else:
+            town.restart()
+    town.check()
+    town.restart()
+    for name in NAMES:
+        town.come(name)
+    town.check()
+    reader = Reader(tmp_path / "data")
+    items = list(read_all(reader, DEFAULT_ROOM, None))
+    reader.close()
+    exported = [*as_json(items), *as_text(items), *as_html(items, "room")]
+    assert not any("secret" in line for line in exported)
