@@ -5,11 +5,13 @@ All questions are answered from memory, without a wait, since the room asks whil
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from chat.protocol.names import name_key
 from chat.server.accounts.accounts import Account, Accounts, AccountTable
 from chat.server.directory.member import Member, Peer
+from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
 from chat.server.history.pages import PageSize
 from chat.server.history.stored import DEFAULT_ROOM, LogName, mailbox_of
@@ -19,6 +21,8 @@ from chat.server.mailboxes.mailbox import Mailbox
 from chat.server.mailboxes.read_marks import HERE, PARTNER, ROOM, Mark, ReadMarks
 from chat.server.settings import WaitingBounds
 from chat.server.storage.database import DatabaseThread
+
+log = logging.getLogger("chat.server")
 
 # Messages at the end of a mailbox whose unread ones are counted after a restart.
 MAX_COUNTED = 1000
@@ -51,7 +55,7 @@ class AccountMailboxes:
     # From the start on
 
     def start(self) -> None:
-        """Read marks and blocks, and count what is unread. Raises DatabaseFault and HistoryFault."""
+        """Read marks and blocks, and count what is unread. Raises DatabaseFault."""
         self.marks.start()
         self.blocks.start()
         self.look()
@@ -62,7 +66,8 @@ class AccountMailboxes:
         if register is self._opened:
             return
         self._open(account for account in register if account.id not in self._mailboxes)
-        for id in self._mailboxes.keys() - {account.id for account in register}:
+        # As the accounts are now: another greenlet may have registered one while this one waited.
+        for id in self._mailboxes.keys() - {account.id for account in self._accounts.known}:
             del self._mailboxes[id]
             self.marks.forget(id)
             self.blocks.forget(id)
@@ -82,7 +87,10 @@ class AccountMailboxes:
             # From now on the room counts. What was kept before is counted first, and only then the room finds it.
             mailbox = Mailbox()
             if archive is not None:
-                self._count(archive, id, mailbox)
+                try:
+                    self._count(archive, id, mailbox)
+                except HistoryFault as fault:
+                    log.warning("cannot count the unread private messages of a user: %s", fault)
             self._mailboxes.setdefault(id, mailbox)
 
     def _count(self, archive: HistoryStore, id: bytes, mailbox: Mailbox) -> None:

@@ -69,24 +69,25 @@ class KeptMessages:
         """
         if name.kind == GUEST:
             return
+        to, partner, is_waiting = private or (None, b"", False)
         stored = StoredRun(
             name,
             first,
             timestamp,
             sender.name.display,
-            private.to if private is not None else None,
+            to,
             sender.author,
             run.type,
             run.nonces,
             run.contents,
             filename,
             run.size,
+            partner=partner,
+            waiting=is_waiting,
         )
+        self._recorder.keep(stored)
         if private is None:
             self.recent.append(Shown(stored, offer_id))
-        else:
-            stored = stored._replace(partner=private.partner, waiting=private.is_waiting)
-        self._recorder.keep(stored)
 
     @property
     def keeps_now(self) -> bool:
