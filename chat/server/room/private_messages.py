@@ -15,7 +15,7 @@ from chat.protocol.headers import ServerHeader, encode_json
 from chat.protocol.names import name_key
 from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run, TextFrames, encode_shared_header
-from chat.server.delivery.broadcast import Broadcast, Encodable
+from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import NO_SUCH_USER, ConnectedUsers
 from chat.server.directory.member import Member, Peer
 from chat.server.history.stored import LogName, mailbox_of
@@ -73,15 +73,6 @@ class Recipient(NamedTuple):
     mailbox: LogName
     account: bytes | None
     sessions: tuple[Member, ...]
-
-
-class _Copy(NamedTuple):
-    """The copy of a private message for one of the two users. ``partner`` is the account of the other one."""
-
-    mailbox: LogName
-    sessions: tuple[Member, ...]
-    partner: bytes | None
-    is_waiting: bool
 
 
 class PrivateMessages:
@@ -178,83 +169,105 @@ class PrivateMessages:
 
     def say_texts(self, sender: Member, run: Run, recipient: Recipient, timestamp: str) -> None:
         """Number and deliver a run of texts."""
+        name, mailbox, account, sessions = recipient
         own = self._names[sender]
         # Encoded already, unless the recipient is in no room.
-        here = recipient.sessions
-        to = (self._names.get(here[0]) if here else None) or encode_json(recipient.name)
-        for copy in self._copies(sender, recipient):
-            first = self._number(copy, sender, run, recipient, timestamp)
-            header = encode_shared_header(own, timestamp, to, self._marks_of(copy))
-            self._put(copy.sessions, TextFrames(header, run, first))
+        to = (self._names.get(sessions[0]) if sessions else None) or encode_json(name)
+        header = encode_shared_header(own, timestamp, to, self._keys(account, sessions))
+        if sender.mailbox != mailbox:
+            first = self._number_own(sender, run, recipient, timestamp)
+            self._put(self._sessions_of(sender), TextFrames(header, run, first))
+            if account is not None or sender.account_id is not None:
+                keys = self._keys(sender.account_id, sessions)
+                header = encode_shared_header(own, timestamp, to, keys)
+        first = self._number(sender, run, recipient, timestamp)
+        self._put(sessions, TextFrames(header, run, first))
 
     def say_attachment(
         self, sender: Member, run: Run, recipient: Recipient, header: ServerHeader
     ) -> None:
         """Number and deliver a file, an image or a voice note. ``header`` has no ``seq`` yet."""
-        copies = self._copies(sender, recipient)
-        everyone = [session for copy in copies for session in copy.sessions]
+        _, mailbox, account, sessions = recipient
+        time, filename = header.timestamp, header.filename
+        own = self._sessions_of(sender) if sender.mailbox != mailbox else ()
+        everyone = (*own, *sessions)
         serials = frozenset(session.serial for session in everyone)
         # The stored header has no ``seq``: the two copies have different numbers.
         offer_id = self._offering.offer(run, header, everyone, serials)
-        for copy in copies:
-            # Assigned whether the copy is inline or an offer, since a log has no gaps.
-            seq = self._number(copy, sender, run, recipient, header.timestamp, header.filename)
-            own = header._replace(
-                seq=seq,
-                account=self._mailboxes.opaque_id(copy.partner),
-                waiting=copy.is_waiting or None,
-            )
-            whole = whole_frame(run, own)
-            offer = offer_frame(run, own, offer_id) if offer_id is not None else None
-            for session in copy.sessions:
-                send_queue = session.send_queue
-                wants_offer = offer is not None and send_queue.wants_offer(run.size)
-                self._broadcast.put(send_queue, offer if offer and wants_offer else whole)
+        opaque_id = self._mailboxes.opaque_id
+        if sender.mailbox != mailbox:
+            # Assigned whether a copy is inline or an offer, since a log has no gaps.
+            seq = self._number_own(sender, run, recipient, time, filename)
+            is_waiting = None if sessions else True
+            copy = header._replace(seq=seq, account=opaque_id(account), waiting=is_waiting)
+            self._put_attachment(own, run, copy, offer_id)
+        seq = self._number(sender, run, recipient, time, filename)
+        copy = header._replace(seq=seq, account=opaque_id(sender.account_id))
+        self._put_attachment(sessions, run, copy, offer_id)
 
-    def _copies(self, sender: Member, recipient: Recipient) -> list[_Copy]:
-        """Return the copies of the two users, the sender's first; one copy for a user who writes to themselves."""
-        is_waiting = not recipient.sessions
-        copies = []
-        if sender.mailbox != recipient.mailbox:
-            sessions = self._directory.sessions_of(sender.name.key)
-            own = _of_log(sessions, sender.mailbox)
-            copies.append(_Copy(sender.mailbox, own, recipient.account, is_waiting))
-        copies.append(_Copy(recipient.mailbox, recipient.sessions, sender.account_id, is_waiting))
-        return copies
+    def _sessions_of(self, sender: Member) -> tuple[Member, ...]:
+        return _of_log(self._directory.sessions_of(sender.name.key), sender.mailbox)
 
-    def _number(
+    def _number_own(
         self,
-        copy: _Copy,
         sender: Member,
         run: Run,
         recipient: Recipient,
         timestamp: str,
         filename: str | None = None,
     ) -> int:
-        """Take the numbers of a copy, keep it, and count it as unread; return its first number."""
-        mailbox, sessions, partner, is_waiting = copy
+        """Take the numbers of the sender's copy, and keep it; return its first number."""
+        first = self._sequences.assign(sender.mailbox, len(run.contents))
+        if self._kept is not None and sender.account_id is not None:
+            private = PrivateCopy(recipient.name, recipient.account or b"", not recipient.sessions)
+            self._kept.keep(sender.mailbox, first, sender, run, timestamp, private, filename)
+        return first
+
+    def _number(
+        self,
+        sender: Member,
+        run: Run,
+        recipient: Recipient,
+        timestamp: str,
+        filename: str | None = None,
+    ) -> int:
+        """Take the numbers of the recipient's copy, keep it, and count it as unread; return its first number."""
+        name, mailbox, account, sessions = recipient
         if not sessions and self._kept is not None:
             # The numbers of a user who is not here may be in the file only.
             self._sequences.go_on_after(mailbox, self._kept.last_number(mailbox))
         count = len(run.contents)
         first = self._sequences.assign(mailbox, count)
-        if self._kept is not None:
-            private = PrivateCopy(recipient.name, partner or b"", is_waiting)
-            self._kept.keep(mailbox, first, sender, run, timestamp, private, filename)
-        if recipient.account is not None and sender.mailbox != mailbox:
-            self._mailboxes.received(
-                recipient.account, sender, first, count, run.size, waiting=is_waiting
-            )
+        if account is not None:
+            if self._kept is not None:
+                private = PrivateCopy(name, sender.account_id or b"", not sessions)
+                self._kept.keep(mailbox, first, sender, run, timestamp, private, filename)
+            if sender.mailbox != mailbox:
+                size, is_waiting = run.size, not sessions
+                self._mailboxes.received(account, sender, first, count, size, waiting=is_waiting)
         return first
 
-    def _marks_of(self, copy: _Copy) -> bytes:
-        """Return the keys of a copy's header that the other copy does not have."""
-        id = self._mailboxes.opaque_id(copy.partner)
-        marks = b"" if id is None else b',"account":"%b"' % id.encode()
-        return marks + b',"waiting":true' if copy.is_waiting else marks
+    def _keys(self, partner: bytes | None, sessions: tuple[Member, ...]) -> bytes:
+        """Return the keys of a copy's header that tell of the account of the other user, and whether it waits."""
+        id = self._mailboxes.opaque_id(partner) if partner is not None else None
+        keys = b"" if id is None else b',"account":"%b"' % id.encode()
+        return keys if sessions else keys + b',"waiting":true'
+
+    def _put_attachment(
+        self, sessions: tuple[Member, ...], run: Run, header: ServerHeader, offer_id: str | None
+    ) -> None:
+        whole = whole_frame(run, header)
+        offer = offer_frame(run, header, offer_id) if offer_id is not None else None
+        for session in sessions:
+            send_queue = session.send_queue
+            wants_offer = offer is not None and send_queue.wants_offer(run.size)
+            self._broadcast.put(send_queue, offer if offer and wants_offer else whole)
 
     def _put(self, sessions: tuple[Member, ...], frames: TextFrames) -> None:
-        copy: Encodable = frames if len(sessions) == 1 else _EncodedOnce(frames)
+        if len(sessions) == 1:
+            self._broadcast.put(sessions[0].send_queue, frames)
+            return
+        copy = _EncodedOnce(frames)
         for session in sessions:
             self._broadcast.put(session.send_queue, copy)
 
