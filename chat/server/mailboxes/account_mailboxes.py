@@ -14,7 +14,7 @@ from chat.server.directory.member import Member, Peer
 from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
 from chat.server.history.pages import PageSize
-from chat.server.history.stored import DEFAULT_ROOM, LogName, mailbox_of
+from chat.server.history.stored import DEFAULT_ROOM, LogName, StoredRun, mailbox_of
 from chat.server.mailboxes.account_ids import AccountIds
 from chat.server.mailboxes.blocks import Blocks
 from chat.server.mailboxes.mailbox import Mailbox
@@ -26,7 +26,7 @@ log = logging.getLogger("chat.server")
 
 # Messages at the end of a mailbox whose unread ones are counted after a restart.
 MAX_COUNTED = 1000
-_PAGE = PageSize(MAX_COUNTED, 4 << 20)
+_PAGE = PageSize(MAX_COUNTED, 16 << 20)
 
 
 class AccountMailboxes:
@@ -98,22 +98,27 @@ class AccountMailboxes:
         name = _mailbox(id)
         head = archive.state(name).head
         self.marks.limit(id, {DEFAULT_ROOM.key: archive.state(DEFAULT_ROOM).head}, head)
-        after = max(self.marks.partner(id, ""), head - MAX_COUNTED)
         here = self.marks.of(id, HERE) or 0
-        while after < head:
-            page = archive.after(name, after, None, _PAGE)
-            for run in page.runs:
-                after = run.last
-                if run.author == id:
-                    continue
-                key = name_key(run.sender) or ""
-                part = run.slice(self.marks.partner(id, key), None)
-                if part is not None:
-                    mailbox.receive(key, run.sender, run.partner, part.first, len(part.contents))
-                if part is not None and run.waiting and run.first > here:
-                    mailbox.wait(run.partner, len(part.contents), part.bytes)
-            if not page.more:
-                return
+        for run in self._last_runs(archive, name, self.marks.partner(id, "")):
+            key = name_key(run.sender) or ""
+            part = run.slice(self.marks.partner(id, key), None)
+            if part is None or run.author == id:
+                continue
+            count = len(part.contents)
+            mailbox.receive(key, run.sender, run.partner, part.first, count)
+            if run.waiting and run.first > here:
+                mailbox.wait(run.partner, count, part.bytes)
+
+    def _last_runs(self, archive: HistoryStore, name: LogName, after: int) -> Iterable[StoredRun]:
+        """Return the messages of a mailbox with numbers over ``after``, or only the last ones if there are many."""
+        state = archive.state(name)
+        lost = sum(max(0, hole.last - max(hole.first, after + 1) + 1) for hole in state.lost)
+        count = state.head - after - lost
+        if count <= 0:
+            return ()
+        if count > MAX_COUNTED:
+            return archive.before(name, None, _PAGE).runs
+        return archive.after(name, after, None, _PAGE).runs
 
     # What the room asks
 
