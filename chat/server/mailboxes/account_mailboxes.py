@@ -74,9 +74,15 @@ class AccountMailboxes:
         self._opened = register
 
     def open(self, account: Account) -> None:
-        """Open the mailbox of ``account``, unless it is open. Waits for the disk."""
+        """Open the mailbox of ``account``, whose user is here, unless it is open. Waits for the disk.
+
+        Messages of the room from before the first login count as read.
+        """
         if account.id not in self._mailboxes:
             self._open((account,))
+        mark = Mark(ROOM, DEFAULT_ROOM.key)
+        if self._archive is not None and self.marks.of(account.id, mark) is None:
+            self.marks.put(account.id, mark, self._archive.state(DEFAULT_ROOM).head)
 
     def _open(self, accounts: Iterable[Account]) -> None:
         ids = [account.id for account in accounts]
@@ -167,16 +173,9 @@ class AccountMailboxes:
     # How far a user has read
 
     def room_mark(self, account: bytes, head: int) -> int:
-        """Return how far the user has read the room, whose last number is ``head``.
-
-        Messages from before the first login of a user count as read.
-        """
-        mark = Mark(ROOM, DEFAULT_ROOM.key)
-        seq = self.marks.of(account, mark)
-        if seq is None:
-            self.marks.put(account, mark, head)
-            return head
-        return seq
+        """Return how far the user has read the room, whose last number is ``head``."""
+        seq = self.marks.of(account, Mark(ROOM, DEFAULT_ROOM.key))
+        return head if seq is None else seq
 
     def read_room(self, account: bytes, seq: int) -> bool:
         """Move the mark of the room forward; return whether it has moved."""
