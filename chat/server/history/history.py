@@ -5,7 +5,7 @@ Messages that are not written yet are read from memory, so a reader never notice
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import Purge, purge
-from chat.server.history.reader import Reader
+from chat.server.history.reader import Reader, RunSummary
 from chat.server.history.stored import HistoryPage, Hole, LogName, LogState, StoredRun
 
 Result = TypeVar("Result")
@@ -138,6 +138,16 @@ class HistoryStore:
             if message.first > after and message.nonces[0] in nonces
         ]
 
+    def summaries(
+        self, places: Mapping[LogName, int], limit: int
+    ) -> dict[LogName, list[RunSummary]]:
+        """Return the last ``limit`` runs of each log, as far as they have numbers over that in ``places``.
+
+        Only those that are written: for logs that nothing is said in now.
+        """
+        found: dict[LogName, list[RunSummary]] = self._read(_summaries, places, limit)
+        return found
+
     # Removing
 
     def purge(self, wanted: Purge) -> int:
@@ -200,3 +210,9 @@ class HistoryStore:
     def _close_readers(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+
+def _summaries(
+    reader: Reader, places: Mapping[LogName, int], limit: int
+) -> dict[LogName, list[RunSummary]]:
+    return {name: reader.summaries(name, after, limit) for name, after in places.items()}

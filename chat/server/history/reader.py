@@ -29,6 +29,18 @@ class MessageTotals(NamedTuple):
     newest: str | None
 
 
+class RunSummary(NamedTuple):
+    """Describe a run of private messages without its contents. ``size`` is in bytes; see ``StoredRun`` for the rest."""
+
+    first: int
+    messages: int
+    sender: str
+    author: bytes
+    partner: bytes
+    waiting: bool
+    size: int
+
+
 class Reader:
     """A connection that only reads. All methods raise HistoryFault."""
 
@@ -92,6 +104,21 @@ class Reader:
         where = "first < ? ORDER BY first DESC"
         numbers = (NO_END if before is None else before,)
         return last_page(filter(only, self._runs(log, where, numbers)), before, size)
+
+    def summaries(self, log: LogName, after: int, limit: int) -> list[RunSummary]:
+        """Return the last ``limit`` runs of ``log``, as far as they have numbers over ``after``, oldest first."""
+        query = (
+            "SELECT first, count, sender, author, partner, waiting, size FROM runs"
+            " WHERE log = (SELECT id FROM logs WHERE kind = ? AND key = ?)"
+            " AND first > ? ORDER BY first DESC LIMIT ?"
+        )
+        with faults(self.path):
+            rows = self._connection.execute(query, (*log, after - MAX_RUN, limit)).fetchall()
+        return [
+            RunSummary(first, count, sender, author, partner or b"", bool(waiting), size)
+            for first, count, sender, author, partner, waiting, size in reversed(rows)
+            if first + count - 1 > after
+        ]
 
     def find_nonces(
         self, log: LogName, after: int, before: int, nonces: frozenset[bytes], author: bytes

@@ -6,27 +6,28 @@ All questions are answered from memory, without a wait, since the room asks whil
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from chat.protocol.names import name_key
 from chat.server.accounts.accounts import Account, Accounts, AccountTable
 from chat.server.directory.member import Member, Peer
 from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
-from chat.server.history.pages import PageSize
-from chat.server.history.stored import DEFAULT_ROOM, LogName, StoredRun, mailbox_of
+from chat.server.history.reader import RunSummary
+from chat.server.history.stored import DEFAULT_ROOM, LogName, mailbox_of
 from chat.server.mailboxes.account_ids import AccountIds
 from chat.server.mailboxes.blocks import Blocks
 from chat.server.mailboxes.mailbox import Mailbox
-from chat.server.mailboxes.read_marks import HERE, PARTNER, ROOM, Mark, ReadMarks
+from chat.server.mailboxes.read_marks import ALL, HERE, PARTNER, ROOM, Mark, ReadMarks
 from chat.server.settings import WaitingBounds
 from chat.server.storage.database import DatabaseThread
 
 log = logging.getLogger("chat.server")
 
-# Messages at the end of a mailbox whose unread ones are counted after a restart.
+# Runs of messages at the end of a mailbox whose unread ones are counted after a restart. More messages cannot wait.
 MAX_COUNTED = 1000
-_PAGE = PageSize(MAX_COUNTED, 16 << 20)
+# Mailboxes that are counted at a time.
+_AT_ONCE = 100
 
 
 class AccountMailboxes:
@@ -86,45 +87,48 @@ class AccountMailboxes:
 
     def _open(self, accounts: Iterable[Account]) -> None:
         ids = [account.id for account in accounts]
-        archive = self._archive
-        if archive is not None:
-            archive.begin(*map(_mailbox, ids))
-        for id in ids:
-            # From now on the room counts. What was kept before is counted first, and only then the room finds it.
-            mailbox = Mailbox()
-            if archive is not None:
+        if self._archive is not None:
+            self._archive.begin(*map(_mailbox, ids))
+        for start in range(0, len(ids), _AT_ONCE):
+            some = {id: Mailbox() for id in ids[start : start + _AT_ONCE]}
+            if self._archive is not None:
                 try:
-                    self._count(archive, id, mailbox)
+                    self._count(self._archive, some)
                 except HistoryFault as fault:
-                    log.warning("cannot count the unread private messages of a user: %s", fault)
-            self._mailboxes.setdefault(id, mailbox)
+                    log.warning("cannot count unread private messages: %s", fault)
+            # From now on the room finds them, and counts.
+            for id, mailbox in some.items():
+                self._mailboxes.setdefault(id, mailbox)
 
-    def _count(self, archive: HistoryStore, id: bytes, mailbox: Mailbox) -> None:
-        """Count what is unread and what waits in a mailbox of the file."""
-        name = _mailbox(id)
-        head = archive.state(name).head
-        self.marks.limit(id, {DEFAULT_ROOM.key: archive.state(DEFAULT_ROOM).head}, head)
-        here = self.marks.of(id, HERE) or 0
-        for run in self._last_runs(archive, name, self.marks.partner(id, "")):
-            key = name_key(run.sender) or ""
-            part = run.slice(self.marks.partner(id, key), None)
-            if part is None or run.author == id:
+    def _count(self, archive: HistoryStore, mailboxes: Mapping[bytes, Mailbox]) -> None:
+        """Count what is unread and what waits, in the file. Nothing is said in these mailboxes meanwhile."""
+        room = {DEFAULT_ROOM.key: archive.state(DEFAULT_ROOM).head}
+        places = {}
+        for id in mailboxes:
+            name = _mailbox(id)
+            head = archive.state(name).head
+            self.marks.limit(id, room, head)
+            after = self.marks.of(id, ALL) or 0
+            if after < head:
+                places[name] = after
+        for name, runs in archive.summaries(places, MAX_COUNTED).items():
+            self._count_runs(bytes.fromhex(name.key), mailboxes, runs)
+
+    def _count_runs(
+        self, id: bytes, mailboxes: Mapping[bytes, Mailbox], runs: Iterable[RunSummary]
+    ) -> None:
+        mailbox, here = mailboxes[id], self.marks.of(id, HERE) or 0
+        for run in runs:
+            if run.author == id:
                 continue
-            count = len(part.contents)
-            mailbox.receive(key, run.sender, run.partner, part.first, count)
+            key = name_key(run.sender) or ""
+            last = run.first + run.messages - 1
+            first = max(run.first, self.marks.partner(id, key) + 1)
+            if first > last:
+                continue
+            mailbox.receive(key, run.sender, run.partner, first, last - first + 1)
             if run.waiting and run.first > here:
-                mailbox.wait(run.partner, count, part.bytes)
-
-    def _last_runs(self, archive: HistoryStore, name: LogName, after: int) -> Iterable[StoredRun]:
-        """Return the messages of a mailbox with numbers over ``after``, or only the last ones if there are many."""
-        state = archive.state(name)
-        lost = sum(max(0, hole.last - max(hole.first, after + 1) + 1) for hole in state.lost)
-        count = state.head - after - lost
-        if count <= 0:
-            return ()
-        if count > MAX_COUNTED:
-            return archive.before(name, None, _PAGE).runs
-        return archive.after(name, after, None, _PAGE).runs
+                mailbox.wait(run.partner, last - first + 1, run.size)
 
     # What the room asks
 
