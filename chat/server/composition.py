@@ -303,7 +303,11 @@ class Composition:
             ),
             background=(
                 DeadPeerSweep(self.directory, self.connection_slots).run,
-                *((self.watch.run, self.mailboxes.marks.run) if database is not None else ()),
+                *(
+                    (self.watch.run, self.mailboxes.run, self.mailboxes.marks.run)
+                    if database is not None
+                    else ()
+                ),
                 *(self._retention()),
             ),
             housekeeping=(

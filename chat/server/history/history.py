@@ -5,7 +5,7 @@ Messages that are not written yet are read from memory, so a reader never notice
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -138,15 +138,12 @@ class HistoryStore:
             if message.first > after and message.nonces[0] in nonces
         ]
 
-    def summaries(
-        self, places: Mapping[LogName, int], limit: int
-    ) -> dict[LogName, list[RunSummary]]:
-        """Return the last ``limit`` runs of each log, as far as they have numbers over that in ``places``.
+    def summaries(self, name: LogName, after: int, last: int, limit: int) -> list[RunSummary]:
+        """Return the last ``limit`` runs with numbers over ``after`` and up to ``last``, oldest first.
 
-        Only those that are written: for logs that nothing is said in now.
+        Messages that are not written yet are left out.
         """
-        found: dict[LogName, list[RunSummary]] = self._read(_summaries, places, limit)
-        return found
+        return self._read(Reader.summaries, name, after, last, limit)
 
     # Removing
 
@@ -210,9 +207,3 @@ class HistoryStore:
     def _close_readers(self) -> None:
         while self._idle:
             self._idle.pop().close()
-
-
-def _summaries(
-    reader: Reader, places: Mapping[LogName, int], limit: int
-) -> dict[LogName, list[RunSummary]]:
-    return {name: reader.summaries(name, after, limit) for name, after in places.items()}

@@ -105,15 +105,15 @@ class Reader:
         numbers = (NO_END if before is None else before,)
         return last_page(filter(only, self._runs(log, where, numbers)), before, size)
 
-    def summaries(self, log: LogName, after: int, limit: int) -> list[RunSummary]:
-        """Return the last ``limit`` runs of ``log``, as far as they have numbers over ``after``, oldest first."""
+    def summaries(self, log: LogName, after: int, last: int, limit: int) -> list[RunSummary]:
+        """Return the last ``limit`` runs with numbers over ``after`` and up to ``last``, oldest first."""
         query = (
             "SELECT first, count, sender, author, partner, waiting, size FROM runs"
             " WHERE log = (SELECT id FROM logs WHERE kind = ? AND key = ?)"
-            " AND first > ? ORDER BY first DESC LIMIT ?"
+            " AND first > ? AND first <= ? ORDER BY first DESC LIMIT ?"
         )
         with faults(self.path):
-            rows = self._connection.execute(query, (*log, after - MAX_RUN, limit)).fetchall()
+            rows = self._connection.execute(query, (*log, after - MAX_RUN, last, limit)).fetchall()
         return [
             RunSummary(first, count, sender, author, partner or b"", bool(waiting), size)
             for first, count, sender, author, partner, waiting, size in reversed(rows)

@@ -6,7 +6,9 @@ All questions are answered from memory, without a wait, since the room asks whil
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+
+import gevent
 
 from chat.protocol.names import name_key
 from chat.server.accounts.accounts import Account, Accounts, AccountTable
@@ -26,8 +28,7 @@ log = logging.getLogger("chat.server")
 
 # Runs of messages at the end of a mailbox whose unread ones are counted after a restart. More messages cannot wait.
 MAX_COUNTED = 1000
-# Mailboxes that are counted at a time.
-_AT_ONCE = 100
+_PAUSE = 0.01  # seconds between two mailboxes that are counted in the background
 
 
 class AccountMailboxes:
@@ -51,12 +52,14 @@ class AccountMailboxes:
         self._archive = archive
         self._bounds = bounds
         self._mailboxes: dict[bytes, Mailbox] = {}
+        # Mailboxes whose messages from before are not counted yet, and the last number that such a message can have.
+        self._uncounted: dict[bytes, int] = {}
         self._opened: AccountTable | None = None
 
     # From the start on
 
     def start(self) -> None:
-        """Read marks and blocks, and count what is unread. Raises DatabaseFault."""
+        """Read marks and blocks, and open all mailboxes. Raises DatabaseFault."""
         self.marks.start()
         self.blocks.start()
         self.look()
@@ -70,54 +73,65 @@ class AccountMailboxes:
         # As the accounts are now: another greenlet may have registered one while this one waited.
         for id in self._mailboxes.keys() - {account.id for account in self._accounts.known}:
             del self._mailboxes[id]
+            self._uncounted.pop(id, None)
             self.marks.forget(id)
             self.blocks.forget(id)
         self._opened = register
 
+    @property
+    def uncounted(self) -> int:
+        """The number of mailboxes whose messages from before the start are not counted yet."""
+        return len(self._uncounted)
+
     def open(self, account: Account) -> None:
-        """Open the mailbox of ``account``, whose user is here, unless it is open. Waits for the disk.
+        """Open the mailbox of ``account``, whose user logs in or registers. Waits for the disk.
 
         Messages of the room from before the first login count as read.
         """
         if account.id not in self._mailboxes:
             self._open((account,))
+        self._count(account.id)
         mark = Mark(ROOM, DEFAULT_ROOM.key)
         if self._archive is not None and self.marks.of(account.id, mark) is None:
             self.marks.put(account.id, mark, self._archive.state(DEFAULT_ROOM).head)
 
+    def run(self) -> None:
+        """Count what was in the mailboxes at the start, one by one; a login counts its own at once. Ends after all."""
+        for id in list(self._uncounted):
+            self._count(id)
+            # The thread competes with the event loop for the processor.
+            gevent.sleep(_PAUSE)
+
     def _open(self, accounts: Iterable[Account]) -> None:
         ids = [account.id for account in accounts]
-        if self._archive is not None:
-            self._archive.begin(*map(_mailbox, ids))
-        for start in range(0, len(ids), _AT_ONCE):
-            some = {id: Mailbox() for id in ids[start : start + _AT_ONCE]}
-            if self._archive is not None:
-                try:
-                    self._count(self._archive, some)
-                except HistoryFault as fault:
-                    log.warning("cannot count unread private messages: %s", fault)
-            # From now on the room finds them, and counts.
-            for id, mailbox in some.items():
-                self._mailboxes.setdefault(id, mailbox)
+        archive = self._archive
+        if archive is not None:
+            archive.begin(*map(_mailbox, ids))
+            room = {DEFAULT_ROOM.key: archive.state(DEFAULT_ROOM).head}
+            for id in ids:
+                head = archive.state(_mailbox(id)).head
+                self.marks.limit(id, room, head)
+                if head > (self.marks.of(id, ALL) or 0):
+                    self._uncounted[id] = head
+        for id in ids:
+            self._mailboxes.setdefault(id, Mailbox())
 
-    def _count(self, archive: HistoryStore, mailboxes: Mapping[bytes, Mailbox]) -> None:
-        """Count what is unread and what waits, in the file. Nothing is said in these mailboxes meanwhile."""
-        room = {DEFAULT_ROOM.key: archive.state(DEFAULT_ROOM).head}
-        places = {}
-        for id in mailboxes:
-            name = _mailbox(id)
-            head = archive.state(name).head
-            self.marks.limit(id, room, head)
+    def _count(self, id: bytes) -> None:
+        """Count what is unread and what waits in a mailbox from before it was opened, unless that was done."""
+        head, archive = self._uncounted.get(id), self._archive
+        if head is None or archive is None:
+            return
+        runs: list[RunSummary] = []
+        try:
             after = self.marks.of(id, ALL) or 0
-            if after < head:
-                places[name] = after
-        for name, runs in archive.summaries(places, MAX_COUNTED).items():
-            self._count_runs(bytes.fromhex(name.key), mailboxes, runs)
-
-    def _count_runs(
-        self, id: bytes, mailboxes: Mapping[bytes, Mailbox], runs: Iterable[RunSummary]
-    ) -> None:
-        mailbox, here = mailboxes[id], self.marks.of(id, HERE) or 0
+            runs = archive.summaries(_mailbox(id), after, head, MAX_COUNTED)
+        except HistoryFault as fault:
+            log.warning("cannot count the unread private messages of a user: %s", fault)
+        live = self._mailboxes.get(id)
+        # Another greenlet may have counted them meanwhile, or the account was removed.
+        if self._uncounted.pop(id, None) is None or live is None:
+            return
+        mailbox, here = Mailbox(), self.marks.of(id, HERE) or 0
         for run in runs:
             if run.author == id:
                 continue
@@ -129,6 +143,8 @@ class AccountMailboxes:
             mailbox.receive(key, run.sender, run.partner, first, last - first + 1)
             if run.waiting and run.first > here:
                 mailbox.wait(run.partner, last - first + 1, run.size)
+        mailbox.extend(live)
+        self._mailboxes[id] = mailbox
 
     # What the room asks
 

@@ -52,7 +52,16 @@ class Correspondence:
             stretches[-1] = _Stretch(before.first, last, before.messages + count)
             return
         stretches.append(_Stretch(first, last, count))
-        if len(stretches) > _MAX_STRETCHES:
+        self._merge_oldest()
+
+    def extend(self, later: Correspondence) -> None:
+        """Count the messages of ``later`` too, which are newer."""
+        self._stretches += later._stretches
+        self._merge_oldest()
+
+    def _merge_oldest(self) -> None:
+        stretches = self._stretches
+        while len(stretches) > _MAX_STRETCHES:
             oldest, next = stretches[:2]
             stretches[:2] = [_Stretch(oldest.first, next.last, oldest.messages + next.messages)]
 
@@ -88,6 +97,19 @@ class Mailbox:
 
     def receive(self, key: str, name: str, account: bytes, first: int, count: int) -> None:
         """Count messages of the partner with the ``key`` of a name, numbered from ``first`` on."""
+        self._newest(key, name, account).add(first, count)
+
+    def extend(self, later: Mailbox) -> None:
+        """Count the messages of ``later`` too, which are newer."""
+        for key, partner in later.partners.items():
+            self._newest(key, partner.name, partner.account).extend(partner)
+        self.waiting += later.waiting
+        self._waiting_bytes += later._waiting_bytes
+        for sender, count in later._waiting_of.items():
+            self._waiting_of[sender] = self._waiting_of.get(sender, 0) + count
+
+    def _newest(self, key: str, name: str, account: bytes) -> Correspondence:
+        """Return the partner with ``key``, who has written now, as the last one of all."""
         partners = self.partners
         partner = partners.pop(key, None)
         if partner is None:
@@ -96,7 +118,7 @@ class Mailbox:
                 del partners[next(iter(partners))]
         partners[key] = partner
         partner.name, partner.account = name, account
-        partner.add(first, count)
+        return partner
 
     def read(self, key: str, number: int) -> None:
         """Note that the messages of a partner up to ``number`` were read."""

@@ -36,6 +36,27 @@ def test_unread_messages_are_counted_by_partner(seed: int) -> None:
             assert (each.first, each.last) == (unread[key][0], unread[key][-1])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_what_came_before_and_what_came_since_are_counted_together(seed: int) -> None:
+    rng = random.Random(seed)
+    whole, before, since = Mailbox(), Mailbox(), Mailbox()
+    for number in range(1, 200):
+        name = rng.choice("abcdef")
+        for mailbox in (whole, before if number < 120 else since):
+            mailbox.receive(name, name.upper(), name.encode(), number, 1)
+            mailbox.wait(name.encode(), 1, 4)
+    before.extend(since)
+    assert [(key, each.unread, each.last) for key, each in before.partners.items()] == [
+        (key, each.unread, each.last) for key, each in whole.partners.items()
+    ]
+    bounds = WaitingBounds(messages=200, size=4 * 200, of_one=40)
+    for name in "abcdef":
+        for count in range(1, 40):
+            assert before.is_full_for(name.encode(), count, 4 * count, bounds) == whole.is_full_for(
+                name.encode(), count, 4 * count, bounds
+            )
+
+
 def test_many_ranges_share_a_count_that_is_exact_again_when_they_are_read() -> None:
     mailbox = Mailbox()
     for number in range(1, 1000, 2):

@@ -15,6 +15,7 @@ from chat.server.accounts.accounts import remove_account
 from chat.server.settings import WaitingBounds
 from chat.server.storage.database import Database
 from tests.peers.wire_client import WireClient, WireFrame
+from tests.server.fakes import wait_until
 from tests.server.server_in_test import TestServer
 
 PASSWORD = "correct horse"
@@ -114,6 +115,9 @@ class Town:
             self.leave(name)
         self.close()
         self._open()
+        # Until then more may wait for a user than the bounds say.
+        mailboxes = self.server.parts.mailboxes
+        wait_until(lambda: not mailboxes.uncounted, "the mailboxes to be counted")
 
     def close(self) -> None:
         self._context.__exit__(None, None, None)
