@@ -12,6 +12,7 @@ import pytest
 from chat.server.history.export import as_html, as_json, as_text, read_all
 from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM
+from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.storage.database import Database
 from tests.server.mailboxes.town import BOUNDS, Town
 from tests.server.server_in_test import TestServer, open_chat_server
@@ -76,3 +77,46 @@ def test_random_conversations(open_town: OpenTown, seed: int, tmp_path: Path) ->
     reader.close()
     exported = [*as_json(items), *as_text(items), *as_html(items, "room")]
     assert not any("secret" in line for line in exported)
+
+
+@pytest.mark.usefixtures("cheap_hashes")
+def test_bounds_count_since_the_user_was_here_also_after_a_restart(open_town: OpenTown) -> None:
+    town = open_town(0)
+    for name in ("alice", "bob"):
+        town.come(name)
+        town.register(name)
+    for _ in range(2):
+        town.leave("bob")
+        for _ in range(BOUNDS.of_one + 1):
+            town.whisper("alice", "bob")
+        town.restart()
+        town.come("alice")
+        town.whisper("alice", "bob")  # refused still
+        town.come("bob")
+        town.leave("bob")
+        # A crash soon after may forget that bob was here; a stop does not.
+        town.restart()
+        town.come("alice")
+        for _ in range(BOUNDS.of_one + 1):
+            town.whisper("alice", "bob")
+        town.come("bob")
+    town.check()
+
+
+@pytest.mark.usefixtures("cheap_hashes")
+def test_messages_that_come_before_a_mailbox_is_counted_count_once(
+    open_town: OpenTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = open_town(0)
+    for name in ("alice", "bob"):
+        town.come(name)
+        town.register(name)
+    town.leave("bob")
+    town.whisper("alice", "bob")
+    monkeypatch.setattr(AccountMailboxes, "run", lambda self: None)
+    monkeypatch.setattr(AccountMailboxes, "uncounted", 0)
+    town.restart()
+    town.come("alice")
+    town.whisper("alice", "bob")
+    town.come("bob")  # compares the welcome
+    town.check()
