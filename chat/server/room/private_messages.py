@@ -110,6 +110,8 @@ class PrivateMessages:
     ) -> tuple[Recipient | None, Rejection | None]:
         """Return whom ``run`` is for, and why ``sender`` must not send it to them; None if they may."""
         recipient = self._find(sender, to)
+        if recipient is not None and recipient.account is None:
+            return recipient, None  # a guest takes messages of everyone
         is_large = run.large is not None
         count = len(run.contents)
         return recipient, self._judge(sender, recipient, count, run.size, is_large=is_large)
@@ -173,13 +175,19 @@ class PrivateMessages:
         own = self._names[sender]
         # Encoded already, unless the recipient is in no room.
         to = (self._names.get(sessions[0]) if sessions else None) or encode_json(name)
+        if account is None and sender.account_id is None:
+            # Guests' messages are not kept, both copies have the same header, and each guest has one session.
+            header, count = encode_shared_header(own, timestamp, to), len(run.contents)
+            for member in (sender,) if sender is sessions[0] else (sender, sessions[0]):
+                first = self._sequences.assign(member.mailbox, count)
+                self._broadcast.put(member.send_queue, TextFrames(header, run, first))
+            return
         header = encode_shared_header(own, timestamp, to, self._keys(account, sessions))
         if sender.mailbox != mailbox:
             first = self._number_own(sender, run, recipient, timestamp)
             self._put(self._sessions_of(sender), TextFrames(header, run, first))
-            if account is not None or sender.account_id is not None:
-                keys = self._keys(sender.account_id, sessions)
-                header = encode_shared_header(own, timestamp, to, keys)
+            keys = self._keys(sender.account_id, sessions)
+            header = encode_shared_header(own, timestamp, to, keys)
         first = self._number(sender, run, recipient, timestamp)
         self._put(sessions, TextFrames(header, run, first))
 
