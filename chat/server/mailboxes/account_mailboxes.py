@@ -28,6 +28,8 @@ log = logging.getLogger("chat.server")
 
 # Runs of messages at the end of a mailbox whose unread ones are counted after a restart. More messages cannot wait.
 MAX_COUNTED = 1000
+# Seconds to wait for the disk. Then the mailbox is counted at the next login.
+PATIENCE = 2.0
 _PAUSE = 0.01  # seconds between two mailboxes that are counted in the background
 
 
@@ -121,12 +123,16 @@ class AccountMailboxes:
         head, archive = self._uncounted.get(id), self._archive
         if head is None or archive is None:
             return
-        runs: list[RunSummary] = []
+        place = (_mailbox(id), self.marks.of(id, ALL) or 0, head, MAX_COUNTED)
+        runs: list[RunSummary] | None
         try:
-            after = self.marks.of(id, ALL) or 0
-            runs = archive.summaries(_mailbox(id), after, head, MAX_COUNTED)
+            # A login waits for this, and must not wait for a disk that stands still.
+            runs = gevent.with_timeout(PATIENCE, archive.summaries, *place, timeout_value=None)
+            if runs is None:
+                return
         except HistoryFault as fault:
             log.warning("cannot count the unread private messages of a user: %s", fault)
+            runs = []
         live = self._mailboxes.get(id)
         # Another greenlet may have counted them meanwhile, or the account was removed.
         if self._uncounted.pop(id, None) is None or live is None:

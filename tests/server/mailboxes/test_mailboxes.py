@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import gevent
 import pytest
 
+from chat.protocol.descriptor import MessageType
 from chat.server.history.export import as_html, as_json, as_text, read_all
+from chat.server.history.history import HistoryStore
 from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM
+from chat.server.mailboxes import account_mailboxes
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.storage.database import Database
-from tests.server.mailboxes.town import BOUNDS, Town
+from tests.server.mailboxes.town import BOUNDS, PASSWORD, Town
 from tests.server.server_in_test import TestServer, open_chat_server
 
 NAMES = ("alice", "bob", "carol", "dave")
@@ -100,6 +104,29 @@ def test_bounds_count_since_the_user_was_here_also_after_a_restart(open_town: Op
         for _ in range(BOUNDS.of_one + 1):
             town.whisper("alice", "bob")
         town.come("bob")
+    town.check()
+
+
+@pytest.mark.usefixtures("cheap_hashes")
+def test_a_login_does_not_wait_for_a_disk_that_stands_still(
+    open_town: OpenTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = open_town(0)
+    for name in ("alice", "bob"):
+        town.come(name)
+        town.register(name)
+    town.leave("bob")
+    town.whisper("alice", "bob")
+    with monkeypatch.context() as slow:
+        slow.setattr(account_mailboxes, "PATIENCE", 0.05)
+        slow.setattr(HistoryStore, "summaries", lambda *arguments: gevent.sleep(60))
+        slow.setattr(AccountMailboxes, "uncounted", 0)
+        town.restart()
+        bob = town.server.connect()
+        assert bob.try_login({"to": "bob", "password": PASSWORD}).type == MessageType.LOGIN
+        bob.close()
+        town.server.connections_end()
+    town.come("bob")  # compares the welcome
     town.check()
 
 
