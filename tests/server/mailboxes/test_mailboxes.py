@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import gevent
@@ -15,14 +16,16 @@ from chat.server.history.export import as_html, as_json, as_text, read_all
 from chat.server.history.history import HistoryStore
 from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM
+from chat.server.log.log import Log, MemoryLog
 from chat.server.mailboxes import account_mailboxes
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.storage.database import Database
+from tests.server.late_log import LateLog, commit_at_random
 from tests.server.mailboxes.town import BOUNDS, PASSWORD, Town
 from tests.server.server_in_test import TestServer, open_chat_server
 
 NAMES = ("alice", "bob", "carol", "dave")
-OpenTown = Callable[[int], Town]
+OpenTown = Callable[..., Town]
 
 
 @pytest.fixture
@@ -31,12 +34,27 @@ def open_town(tmp_path: Path) -> Iterator[OpenTown]:
     data = tmp_path / "data"
     towns: list[Town] = []
 
-    def open_server() -> AbstractContextManager[TestServer]:
-        return open_chat_server(tmp_path, data_directory=data, rate=None, max_waiting=BOUNDS)
+    @contextmanager
+    def open_server(rng: random.Random, *, is_late: bool) -> Iterator[TestServer]:
+        """``is_late``: the log commits later, in batches."""
+        logs: list[LateLog] = []
 
-    def open_one(seed: int) -> Town:
-        towns.append(Town(random.Random(seed), open_server, Database(data)))
-        return towns[-1]
+        def make_log(timestamp: Callable[[], str]) -> Log:
+            logs.append(LateLog(timestamp))
+            return logs[-1]
+
+        make = make_log if is_late else MemoryLog
+        options = {"data_directory": data, "rate": None, "max_waiting": BOUNDS}
+        with open_chat_server(tmp_path, make, **options) as server:
+            commits = [gevent.spawn(commit_at_random, log, rng) for log in logs]
+            yield server
+            gevent.killall(commits)
+
+    def open_one(seed: int, *, is_late: bool = False) -> Town:
+        rng = random.Random(seed)
+        town = Town(rng, partial(open_server, random.Random(seed), is_late=is_late), Database(data))
+        towns.append(town)
+        return town
 
     yield open_one
     for town in towns:
@@ -46,9 +64,12 @@ def open_town(tmp_path: Path) -> Iterator[OpenTown]:
 
 
 @pytest.mark.usefixtures("cheap_hashes")
-@pytest.mark.parametrize("seed", range(4))
-def test_random_conversations(open_town: OpenTown, seed: int, tmp_path: Path) -> None:
-    town = open_town(seed)
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_random_conversations(
+    open_town: OpenTown, seed: int, is_late: bool, tmp_path: Path
+) -> None:
+    town = open_town(seed, is_late=is_late)
     rng = town.rng
     for _ in range(150):
         name, step = rng.choice(NAMES), rng.random()
