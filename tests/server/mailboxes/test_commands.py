@@ -1,4 +1,4 @@
-"""What users hear about private messages that cannot wait, about marks, and about blocked users."""
+"""Refusals of private messages that cannot wait, read marks, and blocked users, over real connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mailbox counts, beside a list of all its messages."""
+"""The counts of a mailbox, beside a list of all its messages."""
 
 from __future__ import annotations
 

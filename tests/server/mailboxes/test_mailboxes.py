@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.export import as_html, as_json, as_text, read_all
+from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
 from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM
@@ -168,3 +170,29 @@ def test_messages_that_come_before_a_mailbox_is_counted_count_once(
     town.whisper("alice", "bob")
     town.come("bob")  # compares the welcome
     town.check()
+
+
+@pytest.mark.usefixtures("cheap_hashes")
+def test_a_history_that_cannot_be_read_stops_no_login(
+    open_town: OpenTown, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    town = open_town(0)
+    for name in ("alice", "bob"):
+        town.come(name)
+        town.register(name)
+    town.leave("bob")
+    town.whisper("alice", "bob")
+
+    def fail(*arguments: object) -> None:
+        raise HistoryFault("cannot use history.db: disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(HistoryStore, "summaries", fail)
+        town.restart()
+        bob = town.server.connect()
+        assert bob.try_login({"to": "bob", "password": PASSWORD}).type == MessageType.LOGIN
+        private = json.loads(bob.expect(MessageType.LOGIN).content)["private"]
+        bob.close()
+        town.server.connections_end()
+    assert (private["seq"], private["unread"]) == (1, 0)
+    assert "disk I/O error" in caplog.text
