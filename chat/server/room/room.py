@@ -35,7 +35,7 @@ from chat.server.log.log import (
 from chat.server.room.kept import KeptMessages
 from chat.server.room.offering import Offering, offer_frame, whole_frame
 from chat.server.room.private_messages import Mailboxes, PrivateMessages, Recipient
-from chat.server.room.roster import Roster
+from chat.server.room.roster import Roster, status_sentence
 
 log = logging.getLogger("chat.server")
 
@@ -184,7 +184,7 @@ class Room:
             registered=member.registered,
             moderator=member.moderator,
         )
-        frame = Frame(MessageType.UTF8, header, _status_sentence(member).encode())
+        frame = Frame(MessageType.UTF8, header, status_sentence(member).encode())
         # One by one: such changes are rare, and clients that do not know this notice must not take it for an answer.
         for each in self._names:
             if each.wants_status:
@@ -352,16 +352,6 @@ class Room:
     def _header(self, sender: str, **fields: Any) -> bytes:
         """Return the header of a frame that is sent now; ``fields`` are those of ServerHeader."""
         return encode_server_header(ServerHeader(sender, self._timestamp(), **fields))
-
-
-def _status_sentence(member: Member) -> str:
-    """Return what ``member`` is now, for the readers of a notice."""
-    name = member.name.display
-    if member.moderator:
-        return f"{name} is a moderator now."
-    if member.registered:
-        return f"{name} is registered now."
-    return f"{name} is no longer registered."
 
 
 def _failure() -> Rejection:

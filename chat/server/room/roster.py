@@ -86,3 +86,13 @@ class _Names:
         if not self._joined:
             self._joined += b",".join(self.encoded.values())
         return b"".join((b"[", self._joined, b"]"))
+
+
+def status_sentence(member: Member) -> str:
+    """Return what ``member`` is now, for the readers of a notice."""
+    name = member.name.display
+    if member.moderator:
+        return f"{name} is a moderator now."
+    if member.registered:
+        return f"{name} is registered now."
+    return f"{name} is no longer registered."

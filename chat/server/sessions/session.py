@@ -20,7 +20,6 @@ from chat.server.accounts.accounts import Account
 from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue, reason_of
 from chat.server.directory.directory import Directory
-from chat.server.history.stored import mailbox_of
 from chat.server.limits.limits import SenderRates
 from chat.server.log.log import Record
 from chat.server.process.loop_share import LoopShare
@@ -29,6 +28,7 @@ from chat.server.room.room import Room
 from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.endings import Ejected, OpenTransfers, ServerStopping
+from chat.server.sessions.identity import Identity
 from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
 from chat.server.sessions.presence_log import PresenceLog
 from chat.server.sessions.welcome import encode_welcome
@@ -38,7 +38,7 @@ LAST_WORDS_TIMEOUT = 3.0  # seconds in which an ejected user may still read the 
 _EJECTED = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
 
 
-class Session:
+class Session(Identity):
     """Serve one user, who is a member of the room from ``join`` until they leave.
 
     ``account`` is the account that owns the name, whose password the user has given; None for a guest. ``token`` is the
@@ -63,12 +63,8 @@ class Session:
         "_settings",
         "_share",
         "_wait_for_disk",
-        "account_id",
         "connection",
         "inline",
-        "mailbox",
-        "moderator",
-        "name",
         "reason",
         "send_queue",
         "serial",
@@ -94,13 +90,10 @@ class Session:
         presence: PresenceLog,
         wait_for_disk: Callable[[], object] | None = None,
     ) -> None:
-        self.name = name
+        super().__init__(name, account)
         self.inline = header.inline
-        self.account_id = account.id if account is not None else None
-        self.moderator = account is not None and account.is_moderator
         self.wants_status = header.status
         self.token = secrets.token_urlsafe(18) if header.is_json else None
-        self.mailbox = mailbox_of(self.account_id, name.key)
         # A raw client gets what the operator has set, since it cannot ask.
         self._replay = (header.replay or 0) if header.is_json else settings.replay
         self.serial = 0  # the directory numbers the sessions as they enter
@@ -131,14 +124,6 @@ class Session:
     @property
     def host(self) -> str | None:
         return self.connection.host
-
-    @property
-    def registered(self) -> bool:
-        return self.account_id is not None
-
-    @property
-    def author(self) -> bytes:
-        return self.account_id or b""
 
     @property
     def label(self) -> str:
@@ -200,14 +185,12 @@ class Session:
 
     def became_registered(self, account_id: bytes) -> None:
         """Note that the user has registered the name: it is now their account."""
-        self.account_id = account_id
-        self.mailbox = mailbox_of(account_id, self.name.key)
+        self.own_name(account_id)
         self._room.tell_status(self)
 
     def lost_account(self) -> None:
         """Note that the account was removed: the user is a guest now."""
-        self.account_id, self.moderator = None, False
-        self.mailbox = mailbox_of(None, self.name.key)
+        self.lose_name()
         self._room.tell_status(self)
 
     def adapt(self) -> None:
