@@ -34,6 +34,8 @@ Users and limits:
   --password-file=<file>       everyone must give the password in the first line of this file
   --no-register                guests can't create accounts; only "chat-server users" can
   --max-users=<n>              users in the room at the same time (default: 10000)
+  --max-sessions=<n>           devices of a registered user at the same time (default: 8); a further
+                               one ends the session that has said nothing for longest
   --max-per-address=<n>        connections of one address: IPv4, or IPv6 /64 (default: 64)
   --max-connects=<n>           new connections of one address in a minute (default: 300)
   --max-logins=<n>             failed logins of one address in a minute (default: 60)

@@ -15,6 +15,8 @@ from chat.protocol.notices import NoticeCode
 from chat.server.accounts.account_changes import AccountChanges
 from chat.server.accounts.accounts import Accounts
 from chat.server.accounts.commands import AccountCommands
+from chat.server.accounts.device_commands import DeviceCommands
+from chat.server.accounts.devices import Devices
 from chat.server.accounts.password_guard import PasswordGuard
 from chat.server.accounts.passwords import Passwords
 from chat.server.attachments.offers import OfferStore
@@ -25,6 +27,7 @@ from chat.server.control.socket_file import listen_in
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
+from chat.server.directory.presence_log import PresenceLog
 from chat.server.history.history import HistoryStore
 from chat.server.history.retention import Retention
 from chat.server.history.stored import DEFAULT_ROOM
@@ -59,7 +62,6 @@ from chat.server.sessions.connection_handler import ConnectionHandler
 from chat.server.sessions.dead_peers import DeadPeerSweep
 from chat.server.sessions.login import Login
 from chat.server.sessions.login_rejected import RefusedLogins
-from chat.server.sessions.presence_log import PresenceLog
 from chat.server.sessions.session import Session
 from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import DRAIN_TIMEOUT, Settings
@@ -120,6 +122,7 @@ class Composition:
         )
         self.rates = RecentRates(self._totals)
         # Accounts and sanctions.
+        self.devices = Devices(self.accounts, self.database)
         self.passwords = Passwords()
         self.password_guard = PasswordGuard(self.passwords, settings.exempt)
         self.moderation = Moderation(
@@ -233,11 +236,13 @@ class Composition:
             self.settings,
             self.database,
             self.accounts,
+            self.devices,
             self.passwords,
             self.password_guard,
             self.mailboxes.open,
         )
         account_commands.serve(commands)
+        DeviceCommands(self.directory, self.accounts, self.devices).serve(commands)
         return commands
 
     def _make_acceptor(self) -> Acceptor:
@@ -261,7 +266,9 @@ class Composition:
             spool=self.spool,
             backlogs=self.backlogs,
             share=self.share,
-            presence=PresenceLog(self.address_limits, self.folding_log, self.counters),
+            presence=PresenceLog(
+                self.address_limits, self.folding_log, self.counters, self.devices.seen
+            ),
             wait_for_disk=self.history.wait_for_room if self.history is not None else None,
         )
         open_transfer = partial(
@@ -277,10 +284,12 @@ class Composition:
                 settings=self.settings,
                 directory=self.directory,
                 accounts=self.accounts,
+                devices=self.devices,
                 moderation=self.moderation,
                 passwords=self.passwords,
                 password_guard=self.password_guard,
             ),
+            devices=self.devices,
             directory=self.directory,
             address_limits=self.address_limits,
             share=self.share,
@@ -304,7 +313,12 @@ class Composition:
             background=(
                 DeadPeerSweep(self.directory, self.connection_slots).run,
                 *(
-                    (self.watch.run, self.mailboxes.run, self.mailboxes.marks.run)
+                    (
+                        self.watch.run,
+                        self.devices.run,
+                        self.mailboxes.run,
+                        self.mailboxes.marks.run,
+                    )
                     if database is not None
                     else ()
                 ),
@@ -326,7 +340,7 @@ class Composition:
                 self.passwords.close,
                 *((handshakes.close,) if handshakes is not None else ()),
                 self.mailboxes.marks.write,
-                *((database.close,) if database is not None else ()),
+                *((self.devices.write, database.close) if database is not None else ()),
                 self.folding_log.log_counts,
             ),
         )
@@ -344,12 +358,8 @@ class Composition:
             lambda: self.password_guard.adapt(settings.exempt),
             lambda: self.backlogs.adapt(settings.max_backlog, settings.max_backlog_total),
             lambda: self.spool.adapt(settings.max_spool),
-            self._adapt_sessions,
+            lambda: list(map(Session.adapt, self.directory)),
         )
-
-    def _adapt_sessions(self) -> None:
-        for session in self.directory:
-            session.adapt()
 
     def _make_history(self) -> HistoryStore | None:
         settings = self.settings

@@ -51,7 +51,7 @@ class OperatorCommands:
             raise CommandFailed(str(problem)) from None
         log.info("the operator announces: %s", " / ".join(text.split("\n")))
         self._room.announce(NoticeCode.ANNOUNCEMENT, text)
-        return {"users": len(self._directory)}
+        return {"users": self._directory.users}
 
     def apply_changes(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Apply what the command line has changed in the database."""

@@ -74,12 +74,14 @@ class Settings:
     - ``tls_cert`` and ``tls_key`` (PEM) are both set, or neither is.
     - ``password`` is the password of the room, for all users.
     - ``register``: guests can register their names.
+    - ``max_users`` counts users; a registered one may have ``max_sessions`` sessions at a time.
     - ``max_connects`` and ``max_logins`` are limits for one address in one minute.
     - ``proxies``: connections from there begin with a PROXY protocol header, which the server believes.
     """
 
     address: Address = field(default_factory=lambda: parse_address(DEFAULT_ADDRESS))
     max_users: int = 10_000
+    max_sessions: int = 8
     max_per_address: int = 64
     exempt: tuple[Network, ...] = (
         ip_network("127.0.0.0/8"),

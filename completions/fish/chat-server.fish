@@ -12,7 +12,7 @@ function __chat_server --argument-names command place
             continue
         end
         switch $token
-            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --replay --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --since --before --user --number
+            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --replay --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --since --before --user --number
                 set takes yes
             case '-*'
             case '*'
@@ -39,6 +39,7 @@ complete -c chat-server -n '__chat_server \'\'' -l members-only -d 'let in only 
 complete -c chat-server -n '__chat_server \'\'' -l password-file -r -F -d 'everyone must give the password in the first line of this file'
 complete -c chat-server -n '__chat_server \'\'' -l no-register -d 'guests can\'t create accounts'
 complete -c chat-server -n '__chat_server \'\'' -l max-users -x -d 'users in the room at the same time'
+complete -c chat-server -n '__chat_server \'\'' -l max-sessions -x -d 'devices of a registered user at the same time'
 complete -c chat-server -n '__chat_server \'\'' -l max-per-address -x -d 'connections of one address'
 complete -c chat-server -n '__chat_server \'\'' -l max-connects -x -d 'new connections of one address in a minute'
 complete -c chat-server -n '__chat_server \'\'' -l max-logins -x -d 'failed logins of one address in a minute'

@@ -131,6 +131,7 @@ class FakeMember:
         self.label = "192.0.2.1:4711"
         self.is_private = True
         self.account_id: bytes | None = None
+        self.device: bytes | None = None
         self.moderator = False
         self.wants_status = False
         self.name: UserName = parse_user_name(name)
@@ -151,6 +152,10 @@ class FakeMember:
     @property
     def author(self) -> bytes:
         return self.account_id or b""
+
+    @property
+    def authors(self) -> tuple[bytes, ...]:
+        return (self.account_id,) if self.account_id is not None else ()
 
     @property
     def mailbox(self) -> LogName:

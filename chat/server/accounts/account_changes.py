@@ -1,7 +1,7 @@
 """Apply what the operator changes about accounts to users who are connected.
 
 An account that is removed, and a moderator's right that is given or taken, take effect within a second. A new password
-does not concern users who have shown the old one: it counts at the next login.
+does not concern users who have shown the old one: it counts at the next login, also of a remembered device.
 """
 
 from __future__ import annotations
@@ -52,12 +52,24 @@ class AccountChanges:
             sentence = "The operator removed your account. Only users with a password may be here."
             log.info("%s must leave: the account was removed", member.name.display)
             member.eject(LeaveReason.KICKED, NoticeCode.MODERATED, sentence)
+        elif self._has_later_session(member):
+            sentence = (
+                "The operator removed your account. A guest has one session, and this one ends."
+            )
+            member.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence)
         else:
             role = "a guest, and no moderator" if member.moderator else "a guest"
             member.lost_account()
             log.info("%s is %s now: the account was removed", member.name.display, role)
             sentence = f"The operator removed your account. You are {role} from now on."
             self._room.notify(member, NoticeCode.ACCOUNT, sentence)
+
+    def _has_later_session(self, member: Member) -> bool:
+        sessions = self._directory.sessions_of(member.name.key)
+        return any(
+            each.account_id == member.account_id and each.serial > member.serial
+            for each in sessions
+        )
 
     def _set_moderator(self, member: Member, is_moderator: bool) -> None:
         member.moderator = is_moderator

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gevent.lock import BoundedSemaphore
 
 from chat.protocol.names import UserName, looks_of
+from chat.server.accounts.device_records import Device, delete_devices_of, select_devices
 from chat.server.storage.database import (
     Database,
     DatabaseFault,
@@ -55,13 +56,16 @@ class Account(NamedTuple):
 
 
 class AccountTable:
-    """All accounts as they were at one moment.
+    """All accounts as they were at one moment, and their devices.
 
     ``before`` is the table that this one replaces. The looks of a name are slow to compute, so they are taken over.
     """
 
     def __init__(
-        self, accounts: Iterable[Account] = (), before: AccountTable | None = None
+        self,
+        accounts: Iterable[Account] = (),
+        before: AccountTable | None = None,
+        devices: Iterable[Device] = (),
     ) -> None:
         self._accounts = {account.key: account for account in accounts}
         self._looks: dict[str, frozenset[str]] = {}  # by name
@@ -71,6 +75,10 @@ class AccountTable:
             looks = known.get(account.name) or looks_of(account.name)
             self._looks[account.name] = looks
             self._owners.update(dict.fromkeys(looks, account.key))
+        self._devices: dict[bytes, tuple[Device, ...]] = {}
+        for device in devices:
+            id = device.account_id
+            self._devices[id] = (*self._devices.get(id, ()), device)
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -81,6 +89,10 @@ class AccountTable:
     def find(self, key: str) -> Account | None:
         """Return the account with this key of a name, or None."""
         return self._accounts.get(key)
+
+    def devices_of(self, account_id: bytes) -> tuple[Device, ...]:
+        """Return the devices that are remembered for an account."""
+        return self._devices.get(account_id, ())
 
     def lookalike(self, name: UserName) -> Account | None:
         """Return another account that a reader could take ``name`` for (UTS #39), or None."""
@@ -127,32 +139,43 @@ def require_free(name: UserName, register: AccountTable) -> None:
 
 
 def remove_account(database: Database, name: UserName) -> None:
-    """Delete the account, so that anyone can use the name. Raises NoSuchAccount."""
-    _change(database, name, "DELETE FROM users WHERE key = ?")
-
-
-def set_password(
-    database: Database, name: UserName, password: str, *, instead_of: str | None = None
-) -> bool:
-    """Change the password, which is given as a hash; return whether it was changed.
-
-    With ``instead_of``, change the password only if the stored hash is still that one. Without it, raise NoSuchAccount
-    if the name is not registered.
-    """
-    if instead_of is None:
-        _change(database, name, "UPDATE users SET password = ? WHERE key = ?", password)
-        return True
+    """Delete the account and its devices, so that anyone can use the name. Raises NoSuchAccount."""
     with database.writing() as connection:
-        changed = connection.execute(
-            "UPDATE users SET password = ? WHERE key = ? AND password = ?",
-            (password, name.key, instead_of),
-        )
-        return changed.rowcount > 0
+        delete_devices_of(connection, name.key)
+        _change(connection, name, "DELETE FROM users WHERE key = ?")
+
+
+def set_password(database: Database, name: UserName, password: str) -> None:
+    """Change the password, which is given as a hash, and forget all devices. Raises NoSuchAccount."""
+    with database.writing() as connection:
+        _change(connection, name, "UPDATE users SET password = ? WHERE key = ?", password)
+        delete_devices_of(connection, name.key)
+
+
+def change_password(
+    database: Database, name: UserName, password: str, *, instead_of: str, device: bytes | None
+) -> bool:
+    """Change the password, and forget all devices but ``device``; return whether that was done.
+
+    Both passwords are hashes. Nothing is changed if the stored one is not ``instead_of`` any more.
+    """
+    with database.writing() as connection:
+        is_changed = _replace_hash(connection, name, password, instead_of)
+        if is_changed:
+            delete_devices_of(connection, name.key, besides=device)
+        return is_changed
+
+
+def replace_hash(database: Database, name: UserName, hash: str, *, instead_of: str) -> bool:
+    """Store another hash of the same password, if the stored one still is ``instead_of``; return whether it was."""
+    with database.writing() as connection:
+        return _replace_hash(connection, name, hash, instead_of)
 
 
 def set_moderator(database: Database, name: UserName, is_moderator: bool) -> None:
     """Allow or forbid the account to moderate. Raises NoSuchAccount."""
-    _change(database, name, "UPDATE users SET moderator = ? WHERE key = ?", is_moderator)
+    with database.writing() as connection:
+        _change(connection, name, "UPDATE users SET moderator = ? WHERE key = ?", is_moderator)
 
 
 def _select(connection: sqlite3.Connection) -> list[Account]:
@@ -170,10 +193,20 @@ def _read_secret(connection: sqlite3.Connection) -> bytes:
     return bytes(connection.execute(query).fetchone()[0])
 
 
-def _change(database: Database, name: UserName, statement: str, *values: object) -> None:
-    with database.writing() as connection:
-        if not connection.execute(statement, (*values, name.key)).rowcount:
-            raise NoSuchAccount(f"{name.display} is not registered.")
+def _change(
+    connection: sqlite3.Connection, name: UserName, statement: str, *values: object
+) -> None:
+    if not connection.execute(statement, (*values, name.key)).rowcount:
+        raise NoSuchAccount(f"{name.display} is not registered.")
+
+
+def _replace_hash(
+    connection: sqlite3.Connection, name: UserName, hash: str, instead_of: str
+) -> bool:
+    changed = connection.execute(
+        "UPDATE users SET password = ? WHERE key = ? AND password = ?", (hash, name.key, instead_of)
+    )
+    return changed.rowcount > 0
 
 
 class Accounts:
@@ -186,11 +219,16 @@ class Accounts:
     def __init__(self, thread: DatabaseThread | None) -> None:
         self.secret = b""
         self._thread = thread
-        self._version: int | None = None
+        self._version: tuple[int, int] | None = None
         self._register = AccountTable()
         self._stamp: Stamp | None = None
         self._reading = BoundedSemaphore(1)
         self._complaint = ""
+
+    @property
+    def latest(self) -> AccountTable:
+        """All accounts as they were read last. Does not wait."""
+        return self._register
 
     def start(self) -> None:
         """Read the accounts for the first time.
@@ -229,23 +267,34 @@ class Accounts:
         account = self.look().find(key)
         return account is not None and account.is_moderator
 
-    def replace_hash(self, name: UserName, hash: str, *, instead_of: str) -> None:
-        """Store ``hash`` as the password of ``name``, if it still is ``instead_of``. Raises DatabaseFault."""
+    def replace_hash(self, name: UserName, hash: str, *, instead_of: str) -> bool:
+        """Store ``hash`` as the password of ``name``, if it still is ``instead_of``; return whether it was.
+
+        Waits for the disk. Raises DatabaseFault.
+        """
         thread = self._thread
         assert thread is not None, "accounts exist only in a database"
-        thread.run(lambda database: set_password(database, name, hash, instead_of=instead_of))
+        return thread.run(
+            lambda database: replace_hash(database, name, hash, instead_of=instead_of)
+        )
 
     def _read(self, database: Database) -> None:
         # Each is taken before what it stands for: a change in between is noticed at the next look.
         stamp = database.stamp()
+        accounts: list[Account] = []
+        devices: list[Device] = []
         version = None
         if stamp is not None:
             with database.reading() as connection:
-                version = table_version(connection, "users")
+                version = (
+                    table_version(connection, "users"),
+                    table_version(connection, "devices"),
+                )
                 self.secret = _read_secret(connection)
+                if version != self._version:
+                    accounts, devices = _select(connection), select_devices(connection)
         if version is None or version != self._version:
-            accounts = read_accounts(database) if stamp is not None else []
-            self._register = AccountTable(accounts, before=self._register)
+            self._register = AccountTable(accounts, self._register, devices)
         self._stamp, self._version = settled(stamp), version
 
     def _complain(self, fault: str) -> None:

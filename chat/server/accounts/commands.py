@@ -12,14 +12,15 @@ from functools import partial
 from typing import NoReturn
 
 from chat.protocol.commands import Command, Verb
-from chat.protocol.notices import NoticeCode
+from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.accounts.accounts import (
     Account,
     AccountExists,
     Accounts,
     add_account,
-    set_password,
+    change_password,
 )
+from chat.server.accounts.devices import Devices
 from chat.server.accounts.password_guard import PasswordGuard, TooManyAttempts
 from chat.server.accounts.passwords import Passwords, TooManyWaiting, UnusablePassword, check_rules
 from chat.server.directory.directory import ConnectedUsers
@@ -48,6 +49,7 @@ class AccountCommands:
         settings: Settings,
         thread: DatabaseThread | None,
         accounts: Accounts,
+        devices: Devices,
         passwords: Passwords,
         guard: PasswordGuard,
         begin_mailbox: Callable[[Account], object],
@@ -56,6 +58,7 @@ class AccountCommands:
         self._settings = settings
         self._thread = thread
         self._accounts = accounts
+        self._devices = devices
         self._passwords = passwords
         self._guard = guard
         self._begin_mailbox = begin_mailbox
@@ -112,6 +115,8 @@ class AccountCommands:
         self._accounts.look()
         self._begin_mailbox(account)
         peer.became_registered(account.id)
+        if peer.device is not None:
+            self._devices.remember(account, peer.device)
         log.info("%s registered, from %s", name.display, peer.label)
         return f"The name {name.display} is yours: every login with it needs your password."
 
@@ -128,11 +133,31 @@ class AccountCommands:
         hash = self._hash(peer, new)
         # Only if the hash is the one that was checked: hashing takes a while, and the operator may have set another.
         if not thread.run(
-            lambda database: set_password(database, name, hash, instead_of=account.password)
+            lambda database: change_password(
+                database, name, hash, instead_of=account.password, device=peer.device
+            )
         ):
             _refuse("Your account was changed meanwhile; try again.")
+        # From now on, a login that has shown the old password is refused, if it is still on its way.
+        self._accounts.look()
+        if peer.device is not None:
+            self._devices.remember(account._replace(password=hash), peer.device)
+        ended = self._end_other_sessions(peer)
         log.info("%s changed the password, from %s", name.display, peer.label)
-        return "Your password was changed."
+        others = f" Your other sessions have ended: {ended}." if ended else ""
+        return f"Your password was changed.{others}"
+
+    def _end_other_sessions(self, peer: Peer) -> int:
+        """End the sessions that have shown the old password; return their number."""
+        others = [
+            session
+            for session in self._directory.sessions_of(peer.name.key)
+            if session is not peer and session.account_id == peer.account_id
+        ]
+        sentence = "Your password was changed on another device; log in with the new one."
+        for session in others:
+            session.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence)
+        return len(others)
 
     @contextmanager
     def _counted_registration(self, host: str | None) -> Iterator[None]:

@@ -254,6 +254,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("password-file", Kind.TEXT, _password, sets="password"),
     Option("no-register", Kind.SWITCH, _not_switch, sets="register"),
     Option("max-users", Kind.COUNT, _count),
+    Option("max-sessions", Kind.COUNT, _count),
     Option("max-per-address", Kind.COUNT, _count),
     Option("max-connects", Kind.COUNT, _count),
     Option("max-logins", Kind.COUNT, _count),

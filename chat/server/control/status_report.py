@@ -22,8 +22,11 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     key = f"; key {status['fingerprint']}" if status["fingerprint"] else ""
     yield f"TLS          {status['tls']}{key}"
     yield (
-        f"users        {status['users']} of {status['max_users']}: {status['json_users']} JSON, "
-        f"{status['raw_users']} raw; {status['tls_users']} over TLS; {status['registered_users']} registered"
+        f"users        {status['users']} of {status['max_users']}; {status['registered_users']} registered"
+    )
+    yield (
+        f"sessions     {status['sessions']}: {status['json_users']} JSON, "
+        f"{status['raw_users']} raw; {status['tls_users']} over TLS"
     )
     yield f"connections  {status['connections']}, {status['transfers']} of them transfers"
     rates = status["rates"]

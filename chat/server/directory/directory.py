@@ -33,8 +33,6 @@ class ConnectedUsers(Protocol):
 
     def sessions_of(self, key: str) -> tuple[Member, ...]: ...
 
-    def holder(self, key: str) -> Member | None: ...
-
     def find(self, name: str) -> Member: ...
 
     def named(self, name: str) -> Member | None: ...
@@ -43,15 +41,22 @@ class ConnectedUsers(Protocol):
 
 
 class Directory(Generic[M]):
-    """Hold all sessions of the server. A name has one session now; ``sessions_of`` allows several."""
+    """Hold all sessions of the server. A registered user may have several, a guest has one."""
 
     def __init__(self) -> None:
         # By the key of a name, which is the same for Alice and alice.
         self._by_name: dict[str, tuple[M, ...]] = {}
         self._by_token: dict[str, M] = {}
         self._last_serial = 0
+        self._sessions = 0
 
     def __len__(self) -> int:
+        """Return the number of sessions."""
+        return self._sessions
+
+    @property
+    def users(self) -> int:
+        """The number of users: a user with several sessions counts once."""
         return len(self._by_name)
 
     def __iter__(self) -> Iterator[M]:
@@ -67,11 +72,19 @@ class Directory(Generic[M]):
         return self._last_serial
 
     def enter(self, member: M) -> int:
-        """Add ``member``; return the serial of the session, which is larger than all before. Raises NameTakenError."""
+        """Add ``member``; return the serial of the session, which is larger than all before.
+
+        Raises NameTakenError, unless all sessions with the name belong to the account of ``member``.
+        """
         key = member.name.key
-        if key in self._by_name:
+        others = self._by_name.get(key, ())
+        if others and (
+            member.account_id is None
+            or any(each.account_id != member.account_id for each in others)
+        ):
             raise NameTakenError
-        self._by_name[key] = (member,)
+        self._by_name[key] = (*others, member)
+        self._sessions += 1
         if member.token is not None:
             self._by_token[member.token] = member
         self._last_serial += 1
@@ -81,7 +94,9 @@ class Directory(Generic[M]):
         """Remove ``member``, if they are still here."""
         key = member.name.key
         # Compared by identity: another session may have taken over the name already, and must stay.
-        rest = tuple(each for each in self._by_name.get(key, ()) if each is not member)
+        sessions = self._by_name.get(key, ())
+        rest = tuple(each for each in sessions if each is not member)
+        self._sessions -= len(sessions) - len(rest)
         if rest:
             self._by_name[key] = rest
         else:
@@ -90,30 +105,29 @@ class Directory(Generic[M]):
             self._by_token.pop(member.token, None)
 
     def sessions_of(self, key: str) -> tuple[M, ...]:
-        """Return the sessions of the user whose name has ``key``."""
+        """Return the sessions of the user whose name has ``key``, the first to come first."""
         return self._by_name.get(key, ())
-
-    def holder(self, key: str) -> M | None:
-        """Return the session whose user name has ``key``; None if there is none."""
-        sessions = self._by_name.get(key)
-        return sessions[0] if sessions else None
 
     def is_here(self, peer: Peer) -> bool:
         """Return whether ``peer`` has entered and not left. Another session with the same name does not count."""
         return any(each is peer for each in self.sessions_of(peer.name.key))
 
     def find(self, name: str) -> M:
-        """Return the session of the user whose name is ``name`` in any case. Raises NoSuchUserError."""
+        """Return a session of the user whose name is ``name`` in any case. Raises NoSuchUserError.
+
+        All sessions of a user have the same name and account.
+        """
         member = self.named(name)
         if member is None:
             raise NoSuchUserError(NO_SUCH_USER)
         return member
 
     def named(self, name: str) -> M | None:
-        """Return the session of the user whose name is ``name`` in any case; None if there is none."""
+        """Return a session of the user whose name is ``name`` in any case, as ``find`` does; None if there is none."""
         # A text that is no valid name has no key, and no user has it.
         key = name_key(name)
-        return self.holder(key) if key is not None else None
+        sessions = self._by_name.get(key) if key is not None else None
+        return sessions[0] if sessions else None
 
     def session(self, token: str) -> M | None:
         """Return the session with ``token``, which its client got in the welcome; None if it has left."""

@@ -20,7 +20,8 @@ class Peer(Protocol):
     ``host`` is the address that limits count by; None for a unix socket. ``label`` names the connection in logs.
     ``is_private``: nobody can listen to the connection, so the user may send a password. ``registered``: the name is an
     account, and the user has given its password. ``account_id`` is the random id of the account; None for a guest.
-    ``moderator``: the user may kick, ban and mute others.
+    ``moderator``: the user may kick, ban and mute others. ``device`` is the hash of the secret of the user's device;
+    None if the login had none, or had it where others could listen.
     """
 
     moderator: bool
@@ -43,6 +44,9 @@ class Peer(Protocol):
     @property
     def account_id(self) -> bytes | None: ...
 
+    @property
+    def device(self) -> bytes | None: ...
+
     def became_registered(self, account_id: bytes) -> None:
         """Note that the user has registered the name: it is now their account."""
 
@@ -59,7 +63,8 @@ class Member(Peer, Protocol):
     ``token`` is the secret by which transfer connections name their session; None for a raw client. ``serial`` counts
     the sessions of the server, so a later session has a larger one. ``wants_status``: the client asked to hear when a
     user becomes registered or a moderator. ``mailbox`` is the log of the user's private messages. ``author`` identifies
-    the user in history beyond their name; empty for a guest.
+    the user in history beyond their name: the id of their account, or a hash of their device and name; empty for a
+    guest without a device. ``authors``: all under which history may have messages of this user.
     """
 
     @property
@@ -79,3 +84,6 @@ class Member(Peer, Protocol):
 
     @property
     def author(self) -> bytes: ...
+
+    @property
+    def authors(self) -> tuple[bytes, ...]: ...

@@ -9,7 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from chat.server.moderation.bans import Ban, Mute
+from chat.server.accounts.device_records import delete_devices_of
+from chat.server.moderation.bans import NAME, Ban, Mute
 from chat.server.storage.database import Database, Stamp, settled, table_version
 
 
@@ -54,7 +55,8 @@ def write_records(
 ) -> None:
     """Remove entries, then add entries; an added entry replaces one with the same target. Raises DatabaseFault.
 
-    Expired entries are removed too, so that the file does not grow with bans that have ended.
+    The devices of a banned name are forgotten: after the ban, the user shows the password again. Expired entries are
+    removed too, so that the file does not grow with bans that have ended.
     """
     now = int(time.time())
     with database.writing() as connection:
@@ -73,6 +75,8 @@ def write_records(
                     " name) VALUES (?, ?, ?, ?, ?, ?, ?)",
                     entry,
                 )
+                if entry.kind == NAME:
+                    delete_devices_of(connection, entry.target)
             else:
                 connection.execute(
                     'INSERT OR REPLACE INTO mutes (name_key, until, "by", reason, created)'

@@ -165,7 +165,8 @@ class Moderation:
         self._require_not_moderator(target.name)
         by, name = peer.name.display, target.name.display
         notice = sentence(f"You were kicked by {by}", reason)
-        target.eject(LeaveReason.KICKED, NoticeCode.MODERATED, notice)
+        for session in self._directory.sessions_of(target.name.key):
+            session.eject(LeaveReason.KICKED, NoticeCode.MODERATED, notice)
         self._announce(peer, lambda end: sentence(f"{name} was kicked by {by}", reason))
         return f"{name} was kicked."
 
@@ -183,9 +184,8 @@ class Moderation:
             name = parse_user_name(_target(command))
             self._require_not_moderator(name)
             bans = [Ban(NAME, name.key, *rest, name.display)]
-            network, why = self._address_of(name, peer)
-            if network is not None:
-                bans.append(Ban(NETWORK, in_words(network), *rest, name.display))
+            networks, why = self._addresses_of(name, peer)
+            bans += [Ban(NETWORK, in_words(each), *rest, name.display) for each in networks]
             end = end_in_words(until)
             done = f"{name.display} and all names that look like it are banned {end}{why}"
             public = name.display
@@ -249,8 +249,8 @@ class Moderation:
 
     def _shown(self, name: UserName) -> str:
         """Return the name as its user spells it if they are connected, or else as it was typed."""
-        member = self._directory.holder(name.key)
-        return member.name.display if member is not None else name.display
+        sessions = self._directory.sessions_of(name.key)
+        return sessions[0].name.display if sessions else name.display
 
     def _announce(self, peer: Peer, tell: Callable[[str], str], until: int | None = None) -> None:
         """Log what ``peer`` did, and tell it to everyone else: the answer tells the moderator.
@@ -267,7 +267,7 @@ class Moderation:
         except NoAddress:
             # A guest may have such a name, which moderators must be able to ban.
             key = name_key(target) or ""
-            if self._directory.holder(key) or self.entries.about(key):
+            if self._directory.sessions_of(key) or self.entries.about(key):
                 return None
             raise
 
@@ -276,8 +276,8 @@ class Moderation:
 
     def _require_not_moderator(self, name: UserName) -> None:
         """Raise CommandRefused for a moderator: of two moderators who ban each other, the faster one would win."""
-        member = self._directory.holder(name.key)
-        is_here_as_one = member is not None and member.moderator
+        sessions = self._directory.sessions_of(name.key)
+        is_here_as_one = any(session.moderator for session in sessions)
         if is_here_as_one or self._is_moderators(name.key):
             raise CommandRefused(NoticeCode.NOT_ALLOWED, f"{name.display} is a moderator.")
 
@@ -293,21 +293,25 @@ class Moderation:
         network = address_key(host, (*self._settings.exempt, *self._settings.proxies))
         return None if network is None or is_loopback(network) else network
 
-    def _address_of(self, name: UserName, peer: Peer) -> tuple[Network | None, str]:
-        """Return the address to ban together with ``name``, or None, and the end of the sentence about it."""
-        member = self._directory.holder(name.key)
-        if member is None:
-            return None, f". No user named {name.display} is here, so no address was banned."
-        network = self._bannable(member.host)
-        if network is None:
-            return None, ". Their address was not banned: this server never bans it."
-        if network == address_key(peer.host, ()):
-            return None, ". Their address was not banned: it is yours too."
-        return network, f", and so is {in_words(network)}."
+    def _addresses_of(self, name: UserName, peer: Peer) -> tuple[list[Network], str]:
+        """Return the addresses to ban together with ``name``, and the end of the sentence about them."""
+        sessions = self._directory.sessions_of(name.key)
+        if not sessions:
+            return [], f". No user named {name.display} is here, so no address was banned."
+        # The user may be here from several addresses.
+        bannable = dict.fromkeys(self._bannable(session.host) for session in sessions)
+        networks = [network for network in bannable if network is not None]
+        others = [network for network in networks if network != address_key(peer.host, ())]
+        if not networks:
+            return [], ". Their address was not banned: this server never bans it."
+        if not others:
+            return [], ". Their address was not banned: it is yours too."
+        verb = "so is" if len(others) == 1 else "so are"
+        return others, f", and {verb} {', '.join(map(in_words, others))}."
 
     def _eject_banned(self) -> list[str]:
         """Eject every user whose login would be refused now; return their names."""
-        names = []
+        names: dict[str, None] = {}  # a user may have several sessions
         for number, member in enumerate(list(self._directory), 1):
             if not number % _MEMBERS_AT_ONCE:
                 yield_to_loop()
@@ -322,8 +326,8 @@ class Moderation:
             )
             if refusal is not None:
                 member.eject(LeaveReason.BANNED, NoticeCode.MODERATED, refusal)
-                names.append(member.name.display)
-        return names
+                names[member.name.display] = None
+        return list(names)
 
     def _keep(self, add: Sequence[Ban | Mute] = (), remove: Sequence[Ban | Mute] = ()) -> None:
         """Save a change on disk, then apply it in memory. If this raises CommandRefused, nothing was changed."""

@@ -89,18 +89,22 @@ def people(
     """Yield the numbers of users, connections and logins."""
     users = GaugeMetricFamily(
         "chat_users",
-        "Users in the room, by protocol and encryption of their client.",
+        "Users in the room, by protocol and encryption of the client that came first.",
         labels=["client", "encryption"],
     )
     present: Counter[tuple[bool, bool]] = Counter()
     transfers = 0
+    counted: set[str] = set()  # a user may have several sessions
     for session in directory:
-        present[session.token is not None, session.connection.is_encrypted] += 1
+        if session.name.key not in counted:
+            counted.add(session.name.key)
+            present[session.token is not None, session.connection.is_encrypted] += 1
         transfers += len(session.transfers)
     for is_json, client in _CLIENTS.items():
         for is_encrypted, encryption in _ENCRYPTION.items():
             users.add_metric([client, encryption], present[is_json, is_encrypted])
     yield users
+    yield _gauge("chat_sessions", "Sessions of users; a user may have several.", len(directory))
     yield _gauge(
         "chat_connections",
         "Open connections: of users, of their transfers, and of clients that have not logged in.",

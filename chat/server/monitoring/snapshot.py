@@ -54,16 +54,20 @@ class LiveStatus:
 def people(
     directory: Directory[Session], connection_slots: ConnectionSlots, settings: Settings
 ) -> dict[str, Any]:
-    """Return the numbers of users and connections."""
+    """Return the numbers of users, sessions and connections.
+
+    ``json_users``, ``raw_users`` and ``tls_users`` count sessions: a user may have several, of different kinds.
+    """
     sessions = list(directory)
     is_json = sum(session.token is not None for session in sessions)
     return {
-        "users": len(sessions),
+        "users": directory.users,
         "max_users": settings.max_users,
+        "sessions": len(sessions),
         "json_users": is_json,
         "raw_users": len(sessions) - is_json,
         "tls_users": sum(session.connection.is_encrypted for session in sessions),
-        "registered_users": sum(session.registered for session in sessions),
+        "registered_users": len({session.name.key for session in sessions if session.registered}),
         "connections": len(connection_slots),
         "transfers": sum(len(session.transfers) for session in sessions),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from chat.protocol.commands import Command, HistoryQuery, Verb
@@ -94,7 +94,7 @@ class Recall:
             member.send_queue.wait_until_drained(_PATIENCE)
         self._require_place(archive, name, query)
         if query.nonces:
-            return self._by_nonces(archive, name, query, member.author)
+            return self._by_nonces(archive, name, query, member.authors)
         limit = DEFAULT_LIMIT if query.limit is None else query.limit
         size = PageSize(max(1, min(limit, PAGE.messages)), PAGE.bytes)
         only = _between(member.name.key, query.partner) if query.private else None
@@ -107,15 +107,18 @@ class Recall:
         return archive.after(name, after, query.before, size, only)
 
     def _by_nonces(
-        self, archive: HistoryStore, name: LogName, query: HistoryQuery, author: bytes
+        self, archive: HistoryStore, name: LogName, query: HistoryQuery, authors: Sequence[bytes]
     ) -> HistoryPage:
         if len(query.nonces) > MAX_NONCES:
             _refuse(f"A query has at most {MAX_NONCES} nonces.")
-        if not author:
-            # A guest has nothing that proves which messages were theirs.
-            return HistoryPage([], False, [])
+        # A guest without a device has nothing that proves which messages were theirs, and gets none.
         nonces = frozenset(nonce.encode() for nonce in query.nonces)
-        runs = archive.find_nonces(name, query.after or 0, nonces, author)
+        runs = [
+            run
+            for author in authors
+            for run in archive.find_nonces(name, query.after or 0, nonces, author)
+        ]
+        runs.sort(key=lambda run: run.first)
         return HistoryPage(runs[:MAX_NONCES], len(runs) > MAX_NONCES, [])
 
     def _require_place(self, archive: HistoryStore, name: LogName, query: HistoryQuery) -> None:

@@ -113,17 +113,23 @@ class Room:
         member: Member,
         welcome: Welcome | None = None,
         replay: int = 0,
+        *,
+        quietly: bool = False,
     ) -> None:
-        """Add ``member``: answer their login, and announce them to everyone.
+        """Add ``member``: answer their login, and announce them to everyone, unless the user is here already.
+
+        ``quietly``: the user was here until now, and nobody else has heard that they left.
 
         ``welcome`` makes the content of the new member's own copy of the announcement, from the JSON of the roster and
         facts about history. None: the copy has no content. ``replay``: so many of the last messages follow it.
         """
-        self._roster.add(member)
+        others = self._other_sessions(member)
+        self._roster.add(member, others)
         header = self._header(
             member.name.display,
             registered=member.registered or None,
             moderator=member.moderator or None,
+            again=bool(others) or None,
         )
         announcement = Frame(MessageType.LOGIN, header)
         own = announcement
@@ -132,21 +138,28 @@ class Room:
             own = Frame(MessageType.LOGIN, header, welcome(self._roster.json(), facts))
         first: list[Encodable] = [Frame(MessageType.LOGIN), own]
         if self._kept is not None:
-            self._sequences.go_on_after(member.mailbox, self._kept.last_number(member.mailbox))
+            if not others:
+                last = self._kept.last_number(member.mailbox)
+                self._sequences.go_on_after(member.mailbox, last)
             first.append(self._kept.last_messages(member, replay))
         self._private.came(member)
         # In this order: the announcement joins the frames that are pending for everyone else, and the new member gets
         # only frames after it. So the list of names in the welcome is exact at that point of the stream.
-        self._broadcast.announce(announcement)
+        if not others and not quietly:
+            self._broadcast.announce(announcement)
         self._broadcast.add(member.send_queue, first)
 
-    def leave(self, member: Member, reason: LeaveReason) -> None:
-        """Remove ``member``, if they are still here, and tell everyone else the ``reason``."""
+    def leave(self, member: Member, reason: LeaveReason, *, quietly: bool = False) -> None:
+        """Remove ``member``, if they are still here, and tell everyone else the ``reason``.
+
+        Others hear nothing while the user has another session here, or if the user comes back ``quietly`` at once.
+        """
         if member not in self._names:
             return
         self._dismiss(member)
-        header = self._header(member.name.display, reason=reason.value)
-        self._broadcast.announce(Frame(MessageType.LOGOUT, header))
+        if not quietly and not self._other_sessions(member):
+            header = self._header(member.name.display, reason=reason.value)
+            self._broadcast.announce(Frame(MessageType.LOGOUT, header))
 
     def close(self) -> None:
         """Tell every member that the server is shutting down, and remove all members.
@@ -159,24 +172,27 @@ class Room:
             self._dismiss(member)
 
     def _facts(self, member: Member) -> Mapping[str, object]:
-        return self._kept.facts(member, len(self._names)) if self._kept else {"history": False}
+        return self._kept.facts(member, self._roster.users) if self._kept else {"history": False}
 
     def is_here(self, member: Member) -> bool:
         """Return whether ``member`` has joined and not left. Another session with the same name does not count."""
         return member in self._names
 
     def names_json(self) -> bytes:
-        """Return the names of the members in the order in which they joined, as a JSON array."""
+        """Return the names of the users in the order in which they joined, as a JSON array."""
         return self._roster.names_json()
 
     def tell_status(self, member: Member) -> None:
         """Tell members who want to know it that ``member`` is now registered or a moderator, or no longer so.
 
-        Call it after each change of ``member.registered`` or ``member.moderator``.
+        Call it after each change of ``member.registered`` or ``member.moderator``, for each session of the user.
         """
         if member not in self._names:
             return
-        self._roster.update(member)
+        others = self._other_sessions(member)
+        self._roster.update(member, others)
+        if any(other.moderator != member.moderator for other in others):
+            return  # told once, with the last of the user's sessions
         header = self._header(
             SERVER_NAME,
             notice=NoticeCode.STATUS.value,
@@ -317,7 +333,7 @@ class Room:
         besides: Peer | None = None,
         epoch: str | None = None,
     ) -> None:
-        """Send a notice to everyone besides one user, whom the answer to their command tells the same.
+        """Send a notice to everyone besides one session, which the answer to its command tells the same.
 
         ``epoch``: that under which messages are numbered from now on.
         """
@@ -342,8 +358,13 @@ class Room:
         header = self._header(SERVER_NAME, to=to, notice=notice.value, nonce=nonce, **(facts or {}))
         return Frame(MessageType.UTF8, header, sentence.encode())
 
+    def _other_sessions(self, member: Member) -> list[Member]:
+        """Return the other sessions of the same user that are here."""
+        sessions = self._directory.sessions_of(member.name.key)
+        return [each for each in sessions if each is not member and each in self._names]
+
     def _dismiss(self, member: Member) -> None:
-        self._roster.remove(member)
+        self._roster.remove(member, self._other_sessions(member))
         if not member.registered:
             # A guest's private messages are numbered only while the guest is here.
             self._sequences.forget(member.mailbox)

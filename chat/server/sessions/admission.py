@@ -8,22 +8,46 @@ names: whether the name is in use, is banned, or looks like another name.
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
-from chat.protocol.headers import LoginHeader
-from chat.protocol.names import UserName
+from chat.protocol.names import UserName, name_key
 from chat.protocol.notices import Refusal
 from chat.server.accounts.accounts import Account, Accounts
+from chat.server.accounts.devices import Devices
 from chat.server.accounts.password_guard import PasswordGuard, TooManyAttempts
 from chat.server.accounts.passwords import Passwords, TooManyWaiting, is_outdated
 from chat.server.directory.directory import Directory
 from chat.server.moderation.moderation import Moderation
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login_rejected import LoginRejected
+from chat.server.sessions.login_request import LoginRequest
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
 from chat.server.storage.database import DatabaseFault
 
 log = logging.getLogger("chat.server")
+
+
+class Proof(NamedTuple):
+    """The account that a login has proved to be its own; None for a guest.
+
+    ``by_password``: the login has shown the password, so its device may be remembered.
+    """
+
+    account: Account | None
+    by_password: bool = False
+
+
+class LoginPlace(NamedTuple):
+    """The place of a login among the sessions that are here.
+
+    ``name`` is the name as the user is known here. The caller ends the ``former`` sessions, whose place this is.
+    ``quietly``: the user is the same as before, so others need not hear of it.
+    """
+
+    name: UserName
+    former: tuple[Session, ...]
+    quietly: bool
 
 
 class Admission:
@@ -35,6 +59,7 @@ class Admission:
         settings: Settings,
         directory: Directory[Session],
         accounts: Accounts,
+        devices: Devices,
         moderation: Moderation,
         passwords: Passwords,
         password_guard: PasswordGuard,
@@ -42,88 +67,144 @@ class Admission:
         self._settings = settings
         self._directory = directory
         self._accounts = accounts
+        self._devices = devices
         self._moderation = moderation
         self._passwords = passwords
         self._password_guard = password_guard
 
-    def prove(
-        self, connection: AcceptedConnection, name: UserName, header: LoginHeader
-    ) -> Account | None:
-        """Check that the client may use ``name``; return the account that owns the name, None for a guest.
+    def is_remembered(self, request: LoginRequest) -> bool:
+        """Return whether the device of the login stands for the password of the account. Does not wait.
+
+        Only to let the login pass the limits for strangers: ``prove`` looks again.
+        """
+        if request.device is None:
+            return False
+        account = self._accounts.latest.find(name_key(request.header.name) or "")
+        return account is not None and self._devices.remembers(account, request.device)
+
+    def prove(self, connection: AcceptedConnection, name: UserName, request: LoginRequest) -> Proof:
+        """Check that the client may use ``name``.
 
         If there is an account, the client has proved that it belongs to them. Other sessions do not matter here: see
-        ``find_former_session``. May wait: for a thread that hashes the password, or because of wrong passwords before.
+        ``find_place``. May wait: for a thread that hashes the password, or because of wrong passwords before.
         """
-        if header.password is not None and not connection.is_private:
+        if request.header.password is not None and not connection.is_private:
             sentence = "A password must not travel unencrypted; connect over TLS."
             raise LoginRejected(Refusal.ENCRYPTION_NEEDED, sentence)
         account = self._accounts.look().find(name.key)
-        if self._has_valid_token(name, header, account):
-            return account
-        self._require_password(connection.host, name, header, account)
+        if self._is_proved_without_password(name, request, account):
+            return Proof(account)
+        proof = self._require_password(connection.host, name, request, account)
         if account is None:
             self._require_no_lookalike(name)
-        return account
+        return proof
 
     def renew(self, name: UserName, account: Account | None) -> None:
-        """Check after a wait that nobody has registered the name of a guest meanwhile."""
-        if account is None and self._accounts.look().find(name.key) is not None:
+        """Check after a wait that what the login has proved still counts.
+
+        Nobody has registered the name of a guest meanwhile, and the account has the same password.
+        """
+        now = self._accounts.look().find(name.key)
+        proved = (account.id, account.password) if account is not None else None
+        if proved != ((now.id, now.password) if now is not None else None):
             raise LoginRejected(Refusal.PASSWORD_NEEDED, self._needed())
 
-    def find_former_session(
+    def find_place(
         self,
         connection: AcceptedConnection,
         name: UserName,
-        header: LoginHeader,
+        request: LoginRequest,
         account: Account | None,
-    ) -> Session | None:
-        """Check that ``name`` can enter now; return the same user's session that still has the name, None if none.
+    ) -> LoginPlace:
+        """Check that ``name`` can enter now; return its place.
 
-        The caller ends that session. ``account`` is what ``prove`` returned. Does not wait: between this check and the
-        entry, no other login must run.
+        ``account`` is what ``prove`` returned. Does not wait: between this check and the entry, no other login must
+        run.
         """
         self._require_no_ban(connection.host, name, account)
-        held = self._directory.holder(name.key)
-        if held is not None:
-            if account is not None or self._session_shown(name, header) is held:
-                return held
-            raise LoginRejected(Refusal.USERNAME_EXISTS, "This name is already in use.")
-        # After the check above: a user who replaces their own session takes no further place.
-        if len(self._directory) >= self._settings.max_users:
+        here = self._directory.sessions_of(name.key)
+        # A user who is here already takes no further place.
+        if not here and self._directory.users >= self._settings.max_users:
             raise LoginRejected(
                 Refusal.SERVER_FULL, "The room is full; try again later.", final=True
             )
-        return None
+        shown = self._session_shown(name, request)
+        if account is not None:
+            former = self._former_sessions(here, shown, request, account)
+        elif not here or shown in here:
+            former = here
+        else:
+            raise LoginRejected(Refusal.USERNAME_EXISTS, "This name is already in use.")
+        staying = [session for session in here if session not in former]
+        quietly = request.device is not None and any(
+            _is_same_user(session, name, account) for session in former
+        )
+        return LoginPlace(staying[0].name if staying else name, former, quietly)
 
-    def _session_shown(self, name: UserName, header: LoginHeader) -> Session | None:
-        """Return the session that has ``name``, if the login shows its token. A raw client's session has no token."""
+    def _former_sessions(
+        self,
+        here: tuple[Session, ...],
+        shown: Session | None,
+        request: LoginRequest,
+        account: Account,
+    ) -> tuple[Session, ...]:
+        """Return the sessions whose place a login of ``account`` takes: see docs/protocol.md."""
+        # Others have the name without the account: a guest, or the owner of an account that was removed.
+        former = [
+            session
+            for session in here
+            if session.account_id != account.id
+            or session is shown
+            or session.device == request.device
+        ]
+        staying = [session for session in here if session not in former]
+        staying.sort(key=lambda session: session.last_active)
+        too_many = len(staying) + 1 - self._settings.max_sessions
+        return (*former, *staying[: max(0, too_many)])
+
+    def _session_shown(self, name: UserName, request: LoginRequest) -> Session | None:
+        """Return the session that has ``name``, if the login shows its token. A raw client's session has no token.
+
+        A guest also shows their session by its device.
+        """
         # A lookup in a dict, not a comparison of strings: a dict compares hashes first, and Python's key for hashes is
         # secret. So the time of the answer does not help to guess a token.
-        session = self._directory.session(header.session or "")
-        return session if session is not None and session.name.key == name.key else None
+        session = self._directory.session(request.header.session or "")
+        if session is not None and session.name.key == name.key:
+            return session
+        if request.device is None:
+            return None
+        # Hashes of secrets: the time of a comparison tells nothing about the secrets.
+        for session in self._directory.sessions_of(name.key):
+            if not session.registered and session.device == request.device:
+                return session
+        return None
 
-    def _has_valid_token(
-        self, name: UserName, header: LoginHeader, account: Account | None
+    def _is_proved_without_password(
+        self, name: UserName, request: LoginRequest, account: Account | None
     ) -> bool:
-        """Return whether the login shows a token of the user's open session, so that no password is needed.
+        """Return whether the login needs no password: by a remembered device, or by the user's open session.
 
-        The session must have proved as much as a new login has to prove now.
+        That session must have proved as much as a new login has to prove now.
         """
-        session = self._session_shown(name, header)
+        device = request.device
+        if account is not None and device is not None and self._devices.remembers(account, device):
+            return True
+        session = self._session_shown(name, request)
         if session is None:
             return False
         if account is None:
             return not self._settings.members_only
-        # A guest's token is no proof for an account: somebody else may have registered the name during the session.
-        return session.registered
+        # A guest's session is no proof for an account: somebody else may have registered the name during the session.
+        return session.account_id == account.id
 
     def _require_password(
-        self, host: str | None, name: UserName, header: LoginHeader, account: Account | None
-    ) -> None:
-        settings, password = self._settings, header.password
+        self, host: str | None, name: UserName, request: LoginRequest, account: Account | None
+    ) -> Proof:
+        settings, password = self._settings, request.header.password
         if password is None:
             if account is None and not settings.members_only and settings.password is None:
-                return
+                return Proof(None)
             raise LoginRejected(Refusal.PASSWORD_NEEDED, self._needed())
         # Without a hash the guard still takes as long as with one, so time does not tell which names are registered.
         hash = account.password if account is not None else None
@@ -137,7 +218,8 @@ class Admission:
             sentence = "Wrong password for this name."
             raise LoginRejected(Refusal.WRONG_PASSWORD, sentence)
         if account is not None:
-            self._rehash_if_outdated(name, password, account)
+            account = self._rehash_if_outdated(name, password, account)
+        return Proof(account, by_password=True)
 
     def _needed(self) -> str:
         """Return the sentence that asks for a password: the same for every name, unless anyone may log in."""
@@ -163,18 +245,30 @@ class Admission:
         if sentence is not None:
             raise LoginRejected(Refusal.BANNED, sentence)
 
-    def _rehash_if_outdated(self, name: UserName, password: str, account: Account) -> None:
-        """Replace the hash of the password if its parameters are outdated.
+    def _rehash_if_outdated(self, name: UserName, password: str, account: Account) -> Account:
+        """Replace the hash of the password if its parameters are outdated; return the account as it is now.
 
         Only at a login the server knows the password. A failure costs nothing: the next login tries again.
         """
         if not is_outdated(account.password):
-            return
+            return account
         try:
             hash = self._passwords.hash(password)
         except TooManyWaiting:
-            return  # too many logins hash passwords now
+            return account  # too many logins hash passwords now
         try:
-            self._accounts.replace_hash(name, hash, instead_of=account.password)
+            if self._accounts.replace_hash(name, hash, instead_of=account.password):
+                return account._replace(password=hash)
         except DatabaseFault as fault:
             log.warning("cannot replace an outdated password hash: %s", fault)
+        return account
+
+
+def _is_same_user(session: Session, name: UserName, account: Account | None) -> bool:
+    """Return whether others see the same user in ``session`` as in a new one of ``account`` under ``name``."""
+    id, is_moderator = (account.id, account.is_moderator) if account is not None else (None, False)
+    return (
+        session.account_id == id
+        and session.name.display == name.display
+        and session.moderator == is_moderator
+    )

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import gevent
 
 from chat.framing import DeadlineExceeded
 from chat.process.fairness import yield_to_loop
 from chat.protocol.descriptor import Descriptor, MessageType
-from chat.protocol.errors import HeaderError, UserNameError
-from chat.protocol.headers import LoginHeader, encode_json, looks_like_json, parse_login_header
-from chat.protocol.names import UserName, name_key, parse_user_name
+from chat.protocol.headers import LoginHeader, encode_json, looks_like_json
+from chat.protocol.names import UserName, name_key
 from chat.protocol.notices import Refusal
 from chat.server.accounts.accounts import Account
+from chat.server.accounts.devices import Devices
 from chat.server.directory.directory import Directory
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.process.loop_share import LoopShare, TooBusy
 from chat.server.sessions.admission import Admission
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login_rejected import LoginRejected, RefusedLogins
+from chat.server.sessions.login_request import LoginRequest, read_name, read_request
 from chat.server.sessions.session import Session
 from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import (
@@ -32,8 +34,11 @@ from chat.server.settings import (
 )
 from chat.sizes import byte_count
 
-# Make a session for a login that was admitted; the account is None for a guest.
-OpenSession = Callable[[AcceptedConnection, UserName, LoginHeader, Account | None], Session]
+# Make a session for a login that was admitted. The account is None for a guest. The last argument is the hash of the
+# device; None if there is none that counts.
+OpenSession = Callable[
+    [AcceptedConnection, UserName, LoginHeader, Account | None, bytes | None], Session
+]
 # Make a transfer connection of an open session.
 OpenTransfer = Callable[[AcceptedConnection, Session], TransferConnection]
 
@@ -48,6 +53,7 @@ class Login:
         self,
         *,
         admission: Admission,
+        devices: Devices,
         directory: Directory[Session],
         address_limits: AddressLimits,
         share: LoopShare,
@@ -57,6 +63,7 @@ class Login:
         begin_mailbox: Callable[[Account], object],
     ) -> None:
         self._admission = admission
+        self._devices = devices
         self._directory = directory
         self._address_limits = address_limits
         self._share = share
@@ -98,8 +105,8 @@ class Login:
                 data = _read_login(connection, descriptor)
                 # Before anything can be refused: a JSON client also needs the code if its header is broken.
                 is_json = looks_like_json(data)
-                self._wait_for_a_turn(connection, data)
-                return self._admit(connection, data)
+                is_remembered = self._wait_for_a_turn(connection, data)
+                return self._admit(connection, data, is_remembered=is_remembered)
             except LoginRejected as refused:
                 self._refused_logins.refused(connection.source, refused.refusal)
                 _answer(connection, refused, is_json=is_json)
@@ -107,86 +114,100 @@ class Login:
                     return None
         return None
 
-    def _wait_for_a_turn(self, connection: AcceptedConnection, data: bytes) -> None:
+    def _wait_for_a_turn(self, connection: AcceptedConnection, data: bytes) -> bool:
         """Wait for a turn in the event loop. Raises LoginRejected if too many logins wait, or this one for too long.
 
-        Logins for an open session do not wait with the others: its user is in the room already.
+        Logins for an open session do not wait with the others: its user is in the room already. Return whether the
+        login has a remembered device.
         """
-        try:
-            is_insider = self._is_insider(_parse(data))
-        except LoginRejected:
-            is_insider = (
-                False  # to refuse a login also costs time, so the refusal waits for its turn
-            )
+        is_insider = is_remembered = False
+        # To refuse a login also costs time, so the refusal waits for its turn.
+        with suppress(LoginRejected):
+            request = read_request(data, is_private=connection.is_private)
+            is_insider = self._is_insider(request)
+            is_remembered = self._admission.is_remembered(request)
         if is_insider:
             yield_to_loop()
-            return
+            return is_remembered
         try:
-            self._share.wait_if_few()
+            if is_remembered:
+                # In turns as well, but never refused: after a restart all of them come back at once.
+                self._share.wait()
+            else:
+                self._share.wait_if_few()
         except TooBusy:
             raise _busy() from None
         if time.monotonic() >= connection.login_deadline:
             raise _busy()
+        return is_remembered
 
-    def _admit(self, connection: AcceptedConnection, data: bytes) -> Session | TransferConnection:
+    def _admit(
+        self, connection: AcceptedConnection, data: bytes, *, is_remembered: bool
+    ) -> Session | TransferConnection:
         """Make the session or the transfer for a login. Raises LoginRejected."""
         try:
-            header = _parse(data)
+            request = read_request(data, is_private=connection.is_private)
         except LoginRejected:
-            self._count_attempt(connection, None)
+            self._count_attempt(connection, is_known=False)
             raise
-        self._count_attempt(connection, header)
+        self._count_attempt(connection, is_known=is_remembered or self._is_insider(request))
+        header = request.header
         if header.session is not None and not header.name:
             return self._begin_transfer(connection, header.session)
-        name = _parse_name(header.name)
+        name = read_name(header.name)
         admission = self._admission
-        account = admission.prove(connection, name, header)
+        proof = admission.prove(connection, name, request)
+        account = proof.account
         if account is not None:
             self._begin_mailbox(account)
         # Also before the wait in line: a login that must be refused is refused at once.
-        former = admission.find_former_session(connection, name, header, account)
-        if self._waited_in_line(connection):
-            # Another login may have taken or registered the name meanwhile.
-            admission.renew(name, account)
-            former = admission.find_former_session(connection, name, header, account)
-        session = self._open_session(connection, name, header, account)
+        admission.find_place(connection, name, request, account)
+        self._wait_in_line(connection)
+        # Another login may have taken or registered the name meanwhile, or the password was changed.
+        admission.renew(name, account)
+        place = admission.find_place(connection, name, request, account)
+        session = self._open_session(connection, place.name, header, account, request.device)
         # No wait from here to the end of join, so nobody can take the name in between.
-        if former is not None:
-            former.supersede()
-        session.join()
+        for former in place.former:
+            former.supersede(quietly=place.quietly)
+        session.join(quietly=place.quietly)
+        if account is not None and request.device is not None:
+            self._devices.seen(account.id, request.device)
+            if proof.by_password:
+                self._devices.remember(account, request.device)
         # Only failed attempts count: an office of many users behind one address must be able to log in.
         self._address_limits.forgive_attempt(connection.host)
         return session
 
-    def _count_attempt(self, connection: AcceptedConnection, header: LoginHeader | None) -> None:
+    def _count_attempt(self, connection: AcceptedConnection, *, is_known: bool) -> None:
         """Count an attempt to log in. Raises LoginRejected if there were too many, or the connection is refused.
 
-        Attempts for an open session are not limited: other users of the same address must not lock its user out.
-        ``header`` is None if the header is invalid.
+        ``is_known``: the attempt is for an open session, or from a remembered device. Such attempts are not limited:
+        other users of the same address must not lock that user out.
         """
         refused = connection.refused
-        is_insider = header is not None and self._is_insider(header)
-        if refused is not None and refused.refusal is Refusal.TOO_MANY_ATTEMPTS and is_insider:
+        if refused is not None and refused.refusal is Refusal.TOO_MANY_ATTEMPTS and is_known:
             return
         if refused is not None:
             # A copy. If the connection's own exception were raised, its traceback would refer to the connection: a
             # circle, which only the garbage collector frees.
             raise LoginRejected(refused.refusal, refused.sentence, final=refused.final)
-        if not is_insider and not self._address_limits.count_attempt(connection.host):
+        if not is_known and not self._address_limits.count_attempt(connection.host):
             sentence = "Too many login attempts from your address; try again in a minute."
             raise LoginRejected(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
 
-    def _is_insider(self, header: LoginHeader) -> bool:
+    def _is_insider(self, request: LoginRequest) -> bool:
         """Return whether the login shows the token of an open session: for a transfer, or to replace that session."""
+        header = request.header
         session = self._directory.session(header.session or "")
         return session is not None and (
             not header.name or name_key(header.name) == session.name.key
         )
 
-    def _waited_in_line(self, connection: AcceptedConnection) -> bool:
+    def _wait_in_line(self, connection: AcceptedConnection) -> None:
         """Wait for a turn in the event loop and, after many logins from this address, for the rate of the address.
 
-        Returns whether this took any time. Raises LoginRejected if it would take longer than the deadline allows.
+        Raises LoginRejected if that would take longer than the deadline allows.
         """
         patience = connection.login_deadline - time.monotonic()
         delay = self._address_limits.reserve_join(connection.host, patience)
@@ -195,10 +216,7 @@ class Login:
             raise LoginRejected(Refusal.TOO_MANY_ATTEMPTS, sentence, final=True)
         if delay:
             gevent.sleep(delay)
-        elif self._share.has_turn:
-            return False
         self._share.wait()
-        return True
 
     def _begin_transfer(self, connection: AcceptedConnection, token: str) -> TransferConnection:
         session = self._directory.session(token)
@@ -249,23 +267,3 @@ def _answer(connection: AcceptedConnection, refused: LoginRejected, *, is_json: 
 def _busy() -> LoginRejected:
     sentence = "The server is busy with many logins; try again in a minute."
     return LoginRejected(Refusal.BUSY, sentence, final=True)
-
-
-def _parse(data: bytes) -> LoginHeader:
-    """Parse the header of a login. Raises LoginRejected."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        raise LoginRejected(Refusal.BAD_USERNAME, "A name must be valid UTF-8.") from None
-    try:
-        return parse_login_header(data)
-    except HeaderError as problem:
-        raise LoginRejected(Refusal.BAD_HEADER, str(problem)) from None
-
-
-def _parse_name(name: str) -> UserName:
-    """Parse the user name of a login. Raises LoginRejected."""
-    try:
-        return parse_user_name(name)
-    except UserNameError as problem:
-        raise LoginRejected(Refusal.BAD_USERNAME, str(problem)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -20,6 +21,7 @@ from chat.server.accounts.accounts import Account
 from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue, reason_of
 from chat.server.directory.directory import Directory
+from chat.server.directory.presence_log import PresenceLog
 from chat.server.limits.limits import SenderRates
 from chat.server.log.log import Record
 from chat.server.process.loop_share import LoopShare
@@ -30,7 +32,6 @@ from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.endings import Ejected, OpenTransfers, ServerStopping
 from chat.server.sessions.identity import Identity
 from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
-from chat.server.sessions.presence_log import PresenceLog
 from chat.server.sessions.welcome import encode_welcome
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 
@@ -41,16 +42,17 @@ _EJECTED = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
 class Session(Identity):
     """Serve one user, who is a member of the room from ``join`` until they leave.
 
-    ``account`` is the account that owns the name, whose password the user has given; None for a guest. ``token`` is the
-    secret by which transfer connections name the session; None for a raw client. ``inline``: the user gets contents
-    over so many bytes as offers; None: never. ``reason`` is why the session ends. ``wait_for_disk`` is called before a
-    message is published, and waits while too many messages wait to be kept.
+    ``Identity`` has ``account`` and ``device``. ``token`` is the secret by which transfer connections name the session;
+    None for a raw client. ``inline``: the user gets contents over so many bytes as offers; None: never. ``last_active``
+    is when the client last sent something other than a ping (monotonic). ``reason`` is why the session ends.
+    ``wait_for_disk`` is called before a message is published, and waits while too many messages wait to be kept.
     """
 
     # An idle user costs memory only, and slots save much of it.
     __slots__ = (
         "_answers",
         "_commands",
+        "_device_counts",
         "_directory",
         "_greenlet",
         "_has_left",
@@ -65,6 +67,7 @@ class Session(Identity):
         "_wait_for_disk",
         "connection",
         "inline",
+        "last_active",
         "reason",
         "send_queue",
         "serial",
@@ -79,6 +82,7 @@ class Session(Identity):
         name: UserName,
         header: LoginHeader,
         account: Account | None = None,
+        device: bytes | None = None,
         *,
         room: Room,
         directory: Directory[Session],
@@ -90,8 +94,10 @@ class Session(Identity):
         presence: PresenceLog,
         wait_for_disk: Callable[[], object] | None = None,
     ) -> None:
-        super().__init__(name, account)
+        super().__init__(name, account, device)
         self.inline = header.inline
+        self._device_counts = device is not None if header.device is not None else None
+        self.last_active = time.monotonic()
         self.wants_status = header.status
         self.token = secrets.token_urlsafe(18) if header.is_json else None
         # A raw client gets what the operator has set, since it cannot ask.
@@ -135,17 +141,22 @@ class Session(Identity):
 
     # From login to the end
 
-    def join(self) -> None:
+    def join(self, *, quietly: bool = False) -> None:
         """Enter the room, and answer the login. Raises NameTakenError.
 
+        ``quietly``: the session takes the place of another one that has just left quietly.
         The caller must call ``run`` next, without a wait in between: only ``run`` makes sure that the session leaves.
         """
         current = gevent.getcurrent()
         self._greenlet = current if isinstance(current, gevent.Greenlet) else None
         self.serial = self._directory.enter(self)
-        welcome = partial(encode_welcome, self._settings, self.token, self.inline)
-        self._room.join(self, welcome if self.token is not None else None, self._replay)
-        self._is_logged = self._presence.joined(self)
+        device_counts = self._device_counts
+        welcome = partial(encode_welcome, self._settings, self.token, self.inline, device_counts)
+        self._room.join(
+            self, welcome if self.token is not None else None, self._replay, quietly=quietly
+        )
+        sessions = self._directory.sessions_of(self.name.key)
+        self._is_logged = self._presence.joined(self, len(sessions))
 
     def run(self) -> None:
         """Serve the client until the session ends; then empty the send queue. The caller closes the socket."""
@@ -164,24 +175,29 @@ class Session(Identity):
         """End the session because the client sends a large content too slowly, and others need the space."""
         self.send_queue.fail(LeaveReason.TIMED_OUT)
 
-    def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
-        """End the session from another greenlet. The last frame to the user is a notice with ``sentence``."""
+    def eject(
+        self, reason: LeaveReason, notice: NoticeCode, sentence: str, *, quietly: bool = False
+    ) -> None:
+        """End the session from another greenlet. The last frame to the user is a notice with ``sentence``.
+
+        ``quietly``: others do not hear that the user leaves, since they come back at once.
+        """
         if not self._room.is_here(self):
             return
         self._room.notify(self, notice, sentence)
         self._end(reason)
         # Here, so that everyone else gets the Logout now: this session's greenlet may take a while to notice.
-        self._leave()
+        self._leave(quietly=quietly)
         if self._greenlet is not None:
             self._greenlet.kill(Ejected, block=False)
 
-    def supersede(self) -> None:
-        """End the session because its user has logged in again."""
+    def supersede(self, *, quietly: bool = False) -> None:
+        """End the session because its user has logged in again; see ``eject`` for ``quietly``."""
         # Often the old connection is dead, and nothing reads its backlog. So the backlog is dropped.
         if self.send_queue.is_behind:
             self.send_queue.fail(LeaveReason.REPLACED)
         sentence = "You logged in from another place; this connection was closed."
-        self.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence)
+        self.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence, quietly=quietly)
 
     def became_registered(self, account_id: bytes) -> None:
         """Note that the user has registered the name: it is now their account."""
@@ -202,6 +218,8 @@ class Session(Identity):
 
     def pay(self, descriptor: Descriptor) -> None:
         """Wait until the user's rates allow a frame with this descriptor. Refused frames count too."""
+        # Pings are not paid here: a program sends them, and they do not show that the user is there.
+        self.last_active = time.monotonic()
         size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0
         _wait(self._rates.consume(1, min(size, self._settings.max_text)))
 
@@ -265,12 +283,10 @@ class Session(Identity):
         intake = self._intake
         while intake.wait() and not self.send_queue.closed:
             # The fast path: most frames are texts, and texts that arrived together cost little more than one.
-            run = intake.next_run(self._rates.allowance(MAX_RUN))
-            if run is not None:
+            if (run := intake.next_run(self._rates.allowance(MAX_RUN))) is not None:
                 self._publish(run)
                 continue
-            ping = intake.next_ping()
-            if ping is not None:
+            if (ping := intake.next_ping()) is not None:
                 self._answer_ping(ping)
                 continue
             descriptor = intake.next()
@@ -287,6 +303,7 @@ class Session(Identity):
 
     def _publish(self, run: Run) -> None:
         """Wait until the user's rates allow the texts, then hand them to the room."""
+        self.last_active = time.monotonic()
         _wait(self._rates.consume(len(run.contents), run.size))
         if self._wait_for_disk is not None:
             self._wait_for_disk()
@@ -359,16 +376,16 @@ class Session(Identity):
         if self.reason is LeaveReason.DISCONNECTED:
             self.reason = reason
 
-    def _leave(self) -> None:
+    def _leave(self, *, quietly: bool = False) -> None:
         # Called by the session's own greenlet and by ``eject``, in either order.
         if self._has_left:
             return
         self._has_left = True
         self.transfers.end_all()
-        self._room.leave(self, self.reason)
+        self._room.leave(self, self.reason, quietly=quietly)
         self._directory.leave(self)
-        if self._is_logged:
-            self._presence.left(self, self.reason)
+        sessions = len(self._directory.sessions_of(self.name.key))
+        self._presence.left(self, self.reason, sessions, is_logged=self._is_logged)
 
     def _drain(self, timeout: float) -> None:
         """Wait until the send queue is empty, at most ``timeout`` seconds, then end the stream."""

@@ -15,12 +15,14 @@ def encode_welcome(
     settings: Settings,
     token: str | None,
     inline: int | None,
+    device: bool | None,
     members_json: bytes,
     facts: Mapping[str, object],
 ) -> bytes:
     """Return the welcome as JSON: see docs/protocol.md for its keys.
 
-    ``token`` is the secret of the session; ``members_json`` is the JSON object of ``Roster.json``. ``facts`` are
+    ``token`` is the secret of the session; ``device`` tells whether the device of the login counts, None for a login
+    without a device. ``members_json`` is the JSON object of ``Roster.json``. ``facts`` are
     further keys.
     """
     limits = {"max_text": settings.max_text, "max_file": settings.max_file, "inline": inline}
@@ -30,6 +32,8 @@ def encode_welcome(
         "limits": limits,
         "motd": settings.motd,
     }
+    if device is not None:
+        rest["device"] = device
     rest.update(facts)
     # Put together by hand: the names are JSON already, and to encode ten thousand anew would be most of a login.
     return members_json[:-1] + b"," + encode_json(rest)[1:]

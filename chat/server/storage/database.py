@@ -64,9 +64,22 @@ _WITH_IDS = (
     "ALTER TABLE users ADD COLUMN id BLOB",
     "UPDATE users SET id = randomblob(16)",
 )
+# The devices that stand for the password of an account: the SHA-256 of the secret of each.
+_WITH_DEVICES = (
+    """
+    CREATE TABLE devices (
+        account BLOB NOT NULL,
+        hash BLOB NOT NULL,
+        name TEXT NOT NULL,
+        first_seen INTEGER NOT NULL,
+        last_seen INTEGER NOT NULL,
+        PRIMARY KEY (account, hash)
+    )
+    """,
+)
 # Parts of the server that hold a table in memory compare its version, a random number, before they read it again: read
 # marks change each second, and thousands of accounts must not be read for that.
-_VERSIONED = ("users", "bans", "mutes")
+_VERSIONED = ("users", "bans", "mutes", "devices")
 _WITH_VERSIONS = (
     "CREATE TABLE versions (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     *(f"INSERT INTO versions VALUES ('{table}', random())" for table in _VERSIONED),
@@ -110,7 +123,7 @@ _WITH_MAILBOXES = (
     """,
 )
 # What brings a file from each version to the next one.
-_STEPS = (_FIRST_SCHEMA, _WITH_IDS, (*_WITH_VERSIONS, *_WITH_MAILBOXES))
+_STEPS = (_FIRST_SCHEMA, _WITH_IDS, _WITH_DEVICES, (*_WITH_VERSIONS, *_WITH_MAILBOXES))
 _VERSION = len(_STEPS)
 
 Stamp = tuple[int, int, int]

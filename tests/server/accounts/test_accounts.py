@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +22,11 @@ from chat.server.accounts.accounts import (
     add_account,
     read_accounts,
     remove_account,
+    replace_hash,
     set_moderator,
     set_password,
 )
+from chat.server.accounts.device_records import Device, select_devices
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
 
 ALICE = parse_user_name("Alice")
@@ -105,8 +108,8 @@ def test_what_can_be_changed(database: Database) -> None:
 def test_a_hash_can_be_renewed_unless_it_is_another_by_now(database: Database) -> None:
     add_account(database, ALICE, "first")
 
-    assert set_password(database, ALICE, "renewed", instead_of="first")
-    assert not set_password(database, ALICE, "late", instead_of="first")
+    assert replace_hash(database, ALICE, "renewed", instead_of="first")
+    assert not replace_hash(database, ALICE, "late", instead_of="first")
 
     assert in_file(database) == [("Alice", "renewed", False)]
 
@@ -201,11 +204,11 @@ def test_many_who_look_at_once_have_it_read_once(
     os.utime(database.path, ns=(1, 1))
     readings: list[int] = []
 
-    def read(given: Database) -> list[Account]:
+    def read(connection: sqlite3.Connection) -> list[Device]:
         readings.append(1)
-        return read_accounts(given)
+        return select_devices(connection)
 
-    monkeypatch.setattr("chat.server.accounts.accounts.read_accounts", read)
+    monkeypatch.setattr("chat.server.accounts.accounts.select_devices", read)
     looks = [gevent.spawn(accounts.look) for _ in range(20)]
     gevent.joinall(looks, raise_error=True)
 

@@ -144,7 +144,8 @@ def test_the_status_is_that_of_now(chat_server: TestServer, types: Callable[...,
     assert status["memory_bytes"] > 10_000_000
     assert "alice" not in json.dumps(status)
     lines = types("status").splitlines()
-    assert any(line.startswith("users        2 of 10000: 1 JSON, 1 raw") for line in lines)
+    assert any(line.startswith("sessions     2: 1 JSON, 1 raw; 0 over TLS") for line in lines)
+    assert "users        2 of 10000; 0 registered" in lines
     assert f"addresses    {chat_server.listening}" in lines
     assert "accounts     0; 0 bans, 0 mutes" in lines
 

@@ -197,7 +197,7 @@ def test_a_type_that_is_none_is_refused_after_the_first_frame(chat_server: TestS
 
 
 @pytest.mark.parametrize(
-    ("header_size", "content_size"), [(4 * K + 1, 0), (5, 64 * K + 1), (5, 1 << 63), (65535, 0)]
+    ("header_size", "content_size"), [(16 * K + 1, 0), (5, 64 * K + 1), (5, 1 << 63), (65535, 0)]
 )
 def test_a_login_that_is_too_large_is_refused_on_its_descriptor_alone(
     chat_server: TestServer, header_size: int, content_size: int

@@ -32,9 +32,9 @@ def in_turn(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     def watch(name: str) -> None:
         method = getattr(Session, name)
 
-        def watched(session: Session) -> None:
+        def watched(session: Session, **options: Any) -> None:
             seen.append(session._share.has_turn)
-            method(session)
+            method(session, **options)
 
         monkeypatch.setattr(Session, name, watched)
 
