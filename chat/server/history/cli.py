@@ -178,7 +178,7 @@ def _purge_at_rest(directory: Path, wanted: Purge) -> int:
         # The bound of the last run stays in force: this run says nothing.
         writer = Writer(directory, bound=0)
         try:
-            return purge(writer, wanted)
+            return purge(lambda function, *values: function(writer, *values), wanted)
         finally:
             writer.close()
 

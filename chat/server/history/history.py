@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import gevent
 from gevent.threadpool import ThreadPool
 
 from chat.process.offload import run_in
@@ -153,7 +154,7 @@ class HistoryStore:
         Waits for the disk. Raises HistoryFault.
         """
         self._keeping.wait_until_written()
-        return int(self.call(purge, wanted))
+        return purge(self.call, wanted, gevent.sleep)
 
     def _tail(
         self, name: LogName, before: int | None, only: Only | None = None

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from chat.protocol.names import name_key
 from chat.server.history.faults import HistoryFault
+from chat.server.history.pages import NO_END
 from chat.server.history.stored import DEFAULT_ROOM
-from chat.server.history.upkeep import erase_traces, purge_before, purge_message, purge_sender
+from chat.server.history.upkeep import Choice, purge_some
 from chat.server.history.writer import Writer
+
+# How often to try to empty the write-ahead log, while others read the file, and seconds between two tries.
+_TRIES, _BETWEEN_TRIES = 50, 0.1
+
+# Calls a function with the writer and further arguments.
+Call = Callable[..., Any]
 
 
 class Purge(NamedTuple):
@@ -32,13 +41,43 @@ def read_purge(fields: Mapping[str, Any]) -> Purge:
     return wanted
 
 
-def purge(writer: Writer, wanted: Purge) -> int:
-    """Remove the contents of the messages that ``wanted`` names; return how many there were. Raises HistoryFault."""
+def purge(call: Call, wanted: Purge, pause: Callable[[float], object] = time.sleep) -> int:
+    """Remove the contents of the messages that ``wanted`` names; return how many there were.
+
+    In many calls, each of which holds up what is said for a moment only. ``pause`` waits so many seconds. Raises
+    HistoryFault.
+    """
+    logs = [DEFAULT_ROOM] if wanted.number is not None else call(Writer.states)
+    numbers = range(NO_END)
     if wanted.number is not None:
-        count = int(purge_message(writer, DEFAULT_ROOM, wanted.number))
-    elif wanted.user is not None:
-        count = purge_sender(writer, wanted.user)
-    else:
-        count = sum(purge_before(writer, log, wanted.before or "") for log in writer.states())
-    erase_traces(writer)
+        numbers = range(wanted.number, wanted.number + 1)
+    choice = _choice(wanted)
+    count = 0
+    for log in logs:
+        place: int | None = 0
+        while place is not None:
+            found, place = call(purge_some, log, choice, numbers, place)
+            count += found
+    erase_traces(call, pause)
     return count
+
+
+def _choice(wanted: Purge) -> Choice:
+    if wanted.user is not None:
+        key = name_key(wanted.user)
+        return lambda run: name_key(run.sender) == key
+    before = wanted.before
+    if before is not None:
+        return lambda run: run.timestamp < before
+    return lambda run: True
+
+
+def erase_traces(call: Call, pause: Callable[[float], object] = time.sleep) -> None:
+    """Overwrite what is left of purged messages outside the tables: in the write-ahead log. Raises HistoryFault."""
+    for _ in range(_TRIES):
+        if call(Writer.checkpoint):
+            return
+        pause(_BETWEEN_TRIES)
+    raise HistoryFault(
+        "the history is being read for too long; purge again to remove the last traces"
+    )

@@ -6,18 +6,23 @@ All functions wait for the disk, so the server calls them in threads.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from chat.protocol.runs import MAX_RUN
 from chat.server.history.faults import faults
 from chat.server.history.pages import NO_END, Cut, PageSize, first_page, last_page
-from chat.server.history.rows import COLUMNS, run_of
+from chat.server.history.rows import COLUMNS, MAX_ROW, facts_of, nonces_of, runs_of
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 
 FILE_NAME = "history.db"
+
+# Selects the row with a number, and those behind it.
+_FROM_ROW_OF = (
+    "first >= coalesce("
+    "(SELECT max(first) FROM messages WHERE log = (SELECT id FROM this) AND first <= ?), 0)"
+)
 
 
 class MessageTotals(NamedTuple):
@@ -73,8 +78,8 @@ class Reader:
         """Count the messages that the file has."""
         query = (
             "SELECT coalesce(sum(iif(kind = 'room', count, 0)), 0),"
-            " coalesce(sum(iif(kind = 'room', 0, count)), 0), min(time), max(time)"
-            " FROM runs JOIN logs ON logs.id = runs.log"
+            " coalesce(sum(iif(kind = 'room', 0, count)), 0), min(time), max(until)"
+            " FROM messages JOIN logs ON logs.id = messages.log"
         )
         with faults(self.path):
             return MessageTotals(*self._connection.execute(query).fetchone())
@@ -88,9 +93,8 @@ class Reader:
         only: Callable[[StoredRun], bool] | None = None,
     ) -> Cut:
         """Return the first messages with numbers over ``after`` and under ``before``."""
-        # A row that begins at or before ``after`` may end behind it.
-        where = "first > ? AND first < ? ORDER BY first"
-        numbers = (after - MAX_RUN, NO_END if before is None else before)
+        where = f"{_FROM_ROW_OF} AND first < ? ORDER BY first"
+        numbers = (after + 1, NO_END if before is None else before)
         return first_page(filter(only, self._runs(log, where, numbers)), after, before, size)
 
     def before(
@@ -103,32 +107,50 @@ class Reader:
         """Return the last messages with numbers under ``before``."""
         where = "first < ? ORDER BY first DESC"
         numbers = (NO_END if before is None else before,)
-        return last_page(filter(only, self._runs(log, where, numbers)), before, size)
+        runs = self._runs(log, where, numbers, lambda *row: reversed(runs_of(*row)))
+        return last_page(filter(only, runs), before, size)
 
     def summaries(self, log: LogName, after: int, last: int, limit: int) -> list[RunSummary]:
         """Return the last ``limit`` runs with numbers over ``after`` and up to ``last``, oldest first."""
-        query = (
-            "SELECT first, count, sender, author, partner, waiting, size FROM runs"
-            " WHERE log = (SELECT id FROM logs WHERE kind = ? AND key = ?)"
-            " AND first > ? AND first <= ? ORDER BY first DESC LIMIT ?"
-        )
+        where = "first > ? AND first <= ? ORDER BY first DESC LIMIT ?"
         with faults(self.path):
-            rows = self._connection.execute(query, (*log, after - MAX_RUN, last, limit)).fetchall()
-        return [
-            RunSummary(first, count, sender, author, partner or b"", bool(waiting), size)
-            for first, count, sender, author, partner, waiting, size in reversed(rows)
-            if first + count - 1 > after
-        ]
+            rows = self._select(
+                "first, runs", log, where, (after - MAX_ROW, last, limit)
+            ).fetchall()
+        found = []
+        for first, column in reversed(rows):
+            for run in facts_of(column):
+                if after < first + run.messages - 1 and first <= last:
+                    found.append(
+                        RunSummary(
+                            first,
+                            run.messages,
+                            run.sender,
+                            bytes.fromhex(run.author),
+                            bytes.fromhex(run.partner),
+                            run.waiting,
+                            run.size,
+                        )
+                    )
+                first += run.messages
+        return found[-limit:]
 
     def find_nonces(
         self, log: LogName, after: int, before: int, nonces: frozenset[bytes], author: bytes
     ) -> list[StoredRun]:
         """Return the messages of ``author`` between ``after`` and ``before`` that bear one of ``nonces``."""
-        where = "first > ? AND first < ? AND author = ? ORDER BY first"
+        where = f"{_FROM_ROW_OF} AND first < ? AND nonces IS NOT NULL ORDER BY first"
+        with faults(self.path):
+            rows = self._select("first, nonces", log, where, (after + 1, before))
+            with closing(rows):
+                found = [
+                    first for first, joined in rows if not nonces.isdisjoint(nonces_of(joined))
+                ]
         return [
             message
-            for run in self._runs(log, where, (after - MAX_RUN, before, author))
-            if not nonces.isdisjoint(filter(None, run.nonces))
+            for first in found
+            for run in self._runs(log, "first = ?", (first,))
+            if run.author == author and not nonces.isdisjoint(run.nonces)
             for message in run.messages()
             if after < message.first < before and message.nonces[0] in nonces
         ]
@@ -144,27 +166,42 @@ class Reader:
             low, high = state.oldest, state.head + 1
             while low < high:
                 middle = (low + high) // 2
-                row = self._connection.execute(
-                    "SELECT first, count, time FROM runs JOIN logs ON logs.id = runs.log"
-                    " WHERE kind = ? AND key = ? AND first <= ? ORDER BY first DESC LIMIT 1",
-                    (log.kind, log.key, middle),
+                row = self._select(
+                    "first, count, until", log, "first <= ? ORDER BY first DESC LIMIT 1", (middle,)
                 ).fetchone()
                 if row is None or row[2] < timestamp:
                     low = max(middle, row[0] + row[1] - 1 if row is not None else 0) + 1
                 else:
                     high = min(middle, row[0])
+            # The row that begins there is the first one that is not older as a whole.
+            row = self._select("runs", log, "first = ?", (low,)).fetchone()
+            for run in facts_of(row[0]) if row is not None else ():
+                if run.timestamp >= timestamp:
+                    break
+                low += run.messages
             return low
 
-    def _runs(self, log: LogName, where: str, numbers: tuple[object, ...]) -> Iterator[StoredRun]:
-        query = (
-            f"SELECT {', '.join(COLUMNS)} FROM runs"
-            f" WHERE log = (SELECT id FROM logs WHERE kind = ? AND key = ?) AND {where}"
-        )
+    def _runs(
+        self,
+        log: LogName,
+        where: str,
+        numbers: tuple[object, ...],
+        runs_of_row: Callable[[LogName, tuple[Any, ...]], Iterable[StoredRun]] = runs_of,
+    ) -> Iterator[StoredRun]:
         with faults(self.path):
-            rows = self._connection.execute(query, (log.kind, log.key, *numbers))
+            rows = self._select(", ".join(COLUMNS), log, where, numbers)
             with closing(rows):
                 for row in rows:
-                    yield run_of(log, row)
+                    yield from runs_of_row(log, row)
+
+    def _select(
+        self, columns: str, log: LogName, where: str, numbers: tuple[object, ...]
+    ) -> sqlite3.Cursor:
+        query = (
+            "WITH this (id) AS (SELECT id FROM logs WHERE kind = ? AND key = ?)"
+            f" SELECT {columns} FROM messages WHERE log = (SELECT id FROM this) AND {where}"
+        )
+        return self._connection.execute(query, (log.kind, log.key, *numbers))
 
     def close(self) -> None:
         """Close the file."""

@@ -36,9 +36,10 @@ class StoredRun(NamedTuple):
     ``first`` is the number of the first message; ``timestamp`` is RFC 3339 in UTC. ``to`` is the display name of the
     recipient of private messages. ``author`` identifies the sender beyond their name: the id of their account, or the
     hash of their device; empty for neither. ``nonces`` and ``contents`` have one item for each message. Texts travel
-    in runs; an attachment is a run of one and has a ``filename`` and its ``size`` in bytes. Its content is empty if it
-    is too large to be kept. ``purged`` has the numbers of messages whose content was removed. ``partner`` is the id of
-    the other user's account, in a log of private messages; empty for a guest. ``waiting``: the recipient was not here.
+    in runs; an attachment is a run of one and has a ``filename``, and its content is empty if it is too large to be
+    kept. ``size`` is the number of bytes that the whole run had. ``purged`` has the numbers of messages whose content
+    was removed. ``partner`` is the id of the other user's account, in a log of private messages; empty for a guest.
+    ``waiting``: the recipient was not here.
     """
 
     log: LogName

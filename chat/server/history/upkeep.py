@@ -1,29 +1,26 @@
 """Remove messages from the history file: those that are too old or too many, and those that somebody wants gone.
 
-The functions take the writer and wait for the disk, so the server calls them by ``HistoryStore.call``. All raise
-HistoryFault.
+Each function makes one short transaction, so that new messages can be written between two. The functions take the
+writer and wait for the disk, so the server calls them by ``HistoryStore.call``. All raise HistoryFault.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from itertools import takewhile
+from typing import Any
 
-from chat.protocol.names import name_key
-from chat.server.history.faults import HistoryFault
-from chat.server.history.rows import COLUMNS, row_of, run_of
+from chat.server.history.rows import COLUMNS, RunFacts, facts_of, row_of, runs_of
 from chat.server.history.stored import LogName, LogState, StoredRun
 from chat.server.history.writer import Writer
 
-# Rows of one transaction. Other transactions, with what is said meanwhile, come between.
-_ROWS = 500
-# Rows that go at a time while the file is too large, so that little more goes than must.
-_FEW_ROWS = 50
+# Rows of one transaction, and bytes in them.
+_ROWS, _BYTES = 500, 4 << 20
 # Pages that are given back to the file system at a time.
 _PAGES = 2000
-# How often to try to empty the write-ahead log, while others read the file, and seconds between two tries.
-_TRIES, _BETWEEN_TRIES = 50, 0.1
+
+# Tells whether the messages of a run are purged, by what the file says of the run.
+Choice = Callable[[RunFacts], bool]
 
 
 def expire(writer: Writer, before: str | None, max_bytes: int | None) -> dict[LogName, LogState]:
@@ -31,23 +28,36 @@ def expire(writer: Writer, before: str | None, max_bytes: int | None) -> dict[Lo
 
     Returns the new states of all logs if something was removed, else an empty dict: then nothing is left to remove.
     """
-    is_too_large = max_bytes is not None and used_bytes(writer) > max_bytes
+    excess = used_bytes(writer) - max_bytes if max_bytes is not None else 0
     with writer.changing() as run:
-        rows = run("SELECT id, time FROM runs ORDER BY id LIMIT ?", (_ROWS,)).fetchall()
-        # Rows are in the order of time, unless the clock was set back: up to the first row that is young enough.
-        old = takewhile(lambda row: row[1] < (before or ""), rows)
-        gone = rows[:_FEW_ROWS] if is_too_large else list(old)
-        if not gone:
+        size = "length(runs) + coalesce(length(nonces), 0) + length(content)"
+        query = f"SELECT id, until, {size} FROM messages ORDER BY id LIMIT ?"
+        rows = run(query, (_ROWS,)).fetchall()
+        if excess <= 0:
+            # Rows are in the order of time, unless the clock was set back: up to the first row that is young enough.
+            rows = list(takewhile(lambda row: row[1] < (before or ""), rows))
+        last = _last_within(rows, min(excess, _BYTES) if excess > 0 else _BYTES)
+        if last is None:
             return {}
-        last = gone[-1][0]
-        run("DELETE FROM runs WHERE id <= ?", (last,))
+        run("DELETE FROM messages WHERE id <= ?", (last,))
         run(
             "UPDATE logs SET oldest ="
-            " coalesce((SELECT min(first) FROM runs WHERE log = logs.id), head + 1)"
+            " coalesce((SELECT min(first) FROM messages WHERE log = logs.id), head + 1)"
         )
         run("DELETE FROM lost WHERE last < (SELECT oldest FROM logs WHERE id = lost.log)")
     writer.give_back(_PAGES)
     return writer.states()
+
+
+def _last_within(rows: list[tuple[int, str, int]], size: int) -> int | None:
+    """Return the id of the row with which the first ``rows`` have ``size`` bytes, or of the last row; None for none."""
+    last = None
+    for id, _, length in rows:
+        last = id
+        size -= length
+        if size <= 0:
+            break
+    return last
 
 
 def used_bytes(writer: Writer) -> int:
@@ -61,85 +71,56 @@ def used_bytes(writer: Writer) -> int:
     return int((pages - free) * size)
 
 
-def purge_message(writer: Writer, log: LogName, number: int) -> bool:
-    """Remove the content of one message; return whether it is there. Its number, sender, nonce and time stay."""
-    where = "log = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-    return _purge(writer, where, lambda id: (id, number), log, lambda run: [number]) > 0
+def purge_some(
+    writer: Writer, log: LogName, choice: Choice, numbers: range, place: int
+) -> tuple[int, int | None]:
+    """Remove the contents of messages of ``log`` by ``choice``, in some of the rows after the row ``place``.
 
-
-def purge_before(writer: Writer, log: LogName, timestamp: str) -> int:
-    """Remove the contents of all messages of ``log`` older than ``timestamp``; return how many there were."""
-    return _purge(writer, "log = ? AND time < ?", lambda id: (id, timestamp), log, _all_numbers)
-
-
-def purge_sender(writer: Writer, name: str) -> int:
-    """Remove the contents of all messages of the user ``name``, in all logs; return how many there were."""
-    key = name_key(name)
+    The numbers, senders, nonces and times stay. Only rows with messages in ``numbers`` are looked at. Returns how many
+    contents were removed, and the place where to go on: None if that was all.
+    """
+    count = size = 0
     with writer.changing() as run:
-        senders = [sender for [sender] in run("SELECT DISTINCT sender FROM runs")]
-    count = 0
-    for sender in senders:
-        if name_key(sender) == key:
-            for log in writer.states():
-                count += _purge_sender(writer, sender, log)
-    return count
+        query = (
+            "SELECT id, first, runs, length(content) FROM messages WHERE log = ? AND id > ?"
+            " AND first < ? AND first + count > ? ORDER BY id LIMIT ?"
+        )
+        values = (writer.id_of(log), place, numbers.stop, numbers.start, _ROWS)
+        rows = run(query, values).fetchall()
+        for id, first, column, length in rows:
+            place = id
+            gone = frozenset(_chosen(first, facts_of(column), choice, numbers))
+            if gone:
+                _purge_row(run, log, id, gone)
+                count += len(gone)
+                size += length
+                if size >= _BYTES:
+                    return count, place
+    return count, place if len(rows) == _ROWS else None
 
 
-def _purge_sender(writer: Writer, sender: str, log: LogName) -> int:
-    return _purge(writer, "log = ? AND sender = ?", lambda id: (id, sender), log, _all_numbers)
+def _chosen(first: int, runs: list[RunFacts], choice: Choice, numbers: range) -> Iterator[int]:
+    """Yield the numbers of the messages in a row that are purged now."""
+    for facts in runs:
+        stop = first + facts.messages
+        if choice(facts):
+            chosen = range(max(first, numbers.start), min(stop, numbers.stop))
+            yield from (number for number in chosen if number not in facts.purged)
+        first = stop
 
 
-def erase_traces(writer: Writer) -> None:
-    """Overwrite what is left of purged messages outside the tables: in the write-ahead log."""
-    for _ in range(_TRIES):
-        if writer.checkpoint():
-            return
-        time.sleep(_BETWEEN_TRIES)
-    raise HistoryFault(
-        f"{writer.path} is being read for too long; purge again to remove the last traces"
-    )
+def _purge_row(run: Callable[..., Any], log: LogName, id: int, gone: frozenset[int]) -> None:
+    """Remove the contents of the messages with the numbers ``gone`` from a row."""
+    columns = ", ".join(COLUMNS)
+    row = run(f"SELECT {columns} FROM messages WHERE id = ?", (id,)).fetchone()
+    left = row_of([without(each, gone) for each in runs_of(log, row)])
+    places = ", ".join("?" * len(COLUMNS))
+    run(f"UPDATE messages SET ({columns}) = ({places}) WHERE id = ?", (*left, id))
 
 
-def _all_numbers(run: StoredRun) -> Iterable[int]:
-    return range(run.first, run.last + 1)
-
-
-def _purge(
-    writer: Writer,
-    where: str,
-    values: Callable[[int], tuple[object, ...]],
-    log: LogName,
-    numbers: Callable[[StoredRun], Iterable[int]],
-) -> int:
-    """Remove the contents of the messages with ``numbers`` in the rows ``where``; return how many were removed."""
-    id = writer.id_of(log)
-    if id is None:
-        return 0
-    count, last = 0, -1
-    while True:
-        with writer.changing() as run:
-            query = f"SELECT id, {', '.join(COLUMNS)} FROM runs WHERE id > {last} AND {where}"
-            if "LIMIT" not in where:
-                query += f" ORDER BY id LIMIT {_ROWS}"
-            rows = run(query, values(id)).fetchall()
-            changed = []
-            for row_id, *row in rows:
-                last = max(last, row_id)
-                stored = run_of(log, tuple(row))
-                purged = _without(stored, numbers(stored))
-                if purged is not stored:
-                    count += len(purged.purged) - len(stored.purged)
-                    changed.append((*row_of(purged), row_id))
-            places = ", ".join(f"{name} = ?" for name in COLUMNS)
-            for change in changed:
-                run(f"UPDATE runs SET {places} WHERE id = ?", change)
-        if len(rows) < _ROWS or "LIMIT" in where:
-            return count
-
-
-def _without(run: StoredRun, numbers: Iterable[int]) -> StoredRun:
+def without(run: StoredRun, numbers: frozenset[int]) -> StoredRun:
     """Return ``run`` without the contents of the messages with ``numbers``."""
-    gone = {number for number in numbers if run.first <= number <= run.last} - run.purged
+    gone = numbers.intersection(range(run.first, run.last + 1))
     if not gone:
         return run
     contents = [

@@ -18,13 +18,11 @@ from typing import NamedTuple
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
 from chat.server.history.faults import HistoryFault, faults
 from chat.server.history.reader import FILE_NAME, read_state
-from chat.server.history.rows import COLUMNS, row_of
+from chat.server.history.rows import COLUMNS, rows_of
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 
 # ``head`` is the last number that the file knows to be given, and ``oldest`` the first one whose message it has; rows
-# between them may be missing only in a range of ``lost``. A row of ``runs`` holds 1 to 64 messages: a row for each
-# would cost twenty times as much. ``nonces`` are joined by commas, or NULL for none; ``sizes`` are 32-bit numbers, or
-# NULL for one message.
+# between them may be missing only in a range of ``lost``. The columns of ``messages`` are described in ``rows``.
 _SCHEMA = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """
@@ -47,29 +45,26 @@ _SCHEMA = (
     ) WITHOUT ROWID
     """,
     """
-    CREATE TABLE runs (
+    CREATE TABLE messages (
         id INTEGER PRIMARY KEY,
         log INTEGER NOT NULL REFERENCES logs (id),
         first INTEGER NOT NULL,
         count INTEGER NOT NULL,
         time TEXT NOT NULL,
-        sender TEXT NOT NULL,
-        recipient TEXT,
-        author BLOB NOT NULL,
-        type INTEGER NOT NULL,
-        filename TEXT,
-        size INTEGER NOT NULL,
-        nonces TEXT,
-        sizes BLOB,
-        content BLOB NOT NULL,
-        purged TEXT,
-        partner BLOB,
-        waiting INTEGER NOT NULL
+        until TEXT NOT NULL,
+        runs TEXT NOT NULL,
+        nonces BLOB,
+        content BLOB NOT NULL
     )
     """,
-    "CREATE UNIQUE INDEX runs_by_number ON runs (log, first)",
+    "CREATE UNIQUE INDEX messages_by_number ON messages (log, first)",
 )
 VERSION = 1
+_INSERT = f"INSERT INTO messages (log, {', '.join(COLUMNS)}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
+_PAGE_SIZE = 8192
+# Bytes of the write-ahead log at which its pages are moved into the file, at least. That writes a page once, however
+# often it has changed; most rows of a quiet room are added to a page that has some already.
+_WAL_SIZE = 32 << 20
 
 
 class Opened(NamedTuple):
@@ -130,14 +125,15 @@ class Writer:
             raise HistoryFault(
                 f"cannot use {self.path}: a newer version of this program has written it; use that version"
             )
-        # A run of 64 texts has some 6 KiB. With pages of 4 KiB, a flood would cost half as much again. SQLite
-        # ignores this line behind the next ones.
-        run("PRAGMA page_size = 8192")
+        # With smaller pages a flood costs more, with larger ones a lone message. SQLite ignores this line behind the
+        # next ones.
+        run(f"PRAGMA page_size = {_PAGE_SIZE}")
         # Before the first table: pages that a removal frees can then be given back to the file system.
         run("PRAGMA auto_vacuum = INCREMENTAL")
         run("PRAGMA journal_mode = WAL")
         run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
-        run(f"PRAGMA journal_size_limit = {64 << 20}")
+        run(f"PRAGMA wal_autocheckpoint = {_WAL_SIZE // _PAGE_SIZE}")
+        run(f"PRAGMA journal_size_limit = {2 * _WAL_SIZE}")
         # Purged words must not stay in free pages.
         run("PRAGMA secure_delete = ON")
         if version < VERSION:
@@ -220,18 +216,11 @@ class Writer:
         """Add ``runs`` and ``holes`` in one transaction, and ``logs``; all other logs must have been added before."""
         if logs:
             self.add_logs(logs)
-        heads: dict[int, tuple[int, str]] = {}
-        rows = []
-        for each in runs:
-            id = self._ids[each.log]
-            rows.append((id, *row_of(each)))
-            heads[id] = (each.last, each.timestamp)
+        runs = list(runs)
+        heads = {self._ids[run.log]: (run.last, run.timestamp) for run in runs}
+        rows = [(self._ids[log], *row) for log, row in rows_of(runs)]
         with faults(self.path), self._transaction():
-            places = ", ".join("?" * (len(COLUMNS) + 1))
-            self._connection.executemany(
-                f"INSERT INTO runs (log, {', '.join(COLUMNS)}) VALUES ({places})",
-                rows,
-            )
+            self._connection.executemany(_INSERT, rows)
             self._connection.executemany(
                 "UPDATE logs SET head = max(head, ?), head_time = ? WHERE id = ?",
                 [(last, timestamp, id) for id, (last, timestamp) in heads.items()],

@@ -11,9 +11,9 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.export import as_html, as_json, as_text, read_all
+from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM, Hole, StoredRun
-from chat.server.history.upkeep import purge_message
 from chat.server.history.writer import Writer
 
 
@@ -32,7 +32,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
         DEFAULT_ROOM, 8, day % 3, "bob", None, b"", file, [None], [b"\0\1"], "a.bin", 2
     )
     writer.write([attachment])
-    purge_message(writer, DEFAULT_ROOM, 4)
+    purge(lambda function, *values: function(writer, *values), Purge(number=4))
     writer.close()
     reader = Reader(tmp_path)
     yield reader

@@ -33,7 +33,10 @@ class Said:
         rng = self.rng
         self.clock += 1
         count = rng.choice((1, 1, 2, 5, 64))
+        type = MessageType.UTF8 if count > 1 or rng.random() < 0.5 else MessageType.FILE
         contents = [rng.randbytes(rng.choice((1, 10, 100))) for _ in range(count)]
+        if type is MessageType.UTF8:
+            contents = [content.decode("latin-1").encode() for content in contents]
         nonces = [rng.randbytes(8).hex().encode() if rng.random() < 0.7 else None for _ in contents]
         run = StoredRun(
             name,
@@ -42,9 +45,11 @@ class Said:
             "alice",
             None,
             rng.choice(AUTHORS),
-            MessageType.UTF8,
+            type,
             nonces,
             contents,
+            "plan.txt" if type is MessageType.FILE else None,
+            sum(map(len, contents)),
         )
         for index, (content, nonce) in enumerate(zip(contents, nonces, strict=True)):
             self.messages[name][first + index] = (run.timestamp, content, nonce, run.author)

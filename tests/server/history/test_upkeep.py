@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.pages import PageSize
+from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import FILE_NAME, Reader
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName, StoredRun
-from chat.server.history.upkeep import (
-    erase_traces,
-    expire,
-    purge_before,
-    purge_message,
-    purge_sender,
-    used_bytes,
-)
+from chat.server.history.upkeep import expire, used_bytes
 from chat.server.history.writer import Writer
 
 MAIL = LogName(MAILBOX, "a1")
@@ -47,7 +42,13 @@ def run_of_texts(
 ) -> StoredRun:
     time = f"2026-11-{day:02d}T09:30:00.000000Z"
     nonces = [b"n%d" % (first + index) for index in range(len(texts))]
-    return StoredRun(log, first, time, sender, None, b"", type, nonces, texts, filename)
+    size = sum(map(len, texts))
+    return StoredRun(log, first, time, sender, None, b"", type, nonces, texts, filename, size)
+
+
+def remove(writer: Writer, **wanted: Any) -> int:
+    """Purge as the server does, but at once."""
+    return purge(lambda function, *values: function(writer, *values), Purge(**wanted))
 
 
 def read(directory: Path, log: LogName = DEFAULT_ROOM) -> dict[int, bytes]:
@@ -75,8 +76,7 @@ def test_a_purged_message_leaves_a_mark_and_nothing_of_its_content(
 ) -> None:
     writer.write([run_of_texts(1, b"before", b"a very secret text", b"after")])
     assert is_on_disk(tmp_path, b"a very secret text")
-    assert purge_message(writer, DEFAULT_ROOM, 2)
-    erase_traces(writer)
+    assert remove(writer, number=2) == 1
     assert not is_on_disk(tmp_path, b"a very secret text")
     assert read(tmp_path) == {1: b"before", 2: b"", 3: b"after"}
     [run] = Reader(tmp_path).after(DEFAULT_ROOM, 0, None, PAGE).runs
@@ -87,42 +87,56 @@ def test_a_purged_message_leaves_a_mark_and_nothing_of_its_content(
 def test_the_name_of_a_purged_file_goes_too(writer: Writer, tmp_path: Path) -> None:
     name = "very-secret-plan.txt"
     writer.write([run_of_texts(1, b"content", type=MessageType.FILE, filename=name)])
-    assert purge_message(writer, DEFAULT_ROOM, 1)
-    erase_traces(writer)
+    assert remove(writer, number=1) == 1
     assert not is_on_disk(tmp_path, name.encode())
 
 
 @pytest.mark.parametrize("number", [0, 4, 1000])
 def test_a_number_without_a_message_is_not_purged(writer: Writer, number: int) -> None:
     writer.write([run_of_texts(1, b"1", b"2", b"3")])
-    assert not purge_message(writer, DEFAULT_ROOM, number)
+    assert remove(writer, number=number) == 0
+    assert b"" not in read(writer.path.parent).values()
 
 
 def test_a_message_is_purged_once(writer: Writer) -> None:
     writer.write([run_of_texts(1, b"1")])
-    assert purge_message(writer, DEFAULT_ROOM, 1)
-    assert not purge_message(writer, DEFAULT_ROOM, 1)
+    assert [remove(writer, number=1) for _ in range(2)] == [1, 0]
 
 
 def test_the_messages_of_a_user_are_purged_in_all_logs(writer: Writer, tmp_path: Path) -> None:
     writer.write([run_of_texts(number, b"alice's %d" % number) for number in range(1, 1200)])
     writer.write([run_of_texts(1200, b"bob's", sender="bob")])
     writer.write([run_of_texts(1, b"alice's mail", log=MAIL, sender="Alice")])
-    assert purge_sender(writer, "ALICE") == 1200
-    erase_traces(writer)
+    assert remove(writer, user="ALICE") == 1200
     assert not is_on_disk(tmp_path, b"alice's")
     assert read(tmp_path)[1200] == b"bob's"
     assert len(read(tmp_path)) == 1200
 
 
+def test_a_large_purge_lets_new_messages_be_written_in_between(writer: Writer) -> None:
+    writer.write([run_of_texts(number, b"x" * 60_000) for number in range(1, 301)])
+    number = 301
+
+    def call(function: Callable[..., Any], *values: Any) -> Any:
+        nonlocal number
+        writer.write([run_of_texts(number, b"new", sender="bob")])
+        number += 1
+        return function(writer, *values)
+
+    assert purge(call, Purge(user="alice")) == 300
+    left = read(writer.path.parent)
+    assert number > 304, "one transaction would hold up what is said"
+    assert [left[each] for each in range(301, number)] == [b"new"] * (number - 301)
+
+
 def test_messages_before_a_time_are_purged(writer: Writer, tmp_path: Path) -> None:
     writer.write([run_of_texts(day, b"on day %d" % day, day=day) for day in range(1, 6)])
-    assert purge_before(writer, DEFAULT_ROOM, "2026-11-03T00:00:00Z") == 2
+    assert remove(writer, before="2026-11-03T00:00:00Z") == 2
     assert read(tmp_path) == {1: b"", 2: b"", 3: b"on day 3", 4: b"on day 4", 5: b"on day 5"}
 
 
 def test_old_messages_are_removed_with_their_holes(writer: Writer, tmp_path: Path) -> None:
-    writer.write([run_of_texts(number, b"old", day=1) for number in range(1, 1300)])
+    writer.write([run_of_texts(number, b"old" * 3000, day=1) for number in range(1, 1300)])
     writer.write([run_of_texts(1, b"mail", log=MAIL, day=2)])
     writer.write([run_of_texts(1300, b"new", day=9)])
     rounds, latest = 0, writer.states()
@@ -143,6 +157,6 @@ def test_the_oldest_messages_go_when_there_are_too_many(writer: Writer, tmp_path
     assert used_bytes(writer) <= 1 << 20
     left = read(tmp_path)
     assert max(left) == 4000
-    assert 650 < len(left) < 1100
+    assert 550 < len(left) < 1000
     writer.checkpoint()
     assert (tmp_path / "history.db").stat().st_size < 3 << 20
