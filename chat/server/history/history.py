@@ -18,6 +18,7 @@ from chat.server.history.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import Reader, RunSummary
+from chat.server.history.rows import unpack
 from chat.server.history.stored import HistoryPage, Hole, LogName, LogState, StoredRun
 
 Result = TypeVar("Result")
@@ -64,6 +65,11 @@ class HistoryStore:
     def is_suspended(self) -> bool:
         """Whether the disk fails, so that nothing is kept now."""
         return self._keeping.is_suspended
+
+    @property
+    def has_room(self) -> bool:
+        """Whether so few messages wait for the disk that ``wait_for_room`` returns at once."""
+        return self._keeping.has_room
 
     def start(self) -> None:
         """Open the file, or create it. Raises HistoryFault."""
@@ -164,7 +170,7 @@ class HistoryStore:
         Taken before the file is read. So a message is in the tail, or it was written before.
         """
         end = self.state(name).head + 1
-        tail = [run for run in self._keeping.unwritten if run.log == name]
+        tail = [unpack(run) for run in self._keeping.unwritten if run.log == name]
         if only is not None:
             tail = list(filter(only, tail))
         return tail, end if before is None else min(before, end)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from gevent.threadpool import ThreadPool
 from chat.process.offload import ThreadCall, run_in
 from chat.server.history.faults import DamagedFile, HistoryFault
 from chat.server.history.reader import FILE_NAME
+from chat.server.history.rows import PackedRun, pack
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 from chat.server.history.writer import Writer, set_aside
 
@@ -30,9 +32,12 @@ log = logging.getLogger("chat.server")
 # Messages that may be said and not written yet. A crash loses so many at most, and gives up so many numbers.
 MAX_UNWRITTEN = 8192
 # Senders are read more slowly while so many messages wait. So only a disk that stands still gets to the limit above.
-CROWDED = MAX_UNWRITTEN // 2
-# Seconds to gather further runs before a transaction. A transaction for each lone message would cost six times as much.
-LINGER = 0.05
+CROWDED = MAX_UNWRITTEN * 3 // 4
+# So many messages are written at once: a larger transaction costs each of them little less.
+_ENOUGH = MAX_UNWRITTEN // 2
+# Seconds from one transaction to the next: each costs as much as a hundred messages. A message after a silence is
+# written at once. Readers do not notice the delay, but a crash loses what was said so shortly before it.
+LINGER = 0.4
 # Seconds without progress after which history is suspended, and between attempts to go on.
 PATIENCE = 5.0
 
@@ -40,7 +45,7 @@ PATIENCE = 5.0
 class _Batch(NamedTuple):
     """Hold the additions of one transaction."""
 
-    runs: list[StoredRun]
+    runs: list[PackedRun]
     holes: Sequence[tuple[LogName, Hole]] = ()
     logs: Sequence[LogName] = ()
 
@@ -64,7 +69,7 @@ class Keeping:
     ) -> None:
         self.epoch = ""
         self.logs: dict[LogName, LogState] = {}
-        self.unwritten: list[StoredRun] = []
+        self.unwritten: list[PackedRun] = []
         self._path = directory / FILE_NAME
         self._patience = patience
         self._linger = linger
@@ -81,6 +86,9 @@ class Keeping:
         self._is_keeping = self.is_suspended = False
         self._wake, self._has_room, self._is_stopping = Event(), Event(), Event()
         self._wrote = Event()
+        # Ends the wait for further runs: there are enough, or the server stops.
+        self._is_due = Event()
+        self._last_write = -linger
         self._has_room.set()
         self._task: gevent.Greenlet[..., object] | None = None
 
@@ -108,6 +116,7 @@ class Keeping:
         if self._task is None:
             return
         self._is_stopping.set()
+        self._is_due.set()
         self._wake.set()
         self._task.join(timeout)
         if not self._task.dead:
@@ -157,19 +166,29 @@ class Keeping:
             # After a crash, a number so far from the end of the file could be given a second time.
             self._suspend("too many messages wait for the disk")
             return
-        self.unwritten.append(run)
+        self.unwritten.append(pack(run))
         if len(self.unwritten) == 1:
             self._wake.set()
-        if self._count > CROWDED:
-            self._has_room.clear()
+        if self._count >= _ENOUGH:
+            self._is_due.set()
+            if self._count > CROWDED:
+                self._has_room.clear()
 
     def wait_for_room(self) -> None:
         """Wait while very many messages wait for the disk, so that no more are read from a sender."""
-        self._has_room.wait()
+        # Again and again: hundreds of senders may wait, and the first ones fill the room.
+        while not self.has_room:
+            self._has_room.wait()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether so few messages wait for the disk that ``wait_for_room`` returns at once."""
+        return self._count <= CROWDED
 
     def wait_until_written(self) -> None:
         """Wait until the file has all messages that were kept before this call. Raises HistoryFault."""
         if self.unwritten:
+            self._is_due.set()
             last = self.unwritten[-1]
             while any(run is last for run in self.unwritten):
                 self._wrote.clear()
@@ -201,12 +220,20 @@ class Keeping:
                 if not self._is_stopping.wait(self._patience):
                     self._try_to_go_on()
             elif self.unwritten:
-                self._is_stopping.wait(self._linger)
+                self._gather()
                 self._write(_Batch(self.unwritten[:]))
             else:
                 self._wake.clear()
                 self._wake.wait()
         self._write_the_last()
+
+    def _gather(self) -> None:
+        """Wait for further runs until the next transaction is due."""
+        pause = self._linger - (time.monotonic() - self._last_write)
+        if pause > 0:
+            self._is_due.wait(pause)
+        self._is_due.clear()
+        self._last_write = time.monotonic()
 
     def _write_the_last(self) -> None:
         """Write what is left, and mark the file as complete."""
@@ -256,7 +283,7 @@ class Keeping:
         if self._is_keeping:
             del self.unwritten[: len(batch.runs)]
             self._wrote.set()
-            self._count = sum(len(run.contents) for run in self.unwritten)
+            self._count -= sum(run.facts.messages for run in batch.runs)
             if self._count <= CROWDED:
                 self._has_room.set()
 

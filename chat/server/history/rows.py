@@ -5,9 +5,7 @@ A row holds up to ``MAX_ROW`` consecutive messages of one log: most of what a ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import ujson
@@ -19,7 +17,7 @@ from chat.server.history.stored import LogName, StoredRun
 # Messages of a row, and bytes of their contents. A single run may have more bytes. Readers read whole rows.
 MAX_ROW, MAX_ROW_BYTES = 512, 64 * 1024
 # ``time`` is that of the first message, ``until`` that of the last one. ``runs`` says what each run has besides nonces
-# and contents, in JSON: see ``_facts_of``. The columns that a search needs come before the contents, which SQLite then
+# and contents, in JSON: see ``RunFacts``. The columns that a search needs come before the contents, which SQLite then
 # does not read.
 COLUMNS = ("first", "count", "time", "until", "runs", "nonces", "content")
 
@@ -28,68 +26,6 @@ _TEXT = MessageType.UTF8
 _BETWEEN_TEXTS = b"\xff"
 # Stands between nonces, which are not empty and have no comma.
 _BETWEEN_NONCES = b","
-_contents, _nonces = attrgetter("contents"), attrgetter("nonces")
-
-
-class _Gathered:
-    """Runs that share a row."""
-
-    __slots__ = ("bytes", "messages", "next", "runs")
-
-    def __init__(self) -> None:
-        self.runs: list[StoredRun] = []
-        self.messages = self.bytes = self.next = 0
-
-    def takes(self, run: StoredRun) -> bool:
-        return (
-            self.next == run.first
-            and run.type is _TEXT
-            and self.runs[-1].type is _TEXT
-            and self.messages + len(run.contents) <= MAX_ROW
-            and self.bytes + run.size <= MAX_ROW_BYTES
-        )
-
-    def append(self, run: StoredRun) -> None:
-        self.runs.append(run)
-        count = len(run.contents)
-        self.messages += count
-        self.bytes += run.size
-        self.next = run.first + count
-
-
-def rows_of(runs: Iterable[StoredRun]) -> list[tuple[LogName, tuple[object, ...]]]:
-    """Return the rows for ``runs``, in the order of their first messages: of each the log, and the ``COLUMNS``."""
-    rows: list[_Gathered] = []
-    latest: dict[LogName, _Gathered] = {}
-    for run in runs:
-        row = latest.get(run.log)
-        if row is None or not row.takes(run):
-            row = latest[run.log] = _Gathered()
-            rows.append(row)
-        row.append(run)
-    return [(row.runs[0].log, row_of(row.runs)) for row in rows]
-
-
-def row_of(runs: list[StoredRun]) -> tuple[object, ...]:
-    """Return the values of ``COLUMNS`` for ``runs``: consecutive texts of one log, or one attachment."""
-    # In C as far as possible: this costs as much as SQLite does.
-    contents = list(chain.from_iterable(map(_contents, runs)))
-    nonces = list(chain.from_iterable(map(_nonces, runs)))
-    joined = None
-    if any(nonces):
-        try:
-            joined = _BETWEEN_NONCES.join(nonces)
-        except TypeError:
-            joined = _BETWEEN_NONCES.join([nonce or b"" for nonce in nonces])
-    return (
-        runs[0].first,
-        len(contents),
-        runs[0].timestamp,
-        runs[-1].timestamp,
-        encode_json(list(map(_facts_of, runs))).decode(),
-        joined,
-        _BETWEEN_TEXTS.join(contents),
-    )
 
 
 class RunFacts(NamedTuple):
@@ -103,14 +39,35 @@ class RunFacts(NamedTuple):
     type: int
     filename: str | None
     size: int
-    purged: list[int]
+    purged: Sequence[int]
     partner: str
     waiting: bool
 
 
-def _facts_of(run: StoredRun) -> RunFacts:
-    return RunFacts(
-        len(run.contents),
+class PackedRun(NamedTuple):
+    """Hold a run as it is written: few objects in place of some for each message.
+
+    Packed while its messages are in the caches of the processor, and their memory is free again a moment later. To pack
+    thousands of messages later costs several times as much. ``nonces`` is None if no message has one.
+    """
+
+    log: LogName
+    first: int
+    last: int
+    facts: RunFacts
+    nonces: bytes | None
+    content: bytes
+
+
+def pack(run: StoredRun) -> PackedRun:
+    """Return ``run`` as it is written."""
+    nonces = run.nonces
+    joined = None
+    if any(nonces):
+        joined = _BETWEEN_NONCES.join([nonce or b"" for nonce in nonces])
+    count = len(nonces)
+    facts = RunFacts(
+        count,
         run.timestamp,
         run.sender,
         run.to,
@@ -118,9 +75,75 @@ def _facts_of(run: StoredRun) -> RunFacts:
         int(run.type),
         run.filename,
         run.size,
-        sorted(run.purged) if run.purged else [],
+        sorted(run.purged) if run.purged else (),
         run.partner.hex(),
         run.waiting,
+    )
+    content = run.contents[0] if count == 1 else _BETWEEN_TEXTS.join(run.contents)
+    return PackedRun(run.log, run.first, run.first + count - 1, facts, joined, content)
+
+
+def unpack(packed: PackedRun) -> StoredRun:
+    """Return the run that was packed."""
+    log, first, last, facts, nonces, content = packed
+    return _unpack(log, first, last - first + 1, [facts], nonces, content)[0]
+
+
+class _Gathered:
+    """Runs that share a row."""
+
+    __slots__ = ("bytes", "runs")
+
+    def __init__(self, run: PackedRun) -> None:
+        self.runs = [run]
+        self.bytes = len(run.content)
+
+    def append(self, run: PackedRun) -> bool:
+        """Add ``run`` if it fits; return whether it does."""
+        runs = self.runs
+        self.bytes += len(run.content)
+        if (
+            runs[-1].last + 1 == run.first
+            and run.last - runs[0].first < MAX_ROW
+            and self.bytes <= MAX_ROW_BYTES
+            and run.facts.type == runs[0].facts.type == _TEXT
+        ):
+            runs.append(run)
+            return True
+        return False
+
+
+def rows_of(runs: Iterable[PackedRun]) -> list[tuple[LogName, tuple[object, ...]]]:
+    """Return the rows for ``runs``, in the order of their first messages: of each the log, and the ``COLUMNS``."""
+    rows: list[_Gathered] = []
+    latest: dict[LogName, _Gathered] = {}
+    for run in runs:
+        row = latest.get(run.log)
+        if row is None or not row.append(run):
+            row = latest[run.log] = _Gathered(run)
+            rows.append(row)
+    return [(row.runs[0].log, row_of(row.runs)) for row in rows]
+
+
+def row_of(runs: Sequence[PackedRun]) -> tuple[object, ...]:
+    """Return the values of ``COLUMNS`` for ``runs``: consecutive texts of one log, or one attachment."""
+    first, last = runs[0], runs[-1]
+    nonces = None
+    if any(run.nonces is not None for run in runs):
+        nonces = _BETWEEN_NONCES.join(
+            [
+                _BETWEEN_NONCES * (run.last - run.first) if run.nonces is None else run.nonces
+                for run in runs
+            ]
+        )
+    return (
+        first.first,
+        last.last - first.first + 1,
+        first.facts.timestamp,
+        last.facts.timestamp,
+        encode_json([run.facts for run in runs]).decode(),
+        nonces,
+        _BETWEEN_TEXTS.join([run.content for run in runs]),
     )
 
 
@@ -132,7 +155,17 @@ def facts_of(column: str) -> list[RunFacts]:
 def runs_of(log: LogName, row: tuple[Any, ...]) -> list[StoredRun]:
     """Return the runs of ``log`` in the row whose values of ``COLUMNS`` are ``row``."""
     first, count, _, _, column, joined, content = row
-    facts = facts_of(column)
+    return _unpack(log, first, count, facts_of(column), joined, content)
+
+
+def _unpack(
+    log: LogName,
+    first: int,
+    count: int,
+    facts: list[RunFacts],
+    joined: bytes | None,
+    content: bytes,
+) -> list[StoredRun]:
     is_text = facts[0].type == _TEXT
     contents = content.split(_BETWEEN_TEXTS) if is_text else [content]
     nonces = nonces_of(joined) if joined is not None else [None] * count

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import takewhile
 from typing import Any
 
-from chat.server.history.rows import COLUMNS, RunFacts, facts_of, row_of, runs_of
+from chat.server.history.rows import COLUMNS, RunFacts, facts_of, pack, row_of, runs_of
 from chat.server.history.stored import LogName, LogState, StoredRun
 from chat.server.history.writer import Writer
 
@@ -113,7 +113,7 @@ def _purge_row(run: Callable[..., Any], log: LogName, id: int, gone: frozenset[i
     """Remove the contents of the messages with the numbers ``gone`` from a row."""
     columns = ", ".join(COLUMNS)
     row = run(f"SELECT {columns} FROM messages WHERE id = ?", (id,)).fetchone()
-    left = row_of([without(each, gone) for each in runs_of(log, row)])
+    left = row_of([pack(without(each, gone)) for each in runs_of(log, row)])
     places = ", ".join("?" * len(COLUMNS))
     run(f"UPDATE messages SET ({columns}) = ({places}) WHERE id = ?", (*left, id))
 

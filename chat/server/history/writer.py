@@ -18,8 +18,8 @@ from typing import NamedTuple
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
 from chat.server.history.faults import HistoryFault, faults
 from chat.server.history.reader import FILE_NAME, read_state
-from chat.server.history.rows import COLUMNS, rows_of
-from chat.server.history.stored import Hole, LogName, LogState, StoredRun
+from chat.server.history.rows import COLUMNS, PackedRun, rows_of
+from chat.server.history.stored import Hole, LogName, LogState
 
 # ``head`` is the last number that the file knows to be given, and ``oldest`` the first one whose message it has; rows
 # between them may be missing only in a range of ``lost``. The columns of ``messages`` are described in ``rows``.
@@ -61,10 +61,6 @@ _SCHEMA = (
 )
 VERSION = 1
 _INSERT = f"INSERT INTO messages (log, {', '.join(COLUMNS)}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
-_PAGE_SIZE = 8192
-# Bytes of the write-ahead log at which its pages are moved into the file, at least. That writes a page once, however
-# often it has changed; most rows of a quiet room are added to a page that has some already.
-_WAL_SIZE = 32 << 20
 
 
 class Opened(NamedTuple):
@@ -127,13 +123,12 @@ class Writer:
             )
         # With smaller pages a flood costs more, with larger ones a lone message. SQLite ignores this line behind the
         # next ones.
-        run(f"PRAGMA page_size = {_PAGE_SIZE}")
+        run("PRAGMA page_size = 8192")
         # Before the first table: pages that a removal frees can then be given back to the file system.
         run("PRAGMA auto_vacuum = INCREMENTAL")
         run("PRAGMA journal_mode = WAL")
         run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
-        run(f"PRAGMA wal_autocheckpoint = {_WAL_SIZE // _PAGE_SIZE}")
-        run(f"PRAGMA journal_size_limit = {2 * _WAL_SIZE}")
+        run(f"PRAGMA journal_size_limit = {64 << 20}")
         # Purged words must not stay in free pages.
         run("PRAGMA secure_delete = ON")
         if version < VERSION:
@@ -209,15 +204,14 @@ class Writer:
 
     def write(
         self,
-        runs: Iterable[StoredRun],
+        runs: Sequence[PackedRun],
         holes: Iterable[tuple[LogName, Hole]] = (),
         logs: Sequence[LogName] = (),
     ) -> None:
         """Add ``runs`` and ``holes`` in one transaction, and ``logs``; all other logs must have been added before."""
         if logs:
             self.add_logs(logs)
-        runs = list(runs)
-        heads = {self._ids[run.log]: (run.last, run.timestamp) for run in runs}
+        heads = {self._ids[run.log]: (run.last, run.facts.timestamp) for run in runs}
         rows = [(self._ids[log], *row) for log, row in rows_of(runs)]
         with faults(self.path), self._transaction():
             self._connection.executemany(_INSERT, rows)

@@ -87,7 +87,7 @@ class KeptMessages:
         )
         self._recorder.keep(stored)
         if private is None:
-            self.recent.append(Shown(stored, offer_id))
+            self.recent.append(Shown(stored, offer_id), run.size if run.large is None else 0)
 
     @property
     def keeps_now(self) -> bool:

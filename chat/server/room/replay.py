@@ -134,33 +134,37 @@ class Recent:
 
     def __init__(self) -> None:
         self._shown: deque[Shown] = deque()
+        self._sizes: deque[int] = deque()  # of their contents
         self._messages = self._bytes = 0
         # Many users may join between two messages, for example after a restart.
         self._encoded: dict[tuple[int, Wishes, ByteOrder], bytes] = {}
 
-    def append(self, shown: Shown) -> None:
-        """Add a run; forget runs that no page can reach."""
-        self._encoded.clear()
+    def append(self, shown: Shown, size: int) -> None:
+        """Add a run with ``size`` bytes of contents in memory; forget runs that no page can reach."""
+        if self._encoded:
+            self._encoded.clear()
         self._shown.append(shown)
+        # Remembered: to sum the sizes of a run again costs more than all the rest here.
+        self._sizes.append(size)
         self._messages += len(shown.run.contents)
-        self._bytes += shown.run.bytes
-        first = self._shown[0].run
-        while (
-            self._messages - len(first.contents) >= PAGE.messages
-            or self._bytes - first.bytes >= PAGE.bytes
-        ):
+        self._bytes += size
+        while True:
+            messages = self._messages - len(self._shown[0].run.contents)
+            bytes = self._bytes - self._sizes[0]
+            if messages < PAGE.messages and bytes < PAGE.bytes:
+                return
             self._shown.popleft()
-            self._messages -= len(first.contents)
-            self._bytes -= first.bytes
-            first = self._shown[0].run
+            self._sizes.popleft()
+            self._messages, self._bytes = messages, bytes
 
     def replace(self, runs: Iterable[StoredRun]) -> None:
         """Begin anew with ``runs``; keep the offers of those that were here."""
         offers = {shown.run.first: shown.offer for shown in self._shown}
         self._shown.clear()
+        self._sizes.clear()
         self._messages = self._bytes = 0
         for run in runs:
-            self.append(Shown(run, offers.get(run.first)))
+            self.append(Shown(run, offers.get(run.first)), run.bytes)
 
     def offer_of(self, number: int) -> str | None:
         """Return the id of the offer of the message with ``number``; None if there is none."""

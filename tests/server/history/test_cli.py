@@ -13,6 +13,7 @@ import pytest
 from chat.protocol.descriptor import MessageType
 from chat.server.history import cli
 from chat.server.history.reader import FILE_NAME
+from chat.server.history.rows import pack
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName, StoredRun
 from chat.server.history.writer import Writer
 from chat.server.storage.data_directory import held
@@ -39,8 +40,10 @@ def kept(tmp_path: Path) -> None:
     for log in (DEFAULT_ROOM, MAIL):
         writer.add_log(log)
     for day in range(1, 6):
-        writer.write([text(DEFAULT_ROOM, day, "alice" if day % 2 else "bob", f"on day {day}")])
-    writer.write([text(MAIL, 1, "alice", "very private")])
+        writer.write(
+            [pack(text(DEFAULT_ROOM, day, "alice" if day % 2 else "bob", f"on day {day}"))]
+        )
+    writer.write([pack(text(MAIL, 1, "alice", "very private"))])
     writer.close()
 
 

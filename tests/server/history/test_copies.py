@@ -11,6 +11,7 @@ from chat.server.history.copies import backup, restore
 from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import PageSize
 from chat.server.history.reader import FILE_NAME, Reader
+from chat.server.history.rows import pack
 from chat.server.history.stored import DEFAULT_ROOM, StoredRun
 from chat.server.history.writer import Writer
 
@@ -22,7 +23,7 @@ def say(writer: Writer, number: int) -> None:
     run = StoredRun(
         DEFAULT_ROOM, number, time, "alice", None, b"", MessageType.UTF8, [None], [text]
     )
-    writer.write([run])
+    writer.write([pack(run)])
 
 
 def texts(directory: Path) -> list[bytes]:

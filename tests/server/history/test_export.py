@@ -13,6 +13,7 @@ from chat.protocol.descriptor import MessageType
 from chat.server.history.export import as_html, as_json, as_text, read_all
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import Reader
+from chat.server.history.rows import pack
 from chat.server.history.stored import DEFAULT_ROOM, Hole, StoredRun
 from chat.server.history.writer import Writer
 
@@ -26,12 +27,13 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     nonces = [b"n1", None, None, None]
     day = "2026-11-%02dT09:30:00.000000Z"
     text, file = MessageType.UTF8, MessageType.FILE
-    writer.write([StoredRun(DEFAULT_ROOM, 1, day % 1, "al<i>ce", None, b"", text, nonces, texts)])
+    run = StoredRun(DEFAULT_ROOM, 1, day % 1, "al<i>ce", None, b"", text, nonces, texts)
+    writer.write([pack(run)])
     writer.write([], [(DEFAULT_ROOM, Hole(5, 7))])
     attachment = StoredRun(
         DEFAULT_ROOM, 8, day % 3, "bob", None, b"", file, [None], [b"\0\1"], "a.bin", 2
     )
-    writer.write([attachment])
+    writer.write([pack(attachment)])
     purge(lambda function, *values: function(writer, *values), Purge(number=4))
     writer.close()
     reader = Reader(tmp_path)

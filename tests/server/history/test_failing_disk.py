@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 from gevent.event import Event
 
@@ -32,9 +33,11 @@ class Disk:
         self.goes_on.set()
         self.is_asked = threading.Event()
         self.fault: Exception | None = None
+        self.transactions = 0
         really_write = Writer.write
 
         def write(writer: Writer, *batch: Any) -> None:
+            self.transactions += 1
             self.is_asked.set()
             self.goes_on.wait(20)
             if self.fault is not None:
@@ -163,6 +166,42 @@ def test_too_many_unwritten_messages_suspend_history(
         say(history, 64)
     assert len(epochs.told) == 1
     assert history.state(DEFAULT_ROOM).head == MAX_UNWRITTEN + 64
+
+
+def test_hundreds_of_senders_who_wait_for_the_disk_do_not_suspend_history(
+    tmp_path: Path, disk: Disk, epochs: Epochs
+) -> None:
+    history = HistoryStore(tmp_path, on_epoch=epochs)
+    history.start()
+    history.begin(DEFAULT_ROOM)
+
+    def speak() -> None:
+        history.wait_for_room()
+        say(history, 64)
+
+    disk.goes_on.clear()
+    while history.has_room:
+        say(history, 64)
+    senders = [gevent.spawn(speak) for _ in range(300)]
+    gevent.sleep(0)
+    disk.goes_on.set()
+    gevent.joinall(senders, raise_error=True)
+    history.stop(10)
+    assert epochs.told == []
+    assert Reader(tmp_path).logs()[DEFAULT_ROOM].head > 300 * 64
+
+
+def test_messages_that_come_one_by_one_share_transactions(tmp_path: Path, disk: Disk) -> None:
+    history = HistoryStore(tmp_path, linger=60)
+    history.start()
+    history.begin(DEFAULT_ROOM)
+    for _ in range(20):
+        say(history)
+        gevent.sleep(0.001)
+    assert disk.transactions == 1, "after a silence, the first one is written at once"
+    history.stop(5)
+    assert disk.transactions <= 3
+    assert Reader(tmp_path).logs()[DEFAULT_ROOM].head == 20
 
 
 def test_a_file_damaged_while_the_server_runs_is_set_aside(

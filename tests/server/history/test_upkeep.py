@@ -14,6 +14,7 @@ from chat.protocol.descriptor import MessageType
 from chat.server.history.pages import PageSize
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import FILE_NAME, Reader
+from chat.server.history.rows import PackedRun, pack
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName, StoredRun
 from chat.server.history.upkeep import expire, used_bytes
 from chat.server.history.writer import Writer
@@ -39,11 +40,12 @@ def run_of_texts(
     day: int = 1,
     type: MessageType = MessageType.UTF8,
     filename: str | None = None,
-) -> StoredRun:
+) -> PackedRun:
     time = f"2026-11-{day:02d}T09:30:00.000000Z"
     nonces = [b"n%d" % (first + index) for index in range(len(texts))]
     size = sum(map(len, texts))
-    return StoredRun(log, first, time, sender, None, b"", type, nonces, texts, filename, size)
+    run = StoredRun(log, first, time, sender, None, b"", type, nonces, texts, filename, size)
+    return pack(run)
 
 
 def remove(writer: Writer, **wanted: Any) -> int:
