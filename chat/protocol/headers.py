@@ -236,7 +236,7 @@ def _read_command(fields: JsonFields) -> Command | None:
 
 
 def _private_log(fields: JsonFields, verb: str) -> tuple[bool, str | None]:
-    if verb != Verb.READ.value:
+    if verb not in (Verb.READ.value, Verb.PURGE.value):
         return False, None
     return fields.boolean("private") or False, fields.string("with")
 

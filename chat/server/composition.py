@@ -39,6 +39,7 @@ from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.mailboxes.commands import MailboxCommands
 from chat.server.moderation.bans import BanList
 from chat.server.moderation.moderation import Moderation
+from chat.server.moderation.removal import Removal
 from chat.server.monitoring.recent_rates import RecentRates, Totals
 from chat.server.monitoring.snapshot import LiveStatus, doors, guards, people, space, traffic
 from chat.server.net.certificates import make_certificates
@@ -224,13 +225,15 @@ class Composition:
     def _make_commands(self) -> Commands:
         commands = Commands()
         commands.add_plain(Verb.PING, answer_ping)
-        offer_of = self.kept.recent.offer_of if self.kept is not None else lambda number: None
+        recent = self.kept.recent if self.kept is not None else None
+        offer_of = recent.offer_of if recent is not None else lambda number: None
         recall = Recall(
             self.history, self.directory, self.broadcast, offer_of, self.mailboxes.opaque_id
         )
         recall.serve(commands)
         MailboxCommands(self.mailboxes, self.accounts, self.directory, self.room).serve(commands)
         self.moderation.serve(commands)
+        Removal(self.room, self.history, recent, self.offers).serve(commands)
         account_commands = AccountCommands(
             self.directory,
             self.settings,
@@ -386,7 +389,7 @@ class Composition:
         sentence = "Messages are kept again."
         if self.history.is_suspended:
             sentence = "The server cannot keep messages now; the chat goes on."
-        self.room.announce(NoticeCode.EPOCH, sentence, epoch=epoch)
+        self.room.announce(NoticeCode.EPOCH, sentence, facts={"epoch": epoch})
 
     def _retention(self) -> Iterator[Callable[[], None]]:
         if self.history is not None:

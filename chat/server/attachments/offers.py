@@ -22,9 +22,10 @@ _OVERHEAD = 1024
 class Offer(NamedTuple):
     """An offered content, and the members who may fetch it.
 
-    ``header`` is the header of the message. ``serials`` are the members who got a private offer. For a public offer
-    ``serials`` is None, and the members are those with a serial of at most ``latest``. Serials grow, so a user who came
-    later has a greater one, and did not get the message. ``since`` is in seconds of the store's clock.
+    ``header`` is the header of the message, with its number if the offer is public. ``serials`` are the members who
+    got a private offer. For a public offer ``serials`` is None, and the members are those with a serial of at most
+    ``latest``. Serials grow, so a user who came later has a greater one, and did not get the message. ``since`` is in
+    seconds of the store's clock.
     """
 
     id: str
@@ -86,6 +87,12 @@ class OfferStore:
             if offer.since > limit:
                 return
             self._drop(offer)
+
+    def drop_message(self, number: int) -> None:
+        """Drop the public offer of the message with ``number``. A user who is fetching the content still gets it."""
+        for offer in list(self._offers.values()):
+            if offer.serials is None and offer.header.seq == number:
+                self._drop(offer)
 
     def clear(self) -> None:
         """Drop all offers."""

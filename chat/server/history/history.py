@@ -19,7 +19,7 @@ from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import Reader, RunSummary
 from chat.server.history.rows import unpack
-from chat.server.history.stored import HistoryPage, Hole, LogName, LogState, StoredRun
+from chat.server.history.stored import DEFAULT_ROOM, HistoryPage, Hole, LogName, LogState, StoredRun
 
 Result = TypeVar("Result")
 # Selects runs of a page.
@@ -159,6 +159,8 @@ class HistoryStore:
 
         Waits for the disk. Raises HistoryFault.
         """
+        if wanted.number is not None:
+            self._keeping.forget(DEFAULT_ROOM, wanted.number)
         self._keeping.wait_until_written()
         return purge(self.call, wanted, gevent.sleep)
 

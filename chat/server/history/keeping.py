@@ -23,7 +23,7 @@ from gevent.threadpool import ThreadPool
 from chat.process.offload import ThreadCall, run_in
 from chat.server.history.faults import DamagedFile, HistoryFault
 from chat.server.history.reader import FILE_NAME
-from chat.server.history.rows import PackedRun, pack
+from chat.server.history.rows import PackedRun, pack, unpack
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 from chat.server.history.writer import Writer, set_aside
 
@@ -189,12 +189,18 @@ class Keeping:
         """Wait until the file has all messages that were kept before this call. Raises HistoryFault."""
         if self.unwritten:
             self._is_due.set()
-            last = self.unwritten[-1]
-            while any(run is last for run in self.unwritten):
+            name, last = self.unwritten[-1].log, self.unwritten[-1].last
+            while any(run.log == name and run.last == last for run in self.unwritten):
                 self._wrote.clear()
                 self._wrote.wait()
         if self.is_suspended:
             raise HistoryFault("history is suspended")
+
+    def forget(self, name: LogName, number: int) -> None:
+        """Remove the content of a message from the runs that are not written yet."""
+        for index, run in enumerate(self.unwritten):
+            if run.log == name and run.first <= number <= run.last:
+                self.unwritten[index] = pack(unpack(run).without({number}))
 
     def note_removed(self, states: Mapping[LogName, LogState]) -> None:
         """Take over from ``states``, which the file has, what was removed from it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from chat.protocol.descriptor import MessageType
@@ -82,6 +83,17 @@ class StoredRun(NamedTuple):
     def messages(self) -> list[StoredRun]:
         """Return the run as runs of one message each."""
         return [self._part(index, index + 1) for index in range(len(self.contents))]
+
+    def without(self, numbers: AbstractSet[int]) -> StoredRun:
+        """Return the run with the contents of the messages with ``numbers`` removed, and the name of their file."""
+        gone = frozenset(numbers).intersection(range(self.first, self.last + 1))
+        if not gone:
+            return self
+        contents = [
+            b"" if number in gone else content
+            for number, content in enumerate(self.contents, self.first)
+        ]
+        return self._replace(contents=contents, filename=None, purged=self.purged | gone)
 
     def _part(self, start: int, stop: int) -> StoredRun:
         numbers = range(self.first + start, self.first + stop)

@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import Any
 
 from chat.server.history.rows import COLUMNS, RunFacts, facts_of, pack, row_of, runs_of
-from chat.server.history.stored import LogName, LogState, StoredRun
+from chat.server.history.stored import LogName, LogState
 from chat.server.history.writer import Writer
 
 # Rows of one transaction, and bytes in them.
@@ -113,17 +113,6 @@ def _purge_row(run: Callable[..., Any], log: LogName, id: int, gone: frozenset[i
     """Remove the contents of the messages with the numbers ``gone`` from a row."""
     columns = ", ".join(COLUMNS)
     row = run(f"SELECT {columns} FROM messages WHERE id = ?", (id,)).fetchone()
-    left = row_of([pack(without(each, gone)) for each in runs_of(log, row)])
+    left = row_of([pack(each.without(gone)) for each in runs_of(log, row)])
     places = ", ".join("?" * len(COLUMNS))
     run(f"UPDATE messages SET ({columns}) = ({places}) WHERE id = ?", (*left, id))
-
-
-def without(run: StoredRun, numbers: frozenset[int]) -> StoredRun:
-    """Return ``run`` without the contents of the messages with ``numbers``."""
-    gone = numbers.intersection(range(run.first, run.last + 1))
-    if not gone:
-        return run
-    contents = [
-        b"" if number in gone else content for number, content in enumerate(run.contents, run.first)
-    ]
-    return run._replace(contents=contents, filename=None, purged=run.purged | gone)

@@ -134,7 +134,7 @@ class Moderation:
     def _execute(
         self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
     ) -> str:
-        _require_moderator(peer)  # first, so that other users can't hold up moderators
+        require_moderator(peer)  # first, so that other users can't hold up moderators
         # In a separate greenlet: a change that has begun is finished even if the moderator's session ends meanwhile.
         outcome = gevent.spawn(self._attempt, handler, peer, command).get()
         if isinstance(outcome, CommandRefused):
@@ -150,7 +150,7 @@ class Moderation:
             if not self._directory.is_here(peer):
                 return CommandRefused(NoticeCode.GONE, "Your session has ended.")
             try:
-                _require_moderator(peer)
+                require_moderator(peer)
                 return handler(peer, command)
             except CommandRefused as refused:
                 return refused
@@ -380,7 +380,8 @@ class Moderation:
         return True
 
 
-def _require_moderator(peer: Peer) -> None:
+def require_moderator(peer: Peer) -> None:
+    """Raise CommandRefused if ``peer`` may not moderate."""
     if not peer.moderator:
         raise CommandRefused(NoticeCode.NOT_ALLOWED, "Only a moderator may do that.")
 

@@ -166,6 +166,18 @@ class Recent:
         for run in runs:
             self.append(Shown(run, offers.get(run.first)), run.bytes)
 
+    def message(self, number: int) -> StoredRun | None:
+        """Return the message with ``number`` as a run of one; None if it is not here."""
+        parts = (shown.run.slice(number - 1, number + 1) for shown in self._shown)
+        return next((part for part in parts if part is not None), None)
+
+    def purge(self, number: int) -> None:
+        """Remove the content of the message with ``number``, and the offer of it; leave the mark."""
+        self._encoded.clear()
+        for index, (run, _) in enumerate(self._shown):
+            if run.first <= number <= run.last:
+                self._shown[index] = Shown(run.without({number}))
+
     def offer_of(self, number: int) -> str | None:
         """Return the id of the offer of the message with ``number``; None if there is none."""
         found = (shown.offer for shown in self._shown if shown.run.first == number)

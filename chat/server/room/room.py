@@ -290,9 +290,10 @@ class Room:
         if recipient is not None:
             self._private.say_attachment(sender, run, recipient, header)
             return
+        # The number is taken when the content is stored: that may fail, and the log must have no gap.
+        header = header._replace(seq=self._sequences.last(DEFAULT_ROOM) + 1)
         offer_id = self._offering.offer(run, header, self._names, None)
         seq = self._sequences.assign(DEFAULT_ROOM, 1)
-        header = header._replace(seq=seq)
         if self._kept is not None:
             name = header.filename
             self._kept.keep(DEFAULT_ROOM, seq, sender, run, timestamp, None, name, offer_id)
@@ -331,13 +332,13 @@ class Room:
         notice: NoticeCode,
         sentence: str,
         besides: Peer | None = None,
-        epoch: str | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         """Send a notice to everyone besides one session, which the answer to its command tells the same.
 
-        ``epoch``: that under which messages are numbered from now on.
+        ``facts`` are further fields of its header.
         """
-        header = self._header(SERVER_NAME, notice=notice.value, epoch=epoch)
+        header = self._header(SERVER_NAME, notice=notice.value, **(facts or {}))
         frame = Frame(MessageType.UTF8, header, sentence.encode())
         for member in self._directory.sessions_of(besides.name.key) if besides else ():
             if member is besides and member in self._names:

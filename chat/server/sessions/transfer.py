@@ -118,7 +118,9 @@ class TransferConnection:
             raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
         said = offer.header
         answer = encode_server_header(
-            said._replace(nonce=header.nonce, size=offer.size, id=id, offset=header.offset)
+            said._replace(
+                seq=None, nonce=header.nonce, size=offer.size, id=id, offset=header.offset
+            )
         )
         if isinstance(offer.content, bytes):
             return Frame(MessageType.FILE, answer, offer.content[header.offset :])

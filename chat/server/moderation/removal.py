@@ -1,0 +1,94 @@
+"""Execute the moderators' command ``purge``: remove the content of a message of the room."""
+
+from __future__ import annotations
+
+import logging
+
+import gevent
+
+from chat.protocol.commands import Command, Verb
+from chat.protocol.notices import NoticeCode
+from chat.server.attachments.offers import OfferStore
+from chat.server.directory.member import Member
+from chat.server.history.faults import HistoryFault
+from chat.server.history.history import HistoryStore
+from chat.server.history.pages import PageSize
+from chat.server.history.purging import Purge
+from chat.server.history.stored import DEFAULT_ROOM, StoredRun
+from chat.server.moderation.moderation import require_moderator
+from chat.server.room.commands import CommandRefused, Commands
+from chat.server.room.replay import Recent
+from chat.server.room.room import Room
+
+log = logging.getLogger("chat.server")
+
+_ONE = PageSize(1, 0)
+
+
+class Removal:
+    """The command ``purge``. ``archive`` keeps the messages, and ``recent`` has the last ones in memory.
+
+    Both are None in a server that keeps no messages.
+    """
+
+    def __init__(
+        self, room: Room, archive: HistoryStore | None, recent: Recent | None, offers: OfferStore
+    ) -> None:
+        self._room = room
+        self._archive = archive
+        self._recent = recent
+        self._offers = offers
+
+    def serve(self, commands: Commands) -> None:
+        """Add the command to the table of commands."""
+        commands.add_plain(Verb.PURGE, self._purge)
+
+    def _purge(self, member: Member, command: Command) -> str:
+        require_moderator(member)
+        archive, recent, number = self._archive, self._recent, command.seq
+        if archive is None or recent is None:
+            raise CommandRefused(NoticeCode.NO_HISTORY, "This server keeps no messages.")
+        if number is None or command.private:
+            sentence = "Name a message of the room by its number (seq)."
+            raise CommandRefused(NoticeCode.BAD_COMMAND, sentence)
+        # In a separate greenlet: what has begun is finished even if the moderator's session ends meanwhile.
+        outcome = gevent.spawn(self._attempt, member, archive, recent, number).get()
+        if isinstance(outcome, CommandRefused):
+            raise outcome
+        assert isinstance(outcome, str)
+        return outcome
+
+    def _attempt(
+        self, member: Member, archive: HistoryStore, recent: Recent, number: int
+    ) -> str | CommandRefused:
+        try:
+            return self._remove(member, archive, recent, number)
+        except HistoryFault:
+            sentence = "The server cannot change its history now; try again later."
+            return CommandRefused(NoticeCode.NO_HISTORY, sentence)
+        except CommandRefused as refused:
+            return refused
+
+    def _remove(self, member: Member, archive: HistoryStore, recent: Recent, number: int) -> str:
+        message = recent.message(number) or _read(archive, number)
+        if message is None:
+            sentence = "The server has no message of the room with this number."
+            raise CommandRefused(NoticeCode.BAD_PLACE, sentence)
+        what = f"Message {number} of {message.sender}"
+        # The memory first: from now on nobody sees the content again, however long the disk takes.
+        recent.purge(number)
+        self._offers.drop_message(number)
+        archive.purge(Purge(number=number))
+        if message.purged:
+            return f"{what} was removed before."
+        by = member.name.display
+        log.info("%s removes message %d of %s", by, number, message.sender)
+        facts = {"seq": number, "purged": True}
+        told = f"{what} was removed by {by}."
+        self._room.announce(NoticeCode.MODERATED, told, besides=member, facts=facts)
+        return f"{what} was removed."
+
+
+def _read(archive: HistoryStore, number: int) -> StoredRun | None:
+    page = archive.after(DEFAULT_ROOM, number - 1, number + 1, _ONE)
+    return page.runs[0] if page.runs else None
