@@ -41,7 +41,7 @@ from chat.server.moderation.bans import BanList
 from chat.server.moderation.moderation import Moderation
 from chat.server.moderation.removal import Removal
 from chat.server.monitoring.recent_rates import RecentRates, Totals
-from chat.server.monitoring.snapshot import LiveStatus, doors, guards, people, space, traffic
+from chat.server.monitoring.snapshot import LiveStatus, doors, guards, kept, people, space, traffic
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
@@ -192,7 +192,7 @@ class Composition:
         snapshot = LiveStatus(
             lambda: people(self.directory, self.connection_slots, self.settings),
             lambda: traffic(self.rates, lambda: sum(self.room.said.values())),
-            lambda: space(self.settings, self.backlogs, self.spool),
+            lambda: space(self.settings, self.backlogs, self.spool) | kept(self.history),
             lambda: guards(self.accounts, self.moderation),
             lambda: doors(
                 self.settings, self.certificates, lambda: self.server.addresses, metrics_addresses
@@ -219,6 +219,7 @@ class Composition:
             lambda: metrics.people(self.directory, self.connection_slots, self.counters),
             lambda: metrics.messages(self.room, self.broadcast),
             lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.offers),
+            lambda: metrics.kept(self.history),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
         )
 

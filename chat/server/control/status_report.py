@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from chat.sizes import byte_count
@@ -41,7 +41,24 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         f"{byte_count(status['backlog_bytes'])} of {byte_count(status['max_backlog_bytes'])}"
     )
     yield f"spool        {byte_count(status['spool_bytes'])} of {byte_count(status['max_spool_bytes'])}"
+    yield f"history      {_history(status['history'])}"
     yield f"accounts     {status['accounts']}; {status['bans']} bans, {status['mutes']} mutes"
+
+
+def _history(history: Mapping[str, Any] | None) -> str:
+    if history is None:
+        return "off"
+    size = byte_count(history["file_bytes"])
+    if history["is_suspended"]:
+        return f"suspended: messages are not kept; the file has {size}"
+    count = history["messages"]
+    waiting = "nothing waits for the disk"
+    if count:
+        verb = "messages wait" if count > 1 else "message waits"
+        detail = f"{byte_count(history['bytes'])}, for {history['age']:.1f} s"
+        waiting = f"{count} {verb} for the disk ({detail})"
+    written = datetime.fromtimestamp(history["last_write"], timezone.utc).astimezone()
+    return f"{size}; {waiting}; last written {written:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _span(seconds: float) -> str:

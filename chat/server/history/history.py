@@ -5,9 +5,11 @@ Messages that are not written yet are read from memory, so a reader never notice
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -17,11 +19,27 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import Purge, purge
-from chat.server.history.reader import Reader, RunSummary
+from chat.server.history.reader import FILE_NAME, Reader, RunSummary
 from chat.server.history.rows import unpack
 from chat.server.history.stored import DEFAULT_ROOM, HistoryPage, Hole, LogName, LogState, StoredRun
 
 Result = TypeVar("Result")
+
+
+class HistoryStatus(NamedTuple):
+    """Describe what waits for the disk, and the file.
+
+    ``age`` is how long the oldest message has waited, in seconds. ``last_write`` is in seconds since 1970.
+    """
+
+    is_suspended: bool
+    messages: int
+    bytes: int
+    age: float
+    file_bytes: int
+    last_write: float
+
+
 # Selects runs of a page.
 Only = Callable[[StoredRun], bool]
 
@@ -84,6 +102,22 @@ class HistoryStore:
     def state(self, name: LogName) -> LogState:
         """Return what is known of the log ``name``."""
         return self._keeping.logs.get(name) or LogState()
+
+    def status(self, clock: Callable[[], float] = time.time) -> HistoryStatus:
+        """Return the state of now. ``clock`` returns seconds since 1970."""
+        waiting = self._keeping.unwritten
+        age = 0.0
+        if waiting:
+            since = datetime.fromisoformat(waiting[0].facts.timestamp.replace("Z", "+00:00"))
+            age = max(0.0, clock() - since.timestamp())
+        return HistoryStatus(
+            self.is_suspended,
+            sum(run.facts.messages for run in waiting),
+            sum(len(run.content) for run in waiting),
+            age,
+            sum(map(_size, (self._directory / FILE_NAME, self._directory / f"{FILE_NAME}-wal"))),
+            self._keeping.last_write,
+        )
 
     # Reading: each waits for a thread, and raises HistoryFault
 
@@ -216,3 +250,10 @@ class HistoryStore:
     def _close_readers(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -54,7 +54,8 @@ class Keeping:
     """Keep runs in the file in ``directory``.
 
     ``epoch`` is the one under which numbers are given now, ``logs`` has the state of each log. ``unwritten`` has the
-    runs that the file may not have yet, in order. ``on_epoch`` is called with the new epoch when history is suspended,
+    runs that the file may not have yet, in order. ``last_write`` is the time of the last transaction, in seconds since
+    1970. ``on_epoch`` is called with the new epoch when history is suspended,
     and when it goes on; ``on_new_file`` when the file was replaced. ``patience`` and ``linger`` are in seconds.
     """
 
@@ -70,6 +71,7 @@ class Keeping:
         self.epoch = ""
         self.logs: dict[LogName, LogState] = {}
         self.unwritten: list[PackedRun] = []
+        self.last_write = 0.0
         self._path = directory / FILE_NAME
         self._patience = patience
         self._linger = linger
@@ -108,6 +110,7 @@ class Keeping:
         self.logs = dict(opened.logs)
         self._written = {name: state.head for name, state in opened.logs.items()}
         self.epoch = self._file_epoch = opened.epoch
+        self.last_write = time.time()
         self._is_keeping = True
         self._task = gevent.spawn(self._run)
 
@@ -280,6 +283,7 @@ class Keeping:
         return True
 
     def _note_written(self, batch: _Batch) -> None:
+        self.last_write = time.time()
         for run in batch.runs:
             self._written[run.log] = run.last
         for name, hole in batch.holes:

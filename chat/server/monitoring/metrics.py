@@ -24,6 +24,8 @@ from chat.server.attachments.spool import Spool
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
+from chat.server.history.history import HistoryStore
+from chat.server.history.keeping import MAX_UNWRITTEN
 from chat.server.moderation.bans import NAME, NETWORK, Ban
 from chat.server.moderation.moderation import Moderation
 from chat.server.net.connection_slots import ConnectionSlots
@@ -167,6 +169,44 @@ def limited(
         yield _gauge(f"{stem}_limit_{unit}", f"{documentation}, at most.", bound)
     yield _gauge("chat_users_limit", "Users in the room, at most.", settings.max_users)
     yield _gauge("chat_offers", "Offered contents that can be fetched.", len(offers))
+
+
+def kept(history: HistoryStore | None) -> Iterator[Metric]:
+    """Yield what waits for the disk, and what the disk has; nothing in a server that keeps no messages."""
+    if history is None:
+        return
+    status = history.status()
+    yield _gauge(
+        "chat_history_suspended",
+        "1 while the disk fails or stands still, and messages are not kept.",
+        status.is_suspended,
+    )
+    yield _gauge(
+        "chat_history_waiting_messages", "Messages that wait for the disk.", status.messages
+    )
+    yield _gauge(
+        "chat_history_waiting_limit_messages",
+        "Messages that wait for the disk, at most.",
+        MAX_UNWRITTEN,
+    )
+    yield _gauge(
+        "chat_history_waiting_bytes", "Bytes in messages that wait for the disk.", status.bytes
+    )
+    yield _gauge(
+        "chat_history_waiting_seconds",
+        "How long the oldest message has waited for the disk.",
+        status.age,
+    )
+    yield _gauge(
+        "chat_history_file_bytes",
+        "The size of the history file with its write-ahead log.",
+        status.file_bytes,
+    )
+    yield _gauge(
+        "chat_history_last_write_timestamp_seconds",
+        "When messages were last written, in seconds since 1970.",
+        status.last_write,
+    )
 
 
 def guards(passwords: Passwords, accounts: Accounts, moderation: Moderation) -> Iterator[Metric]:

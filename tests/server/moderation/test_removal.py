@@ -41,7 +41,7 @@ def say(client: WireClient, text: str) -> int:
 
 
 def shown_at_login(server: TestServer, name: str) -> dict[int, str | None]:
-    """What a newcomer is shown: texts by number; None for a purged one."""
+    """Return what a newcomer is shown: texts by number; None for a purged one."""
     with WireClient(server.address) as newcomer:
         newcomer.try_login({"to": name, "replay": 200})
         newcomer.say("end", to=name)
