@@ -53,6 +53,8 @@ LEAVES = {
     "chat.process.signals",
     "chat.process.standard_streams",
     "chat.structs",
+    "chat.local_time",
+    "chat.sanitize",
     "chat.sizes",
 }
 

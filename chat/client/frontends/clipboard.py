@@ -9,7 +9,7 @@ import os
 from base64 import b64encode
 from collections.abc import Mapping
 
-from chat.client.frontends.sanitize import line_ends_removed, sanitize
+from chat.sanitize import line_ends_removed, sanitize
 from chat.sizes import byte_count
 
 # Bytes of a text. Terminals take sequences of up to 100,000 bytes, and base64 makes four of three.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chat.client.frontends.sanitize import sanitize
+from chat.sanitize import sanitize
 
 USUAL_FORMAT = "%H:%M:%S"
 UNKNOWN_TIME = "--:--:--"

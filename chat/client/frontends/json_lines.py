@@ -46,10 +46,10 @@ from chat.client.conversation.ui_events import (
     UserList,
 )
 from chat.client.frontends.line_io import Line
-from chat.client.frontends.sanitize import FIRST_PRIVATE_PLANE
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 from chat.protocol.strict_json import decode_json
+from chat.sanitize import FIRST_PRIVATE_PLANE
 
 # A text with each byte written as \u00XX takes six times its size. The rest of the object takes at most MAX_REST bytes.
 LONGEST_ESCAPE = 6

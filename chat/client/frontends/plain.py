@@ -49,7 +49,6 @@ from chat.client.conversation.ui_events import (
 from chat.client.frontends.clipboard import copied_words, copyable
 from chat.client.frontends.clock import shown_time
 from chat.client.frontends.line_io import Line
-from chat.client.frontends.sanitize import lines_of, lines_under, local_date, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     DISCONNECTED,
@@ -70,7 +69,9 @@ from chat.client.frontends.wording import (
     user_found,
     who_says,
 )
+from chat.local_time import local_date
 from chat.protocol.notices import NoticeCode
+from chat.sanitize import lines_of, lines_under, sanitize
 
 FURTHER_LINE = "         | "
 # Messages that /copy can reach.

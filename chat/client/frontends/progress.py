@@ -14,7 +14,7 @@ import gevent
 
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import Frontend, TransferChanged, UiEvent
-from chat.client.frontends.sanitize import sanitize
+from chat.sanitize import sanitize
 
 if TYPE_CHECKING:
     from tqdm import tqdm

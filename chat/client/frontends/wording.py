@@ -13,9 +13,10 @@ from chat.client.attention.highlights import Mention
 from chat.client.connection.events import Attachment, RoomHistory, StatusChanged
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import Earlier, UserFound, UserList
-from chat.client.frontends.sanitize import clock_time, lines_of, local_date, sanitize
+from chat.local_time import clock_time, local_date
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.sanitize import lines_of, sanitize
 from chat.sizes import byte_count
 
 # An action is sent as a text that starts with this (as in XEP-0245).

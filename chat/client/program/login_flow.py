@@ -10,13 +10,13 @@ from chat.client.connection.connection import Connection
 from chat.client.connection.in_flight import InFlight
 from chat.client.conversation.inbox import Inbox
 from chat.client.errors import ChatError, LoginRefused
-from chat.client.frontends.sanitize import sanitize
 from chat.client.program.credentials import Credentials
 from chat.client.program.settings import Settings
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.trust.connector import Connector, TrustPolicy, TrustPrompt, UnknownServer
 from chat.client.trust.known_hosts import KnownHosts
 from chat.protocol.notices import Refusal
+from chat.sanitize import sanitize
 
 # Refusals of a login after which another name may succeed.
 NAME_REFUSALS = frozenset({Refusal.USERNAME_EXISTS.value, Refusal.BAD_USERNAME.value})

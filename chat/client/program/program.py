@@ -34,7 +34,6 @@ from chat.client.frontends.line_io import (
 )
 from chat.client.frontends.pasting import MAX_PASTE, PASTE_LINES
 from chat.client.frontends.progress import ProgressBars
-from chat.client.frontends.sanitize import lines_of
 from chat.client.frontends.wording import local_times
 from chat.client.program.catching_up import catching_up_of
 from chat.client.program.hub import quiet_hub
@@ -45,6 +44,7 @@ from chat.client.program.time_zone import follow_time_zone
 from chat.client.trust.connector import UnknownServer
 from chat.config.command_line import EXIT_FAILED, EXIT_OK
 from chat.process.signals import ENDING, install_handler
+from chat.sanitize import lines_of
 
 STDIN, STDOUT, STDERR = range(3)
 # Seconds for the last lines, in case nobody reads the output.

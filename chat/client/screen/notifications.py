@@ -10,8 +10,8 @@ import gevent.subprocess
 
 from chat.client.desktop.programs import start_program
 from chat.client.frontends.clipboard import through_multiplexer
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.text.cells import elide
+from chat.sanitize import sanitize
 
 MAX_TITLE_CELLS = 60
 MAX_BODY_CELLS = 200

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from chat.client.frontends.sanitize import clock_time, sanitize
 from chat.client.frontends.wording import leave_reason
 from chat.client.screen.draw.lines import entry_lines, local_day
 from chat.client.screen.model.entries import Entry, Movement, Step
 from chat.client.screen.model.views import View
 from chat.client.screen.text.spans import text_of
+from chat.local_time import clock_time
+from chat.sanitize import sanitize
 
 FURTHER_LINE = " " * 20 + "| "
 

@@ -36,7 +36,6 @@ from chat.client.conversation.ui_events import (
     UserFound,
     UserList,
 )
-from chat.client.frontends.sanitize import lines_of
 from chat.client.frontends.wording import (
     DISCONNECTED,
     REMOVED,
@@ -59,6 +58,7 @@ from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.screen.text.styles import DIM, ERROR, TEXT
 from chat.protocol.notices import NoticeCode
+from chat.sanitize import lines_of
 
 # A line with more entries than this below it counts as out of sight.
 _FAR = 20

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
+from chat.local_time import local_time, with_zone
 from chat.sizes import byte_count
 
 _SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -13,9 +14,9 @@ _SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a status, which the server has sent."""
-    since = datetime.fromisoformat(status["started"].replace("Z", "+00:00")).astimezone()
+    since = with_zone(local_time(status["started"]))
     yield f"version      {status['version']}, process {status['pid']}"
-    yield f"uptime       {_span(status['uptime_seconds'])}, since {since:%Y-%m-%d %H:%M:%S %Z}"
+    yield f"uptime       {_span(status['uptime_seconds'])}, since {since}"
     yield f"addresses    {', '.join(status['addresses'])}"
     if status["metrics_addresses"]:
         yield f"metrics      {', '.join(status['metrics_addresses'])}"
@@ -57,8 +58,8 @@ def _history(history: Mapping[str, Any] | None) -> str:
         verb = "messages wait" if count > 1 else "message waits"
         detail = f"{byte_count(history['bytes'])}, for {history['age']:.1f} s"
         waiting = f"{count} {verb} for the disk ({detail})"
-    written = datetime.fromtimestamp(history["last_write"], timezone.utc).astimezone()
-    return f"{size}; {waiting}; last written {written:%Y-%m-%d %H:%M:%S %Z}"
+    written = with_zone(datetime.fromtimestamp(history["last_write"]).astimezone())
+    return f"{size}; {waiting}; last written {written}"
 
 
 def _span(seconds: float) -> str:

@@ -52,6 +52,7 @@ from chat.config.command_line import (
     report,
 )
 from chat.config.options import read_choice
+from chat.local_time import local_time, with_zone
 from chat.protocol.headers import encode_json
 from chat.server.config.directory import directory_of
 from chat.server.control.client import PURGE, ControlFault, NoServer, ask
@@ -141,7 +142,8 @@ def _show_stats(directory: Path, *, as_json: bool) -> None:
     print(f"file       {directory / FILE_NAME}, {byte_count(size)}")
     print(f"messages   {totals.messages:,}, and {totals.private:,} private ones")
     if totals.oldest is not None and totals.newest is not None:
-        print(f"kept       from {_local(totals.oldest)} to {_local(totals.newest)}")
+        oldest, newest = (with_zone(local_time(each)) for each in (totals.oldest, totals.newest))
+        print(f"kept       from {oldest} to {newest}")
     for key, state in rooms.items():
         missing = sum(hole.last - hole.first + 1 for hole in state.lost)
         lost = f"; {missing:,} numbers given up after crashes" if missing else ""
@@ -198,8 +200,3 @@ def _moment(text: str, option: str) -> str:
             f"{option}={text}: expected a date or time such as 2026-11-20 or 2026-11-20T09:30"
         ) from None
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _local(timestamp: str) -> str:
-    moment = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import html
-import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
+from chat.local_time import local_time
 from chat.protocol.descriptor import MessageType
 from chat.protocol.headers import encode_json
+from chat.sanitize import line_ends_removed, sanitize
 from chat.server.history.pages import PageSize
 from chat.server.history.reader import Reader
 from chat.server.history.stored import Hole, LogName, StoredRun
 from chat.sizes import byte_count
 
 _PAGE = PageSize(1000, 4 << 20)
-# Characters that a terminal could obey, and those that change the direction of the text around them.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _KINDS = {MessageType.FILE: "file", MessageType.IMAGE: "image", MessageType.VOICE: "voice note"}
 
 
@@ -47,8 +45,8 @@ def as_text(items: Iterable[StoredRun | Hole]) -> Iterator[str]:
         if isinstance(item, Hole):
             yield f"-- the server ended without a clean stop: numbers {item.first} to {item.last} were given up --"
             continue
-        time = datetime.fromisoformat(item.timestamp.replace("Z", "+00:00")).astimezone()
-        first, *others = _body(item).split("\n")
+        time = local_time(item.timestamp)
+        first, *others = _body(item)
         yield f"{time:%Y-%m-%d %H:%M:%S} <{item.sender}> {first}"
         yield from (f"    {line}" for line in others)
 
@@ -90,7 +88,7 @@ def as_html(items: Iterable[StoredRun | Hole], title: str) -> Iterator[str]:
         if isinstance(item, Hole):
             yield f'<p class="lost">numbers {item.first} to {item.last} were given up</p>'
             continue
-        time, body = html.escape(item.timestamp), html.escape(_body(item))
+        time, body = html.escape(item.timestamp), html.escape("\n".join(_body(item)))
         yield (
             f'<p id="m{item.first}"><time datetime="{time}">{time[:19].replace("T", " ")}</time>'
             f" <b>{html.escape(item.sender)}</b> <span>{body}</span></p>"
@@ -105,12 +103,10 @@ _STYLE = (
 )
 
 
-def _body(message: StoredRun) -> str:
-    """Return a message in words, without characters that a terminal could obey."""
+def _body(message: StoredRun) -> list[str]:
+    """Return the lines of a message in words, without characters that a terminal acts on."""
     if message.purged:
-        return "(removed)"
+        return ["(removed)"]
     if message.type is MessageType.UTF8:
-        text = message.contents[0].decode()
-    else:
-        text = f"[{_KINDS[message.type]} {message.filename}, {byte_count(message.size)}]"
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+        return list(map(sanitize, line_ends_removed(message.contents[0].decode())))
+    return [f"[{_KINDS[message.type]} {message.filename}, {byte_count(message.size)}]"]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
 
+from chat.local_time import local_time
 from chat.process.offload import run_in
 from chat.server.history.faults import HistoryFault
 from chat.server.history.keeping import LINGER, PATIENCE, Keeping
@@ -108,8 +108,7 @@ class HistoryStore:
         waiting = self._keeping.unwritten
         age = 0.0
         if waiting:
-            since = datetime.fromisoformat(waiting[0].facts.timestamp.replace("Z", "+00:00"))
-            age = max(0.0, clock() - since.timestamp())
+            age = max(0.0, clock() - local_time(waiting[0].facts.timestamp).timestamp())
         return HistoryStatus(
             self.is_suspended,
             sum(run.facts.messages for run in waiting),

@@ -9,9 +9,9 @@ from pathlib import Path
 import gevent
 import pytest
 
-from chat.client.frontends.sanitize import clock_time
 from chat.client.program import time_zone
 from chat.client.program.time_zone import TimeZone, follow_time_zone
+from chat.local_time import clock_time
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone.utc)
 ZONES = Path("/usr/share/zoneinfo")

@@ -21,7 +21,6 @@ from chat.client.conversation.transfer_list import Transfer, TransferList
 from chat.client.conversation.ui_events import Announced, UiEvent
 from chat.client.frontends.json_lines import JsonFrontend
 from chat.client.frontends.plain import PlainFrontend
-from chat.client.frontends.sanitize import sanitize
 from chat.client.runtime.runtime import PLAIN, Pulse
 from chat.client.screen import notifications
 from chat.client.screen.draw.layout import Renderer, Size
@@ -33,6 +32,7 @@ from chat.client.screen.updates import Alert, ModelUpdater
 from chat.framing import FrameReader, IncompleteFrame
 from chat.protocol.descriptor import MessageType
 from chat.protocol.filenames import clean_filename
+from chat.sanitize import sanitize
 from chat.structs import replace
 from tests.fuzzing.targets.frames import MAX_ROOM
 from tests.fuzzing.targets.streams import LITTLE, Stream, read_stream

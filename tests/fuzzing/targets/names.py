@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import unicodedata
 
-from chat.client.frontends.sanitize import sanitize
 from chat.protocol.errors import UserNameError
 from chat.protocol.filenames import MAX_FILENAME_SIZE, clean_filename
 from chat.protocol.names import (
@@ -15,6 +14,7 @@ from chat.protocol.names import (
     name_key,
     parse_user_name,
 )
+from chat.sanitize import sanitize
 
 
 def check_name(data: bytes) -> None:

@@ -62,8 +62,8 @@ def test_text_is_safe_for_a_terminal(reader: Reader) -> None:
     lines = list(as_text(read_all(reader, DEFAULT_ROOM, None)))
     assert lines[0].endswith("<al<i>ce> good <b>morning</b>")
     assert lines[2] == "    lines"
-    assert "\x1b" not in "".join(lines)
-    assert "\u202e" not in "".join(lines)
+    # Shown as the client shows them.
+    assert lines[3].endswith("<al<i>ce> ␛[2J<U+202E>evil")
     assert any("(removed)" in line for line in lines)
     assert any("numbers 5 to 7" in line for line in lines)
     assert lines[-1].endswith("<bob> [file a.bin, 2 bytes]")

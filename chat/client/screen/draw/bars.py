@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.spans import Row, Span, clip_row, fill_row, row_width
 from chat.client.screen.text.styles import STATUS, STATUS_ACTIVE, STATUS_ALERT, TITLE
+from chat.sanitize import sanitize
 
 _SEPARATOR = " │ "
 # How the list of views becomes shorter, step by step: the longest name in cells, and whether only the view that is

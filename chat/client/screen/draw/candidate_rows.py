@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.model.model import Candidates
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.spans import Row, Span
 from chat.client.screen.text.styles import DIM, MATCH, TEXT
+from chat.sanitize import sanitize
 
 _GAP = 2
 _MAX_WIDTH = 40

@@ -10,8 +10,8 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.text.cells import ELLIPSIS, cells, clusters, is_one_cell_each
+from chat.sanitize import sanitize
 
 
 class Layout(NamedTuple):

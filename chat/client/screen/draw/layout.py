@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chat.client.attention.names import folded
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.bare import fitting
 from chat.client.screen.draw.bars import status_line, title_line
 from chat.client.screen.draw.candidate_rows import candidate_rows
@@ -38,6 +37,7 @@ from chat.client.screen.text.styles import (
     TEXT,
     name_style,
 )
+from chat.sanitize import sanitize
 
 # Columns: the most for the names, and the fewest for the log beside them.
 _MAX_NAMES_WIDTH = 20

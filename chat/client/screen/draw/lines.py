@@ -13,7 +13,6 @@ from typing import Any
 
 from chat.client.conversation.transfer_list import TransferState
 from chat.client.frontends.clock import shown_time
-from chat.client.frontends.sanitize import lines_under, sanitize
 from chat.client.frontends.wording import (
     ACTION,
     KINDS,
@@ -50,6 +49,7 @@ from chat.client.screen.text.styles import (
     Style,
     name_style,
 )
+from chat.sanitize import lines_under, sanitize
 from chat.sizes import byte_count
 
 _BAR_CELLS = 10

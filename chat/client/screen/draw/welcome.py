@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.spans import Row, Span, wrap_row
 from chat.client.screen.text.styles import DIM
+from chat.sanitize import sanitize
 
 _MARGIN = 2
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.cells import elide
+from chat.sanitize import sanitize
 
 _MAX_CELLS = 60
 # A busy room would change the title with every frame. Nobody reads more digits than these anyway.

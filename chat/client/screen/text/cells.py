@@ -5,7 +5,7 @@ flag, a family of emoji. A cluster is never cut. Its width is the sum of the wid
 points, because curses moves the cursor by that sum. A modern terminal may draw the cluster narrower. So a family joined
 by ZWJ takes the cells of all its members. A row from these functions never runs into the next row.
 
-The texts must be sanitized already (``chat.client.frontends.sanitize``): a control character counts as no cell.
+The texts must be sanitized already (``chat.sanitize``): a control character counts as no cell.
 """
 
 from __future__ import annotations

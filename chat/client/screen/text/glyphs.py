@@ -12,8 +12,8 @@ import contextlib
 import locale
 from collections.abc import Callable
 
-from chat.client.frontends.sanitize import FIRST_PRIVATE_PLANE, UNKNOWN
 from chat.client.screen.text.cells import cells
+from chat.sanitize import FIRST_PRIVATE_PLANE, UNKNOWN
 
 
 def use_utf8() -> None:

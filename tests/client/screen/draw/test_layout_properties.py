@@ -22,7 +22,6 @@ from chat.client.conversation.ui_events import (
     TransferListing,
     UserList,
 )
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.model.entries import Shared
 from chat.client.screen.model.model import Model, Question
@@ -33,6 +32,7 @@ from chat.client.screen.text.spans import Row, Span, row_width, text_of
 from chat.client.screen.text.styles import LOOKS, Colours
 from chat.client.screen.updates import ModelUpdater
 from chat.protocol.descriptor import ATTACHMENTS
+from chat.sanitize import sanitize
 
 EPOCH = datetime(2026, 11, 24, tzinfo=timezone.utc)
 PICTURE: tuple[Row, ...] = ([Span("▀" * 30, Colours(0xFF0000, 0x0000FF))],) * 3

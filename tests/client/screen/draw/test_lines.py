@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from chat.client.attention.names_in_texts import Mentions
 from chat.client.conversation.transfer_list import Transfer, TransferState
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.draw.lines import (
     day_name,
     entry_lines,
@@ -31,6 +30,7 @@ from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import View
 from chat.client.screen.text.spans import Row, Span, text_of
 from chat.protocol.descriptor import MessageType
+from chat.sanitize import sanitize
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 YEAR_9999 = datetime.max.replace(tzinfo=timezone(timedelta(hours=-23)))

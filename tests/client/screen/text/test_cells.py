@@ -7,9 +7,9 @@ import wcwidth
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.text import cells as module
 from chat.client.screen.text.cells import cells, clip, clusters, elide, pad, wrap, wrap_offsets
+from chat.sanitize import sanitize
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 THUMB = "👍🏽"

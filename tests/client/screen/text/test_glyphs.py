@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.frontends.sanitize import UNKNOWN
 from chat.client.screen.text.glyphs import Glyphs
+from chat.sanitize import UNKNOWN
 
 
 def test_ascii_is_known_everywhere() -> None:

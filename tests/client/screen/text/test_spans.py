@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.frontends.sanitize import sanitize
 from chat.client.screen.text.cells import cells
 from chat.client.screen.text.spans import (
     Row,
@@ -19,6 +18,7 @@ from chat.client.screen.text.spans import (
     text_of,
     wrap_row,
 )
+from chat.sanitize import sanitize
 
 FAMILY = "👩\u200d👩\u200d👧"
 words = st.text(st.sampled_from("ab  é漢😀\u0301\u200dאب<>/:")).map(sanitize)

@@ -1,4 +1,4 @@
-"""Sanitize text of other users for a terminal, and show times in the local time zone.
+"""Sanitize text of other users for a terminal, in both programs.
 
 A terminal acts on escape sequences: they move the cursor, set the window title, or type an answer in the user's place.
 The bidirectional controls of Unicode show a line in another order than it was written ("Trojan Source").
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime
 
 TAB = "    "
 # Columns between two tab stops, in a line of a text: as in a terminal, where the sender saw the columns.
@@ -98,23 +97,6 @@ def _cells(text: str) -> int:
     )  # takes a while to import, and few lines have both tabs and other scripts
 
     return sum(max(0, wcwidth(character)) for character in text)
-
-
-def clock_time(moment: datetime) -> str:
-    """Return ``HH:MM:SS`` in the local time zone, or ``--:--:--`` for a time that the system can't convert."""
-    try:
-        return moment.astimezone().strftime("%H:%M:%S")
-    # A server may send any year, and not every system can convert it.
-    except (ValueError, OverflowError, OSError):
-        return "--:--:--"
-
-
-def local_date(moment: datetime) -> str:
-    """Return ``YYYY-MM-DD`` in the local time zone, or dashes for a time that the system can't convert."""
-    try:
-        return moment.astimezone().date().isoformat()
-    except (ValueError, OverflowError, OSError):
-        return "----------"
 
 
 def _shown(character: str) -> str:

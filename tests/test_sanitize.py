@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.frontends.sanitize import clock_time, lines_of, sanitize
+from chat.local_time import clock_time
+from chat.sanitize import lines_of, sanitize
 
 
 @pytest.mark.parametrize(
