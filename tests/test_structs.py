@@ -30,6 +30,20 @@ class Spot(Point):
     marks: Any = field(default_factory=tuple)
 
 
+class Busy(Spot):
+    """Has a constructor of its own, since many objects of it are made below."""
+
+
+for number in range(1000):
+    Busy(number)
+
+
+class Late(Busy):
+    """Adds a field to those of a base that has a constructor of its own."""
+
+    extra: int = 5
+
+
 class Other(Point):
     """Has the fields of ``Point``, and is never equal to one."""
 
@@ -53,6 +67,11 @@ class SpotModel(PointModel):
     marks: Any = dataclass_field(default_factory=tuple)
 
 
+@dataclass(frozen=True)
+class BusyModel(SpotModel):
+    pass
+
+
 NAMES = ("x", "y", "colour", "secret", "note", "marks")
 VALUES = st.sampled_from([1, "red", None])
 ARGUMENTS = st.tuples(
@@ -70,26 +89,37 @@ def made(kind: Any, arguments: tuple[list[Any], dict[str, Any]]) -> Any:
         return TypeError
 
 
-@given(ARGUMENTS, ARGUMENTS)
+@pytest.mark.parametrize(("kind", "model_kind"), [(Spot, SpotModel), (Busy, BusyModel)])
+@given(one=ARGUMENTS, other=ARGUMENTS)
 def test_a_struct_does_what_a_frozen_dataclass_does(
-    one: tuple[list[Any], dict[str, Any]], other: tuple[list[Any], dict[str, Any]]
+    kind: Any,
+    model_kind: Any,
+    one: tuple[list[Any], dict[str, Any]],
+    other: tuple[list[Any], dict[str, Any]],
 ) -> None:
-    struct, model = made(Spot, one), made(SpotModel, one)
+    struct, model = made(kind, one), made(model_kind, one)
     if model is TypeError:
         assert struct is TypeError
         return
     assert [getattr(struct, name) for name in NAMES] == [getattr(model, name) for name in NAMES]
     assert repr(struct) == repr(model).replace("Model", "")
-    for copied in (copy.copy(struct), pickle.loads(pickle.dumps(struct)), Spot(*one[0], **one[1])):
+    for copied in (copy.copy(struct), pickle.loads(pickle.dumps(struct)), kind(*one[0], **one[1])):
         assert copied == struct
         assert hash(copied) == hash(struct)
-    second = made(Spot, other)
+    second = made(kind, other)
     if second is not TypeError:
-        assert (struct == second) == (model == made(SpotModel, other))
+        assert (struct == second) == (model == made(model_kind, other))
         assert second == struct or hash(second) != hash(struct)
     changes = {name: value for name, value in other[1].items() if name in NAMES}
     again = replace(struct, **changes)
     assert repr(again) == repr(dataclass_replace(model, **changes)).replace("Model", "")
+
+
+def test_a_class_of_many_objects_has_a_constructor_that_its_subclasses_do_not_share() -> None:
+    assert Busy.__init__.__code__.co_argcount == 1 + len(NAMES)
+    assert Late(1, extra=6).extra == 6
+    assert Late(1) == Late(1, extra=5)
+    assert Busy(1).marks == ()
 
 
 def test_a_struct_can_not_be_changed() -> None:
