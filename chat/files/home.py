@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,21 @@ def log_directory(name: str) -> Path:
     import platformdirs
 
     return _absolute(platformdirs.user_log_path, name)
+
+
+def state_directory(name: str) -> Path:
+    """Return the directory for the state of the program ``name``; it need not exist. Raises NoHome."""
+    return _absolute(_state_path, name)
+
+
+def _state_path(name: str, *, appauthor: bool) -> Path:
+    if sys.platform == "linux":
+        # What platformdirs finds too, but its import takes longer than all else that a client does with its state.
+        base = os.environ.get("XDG_STATE_HOME", "").strip()
+        return Path(base or os.path.expanduser("~/.local/state"), name)  # noqa: PTH111 - an unknown ~ stays
+    import platformdirs
+
+    return platformdirs.user_state_path(name, appauthor=appauthor)
 
 
 def _absolute(find: Callable[..., Any], name: str) -> Path:

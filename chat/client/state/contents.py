@@ -1,0 +1,158 @@
+"""The contents of a state file, and the records that change it. No I/O.
+
+The first line of the file says whose state it is. Each further line is a record: one JSON object, applied as a whole or
+not at all. So the places and the lines never disagree, whenever the client is killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import ujson
+
+from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
+from chat.client.state.unanswered_line import AUTHORS, FirstSending, UnansweredLine
+from chat.protocol.headers import DEVICE
+
+VERSION = 1
+_KIND = "chat-client-state"
+_MAX_ACCOUNTS = 1000
+_LOGS: tuple[LogKey, ...] = (ROOM, MAILBOX)
+
+
+class DamagedState(Exception):
+    """The contents of a state file are not what a client writes."""
+
+
+class StateOwner(NamedTuple):
+    """Tell whose state a file is: the server, in one spelling, and the user's name, folded."""
+
+    server: str
+    user: str
+
+
+class Contents:
+    """The state itself: the device, the places, the unanswered lines, oldest first, and the accounts behind names.
+
+    ``accounts`` has the users whom this one has exchanged private messages with, by folded name, newest last.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.places: dict[LogKey, LogPlace] = {}
+        self.lines: dict[str, UnansweredLine] = {}
+        self.accounts: dict[str, str] = {}
+
+    def know(self, name: str, account: str | None) -> None:
+        """Note the account behind ``name``; None: forget it. Of too many, the oldest is forgotten."""
+        self.accounts.pop(name, None)
+        if account is not None:
+            self.accounts[name] = account
+            if len(self.accounts) > _MAX_ACCOUNTS:
+                del self.accounts[next(iter(self.accounts))]
+
+    def change(self, record: dict[str, Any]) -> None:
+        """Change the state by one record. Raises DamagedState."""
+        try:
+            self._change(record)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise DamagedState("a record is invalid") from None
+
+    def _change(self, record: dict[str, Any]) -> None:
+        for nonce, text, to, sent_at in record.get("add", ()):
+            _require(isinstance(nonce, str) and isinstance(text, str))
+            _require(to is None or isinstance(to, str))
+            self.lines[nonce] = UnansweredLine(nonce, text, to, datetime.fromisoformat(sent_at))
+        for author, place, nonces in record.get("sent", ()):
+            _require(author in AUTHORS)
+            first = FirstSending(None if place is None else _read_place(place), author)
+            for nonce in nonces:
+                self.lines[nonce] = self.lines[nonce]._replace(first=first)
+        for nonce in record.get("perhaps", ()):
+            self.lines[nonce] = self.lines[nonce]._replace(is_perhaps=True)
+        for nonce in record.get("drop", ()):
+            del self.lines[nonce]
+        for log, place in record.get("places", {}).items():
+            _require(log in _LOGS)
+            self.places[log] = _read_place(place)
+        for name, account in record.get("accounts", {}).items():
+            _require(account is None or isinstance(account, str))
+            self.know(name, account)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return one record that makes the whole state from nothing."""
+        lines = self.lines.values()
+        return {
+            "places": self.places,
+            "add": [added(line) for line in lines],
+            "sent": [
+                [line.first.author, line.first.place, [line.nonce]]
+                for line in lines
+                if line.first is not None
+            ],
+            "perhaps": [line.nonce for line in lines if line.is_perhaps],
+            "accounts": self.accounts,
+        }
+
+
+def added(line: UnansweredLine) -> list[object]:
+    """Return how a record adds ``line``."""
+    return [line.nonce, line.text, line.to, line.sent_at.isoformat()]
+
+
+def encode_record(record: dict[str, Any]) -> bytes:
+    """Return ``record`` as a line of the file."""
+    text: str = ujson.dumps(record, ensure_ascii=False, escape_forward_slashes=False)
+    return text.encode() + b"\n"
+
+
+def encode_whole(owner: StateOwner, contents: Contents) -> bytes:
+    """Return a whole file with this state."""
+    first = {_KIND: VERSION, **owner._asdict(), "device": contents.device}
+    return encode_record(first) + encode_record(contents.snapshot())
+
+
+def parse_whole(data: bytes) -> tuple[StateOwner, Contents]:
+    """Read a whole file. A last line without its end is ignored: the client was killed while it wrote that line.
+
+    Raises DamagedState.
+    """
+    records = _records(data)
+    try:
+        first = next(records)
+        if first[_KIND] != VERSION:
+            raise DamagedState(f"its version is {first[_KIND]}, and this client reads {VERSION}")
+        owner = StateOwner(first["server"], first["user"])
+        _require(all(isinstance(value, str) for value in owner))
+        _require(DEVICE.fullmatch(first["device"]) is not None)
+        contents = Contents(first["device"])
+    except (StopIteration, KeyError, TypeError, ValueError):
+        raise DamagedState("its first line is not that of a state file") from None
+    for record in records:
+        contents.change(record)
+    return owner, contents
+
+
+def _records(data: bytes) -> Iterator[Any]:
+    for line in data.split(b"\n")[:-1]:
+        try:
+            record = ujson.loads(line.decode())
+        except (ValueError, RecursionError):
+            raise DamagedState("a line is not JSON") from None
+        if not isinstance(record, dict):
+            raise DamagedState("a line is not a JSON object")
+        yield record
+
+
+def _read_place(value: Any) -> LogPlace:
+    epoch, seq, time = value
+    _require(isinstance(epoch, str) and type(seq) is int and seq >= 0)
+    _require(time is None or isinstance(time, str))
+    return LogPlace(epoch, seq, time)
+
+
+def _require(is_valid: bool) -> None:
+    if not is_valid:
+        raise ValueError

@@ -1,0 +1,147 @@
+"""The state of one user at one server, in memory, and its changes on their way to the file."""
+
+from __future__ import annotations
+
+import os
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Iterable
+from threading import Lock
+from typing import Any
+
+from chat.client.state.contents import Contents, added, encode_record
+from chat.client.state.places import LogKey, LogPlace
+from chat.client.state.state_file import StateFile
+from chat.client.state.unanswered_line import FirstSending, UnansweredLine
+
+_DEVICE_BYTES = 24  # 192 random bits
+
+
+def new_contents() -> Contents:
+    """Return the state of a client that begins: a new device, and nothing else."""
+    return Contents(urlsafe_b64encode(os.urandom(_DEVICE_BYTES)).decode())
+
+
+class Memory:
+    """The state. ``file`` is where it is kept; None: only in memory.
+
+    Changes become one record of the file at the next ``save``: all of them or none. Several tasks may call the methods.
+    The lock is a thread lock, also under gevent: no greenlet switches while it holds the lock.
+    """
+
+    def __init__(self, contents: Contents | None = None, file: StateFile | None = None) -> None:
+        self._contents = contents if contents is not None else new_contents()
+        self._file = file
+        self._lock = Lock()
+        self._forget_changes()
+
+    @property
+    def device(self) -> str:
+        """The secret of this device."""
+        return self._contents.device
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the state is kept in a file."""
+        return self._file is not None
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether ``save`` has something to write."""
+        return bool(self._record)
+
+    def place(self, log: LogKey) -> LogPlace | None:
+        """Return the place up to which the user has seen ``log``, or None."""
+        return self._contents.places.get(log)
+
+    def lines(self) -> list[UnansweredLine]:
+        """Return the unanswered lines, oldest first."""
+        with self._lock:
+            return list(self._contents.lines.values())
+
+    def move(self, log: LogKey, place: LogPlace) -> None:
+        """Note that the user has seen ``log`` up to ``place``."""
+        with self._lock:
+            self._contents.places[log] = place
+            if self._file is not None:
+                self._record.setdefault("places", {})[log] = place
+
+    def account(self, name: str) -> str | None:
+        """Return the account that was behind the folded ``name`` in the last private message, or None."""
+        return self._contents.accounts.get(name)
+
+    def know(self, name: str, account: str | None) -> None:
+        """Note the account behind the folded ``name``; None: forget it."""
+        with self._lock:
+            self._contents.know(name, account)
+            if self._file is not None:
+                # Behind what the record has, as in the contents: the order says which is the oldest.
+                accounts = self._record.setdefault("accounts", {})
+                accounts.pop(name, None)
+                accounts[name] = account
+
+    def keep(self, line: UnansweredLine) -> None:
+        """Remember a line until ``drop``."""
+        with self._lock:
+            self._contents.lines[line.nonce] = line
+            self._change("add", [added(line)])
+            if line.first is not None:
+                self._change("sent", [[line.first.author, line.first.place, [line.nonce]]])
+            if line.is_perhaps:
+                self._change("perhaps", [line.nonce])
+
+    def note_sent(self, nonces: Collection[str], first: FirstSending) -> None:
+        """Note that lines are about to be sent for the first time. Call ``save`` before they are sent."""
+        lines = self._contents.lines
+        with self._lock:
+            known = [nonce for nonce in nonces if nonce in lines]
+            for nonce in known:
+                lines[nonce] = lines[nonce]._replace(first=first)
+            if known:
+                self._change("sent", [[first.author, first.place, known]])
+
+    def mark(self, nonce: str) -> None:
+        """Note that nobody can find out whether the line with this nonce was said."""
+        lines = self._contents.lines
+        with self._lock:
+            if nonce in lines:
+                lines[nonce] = lines[nonce]._replace(is_perhaps=True)
+                self._change("perhaps", [nonce])
+
+    def drop(self, nonce: str) -> None:
+        """Forget the line with this nonce: it was answered, or the user gave it up."""
+        with self._lock:
+            if self._contents.lines.pop(nonce, None) is not None:
+                self._change("drop", [nonce])
+
+    def save(self) -> None:
+        """Write the changes, if there is a file. Raises StateFileError; the changes then wait for the next call."""
+        with self._lock:
+            if self._file is None or not self._record:
+                return
+            if self._file.is_long:
+                self._file.replace(self._contents)
+            else:
+                self._file.append(encode_record(self._record))
+            self._forget_changes()
+
+    def forget_file(self) -> None:
+        """Go on in memory only. The file keeps what it has."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            self._forget_changes()
+
+    def close(self) -> None:
+        """Save, and let other clients have the file. Raises StateFileError."""
+        try:
+            self.save()
+        finally:
+            self.forget_file()
+
+    def _change(self, kind: str, values: Iterable[Any]) -> None:
+        if self._file is not None:
+            self._record.setdefault(kind, []).extend(values)
+
+    def _forget_changes(self) -> None:
+        self._record: dict[str, Any] = {}
