@@ -19,7 +19,6 @@ Deprecated names still work, and warn: ``Fate`` is now ``Status``, ``Stranger`` 
 import warnings
 from typing import Any
 
-from chat.client.connection.connect import connect
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import (
     Attachment,
@@ -28,7 +27,9 @@ from chat.client.connection.events import (
     Joined,
     Left,
     Limits,
+    MessagePage,
     Notice,
+    ReadElsewhere,
     RoomHistory,
     StatusChanged,
     Text,
@@ -46,12 +47,28 @@ from chat.client.errors import (
     NotEncrypted,
     NotSent,
     NotSupported,
+    QueryRefused,
     SaveFailed,
     TransferCancelled,
     TransferFailed,
     UntrustedServer,
 )
+from chat.client.resuming.connect import connect
+from chat.client.resuming.events import (
+    CatchUpBegan,
+    CatchUpEnded,
+    Disconnected,
+    LineFound,
+    LineRestored,
+    MissingMessages,
+    PerhapsSaid,
+    Renumbered,
+    RoomEvent,
+)
+from chat.client.resuming.room import ReconnectingRoom
 from chat.client.runtime.cancellation import Cancellation
+from chat.client.state.errors import StateFileError
+from chat.client.state.unanswered_line import UnansweredLine
 from chat.client.trust.connector import UnknownServer
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
@@ -60,31 +77,46 @@ __all__ = [
     "Attachment",
     "BadFrame",
     "Cancellation",
+    "CatchUpBegan",
+    "CatchUpEnded",
     "ChatError",
     "Command",
     "ConnectError",
     "Connection",
     "ConnectionLost",
+    "Disconnected",
     "Dismissed",
     "Event",
     "Joined",
     "Left",
     "Limits",
+    "LineFound",
+    "LineRestored",
     "LoginRefused",
+    "MessagePage",
     "MessageType",
+    "MissingMessages",
     "NotEncrypted",
     "NotSent",
     "NotSupported",
     "Notice",
+    "PerhapsSaid",
+    "QueryRefused",
+    "ReadElsewhere",
     "Receipt",
+    "ReconnectingRoom",
+    "Renumbered",
+    "RoomEvent",
     "RoomHistory",
     "SaveFailed",
     "Saving",
+    "StateFileError",
     "Status",
     "StatusChanged",
     "Text",
     "TransferCancelled",
     "TransferFailed",
+    "UnansweredLine",
     "UnknownServer",
     "UntrustedServer",
     "Verb",

@@ -52,6 +52,21 @@ Earlier messages:
                                 programs with --json, get earlier messages only
                                 if this option is on the command line.
 
+Coming back (see docs/client.md):
+  --state=<file>                The file in which the client keeps, over its own
+                                restarts, what you have seen, which of your
+                                lines have no answer, and the secret of this
+                                device. By default a file for each server and
+                                name, in the directory "chat" where your system
+                                keeps state, such as ~/.local/state. Pipes, and
+                                programs with --json, have a file only if you
+                                name one.
+  --no-state                    Keep nothing over restarts.
+  --spool=<file>                For pipes: a state file that also has each line
+                                of the input before it is sent. A client that
+                                was killed goes on with the rest, and says
+                                nothing twice.
+
 Received files (sizes take K, M and G: powers of 1024):
   --save_directory=<directory>  Save files, images and voice notes in this
                                 directory automatically. Existing files are
@@ -154,8 +169,9 @@ is sent, Ctrl-C at once.
 Pipes: without a terminal the client sends each line of the input unchanged,
 whatever it begins with. It skips blank lines and splits long ones. At the end
 of the input, the client waits until the server has answered everything, and
-leaves. If the connection is lost, the client reconnects and sends what was not
-sent yet:
+leaves. If the connection is lost, the client reconnects, finds out what was
+said, and sends the rest. A line of which the server can't tell whether it was
+said is not sent again: the client names it, and the exit status is 1.
 
   tail -f app.log | chat-client --username=logs
   printf 'the build is done\\n' | chat-client --username=ci

@@ -9,6 +9,7 @@
       LoginRefused        the server refused the login
       ConnectionLost      the connection broke after the login
         Dismissed         the server ended the connection on purpose: a moderator's act, or a newer login
+      QueryRefused        the server can't answer a query of history
       NotSent             the client refused to send the message, and sent no part of it
         NotSupported      the server is an original one, or lacks a feature
       SaveFailed          a content could not be written to the disk
@@ -58,6 +59,17 @@ class Dismissed(ConnectionLost):
 
     ``code`` is ``moderated`` after a kick or a ban, and ``replaced`` if the user logged in from another place. Do not
     reconnect by yourself: two clients of one user would replace each other for ever.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class QueryRefused(ChatError):
+    """The server can't answer a query of earlier messages.
+
+    ``code`` is a value of ``chat.protocol.notices.NoticeCode``, such as ``no-history`` or ``bad-place``.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

@@ -12,7 +12,7 @@ function __chat_client --argument-names command place
             continue
         end
         switch $token
-            case --address -u --username --password-file --byte-order --tls --fingerprint --known-hosts --replay --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --mouse --title --theme --time-format --pictures --log --log-file --config --completion
+            case --address -u --username --password-file --byte-order --tls --fingerprint --known-hosts --replay --state --spool --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --mouse --title --theme --time-format --pictures --log --log-file --config --completion
                 set takes yes
             case '-*'
             case '*'
@@ -37,6 +37,9 @@ complete -c chat-client -n '__chat_client \'\'' -l fingerprint -x -d 'Accept onl
 complete -c chat-client -n '__chat_client \'\'' -l known-hosts -r -F -d 'The file with the keys of known servers'
 complete -c chat-client -n '__chat_client \'\'' -l insecure -d 'Encrypt, but do not check the server'
 complete -c chat-client -n '__chat_client \'\'' -l replay -x -d 'Show so many of the last messages of the room when you come in, 0 to 200, and what was said while the connection was lost'
+complete -c chat-client -n '__chat_client \'\'' -l state -r -F -d 'The file in which the client keeps, over its own restarts, what you have seen, which of your lines have no answer, and the secret of this device'
+complete -c chat-client -n '__chat_client \'\'' -l no-state -d 'Keep nothing over restarts'
+complete -c chat-client -n '__chat_client \'\'' -l spool -r -F -d 'For pipes'
 complete -c chat-client -n '__chat_client \'\'' -l save_directory -x -a '(__fish_complete_directories)' -d 'Save files, images and voice notes in this directory automatically'
 complete -c chat-client -n '__chat_client \'\'' -l save-directory -x -a '(__fish_complete_directories)' -d 'Another spelling of --save_directory'
 complete -c chat-client -n '__chat_client \'\'' -l max-save -x -d 'Save larger attachments only when you ask, with /get'

@@ -36,6 +36,8 @@ class FakeConnection:
         self.moderators: list[str] = []
         self.original = original
         self.is_private = True
+        self.has_ended = False
+        self.has_device = True
         self.encrypted = False
         self.lag = 0.0
         self.session: str | None = "token"
@@ -44,6 +46,7 @@ class FakeConnection:
         # Of a conversation, if the connection is one of a conversation's.
         self.in_flight = InFlight()
         self.sent: list[Receipt] = []
+        self.told: list[Command] = []
         self.contents: list[bytes] = []  # of the files among them
         self.fetched: list[str] = []
         self.closed = False
@@ -98,6 +101,11 @@ class FakeConnection:
         receipt = self._receipt(MessageType.UTF8, nonce)
         receipt.command = command
         return self._send(receipt)
+
+    def tell(self, command: Command) -> None:
+        if self.refuse_with is not None:
+            raise self.refuse_with
+        self.told.append(command)
 
     def send_file(
         self,

@@ -7,7 +7,9 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
+from chat.client.attention.read_marks import UserMarks
 from chat.client.connection.connection import Connection
+from chat.client.connection.events import RoomHistory, Welcome
 from chat.client.conversation.commands import Availability
 from chat.client.conversation.conversation import Conversation
 from chat.client.conversation.inbox import Inbox
@@ -17,10 +19,19 @@ from chat.client.errors import (
     ChatError,
 )
 from chat.client.program.catching_up import CatchingUp
-from chat.client.program.reconnect import Reconnector, Recover, RetryPolicy
-from tests.client.fake_connection import Audience, FakeConnection, run_until_idle, spawn
+from chat.client.program.reconnect import Reconnector, Recover
+from chat.client.resuming.following import CatchUpWishes
+from chat.client.resuming.retrying import RetryPolicy
+from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
 
 QUICK = RetryPolicy(first=0.001, longest=0.004, after_input=10.0)
+
+
+def entered(history: RoomHistory | None = None) -> FakeConnection:
+    """Return a connection that a server has accepted: its welcome comes first."""
+    connection = FakeConnection()
+    connection.receive(Welcome("bob", NINE, history=history, device=True))
+    return connection
 
 
 class Silence:
@@ -46,7 +57,7 @@ class Silence:
 class World:
     """Servers that come and go: each try to connect takes the next of ``outcomes``."""
 
-    def __init__(self) -> None:
+    def __init__(self, wishes: CatchUpWishes | None = None) -> None:
         self.audience = Audience()
         self.outcomes: list[FakeConnection | ChatError | Silence] = []
         self.names: list[str] = []
@@ -56,8 +67,10 @@ class World:
             spawn=spawn,
             where=Availability.PLAIN,
             leave=lambda: None,
+            wishes=wishes,
         )
-        self.first = FakeConnection()
+        self.history: RoomHistory | None = None  # that the next welcome tells
+        self.first = entered()
         self.first.in_flight = self.conversation.unacknowledged.in_flight
         self.reconnector: Reconnector
         self.task: gevent.Greenlet[..., None]
@@ -69,6 +82,7 @@ class World:
         stays: bool = False,
         recover: Recover | None = None,
         catching_up: CatchingUp | None = None,
+        marks: UserMarks | None = None,
     ) -> None:
         self.outcomes = list(outcomes)
         self.reconnector = Reconnector(
@@ -80,6 +94,7 @@ class World:
             stays=stays,
             recover=recover,
             catching_up=catching_up,
+            marks=marks,
         )
         self.task = spawn(self.reconnector.run, self.first.as_connection)
         run_until_idle()
@@ -94,6 +109,7 @@ class World:
                 outcome.then.in_flight = self.conversation.unacknowledged.in_flight
             return outcome.wait()
         outcome.in_flight = self.conversation.unacknowledged.in_flight
+        outcome.receive(Welcome(username, NINE, history=self.history, device=True))
         return outcome.as_connection
 
     def say(self, text: str) -> None:

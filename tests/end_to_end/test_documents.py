@@ -35,10 +35,12 @@ def block(document: str, language: str, server: ServerProcess) -> str:
 
 
 @contextmanager
-def running(*command: str, environment: dict[str, str] | None = None) -> Iterator[None]:
+def running(
+    *command: str, directory: Path = CHECKOUT, environment: dict[str, str] | None = None
+) -> Iterator[None]:
     process = subprocess.Popen(
         command,
-        cwd=CHECKOUT,
+        cwd=directory,
         env=homes.environment(**(environment or {})),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -51,16 +53,23 @@ def running(*command: str, environment: dict[str, str] | None = None) -> Iterato
         process.communicate(timeout=PATIENCE)
 
 
-def test_the_bot_in_five_lines_of_python(server: ServerProcess) -> None:
+def test_the_bot_in_five_lines_of_python(server: ServerProcess, tmp_path: Path) -> None:
     bot = block("README.md", "python", server)
     with (
         WireClient.joined(server.address, "alice", timeout=PATIENCE) as alice,
-        running(sys.executable, "-c", bot),
+        running(
+            sys.executable,
+            "-c",
+            bot,
+            directory=tmp_path,
+            environment={"PYTHONPATH": str(CHECKOUT)},
+        ),
     ):
         alice.expect_joined("echo")
         alice.send(MessageType.UTF8, {"to": "echo"}, b"anybody there?")
         alice.expect(MessageType.UTF8, b"anybody there?", sender="alice")
         alice.expect(MessageType.UTF8, b"anybody there?", sender="echo", to="alice")
+    assert (tmp_path / "echo.state").exists()
 
 
 def test_the_bot_in_one_line_of_shell(server: ServerProcess, tmp_path: Path) -> None:

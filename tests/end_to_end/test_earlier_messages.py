@@ -86,13 +86,16 @@ def test_the_screen_over_a_restart_of_the_server(rooms: Rooms, home: Path) -> No
         bob.wait_for("nobody has mentioned you yet")
         bob.command("hello")
         bob.wait_for(r"\[bob\]: hello$")
-        rooms.restart("three", "four")
+        rooms.restart("three", "bob, four")
         rows = bob.wait_for("back in the room as bob")
-        assert [re.sub("^<.*?> ", "", row) for row in rows if row.startswith("<")][-4:-1] == [
-            "[alice]: three",
-            "[alice]: four",
-            "-- above: 2 messages while you were away",
-        ]
+        log = [re.sub("^<.*?> ", "", row) for row in rows if row.startswith(("<", "── "))]
+        rule, *missed, above = log[-5:-1]
+        assert missed == ["[alice]: three", "[alice]: bob, four"]
+        assert re.match(r"── 2 new since \d\d:\d\d, 1 for you ─", rule)
+        assert re.fullmatch(r"-- above: 2 messages since \d\d:\d\d", above)
+        assert b"\a" not in bob.raw
+        bob.command("/mentions")
+        bob.wait_for(r"\[alice\]: bob, four$")
         assert sum("]: one" in row for row in rows) == 1
         rooms.say("five")
         bob.wait_for(r"\[alice\]: five$")
@@ -130,6 +133,6 @@ def test_a_pipe_hears_nothing_old_unless_it_asks(rooms: Rooms, home: Path) -> No
     ]
     with ClientProcess(rooms.address, "carol", "--json", "--replay=1", directory=home) as carol:
         carol.output.wait_for('"replay": ?true')
-        welcome, text = carol.objects[:2]
-        assert welcome["type"] == "welcome"
+        welcome, begins, text = carol.objects[:3]
+        assert (welcome["type"], begins["type"]) == ("welcome", "catching-up")
         assert (text["text"], text["seq"], text["replay"]) == ("hi", 4, True)

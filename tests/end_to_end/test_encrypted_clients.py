@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -132,14 +132,17 @@ class TestTheLibrary:
             asked.append(stranger)
             return True
 
-        def enter(**options: object) -> None:
+        def enter(
+            fingerprint: str | None = None, trust: Callable[[UnknownServer], bool] | None = None
+        ) -> None:
             known_hosts = home / "known_hosts"
             with connect(
                 chat_server.elsewhere,
                 "alice",
                 known_hosts=known_hosts,
+                fingerprint=fingerprint,
+                trust=trust,
                 runtime=runtime,
-                **options,  # type: ignore[arg-type]
             ) as alice:
                 assert alice.encrypted
 

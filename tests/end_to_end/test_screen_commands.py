@@ -16,7 +16,7 @@ import pytest
 from chat.client import Attachment, MessageType
 from chat.client.conversation.commands import COMMANDS, Availability, help_lines
 from chat.client.screen.input import keys
-from tests.end_to_end import screen_attention, screen_copying, screen_moderating
+from tests.end_to_end import screen_attention, screen_copying, screen_devices, screen_moderating
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.server_process import eventually
 
@@ -305,6 +305,8 @@ SCENARIOS: dict[str, Scenario] = {
     "file": sends("file", MessageType.FILE, "a file"),
     "image": sends("image", MessageType.IMAGE, "an image", b"\x89PNG\r\n\x1a\n"),
     "voice": sends("voice", MessageType.VOICE, "a voice message", b"OggS"),
+    "again": screen_devices.nothing_in_doubt,
+    "drop": screen_devices.nothing_in_doubt,
     "get": get,
     "transfers": transfers,
     "cancel": cancel,
@@ -329,6 +331,11 @@ SCENARIOS: dict[str, Scenario] = {
     "bell": bell,
     "mouse": mouse,
     "reconnect": reconnect,
+    "block": screen_devices.block,
+    "unblock": screen_devices.block,
+    "blocks": screen_devices.block,
+    "devices": screen_devices.devices,
+    "forget": screen_devices.devices,
     "register": screen_moderating.register,
     "passwd": screen_moderating.passwd,
     "kick": screen_moderating.kick,
@@ -382,6 +389,6 @@ def test_a_path_as_a_terminal_types_it(stage: Stage) -> None:
 
 def test_tab_lists_what_fits(stage: Stage) -> None:
     stage.bob.press("/un", "<tab>")
-    stage.bob.wait_for("/unban +/unhighlight +/unignore +/unmute")
+    stage.bob.wait_for("/unban +/unblock +/unhighlight +/unignore +/unmute")
     stage.bob.press("<tab>", "<tab>", "<ctrl-u>")
     stage.bob.wait_until(lambda rows: not any("/unhighlight" in row for row in rows))

@@ -276,6 +276,11 @@ def shows_the_log_alone(stage: Stage, key: str) -> None:
     stage.bob.wait_until(lambda rows: rows == before)
 
 
+def finds_no_line_to_decide_about(stage: Stage, key: str) -> None:
+    stage.bob.press("a draft", key)
+    stage.bob.wait_for("-- no line here is marked as perhaps said$", "^a draft$")
+
+
 def goes_back(stage: Stage, key: str) -> None:
     shows_the_newest(stage, key)
     stage.bob.press("<f1>")
@@ -326,6 +331,8 @@ SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
     (KeyContext.VIEWS, Action.VIEW): shows_a_view,
     (KeyContext.VIEWS, Action.NEXT_UNREAD): shows_what_is_new,
     (KeyContext.VIEWS, Action.BARE): shows_the_log_alone,
+    (KeyContext.VIEWS, Action.SAY_AGAIN): finds_no_line_to_decide_about,
+    (KeyContext.VIEWS, Action.DROP_LINE): finds_no_line_to_decide_about,
     (KeyContext.VIEWS, Action.REDRAW): draws_again,
     (KeyContext.VIEWS, Action.SUSPEND): goes_to_the_shell,
     (KeyContext.VIEWS, Action.SHOW_KEYS): shows_the_keys,

@@ -46,7 +46,13 @@ class Place(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"HOME": str(self.home), "TMPDIR": str(self.temporary)}
+        # What the client remembers by itself goes into a directory of its own.
+        state = self.home.parent / "state"
+        return {
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "XDG_STATE_HOME": str(state),
+        }
 
     def contents(self) -> dict[Path, bytes | None]:
         """All that is in the project and at home."""

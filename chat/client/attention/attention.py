@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 
+from chat.client.attention.doubts import Doubts
 from chat.client.attention.highlights import Highlights, Mention
 from chat.client.attention.ignored import Ignored
 from chat.client.attention.names_in_texts import fold
 from chat.client.attention.presence import Presence, PresenceMode
+from chat.client.attention.read_marks import UserMarks
 
 # Mentions that are kept for ``/mentions``, and characters of each.
 MAX_MENTIONS = 50
@@ -17,7 +19,10 @@ _MAX_TEXT = 1000
 
 
 class Attention:
-    """Hold the choices of one run. ``mentions`` are the last texts that mentioned the user, oldest first."""
+    """Hold the choices of one run. ``mentions`` are the last texts that mentioned the user, oldest first.
+
+    ``doubts`` are the user's own lines that were perhaps said, ``read_marks`` tell how far the user has read.
+    """
 
     def __init__(
         self,
@@ -27,6 +32,8 @@ class Attention:
     ) -> None:
         self.presence = Presence(presence)
         self.ignored = Ignored(ignore)
+        self.doubts = Doubts()
+        self.read_marks = UserMarks()
         self.mentions: deque[Mention] = deque(maxlen=MAX_MENTIONS)
         self._username = ""
         self._words = {fold(word): word for word in highlight}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from chat.client.connection.events import Attachment, Event, Limits, Notice, Welcome
+from chat.client.connection.events import Attachment, Event, MessagePage, Notice, Welcome
 from chat.client.connection.in_flight import InFlight, Place
-from chat.client.connection.incoming import MAX_IN_MEMORY, Incoming
+from chat.client.connection.incoming import MAX_IN_MEMORY, Incoming, Pages
 from chat.client.connection.link import Link
 from chat.client.connection.liveness import Liveness, Silence
 from chat.client.connection.outgoing import (
@@ -21,21 +22,24 @@ from chat.client.connection.outgoing import (
     encode_text,
     open_source,
 )
-from chat.client.connection.receipts import Receipt
+from chat.client.connection.receipts import Receipt, Status, new_nonce
 from chat.client.connection.saver import Saver
 from chat.client.connection.saving import FileSink, given_path
-from chat.client.connection.session_state import SessionState
+from chat.client.connection.session_state import SessionFacts, SessionState
 from chat.client.connection.transfers import Progress, Transfers
 from chat.client.errors import ConnectionLost, Dismissed, explain
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.runtime.runtime import Runtime
-from chat.protocol.commands import Command, Verb
+from chat.protocol.commands import Command, HistoryQuery, Verb
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.notices import NoticeCode
 
+# Seconds between two tries to read the answer to a query, while another task reads.
+_LOOK_EVERY = 0.05
 
-class Connection:
+
+class Connection(SessionFacts):
     """One user's connection, made by :func:`chat.client.connect`. Iterating yields events until ``close()``.
 
     Always call ``close()`` in the end. One task reads; any task may send at any time. Methods that send raise NotSent
@@ -52,80 +56,33 @@ class Connection:
         runtime: Runtime,
         *,
         original: bool,
+        has_device: bool = False,
         saver: Saver | None,
         save_directory: Path | None,
     ) -> None:
+        super().__init__(room, original=original)
         self._link = link
-        self._room = room
         self._in_flight = in_flight
-        self._transfers = transfers
-        self._runtime = runtime
-        self._original = original
-        self._save_directory = save_directory
-        self._saver = saver
+        self._transfers, self._runtime = transfers, runtime
+        self.has_device = has_device  # whether the login had the device of the client
+        self._saver, self._save_directory = saver, save_directory
         self._incoming = Incoming(link, room, saver)
-        self._first: Event | None = None
-        self._read_lock = runtime.lock()
-        self._send_lock = runtime.lock()
+        self._kept: deque[Event] = deque()  # events that were read, and not returned yet
+        self._pages = Pages()
+        self._read_lock, self._send_lock = runtime.lock(), runtime.lock()
         self._ended = runtime.event()
-        self._closing = False
-        self._interrupted = False
+        self._closing = self._interrupted = False
         self._lost: str | None = None  # the reason, unless close() ended the connection
         self._liveness: Liveness | None = None
         self._dismissal: Notice | None = None  # if it was the last event
         self._farewell = "The server closed the connection."
 
-    # The state of the session
-
-    @property
-    def username(self) -> str:
-        """The name of this user, as the server writes it."""
-        return self._room.username
-
-    @property
-    def users(self) -> list[str]:
-        """The users in the room, this user too. With an original server: the users seen so far."""
-        return list(self._room.users)
-
-    @property
-    def registered(self) -> list[str]:
-        """The users in the room whose name is their account. Empty if the server does not tell."""
-        return [name for name in self._room.users if name in self._room.registered]
-
-    @property
-    def moderators(self) -> list[str]:
-        """The users in the room who may moderate. Empty if the server does not tell."""
-        return [name for name in self._room.users if name in self._room.moderators]
-
-    @property
-    def server(self) -> str | None:
-        """Name and version of the server; None if unknown."""
-        return self._room.server
-
-    @property
-    def limits(self) -> Limits:
-        """The sizes that the server accepts."""
-        return self._room.limits
+    # The connection itself
 
     @property
     def most_inline(self) -> int:
         """Bytes of the largest file that goes over this connection. Larger files go over transfer connections."""
         return min(self.limits.inline, MAX_IN_MEMORY)
-
-    @property
-    def motd(self) -> str | None:
-        """The server's message of the day, if it has one."""
-        return self._room.motd
-
-    @property
-    def original(self) -> bool:
-        """Whether the server counts as an original one: no private messages, and at most 16 KiB a message."""
-        return self._original
-
-    @property
-    def session(self) -> str | None:
-        """The secret token with which a new connection replaces this one. None with an original server."""
-        return self._room.session
 
     @property
     def is_private(self) -> bool:
@@ -136,6 +93,11 @@ class Connection:
     def encrypted(self) -> bool:
         """Whether the connection uses TLS."""
         return self._link.is_encrypted
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more can come."""
+        return self._ended.is_set()
 
     @property
     def lag(self) -> float:
@@ -167,15 +129,21 @@ class Connection:
         again. Inside a frame the rest of the stream can't be read any more.
         """
         with self._read_lock:
-            event, self._first = self._first, None
-            return event if event is not None and not self._closing else self._read()
+            while True:
+                if self._kept and not self._closing:
+                    return self._kept.popleft()
+                event = self._read()
+                if event is None or not self._pages.take(event):
+                    return event
 
     def await_welcome(self) -> None:
         """Read the welcome, the first frame after the login. For ``connect``."""
-        self._first = self._read()
+        first = self._read()
         # An original server may first announce another user who logged in at the same moment.
-        if not self._original and not isinstance(self._first, Welcome):
+        if not self._original and not isinstance(first, Welcome):
             raise ConnectionLost("The server sent no welcome after the login.")
+        if first is not None:
+            self._kept.append(first)
         self._transfers.session = self._room.session
 
     def watch(self, silence: Silence, *, ping: bool) -> None:
@@ -185,10 +153,8 @@ class Connection:
         self._runtime.spawn(self._liveness.run, self._ended)
 
     def _ping(self) -> None:
-        receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8)
-        receipt.command, receipt.is_ours = Command(Verb.PING.value), True
         with suppress(ConnectionLost):  # the reader reports it too
-            self._send(receipt, b"", Place.PING)
+            self.tell(Command(Verb.PING.value))
 
     def _read(self) -> Event | None:
         event = None
@@ -278,6 +244,46 @@ class Connection:
         receipt.command = command
         self._send(receipt, b"")
         return receipt
+
+    def tell(self, command: Command) -> None:
+        """Send a command of the client's own: nobody sees its answer. Raises ConnectionLost."""
+        receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8)
+        receipt.command, receipt.is_ours = command, True
+        self._send(receipt, b"", Place.PING)
+
+    def history(
+        self,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        at: str | None = None,
+        limit: int = 50,
+        private: bool = False,
+        partner: str | None = None,
+    ) -> MessagePage:
+        """Return a page of earlier messages: those after a number, or the last ones (before a number).
+
+        ``at`` is a time (RFC 3339) in place of ``after``. ``private``: this user's private messages, with one
+        ``partner`` or all. The task that iterates over the connection may call this between two events. Raises
+        QueryRefused, ConnectionLost.
+        """
+        query = HistoryQuery(private, after, before, at, limit=limit, partner=partner)
+        nonce = new_nonce()
+        self._pages.begin(nonce)
+        receipt = self.command(Command(Verb.HISTORY.value, query=query), nonce=nonce)
+        while receipt.status is Status.WAITING:
+            if not self._read_lock.acquire(blocking=False):
+                receipt.wait(_LOOK_EVERY)  # another task reads, and may stop to do so
+                continue
+            try:
+                event = self._read()
+                if event is None:
+                    break
+                if not self._pages.take(event):
+                    self._kept.append(event)
+            finally:
+                self._read_lock.release()
+        return self._pages.end(receipt)
 
     def unanswered(self) -> list[Receipt]:
         """Return the sent messages without an answer, oldest first. After ConnectionLost they may be lost."""

@@ -24,12 +24,23 @@ class Limits(Struct):
     inline: int = 64 * 1024
 
 
+class UnreadPartner(Struct):
+    """A user whose private messages are not all read. This user has read them up to the number ``read``."""
+
+    name: str
+    read: int
+    unread: int = 0
+    account: str | None = None
+
+
 class RoomHistory(Struct):
     """The messages of the room that the server keeps, for ``keep`` seconds (None: without a limit).
 
     ``last`` is the number of the last message, 0 before the first. ``oldest`` is the first number that is kept;
     ``last`` + 1 if none is. The ranges in ``lost`` have no messages. All numbers are given under ``epoch``: under
-    another epoch, the same number means another message.
+    another epoch, the same number means another message. ``time`` is the timestamp of the last message, as the server
+    wrote it. The user has read up to the number ``read``; ``unread`` messages of others follow. Of private
+    messages, ``partners`` are those with unread messages.
     """
 
     epoch: str
@@ -37,6 +48,10 @@ class RoomHistory(Struct):
     last: int = 0
     oldest: int = 1
     lost: tuple[tuple[int, int], ...] = ()
+    time: str | None = None
+    read: int | None = None
+    unread: int | None = None
+    partners: tuple[UnreadPartner, ...] = ()
 
 
 class Welcome(Struct):
@@ -44,7 +59,9 @@ class Welcome(Struct):
 
     An original server sends neither the list of users nor its name. ``registered`` and ``moderators`` are the users in
     ``users`` whose name is their account, and those who may moderate; empty if the server does not tell. ``history`` is
-    None if the server keeps no messages.
+    None if the server keeps no messages. ``mailbox`` says the same of the private messages of a registered user.
+    ``account``: the user's name is their account. ``device`` tells whether the device of the
+    login counts; None if the server knows no devices.
     """
 
     username: str
@@ -58,6 +75,9 @@ class Welcome(Struct):
     registered: tuple[str, ...] = ()
     moderators: tuple[str, ...] = ()
     history: RoomHistory | None = None
+    mailbox: RoomHistory | None = None
+    account: bool = False
+    device: bool | None = None
 
 
 class Joined(Struct):
@@ -95,7 +115,12 @@ class Text(Struct):
 
     ``seq`` is the number of the message, None if the server gives no numbers. The messages to everyone are counted
     together; the user's private messages have a count of their own. ``replay``: the server shows an earlier message
-    again, and its sender may be gone. ``purged``: its text was removed, and is empty.
+    again, and its sender may be gone. ``purged``: its text was removed, and is empty. ``nonce`` is the sender's mark of
+    the message. ``answers`` is the nonce of the query of history that the message answers.
+
+    ``elsewhere``: another device of this user sent the message just now. ``waiting``: the recipient is away, and gets
+    the message when they come back. ``account`` is an opaque mark of the other user's account, in a private message;
+    None for a guest. If a name comes with another mark than before, it belongs to another user.
     """
 
     sender: str
@@ -107,6 +132,11 @@ class Text(Struct):
     seq: int | None = None
     replay: bool = False
     purged: bool = False
+    nonce: str | None = field(default=None, compare=False, repr=False)
+    answers: str | None = None
+    elsewhere: bool = False
+    waiting: bool = False
+    account: str | None = None
 
 
 class Attachment(Struct):
@@ -122,7 +152,8 @@ class Attachment(Struct):
       saved.
 
     An earlier message that the server shows again (``replay``) is never saved by itself, and the content of its offer
-    may be gone. ``seq``, ``replay`` and ``purged`` (then there is no content) are those of a ``Text``.
+    may be gone. ``seq``, ``replay``, ``purged`` (then there is no content) and the fields after it are those of a
+    ``Text``.
 
     ``filename`` is cleaned: a base name, not hidden, not like an option, without control characters.
     """
@@ -142,6 +173,11 @@ class Attachment(Struct):
     seq: int | None = None
     replay: bool = False
     purged: bool = False
+    nonce: str | None = field(default=None, compare=False, repr=False)
+    answers: str | None = None
+    elsewhere: bool = False
+    waiting: bool = False
+    account: str | None = None
 
 
 class Notice(Struct):
@@ -149,7 +185,9 @@ class Notice(Struct):
 
     ``code`` is a value of ``chat.protocol.notices.NoticeCode``. A newer server may send other codes.
     ``dismisses``: the notice gives the reason why the server now ends the connection on purpose. ``epoch`` is that of a
-    notice ``epoch``: messages are numbered under this epoch from now on.
+    notice ``epoch``: messages are numbered under this epoch from now on. The answer to a query of history has its
+    ``epoch`` too, and tells how many messages were ``found``, whether ``more`` follow, and which ranges of numbers were
+    ``lost``.
     """
 
     code: str
@@ -158,6 +196,20 @@ class Notice(Struct):
     receipt: Receipt | None = field(default=None, compare=False, repr=False)
     dismisses: bool = False
     epoch: str | None = None
+    found: int | None = None
+    more: bool = False
+    lost: tuple[tuple[int, int], ...] = ()
+
+
+class ReadElsewhere(Struct):
+    """The user has read up to the message ``seq`` on another device.
+
+    ``partner``: of the private messages with this user; None: of the messages to everyone.
+    """
+
+    seq: int
+    timestamp: datetime
+    partner: str | None = None
 
 
 class BadFrame(Struct):
@@ -166,4 +218,18 @@ class BadFrame(Struct):
     problem: str
 
 
-Event: TypeAlias = Welcome | Joined | Left | StatusChanged | Text | Attachment | Notice | BadFrame
+class MessagePage(Struct):
+    """A page of earlier messages, in the order of their numbers. ``more``: others follow in the direction of the page.
+
+    The ranges in ``lost`` have no messages. The numbers are given under ``epoch``.
+    """
+
+    messages: tuple[Text | Attachment, ...]
+    more: bool = False
+    lost: tuple[tuple[int, int], ...] = ()
+    epoch: str | None = None
+
+
+Event: TypeAlias = (
+    Welcome | Joined | Left | StatusChanged | Text | Attachment | Notice | ReadElsewhere | BadFrame
+)

@@ -6,9 +6,10 @@ each of its connections in turn. So a message that is sent again keeps its recei
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection
 from enum import Enum, auto
+from itertools import islice
 from threading import Lock
 
 from chat.client.connection.receipts import Receipt, Status
@@ -26,9 +27,13 @@ class Place(Enum):
     # never.
     UPLOADING = auto()
     PING = auto()  # a ping that the connection itself sent
+    # Sent on a connection that was lost before the answer: nobody knows yet whether it was said.
+    IN_QUESTION = auto()
 
 
 _ON_THE_WIRE = (Place.SENT, Place.UPLOADING, Place.PING)
+# Nonces of given up messages that are remembered: their echo may still come, soon.
+_MAX_GIVEN_UP = 256
 
 
 class InFlight:
@@ -43,6 +48,7 @@ class InFlight:
         self._places: dict[Place, OrderedDict[str, Receipt]] = {
             place: OrderedDict() for place in Place
         }
+        self._given_up: deque[str] = deque(maxlen=_MAX_GIVEN_UP)
         self._lock = Lock()
 
     # Sending
@@ -81,6 +87,11 @@ class InFlight:
         with self._lock:
             return next((one for one in self._places[place].values() if one.is_held), None)
 
+    def first(self, place: Place, count: int) -> list[Receipt]:
+        """Return the ``count`` oldest messages at ``place``, or fewer."""
+        with self._lock:
+            return list(islice(self._places[place].values(), count))
+
     def send(self, receipt: Receipt, place: Place = Place.SENT) -> None:
         """Record that a message is about to be sent. Call in the order of sending.
 
@@ -100,6 +111,8 @@ class InFlight:
             del self._places[place][receipt.nonce]
             if receipt.is_held:
                 self._put_first(receipt)
+            else:
+                self._given_up.append(receipt.nonce)
 
     def remove(self, receipt: Receipt) -> None:
         """Remove a message from any place."""
@@ -107,6 +120,8 @@ class InFlight:
             place = self._place_of(receipt.nonce)
             if place is not None and self._places[place][receipt.nonce] is receipt:
                 del self._places[place][receipt.nonce]
+                if _is_waiting(receipt):
+                    self._given_up.append(receipt.nonce)
 
     # Answers
 
@@ -130,17 +145,17 @@ class InFlight:
             return None
 
     def lose(self) -> None:
-        """Record the end of the connection: sent messages go back to the head of the queue, or become LOST.
+        """Record the end of the connection: sent messages are in question, or become LOST.
 
         Uploads stay: their transfer connections may still answer.
         """
         with self._lock:
             sent = self._places[Place.SENT]
             waiting = [one for one in sent.values() if _is_waiting(one)]
-            for receipt in reversed(waiting):
+            for receipt in waiting:
                 if receipt.is_sent_again:
                     del sent[receipt.nonce]
-                    self._put_first(receipt)
+                    self._places[Place.IN_QUESTION][receipt.nonce] = receipt
             lost = [receipt for receipt in waiting if not receipt.is_sent_again]
             lost += self._places[Place.PING].values()
             self._places[Place.PING].clear()
@@ -149,6 +164,18 @@ class InFlight:
                 del uploads[receipt.nonce]  # settled, and its echo can't come any more
         for receipt in lost:
             receipt.settle(Status.LOST)
+
+    def question(self, receipt: Receipt) -> None:
+        """Add a message that was sent earlier, so nobody knows whether it was said. Raises ValueError as ``queue``."""
+        with self._lock:
+            self._enter(receipt, Place.IN_QUESTION)
+
+    def say_again(self, nonces: Collection[str]) -> None:
+        """Put messages in question that were not said at the head of the queue, in their order."""
+        with self._lock:
+            questioned = self._places[Place.IN_QUESTION]
+            for nonce in reversed([nonce for nonce in questioned if nonce in nonces]):
+                self._put_first(questioned.pop(nonce))
 
     # Questions
 
@@ -160,6 +187,11 @@ class InFlight:
         """Return the messages at ``place``, oldest first. After ``lose``, the messages at SENT have the status LOST."""
         with self._lock:
             return list(self._places[place].values())
+
+    def was_given_up(self, nonce: str | None) -> bool:
+        """Return whether the message with this nonce left the table without an answer, such as a cancelled upload."""
+        with self._lock:
+            return nonce in self._given_up
 
     def is_owed(self) -> bool:
         """Return whether the server owes an answer on the connection."""

@@ -46,10 +46,24 @@ _MAX_REFUSAL = 64 * 1024  # bytes of content after a reply; a reply should have 
 
 
 class LoggedIn(NamedTuple):
-    """A connection after the login. ``original``: the server is, or counts as, an original one."""
+    """A connection after the login. ``original``: the server is, or counts as, an original one.
+
+    ``has_device``: the login had the device of the client.
+    """
 
     link: Link
     original: bool
+    has_device: bool = False
+
+
+class _Secret(NamedTuple):
+    """Tell what is secret in a login: whether it has a password; and the header with a device, if there is one."""
+
+    has_password: bool = False
+    with_device: bytes | None = None
+
+
+_NO_SECRET = _Secret()
 
 
 class _Original(ConnectError):
@@ -66,28 +80,30 @@ def log_in(
     password: str | None = None,
     session: str | None = None,
     replay: int = 0,
+    device: str | None = None,
 ) -> LoggedIn:
     """Connect and log in within ``timeout`` seconds. The link's reader keeps this deadline.
 
     The time does not include the question whether to trust the server, nor the probe before it. ``session`` replaces
     an older session of the same user. ``replay`` asks for so many of the last messages; an original server has none.
+    ``device`` is the secret of this device: it is left out where anybody on the way could read it.
     Raises ConnectError, LoginRefused. If anybody on the way could read ``password``, raises LoginRefused before a byte
     is sent.
 
     An original server accepts any name. So the client checks a raw login by the rules of ``protocol.names``, and
     raises LoginRefused with ``bad-username`` before it sends anything.
     """
-    header = _encode(
-        LoginHeader(
-            username,
-            session,
-            inline,
-            is_json=True,
-            password=password,
-            status=True,
-            replay=replay or None,
-        )
+    login = LoginHeader(
+        username,
+        session,
+        inline,
+        is_json=True,
+        password=password,
+        status=True,
+        replay=replay or None,
     )
+    header = _encode(login)
+    private = None if device is None else _encode(login._replace(device=device))
     if byte_order == "little":
         _raw_header(username)  # a bad name fails before anything is sent
     connector.probe(timeout)
@@ -95,12 +111,14 @@ def log_in(
     deadline = time.monotonic() + timeout
     if byte_order != "little":
         try:
-            link = _ask(connector, ByteOrder.BIG, header, deadline, is_secret=password is not None)
+            secret = _Secret(password is not None, private)
+            link = _ask(connector, ByteOrder.BIG, header, deadline, secret)
         except _Original:
             if byte_order == "big":
                 raise
         else:
-            return LoggedIn(link, original=False)
+            has_device = private is not None and link.is_private
+            return LoggedIn(link, original=False, has_device=has_device)
     # With "auto" a second connection: the original server has refused the login on the first one.
     link = _ask(connector, ByteOrder.LITTLE, _raw_header(username), deadline)
     return LoggedIn(link, original=True)
@@ -150,27 +168,29 @@ def _ask(
     order: ByteOrder,
     header: bytes,
     deadline: float,
-    is_secret: bool = False,
+    secret: _Secret = _NO_SECRET,
     cancel: Cancellation | None = None,
 ) -> Link:
-    """Connect, send a login and read the reply. ``is_secret``: ``header`` has a password."""
+    """Connect, send a login and read the reply."""
     link = open_link(connector, order, max(deadline - time.monotonic(), 0.001), cancel)
     if cancel is None:
-        return _log_in_on(link, connector, header, deadline, is_secret)
+        return _log_in_on(link, connector, header, deadline, secret)
     with cancel.calls(link.stream.shut):
-        return _log_in_on(link, connector, header, deadline, is_secret)
+        return _log_in_on(link, connector, header, deadline, secret)
 
 
 def _log_in_on(
-    link: Link, connector: Connector, header: bytes, deadline: float, is_secret: bool
+    link: Link, connector: Connector, header: bytes, deadline: float, secret: _Secret
 ) -> Link:
     """Log in on ``link`` and return it. Closes the link if the login fails."""
     address = connector.address
     try:
         link.reader.deadline = deadline
-        if is_secret and not link.is_private:
+        if secret.has_password and not link.is_private:
             sentence = f"The connection to {address} is not encrypted, so no password is sent."
             raise LoginRefused(Refusal.ENCRYPTION_NEEDED.value, sentence)
+        if secret.with_device is not None and link.is_private:
+            header = secret.with_device
         link.send(MessageType.LOGIN, header)
         reply = link.reader.read_descriptor()
         if reply is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime, timezone
-from typing import Any
 
 from chat.client.connection.events import (
     Attachment,
@@ -13,19 +12,19 @@ from chat.client.connection.events import (
     Left,
     Limits,
     Notice,
-    RoomHistory,
+    ReadElsewhere,
     StatusChanged,
     Text,
     Welcome,
 )
 from chat.client.connection.in_flight import InFlight
 from chat.client.connection.receipts import Receipt, Status
+from chat.client.connection.welcome import read_welcome
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.filenames import clean_filename
-from chat.protocol.headers import ServerHeader, parse_json_object
+from chat.protocol.headers import ServerHeader
 from chat.protocol.notices import NoticeCode
-from chat.structs import replace
 
 # An original server closes the connection at any frame over 16 KiB.
 ORIGINAL_MAX_CONTENT = 16 * 1024
@@ -43,7 +42,6 @@ _UNSOLICITED = frozenset(
         NoticeCode.WAITING,
     )
 )
-_ROOM = "lobby"  # the room that every user is in, as the welcome names it
 _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
 
@@ -86,10 +84,8 @@ class SessionState:
             return self._attachment(kind, header, timestamp, content, size)
         assert content is not None, "only the contents of attachments may be kept elsewhere"
         if kind is MessageType.UTF8:  # first, since nearly all frames are texts
-            if header.notice is not None and header.notice == NoticeCode.STATUS.value:
-                return self._change_status(header, timestamp)
             if header.notice is not None:
-                return self._notice(header, header.notice, timestamp, _text(content))
+                return self._take_notice(header, header.notice, timestamp, content)
             receipt = self._accept(header)
             own = self.is_own(header)
             return Text(
@@ -102,6 +98,11 @@ class SessionState:
                 header.seq,
                 bool(header.replay),
                 bool(header.purged),
+                header.nonce,
+                header.answers,
+                self._is_elsewhere(header, receipt),
+                bool(header.waiting),
+                header.account,
             )
         if kind is MessageType.LOGIN:
             return self._enter(header, timestamp, content)
@@ -124,7 +125,7 @@ class SessionState:
         self.username = name
         welcome = Welcome(name, timestamp, (name,), limits=self.limits)
         if content and not self._original:
-            welcome = _read_welcome(content, welcome)
+            welcome = read_welcome(content, welcome)
         for user in welcome.users:
             self._see(user)
         self.registered = self.users.keys() & welcome.registered
@@ -150,6 +151,16 @@ class SessionState:
             else:
                 names.discard(name)
 
+    def _take_notice(
+        self, header: ServerHeader, code: str, timestamp: datetime, content: bytes
+    ) -> Event:
+        if code == NoticeCode.STATUS.value:
+            return self._change_status(header, timestamp)
+        if code == NoticeCode.READ.value and header.seq is not None:
+            partner = header.partner if header.private else None
+            return ReadElsewhere(header.seq, timestamp, partner)
+        return self._notice(header, code, timestamp, _text(content))
+
     def _notice(
         self, header: ServerHeader, code: str, timestamp: datetime, sentence: str
     ) -> Notice:
@@ -165,8 +176,19 @@ class SessionState:
         dismisses = code == NoticeCode.REPLACED.value or (
             code == NoticeCode.MODERATED.value and header.to is not None
         )
-        epoch = header.epoch if code == NoticeCode.EPOCH.value else None
-        return Notice(code, sentence, timestamp, receipt, dismisses, epoch)
+        tells_epoch = code in (NoticeCode.EPOCH.value, NoticeCode.DONE.value)
+        epoch = header.epoch if tells_epoch else None
+        return Notice(
+            code,
+            sentence,
+            timestamp,
+            receipt,
+            dismisses,
+            epoch,
+            header.found,
+            bool(header.more),
+            header.lost or (),
+        )
 
     def _attachment(
         self,
@@ -179,6 +201,7 @@ class SessionState:
         offered = header.id is not None and not size
         if offered and header.size is None:
             raise HeaderError("The server offered an attachment without its size.")
+        receipt = self._accept(header)
         return Attachment(
             kind,
             header.sender,
@@ -189,10 +212,15 @@ class SessionState:
             content=None if offered or header.purged else content,
             offer=header.id if offered else None,
             own=self.is_own(header),
-            receipt=self._accept(header),
+            receipt=receipt,
             seq=header.seq,
             replay=bool(header.replay),
             purged=bool(header.purged),
+            nonce=header.nonce,
+            answers=header.answers,
+            elsewhere=self._is_elsewhere(header, receipt),
+            waiting=bool(header.waiting),
+            account=header.account,
         )
 
     def _see(self, name: str) -> None:
@@ -216,11 +244,73 @@ class SessionState:
             receipt.settle(Status.ACCEPTED)
         return receipt
 
+    def _is_elsewhere(self, header: ServerHeader, receipt: Receipt | None) -> bool:
+        """Return whether another device of this user sent the message: our own messages answer a receipt.
+
+        Of a message that is shown again, nobody knows any more. An original server gives a name to one user at a time.
+        """
+        if receipt is not None or not self.is_own(header) or header.replay or self._original:
+            return False
+        return not self._in_flight.was_given_up(header.nonce)
+
     def _answered(self, nonce: str | None) -> Receipt | None:
         """Find the receipt that an answer settles: by the nonce, or by the order if the server knows no nonces."""
         if nonce is not None:
             return self._in_flight.answered(nonce)
         return self._in_flight.oldest_answered() if self._original else None
+
+
+class SessionFacts:
+    """The facts of a session that a program can ask for. ``original``: the server is, or counts as, an original one."""
+
+    def __init__(self, room: SessionState, *, original: bool) -> None:
+        self._room = room
+        self._original = original
+
+    @property
+    def username(self) -> str:
+        """The name of this user, as the server writes it."""
+        return self._room.username
+
+    @property
+    def users(self) -> list[str]:
+        """The users in the room, this user too. With an original server: the users seen so far."""
+        return list(self._room.users)
+
+    @property
+    def registered(self) -> list[str]:
+        """The users in the room whose name is their account. Empty if the server does not tell."""
+        return [name for name in self._room.users if name in self._room.registered]
+
+    @property
+    def moderators(self) -> list[str]:
+        """The users in the room who may moderate. Empty if the server does not tell."""
+        return [name for name in self._room.users if name in self._room.moderators]
+
+    @property
+    def server(self) -> str | None:
+        """Name and version of the server; None if unknown."""
+        return self._room.server
+
+    @property
+    def limits(self) -> Limits:
+        """The sizes that the server accepts."""
+        return self._room.limits
+
+    @property
+    def motd(self) -> str | None:
+        """The server's message of the day, if it has one."""
+        return self._room.motd
+
+    @property
+    def original(self) -> bool:
+        """Whether the server counts as an original one: no private messages, and at most 16 KiB a message."""
+        return self._original
+
+    @property
+    def session(self) -> str | None:
+        """The secret token with which a new connection replaces this one. None with an original server."""
+        return self._room.session
 
 
 def has_room_for(name: str, known: int) -> bool:
@@ -270,64 +360,3 @@ def _may_be_same(name: str, asked: str) -> bool:
 
 def _text(content: bytes) -> str:
     return content.decode(errors="replace")  # an original server passes on any bytes
-
-
-def _read_welcome(content: bytes, bare: Welcome) -> Welcome:
-    """Add the fields of a welcome to ``bare``. A value of a wrong type counts as missing.
-
-    Raises HeaderError if the content is no JSON object.
-    """
-    fields = parse_json_object(content)
-    sent_limits = fields.get("limits")
-    limits: dict[str, Any] = sent_limits if isinstance(sent_limits, dict) else {}
-    known = {
-        name: value
-        for name in ("max_text", "max_file", "inline")
-        if type(value := limits.get(name)) is int and value > 0
-    }
-    return replace(
-        bare,
-        users=_strings(fields.get("users")) or bare.users,
-        server=_string(fields.get("server")),
-        session=_string(fields.get("session")),
-        limits=replace(bare.limits, **known),
-        motd=_string(fields.get("motd")),
-        registered=_strings(fields.get("registered")),
-        moderators=_strings(fields.get("moderators")),
-        history=_read_history(fields),
-    )
-
-
-def _read_history(fields: dict[str, Any]) -> RoomHistory | None:
-    """Return what the welcome says about the room's messages; None if the server keeps none."""
-    epoch, keep = _string(fields.get("epoch")), fields.get("keep")
-    if fields.get("history") is not True or epoch is None:
-        return None
-    rooms = fields.get("rooms")
-    room = rooms.get(_ROOM) if isinstance(rooms, dict) else None
-    facts: dict[str, Any] = room if isinstance(room, dict) else {}
-    last, oldest, lost = (facts.get(name) for name in ("seq", "oldest", "lost"))
-    return RoomHistory(
-        epoch,
-        keep if isinstance(keep, int | float) and not isinstance(keep, bool) else None,
-        last if type(last) is int else 0,
-        oldest if type(oldest) is int else 1,
-        _ranges(lost),
-    )
-
-
-def _ranges(value: object) -> tuple[tuple[int, int], ...]:
-    pairs = value if isinstance(value, list) else []
-    return tuple(
-        (pair[0], pair[1])
-        for pair in pairs
-        if isinstance(pair, list) and len(pair) == 2 and all(type(end) is int for end in pair)
-    )
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
-
-
-def _string(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -21,6 +21,7 @@ from chat.client.conversation.requests import (
     ClearLog,
     CloseView,
     Copy,
+    DropLine,
     FollowLog,
     Get,
     Help,
@@ -38,6 +39,7 @@ from chat.client.conversation.requests import (
     RequestError,
     SaveLog,
     Say,
+    SayAgain,
     SearchLog,
     SendFile,
     SetBell,
@@ -60,6 +62,7 @@ from chat.protocol.descriptor import MessageType
 _TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
 _TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
 _PRESENCE_MODES = [mode.value for mode in PresenceMode]
+_LISTED = dict.fromkeys(("get", "cancel", "open"), " from /transfers")
 _ELSEWHERE = "works only on the full screen, not with --plain"
 _ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
 
@@ -198,7 +201,7 @@ def _parse_number(rest: str, *, make: Callable[[int | None], Request], name: str
         return make(None)
     digits = rest.removeprefix("#")
     if not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
-        raise RequestError(f"Expected /{name} or /{name} N, with a number from /transfers.")
+        raise RequestError(f"Expected /{name} or /{name} N, with a number{_LISTED.get(name, '')}.")
     return make(int(digits))
 
 
@@ -214,16 +217,8 @@ def _parse_nothing(rest: str, *, make: Callable[[], Request], name: str) -> Requ
     return make()
 
 
-def _parse_help(rest: str) -> Request:
-    return Help(rest.removeprefix("/") or None)
-
-
-def _list_bans() -> Request:
-    return AskServer(ServerCommand(Verb.BANS))
-
-
-def _parse_search(rest: str) -> Request:
-    return SearchLog(rest or None)
+def _ask(verb: Verb) -> Request:
+    return AskServer(ServerCommand(verb))
 
 
 def _parse_save(rest: str) -> Request:
@@ -300,6 +295,14 @@ def _number_command(
     return SlashCommand(name, "[N]", help, partial(_parse_number, make=make, name=name), where)
 
 
+def _name_command(name: str, make: Callable[[str], Request], help: str) -> SlashCommand:
+    return SlashCommand(name, "NAME", help, partial(_parse_name, make=make, name=name))
+
+
+def _doubt_command(name: str, make: type[SayAgain | DropLine], help: str) -> SlashCommand:
+    return _number_command(name, lambda number: make(number=number), help)
+
+
 def _screen_command(
     name: str, arguments: str, make: Callable[[Any], Request], help: str
 ) -> SlashCommand:
@@ -328,6 +331,8 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _file_command("file", MessageType.FILE, "send a file, or a directory as a tar"),
     _file_command("image", MessageType.IMAGE, "send a picture"),
     _file_command("voice", MessageType.VOICE, "send a recording"),
+    _doubt_command("again", SayAgain, "say a line again that was perhaps said"),
+    _doubt_command("drop", DropLine, "forget a line that was perhaps said"),
     _number_command("get", Get, "save attachment N, or the only one"),
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
     _number_command("cancel", Cancel, "cancel transfer N, or the only one"),
@@ -335,39 +340,30 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _bare_command("bare", ShowBareView, "the log alone, to copy; Esc: back", Availability.SCREEN),
     SlashCommand("copy", "[N]", "copy the last message, or the N-th last", _parse_copy),
     _bare_command("who", Who, "list the users in the room"),
-    SlashCommand(
-        "whois",
-        "NAME",
-        "say if a user is here, registered",
-        partial(_parse_name, make=WhoIs, name="whois"),
-    ),
-    SlashCommand(
-        "presence",
-        "[all|smart|none]",
-        "joins and leaves to show",
-        _parse_presence,
-    ),
+    _name_command("whois", WhoIs, "say if a user is here, registered"),
+    SlashCommand("presence", "[all|smart|none]", "joins and leaves to show", _parse_presence),
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
     _screen_command("query", "NAME", OpenView, "talk to one user in a separate view"),
     _bare_command("close", CloseView, "close the view of one user", Availability.SCREEN),
     SlashCommand(
         "ignore",
         "[NAME]",
-        "hide a user, or *-bot; no NAME: list",
+        "hide a user here, or *-bot; no NAME: list",
         partial(_parse_optional_name, make=Ignore, name="ignore"),
     ),
-    SlashCommand(
-        "unignore",
-        "NAME",
-        "show a user's messages again",
-        partial(_parse_name, make=Unignore, name="unignore"),
-    ),
+    _name_command("unignore", Unignore, "show a user's messages again"),
     SlashCommand(
         "highlight", "[WORD]", "treat a word like your name", lambda rest: Highlight(rest or None)
     ),
     SlashCommand("unhighlight", "WORD", "undo /highlight", _parse_unhighlight),
     _bare_command("mentions", ListMentions, "list what mentioned you"),
-    SlashCommand("search", "[TEXT]", "find a text in the log", _parse_search, Availability.SCREEN),
+    SlashCommand(
+        "search",
+        "[TEXT]",
+        "find a text in the log",
+        lambda rest: SearchLog(rest or None),
+        Availability.SCREEN,
+    ),
     _bare_command("clear", ClearLog, "clear the log on the screen", Availability.SCREEN),
     SlashCommand("save", "FILE", "save the log as text", _parse_save, Availability.SCREEN),
     _screen_command("log", "[on|off]", FollowLog, "append new lines of the log to a file"),
@@ -379,16 +375,26 @@ COMMANDS: tuple[SlashCommand, ...] = (
         "connect again now, or as another user",
         partial(_parse_optional_name, make=Reconnect, name="reconnect"),
     ),
+    _about(Verb.BLOCK, "NAME", "have the server refuse a user's messages"),
+    _about(Verb.UNBLOCK, "NAME", "take private messages of a user again"),
+    _bare_command("blocks", partial(_ask, Verb.BLOCKS), "list the users whom you block"),
+    _bare_command("devices", partial(_ask, Verb.DEVICES), "list the devices of your account"),
+    _about(Verb.FORGET, "NAME", "have a device ask for your password again"),
     _bare_command("register", Register, "protect your name with a password"),
     _bare_command("passwd", ChangePassword, "change your password"),
     SlashCommand("kick", "NAME [REASON]", "kick a user (moderators only)", parse_kick),
     SlashCommand("ban", "NAME [FOR] [REASON]", "ban a name or address, FOR 30m, 7d", parse_ban),
     _about(Verb.UNBAN, "NAME|ADDRESS", "lift a ban"),
-    _bare_command("bans", _list_bans, "list bans"),
+    _bare_command("bans", partial(_ask, Verb.BANS), "list bans"),
     SlashCommand("mute", "NAME [FOR]", "mute a user: they can read, not write", parse_mute),
     _about(Verb.UNMUTE, "NAME", "let a muted user write again"),
     _bare_command("keys", ShowKeys, "explain the keys", Availability.SCREEN),
-    SlashCommand("help", "[COMMAND]", "explain the commands, or one of them", _parse_help),
+    SlashCommand(
+        "help",
+        "[COMMAND]",
+        "explain the commands, or one of them",
+        lambda rest: Help(rest.removeprefix("/") or None),
+    ),
     _bare_command("quit", Quit, "leave", aliases=("q", "exit")),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}

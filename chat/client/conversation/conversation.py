@@ -13,9 +13,9 @@ import gevent
 import gevent.event
 
 from chat.client.attention.attention import Attention
-from chat.client.attention.names import folded
+from chat.client.attention.doubts import NoSuchDoubt
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import Attachment, Event, Notice, Text
+from chat.client.connection.events import Attachment, Notice, Text
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.conversation.commands import Availability, help_lines
 from chat.client.conversation.downloads import NOT_CONNECTED, Downloads
@@ -26,6 +26,7 @@ from chat.client.conversation.requests import (
     AskServer,
     Cancel,
     ChangePassword,
+    DropLine,
     Get,
     Help,
     ListMentions,
@@ -38,6 +39,7 @@ from chat.client.conversation.requests import (
     Reply,
     RequestError,
     Say,
+    SayAgain,
     SendFile,
     Who,
     WhoIs,
@@ -54,14 +56,19 @@ from chat.client.conversation.ui_events import (
     Told,
     TransferChanged,
     TransferListing,
-    UserFound,
-    UserList,
+    find_user,
+    listing_of,
+    users_of,
 )
-from chat.client.conversation.unacknowledged import Outgoing, Unacknowledged
+from chat.client.conversation.unacknowledged import DoubtfulLines, Outgoing, restored
 from chat.client.conversation.uploads import Uploads
 from chat.client.desktop.open_rules import OpenRule
 from chat.client.desktop.programs import DesktopError
 from chat.client.errors import ChatError, ConnectionLost, NotSupported
+from chat.client.resuming.events import LineFound, PerhapsSaid, ResumedEvent
+from chat.client.resuming.following import CatchUpWishes
+from chat.client.resuming.resumer import Resumer
+from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.descriptor import MessageType
 
 # Seconds that a user who leaves waits for the answers to the last messages.
@@ -69,6 +76,7 @@ LAST_WORDS = 2.0
 NOT_KNOWN = (
     "The connection was lost before the server answered; the server may have executed the command."
 )
+PERHAPS_SENT = "The connection was lost, and nobody can find out whether it was sent."
 
 
 class Conversation:
@@ -76,9 +84,10 @@ class Conversation:
 
     ``spawn`` runs a function in the background. ``where`` is the kind of frontend, for the help. ``leave`` is called
     when the user quits. ``is_looked_at``: see ``Downloads``. ``attention`` is what the user wants to
-    see, ``open_rules`` names the programs that open files. ``learn`` is called with the new password once the server
-    has accepted it, ``reconnect`` with the name under which the user wants to connect again, None for the same.
-    ``failures`` counts the requests that failed.
+    see, ``open_rules`` names the programs that open files. ``wishes`` are the earlier messages to fetch.
+    ``decides``: see ``DoubtfulLines``. ``learn`` is called with the new password once the server has accepted it,
+    ``reconnect`` with the name under which the user wants to connect again, None for the same. ``failures`` counts the
+    requests that failed.
     """
 
     def __init__(
@@ -92,15 +101,21 @@ class Conversation:
         is_looked_at: Callable[[Attachment], bool] = lambda attachment: False,
         attention: Attention | None = None,
         open_rules: tuple[OpenRule, ...] = (),
+        wishes: CatchUpWishes | None = None,
+        decides: bool = True,
         learn: Callable[[str], object] = lambda password: None,
         reconnect: Callable[[str | None], object] = lambda username: None,
     ) -> None:
         self.failures = 0
-        self.unacknowledged = Unacknowledged(self._tell_answer)
+        self.resumer = Resumer(GEVENT, self._tell_answer, wishes=wishes, restore=restored)
+        self.unacknowledged = self.resumer.queue
         self.transfers = TransferList()
         self.connection: Connection | None = None
         self._frontend = frontend
         self._attention = attention or Attention()
+        self.doubtful = DoubtfulLines(
+            self._attention.doubts, frontend, self.resumer, self._say, decides=decides
+        )
         self._downloads = Downloads(
             self.transfers,
             frontend,
@@ -110,7 +125,7 @@ class Conversation:
             is_wanted=lambda sender: sender not in self._attention.ignored,
             is_looked_at=is_looked_at,
         )
-        self._uploads = Uploads(self.transfers, self._tell_transfer, spawn)
+        self._uploads = Uploads(self.transfers, self._tell_transfer, spawn, self.resumer.question)
         self._spawn = spawn
         self._open_rules = open_rules
         self._where = where
@@ -123,10 +138,14 @@ class Conversation:
             Say: self._say,
             SendFile: self._say,
             Reply: self._reply,
+            SayAgain: self.doubtful.say_again,
+            DropLine: self.doubtful.drop,
             Get: self._get,
             Cancel: self._cancel,
             OpenFile: self._open,
-            ListTransfers: self._list_transfers,
+            ListTransfers: lambda request, tag: frontend.show(
+                TransferListing(self.transfers.all(), tag)
+            ),
             Who: self._who,
             WhoIs: self._whois,
             AskServer: self._ask_server,
@@ -144,7 +163,7 @@ class Conversation:
         """Carry out a request, and show a failure. Waits while the queue of outgoing messages is full."""
         try:
             self._handlers[type(asked.request)](asked.request, asked.tag)
-        except RequestError as problem:
+        except (RequestError, NoSuchDoubt) as problem:
             self.refuse("bad-request", str(problem), asked.tag)
 
     def refuse(self, code: str, sentence: str, tag: Tag = None) -> None:
@@ -152,9 +171,13 @@ class Conversation:
         self.failures += 1
         self._frontend.show(Failed(code, sentence, tag))
 
-    def handle_event(self, event: Event) -> None:
-        """Handle an event of the connection."""
-        if isinstance(event, Attachment):
+    def handle_event(self, event: ResumedEvent) -> None:
+        """Handle an event of the connection, or of what follows a login."""
+        if isinstance(event, PerhapsSaid):
+            self.doubtful.restore(event)
+        elif isinstance(event, LineFound):
+            self.doubtful.settle(event.line.nonce)
+        elif isinstance(event, Attachment):
             assert self.connection is not None
             self._downloads.add_attachment(event, self.connection)
         elif isinstance(event, Notice) and event.receipt is not None:
@@ -215,7 +238,7 @@ class Conversation:
         return any(t.asked and not t.told for t in self.transfers.all())
 
     def _say(self, request: Say | SendFile, tag: Tag) -> None:
-        self.unacknowledged.put(Outgoing(request, tag))
+        self.resumer.put(Outgoing(request, tag))
 
     def addressed(self, reply: Reply) -> Say:
         """Return the private text that ``reply`` becomes now. Raises RequestError without a private message before."""
@@ -248,19 +271,8 @@ class Conversation:
             self._tell_transfer(transfer)
 
     def _open(self, request: OpenFile, tag: Tag) -> None:
-        transfer = self.transfers.choose(
-            request.number,
-            "open",
-            lambda transfer: transfer.path is not None and not transfer.outgoing,
-            "No attachment is saved yet; /get saves one.",
-        )
-        if transfer.outgoing or transfer.path is None:
-            hint = (
-                f"; /get {transfer.number} saves it"
-                if transfer.state is TransferState.OFFERED
-                else ""
-            )
-            raise RequestError(f"Attachment {transfer.number} is not saved here{hint}.")
+        transfer = self._downloads.saved(request.number)
+        assert transfer.path is not None
         # In a greenlet of its own, since the opener may take two seconds.
         self._spawn(self._open_path, transfer.path, transfer.kind, tag)
 
@@ -276,38 +288,16 @@ class Conversation:
         else:
             self._tell_done(tag)
 
-    def _list_transfers(self, request: ListTransfers, tag: Tag) -> None:
-        self._frontend.show(TransferListing(self.transfers.all(), tag))
-
     def _who(self, request: Who, tag: Tag) -> None:
-        connection = self._connected()
-        self._frontend.show(
-            UserList(
-                tuple(connection.users),
-                not connection.original,
-                tag,
-                frozenset(connection.registered),
-                frozenset(connection.moderators),
-            )
-        )
+        self._frontend.show(users_of(self._connected(), tag))
 
     def _whois(self, request: WhoIs, tag: Tag) -> None:
-        connection = self._connected()
-        wanted = folded(request.name)
-        name = next((user for user in connection.users if folded(user) == wanted), None)
-        self._frontend.show(
-            UserFound(
-                name or request.name,
-                name is not None,
-                name in connection.registered,
-                name in connection.moderators,
-            )
-        )
+        self._frontend.show(find_user(self._connected(), request.name))
         self._tell_done(tag)
 
     def _ask_server(self, request: AskServer, tag: Tag) -> None:
         self._connected()  # queued for a later connection, a ban or a kick would surprise everyone
-        self.unacknowledged.put(Outgoing(request, tag))
+        self.resumer.put(Outgoing(request, tag))
 
     def _refuse_password(self, request: NeedsPassword, tag: Tag) -> None:
         """Refuse: a frontend that can ask for a password has made an AskServer of this request before."""
@@ -344,16 +334,30 @@ class Conversation:
         return self.connection
 
     def _tell_answer(self, item: Outgoing) -> None:
-        if item.status is Status.ACCEPTED:
+        if item.transfer is not None:
+            self._uploads.finish(item, PERHAPS_SENT)
+        elif item.status is Status.ACCEPTED:
             if isinstance(item.request, AskServer):
                 password = chosen_password(item.request.command)
                 if password is not None:
                     self._learn(password)
-            self._tell_done(item.tag, item.answer)
+            self._tell_accepted(item)
+        elif item.status is Status.LOST and item.line is not None:
+            self.failures += 1
+            self.doubtful.doubt(item.line, item.refusal or PERHAPS_SENT, item.tag)
         elif item.status is Status.LOST:
-            self.refuse("lost", NOT_KNOWN, item.tag)
+            is_command = isinstance(item.request, AskServer)
+            self.refuse("lost", NOT_KNOWN if is_command else PERHAPS_SENT, item.tag)
         else:
             self.refuse(item.code or "refused", item.refusal or "The server refused it.", item.tag)
+
+    def _tell_accepted(self, item: Outgoing) -> None:
+        verb = item.request.command.verb if isinstance(item.request, AskServer) else None
+        listed = listing_of(verb, item.answer or "", item.tag)
+        if listed is not None:
+            self._frontend.show(listed)
+        else:
+            self._tell_done(item.tag, item.answer)
 
     def _tell_transfer(self, transfer: Transfer) -> None:
         self._frontend.show(TransferChanged(transfer))

@@ -99,6 +99,20 @@ class Downloads:
             transfer.state = TransferState.OFFERED
             self._frontend.show(Announced(attachment, transfer))
 
+    def saved(self, number: int | None) -> Transfer:
+        """Return the saved attachment ``number``, or the only one. Raises RequestError."""
+        transfer = self._transfers.choose(
+            number,
+            "open",
+            lambda transfer: transfer.path is not None and not transfer.outgoing,
+            "No attachment is saved yet; /get saves one.",
+        )
+        if transfer.outgoing or transfer.path is None:
+            is_offered = transfer.state is TransferState.OFFERED
+            hint = f"; /get {transfer.number} saves it" if is_offered else ""
+            raise RequestError(f"Attachment {transfer.number} is not saved here{hint}.")
+        return transfer
+
     def get(self, number: int, connection: Connection | None, tag: Tag = None) -> Transfer:
         """Save attachment ``number``, since the user asked. Raises RequestError."""
         transfer = self._transfers[number]

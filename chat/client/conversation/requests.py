@@ -50,6 +50,21 @@ class Reply(Struct):
     text: str
 
 
+class _AboutDoubt(Struct):
+    """A request about a line that was perhaps said, by its number or its nonce. Without both: about all of them."""
+
+    nonce: str | None = None
+    number: int | None = None
+
+
+class SayAgain(_AboutDoubt):
+    """Say a line again of which nobody knows whether it was said."""
+
+
+class DropLine(_AboutDoubt):
+    """Forget a line of which nobody knows whether it was said."""
+
+
 class SendFile(Struct):
     """Send the file at ``path`` as FILE, IMAGE or VOICE (``kind``), to everyone or to one user.
 
@@ -157,6 +172,8 @@ NeedsPassword = Register | ChangePassword
 CommonRequest = (
     Say
     | Reply
+    | SayAgain
+    | DropLine
     | SendFile
     | Get
     | Cancel

@@ -7,19 +7,33 @@ from __future__ import annotations
 
 from typing import BinaryIO, Protocol, TypeAlias
 
+from chat.client.answers.listings import KnownDevice, read_devices, read_names
 from chat.client.attention.highlights import Mention
+from chat.client.attention.names import folded
+from chat.client.connection.connection import Connection
 from chat.client.connection.events import (
     Attachment,
     BadFrame,
     Joined,
     Left,
     Notice,
+    ReadElsewhere,
     StatusChanged,
     Text,
     Welcome,
 )
 from chat.client.conversation.requests import Request
 from chat.client.conversation.transfer_list import Transfer
+from chat.client.resuming.events import (
+    CatchUpBegan,
+    CatchUpEnded,
+    Disconnected,
+    LineRestored,
+    MissingMessages,
+    Renumbered,
+)
+from chat.client.state.unanswered_line import UnansweredLine
+from chat.protocol.commands import Verb
 from chat.structs import Struct
 
 # The mark by which a frontend recognizes the outcome of its request; None: it does not need to.
@@ -70,30 +84,30 @@ class Problem(Struct):
     sentence: str
 
 
-class Disconnected(Struct):
-    """The connection was lost, or a reconnect failed. The next attempt follows in ``retry_in`` seconds.
+class Doubted(Struct):
+    """Nobody can find out whether ``line`` was said. The user can say it again, or drop it, by its ``number``.
 
-    None: the next attempt waits until the user asks for it, on the screen.
+    ``tag`` is that of the line while it was on its way.
     """
 
+    line: UnansweredLine
     reason: str
-    retry_in: float | None
+    number: int
+    tag: Tag = None
 
 
-class Earlier(Struct):
-    """The next ``number`` messages are earlier ones (``begins``), or the last ``number`` messages were.
-
-    ``away``: they were said while the connection was lost. ``missing`` further messages, before them, are not shown.
-    """
+class DoubtSettled(Struct):
+    """The doubt with this ``number`` is over. ``outcome`` is ``found``, ``said-again`` or ``dropped``."""
 
     number: int
-    away: bool = False
-    begins: bool = False
-    missing: int = 0
+    line: UnansweredLine
+    outcome: str
 
 
-class Renumbered(Struct):
-    """The server began to count its messages anew, so nobody can tell which of them were shown already."""
+class OtherAccount(Struct):
+    """The user ``username`` is not the one who had this name in earlier private messages."""
+
+    username: str
 
 
 class Lag(Struct):
@@ -113,6 +127,20 @@ class UserList(Struct):
     tag: Tag = None
     registered: frozenset[str] = frozenset()
     moderators: frozenset[str] = frozenset()
+
+
+class DeviceListing(Struct):
+    """The devices that the server remembers for this user."""
+
+    devices: tuple[KnownDevice, ...]
+    tag: Tag = None
+
+
+class BlockListing(Struct):
+    """The users whose private messages the server refuses for this user."""
+
+    users: tuple[str, ...]
+    tag: Tag = None
 
 
 class UserFound(Struct):
@@ -156,6 +184,7 @@ UiEvent: TypeAlias = (
     | StatusChanged
     | Text
     | Notice
+    | ReadElsewhere
     | BadFrame
     | Announced
     | TransferChanged
@@ -164,16 +193,55 @@ UiEvent: TypeAlias = (
     | Failed
     | Problem
     | Disconnected
-    | Earlier
+    | CatchUpBegan
+    | CatchUpEnded
+    | MissingMessages
     | Renumbered
+    | LineRestored
+    | Doubted
+    | DoubtSettled
+    | OtherAccount
     | Lag
     | UserList
+    | DeviceListing
+    | BlockListing
     | UserFound
     | TransferListing
     | Explanation
     | MentionList
     | Told
 )
+
+
+def users_of(connection: Connection, tag: Tag) -> UserList:
+    """Return the users in the room."""
+    return UserList(
+        tuple(connection.users),
+        not connection.original,
+        tag,
+        frozenset(connection.registered),
+        frozenset(connection.moderators),
+    )
+
+
+def find_user(connection: Connection, name: str) -> UserFound:
+    """Return what is known of the user with this name, in any spelling."""
+    found = next((user for user in connection.users if folded(user) == folded(name)), None)
+    return UserFound(
+        found or name,
+        found is not None,
+        found in connection.registered,
+        found in connection.moderators,
+    )
+
+
+def listing_of(verb: str | None, answer: str, tag: Tag) -> DeviceListing | BlockListing | None:
+    """Return what the ``answer`` to a command lists; None for an answer that is a sentence."""
+    if verb == Verb.DEVICES.value and (devices := read_devices(answer)) is not None:
+        return DeviceListing(devices, tag)
+    if verb == Verb.BLOCKS.value and (users := read_names(answer)) is not None:
+        return BlockListing(users, tag)
+    return None
 
 
 class Frontend(Protocol):

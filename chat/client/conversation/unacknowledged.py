@@ -1,156 +1,119 @@
-"""The program's queue of outgoing messages. The queue outlives the connection over which a message was first sent.
-
-The queue is bounded: ``put`` waits while the queue is full. So the client reads its input no faster than the server
-takes the messages.
-"""
+"""The user's requests as messages of the queue, which outlives the connection over which a message was first sent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from datetime import datetime, timezone
 
-from gevent.event import Event
-
-from chat.client.connection.in_flight import InFlight, Place
-from chat.client.connection.receipts import Receipt, Status
-from chat.client.conversation.requests import AskServer, Say, SendFile
-from chat.client.conversation.ui_events import Tag
+from chat.client.attention.doubts import Doubts
+from chat.client.conversation.requests import AskServer, DropLine, Say, SayAgain, SendFile
+from chat.client.conversation.transfer_list import Transfer
+from chat.client.conversation.ui_events import Done, Doubted, DoubtSettled, Failed, Frontend, Tag
+from chat.client.resuming.events import LineRestored, PerhapsSaid
+from chat.client.resuming.outgoing_queue import QueuedMessage
+from chat.client.resuming.resumer import Resumer
 from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.state.unanswered_line import UnansweredLine
 from chat.protocol.descriptor import MessageType
 
-MAX_WAITING = 1000  # messages
-MAX_WAITING_BYTES = 1024 * 1024  # of text
-_NOT_GIVEN = "The connection was lost before the command was sent, so nothing was done."
-# Messages that are sent and not answered. After a lost connection they are sent again.
-MAX_IN_FLIGHT = 256
+# Characters of a line by which a pipe names it.
+_MAX_NAMED = 200
 
 
-class Outgoing(Receipt):
-    """A message of the queue. It is also its receipt, on every connection over which it is sent."""
+class Outgoing(QueuedMessage):
+    """A request in the queue. It is also its receipt, on every connection over which it is sent."""
 
-    is_held = True
-
-    def __init__(self, request: Say | SendFile | AskServer, tag: Tag = None) -> None:
+    def __init__(
+        self, request: Say | SendFile | AskServer, tag: Tag = None, *, nonce: str | None = None
+    ) -> None:
         kind = request.kind if isinstance(request, SendFile) else MessageType.UTF8
-        super().__init__(GEVENT.event(), kind)
+        is_command = isinstance(request, AskServer)
+        super().__init__(
+            GEVENT.event(),
+            kind,
+            text=request.text if isinstance(request, Say) else None,
+            to=None if isinstance(request, AskServer) else request.to,
+            nonce=nonce,
+        )
         self.request = request
+        self.transfer: Transfer | None = None  # of a file that goes over a connection of its own
         self.tag = tag
         # If the answer to a command is lost, the server may have executed it. Repeating it could surprise the user.
-        self.is_sent_again = not isinstance(request, AskServer)
-
-    @property
-    def size(self) -> int:
-        """Characters of the text, for the limit of the queue."""
-        return len(self.request.text) if isinstance(self.request, Say) else 0
+        self.is_sent_again = not is_command
 
 
-# Sends one message and returns its receipt. None: the message is finished here, since it was refused or handed to a
-# transfer. Raises ConnectionLost.
-Send: TypeAlias = Callable[[Outgoing], "Receipt | None"]
+def restored(line: UnansweredLine) -> Outgoing:
+    """Return a line that an earlier run of the client left as a message; its tag is its nonce."""
+    message = Outgoing(Say(line.text, line.to), line.nonce, nonce=line.nonce)
+    message.sent_at = line.sent_at
+    return message
 
 
-class Unacknowledged:
-    """The queue. ``answered`` is called with each message, in order, once its final status is known.
+class DoubtfulLines:
+    """The lines that were perhaps said, and what the user decides about them.
 
-    ``in_flight`` is the table of these messages. Each connection of the program gets it.
+    ``say`` says a request under a tag. Unless the user ``decides`` (a pipe can't), a line is forgotten once it has been
+    shown.
     """
 
-    def __init__(self, answered: Callable[[Outgoing], object]) -> None:
-        self.in_flight = InFlight()
-        self._answered = answered
-        self._waiting_bytes = 0
-        self._telling = 0
-        self._changed = Event()
+    def __init__(
+        self,
+        doubts: Doubts,
+        frontend: Frontend,
+        resumer: Resumer,
+        say: Callable[[Say, Tag], object],
+        *,
+        decides: bool,
+    ) -> None:
+        self._doubts = doubts
+        self._frontend = frontend
+        self._resumer = resumer
+        self._say = say
+        self._decides = decides
 
-    def put(self, message: Outgoing) -> None:
-        """Wait for room in the queue, and append the message."""
-        self._wait_until(self._has_room)
-        self.in_flight.queue(message)
-        self._waiting_bytes += message.size
-        self._tell()
+    def doubt(self, line: UnansweredLine, reason: str, tag: Tag = None) -> None:
+        """Show that nobody can find out whether ``line`` was said; from now on only the user can say it again."""
+        if self._decides:
+            self._frontend.show(Doubted(line, reason, self._doubts.add(line), tag))
+            return
+        text = line.text if len(line.text) <= _MAX_NAMED else f"{line.text[:_MAX_NAMED]}…"
+        sentence = f"Perhaps said, so not said again: {text!r}. {reason}"
+        self._frontend.show(Failed("perhaps-said", sentence, tag))
+        self._resumer.drop(line.nonce)
 
-    def send_all(self, send: Send) -> None:
-        """Send the queued messages and those that follow, in order, until killed. Raises ConnectionLost."""
-        table = self.in_flight
-        while True:
-            self._wait_until(self._may_send)
-            message = cast(Outgoing, table.first_held(Place.QUEUED))
-            if send(message) is None:
-                table.remove(message)
-            self._waiting_bytes -= message.size
-            self._tell()
+    def restore(self, doubt: PerhapsSaid) -> None:
+        """Show a doubt that an earlier run of the client left, unless it is known."""
+        nonce = doubt.line.nonce
+        if nonce in self._resumer.perhaps and self._doubts.number_of(nonce) is None:
+            self.doubt(doubt.line, doubt.reason, doubt.tag)
 
-    def tell_answers(self) -> None:
-        """Call ``answered`` with the newly answered messages, in order."""
-        while (message := self._first_sent()) is not None and message.status is not Status.WAITING:
-            self._tell_answer(message)
+    def settle(self, nonce: str, outcome: str = "found") -> UnansweredLine | None:
+        """End the doubt about the line with this nonce, and show its outcome; return the line if there was a doubt."""
+        number = self._doubts.number_of(nonce)
+        if number is None:
+            return None
+        line = self._doubts.take(number)
+        assert line is not None
+        self._frontend.show(DoubtSettled(number, line, outcome))
+        return line
 
-    def connection_ended(self) -> None:
-        """Queue unanswered messages again, before the others. Call once nothing is being sent any more.
+    def say_again(self, request: SayAgain, tag: Tag) -> None:
+        """Say lines again, as new ones. Raises NoSuchDoubt."""
+        for nonce in self._doubts.meant(request.number, request.nonce):
+            line = self.settle(nonce, "said-again")
+            if line is not None:
+                self._resumer.drop(nonce)
+                self._frontend.show(LineRestored(line._replace(sent_at=datetime.now(timezone.utc))))
+                self._say(Say(line.text, line.to), nonce)
+        self._tell_done(tag)
 
-        A command is not sent over the next connection: its status becomes LOST, or REFUSED if it was not sent at all.
-        """
-        self.in_flight.lose()
-        for message in self.in_flight.at(Place.SENT):
-            if not message.is_held:
-                self.in_flight.remove(message)  # the transfer that sent it knows its status
-        self.tell_answers()
-        for command in cast("list[Outgoing]", self.in_flight.at(Place.QUEUED)):
-            if not command.is_sent_again:
-                # Much later, a ban or a kick would surprise everyone.
-                command.settle(Status.REFUSED, "not-sent", _NOT_GIVEN)
-                self._tell_answer(command)
-        queued = cast("list[Outgoing]", self.in_flight.at(Place.QUEUED))
-        self._waiting_bytes = sum(message.size for message in queued)
-        self._tell()
+    def drop(self, request: DropLine, tag: Tag) -> None:
+        """Forget lines. Raises NoSuchDoubt."""
+        for nonce in self._doubts.meant(request.number, request.nonce):
+            self.settle(nonce, "dropped")
+            self._resumer.drop(nonce)
+        self._tell_done(tag)
 
-    def _first_sent(self) -> Outgoing | None:
-        return cast("Outgoing | None", self.in_flight.first_held(Place.SENT))
-
-    def _tell_answer(self, message: Outgoing) -> None:
-        # Showing the answer may wait. Until the answer is shown, the queue must not count as empty.
-        self._telling += 1
-        self.in_flight.remove(message)
-        try:
-            self._answered(message)
-        finally:
-            self._telling -= 1
-            self._tell()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether every message is answered, and every answer shown.
-
-        The table may have other messages: a packed directory that turned out small is sent by its transfer.
-        """
-        is_queued = self.in_flight.count(Place.QUEUED) > 0
-        return not is_queued and self._first_sent() is None and not self._telling
-
-    def __len__(self) -> int:
-        sent = sum(message.is_held for message in self.in_flight.at(Place.SENT))
-        return self.in_flight.count(Place.QUEUED) + sent
-
-    def wait_empty(self) -> None:
-        """Wait until every message is answered, and every answer shown."""
-        self._wait_until(lambda: self.is_empty)
-
-    def wait_progress(self, timeout: float) -> bool:
-        """Wait until anything changes; return False if nothing did for ``timeout`` seconds."""
-        return bool(self._changed.wait(timeout))
-
-    def _has_room(self) -> bool:
-        waiting = self.in_flight.count(Place.QUEUED)
-        return waiting < MAX_WAITING and self._waiting_bytes < MAX_WAITING_BYTES
-
-    def _may_send(self) -> bool:
-        table = self.in_flight
-        return table.count(Place.QUEUED) > 0 and table.count(Place.SENT) < MAX_IN_FLIGHT
-
-    def _tell(self) -> None:
-        # A new event for each change: an event that is set and cleared before its waiters run wakes none of them.
-        changed, self._changed = self._changed, Event()
-        changed.set()
-
-    def _wait_until(self, condition: Callable[[], Any]) -> None:
-        while not condition():
-            self._changed.wait()
+    def _tell_done(self, tag: Tag) -> None:
+        if tag is not None:  # only programs give tags
+            self._frontend.show(Done(tag))

@@ -12,17 +12,18 @@ from typing import IO, BinaryIO, cast
 from gevent.lock import BoundedSemaphore
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.media import check_content
 from chat.client.connection.outgoing import NO_PATH, open_source
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.conversation.archive import archive
 from chat.client.conversation.requests import SendFile
 from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
 from chat.client.conversation.unacknowledged import Outgoing
+from chat.client.desktop.media import check_content
 from chat.client.errors import ChatError, NotSent, TransferCancelled
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.descriptor import MessageType
 
+LOST = "The connection was lost before the server answered."
 # The server allows a user four transfers at once. The other two are for downloads.
 AT_ONCE = 2
 
@@ -30,7 +31,8 @@ AT_ONCE = 2
 class Uploads:
     """The user's own attachments.
 
-    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function in the background.
+    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function in the background. ``question`` is
+    called with an upload whose connection was lost before the answer: it is looked up, and then sent again or finished.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class Uploads:
         transfers: TransferList,
         tell: Callable[[Transfer], object],
         spawn: Callable[..., object],
+        question: Callable[[Outgoing], object] | None = None,
     ) -> None:
         self._transfers = transfers
         self._tell = tell
         self._spawn = spawn
+        self._question = question
         self._turns = BoundedSemaphore(AT_ONCE)
 
     def send(self, item: Outgoing, connection: Connection) -> Receipt | None:
@@ -71,14 +75,27 @@ class Uploads:
         check_content(path, request.kind)
         if not is_directory and (receipt := self._send_small(item, request, path, connection)):
             return receipt
-        name = f"{path.name or 'root'}.tar" if is_directory else path.name
-        transfer = self._transfers.add(
-            request.kind, name, status.st_size, outgoing=True, peer=request.to
-        )
-        transfer.asked = True
-        transfer.tag = item.tag
-        self._spawn(self._send_in_turn, transfer, item.nonce, path, is_directory, connection)
+        transfer = item.transfer
+        if transfer is None:
+            name = f"{path.name or 'root'}.tar" if is_directory else path.name
+            transfer = item.transfer = self._transfers.add(
+                request.kind, name, status.st_size, outgoing=True, peer=request.to
+            )
+            transfer.asked = True
+            transfer.tag = item.tag
+        self._spawn(self._send_in_turn, transfer, item, path, is_directory, connection)
         return None
+
+    def finish(self, item: Outgoing, problem: str) -> None:
+        """Finish the transfer of an upload that was looked up; ``problem`` is the reason if it is not known as sent."""
+        transfer = item.transfer
+        assert transfer is not None, "only transfers are looked up"
+        if not transfer.has_ended:
+            if item.status is Status.ACCEPTED:
+                transfer.state = TransferState.DONE
+            else:
+                transfer.fail(problem)
+            self._tell(transfer)
 
     def _send_small(
         self, item: Outgoing, request: SendFile, path: Path, connection: Connection
@@ -105,7 +122,7 @@ class Uploads:
     def _send_in_turn(
         self,
         transfer: Transfer,
-        nonce: str,
+        item: Outgoing,
         path: Path,
         is_directory: bool,
         connection: Connection,
@@ -115,13 +132,15 @@ class Uploads:
                 return  # cancelled meanwhile
             transfer.state = TransferState.RUNNING
             self._tell(transfer)
-            self._send(transfer, nonce, path, is_directory, connection)
+            self._send(transfer, item, path, is_directory, connection)
         self._tell(transfer)
+        if transfer.state is TransferState.WAITING and self._question is not None:
+            self._question(item)
 
     def _send(
         self,
         transfer: Transfer,
-        nonce: str,
+        item: Outgoing,
         path: Path,
         is_directory: bool,
         connection: Connection,
@@ -131,20 +150,25 @@ class Uploads:
                 limit = connection.limits.max_file
                 # In a thread, since packing a directory waits for the disk.
                 with GEVENT.offload(archive, path, limit, transfer.cancellation) as source:
-                    receipt = self._stream(transfer, nonce, source, connection)
+                    receipt = self._stream(transfer, item.nonce, source, connection)
             else:
-                receipt = self._stream(transfer, nonce, path, connection)
+                receipt = self._stream(transfer, item.nonce, path, connection)
         except TransferCancelled:
             transfer.state = TransferState.CANCELLED
         except ChatError as problem:
-            transfer.fail(str(problem))
+            self._fail(transfer, str(problem), is_lost=connection.has_ended)
         else:
-            if receipt.wait() is Status.ACCEPTED:
+            status = receipt.wait()
+            if status is Status.ACCEPTED:
                 transfer.state = TransferState.DONE
             else:
-                transfer.fail(
-                    receipt.refusal or "The connection was lost before the server answered."
-                )
+                self._fail(transfer, receipt.refusal or LOST, is_lost=status is Status.LOST)
+
+    def _fail(self, transfer: Transfer, problem: str, *, is_lost: bool) -> None:
+        if is_lost and self._question is not None:
+            transfer.state = TransferState.WAITING  # for the next connection
+        else:
+            transfer.fail(problem)
 
     def _stream(
         self, transfer: Transfer, nonce: str, source: Path | IO[bytes], connection: Connection

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from chat.local_time import local_date
 from chat.sanitize import sanitize
 
 USUAL_FORMAT = "%H:%M:%S"
@@ -25,8 +26,23 @@ def use_time_format(text: str) -> None:
 
 def shown_time(moment: datetime) -> str:
     """Return ``moment`` in the local time zone, or ``--:--:--`` for a time that the system can't convert."""
+    return _shown(moment, _format)
+
+
+def time_of_day(moment: datetime, other: datetime | None = None) -> str:
+    """Return ``moment`` without seconds, unless the user has a format of their own.
+
+    The date stands before it if ``other`` is of another day.
+    """
+    time = _shown(moment, "%H:%M" if _format == USUAL_FORMAT else _format)
+    if other is None or local_date(other) == local_date(moment):
+        return time
+    return f"{local_date(moment)} {time}"
+
+
+def _shown(moment: datetime, text: str) -> str:
     try:
-        return sanitize(moment.astimezone().strftime(_format))
+        return sanitize(moment.astimezone().strftime(text))
     # A server may send any year, and not every system can convert it.
     except (ValueError, OverflowError, OSError):
         return UNKNOWN_TIME

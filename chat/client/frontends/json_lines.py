@@ -1,4 +1,4 @@
-"""The client as JSON lines: one object per line, in and out. docs/json-lines.md explains the format."""
+"""Write events as JSON lines: one object per line. docs/json-lines.md explains the format."""
 
 from __future__ import annotations
 
@@ -14,81 +14,50 @@ from chat.client.connection.events import (
     Joined,
     Left,
     Notice,
+    ReadElsewhere,
     StatusChanged,
     Text,
     Welcome,
 )
-from chat.client.conversation.requests import (
-    AskServer,
-    Cancel,
-    Get,
-    ListTransfers,
-    Quit,
-    Request,
-    RequestError,
-    Say,
-    SendFile,
-    Who,
-)
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
-    Asked,
-    Disconnected,
+    BlockListing,
+    DeviceListing,
     Done,
+    Doubted,
+    DoubtSettled,
     Failed,
     Lag,
+    OtherAccount,
     Problem,
-    Tag,
     TransferChanged,
     TransferListing,
     UiEvent,
     UserList,
 )
-from chat.client.frontends.line_io import Line
-from chat.protocol.commands import Command
+from chat.client.frontends.wording import RENUMBERED, missing_line
+from chat.client.resuming.events import (
+    CatchUpBegan,
+    CatchUpEnded,
+    Disconnected,
+    LineRestored,
+    MissingMessages,
+    Renumbered,
+)
+from chat.client.state.places import MAILBOX, ROOM
+from chat.client.state.unanswered_line import UnansweredLine
 from chat.protocol.descriptor import MessageType
-from chat.protocol.strict_json import decode_json
 from chat.sanitize import FIRST_PRIVATE_PLANE
-
-# A text with each byte written as \u00XX takes six times its size. The rest of the object takes at most MAX_REST bytes.
-LONGEST_ESCAPE = 6
-MAX_REST = 16 * 1024
 
 _KINDS = {
     MessageType.FILE: "file",
     MessageType.IMAGE: "image",
     MessageType.VOICE: "voice",
 }
+_LOGS = {ROOM: "room", MAILBOX: "private"}
 # Characters that a terminal would act on are escaped: a user who runs this by hand reads the lines on a terminal.
 _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-
-class BadLine(RequestError):
-    """A line of input is not a valid request. ``tag`` is its ``id``, if it has a valid one."""
-
-    def __init__(self, sentence: str, tag: Tag = None) -> None:
-        super().__init__(sentence)
-        self.tag = tag
-
-
-def read_line(line: Line) -> Asked | None:
-    """Return the request in a line of input; None for a blank line. Raises BadLine.
-
-    An unknown key is refused, not ignored: a misspelt ``to`` must not make a private message public.
-    """
-    if line.continued or not line.data.strip():
-        return None
-    if line.cut:
-        raise BadLine("The line is too long for any request.")
-    fields = _Fields(_parse(line.data))
-    kind = fields.required("type", str)
-    read = _READERS.get(kind)
-    if read is None:
-        raise BadLine(f"Unknown type {kind!r}: expected {', '.join(_READERS)}.", fields.tag)
-    request = read(fields)
-    fields.require_all_read(kind)
-    return Asked(request, fields.tag)
 
 
 class JsonFrontend:
@@ -114,6 +83,46 @@ class JsonFrontend:
             },
             Text: _text,
             Notice: _notice,
+            ReadElsewhere: lambda event: {
+                "type": "read",
+                "seq": event.seq,
+                "with": event.partner,
+                "timestamp": _timestamp(event.timestamp),
+            },
+            CatchUpBegan: _catch_up_began,
+            CatchUpEnded: lambda event: {
+                "type": "caught-up",
+                "log": _LOGS[event.log],
+                "count": event.shown,
+                "complete": event.complete,
+            },
+            MissingMessages: lambda event: {
+                "type": "missing",
+                "log": _LOGS[event.log],
+                "first": event.first,
+                "last": event.last,
+                "reason": event.reason,
+                "message": missing_line(event),
+            },
+            Renumbered: lambda event: {
+                "type": "renumbered",
+                "log": _LOGS[event.log],
+                "message": RENUMBERED,
+            },
+            LineRestored: lambda event: {"type": "restored", **_line(event.line)},
+            Doubted: lambda event: {
+                "type": "perhaps-said",
+                "number": event.number,
+                **_line(event.line),
+                "message": event.reason,
+            },
+            DoubtSettled: lambda event: {
+                "type": "perhaps-said-settled",
+                "number": event.number,
+                **_line(event.line),
+                "outcome": event.outcome,
+            },
+            OtherAccount: lambda event: {"type": "other-account", "username": event.username},
             BadFrame: lambda event: {"type": "trouble", "message": event.problem},
             Announced: self._announced,
             TransferChanged: lambda event: {"type": "transfer", **_transfer(event.transfer)},
@@ -123,6 +132,12 @@ class JsonFrontend:
             Disconnected: _disconnected,
             Lag: lambda event: {"type": "lag", "seconds": round(event.seconds, 3)},
             UserList: _people,
+            DeviceListing: _devices,
+            BlockListing: lambda event: {
+                "type": "blocks",
+                "id": event.tag,
+                "users": list(event.users),
+            },
             TransferListing: _transfers,
         }
 
@@ -148,113 +163,6 @@ def _escaped(character: str) -> str:
     if unicodedata.category(character) in _ESCAPED_CATEGORIES or character >= FIRST_PRIVATE_PLANE:
         return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
     return character
-
-
-def _parse(data: bytes) -> dict[str, Any]:
-    try:
-        value = decode_json(data.decode())
-    except ValueError:
-        raise BadLine("The line is not a JSON object.") from None
-    if not isinstance(value, dict):
-        raise BadLine("The line is not a JSON object.")
-    return value
-
-
-class _Fields:
-    """The keys of a request. Each is read once, by name and type."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self._unread = dict(values)
-        self.tag: Tag = None
-        tag = self._unread.pop("id", None)
-        if tag is not None and (isinstance(tag, bool) or not isinstance(tag, (str, int))):
-            raise BadLine("The value of 'id' must be a string or a whole number.")
-        self.tag = tag
-
-    def optional(self, key: str, kind: type) -> Any:
-        """Read a key of the type ``kind``; return None if it is missing. Raises BadLine."""
-        value = self._unread.pop(key, None)
-        # In Python a bool is an int; in JSON true is not a number.
-        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-            expected = "a string" if kind is str else "a whole number"
-            raise BadLine(f"The value of {key!r} must be {expected}.", self.tag)
-        if isinstance(value, str) and not _is_unicode(value):
-            raise BadLine(
-                f"The value of {key!r} is not valid Unicode: it contains half of a surrogate pair.",
-                self.tag,
-            )
-        return value
-
-    def flag(self, key: str) -> bool:
-        """Read a boolean, False if the key is missing. Raises BadLine."""
-        value = self._unread.pop(key, None)
-        if value is not None and not isinstance(value, bool):
-            raise BadLine(f"The value of {key!r} must be true or false.", self.tag)
-        return bool(value)
-
-    def path(self) -> str:
-        """Read the path of a file. Raises BadLine for an empty path, which often comes from an unset shell variable."""
-        path: str = self.required("path", str)
-        if not path.strip():
-            raise BadLine("The value of 'path' is empty: expected the path of a file.", self.tag)
-        return path
-
-    def required(self, key: str, kind: type) -> Any:
-        """Read a key of the type ``kind``. Raises BadLine if it is missing."""
-        value = self.optional(key, kind)
-        if value is None:
-            raise BadLine(f"The key {key!r} is missing.", self.tag)
-        return value
-
-    def require_all_read(self, kind: str) -> None:
-        """Raise BadLine if a key was not read, so is unknown."""
-        for key in self._unread:
-            raise BadLine(f"A request of type {kind!r} has no key {key!r}.", self.tag)
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _read_text(fields: _Fields) -> Request:
-    return Say(fields.required("text", str), fields.optional("to", str))
-
-
-def _file_reader(kind: MessageType) -> Callable[[_Fields], Request]:
-    return lambda fields: SendFile(
-        fields.path(), kind, fields.optional("to", str), allows_directory=fields.flag("directory")
-    )
-
-
-def _read_command(fields: _Fields) -> Request:
-    """Read a command. The verb is not checked here, since a newer server may know more verbs."""
-    seconds = fields.optional("seconds", int)
-    if seconds is not None and seconds < 0:
-        raise BadLine("The value of 'seconds' must be 0 or more.", fields.tag)
-    return AskServer(
-        Command(
-            fields.required("command", str),
-            fields.optional("target", str),
-            seconds,
-            fields.optional("reason", str),
-            fields.optional("password", str),
-            fields.optional("new_password", str),
-        )
-    )
-
-
-_READERS: dict[str, Callable[[_Fields], Request]] = {
-    "text": _read_text,
-    "file": _file_reader(MessageType.FILE),
-    "image": _file_reader(MessageType.IMAGE),
-    "voice": _file_reader(MessageType.VOICE),
-    "get": lambda fields: Get(fields.required("number", int)),
-    "cancel": lambda fields: Cancel(fields.required("number", int)),
-    "transfers": lambda fields: ListTransfers(),
-    "who": lambda fields: Who(),
-    "command": _read_command,
-    "quit": lambda fields: Quit(),
-}
 
 
 def _timestamp(moment: datetime) -> str:
@@ -299,6 +207,27 @@ def _message(event: Text | Attachment) -> dict[str, Any]:
         "seq": event.seq,
         "replay": event.replay or None,
         "purged": event.purged or None,
+        "elsewhere": event.elsewhere or None,
+        "waiting": event.waiting or None,
+        "account": event.account,
+    }
+
+
+def _catch_up_began(event: CatchUpBegan) -> dict[str, Any]:
+    return {
+        "type": "catching-up",
+        "log": _LOGS[event.log],
+        "expected": event.expected,
+        "since": None if event.since is None else _timestamp(event.since),
+    }
+
+
+def _line(line: UnansweredLine) -> dict[str, Any]:
+    return {
+        "nonce": line.nonce,
+        "text": line.text,
+        "to": line.to,
+        "timestamp": _timestamp(line.sent_at),
     }
 
 
@@ -370,14 +299,23 @@ def _people(event: UserList) -> dict[str, Any]:
     }
 
 
+def _devices(event: DeviceListing) -> dict[str, Any]:
+    devices = [
+        {
+            "name": device.name,
+            "first": _timestamp(device.first),
+            "last": _timestamp(device.last),
+            "here": device.is_here,
+            "current": device.is_this,
+        }
+        for device in event.devices
+    ]
+    return {"type": "devices", "id": event.tag, "devices": devices}
+
+
 def _transfers(event: TransferListing) -> dict[str, Any]:
     entries = [
         {key: value for key, value in _transfer(transfer).items() if value is not None}
         for transfer in event.transfers
     ]
     return {"type": "transfers", "id": event.tag, "transfers": entries}
-
-
-def longest_line(max_text: int) -> int:
-    """Return the bytes of the longest line that can be a valid request."""
-    return LONGEST_ESCAPE * max_text + MAX_REST

@@ -82,6 +82,11 @@ class LineReader:
             self._buffer += chunk
             self._ended = not chunk
 
+    @property
+    def has_line(self) -> bool:
+        """Whether ``read`` would return a whole line at once."""
+        return b"\n" in self._buffer
+
     def read_together(self) -> list[Line]:
         """Wait for the next line; return it with the lines that follow at once, as only a paste does.
 
@@ -199,6 +204,11 @@ class PassingStream(io.TextIOBase):
             while view and (written := self._writer.write_some(view)):
                 view = view[written:]
         return len(text)
+
+
+def joined(lines: list[Line]) -> bytes:
+    """Return the text of ``lines`` together, without a line end after the last one."""
+    return b"".join(line.data if line.cut else line.data + b"\n" for line in lines).rstrip(b"\n")
 
 
 def count_lines(lines: list[Line]) -> int:

@@ -8,11 +8,12 @@ another user or of the client.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from chat.client.attention.attention import Attention
+from chat.client.attention.read_marks import ReadUpTo
 from chat.client.connection.events import (
     Attachment,
     BadFrame,
@@ -23,22 +24,21 @@ from chat.client.connection.events import (
     Text,
     Welcome,
 )
-from chat.client.connection.outgoing import split_text
-from chat.client.conversation.commands import Availability, parse_line
-from chat.client.conversation.requests import RequestError, Say
+from chat.client.conversation.requests import RequestError
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
-    Asked,
-    Disconnected,
+    BlockListing,
+    DeviceListing,
     Done,
-    Earlier,
+    Doubted,
+    DoubtSettled,
     Explanation,
     Failed,
     Lag,
     MentionList,
+    OtherAccount,
     Problem,
-    Renumbered,
     Told,
     TransferChanged,
     TransferListing,
@@ -48,55 +48,53 @@ from chat.client.conversation.ui_events import (
 )
 from chat.client.frontends.clipboard import copied_words, copyable
 from chat.client.frontends.clock import shown_time
-from chat.client.frontends.line_io import Line
 from chat.client.frontends.wording import (
     ACTION,
     DISCONNECTED,
+    ELSEWHERE,
     KINDS,
     REMOVED,
     RENUMBERED,
+    UNCONFIRMED,
+    block_line,
+    device_lines,
+    doubt_line,
     earlier_words,
     file_and_size,
+    gets_it_later,
     kept_line,
     leave_reason,
     local_times,
     mention_lines,
     missing_line,
+    other_account_line,
     people,
+    settled_line,
     status_line,
     transfer_line,
     transfer_state,
     user_found,
     who_says,
 )
+from chat.client.resuming.events import (
+    CatchUpBegan,
+    CatchUpEnded,
+    Disconnected,
+    LineRestored,
+    MissingMessages,
+    Renumbered,
+)
+from chat.client.state.places import MAILBOX, ROOM, LogKey
+from chat.client.state.unanswered_line import UnansweredLine
 from chat.local_time import local_date
 from chat.protocol.notices import NoticeCode
 from chat.sanitize import lines_of, lines_under, sanitize
 
 FURTHER_LINE = "         | "
+# Two notices that messages wait on the server are about the same wait if no more time lies between them.
+_STILL_WAITING = timedelta(seconds=60)
 # Messages that /copy can reach.
 MAX_MESSAGES = 50
-
-
-def read_line(line: Line, commands: bool, max_text: int) -> Iterator[Asked]:
-    """Yield the requests in a line of input. ``commands``: the line may be a command. Raises RequestError.
-
-    A blank line has none. Invalid UTF-8 is replaced. A text with more than ``max_text`` bytes becomes several texts.
-    """
-    text = line.data.decode(errors="replace")
-    if not text or text.isspace():
-        return
-    # A later piece of an overlong line is always text, also if it happens to begin with a slash.
-    if commands and not line.continued:
-        request = parse_line(text, Availability.PLAIN)
-        if not isinstance(request, Say):
-            yield Asked(request)
-            return
-        text, to = request.text, request.to
-    else:
-        to = None
-    for piece in split_text(text, max_text):
-        yield Asked(Say(piece, to))
 
 
 class PlainFrontend:
@@ -123,8 +121,13 @@ class PlainFrontend:
         # (sender, text) of the newest messages, for /copy.
         self.messages: deque[tuple[str, str]] = deque(maxlen=MAX_MESSAGES)
         self._username = ""
+        # The catch-ups that are on: the time of the last message that the user has seen before.
+        self._since: dict[LogKey, datetime | None] = {}
         self._trouble = ""  # the last reason shown for a lost connection
         self._has_told_keeping = False  # that the server keeps messages
+        self._unconfirmed_at: datetime | None = (
+            None  # the last time the server said that it has not
+        )
         self._told = ""  # the reason that the server gave for the end of the connection
         self.formats: dict[type, Callable[[Any], list[str]]] = {
             Welcome: self._welcome,
@@ -133,11 +136,21 @@ class PlainFrontend:
             StatusChanged: lambda event: [_line(event.timestamp, status_line(event))],
             Text: self._text,
             Notice: self._notice,
-            Earlier: _earlier,
+            CatchUpBegan: self._began,
+            CatchUpEnded: self._ended,
+            MissingMessages: lambda event: [_line(_now(), missing_line(event))],
+            LineRestored: lambda event: [_line(_now(), f"not confirmed yet: {_said(event.line)}")],
+            Doubted: lambda event: _told(Told((_said(event.line), doubt_line(event)))),
+            DoubtSettled: lambda event: _told(
+                Told((_said(event.line), settled_line(event.outcome)))
+            ),
+            OtherAccount: lambda event: [_line(_now(), other_account_line(event.username))],
             Renumbered: lambda event: [_line(_now(), RENUMBERED)],
             Announced: self._announced,
             Done: lambda event: [] if event.answer is None else _from_server(_now(), event.answer),
             UserList: _people,
+            DeviceListing: lambda event: _told(Told(tuple(device_lines(event)))),
+            BlockListing: lambda event: [_line(_now(), block_line(event))],
             UserFound: lambda event: [_line(_now(), user_found(event))],
             TransferListing: _transfers,
             Explanation: lambda event: list(event.lines),
@@ -173,6 +186,8 @@ class PlainFrontend:
             return not event.own and event.sender in ignored
         if isinstance(event, Announced):
             return not event.attachment.own and event.attachment.sender in ignored
+        if isinstance(event, OtherAccount):
+            return event.username in ignored
         if isinstance(event, Joined | Left | StatusChanged):
             return event.username != self._username and event.username in ignored
         return False
@@ -223,39 +238,66 @@ class PlainFrontend:
     def _text(self, event: Text) -> list[str]:
         if not event.replay:
             self._attention.presence.spoke(event.sender, event.timestamp)
-            if not event.own:
-                self._attention.hear(event.timestamp, event.sender, event.text, event.to)
+        # What the user has missed is listed as a mention once, and does not ring.
+        log = ROOM if event.to is None else MAILBOX
+        if not event.own and (not event.replay or self._since.get(log) is not None):
+            self._attention.hear(event.timestamp, event.sender, event.text, event.to)
+        self._note_read(event)
         text = REMOVED if event.purged else event.text
         self.messages.append((event.sender, text.removeprefix(ACTION)))
-        sender, to = sanitize(event.sender), _receiver(event.to)
+        sender, to = _sender(event), _receiver(event.to)
         if text.startswith(ACTION):
             head = f"* {sender}{to} "
             text = text.removeprefix(ACTION)
         else:
             head = f"[{sender}{to}]: "
-        return _below(f"<{_when(event)}> {head}", text)
+        return [*_below(f"<{_when(event)}> {head}", text), *_waiting(event)]
+
+    def _began(self, event: CatchUpBegan) -> list[str]:
+        self._since[event.log] = event.since
+        return [_line(_now(), f"{earlier_words(event.expected, event.since, _now())}:")]
+
+    def _ended(self, event: CatchUpEnded) -> list[str]:
+        words = earlier_words(event.shown, self._since.pop(event.log, None), _now())
+        return [_line(_now(), f"end of the {words}")]
 
     def _notice(self, event: Notice) -> list[str]:
+        if event.code == NoticeCode.WAITING.value:
+            return self._unconfirmed(event)
         if event.code == NoticeCode.SHUTTING_DOWN.value:
             return []  # the line about the lost connection gives the same sentence
         if event.dismisses:
             self._told = event.sentence
         return _from_server(event.timestamp, event.sentence, who_says(event.code))
 
+    def _note_read(self, message: Text | Attachment) -> None:
+        if message.seq is not None:
+            to = message.to
+            partner = None if to is None else to if message.own else message.sender
+            self._attention.read_marks.note(ReadUpTo(message.seq, partner))
+
+    def _unconfirmed(self, event: Notice) -> list[str]:
+        """Return a line only for the first of several notices in a minute: the server repeats them every 5 seconds."""
+        last, self._unconfirmed_at = self._unconfirmed_at, event.timestamp
+        if last is not None and event.timestamp - last < _STILL_WAITING:
+            return []
+        return [_line(event.timestamp, UNCONFIRMED)]
+
     def _announced(self, event: Announced) -> list[str]:
         attachment, transfer = event.attachment, event.transfer
         if not attachment.replay:
             self._attention.presence.spoke(attachment.sender, attachment.timestamp)
+        self._note_read(attachment)
         self.messages.append((attachment.sender, attachment.filename))
         what = KINDS[attachment.kind]
         if attachment.to is not None:
             what += f" to {sanitize(attachment.to)}"
-        line = f"{sanitize(attachment.sender)} sent {what}: {file_and_size(attachment)}"
+        line = f"{_sender(attachment)} sent {what}: {file_and_size(attachment)}"
         if transfer is not None:
             line += f", number {transfer.number}"
             if transfer.state is TransferState.OFFERED:
                 line += f", {self._why_not_saved or transfer_state(transfer)}"
-        return [f"<{_when(attachment)}> -- {line}"]
+        return [f"<{_when(attachment)}> -- {line}", *_waiting(attachment)]
 
     def _show_transfer(self, transfer: Transfer) -> None:
         """Show the end of a transfer. Progress bars and /transfers show its progress."""
@@ -280,6 +322,18 @@ class PlainFrontend:
         return [f"{event.reason} Trying again." if event.retry_in else event.reason]
 
 
+def _sender(message: Text | Attachment) -> str:
+    """Return the sender, marked if another device of this user sent the message. No name has a bracket in it."""
+    mark = f" ({ELSEWHERE})" if message.elsewhere else ""
+    return f"{sanitize(message.sender)}{mark}"
+
+
+def _waiting(message: Text | Attachment) -> list[str]:
+    if not message.waiting or message.to is None:
+        return []
+    return [_line(message.timestamp, gets_it_later(message.to))]
+
+
 def _when(message: Text | Attachment) -> str:
     """Return the time of a message, with the date if it is an earlier one, of another day."""
     time = shown_time(message.timestamp)
@@ -289,14 +343,11 @@ def _when(message: Text | Attachment) -> str:
     return time if day == local_date(_now()) else f"{day} {time}"
 
 
-def _earlier(event: Earlier) -> list[str]:
-    if not event.begins:
-        return [_line(_now(), f"end of the {earlier_words(event)}")]
-    missing = missing_line(event)
-    return [
-        _line(_now(), f"{earlier_words(event)}:"),
-        *([_line(_now(), missing)] if missing is not None else []),
-    ]
+def _said(line: UnansweredLine) -> str:
+    """Return an own line in one line."""
+    first, *further = lines_of(line.text)
+    to = f" to {sanitize(line.to)}" if line.to is not None else ""
+    return f"you{to}, at {shown_time(line.sent_at)}: {first}{' …' if further else ''}"
 
 
 def _line(moment: datetime, text: str) -> str:

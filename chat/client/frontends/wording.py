@@ -9,10 +9,19 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
+from chat.client.answers.listings import KnownDevice
 from chat.client.attention.highlights import Mention
 from chat.client.connection.events import Attachment, RoomHistory, StatusChanged
 from chat.client.conversation.transfer_list import Transfer, TransferState
-from chat.client.conversation.ui_events import Earlier, UserFound, UserList
+from chat.client.conversation.ui_events import (
+    BlockListing,
+    DeviceListing,
+    Doubted,
+    UserFound,
+    UserList,
+)
+from chat.client.frontends.clock import time_of_day
+from chat.client.resuming.events import MissingMessages
 from chat.local_time import clock_time, local_date
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, NoticeCode
@@ -26,11 +35,27 @@ DISCONNECTED = (
     "Disconnected; /reconnect connects again, /reconnect NAME as another user, /quit leaves."
 )
 
+# Beside the own name, at a message that another device of the user sent.
+ELSEWHERE = "elsewhere"
+# While messages wait until the server has stored them.
+UNCONFIRMED = "the server has not confirmed yet"
 # In place of a content that was removed from the server's history.
 REMOVED = "(removed)"
 RENUMBERED = (
-    "The server's history began anew. Some messages may be missing, and some may be shown twice."
+    "The server's history began anew. Some messages may be missing, and some may be shown twice. Nothing is said again "
+    "by itself."
 )
+_MISSING = {
+    "lost": "lost here: the server crashed before they were stored",
+    "expired": "missing here: they are older than what the server keeps",
+    "skipped": "not shown here: only the newest of what you missed are fetched",
+    "unavailable": "missing here: the server cannot read its history now",
+}
+_OUTCOMES = {
+    "found": "it was said after all",
+    "said-again": "you said it again",
+    "dropped": "you dropped it",
+}
 _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 KINDS = {
@@ -97,19 +122,88 @@ def kept_line(history: RoomHistory) -> str:
     return f"messages are kept for {_counted(seconds // size, unit)} on this server"
 
 
-def earlier_words(earlier: Earlier) -> str:
-    """Return what the earlier messages are, such as ``12 earlier messages``."""
-    if earlier.away:
-        return f"{_counted(earlier.number, 'message')} while you were away"
-    return _counted(earlier.number, "earlier message")
+def earlier_words(number: int, since: datetime | None, now: datetime) -> str:
+    """Return how many earlier messages there are, such as ``12 earlier messages`` or ``12 messages since 12:04``."""
+    if since is None:
+        return _counted(number, "earlier message")
+    return f"{_counted(number, 'message')} since {time_of_day(since, now)}"
 
 
-def missing_line(earlier: Earlier) -> str | None:
-    """Return a line about messages that are not shown; None if none is missing."""
-    if not earlier.missing:
-        return None
-    verb = "is" if earlier.missing == 1 else "are"
-    return f"{_counted(earlier.missing, 'message')} before these {verb} not shown"
+def missing_line(missing: MissingMessages) -> str:
+    """Return a line about messages that can't be shown, and why."""
+    number = missing.last - missing.first + 1
+    reason = _MISSING[missing.reason]
+    if number == 1:
+        return f"1 message is {reason.replace('they are', 'it is').replace('they were', 'it was')}"
+    return f"{_counted(number, 'message')} are {reason}"
+
+
+def doubt_line(doubted: Doubted) -> str:
+    """Return a line about a message that was perhaps said, and what the user can do."""
+    number = doubted.number
+    reason = sanitize(doubted.reason)
+    return f"perhaps said: {reason} /again {number} says it again, /drop {number} drops it"
+
+
+def settled_line(outcome: str) -> str:
+    """Return what became of a message that was perhaps said."""
+    return f"perhaps said: {_OUTCOMES[outcome]}"
+
+
+def other_account_line(name: str) -> str:
+    """Return a line about a name that belongs to another account than before."""
+    shown = sanitize(name)
+    return f"{shown} is another account than the {shown} of before"
+
+
+def new_words(number: int, since: datetime | None, first: datetime, called: int = 0) -> str:
+    """Return a rule's words such as ``37 new since 12:04, 2 for you``. ``first`` is the time of the first message.
+
+    ``since`` is the time of the last message before them; None if nobody knows it.
+    """
+    words = f"{number} new"
+    if since is not None:
+        words += f" since {time_of_day(since, first)}"
+    return f"{words}, {called} for you" if called else words
+
+
+def gets_it_later(name: str) -> str:
+    """Return a line about a private message whose recipient ``name`` is away."""
+    return f"{sanitize(name)} gets it when they come back"
+
+
+def device_lines(listing: DeviceListing) -> list[str]:
+    """Return a table of the user's devices."""
+    if not listing.devices:
+        return ["no device of yours is remembered: each login asks for your password"]
+    width = max(len(sanitize(device.name)) for device in listing.devices)
+    return [
+        "devices that need no password:",
+        *(
+            f"{sanitize(device.name):<{width}}  first {_minute(device.first)}, last "
+            f"{_minute(device.last)}{_device_marks(device)}"
+            for device in listing.devices
+        ),
+        "/forget NAME has a device ask for your password again",
+    ]
+
+
+def _minute(moment: datetime) -> str:
+    return f"{local_date(moment)} {clock_time(moment)[:5]}"
+
+
+def _device_marks(device: KnownDevice) -> str:
+    marks = [
+        *(["here"] if device.is_here else []),
+        *(["this one"] if device.is_this else []),
+    ]
+    return f" ({', '.join(marks)})" if marks else ""
+
+
+def block_line(listing: BlockListing) -> str:
+    """Return a line about the users who are blocked."""
+    names = ", ".join(map(sanitize, listing.users))
+    return f"blocked: {names}" if names else "you block nobody"
 
 
 def _counted(number: int, what: str) -> str:

@@ -7,11 +7,12 @@ from typing import Protocol
 
 from chat.client.connection.connect import connect_through
 from chat.client.connection.connection import Connection
-from chat.client.connection.in_flight import InFlight
 from chat.client.conversation.inbox import Inbox
 from chat.client.errors import ChatError, LoginRefused
+from chat.client.program.client_state import ClientState
 from chat.client.program.credentials import Credentials
 from chat.client.program.settings import Settings
+from chat.client.resuming.resumer import Resumer
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.trust.connector import Connector, TrustPolicy, TrustPrompt, UnknownServer
 from chat.client.trust.known_hosts import KnownHosts
@@ -46,9 +47,10 @@ class LoginPrompter(Protocol):
 class LoginFlow:
     """Logs one user in: first with questions, later without, whenever the connection was lost.
 
-    ``entered`` is called with each connection. ``in_flight`` is the table of messages not answered yet, which outlives
-    the connections. ``asks``: the user may be asked for a name and a password. ``judges``: the user may be asked
-    whether to trust the server. ``replay`` is called before each login: how many earlier messages to ask for.
+    ``entered`` is called with each connection. ``asks``: the user may be asked for a name and a password. ``judges``:
+    the user may be asked whether to trust the server. ``resumer`` has the messages that are not answered yet, over all
+    connections;
+    ``state`` chooses what the client remembers of each name.
     """
 
     def __init__(
@@ -56,21 +58,21 @@ class LoginFlow:
         settings: Settings,
         asker: LoginPrompter,
         inbox: Inbox,
-        in_flight: InFlight,
+        resumer: Resumer,
         entered: Callable[[Connection], object],
         *,
         asks: bool = True,
         judges: bool = True,
-        replay: Callable[[], int] = lambda: 0,
+        state: ClientState | None = None,
     ) -> None:
         self.username = settings.username or ""  # of the last login, or the last try
         self._settings = settings
         self._asker = asker
         self._inbox = inbox
-        self._in_flight = in_flight
+        self._resumer = resumer
         self._entered = entered
         self._asks = asks
-        self._replay = replay
+        self._state = state or ClientState(settings, asker.tell, is_person=False)
         self._credentials = credentials_of(settings)
         self._connector = make_connector(settings, asker.judge if judges else None, asker.tell)
 
@@ -105,6 +107,7 @@ class LoginFlow:
         self._credentials.remember(connection)
         # The server may spell the name in another way, and its spelling counts.
         self.username = connection.username
+        self._resumer.use(self._state.has_entered())
         self._entered(connection)
         return connection
 
@@ -141,16 +144,18 @@ class LoginFlow:
         return another
 
     def _connect(self, username: str) -> Connection:
+        password = self._credentials.password_of(username)
         return connect_through(
             self._connector,
             username,
-            password=self._credentials.password_of(username),
+            password=password,
             session=self._credentials.session_of(username),
             byte_order=self._settings.byte_order,
             inline=self._inbox.inline,
             saver=self._inbox.saver,
-            in_flight=self._in_flight,
-            replay=self._replay(),
+            in_flight=self._resumer.queue.in_flight,
+            replay=self._resumer.replay,
+            device=self._state.device(username, has_password=password is not None),
         )
 
 

@@ -19,7 +19,7 @@ from chat.client.conversation.passwords import choose_password
 from chat.client.conversation.requests import AskServer, Copy, NeedsPassword, RequestError
 from chat.client.conversation.ui_events import Asked, Frontend
 from chat.client.errors import ChatError
-from chat.client.frontends import json_lines, plain
+from chat.client.frontends import json_lines, json_requests, plain, plain_requests
 from chat.client.frontends.clipboard import NotCopied, clipboard_sequence
 from chat.client.frontends.line_io import (
     Line,
@@ -30,12 +30,14 @@ from chat.client.frontends.line_io import (
     PassingStream,
     count_lines,
     is_terminal,
+    joined,
     unseen,
 )
 from chat.client.frontends.pasting import MAX_PASTE, PASTE_LINES
 from chat.client.frontends.progress import ProgressBars
 from chat.client.frontends.wording import local_times
-from chat.client.program.catching_up import catching_up_of
+from chat.client.program.catching_up import CatchingUp, wishes_of
+from chat.client.program.client_state import ClientState
 from chat.client.program.hub import quiet_hub
 from chat.client.program.login_flow import LoginFlow, advice
 from chat.client.program.reconnect import GaveUp, Reconnector
@@ -91,14 +93,12 @@ class Program:
             can_ask=takes_requests and not settings.listen,
         )
         is_for_people = settings.mode is not Mode.JSON
-        self._attention = Attention(
-            PresenceMode(settings.presence),
-            # Programs get everything.
-            settings.ignore if is_for_people else (),
-            settings.highlight,
-        )
+        ignored = settings.ignore if is_for_people else ()  # programs get everything
+        presence = PresenceMode(settings.presence)
+        self._attention = Attention(presence, ignored, settings.highlight)
         is_watched = is_terminal(STDOUT) and (settings.listen or self._is_interactive)
-        self._catching_up = catching_up_of(settings, is_watched=is_watched)
+        marks = self._attention.read_marks
+        marks.counts = is_watched
         self._frontend = self._make_frontend()
         self._conversation = Conversation(
             self._frontend,
@@ -108,6 +108,8 @@ class Program:
             leave=self._quit,
             attention=self._attention,
             open_rules=settings.open,
+            wishes=wishes_of(settings, is_watched=is_watched),
+            decides=takes_requests,
             learn=lambda password: self._login.learn(password),
             reconnect=lambda username: self._reconnector.reconnect(username),
         )
@@ -115,11 +117,11 @@ class Program:
             settings,
             self,
             self._inbox,
-            self._conversation.unacknowledged.in_flight,
+            self._conversation.resumer,
             self._entered,
             asks=self._is_interactive,
             judges=can_ask,
-            replay=lambda: self._catching_up.wanted,
+            state=ClientState(settings, self.tell, is_person=is_watched or self._is_interactive),
         )
         self._reconnector = Reconnector(
             self._login.connect,
@@ -128,7 +130,8 @@ class Program:
             self._spawn,
             # A user at a terminal can come back; nobody is there to do so in a pipe.
             stays=self._is_interactive,
-            catching_up=self._catching_up,
+            catching_up=CatchingUp(for_people=is_for_people, marks=marks),
+            marks=marks,
         )
 
     def run(self) -> int:
@@ -137,6 +140,7 @@ class Program:
             return self._run()
         finally:
             self._inbox.close()
+            self._conversation.resumer.close()
 
     def _run(self) -> int:
         for number in ENDING:
@@ -216,6 +220,8 @@ class Program:
             for line in lines:
                 if not self._is_quitting:
                     self._do_line(line)
+            if not self._reader.has_line:
+                self._conversation.resumer.checkpoint()
         self._reconnector.input_ended()
         if self._conversation.wait_idle(NO_ANSWER):
             self._end(End())
@@ -229,7 +235,7 @@ class Program:
                     self._copy(asked.request)
                 else:
                     self._conversation.do(self._completed(asked))
-        except json_lines.BadLine as problem:
+        except json_requests.BadLine as problem:
             self._conversation.refuse("bad-request", str(problem), problem.tag)
         except RequestError as problem:
             self._conversation.refuse("bad-request", str(problem))
@@ -265,7 +271,7 @@ class Program:
                 answer = self._ask_together(f"Send these {count} lines as one message?")
             if _answer(answer):
                 # A continued line is never taken for a command.
-                return [Line(_joined(lines), continued=True)]
+                return [Line(joined(lines), continued=True)]
             self._warn(["Nothing was sent."])
         return []
 
@@ -293,16 +299,16 @@ class Program:
     def _read_line(self, line: Line) -> Iterator[Asked]:
         settings = self._settings
         if settings.mode is Mode.JSON:
-            asked = json_lines.read_line(line)
+            asked = json_requests.read_line(line)
             if asked is not None:
                 yield asked
         else:
             commands = settings.commands or self._is_interactive
-            yield from plain.read_line(line, commands, self._max_text)
+            yield from plain_requests.read_line(line, commands, self._max_text)
 
     def _longest_line(self) -> int:
         if self._settings.mode is Mode.JSON:
-            return json_lines.longest_line(self._max_text)
+            return json_requests.longest_line(self._max_text)
         return self._max_text
 
     def _quit(self) -> None:
@@ -358,8 +364,8 @@ class Program:
         shown = [line for text in lines for line in lines_of(local_times(text))]
         try:
             self._errors.write([f"{PROGRAM}: {line}" for line in shown])
-        except OutputClosed:
-            return  # stderr is closed, so nobody can be warned
+        except OutputClosed:  # stderr is closed, so nobody can be warned
+            return
 
     def _end(self, end: End) -> None:
         """End the program; the first reason counts, because later ones may follow from it."""
@@ -387,9 +393,6 @@ def _is_to_be_asked_about(lines: list[Line]) -> bool:
 
 def _answer(lines: list[Line]) -> bool | None:
     """Return whether ``lines`` are a yes or a no; None if they are neither, or several lines."""
-    word = lines[0].data.strip().lower() if len(lines) == 1 else b""
-    return {b"yes": True, b"no": False}.get(word)
-
-
-def _joined(lines: list[Line]) -> bytes:
-    return b"".join(line.data if line.cut else line.data + b"\n" for line in lines).rstrip(b"\n")
+    return {b"yes": True, b"no": False}.get(
+        lines[0].data.strip().lower() if len(lines) == 1 else b""
+    )

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import gevent
 from gevent.event import Event
 
+from chat.client.attention.read_marks import UserMarks
 from chat.client.connection.connection import Connection
 from chat.client.connection.liveness import uptime
 from chat.client.conversation.conversation import Conversation
-from chat.client.conversation.ui_events import Disconnected, Earlier, Frontend, Lag, Renumbered
+from chat.client.conversation.ui_events import Frontend, Lag
 from chat.client.errors import (
     ChatError,
     ConnectionLost,
     Dismissed,
     LoginRefused,
-    UntrustedServer,
 )
-from chat.client.program.catching_up import CatchingUp, Shown
+from chat.client.program.catching_up import CatchingUp
+from chat.client.program.partners import Partners
+from chat.client.resuming.events import (
+    CatchUpBegan,
+    CatchUpEnded,
+    Disconnected,
+    MissingMessages,
+    Renumbered,
+    ResumedEvent,
+)
+from chat.client.resuming.retrying import Pauses, RetryPolicy, is_final
 from chat.process.offload import Outcome, WorkFailed, outcome_of
-from chat.protocol.notices import Refusal
-
-
-class RetryPolicy(NamedTuple):
-    """How often and how long to try, in seconds.
-
-    ``first`` is the pause before a new try; each try doubles the pause, up to ``longest``. Each pause is randomly up to
-    50 % longer or shorter, so that a thousand clients don't return to a restarted server at once. ``after_input``
-    limits the tries after the end of the input.
-    """
-
-    first: float = 1.0
-    longest: float = 60.0
-    after_input: float = 60.0
+from chat.protocol.commands import Command, Verb
 
 
 class GaveUp(ChatError):
@@ -50,17 +47,10 @@ _SLEPT = 5.0
 _COLLECTING = 2.0
 # Seconds between two checks whether an answer of the server is overdue.
 _LAG_EVERY = 1.0
-# Refusals that a repeated login would meet again.
-_FINAL = frozenset(
-    refusal.value
-    for refusal in (
-        Refusal.BAD_USERNAME,
-        Refusal.BANNED,
-        Refusal.ENCRYPTION_NEEDED,
-        Refusal.PASSWORD_NEEDED,
-        Refusal.WRONG_PASSWORD,
-    )
-)
+# Seconds between two looks at what the user has read.
+_READ_EVERY = 3.0
+# What is shown as it is.
+_SHOWN = (CatchUpBegan, CatchUpEnded, MissingMessages, Renumbered)
 _ASKED = ConnectionLost("Reconnecting.")
 
 # Asks the user for another password or name after a refusal, and connects. Raises ChatError.
@@ -76,7 +66,8 @@ class Reconnector:
 
     With ``stays``, it never gives up: it tells what happened and waits until the user asks to reconnect, so that
     nothing on the screen is lost. Before that, ``recover`` may ask the user for another password or name.
-    ``catching_up`` decides which earlier messages are shown; without it, the ones that come.
+    ``catching_up`` decides which earlier messages are shown; without it, the ones that come. The server is told of new
+    ``marks`` of a registered user.
     """
 
     def __init__(
@@ -90,6 +81,7 @@ class Reconnector:
         stays: bool = False,
         recover: Recover | None = None,
         catching_up: CatchingUp | None = None,
+        marks: UserMarks | None = None,
     ) -> None:
         self._connect = connect
         self._conversation = conversation
@@ -98,8 +90,10 @@ class Reconnector:
         self._patience = patience or RetryPolicy()
         self._stays = stays
         self._recover = recover
-        self._catching_up = catching_up or CatchingUp(0)
-        self._pause = self._patience.first
+        self._catching_up = catching_up or CatchingUp(for_people=False)
+        self._marks = marks or UserMarks()
+        self._partners = Partners(lambda: conversation.resumer.memory)
+        self._pauses = Pauses(self._patience)
         self._input_ended_at: float | None = None
         self._woken = Event()
         self._hurries = False  # the user asked to reconnect at once
@@ -124,14 +118,13 @@ class Reconnector:
 
         Raises GaveUp, LoginRefused, Dismissed, UntrustedServer.
         """
+        self._spawn(self._conversation.resumer.save_now_and_then)
         while True:
             begun = uptime()
             lost = self._serve(connection)
             if lost is None and not self._hurries:
                 return
-            # If the server accepts a login and closes the connection soon after, the pauses must still grow.
-            if uptime() - begun >= self._patience.longest:
-                self._pause = self._patience.first
+            self._pauses.was_connected(uptime() - begun)
             connection.close(timeout=0)
             if isinstance(lost, Dismissed) and not self._hurries:
                 self._wait_to_be_asked(lost)
@@ -144,38 +137,66 @@ class Reconnector:
         conversation.connection = connection
         helpers = [
             self._spawn(task, connection)
-            for task in (self._send, self._report_lag, self._stop_collecting)
+            for task in (self._send, self._report_lag, self._stop_collecting, self._tell_read)
         ]
+        resumer = conversation.resumer
         try:
             for event in connection:
-                self._show(self._catching_up.take(event))
+                self._show(resumer.take(event, has_device=connection.has_device))
             return None
         except ConnectionLost as lost:
             return lost
         finally:
             gevent.killall(helpers)
             conversation.connection = None
-            conversation.unacknowledged.connection_ended()
+            resumer.connection_ended()
 
-    def _show(self, events: Iterable[Shown]) -> None:
+    def _show(self, events: Iterable[ResumedEvent]) -> None:
         for event in events:
-            if isinstance(event, Earlier | Renumbered):
+            self._show_each(self._catching_up.take(event))
+        if self._catching_up.is_holding and not self._conversation.resumer.is_catching_up:
+            self._show_each(self._catching_up.flush())
+
+    def _show_each(self, events: Iterable[ResumedEvent]) -> None:
+        for event in events:
+            other = self._partners.check(event)
+            if other is not None:
+                self._frontend.show(other)
+            if isinstance(event, _SHOWN):
                 self._frontend.show(event)
-            else:
-                self._conversation.handle_event(event)
+                continue
+            self._conversation.handle_event(event)
 
     def _stop_collecting(self, connection: Connection) -> None:
         """Show the welcome after a while, although earlier messages are missing that it has announced."""
         gevent.sleep(_COLLECTING)
-        self._show(self._catching_up.flush())
+        self._show(self._conversation.resumer.flush())
+        self._show_each(self._catching_up.flush())
 
     def _send(self, connection: Connection) -> None:
         try:
-            self._conversation.unacknowledged.send_all(
-                lambda item: self._conversation.send(connection, item)
+            self._conversation.resumer.send_all(
+                connection, lambda item: self._conversation.send(connection, item)
             )
         except ConnectionLost:
             return  # the reader sees the loss, too, and ends the connection
+
+    def _tell_read(self, connection: Connection) -> None:
+        """Tell the server every few seconds how far the user has read, for their other devices."""
+        while True:
+            gevent.sleep(_READ_EVERY)
+            # The marks of guests are not stored.
+            if connection.username not in connection.registered:
+                continue
+            for mark in self._marks.take_new():
+                partner = mark.partner
+                command = Command(
+                    Verb.READ.value, seq=mark.seq, private=partner is not None, partner=partner
+                )
+                try:
+                    connection.tell(command)
+                except ConnectionLost:
+                    return  # the reader sees the loss, too, and ends the connection
 
     def _report_lag(self, connection: Connection) -> None:
         """Tell when an answer of the server is overdue, and when the server is heard again."""
@@ -204,21 +225,20 @@ class Reconnector:
         """Try until a connection is made. Raises GaveUp, LoginRefused, UntrustedServer."""
         lost_at, own = uptime(), username
         while True:
-            delay = 0.0 if self._hurries else self._next_pause()
+            delay = 0.0 if self._hurries else self._pauses.next()
             self._frontend.show(Disconnected(str(problem), delay))
             slept = self._sleep(delay, lost_at)
             if self._hurries:
-                self._hurries, self._pause = False, self._patience.first
+                self._hurries = False
+                self._pauses.begin_anew()
                 username, self._username = self._username or username, None
             elif slept:
-                self._pause = self._patience.first  # the machine may be in another network now
-            else:
-                self._pause = min(self._pause * 2, self._patience.longest)
+                self._pauses.begin_anew()  # the machine may be in another network now
             try:
                 return self._try_to_connect(username)
             except ChatError as failed:
                 problem = failed
-            if not _is_final(problem, is_chosen=username != own):
+            if not is_final(problem, is_chosen=username != own):
                 continue
             if self._recover is not None and isinstance(problem, LoginRefused):
                 try:
@@ -257,11 +277,6 @@ class Reconnector:
             raise _ASKED
         return connection
 
-    def _next_pause(self) -> float:
-        import random  # takes a while, and most connections last
-
-        return min(self._pause * random.uniform(0.5, 1.5), self._patience.longest)
-
     def _sleep(self, seconds: float, lost_at: float) -> bool:
         """Pause for ``seconds``; return whether the machine slept meanwhile, which ends the pause. Raises GaveUp.
 
@@ -280,16 +295,3 @@ class Reconnector:
             if uptime() - now > pause + _SLEPT:
                 return True
         return False
-
-
-def _is_final(problem: ChatError, *, is_chosen: bool) -> bool:
-    """Return whether only the user can help, so that further tries are useless.
-
-    ``is_chosen``: the try was under another name than before, which the user chose.
-    """
-    if isinstance(problem, LoginRefused):
-        return problem.code in _FINAL or (
-            # Another user has the name. After a lost connection it may be the user's own old connection.
-            is_chosen and problem.code == Refusal.USERNAME_EXISTS.value
-        )
-    return isinstance(problem, UntrustedServer)

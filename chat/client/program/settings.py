@@ -79,7 +79,9 @@ class Settings(Struct):
     column of the users in the room. ``mouse``: the terminal sends mouse events to the client. ``title``: the title of
     the window shows what is unread. ``theme`` is one of ``THEMES``. ``keys`` and ``styles`` are the user's own, by the
     name of the key or style. ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this
-    user). ``known_hosts`` is None for the default file of this user.
+    user). ``known_hosts`` is None for the default file of this user. ``state`` is the file for what the client
+    remembers over its restarts, None for the default; ``no_state``: it remembers nothing. ``spool`` is such a file for
+    a pipe.
     """
 
     address: Address = _DEFAULT_ADDRESS
@@ -113,6 +115,9 @@ class Settings(Struct):
     fingerprint: Fingerprint | None = None
     insecure: bool = False
     known_hosts: Path | None = None
+    state: Path | None = None
+    no_state: bool = False
+    spool: Path | None = None
 
 
 def read_settings(
@@ -158,7 +163,7 @@ def _mode(values: Mapping[str, Any], flags: Collection[str], has_screen: bool) -
         raise UsageError("--commands is for --plain: with --json each object has a type")
     for one, other in _EXCLUSIVE:
         if one in flags and other in flags:
-            raise UsageError(f"--{one} and --{other} exclude each other")
+            raise UsageError(f"--{one} and --{other.replace('_', '-')} exclude each other")
     if "json" in flags:
         return Mode.JSON
     if "screen" in flags and not has_screen:
@@ -280,6 +285,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("known-hosts", Kind.TEXT, _file),
     # Not in a file: users would forget that it is there, and go on without any check of the server.
     Option("insecure", Kind.SWITCH, read_switch, in_file=False),
+    Option("state", Kind.TEXT, _file, in_file=False),
+    Option("no-state", Kind.SWITCH, read_switch, in_file=False),
+    Option("spool", Kind.TEXT, _file, in_file=False),
     Option("save_directory", Kind.TEXT, _save_directory),
     Option("save-directory", Kind.TEXT, _save_directory),
     Option("max-save", Kind.SIZE, parse_size),
@@ -323,4 +331,8 @@ _EXCLUSIVE = (
     ("screen", "plain"),
     ("screen", "listen"),
     ("screen", "commands"),
+    ("spool", "json"),
+    ("spool", "state"),
+    ("spool", "no_state"),
+    ("state", "no_state"),
 )

@@ -35,7 +35,8 @@ from chat.client.conversation.requests import (
 from chat.client.conversation.ui_events import Asked
 from chat.client.errors import ChatError
 from chat.client.frontends.line_io import LineWriter, OutputClosed
-from chat.client.program.catching_up import catching_up_of
+from chat.client.program.catching_up import CatchingUp, wishes_of
+from chat.client.program.client_state import ClientState
 from chat.client.program.hub import quiet_hub
 from chat.client.program.login_flow import LoginFlow, advice, name_of_login
 from chat.client.program.reconnect import Reconnector
@@ -112,17 +113,18 @@ class App:
             ),
             attention=attention,
             open_rules=settings.open,
+            wishes=wishes_of(settings, is_watched=True),
             learn=lambda password: self._login.learn(password),
             reconnect=lambda username: self._reconnector.reconnect(username),
         )
-        catching_up = catching_up_of(settings, is_watched=True)
+        marks = attention.read_marks
         self._login = LoginFlow(
             settings,
             self,
             self._inbox,
-            self._conversation.unacknowledged.in_flight,
+            self._conversation.resumer,
             self._entered,
-            replay=lambda: catching_up.wanted,
+            state=ClientState(settings, self.tell, is_person=True),
         )
         self._reconnector = Reconnector(
             self._login.connect,
@@ -131,7 +133,8 @@ class App:
             self.spawn,
             stays=True,
             recover=self._login.log_in_again,
-            catching_up=catching_up,
+            catching_up=CatchingUp(marks=marks),
+            marks=marks,
         )
 
     def run(self) -> int:
@@ -145,6 +148,7 @@ class App:
             problem = f"{unusable}, or --plain, which needs no screen"
         finally:
             self._inbox.close()
+            self._conversation.resumer.close()
         self._close_log()
         if problem is not None:
             _report(problem)

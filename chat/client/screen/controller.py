@@ -12,12 +12,14 @@ from chat.client.connection.outgoing import split_text
 from chat.client.conversation.commands import COMMANDS, Availability, parse_line, shown_line
 from chat.client.conversation.requests import (
     CloseView,
+    DropLine,
     NeedsPassword,
     Quit,
     Reply,
     Request,
     RequestError,
     Say,
+    SayAgain,
     ScreenRequest,
     SearchLog,
     SendFile,
@@ -28,13 +30,7 @@ from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.input.completion import Completer, labels_of
 from chat.client.screen.input.composer import Composer
 from chat.client.screen.input.decoder import Input, Paste
-from chat.client.screen.input.keys import (
-    Action,
-    KeyContext,
-    action_of,
-    help_lines,
-    view_number,
-)
+from chat.client.screen.input.keys import Action, KeyContext, action_of, help_lines, view_number
 from chat.client.screen.input.kill_ring import KillRing
 from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.input.questions import (
@@ -77,9 +73,8 @@ class Desk(Protocol):
 
     def do_here(self, request: ScreenRequest) -> None: ...  # raises RequestError
 
-    def complete(
-        self, request: NeedsPassword
-    ) -> None: ...  # asks for the password; raises RequestError
+    # Asks for the password; raises RequestError.
+    def complete(self, request: NeedsPassword) -> None: ...
 
     def leave(self) -> None: ...
 
@@ -136,6 +131,8 @@ class Controller:
             Action.SUSPEND: desk.suspend,
             Action.BARE: self.show_bare_view,
             Action.SHOW_KEYS: self._toggle_keys,
+            Action.SAY_AGAIN: lambda: self._decide(SayAgain),
+            Action.DROP_LINE: lambda: self._decide(DropLine),
         }
 
     def press(self, key: Input) -> bool:
@@ -365,6 +362,14 @@ class Controller:
         else:
             model.await_result(tag, line)
         self._desk.ask(Asked(request, tag))
+
+    def _decide(self, make: type[SayAgain | DropLine]) -> None:
+        """Decide about the newest line that was perhaps said, if it is in this view."""
+        line = self._model.attention.doubts.newest
+        if line is not None and self._model.view_with(line.to) is self._model.current:
+            self._desk.ask(Asked(make(line.nonce)))
+        else:
+            self._model.remark(self._now(), "no line here is marked as perhaps said")
 
     def _toggle_keys(self) -> None:
         page = self._model.page

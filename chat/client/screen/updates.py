@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
-from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
 from chat.client.connection.events import (
     BadFrame,
@@ -14,21 +13,18 @@ from chat.client.connection.events import (
     Left,
     Notice,
     StatusChanged,
-    Text,
     Welcome,
 )
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
-    Announced,
-    Disconnected,
+    BlockListing,
+    DeviceListing,
     Done,
-    Earlier,
     Explanation,
     Failed,
     Lag,
     MentionList,
     Problem,
-    Renumbered,
     Told,
     TransferChanged,
     TransferListing,
@@ -38,13 +34,11 @@ from chat.client.conversation.ui_events import (
 )
 from chat.client.frontends.wording import (
     DISCONNECTED,
-    REMOVED,
-    RENUMBERED,
-    earlier_words,
+    block_line,
+    device_lines,
     kept_line,
     local_times,
     mention_lines,
-    missing_line,
     people,
     some_names,
     status_line,
@@ -53,7 +47,9 @@ from chat.client.frontends.wording import (
     user_found,
     who_says,
 )
-from chat.client.screen.model.entries import Movement, Remark, Said, Shared, Step, peer_of
+from chat.client.resuming.events import Disconnected
+from chat.client.screen.message_updates import Alert, MessageUpdater
+from chat.client.screen.model.entries import Movement, Remark, Shared, Step
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.screen.text.styles import DIM, ERROR, TEXT
@@ -66,18 +62,12 @@ _FAR = 20
 _JUST_TOLD = 3
 
 
-class Alert(NamedTuple):
-    """Point to a message for the user: it mentions them, or it is private."""
-
-    view: View
-    entry: Said | Shared
-
-
 class ModelUpdater:
     """Put events into ``model``."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._messages = MessageUpdater(model)
         self._lost_at: datetime | None = None
         self._trouble = ""  # the last sentence shown about the connection
         self._attempt: Remark | None = None  # the last one about an attempt that the user made
@@ -86,93 +76,31 @@ class ModelUpdater:
             Joined: self._joined,
             Left: self._left,
             StatusChanged: self._status_changed,
-            Text: self._text,
             Notice: self._notice,
             BadFrame: self._bad_frame,
-            Announced: self._announced,
             TransferChanged: self._transfer_changed,
             Done: self._done,
             Failed: self._failed,
             Problem: self._problem_told,
             Disconnected: self._disconnected,
-            Earlier: self._earlier,
-            Renumbered: lambda event, now: self._tell(now, RENUMBERED),
             Lag: self._lag,
             UserList: self._people,
+            DeviceListing: self._devices,
+            BlockListing: self._blocks,
             UserFound: self._found,
             TransferListing: self._transfers,
             Explanation: self._explanation,
             MentionList: lambda event, now: self._model.remark(now, *mention_lines(event.mentions)),
             Told: lambda event, now: self._model.remark(now, *event.lines),
+            **self._messages.takers,
         }
 
     def update(self, event: UiEvent, now: datetime) -> Alert | None:
-        """Put ``news`` into the model; return an alert if it is a message for the user.
+        """Put ``event`` into the model; return an alert if it is a message for the user.
 
         ``now`` is the time of events to which the server gave none.
         """
         return self._takers[type(event)](event, now)
-
-    def _text(self, event: Text, now: datetime) -> Alert | None:
-        model = self._model
-        # The parser makes a new string of the sender's name for each message. Fifty thousand entries should share one.
-        sender = intern(event.sender)
-        if not event.own and sender in model.attention.ignored:
-            return None
-        if event.replay:
-            words = REMOVED if event.purged else event.text
-            said = Said(event.timestamp, sender, words, event.to, event.own, earlier=True)
-            self._append_earlier(said)
-            return None
-        # An original server does not tell who was there before: users are found as they speak.
-        if sender not in model.people.names:
-            model.people.add(sender)
-        model.attention.presence.spoke(sender, event.timestamp)
-        own, to, text = event.own, event.to, event.text
-        mentions = not own and model.attention.hear(event.timestamp, sender, text, to)
-        said = Said(event.timestamp, sender, text, to, own, mentions)
-        calls = mentions or (to is not None and not own)
-        view = model.room if to is None else model.view_with(to if own else sender)
-        view.append(said, calls=calls)
-        return Alert(view, said) if calls else None
-
-    def _announced(self, event: Announced, now: datetime) -> Alert | None:
-        model = self._model
-        attachment = event.attachment
-        sender, to, own = intern(attachment.sender), attachment.to, attachment.own
-        if not own and sender in model.attention.ignored:
-            return None
-        shared = Shared(
-            attachment.timestamp,
-            sender,
-            attachment.kind,
-            attachment.filename,
-            None if attachment.purged else attachment.size,
-            to,
-            own,
-            event.transfer,
-            attachment.replay,
-        )
-        if attachment.replay:
-            self._append_earlier(shared)
-            return None
-        model.people.add(sender)
-        model.attention.presence.spoke(sender, attachment.timestamp)
-        calls = to is not None and not own
-        view = model.view_with(None if to is None else to if own else sender)
-        view.append(shared, calls=calls)
-        return Alert(view, shared) if calls else None
-
-    def _append_earlier(self, entry: Said | Shared) -> None:
-        """Show an earlier message. It rings for nobody, and its sender may be gone."""
-        self._model.view_with(peer_of(entry)).append(entry, is_new=False)
-
-    def _earlier(self, event: Earlier, now: datetime) -> None:
-        missing = missing_line(event)
-        if missing is not None:
-            self._tell(now, missing)
-        if not event.begins:
-            self._tell(now, f"above: {earlier_words(event)}")
 
     def _joined(self, event: Joined, now: datetime) -> None:
         people = self._model.people
@@ -213,6 +141,7 @@ class ModelUpdater:
         model.is_named = True
         model.people.reset(event.users, event.registered, event.moderators)
         model.is_online, model.retry_in, model.lag = True, None, 0.0
+        model.is_unconfirmed = False
         kept: tuple[str, ...] = ()
         if self._lost_at is None:
             kept = (kept_line(event.history),) if event.history is not None else ()
@@ -233,6 +162,7 @@ class ModelUpdater:
         model.encrypted, model.people.are_complete = None, False
         self._lost_at = self._lost_at or now
         model.is_dismissed = event.retry_in is None
+        self._messages.leave()
         if event.retry_in is None:
             self._stay_disconnected(event.reason, now)
             return
@@ -266,6 +196,9 @@ class ModelUpdater:
         self._model.lag = event.seconds
 
     def _notice(self, event: Notice, now: datetime) -> None:
+        if event.code == NoticeCode.WAITING.value:
+            self._model.is_unconfirmed = True
+            return
         if event.code == NoticeCode.SHUTTING_DOWN.value:
             return  # the line about the lost connection gives the same sentence
         first, *further = lines_of(local_times(event.sentence))
@@ -305,6 +238,7 @@ class ModelUpdater:
         )
 
     def _done(self, event: Done, now: datetime) -> None:
+        self._model.is_unconfirmed = False
         self._model.settle(event.tag)
         self._model.command_of(event.tag)
         if event.answer is not None:
@@ -312,6 +246,7 @@ class ModelUpdater:
             self._model.remark(now, f"the server says: {first}", *further)
 
     def _failed(self, event: Failed, now: datetime) -> None:
+        self._model.is_unconfirmed = False
         sentence = local_times(event.sentence)
         command = self._model.command_of(event.tag)
         if self._model.settle(event.tag, sentence):
@@ -323,6 +258,14 @@ class ModelUpdater:
 
     def _people(self, event: UserList, now: datetime) -> None:
         self._model.remark(now, people(event))
+
+    def _devices(self, event: DeviceListing, now: datetime) -> None:
+        self._model.command_of(event.tag)
+        self._model.remark(now, *device_lines(event))
+
+    def _blocks(self, event: BlockListing, now: datetime) -> None:
+        self._model.command_of(event.tag)
+        self._model.remark(now, block_line(event))
 
     def _found(self, event: UserFound, now: datetime) -> None:
         self._model.remark(now, user_found(event))

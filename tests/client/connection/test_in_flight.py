@@ -100,7 +100,7 @@ def test_losing_the_connection_settles_what_waits_and_keeps_it_known() -> None:
     assert waiting.status is Status.LOST
 
 
-def test_messages_of_a_queue_wait_again_before_the_others_when_the_connection_is_lost() -> None:
+def test_messages_of_a_queue_are_in_question_when_the_connection_is_lost() -> None:
     table = InFlight()
     one, two, three = (Outgoing(Say(text)) for text in ("one", "two", "three"))
     command = Outgoing(AskServer(Command("bans")))
@@ -109,6 +109,9 @@ def test_messages_of_a_queue_wait_again_before_the_others_when_the_connection_is
     for message in (one, command, two):
         table.send(message)
     table.lose()
-    assert table.at(Place.QUEUED) == [one, two, three]
+    assert table.at(Place.IN_QUESTION) == [one, two]
+    assert table.at(Place.QUEUED) == [three]
     assert command.status is Status.LOST
     assert {one.status, two.status, three.status} == {Status.WAITING}
+    table.say_again({two.nonce, one.nonce})
+    assert table.at(Place.QUEUED) == [one, two, three]

@@ -66,7 +66,7 @@ class FarAway(type(PLAIN)):  # type: ignore[misc]
 
 
 def enter_and_close(address: str, byte_order: ByteOrderChoice = "auto") -> tuple[ByteOrder, bool]:
-    link, original = enter(address, byte_order=byte_order)
+    link, original, _ = enter(address, byte_order=byte_order)
     link.close()
     return link.order, original
 
@@ -172,7 +172,7 @@ class TestOurServers:
 class TestTheOriginal:
     def test_is_found_out_and_spoken_to_in_its_own_way(self, runtime: Runtime) -> None:
         with OriginalServer() as server:
-            link, original = enter(server.address, "борис", runtime=runtime)
+            link, original, _ = enter(server.address, "борис", runtime=runtime)
             assert original
             assert link.order is ByteOrder.LITTLE
             assert server.logins == ["борис".encode()]
@@ -180,7 +180,7 @@ class TestTheOriginal:
 
     def test_little_does_not_try_the_other_first(self, runtime: Runtime) -> None:
         with OriginalServer() as server:
-            link, original = enter(server.address, "bob", "little", runtime=runtime)
+            link, original, _ = enter(server.address, "bob", "little", runtime=runtime)
             assert original
             link.close()
 

@@ -16,10 +16,11 @@ from chat.client.connection.events import (
     Left,
     Limits,
     Notice,
+    ReadElsewhere,
     Text,
     Welcome,
 )
-from chat.client.connection.in_flight import InFlight
+from chat.client.connection.in_flight import InFlight, Place
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.connection.session_state import ORIGINAL_LIMITS, SessionState, read_timestamp
 from chat.protocol.descriptor import MessageType
@@ -186,6 +187,58 @@ class TestMessages:
             Hall().hear(MessageType.BAD_LOGIN, "server")
 
 
+class TestOtherDevices:
+    def test_a_copy_that_another_device_sent(self) -> None:
+        event = Hall().hear(MessageType.UTF8, "alice", b"hi", nonce="theirs", to="bob")
+        assert event == Text("alice", AT_NOON, "hi", to="bob", own=True, elsewhere=True)
+
+    def test_a_file_that_another_device_sent(self) -> None:
+        event = Hall().hear(MessageType.FILE, "alice", b"x", filename="a")
+        assert isinstance(event, Attachment)
+        assert event.elsewhere
+
+    def test_our_own_upload_is_not_from_elsewhere_whatever_became_of_it(self) -> None:
+        hall = Hall()
+        upload = Receipt(threading.Event(), MessageType.FILE)
+        hall.in_flight.send(upload, Place.UPLOADING)
+        hall.in_flight.requeue(upload)  # the user cancelled it, just too late
+        event = hall.hear(MessageType.FILE, "alice", b"x", filename="a", nonce=upload.nonce)
+        assert isinstance(event, Attachment)
+        assert not event.elsewhere
+
+    @pytest.mark.parametrize("sender", ["alice", "bob"])
+    def test_of_a_message_that_is_shown_again_nobody_knows(self, sender: str) -> None:
+        event = Hall().hear(MessageType.UTF8, sender, b"hi", nonce="theirs", replay=True)
+        assert isinstance(event, Text)
+        assert not event.elsewhere
+
+    def test_how_far_the_user_has_read(self) -> None:
+        said: dict[str, Any] = {"notice": "read", "seq": 7, "to": "alice"}
+        hall = Hall()
+        hall.sent()
+        assert hall.hear(MessageType.UTF8, "server", **said) == ReadElsewhere(7, AT_NOON)
+        private = {**said, "private": True, "partner": "bob"}
+        event = hall.hear(MessageType.UTF8, "server", **private)
+        assert event == ReadElsewhere(7, AT_NOON, "bob")
+
+    def test_a_mark_without_a_number_is_a_notice_like_others(self) -> None:
+        event = Hall().hear(MessageType.UTF8, "server", b"Read.", notice="read")
+        assert event == Notice("read", "Read.", AT_NOON)
+
+    def test_a_message_that_waits_for_its_recipient(self) -> None:
+        hall = Hall()
+        nonce = hall.sent().nonce
+        event = hall.hear(
+            MessageType.UTF8, "alice", b"hi", nonce=nonce, to="bob", waiting=True, account="b1"
+        )
+        assert event == Text("alice", AT_NOON, "hi", to="bob", own=True, waiting=True, account="b1")
+
+    def test_the_welcome_of_a_further_device_is_ordinary(self) -> None:
+        hall = Hall()
+        event = hall.hear(MessageType.LOGIN, "alice", b'{"users": ["alice"]}', again=True)
+        assert event == Welcome("alice", AT_NOON, ("alice",))
+
+
 class TestNotices:
     def test_a_refusal_settles_its_receipt(self) -> None:
         hall = Hall()
@@ -218,7 +271,8 @@ class TestNotices:
         assert (receipt.status, receipt.answer) == (Status.ACCEPTED, "Gone.")
 
     @pytest.mark.parametrize(
-        "code", ["shutting-down", "moderated", "replaced", "account", "announcement", "epoch"]
+        "code",
+        ["shutting-down", "moderated", "replaced", "account", "announcement", "epoch", "waiting"],
     )
     def test_what_the_server_tells_on_its_own_answers_nothing(self, code: str) -> None:
         hall = Hall(original=True)

@@ -240,7 +240,7 @@ def test_help_on_another_name_of_a_command() -> None:
         ("emote", "me"),
         ("upload", "file"),
         ("download", "get"),
-        ("block", "ignore"),
+        ("silence", "ignore"),
         ("leave", "quit"),
         ("lastlog", "search"),
         ("identify", "register"),

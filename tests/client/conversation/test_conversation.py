@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
 
-from chat.client.connection.events import Attachment, Joined, Notice, Text
+from chat.client.connection.events import Attachment, Joined, Notice, Text, Welcome
 from chat.client.connection.receipts import Status
 from chat.client.conversation.commands import COMMANDS, Availability
 from chat.client.conversation.conversation import Conversation
@@ -47,7 +48,7 @@ from tests.client.fake_connection import NINE, Audience, FakeConnection, run_unt
 class Room:
     """A conversation over a connection that the test holds the other end of."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.audience = Audience()
         self.left = False
         self.conversation = Conversation(
@@ -56,12 +57,15 @@ class Room:
             spawn=spawn,
             where=Availability.PLAIN,
             leave=self._leave,
+            **options,
         )
         self.connection = FakeConnection()
         self.connection.in_flight = self.conversation.unacknowledged.in_flight
         self.conversation.connection = self.connection.as_connection
+        self.conversation.resumer.take(Welcome("bob", NINE))
         self.sender = spawn(
-            self.conversation.unacknowledged.send_all,
+            self.conversation.resumer.send_all,
+            self.connection.as_connection,
             lambda item: self.conversation.send(self.connection.as_connection, item),
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.connection.events import Notice
+from chat.client.connection.events import Notice, Welcome
 from chat.client.connection.receipts import Status
 from chat.client.conversation.commands import Availability
 from chat.client.conversation.conversation import Conversation
@@ -53,8 +53,10 @@ class Room:
         self.connection = FakeConnection()
         self.connection.in_flight = self.conversation.unacknowledged.in_flight
         self.conversation.connection = self.connection.as_connection
+        self.conversation.resumer.take(Welcome("bob", NINE))
         self.sender = spawn(
-            self.conversation.unacknowledged.send_all,
+            self.conversation.resumer.send_all,
+            self.connection.as_connection,
             lambda item: self.conversation.send(self.connection.as_connection, item),
         )
 

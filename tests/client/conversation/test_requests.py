@@ -31,7 +31,7 @@ from chat.client.conversation.requests import (
     Who,
     WhoIs,
 )
-from chat.client.frontends import json_lines
+from chat.client.frontends import json_requests
 from chat.client.frontends.line_io import Line
 
 # A program knows by itself what these would tell it, or do for it.
@@ -45,6 +45,7 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
     lines += ["/transfers", "/who", "/bans", "/register", "/passwd", "/help", "/quit"]
     lines += ["/whois a", "/reconnect", "/presence", "/open 1"]
+    lines += ["/again", "/drop 1"]
     lines += ["/ignore", "/unignore a", "/highlight", "/unhighlight a", "/mentions"]
     assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
         get_args(CommonRequest)
@@ -62,7 +63,7 @@ def test_everything_that_only_a_screen_does_can_be_typed() -> None:
 def test_programs_can_ask_for_all_that_is_not_for_people() -> None:
     """By the examples of the document, each of which must work."""
     examples = re.findall(r"`(\{\"type\".*?\})`", DOCUMENT.read_text(encoding="utf-8"))
-    asked = [json_lines.read_line(Line(example.encode())) for example in examples]
+    asked = [json_requests.read_line(Line(example.encode())) for example in examples]
     made = {type(each.request) for each in asked if each is not None}
     # They have fields for passwords instead.
     prompts = set(get_args(NeedsPassword))

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from typing import get_args
 
+from chat.client.connection.events import ReadElsewhere
 from chat.client.conversation.ui_events import (
-    Earlier,
     Explanation,
     MentionList,
     Preview,
-    Renumbered,
     Told,
     TransferChanged,
     UiEvent,
@@ -24,9 +23,10 @@ def ignore(lines: list[str]) -> None:
 def test_people_are_shown_every_kind_of_event() -> None:
     frontend = PlainFrontend(ignore, ignore)
     known = {TransferChanged, *frontend.formats, *frontend.warnings}
-    assert known == set(get_args(UiEvent)) - {Preview}
+    # Plain lines are read as they come: there is nothing to mark as read.
+    assert known == set(get_args(UiEvent)) - {Preview, ReadElsewhere}
 
 
 def test_programs_are_told_every_kind_of_event() -> None:
-    for_people = {Earlier, Explanation, MentionList, Preview, Renumbered, Told, UserFound}
+    for_people = {Explanation, MentionList, Preview, Told, UserFound}
     assert set(get_args(UiEvent)) - set(JsonFrontend(ignore).writers) == for_people

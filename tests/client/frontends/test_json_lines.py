@@ -34,7 +34,6 @@ from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
     Asked,
-    Disconnected,
     Done,
     Explanation,
     Failed,
@@ -45,8 +44,10 @@ from chat.client.conversation.ui_events import (
     UiEvent,
     UserList,
 )
-from chat.client.frontends.json_lines import BadLine, JsonFrontend, encode, longest_line, read_line
+from chat.client.frontends.json_lines import JsonFrontend, encode
+from chat.client.frontends.json_requests import BadLine, longest_line, read_line
 from chat.client.frontends.line_io import Line
+from chat.client.resuming.events import Disconnected
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 

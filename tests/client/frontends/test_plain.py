@@ -22,7 +22,6 @@ from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
     Asked,
-    Disconnected,
     Done,
     Explanation,
     Failed,
@@ -34,7 +33,9 @@ from chat.client.conversation.ui_events import (
     UserList,
 )
 from chat.client.frontends.line_io import Line
-from chat.client.frontends.plain import PlainFrontend, read_line
+from chat.client.frontends.plain import PlainFrontend
+from chat.client.frontends.plain_requests import read_line
+from chat.client.resuming.events import Disconnected
 from chat.protocol.descriptor import MessageType
 
 NINE = datetime(2026, 1, 2, 21, 4, 5, tzinfo=timezone.utc)

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from chat.client.connection.events import Attachment, RoomHistory, Text, Welcome
-from chat.client.conversation.ui_events import Announced, Earlier, UiEvent
+from chat.client.conversation.ui_events import Announced, UiEvent
 from chat.client.frontends.plain import PlainFrontend
+from chat.client.resuming.events import CatchUpBegan, CatchUpEnded, MissingMessages
+from chat.client.state.places import ROOM
 from chat.protocol.descriptor import MessageType
 
 TODAY = datetime.now(timezone.utc).astimezone()
@@ -34,11 +36,11 @@ def show(frontend: PlainFrontend, *events: UiEvent) -> None:
 def test_they_stand_between_two_lines(frontend: PlainFrontend, lines: list[str]) -> None:
     show(
         frontend,
-        Earlier(3, begins=True),
+        CatchUpBegan(ROOM, 3),
         Text("alice", LONG_AGO, "old", replay=True),
         Text("alice", TODAY, "bob, are you here?", replay=True),
         Text("alice", LONG_AGO, "", replay=True, purged=True),
-        Earlier(3),
+        CatchUpEnded(ROOM, 3),
     )
     first, old, today, removed, last = lines
     assert first.endswith("> -- 3 earlier messages:")
@@ -57,11 +59,23 @@ def test_earlier_files_have_their_date_too(frontend: PlainFrontend, lines: list[
 def test_a_user_who_comes_back_hears_what_is_missing(
     frontend: PlainFrontend, lines: list[str]
 ) -> None:
-    show(frontend, Earlier(2, away=True, begins=True, missing=1))
-    assert [line.partition("> -- ")[2] for line in lines] == [
-        "2 messages while you were away:",
-        "1 message before these is not shown",
-    ]
+    show(
+        frontend,
+        Welcome("bob", TODAY),
+        CatchUpBegan(ROOM, 2, TODAY),
+        MissingMessages(ROOM, 5, 5, "lost"),
+        Text("alice", TODAY, "bob?", replay=True),
+        Text("alice", TODAY, "hi", replay=True),
+        CatchUpEnded(ROOM, 2),
+        MissingMessages(ROOM, 8, 19, "expired"),
+    )
+    since = f"2 messages since {TODAY:%H:%M}"
+    _, begin, hole, _, _, end, older = [line.partition("> -- ")[2] for line in lines]
+    assert (begin, end) == (f"{since}:", f"end of the {since}")
+    assert hole == "1 message is lost here: the server crashed before it was stored"
+    assert older == "12 messages are missing here: they are older than what the server keeps"
+    # Such a mention is listed, once.
+    assert [mention.text for mention in frontend._attention.mentions] == ["bob?"]
 
 
 def test_an_earlier_mention_is_no_mention(frontend: PlainFrontend) -> None:

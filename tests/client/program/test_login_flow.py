@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.in_flight import InFlight
 from chat.client.conversation.inbox import Inbox
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.program import login_flow
@@ -21,6 +20,8 @@ from chat.client.program.login_flow import (
 )
 from chat.client.program.password_file import FilePassword
 from chat.client.program.settings import Settings
+from chat.client.resuming.following import CatchUpWishes
+from chat.client.resuming.resumer import Resumer
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.trust.connector import TrustPolicy, UnknownServer
 from chat.net.address import parse_address
@@ -53,9 +54,8 @@ class User:
 
 def flow_of(settings: Settings, user: User | None = None, *, asks: bool = True) -> LoginFlow:
     inbox = Inbox(None, 7)
-    return LoginFlow(
-        settings, user or User(), inbox, InFlight(), lambda connection: None, asks=asks
-    )
+    resumer = Resumer(GEVENT, lambda message: None)
+    return LoginFlow(settings, user or User(), inbox, resumer, lambda connection: None, asks=asks)
 
 
 class Server:
@@ -149,26 +149,27 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
         address, "bob", Path("in"), "little", max_save=7, password=FilePassword("secret")
     )
     inbox = Inbox(settings.save_directory, settings.max_save)
-    in_flight = InFlight()
+    resumer = Resumer(GEVENT, lambda message: None, wishes=CatchUpWishes(50))
     entered: list[Connection] = []
-    wanted = [50, 200]
-    flow = LoginFlow(
-        settings, User(), inbox, in_flight, entered.append, replay=lambda: wanted.pop(0)
-    )
+    flow = LoginFlow(settings, User(), inbox, resumer, entered.append)
     flow.connect("bob")
     flow.connect("bob")
     connector, username = asked.pop("given")
     assert (connector.runtime, connector.address) == (GEVENT, address)
     assert username == "bob"
-    assert asked == {
-        "password": "secret",
-        "session": "token",  # of the connection before
-        "byte_order": "little",
-        "inline": 7,
-        "saver": inbox.saver,
-        "in_flight": in_flight,
-        "replay": 200,  # at the second login
-    }
+    assert (
+        asked
+        == {
+            "password": "secret",
+            "session": "token",  # of the connection before
+            "byte_order": "little",
+            "inline": 7,
+            "saver": inbox.saver,
+            "in_flight": resumer.queue.in_flight,
+            "replay": 50,
+            "device": None,  # a device of this run alone, which the server would remember by the password
+        }
+    )
     assert entered == [connection.as_connection] * 2
 
 

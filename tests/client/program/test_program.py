@@ -117,13 +117,21 @@ def test_a_refusal_that_a_terminal_would_interpret(option: str, tmp_path: Path) 
     )
 
 
-def test_what_was_not_answered_is_said_again_over_the_next_connection(tmp_path: Path) -> None:
+KEPT = {
+    "device": True,
+    "history": True,
+    "epoch": "e",
+    "rooms": {"lobby": {"seq": 0, "oldest": 1, "lost": []}},
+}
+
+
+def test_what_was_not_answered_is_looked_up_over_the_next_connection(tmp_path: Path) -> None:
     heard: list[str] = []
-    nonces: dict[str, list[str]] = {"one": [], "two": [], "three": []}
+    sent: list[tuple[str, str]] = []  # each text and its nonce
 
     def take(peer: Peer) -> ClientFrame:
         frame = peer.expect(UTF8)
-        nonces[frame.content.decode()].append(frame.fields["nonce"])
+        sent.append((frame.content.decode(), frame.fields["nonce"]))
         return frame
 
     def echo(peer: Peer, name: str) -> str:
@@ -132,9 +140,10 @@ def test_what_was_not_answered_is_said_again_over_the_next_connection(tmp_path: 
         return frame.content.decode()
 
     def first(peer: Peer) -> None:
-        name = peer.welcome()
+        name = peer.welcome(**KEPT)
         heard.append(echo(peer, name))
-        take(peer)  # "two" arrives, and nobody knows
+        for _ in range(2):  # "two" and "three" arrive, and nobody knows
+            take(peer)
         peer.reset()
 
     def second(peer: Peer) -> None:
@@ -143,18 +152,53 @@ def test_what_was_not_answered_is_said_again_over_the_next_connection(tmp_path: 
         peer.send(MessageType.USERNAME_EXISTS, header)
 
     def third(peer: Peer) -> None:
-        name = peer.welcome()
-        heard.extend(echo(peer, name) for _ in range(2))
+        rooms = {"lobby": {"seq": 2, "oldest": 1, "lost": []}}
+        name = peer.welcome(**{**KEPT, "rooms": rooms})
+        query = peer.expect(UTF8).fields
+        assert (query["command"], query["after"], query["epoch"]) == ("history", 0, "e")
+        assert query["nonces"] == [nonce for _, nonce in sent[1:]]
+        asked = {"replay": True, "for": query["nonce"]}
+        peer.say(UTF8, name, b"two", nonce=sent[1][1], seq=2, **asked)
+        peer.say(UTF8, "server", b"1 messages.", notice="done", nonce=query["nonce"], count=1)
+        # The message behind the place proves that the server has removed none meanwhile.
+        proof = peer.expect(UTF8).fields
+        assert (proof["after"], proof["limit"]) == (0, 1)
+        asked["for"] = proof["nonce"]
+        peer.say(UTF8, name, b"one", seq=1, **asked)
+        peer.say(UTF8, "server", b"1 messages.", notice="done", nonce=proof["nonce"], count=1)
+        heard.append(echo(peer, name))
         peer.wait_for_end()
 
     with ScriptedServer(first, second, third) as server:
         done = run_client(server.address, "bob", said="one\ntwo\nthree\n", directory=tmp_path)
-    assert heard == ["one", "two", "three"]
-    assert [len(nonces[text]) for text in heard] == [1, 2, 1]
-    assert nonces["two"][0] == nonces["two"][1]
-    assert len({nonces[text][0] for text in heard}) == 3
+    assert heard == ["one", "three"]
+    assert sent[3] == sent[2]
     assert done.returncode == 0
-    assert "That name is in use." in done.stderr
+
+
+def test_a_pipe_names_the_lines_that_were_perhaps_said_and_says_none_again(tmp_path: Path) -> None:
+    """The server keeps no messages, so nobody can find out."""
+    heard: list[bytes] = []
+
+    def first(peer: Peer) -> None:
+        peer.welcome()
+        heard.extend(peer.expect(UTF8).content for _ in range(2))
+        peer.reset()
+
+    def second(peer: Peer) -> None:
+        peer.welcome()
+        peer.wait_for_end()
+
+    with ScriptedServer(first, second) as server:
+        done = run_client(server.address, "bob", said="one\ntwo\n", directory=tmp_path)
+    assert heard == [b"one", b"two"]
+    assert done.returncode == 1
+    named = [line for line in done.stderr.splitlines() if "Perhaps said" in line]
+    assert [word for line in named for word in ("'one'", "'two'") if word in line] == [
+        "'one'",
+        "'two'",
+    ]
+    assert "said" not in done.stdout
 
 
 def test_a_name_that_is_refused_later_is_the_end(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from chat.client.conversation.ui_events import Disconnected, Lag
+from chat.client.conversation.ui_events import Lag
 from chat.client.errors import (
     ConnectError,
 )
 from chat.client.program import reconnect as reconnect_module
-from chat.client.program.reconnect import RetryPolicy
+from chat.client.resuming.events import Disconnected
+from chat.client.resuming.retrying import Pauses, RetryPolicy
 from tests.client.fake_connection import FakeConnection, run_until_idle
 from tests.client.reconnector_world import World
 from tests.server.fakes import FakeClock
@@ -42,14 +43,13 @@ class TestTime:
     ) -> None:
         """However many tries the connection itself had taken."""
         second, last = FakeConnection(), FakeConnection()
-        world.start(*[ConnectError("No.")] * 3, second, last, patience=RetryPolicy(0.001, 60.0))
+        world.start(*[ConnectError("No.")] * 3, second, last, patience=RetryPolicy(1.0, 60.0))
         world.first.lose()
         for _ in range(4):
             run_until_idle()
-            clock.advance(1)
+            clock.advance(20)
             world.reconnector._woken.set()
         world.wait_for(second)
-        world.reconnector._patience = RetryPolicy()
         clock.advance(121)
         second.lose()
         run_until_idle()
@@ -57,14 +57,12 @@ class TestTime:
         assert retry_in is not None
         assert 0.5 <= retry_in <= 1.5
 
-    def test_those_who_lose_the_same_server_do_not_come_back_together(self, world: World) -> None:
-        world.start(patience=RetryPolicy(1.0, 60.0))
-        reconnector = world.reconnector
-        # The pauses are drawn at random: 200 of them cannot be waited for.
-        pauses = [reconnector._next_pause() for _ in range(200)]
-        assert min(pauses) < 0.7 < 1.3 < max(pauses)
-        reconnector._pause = 60.0
-        assert all(30 <= reconnector._next_pause() <= 60 for _ in range(200))
+    def test_those_who_lose_the_same_server_do_not_come_back_together(self) -> None:
+        drawn = [Pauses(RetryPolicy(1.0, 60.0)) for _ in range(200)]
+        firsts = [pauses.next() for pauses in drawn]
+        assert min(firsts) < 0.7 < 1.3 < max(firsts)
+        lasts = [[pauses.next() for _ in range(8)][-1] for pauses in drawn]
+        assert all(30 <= pause <= 60 for pause in lasts)
 
     def test_a_machine_that_slept_tries_at_once_and_begins_anew(
         self, world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch

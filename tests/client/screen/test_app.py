@@ -31,7 +31,7 @@ from chat.structs import replace
 from tests.client.fake_connection import NINE, FakeConnection
 from tests.client.screen.fake_terminal import PATIENCE, FakeTerminal
 
-SETTINGS = Settings(username="bob", mode=Mode.SCREEN)
+SETTINGS = Settings(username="bob", mode=Mode.SCREEN, no_state=True)
 TAKEN = LoginRefused(Refusal.USERNAME_EXISTS.value, "The name is taken.")
 
 

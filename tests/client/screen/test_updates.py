@@ -10,7 +10,6 @@ from chat.client.connection.events import BadFrame, Joined, Left, Notice, Welcom
 from chat.client.conversation.transfer_list import TransferState
 from chat.client.conversation.ui_events import (
     Announced,
-    Disconnected,
     Done,
     Explanation,
     Failed,
@@ -23,11 +22,13 @@ from chat.client.conversation.ui_events import (
     UserList,
 )
 from chat.client.frontends.wording import DISCONNECTED
+from chat.client.resuming.events import Disconnected
 from chat.client.screen.draw.lines import entry_lines
+from chat.client.screen.message_updates import Alert
 from chat.client.screen.model.entries import Remark, Said
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.spans import text_of
-from chat.client.screen.updates import Alert, ModelUpdater
+from chat.client.screen.updates import ModelUpdater
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.intake_bench import NINE, Bench, download, file, shown_status, text, upload
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from chat.client.connection.connect import connect
+from chat.client import connect
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Event, Welcome
 from chat.client.errors import ConnectError, ConnectionLost, LoginRefused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.client.frontends.wording import UNCONFIRMED
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.cells import cells, elide
@@ -82,7 +83,7 @@ def _connection(model: Model) -> list[Span]:
     if model.is_online and model.lag:
         return [Span(f"no answer for {model.lag:.0f} s", STATUS_ALERT)]
     if model.is_online:
-        return []
+        return [Span(UNCONFIRMED, STATUS_ALERT)] if model.is_unconfirmed else []
     if model.is_dismissed:
         return [Span("no connection: /reconnect or /quit", STATUS_ALERT)]
     if model.retry_in is None:

@@ -15,14 +15,19 @@ from chat.client.conversation.transfer_list import TransferState
 from chat.client.frontends.clock import shown_time
 from chat.client.frontends.wording import (
     ACTION,
+    ELSEWHERE,
     KINDS,
     REMOVED,
+    doubt_line,
+    gets_it_later,
     leave_reason,
     percent,
+    settled_line,
     some_names,
     transfer_state,
 )
 from chat.client.screen.model.entries import (
+    Doubtful,
     Entry,
     Movement,
     PageLine,
@@ -44,6 +49,7 @@ from chat.client.screen.text.styles import (
     MENTION,
     OWN_NAME,
     PENDING,
+    PERHAPS,
     PRIVATE,
     TEXT,
     Style,
@@ -125,18 +131,28 @@ def progress_bar(share: int) -> str:
 def _said(said: Said) -> list[Row]:
     base = EARLIER if said.earlier else PRIVATE if said.to is not None else TEXT
     name = OWN_NAME if said.own else MENTION if said.mentions else name_style(said.sender)
-    return _speech(said.moment, said.sender, said.to, said.text, base, name)
+    speaker = [Span(sanitize(said.sender), name), *_elsewhere(said)]
+    return _speech(said.moment, speaker, said.to, said.text, base) + _waiting(said)
 
 
-def _speech(
-    moment: datetime, sender: str, to: str | None, text: str, style: Style, name: Style
-) -> list[Row]:
-    speaker, receiver = Span(sanitize(sender), name), Span(_receiver(to), style)
+def _elsewhere(message: Said | Shared) -> Row:
+    """Return the mark of a message that another device of the user sent. No name has a bracket in it."""
+    return [Span(f" ({ELSEWHERE})", DIM)] if message.elsewhere else []
+
+
+def _waiting(message: Said | Shared) -> list[Row]:
+    if not message.waits or message.to is None:
+        return []
+    return [[Span(gets_it_later(message.to), DIM)]]
+
+
+def _speech(moment: datetime, speaker: Row, to: str | None, text: str, style: Style) -> list[Row]:
+    receiver = Span(_receiver(to), style)
     if text.startswith(ACTION):
         text = text.removeprefix(ACTION)
-        head, end = [Span("* ", style), speaker, receiver], " "
+        head, end = [Span("* ", style), *speaker, receiver], " "
     else:
-        head, end = [Span("[", style), speaker, receiver], "]: "
+        head, end = [Span("[", style), *speaker, receiver], "]: "
     first, *further = lines_under(text)
     head += [Span(end, style), Span(first, style)] if first else [Span(end.rstrip(), style)]
     return [[_time(moment), *head], *([Span(line, style)] for line in further)]
@@ -150,6 +166,7 @@ def _shared(shared: Shared) -> list[Row]:
         _time(shared.moment),
         Span("-- ", style),
         Span(sanitize(shared.sender), OWN_NAME if shared.own else name_style(shared.sender)),
+        *_elsewhere(shared),
         Span(f"{what}{sanitize(shared.filename)} {size}", style),
     ]
     transfer = shared.transfer
@@ -160,7 +177,7 @@ def _shared(shared: Shared) -> list[Row]:
             else ""
         )
         line.append(Span(f", number {transfer.number}: {bar}{transfer_state(transfer)}", style))
-    return [line]
+    return [line, *_waiting(shared)]
 
 
 def _movement(movement: Movement) -> list[Row]:
@@ -193,10 +210,20 @@ def _unsent(unsent: Unsent) -> list[Row]:
     return [*lines, [Span(f"not sent: {sanitize(unsent.problem)}", ERROR)]]
 
 
+def _doubtful(doubtful: Doubtful) -> list[Row]:
+    line, outcome = doubtful.doubt.line, doubtful.outcome
+    style = PERHAPS if outcome is None else DIM
+    words = doubt_line(doubtful.doubt) if outcome is None else settled_line(outcome)
+    speaker = [Span(sanitize(doubtful.sender), style)]
+    said = _speech(doubtful.moment, speaker, line.to, line.text, style)
+    return [*said, [Span(words, style)]]
+
+
 def _own(pending: Pending, style: Style) -> list[Row]:
     if pending.kind is None:
         name = OWN_NAME if style == PENDING else style
-        return _speech(pending.moment, pending.sender, pending.to, pending.text, style, name)
+        speaker = [Span(sanitize(pending.sender), name)]
+        return _speech(pending.moment, speaker, pending.to, pending.text, style)
     what = f"-- sending {KINDS[pending.kind]}{_to(pending.to)}: {sanitize(pending.text)}"
     return [[_time(pending.moment), Span(what, style)]]
 
@@ -221,4 +248,5 @@ _LINES: dict[type, Callable[[Any], list[Row]]] = {
     PageLine: _page_line,
     Pending: _pending,
     Unsent: _unsent,
+    Doubtful: _doubtful,
 }

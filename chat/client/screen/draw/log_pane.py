@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import islice
 
 from chat.client.frontends.clock import sample_time
+from chat.client.frontends.wording import new_words
 from chat.client.screen.draw.lines import day_name, entry_lines, local_day
 from chat.client.screen.draw.page_rows import page_rows
 from chat.client.screen.model.entries import Entry, PageLine, Shared
@@ -192,8 +193,9 @@ class LogPane:
         if isinstance(entry, PageLine):
             return rows
         rules = []
-        if number == view.left_off and number > view.first:
-            rules.append(self._rule("new", UNREAD_MARKER))
+        # At the top of the log a rule says something only if it tells since when.
+        if number == view.left_off and (number > view.first or view.since is not None):
+            rules.append(self._rule(_absence(view, number), UNREAD_MARKER))
         day = self._local_day(entry.moment)
         if number == view.first or day != self._local_day(view[number - 1].moment):
             rules.append(self._rule(day_name(day), RULE))
@@ -242,3 +244,14 @@ class LogPane:
         """Return a rule such as ``── words ─────``."""
         row = [Span(f"── {words} ", style), Span("─" * self._width, style)]
         return clip_row(row, self._width)
+
+
+def _absence(view: View, number: int) -> str:
+    """Return what came while the user was away, such as ``37 new since 12:04``; it begins at the entry ``number``."""
+    since = view.since
+    if since is None and number > view.first:
+        since = view[number - 1].moment
+    # In a private view, everything is for the user.
+    return new_words(
+        view.fresh, since, view[number].moment, view.called if view.peer is None else 0
+    )

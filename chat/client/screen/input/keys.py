@@ -103,6 +103,8 @@ class Action(Enum):
     SUSPEND = "suspend"
     SHOW_KEYS = "show-keys"
     BARE = "bare"
+    SAY_AGAIN = "say-again"
+    DROP_LINE = "drop-line"
     SEARCH_OLDER = "search-older"
     SEARCH_NEWER = "search-newer"
     SEARCH_ACCEPT = "search-accept"
@@ -186,6 +188,10 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(
         ("<alt-c>",), Action.BARE, "the log alone, to copy by mouse; or back", KeyContext.VIEWS
     ),
+    Binding(
+        ("<alt-s>",), Action.SAY_AGAIN, "say the last perhaps-said line again", KeyContext.VIEWS
+    ),
+    Binding(("<alt-x>",), Action.DROP_LINE, "drop the last perhaps-said line", KeyContext.VIEWS),
     Binding(("<ctrl-l>",), Action.REDRAW, "draw the screen again", KeyContext.VIEWS),
     Binding(("<ctrl-z>",), Action.SUSPEND, "back to the shell; fg returns", KeyContext.VIEWS),
     Binding(("<f1>",), Action.SHOW_KEYS, "show these keys, or close them", KeyContext.VIEWS),

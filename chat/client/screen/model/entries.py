@@ -10,8 +10,9 @@ from collections.abc import Hashable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from chat.client.attention.names import folded
 from chat.client.conversation.transfer_list import Transfer
-from chat.client.conversation.ui_events import Tag
+from chat.client.conversation.ui_events import Doubted, Tag
 from chat.client.screen.text.spans import Row
 from chat.protocol.descriptor import MessageType
 
@@ -20,20 +21,29 @@ MAX_STEPS = 500
 _MAX_STEP = 100  # characters of a name and reason; a longer one gets its own entry
 MAX_SPAN = timedelta(hours=1)
 
+# Marks of a message, in one number: fifty thousand messages have them.
+_EARLIER, _ELSEWHERE, _WAITS = 1, 2, 4
+
 
 class Entry:
     """Stand for one line or group of lines in a log.
 
     ``moment`` is the server's time, or the client's for an event that only the client knows of; it is in UTC or has a
-    zone. ``is_message``: a user said it, so it counts as unread. ``weight`` is an estimate of its memory, in
-    characters.
+    zone. ``is_message``: a user said it, so it counts as unread. ``seq`` is the number of a message, as the server
+    counts. ``weight`` is an estimate of its memory, in characters.
     """
 
     __slots__ = ("moment",)
     is_message = False
+    seq: int | None = None
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
+
+    @property
+    def calls(self) -> bool:
+        """Return whether it is a message for the user: it mentions them, or another user sent it to them alone."""
+        return False
 
     @property
     def weight(self) -> int:
@@ -53,10 +63,11 @@ class Entry:
 class Said(Entry):
     """Hold a text of ``sender``; ``to`` is None if it is for everyone. ``mentions``: it contains the user's name.
 
-    ``earlier``: it was said before the user came, or while they were away.
+    ``earlier``: it was said before the user came. ``elsewhere``: another device of the user sent it. ``waits``: its
+    recipient gets it when they come back.
     """
 
-    __slots__ = ("earlier", "mentions", "own", "sender", "text", "to")
+    __slots__ = ("_marks", "mentions", "own", "sender", "seq", "text", "to")
     is_message = True
 
     def __init__(
@@ -68,6 +79,9 @@ class Said(Entry):
         own: bool = False,
         mentions: bool = False,
         earlier: bool = False,
+        seq: int | None = None,
+        elsewhere: bool = False,
+        waits: bool = False,
     ) -> None:
         self.moment = moment
         self.sender = sender
@@ -75,7 +89,27 @@ class Said(Entry):
         self.to = to
         self.own = own
         self.mentions = mentions
-        self.earlier = earlier
+        self.seq = seq
+        self._marks = _packed(earlier, elsewhere, waits)
+
+    @property
+    def earlier(self) -> bool:
+        """Return whether the message was said before the user came."""
+        return self._marks & _EARLIER != 0
+
+    @property
+    def elsewhere(self) -> bool:
+        """Return whether another device of the user sent the message."""
+        return self._marks & _ELSEWHERE != 0
+
+    @property
+    def waits(self) -> bool:
+        """Return whether the recipient gets the message when they come back."""
+        return self._marks & _WAITS != 0
+
+    @property
+    def calls(self) -> bool:
+        return self.mentions or (self.to is not None and not self.own)
 
     @property
     def weight(self) -> int:
@@ -89,19 +123,23 @@ class Shared(Entry):
     """Hold a file, an image or a voice message of ``sender``.
 
     ``transfer`` is its download; None for the user's own. ``picture`` is the image in half-block characters, once it
-    has been drawn. ``earlier`` is as in ``Said``; ``size`` is None if the content was removed.
+    has been drawn. ``earlier``, ``elsewhere`` and ``waits`` are as in ``Said``; ``size`` is None if the content was
+    removed.
     """
 
     __slots__ = (
         "earlier",
+        "elsewhere",
         "filename",
         "kind",
         "own",
         "picture",
         "sender",
+        "seq",
         "size",
         "to",
         "transfer",
+        "waits",
     )
     is_message = True
 
@@ -116,6 +154,9 @@ class Shared(Entry):
         own: bool = False,
         transfer: Transfer | None = None,
         earlier: bool = False,
+        seq: int | None = None,
+        elsewhere: bool = False,
+        waits: bool = False,
     ) -> None:
         self.moment = moment
         self.sender = sender
@@ -126,7 +167,14 @@ class Shared(Entry):
         self.own = own
         self.transfer = transfer
         self.earlier = earlier
+        self.seq = seq
+        self.elsewhere = elsewhere
+        self.waits = waits
         self.picture: tuple[Row, ...] = ()
+
+    @property
+    def calls(self) -> bool:
+        return self.to is not None and not self.own
 
     @property
     def weight(self) -> int:
@@ -260,6 +308,29 @@ class Unsent(Entry):
         return self.what.search_text()
 
 
+class Doubtful(Entry):
+    """Hold an own line that was perhaps said. ``outcome`` says what became of it: None as long as nobody knows."""
+
+    __slots__ = ("doubt", "outcome", "sender")
+
+    def __init__(self, doubt: Doubted, sender: str) -> None:
+        super().__init__(doubt.line.sent_at)
+        self.doubt = doubt
+        self.sender = sender
+        self.outcome: str | None = None
+
+    @property
+    def weight(self) -> int:
+        return len(self.doubt.line.text) + len(self.doubt.reason) + 100
+
+    @property
+    def version(self) -> Hashable:
+        return self.outcome
+
+    def search_text(self) -> str:
+        return f"{self.sender} {self.doubt.line.text}"
+
+
 class PageLine(Entry):
     """Hold one line of a page, such as the help. A line that is not indented is a heading."""
 
@@ -282,8 +353,23 @@ class PageLine(Entry):
         return self.text
 
 
+def is_own(entry: Entry) -> bool:
+    """Return whether the user sent ``entry``, with any of their devices."""
+    return isinstance(entry, Said | Shared) and entry.own
+
+
+def log_of(entry: Entry) -> str | None:
+    """Return the folded name of the other user of a private message; None for all other entries."""
+    peer = peer_of(entry)
+    return None if peer is None else folded(peer)
+
+
 def peer_of(entry: Entry) -> str | None:
     """Return the other user of a private message; None if ``entry`` is not a private message."""
     if not isinstance(entry, Said | Shared) or entry.to is None:
         return None
     return entry.to if entry.own else entry.sender
+
+
+def _packed(earlier: bool, elsewhere: bool, waits: bool) -> int:
+    return earlier * _EARLIER + elsewhere * _ELSEWHERE + waits * _WAITS

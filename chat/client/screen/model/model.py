@@ -15,6 +15,7 @@ from typing import NamedTuple
 from chat.client.attention.attention import Attention
 from chat.client.attention.highlights import Highlights
 from chat.client.attention.names import folded
+from chat.client.attention.read_marks import ReadUpTo
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.conversation.ui_events import Tag
 from chat.client.screen.model.entries import Entry, Pending, Remark, Said, Shared, Unsent, peer_of
@@ -56,6 +57,7 @@ class Model:
     ``address`` is the address of the room. ``is_online``: there is a connection. Without one, the next try is in
     ``retry_in`` seconds; with ``is_dismissed`` there is no next try until the user asks for one. ``lag`` is for how
     many seconds the server has owed an answer, 0.0 for none. ``tick`` updates ``retry_in`` and ``lag``.
+    ``is_unconfirmed``: the server is alive, and has not confirmed the user's messages yet.
 
     ``current`` is the conversation that the input goes to. A ``page`` stands in place of its log until it is closed.
     ``bare`` are the lines of the bare view while it is shown; new messages do not change them, so that a selection in
@@ -74,6 +76,7 @@ class Model:
         self.is_dismissed = False
         self.retry_in: float | None = None
         self.lag = 0.0
+        self.is_unconfirmed = False
         self.now: datetime | None = None
         self.people = People()
         self.room = View()
@@ -95,6 +98,7 @@ class Model:
         self._pictures: deque[Shared] = deque()
         self._asked: OrderedDict[Tag, str] = OrderedDict()
         self._update_attention()
+        self.attention.read_marks.look = self._read_marks
 
     def rename(self, username: str) -> None:
         """Set the user's own name."""
@@ -251,20 +255,24 @@ class Model:
 
     def query(self, name: str) -> View:
         """Show the private conversation with ``name``, with the earlier messages."""
+        view = self.open_view(name)
+        self.switch(self.views.index(view) + 1)
+        return view
+
+    def open_view(self, name: str) -> View:
+        """Return the private conversation with ``name``, with the earlier messages, without showing it."""
         key = folded(name)
         if key not in self._private:
             view = View(self.people.spelling(name))
             for entry in self.room.entries:
                 peer = peer_of(entry)
                 if peer is not None and folded(peer) == key:
-                    view.append(entry)
-            # The user has seen the earlier messages in the room's log, so no rule marks them as unread.
-            view.left_off = None
+                    # The user has seen it in the room's log.
+                    view.append(entry, is_new=False)
             self._private[key] = view
             self.views.append(view)
-        view = self._private[key]
-        self.switch(self.views.index(view) + 1)
-        return view
+            self._update_attention()
+        return self._private[key]
 
     def close(self, view: View) -> bool:
         """Close a private view; new messages go to the room's log again. Return False if it can't be closed now."""
@@ -285,6 +293,12 @@ class Model:
                 names.add(name)
                 yield name
         yield from (name for name in self.people.in_order() if name not in names)
+
+    def _read_marks(self) -> Iterator[ReadUpTo]:
+        """Return up to where the user has read each log that is on the screen."""
+        for view in self.views:
+            if view.is_read:
+                yield from view.newest.values()
 
     def _update_attention(self) -> None:
         is_looking = self._has_focus and self.bare is None

@@ -7,12 +7,15 @@ entries, under the numbers that follow.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
+from chat.client.attention.names import folded
+from chat.client.attention.read_marks import ReadUpTo
 from chat.client.conversation.ui_events import Tag
-from chat.client.screen.model.entries import Entry, PageLine, Pending
+from chat.client.screen.model.entries import Entry, PageLine, Pending, is_own, log_of, peer_of
 
 MAX_ENTRIES = 50_000
 # In characters: fifty thousand texts of 64 KiB each would take 3 GiB.
@@ -38,23 +41,32 @@ class View:
 
     ``peer`` is the other user of a private conversation; None for the room. ``anchor`` is the row at the bottom of the
     screen; None means the last row, and to follow new entries. ``unread`` counts messages that came while the view was
-    not on the screen, ``calls`` those of them that are for the user (a mention, a private message). ``left_off`` is the
-    number of the first unread entry: a rule is drawn before it. ``has_had_message`` stays True when the view is
-    cleared.
+    not on the screen, ``calls`` those of them that are for the user (a mention, a private message).
+
+    An absence begins at the entry ``left_off``, before which a rule is drawn. Until the user was back, ``fresh``
+    messages came, and ``called`` of them were for the user. ``since`` is the time of the last message before them
+    (None: that of the entry above the rule).
+    ``has_had_message`` stays True when the view is cleared. ``newest`` has the last message of each log that is shown
+    here, by the folded name of its partner.
     """
 
     __slots__ = (
         "_is_shown",
+        "_numbered_from",
         "_weight",
         "anchor",
+        "called",
         "calls",
         "draft",
         "entries",
         "first",
+        "fresh",
         "has_had_message",
         "left_off",
+        "newest",
         "peer",
         "pending",
+        "since",
         "unread",
     )
 
@@ -67,8 +79,13 @@ class View:
         self.unread = 0
         self.calls = 0
         self.left_off: int | None = None
+        self.fresh = 0
+        self.called = 0
+        self.since: datetime | None = None
         self.has_had_message = False
+        self.newest: dict[str | None, ReadUpTo] = {}
         self.draft = Draft()
+        self._numbered_from = 0  # older entries have numbers that mean nothing any more
         self._weight = 0
         self._is_shown = False
 
@@ -88,22 +105,76 @@ class View:
         count = len(self.entries)
         return self.entries[index] if index < count else self.pending[index - count]
 
-    def append(self, entry: Entry, *, calls: bool = False, is_new: bool = True) -> None:
-        """Add ``entry``; ``calls``: it is a message for the user. Only what ``is_new`` counts as unread."""
+    def append(self, entry: Entry, *, is_new: bool = True, missed: bool = False) -> None:
+        """Add ``entry``. Only what ``is_new`` counts as unread; ``missed``: it belongs to an absence in any case."""
         entries = self.entries
         entries.append(entry)
         self._weight += entry.weight
         self.has_had_message = self.has_had_message or entry.is_message
+        if entry.seq is not None:
+            self._note_number(entry, entry.seq)
         # The newest entry stays, however much memory it takes.
         while len(entries) > MAX_ENTRIES or (self._weight > MAX_WEIGHT and len(entries) > 1):
             self._weight -= entries.popleft().weight
             self.first += 1
-        if is_new and entry.is_message and not self.is_read:
-            # The rule stands before the first message of an absence, and later ones do not move it.
-            if not self.unread:
-                self.left_off = self.end - 1
+        if not is_new or not entry.is_message or (self.is_read and not missed):
+            return
+        # The rule stands before the first message of an absence, and later ones do not move it.
+        if not self.unread and not missed:
+            self.begin_absence(self.end - 1)
+        self.fresh += 1
+        self.called += entry.calls
+        if not self.is_read:
             self.unread += 1
-            self.calls += calls
+            self.calls += entry.calls
+
+    def _note_number(self, entry: Entry, seq: int) -> None:
+        log = log_of(entry)
+        newest = self.newest.get(log)
+        if newest is None or newest.seq < seq:
+            self.newest[log] = ReadUpTo(seq, peer_of(entry))
+
+    def begin_absence(self, first: int, since: datetime | None = None) -> None:
+        """Place the rule before the entry ``first``; leave it where it is while older messages are unread."""
+        if not self.unread:
+            self.left_off, self.since = first, since
+            self.fresh = self.called = 0
+
+    def read_elsewhere(self, mark: ReadUpTo) -> None:
+        """Count the messages up to ``mark`` as read: the user has seen them on another device."""
+        if self.left_off is None:
+            return
+        log = None if mark.partner is None else folded(mark.partner)
+        start = max(self.left_off, self.first)
+        absent = islice(
+            (
+                (number, entry)
+                for number, entry in enumerate(self._entries_from(start), start)
+                if entry.is_message and not is_own(entry)
+            ),
+            self.fresh,
+        )
+        unread = [
+            (number, entry)
+            for number, entry in absent
+            if number < self._numbered_from
+            or entry.seq is None
+            or entry.seq > mark.seq
+            or log_of(entry) != log
+        ]
+        self.left_off = unread[0][0] if unread else None
+        self.fresh = len(unread)
+        self.called = sum(entry.calls for _, entry in unread)
+        if not self.is_read:
+            self.unread, self.calls = self.fresh, self.called
+
+    def renumber(self) -> None:
+        """Forget the numbers of all messages: further ones are counted anew."""
+        self._numbered_from = self.end
+        self.newest.clear()
+
+    def _entries_from(self, number: int) -> Iterator[Entry]:
+        return islice(self.entries, number - self.first, None)
 
     def await_echo(self, pending: Pending) -> None:
         """Add a message that is being sent, and scroll to the bottom: a user who writes has read the log."""

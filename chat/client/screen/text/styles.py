@@ -23,7 +23,8 @@ Style: TypeAlias = str | Colours
 TEXT = "text"
 DIM = "dim"  # times, joins and leaves, the client's own words
 PENDING = "pending"  # own words that the server has not sent back yet
-EARLIER = "earlier"  # what was said before the user came, or while they were away
+EARLIER = "earlier"  # what was said before the user came
+PERHAPS = "perhaps"  # own words of which nobody knows whether they were said
 ERROR = "error"
 PRIVATE = "private"
 MENTION = "mention"
@@ -87,6 +88,7 @@ LOOKS: dict[str, Appearance] = {
     DIM: Appearance(dim=True),
     PENDING: Appearance(dim=True),
     EARLIER: Appearance(dim=True),
+    PERHAPS: Appearance(136, _YELLOW),
     ERROR: Appearance(160, _RED),
     PRIVATE: Appearance(133, _MAGENTA),
     MENTION: Appearance(bold=True, reverse=True),

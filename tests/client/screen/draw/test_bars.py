@@ -27,8 +27,8 @@ def model() -> Model:
     return model
 
 
-def said(text: str = "hello") -> Said:
-    return Said(NINE, "alice", text)
+def said(text: str = "hello", to: str | None = None) -> Said:
+    return Said(NINE, "alice", text, to)
 
 
 def status(model: Model, width: int = 80) -> str:
@@ -190,7 +190,7 @@ class TestStatus:
         model.switch(1)
         assert status(model) == " [1 room] [2 alice]"
         assert active(model) == ["[1 room]"]
-        alice.append(said(), calls=True)
+        alice.append(said(to="bob"))
         alice.append(said())
         assert alerts(model) == ["[2 alice 2]"]
 
@@ -215,7 +215,7 @@ class TestStatus:
             model.query(name)
         model.views[2].show(False)
         model.switch(1)
-        model.views[2].append(said(), calls=True)
+        model.views[2].append(said(to="bob"))
         assert status(model, width) == shown
 
     def test_other_words_leave_less_room_for_the_list(self, model: Model) -> None:

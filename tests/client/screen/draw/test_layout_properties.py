@@ -13,7 +13,6 @@ from chat.client.connection.events import Attachment, BadFrame, Joined, Left, No
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
-    Disconnected,
     Done,
     Explanation,
     Failed,
@@ -22,6 +21,7 @@ from chat.client.conversation.ui_events import (
     TransferListing,
     UserList,
 )
+from chat.client.resuming.events import Disconnected
 from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.model.entries import Shared
 from chat.client.screen.model.model import Model, Question

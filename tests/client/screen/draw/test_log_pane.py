@@ -110,7 +110,7 @@ def test_a_marker_where_one_left_off_reading(pane: LogPane, view: View) -> None:
     view.show(False)
     view.append(said("new", NINE + timedelta(hours=3)))
     rows = pane.rows(view, 3)
-    assert text_of(rows[0]) == "── new " + "─" * 33
+    assert text_of(rows[0]) == "── 1 new since 2026-11-24 21:04 " + "─" * 8
     assert rows[0][0].style == "unread-marker"
     assert drawn(pane, view, 3)[1:] == ["── Wednesday, 25 N", "new"]
 

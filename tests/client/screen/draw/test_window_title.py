@@ -14,8 +14,8 @@ from chat.client.screen.text.cells import cells
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 
 
-def said() -> Said:
-    return Said(NINE, "alice", "hello")
+def said(to: str | None = None) -> Said:
+    return Said(NINE, "alice", "hello", to)
 
 
 def test_what_is_unread_in_all_views() -> None:
@@ -25,7 +25,7 @@ def test_what_is_unread_in_all_views() -> None:
     model.room.append(said())
     assert window_title(model) == "(1) chat.example:8080"
     model.focus(False)
-    view.append(said(), calls=True)
+    view.append(said("bob"))
     view.append(said())
     assert window_title(model) == "(3!) chat.example:8080"
     model.focus(True)

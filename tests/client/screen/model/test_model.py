@@ -138,7 +138,7 @@ class TestViews:
         model.switch(1)
         assert not model.next_unread()
         alice.append(said("alice"))
-        carol.append(said("carol"), calls=True)
+        carol.append(said("carol", to="bob"))
         assert model.next_unread()
         assert model.current is carol
         assert model.next_unread()

@@ -91,7 +91,7 @@ def test_what_comes_meanwhile_changes_nothing_and_is_unread(desk: Desk) -> None:
     assert desk.model.room.unread == 1
     desk.type("<esc>")
     assert desk.model.room.unread == 0
-    assert "── new" in "\n".join(desk.screen())
+    assert "── 1 new since 21:04 " in "\n".join(desk.screen())
 
 
 def test_keys_of_the_user_work_in_it() -> None:

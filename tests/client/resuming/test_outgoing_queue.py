@@ -1,23 +1,43 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import gevent
 import pytest
 
 from chat.client.connection.in_flight import Place
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.conversation import unacknowledged
 from chat.client.conversation.requests import AskServer, Say
-from chat.client.conversation.unacknowledged import Outgoing, Unacknowledged
+from chat.client.conversation.unacknowledged import Outgoing
 from chat.client.errors import ConnectionLost
+from chat.client.resuming import outgoing_queue
+from chat.client.resuming.outgoing_queue import OutgoingQueue, Send
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
 
+class Box(OutgoingQueue):
+    """A queue whose messages may be sent at any time."""
+
+    def __init__(self, answered: Callable[[Outgoing], object]) -> None:
+        super().__init__(GEVENT, answered)
+
+    def send_all(self, send: Send) -> None:
+        while True:
+            self.wait_to_send(lambda: False, lambda: True)
+            for message in self.next_batch():
+                self.send(message, send)
+
+    def find_absent(self) -> None:
+        """Say all messages in question again: the server has none of them."""
+        self.say_again([message.nonce for message in self.questioned()])
+
+
 class Line:
     """The far end: takes what is sent, and answers when the test says so."""
 
-    def __init__(self, box: Unacknowledged) -> None:
+    def __init__(self, box: Box) -> None:
         self._table = box.in_flight
         self.sent: list[str] = []
         self.receipts: list[Receipt] = []
@@ -53,8 +73,8 @@ def answered() -> list[Outgoing]:
 
 
 @pytest.fixture
-def box(answered: list[Outgoing]) -> Unacknowledged:
-    return Unacknowledged(answered.append)
+def box(answered: list[Outgoing]) -> Box:
+    return Box(answered.append)
 
 
 def run_until_idle() -> None:
@@ -63,9 +83,7 @@ def run_until_idle() -> None:
         gevent.sleep(0)
 
 
-def test_items_are_sent_in_order_and_told_when_answered(
-    box: Unacknowledged, answered: list[Outgoing]
-) -> None:
+def test_items_are_sent_in_order_and_told_when_answered(box: Box, answered: list[Outgoing]) -> None:
     line = Line(box)
     sender = gevent.spawn(box.send_all, line.send)
     for text in "abc":
@@ -83,9 +101,7 @@ def test_items_are_sent_in_order_and_told_when_answered(
     sender.kill()
 
 
-def test_what_was_not_answered_is_sent_again_in_order(
-    box: Unacknowledged, answered: list[Outgoing]
-) -> None:
+def test_what_was_not_answered_is_sent_again_in_order(box: Box, answered: list[Outgoing]) -> None:
     line = Line(box)
     line.breaks_after = 3
     sender = gevent.spawn(box.send_all, line.send)
@@ -96,6 +112,7 @@ def test_what_was_not_answered_is_sent_again_in_order(
         sender.get()
     line.answer(1)
     box.connection_ended()
+    box.find_absent()
 
     line = Line(box)
     sender = gevent.spawn(box.send_all, line.send)
@@ -109,9 +126,9 @@ def test_what_was_not_answered_is_sent_again_in_order(
 
 @pytest.mark.parametrize("limit", ["MAX_WAITING", "MAX_WAITING_BYTES"])
 def test_put_waits_while_the_table_is_full(
-    box: Unacknowledged, limit: str, monkeypatch: pytest.MonkeyPatch
+    box: Box, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unacknowledged, limit, 3)
+    monkeypatch.setattr(outgoing_queue, limit, 3)
     for text in "abc":
         box.put(say(text))
     putter = gevent.spawn(box.put, say("d"))
@@ -125,10 +142,8 @@ def test_put_waits_while_the_table_is_full(
     sender.kill()
 
 
-def test_what_is_unanswered_is_bounded(
-    box: Unacknowledged, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unacknowledged, "MAX_IN_FLIGHT", 2)
+def test_what_is_unanswered_is_bounded(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing_queue, "MAX_IN_FLIGHT", 2)
     line = Line(box)
     sender = gevent.spawn(box.send_all, line.send)
     for text in "abc":
@@ -142,7 +157,7 @@ def test_what_is_unanswered_is_bounded(
     sender.kill()
 
 
-def test_waiting_until_all_is_answered(box: Unacknowledged) -> None:
+def test_waiting_until_all_is_answered(box: Box) -> None:
     line = Line(box)
     box.put(say("a"))
     sender = gevent.spawn(box.send_all, line.send)
@@ -156,7 +171,7 @@ def test_waiting_until_all_is_answered(box: Unacknowledged) -> None:
     sender.kill()
 
 
-def test_an_item_that_was_done_with_at_once_needs_no_answer(box: Unacknowledged) -> None:
+def test_an_item_that_was_done_with_at_once_needs_no_answer(box: Box) -> None:
     sender = gevent.spawn(box.send_all, lambda item: None)
     box.put(say("a"))
     run_until_idle()
@@ -170,7 +185,7 @@ def test_it_is_not_empty_before_the_last_answer_is_told() -> None:
     def tell(item: Outgoing) -> None:
         seen.append(mine.is_empty)
 
-    mine = Unacknowledged(tell)
+    mine = Box(tell)
     line = Line(mine)
     mine.put(say("hello"))
     sender = gevent.spawn(mine.send_all, line.send)
@@ -185,7 +200,7 @@ def test_it_is_not_empty_before_the_last_answer_is_told() -> None:
 def test_a_command_is_not_given_again() -> None:
     """The server may have executed the command, and only the answer was lost."""
     statuses: list[tuple[Outgoing, Status]] = []
-    box = Unacknowledged(lambda item: statuses.append((item, item.status)))
+    box = Box(lambda item: statuses.append((item, item.status)))
     line = Line(box)
     command = Outgoing(AskServer(Command("passwd", password="a", new_password="b")))
     for item in (say("one"), command, say("two")):
@@ -195,6 +210,7 @@ def test_a_command_is_not_given_again() -> None:
     sender.kill()
     box.connection_ended()
     assert statuses == [(command, Status.LOST)]
+    box.find_absent()
     assert line.sent == ["one", "passwd", "two"]
     sender = gevent.spawn(box.send_all, line.send)
     run_until_idle()
@@ -204,7 +220,7 @@ def test_a_command_is_not_given_again() -> None:
 
 def test_a_command_that_was_not_given_yet_is_not_given_later() -> None:
     told: list[tuple[Outgoing, Status, str | None]] = []
-    box = Unacknowledged(lambda item: told.append((item, item.status, item.code)))
+    box = Box(lambda item: told.append((item, item.status, item.code)))
     line = Line(box)
     line.breaks_after = 1
     command = Outgoing(AskServer(Command("bans")))
@@ -216,6 +232,7 @@ def test_a_command_that_was_not_given_yet_is_not_given_later() -> None:
     assert told == [(command, Status.REFUSED, "not-sent")]
     assert "nothing was done" in (command.refusal or "")
     line.breaks_after = None
+    box.find_absent()
     sender = gevent.spawn(box.send_all, line.send)
     run_until_idle()
     sender.kill()
@@ -225,14 +242,14 @@ def test_a_command_that_was_not_given_yet_is_not_given_later() -> None:
 # Messages in the table that the queue does not hold
 
 
-def beside(box: Unacknowledged) -> Receipt:
+def beside(box: Box) -> Receipt:
     """A packed directory that turned out small: its transfer sends it on the room's connection."""
     receipt = Receipt(GEVENT.event(), MessageType.FILE)
     box.in_flight.send(receipt)
     return receipt
 
 
-def test_the_queue_is_empty_while_a_transfer_waits_for_its_own_answer(box: Unacknowledged) -> None:
+def test_the_queue_is_empty_while_a_transfer_waits_for_its_own_answer(box: Box) -> None:
     receipt = beside(box)
     waiting = gevent.spawn(box.wait_empty)
 
@@ -243,7 +260,7 @@ def test_the_queue_is_empty_while_a_transfer_waits_for_its_own_answer(box: Unack
 
 
 def test_a_transfers_message_delays_no_answer_and_is_never_told(
-    box: Unacknowledged, answered: list[Outgoing]
+    box: Box, answered: list[Outgoing]
 ) -> None:
     receipt, line = beside(box), Line(box)
     sending = gevent.spawn(box.send_all, line.send)

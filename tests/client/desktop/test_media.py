@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.connection.media import check_content
+from chat.client.desktop.media import check_content
 from chat.client.errors import NotSent
 from chat.protocol.descriptor import MessageType
 

@@ -1,0 +1,178 @@
+"""Read requests from JSON lines: one object per line. docs/json-lines.md explains the format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chat.client.conversation.requests import (
+    AskServer,
+    Cancel,
+    DropLine,
+    Get,
+    ListTransfers,
+    Quit,
+    Request,
+    RequestError,
+    Say,
+    SayAgain,
+    SendFile,
+    Who,
+)
+from chat.client.conversation.ui_events import Asked, Tag
+from chat.client.frontends.line_io import Line
+from chat.protocol.commands import Command
+from chat.protocol.descriptor import MessageType
+from chat.protocol.strict_json import decode_json
+
+# A text with each byte written as \u00XX takes six times its size. The rest of the object takes at most MAX_REST bytes.
+LONGEST_ESCAPE = 6
+MAX_REST = 16 * 1024
+
+
+class BadLine(RequestError):
+    """A line of input is not a valid request. ``tag`` is its ``id``, if it has a valid one."""
+
+    def __init__(self, sentence: str, tag: Tag = None) -> None:
+        super().__init__(sentence)
+        self.tag = tag
+
+
+def read_line(line: Line) -> Asked | None:
+    """Return the request in a line of input; None for a blank line. Raises BadLine.
+
+    An unknown key is refused, not ignored: a misspelt ``to`` must not make a private message public.
+    """
+    if line.continued or not line.data.strip():
+        return None
+    if line.cut:
+        raise BadLine("The line is too long for any request.")
+    fields = _Fields(_parse(line.data))
+    kind = fields.required("type", str)
+    read = _READERS.get(kind)
+    if read is None:
+        raise BadLine(f"Unknown type {kind!r}: expected {', '.join(_READERS)}.", fields.tag)
+    request = read(fields)
+    fields.require_all_read(kind)
+    return Asked(request, fields.tag)
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        value = decode_json(data.decode())
+    except ValueError:
+        raise BadLine("The line is not a JSON object.") from None
+    if not isinstance(value, dict):
+        raise BadLine("The line is not a JSON object.")
+    return value
+
+
+class _Fields:
+    """The keys of a request. Each is read once, by name and type."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._unread = dict(values)
+        self.tag: Tag = None
+        tag = self._unread.pop("id", None)
+        if tag is not None and (isinstance(tag, bool) or not isinstance(tag, (str, int))):
+            raise BadLine("The value of 'id' must be a string or a whole number.")
+        self.tag = tag
+
+    def optional(self, key: str, kind: type) -> Any:
+        """Read a key of the type ``kind``; return None if it is missing. Raises BadLine."""
+        value = self._unread.pop(key, None)
+        # In Python a bool is an int; in JSON true is not a number.
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            expected = "a string" if kind is str else "a whole number"
+            raise BadLine(f"The value of {key!r} must be {expected}.", self.tag)
+        if isinstance(value, str) and not _is_unicode(value):
+            raise BadLine(
+                f"The value of {key!r} is not valid Unicode: it contains half of a surrogate pair.",
+                self.tag,
+            )
+        return value
+
+    def natural(self, key: str) -> int | None:
+        """Read a whole number from 0 on; return None if the key is missing. Raises BadLine."""
+        value: int | None = self.optional(key, int)
+        if value is not None and value < 0:
+            raise BadLine(f"The value of {key!r} must be 0 or more.", self.tag)
+        return value
+
+    def flag(self, key: str) -> bool:
+        """Read a boolean, False if the key is missing. Raises BadLine."""
+        value = self._unread.pop(key, None)
+        if value is not None and not isinstance(value, bool):
+            raise BadLine(f"The value of {key!r} must be true or false.", self.tag)
+        return bool(value)
+
+    def path(self) -> str:
+        """Read the path of a file. Raises BadLine for an empty path, which often comes from an unset shell variable."""
+        path: str = self.required("path", str)
+        if not path.strip():
+            raise BadLine("The value of 'path' is empty: expected the path of a file.", self.tag)
+        return path
+
+    def required(self, key: str, kind: type) -> Any:
+        """Read a key of the type ``kind``. Raises BadLine if it is missing."""
+        value = self.optional(key, kind)
+        if value is None:
+            raise BadLine(f"The key {key!r} is missing.", self.tag)
+        return value
+
+    def require_all_read(self, kind: str) -> None:
+        """Raise BadLine if a key was not read, so is unknown."""
+        for key in self._unread:
+            raise BadLine(f"A request of type {kind!r} has no key {key!r}.", self.tag)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _read_text(fields: _Fields) -> Request:
+    return Say(fields.required("text", str), fields.optional("to", str))
+
+
+def _file_reader(kind: MessageType) -> Callable[[_Fields], Request]:
+    return lambda fields: SendFile(
+        fields.path(), kind, fields.optional("to", str), allows_directory=fields.flag("directory")
+    )
+
+
+def _read_command(fields: _Fields) -> Request:
+    """Read a command. The verb is not checked here, since a newer server may know more verbs."""
+    return AskServer(
+        Command(
+            fields.required("command", str),
+            fields.optional("target", str),
+            fields.natural("seconds"),
+            fields.optional("reason", str),
+            fields.optional("password", str),
+            fields.optional("new_password", str),
+            seq=fields.natural("seq"),
+            private=fields.flag("private"),
+            partner=fields.optional("with", str),
+        )
+    )
+
+
+_READERS: dict[str, Callable[[_Fields], Request]] = {
+    "text": _read_text,
+    "file": _file_reader(MessageType.FILE),
+    "image": _file_reader(MessageType.IMAGE),
+    "voice": _file_reader(MessageType.VOICE),
+    "get": lambda fields: Get(fields.required("number", int)),
+    "cancel": lambda fields: Cancel(fields.required("number", int)),
+    "transfers": lambda fields: ListTransfers(),
+    "who": lambda fields: Who(),
+    "command": _read_command,
+    "again": lambda fields: SayAgain(fields.required("nonce", str)),
+    "drop": lambda fields: DropLine(fields.required("nonce", str)),
+    "quit": lambda fields: Quit(),
+}
+
+
+def longest_line(max_text: int) -> int:
+    """Return the bytes of the longest line that can be a valid request."""
+    return LONGEST_ESCAPE * max_text + MAX_REST

@@ -1,0 +1,373 @@
+"""The library's connection that comes back: one user's room, over all connections."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from chat.client.connection.connection import Connection
+from chat.client.connection.events import Attachment, Limits, MessagePage
+from chat.client.connection.in_flight import InFlight
+from chat.client.connection.liveness import uptime
+from chat.client.connection.outgoing import check_size, encode_text, open_source
+from chat.client.connection.receipts import Receipt, Status
+from chat.client.errors import ChatError, ConnectionLost, NotSent, TransferFailed
+from chat.client.resuming.events import Disconnected, RoomEvent
+from chat.client.resuming.following import CatchUpWishes
+from chat.client.resuming.outgoing_queue import QueuedMessage
+from chat.client.resuming.resumer import Resumer
+from chat.client.resuming.retrying import Pauses, RetryPolicy, is_final
+from chat.client.runtime.runtime import Runtime, Task
+from chat.client.state.errors import StateFileError
+from chat.client.state.memory import Memory
+from chat.client.state.unanswered_line import UnansweredLine
+from chat.protocol.commands import Command
+from chat.protocol.descriptor import MessageType
+
+_AWAY = "There is no connection now."
+_TICK = 0.05  # seconds between two looks while another task reads
+
+
+class _File(QueuedMessage):
+    """A file of the queue."""
+
+    def __init__(self, done: Any, kind: MessageType, source: Any, name: str | None, to: str | None):
+        super().__init__(done, kind, to=to)
+        self.source, self.filename = source, name
+
+
+class ReconnectingRoom:
+    """One user's room, made by :func:`chat.client.connect` with ``reconnect``. Iterating yields events for ever.
+
+    After a lost connection it connects again, with growing pauses. Then it fetches what was missed, and looks up the
+    messages without an answer: it says again only those that were not said. Texts and files that are sent meanwhile
+    wait in a queue. Always call ``close()`` in the end. One task reads; any task may send at any time.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[InFlight, str], Connection],
+        runtime: Runtime,
+        memory: Memory | None = None,
+        policy: RetryPolicy | None = None,
+        wishes: CatchUpWishes | None = None,
+    ) -> None:
+        self._connect = connect
+        self._runtime = runtime
+        self._policy = policy or RetryPolicy()
+        self._pauses = Pauses(self._policy)
+        wishes = wishes or CatchUpWishes(follows=True)
+        self._resumer = Resumer(runtime, lambda message: None, wishes=wishes, is_read_at_once=False)
+        if memory is not None:
+            self._resumer.use(memory)
+        self._output: deque[RoomEvent] = deque()
+        self._returned: RoomEvent | None = None
+        self._read_lock = runtime.lock()
+        self._closing = runtime.event()
+        self._problem: ChatError | None = None  # that ended the room
+        self._connection: Connection | None = None
+        self._last: Connection | None = None
+        self._sender: Task | None = None
+        self._connected_at = 0.0
+
+    # The state of the session
+
+    @property
+    def connection(self) -> Connection | None:
+        """The present connection; None while there is none."""
+        return self._connection
+
+    @property
+    def username(self) -> str:
+        """The name of this user, as the server writes it."""
+        return self._known.username
+
+    @property
+    def users(self) -> list[str]:
+        """The users in the room, as of the last connection."""
+        return self._known.users
+
+    @property
+    def limits(self) -> Limits:
+        """The sizes that the server accepts."""
+        return self._known.limits
+
+    @property
+    def perhaps_said(self) -> list[UnansweredLine]:
+        """The lines of which nobody can find out whether they were said, oldest first: see ``say_again``, ``drop``."""
+        return [each.line for each in list(self._resumer.perhaps.values())]
+
+    def unanswered(self) -> list[Receipt]:
+        """Return the receipts of the messages that are not answered yet, oldest first."""
+        return [*self._resumer.queue.unanswered()]
+
+    # Reading
+
+    def __enter__(self) -> ReconnectingRoom:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[RoomEvent]:
+        """Yield events until ``close()``. Raises LoginRefused, UntrustedServer, Dismissed, StateFileError."""
+        while (event := self.read()) is not None:
+            yield event
+
+    def read(self) -> RoomEvent | None:
+        """Wait for the next event; None after ``close()``. Raises as iterating does.
+
+        With the call, the event that the last call returned counts as seen: a program that is killed before gets it
+        again in its next run.
+        """
+        with self._read_lock:
+            returned, self._returned = self._returned, None
+            if returned is not None and self._output:
+                self._resumer.saw(returned)
+            elif not self._output:
+                self._resumer.saw_all()
+            while not self._output:
+                if self._closing.is_set():
+                    return None
+                self._step()
+            self._returned = self._output.popleft()
+            return self._returned
+
+    def begin(self) -> None:
+        """Make the first connection. For ``connect``. Raises ChatError."""
+        self._enter(self._log_in())
+        if self._resumer.memory.is_kept:
+            self._runtime.spawn(self._save)
+
+    def _step(self) -> None:
+        """Read one event, or make a new connection."""
+        if self._problem is not None:
+            raise self._problem
+        connection = self._connection
+        if connection is None:
+            self._connect_again()
+            return
+        try:
+            event = connection.read()
+        except ConnectionLost as lost:
+            self._leave(lost)
+            return
+        if event is not None:
+            self._output += self._resumer.take(event, has_device=connection.has_device)
+            self._resumer.queue.tell_answers()
+
+    def _log_in(self) -> Connection:
+        return self._connect(self._resumer.queue.in_flight, self._resumer.memory.device)
+
+    def _enter(self, connection: Connection) -> None:
+        self._connection = self._last = connection
+        self._connected_at = uptime()
+        # The welcome has come already. With it, messages may be sent before the program reads.
+        self._step()
+        self._sender = self._runtime.spawn(self._send, connection)
+
+    def _leave(self, lost: ConnectionLost) -> None:
+        connection, self._connection = self._connection, None
+        assert connection is not None, "only a connection can be lost"
+        self._pauses.was_connected(uptime() - self._connected_at)
+        connection.close(timeout=0)
+        self._resumer.queue.wake()
+        if self._sender is not None:
+            self._sender.join()
+        self._resumer.connection_ended()
+        if is_final(lost):
+            self._problem = lost
+            raise lost
+        self._output.append(Disconnected(str(lost), self._next_pause()))
+
+    def _next_pause(self) -> float:
+        self._pause = self._pauses.next()
+        return self._pause
+
+    def _connect_again(self) -> None:
+        if self._closing.wait(self._pause):
+            return
+        try:
+            connection = self._log_in()
+        except ChatError as problem:
+            if is_final(problem):
+                self._problem = problem
+                raise
+            self._output.append(Disconnected(str(problem), self._next_pause()))
+            return
+        if self._closing.is_set():
+            connection.close(timeout=0)
+            return
+        self._enter(connection)
+
+    # Sending
+
+    def send_text(self, text: str, to: str | None = None) -> Receipt:
+        """Say a text of at most ``limits.max_text`` bytes to everyone, or to one user, exactly once.
+
+        The receipt stays WAITING while there is no connection. LOST means that nobody can find out whether the text
+        was said: see ``perhaps_said``. Once the call has returned, the text is in the state file, and outlives the
+        program. Waits while the queue is full. Raises NotSent, StateFileError, ConnectionLost after ``close``.
+        """
+        encode_text(text, self.limits.max_text)
+        return self._put(QueuedMessage(self._runtime.event(), text=text, to=to))
+
+    def send_file(
+        self,
+        source: str | Path | BinaryIO,
+        *,
+        kind: MessageType = MessageType.FILE,
+        filename: str | None = None,
+        to: str | None = None,
+    ) -> Receipt:
+        """Send a file, or a seekable binary file, exactly once. It must stay readable until it is answered.
+
+        The call does not wait for the answer. Files are not remembered over a restart of the program. Raises NotSent.
+        """
+        with open_source(source, filename) as found:
+            check_size(found, self.limits.max_file, original=self._known.original)
+            name = found.filename
+        return self._put(_File(self._runtime.event(), kind, source, name, to))
+
+    def command(self, command: Command) -> Receipt:
+        """Send a command. It is never repeated: the receipt is LOST if the answer was. Raises ConnectionLost."""
+        return self._here().command(command)
+
+    def history(self, **query: Any) -> MessagePage:
+        """Return a page of earlier messages: see ``Connection.history``. Raises ConnectionLost, QueryRefused."""
+        return self._here().history(**query)
+
+    def fetch(self, offer: Attachment, **options: Any) -> Path:
+        """Download an offered content: see ``Connection.fetch``. Raises ConnectionLost too."""
+        return self._here().fetch(offer, **options)
+
+    def say_again(self, line: UnansweredLine) -> Receipt:
+        """Say a line that was perhaps said again, as a new one: others may see it twice."""
+        message = QueuedMessage(self._runtime.event(), text=line.text, to=line.to)
+        self._resumer.drop(line.nonce)
+        return self._put(message)
+
+    def drop(self, line: UnansweredLine) -> None:
+        """Forget a line that was perhaps said."""
+        self._resumer.drop(line.nonce)
+
+    def _put(self, message: QueuedMessage) -> Receipt:
+        queue = self._resumer.queue
+        while not queue.has_room:
+            if self._closing.is_set():
+                raise ConnectionLost("The room is closed.")
+            # The task that reads may be this one, in the middle of its loop.
+            if self._read_lock.acquire(blocking=False):
+                try:
+                    self._step()
+                finally:
+                    self._read_lock.release()
+            else:
+                queue.wait_progress(_TICK)
+        if self._closing.is_set():
+            raise ConnectionLost("The room is closed.")
+        self._resumer.put(message)
+        self._resumer.save()  # so that the line outlives the program once the call has returned
+        return message
+
+    def _send(self, connection: Connection) -> None:
+        def is_over() -> bool:
+            return self._connection is not connection
+
+        try:
+            self._resumer.send_all(
+                connection, lambda message: self._send_one(connection, message), is_over
+            )
+        except ConnectionLost:
+            return  # the reader sees the loss too
+        except StateFileError as problem:
+            self._problem = problem
+            connection.close(timeout=0)
+
+    def _send_one(self, connection: Connection, message: QueuedMessage) -> Receipt | None:
+        try:
+            if not isinstance(message, _File):
+                assert message.text is not None
+                return connection.send_text(message.text, message.to, nonce=message.nonce)
+            return self._send_file(connection, message)
+        except NotSent as problem:
+            message.settle(Status.REFUSED, "not-sent", str(problem))
+            return None
+
+    def _send_file(self, connection: Connection, file: _File) -> Receipt | None:
+        with open_source(file.source, file.filename) as found:
+            is_large = found.size > connection.most_inline
+        if is_large:
+            # Beside the texts, which need not wait for it. From now on the upload has the file, and not the queue.
+            self._resumer.queue.in_flight.remove(file)
+            self._runtime.spawn(self._upload, connection, file)
+            return None
+        return connection.send_file(
+            file.source, kind=file.kind, filename=file.filename, to=file.to, nonce=file.nonce
+        )
+
+    def _upload(self, connection: Connection, file: _File) -> None:
+        try:
+            receipt = connection.send_file(
+                file.source, kind=file.kind, filename=file.filename, to=file.to, nonce=file.nonce
+            )
+            receipt.wait()
+            status, code, refusal = receipt.status, receipt.code, receipt.refusal
+        except (ConnectionLost, TransferFailed) as problem:
+            status, code, refusal = Status.LOST, None, str(problem)
+        except NotSent as problem:
+            status, code, refusal = Status.REFUSED, "not-sent", str(problem)
+        # While the session goes on, the server may still say it: only the next session can find out.
+        if status is Status.LOST and connection.has_ended:
+            self._resumer.question(file)
+        else:
+            file.settle(status, code, refusal)
+
+    def _here(self) -> Connection:
+        connection = self._connection
+        if connection is None:
+            raise ConnectionLost(_AWAY)
+        return connection
+
+    @property
+    def _known(self) -> Connection:
+        assert self._last is not None, "connect has made the first connection"
+        return self._last
+
+    # The end
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Leave the room. Waits up to ``timeout`` seconds for answers; messages without one stay in the state file."""
+        if self._closing.is_set():
+            return
+        queue, connection = self._resumer.queue, self._connection
+        deadline = uptime() + timeout
+        while connection is self._connection is not None and queue.waits and uptime() < deadline:
+            queue.wait_progress(_TICK)
+        self._closing.set()
+        self._resumer.wake()
+        if connection is not None:
+            connection.close(timeout)
+            self._connection = None
+            queue.wake()
+            if self._sender is not None:
+                self._sender.join()
+            queue.tell_answers()
+        self._resumer.memory.close()
+
+    def _save(self) -> None:
+        try:
+            self._resumer.save_now_and_then(self._closing.is_set)
+        except StateFileError as problem:
+            self._problem = problem
+            connection = self._connection
+            if connection is not None:
+                connection.close(timeout=0)

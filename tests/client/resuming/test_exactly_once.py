@@ -1,0 +1,290 @@
+"""Random schedules of a client and a server that break: each line is said once, and each message is seen once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import cast
+
+import gevent
+import pytest
+
+from chat.client.connection.connection import Connection
+from chat.client.connection.events import Text, Welcome
+from chat.client.connection.receipts import Status
+from chat.client.errors import ConnectionLost
+from chat.client.resuming.events import LineFound, MissingMessages, Renumbered, ResumedEvent
+from chat.client.resuming.following import CatchUpWishes
+from chat.client.resuming.outgoing_queue import QueuedMessage
+from chat.client.resuming.resumer import Resumer
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.state.contents import Contents, encode_whole, parse_whole
+from chat.client.state.finding import owner_of
+from chat.client.state.memory import Memory, new_contents
+from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
+from chat.client.state.state_file import StateFile
+from tests.client.resuming.late_server import Guards, LateServer, Wire
+
+BOB = owner_of("localhost:8080", "bob")
+SCHEDULES = 250
+
+
+class Killed(BaseException):
+    """The process of the client is killed."""
+
+
+class MemoryFile:
+    """A state file whose bytes outlive the client."""
+
+    def __init__(self) -> None:
+        self.data = encode_whole(BOB, new_contents())
+        self.is_long = False
+
+    def append(self, record: bytes) -> None:
+        self.data += record
+
+    def replace(self, contents: Contents) -> None:
+        self.data = encode_whole(BOB, contents)
+
+    def close(self) -> None:
+        return
+
+
+class Run:
+    """One schedule: a client that is killed and comes back, and a server that restarts."""
+
+    def __init__(self, seed: int, guards: Guards | None = None) -> None:
+        self.random = Random(seed)
+        self.server = LateServer(self.random, guards)
+        self.file = MemoryFile()
+        self.texts: dict[str, str] = {}  # of each line that was put, by its nonce
+        self.outcomes: dict[str, set[Status]] = {}
+        self.follower = FollowedLogs()
+        self.wire: Wire | None = None
+        self.sender: gevent.Greenlet[..., object] | None = None
+        self.resumer = self.start()
+
+    def start(self) -> Resumer:
+        """Start the client from its file."""
+        contents = parse_whole(self.file.data)[1]
+        self.follower.begin_run(contents)
+        resumer = Resumer(GEVENT, self.answered, wishes=CatchUpWishes(follows=True))
+        resumer.use(Memory(contents, cast(StateFile, self.file)))
+        return resumer
+
+    def answered(self, message: QueuedMessage) -> None:
+        self.outcomes.setdefault(message.nonce, set()).add(message.status)
+
+    # The steps
+
+    def say(self) -> None:
+        to = "eve" if self.random.random() < 0.3 else None
+        text = f"line {len(self.texts)}"
+        message = QueuedMessage(GEVENT.event(), text=text, to=to)
+        self.texts[message.nonce] = text
+        self.resumer.put(message)
+        if self.random.random() < 0.8:
+            self.resumer.save()
+
+    def connect(self) -> None:
+        if self.wire is None:
+            self.wire = self.server.log_in(self.resumer.queue.in_flight)
+            self.sender = gevent.spawn(self._send, self.resumer, self.wire)
+
+    def _send(self, resumer: Resumer, wire: Wire) -> None:
+        try:
+            resumer.send_all(
+                cast(Connection, wire),
+                lambda item: wire.send_text(item.text, item.to, nonce=item.nonce),
+            )
+        except ConnectionLost:
+            return
+        except Killed:
+            self.kill()
+
+    def receive(self) -> None:
+        gevent.sleep(0)
+        for _ in range(self.random.randint(0, 9)):
+            if self.wire is None or not self.wire.down:
+                return
+            self.follower.show(self.resumer.take(self.wire.receive(), has_device=True))
+            self.resumer.queue.tell_answers()
+            if self.random.random() < 0.3:
+                self.resumer.save()
+
+    def notice_cut(self) -> None:
+        """The client sees the end of a connection once it has read what came before."""
+        if self.wire is not None and self.wire.is_cut and not self.wire.down:
+            assert self.sender is not None
+            self.sender.kill()
+            self.wire = None
+            self.resumer.connection_ended()
+
+    def kill(self) -> None:
+        """Kill the client; only the file is left."""
+        if self.sender is not None and self.sender is not gevent.getcurrent():
+            self.sender.kill()
+        if self.wire is not None:
+            self.server.cut(self.wire)
+            self.wire = None
+        known = parse_whole(self.file.data)[1].lines
+        for nonce in set(self.texts) - known.keys() - self.outcomes.keys():
+            # A line that was in no file yet is lost with the client, and was never said.
+            self.outcomes[nonce] = set()
+        self.resumer = self.start()
+
+    def kill_while_sending(self) -> None:
+        if self.wire is not None:
+            at = "dies_before" if self.random.random() < 0.5 else "dies_after"
+            setattr(self.wire, at, Killed())
+
+    def cut(self) -> None:
+        if self.wire is not None:
+            self.server.cut(self.wire)
+
+    def step(self) -> None:
+        steps: list[tuple[int, Callable[[], object]]] = [
+            (8, self.say),
+            (8, self.connect),
+            (14, self.receive),
+            (8, lambda: self.server.read(self.random.randint(1, 5))),
+            (8, lambda: self.server.commit(self.random.randint(1, 5))),
+            (3, lambda: self.server.others_say(self.random.randint(1, 20))),
+            (4, self.notice_cut),
+            (3, self.cut),
+            (1, self.server.notice_ghosts),
+            (1, self.kill),
+            (2, self.kill_while_sending),
+            (1, self.server.restart),
+            (1, lambda: self.server.crash(epoch=self.random.random() < 0.3)),
+            (1, self.server.expire),
+        ]
+        weights, actions = zip(*steps, strict=True)
+        self.random.choices(actions, weights)[0]()
+        gevent.sleep(0)
+
+    def finish(self) -> None:
+        """Let everything come to rest: no more breaks."""
+        for _ in range(300):
+            if self.wire is not None:
+                self.wire.dies_before = self.wire.dies_after = None
+            self.notice_cut()
+            self.connect()
+            gevent.sleep(0)
+            self.server.read(100)
+            self.server.commit(100)
+            self.receive()
+            if self.is_at_rest():
+                break
+        assert self.is_at_rest()
+        assert self.sender is not None
+        self.sender.kill()
+
+    def is_at_rest(self) -> bool:
+        if self.wire is None or not self.wire.has_joined or self.wire.down:
+            return False
+        return self.resumer.queue.is_empty and not self.resumer.is_catching_up
+
+    def check(self) -> None:
+        """Each answered line was said once; the others at most once, and are marked."""
+        marked = {doubt.line.nonce for doubt in self.resumer.perhaps.values()}
+        for nonce, text in self.texts.items():
+            said = self.server.said.get(nonce, 0)
+            statuses = self.outcomes.get(nonce, set())
+            assert said <= 1, f"{text} was said {said} times"
+            if Status.ACCEPTED in statuses:
+                assert said == 1, f"{text} was answered, and said {said} times"
+                # Marked too if the client was killed before it had written the answer down, and nobody knows any more.
+            elif Status.LOST in statuses:
+                is_found = nonce in self.follower.found and said == 1
+                assert nonce in marked or is_found, f"{text} may have been said, and is not marked"
+            else:
+                assert statuses == set(), f"{text}: {statuses}"
+                assert said == 0, f"{text} was said, and nobody knows"
+        assert self.resumer.queue.is_empty
+        assert not {line.nonce for line in self.resumer.memory.lines()} - marked
+        self.follower.check(self.server, self.resumer)
+
+
+class FollowedLogs:
+    """The numbers that one run of the client has seen of each log: every number once, in order, or named as missing."""
+
+    def __init__(self) -> None:
+        self.next: dict[LogKey, int] = {}
+        self.end: dict[LogKey, int] = {}  # as the last welcome told it
+        self.found: set[str] = set()  # lines that were perhaps said, and turned up
+
+    def begin_run(self, contents: Contents) -> None:
+        places: dict[LogKey, LogPlace] = contents.places
+        self.next = {log: place.seq + 1 for log, place in places.items()}
+
+    def show(self, events: list[ResumedEvent]) -> None:
+        for event in events:
+            if isinstance(event, Welcome):
+                for log, facts in ((ROOM, event.history), (MAILBOX, event.mailbox)):
+                    assert facts is not None
+                    self.end[log] = facts.last + 1
+                    if self.next.get(log) is None:
+                        self.next[log] = self.end[log]
+            elif isinstance(event, LineFound):
+                self.found.add(event.line.nonce)
+            elif isinstance(event, Renumbered):
+                self.next[event.log] = self.end[event.log]
+            elif isinstance(event, MissingMessages):
+                self._expect(event.log, event.first, f"missing {event}")
+                self.next[event.log] = event.last + 1
+            elif isinstance(event, Text) and event.seq is not None:
+                log = ROOM if event.to is None else MAILBOX
+                self._expect(log, event.seq, event.text)
+                self.next[log] = event.seq + 1
+
+    def _expect(self, log: LogKey, seq: int, what: str) -> None:
+        expected = self.next.get(log)
+        assert expected in (None, seq), f"{log}: {what} has number {seq}, not {expected}"
+
+    def check(self, server: LateServer, resumer: Resumer) -> None:
+        for log, book in server.books.items():
+            assert self.next.get(log) in (None, book.head + 1), f"{log}: not all was seen"
+
+
+def play(seed: int, guards: Guards | None = None) -> None:
+    run = Run(seed, guards)
+    for _ in range(run.random.randint(20, 150)):
+        run.step()
+    run.finish()
+    run.check()
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_each_line_is_said_once_and_each_message_seen_once(part: int) -> None:
+    for seed in range(part * SCHEDULES, (part + 1) * SCHEDULES):
+        try:
+            play(seed)
+        except AssertionError as failure:
+            raise AssertionError(f"schedule {seed}: {failure}") from failure
+
+
+def fails(guards: Guards | None = None) -> bool:
+    """Return whether any schedule breaks a rule."""
+    for seed in range(4 * SCHEDULES):
+        try:
+            play(seed, guards)
+        except AssertionError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("guard", Guards._fields)
+def test_each_rule_of_the_server_is_needed(guard: str) -> None:
+    assert fails(Guards()._replace(**{guard: False}))
+
+
+def test_what_is_sent_must_be_in_the_file_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line and its place are one write, before the line is sent."""
+    monkeypatch.setattr(Memory, "note_sent", lambda *arguments: None)
+    assert fails()
+
+
+def test_a_line_without_an_answer_must_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.client.resuming.judging.why_undecided", lambda lookup, proof: None)
+    assert fails()
