@@ -315,6 +315,7 @@ class Program:
         """Leave at once on a terminal. A script leaves after the requests before ``/quit`` are done."""
         self._is_quitting = True
         if self._is_interactive:
+            self._reconnector.tell_read()
             self._conversation.wait_for_last_words()
             self._end(End())
 

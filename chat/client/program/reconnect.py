@@ -182,21 +182,25 @@ class Reconnector:
             return  # the reader sees the loss, too, and ends the connection
 
     def _tell_read(self, connection: Connection) -> None:
-        """Tell the server every few seconds how far the user has read, for their other devices."""
         while True:
             gevent.sleep(_READ_EVERY)
-            # The marks of guests are not stored.
-            if connection.username not in connection.registered:
-                continue
-            for mark in self._marks.take_new():
-                partner = mark.partner
-                command = Command(
-                    Verb.READ.value, seq=mark.seq, private=partner is not None, partner=partner
-                )
-                try:
-                    connection.tell(command)
-                except ConnectionLost:
-                    return  # the reader sees the loss, too, and ends the connection
+            self.tell_read()
+
+    def tell_read(self) -> None:
+        """Tell the server how far the user has read, for their other devices. Called at the end, and now and then."""
+        connection = self._conversation.connection
+        # The marks of guests are not stored.
+        if connection is None or connection.username not in connection.registered:
+            return
+        for mark in self._marks.take_new():
+            partner = mark.partner
+            command = Command(
+                Verb.READ.value, seq=mark.seq, private=partner is not None, partner=partner
+            )
+            try:
+                connection.tell(command)
+            except ConnectionLost:
+                return  # the reader sees the loss, too, and ends the connection
 
     def _report_lag(self, connection: Connection) -> None:
         """Tell when an answer of the server is overdue, and when the server is heard again."""

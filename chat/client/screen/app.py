@@ -345,6 +345,7 @@ class App:
     # --- The end
 
     def _leave(self) -> None:
+        self._reconnector.tell_read()
         self._conversation.wait_for_last_words()
         self._end()
 

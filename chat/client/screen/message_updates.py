@@ -165,6 +165,9 @@ class MessageUpdater:
             self._begun.add(id(view))
             # With older messages above the rule, the last of them tells the time.
             view.begin_absence(view.end, self._since.get(log))
+        elif view.since is None:
+            # The rule stands in what an earlier run had shown but nobody had read.
+            view.since = self._since.get(log)
         view.append(entry, is_new=not entry.own, missed=True)
 
     def _is_new(self, log: LogKey, peer: str | None, seq: int | None) -> bool:

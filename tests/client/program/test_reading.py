@@ -59,6 +59,19 @@ def test_the_marks_of_a_guest_are_told_once_they_register(world: World) -> None:
     wait_until_told(world.first, Command("read", seq=7))
 
 
+def test_the_last_marks_are_told_at_the_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconnect, "_READ_EVERY", 1000)
+    marks = UserMarks()
+    world.start(marks=marks)
+    marks.note(ReadUpTo(7))
+    world.reconnector.tell_read()  # a guest
+    assert world.first.told == []
+    world.first.registered = ["bob"]
+    world.reconnector.tell_read()
+    world.reconnector.tell_read()
+    assert world.first.told == [Command("read", seq=7)]
+
+
 def test_a_connection_that_is_lost_ends_the_telling(world: World) -> None:
     marks = UserMarks()
     second = FakeConnection()

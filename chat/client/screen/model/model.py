@@ -303,7 +303,13 @@ class Model:
     def _update_attention(self) -> None:
         is_looking = self._has_focus and self.bare is None
         for view in self.views:
-            view.show(is_looking and view is self.shown)
+            is_shown = is_looking and view is self.shown
+            if (
+                view.is_read and not is_shown
+            ):  # read, although nobody may have looked for marks meanwhile
+                for mark in view.newest.values():
+                    self.attention.read_marks.note(mark)
+            view.show(is_shown)
 
 
 def _sender_of(entry: Entry) -> str | None:
