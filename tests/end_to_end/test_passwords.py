@@ -156,8 +156,9 @@ class TestOnesOwnGhost:
                 assert new.wait() == 0
 
     def test_a_screen_stays_and_may_take_it_back(self, owned: str, home: Path) -> None:
+        """Without a state file it has no device of its own, so that the next login of the user takes its place."""
         option = password_option(home, PASSWORD)
-        with PyteScreen(client(owned, "bob", option), home) as old:
+        with PyteScreen(client(owned, "bob", option, "--no-state"), home) as old:
             old.wait_for("you are in the room as bob")
             with connect(owned, "bob", password=PASSWORD) as new:
                 old.wait_for("the server says: You logged in from another place")

@@ -40,7 +40,7 @@ class Alice:
         return [event.text for event in self.events if isinstance(event, Text) and not event.own]
 
     def comings(self) -> list[str]:
-        """Who came and left, in order."""
+        """Everyone who came or left, in order."""
         return [
             f"{event.username} {type(event).__name__}"
             for event in self.events
