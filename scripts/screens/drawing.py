@@ -27,6 +27,7 @@ _FIXED = (
     (re.compile(r"[\d.]+ ([KM]iB|bytes)/s, [\d:]+ left"), "1.2 MiB/s, 0:12 left"),
     (re.compile(r"next try in \d+ s"), "next try in 4 s"),
     (re.compile(r"(?<=again in )[\d.]+ s"), "4 s"),
+    (re.compile(r"since [0-9]{2}:[0-9]{2}"), "since 21:04"),
 )
 _TIME = re.compile(r"^<\d\d:\d\d:\d\d>")
 _FILLING = re.compile(r"([ ─])\1+")

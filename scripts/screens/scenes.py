@@ -141,6 +141,28 @@ def _lost(stage: Stage) -> Screen:
     return _shown(terminal, r"no connection, next try in \d+ s", "stays here until$")
 
 
+def _back(stage: Stage) -> Screen:
+    with Stage(stage.background, keeps_messages=True) as other:
+        alice, lin, carol = (other.person(name) for name in ("alice", "小林", "carol"))
+        terminal = other.screen(ME)
+        alice.say("I have to restart the build server at four.")
+        _say(terminal, "fine, I'm on the train until then")
+        terminal.enter("/quit")
+        other.clear()
+        lin.say("The build server is down?")
+        alice.say("For ten minutes, yes.")
+        carol.say("It's back. Who watches the first build?")
+        alice.say("борис does, I think.")
+        lin.say("好的 👍")
+        carol.say("The first build was green 🎉")
+        terminal = other.screen(ME)
+        terminal.wait_for("6 new since")
+        carol.say("борис is back, ask him")
+        terminal.wait_for("ask him")
+        terminal.type("green, even without me: ")
+        return _shown(terminal, "6 new since", "ask him", "without me:$")
+
+
 def _say(terminal: Terminal, line: str, shown: str | None = None) -> None:
     """Say ``line``, and wait until the server has sent it back."""
     terminal.enter(line)
@@ -180,5 +202,13 @@ def _evening() -> Image.Image:
     return image
 
 
-_SCENES: tuple[Callable[[Stage], Screen], ...] = (_room, _files, _search, _query, _small, _lost)
+_SCENES: tuple[Callable[[Stage], Screen], ...] = (
+    _room,
+    _files,
+    _search,
+    _query,
+    _small,
+    _lost,
+    _back,
+)
 NAMES = tuple(scene.__name__.strip("_") for scene in _SCENES)

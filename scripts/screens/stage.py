@@ -24,11 +24,13 @@ _PYTHON = (sys.executable, "-m")
 class Stage:
     """Run a room on a free port of loopback, with terminals of a ``background`` such as ``#ffffff``.
 
+    Scenes that share one server begin with nothing of the scene before, so the server keeps messages only on request.
     The end of the ``with`` block ends all that was started.
     """
 
-    def __init__(self, background: str) -> None:
-        self._background = background
+    def __init__(self, background: str, *, keeps_messages: bool = False) -> None:
+        self.background = background
+        self._keeps_messages = keeps_messages
         self.directory = Path(tempfile.mkdtemp(prefix="screens-"))
         home = self.directory / "home"
         (home / "downloads").mkdir(parents=True)
@@ -46,11 +48,10 @@ class Stage:
         self._people: list[Person] = []
         self._terminal: Terminal | None = None
         self._line: SlowLine | None = None
-        # The scenes share one server, and none begins with what the scene before has said.
         options = (
             "--address=127.0.0.1:0",
             "--tls=off",
-            "--history=off",
+            f"--history={'on' if keeps_messages else 'off'}",
             f"--data-directory={home}/server",
         )
         self._server = self._start("chat.server.cli", *options, errors=True)
@@ -103,6 +104,8 @@ class Stage:
             port = self._line.port
         command = [*_PYTHON, "chat.client.cli", f"--address=127.0.0.1:{port}"]
         command += [f"--username={name}", *options]
+        if not self._keeps_messages:
+            command.append("--no-state")
         home = self.directory / "home"
         words = ["env", "-C", str(home), *command]
         self._terminal = Terminal(
@@ -111,7 +114,7 @@ class Stage:
             rows,
             directory=self.directory,
             environment=self._environment,
-            background=self._background,
+            background=self.background,
         )
         self._terminal.wait_for(r"you are in the room")
         for person in self._people:
