@@ -15,7 +15,7 @@ import gevent.event
 from chat.client.attention.attention import Attention
 from chat.client.attention.doubts import NoSuchDoubt
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import Attachment, Notice, Text
+from chat.client.connection.events import Attachment, Notice, Text, Welcome
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.conversation.commands import Availability, help_lines
 from chat.client.conversation.downloads import NOT_CONNECTED, Downloads
@@ -174,6 +174,7 @@ class Conversation:
     def handle_event(self, event: ResumedEvent) -> None:
         """Handle an event of the connection, or of what follows a login."""
         if isinstance(event, PerhapsSaid):
+            self.unacknowledged.tell_answers()  # first those of this run, which have their tags
             self.doubtful.restore(event)
         elif isinstance(event, LineFound):
             self.doubtful.settle(event.line.nonce)
@@ -187,8 +188,9 @@ class Conversation:
             if isinstance(event, Text) and is_private and not (event.own or event.replay):
                 self._note_private_sender(event.sender)
             self._frontend.show(event)
-        # The event may be the answer to messages.
-        self.unacknowledged.tell_answers()
+        # The event may be the answer to messages. Lines of an earlier run are shown right behind the welcome.
+        if not isinstance(event, Welcome):
+            self.unacknowledged.tell_answers()
 
     def _note_private_sender(self, name: str) -> None:
         # A reply must not go to a user whose message was not shown.

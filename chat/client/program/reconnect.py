@@ -25,6 +25,7 @@ from chat.client.resuming.events import (
     CatchUpBegan,
     CatchUpEnded,
     Disconnected,
+    LineRestored,
     MissingMessages,
     Renumbered,
     ResumedEvent,
@@ -50,7 +51,7 @@ _LAG_EVERY = 1.0
 # Seconds between two looks at what the user has read.
 _READ_EVERY = 3.0
 # What is shown as it is.
-_SHOWN = (CatchUpBegan, CatchUpEnded, MissingMessages, Renumbered)
+_SHOWN = (CatchUpBegan, CatchUpEnded, LineRestored, MissingMessages, Renumbered)
 _ASKED = ConnectionLost("Reconnecting.")
 
 # Asks the user for another password or name after a refusal, and connects. Raises ChatError.
@@ -154,6 +155,8 @@ class Reconnector:
     def _show(self, events: Iterable[ResumedEvent]) -> None:
         for event in events:
             self._show_each(self._catching_up.take(event))
+        # Behind all lines of an earlier run: the frontend must have them before it gets their outcomes.
+        self._conversation.unacknowledged.tell_answers()
         if self._catching_up.is_holding and not self._conversation.resumer.is_catching_up:
             self._show_each(self._catching_up.flush())
 

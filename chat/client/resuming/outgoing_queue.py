@@ -85,6 +85,7 @@ class OutgoingQueue:
         self._waiting_tasks = 0
         self._waiting_bytes = 0
         self._telling = 0
+        self._decided: list[QueuedMessage] = []  # whose outcome is not told yet
         self._changed = runtime.event()
 
     def wait_for_room(self) -> None:
@@ -132,7 +133,11 @@ class OutgoingQueue:
         return is_awaited
 
     def tell_answers(self) -> None:
-        """Call ``answered`` with the newly answered messages, in order."""
+        """Call ``answered`` with the newly answered and decided messages, in order."""
+        while self._decided:
+            decided = self._decided.pop(0)
+            self._telling -= 1
+            self._tell_answer(decided)
         while (message := self._first_sent()) is not None and message.status is not Status.WAITING:
             self._tell_answer(message)
 
@@ -167,13 +172,16 @@ class OutgoingQueue:
     def decide(self, nonce: str, status: Status, reason: str | None = None) -> QueuedMessage | None:
         """Settle a message wherever it is, without an answer of the server; return it, or None if it is unknown.
 
+        ``tell_answers`` tells of it, so that a frontend can be shown first which line it is.
         ``reason`` is a sentence for a message that is LOST.
         """
         message = self.in_flight.find(nonce)
         if not isinstance(message, QueuedMessage):
             return None
         message.settle(status, refusal=reason)
-        self._tell_answer(message)
+        self.in_flight.remove(message)
+        self._decided.append(message)
+        self._telling += 1
         self._count_bytes()
         return message
 

@@ -211,6 +211,7 @@ class Resumer:
             self.queue.restore(message)
             self._resumption.question(_question(message))
         self._apply_verdicts()
+        self.queue.tell_answers()
         self.queue.wake()
 
     def send_all(
@@ -290,7 +291,8 @@ class Resumer:
 
     def _restored_events(self) -> list[LineEvent]:
         lines, self._line_events = self._line_events, []
-        return lines
+        # First the lines that go on: with the next event, their outcomes may be told.
+        return sorted(lines, key=lambda event: not isinstance(event, LineRestored))
 
     def _take_along(self, old: Memory, memory: Memory) -> None:
         """Move what this run has not finished into the memory of the name that the user has now."""
@@ -345,6 +347,7 @@ class Resumer:
         verdicts, self._verdicts = self._verdicts, []
         for said, absent, undecided in verdicts:
             for nonce in said:
+                self.memory.drop(nonce)  # in one write with the place behind its echo
                 message = self.queue.decide(nonce, Status.ACCEPTED)
                 if message is not None:
                     self._found[nonce] = message

@@ -20,10 +20,12 @@ from chat.client.errors import (
 from chat.client.program import reconnect
 from chat.client.program.catching_up import CatchingUp
 from chat.client.program.reconnect import GaveUp
-from chat.client.resuming.events import CatchUpBegan, CatchUpEnded, Disconnected
+from chat.client.resuming.events import CatchUpBegan, CatchUpEnded, Disconnected, LineRestored
 from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.retrying import RetryPolicy
+from chat.client.state.memory import Memory
 from chat.client.state.places import ROOM
+from chat.client.state.unanswered_line import FirstSending, UnansweredLine
 from chat.protocol.notices import Refusal
 from chat.structs import replace
 from tests.client.fake_connection import NINE, FakeConnection, run_until_idle
@@ -363,3 +365,20 @@ def test_a_refusal_is_recovered_from_by_another_password(world: World) -> None:
     world.first.lose()
     world.wait_for(again)
     assert asked == ["wrong-password"]
+
+
+def test_lines_of_an_earlier_run_are_shown_before_what_became_of_them(world: World) -> None:
+    """The server keeps nothing, so nobody can find out whether any of them was said."""
+    memory = Memory()
+    for number in range(3):
+        line = UnansweredLine(f"n{number}", f"line {number}", None, NINE, is_perhaps=number == 0)
+        memory.keep(line)
+    memory.note_sent(["n1", "n2"], FirstSending(None, "device"))
+    world.conversation.resumer.use(memory)
+    world.start()
+    world.first.receive(Welcome("bob", NINE, device=True))
+    run_until_idle()
+    told = [event for event in world.audience.news if isinstance(event, LineRestored | Doubted)]
+    kinds = [(type(event), event.line.nonce) for event in told]
+    assert kinds[:2] == [(LineRestored, "n1"), (LineRestored, "n2")]
+    assert sorted(nonce for _, nonce in kinds[2:]) == ["n0", "n1", "n2"]
