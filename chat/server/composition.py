@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from chat.net.address import Address
 from chat.protocol.commands import Verb
-from chat.protocol.notices import NoticeCode
 from chat.server.accounts.account_changes import AccountChanges
 from chat.server.accounts.accounts import Accounts
 from chat.server.accounts.commands import AccountCommands
@@ -29,8 +28,6 @@ from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.directory.presence_log import PresenceLog
 from chat.server.history.history import HistoryStore
-from chat.server.history.retention import Retention
-from chat.server.history.stored import DEFAULT_ROOM
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
@@ -54,8 +51,8 @@ from chat.server.reload import Reload
 from chat.server.room.commands import Commands, answer_ping
 from chat.server.room.kept import KeptMessages
 from chat.server.room.recall import Recall
-from chat.server.room.replay import PAGE
 from chat.server.room.room import Room
+from chat.server.room_recording import RoomRecording
 from chat.server.server import ChatServer, Stages
 from chat.server.sessions.accept import Acceptor
 from chat.server.sessions.admission import Admission
@@ -121,6 +118,9 @@ class Composition:
             timestamp=timestamps,
             kept=self.kept,
         )
+        self.recording: RoomRecording | None = None
+        if self.history is not None and self.kept is not None:
+            self.recording = RoomRecording(self.room, self.history, self.kept, settings)
         self.rates = RecentRates(self._totals)
         # Accounts and sanctions.
         self.devices = Devices(self.accounts, self.database)
@@ -199,7 +199,7 @@ class Composition:
             ),
         )
         commands = OperatorCommands(
-            self.settings, self.directory, self.room, self.history, self.watch, self._load_recent
+            self.settings, self.directory, self.room, self.recording, self.watch
         )
         return ControlServer(
             listen_in(directory),
@@ -310,7 +310,7 @@ class Composition:
                 *((certificates.load,) if certificates is not None else ()),
                 self.accounts.start,
                 self.moderation.start,
-                *((self._start_history,) if self.history is not None else ()),
+                *((self.recording.start,) if self.recording is not None else ()),
                 self.mailboxes.start,
                 self.broadcast.start,
             ),
@@ -326,7 +326,7 @@ class Composition:
                     if database is not None
                     else ()
                 ),
-                *(self._retention()),
+                *(self.recording.background() if self.recording is not None else ()),
             ),
             housekeeping=(
                 self.offers.drop_old,
@@ -371,30 +371,9 @@ class Composition:
             return None
         return HistoryStore(settings.data_directory, on_epoch=self._announce_epoch)
 
-    def _start_history(self) -> None:
-        """Open the history file, and let the room go on where it ended."""
-        assert self.history is not None
-        assert self.kept is not None
-        self.history.start()
-        self.history.begin(DEFAULT_ROOM)
-        self._load_recent()
-        self.room.go_on_after(self.kept.last_number(DEFAULT_ROOM))
-
-    def _load_recent(self) -> None:
-        """Read the last messages of the room from the file."""
-        if self.history is not None and self.kept is not None:
-            self.kept.recent.replace(self.history.before(DEFAULT_ROOM, None, PAGE).runs)
-
     def _announce_epoch(self, epoch: str) -> None:
-        assert self.history is not None
-        sentence = "Messages are kept again."
-        if self.history.is_suspended:
-            sentence = "The server cannot keep messages now; the chat goes on."
-        self.room.announce(NoticeCode.EPOCH, sentence, facts={"epoch": epoch})
-
-    def _retention(self) -> Iterator[Callable[[], None]]:
-        if self.history is not None:
-            yield Retention(self.history, self.settings.keep, self.settings.keep_size).run
+        if self.recording is not None:
+            self.recording.announce_epoch(epoch)
 
     def _end_transfers(self) -> None:
         for session in self.directory:

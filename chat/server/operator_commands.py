@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from chat.protocol.notices import NoticeCode
 from chat.server.control.messages import CommandFailed
 from chat.server.directory.directory import Directory
 from chat.server.history.faults import HistoryFault
-from chat.server.history.history import HistoryStore
 from chat.server.history.purging import read_purge
 from chat.server.room.announcement import BadAnnouncement, read_announcement
 from chat.server.room.room import Room
+from chat.server.room_recording import RoomRecording
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
 from chat.server.storage.database_watch import DatabaseWatch
@@ -24,7 +24,7 @@ log = logging.getLogger("chat.server")
 class OperatorCommands:
     """Each method takes the fields of a command, and returns those of the answer. Raises CommandFailed.
 
-    ``archive`` is None if no messages are kept. ``on_purged`` is called when messages were purged.
+    ``recording`` is None if no messages are kept.
     """
 
     def __init__(
@@ -32,16 +32,14 @@ class OperatorCommands:
         settings: Settings,
         directory: Directory[Session],
         room: Room,
-        archive: HistoryStore | None,
+        recording: RoomRecording | None,
         watch: DatabaseWatch,
-        on_purged: Callable[[], object],
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._room = room
-        self._archive = archive
+        self._recording = recording
         self._watch = watch
-        self._on_purged = on_purged
 
     def announce(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Say a text to everyone."""
@@ -60,11 +58,10 @@ class OperatorCommands:
 
     def purge(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Remove messages from history."""
-        if self._archive is None:
+        if self._recording is None:
             raise CommandFailed("This server keeps no messages.")
         try:
-            count = self._archive.purge(read_purge(fields))
-            self._on_purged()
+            count = self._recording.purge(read_purge(fields))
         except HistoryFault as problem:
             raise CommandFailed(f"{problem}.") from None
         log.info("the operator purged %d messages", count)

@@ -19,7 +19,6 @@ from chat.server.accounts.accounts import (
     Accounts,
     add_account,
     change_password,
-    read_accounts,
 )
 from chat.server.accounts.device_records import MAX_AGE, MAX_DEVICES, write_devices
 from chat.server.accounts.devices import Devices
@@ -208,19 +207,3 @@ def test_without_a_data_directory_nothing_is_remembered() -> None:
     devices.forget(account, hash_of("phone"))
 
     assert not devices.remembers(account, hash_of("phone"))
-
-
-def test_a_file_of_the_version_before_gets_its_table(machine: Machine) -> None:
-    path = machine.thread.database.path
-    with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE devices")
-        connection.execute("PRAGMA user_version = 2")
-    connection.close()
-    machine.start_again()
-
-    machine.log_in("phone")
-    machine.devices.write()
-    machine.start_again()
-
-    assert machine.remembers("phone")
-    assert [account.name for account in read_accounts(machine.thread.database)] == ["alice"]

@@ -16,6 +16,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from chat.server.storage import database as database_module
 from chat.server.storage.database import (
     UNREAD,
     Database,
@@ -148,6 +149,40 @@ def test_what_a_newer_version_wrote_is_left_alone(database: Database) -> None:
 
     with pytest.raises(DatabaseFault, match="newer version"):
         mute(database, "mallory")
+
+
+def schema_of(path: Path) -> list[tuple[str, ...]]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT type, name, tbl_name FROM sqlite_master ORDER BY name")
+    found = rows.fetchall()
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("version", range(1, len(database_module._STEPS)))
+def test_a_file_of_an_earlier_version_keeps_its_users_and_gets_all_tables(
+    tmp_path: Path, database: Database, version: int
+) -> None:
+    database.path.parent.mkdir()
+    with sqlite3.connect(database.path) as connection:
+        for step in database_module._STEPS[:version]:
+            for statement in step:
+                connection.execute(statement)
+        columns = "key, name, password, created"
+        connection.execute(f"INSERT INTO users ({columns}) VALUES ('eve', 'Eve', 'hash', 7)")
+        if version > 1:
+            connection.execute("UPDATE users SET id = randomblob(16)")
+        connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+
+    mute(database, "mallory")
+
+    with database.reading() as connection:
+        [user] = connection.execute("SELECT name, password, length(id) FROM users").fetchall()
+    assert user == ("Eve", "hash", 16)
+    new = Database(tmp_path / "new")
+    mute(new, "mallory")
+    assert schema_of(database.path) == schema_of(new.path)
 
 
 def test_a_file_that_was_cut_off_when_it_was_new_is_made_anew(database: Database) -> None:

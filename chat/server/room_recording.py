@@ -1,0 +1,55 @@
+"""Connect the room with the history file: where its numbers go on, its last messages, and its epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from chat.protocol.notices import NoticeCode
+from chat.server.history.history import HistoryStore
+from chat.server.history.purging import Purge
+from chat.server.history.retention import Retention
+from chat.server.history.stored import DEFAULT_ROOM
+from chat.server.room.kept import KeptMessages
+from chat.server.room.replay import PAGE
+from chat.server.room.room import Room
+from chat.server.settings import Settings
+
+
+class RoomRecording:
+    """Serve a ``room`` whose messages are in ``history``; ``kept`` hands them over."""
+
+    def __init__(
+        self, room: Room, history: HistoryStore, kept: KeptMessages, settings: Settings
+    ) -> None:
+        self._room = room
+        self._history = history
+        self._kept = kept
+        self._settings = settings
+
+    def start(self) -> None:
+        """Open the history file, and let the room go on where it ended. Raises HistoryFault."""
+        self._history.start()
+        self._history.begin(DEFAULT_ROOM)
+        self.load_recent()
+        self._room.go_on_after(self._kept.last_number(DEFAULT_ROOM))
+
+    def load_recent(self) -> None:
+        """Read the last messages of the room from the file. Raises HistoryFault."""
+        self._kept.recent.replace(self._history.before(DEFAULT_ROOM, None, PAGE).runs)
+
+    def purge(self, what: Purge) -> int:
+        """Remove messages from the file and from memory; return how many. Raises HistoryFault."""
+        count = self._history.purge(what)
+        self.load_recent()
+        return count
+
+    def announce_epoch(self, epoch: str) -> None:
+        """Tell all users under which epoch messages are numbered from now on."""
+        sentence = "Messages are kept again."
+        if self._history.is_suspended:
+            sentence = "The server cannot keep messages now; the chat goes on."
+        self._room.announce(NoticeCode.EPOCH, sentence, facts={"epoch": epoch})
+
+    def background(self) -> Iterator[Callable[[], None]]:
+        """Yield what runs as long as the server: the removal of old messages."""
+        yield Retention(self._history, self._settings.keep, self._settings.keep_size).run
