@@ -28,7 +28,7 @@ class LateLog:
         if self._is_closed:
             raise LogClosed
         if self.is_full:
-            raise LogFull
+            raise LogFull("The server is overloaded; try again in a moment.")
         self.waiting.append(record)
 
     def close(self, timeout: float) -> None:

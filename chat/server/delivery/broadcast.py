@@ -49,7 +49,7 @@ _WORTH_SHARING = 8 * 1024
 _SHARERS = 32
 
 
-def _do_nothing(seconds: float) -> None:
+def do_nothing(seconds: float) -> None:
     """Ignore the time of a batch, in a server without a loop share."""
 
 
@@ -132,7 +132,7 @@ class Broadcast:
     each batch that was made for announcements alone.
     """
 
-    def __init__(self, charge: Callable[[float], object] = _do_nothing) -> None:
+    def __init__(self, charge: Callable[[float], object] = do_nothing) -> None:
         self.given = 0
         self._charge = charge
         self._pending = {order: _Pending() for order in ByteOrder}
@@ -179,8 +179,11 @@ class Broadcast:
         self._flush_soon()
 
     def post_to_others(self, send_queue: SendQueue, frame: Frame) -> None:
-        """Send a frame to all users but one, who is in the audience."""
+        """Send a frame to all users but one."""
         own = self._pending[send_queue.order]
+        if send_queue not in own.audience:
+            self.post(frame)
+            return
         own.append_for_others(send_queue, frame.encode(send_queue.order))
         for order, pending in self._pending.items():
             if pending is not own and pending.audience:
@@ -207,21 +210,31 @@ class Broadcast:
         self._flush_in_a_while()
 
     def put(self, send_queue: SendQueue, frame: Encodable) -> None:
-        """Send one user a frame, in its place among the frames for everyone."""
+        """Send one user of the audience a frame, in its place among the frames for everyone."""
+        pending = self._pending[send_queue.order]
+        if send_queue not in pending.audience:
+            # Nothing may follow the last frame of a user who was removed.
+            return
         if isinstance(frame, Frame) and frame.large is not None:
             # The content is in a file, so the frame cannot wait in ``pending``: everything before it goes first.
-            pending = self._pending[send_queue.order]
             send_queue.give(pending.pop(send_queue))
             send_queue.put(frame)
             return
         self._append_alone(send_queue, frame.encode(send_queue.order))
 
     def answer(self, send_queue: SendQueue, encoded: bytes) -> None:
-        """Send one user a frame that is due now: at once, or in its place if other frames for that user are pending."""
+        """Send one user of the audience a frame: at once, or in its place if other frames for that user are pending."""
         pending = self._pending[send_queue.order]
+        if send_queue not in pending.audience:
+            return
         if pending.size or send_queue in pending.alone:
             self._append_alone(send_queue, encoded)
         else:
+            self._give_one(encoded, send_queue)
+
+    def remind(self, send_queue: SendQueue, encoded: bytes) -> None:
+        """Send one user of the audience a frame at once, before all that is pending."""
+        if send_queue in self._pending[send_queue.order].audience:
             self._give_one(encoded, send_queue)
 
     def flush(self) -> None:

@@ -25,7 +25,7 @@ from chat.server.history.faults import DamagedFile, HistoryFault
 from chat.server.history.reader import FILE_NAME
 from chat.server.history.rows import PackedRun, pack, unpack
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
-from chat.server.history.writer import Writer, set_aside
+from chat.server.history.writer import Writer, log_opened, open_writer, set_aside
 
 log = logging.getLogger("chat.server")
 
@@ -99,14 +99,7 @@ class Keeping:
     def start(self) -> None:
         """Open the file, or create it. A damaged file is set aside. Raises HistoryFault."""
         opened = run_in(self._pool, self._open).opened
-        if opened.is_new:
-            log.info("messages are kept in %s from now on", self._path)
-        if opened.epoch_changed is not None:
-            log.warning("history begins a new epoch: %s", opened.epoch_changed)
-        elif opened.lost:
-            log.warning(
-                "the server had no clean stop: history may lack the last messages before it"
-            )
+        log_opened(self._path, opened)
         self.logs = dict(opened.logs)
         self._written = {name: state.head for name, state in opened.logs.items()}
         self.epoch = self._file_epoch = opened.epoch
@@ -131,13 +124,7 @@ class Keeping:
 
     def _open(self) -> Writer:
         """Open the file; called in the thread."""
-        try:
-            self._writer = Writer(self._path.parent, bound=MAX_UNWRITTEN)
-        except DamagedFile as problem:
-            log.error(
-                "%s; history begins anew, and the file is now %s", problem, set_aside(self._path)
-            )
-            self._writer = Writer(self._path.parent, bound=MAX_UNWRITTEN)
+        self._writer = open_writer(self._path.parent, bound=MAX_UNWRITTEN, durable=False)
         return self._writer
 
     # While users talk
@@ -177,11 +164,17 @@ class Keeping:
             if self._count > CROWDED:
                 self._has_room.clear()
 
-    def wait_for_room(self) -> None:
-        """Wait while very many messages wait for the disk, so that no more are read from a sender."""
+    def wait_for_room(self, timeout: float) -> bool:
+        """Wait while very many messages wait for the disk, so that no more are read from a sender.
+
+        At most ``timeout`` seconds; return whether there is room.
+        """
         # Again and again: hundreds of senders may wait, and the first ones fill the room.
+        deadline = time.monotonic() + timeout
         while not self.has_room:
-            self._has_room.wait()
+            if not self._has_room.wait(max(0.0, deadline - time.monotonic())):
+                return self.has_room
+        return True
 
     @property
     def has_room(self) -> bool:

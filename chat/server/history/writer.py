@@ -6,6 +6,7 @@ any number of others read. Up to SQLite 3.51.2, two connections that commit and 
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sqlite3
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
-from chat.server.history.faults import HistoryFault, faults
+from chat.server.history.faults import DamagedFile, HistoryFault, faults
 from chat.server.history.reader import FILE_NAME, read_state
 from chat.server.history.rows import COLUMNS, PackedRun, rows_of
 from chat.server.history.stored import Hole, LogName, LogState
+
+log = logging.getLogger("chat.server")
 
 # ``head`` is the last number that the file knows to be given, and ``oldest`` the first one whose message it has; rows
 # between them may be missing only in a range of ``lost``. The columns of ``messages`` are described in ``rows``.
@@ -100,6 +103,8 @@ class Writer:
                 self._prepare()
                 with self._transaction():
                     self.opened = self._recover(is_new, 0 if durable else bound, boot_id)
+                if not durable:
+                    self._connection.execute("PRAGMA synchronous = NORMAL")
             except BaseException:
                 self._connection.close()
                 raise
@@ -127,7 +132,10 @@ class Writer:
         # Before the first table: pages that a removal frees can then be given back to the file system.
         run("PRAGMA auto_vacuum = INCREMENTAL")
         run("PRAGMA journal_mode = WAL")
-        run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        # Also what the recovery writes must survive a power loss.
+        run("PRAGMA synchronous = FULL")
+        # Only macOS knows this: without it, a sync there ends in the memory of the disk.
+        run("PRAGMA fullfsync = ON")
         run(f"PRAGMA journal_size_limit = {64 << 20}")
         # Purged words must not stay in free pages.
         run("PRAGMA secure_delete = ON")
@@ -226,6 +234,14 @@ class Writer:
                     "UPDATE logs SET head = max(head, ?) WHERE id = ?", (hole.last, id)
                 )
 
+    def probe(self) -> None:
+        """Write something to the disk, to see whether it takes it."""
+        with faults(self.path), self._transaction():
+            # SQLite does not write what is there already.
+            self._connection.execute(
+                "REPLACE INTO facts VALUES ('probe', ?)", (secrets.token_urlsafe(12),)
+            )
+
     @contextmanager
     def changing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
         """Run statements in one transaction, by the function that this yields."""
@@ -266,6 +282,26 @@ class Writer:
         self._connection.close()
 
 
+def open_writer(directory: Path, *, bound: int, durable: bool) -> Writer:
+    """Open the file, or create it. A damaged file is set aside. Raises HistoryFault."""
+    try:
+        return Writer(directory, bound=bound, durable=durable)
+    except DamagedFile as problem:
+        aside = set_aside(directory / FILE_NAME)
+        log.error("%s; history begins anew, and the file is now %s", problem, aside)
+        return Writer(directory, bound=bound, durable=durable)
+
+
+def log_opened(path: Path, opened: Opened) -> None:
+    """Tell the operator what was found when the server opened the file at ``path``."""
+    if opened.is_new:
+        log.info("messages are kept in %s from now on", path)
+    if opened.epoch_changed is not None:
+        log.warning("history begins a new epoch: %s", opened.epoch_changed)
+    elif opened.lost:
+        log.warning("the server had no clean stop: history may lack the last messages before it")
+
+
 def set_aside(path: Path) -> Path:
     """Rename a damaged file, and return its new path. Raises HistoryFault."""
     aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
@@ -297,5 +333,15 @@ def _create(path: Path) -> bool:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
         is_new = True
+        _sync_directory(path.parent)
     restrict_mode(path)
     return is_new
+
+
+def _sync_directory(path: Path) -> None:
+    """Let the names of new files survive a power loss."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -24,7 +24,7 @@ MAX_HOLD = 60.0
 
 
 class LogFull(Exception):
-    """Report that the log takes no more records for now."""
+    """Report that the log takes no more records for now. The text is a sentence for the sender."""
 
 
 class LogClosed(Exception):
@@ -146,8 +146,13 @@ class Sequences:
         return self._last.get(log, 0)
 
     def go_on_after(self, log: LogName, last: int) -> None:
-        """Let the next number of ``log`` be the one after ``last``."""
-        self._last[log] = last
+        """Let the next number of ``log`` come after ``last``, unless greater ones were taken already."""
+        self._last[log] = max(last, self._last.get(log, 0))
+
+    def take_back(self, log: LogName, first: int) -> None:
+        """Let the numbers of ``log`` from ``first`` on be taken again: nobody has heard of them."""
+        if self.last(log) >= first:
+            self._last[log] = first - 1
 
     def forget(self, log: LogName) -> None:
         """Let ``log`` begin at 1 again, and free its memory."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from chat.protocol.descriptor import MESSAGES, Descriptor, MessageType
+from chat.protocol.descriptor import MESSAGES, ByteOrder, Descriptor, MessageType
 from chat.protocol.filenames import clean_filename
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_server_header
@@ -40,8 +40,6 @@ from chat.server.room.roster import Roster, status_sentence
 log = logging.getLogger("chat.server")
 
 _ENDED = Rejection(NoticeCode.GONE, "Your session has ended.", is_fatal=True)
-_FULL = Rejection(NoticeCode.NO_SPACE, "The server is overloaded; try again in a moment.")
-
 
 # Makes the content of a user's welcome from the names of all members, in JSON, and from facts about history.
 Welcome = Callable[[bytes, Mapping[str, object]], bytes]
@@ -64,9 +62,8 @@ class Room:
     """Keep membership and order.
 
     ``timestamp`` returns the time of joins, leaves and notices, as RFC 3339 in UTC. A message has the timestamp of its
-    log entry. ``kept`` keeps the messages; None: no message is kept. ``said`` counts the messages of each type that
-    were delivered; ``received`` counts the bytes of their
-    contents.
+    log entry. ``kept`` keeps the messages; None: no message is kept. ``sequences`` numbers them. ``said`` counts the
+    messages of each type that were delivered; ``received`` counts the bytes of their contents.
     """
 
     def __init__(
@@ -80,6 +77,7 @@ class Room:
         mailboxes: Mailboxes,
         timestamp: Callable[[], str],
         kept: KeptMessages | None = None,
+        sequences: Sequences | None = None,
     ) -> None:
         self.said = dict.fromkeys(MESSAGES, 0)
         self.received = dict.fromkeys(MESSAGES, 0)
@@ -92,7 +90,7 @@ class Room:
         self._mutes = mutes
         self._timestamp = timestamp
         self._kept = kept
-        self._sequences = Sequences()
+        self._sequences = Sequences() if sequences is None else sequences
         self._private = PrivateMessages(
             directory, broadcast, self._offering, kept, self._sequences, self._names, mailboxes
         )
@@ -132,10 +130,10 @@ class Room:
             again=bool(others) or None,
         )
         announcement = Frame(MessageType.LOGIN, header)
-        own = announcement
+        own: Encodable = announcement
         if welcome is not None:
-            facts = self._facts(member)
-            own = Frame(MessageType.LOGIN, header, welcome(self._roster.json(), facts))
+            names, here = self._roster.json(), self._roster.users
+            own = _Welcome(header, lambda: welcome(names, self._facts(member, here)))
         first: list[Encodable] = [Frame(MessageType.LOGIN), own]
         if self._kept is not None:
             if not others:
@@ -171,8 +169,8 @@ class Room:
             self.notify(member, NoticeCode.SHUTTING_DOWN, "The server is shutting down.")
             self._dismiss(member)
 
-    def _facts(self, member: Member) -> Mapping[str, object]:
-        return self._kept.facts(member, self._roster.users) if self._kept else {"history": False}
+    def _facts(self, member: Member, here: int) -> Mapping[str, object]:
+        return self._kept.facts(member, here) if self._kept else {"history": False}
 
     def is_here(self, member: Member) -> bool:
         """Return whether ``member`` has joined and not left. Another session with the same name does not count."""
@@ -219,7 +217,7 @@ class Room:
         try:
             self._log.append(record)
         except (LogFull, LogClosed) as problem:
-            record.settle(_FULL if isinstance(problem, LogFull) else _ENDED)
+            record.settle(_full(problem) if isinstance(problem, LogFull) else _ENDED)
         if not record.is_settled:
             record.hold()
         return record
@@ -317,6 +315,14 @@ class Room:
             frame = self.notice_frame(member, notice, sentence, nonce, facts)
             self._broadcast.put(member.send_queue, frame)
 
+    def remind(self, member: Member) -> None:
+        """Tell ``member`` at once, if they are still here, that something of theirs still waits for its commit."""
+        if member in self._names:
+            sentence = "The server has not stored your message yet; it still waits."
+            frame = self.notice_frame(member, NoticeCode.WAITING, sentence)
+            send_queue = member.send_queue
+            self._broadcast.remind(send_queue, frame.encode(send_queue.order))
+
     def answer_ping(self, member: Member, nonce: bytes) -> None:
         """Answer a ping of ``member``, if they are still here."""
         # Without encoding JSON, and without a flush of the frames for everyone: thousands of idle users send pings.
@@ -374,6 +380,23 @@ class Room:
     def _header(self, sender: str, **fields: Any) -> bytes:
         """Return the header of a frame that is sent now; ``fields`` are those of ServerHeader."""
         return encode_server_header(ServerHeader(sender, self._timestamp(), **fields))
+
+
+class _Welcome(NamedTuple):
+    """The new member's own copy of an announcement, made when it is sent: only then its facts about history are known.
+
+    The names are those at the time of the login: users who join before it is sent are announced behind it.
+    """
+
+    header: bytes
+    content: Callable[[], bytes]
+
+    def encode(self, order: ByteOrder) -> bytes:
+        return Frame(MessageType.LOGIN, self.header, self.content()).encode(order)
+
+
+def _full(problem: LogFull) -> Rejection:
+    return Rejection(NoticeCode.NO_SPACE, str(problem))
 
 
 def _failure() -> Rejection:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import gevent
 from gevent.event import Event
 
 from chat.protocol.notices import NoticeCode
@@ -17,6 +18,9 @@ MAX_OPEN = 256 * 1024
 # Bytes that each message counts beside its content. Without them, a client could queue texts of one byte, or refusals,
 # in any number.
 _PLACE = 128
+# Seconds after which a user is told that their message still waits, and then again each time.
+REMINDER = 5
+_LOOK = 1.0  # seconds between two looks at the first place
 
 
 class Answer(NamedTuple):
@@ -44,28 +48,52 @@ def _cost(record: Record) -> int:
     return record.run.size + _PLACE * len(record.run.contents)
 
 
+def _ignore(*arguments: object) -> None:
+    """Take the place of the functions of a session that has ended."""
+
+
 class AnswerQueue:
     """Queue answers that are not known yet, and answers that must wait for those.
 
     A log may commit a run later than the run was appended. Then a refusal that is known at once must wait, or the
     client would get the refusal before the answer to an earlier frame. A log that commits at once needs no queue, so a
     session makes one only for its first record that is not settled.
+
+    ``remind`` is called every ``REMINDER`` seconds while the same answer has to wait.
     """
 
-    def __init__(self, send: Callable[[Answer], object]) -> None:
+    def __init__(self, send: Callable[[Answer], object], remind: Callable[[], object]) -> None:
         self._send = send
+        self._remind = remind
         self._places: deque[Record | Answer] = deque()
         self._open_bytes = 0
         self._changed = Event()
+        self._is_closed = False
+        # A timer that runs on while answers wait. So the usual wait of some milliseconds starts none.
+        self._timer: Any = None
+        self._looked_at: Record | Answer | None = None
+        self._looks = 0
 
     def __bool__(self) -> bool:
         return bool(self._places)
+
+    def close(self) -> None:
+        """Wait for nothing any more: the client is gone, so nobody reads the answers."""
+        self._is_closed = True
+        self._places.clear()
+        # They lead to the session, and records lead here until the log commits them.
+        self._send = self._remind = _ignore
+        self._changed.set()
+        self._end_timer()
 
     def wait_for(self, record: Record) -> None:
         """Keep a place for the answer to ``record``, which is not settled yet."""
         self._places.append(record)
         self._open_bytes += _cost(record)
         record.on_settled = self._settled
+        if self._timer is None and not self._is_closed:
+            self._timer = gevent.get_hub().loop.timer(_LOOK, _LOOK)
+            self._timer.start(self._look)
 
     def put(self, answer: Answer) -> None:
         """Send ``answer`` when all answers before it have been sent: at once if the queue is empty.
@@ -80,8 +108,8 @@ class AnswerQueue:
             self._send(answer)
 
     def wait_for_room(self) -> None:
-        """Wait while the places count more than ``MAX_OPEN`` bytes."""
-        while self._open_bytes > MAX_OPEN:
+        """Wait while the places count more than ``MAX_OPEN`` bytes, and the client is not gone."""
+        while self._open_bytes > MAX_OPEN and not self._is_closed:
             self._wait(None)
 
     def wait_until_empty(self, timeout: float) -> bool:
@@ -112,3 +140,23 @@ class AnswerQueue:
                 break
             self._places.popleft()
         self._changed.set()
+
+    def _look(self) -> None:
+        """Remind the user, if the first answer has waited for so long since the last time."""
+        first = self._places[0] if self._places else None
+        if first is None:
+            self._end_timer()
+        elif first is not self._looked_at:
+            self._looks = 0
+        else:
+            self._looks += 1
+            if self._looks % REMINDER == 0:
+                self._remind()
+        self._looked_at = first
+
+    def _end_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+        self._looked_at = None

@@ -171,6 +171,23 @@ class Intake:
                 raise FrameRefused(NoticeCode.NOT_UTF8, sentence, header.nonce) from None
         return content
 
+    def read_message(self, descriptor: Descriptor, header: ClientHeader) -> Run:
+        """Read the content of a message, as a run of one. Raises FrameRefused.
+
+        The caller must release a large content.
+        """
+        content = self.read_content(descriptor, header)
+        in_memory, large = (content, None) if isinstance(content, bytes) else (b"", content)
+        return Run(
+            MessageType(descriptor.type),
+            [in_memory],
+            [header.nonce.encode() if header.nonce is not None else None],
+            descriptor.content_size,
+            header.to,
+            header.filename,
+            large,
+        )
+
     def _spool_content(self, size: int) -> SpooledFile:
         file = self._spool.reserve(self._owner, size, self._give_up)
         try:

@@ -27,7 +27,7 @@ from chat.server.log.log import Record
 from chat.server.process.loop_share import LoopShare
 from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.room import Room
-from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
+from chat.server.sessions.answers import REMINDER, Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.endings import Ejected, OpenTransfers, ServerStopping
 from chat.server.sessions.identity import Identity
@@ -46,6 +46,8 @@ class Session(Identity):
     None for a raw client. ``inline``: the user gets contents over so many bytes as offers; None: never. ``last_active``
     is when the client last sent something other than a ping (monotonic). ``reason`` is why the session ends.
     ``wait_for_disk`` is called before a message is published, and waits while too many messages wait to be kept.
+    ``wait_for_turn`` waits until everything that was sent has come out; None: the server holds nothing back. Both take
+    a time in seconds, and return whether the wait is over.
     """
 
     # An idle user costs memory only, and slots save much of it.
@@ -65,6 +67,7 @@ class Session(Identity):
         "_settings",
         "_share",
         "_wait_for_disk",
+        "_wait_for_turn",
         "connection",
         "inline",
         "last_active",
@@ -92,7 +95,8 @@ class Session(Identity):
         backlogs: BacklogLimits,
         share: LoopShare,
         presence: PresenceLog,
-        wait_for_disk: Callable[[], object] | None = None,
+        wait_for_disk: Callable[[float], bool] | None = None,
+        wait_for_turn: Callable[[float], bool] | None = None,
     ) -> None:
         super().__init__(name, account, device)
         self.inline = header.inline
@@ -115,6 +119,7 @@ class Session(Identity):
         self._share = share
         self._presence = presence
         self._wait_for_disk = wait_for_disk
+        self._wait_for_turn = wait_for_turn
         self.transfers = OpenTransfers()
         self._has_left = False
         self._is_logged = True  # the log has a line about this user's joining
@@ -169,6 +174,8 @@ class Session(Identity):
             # The caller closes the socket next. The writer must not write to a later connection with its number.
             self.send_queue.close()
             self._intake.close()
+            if self._answers is not None:
+                self._answers.close()
             self._answers = None  # it leads back to this session: a circle
 
     def give_up(self) -> None:
@@ -216,6 +223,15 @@ class Session(Identity):
 
     # What the client sends
 
+    def remind(self) -> None:
+        """Tell the user that a message of theirs still waits for its commit."""
+        if self.token is not None:
+            self._room.remind(self)
+
+    def _wait_with_reminders(self, wait: Callable[[float], bool] | None) -> None:
+        while wait is not None and not wait(REMINDER) and not self.send_queue.closed:
+            self.remind()
+
     def pay(self, descriptor: Descriptor) -> None:
         """Wait until the user's rates allow a frame with this descriptor. Refused frames count too."""
         # Pings are not paid here: a program sends them, and they do not show that the user is there.
@@ -235,20 +251,9 @@ class Session(Identity):
         rejection = self._room.judge(self, header.to, descriptor)
         if rejection is not None:
             raise refusal_of(rejection, header.nonce)
-        content = intake.read_content(descriptor, header)
-        nonce = header.nonce.encode() if header.nonce is not None else None
-        run = Run(
-            MessageType(descriptor.type),
-            [content if isinstance(content, bytes) else b""],
-            [nonce],
-            descriptor.content_size,
-            header.to,
-            header.filename,
-            None if isinstance(content, bytes) else content,
-        )
+        run = intake.read_message(descriptor, header)
         try:
-            if self._wait_for_disk is not None:
-                self._wait_for_disk()
+            self._wait_with_reminders(self._wait_for_disk)
             return self._room.publish(self, run)
         finally:
             if run.large is not None:
@@ -258,7 +263,7 @@ class Session(Identity):
         """Serve the client until the session ends for any reason; then leave the room."""
         try:
             self._serve_to_the_end()
-            if self._answers is not None and not self.send_queue.closed:
+            if self._answers is not None:
                 self._answers.wait_until_empty(DRAIN_TIMEOUT)
             # Thousands may leave at once, and a leave costs half as much as a login. So it waits for its turn.
             self._share.wait()
@@ -306,7 +311,7 @@ class Session(Identity):
         self.last_active = time.monotonic()
         _wait(self._rates.consume(len(run.contents), run.size))
         if self._wait_for_disk is not None:
-            self._wait_for_disk()
+            self._wait_with_reminders(self._wait_for_disk)
         record = self._room.publish(self, run)
         # A run that was delivered needs no answer: its echo is on the way.
         if not record.is_settled or record.rejection is not None:
@@ -357,6 +362,8 @@ class Session(Identity):
             self._answers.put(answer)
         else:
             self._room.notify(self, *answer)
+            # Nothing more is read meanwhile, so that held answers to one client do not fill the memory.
+            self._wait_with_reminders(self._wait_for_turn)
 
     def _answer_when_settled(self, record: Record) -> None:
         """Answer a run if it is rejected: now, or when the log has committed it."""
@@ -365,7 +372,8 @@ class Session(Identity):
                 self._answer(answer)
             return
         if self._answers is None:
-            self._answers = AnswerQueue(lambda answer: self._room.notify(self, *answer))
+            send = lambda answer: self._room.notify(self, *answer)  # noqa: E731
+            self._answers = AnswerQueue(send, self.remind)
         self._answers.wait_for(record)
         self._answers.wait_for_room()
 
@@ -375,6 +383,9 @@ class Session(Identity):
         """Set ``reason``, unless it is set: the first reason is the cause, and the others follow from it."""
         if self.reason is LeaveReason.DISCONNECTED:
             self.reason = reason
+        # Nobody reads the answers any more. To wait for them would keep the name from a user who comes back.
+        if self._answers is not None:
+            self._answers.close()
 
     def _leave(self, *, quietly: bool = False) -> None:
         # Called by the session's own greenlet and by ``eject``, in either order.
@@ -389,6 +400,8 @@ class Session(Identity):
 
     def _drain(self, timeout: float) -> None:
         """Wait until the send queue is empty, at most ``timeout`` seconds, then end the stream."""
+        if self._wait_for_turn is not None and not self.send_queue.closed:
+            self._wait_for_turn(timeout)
         if self.send_queue.wait_until_drained(timeout):
             self.connection.transport.finish(timeout)
 

@@ -18,6 +18,7 @@ from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.log.log import Record
 from chat.server.room.room import Room
+from chat.server.sessions.answers import REMINDER
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
 from chat.server.sessions.session import Session
@@ -49,6 +50,8 @@ class TransferConnection:
         self._intake = Intake(
             connection.reader, settings, spool, session.name.key, self.end, session.pay_for_more
         )
+        # Exists while the log has not committed a message.
+        self._wake: Event | None = None
         session.transfers.append(self)
 
     def run(self) -> None:
@@ -70,6 +73,8 @@ class TransferConnection:
     def end(self) -> None:
         """End the connection from another greenlet."""
         self.send_queue.fail(LeaveReason.DISCONNECTED)
+        if self._wake is not None:
+            self._wake.set()
 
     def _serve(self) -> None:
         while (descriptor := self._intake.next()) is not None and not self.send_queue.closed:
@@ -96,7 +101,7 @@ class TransferConnection:
             raise FrameRefused(NoticeCode.BAD_TYPE, sentence, header.nonce)
         if header.fetch is None:
             record = self._session.publish_message(self._intake, descriptor, header)
-            _wait_until_settled(record)
+            self._wait_until_settled(record)
             if record.rejection is not None:
                 raise refusal_of(record.rejection, header.nonce)
             # The echo goes to the main connection. This bare frame tells the client that the upload is complete.
@@ -105,6 +110,21 @@ class TransferConnection:
             sentence = "A fetch must be a File frame without content."
             raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
         return self._fetch(header, header.fetch)
+
+    def _wait_until_settled(self, record: Record) -> None:
+        """Wait until the log has committed ``record``. A transfer connection sends one message at a time.
+
+        Raises FrameRefused if the connection ends before.
+        """
+        if record.is_settled:
+            return
+        self._wake = wake = Event()
+        record.on_settled = lambda record: wake.set()
+        while not self.send_queue.closed and not wake.wait(REMINDER):
+            self._session.remind()
+        self._wake = None
+        if not record.is_settled:
+            raise FrameRefused(NoticeCode.GONE, "Your session has ended.", fatal=True)
 
     def _fetch(self, header: ClientHeader, id: str) -> Frame:
         """Return the content of an offer, from the offset in ``header``. Raises FrameRefused."""
@@ -125,12 +145,3 @@ class TransferConnection:
         if isinstance(offer.content, bytes):
             return Frame(MessageType.FILE, answer, offer.content[header.offset :])
         return Frame(MessageType.FILE, answer, large=offer.content, offset=header.offset)
-
-
-def _wait_until_settled(record: Record) -> None:
-    """Wait until the log has committed ``record``. A transfer connection sends one message at a time."""
-    if record.is_settled:
-        return
-    settled = Event()
-    record.on_settled = lambda record: settled.set()
-    settled.wait()

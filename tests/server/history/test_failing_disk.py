@@ -176,7 +176,7 @@ def test_hundreds_of_senders_who_wait_for_the_disk_do_not_suspend_history(
     history.begin(DEFAULT_ROOM)
 
     def speak() -> None:
-        history.wait_for_room()
+        history.wait_for_room(60)
         say(history, 64)
 
     disk.goes_on.clear()
