@@ -48,6 +48,8 @@ Users and limits:
 
 History (messages are kept in the data directory, readable by the operator):
   --history=<mode>             on: keep messages on disk; off: keep none (default: on)
+  --durable                    users hear a message only when the disk has it, so that no crash and
+                               no power loss takes back what was said; costs a sync of the disk
   --keep=<time>                how long: a number with m, h, d or w, or "forever" (default: 30d)
   --keep-size=<size>           how much; the oldest messages go first (default: 1G)
   --replay=<n>                 last messages for users whose client cannot ask for them, at most 200

@@ -23,17 +23,16 @@ from chat.server.attachments.spool import Spool
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import listen_in
-from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.directory.presence_log import PresenceLog
-from chat.server.history.history import HistoryStore
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
 from chat.server.log.log import Log, MemoryLog, Timestamps
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.mailboxes.commands import MailboxCommands
+from chat.server.message_path import MessagePath
 from chat.server.moderation.bans import BanList
 from chat.server.moderation.moderation import Moderation
 from chat.server.moderation.removal import Removal
@@ -78,7 +77,7 @@ class Composition:
     """A server with ``settings``, and its parts.
 
     The parts are attributes only for tests. The program uses ``server`` and ``make_status_server``. No part gets a
-    Composition. ``make_log`` is called with the function that makes timestamps.
+    Composition. ``make_log`` is called with the function that makes timestamps; not for a durable server.
     """
 
     def __init__(
@@ -93,21 +92,26 @@ class Composition:
         self.spool = Spool(settings.spool_directory, settings.max_spool, troubles=self.folding_log)
         self.offers = OfferStore(self.spool)
         self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
-        self.broadcast = Broadcast(self.share.charge)
         self.directory: Directory[Session] = Directory()
         timestamps, bans = Timestamps(), BanList()
-        self.log = make_log(timestamps)
         # What is stored: accounts, messages, and what belongs to accounts.
         kept_in = settings.data_directory
         self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
         self.accounts = Accounts(self.database)
-        self.history = self._make_history()
+        self._path = path = MessagePath(
+            settings,
+            make_log,
+            timestamps,
+            charge=self.share.charge,
+            on_epoch=self._announce_epoch,
+        )
+        self.log, self.history, self.broadcast = path.log, path.history, path.broadcast
         self.mailboxes = AccountMailboxes(
             self.accounts, self.database, self.history, settings.max_waiting
         )
         self.kept = None
         if self.history is not None:
-            self.kept = KeptMessages(self.history, self.mailboxes, settings.keep)
+            self.kept = KeptMessages(self.history, self.mailboxes, settings.keep, path.in_turn)
         self.room = Room(
             log=self.log,
             directory=self.directory,
@@ -117,6 +121,7 @@ class Composition:
             mailboxes=self.mailboxes,
             timestamp=timestamps,
             kept=self.kept,
+            sequences=path.sequences,
         )
         self.recording: RoomRecording | None = None
         if self.history is not None and self.kept is not None:
@@ -274,6 +279,7 @@ class Composition:
                 self.address_limits, self.folding_log, self.counters, self.devices.seen
             ),
             wait_for_disk=self.history.wait_for_room if self.history is not None else None,
+            wait_for_turn=self._path.wait_for_turn,
         )
         open_transfer = partial(
             TransferConnection,
@@ -364,12 +370,6 @@ class Composition:
             lambda: self.spool.adapt(settings.max_spool),
             lambda: list(map(Session.adapt, self.directory)),
         )
-
-    def _make_history(self) -> HistoryStore | None:
-        settings = self.settings
-        if settings.data_directory is None or not settings.history:
-            return None
-        return HistoryStore(settings.data_directory, on_epoch=self._announce_epoch)
 
     def _announce_epoch(self, epoch: str) -> None:
         if self.recording is not None:

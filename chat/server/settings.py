@@ -71,6 +71,7 @@ class Settings:
     - ``history``: messages are kept, for ``keep`` seconds (None: for ever), and at most ``keep_size`` bytes of them
       (None: any number). A client that cannot ask gets the last ``replay`` messages when it logs in.
     - ``max_waiting``: private messages for a user who is not here. No option sets it.
+    - ``durable``: a message is said only when the disk has it. Needs ``history`` and ``data_directory``.
     - ``tls_cert`` and ``tls_key`` (PEM) are both set, or neither is.
     - ``password`` is the password of the room, for all users.
     - ``register``: guests can register their names.
@@ -99,6 +100,7 @@ class Settings:
     motd: str | None = None
     data_directory: Path | None = None
     history: bool = True
+    durable: bool = False
     keep: float | None = 30 * 86400.0
     keep_size: int | None = G
     replay: int = 50

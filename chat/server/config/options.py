@@ -109,6 +109,9 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> li
         if reason is not None:
             both = f"{given['tls-cert'].where} and {given['tls-key'].where}"
             problems.append(f"{both}: {reason}")
+    if values.get("durable") and not values.get("history", True):
+        where = given["durable"].where
+        problems.append(f"{where} needs history: messages that are not kept cannot be durable")
     metrics = values.get("metrics_address")
     if metrics is not None:
         address = values.get("address", Settings().address)
@@ -270,6 +273,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("rate", Kind.RATE, _rate),
     Option("byte-rate", Kind.RATE, _rate),
     Option("history", Kind.SWITCH, read_switch),
+    Option("durable", Kind.SWITCH, read_switch),
     Option("keep", Kind.TEXT, _keep),
     Option("keep-size", Kind.SIZE, _size),
     Option("replay", Kind.COUNT, parse_count),

@@ -15,6 +15,7 @@ from gevent.threadpool import ThreadPool
 
 from chat.local_time import local_time
 from chat.process.offload import run_in
+from chat.server.history.committing import Audience, Committing
 from chat.server.history.faults import HistoryFault
 from chat.server.history.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
@@ -47,25 +48,33 @@ Only = Callable[[StoredRun], bool]
 class HistoryStore:
     """Keep runs in the history file in ``directory``, and read pages of them.
 
-    ``on_epoch`` is called with the new epoch whenever numbers are given under another one than before.
+    ``audience`` hears nothing before the disk has it; None: the disk is behind the audience. ``on_epoch`` is called
+    with the new epoch whenever numbers are given under another one than before.
     """
 
     def __init__(
         self,
         directory: Path,
+        audience: Audience | None = None,
         *,
         patience: float = PATIENCE,
         linger: float = LINGER,
         on_epoch: Callable[[str], object] = lambda epoch: None,
     ) -> None:
         self._directory = directory
-        self._keeping = Keeping(
-            directory,
-            patience=patience,
-            linger=linger,
-            on_epoch=on_epoch,
-            on_new_file=self._close_readers,
-        )
+        self._keeping: Keeping | Committing
+        if audience is not None:
+            self._keeping = Committing(
+                directory, audience, on_epoch=on_epoch, on_new_file=self._close_readers
+            )
+        else:
+            self._keeping = Keeping(
+                directory,
+                patience=patience,
+                linger=linger,
+                on_epoch=on_epoch,
+                on_new_file=self._close_readers,
+            )
         self._pool = ThreadPool(2)
         self._idle: list[Reader] = []
         self.begin = self._keeping.begin
@@ -205,7 +214,9 @@ class HistoryStore:
         Taken before the file is read. So a message is in the tail, or it was written before.
         """
         end = self.state(name).head + 1
-        tail = [unpack(run) for run in self._keeping.unwritten if run.log == name]
+        # Not what nobody has heard yet.
+        unwritten = self._keeping.unwritten
+        tail = [unpack(run) for run in unwritten if run.log == name and run.last < end]
         if only is not None:
             tail = list(filter(only, tail))
         return tail, end if before is None else min(before, end)

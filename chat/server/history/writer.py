@@ -217,8 +217,9 @@ class Writer:
         logs: Sequence[LogName] = (),
     ) -> None:
         """Add ``runs`` and ``holes`` in one transaction, and ``logs``; all other logs must have been added before."""
-        if logs:
-            self.add_logs(logs)
+        new = [name for name in logs if name not in self._ids]
+        if new:
+            self.add_logs(new)
         heads = {self._ids[run.log]: (run.last, run.facts.timestamp) for run in runs}
         rows = [(self._ids[log], *row) for log, row in rows_of(runs)]
         with faults(self.path), self._transaction():

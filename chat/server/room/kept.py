@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from chat.protocol.runs import Run
@@ -41,13 +42,19 @@ class ReadingProgress(Protocol):
 class KeptMessages:
     """Hand the messages of a room to ``recorder``, and hold the last ones in memory.
 
-    ``seconds`` is how long messages are kept; None: without a limit.
+    ``seconds`` is how long messages are kept; None: without a limit. ``in_turn`` calls a function when users hear the
+    messages of this moment, if that is later than now.
     """
 
     def __init__(
-        self, recorder: Recorder, progress: ReadingProgress, seconds: float | None
+        self,
+        recorder: Recorder,
+        progress: ReadingProgress,
+        seconds: float | None,
+        in_turn: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
         self.recent = Recent()
+        self._in_turn = in_turn
         self._recorder = recorder
         self._progress = progress
         self._seconds = seconds
@@ -86,8 +93,13 @@ class KeptMessages:
             waiting=is_waiting,
         )
         self._recorder.keep(stored)
-        if private is None:
-            self.recent.append(Shown(stored, offer_id), run.size if run.large is None else 0)
+        if private is not None:
+            return
+        shown, size = Shown(stored, offer_id), run.size if run.large is None else 0
+        if self._in_turn is None:
+            self.recent.append(shown, size)
+        else:
+            self._in_turn(lambda: self.recent.append(shown, size))
 
     @property
     def keeps_now(self) -> bool:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import gevent
 import pytest
@@ -20,39 +18,17 @@ from chat.server.history.pages import PageSize
 from chat.server.history.reader import FILE_NAME, Reader
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, Hole, LogName, StoredRun
 from chat.server.history.writer import Writer
+from tests.server.disk import Disk
 from tests.server.fakes import wait_until
 
 PAGE = PageSize(200, 1 << 20)
-
-
-class Disk:
-    """Decide the fate of each transaction of the history file."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.goes_on = threading.Event()
-        self.goes_on.set()
-        self.is_asked = threading.Event()
-        self.fault: Exception | None = None
-        self.transactions = 0
-        really_write = Writer.write
-
-        def write(writer: Writer, *batch: Any) -> None:
-            self.transactions += 1
-            self.is_asked.set()
-            self.goes_on.wait(20)
-            if self.fault is not None:
-                raise self.fault
-            really_write(writer, *batch)
-
-        monkeypatch.setattr(Writer, "write", write)
 
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     disk = Disk(monkeypatch)
     yield disk
-    disk.fault = None
-    disk.goes_on.set()
+    disk.recover()
 
 
 class Epochs:
@@ -83,8 +59,7 @@ def history(tmp_path: Path, epochs: Epochs, disk: Disk) -> Iterator[HistoryStore
     history.start()
     history.begin(DEFAULT_ROOM)
     yield history
-    disk.fault = None
-    disk.goes_on.set()
+    disk.recover()
     history.stop(10)
 
 
@@ -118,7 +93,7 @@ def test_a_failed_disk_makes_a_hole_and_another_epoch_until_it_works_again(
     epoch = history.epoch
     say(history, 3)
     history.after(DEFAULT_ROOM, 0, None, PAGE)
-    history.call(lambda writer: None)  # behind the transaction of the three
+    history._keeping.wait_until_written()
     disk.fault = HistoryFault("cannot use history.db: disk full")
     say(history, 2)
     epochs.wait_for(1)
@@ -209,7 +184,7 @@ def test_a_file_damaged_while_the_server_runs_is_set_aside(
 ) -> None:
     epoch = history.epoch
     say(history)
-    history.call(lambda writer: None)
+    history._keeping.wait_until_written()
     disk.fault = DamagedFile("cannot use history.db: database disk image is malformed")
     say(history)
     epochs.wait_for(1)

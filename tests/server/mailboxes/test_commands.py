@@ -82,7 +82,8 @@ def test_while_the_server_cannot_keep_messages_none_can_wait(users: Users) -> No
     users.leave(bob)
     history = users.server.parts.history
     assert history is not None
-    keeping: Keeping = history._keeping
+    keeping = history._keeping
+    assert isinstance(keeping, Keeping)
     keeping._suspend("a test")
 
     assert answer(alice, b"hi", to="bob").header["notice"] == "no-space"
