@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -26,7 +27,8 @@ PATIENCE = 15.0  # seconds after which something that should happen is taken not
 class ServerProcess:
     """A running ``chat-server`` on a free port of loopback. The log is collected as it comes."""
 
-    module = "chat.server.cli"  # what is run
+    # What is run: also another server with the same options.
+    module = os.environ.get("CHAT_TEST_SERVER", "chat.server.cli")
 
     def __init__(
         self, *options: str, address: str = "127.0.0.1:0", descriptors: int | None = None
