@@ -1,4 +1,4 @@
-"""A durable server that is killed again and again: what it has answered is there afterwards, once, in one order."""
+"""A durable server that is killed again and again keeps each message that it has answered, once and in one order."""
 
 from __future__ import annotations
 

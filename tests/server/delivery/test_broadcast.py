@@ -394,15 +394,3 @@ def test_an_answer_keeps_its_place_behind_what_is_pending_for_one(broadcast: Bro
 
     assert contents(alice) == ["private", "here"]
     assert contents(bob) == ["here"]
-
-
-def test_a_user_who_was_removed_gets_nothing_more(broadcast: Broadcast) -> None:
-    gone, here = listener(broadcast, "gone"), listener(broadcast, "here")
-    broadcast.remove(gone.send_queue)
-    frame = text("late")
-    broadcast.put(gone.send_queue, frame)
-    broadcast.answer(gone.send_queue, frame.encode(ByteOrder.BIG))
-    broadcast.remind(gone.send_queue, frame.encode(ByteOrder.BIG))
-    broadcast.post_to_others(gone.send_queue, frame)
-    assert contents(gone) == []
-    assert contents(here) == ["late"]
