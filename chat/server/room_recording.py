@@ -35,7 +35,10 @@ class RoomRecording:
 
     def load_recent(self) -> None:
         """Read the last messages of the room from the file. Raises HistoryFault."""
-        self._kept.recent.replace(self._history.before(DEFAULT_ROOM, None, PAGE).runs)
+        # Users talk on while the file is read.
+        head = self._kept.last_number(DEFAULT_ROOM)
+        page = self._history.before(DEFAULT_ROOM, head + 1, PAGE)
+        self._kept.recent.replace(page.runs, head)
 
     def purge(self, what: Purge) -> int:
         """Remove messages from the file and from memory; return how many. Raises HistoryFault."""

@@ -157,14 +157,22 @@ class Recent:
             self._sizes.popleft()
             self._messages, self._bytes = messages, bytes
 
-    def replace(self, runs: Iterable[StoredRun]) -> None:
-        """Begin anew with ``runs``; keep the offers of those that were here."""
+    def replace(self, runs: Iterable[StoredRun], head: int) -> None:
+        """Begin anew with ``runs``, the last ones up to ``head``; keep the offers of those that were here.
+
+        Runs with greater numbers stay: they came while ``runs`` were read.
+        """
         offers = {shown.run.first: shown.offer for shown in self._shown}
+        newer = [
+            each for each in zip(self._shown, self._sizes, strict=True) if each[0].run.first > head
+        ]
         self._shown.clear()
         self._sizes.clear()
         self._messages = self._bytes = 0
         for run in runs:
             self.append(Shown(run, offers.get(run.first)), run.bytes)
+        for shown, size in newer:
+            self.append(shown, size)
 
     def message(self, number: int) -> StoredRun | None:
         """Return the message with ``number`` as a run of one; None if it is not here."""
