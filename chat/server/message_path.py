@@ -12,6 +12,7 @@ from chat.server.delivery.held_broadcast import HeldBroadcast
 from chat.server.history.history import HistoryStore
 from chat.server.log.durable_log import DurableLog, RevocableSequences
 from chat.server.log.log import Log, Sequences
+from chat.server.room.kept import InTurn
 from chat.server.settings import Settings
 
 Timestamp = Callable[[], str]
@@ -25,7 +26,7 @@ class MessagePath:
     HeldBroadcast, and None if nothing is held back.
     """
 
-    in_turn: Callable[[Callable[[], object]], object] | None = None
+    in_turn: InTurn | None = None
     wait_for_turn: Callable[[float], bool] | None = None
 
     def __init__(

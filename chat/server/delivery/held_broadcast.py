@@ -110,12 +110,15 @@ class HeldBroadcast(Broadcast):
         else:
             self._held.append(_Held(self._expected, heard, refused or _drop))
 
-    def in_turn(self, action: Action) -> None:
-        """Call ``action`` when all that was sent before has come out: now, if nothing is held."""
+    def in_turn(self, action: Action, refused: Action = _drop) -> None:
+        """Call ``action`` when all that was sent before has come out: now, if nothing is held.
+
+        ``refused`` is called in its place if it belongs to a message that is refused.
+        """
         if self._is_open:
             action()
         else:
-            self._hold(action)
+            self._hold(action, refused)
 
     def wait_for_turn(self, timeout: float) -> bool:
         """Wait until all that was sent before has come out, at most ``timeout`` seconds; return whether it has."""
@@ -160,8 +163,8 @@ class HeldBroadcast(Broadcast):
     def _is_open(self) -> bool:
         return self._is_letting_out or (not self._held and self._expected == self._arrived)
 
-    def _hold(self, action: Action) -> None:
-        self._held.append(_Held(self._expected, action, _drop if self._is_in_message else None))
+    def _hold(self, action: Action, refused: Action = _drop) -> None:
+        self._held.append(_Held(self._expected, action, refused if self._is_in_message else None))
 
     def _pass_alone(self, send_queue: SendQueue, action: Action) -> None:
         """Pass on a frame for one user."""

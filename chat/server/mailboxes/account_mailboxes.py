@@ -174,20 +174,24 @@ class AccountMailboxes:
         """Return the id by which users know an account; None for a guest."""
         return self.ids.of(account)
 
-    def received(
-        self, account: bytes, sender: Member, first: int, count: int, size: int, *, waiting: bool
-    ) -> None:
-        """Count messages of ``sender`` for ``account``, numbered from ``first`` on.
-
-        ``waiting``: the user is not here.
-        """
+    def received(self, account: bytes, sender: Member, first: int, count: int) -> None:
+        """Count messages of ``sender`` for ``account``, numbered from ``first`` on, as unread."""
         mailbox = self._mailboxes.get(account)
-        if mailbox is None:
-            return
-        id = sender.account_id or b""
-        mailbox.receive(sender.name.key, sender.name.display, id, first, count)
-        if waiting:
-            mailbox.wait(id, count, size)
+        if mailbox is not None:
+            id = sender.account_id or b""
+            mailbox.receive(sender.name.key, sender.name.display, id, first, count)
+
+    def waits(self, account: bytes, sender: bytes, count: int, size: int) -> None:
+        """Count messages of the account ``sender`` that wait for ``account``, whose user is not here."""
+        mailbox = self._mailboxes.get(account)
+        if mailbox is not None:
+            mailbox.wait(sender, count, size)
+
+    def waits_no_more(self, account: bytes, sender: bytes, count: int, size: int) -> None:
+        """Take back what ``waits`` has counted: the messages were refused."""
+        mailbox = self._mailboxes.get(account)
+        if mailbox is not None:
+            mailbox.refuse(sender, count, size)
 
     def came(self, account: bytes, head: int) -> None:
         """Note that the user is here, so that nothing waits any more. ``head`` is the last number of the mailbox."""

@@ -138,6 +138,12 @@ class Mailbox:
         self._waiting_bytes += size
         self._waiting_of[sender] = self._waiting_of.get(sender, 0) + count
 
+    def refuse(self, sender: bytes, count: int, size: int) -> None:
+        """Take back what ``wait`` has counted, as far as the user has not been here since."""
+        self.waiting = max(0, self.waiting - count)
+        self._waiting_bytes = max(0, self._waiting_bytes - size)
+        self._waiting_of[sender] = max(0, self._waiting_of.get(sender, 0) - count)
+
     def is_full_for(
         self, sender: bytes, count: int, size: int, bounds: WaitingBounds
     ) -> str | None:

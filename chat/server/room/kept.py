@@ -17,6 +17,14 @@ from chat.server.history.stored import (
 )
 from chat.server.room.replay import LastMessages, Recent, Shown, Wishes
 
+Action = Callable[[], object]
+
+
+class InTurn(Protocol):
+    """Call ``action`` when users hear what the room says now, or ``refused`` if that is a message and they never do."""
+
+    def __call__(self, action: Action, refused: Action = ...) -> object: ...
+
 
 class PrivateCopy(NamedTuple):
     """Say what only a private message has: the recipient's name, the account of the other user, and whether it waits.
@@ -42,8 +50,8 @@ class ReadingProgress(Protocol):
 class KeptMessages:
     """Hand the messages of a room to ``recorder``, and hold the last ones in memory.
 
-    ``seconds`` is how long messages are kept; None: without a limit. ``in_turn`` calls a function when users hear the
-    messages of this moment, if that is later than now.
+    ``seconds`` is how long messages are kept; None: without a limit. ``in_turn`` is None if users hear at once what
+    the room says.
     """
 
     def __init__(
@@ -51,7 +59,7 @@ class KeptMessages:
         recorder: Recorder,
         progress: ReadingProgress,
         seconds: float | None,
-        in_turn: Callable[[Callable[[], object]], object] | None = None,
+        in_turn: InTurn | None = None,
     ) -> None:
         self.recent = Recent()
         self._in_turn = in_turn
@@ -101,13 +109,20 @@ class KeptMessages:
         else:
             self._in_turn(lambda: self.recent.append(shown, size))
 
+    def when_heard(self, action: Action, refused: Action) -> None:
+        """Call ``action`` when users hear the message that is being said, or ``refused`` if they never do."""
+        if self._in_turn is None:
+            action()
+        else:
+            self._in_turn(action, refused)
+
     @property
     def keeps_now(self) -> bool:
         """Whether messages reach the disk now."""
         return not self._recorder.is_suspended
 
     def last_number(self, name: LogName) -> int:
-        """Return the last number that was given in the log ``name``; 0 for none, or for one that is not kept."""
+        """Return the last number that users know in the log ``name``; 0 for none, or for one that is not kept."""
         return self._recorder.state(name).head if name.kind != GUEST else 0
 
     def last_messages(self, member: Member, count: int) -> LastMessages:

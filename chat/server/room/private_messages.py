@@ -7,6 +7,7 @@ for all their sessions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType
@@ -20,7 +21,7 @@ from chat.server.directory.directory import NO_SUCH_USER, ConnectedUsers
 from chat.server.directory.member import Member, Peer
 from chat.server.history.stored import LogName, mailbox_of
 from chat.server.log.log import Rejection, Sequences
-from chat.server.room.kept import KeptMessages, PrivateCopy
+from chat.server.room.kept import Action, KeptMessages, PrivateCopy
 from chat.server.room.offering import Offering, offer_frame, whole_frame
 from chat.server.settings import MAX_IN_MEMORY
 from chat.sizes import byte_count
@@ -51,13 +52,14 @@ class Mailboxes(Protocol):
     def opaque_id(self, account: bytes | None) -> str | None:
         """Return the id by which users know an account; None for a guest."""
 
-    def received(
-        self, account: bytes, sender: Member, first: int, count: int, size: int, *, waiting: bool
-    ) -> None:
-        """Count messages of ``sender`` for ``account``, numbered from ``first`` on.
+    def received(self, account: bytes, sender: Member, first: int, count: int) -> None:
+        """Count messages of ``sender`` for ``account``, numbered from ``first`` on, as unread."""
 
-        ``waiting``: the user is not here.
-        """
+    def waits(self, account: bytes, sender: bytes, count: int, size: int) -> None:
+        """Count messages of the account ``sender`` that wait for ``account``, whose user is not here."""
+
+    def waits_no_more(self, account: bytes, sender: bytes, count: int, size: int) -> None:
+        """Take back what ``waits`` has counted: the messages were refused."""
 
     def came(self, account: bytes, head: int) -> None:
         """Note that the user is here. ``head`` is the last number of the mailbox."""
@@ -251,9 +253,25 @@ class PrivateMessages:
                 private = PrivateCopy(name, sender.account_id or b"", not sessions)
                 self._kept.keep(mailbox, first, sender, run, timestamp, private, filename)
             if sender.mailbox != mailbox:
-                size, is_waiting = run.size, not sessions
-                self._mailboxes.received(account, sender, first, count, size, waiting=is_waiting)
+                self._count(sender, account, first, run, is_waiting=not sessions)
         return first
+
+    def _count(
+        self, sender: Member, account: bytes, first: int, run: Run, *, is_waiting: bool
+    ) -> None:
+        mailboxes, count = self._mailboxes, len(run.contents)
+        received = partial(mailboxes.received, account, sender, first, count)
+        refused: Action = _do_nothing
+        if is_waiting:
+            # At once: the limits are asked for the next message before the disk has this one.
+            what = (account, sender.account_id or b"", count, run.size)
+            mailboxes.waits(*what)
+            refused = partial(mailboxes.waits_no_more, *what)
+        if self._kept is None:
+            received()
+        else:
+            # Users learn of unread messages when they log in, and must not learn of any that may still be refused.
+            self._kept.when_heard(received, refused)
 
     def _keys(self, partner: bytes | None, sessions: tuple[Member, ...]) -> bytes:
         """Return the keys of a copy's header that tell of the account of the other user, and whether it waits."""
@@ -292,6 +310,10 @@ class _EncodedOnce:
         if encoded is None:
             encoded = self._encoded[order] = self._frames.encode(order)
         return encoded
+
+
+def _do_nothing() -> None:
+    """Take the place of an action where there is nothing to take back."""
 
 
 def _of_log(sessions: tuple[Member, ...], mailbox: LogName) -> tuple[Member, ...]:

@@ -22,7 +22,7 @@ from chat.server.attachments.offers import OfferStore
 from chat.server.delivery.broadcast import Broadcast, Encodable
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member, Peer
-from chat.server.history.stored import DEFAULT_ROOM, LogName
+from chat.server.history.stored import DEFAULT_ROOM, GUEST, LogName
 from chat.server.log.log import (
     Entry,
     Log,
@@ -101,8 +101,11 @@ class Room:
         self._sequences.go_on_after(DEFAULT_ROOM, last)
 
     def last_number(self, log: LogName) -> int:
-        """Return the number of the last message of the room, or of a user who is here; 0 for none."""
-        return self._sequences.last(log)
+        """Return the number of the last message that users know of the room, or of a user who is here; 0 for none."""
+        if self._kept is None or log.kind == GUEST:
+            return self._sequences.last(log)
+        # Not of those that still wait for the disk.
+        return self._kept.last_number(log)
 
     # Coming and going
 
