@@ -278,8 +278,7 @@ class Composition:
             presence=PresenceLog(
                 self.address_limits, self.folding_log, self.counters, self.devices.seen
             ),
-            wait_for_disk=self.history.wait_for_room if self.history is not None else None,
-            wait_for_turn=self._path.wait_for_turn,
+            waits=self._path.waits,
         )
         open_transfer = partial(
             TransferConnection,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.held_broadcast import HeldBroadcast
 from chat.server.history.history import HistoryStore
+from chat.server.limits.waits import NO_WAITS, DiskWaits
 from chat.server.log.durable_log import DurableLog, RevocableSequences
 from chat.server.log.log import Log, Sequences
 from chat.server.room.kept import InTurn
@@ -22,12 +23,12 @@ class MessagePath:
     """The parts on the way of a message.
 
     ``make_log`` makes the log of a server that is not durable. ``charge`` and ``on_epoch`` are those of Broadcast and
-    HistoryStore. ``history`` is None if no messages are kept. ``in_turn`` and ``wait_for_turn`` are those of
-    HeldBroadcast, and None if nothing is held back.
+    HistoryStore. ``history`` is None if no messages are kept. ``in_turn`` is that of HeldBroadcast, and None if nothing
+    is held back.
     """
 
     in_turn: InTurn | None = None
-    wait_for_turn: Callable[[float], bool] | None = None
+    waits = NO_WAITS
 
     def __init__(
         self,
@@ -48,10 +49,12 @@ class MessagePath:
             self.broadcast: Broadcast = held
             self.sequences: Sequences = numbers
             self.log: Log = DurableLog(timestamp, self.history, held, numbers)
-            self.in_turn, self.wait_for_turn = held.in_turn, held.wait_for_turn
+            self.in_turn = held.in_turn
+            self.waits = DiskWaits(self.history.wait_for_room, held.wait_for_turn)
             return
         if directory is not None:
             self.history = HistoryStore(directory, on_epoch=on_epoch)
+            self.waits = DiskWaits(self.history.wait_for_room)
         # Nothing between the room and the sockets: the broadcast is the most expensive part of a server.
         self.broadcast, self.sequences = Broadcast(charge), Sequences()
         self.log = make_log(timestamp)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from chat.protocol.descriptor import MESSAGES, ByteOrder, Descriptor, MessageType
+from chat.protocol.descriptor import MESSAGES, Descriptor, MessageType
 from chat.protocol.filenames import clean_filename
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_server_header
@@ -33,6 +33,7 @@ from chat.server.log.log import (
     Sequences,
 )
 from chat.server.room.kept import KeptMessages
+from chat.server.room.late_welcome import LateWelcome
 from chat.server.room.offering import Offering, offer_frame, whole_frame
 from chat.server.room.private_messages import Mailboxes, PrivateMessages, Recipient
 from chat.server.room.roster import Roster, status_sentence
@@ -136,7 +137,7 @@ class Room:
         own: Encodable = announcement
         if welcome is not None:
             names, here = self._roster.json(), self._roster.users
-            own = _Welcome(header, lambda: welcome(names, self._facts(member, here)))
+            own = LateWelcome(header, lambda: welcome(names, self._facts(member, here)))
         first: list[Encodable] = [Frame(MessageType.LOGIN), own]
         if self._kept is not None:
             if not others:
@@ -383,19 +384,6 @@ class Room:
     def _header(self, sender: str, **fields: Any) -> bytes:
         """Return the header of a frame that is sent now; ``fields`` are those of ServerHeader."""
         return encode_server_header(ServerHeader(sender, self._timestamp(), **fields))
-
-
-class _Welcome(NamedTuple):
-    """The new member's own copy of an announcement, made when it is sent: only then its facts about history are known.
-
-    The names are those at the time of the login: users who join before it is sent are announced behind it.
-    """
-
-    header: bytes
-    content: Callable[[], bytes]
-
-    def encode(self, order: ByteOrder) -> bytes:
-        return Frame(MessageType.LOGIN, self.header, self.content()).encode(order)
 
 
 def _full(problem: LogFull) -> Rejection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
 from functools import partial
 
 import gevent
@@ -23,6 +22,7 @@ from chat.server.delivery.send_queue import BacklogLimits, SendQueue, reason_of
 from chat.server.directory.directory import Directory
 from chat.server.directory.presence_log import PresenceLog
 from chat.server.limits.limits import SenderRates
+from chat.server.limits.waits import NO_WAITS, DiskWaits, Wait, pause
 from chat.server.log.log import Record
 from chat.server.process.loop_share import LoopShare
 from chat.server.room.commands import CommandRefused, Commands
@@ -45,9 +45,6 @@ class Session(Identity):
     ``Identity`` has ``account`` and ``device``. ``token`` is the secret by which transfer connections name the session;
     None for a raw client. ``inline``: the user gets contents over so many bytes as offers; None: never. ``last_active``
     is when the client last sent something other than a ping (monotonic). ``reason`` is why the session ends.
-    ``wait_for_disk`` is called before a message is published, and waits while too many messages wait to be kept.
-    ``wait_for_turn`` waits until everything that was sent has come out; None: the server holds nothing back. Both take
-    a time in seconds, and return whether the wait is over.
     """
 
     # An idle user costs memory only, and slots save much of it.
@@ -66,8 +63,7 @@ class Session(Identity):
         "_room",
         "_settings",
         "_share",
-        "_wait_for_disk",
-        "_wait_for_turn",
+        "_waits",
         "connection",
         "inline",
         "last_active",
@@ -95,8 +91,7 @@ class Session(Identity):
         backlogs: BacklogLimits,
         share: LoopShare,
         presence: PresenceLog,
-        wait_for_disk: Callable[[float], bool] | None = None,
-        wait_for_turn: Callable[[float], bool] | None = None,
+        waits: DiskWaits = NO_WAITS,
     ) -> None:
         super().__init__(name, account, device)
         self.inline = header.inline
@@ -118,8 +113,7 @@ class Session(Identity):
         self._settings = settings
         self._share = share
         self._presence = presence
-        self._wait_for_disk = wait_for_disk
-        self._wait_for_turn = wait_for_turn
+        self._waits = waits
         self.transfers = OpenTransfers()
         self._has_left = False
         self._is_logged = True  # the log has a line about this user's joining
@@ -228,7 +222,7 @@ class Session(Identity):
         if self.token is not None:
             self._room.remind(self)
 
-    def _wait_with_reminders(self, wait: Callable[[float], bool] | None) -> None:
+    def _wait_with_reminders(self, wait: Wait | None) -> None:
         while wait is not None and not wait(REMINDER) and not self.send_queue.closed:
             self.remind()
 
@@ -237,11 +231,11 @@ class Session(Identity):
         # Pings are not paid here: a program sends them, and they do not show that the user is there.
         self.last_active = time.monotonic()
         size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0
-        _wait(self._rates.consume(1, min(size, self._settings.max_text)))
+        pause(self._rates.consume(1, min(size, self._settings.max_text)))
 
     def pay_for_more(self) -> None:
         """Wait until the user's rates allow the next ``BILLED_BYTES`` of a content, which count as one message."""
-        _wait(self._rates.consume(1, 0))
+        pause(self._rates.consume(1, 0))
 
     def publish_message(
         self, intake: Intake, descriptor: Descriptor, header: ClientHeader
@@ -253,7 +247,7 @@ class Session(Identity):
             raise refusal_of(rejection, header.nonce)
         run = intake.read_message(descriptor, header)
         try:
-            self._wait_with_reminders(self._wait_for_disk)
+            self._wait_with_reminders(self._waits.for_room)
             return self._room.publish(self, run)
         finally:
             if run.large is not None:
@@ -309,9 +303,9 @@ class Session(Identity):
     def _publish(self, run: Run) -> None:
         """Wait until the user's rates allow the texts, then hand them to the room."""
         self.last_active = time.monotonic()
-        _wait(self._rates.consume(len(run.contents), run.size))
-        if self._wait_for_disk is not None:
-            self._wait_with_reminders(self._wait_for_disk)
+        pause(self._rates.consume(len(run.contents), run.size))
+        if self._waits.for_room is not None:
+            self._wait_with_reminders(self._waits.for_room)
         record = self._room.publish(self, run)
         # A run that was delivered needs no answer: its echo is on the way.
         if not record.is_settled or record.rejection is not None:
@@ -326,7 +320,7 @@ class Session(Identity):
             raise
         # Some pings are free: a client whose rate is used up would take a late answer for a dead server.
         if header.command is not None and header.command.verb == Verb.PING.value:
-            _wait(self._rates.consume_ping())
+            pause(self._rates.consume_ping())
         else:
             self.pay(descriptor)
         if header.fetch is not None:
@@ -349,7 +343,7 @@ class Session(Identity):
     # Answers
 
     def _answer_ping(self, nonce: bytes) -> None:
-        _wait(self._rates.consume_ping())
+        pause(self._rates.consume_ping())
         # Not past answers that wait for the log: the client expects answers in the order of its frames.
         if self._answers:
             self._answers.put(Answer(NoticeCode.DONE, PING_ANSWER, nonce.decode()))
@@ -363,7 +357,7 @@ class Session(Identity):
         else:
             self._room.notify(self, *answer)
             # Nothing more is read meanwhile, so that held answers to one client do not fill the memory.
-            self._wait_with_reminders(self._wait_for_turn)
+            self._wait_with_reminders(self._waits.for_turn)
 
     def _answer_when_settled(self, record: Record) -> None:
         """Answer a run if it is rejected: now, or when the log has committed it."""
@@ -400,13 +394,7 @@ class Session(Identity):
 
     def _drain(self, timeout: float) -> None:
         """Wait until the send queue is empty, at most ``timeout`` seconds, then end the stream."""
-        if self._wait_for_turn is not None and not self.send_queue.closed:
-            self._wait_for_turn(timeout)
+        if self._waits.for_turn is not None and not self.send_queue.closed:
+            self._waits.for_turn(timeout)
         if self.send_queue.wait_until_drained(timeout):
             self.connection.transport.finish(timeout)
-
-
-def _wait(seconds: float) -> None:
-    # gevent.sleep(0) would still switch greenlets.
-    if seconds:
-        gevent.sleep(seconds)

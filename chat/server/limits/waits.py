@@ -1,0 +1,32 @@
+"""Wait on behalf of a session: for its user's rates, and for the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import gevent
+
+# Waits at most so many seconds; returns whether the wait is over.
+Wait = Callable[[float], bool]
+
+
+class DiskWaits(NamedTuple):
+    """The waits for a disk that is slower than the users. None: there is nothing to wait for.
+
+    ``for_room`` is called before a message is published, and waits while too many messages wait to be kept.
+    ``for_turn`` waits until everything that was sent has come out of a durable server.
+    """
+
+    for_room: Wait | None = None
+    for_turn: Wait | None = None
+
+
+NO_WAITS = DiskWaits()
+
+
+def pause(seconds: float) -> None:
+    """Sleep for ``seconds``."""
+    # gevent.sleep(0) would still switch greenlets.
+    if seconds:
+        gevent.sleep(seconds)
