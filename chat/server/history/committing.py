@@ -141,6 +141,10 @@ class Committing:
         # Not for all runs of a transaction together: the welcome of a newcomer tells the state at its place.
         self._audience.in_turn(partial(self._note_heard, packed))
 
+    def state(self, name: LogName) -> LogState:
+        """Return what users know of the log ``name``."""
+        return self.logs.get(name) or LogState()
+
     def wait_for_room(self, timeout: float) -> bool:
         """Wait while very many messages wait for the disk, so that no more are read from a sender.
 

@@ -110,7 +110,7 @@ class HistoryStore:
 
     def state(self, name: LogName) -> LogState:
         """Return what is known of the log ``name``."""
-        return self._keeping.logs.get(name) or LogState()
+        return self._keeping.state(name)
 
     def status(self, clock: Callable[[], float] = time.time) -> HistoryStatus:
         """Return the state of now. ``clock`` returns seconds since 1970."""

@@ -164,6 +164,20 @@ class Keeping:
             if self._count > CROWDED:
                 self._has_room.clear()
 
+    def state(self, name: LogName) -> LogState:
+        """Return what is known of the log ``name``.
+
+        While history is suspended, the numbers given since then are a hole. Without it, a client that comes back would
+        take a message that was said meanwhile, and that no query finds, for one that was never said.
+        """
+        state = self.logs.get(name) or LogState()
+        if not self.is_suspended:
+            return state
+        # During an attempt to go on, runs are kept already.
+        kept = (run.first for run in self.unwritten if run.log == name)
+        hole = Hole(self._written.get(name, 0) + 1, next(kept, state.head + 1) - 1)
+        return state._replace(lost=(*state.lost, hole)) if hole.first <= hole.last else state
+
     def wait_for_room(self, timeout: float) -> bool:
         """Wait while very many messages wait for the disk, so that no more are read from a sender.
 

@@ -111,15 +111,15 @@ class Recall:
     ) -> HistoryPage:
         if len(query.nonces) > MAX_NONCES:
             _refuse(f"A query has at most {MAX_NONCES} nonces.")
+        nonces, after = frozenset(nonce.encode() for nonce in query.nonces), query.after or 0
         # A guest without a device has nothing that proves which messages were theirs, and gets none.
-        nonces = frozenset(nonce.encode() for nonce in query.nonces)
         runs = [
-            run
-            for author in authors
-            for run in archive.find_nonces(name, query.after or 0, nonces, author)
+            run for author in authors for run in archive.find_nonces(name, after, nonces, author)
         ]
         runs.sort(key=lambda run: run.first)
-        return HistoryPage(runs[:MAX_NONCES], len(runs) > MAX_NONCES, [])
+        # A message that is not found may have been in one of these.
+        lost = [hole for hole in archive.state(name).lost if hole.last > after]
+        return HistoryPage(runs[:MAX_NONCES], len(runs) > MAX_NONCES, lost)
 
     def _require_place(self, archive: HistoryStore, name: LogName, query: HistoryQuery) -> None:
         """Refuse a query that goes on from a message that this log does not have."""

@@ -106,6 +106,23 @@ def test_a_failed_disk_makes_a_hole_and_another_epoch_until_it_works_again(
     assert read_all(history) == ([1, 2, 3, 7], [Hole(4, 6)])
 
 
+def test_while_history_is_suspended_the_messages_since_then_are_a_hole(
+    history: HistoryStore, disk: Disk, epochs: Epochs
+) -> None:
+    say(history, 3)
+    history.call(lambda writer: None)
+    disk.fault = HistoryFault("cannot use history.db: disk full")
+    say(history, 2)
+    epochs.wait_for(1)
+    assert read_all(history) == ([1, 2, 3], [Hole(4, 5)])
+    say(history)
+    assert history.state(DEFAULT_ROOM).lost == (Hole(4, 6),)
+    assert history.state(LogName(MAILBOX, "unknown")).lost == ()
+    disk.fault = None
+    epochs.wait_for(2)
+    assert history.state(DEFAULT_ROOM).lost == (Hole(4, 6),)
+
+
 def test_a_disk_that_stands_still_keeps_what_it_took_when_it_goes_on(
     history: HistoryStore, disk: Disk, epochs: Epochs
 ) -> None:
