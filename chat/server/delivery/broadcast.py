@@ -137,7 +137,7 @@ class Broadcast:
         self._charge = charge
         self._pending = {order: _Pending() for order in ByteOrder}
         self._flushes_itself = False
-        self._will_flush = False
+        self._will_flush = self._will_flush_alone = False
         self._announcements = TokenBucket(_ANNOUNCING)
         self._timer: Any = None  # of announcements that wait for their batch
         self._file = BatchFile()
@@ -254,7 +254,21 @@ class Broadcast:
         pending.append_alone(send_queue, encoded)
         if pending.size_alone >= _BATCH_SIZE:
             self._flush(pending)
-        self._flush_soon()
+        if self._timer is None:
+            self._flush_soon()
+        elif not self._will_flush_alone:
+            # What is pending for everyone can wait. Very many users who come at once ask for what they missed, and
+            # each answer would cost a batch of announcements for all of them.
+            self._will_flush_alone = True
+            gevent.get_hub().loop.run_callback(self._flush_alone_now)
+
+    def _flush_alone_now(self) -> None:
+        """Give the users who get a frame alone all that is pending for them."""
+        self._will_flush_alone = False
+        for pending in self._pending.values():
+            pending.size_alone = 0
+            for send_queue in [*pending.alone]:
+                self._give_one(pending.pop(send_queue), send_queue)
 
     def _flush_soon(self) -> None:
         """Flush when all greenlets that are ready now have had their turn.

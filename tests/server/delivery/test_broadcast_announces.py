@@ -60,6 +60,30 @@ def test_an_announcement_that_waits_goes_before_what_is_said_after_it(stingy: Br
     assert contents(late) == ["hello"]
 
 
+def test_a_frame_for_one_user_cuts_nobody_elses_batch(stingy: Broadcast) -> None:
+    asker, other = listener(stingy, "asker"), listener(stingy, "other")
+    little = listener(stingy, "little", ByteOrder.LITTLE)
+    for name in ("alice", "bob", "carol"):
+        stingy.announce(text(name))
+        run_ready_greenlets()
+    for number in range(3):
+        stingy.put(asker.send_queue, text(f"answer {number}"))
+    stingy.put(little.send_queue, text("whisper"))
+
+    assert contents(asker) == ["alice", "bob", "carol", "answer 0", "answer 1", "answer 2"]
+    assert len(asker.transport.sends) == 2
+    assert contents(little) == ["alice", "bob", "carol", "whisper"]
+    assert contents(other) == ["alice"]
+
+    stingy.announce(text("dave"))
+    stingy.post(text("hello"))
+    stingy.put(asker.send_queue, text("answer 3"))
+
+    assert contents(asker)[-3:] == ["dave", "hello", "answer 3"]
+    assert contents(other) == ["alice", "bob", "carol", "dave", "hello"]
+    assert contents(little)[-3:] == ["whisper", "dave", "hello"]
+
+
 def test_an_announcement_waits_a_moment_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.server.delivery.broadcast._ANNOUNCING", Rate(per_second=100, burst=1))
     broadcast = Broadcast()
