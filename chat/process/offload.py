@@ -74,6 +74,12 @@ class ThreadCall(Generic[Result]):
         outcome: Outcome[Result] = self._task.get()
         return outcome.get()
 
+    def wait(self, timeout: float) -> bool:
+        """Wait for the end of the call, at most ``timeout`` seconds; return whether it has ended."""
+        self._task.wait(timeout)
+        is_done: bool = self._task.ready()
+        return is_done
+
     def when_done(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` in the event loop when the call ends, whether or not a greenlet waits for it."""
         self._task.rawlink(lambda task: callback())

@@ -23,6 +23,7 @@ from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import FILE_NAME, Reader, RunSummary
 from chat.server.history.rows import unpack
 from chat.server.history.stored import DEFAULT_ROOM, HistoryPage, Hole, LogName, LogState, StoredRun
+from chat.server.process.shared_reads import SharedReads
 
 Result = TypeVar("Result")
 
@@ -41,6 +42,8 @@ class HistoryStatus(NamedTuple):
     last_write: float
 
 
+# Pages that are kept in memory for others who ask; each has at most 256 KiB.
+_SHARED_PAGES = 16
 # Selects runs of a page.
 Only = Callable[[StoredRun], bool]
 
@@ -76,6 +79,7 @@ class HistoryStore:
                 on_new_file=self._close_readers,
             )
         self._pool = ThreadPool(2)
+        self._shared = SharedReads[HistoryPage](_SHARED_PAGES)
         self._idle: list[Reader] = []
         self.begin = self._keeping.begin
         self.keep = self._keeping.keep
@@ -141,6 +145,19 @@ class HistoryStore:
 
         With ``only``, of the runs for which it returns true; it is called in a thread.
         """
+        if only is not None:
+            return self._after(name, after, before, size, only)
+        key = (name, after, before, size)
+        return self._shared.get(self._keeping.version, key, lambda: self._after(*key))
+
+    def _after(
+        self,
+        name: LogName,
+        after: int,
+        before: int | None,
+        size: PageSize,
+        only: Only | None = None,
+    ) -> HistoryPage:
         tail, end = self._tail(name, before, only)
         beginning = min(self._tail_begins(name), end)
         cut = Cut([], False)

@@ -54,9 +54,10 @@ class Keeping:
     """Keep runs in the file in ``directory``.
 
     ``epoch`` is the one under which numbers are given now, ``logs`` has the state of each log. ``unwritten`` has the
-    runs that the file may not have yet, in order. ``last_write`` is the time of the last transaction, in seconds since
-    1970. ``on_epoch`` is called with the new epoch when history is suspended,
-    and when it goes on; ``on_new_file`` when the file was replaced. ``patience`` and ``linger`` are in seconds.
+    runs that the file may not have yet, in order. ``version`` changes with each change of what can be read.
+    ``last_write`` is the time of the last transaction, in seconds since 1970. ``on_epoch`` is called with the new epoch
+    when history is suspended, and when it goes on; ``on_new_file`` when the file was replaced. ``patience`` and
+    ``linger`` are in seconds.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Keeping:
         self.epoch = ""
         self.logs: dict[LogName, LogState] = {}
         self.unwritten: list[PackedRun] = []
+        self.version = 0
         self.last_write = 0.0
         self._path = directory / FILE_NAME
         self._patience = patience
@@ -137,7 +139,7 @@ class Keeping:
         if self._writer is not None and self._is_keeping:
             call = ThreadCall(self._pool, self._writer.add_logs, new)
             # A login waits for this, and must not wait for a disk that stands still.
-            if _wait(call, self._patience):
+            if call.wait(self._patience):
                 self._finish(call)
             else:
                 self._suspend("the disk makes no progress")
@@ -147,6 +149,7 @@ class Keeping:
 
     def keep(self, run: StoredRun) -> None:
         """Keep ``run``, whose log has begun. Never waits."""
+        self.version += 1
         state = self.logs[run.log]
         self.logs[run.log] = LogState(run.last, run.timestamp, state.oldest, state.lost)
         if not self._is_keeping:
@@ -208,12 +211,14 @@ class Keeping:
 
     def forget(self, name: LogName, number: int) -> None:
         """Remove the content of a message from the runs that are not written yet."""
+        self.version += 1
         for index, run in enumerate(self.unwritten):
             if run.log == name and run.first <= number <= run.last:
                 self.unwritten[index] = pack(unpack(run).without({number}))
 
     def note_removed(self, states: Mapping[LogName, LogState]) -> None:
         """Take over from ``states``, which the file has, what was removed from it."""
+        self.version += 1
         for name, state in states.items():
             known = self.logs.get(name)
             if known is not None:
@@ -228,7 +233,10 @@ class Keeping:
         """
         if self._writer is None or self.is_suspended:
             raise HistoryFault("history is suspended")
-        return run_in(self._pool, function, self._writer, *arguments)
+        try:
+            return run_in(self._pool, function, self._writer, *arguments)
+        finally:
+            self.version += 1
 
     def _run(self) -> None:
         while not self._is_stopping.is_set():
@@ -273,7 +281,7 @@ class Keeping:
 
     def _finish(self, call: ThreadCall[None]) -> bool:
         """Wait for the end of ``call``; return whether it succeeded. If it fails or takes long, suspend history."""
-        if not _wait(call, self._patience):
+        if not call.wait(self._patience):
             self._suspend("the disk makes no progress")
         try:
             # A disk that stands still may go on, minutes later.
@@ -290,6 +298,7 @@ class Keeping:
         return True
 
     def _note_written(self, batch: _Batch) -> None:
+        self.version += 1
         self.last_write = time.time()
         for run in batch.runs:
             self._written[run.log] = run.last
@@ -307,6 +316,7 @@ class Keeping:
     # While the disk fails
 
     def _suspend(self, reason: str) -> None:
+        self.version += 1
         self._is_keeping = False
         self.unwritten.clear()
         self._wrote.set()
@@ -329,6 +339,7 @@ class Keeping:
             return
         self._fault = None
         self.is_suspended = False
+        self.version += 1
         self.epoch = self._file_epoch
         log.warning("history goes on; it lacks the messages since it was suspended")
         self._on_epoch(self.epoch)
@@ -375,10 +386,3 @@ def _close(writer: Writer, batch: _Batch) -> None:
         writer.abandon()
         raise
     writer.close()
-
-
-def _wait(call: ThreadCall[Any], timeout: float) -> bool:
-    """Wait until ``call`` has ended, at most ``timeout`` seconds; return whether it has."""
-    done = Event()
-    call.when_done(done.set)
-    return done.wait(timeout)

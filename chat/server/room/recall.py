@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from chat.protocol.commands import Command, HistoryQuery, Verb
+from chat.protocol.descriptor import MessageType
 from chat.protocol.names import name_key
 from chat.protocol.notices import NoticeCode
 from chat.server.delivery.broadcast import Broadcast
@@ -22,7 +23,7 @@ from chat.server.history.stored import (
     StoredRun,
 )
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands
-from chat.server.room.replay import PAGE, Replay, Shown, Wishes
+from chat.server.room.replay import PAGE, SharedReplays, Shown, Wishes
 
 DEFAULT_LIMIT = 50  # messages of a page
 MAX_NONCES = 64  # of a query
@@ -51,7 +52,7 @@ class Recall:
         self._directory = directory
         self._broadcast = broadcast
         self._offer_of = offer_of
-        self._opaque_id = opaque_id
+        self._replays = SharedReplays(opaque_id)
 
     def serve(self, commands: Commands) -> None:
         """Add the command to the table of commands."""
@@ -75,8 +76,12 @@ class Recall:
         # The user may have left meanwhile, and another user may have the name now.
         if not self._directory.is_here(member):
             raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
-        shown = [Shown(run, self._offer(run)) for run in page.runs]
-        replay = Replay(shown, Wishes(member.send_queue.inline), nonce, self._opaque_id)
+        replay = self._replays.replay(
+            page,
+            lambda: [Shown(run, self._offer(run)) for run in page.runs],
+            Wishes(member.send_queue.inline),
+            nonce,
+        )
         self._broadcast.put(member.send_queue, replay)
         found = sum(len(run.contents) for run in page.runs)
         facts = {
@@ -136,7 +141,8 @@ class Recall:
             raise CommandRefused(NoticeCode.BAD_PLACE, sentence)
 
     def _offer(self, run: StoredRun) -> str | None:
-        return self._offer_of(run.first) if run.log == DEFAULT_ROOM else None
+        is_attachment = run.type is not MessageType.UTF8
+        return self._offer_of(run.first) if is_attachment and run.log == DEFAULT_ROOM else None
 
 
 def _between(own: str, partner: str | None) -> Callable[[StoredRun], bool] | None:

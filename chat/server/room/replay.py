@@ -6,6 +6,7 @@ A message that is shown again has its original header, with ``"replay": true`` a
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -14,13 +15,17 @@ from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_json, encode_server_header
 from chat.protocol.runs import Run, TextFrames, encode_shared_header
+from chat.server.delivery.broadcast import Encodable
 from chat.server.history.pages import PageSize
-from chat.server.history.stored import StoredRun
+from chat.server.history.stored import HistoryPage, StoredRun
 
 # What a user who joins can get: one page.
 PAGE = PageSize(200, 256 * 1024)
 # The id of an offer whose content the server does not have any more.
 _GONE = "gone"
+# A mark in place of a nonce is as long as the nonce. A shorter one could be guessed.
+_SHORTEST_MARK, _LONGEST_NONCE = 16, 64
+_SHARED_PAGES = 8
 
 
 class Shown(NamedTuple):
@@ -127,6 +132,60 @@ class Replay:
             return None, False
         is_senders = run.author.hex() == run.log.key
         return self._opaque_id(run.partner), run.waiting and is_senders
+
+
+class SharedReplays:
+    """Encode a page once for all users who get it; only the nonces of their queries differ.
+
+    ``opaque_id`` returns the id by which users know an account.
+    """
+
+    def __init__(self, opaque_id: Callable[[bytes], str | None]) -> None:
+        self._opaque_id = opaque_id
+        # In place of the nonce. Random, so that it is nowhere else on a page.
+        self._mark = secrets.token_urlsafe(_LONGEST_NONCE)
+        self._pages: deque[_SharedPage] = deque(maxlen=_SHARED_PAGES)
+
+    def replay(
+        self, page: HistoryPage, shown: Callable[[], list[Shown]], wishes: Wishes, nonce: str
+    ) -> Encodable:
+        """Return the frames of ``page``. ``shown`` makes what is to be encoded."""
+        if len(nonce) < _SHORTEST_MARK or len(page.runs) < 2:
+            return Replay(shown(), wishes, nonce, self._opaque_id)
+        mark = self._mark[: len(nonce)]
+        # By identity: a page that is read again may differ.
+        for known in self._pages:
+            if known.page is page and known.wishes == wishes and known.mark == mark:
+                break
+        else:
+            replay = Replay(shown(), wishes, mark, self._opaque_id)
+            known = _SharedPage(page, wishes, mark, replay, {})
+            self._pages.append(known)
+        return SharedReplay(known, nonce)
+
+
+class _SharedPage(NamedTuple):
+    """Hold a page with ``mark`` for a nonce, and its bytes in the byte orders that were wanted."""
+
+    page: HistoryPage
+    wishes: Wishes
+    mark: str
+    replay: Replay
+    encoded: dict[ByteOrder, bytes]
+
+
+class SharedReplay(NamedTuple):
+    """The frames of a page, for the user who asked for it under ``nonce``."""
+
+    page: _SharedPage
+    nonce: str
+
+    def encode(self, order: ByteOrder) -> bytes:
+        """Return the frames, one behind the other."""
+        encoded = self.page.encoded.get(order)
+        if encoded is None:
+            encoded = self.page.encoded[order] = self.page.replay.encode(order)
+        return encoded.replace(self.page.mark.encode(), self.nonce.encode())
 
 
 class Recent:

@@ -6,12 +6,14 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.history import HistoryStore
 from chat.server.history.keeping import MAX_UNWRITTEN
 from chat.server.history.pages import PageSize
+from chat.server.history.purging import Purge
 from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, Hole, LogName, StoredRun
 
@@ -104,6 +106,28 @@ def test_pages_have_what_was_said_over_crashes_and_clean_stops(tmp_path: Path, s
             for number in range(written + 1, heads[name] + 1):
                 del said.messages[name][number]
             holes[name].append(Hole(written + 1, written + MAX_UNWRITTEN))
+
+
+def test_a_page_lacks_what_was_purged_since_it_was_read(tmp_path: Path) -> None:
+    history = HistoryStore(tmp_path, linger=60)
+    history.start()
+    history.begin(DEFAULT_ROOM)
+    said = Said(random.Random(1))
+    for _ in range(3):
+        history.keep(said.next_run(DEFAULT_ROOM, history.state(DEFAULT_ROOM).head + 1))
+    last = history.state(DEFAULT_ROOM).head
+
+    def read() -> bytes | None:
+        page = history.after(DEFAULT_ROOM, last - 1, None, PageSize(10, 1000))
+        return contents_of(page.runs)[last]
+
+    assert read()
+    purging = gevent.spawn(history.purge, Purge(number=last))
+    gevent.sleep(0)
+    assert not read(), "not even until the disk has it"
+    purging.get(timeout=5)
+    assert not read()
+    history.stop(5)
 
 
 def check_a_page(
