@@ -21,12 +21,12 @@ from chat.client.attention.names import folded
 from chat.client.screen.draw.bare import fitting
 from chat.client.screen.draw.bars import status_line, title_line
 from chat.client.screen.draw.candidate_rows import candidate_rows
-from chat.client.screen.draw.input_rows import lay_out
 from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.draw.welcome import welcome_rows
 from chat.client.screen.draw.window_title import window_title
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.cells import cells, elide
+from chat.client.screen.text.input_rows import lay_out
 from chat.client.screen.text.spans import Row, Span, fill_row, row_width, text_of
 from chat.client.screen.text.styles import (
     DIM,

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from itertools import accumulate
 
-from chat.client.screen.draw.input_rows import Layout, lay_out, rows_away
 from chat.client.screen.input.keys import Action, action_of, is_character, split_keys
 from chat.client.screen.input.kill_ring import KillRing
 from chat.client.screen.input.undo import Snapshot, Undo
 from chat.client.screen.text.cells import clusters
+from chat.client.screen.text.input_rows import Layout, lay_out, rows_away
 
 # So wide that each line of text is one row: for Up and Down without a screen.
 NO_WIDTH = 1 << 30

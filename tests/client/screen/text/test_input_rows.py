@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.screen.draw.input_rows import Layout, lay_out, rows_away
 from chat.client.screen.text.cells import cells, clusters
+from chat.client.screen.text.input_rows import Layout, lay_out, rows_away
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 TEXTS = st.lists(
