@@ -337,7 +337,9 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
     _number_command("cancel", Cancel, "cancel transfer N, or the only one"),
     _number_command("open", OpenFile, "open attachment N, or the only one"),
-    _bare_command("bare", ShowBareView, "the log alone, to copy; Esc: back", Availability.SCREEN),
+    _bare_command(
+        "bare", ShowBareView, "the log alone, to copy; typing ends it", Availability.SCREEN
+    ),
     SlashCommand("copy", "[N]", "copy the last message, or the N-th last", _parse_copy),
     _bare_command("who", Who, "list the users in the room"),
     _name_command("whois", WhoIs, "say if a user is here, registered"),

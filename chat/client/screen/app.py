@@ -78,7 +78,8 @@ class App:
         self._settings = settings
         self._terminal = Terminal(Theme(settings.theme, read_styles(settings.styles)))
         self._terminal.modes.mouse = settings.mouse
-        self._renderer = Renderer()
+        own_keys = OwnKeys(settings.keys)
+        self._renderer = Renderer(own_keys)
         self._asked: gevent.queue.Queue[Asked] = gevent.queue.Queue()
         self._ending: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
         self._max_text = 64 * 1024
@@ -90,9 +91,7 @@ class App:
         self._local = LocalCommands(
             self._model, self, now, bell=settings.bell, log_path=settings.log_file
         )
-        self._controller = Controller(
-            self._model, self._renderer, self, now, OwnKeys(settings.keys)
-        )
+        self._controller = Controller(self._model, self._renderer, self, now, own_keys)
         self._local.controller = self._controller
         self._inbox = Inbox(settings.save_directory, settings.max_save)
         self._terminal.is_asking = lambda: self._controller.is_asking

@@ -87,7 +87,7 @@ class Controller:
     """Pass keys to a question if there is one, then to the draft, then to the log.
 
     ``size`` is the size of the screen; the code that draws keeps it up to date. ``now`` returns the current time with
-    its zone.
+    its zone. ``own_keys`` are the keys of the user.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Controller:
         now: Callable[[], datetime],
         own_keys: OwnKeys | None = None,
     ) -> None:
-        self._own_keys = own_keys or OwnKeys()
+        self.own_keys = own_keys or OwnKeys()
         self.size = Size(80, 24)
         self._model = model
         self._renderer = renderer
@@ -145,7 +145,7 @@ class Controller:
         elif isinstance(key, Paste):
             self._model.leaves_if_cleared = False
             self._paste(key)
-        elif (meant := self._own_keys.meant(key, self._key_context)) is not None:
+        elif (meant := self.own_keys.meant(key, self._key_context)) is not None:
             draft_only = self._press(meant)
         self.show_draft()
         return draft_only
@@ -205,7 +205,7 @@ class Controller:
     def show_draft(self) -> None:
         """Copy the draft, the candidates of Tab and the question into the model."""
         asker, choice = self._asker, self.composer.choice
-        self._model.question = None if asker is None else shown(asker)
+        self._model.question = None if asker is None else shown(asker, self.own_keys)
         self._model.candidates = None
         if asker is None and choice is not None:
             self._model.candidates = Candidates(labels_of(choice.candidates), choice.chosen)
@@ -236,7 +236,7 @@ class Controller:
 
     def show_keys(self) -> None:
         """Open the page with all keys."""
-        self.show_page(KEYS_PAGE, help_lines(self._own_keys.bindings()))
+        self.show_page(KEYS_PAGE, help_lines(self.own_keys.bindings()))
 
     def show_page(self, title: str, lines: Iterable[str]) -> None:
         """Open a page from its first line on."""
@@ -252,7 +252,7 @@ class Controller:
         """Scroll the bare view, or end it. Return False for a key that has an effect on the whole screen, too."""
         action = None
         if not isinstance(key, Paste):
-            meant = self._own_keys.meant(key, KeyContext.TYPING)
+            meant = self.own_keys.meant(key, KeyContext.TYPING)
             if meant is None:
                 return True  # the user has bound the key to nothing
             action = action_of(meant)

@@ -20,6 +20,8 @@ from chat.client.errors import ChatError
 from chat.client.program.settings import Settings
 from chat.client.screen.controller import Controller
 from chat.client.screen.draw.layout import log_width
+from chat.client.screen.input.keys import Action
+from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.message_updates import Alert
 from chat.client.screen.model.entries import Said, Shared
@@ -80,7 +82,9 @@ class ScreenFrontend:
             return
         # The help of one command is a line in the log.
         if isinstance(event, Explanation) and len(event.lines) > 1:
-            self._controller.show_page("commands", _help_page(event.lines))
+            self._controller.show_page(
+                "commands", _help_page(event.lines, self._controller.own_keys)
+            )
             self._around.repaint()
             return
         alert = self._intake.update(event, self._now())
@@ -172,11 +176,11 @@ class ScreenFrontend:
         self._around.repaint()
 
 
-def _help_page(lines: Iterable[str]) -> list[str]:
+def _help_page(lines: Iterable[str], keys: OwnKeys) -> list[str]:
     return [
         "Commands:",
         *(f"  {line}" for line in lines),
         "Texts:",
-        "  Any other line is a text. Enter sends it; // begins a text with a slash.",
-        "  F1 shows the keys.",
+        f"  Any other line is a text. {keys.name_of(Action.SUBMIT)} sends it; // begins a text with a slash.",
+        f"  {keys.name_of(Action.SHOW_KEYS) or '/keys'} shows the keys.",
     ]

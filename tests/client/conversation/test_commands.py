@@ -211,10 +211,10 @@ def test_help_fits_on_a_usual_screen() -> None:
     assert [line for line in lines if len(line) > 80 - 11] == []
 
 
-def test_the_help_names_the_key_that_ends_the_bare_view() -> None:
+def test_the_help_tells_what_ends_the_bare_view() -> None:
     # The bare view has no room for it: all its lines can be copied.
     (line,) = help_lines("bare", Availability.SCREEN)
-    assert line.endswith("Esc: back")
+    assert line.endswith("typing ends it")
 
 
 @pytest.mark.parametrize("name", ["file", "image", "voice"])

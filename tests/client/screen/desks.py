@@ -38,8 +38,9 @@ class Desk:
         self.modes = PrivateModes()
         self.last_private_sender: str | None = None
         self.spawned: list[Callable[[], object]] = []
+        self.own_keys = own_keys or OwnKeys()
         self.local = LocalCommands(self.model, self, lambda: NINE, log_path=log_path)
-        self.controller = Controller(self.model, Renderer(), self, lambda: NINE, own_keys)
+        self.controller = Controller(self.model, Renderer(), self, lambda: NINE, self.own_keys)
         self.local.controller = self.controller
         self.controller.size = Size(60, 12)
         self._intake = ModelUpdater(self.model)
@@ -80,7 +81,7 @@ class Desk:
         return [line.partition("> ")[2] or line for line in lines]
 
     def screen(self) -> list[str]:
-        rows = Renderer().render(self.model, self.controller.size).rows
+        rows = Renderer(self.own_keys).render(self.model, self.controller.size).rows
         return [text_of(row).rstrip() for row in rows]
 
     # The interface that the controller, the commands and the frontend use

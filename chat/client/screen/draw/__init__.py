@@ -1,4 +1,4 @@
 """Turn the model into the rows of the screen.
 
-Nothing here changes the model, or knows keys and the terminal.
+Nothing here changes the model, handles a key, or knows the terminal.
 """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from chat.client.frontends.wording import UNCONFIRMED
+from chat.client.screen.input.keys import Action
+from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.cells import cells, elide
@@ -16,13 +18,13 @@ _SEPARATOR = " │ "
 _SHORTENINGS = ((20, False), (10, False), (10, True), (5, True), (3, True))
 
 
-def title_line(model: Model, width: int) -> Row:
+def title_line(model: Model, width: int, keys: OwnKeys = USUAL_KEYS) -> Row:
     """Return the title: the address, the own name, how many users are here, and whether the connection is encrypted.
 
     Only what is known: during a login, and without a connection, that is less.
     """
     if model.page is not None:
-        return _title_of_page(model.page, width)
+        return _title_of_page(model.page, width, keys)
     peer = model.current.peer
     where = model.address if peer is None else f"{sanitize(peer)} alone, at {model.address}"
     name = sanitize(model.username) if model.is_named else ""
@@ -36,18 +38,21 @@ def title_line(model: Model, width: int) -> Row:
     return fill_row([Span(elide(f" {text}", width), TITLE)], width, TITLE)
 
 
-def _title_of_page(page: Page, width: int) -> Row:
+def _title_of_page(page: Page, width: int, keys: OwnKeys) -> Row:
     """Return the title of a page, which says how to leave it."""
-    parts = [page.title, "Esc closes", "Page Up and Page Down move", "Ctrl-R searches"]
+    up, down = keys.name_of(Action.PAGE_UP), keys.name_of(Action.PAGE_DOWN)
+    moves = f"{up} and {down} move" if up and down else ""
+    closes = keys.hint(Action.BACK, " closes") or "/close closes"
+    parts = [*filter(None, (page.title, closes, moves, keys.hint(Action.SEARCH, " searches")))]
     while len(parts) > 2 and cells(_SEPARATOR.join(parts)) + 2 > width:
         parts.pop()
     return fill_row([Span(elide(f" {_SEPARATOR.join(parts)}", width), TITLE)], width, TITLE)
 
 
-def status_line(model: Model, width: int) -> Row:
+def status_line(model: Model, width: int, keys: OwnKeys = USUAL_KEYS) -> Row:
     """Return the status line, the most urgent part first. The open views are always in it."""
     urgent = _connection(model)
-    further = [*_search(model), *_below(model), *_leaving(model)]
+    further = [*_search(model), *_below(model), *_leaving(model, keys)]
     taken = sum(cells(_SEPARATOR + part.text) for part in (*urgent, *further))
     row: Row = []
     for part in (
@@ -56,13 +61,13 @@ def status_line(model: Model, width: int) -> Row:
         *([span] for span in (*further, *_transfers(model))),
     ):
         row += [Span(_SEPARATOR if row else " ", STATUS), *part]
-    hint = f"{_SEPARATOR}{_hint(model)}"
+    hint = f"{_SEPARATOR}{_hint(model, keys)}"
     if cells(hint) > cells(_SEPARATOR) and row_width(row) + cells(hint) < width:
         row.append(Span(hint, STATUS))
     return fill_row(clip_row(row, width), width, STATUS)
 
 
-def _hint(model: Model) -> str:
+def _hint(model: Model, keys: OwnKeys) -> str:
     """Return the keys that lead out of what is shown: a search, an older part of the log, a private view."""
     search = model.search
     if model.leaves_if_cleared:
@@ -71,12 +76,15 @@ def _hint(model: Model) -> str:
         if search is None or not search.needle or search.view is not model.shown:
             return ""
         has_more = search.place is not None and search.place.total > 1
-        return "Ctrl-R, Ctrl-S: other matches, Esc: back" if has_more else "Esc: back"
+        steps = map(keys.name_of, (Action.SEARCH_OLDER, Action.SEARCH_NEWER))
+        others = ", ".join(filter(None, steps)) if has_more else ""
+        back = keys.hint(Action.SEARCH_CANCEL, ": back")
+        return ", ".join(filter(None, (others and f"{others}: other matches", back)))
     if model.page is not None:
         return ""  # the title names the keys
     if model.shown.anchor is not None:
-        return "Esc: to the end"
-    return "" if model.current.peer is None else "Alt-1: to the room"
+        return keys.hint(Action.BACK, ": to the end")
+    return "" if model.current.peer is None else keys.hint(Action.VIEW, ": to the room", view=1)
 
 
 def _connection(model: Model) -> list[Span]:
@@ -104,8 +112,10 @@ def _below(model: Model) -> list[Span]:
     return [Span(f"{view.unread} new below" if view.unread else "scrolled up", STATUS_ALERT)]
 
 
-def _leaving(model: Model) -> list[Span]:
-    return [Span("Ctrl-C again leaves", STATUS_ALERT)] if model.leaves_if_cleared else []
+def _leaving(model: Model, keys: OwnKeys) -> list[Span]:
+    if not model.leaves_if_cleared:
+        return []
+    return [Span(keys.hint(Action.CLEAR, " again leaves"), STATUS_ALERT)]
 
 
 def _search(model: Model) -> list[Span]:

@@ -24,6 +24,7 @@ from chat.client.screen.draw.candidate_rows import candidate_rows
 from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.draw.welcome import welcome_rows
 from chat.client.screen.draw.window_title import window_title
+from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.input_rows import lay_out
@@ -85,9 +86,10 @@ class InputPane(NamedTuple):
 
 
 class Renderer:
-    """Draw models; wrapped rows are cached from one frame to the next."""
+    """Draw models; hints name the ``keys`` of the user. Wrapped rows are cached from one frame to the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: OwnKeys = USUAL_KEYS) -> None:
+        self._keys = keys
         self._log = LogPane()
 
     def forget(self) -> None:
@@ -102,7 +104,7 @@ class Renderer:
         if size.columns < 1 or size.rows < 1:
             return Screen([[] for _ in range(size.rows)], None, title=window)
         written = _input(model, size)
-        title, status = _bars(model, size)
+        title, status = _bars(model, size, self._keys)
         height = size.rows - len(title) - len(status) - len(written.rows)
         log = self._middle(model, size.columns, height)
         rows = [*title, *log, *status, *written.rows]
@@ -147,7 +149,7 @@ class Renderer:
 
     def _prepared(self, model: Model, size: Size) -> int:
         """Prepare the log pane, and return the height of the log."""
-        title, status = _bars(model, size)
+        title, status = _bars(model, size, self._keys)
         height = size.rows - len(title) - len(status) - len(_input(model, size).rows)
         self._prepare(model, log_width(model, size.columns), size.columns)
         return max(0, height)
@@ -165,7 +167,7 @@ class Renderer:
         self._prepare(model, width, columns)
         rows = self._log.rows(model.shown, height)
         if model.page is None:
-            rows += welcome_rows(model, width, height - len(rows))
+            rows += welcome_rows(model, width, height - len(rows), self._keys)
         rows += [[] for _ in range(height - len(rows))]
         if not names_width:
             return rows
@@ -187,10 +189,10 @@ def log_width(model: Model, columns: int) -> int:
     return columns - _names_width(model, columns)
 
 
-def _bars(model: Model, size: Size) -> tuple[list[Row], list[Row]]:
+def _bars(model: Model, size: Size, keys: OwnKeys) -> tuple[list[Row], list[Row]]:
     """Return the title, and the candidates of Tab with the status, each only if there is room."""
-    title = [title_line(model, size.columns)] if size.rows >= 4 else []
-    status = [status_line(model, size.columns)] if size.rows >= 3 else []
+    title = [title_line(model, size.columns, keys)] if size.rows >= 4 else []
+    status = [status_line(model, size.columns, keys)] if size.rows >= 3 else []
     # At most a third of the screen, so that the log stays in sight.
     return title, [*candidate_rows(model.candidates, size.columns, size.rows // 3 - 1), *status]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chat.client.screen.input.keys import Action
+from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.spans import Row, Span, wrap_row
 from chat.client.screen.text.styles import DIM
@@ -10,7 +12,7 @@ from chat.sanitize import sanitize
 _MARGIN = 2
 
 
-def welcome_rows(model: Model, width: int, height: int) -> list[Row]:
+def welcome_rows(model: Model, width: int, height: int, keys: OwnKeys = USUAL_KEYS) -> list[Row]:
     """Return at most ``height`` rows of advice for the log of the current view; none once it has had a message.
 
     Without a connection, or while a question is open, there are none: nothing can be sent.
@@ -21,15 +23,17 @@ def welcome_rows(model: Model, width: int, height: int) -> list[Row]:
     if view.peer is None:
         lines = [
             f"This is the room at {sanitize(model.address)}.",
-            "Type a text: Enter sends it to everyone here.",
+            f"Type a text: {keys.name_of(Action.SUBMIT)} sends it to everyone here.",
         ]
     else:
         lines = [
             f"Only {sanitize(view.peer)} gets what you write here.",
-            "Alt-1 is the room, /close closes this view.",
+            f"{keys.hint(Action.VIEW, ' is the room, ', view=1)}/close closes this view.",
         ]
     leaving = "   /quit: leave" if width >= 50 else ""
-    help_rows = _wrapped(f"F1: keys   /help: commands{leaving}", width)
+    help_rows = _wrapped(
+        f"{keys.name_of(Action.SHOW_KEYS) or '/keys'}: keys   /help: commands{leaving}", width
+    )
     blocks = [_wrapped(line, width) for line in lines]
     # The way to the help comes first where not all fits. Advice that is cut helps nobody.
     rows = help_rows

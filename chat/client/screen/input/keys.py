@@ -159,7 +159,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(("<ctrl-u>",), Action.KILL_TO_START, "cut back to the start of the line"),
     Binding(("<ctrl-k>",), Action.KILL_TO_END, "cut to the end of the line"),
     Binding(("<ctrl-y>",), Action.YANK, "paste what was cut last"),
-    Binding(("<alt-y>",), Action.YANK_OLDER, "after Ctrl-Y: paste what was cut before that"),
+    Binding(("<alt-y>",), Action.YANK_OLDER, "after pasting: replace by what was cut before"),
     Binding(("<ctrl-t>",), Action.TRANSPOSE, "swap two characters"),
     Binding(("<ctrl-_>",), Action.UNDO, "undo"),
     Binding(("<alt-_>",), Action.REDO, "redo"),

@@ -18,6 +18,7 @@ from chat.client.screen.input.keys import (
     KeyContext,
     is_character,
     label,
+    view_number,
 )
 from chat.config.command_line import UsageError
 from chat.config.options import suggestion
@@ -97,6 +98,31 @@ class OwnKeys:
         ]
         return (*kept, *own)
 
+    def name_of(self, action: Action, view: int | None = None) -> str:
+        """Return the first key for ``action`` as people write it; an empty string if the user has left it none.
+
+        ``view`` is the number that ``Action.VIEW`` goes to.
+        """
+        binding = _binding(action)
+        for key in self.keys_of(binding):
+            if view is None or view_number(self.meant(key, binding.where) or key) == view:
+                return label(key)
+        return ""
+
+    def hint(self, action: Action, words: str, view: int | None = None) -> str:
+        """Return the key for ``action``, followed by ``words``; an empty string if no key is left for it."""
+        name = self.name_of(action, view)
+        return f"{name}{words}" if name else ""
+
+    def answers(self, *, lightly: bool) -> str:
+        """Return the keys for yes and no, such as ``[y/n]``; ``lightly``: a capital shows that Enter says yes."""
+        yes, no = (self.keys_of(_binding(action)) for action in (Action.YES, Action.NO))
+        typed = [next(filter(is_character, keys), *keys[:1]) for keys in (yes, no) if keys]
+        names = [label(key) for key in typed]
+        if lightly and "<enter>" in yes and is_character(typed[0]):
+            names[0] = names[0].upper()
+        return f"[{'/'.join(names)}]"
+
     def _bind(self, key: str, name: str, where: str) -> None:
         if name == NOTHING:
             for context in (KeyContext.TYPING, *SPECIAL_CONTEXTS):
@@ -117,6 +143,10 @@ class OwnKeys:
         self._actions.pop((context, key), None)
         if action is not None:
             self._actions[context, key] = action
+
+
+# For a user who has changed nothing.
+USUAL_KEYS = OwnKeys()
 
 
 def _place(where: KeyContext) -> KeyContext:

@@ -8,6 +8,7 @@ from typing import Protocol
 from chat.client.frontends.pasting import MAX_PASTE
 from chat.client.screen.input.editor import Editor
 from chat.client.screen.input.keys import Action, KeyContext, action_of, is_character
+from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Draft
@@ -33,16 +34,18 @@ def line_count(text: str) -> int:
     return text.rstrip("\n").count("\n") + 1
 
 
-def shown(asker: Asker) -> Question:
-    """Return the question as the model may hold it: a password is replaced by dots."""
-    text = asker.editor.text
+def shown(asker: Asker, keys: OwnKeys) -> Question:
+    """Return the question as the model may hold it: with the ``keys`` that answer it, and dots for a password."""
+    text, prompt = asker.editor.text, asker.prompt
+    if isinstance(asker, YesOrNo):
+        prompt += f" {keys.answers(lightly=asker.lightly)}: "
     if isinstance(asker, PasswordQuestion):
         text = DOT * len(text)
-    return Question(asker.prompt, Draft(text, asker.editor.cursor))
+    return Question(prompt, Draft(text, asker.editor.cursor))
 
 
 class YesOrNo:
-    """Ask for yes or no, and call ``yes`` or ``no``. ``lightly``: Enter counts as yes, and the prompt shows Y."""
+    """Ask for yes or no, and call ``yes`` or ``no``. ``lightly``: Enter counts as yes, and the question shows it."""
 
     def __init__(
         self,
@@ -52,23 +55,18 @@ class YesOrNo:
         *,
         lightly: bool = True,
     ) -> None:
-        self.question = question
+        self.prompt = question
         self.editor = Editor(single_line=True)
         self.is_over = False
         self._yes = yes
         self._no = no
-        self._lightly = lightly
-
-    @property
-    def prompt(self) -> str:
-        """The question, and whether Enter answers it."""
-        return f"{self.question} [Y/n]: " if self._lightly else f"{self.question} [y/n]: "
+        self.lightly = lightly
 
     def press(self, key: str) -> Action | None:
         """Handle ``key``; no other key answers."""
         action = action_of(key, KeyContext.QUESTION)
         # Where the answer matters, such as an unknown server key, a stray Enter must not accept it.
-        if key == "<enter>" and not self._lightly:
+        if key == "<enter>" and not self.lightly:
             return None
         if action in (Action.YES, Action.NO):
             self.is_over = True
@@ -95,7 +93,7 @@ class PasteQuestion(YesOrNo):
         self.text = (self.text + text)[:MAX_PASTE]
         lines = line_count(self.text)
         size = f"{lines} lines" if lines > 1 else f"{len(self.text)} characters"
-        self.question = f"Paste {size} as one message?"
+        self.prompt = f"Paste {size} as one message?"
 
 
 class LineQuestion:

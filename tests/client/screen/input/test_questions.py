@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chat.client.screen.input.keys import Action, split_keys
+from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.input.questions import (
     Asker,
     LineQuestion,
@@ -27,7 +28,7 @@ def press(asker: Asker, keys: str) -> list[Action]:
 def test_yes(keys: str) -> None:
     said: list[str] = []
     question = YesOrNo("Really?", lambda: said.append("yes"))
-    assert shown(question).prompt == "Really? [Y/n]: "
+    assert shown(question, OwnKeys()).prompt == "Really? [Y/n]: "
     press(question, "x<pageup>")
     assert not question.is_over
     press(question, keys)
@@ -61,7 +62,7 @@ def answers() -> list[str | None]:
 class TestALine:
     def test_it_can_be_edited_and_is_answered_by_enter(self, answers: list[str | None]) -> None:
         question = LineQuestion("another name: ", "bob", answers.append)
-        assert shown(question).answer == Draft("bob", 3)
+        assert shown(question, OwnKeys()).answer == Draft("bob", 3)
         press(question, "by<home><delete>r<enter>")
         assert answers == ["robby"]
         assert question.is_over
@@ -81,7 +82,7 @@ class TestALine:
     def test_the_first_only_clears_what_is_there(self, answers: list[str | None]) -> None:
         question = LineQuestion("name: ", "bob", answers.append)
         press(question, "<ctrl-c>")
-        assert (shown(question).answer.text, answers) == ("", [])
+        assert (shown(question, OwnKeys()).answer.text, answers) == ("", [])
         press(question, "<ctrl-c>")
         assert answers == [None]
 
@@ -94,7 +95,7 @@ class TestAPassword:
     def test_nobody_sees_it(self, answers: list[str | None]) -> None:
         question = PasswordQuestion("the password of bob: ", answers.append)
         press(question, "pä<left>*")
-        assert shown(question) == Question("the password of bob: ", Draft("***", 2))
+        assert shown(question, OwnKeys()) == Question("the password of bob: ", Draft("***", 2))
         press(question, "<enter>")
         assert question.is_over
         assert answers == ["p*ä"]
