@@ -53,7 +53,8 @@ class Committing:
     """Keep runs in the file in ``directory``, before ``audience`` hears them.
 
     ``logs`` has the state of each log, as users know it: without the runs that nobody has heard. ``unwritten`` has
-    those runs. ``last_write`` is when the file last got messages, in seconds since 1970.
+    those runs. ``last_write`` is when the file last got messages, in seconds since 1970. ``version`` changes
+    with each change of what can be read.
 
     ``on_epoch`` is called with the new epoch when a damaged file was replaced, and ``on_new_file`` before
     that. ``retry`` is in seconds.
@@ -72,6 +73,7 @@ class Committing:
         self.logs: dict[LogName, LogState] = {}
         self.unwritten: list[PackedRun] = []
         self.last_write = 0.0
+        self.version = 0
         # Whether the disk has failed. No message must be said then.
         self.is_suspended = False
         self._path = directory / FILE_NAME
@@ -164,12 +166,14 @@ class Committing:
 
     def forget(self, name: LogName, number: int) -> None:
         """Remove the content of a message from the runs that are not written yet."""
+        self.version += 1
         for index, run in enumerate(self.unwritten):
             if run.log == name and run.first <= number <= run.last:
                 self.unwritten[index] = pack(unpack(run).without({number}))
 
     def note_removed(self, states: Mapping[LogName, LogState]) -> None:
         """Take over from ``states``, which the file has, what was removed from it."""
+        self.version += 1
         for name, state in states.items():
             known = self.logs.get(name)
             if known is not None:
@@ -184,7 +188,10 @@ class Committing:
         Raises HistoryFault.
         """
         writer = self._require_disk()
-        return run_in(self._pool, function, writer, *arguments)
+        try:
+            return run_in(self._pool, function, writer, *arguments)
+        finally:
+            self.version += 1
 
     @property
     def has_room(self) -> bool:
@@ -197,6 +204,7 @@ class Committing:
         return self._writer
 
     def _note_heard(self, run: PackedRun) -> None:
+        self.version += 1
         known = self.logs[run.log]
         self.logs[run.log] = known._replace(head=run.last, time=run.facts.timestamp)
 
@@ -234,6 +242,7 @@ class Committing:
             log.exception("cannot write history")
             self._fail(HistoryFault("an error in the server"))
             return
+        self.version += 1
         self.last_write = time.time()
         del self.unwritten[: len(group)]
         self._count = sum(run.facts.messages for run in self.unwritten)
@@ -281,6 +290,7 @@ class Committing:
     def _replace_file(self) -> None:
         """Set the damaged file aside, and begin a new one. Raises HistoryFault."""
         opened = run_in(self._pool, self._reopen).opened
+        self.version += 1
         self.epoch = opened.epoch
         self.logs = {
             name: LogState(state.head, state.time, state.head + 1)
