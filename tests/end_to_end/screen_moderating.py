@@ -19,7 +19,7 @@ def mallory_at(stage: Stage) -> Iterator[Connection]:
     with connect(stage.address, "mallory") as mallory:
         stage.bob.wait_for("mallory (joined|came back)")
         yield mallory
-    stage.bob.wait_for("mallory (left|came and went)")
+    stage.bob.wait_for("mallory (left|came and went|joined and left)")
     stage.bob.command("/clear")
 
 

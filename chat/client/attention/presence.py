@@ -35,6 +35,11 @@ class Presence:
         if len(self._spoke) > MAX_SPEAKERS:
             del self._spoke[next(iter(self._spoke))]
 
+    def has_spoken(self, name: str, since: datetime) -> bool:
+        """Return whether ``name`` said or sent something at the moment ``since`` or later."""
+        spoke = self._spoke.get(name)
+        return spoke is not None and spoke >= since
+
     def is_shown(self, name: str, moment: datetime) -> bool:
         """Return whether to show that ``name`` joined or left at ``moment``."""
         if self.mode is PresenceMode.SMART:

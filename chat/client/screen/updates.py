@@ -132,7 +132,12 @@ class ModelUpdater:
             views.pop(id(model.room))
         for view in views.values():
             last = view.entries[-1] if view.entries else None
-            if not isinstance(last, Movement) or not last.fold(step):
+            # A user who has talked elsewhere since they came did not just come and go.
+            if (
+                not isinstance(last, Movement)
+                or model.attention.presence.has_spoken(step.name, last.moment)
+                or not last.fold(step)
+            ):
                 view.append(Movement(step))
 
     def _welcome(self, event: Welcome, now: datetime) -> None:

@@ -168,6 +168,12 @@ class TestPeople:
         assert bench.lines() == ["-- alice and carol left"]
         assert bench.lines(view) == ["-- alice left"]
 
+    def test_a_user_who_has_talked_did_not_just_come_and_go(self, bench: Bench) -> None:
+        view = bench.model.query("dave")
+        bench.take(Joined("dave", NINE), text(sender="dave"), Left("dave", NINE, "quit"))
+        assert bench.lines() == ["-- dave joined", "[dave]: hello", "-- dave left"]
+        assert bench.lines(view) == ["-- dave joined", "-- dave left"]
+
     def test_who_is_here(self, bench: Bench) -> None:
         bench.take(UserList(("bob", "alice"), True), UserList(("bob",), False))
         assert bench.lines() == ["-- 2 in the room: alice, bob", "-- seen in the room so far: bob"]

@@ -114,10 +114,14 @@ def movement_phrases(steps: Iterable[Step]) -> list[str]:
         last[step.name] = step
     groups: dict[str, list[str]] = {}
     for name, step in last.items():
+        reason = "" if step.joined else leave_reason(step.reason)
         if step.joined:
             verb = "joined" if first[name] else "came back"
+        elif first[name] and not reason:
+            verb = "came and went"
         else:
-            verb = "came and went" if first[name] else f"left{leave_reason(step.reason)}"
+            # A kick or a ban, for example, is news that no summary may hide.
+            verb = f"joined and left{reason}" if first[name] else f"left{reason}"
         groups.setdefault(verb, []).append(name)
     return [f"{some_names(names)} {verb}" for verb, names in groups.items()]
 
