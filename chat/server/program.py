@@ -30,6 +30,7 @@ from chat.server.process.log_output import flush_log
 from chat.server.process.memory import collect_rarely
 from chat.server.server import ChatServer, raise_descriptor_limit
 from chat.server.settings import Settings
+from chat.server.startup_lines import startup_lines
 from chat.server.storage.data_directory import DirectoryInUse, held
 from chat.server.storage.database import DatabaseFault
 
@@ -68,6 +69,8 @@ def _serve(settings: Settings, stop: Event, read_again: Callable[[], Config]) ->
     _reload_on_hangup(composition, read_again, stop)
     # After the start, so that all objects of the start are left out of collections.
     collect_rarely()
+    for line in startup_lines(settings, server.addresses):
+        log.info("%s", line)
     systemd.ready(_status(server))
     stop.wait()
     systemd.stopping()

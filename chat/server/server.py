@@ -122,7 +122,9 @@ class ChatServer:
     def _log_encryption(self) -> None:
         certificates, tls = self._certificates, self._settings.tls
         if certificates is not None:
-            log.info("TLS is %s; our key is %s", tls.value, certificates.fingerprint)
+            log.info(
+                "TLS is %s; the fingerprint of the key is %s", tls.value, certificates.fingerprint
+            )
         if tls is not TlsMode.REQUIRED and not all(map(_is_here, self.addresses)):
             log.warning(
                 "clients on other machines can log in without TLS; --tls=required refuses plain connections"

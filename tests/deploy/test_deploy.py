@@ -86,6 +86,14 @@ def test_the_unit_runs_what_is_there() -> None:
     assert arguments == ["--config=/etc/chat-server.toml"]
 
 
+def test_a_reload_fails_if_the_settings_have_a_mistake() -> None:
+    """systemd runs the lines in turn, and stops at the first that fails."""
+    [start] = re.findall(r"^ExecStart=(.*)$", UNIT.read_text(), re.MULTILINE)
+    check, hangup = re.findall(r"^ExecReload=(.*)$", UNIT.read_text(), re.MULTILINE)
+    assert check == f"{start} --check"
+    assert hangup == "/bin/sh -c 'kill -HUP $MAINPID'"
+
+
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
     """Return the unit with a program that exists here."""

@@ -47,7 +47,7 @@ class TestServer:
 
     @property
     def key(self) -> str:
-        return self.server.wait_for_line(r"our key is (SHA256:\S+)$")[1]
+        return self.server.wait_for_line(r"the key is (SHA256:\S+)$")[1]
 
     @property
     def here(self) -> str:

@@ -18,7 +18,7 @@ def test_a_server_keeps_its_key_and_says_how_to_know_it_again(tmp_path: Path) ->
     shown = set()
     for _ in range(2):
         with running_server("--tls=optional", f"--data-directory={tmp_path}") as server:
-            shown.add(server.wait_for_line(r"our key is (SHA256:\S+)$")[1])
+            shown.add(server.wait_for_line(r"the key is (SHA256:\S+)$")[1])
             with TlsWireClient.joined(server.address, "alice") as alice:
                 assert isinstance(alice, TlsWireClient)
                 shown.add(str(fingerprint_of_certificate(alice.certificate)))

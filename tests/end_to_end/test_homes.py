@@ -29,7 +29,7 @@ def server() -> Iterator[Server]:
     """Run a server on this machine, which its clients do not know."""
     process = ServerProcess("--tls=optional")
     try:
-        key = process.wait_for_line(r"our key is (SHA256:\S+)$")[1]
+        key = process.wait_for_line(r"the key is (SHA256:\S+)$")[1]
         yield Server(f"{ELSEWHERE}:{process.address[1]}", key)
     finally:
         process.end()

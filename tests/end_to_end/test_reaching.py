@@ -55,7 +55,7 @@ def test_nor_on_the_screen(home: Path) -> None:
 def test_a_silent_address_is_passed_by(home: Path, mode: str) -> None:
     server = ServerProcess("--tls=optional")
     try:
-        key = server.wait_for_line(r"our key is (SHA256:\S+)$")[1]
+        key = server.wait_for_line(r"the key is (SHA256:\S+)$")[1]
         (home / "big.bin").write_bytes(bytes(300_000))
         said = '{"type":"file","path":"big.bin"}\n' * 3 if mode == "--json" else "hi\n"
         with silence_at(server.address[1], SILENT):

@@ -296,7 +296,7 @@ def open_writer(directory: Path, *, bound: int, durable: bool) -> Writer:
 def log_opened(path: Path, opened: Opened) -> None:
     """Tell the operator what was found when the server opened the file at ``path``."""
     if opened.is_new:
-        log.info("messages are kept in %s from now on", path)
+        log.info("made a file for the history: %s", path)
     if opened.epoch_changed is not None:
         log.warning("history begins a new epoch: %s", opened.epoch_changed)
     elif opened.lost:

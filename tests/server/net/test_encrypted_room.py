@@ -313,4 +313,4 @@ def test_a_start_says_how_to_know_the_server_again(
 
     shown = fingerprint_of_certificate(join(chat_server, "alice").certificate)
 
-    assert f"TLS is optional; our key is {shown}" in caplog.messages
+    assert f"TLS is optional; the fingerprint of the key is {shown}" in caplog.messages
