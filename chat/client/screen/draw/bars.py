@@ -61,30 +61,35 @@ def status_line(model: Model, width: int, keys: OwnKeys = USUAL_KEYS) -> Row:
         *([span] for span in (*further, *_transfers(model))),
     ):
         row += [Span(_SEPARATOR if row else " ", STATUS), *part]
-    hint = f"{_SEPARATOR}{_hint(model, keys)}"
-    if cells(hint) > cells(_SEPARATOR) and row_width(row) + cells(hint) < width:
-        row.append(Span(hint, STATUS))
+    hints = (f"{_SEPARATOR}{hint}" for hint in _hints(model, keys) if hint)
+    hint = next((hint for hint in hints if row_width(row) + cells(hint) < width), "")
+    row += [Span(hint, STATUS)] if hint else []
     return fill_row(clip_row(row, width), width, STATUS)
 
 
-def _hint(model: Model, keys: OwnKeys) -> str:
-    """Return the keys that lead out of what is shown: a search, an older part of the log, a private view."""
+def _hints(model: Model, keys: OwnKeys) -> tuple[str, ...]:
+    """Return the keys that lead out of what is shown: a search, an older part of the log, a private view.
+
+    A shorter hint follows for a line that has no room for the first.
+    """
     search = model.search
     if model.leaves_if_cleared:
-        return ""
+        return ()
     if model.question is not None:
         if search is None or not search.needle or search.view is not model.shown:
-            return ""
+            return ()
         has_more = search.place is not None and search.place.total > 1
         steps = map(keys.name_of, (Action.SEARCH_OLDER, Action.SEARCH_NEWER))
         others = ", ".join(filter(None, steps)) if has_more else ""
         back = keys.hint(Action.SEARCH_CANCEL, ": back")
-        return ", ".join(filter(None, (others and f"{others}: other matches", back)))
+        return ", ".join(filter(None, (others and f"{others}: other matches", back))), back
     if model.page is not None:
-        return ""  # the title names the keys
+        return ()  # the title names the keys
     if model.shown.anchor is not None:
-        return keys.hint(Action.BACK, ": to the end")
-    return "" if model.current.peer is None else keys.hint(Action.VIEW, ": to the room", view=1)
+        return (keys.hint(Action.BACK, ": to the end"),)
+    if model.current.peer is None:
+        return ()
+    return (keys.hint(Action.VIEW, ": to the room", view=1),)
 
 
 def _connection(model: Model) -> list[Span]:

@@ -151,7 +151,9 @@ class TestStatus:
         assert status(model) == " [1 room] │ search: 1 of 1 │ Esc: back"
         search.find("cat")
         keys = " │ Ctrl-R, Ctrl-S: other matches, Esc: back"
-        assert status(model) == f" [1 room] │ search: 2 of 2{keys}"
+        whole = f" [1 room] │ search: 2 of 2{keys}"
+        assert status(model) == whole
+        assert status(model, len(whole)) == " [1 room] │ search: 2 of 2 │ Esc: back"
         model.query("alice")
         assert status(model) == " [1 room] [2 alice]", "the search is in another view"
 
