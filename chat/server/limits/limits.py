@@ -8,10 +8,19 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+import gevent
+
 from chat.server.settings import Network, Rate
 
 # Seconds between two pings of a user that do not count towards the rate.
 FREE_PING_EVERY = 5.0
+
+
+def pause(seconds: float) -> None:
+    """Sleep for ``seconds``, as a bucket or the rates of a user ask for."""
+    # gevent.sleep(0) would still switch greenlets.
+    if seconds:
+        gevent.sleep(seconds)
 
 
 class TokenBucket:

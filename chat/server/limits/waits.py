@@ -1,11 +1,9 @@
-"""Wait on behalf of a session: for its user's rates, and for the disk."""
+"""Name what a session waits for if the disk is slower than its user."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
-
-import gevent
 
 # Waits at most so many seconds; returns whether the wait is over.
 Wait = Callable[[float], bool]
@@ -23,10 +21,3 @@ class DiskWaits(NamedTuple):
 
 
 NO_WAITS = DiskWaits()
-
-
-def pause(seconds: float) -> None:
-    """Sleep for ``seconds``."""
-    # gevent.sleep(0) would still switch greenlets.
-    if seconds:
-        gevent.sleep(seconds)

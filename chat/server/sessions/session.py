@@ -21,8 +21,8 @@ from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue, reason_of
 from chat.server.directory.directory import Directory
 from chat.server.directory.presence_log import PresenceLog
-from chat.server.limits.limits import SenderRates
-from chat.server.limits.waits import NO_WAITS, DiskWaits, Wait, pause
+from chat.server.limits.limits import SenderRates, pause
+from chat.server.limits.waits import NO_WAITS, DiskWaits, Wait
 from chat.server.log.log import Record
 from chat.server.process.loop_share import LoopShare
 from chat.server.room.commands import CommandRefused, Commands

@@ -10,7 +10,7 @@ import pytest
 from gevent.event import Event
 
 from chat.protocol.notices import LeaveReason
-from chat.server.limits import waits
+from chat.server.limits import limits
 from chat.server.limits.limits import SenderRates
 from chat.server.sessions import session as session_module
 from chat.server.settings import Rate
@@ -33,7 +33,7 @@ class Sleeps:
         self.asleep, self.may_wake = Event(), Event()
         if at_once:
             self.may_wake.set()
-        monkeypatch.setattr(waits, "gevent", SimpleNamespace(sleep=self.sleep))
+        monkeypatch.setattr(limits, "gevent", SimpleNamespace(sleep=self.sleep))
 
     def sleep(self, seconds: float) -> None:
         self.delays.append(seconds)

@@ -15,7 +15,7 @@ from chat import framing
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason
 from chat.server.attachments import spool as spool_module
-from chat.server.limits import waits
+from chat.server.limits import limits
 from chat.server.sessions.endings import ServerStopping
 from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import Rate
@@ -191,7 +191,7 @@ def test_an_upload_of_a_user_whose_connection_failed_is_not_confirmed(
         may_wake.wait(5)
 
     # Its rate holds the session back, so the session does not notice at once that its connection failed.
-    monkeypatch.setattr(waits, "gevent", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(limits, "gevent", SimpleNamespace(sleep=sleep))
     alice.say("too fast")
     assert asleep.wait(5)
     chat_server.session("alice").send_queue.fail(LeaveReason.TOO_SLOW)
