@@ -12,8 +12,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chat.client.attention.presence import PresenceMode
+from chat.client.conversation.arguments import (
+    parse_ban,
+    parse_file,
+    parse_kick,
+    parse_mute,
+    parse_target,
+)
 from chat.client.conversation.foreign_commands import carries_password, instead_of, meaning
-from chat.client.conversation.moderating import parse_ban, parse_kick, parse_mute, parse_target
 from chat.client.conversation.requests import (
     AskServer,
     Cancel,
@@ -41,7 +47,6 @@ from chat.client.conversation.requests import (
     Say,
     SayAgain,
     SearchLog,
-    SendFile,
     SetBell,
     SetMouse,
     SetPresence,
@@ -59,12 +64,9 @@ from chat.protocol.commands import Verb
 from chat.protocol.descriptor import MessageType
 
 # A name never has a quote, but a quoted path may contain "--to".
-_TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
-_TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
 _PRESENCE_MODES = [mode.value for mode in PresenceMode]
 _LISTED = dict.fromkeys(("get", "cancel", "open"), " from /transfers")
 _ELSEWHERE = "works only on the full screen, not with --plain"
-_ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
 
 
 class Availability(Flag):
@@ -186,16 +188,6 @@ def _parse_action(rest: str) -> Request:
     return Say(f"/me {rest}")
 
 
-def _parse_file(rest: str, *, kind: MessageType, name: str) -> Request:
-    match = _TO_FIRST.fullmatch(rest) or _TO_LAST.fullmatch(rest)
-    path, to = (match["path"], match["to"]) if match else (rest, None)
-    path = path.strip()
-    unquoted = shell_word(path)
-    if not (path if unquoted is None else unquoted).strip() or _ONLY_TO.fullmatch(path):
-        raise RequestError(f"Expected /{name} PATH [--to NAME].")
-    return SendFile(path, kind, to, unquoted=unquoted)
-
-
 def _parse_number(rest: str, *, make: Callable[[int | None], Request], name: str) -> Request:
     if not rest:
         return make(None)
@@ -271,7 +263,7 @@ _PATHS = (
 
 
 def _file_command(name: str, kind: MessageType, help: str) -> SlashCommand:
-    parse = partial(_parse_file, kind=kind, name=name)
+    parse = partial(parse_file, kind=kind, name=name)
     return SlashCommand(name, "PATH [--to NAME]", help, parse, detail=_PATHS)
 
 

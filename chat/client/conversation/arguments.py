@@ -1,15 +1,34 @@
-"""Parse the commands of moderators: the user, the time, the reason. Only the server checks permissions."""
+"""Parse arguments of commands: a path and its recipient; the user, the time and the reason of a moderator's command.
+
+Only the server checks permissions.
+"""
 
 from __future__ import annotations
 
 import re
 
-from chat.client.conversation.requests import AskServer, RequestError
+from chat.client.conversation.requests import AskServer, RequestError, SendFile
+from chat.files.dropped_paths import shell_word
 from chat.protocol.commands import Command, Verb
+from chat.protocol.descriptor import MessageType
 
+_TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
+_TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
+_ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}  # in seconds
 _TIME = re.compile(r"([1-9][0-9]{0,5})([smhdw])", re.ASCII)
 _EXAMPLES = "a time such as 30m, 2h or 7d"
+
+
+def parse_file(rest: str, *, kind: MessageType, name: str) -> SendFile:
+    """Parse the arguments of the command ``name``, which sends a file as ``kind``. Raises RequestError."""
+    match = _TO_FIRST.fullmatch(rest) or _TO_LAST.fullmatch(rest)
+    path, to = (match["path"], match["to"]) if match else (rest, None)
+    path = path.strip()
+    unquoted = shell_word(path)
+    if not (path if unquoted is None else unquoted).strip() or _ONLY_TO.fullmatch(path):
+        raise RequestError(f"Expected /{name} PATH [--to NAME].")
+    return SendFile(path, kind, to, unquoted=unquoted)
 
 
 def parse_kick(rest: str) -> AskServer:
