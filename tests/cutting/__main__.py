@@ -1,0 +1,103 @@
+"""Cut links, kill clients and servers, slow the disk, and check that nothing was lost or doubled.
+
+Usage:
+  cutting [--cuts=<n>] [--seed=<n>] [--durable] [--screens=<n>] [--without=<guard>]
+  cutting returning [--users=<n>]
+  cutting (-h | --help)
+
+Options:
+  --cuts=<n>         how many times something goes wrong [default: 1000]
+  --seed=<n>         the same choices for the same seed (not to the millisecond); without it, a new one
+  --durable          the server confirms a message when it is on the disk; nothing may be missing then
+  --screens=<n>      how many people type into the screen client beside, 4 at most [default: 0]
+  --users=<n>        how many come back at once after a restart [default: 10000]
+  --without=<guard>  take a guard out: device, look-up, one-write or jump. Then something must be found
+
+Ten clients of registered users post numbered lines, public and private, and small files. The end compares the messages
+that each client showed, the fate of each line, and the history. Each answered line must be there once, in one order.
+History must list the messages that a crash took as lost, and each client must have shown the loss.
+
+`returning`: very many users with remembered devices come back at once after a restart, and catch up.
+
+Exit status: 0, or 1 if something is wrong.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from chat.config.command_line import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UsageError,
+    parse_count,
+    parse_options,
+    report,
+)
+from tests.cutting.guards import Guard
+from tests.cutting.returning import Returning
+from tests.cutting.run import CuttingRun
+
+_SHOWN = 20  # problems
+_SCREENS = ("kilian", "laura", "marco", "nadia")
+
+
+def main(argv: list[str] | None = None) -> int:
+    try:
+        options = parse_options(__doc__ or "", argv, "cutting")
+        cuts = parse_count(options["--cuts"], "--cuts")
+        seed = options["--seed"]
+        seed = secrets.randbelow(10**9) if seed is None else parse_count(seed, "--seed")
+        screens = parse_count(options["--screens"], "--screens")
+        users = parse_count(options["--users"], "--users", minimum=1)
+        without = _guard(options["--without"])
+    except UsageError as problem:
+        report("cutting", str(problem))
+        return EXIT_USAGE
+    with tempfile.TemporaryDirectory(prefix="chat-cutting-") as directory:
+        if options["returning"]:
+            return _tell(Returning(Path(directory), users).run(_say))
+        _say(f"seed {seed}")
+        run = CuttingRun(
+            Path(directory),
+            cuts=cuts,
+            seed=seed,
+            durable=options["--durable"],
+            screens=_SCREENS[:screens],
+            without=without,
+        )
+        return _tell(run.run(_say))
+
+
+def _tell(problems: list[str]) -> int:
+    """Tell what is wrong, and return the exit status."""
+    for each in problems[:_SHOWN]:
+        _say(f"FAILED: {each}")
+    if problems:
+        _say(f"{len(problems)} problems")
+        return EXIT_FAILED
+    _say("nothing is missing, and nothing is there twice")
+    return EXIT_OK
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _guard(name: str | None) -> Guard | None:
+    if name is None:
+        return None
+    try:
+        return Guard(name)
+    except ValueError:
+        raise UsageError(
+            f"--without must be one of {', '.join(each.value for each in Guard)}"
+        ) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

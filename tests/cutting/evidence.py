@@ -1,0 +1,126 @@
+"""The observations of a run: the events that each client showed to its user, the fate of each line, and the history.
+
+Plain values, so that the checker can be tested with evidence that was made by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+ROOM, MAILBOX = "room", "mailbox"
+LOGS = (ROOM, MAILBOX)
+
+
+class Message(NamedTuple):
+    """Hold a message as a client got it, or as history has it.
+
+    ``body`` is the text or, for a file, its name, which tells its content: no two lines of a run have the same body.
+    """
+
+    seq: int
+    time: str
+    sender: str
+    to: str | None
+    body: str
+    nonce: str | None = None
+
+
+class Shown(NamedTuple):
+    """A client showed a message of ``log`` to its user."""
+
+    log: str
+    epoch: str
+    message: Message
+
+
+class HoleShown(NamedTuple):
+    """A client told its user that the numbers ``first`` to ``last`` of ``log`` were lost."""
+
+    log: str
+    epoch: str
+    first: int
+    last: int
+
+
+class EpochShown(NamedTuple):
+    """A client told its user that the numbers of ``log`` begin anew, and earlier messages may be lost."""
+
+    log: str
+    epoch: str
+
+
+Event = Shown | HoleShown | EpochShown
+
+
+class Fate(str, Enum):
+    """List what can become of a line."""
+
+    TYPED = "typed"  # the client died before it had stored the line, and has never said it
+    WAITING = "waiting"  # stored, perhaps said, not answered yet
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    PERHAPS = "perhaps said"  # the user was told that nobody knows
+    UNKNOWN = "unknown"  # typed into a program that tells nothing of its lines
+
+
+@dataclass
+class LineRecord:
+    """Tell what became of one line. ``seq`` and ``epoch`` are those of its echo.
+
+    ``sessions`` has the session of each time that the line was said.
+    """
+
+    body: str
+    to: str | None
+    fate: Fate = Fate.TYPED
+    seq: int = 0
+    epoch: str = ""
+    sessions: list[int] = field(default_factory=list)
+
+    @property
+    def log(self) -> str:
+        return ROOM if self.to is None else MAILBOX
+
+
+@dataclass
+class Observed:
+    """Hold all that the user of one client saw, in the lives of its process, and the lines that they typed.
+
+    A client without a life is one whose screen nobody has read.
+    """
+
+    client: str
+    account: str
+    lives: list[list[Event]] = field(default_factory=list)
+    lines: dict[str, LineRecord] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)  # what the client itself found wrong
+    replaced: int = 0  # sessions that ended when a late login of the same client arrived
+
+
+class StoredLog(NamedTuple):
+    """Hold what history has of one log; ``head`` is the last number that was given."""
+
+    epoch: str
+    head: int
+    messages: list[Message]
+    lost: list[tuple[int, int]]
+
+
+class Evidence(NamedTuple):
+    """Hold all that a run observed. ``mailboxes`` are by account.
+
+    ``crashes`` counts the kills of the server; ``bound`` is how many messages each of them may lose.
+    """
+
+    observed: list[Observed]
+    room: StoredLog
+    mailboxes: dict[str, StoredLog]
+    crashes: int = 0
+    suspensions: int = 0
+    durable: bool = False
+    bound: int = 8192
+
+    def stored(self, log: str, account: str) -> StoredLog:
+        return self.room if log == ROOM else self.mailboxes[account]

@@ -1,0 +1,34 @@
+"""A short run of cut links, killed programs and a slow disk; ``python -m tests.cutting`` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cutting import __main__ as cutting
+from tests.cutting.returning import Returning
+from tests.cutting.run import CuttingRun
+
+SEED = 34  # kills two servers, one of them twice, behind a slow disk
+
+
+def test_nothing_that_was_answered_is_lost_or_doubled(tmp_path: Path) -> None:
+    told: list[str] = []
+    run = CuttingRun(tmp_path, cuts=40, seed=SEED, pause=0.05, trouble_pause=0.03)
+    problems = run.run(told.append)
+    assert not problems, "\n".join([*problems[:20], *told])
+    for trouble in ("links cut", "clients killed", "servers killed", "lines answered"):
+        assert run.counts[trouble] > 0, run.counts
+
+
+def test_remembered_devices_come_back_at_once_after_a_restart(tmp_path: Path) -> None:
+    told: list[str] = []
+    assert Returning(tmp_path, users=200).run(told.append) == []
+    assert told[0].startswith("200 in and complete")
+
+
+@pytest.mark.parametrize("argument", ["--cuts=x", "--seed=x", "--without=luck"])
+def test_an_unusable_option_is_one_line(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cutting.main([argument]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
