@@ -9,7 +9,7 @@ from chat.server.settings import Settings
 from chat.sizes import byte_count
 
 _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-_ALL_INTERFACES = {"", "0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
+_ALL_INTERFACES = {"", "0.0.0.0", "::"}  # compared, not listened on
 
 
 def startup_lines(settings: Settings, addresses: Sequence[Address]) -> Iterator[str]:
