@@ -10,8 +10,7 @@ from pathlib import Path
 
 from chat.files.private_files import FILE_MODE, make_private_directory
 from chat.server.history.faults import HistoryFault, faults
-from chat.server.history.reader import FILE_NAME
-from chat.server.history.writer import VERSION
+from chat.server.history.reader import FILE_NAME, VERSION
 
 
 def backup(directory: Path, target: Path) -> int:

@@ -11,12 +11,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chat.server.history.faults import faults
+from chat.server.history.faults import HistoryFault, faults
 from chat.server.history.pages import NO_END, Cut, PageSize, first_page, last_page
 from chat.server.history.rows import COLUMNS, MAX_ROW, facts_of, nonces_of, runs_of
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 
 FILE_NAME = "history.db"
+# The version of the file. The writer converts files of earlier versions.
+VERSION = 2
 
 # Selects the row with a number, and those behind it.
 _FROM_ROW_OF = (
@@ -57,6 +59,13 @@ class Reader:
                 uri=True,
                 isolation_level=None,
                 check_same_thread=False,
+            )
+            [version] = self._connection.execute("PRAGMA user_version").fetchone()
+        if 0 < version != VERSION:
+            self._connection.close()
+            advice = "start the server once" if version < VERSION else "use that version"
+            raise HistoryFault(
+                f"cannot use {self.path}: another version of this program has written it; {advice}"
             )
 
     def epoch(self) -> str:

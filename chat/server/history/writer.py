@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
 from chat.server.history.faults import DamagedFile, HistoryFault, faults
-from chat.server.history.reader import FILE_NAME, read_state
+from chat.server.history.reader import FILE_NAME, VERSION, read_state
 from chat.server.history.rows import COLUMNS, PackedRun, rows_of
 from chat.server.history.stored import Hole, LogName, LogState
+from chat.server.history.versions import first
 
 log = logging.getLogger("chat.server")
 
@@ -62,7 +63,6 @@ _SCHEMA = (
     """,
     "CREATE UNIQUE INDEX messages_by_number ON messages (log, first)",
 )
-VERSION = 1
 _INSERT = f"INSERT INTO messages (log, {', '.join(COLUMNS)}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
 
 
@@ -141,8 +141,12 @@ class Writer:
         run("PRAGMA secure_delete = ON")
         if version < VERSION:
             with self._transaction():
-                for statement in _SCHEMA:
-                    run(statement)
+                if version == 1:
+                    log.info("the history is converted to the form of this version: %s", self.path)
+                    first.to_second(self._connection)
+                else:
+                    for statement in _SCHEMA:
+                        run(statement)
                 run(f"PRAGMA user_version = {VERSION}")
 
     def _recover(self, is_new: bool, bound: int, boot_id: str) -> Opened:
