@@ -110,7 +110,8 @@ class ChatServer:
         if self._path is not None:
             # Not at the end: by then another server may listen on the path.
             self._path.unlink(missing_ok=True)
-        log.info("stopping, with %d users here", self._directory.users)
+        users = self._directory.users
+        log.info("stopping, with %d %s here", users, "user" if users == 1 else "users")
         for say_farewell in self._stages.farewell:
             say_farewell()
         self._handler.end_all(timeout)

@@ -85,7 +85,7 @@ def test_nobody_is_let_in_any_more() -> None:
         WireClient(server.address) as waiting,
     ):
         server.send_signal(signal.SIGTERM)
-        server.wait_for_line("stopping, with 1 users here")
+        server.wait_for_line("stopping, with 1 user here")
         alice.expect_notice("shutting-down")
         alice.expect_closed()
         waiting.expect_closed()
