@@ -374,5 +374,6 @@ def test_a_handshake_that_is_cut_off_is_an_error(identity: Identity) -> None:
     client.handshake()
     client.feed_end()
 
-    with pytest.raises(ssl.SSLEOFError):
+    # Pythons differ: Debian's 3.11 takes the end of the stream for a close_notify.
+    with pytest.raises((ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         client.handshake()
