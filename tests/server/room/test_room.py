@@ -191,6 +191,7 @@ def test_closing_tells_everyone_and_lets_nobody_hear_more(chat_server: RoomAlone
     chat_server.say(alice, TEXT, b"nobody gets this", PUBLIC)
     chat_server.leave(alice, LeaveReason.SERVER_STOPPING)
     chat_server.room.notify(alice, NoticeCode.GONE, "Nobody gets this either.")
+    chat_server.room.remind(alice)
 
     farewell = "(shutting-down): The server is shutting down."
     assert chat_server.heard(alice, bob) == [
