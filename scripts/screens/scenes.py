@@ -148,6 +148,8 @@ def _back(stage: Stage) -> Screen:
         alice.say("I have to restart the build server at four.")
         _say(terminal, "fine, I'm on the train until then")
         terminal.enter("/quit")
+        # The end is when the client notes what it has seen.
+        terminal.wait_until_over()
         other.clear()
         lin.say("The build server is down?")
         alice.say("For ten minutes, yes.")

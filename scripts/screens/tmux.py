@@ -100,6 +100,14 @@ class Terminal:
                 raise NeverShown(f"no {missing} in:\n{captured.text}")
             time.sleep(_PAUSE)
 
+    def wait_until_over(self) -> None:
+        """Wait until the program has ended by itself. Raises NeverShown."""
+        deadline = time.monotonic() + PATIENCE
+        while not (captured := self._capture()).is_over:
+            if time.monotonic() > deadline:
+                raise NeverShown(f"the program does not end:\n{captured.text}")
+            time.sleep(_PAUSE)
+
     def _capture(self) -> Captured:
         answer = self._tmux(
             *("display", "-p", "#{cursor_x} #{cursor_y} #{pane_dead}", ";"),
