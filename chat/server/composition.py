@@ -233,9 +233,7 @@ class Composition:
         commands.add_plain(Verb.PING, answer_ping)
         recent = self.kept.recent if self.kept is not None else None
         offer_of = recent.offer_of if recent is not None else lambda number: None
-        recall = Recall(
-            self.history, self.directory, self.broadcast, offer_of, self.mailboxes.opaque_id
-        )
+        recall = Recall(self.history, self.directory, offer_of, self.mailboxes.opaque_id)
         recall.serve(commands)
         MailboxCommands(self.mailboxes, self.accounts, self.directory, self.room).serve(commands)
         self.moderation.serve(commands)

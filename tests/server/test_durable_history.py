@@ -14,6 +14,7 @@ from chat.server.delivery.held_broadcast import HeldBroadcast
 from chat.server.history.committing import MAX_GROUP
 from chat.server.history.faults import HistoryFault
 from chat.server.history.writer import Writer
+from chat.server.sessions.answers import Answer
 from tests.peers.wire_client import WireClient
 from tests.server.disk import Disk
 from tests.server.fakes import wait_until
@@ -68,6 +69,13 @@ def held(chat_server: TestServer) -> int:
     return len(broadcast._held)
 
 
+def has_answer(chat_server: TestServer, name: str, nonce: str) -> bool:
+    """Whether an answer to the command with ``nonce`` waits for the answers before it."""
+    answers = chat_server.session(name)._answers
+    assert answers is not None
+    return any(isinstance(place, Answer) and place.nonce == nonce for place in answers._places)
+
+
 def test_history_and_replay_have_no_message_that_is_refused_later(
     durable: TestServer, disk: Disk
 ) -> None:
@@ -92,14 +100,37 @@ def test_history_and_replay_have_no_message_that_is_refused_later(
     carol.expect_text("heard", "bob", seq=1, replay=None)
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["works", "fails"])
+def test_the_answer_to_a_query_comes_behind_its_page(
+    durable: TestServer, disk: Disk, fails: bool
+) -> None:
+    alice, bob = durable.join("alice"), durable.join("bob")
+    bob.say("first")
+    bob.expect_text("first", "bob")
+    # The answer is due as soon as the disk has bob's text, and the page behind alice's.
+    stop_the_disk(disk, bob)
+    before = held(durable)
+    alice.say("later")
+    wait_until(lambda: held(durable) > before, "alice's text")
+    bob.send(UTF8, {"command": "history", "nonce": "h"})
+    wait_until(lambda: has_answer(durable, "bob", "h"), "the page to be made")
+    if fails:
+        disk.fault = HistoryFault("cannot use history.db: disk I/O error")
+    disk.goes_on.set()
+    frames = [bob.read_frame()]
+    while frames[-1].header.get("notice") != "done":
+        frames.append(bob.read_frame())
+    assert frames[-1].header["count"] == 1
+    assert frames[-2].header["for"] == "h"
+
+
 def test_a_look_for_nonces_finds_no_message_that_is_refused_later(
     durable: TestServer, disk: Disk
 ) -> None:
     alice = registered(durable, "alice")
     stop_the_disk(disk, alice, nonce="n1")
-    before = held(durable)
     alice.send(UTF8, {"command": "history", "nonces": ["n1"], "after": 0, "nonce": "h"})
-    wait_until(lambda: held(durable) > before, "the page to be made")
+    wait_until(lambda: has_answer(durable, "alice", "h"), "the page to be made")
     disk.fault = HistoryFault("cannot use history.db: disk I/O error")
     disk.goes_on.set()
     frames = [alice.read_frame() for _ in range(2)]

@@ -12,14 +12,26 @@ from typing import Any, NamedTuple
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import NoticeCode
 from chat.protocol.pings import PING_ANSWER
+from chat.server.delivery.broadcast import Encodable
 from chat.server.directory.member import Member, Peer
 
 
+class FoundMessages(NamedTuple):
+    """Hold earlier messages that a user asked for, with ``size`` bytes of contents."""
+
+    frames: Encodable
+    size: int
+
+
 class CommandAnswer(NamedTuple):
-    """Hold the sentence of an answer, and further facts for its header: fields of ``ServerHeader``."""
+    """Hold the sentence of an answer, and further facts for its header: fields of ``ServerHeader``.
+
+    ``found`` goes before the answer, and not before the answers to earlier frames.
+    """
 
     sentence: str
     facts: Mapping[str, Any]
+    found: FoundMessages | None = None
 
 
 # A handler executes a command of a user, with its nonce, and returns the answer. Raises CommandRefused.

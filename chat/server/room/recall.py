@@ -9,7 +9,6 @@ from chat.protocol.commands import Command, HistoryQuery, Verb
 from chat.protocol.descriptor import MessageType
 from chat.protocol.names import name_key
 from chat.protocol.notices import NoticeCode
-from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.history.faults import HistoryFault
@@ -22,7 +21,7 @@ from chat.server.history.stored import (
     LogName,
     StoredRun,
 )
-from chat.server.room.commands import CommandAnswer, CommandRefused, Commands
+from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, FoundMessages
 from chat.server.room.replay import PAGE, SharedReplays, Shown, Wishes
 
 DEFAULT_LIMIT = 50  # messages of a page
@@ -44,13 +43,11 @@ class Recall:
         self,
         archive: HistoryStore | None,
         directory: ConnectedUsers,
-        broadcast: Broadcast,
         offer_of: Callable[[int], str | None],
         opaque_id: Callable[[bytes], str | None],
     ) -> None:
         self._archive = archive
         self._directory = directory
-        self._broadcast = broadcast
         self._offer_of = offer_of
         self._replays = SharedReplays(opaque_id)
 
@@ -82,7 +79,6 @@ class Recall:
             Wishes(member.send_queue.inline),
             nonce,
         )
-        self._broadcast.put(member.send_queue, replay)
         found = sum(len(run.contents) for run in page.runs)
         facts = {
             "epoch": archive.epoch,
@@ -90,7 +86,8 @@ class Recall:
             "more": page.more or None,
             "lost": tuple(page.lost),
         }
-        return CommandAnswer(f"{found} messages.", facts)
+        size = sum(run.bytes for run in page.runs)
+        return CommandAnswer(f"{found} messages.", facts, FoundMessages(replay, size))
 
     def _page(
         self, archive: HistoryStore, name: LogName, query: HistoryQuery, member: Member

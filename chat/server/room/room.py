@@ -32,6 +32,7 @@ from chat.server.log.log import (
     Rejection,
     Sequences,
 )
+from chat.server.room.commands import FoundMessages
 from chat.server.room.kept import KeptMessages
 from chat.server.room.late_welcome import LateWelcome
 from chat.server.room.offering import Offering, offer_frame, whole_frame
@@ -313,9 +314,12 @@ class Room:
         sentence: str,
         nonce: str | None = None,
         facts: Mapping[str, Any] | None = None,
+        found: FoundMessages | None = None,
     ) -> None:
-        """Send a notice to ``member`` alone, if they are still here. ``facts`` are further fields of its header."""
+        """Send ``found`` and a notice to ``member`` alone, if they are here; ``facts`` are fields of the notice."""
         if member in self._names:
+            if found is not None:
+                self._broadcast.put(member.send_queue, found.frames)
             frame = self.notice_frame(member, notice, sentence, nonce, facts)
             self._broadcast.put(member.send_queue, frame)
 

@@ -11,6 +11,7 @@ from gevent.event import Event
 
 from chat.protocol.notices import NoticeCode
 from chat.server.log.log import Record
+from chat.server.room.commands import FoundMessages
 
 # Bytes of contents whose runs are not settled. Above this, the server reads nothing more from the client, so a log that
 # commits slowly does not fill the memory.
@@ -26,13 +27,14 @@ _LOOK = 1.0  # seconds between two looks at the first place
 class Answer(NamedTuple):
     """Hold a notice for the sender of a frame. ``nonce`` is that of the frame.
 
-    ``facts`` are further fields of the header of the notice.
+    ``facts`` are further fields of the header of the notice. ``found`` goes before the notice.
     """
 
     notice: NoticeCode
     sentence: str
     nonce: str | None = None
     facts: Mapping[str, Any] | None = None
+    found: FoundMessages | None = None
 
 
 def answers_to(record: Record) -> list[Answer]:
@@ -44,8 +46,10 @@ def answers_to(record: Record) -> list[Answer]:
     return [Answer(notice, sentence, nonce.decode() if nonce else None) for nonce in nonces]
 
 
-def _cost(record: Record) -> int:
-    return record.run.size + _PLACE * len(record.run.contents)
+def _cost(place: Record | Answer) -> int:
+    if isinstance(place, Answer):
+        return _PLACE if place.found is None else _PLACE + place.found.size
+    return place.run.size + _PLACE * len(place.run.contents)
 
 
 def _ignore(*arguments: object) -> None:
@@ -102,7 +106,7 @@ class AnswerQueue:
         """
         if self._places:
             self._places.append(answer)
-            self._open_bytes += _PLACE
+            self._open_bytes += _cost(answer)
             self.wait_for_room()
         else:
             self._send(answer)
@@ -129,7 +133,7 @@ class AnswerQueue:
         while self._places:
             place = self._places[0]
             if isinstance(place, Answer):
-                self._open_bytes -= _PLACE
+                self._open_bytes -= _cost(place)
                 self._send(place)
             elif place.is_settled:
                 self._open_bytes -= _cost(place)

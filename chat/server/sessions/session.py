@@ -335,7 +335,7 @@ class Session(Identity):
         """Execute a command of the user, and answer with its result. May wait for a thread or the database."""
         try:
             reply = self._commands.execute(self, command, nonce)
-            answer = Answer(NoticeCode.DONE, reply.sentence, nonce, reply.facts)
+            answer = Answer(NoticeCode.DONE, reply.sentence, nonce, reply.facts, reply.found)
         except CommandRefused as refused:
             answer = Answer(refused.notice, refused.sentence, nonce)
         self._answer(answer)
