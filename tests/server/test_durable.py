@@ -265,7 +265,7 @@ def test_what_one_client_says_while_the_disk_stands_still_is_bounded(
     text = b"x" * (60 * K)
     frames = b"".join(alice.encode(UTF8, {"nonce": str(n)}, text) for n in range(60))
     sending = gevent.spawn(alice.send_bytes, frames)
-    unwritten = durable.parts.history._keeping.unwritten  # type: ignore[union-attr]
+    unwritten = durable.parts.history._queue.unwritten  # type: ignore[union-attr]
     wait_until(lambda: sum(len(run.content) for run in unwritten) > MAX_OPEN, "the texts")
     for number in range(50):
         ping(bob, str(number))
@@ -283,7 +283,7 @@ def test_messages_that_come_together_share_a_transaction(durable: TestServer, di
     stop_the_disk(disk, guests[0])
     for guest in guests:
         guest.say("hello")
-    unwritten = durable.parts.history._keeping.unwritten  # type: ignore[union-attr]
+    unwritten = durable.parts.history._queue.unwritten  # type: ignore[union-attr]
     wait_until(lambda: len(unwritten) == 6, "the texts to be appended")
     disk.goes_on.set()
     guests[4].read_until(UTF8, b"on its way")

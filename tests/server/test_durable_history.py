@@ -11,8 +11,8 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.delivery.held_broadcast import HeldBroadcast
-from chat.server.history.committing import MAX_GROUP
 from chat.server.history.faults import HistoryFault
+from chat.server.history.queues.committing import MAX_GROUP
 from chat.server.history.writer import Writer
 from chat.server.sessions.answers import Answer
 from tests.peers.wire_client import WireClient

@@ -101,7 +101,7 @@ def test_a_welcome_counts_what_was_heard_and_not_what_waits_behind_it(
     stop_the_disk(disk, alice, "bob")
     again = come_back(durable, "bob")
     alice.say("second", to="bob")
-    unwritten = durable.parts.history._keeping.unwritten  # type: ignore[union-attr]
+    unwritten = durable.parts.history._queue.unwritten  # type: ignore[union-attr]
     wait_until(lambda: len(unwritten) == 4, "the copies of both texts")
     disk.goes_on.set()
 
@@ -145,7 +145,7 @@ def test_a_read_mark_does_not_reach_over_what_was_heard(durable: TestServer, dis
     bob.expect_text("heard", "alice", seq=1)
     stop_the_disk(disk, alice, "bob")
     alice.say("to all")
-    unwritten = durable.parts.history._keeping.unwritten  # type: ignore[union-attr]
+    unwritten = durable.parts.history._queue.unwritten  # type: ignore[union-attr]
     wait_until(lambda: len(unwritten) == 3, "the texts")
     bob.send(UTF8, {"command": "read", "seq": 99, "private": True, "with": "alice", "nonce": "p"})
     marks = durable.parts.mailboxes.marks

@@ -15,11 +15,12 @@ from gevent.threadpool import ThreadPool
 
 from chat.local_time import local_time
 from chat.process.offload import run_in
-from chat.server.history.committing import Audience, Committing
 from chat.server.history.faults import HistoryFault
-from chat.server.history.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import Purge, purge
+from chat.server.history.queues.committing import Audience, Committing
+from chat.server.history.queues.disk_queue import DiskQueue
+from chat.server.history.queues.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.reader import FILE_NAME, Reader, RunSummary
 from chat.server.history.rows import unpack
 from chat.server.history.stored import DEFAULT_ROOM, HistoryPage, Hole, LogName, LogState, StoredRun
@@ -65,13 +66,13 @@ class HistoryStore:
         on_epoch: Callable[[str], object] = lambda epoch: None,
     ) -> None:
         self._directory = directory
-        self._keeping: Keeping | Committing
+        self._queue: DiskQueue
         if audience is not None:
-            self._keeping = Committing(
+            self._queue = Committing(
                 directory, audience, on_epoch=on_epoch, on_new_file=self._close_readers
             )
         else:
-            self._keeping = Keeping(
+            self._queue = Keeping(
                 directory,
                 patience=patience,
                 linger=linger,
@@ -81,44 +82,44 @@ class HistoryStore:
         self._pool = ThreadPool(2)
         self._shared = SharedReads[HistoryPage](_SHARED_PAGES)
         self._idle: list[Reader] = []
-        self.begin = self._keeping.begin
-        self.keep = self._keeping.keep
-        self.wait_for_room = self._keeping.wait_for_room
-        self.call = self._keeping.call
-        self.note_removed = self._keeping.note_removed
+        self.begin = self._queue.begin
+        self.keep = self._queue.keep
+        self.wait_for_room = self._queue.wait_for_room
+        self.call = self._queue.call
+        self.note_removed = self._queue.note_removed
 
     @property
     def epoch(self) -> str:
         """The random token under which numbers are given. A number means nothing under another one."""
-        return self._keeping.epoch
+        return self._queue.epoch
 
     @property
     def is_suspended(self) -> bool:
         """Whether the disk fails, so that nothing is kept now."""
-        return self._keeping.is_suspended
+        return self._queue.is_suspended
 
     @property
     def has_room(self) -> bool:
         """Whether so few messages wait for the disk that ``wait_for_room`` returns at once."""
-        return self._keeping.has_room
+        return self._queue.has_room
 
     def start(self) -> None:
         """Open the file, or create it. Raises HistoryFault."""
-        self._keeping.start()
+        self._queue.start()
 
     def stop(self, timeout: float) -> None:
         """Write what is left, within ``timeout`` seconds, and close the file."""
-        self._keeping.stop(timeout)
+        self._queue.stop(timeout)
         self._close_readers()
         self._pool.kill()
 
     def state(self, name: LogName) -> LogState:
         """Return what is known of the log ``name``."""
-        return self._keeping.state(name)
+        return self._queue.state(name)
 
     def status(self, clock: Callable[[], float] = time.time) -> HistoryStatus:
         """Return the state of now. ``clock`` returns seconds since 1970."""
-        waiting = self._keeping.unwritten
+        waiting = self._queue.unwritten
         age = 0.0
         if waiting:
             age = max(0.0, clock() - local_time(waiting[0].facts.timestamp).timestamp())
@@ -128,7 +129,7 @@ class HistoryStore:
             sum(len(run.content) for run in waiting),
             age,
             sum(map(_size, (self._directory / FILE_NAME, self._directory / f"{FILE_NAME}-wal"))),
-            self._keeping.last_write,
+            self._queue.last_write,
         )
 
     # Reading: each waits for a thread, and raises HistoryFault
@@ -148,7 +149,7 @@ class HistoryStore:
         if only is not None:
             return self._after(name, after, before, size, only)
         key = (name, after, before, size)
-        return self._shared.get(self._keeping.version, key, lambda: self._after(*key))
+        return self._shared.get(self._queue.version, key, lambda: self._after(*key))
 
     def _after(
         self,
@@ -219,8 +220,8 @@ class HistoryStore:
         Waits for the disk. Raises HistoryFault.
         """
         if wanted.number is not None:
-            self._keeping.forget(DEFAULT_ROOM, wanted.number)
-        self._keeping.wait_until_written()
+            self._queue.forget(DEFAULT_ROOM, wanted.number)
+        self._queue.wait_until_written()
         return purge(self.call, wanted, gevent.sleep)
 
     def _tail(
@@ -232,7 +233,7 @@ class HistoryStore:
         """
         end = self.state(name).head + 1
         # Not what nobody has heard yet.
-        unwritten = self._keeping.unwritten
+        unwritten = self._queue.unwritten
         tail = [unpack(run) for run in unwritten if run.log == name and run.last < end]
         if only is not None:
             tail = list(filter(only, tail))
@@ -240,7 +241,7 @@ class HistoryStore:
 
     def _tail_begins(self, name: LogName) -> int:
         """Return the first number that the file may lack."""
-        numbers = (run.first for run in self._keeping.unwritten if run.log == name)
+        numbers = (run.first for run in self._queue.unwritten if run.log == name)
         return next(numbers, self.state(name).head + 1)
 
     def _read(self, method: Callable[..., Result], *arguments: object) -> Result:

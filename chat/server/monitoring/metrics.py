@@ -25,7 +25,7 @@ from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.history.history import HistoryStore
-from chat.server.history.keeping import MAX_UNWRITTEN
+from chat.server.history.queues.keeping import MAX_UNWRITTEN
 from chat.server.moderation.bans import NAME, NETWORK, Ban
 from chat.server.moderation.moderation import Moderation
 from chat.server.net.connection_slots import ConnectionSlots

@@ -13,8 +13,8 @@ from gevent.event import Event
 from chat.protocol.descriptor import MessageType
 from chat.server.history.faults import DamagedFile, HistoryFault
 from chat.server.history.history import HistoryStore
-from chat.server.history.keeping import MAX_UNWRITTEN
 from chat.server.history.pages import PageSize
+from chat.server.history.queues.keeping import MAX_UNWRITTEN
 from chat.server.history.reader import FILE_NAME, Reader
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, Hole, LogName, StoredRun
 from chat.server.history.writer import Writer
@@ -93,7 +93,7 @@ def test_a_failed_disk_makes_a_hole_and_another_epoch_until_it_works_again(
     epoch = history.epoch
     say(history, 3)
     history.after(DEFAULT_ROOM, 0, None, PAGE)
-    history._keeping.wait_until_written()
+    history._queue.wait_until_written()
     disk.fault = HistoryFault("cannot use history.db: disk full")
     say(history, 2)
     epochs.wait_for(1)
@@ -201,7 +201,7 @@ def test_a_file_damaged_while_the_server_runs_is_set_aside(
 ) -> None:
     epoch = history.epoch
     say(history)
-    history._keeping.wait_until_written()
+    history._queue.wait_until_written()
     disk.fault = DamagedFile("cannot use history.db: database disk image is malformed")
     say(history)
     epochs.wait_for(1)

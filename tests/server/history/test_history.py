@@ -11,9 +11,9 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.history import HistoryStore
-from chat.server.history.keeping import MAX_UNWRITTEN
 from chat.server.history.pages import PageSize
 from chat.server.history.purging import Purge
+from chat.server.history.queues.keeping import MAX_UNWRITTEN
 from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, Hole, LogName, StoredRun
 
@@ -184,7 +184,7 @@ def check_nonces_and_times(
 
 def crash(history: HistoryStore) -> None:
     """End ``history`` as kill -9 does: only transactions that have ended are kept."""
-    keeping = history._keeping
+    keeping = history._queue
     assert keeping._task is not None
     assert keeping._writer is not None
     keeping._task.kill()

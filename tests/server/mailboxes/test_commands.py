@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.server.history.keeping import Keeping
+from chat.server.history.queues.keeping import Keeping
 from chat.server.mailboxes import blocks
 from chat.server.storage.database import FILE_NAME
 from tests.end_to_end.accounts import register
@@ -82,7 +82,7 @@ def test_while_the_server_cannot_keep_messages_none_can_wait(users: Users) -> No
     users.leave(bob)
     history = users.server.parts.history
     assert history is not None
-    keeping = history._keeping
+    keeping = history._queue
     assert isinstance(keeping, Keeping)
     keeping._suspend("a test")
 

@@ -13,7 +13,7 @@ from gevent.event import Event
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.faults import HistoryFault
-from chat.server.history.keeping import Keeping
+from chat.server.history.queues.keeping import Keeping
 from chat.server.history.writer import Writer
 from tests.peers.wire_client import WireClient
 from tests.server.moderators import answer_of, ask, bob_who_moderates, command, refused

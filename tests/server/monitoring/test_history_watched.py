@@ -12,7 +12,7 @@ from gevent.event import Event
 from chat.server.control.client import ask
 from chat.server.control.status_report import status_lines
 from chat.server.history.faults import HistoryFault
-from chat.server.history.keeping import MAX_UNWRITTEN, Keeping
+from chat.server.history.queues.keeping import MAX_UNWRITTEN, Keeping
 from chat.server.history.writer import Writer
 from tests.server.fakes import wait_until
 from tests.server.monitoring.test_metrics import families, value

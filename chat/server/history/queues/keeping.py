@@ -12,20 +12,18 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import gevent
 from gevent.event import Event
-from gevent.threadpool import ThreadPool
 
 from chat.process.offload import ThreadCall, run_in
 from chat.server.history.faults import DamagedFile, HistoryFault
-from chat.server.history.reader import FILE_NAME
-from chat.server.history.rows import PackedRun, pack, unpack
+from chat.server.history.queues.disk_queue import DiskQueue
+from chat.server.history.rows import PackedRun, pack
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
-from chat.server.history.writer import Writer, log_opened, open_writer, set_aside
+from chat.server.history.writer import Writer
 
 log = logging.getLogger("chat.server")
 
@@ -50,15 +48,14 @@ class _Batch(NamedTuple):
     logs: Sequence[LogName] = ()
 
 
-class Keeping:
-    """Keep runs in the file in ``directory``.
+class Keeping(DiskQueue):
+    """Write runs behind the room. ``on_epoch`` is called when history is suspended, and when it goes on.
 
-    ``epoch`` is the one under which numbers are given now, ``logs`` has the state of each log. ``unwritten`` has the
-    runs that the file may not have yet, in order. ``version`` changes with each change of what can be read.
-    ``last_write`` is the time of the last transaction, in seconds since 1970. ``on_epoch`` is called with the new epoch
-    when history is suspended, and when it goes on; ``on_new_file`` when the file was replaced. ``patience`` and
-    ``linger`` are in seconds.
+    ``patience`` and ``linger`` are in seconds.
     """
+
+    _suspension = "history is suspended"
+    _unfinished = "the last messages are not kept"
 
     def __init__(
         self,
@@ -69,65 +66,39 @@ class Keeping:
         on_epoch: Callable[[str], object] = lambda epoch: None,
         on_new_file: Callable[[], object] = lambda: None,
     ) -> None:
-        self.epoch = ""
-        self.logs: dict[LogName, LogState] = {}
-        self.unwritten: list[PackedRun] = []
-        self.version = 0
-        self.last_write = 0.0
-        self._path = directory / FILE_NAME
+        super().__init__(
+            directory,
+            bound=MAX_UNWRITTEN,
+            durable=False,
+            retry=patience,
+            on_epoch=on_epoch,
+            on_new_file=on_new_file,
+        )
         self._patience = patience
         self._linger = linger
-        self._on_epoch = on_epoch
-        self._on_new_file = on_new_file
-        self._pool = ThreadPool(1)
-        self._writer: Writer | None = None
-        self._fault: HistoryFault | None = None
         self._file_epoch = ""
         # The last number of each log that the file has. Behind it begins the hole of a suspension.
         self._written: dict[LogName, int] = {}
-        self._count = 0  # of the messages in ``unwritten``
         # While history is suspended, runs are kept only during an attempt to go on.
-        self._is_keeping = self.is_suspended = False
-        self._wake, self._has_room, self._is_stopping = Event(), Event(), Event()
-        self._wrote = Event()
+        self._is_keeping = False
         # Ends the wait for further runs: there are enough, or the server stops.
         self._is_due = Event()
         self._last_write = -linger
-        self._has_room.set()
-        self._task: gevent.Greenlet[..., object] | None = None
 
     # From the start to the end
 
     def start(self) -> None:
-        """Open the file, or create it. A damaged file is set aside. Raises HistoryFault."""
-        opened = run_in(self._pool, self._open).opened
-        log_opened(self._path, opened)
-        self.logs = dict(opened.logs)
-        self._written = {name: state.head for name, state in opened.logs.items()}
-        self.epoch = self._file_epoch = opened.epoch
-        self.last_write = time.time()
+        super().start()
+        self._written = {name: state.head for name, state in self.logs.items()}
+        self._file_epoch = self.epoch
         self._is_keeping = True
-        self._task = gevent.spawn(self._run)
 
     def stop(self, timeout: float) -> None:
         """Write what is left, within ``timeout`` seconds, and close the file."""
-        if self._task is None:
-            return
-        self._is_stopping.set()
         self._is_due.set()
-        self._wake.set()
-        self._task.join(timeout)
-        if not self._task.dead:
-            log.error("history: the disk makes no progress; the last messages are not kept")
-            return
-        self._writer = None
-        self._is_keeping = False
-        self._pool.kill()
-
-    def _open(self) -> Writer:
-        """Open the file; called in the thread."""
-        self._writer = open_writer(self._path.parent, bound=MAX_UNWRITTEN, durable=False)
-        return self._writer
+        super().stop(timeout)
+        if self._writer is None:
+            self._is_keeping = False
 
     # While users talk
 
@@ -173,7 +144,7 @@ class Keeping:
         While history is suspended, the numbers given since then are a hole. Without it, a client that comes back would
         take a message that was said meanwhile, and that no query finds, for one that was never said.
         """
-        state = self.logs.get(name) or LogState()
+        state = super().state(name)
         if not self.is_suspended:
             return state
         # During an attempt to go on, runs are kept already.
@@ -181,75 +152,19 @@ class Keeping:
         hole = Hole(self._written.get(name, 0) + 1, next(kept, state.head + 1) - 1)
         return state._replace(lost=(*state.lost, hole)) if hole.first <= hole.last else state
 
-    def wait_for_room(self, timeout: float) -> bool:
-        """Wait while very many messages wait for the disk, so that no more are read from a sender.
-
-        At most ``timeout`` seconds; return whether there is room.
-        """
-        # Again and again: hundreds of senders may wait, and the first ones fill the room.
-        deadline = time.monotonic() + timeout
-        while not self.has_room:
-            if not self._has_room.wait(max(0.0, deadline - time.monotonic())):
-                return self.has_room
-        return True
-
     @property
     def has_room(self) -> bool:
-        """Whether so few messages wait for the disk that ``wait_for_room`` returns at once."""
         return self._count <= CROWDED
 
     def wait_until_written(self) -> None:
         """Wait until the file has all messages that were kept before this call. Raises HistoryFault."""
         if self.unwritten:
             self._is_due.set()
-            name, last = self.unwritten[-1].log, self.unwritten[-1].last
-            while any(run.log == name and run.last == last for run in self.unwritten):
-                self._wrote.clear()
-                self._wrote.wait()
-        if self.is_suspended:
-            raise HistoryFault("history is suspended")
+        super().wait_until_written()
 
-    def forget(self, name: LogName, number: int) -> None:
-        """Remove the content of a message from the runs that are not written yet."""
-        self.version += 1
-        for index, run in enumerate(self.unwritten):
-            if run.log == name and run.first <= number <= run.last:
-                self.unwritten[index] = pack(unpack(run).without({number}))
-
-    def note_removed(self, states: Mapping[LogName, LogState]) -> None:
-        """Take over from ``states``, which the file has, what was removed from it."""
-        self.version += 1
-        for name, state in states.items():
-            known = self.logs.get(name)
-            if known is not None:
-                # The file may lack the newest messages, and a hole that was noted a moment ago.
-                lost = tuple(hole for hole in known.lost if hole.last >= state.oldest)
-                self.logs[name] = LogState(known.head, known.time, state.oldest, lost)
-
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call ``function`` with the writer and ``arguments`` in the thread, between two transactions.
-
-        Raises HistoryFault.
-        """
-        if self._writer is None or self.is_suspended:
-            raise HistoryFault("history is suspended")
-        try:
-            return run_in(self._pool, function, self._writer, *arguments)
-        finally:
-            self.version += 1
-
-    def _run(self) -> None:
-        while not self._is_stopping.is_set():
-            if self.is_suspended:
-                if not self._is_stopping.wait(self._patience):
-                    self._try_to_go_on()
-            elif self.unwritten:
-                self._gather()
-                self._write(_Batch(self.unwritten[:]))
-            else:
-                self._wake.clear()
-                self._wake.wait()
-        self._write_the_last()
+    def _write_next(self) -> None:
+        self._gather()
+        self._write(_Batch(self.unwritten[:]))
 
     def _gather(self) -> None:
         """Wait for further runs until the next transaction is due."""
@@ -259,7 +174,7 @@ class Keeping:
         self._is_due.clear()
         self._last_write = time.monotonic()
 
-    def _write_the_last(self) -> None:
+    def _finish_file(self) -> None:
         """Write what is left, and mark the file as complete."""
         assert self._writer is not None
         batch = self._missing() if self.is_suspended else _Batch(self.unwritten)
@@ -310,7 +225,7 @@ class Keeping:
             del self.unwritten[: len(batch.runs)]
             self._wrote.set()
             self._count -= sum(run.facts.messages for run in batch.runs)
-            if self._count <= CROWDED:
+            if self.has_room:
                 self._has_room.set()
 
     # While the disk fails
@@ -347,26 +262,15 @@ class Keeping:
     def _replace_file(self) -> bool:
         """Set the damaged file aside, and begin a new one; return whether that is done."""
         try:
-            opened = run_in(self._pool, self._reopen).opened
+            opened = run_in(self._pool, self._reopen)
         except HistoryFault as problem:
             log.debug("history is still suspended: %s", problem)
             return False
         self._file_epoch = opened.epoch
         self._written = dict.fromkeys(self.logs, 0)
-        self.logs = {
-            name: LogState(state.head, state.time, state.head + 1)
-            for name, state in self.logs.items()
-        }
+        self._empty_logs()
         self._on_new_file()
         return True
-
-    def _reopen(self) -> Writer:
-        """Replace the damaged file; called in the thread."""
-        if self._writer is not None:
-            self._writer.abandon()
-        if self._path.exists():
-            log.error("history begins anew; the damaged file is now %s", set_aside(self._path))
-        return self._open()
 
     def _missing(self) -> _Batch:
         """Return what the file must know before runs are kept again: all logs, and how far their numbers went."""
