@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 def fill(directory: Path) -> None:
     writer = Writer(directory, bound=0)
-    writer.add_log(DEFAULT_ROOM)
+    writer.add_logs([DEFAULT_ROOM])
     numbers = range(1, COUNT + 1, RUN)
     for start in range(0, len(numbers), RUNS_AT_ONCE):
         writer.write([pack(run(first)) for first in numbers[start : start + RUNS_AT_ONCE]])

@@ -20,6 +20,24 @@ MAX_ROW, MAX_ROW_BYTES = 512, 64 * 1024
 # and contents, in JSON: see ``RunFacts``. The columns that a search needs come before the contents, which SQLite then
 # does not read.
 COLUMNS = ("first", "count", "time", "until", "runs", "nonces", "content")
+MESSAGES_TABLE = (
+    """
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY,
+        log INTEGER NOT NULL REFERENCES logs (id),
+        first INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        time TEXT NOT NULL,
+        until TEXT NOT NULL,
+        runs TEXT NOT NULL,
+        nonces BLOB,
+        content BLOB NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX messages_by_number ON messages (log, first)",
+)
+# Its values are the id of a log and the ``COLUMNS``.
+INSERT = f"INSERT INTO messages (log, {', '.join(COLUMNS)}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
 
 _TEXT = MessageType.UTF8
 # Stands between texts. UTF-8 never has this byte.

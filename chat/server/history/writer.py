@@ -19,7 +19,7 @@ from typing import NamedTuple
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
 from chat.server.history.faults import DamagedFile, HistoryFault, faults
 from chat.server.history.reader import FILE_NAME, VERSION, read_state
-from chat.server.history.rows import COLUMNS, PackedRun, rows_of
+from chat.server.history.rows import INSERT, MESSAGES_TABLE, PackedRun, rows_of
 from chat.server.history.stored import Hole, LogName, LogState
 from chat.server.history.versions import first
 
@@ -48,22 +48,8 @@ _SCHEMA = (
         PRIMARY KEY (log, first)
     ) WITHOUT ROWID
     """,
-    """
-    CREATE TABLE messages (
-        id INTEGER PRIMARY KEY,
-        log INTEGER NOT NULL REFERENCES logs (id),
-        first INTEGER NOT NULL,
-        count INTEGER NOT NULL,
-        time TEXT NOT NULL,
-        until TEXT NOT NULL,
-        runs TEXT NOT NULL,
-        nonces BLOB,
-        content BLOB NOT NULL
-    )
-    """,
-    "CREATE UNIQUE INDEX messages_by_number ON messages (log, first)",
+    *MESSAGES_TABLE,
 )
-_INSERT = f"INSERT INTO messages (log, {', '.join(COLUMNS)}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
 
 
 class Opened(NamedTuple):
@@ -143,7 +129,7 @@ class Writer:
             with self._transaction():
                 if version == 1:
                     log.info("the history is converted to the form of this version: %s", self.path)
-                    first.to_second(self._connection)
+                    first.convert(self._connection)
                 else:
                     for statement in _SCHEMA:
                         run(statement)
@@ -199,19 +185,17 @@ class Writer:
         run("UPDATE logs SET head = head + ?", (bound,))
         return int(count) * bound
 
-    def add_log(self, name: LogName) -> None:
-        """Begin the log ``name``, as ``add_logs`` does."""
-        self.add_logs((name,))
-
     def add_logs(self, names: Iterable[LogName]) -> None:
         """Begin the logs ``names`` that the file does not have. Their numbers 1 are safe when this returns."""
+        new = [name for name in names if name not in self._ids]
+        if not new:
+            return
         ids: dict[LogName, int] = {}
         with faults(self.path), self._transaction():
-            for name in names:
-                if name not in self._ids:
-                    [ids[name]] = self._connection.execute(
-                        "INSERT INTO logs (kind, key) VALUES (?, ?) RETURNING id", name
-                    ).fetchone()
+            for name in new:
+                [ids[name]] = self._connection.execute(
+                    "INSERT INTO logs (kind, key) VALUES (?, ?) RETURNING id", name
+                ).fetchone()
         self._ids.update(ids)
 
     def write(
@@ -221,13 +205,11 @@ class Writer:
         logs: Sequence[LogName] = (),
     ) -> None:
         """Add ``runs`` and ``holes`` in one transaction, and ``logs``; all other logs must have been added before."""
-        new = [name for name in logs if name not in self._ids]
-        if new:
-            self.add_logs(new)
+        self.add_logs(logs)
         heads = {self._ids[run.log]: (run.last, run.facts.timestamp) for run in runs}
         rows = [(self._ids[log], *row) for log, row in rows_of(runs)]
         with faults(self.path), self._transaction():
-            self._connection.executemany(_INSERT, rows)
+            self._connection.executemany(INSERT, rows)
             self._connection.executemany(
                 "UPDATE logs SET head = max(head, ?), head_time = ? WHERE id = ?",
                 [(last, timestamp, id) for id, (last, timestamp) in heads.items()],

@@ -38,7 +38,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tup
 def kept(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "data", bound=100)
     for log in (DEFAULT_ROOM, MAIL):
-        writer.add_log(log)
+        writer.add_logs([log])
     for day in range(1, 6):
         writer.write(
             [pack(text(DEFAULT_ROOM, day, "alice" if day % 2 else "bob", f"on day {day}"))]

@@ -33,7 +33,7 @@ def texts(directory: Path) -> list[bytes]:
 def test_a_restored_backup_begins_a_new_epoch(tmp_path: Path) -> None:
     directory, copy = tmp_path / "data", tmp_path / "backup.db"
     writer = Writer(directory, bound=100)
-    writer.add_log(DEFAULT_ROOM)
+    writer.add_logs([DEFAULT_ROOM])
     say(writer, 1)
     assert backup(directory, copy) == copy.stat().st_size
     assert copy.stat().st_mode & 0o777 == 0o600
@@ -56,7 +56,7 @@ def test_a_restored_backup_begins_a_new_epoch(tmp_path: Path) -> None:
 def test_a_copy_with_its_write_ahead_log_is_restored_whole(tmp_path: Path) -> None:
     directory, other = tmp_path / "data", tmp_path / "other"
     writer = Writer(directory, bound=100)
-    writer.add_log(DEFAULT_ROOM)
+    writer.add_logs([DEFAULT_ROOM])
     say(writer, 1)
     assert restore(other, directory / FILE_NAME) is None
     writer.close()

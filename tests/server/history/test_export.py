@@ -22,7 +22,7 @@ from chat.server.history.writer import Writer
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     monkeypatch.setenv("TZ", "UTC")
     writer = Writer(tmp_path, bound=100)
-    writer.add_log(DEFAULT_ROOM)
+    writer.add_logs([DEFAULT_ROOM])
     texts = [b"good <b>morning</b>", b"two\nlines", b"\x1b[2J\xe2\x80\xaeevil", b"secret"]
     nonces = [b"n1", None, None, None]
     day = "2026-11-%02dT09:30:00.000000Z"

@@ -218,7 +218,7 @@ def test_a_file_damaged_while_the_server_runs_is_set_aside(
 
 def open_and_say(directory: Path, boot_id: str, *, clean: bool, durable: bool = False) -> str:
     writer = Writer(directory, bound=100, boot_id=boot_id, durable=durable)
-    writer.add_log(DEFAULT_ROOM)
+    writer.add_logs([DEFAULT_ROOM])
     if clean:
         writer.close()
     else:

@@ -27,7 +27,7 @@ PAGE = PageSize(100_000, 1 << 30)
 def writer(tmp_path: Path) -> Iterator[Writer]:
     writer = Writer(tmp_path, bound=100)
     for name in (DEFAULT_ROOM, MAIL):
-        writer.add_log(name)
+        writer.add_logs([name])
     yield writer
     writer.close()
 

@@ -8,25 +8,9 @@ from itertools import accumulate
 from typing import Any
 
 from chat.protocol.descriptor import MessageType
-from chat.server.history.rows import COLUMNS, pack, rows_of
+from chat.server.history.rows import INSERT, MESSAGES_TABLE, pack, rows_of
 from chat.server.history.stored import LogName, StoredRun
 
-_TO_SECOND = (
-    """
-    CREATE TABLE messages (
-        id INTEGER PRIMARY KEY,
-        log INTEGER NOT NULL REFERENCES logs (id),
-        first INTEGER NOT NULL,
-        count INTEGER NOT NULL,
-        time TEXT NOT NULL,
-        until TEXT NOT NULL,
-        runs TEXT NOT NULL,
-        nonces BLOB,
-        content BLOB NOT NULL
-    )
-    """,
-    "CREATE UNIQUE INDEX messages_by_number ON messages (log, first)",
-)
 _FORMER_COLUMNS = (
     "log, first, count, time, sender, recipient, author, type, filename, size, nonces, sizes, "
     "content, purged"
@@ -35,20 +19,18 @@ _FORMER_COLUMNS = (
 _BATCH = 512
 
 
-def to_second(connection: sqlite3.Connection) -> None:
-    """Turn the rows into those of the second version. Called in a transaction. Raises sqlite3.Error."""
-    for statement in _TO_SECOND:
+def convert(connection: sqlite3.Connection) -> None:
+    """Turn the rows into those of the present version. Called in a transaction. Raises sqlite3.Error."""
+    for statement in MESSAGES_TABLE:
         connection.execute(statement)
     names, ids = {}, {}
     for id, kind, key in connection.execute("SELECT id, kind, key FROM logs"):
         names[id] = LogName(kind, key)
         ids[names[id]] = id
-    places = ", ".join("?" * (len(COLUMNS) + 1))
-    insert = f"INSERT INTO messages (log, {', '.join(COLUMNS)}) VALUES ({places})"
     rows = connection.execute(f"SELECT {_FORMER_COLUMNS} FROM runs ORDER BY log, first")
     while batch := rows.fetchmany(_BATCH):
         packed = [pack(_run_of(names[row[0]], row[1:])) for row in batch]
-        connection.executemany(insert, [(ids[name], *row) for name, row in rows_of(packed)])
+        connection.executemany(INSERT, [(ids[name], *row) for name, row in rows_of(packed)])
     connection.execute("DROP TABLE runs")
 
 
