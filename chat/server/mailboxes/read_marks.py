@@ -134,14 +134,18 @@ def _read_marks(database: Database) -> list[tuple[bytes, str, str, int]]:
 
 def _write_marks(database: Database, changes: _Changes) -> None:
     gone = [(account, *mark) for (account, mark), seq in changes.items() if seq is None]
-    new = [(account, *mark, seq) for (account, mark), seq in changes.items() if seq is not None]
     with database.writing() as connection:
+        # An account may have been removed a moment ago. To look for each account would take a scan of all of them, and
+        # thousands of marks change at once when thousands of users come back.
+        accounts = {id for [id] in connection.execute("SELECT id FROM users")}
+        new = [
+            (account, *mark, seq)
+            for (account, mark), seq in changes.items()
+            if seq is not None and account in accounts
+        ]
         connection.executemany(
             "DELETE FROM marks WHERE account = ? AND kind = ? AND name = ?", gone
         )
-        # The account may have been removed a moment ago.
         connection.executemany(
-            "INSERT OR REPLACE INTO marks SELECT ?1, ?2, ?3, ?4"
-            " WHERE EXISTS (SELECT 1 FROM users WHERE id = ?1)",
-            new,
+            "INSERT OR REPLACE INTO marks (account, kind, name, seq) VALUES (?, ?, ?, ?)", new
         )
