@@ -225,11 +225,6 @@ class Accounts:
         self._reading = BoundedSemaphore(1)
         self._complaint = ""
 
-    @property
-    def latest(self) -> AccountTable:
-        """All accounts as they were read last. Does not wait."""
-        return self._register
-
     def start(self) -> None:
         """Read the accounts for the first time.
 

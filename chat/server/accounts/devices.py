@@ -62,7 +62,7 @@ class Devices:
 
     def of(self, account: Account) -> list[Device]:
         """Return the remembered devices of ``account``, the one that was seen last first. Does not wait."""
-        stored = {device.hash: device for device in self._accounts.latest.devices_of(account.id)}
+        stored = {device.hash: device for device in self._accounts.known.devices_of(account.id)}
         for (id, hash), new in self._new.items() if self._new else ():
             # With another password, the device would have to show that one.
             if id == account.id and new.password == account.password:

@@ -79,7 +79,7 @@ class Admission:
         """
         if request.device is None:
             return False
-        account = self._accounts.latest.find(name_key(request.header.name) or "")
+        account = self._accounts.known.find(name_key(request.header.name) or "")
         return account is not None and self._devices.remembers(account, request.device)
 
     def prove(self, connection: AcceptedConnection, name: UserName, request: LoginRequest) -> Proof:

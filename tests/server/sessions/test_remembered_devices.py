@@ -198,6 +198,6 @@ def test_no_secret_is_written_or_shown(
     assert LAPTOP.encode() not in database.path.read_bytes()
     session = server.session("alice")
     assert session.account_id is not None
-    [device] = server.parts.accounts.latest.devices_of(session.account_id)
+    [device] = server.parts.accounts.known.devices_of(session.account_id)
     assert device.hash == session.device
     assert repr(device.hash) not in repr(device)
