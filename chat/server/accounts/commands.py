@@ -27,7 +27,7 @@ from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Peer
 from chat.server.limits.limits import address_key
 from chat.server.limits.throttle import SlidingWindow
-from chat.server.room.commands import CommandAnswer, CommandRefused, Commands
+from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, NotSaved
 from chat.server.settings import Settings
 from chat.server.storage.database import DatabaseFault, DatabaseThread
 
@@ -95,8 +95,7 @@ class AccountCommands:
             raise CommandRefused(NoticeCode.BAD_COMMAND, str(problem)) from None
         except DatabaseFault as fault:
             log.error("cannot save an account: %s", fault)
-            sentence = "The server can't save this now; nothing was changed."
-            raise CommandRefused(NoticeCode.NO_SPACE, sentence) from None
+            raise NotSaved from None
 
     def _register(self, peer: Peer, command: Command, thread: DatabaseThread) -> str:
         password = _required(command.password, "password")

@@ -13,7 +13,7 @@ from chat.server.accounts.device_records import Device
 from chat.server.accounts.devices import Devices
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Peer
-from chat.server.room.commands import CommandRefused, Commands
+from chat.server.room.commands import CommandRefused, Commands, NotSaved
 from chat.server.storage.database import DatabaseFault
 
 log = logging.getLogger("chat.server")
@@ -54,8 +54,7 @@ class DeviceCommands:
             self._devices.forget(account, device.hash)
         except DatabaseFault as fault:
             log.error("cannot forget a device: %s", fault)
-            sentence = "The server can't save this now; nothing was changed."
-            raise CommandRefused(NoticeCode.NO_SPACE, sentence) from None
+            raise NotSaved from None
         log.info("%s forgets a device, from %s", peer.name.display, peer.label)
         # The session that asks stays: it has just shown that it is the user's.
         sentence = "You removed this device from your account; log in with your password."

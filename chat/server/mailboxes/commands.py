@@ -16,7 +16,7 @@ from chat.server.directory.member import Member
 from chat.server.history.stored import DEFAULT_ROOM
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.mailboxes.blocks import TooManyBlocks
-from chat.server.room.commands import CommandAnswer, CommandRefused, Commands
+from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, NotSaved
 from chat.server.room.room import Room
 from chat.server.storage.database import DatabaseFault
 
@@ -127,5 +127,4 @@ def _name(text: str | None) -> UserName:
 
 def _cannot_save(fault: DatabaseFault) -> NoReturn:
     log.error("cannot save whom a user blocks: %s", fault)
-    sentence = "The server can't save this now; nothing was changed."
-    raise CommandRefused(NoticeCode.NO_SPACE, sentence)
+    raise NotSaved

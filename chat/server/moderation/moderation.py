@@ -41,7 +41,7 @@ from chat.server.moderation.bans import (
     read_reason,
     sentence,
 )
-from chat.server.room.commands import CommandRefused, Commands
+from chat.server.room.commands import CommandRefused, Commands, NotSaved
 from chat.server.room.room import Room
 from chat.server.settings import Network, Settings
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread, Stamp
@@ -340,8 +340,7 @@ class Moderation:
                 self._thread.run(partial(write_records, add=add, remove=remove))
             except DatabaseFault as fault:
                 log.error("cannot save a ban or mute: %s", fault)
-                sentence = "The server can't save this now; nothing was changed."
-                raise CommandRefused(NoticeCode.NO_SPACE, sentence) from None
+                raise NotSaved from None
         self.entries.remove(*expired, *remove)
         self.entries.add(*add)
 

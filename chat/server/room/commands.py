@@ -49,6 +49,14 @@ class CommandRefused(Exception):
         self.sentence = sentence
 
 
+class NotSaved(CommandRefused):
+    """Report that a command was not executed since the disk refuses the change."""
+
+    def __init__(self) -> None:
+        sentence = "The server can't save this now; nothing was changed."
+        super().__init__(NoticeCode.NO_SPACE, sentence)
+
+
 class Commands:
     """Hold the handlers of the commands, by the name of the command."""
 
