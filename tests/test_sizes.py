@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.sizes import byte_count, over_limit
+from chat.sizes import byte_count, counted, over_limit, time_span
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,22 @@ def test_sizes_as_people_read_them(size: int, shown: str) -> None:
 )
 def test_a_size_over_its_limit(size: int, limit: int, sentence: str) -> None:
     assert over_limit(size, limit) == sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "1 second"),
+        (59.6, "1 minute"),
+        (90, "90 seconds"),
+        (36 * 3600, "36 hours"),
+        (86400, "1 day"),
+        (30 * 86400.0, "30 days"),
+    ],
+)
+def test_a_span_of_time_is_told_in_whole_units(seconds: float, shown: str) -> None:
+    assert time_span(seconds) == shown
+
+
+def test_one_thing_is_no_plural() -> None:
+    assert [counted(number, "user") for number in (0, 1, 2)] == ["0 users", "1 user", "2 users"]

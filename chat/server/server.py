@@ -21,6 +21,7 @@ from chat.server.net.listening import listen
 from chat.server.sessions.connection_handler import ConnectionHandler
 from chat.server.sessions.session import Session
 from chat.server.settings import DRAIN_TIMEOUT, Settings, TlsMode
+from chat.sizes import counted
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
@@ -110,8 +111,7 @@ class ChatServer:
         if self._path is not None:
             # Not at the end: by then another server may listen on the path.
             self._path.unlink(missing_ok=True)
-        users = self._directory.users
-        log.info("stopping, with %d %s here", users, "user" if users == 1 else "users")
+        log.info("stopping, with %s here", counted(self._directory.users, "user"))
         for say_farewell in self._stages.farewell:
             say_farewell()
         self._handler.end_all(timeout)

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from chat.net.address import Address
 from chat.server.settings import Settings
-from chat.sizes import byte_count
+from chat.sizes import byte_count, time_span
 
-_SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _ALL_INTERFACES = {"", "0.0.0.0", "::"}  # compared, not listened on
 
 
@@ -24,7 +23,7 @@ def startup_lines(settings: Settings, addresses: Sequence[Address]) -> Iterator[
 def _history(settings: Settings) -> str:
     if not settings.history:
         return "messages are not kept"
-    kept = "for ever" if settings.keep is None else f"for {_span(settings.keep)}"
+    kept = "for ever" if settings.keep is None else f"for {time_span(settings.keep)}"
     size = (
         "" if settings.keep_size is None else f", at most {byte_count(settings.keep_size)} of them"
     )
@@ -44,11 +43,3 @@ def _joining(address: Address) -> str:
         )
     where = " on this machine" if address.path is not None else ""
     return f"join{where} with: chat-client {address}"
-
-
-def _span(seconds: float) -> str:
-    """Return a time in the largest unit that it has a whole number of, such as ``36 hours``."""
-    whole = max(1, round(seconds))
-    size, unit = next((size, unit) for size, unit in _SPANS if not whole % size)
-    number = whole // size
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

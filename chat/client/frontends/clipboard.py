@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 
 from chat.sanitize import line_ends_removed, sanitize
-from chat.sizes import byte_count
+from chat.sizes import byte_count, counted
 
 # Bytes of a text. Terminals take sequences of up to 100,000 bytes, and base64 makes four of three.
 MAX_COPY = 72 * 1024
@@ -63,6 +63,5 @@ def through_multiplexer(sequence: str, environment: Mapping[str, str] = os.envir
 
 def copied_words(sender: str, text: str) -> str:
     """Return what the user is told about a text of ``sender`` that was sent to the clipboard."""
-    count = len(text)
-    characters = "1 character" if count == 1 else f"{count} characters"
+    characters = counted(len(text), "character")
     return f"copied {characters} of {sanitize(sender)}, if the terminal allows programs to copy"

@@ -26,7 +26,7 @@ from chat.local_time import clock_time, local_date
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.sanitize import lines_of, sanitize
-from chat.sizes import byte_count
+from chat.sizes import byte_count, counted, time_span
 
 # An action is sent as a text that starts with this (as in XEP-0245).
 ACTION = "/me "
@@ -56,7 +56,6 @@ _OUTCOMES = {
     "said-again": "you said it again",
     "dropped": "you dropped it",
 }
-_SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 KINDS = {
     MessageType.FILE: "a file",
@@ -117,16 +116,14 @@ def kept_line(history: RoomHistory) -> str:
     """Return a line that says how long the server keeps messages."""
     if history.keep is None:
         return "messages are kept on this server"
-    seconds = max(1, round(history.keep))
-    size, unit = next((size, unit) for size, unit in _SPANS if not seconds % size)
-    return f"messages are kept for {_counted(seconds // size, unit)} on this server"
+    return f"messages are kept for {time_span(history.keep)} on this server"
 
 
 def earlier_words(number: int, since: datetime | None, now: datetime) -> str:
     """Return how many earlier messages there are, such as ``12 earlier messages`` or ``12 messages since 12:04``."""
     if since is None:
-        return _counted(number, "earlier message")
-    return f"{_counted(number, 'message')} since {time_of_day(since, now)}"
+        return counted(number, "earlier message")
+    return f"{counted(number, 'message')} since {time_of_day(since, now)}"
 
 
 def missing_line(missing: MissingMessages) -> str:
@@ -135,7 +132,7 @@ def missing_line(missing: MissingMessages) -> str:
     reason = _MISSING[missing.reason]
     if number == 1:
         return f"1 message is {reason.replace('they are', 'it is').replace('they were', 'it was')}"
-    return f"{_counted(number, 'message')} are {reason}"
+    return f"{counted(number, 'message')} are {reason}"
 
 
 def doubt_line(doubted: Doubted) -> str:
@@ -204,10 +201,6 @@ def block_line(listing: BlockListing) -> str:
     """Return a line about the users who are blocked."""
     names = ", ".join(map(sanitize, listing.users))
     return f"blocked: {names}" if names else "you block nobody"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def people(listed: UserList) -> str:

@@ -40,6 +40,7 @@ from chat.protocol.headers import encode_json
 from chat.server.config.directory import directory_of
 from chat.server.control.client import ControlFault, NoServer, ask
 from chat.server.control.status_report import status_lines
+from chat.sizes import counted
 
 PROGRAM = "chat-server"
 # JSON takes up to three bytes for a byte of a text, so that this fits into a request.
@@ -62,7 +63,7 @@ def main(argv: list[str]) -> int:
                     directory, "status"
                 )  # so that nobody types a text for a server that does not run
             users = ask(directory, "say", text=_text(options["TEXT"]))["users"]
-            print(f"announced to {users} {'user' if users == 1 else 'users'}")
+            print(f"announced to {counted(users, 'user')}")
     except UsageError as problem:
         report(PROGRAM, str(problem))
         return EXIT_USAGE
