@@ -329,7 +329,7 @@ class Composition:
                     if database is not None
                     else ()
                 ),
-                *(self.recording.background() if self.recording is not None else ()),
+                *((self.recording.remove_old,) if self.recording is not None else ()),
             ),
             housekeeping=(
                 self.offers.drop_old,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from chat.protocol.notices import NoticeCode
 from chat.server.history.history import HistoryStore
 from chat.server.history.purging import Purge
@@ -53,6 +51,6 @@ class RoomRecording:
             sentence = "The server cannot keep messages now; the chat goes on."
         self._room.announce(NoticeCode.EPOCH, sentence, facts={"epoch": epoch})
 
-    def background(self) -> Iterator[Callable[[], None]]:
-        """Yield what runs as long as the server: the removal of old messages."""
-        yield Retention(self._history, self._settings.keep, self._settings.keep_size).run
+    def remove_old(self) -> None:
+        """Remove messages that are too old or too many, as long as the server runs."""
+        Retention(self._history, self._settings.keep, self._settings.keep_size).run()

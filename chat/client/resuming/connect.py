@@ -99,7 +99,6 @@ def connect(
 
     The port of an address is 8080 unless the address has one.
 
-
     ``password`` is the password of the name, or of the room. The client never sends a password where anybody on the
     way could read it. ``session`` is ``Connection.session`` of an older connection under the same name: the new
     connection replaces it. ``timeout`` (seconds) is for connecting and logging in together.
