@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +25,7 @@ from chat.client.runtime.runtime import PLAIN, Runtime
 from tests.client.runtimes import with_both_runtimes
 from tests.end_to_end.accounts import password_option, register
 from tests.end_to_end.client_process import CLIENT, client_environment
+from tests.end_to_end.listening import Listening
 from tests.end_to_end.server_process import ServerProcess, eventually
 from tests.starting.programs import Program
 
@@ -71,26 +71,15 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
     started.end()
 
 
-class Listener:
+class Listener(Listening):
     """Eve, who hears everything, in a thread."""
 
     def __init__(self, address: str) -> None:
-        self.room = connect(address, "eve", reconnect=True)
-        self.events: list[object] = []
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        for event in self.room:
-            self.events.append(event)
+        super().__init__(connect(address, "eve", reconnect=True))
 
     @property
     def heard(self) -> list[str]:
         return [event.text for event in self.events if isinstance(event, Text)]
-
-    def close(self) -> None:
-        self.room.close()
-        self._thread.join(5)
 
 
 @pytest.fixture

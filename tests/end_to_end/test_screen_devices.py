@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from chat.client import Joined, Left, Text, Welcome, connect
 from tests.end_to_end.accounts import password_option, register
+from tests.end_to_end.listening import Listening
 from tests.end_to_end.screens import PyteScreen, Screen, client
 from tests.end_to_end.server_process import ServerProcess, eventually
 
@@ -20,18 +20,11 @@ PASSWORD = "correct horse"
 INSIDE = "you are in the room as bob"
 
 
-class Alice:
+class Alice(Listening):
     """Alice, who has an account, in a program that keeps what it hears."""
 
     def __init__(self, address: str) -> None:
-        self.room = connect(address, "alice", password=PASSWORD)
-        self.events: list[object] = []
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        for event in self.room:
-            self.events.append(event)
+        super().__init__(connect(address, "alice", password=PASSWORD))
 
     def say(self, text: str, to: str | None = None) -> None:
         self.room.send_text(text, to).wait(10)
@@ -46,10 +39,6 @@ class Alice:
             for event in self.events
             if isinstance(event, Joined | Left)
         ]
-
-    def close(self) -> None:
-        self.room.close()
-        self._thread.join(5)
 
 
 class Place:
