@@ -90,7 +90,7 @@ class OutgoingQueue:
 
     def wait_for_room(self) -> None:
         """Wait until the queue takes a further message."""
-        self._wait_until(self._has_room)
+        self._wait_until(lambda: self.has_room)
 
     def put(
         self,
@@ -190,13 +190,12 @@ class OutgoingQueue:
     @property
     def has_room(self) -> bool:
         """Whether ``put`` would append a message at once."""
-        return self._has_room()
+        return self._waiting < MAX_WAITING and self._waiting_bytes < MAX_WAITING_BYTES
 
     @property
     def waits(self) -> bool:
         """Whether a message waits to be sent, or to be decided."""
-        table = self.in_flight
-        return table.count(Place.QUEUED) + table.count(Place.IN_QUESTION) > 0
+        return self._waiting > 0
 
     def unanswered(self) -> list[QueuedMessage]:
         """Return the messages that are not answered yet: first those that were sent."""
@@ -209,12 +208,11 @@ class OutgoingQueue:
 
         The table may have other messages: a packed directory that turned out small is sent by its transfer.
         """
-        is_waiting = self.in_flight.count(Place.QUEUED) or self.in_flight.count(Place.IN_QUESTION)
-        return not is_waiting and self._first_sent() is None and not self._telling
+        return not self.waits and self._first_sent() is None and not self._telling
 
     def __len__(self) -> int:
         sent = sum(message.is_held for message in self.in_flight.at(Place.SENT))
-        return self.in_flight.count(Place.QUEUED) + self.in_flight.count(Place.IN_QUESTION) + sent
+        return self._waiting + sent
 
     def wait_empty(self) -> None:
         """Wait until every message is answered, and every answer shown."""
@@ -233,6 +231,11 @@ class OutgoingQueue:
         changed, self._changed = self._changed, self._runtime.event()
         changed.set()
 
+    @property
+    def _waiting(self) -> int:
+        """The number of messages that wait to be sent, or to be decided."""
+        return self.in_flight.count(Place.QUEUED) + self.in_flight.count(Place.IN_QUESTION)
+
     def _at(self, place: Place) -> list[QueuedMessage]:
         return cast("list[QueuedMessage]", self.in_flight.at(place))
 
@@ -248,10 +251,6 @@ class OutgoingQueue:
         finally:
             self._telling -= 1
             self.wake()
-
-    def _has_room(self) -> bool:
-        waiting = self.in_flight.count(Place.QUEUED) + self.in_flight.count(Place.IN_QUESTION)
-        return waiting < MAX_WAITING and self._waiting_bytes < MAX_WAITING_BYTES
 
     def _may_send(self) -> bool:
         table = self.in_flight

@@ -38,6 +38,12 @@ class _File(QueuedMessage):
         super().__init__(done, kind, to=to)
         self.source, self.filename = source, name
 
+    def send(self, connection: Connection) -> Receipt:
+        """Send the file over ``connection``. Raises NotSent, TransferFailed, ConnectionLost."""
+        return connection.send_file(
+            self.source, kind=self.kind, filename=self.filename, to=self.to, nonce=self.nonce
+        )
+
 
 class ReconnectingRoom:
     """One user's room, made by :func:`chat.client.connect` with ``reconnect``. Iterating yields events for ever.
@@ -310,15 +316,11 @@ class ReconnectingRoom:
             self._resumer.queue.in_flight.remove(file)
             self._runtime.spawn(self._upload, connection, file)
             return None
-        return connection.send_file(
-            file.source, kind=file.kind, filename=file.filename, to=file.to, nonce=file.nonce
-        )
+        return file.send(connection)
 
     def _upload(self, connection: Connection, file: _File) -> None:
         try:
-            receipt = connection.send_file(
-                file.source, kind=file.kind, filename=file.filename, to=file.to, nonce=file.nonce
-            )
+            receipt = file.send(connection)
             receipt.wait()
             status, code, refusal = receipt.status, receipt.code, receipt.refusal
         except (ConnectionLost, TransferFailed) as problem:
