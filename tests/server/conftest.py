@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from chat.server.accounts import passwords
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.settings import TlsMode
 from tests.cheap_hashes import HASHER
+from tests.server.disk import Disk
 from tests.server.server_in_test import TestServer, open_chat_server
 
 
@@ -49,6 +50,40 @@ def open_a_chat_server(tmp_path: Path) -> Iterator[Callable[..., TestServer]]:
             return servers.enter_context(open_chat_server(tmp_path, **changes))
 
         yield open_one
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    disk = Disk(monkeypatch)
+    yield disk
+    disk.recover()
+
+
+@pytest.fixture
+def open_durable(
+    disk: Disk, open_a_chat_server: Callable[..., TestServer], tmp_path: Path
+) -> Iterator[Callable[..., TestServer]]:
+    """A durable server; the disk works again before it is left."""
+
+    def open_one(**changes: Any) -> TestServer:
+        directory = tmp_path / "data"
+        settings = {"rate": None, "byte_rate": None, "replay": 0, **changes}
+        return open_a_chat_server(durable=True, data_directory=directory, **settings)
+
+    yield open_one
+    disk.recover()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., Any]:
+    """Start a server; each one goes on with the messages that the one before has kept."""
+
+    @contextmanager
+    def start(**changes: Any) -> Iterator[TestServer]:
+        with open_chat_server(tmp_path, data_directory=tmp_path / "data", **changes) as server:
+            yield server
+
+    return start
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ import pytest
 
 from chat.server.history.rows import unpack
 from chat.server.history.writer import Writer
+from tests.peers.wire_client import WireClient
+from tests.server.fakes import wait_until
 
 
 class Disk:
@@ -52,6 +54,13 @@ class Disk:
         self.goes_on.wait(20)
         if self.fault is not None:
             raise self.fault
+
+    def stand_still(self, client: WireClient, **fields: str) -> None:
+        """Stand still in a transaction with a text of ``client``, whose header has ``fields``."""
+        self.is_asked.clear()
+        self.goes_on.clear()
+        client.say("on its way", **fields)
+        wait_until(self.is_asked.is_set, "the transaction")
 
     def recover(self) -> None:
         """Work again."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import gevent
 import pytest
@@ -28,27 +27,6 @@ FULL = HistoryFault("cannot use history.db: database or disk is full")
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    disk = Disk(monkeypatch)
-    yield disk
-    disk.recover()
-
-
-@pytest.fixture
-def open_durable(
-    disk: Disk, open_a_chat_server: Callable[..., TestServer], tmp_path: Path
-) -> Iterator[Callable[..., TestServer]]:
-    def open_one() -> TestServer:
-        directory = tmp_path / "data"
-        return open_a_chat_server(
-            durable=True, data_directory=directory, rate=None, byte_rate=None, replay=0
-        )
-
-    yield open_one
-    disk.recover()
-
-
-@pytest.fixture
 def durable(open_durable: Callable[..., TestServer]) -> TestServer:
     return open_durable()
 
@@ -59,14 +37,6 @@ def pair(chat_server: TestServer) -> tuple[WireClient, WireClient]:
     return alice, bob
 
 
-def stop_the_disk(disk: Disk, client: WireClient) -> None:
-    """Let the disk stand still in a transaction, with a text of ``client``."""
-    disk.is_asked.clear()
-    disk.goes_on.clear()
-    client.say("on its way", nonce="on-its-way")
-    wait_until(disk.is_asked.is_set, "the transaction")
-
-
 def ping(client: WireClient, nonce: str) -> WireFrame:
     """Ask the server for a sign of life; the next frame must be the answer."""
     client.send(UTF8, {"command": "ping", "nonce": nonce})
@@ -75,7 +45,7 @@ def ping(client: WireClient, nonce: str) -> WireFrame:
 
 def test_nobody_hears_a_text_before_the_disk_has_it(durable: TestServer, disk: Disk) -> None:
     alice, bob = pair(durable)
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice, nonce="on-its-way")
     ping(bob, "1")
 
     disk.goes_on.set()
@@ -173,7 +143,7 @@ def test_a_user_is_heard_before_they_leave_and_before_others_come(
     durable: TestServer, disk: Disk
 ) -> None:
     alice, bob = pair(durable)
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice, nonce="on-its-way")
     durable.session("alice").eject(LeaveReason.KICKED, NoticeCode.MODERATED, "You were kicked.")
     carol = WireClient(durable.address)
     durable.remember(carol)
@@ -201,7 +171,7 @@ def test_a_failed_disk_refuses_messages_and_the_chat_goes_on(
     for guest in (alice, bob):
         guest.expect_text("one", "alice", seq=1)
     epoch = durable.parts.history.epoch  # type: ignore[union-attr]
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice, nonce="on-its-way")
     alice.say("behind", nonce="behind")
     bob.say("psst", to="alice", nonce="private")
     carol = durable.remember(WireClient(durable.address))
@@ -243,7 +213,7 @@ def test_a_user_whose_message_waits_is_told_so(
     alice = durable.join("alice")
     raw = durable.join("raw", raw=True)
     alice.expect_joined("raw")
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice, nonce="on-its-way")
     raw.say("raw")
 
     for _ in range(2):
@@ -261,7 +231,7 @@ def test_what_one_client_says_while_the_disk_stands_still_is_bounded(
     durable: TestServer, disk: Disk
 ) -> None:
     alice, bob = pair(durable)
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice, nonce="on-its-way")
     text = b"x" * (60 * K)
     frames = b"".join(alice.encode(UTF8, {"nonce": str(n)}, text) for n in range(60))
     sending = gevent.spawn(alice.send_bytes, frames)
@@ -280,7 +250,7 @@ def test_what_one_client_says_while_the_disk_stands_still_is_bounded(
 
 def test_messages_that_come_together_share_a_transaction(durable: TestServer, disk: Disk) -> None:
     guests = [durable.join(f"guest{number}") for number in range(5)]
-    stop_the_disk(disk, guests[0])
+    disk.stand_still(guests[0], nonce="on-its-way")
     for guest in guests:
         guest.say("hello")
     unwritten = durable.parts.history._queue.unwritten  # type: ignore[union-attr]
@@ -296,7 +266,7 @@ def test_a_user_who_resets_the_connection_gives_the_name_back(
     durable: TestServer, disk: Disk
 ) -> None:
     alice, bob = pair(durable)
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice, nonce="on-its-way")
     alice.reset()
     wait_until(lambda: durable.here() == ["bob"], "alice to leave")
     disk.goes_on.set()
@@ -308,7 +278,7 @@ def test_a_server_whose_disk_stands_still_stops_all_the_same(
     durable: TestServer, disk: Disk
 ) -> None:
     alice, bob = pair(durable)
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice, nonce="on-its-way")
     durable.parts.log.close(0.05)
     stopping = gevent.spawn(durable.server.stop)
     for guest in (alice, bob):
@@ -320,7 +290,7 @@ def test_a_server_whose_disk_stands_still_stops_all_the_same(
 
 def test_a_server_that_stops_says_what_waits(durable: TestServer, disk: Disk) -> None:
     alice, bob = pair(durable)
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice, nonce="on-its-way")
     stopping = gevent.spawn(durable.server.stop)
     wait_until(lambda: durable.parts.log._apply is None, "the log to close")  # type: ignore[attr-defined]
     disk.goes_on.set()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import gevent
 import pytest
@@ -25,32 +24,8 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    disk = Disk(monkeypatch)
-    yield disk
-    disk.recover()
-
-
-@pytest.fixture
-def durable(
-    disk: Disk,
-    open_a_chat_server: Callable[..., TestServer],
-    tmp_path: Path,
-    cheap_hashes: None,
-) -> Iterator[TestServer]:
-    directory = tmp_path / "data"
-    yield open_a_chat_server(
-        durable=True, data_directory=directory, rate=None, byte_rate=None, replay=0
-    )
-    disk.recover()
-
-
-def stop_the_disk(disk: Disk, client: WireClient, **fields: str) -> None:
-    """Let the disk stand still in a transaction, with a text of ``client``."""
-    disk.is_asked.clear()
-    disk.goes_on.clear()
-    client.say("on its way", **fields)
-    wait_until(disk.is_asked.is_set, "the transaction")
+def durable(open_durable: Callable[..., TestServer], cheap_hashes: None) -> TestServer:
+    return open_durable()
 
 
 def registered(chat_server: TestServer, name: str) -> WireClient:
@@ -80,7 +55,7 @@ def test_history_and_replay_have_no_message_that_is_refused_later(
     durable: TestServer, disk: Disk
 ) -> None:
     alice, bob = durable.join("alice"), durable.join("bob")
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice)
     before = held(durable)
     bob.send(UTF8, {"command": "history", "nonce": "h"})
     wait_until(lambda: held(durable) > before, "the answer to be made")
@@ -108,7 +83,7 @@ def test_the_answer_to_a_query_comes_behind_its_page(
     bob.say("first")
     bob.expect_text("first", "bob")
     # The answer is due as soon as the disk has bob's text, and the page behind alice's.
-    stop_the_disk(disk, bob)
+    disk.stand_still(bob)
     before = held(durable)
     alice.say("later")
     wait_until(lambda: held(durable) > before, "alice's text")
@@ -128,7 +103,7 @@ def test_a_look_for_nonces_finds_no_message_that_is_refused_later(
     durable: TestServer, disk: Disk
 ) -> None:
     alice = registered(durable, "alice")
-    stop_the_disk(disk, alice, nonce="n1")
+    disk.stand_still(alice, nonce="n1")
     alice.send(UTF8, {"command": "history", "nonces": ["n1"], "after": 0, "nonce": "h"})
     wait_until(lambda: has_answer(durable, "alice", "h"), "the page to be made")
     disk.fault = HistoryFault("cannot use history.db: disk I/O error")
@@ -142,7 +117,7 @@ def test_a_user_who_comes_back_while_their_messages_wait_gets_no_number_twice(
     durable: TestServer, disk: Disk
 ) -> None:
     alice, bob = registered(durable, "alice"), registered(durable, "bob")
-    stop_the_disk(disk, alice, to="bob")
+    disk.stand_still(alice, to="bob")
     bob.reset()
     wait_until(lambda: durable.here() == ["alice"], "bob to leave")
     again = durable.remember(WireClient(durable.address))
@@ -159,7 +134,7 @@ def test_the_two_copies_of_a_private_message_share_a_transaction(
     durable: TestServer, disk: Disk
 ) -> None:
     alice, bob = registered(durable, "alice"), registered(durable, "bob")
-    stop_the_disk(disk, alice, to="bob")
+    disk.stand_still(alice, to="bob")
     text = "x" * 40_000
     for _ in range(3):
         alice.say(text, to="bob")
@@ -173,7 +148,7 @@ def test_the_two_copies_of_a_private_message_share_a_transaction(
 
 def test_answers_to_commands_do_not_pile_up(durable: TestServer, disk: Disk) -> None:
     alice, bob = durable.join("alice"), durable.join("bob")
-    stop_the_disk(disk, alice)
+    disk.stand_still(alice)
     commands = [alice.encode(UTF8, {"command": "bans", "nonce": str(n)}) for n in range(500)]
     sending = gevent.spawn(bob.send_bytes, b"".join(commands))
     wait_until(lambda: held(durable) > 5, "the first answer")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,26 +22,8 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    disk = Disk(monkeypatch)
-    yield disk
-    disk.recover()
-
-
-@pytest.fixture
-def durable(
-    disk: Disk,
-    open_a_chat_server: Callable[..., TestServer],
-    tmp_path: Path,
-    cheap_hashes: None,
-) -> Iterator[TestServer]:
-    yield open_a_chat_server(
-        durable=True,
-        data_directory=tmp_path / "data",
-        rate=None,
-        max_waiting=WaitingBounds(10, 1 << 20, of_one=2),
-    )
-    disk.recover()
+def durable(open_durable: Callable[..., TestServer], cheap_hashes: None) -> TestServer:
+    return open_durable(max_waiting=WaitingBounds(10, 1 << 20, of_one=2))
 
 
 def answer(client: WireClient, content: bytes = b"", **header: Any) -> WireFrame:
@@ -64,14 +45,6 @@ def register(chat_server: TestServer, *names: str) -> list[WireClient]:
     for client in clients:
         assert answer(client, command="register", password=PASSWORD).header["notice"] == "done"
     return clients
-
-
-def stop_the_disk(disk: Disk, client: WireClient, to: str) -> None:
-    """Let the disk stand still in a transaction, with a text of ``client``."""
-    disk.is_asked.clear()
-    disk.goes_on.clear()
-    client.say("on its way", to=to)
-    wait_until(disk.is_asked.is_set, "the transaction")
 
 
 def come_back(chat_server: TestServer, name: str) -> WireClient:
@@ -98,7 +71,7 @@ def test_a_welcome_counts_what_was_heard_and_not_what_waits_behind_it(
 ) -> None:
     alice, bob = register(durable, "alice", "bob")
     leave(durable, bob)
-    stop_the_disk(disk, alice, "bob")
+    disk.stand_still(alice, to="bob")
     again = come_back(durable, "bob")
     alice.say("second", to="bob")
     unwritten = durable.parts.history._queue.unwritten  # type: ignore[union-attr]
@@ -117,7 +90,7 @@ def test_a_refused_message_is_not_unread_and_leaves_its_place_among_those_that_w
     alice, bob, carol = register(durable, "alice", "bob", "carol")
     leave(durable, bob)
     leave(durable, carol)
-    stop_the_disk(disk, alice, "bob")
+    disk.stand_still(alice, to="bob")
     alice.say("waits", to="carol")
     alice.say("waits too", to="carol")
     alice.send(UTF8, {"to": "carol", "nonce": "over"}, b"over the limit")
@@ -143,7 +116,7 @@ def test_a_read_mark_does_not_reach_over_what_was_heard(durable: TestServer, dis
     alice, bob = register(durable, "alice", "bob")
     assert answer(alice, b"heard", to="bob").header["seq"] == 1
     bob.expect_text("heard", "alice", seq=1)
-    stop_the_disk(disk, alice, "bob")
+    disk.stand_still(alice, to="bob")
     alice.say("to all")
     unwritten = durable.parts.history._queue.unwritten  # type: ignore[union-attr]
     wait_until(lambda: len(unwritten) == 3, "the texts")

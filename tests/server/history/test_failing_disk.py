@@ -24,13 +24,6 @@ from tests.server.fakes import wait_until
 PAGE = PageSize(200, 1 << 20)
 
 
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    disk = Disk(monkeypatch)
-    yield disk
-    disk.recover()
-
-
 class Epochs:
     """The epochs that users are told, and an event for each."""
 

@@ -65,6 +65,13 @@ def open_town(tmp_path: Path) -> Iterator[OpenTown]:
         town.close()
 
 
+def register(town: Town, *names: str) -> None:
+    """Let users come, and register their names."""
+    for name in names:
+        town.come(name)
+        town.register(name)
+
+
 @pytest.mark.usefixtures("cheap_hashes")
 @pytest.mark.parametrize("is_late", [False, True])
 @pytest.mark.parametrize("seed", range(3))
@@ -109,9 +116,7 @@ def test_random_conversations(
 @pytest.mark.usefixtures("cheap_hashes")
 def test_bounds_count_since_the_user_was_here_also_after_a_restart(open_town: OpenTown) -> None:
     town = open_town(0)
-    for name in ("alice", "bob"):
-        town.come(name)
-        town.register(name)
+    register(town, "alice", "bob")
     for _ in range(2):
         town.leave("bob")
         for _ in range(BOUNDS.of_one + 1):
@@ -135,9 +140,7 @@ def test_a_login_does_not_wait_for_a_disk_that_stands_still(
     open_town: OpenTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     town = open_town(0)
-    for name in ("alice", "bob"):
-        town.come(name)
-        town.register(name)
+    register(town, "alice", "bob")
     town.leave("bob")
     town.whisper("alice", "bob")
     with monkeypatch.context() as slow:
@@ -158,9 +161,7 @@ def test_messages_that_come_before_a_mailbox_is_counted_count_once(
     open_town: OpenTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     town = open_town(0)
-    for name in ("alice", "bob"):
-        town.come(name)
-        town.register(name)
+    register(town, "alice", "bob")
     town.leave("bob")
     town.whisper("alice", "bob")
     monkeypatch.setattr(AccountMailboxes, "run", lambda self: None)
@@ -177,9 +178,7 @@ def test_a_history_that_cannot_be_read_stops_no_login(
     open_town: OpenTown, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     town = open_town(0)
-    for name in ("alice", "bob"):
-        town.come(name)
-        town.register(name)
+    register(town, "alice", "bob")
     town.leave("bob")
     town.whisper("alice", "bob")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,10 @@ from chat.server.history.queues.keeping import Keeping
 from chat.server.history.writer import Writer
 from tests.peers.wire_client import WireClient
 from tests.server.moderators import answer_of, ask, bob_who_moderates, command, refused
-from tests.server.server_in_test import TestServer, open_chat_server
+from tests.server.server_in_test import TestServer
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 SECRET = "a very secret text"
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Callable[..., Any]:
-    """Start a server; each one goes on with the messages that the one before has kept."""
-
-    @contextmanager
-    def start(**changes: Any) -> Iterator[TestServer]:
-        with open_chat_server(tmp_path, data_directory=tmp_path / "data", **changes) as server:
-            yield server
-
-    return start
 
 
 def say(client: WireClient, text: str) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +9,8 @@ import pytest
 
 from chat.protocol.descriptor import ByteOrder, MessageType
 from tests.peers.wire_client import WireClient, WireFrame
-from tests.server.server_in_test import TestServer, open_chat_server
 
 TEXT, FILE = MessageType.UTF8, MessageType.FILE
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Callable[..., Any]:
-    """Start a server; each one goes on with the messages that the one before has kept."""
-
-    @contextmanager
-    def start(**changes: Any) -> Iterator[TestServer]:
-        with open_chat_server(tmp_path, data_directory=tmp_path / "data", **changes) as server:
-            yield server
-
-    return start
 
 
 def say(client: WireClient, *texts: str) -> list[int]:
