@@ -149,10 +149,17 @@ def test_two_devices_of_one_user(place: Place) -> None:
             assert not any("new since" in row for row in phone.rows())
             # What the phone has read while nobody looks at the laptop is not new there.
             laptop.press("<focus-out>")
+            # Keys are handled in their order, but messages come on another way.
+            laptop.send("a draft")
+            laptop.wait_for(r"a draft$")
+            laptop.press("<ctrl-u>")
+            # The phone must not tell what it has read before the laptop has been seen.
+            phone.process.send_signal(signal.SIGSTOP)
             alice.say("one more")
-            shown(phone, "one more")
             shown(laptop, "one more")
             laptop.wait_for("1 new since")
+            phone.process.send_signal(signal.SIGCONT)
+            shown(phone, "one more")
             laptop.wait_until(lambda rows: not any("new since" in row for row in rows))
             leave(phone)
         alice.say("still here?")
