@@ -108,11 +108,6 @@ class LogFollower:
         is_known = self._knows_place and self._step is not _Step.REPLAY
         return 0 if is_known else self._wishes.replay
 
-    @property
-    def history(self) -> RoomHistory | None:
-        """The facts about this log that the server told at the login; None if it keeps no messages of this log."""
-        return self._facts
-
     def enter(self, facts: RoomHistory | None) -> Output:
         """Begin a session with what the welcome tells of this log."""
         is_first, self._has_entered = not self._has_entered, True

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from chat.client.connection.events import Attachment, RoomHistory, Text, Welcome
 from chat.client.state.places import MAILBOX, LogKey, LogPlace
-from chat.client.state.unanswered_line import FirstSending
+from chat.client.state.unanswered_line import Author, FirstSending
 from chat.protocol.commands import HistoryQuery
 from chat.protocol.notices import NoticeCode
 
@@ -60,7 +60,19 @@ class SessionProof(NamedTuple):
         """Return whether the server knows that the user who sent the message is the user of this session."""
         if first.author == "account":
             return self.welcome.account
-        return first.author == "device" and self.has_device and self.welcome.device is True
+        return first.author == "device" and self.knows_device
+
+    @property
+    def knows_device(self) -> bool:
+        """Whether the server knows the user by the device of this client."""
+        return self.has_device and self.welcome.device is True
+
+    @property
+    def author(self) -> Author:
+        """By what the server will know the sender of what is sent now."""
+        if self.welcome.account:
+            return "account"
+        return "device" if self.knows_device else "nothing"
 
 
 class Judge:

@@ -251,11 +251,6 @@ class Resumer:
 
     # Lines that were perhaps said
 
-    def say_again(self, nonce: str, message: QueuedMessage) -> None:
-        """Say a line that was perhaps said again, as ``message``, which has another nonce."""
-        self.drop(nonce)
-        self.put(message)
-
     def drop(self, nonce: str) -> None:
         """Forget a line that was perhaps said."""
         self.perhaps.pop(nonce, None)

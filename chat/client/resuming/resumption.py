@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
-from chat.client.connection.events import Attachment, Event, Notice, RoomHistory, Text, Welcome
+from chat.client.connection.events import Attachment, Event, Notice, Text, Welcome
 from chat.client.connection.receipts import new_nonce
 from chat.client.resuming.events import CatchUpEvent, Message
 from chat.client.resuming.following import CatchUpWishes, LogFollower
 from chat.client.resuming.judging import Judge, LookUp, SessionProof, Verdicts
 from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
-from chat.client.state.unanswered_line import Author, FirstSending
+from chat.client.state.unanswered_line import FirstSending
 from chat.protocol.commands import HistoryQuery
 from chat.protocol.notices import NoticeCode
 
@@ -67,13 +67,7 @@ class Resumption:
     def first_sending(self, log: LogKey) -> FirstSending:
         """Return what to note of a message for ``log`` that is about to be sent for the first time."""
         assert self._session is not None, "nothing is sent before the login is complete"
-        welcome = self._session.welcome
-        author: Author = "nothing"
-        if welcome.account:
-            author = "account"
-        elif self._session.has_device and welcome.device is True:
-            author = "device"
-        return FirstSending(self._followers[log].place, author)
+        return FirstSending(self._followers[log].place, self._session.author)
 
     def place(self, log: LogKey) -> LogPlace | None:
         """Return the place up to which messages were returned; None if the server keeps none."""
@@ -86,9 +80,10 @@ class Resumption:
         self._session = SessionProof(welcome, has_device)
         self._pending = None
         self._judged(self._judge.begin(questions, self._session))
-        facts: dict[LogKey, RoomHistory | None] = {ROOM: welcome.history, MAILBOX: welcome.mailbox}
         return [
-            each for log, follower in self._followers.items() for each in follower.enter(facts[log])
+            each
+            for log, follower in self._followers.items()
+            for each in follower.enter(self._session.facts(log))
         ]
 
     def question(self, question: LookUp) -> None:
