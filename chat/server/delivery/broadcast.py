@@ -254,18 +254,21 @@ class Broadcast:
         pending.append_alone(send_queue, encoded)
         if pending.size_alone >= _BATCH_SIZE:
             self._flush(pending)
-        if self._timer is None:
-            self._flush_soon()
-        elif not self._will_flush_alone:
-            # What is pending for everyone can wait. Very many users who come at once ask for what they missed, and
-            # each answer would cost a batch of announcements for all of them.
+        if self._flushes_itself and not (self._will_flush or self._will_flush_alone):
+            # Announcements that are pending for everyone can wait: very many users who come at once ask for what they
+            # missed, and each answer would cost a batch of announcements for all of them.
             self._will_flush_alone = True
             gevent.get_hub().loop.run_callback(self._flush_alone_now)
 
     def _flush_alone_now(self) -> None:
         """Give the users who get a frame alone all that is pending for them."""
         self._will_flush_alone = False
+        if self._will_flush:
+            return  # at the end of this turn of the loop, and users who get frames of both kinds get them in one write
         for pending in self._pending.values():
+            if not pending.size:
+                self._flush(pending)
+                continue
             pending.size_alone = 0
             for send_queue in [*pending.alone]:
                 self._give_one(pending.pop(send_queue), send_queue)
@@ -287,11 +290,8 @@ class Broadcast:
         """Flush as soon as the rate of batches for announcements allows."""
         if not self._flushes_itself or self._will_flush or self._timer is not None:
             return
-        delay = self._announcements.consume(1)
-        if not delay:
-            self._flush_soon()
-            return
-        self._timer = gevent.get_hub().loop.timer(delay)
+        # With a delay of 0 the timer ends when all greenlets that are ready now have had their turn.
+        self._timer = gevent.get_hub().loop.timer(self._announcements.consume(1))
         self._timer.start(self._flush_announced)
 
     def _flush_announced(self) -> None:
