@@ -87,11 +87,13 @@ class Mentions:
         self._is_ascii = self._name.isascii()
 
     def __contains__(self, text: str) -> bool:
+        # A fast path: it rules out nearly every text.
+        if text.isascii() and not (self._is_ascii and self._name in text.lower()):
+            return False
         return next(self.finditer(text), None) is not None
 
     def finditer(self, text: str) -> Iterator[FoundName]:
         """Return the places of the name in ``text``, as ``re.Pattern.finditer`` does."""
-        # A fast path: it rules out nearly every text.
         if text.isascii():
             if self._name and self._is_ascii and self._name in (lower := text.lower()):
                 yield from self._find(lower, range(len(lower) + 1))

@@ -84,6 +84,8 @@ class InFlight:
 
     def first_held(self, place: Place) -> Receipt | None:
         """Return the oldest message at ``place`` that a queue holds, or None."""
+        if not self._places[place]:
+            return None  # as nearly always when others talk
         with self._lock:
             return next((one for one in self._places[place].values() if one.is_held), None)
 

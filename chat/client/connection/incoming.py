@@ -132,6 +132,8 @@ class Pages:
 
     def take(self, event: Event) -> bool:
         """Return whether ``event`` belongs to a page, and is no event for the program."""
+        if not self._messages:
+            return False
         if isinstance(event, Text | Attachment):
             page = self._messages.get(event.answers) if event.answers is not None else None
             if page is None:

@@ -86,24 +86,7 @@ class SessionState:
         if kind is MessageType.UTF8:  # first, since nearly all frames are texts
             if header.notice is not None:
                 return self._take_notice(header, header.notice, timestamp, content)
-            receipt = self._accept(header)
-            own = self.is_own(header)
-            return Text(
-                header.sender,
-                timestamp,
-                _text(content),
-                header.to,
-                own,
-                receipt,
-                header.seq,
-                bool(header.replay),
-                bool(header.purged),
-                header.nonce,
-                header.answers,
-                self._is_elsewhere(header, receipt),
-                bool(header.waiting),
-                header.account,
-            )
+            return self._said(header, timestamp, content)
         if kind is MessageType.LOGIN:
             return self._enter(header, timestamp, content)
         if kind is MessageType.LOGOUT:
@@ -112,6 +95,31 @@ class SessionState:
             return Left(header.sender, timestamp, header.reason)
         raise HeaderError(
             f"The server sent a message of type {kind.name}, which is invalid after the login."
+        )
+
+    def _said(self, header: ServerHeader, timestamp: datetime, content: bytes) -> Text:
+        text = content.decode(errors="replace")  # an original server passes on any bytes
+        sender, seq, nonce = header.sender, header.seq, header.nonce
+        if sender != self.username and header.replay is None and header.to is None:
+            # A fast path: a text that somebody else says to everyone now.
+            self._see(sender)
+            return Text(sender, timestamp, text, seq=seq, nonce=nonce, answers=header.answers)
+        receipt = self._accept(header)
+        return Text(
+            sender,
+            timestamp,
+            text,
+            header.to,
+            self.is_own(header),
+            receipt,
+            seq,
+            bool(header.replay),
+            bool(header.purged),
+            nonce,
+            header.answers,
+            self._is_elsewhere(header, receipt),
+            bool(header.waiting),
+            header.account,
         )
 
     def _enter(self, header: ServerHeader, timestamp: datetime, content: bytes) -> Event:

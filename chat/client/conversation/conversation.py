@@ -173,7 +173,11 @@ class Conversation:
 
     def handle_event(self, event: ResumedEvent) -> None:
         """Handle an event of the connection, or of what follows a login."""
-        if isinstance(event, PerhapsSaid):
+        if type(event) is Text:  # first, since nearly all events are texts
+            if event.to is not None and not (event.own or event.replay):
+                self._note_private_sender(event.sender)
+            self._frontend.show(event)
+        elif isinstance(event, PerhapsSaid):
             self.unacknowledged.tell_answers()  # first those of this run, which have their tags
             self.doubtful.restore(event)
         elif isinstance(event, LineFound):
@@ -184,9 +188,6 @@ class Conversation:
         elif isinstance(event, Notice) and event.receipt is not None:
             pass  # a refusal of our message, which is shown as the outcome of its request
         else:
-            is_private = isinstance(event, Text) and event.to is not None
-            if isinstance(event, Text) and is_private and not (event.own or event.replay):
-                self._note_private_sender(event.sender)
             self._frontend.show(event)
         # The event may be the answer to messages. Lines of an earlier run are shown right behind the welcome.
         if not isinstance(event, Welcome):

@@ -22,6 +22,8 @@ class Partners:
 
     def check(self, event: ResumedEvent) -> OtherAccount | None:
         """Return what to tell before ``event`` is shown, or None. Each change is told once."""
+        if type(event) is Text and event.to is None:
+            return None  # a fast path: most events are texts for everyone
         if isinstance(event, CatchUpBegan | CatchUpEnded):
             self._shows_context = isinstance(event, CatchUpBegan) and event.since is None
         if not isinstance(event, Text | Attachment) or event.to is None:

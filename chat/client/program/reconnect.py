@@ -10,6 +10,7 @@ from gevent.event import Event
 
 from chat.client.attention.read_marks import UserMarks
 from chat.client.connection.connection import Connection
+from chat.client.connection.events import Text
 from chat.client.connection.liveness import uptime
 from chat.client.conversation.conversation import Conversation
 from chat.client.conversation.ui_events import Frontend, Lag
@@ -154,7 +155,10 @@ class Reconnector:
 
     def _show(self, events: Iterable[ResumedEvent]) -> None:
         for event in events:
-            self._show_each(self._catching_up.take(event))
+            if type(event) is Text:  # nearly all are, and nothing holds them up
+                self._show_one(event)
+            else:
+                self._show_each(self._catching_up.take(event))
         # Behind all lines of an earlier run: the frontend must have them before it gets their outcomes.
         self._conversation.unacknowledged.tell_answers()
         if self._catching_up.is_holding and not self._conversation.resumer.is_catching_up:
@@ -162,12 +166,15 @@ class Reconnector:
 
     def _show_each(self, events: Iterable[ResumedEvent]) -> None:
         for event in events:
-            other = self._partners.check(event)
-            if other is not None:
-                self._frontend.show(other)
-            if isinstance(event, _SHOWN):
-                self._frontend.show(event)
-                continue
+            self._show_one(event)
+
+    def _show_one(self, event: ResumedEvent) -> None:
+        other = self._partners.check(event)
+        if other is not None:
+            self._frontend.show(other)
+        if isinstance(event, _SHOWN):
+            self._frontend.show(event)
+        else:
             self._conversation.handle_event(event)
 
     def _stop_collecting(self, connection: Connection) -> None:

@@ -133,8 +133,9 @@ class Resumer:
 
     def take(self, event: Event, *, has_device: bool = False) -> list[ResumedEvent]:
         """Return what to show for an event of the connection. ``has_device``: its login had our device."""
-        resumption = self._resumption
-        output: list[ResumedEvent]
+        if type(event) is Text and not self._line_events and self._passes(event):
+            return [event]
+        resumption, output = self._resumption, list[ResumedEvent]()
         with self._lock:
             could_speak = resumption.may_speak
             if isinstance(event, Welcome):
@@ -148,12 +149,24 @@ class Resumer:
             output[1:1] = self._restored_events()
         self._apply_verdicts()
         lines, self._line_events = self._line_events, []
-        if self._is_read_at_once and self.memory.is_kept and not self._has_seen:
-            self._has_seen = True  # the places are looked up when they are saved
-            self._note_change()
+        self._note_seen()
         if is_changed:
             self.queue.wake()
         return [*lines, *output] if not isinstance(event, Welcome) else [*output, *lines]
+
+    def _passes(self, text: Text) -> bool:
+        """Take a text that changes nothing but the place; return False if it may do more."""
+        with self._lock:
+            if not self._resumption.passes(text):
+                return False
+        self._note_seen()
+        return True
+
+    def _note_seen(self) -> None:
+        """Note that the places have moved; they are looked up when they are saved."""
+        if self._is_read_at_once and not self._has_seen and self.memory.is_kept:
+            self._has_seen = True
+            self._note_change()
 
     @property
     def is_catching_up(self) -> bool:

@@ -114,6 +114,10 @@ class Resumption:
             return [*renumbered, event]
         return [event]
 
+    def passes(self, text: Text) -> bool:
+        """Take a text that changes nothing but the place; return False if ``take`` must look at it."""
+        return text.answers is None and text.to is None and self._followers[ROOM].passes(text)
+
     def flush(self) -> list[Resumed]:
         """Go on, although the login did not bring all the messages that the welcome had announced."""
         return [each for follower in self._followers.values() for each in follower.flush()]

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from chat.client.connection.events import Text
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
@@ -34,6 +35,7 @@ SIGNAL_PAUSE = 2.0
 # The largest picture in cells, and the smallest that is worth drawing.
 _PICTURE_COLUMNS, _PICTURE_ROWS = 40, 12
 _LEAST_COLUMNS, _LEAST_ROWS = 8, 3
+_OF_TRANSFERS = (Announced, TransferChanged)
 
 
 class FrontendContext(Protocol):
@@ -76,7 +78,7 @@ class ScreenFrontend:
         return self._draws_pictures and self._around.colours > 0
 
     def show(self, event: UiEvent) -> None:
-        """Show ``news``; a message for the user also rings, or raises a notification."""
+        """Show ``event``; a message for the user also rings, or raises a notification."""
         if isinstance(event, Preview):
             self._show_preview(event)
             return
@@ -87,10 +89,12 @@ class ScreenFrontend:
             )
             self._around.repaint()
             return
-        alert = self._intake.update(event, self._now())
+        # A text has its own time, and many come at once.
+        now = event.timestamp if type(event) is Text else self._now()
+        alert = self._intake.update(event, now)
         if alert is not None:
             self._call(alert)
-        if isinstance(event, Announced | TransferChanged) and event.transfer is not None:
+        if isinstance(event, _OF_TRANSFERS) and event.transfer is not None:
             self._picture_of(event.transfer)
         self._around.repaint()
 
