@@ -1,13 +1,18 @@
-"""Show times in the local time zone, in both programs."""
+"""Show times in the local time zone, and write them in UTC, in both programs."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 
 
 def local_time(timestamp: str) -> datetime:
     """Return a timestamp of the server (RFC 3339, ending in ``Z``) in the local time zone."""
     return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).astimezone()
+
+
+def utc_timestamp(moment: datetime, timespec: str = "seconds") -> str:
+    """Return ``moment`` in RFC 3339, in UTC, ending in ``Z``. ``timespec`` is that of ``datetime.isoformat``."""
+    return moment.astimezone(timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def with_zone(moment: datetime) -> str:

@@ -128,6 +128,15 @@ class TextFrames(NamedTuple):
         return b"".join(parts)
 
 
+def encode_private_keys(account: str | None, *, waits: bool) -> bytes:
+    """Return the keys of a private message that tell of the other user's account (None: a guest), and that it waits.
+
+    They are ``more`` of ``encode_shared_header``.
+    """
+    keys = b"" if account is None else b',"account":"%b"' % account.encode()
+    return keys + b',"waiting":true' if waits else keys
+
+
 def encode_shared_header(name: bytes, time: str, to: bytes | None, more: bytes = b"") -> bytes:
     """Return a server's header up to where the number of the message follows.
 

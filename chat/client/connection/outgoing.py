@@ -45,14 +45,20 @@ def split_text(text: str, limit: int) -> list[str]:
     return pieces
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether ``text`` has no half of a surrogate pair, which has no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def encode_text(text: str, limit: int) -> bytes:
     """Encode a text. Raises NotSent for an empty text, over ``limit`` bytes, or half of a surrogate pair."""
-    try:
-        content = text.encode()
-    except UnicodeEncodeError:
-        raise NotSent(
-            "The text is not valid Unicode: it contains half of a surrogate pair."
-        ) from None
+    if not is_unicode(text):
+        raise NotSent("The text is not valid Unicode: it contains half of a surrogate pair.")
+    content = text.encode()
     if not content:
         raise NotSent("The text is empty.")
     if len(content) > limit:

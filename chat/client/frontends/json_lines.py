@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from chat.client.connection.events import (
@@ -47,6 +47,7 @@ from chat.client.resuming.events import (
 )
 from chat.client.state.places import MAILBOX, ROOM
 from chat.client.state.unanswered_line import UnansweredLine
+from chat.local_time import utc_timestamp
 from chat.protocol.descriptor import MessageType
 from chat.sanitize import FIRST_PRIVATE_PLANE
 
@@ -166,7 +167,7 @@ def _escaped(character: str) -> str:
 
 
 def _timestamp(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    return utc_timestamp(moment, "auto")
 
 
 def _joined(event: Joined) -> dict[str, Any]:

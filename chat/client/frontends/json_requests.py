@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chat.client.connection.outgoing import is_unicode
 from chat.client.conversation.requests import (
     AskServer,
     Cancel,
@@ -85,7 +86,7 @@ class _Fields:
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             expected = "a string" if kind is str else "a whole number"
             raise BadLine(f"The value of {key!r} must be {expected}.", self.tag)
-        if isinstance(value, str) and not _is_unicode(value):
+        if isinstance(value, str) and not is_unicode(value):
             raise BadLine(
                 f"The value of {key!r} is not valid Unicode: it contains half of a surrogate pair.",
                 self.tag,
@@ -124,10 +125,6 @@ class _Fields:
         """Raise BadLine if a key was not read, so is unknown."""
         for key in self._unread:
             raise BadLine(f"A request of type {kind!r} has no key {key!r}.", self.tag)
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _read_text(fields: _Fields) -> Request:

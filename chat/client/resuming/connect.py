@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, TypedDict, overload
 
 from chat.client.connection.connect import connect_through
 from chat.client.connection.connection import Connection
@@ -22,29 +22,38 @@ from chat.net.address import parse_address
 from chat.net.fingerprint import parse_fingerprint
 from chat.protocol.commands import MAX_REPLAY
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class ConnectOptions(TypedDict, total=False):
+    """List the options of ``connect`` that one connection and a room that comes back have in common."""
+
+    password: str | None
+    session: str | None
+    tls: TlsChoice
+    fingerprint: str | None
+    known_hosts: str | Path | None
+    trust: TrustPrompt | None
+    warn: Callable[[str], object] | None
+    byte_order: ByteOrderChoice
+    inline: int
+    save_directory: str | Path | None
+    max_save: int
+    replay: int
+    ping: bool
+    runtime: Runtime
+    timeout: float
+
 
 @overload
 def connect(
     address: str,
     username: str,
     *,
-    password: str | None = None,
-    session: str | None = None,
-    tls: TlsChoice = "auto",
-    fingerprint: str | None = None,
-    known_hosts: str | Path | None = None,
-    trust: TrustPrompt | None = None,
-    warn: Callable[[str], object] | None = None,
-    byte_order: ByteOrderChoice = "auto",
-    inline: int = 64 * 1024,
-    save_directory: str | Path | None = None,
-    max_save: int = 100 * 1024**2,
-    replay: int = 0,
-    ping: bool = True,
-    runtime: Runtime = PLAIN,
-    timeout: float = 30.0,
     reconnect: Literal[False] = False,
     state: None = None,
+    **options: Unpack[ConnectOptions],
 ) -> Connection: ...
 
 
@@ -53,23 +62,9 @@ def connect(
     address: str,
     username: str,
     *,
-    password: str | None = None,
-    session: str | None = None,
-    tls: TlsChoice = "auto",
-    fingerprint: str | None = None,
-    known_hosts: str | Path | None = None,
-    trust: TrustPrompt | None = None,
-    warn: Callable[[str], object] | None = None,
-    byte_order: ByteOrderChoice = "auto",
-    inline: int = 64 * 1024,
-    save_directory: str | Path | None = None,
-    max_save: int = 100 * 1024**2,
-    replay: int = 0,
-    ping: bool = True,
-    runtime: Runtime = PLAIN,
-    timeout: float = 30.0,
     reconnect: Literal[True],
     state: str | Path | None = None,
+    **options: Unpack[ConnectOptions],
 ) -> ReconnectingRoom: ...
 
 

@@ -19,6 +19,7 @@ from chat.client.resuming.events import (
     Renumbered,
 )
 from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
+from chat.local_time import utc_timestamp
 from chat.protocol.commands import MAX_REPLAY, HistoryQuery
 from chat.protocol.errors import HeaderError
 from chat.protocol.notices import NoticeCode
@@ -362,7 +363,7 @@ class LogFollower:
 
 def timestamp_of(moment: datetime) -> str:
     """Write a moment as our server does, so that the server can compare it."""
-    return f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f')}Z"
+    return utc_timestamp(moment, "microseconds")
 
 
 def _moment(time: datetime | str | None) -> datetime | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, Event, Text, Welcome
+from chat.client.connection.outgoing import is_unicode
 from chat.client.connection.receipts import Status
 from chat.client.resuming.events import (
     LineEvent,
@@ -320,7 +321,8 @@ class Resumer:
 
     def _keep(self, message: QueuedMessage) -> None:
         line = message.line if self.memory.is_kept else None
-        if line is not None and _is_unicode(line):
+        # What can't be sent can't be written to a file, either.
+        if line is not None and is_unicode(f"{line.text}{line.to or ''}"):
             self.memory.keep(line)
             self._note_change()
 
@@ -389,12 +391,3 @@ class Resumer:
 
 def _question(message: QueuedMessage) -> LookUp:
     return LookUp(message.nonce, log_of(message.to), message.first or _UNKNOWN)
-
-
-def _is_unicode(line: UnansweredLine) -> bool:
-    """Return whether the line can be sent, and written to a file."""
-    try:
-        f"{line.text}{line.to or ''}".encode()
-    except UnicodeEncodeError:
-        return False
-    return True

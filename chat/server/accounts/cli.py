@@ -43,6 +43,7 @@ from chat.config.command_line import (
     parse_options,
     report,
 )
+from chat.local_time import utc_timestamp
 from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import UserName, parse_user_name
@@ -137,7 +138,7 @@ def _fields(account: Account) -> dict[str, object]:
     return {
         "name": account.name,
         "moderator": account.is_moderator,
-        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": utc_timestamp(created),
     }
 
 

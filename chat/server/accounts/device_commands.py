@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timezone
 
+from chat.local_time import utc_timestamp
 from chat.protocol.commands import Command, Verb
 from chat.protocol.headers import encode_json
 from chat.protocol.notices import LeaveReason, NoticeCode
@@ -84,4 +85,4 @@ def _fields(device: Device, here: set[bytes | None], current: bytes | None) -> d
 
 
 def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_timestamp(datetime.fromtimestamp(seconds, timezone.utc))

@@ -37,7 +37,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import datetime, timezone
+from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ from chat.config.command_line import (
     report,
 )
 from chat.config.options import read_choice
-from chat.local_time import local_time, with_zone
+from chat.local_time import local_time, utc_timestamp, with_zone
 from chat.protocol.headers import encode_json
 from chat.server.config.directory import directory_of
 from chat.server.control.client import PURGE, ControlFault, NoServer, ask
@@ -194,9 +194,8 @@ def _reader(directory: Path) -> Reader:
 def _moment(text: str, option: str) -> str:
     """Return a local date or time as a timestamp in UTC. Raises UsageError."""
     try:
-        moment = datetime.fromisoformat(text).astimezone(timezone.utc)
+        return utc_timestamp(datetime.fromisoformat(text), "microseconds")
     except (ValueError, OverflowError):
         raise UsageError(
             f"{option}={text}: expected a date or time such as 2026-11-20 or 2026-11-20T09:30"
         ) from None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -16,6 +16,25 @@ class DamagedFile(HistoryFault):
     """Report that the file is not a database, or is damaged."""
 
 
+class UnsyncedCommit(HistoryFault):
+    """Report that a commit was written, and the disk has failed to sync it.
+
+    The transaction did not happen, but it would after a crash: SQLite finds it in the write-ahead log as complete,
+    until something else is written there.
+    """
+
+
+# Extended result codes of SQLite (https://sqlite.org/rescode.html): SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC.
+_SYNC_FAILED = (1034, 1290)
+
+
+def is_unsynced(problem: sqlite3.Error) -> bool:
+    """Return whether a failed commit was perhaps written as a whole."""
+    # Python 3.10 does not tell the code.
+    code = getattr(problem, "sqlite_errorcode", None)
+    return "disk I/O error" in str(problem) if code is None else code in _SYNC_FAILED
+
+
 @contextmanager
 def faults(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and of the system into HistoryFault."""

@@ -103,6 +103,11 @@ class HistoryStore:
         """Whether so few messages wait for the disk that ``wait_for_room`` returns at once."""
         return self._queue.has_room
 
+    @property
+    def max_waiting(self) -> int:
+        """How many messages may wait for the disk before the server stops to read from senders, or to keep messages."""
+        return self._queue.max_waiting
+
     def start(self) -> None:
         """Open the file, or create it. Raises HistoryFault."""
         self._queue.start()

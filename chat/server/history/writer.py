@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
-from chat.server.history.faults import DamagedFile, HistoryFault, faults
+from chat.server.history.faults import (
+    DamagedFile,
+    HistoryFault,
+    UnsyncedCommit,
+    faults,
+    is_unsynced,
+)
 from chat.server.history.reader import FILE_NAME, VERSION, read_state
 from chat.server.history.rows import INSERT, MESSAGES_TABLE, PackedRun, rows_of
 from chat.server.history.stored import Hole, LogName, LogState
@@ -100,10 +106,18 @@ class Writer:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._connection.execute("COMMIT")
+            self._commit()
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as problem:
+            if is_unsynced(problem):
+                raise UnsyncedCommit(f"cannot sync {self.path}: {problem}") from None
+            raise
 
     def _prepare(self) -> None:
         run = self._connection.execute
@@ -220,6 +234,23 @@ class Writer:
                 self._connection.execute(
                     "UPDATE logs SET head = max(head, ?) WHERE id = ?", (hole.last, id)
                 )
+
+    def write_over(self) -> None:
+        """Write over what an unsynced commit has left in the write-ahead log, so that no crash completes it.
+
+        That needs no sync. But a power loss may undo it, as long as nothing is synced.
+        """
+        run = self._connection.execute
+        with faults(self.path):
+            [pages] = run("PRAGMA wal_autocheckpoint").fetchone()
+            # A checkpoint without a sync could damage the file.
+            run("PRAGMA wal_autocheckpoint = 0")
+            run("PRAGMA synchronous = OFF")
+            try:
+                self.probe()
+            finally:
+                run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+                run(f"PRAGMA wal_autocheckpoint = {pages}")
 
     def probe(self) -> None:
         """Write something to the disk, to see whether it takes it."""

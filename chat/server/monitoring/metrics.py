@@ -25,7 +25,6 @@ from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.history.history import HistoryStore
-from chat.server.history.queues.keeping import MAX_UNWRITTEN
 from chat.server.moderation.bans import NAME, NETWORK, Ban
 from chat.server.moderation.moderation import Moderation
 from chat.server.net.connection_slots import ConnectionSlots
@@ -187,7 +186,7 @@ def kept(history: HistoryStore | None) -> Iterator[Metric]:
     yield _gauge(
         "chat_history_waiting_limit_messages",
         "Messages that wait for the disk, at most.",
-        MAX_UNWRITTEN,
+        history.max_waiting,
     )
     yield _gauge(
         "chat_history_waiting_bytes", "Bytes in messages that wait for the disk.", status.bytes

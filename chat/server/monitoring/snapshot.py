@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chat import __version__
+from chat.local_time import utc_timestamp
 from chat.net.address import Address
 from chat.server.accounts.accounts import Accounts
 from chat.server.attachments.spool import Spool
@@ -43,7 +44,7 @@ class LiveStatus:
         state: dict[str, Any] = {
             "version": __version__,
             "pid": os.getpid(),
-            "started": self._started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "started": utc_timestamp(self._started),
             "uptime_seconds": max(0, int((now - self._started).total_seconds())),
             "memory_bytes": _resident_memory(),
         }

@@ -15,7 +15,7 @@ from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_json
 from chat.protocol.names import name_key
 from chat.protocol.notices import NoticeCode
-from chat.protocol.runs import Run, TextFrames, encode_shared_header
+from chat.protocol.runs import Run, TextFrames, encode_private_keys, encode_shared_header
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import NO_SUCH_USER, ConnectedUsers
 from chat.server.directory.member import Member, Peer
@@ -276,8 +276,7 @@ class PrivateMessages:
     def _keys(self, partner: bytes | None, sessions: tuple[Member, ...]) -> bytes:
         """Return the keys of a copy's header that tell of the account of the other user, and whether it waits."""
         id = self._mailboxes.opaque_id(partner) if partner is not None else None
-        keys = b"" if id is None else b',"account":"%b"' % id.encode()
-        return keys if sessions else keys + b',"waiting":true'
+        return encode_private_keys(id, waits=not sessions)
 
     def _put_attachment(
         self, sessions: tuple[Member, ...], run: Run, header: ServerHeader, offer_id: str | None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_json, encode_server_header
-from chat.protocol.runs import Run, TextFrames, encode_shared_header
+from chat.protocol.runs import Run, TextFrames, encode_private_keys, encode_shared_header
 from chat.server.delivery.broadcast import Encodable
 from chat.server.history.pages import PageSize
 from chat.server.history.stored import HistoryPage, StoredRun
@@ -87,12 +87,8 @@ class Replay:
                 yield Frame(MessageType.UTF8, encode_server_header(header))
 
     def _run(self, run: StoredRun) -> TextFrames:
-        more = b',"replay":true'
         account, waited = self._private_facts(run)
-        if account is not None:
-            more = b',"account":"%b"%b' % (account.encode(), more)
-        if waited:
-            more += b',"waiting":true'
+        more = encode_private_keys(account, waits=waited) + b',"replay":true'
         if self._answers is not None:
             more += b',"for":%b' % encode_json(self._answers)
         to = None if run.to is None else encode_json(run.to)

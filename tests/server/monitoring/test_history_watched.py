@@ -12,6 +12,7 @@ from gevent.event import Event
 from chat.server.control.client import ask
 from chat.server.control.status_report import status_lines
 from chat.server.history.faults import HistoryFault
+from chat.server.history.queues.committing import CROWDED
 from chat.server.history.queues.keeping import MAX_UNWRITTEN, Keeping
 from chat.server.history.writer import Writer
 from tests.server.fakes import wait_until
@@ -58,6 +59,10 @@ def test_what_waits_for_the_disk_is_seen_until_the_disk_has_it(
     assert value(server, "chat_history_last_write_timestamp_seconds") > started
     files = (tmp_path / "history.db", tmp_path / "history.db-wal")
     assert value(server, "chat_history_file_bytes") == sum(path.stat().st_size for path in files)
+
+
+def test_a_durable_server_tells_its_own_limit(open_durable: Callable[..., TestServer]) -> None:
+    assert value(open_durable(), "chat_history_waiting_limit_messages") == CROWDED
 
 
 def test_the_status_tells_of_history_in_words(

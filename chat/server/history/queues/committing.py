@@ -4,7 +4,8 @@ One transaction is under way at a time. Meanwhile the next one gathers what the 
 for one sync of the disk, and in a flood many messages share one.
 
 A disk may stand still: then messages wait. It may fail: then the messages that wait are refused, and all further ones,
-until the disk works again. Nobody has heard them, so there is no hole, and the epoch stays.
+until the disk works again. Nobody has heard them, so there is no hole, and the epoch stays. A refused message must not
+come back after a crash. So if a sync fails, the file is written over first; until then the messages wait.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chat.process.offload import run_in
-from chat.server.history.faults import DamagedFile, HistoryFault
+from chat.server.history.faults import DamagedFile, HistoryFault, UnsyncedCommit
 from chat.server.history.queues.disk_queue import DiskQueue
 from chat.server.history.rows import PackedRun, pack
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
@@ -52,6 +53,7 @@ class Committing(DiskQueue):
 
     _suspension = "the disk has failed, and history is not written now"
     _unfinished = "the file is not closed"
+    max_waiting = CROWDED
 
     def __init__(
         self,
@@ -121,6 +123,10 @@ class Committing(DiskQueue):
         group = self._next_group()
         try:
             run_in(self._pool, self._writer.write, group, (), list({run.log for run in group}))
+        except UnsyncedCommit as problem:
+            if self._write_over(problem):
+                self._fail(problem)
+            return
         except HistoryFault as problem:
             self._fail(problem)
             return
@@ -158,6 +164,25 @@ class Committing(DiskQueue):
         self._has_room.set()
         log.error("messages are refused, since the disk fails: %s", problem)
         self._audience.refuse_all()
+
+    def _write_over(self, problem: UnsyncedCommit) -> bool:
+        """Make sure that no crash brings the messages of the last group into the file, however long that takes.
+
+        Return False if the server stops before. Then the messages stay without an answer.
+        """
+        assert self._writer is not None
+        is_told = False
+        while True:
+            try:
+                run_in(self._pool, self._writer.write_over)
+            except HistoryFault as other:
+                if not is_told:
+                    log.error("messages wait, since the disk fails: %s; %s", problem, other)
+                    is_told = True
+            else:
+                return True
+            if self._is_stopping.wait(self._retry):
+                return False
 
     def _try_to_go_on(self) -> None:
         """Write something. If the disk takes it, messages are said again."""

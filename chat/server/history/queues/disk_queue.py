@@ -40,6 +40,8 @@ class DiskQueue(ABC):
     # Why the file is not written now, and what a disk that makes no progress leaves undone at the end.
     _suspension: ClassVar[str]
     _unfinished: ClassVar[str]
+    # How many messages may wait for the disk.
+    max_waiting: ClassVar[int]
 
     def __init__(
         self,

@@ -56,6 +56,7 @@ class Keeping(DiskQueue):
 
     _suspension = "history is suspended"
     _unfinished = "the last messages are not kept"
+    max_waiting = MAX_UNWRITTEN
 
     def __init__(
         self,
