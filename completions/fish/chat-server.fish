@@ -12,7 +12,7 @@ function __chat_server --argument-names command place
             continue
         end
         switch $token
-            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --replay --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --since --before --user --number
+            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --replay --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --before --user --number
                 set takes yes
             case '-*'
             case '*'
@@ -90,6 +90,7 @@ complete -c chat-server -n '__chat_server \' history backup\'' -l data-directory
 complete -c chat-server -n '__chat_server \' history backup\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' history backup\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' history export\'' -l format -x -d 'text, json (an object in each line) or html [default'
+complete -c chat-server -n '__chat_server \' history export\'' -l room -x -d 'the room [default'
 complete -c chat-server -n '__chat_server \' history export\'' -l since -x -d 'begin at a date or time such as 2026-11-20 or 2026-11-20T09:30, local'
 complete -c chat-server -n '__chat_server \' history export\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' history export\'' -l config -r -F -d 'settings file of the server, for its data-directory'

@@ -1,8 +1,8 @@
 """Read, back up and clean the messages that a chat server keeps, running or stopped.
 
 Usage:
-  chat-server history export [--format=<form>] [--since=<date>] [--data-directory=<directory>]
-                             [--config=<file>]
+  chat-server history export [--format=<form>] [--room=<name>] [--since=<date>]
+                             [--data-directory=<directory>] [--config=<file>] [TARGET]
   chat-server history stats [--json] [--data-directory=<directory>] [--config=<file>]
   chat-server history backup FILE [--data-directory=<directory>] [--config=<file>]
   chat-server history restore FILE [--data-directory=<directory>] [--config=<file>]
@@ -10,14 +10,19 @@ Usage:
                             [--data-directory=<directory>] [--config=<file>]
   chat-server history (-h | --help)
 
-export prints the messages of the room. backup copies the history into a new file, also while the
-server runs. restore puts such a copy in the place of the history, while no server runs; the former
-history stays beside it. purge removes the contents of messages for good: of those before a date, of
-all messages of a user, or of one message by its number. Number, sender and time of a purged message
-stay. Private messages are never exported.
+export writes the messages of a room: as text or JSON into the new file TARGET, and as html into the
+new directory TARGET, with files, images and voice notes beside the page (index.html). Without
+TARGET it prints them; an html page then has no attachments. Private messages are never exported.
+
+backup copies the history into a new file, also while the server runs. restore puts such a copy in
+the place of the history, while no server runs; the former history stays beside it.
+
+purge removes the contents of messages for good: of those before a date, of all messages of a user,
+or of one message by its number. Number, sender and time of a purged message stay.
 
 Options:
   --format=<form>               text, json (an object in each line) or html [default: text]
+  --room=<name>                 the room [default: lobby]
   --since=<date>                begin at a date or time such as 2026-11-20 or 2026-11-20T09:30, local
   --before=<date>               purge what was said before this date or time
   --user=<name>                 purge all messages of this user, private ones too
@@ -35,7 +40,7 @@ Exit status: 0 on success; 1 if the command failed; 2 for an invalid option.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timezone
 from io import TextIOWrapper
@@ -54,17 +59,20 @@ from chat.config.command_line import (
 from chat.config.options import read_choice
 from chat.local_time import local_time, with_zone
 from chat.protocol.headers import encode_json
+from chat.protocol.names import name_key
+from chat.sanitize import sanitize
 from chat.server.config.directory import directory_of
 from chat.server.control.client import PURGE, ControlFault, NoServer, ask
 from chat.server.history.copies import backup, restore
-from chat.server.history.export import as_html, as_json, as_text, read_all
+from chat.server.history.exchange.html_export import Exported, export_html, one_page
+from chat.server.history.exchange.lines import as_json, as_text, read_all, write_lines
 from chat.server.history.faults import HistoryFault
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import FILE_NAME, Reader
-from chat.server.history.stored import DEFAULT_ROOM, ROOM
+from chat.server.history.stored import ROOM, Hole, LogName, StoredRun
 from chat.server.history.writer import Writer
 from chat.server.storage.data_directory import DirectoryInUse, held
-from chat.sizes import byte_count
+from chat.sizes import byte_count, counted
 
 PROGRAM = "chat-server"
 
@@ -105,19 +113,51 @@ def _execute(directory: Path, options: Mapping[str, Any]) -> None:
 
 
 def _export(directory: Path, options: Mapping[str, Any]) -> None:
-    form = read_choice(options["--format"], "--format", values=["text", "json", "html"])
+    form = read_choice(options["--format"], "--format", values=list(_FORMS))
     since = _moment(options["--since"], "--since") if options["--since"] is not None else None
+    target = Path(options["TARGET"]).expanduser() if options["TARGET"] is not None else None
     with closing(_reader(directory)) as reader:
-        items = read_all(reader, DEFAULT_ROOM, since)
-        if form == "text":
-            lines = as_text(items)
-        elif form == "json":
-            lines = as_json(items)
-        else:
-            lines = as_html(items, f"The room {DEFAULT_ROOM.key}")
-        for line in lines:
-            print(line)
+        room = _room(reader, options["--room"])
+        items = read_all(reader, room, since)
+        title = f"The room {sanitize(room.key)}"
+        if form == "html" and target is not None:
+            found = export_html(items, title, target)
+            print(f"{target / 'index.html'}: {_exported_words(found)}")
+            return
+        pieces = _FORMS[form](items, title)
+        if target is not None:
+            write_lines(pieces, target)
+            return
+        # Programs read JSON as UTF-8, and the page says that it is.
+        if form != "text" and isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
+        for piece in pieces:
+            print(piece)
         sys.stdout.flush()
+
+
+# Each returns pieces of text, which line ends part. Only a page has a title.
+_FORMS: Mapping[str, Callable[[Iterable[StoredRun | Hole], str], Iterator[str]]] = {
+    "text": lambda items, title: as_text(items),
+    "json": lambda items, title: as_json(items),
+    "html": one_page,
+}
+
+
+def _exported_words(found: Exported) -> str:
+    parts = [(found.messages, "message"), (found.pages, "page"), (found.files, "file")]
+    return ", ".join(counted(number, what) for number, what in parts)
+
+
+def _room(reader: Reader, name: str) -> LogName:
+    """Return the log of the room with this name. Raises HistoryFault if the history has no such room."""
+    room = LogName(ROOM, name_key(name) or "")
+    rooms = [log.key for log in reader.logs() if log.kind == ROOM]
+    if room.key not in rooms:
+        raise HistoryFault(
+            f"there is no room {name!r} in {reader.path}; it has {', '.join(sorted(rooms)) or 'none'}"
+        )
+    return room
 
 
 def _show_stats(directory: Path, *, as_json: bool) -> None:

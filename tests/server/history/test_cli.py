@@ -14,7 +14,7 @@ from chat.protocol.descriptor import MessageType
 from chat.server.history import cli
 from chat.server.history.reader import FILE_NAME
 from chat.server.history.rows import pack
-from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName, StoredRun
+from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, ROOM, LogName, StoredRun
 from chat.server.history.writer import Writer
 from chat.server.storage.data_directory import held
 from tests.server.server_in_test import TestServer
@@ -69,6 +69,44 @@ def test_the_room_is_exported_without_private_messages(run: Any) -> None:
     ]
     for form in ("text", "json", "html"):
         assert "private" not in run("export", f"--format={form}")[1]
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("form", "name"), [("text", "out"), ("json", "out"), ("html", "out/index.html")]
+)
+def test_an_export_into_a_file_says_what_an_export_on_the_terminal_says(
+    run: Any, tmp_path: Path, form: str, name: str
+) -> None:
+    printed = run("export", f"--format={form}")[1]
+    status, out, err = run("export", f"--format={form}", str(tmp_path / "out"))
+    assert (status, err) == (0, "")
+    written = (tmp_path / name).read_text(encoding="utf-8")
+    assert "private" not in written
+    if form == "html":
+        assert out == f"{tmp_path / name}: 5 messages, 1 page, 0 files\n"
+        assert written.count("<article") == printed.count("<article") == 5
+    else:
+        assert (out, written) == ("", printed)
+    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+    status, _, err = run("export", f"--format={form}", str(tmp_path / "out"))
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert (tmp_path / name).read_text(encoding="utf-8") == written
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_room_is_exported_by_its_name(run: Any, tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "data", bound=0)
+    garden = LogName(ROOM, "garden")
+    writer.write([pack(text(garden, 1, "bob", "in the garden"))], logs=[garden])
+    writer.close()
+    assert run("export", "--room=Garden")[1].endswith("<bob> in the garden\n")
+    assert "garden" not in run("export")[1]
+    status, out, err = run("export", "--room=cellar", str(tmp_path / "out"))
+    assert (status, out) == (1, "")
+    assert err.endswith("history.db; it has garden, lobby\n")
+    # A mailbox is no room.
+    assert run("export", "--room=a1")[0] == 1
 
 
 @pytest.mark.usefixtures("kept")
