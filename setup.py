@@ -90,7 +90,7 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["chat", "chat.*"]),
-    package_data={"": ["py.typed", "*.json"]},
+    package_data={"": ["py.typed", "*.json", "templates/*"]},
     data_files=[
         ("share/man/man1", ["docs/chat-client.1", "docs/chat-server.1"]),
         *(

@@ -12,11 +12,11 @@ function __chat_server --argument-names command place
             continue
         end
         switch $token
-            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --replay --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --since --before --user --number
+            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --replay --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number
                 set takes yes
             case '-*'
             case '*'
-                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' history' ' history backup' ' history export' ' history purge' ' history restore' ' history stats' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
+                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' history' ' history backup' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
                     set found "$found $token"
                 else
                     set count (math $count + 1)
@@ -84,16 +84,23 @@ complete -c chat-server -n '__chat_server \' bans remove\'' -l name -d 'TARGET i
 complete -c chat-server -n '__chat_server \' bans remove\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -s h -l help -d 'show this help'
-complete -c chat-server -n '__chat_server \' history\' 0' -a 'backup export purge restore stats'
+complete -c chat-server -n '__chat_server \' history\' 0' -a 'backup export import purge restore stats'
 complete -c chat-server -n '__chat_server \' history\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' history backup\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' history backup\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' history backup\'' -s h -l help -d 'show this help'
-complete -c chat-server -n '__chat_server \' history export\'' -l format -x -d 'text, json (an object in each line) or html [default'
+complete -c chat-server -n '__chat_server \' history export\'' -l format -x -d 'export'
+complete -c chat-server -n '__chat_server \' history export\'' -l room -x -d 'the room [default'
 complete -c chat-server -n '__chat_server \' history export\'' -l since -x -d 'begin at a date or time such as 2026-11-20 or 2026-11-20T09:30, local'
 complete -c chat-server -n '__chat_server \' history export\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' history export\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' history export\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' history import\'' -l format -x -d 'export'
+complete -c chat-server -n '__chat_server \' history import\'' -l room -x -d 'the room [default'
+complete -c chat-server -n '__chat_server \' history import\'' -l time-zone -x -d 'where the log was written, such as Europe/Berlin'
+complete -c chat-server -n '__chat_server \' history import\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' history import\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' history import\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' history purge\'' -l before -x -d 'purge what was said before this date or time'
 complete -c chat-server -n '__chat_server \' history purge\'' -l user -x -d 'purge all messages of this user, private ones too'
 complete -c chat-server -n '__chat_server \' history purge\'' -l number -x -d 'purge the message with this number, as the JSON export shows it'

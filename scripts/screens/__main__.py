@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from scripts.screens import SCREENS
+from scripts.screens.browser import CHROMIUM
 from scripts.screens.drawing import LOOKS, draw_svg
+from scripts.screens.exported import draw_exported_page
 from scripts.screens.scenes import play
 
 
@@ -18,6 +20,10 @@ def main() -> None:
             svg = draw_svg(screen, f"screen-{drawing}", look)
             (SCREENS / f"{drawing}.svg").write_text(svg, encoding="utf-8")
             print(f"docs/screens/{name}.txt, {drawing}.svg")
+        if CHROMIUM is None:
+            print("chromium is not installed: the pictures of the exported page stay as they are")
+        else:
+            print(f"docs/screens/{draw_exported_page(look).name}")
 
 
 if __name__ == "__main__":

@@ -179,10 +179,10 @@ def _provide_files(directory: Path) -> None:
     (directory / "plan.pdf").write_bytes(b"%PDF-1.4\n".ljust(48_211))
     with (directory / "backup.tar").open("wb") as file:
         file.truncate(_BACKUP_SIZE)
-    _evening().save(directory / "evening.png")
+    draw_evening().save(directory / "evening.png")
 
 
-def _evening() -> Image.Image:
+def draw_evening() -> Image.Image:
     """Draw a sunset behind two rows of hills, with a lake."""
     width, height = 320, 180
     image = Image.new("RGB", (width, height))

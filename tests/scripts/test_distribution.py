@@ -4,6 +4,7 @@ import importlib
 import inspect
 import runpy
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,6 +45,17 @@ def test_the_programs_come_with_their_manuals(metadata: dict[str, Any]) -> None:
     programs = [entry.partition(" = ")[0] for entry in metadata["entry_points"]["console_scripts"]]
     assert sorted(pages) == [f"docs/{program}.1" for program in sorted(programs)]
     assert all((SETUP.parent / page).is_file() for page in pages)
+
+
+def test_a_wheel_has_each_file_that_the_programs_read(metadata: dict[str, Any]) -> None:
+    patterns = metadata["package_data"][""]
+    package = SETUP.parent / "chat"
+    files = [path for path in package.rglob("*") if path.is_file()]
+    data = [path for path in files if path.suffix not in (".py", ".pyc")]
+    assert {path.name for path in data} >= {"confusables.json", "page.html", "style.css"}
+    for path in data:
+        owner = next(folder for folder in path.parents if (folder / "__init__.py").exists())
+        assert any(fnmatchcase(str(path.relative_to(owner)), each) for each in patterns), path
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
-"""Read, back up and clean the messages that a chat server keeps, running or stopped.
+"""Read, import, back up and clean the messages that a chat server keeps, running or stopped.
 
 Usage:
-  chat-server history export [--format=<form>] [--since=<date>] [--data-directory=<directory>]
-                             [--config=<file>]
+  chat-server history export [--format=<form>] [--room=<name>] [--since=<date>]
+                             [--data-directory=<directory>] [--config=<file>] [TARGET]
+  chat-server history import LOG... --format=<form> [--room=<name>] [--time-zone=<zone>]
+                             [--data-directory=<directory>] [--config=<file>]
   chat-server history stats [--json] [--data-directory=<directory>] [--config=<file>]
   chat-server history backup FILE [--data-directory=<directory>] [--config=<file>]
   chat-server history restore FILE [--data-directory=<directory>] [--config=<file>]
@@ -10,14 +12,27 @@ Usage:
                             [--data-directory=<directory>] [--config=<file>]
   chat-server history (-h | --help)
 
-export prints the messages of the room. backup copies the history into a new file, also while the
-server runs. restore puts such a copy in the place of the history, while no server runs; the former
-history stays beside it. purge removes the contents of messages for good: of those before a date, of
-all messages of a user, or of one message by its number. Number, sender and time of a purged message
-stay. Private messages are never exported.
+export writes the messages of a room: as text or JSON into the new file TARGET, and as html into the
+new directory TARGET, with files, images and voice notes beside the page (index.html). Without
+TARGET it prints them; an html page then has no attachments. Private messages are never exported.
+
+import takes logs of irssi, of WeeChat, or what export --format=json has written, while no server
+runs. Each message gets its place in time, and those behind it another number, so the server begins
+a new epoch. A message that is there already is left out. The former history stays beside the new
+one. Lines that cannot be read are told, with their numbers.
+
+backup copies the history into a new file, also while the server runs. restore puts such a copy in
+the place of the history, while no server runs; the former history stays beside it.
+
+purge removes the contents of messages for good: of those before a date, of all messages of a user,
+or of one message by its number. Number, sender and time of a purged message stay.
 
 Options:
-  --format=<form>               text, json (an object in each line) or html [default: text]
+  --format=<form>               export: text, json (an object in each line) or html [default: text];
+                                import: irssi, weechat or json
+  --room=<name>                 the room [default: lobby]
+  --time-zone=<zone>            where the log was written, such as Europe/Berlin (default: the zone of
+                                this machine); our JSON has times in UTC
   --since=<date>                begin at a date or time such as 2026-11-20 or 2026-11-20T09:30, local
   --before=<date>               purge what was said before this date or time
   --user=<name>                 purge all messages of this user, private ones too
@@ -35,12 +50,13 @@ Exit status: 0 on success; 1 if the command failed; 2 for an invalid option.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timezone, tzinfo
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chat.config.command_line import (
     EXIT_FAILED,
@@ -52,19 +68,27 @@ from chat.config.command_line import (
     report,
 )
 from chat.config.options import read_choice
+from chat.files.private_files import make_private_directory
 from chat.local_time import local_time, utc_timestamp, with_zone
 from chat.protocol.headers import encode_json
+from chat.protocol.names import name_key
+from chat.sanitize import sanitize
 from chat.server.config.directory import directory_of
 from chat.server.control.client import PURGE, ControlFault, NoServer, ask
 from chat.server.history.copies import backup, restore
-from chat.server.history.export import as_html, as_json, as_text, read_all
-from chat.server.history.faults import HistoryFault
+from chat.server.history.exchange.history_import import FORMATS, Imported, import_logs
+from chat.server.history.exchange.html_export import Exported, export_html, one_page
+from chat.server.history.exchange.lines import as_json, as_text, read_all, write_lines
+from chat.server.history.faults import HistoryFault, faults
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import FILE_NAME, Reader
-from chat.server.history.stored import DEFAULT_ROOM, ROOM
+from chat.server.history.stored import ROOM, Hole, LogName, StoredRun
 from chat.server.history.writer import Writer
+from chat.server.mailboxes.read_marks import move_room_marks, room_marks
+from chat.server.settings import Settings
 from chat.server.storage.data_directory import DirectoryInUse, held
-from chat.sizes import byte_count
+from chat.server.storage.database import Database, DatabaseFault
+from chat.sizes import byte_count, counted, time_span
 
 PROGRAM = "chat-server"
 
@@ -80,7 +104,7 @@ def main(argv: list[str]) -> int:
     except UsageError as problem:
         report(PROGRAM, str(problem))
         return EXIT_USAGE
-    except (HistoryFault, ControlFault, DirectoryInUse) as problem:
+    except (HistoryFault, ControlFault, DatabaseFault, DirectoryInUse) as problem:
         report(PROGRAM, str(problem))
         return EXIT_FAILED
     except BrokenPipeError:
@@ -93,6 +117,8 @@ def main(argv: list[str]) -> int:
 def _execute(directory: Path, options: Mapping[str, Any]) -> None:
     if options["export"]:
         _export(directory, options)
+    elif options["import"]:
+        _import(directory, options)
     elif options["stats"]:
         _show_stats(directory, as_json=options["--json"])
     elif options["backup"]:
@@ -105,19 +131,101 @@ def _execute(directory: Path, options: Mapping[str, Any]) -> None:
 
 
 def _export(directory: Path, options: Mapping[str, Any]) -> None:
-    form = read_choice(options["--format"], "--format", values=["text", "json", "html"])
+    form = read_choice(options["--format"], "--format", values=list(_FORMS))
     since = _moment(options["--since"], "--since") if options["--since"] is not None else None
+    target = Path(options["TARGET"]).expanduser() if options["TARGET"] is not None else None
     with closing(_reader(directory)) as reader:
-        items = read_all(reader, DEFAULT_ROOM, since)
-        if form == "text":
-            lines = as_text(items)
-        elif form == "json":
-            lines = as_json(items)
-        else:
-            lines = as_html(items, f"The room {DEFAULT_ROOM.key}")
-        for line in lines:
-            print(line)
+        room = _room(reader, options["--room"])
+        items = read_all(reader, room, since)
+        title = f"The room {sanitize(room.key)}"
+        if form == "html" and target is not None:
+            found = export_html(items, title, target)
+            print(f"{target / 'index.html'}: {_exported_words(found)}")
+            return
+        pieces = _FORMS[form](items, title)
+        if target is not None:
+            write_lines(pieces, target)
+            return
+        # Programs read JSON as UTF-8, and the page says that it is.
+        if form != "text" and isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
+        for piece in pieces:
+            print(piece)
         sys.stdout.flush()
+
+
+# Each returns pieces of text, which line ends part. Only a page has a title.
+_FORMS: Mapping[str, Callable[[Iterable[StoredRun | Hole], str], Iterator[str]]] = {
+    "text": lambda items, title: as_text(items),
+    "json": lambda items, title: as_json(items),
+    "html": one_page,
+}
+
+
+def _exported_words(found: Exported) -> str:
+    parts = [(found.messages, "message"), (found.pages, "page"), (found.files, "file")]
+    return ", ".join(counted(number, what) for number, what in parts)
+
+
+def _import(directory: Path, options: Mapping[str, Any]) -> None:
+    form = read_choice(options["--format"], "--format", values=list(FORMATS))
+    zone = _time_zone(options["--time-zone"])
+    if zone is not None and form == "json":
+        raise UsageError("--time-zone is for logs in local time; the times of json are in UTC")
+    key = name_key(options["--room"])
+    if key is None:
+        raise UsageError(f"--room={options['--room']}: no room can have this name")
+    sources = [Path(source).expanduser() for source in options["LOG"]]
+    with faults(directory):
+        make_private_directory(directory)
+    with held(directory):
+        database, room = Database(directory), LogName(ROOM, key)
+        marks = room_marks(database, key)
+        found = import_logs(directory, sources, lambda: FORMATS[form](zone), room, marks)
+        move_room_marks(database, key, found.marks)
+    count, first = found.unreadable
+    for line in first:
+        report(PROGRAM, line)
+    if count > len(first):
+        report(PROGRAM, f"{counted(count, 'line')} could not be read; the first are above")
+    if not found.added and not found.present:
+        raise HistoryFault(f"there is no message of the form {form} in {', '.join(options['LOG'])}")
+    _tell_imported(found)
+
+
+def _tell_imported(found: Imported) -> None:
+    present = f"; {found.present} already there" if found.present else ""
+    print(f"imported {counted(found.added, 'message')}{present}")
+    if found.unreadable.lines:
+        print(f"could not read {counted(found.unreadable.lines, 'line')}")
+    if found.other:
+        print(f"left out {counted(found.other, 'line')} without a message, such as joins")
+    if found.replaced:
+        print(
+            f"{counted(found.replaced, 'line')} had bytes that are not UTF-8; they are \N{REPLACEMENT CHARACTER} now"
+        )
+    if not found.added:
+        return
+    print("the server begins a new epoch at its next start")
+    if found.former is not None:
+        print(f"the former history is {found.former}")
+    oldest, keep = local_time(found.oldest), Settings().keep or 0.0
+    if (datetime.now(timezone.utc) - oldest).total_seconds() > keep:
+        print(
+            f"the oldest message is of {oldest:%Y-%m-%d}: a server without --keep=forever, or a longer"
+            f" time than {time_span(keep)}, removes it"
+        )
+
+
+def _room(reader: Reader, name: str) -> LogName:
+    """Return the log of the room with this name. Raises HistoryFault if the history has no such room."""
+    room = LogName(ROOM, name_key(name) or "")
+    rooms = [log.key for log in reader.logs() if log.kind == ROOM]
+    if room.key not in rooms:
+        raise HistoryFault(
+            f"there is no room {name!r} in {reader.path}; it has {', '.join(sorted(rooms)) or 'none'}"
+        )
+    return room
 
 
 def _show_stats(directory: Path, *, as_json: bool) -> None:
@@ -189,6 +297,20 @@ def _reader(directory: Path) -> Reader:
     if not (directory / FILE_NAME).exists():
         raise HistoryFault(f"there is no history in {directory}")
     return Reader(directory)
+
+
+def _time_zone(text: str | None) -> tzinfo | None:
+    """Return the time zone with this name; None for that of this machine. Raises UsageError."""
+    if text is None:
+        return None
+    if text.upper() == "UTC":
+        return timezone.utc
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(
+            f"--time-zone={text}: expected the name of a time zone such as Europe/Berlin or UTC"
+        ) from None
 
 
 def _moment(text: str, option: str) -> str:

@@ -8,7 +8,11 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
-from chat.files.private_files import FILE_MODE, make_private_directory
+from chat.files.private_files import (
+    FILE_MODE,
+    give_to_owner_of_directory,
+    make_private_directory,
+)
 from chat.server.history.faults import HistoryFault, faults
 from chat.server.history.reader import FILE_NAME, VERSION
 
@@ -54,14 +58,31 @@ def restore(directory: Path, source: Path) -> Path | None:
         make_private_directory(directory)
         new.unlink(missing_ok=True)
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
-        # Not a copy of bytes, which would lack what is in a write-ahead log beside ``source``.
-        with closing(_read_only(source)) as connection:
-            connection.execute("VACUUM INTO ?", (os.fspath(new),))
+        try:
+            # Not a copy of bytes, which would lack what is in a write-ahead log beside ``source``.
+            with closing(_read_only(source)) as connection:
+                connection.execute("VACUUM INTO ?", (os.fspath(new),))
+            return put_in_place(new, directory, "yes")
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+
+def put_in_place(new: Path, directory: Path, mark: str) -> Path | None:
+    """Make ``new``, which is complete and closed, the history of ``directory``. No server may run.
+
+    ``mark`` is the value of the fact ``copy``, by which the server begins a new epoch at its next start: users may have
+    seen messages that this file lacks, or has under other numbers. Returns the new path of the file that was there, or
+    None. Raises HistoryFault.
+    """
+    target = directory / FILE_NAME
+    with faults(target):
         with closing(sqlite3.connect(new)) as copy, copy:
-            # Any copy may lack messages that users have seen.
-            copy.execute("INSERT OR REPLACE INTO facts VALUES ('copy', 'yes')")
+            copy.execute("INSERT OR REPLACE INTO facts VALUES ('copy', ?)", (mark,))
+        # If that was in WAL mode, closing the last connection has emptied the log and removed it.
         with new.open("rb") as file:
             os.fsync(file.fileno())
+        give_to_owner_of_directory(new, directory)
         former = _move_away(target)
         new.rename(target)
     return former
@@ -70,7 +91,10 @@ def restore(directory: Path, source: Path) -> Path | None:
 def _move_away(target: Path) -> Path | None:
     if not target.exists():
         return None
-    former = target.with_name(f"{target.name}.before-{time.strftime('%Y%m%dT%H%M%S')}")
+    name = f"{target.name}.before-{time.strftime('%Y%m%dT%H%M%S')}"
+    # A script may do this twice in a second.
+    names = (f"{name}{suffix}" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
+    former = next(path for path in map(target.with_name, names) if not path.exists())
     # The write-ahead log first: it must not be applied to the new file.
     for suffix in ("-wal", "-shm", ""):
         with suppress(FileNotFoundError):

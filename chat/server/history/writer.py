@@ -57,6 +57,9 @@ _SCHEMA = (
     *MESSAGES_TABLE,
 )
 
+# Reasons for a new epoch, by the mark of a file: see ``copies.put_in_place``.
+_WHY_NEW = {"import": "messages were imported"}
+
 
 class Opened(NamedTuple):
     """Tell what was found when the file was opened for writing.
@@ -160,7 +163,7 @@ class Writer:
         if "epoch" not in facts:
             facts["epoch"] = _new_epoch()
         elif "copy" in facts:
-            reason = "the file is a copy"
+            reason = _WHY_NEW.get(facts["copy"], "the file is a copy")
         elif is_unclean and facts.get("boot") != boot_id and facts.get("durable") != "yes":
             # What the disk has of the last seconds is unknown, and so is what users have seen.
             reason = "the machine stopped before the file was complete"

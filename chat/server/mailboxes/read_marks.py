@@ -149,3 +149,29 @@ def _write_marks(database: Database, changes: _Changes) -> None:
         connection.executemany(
             "INSERT OR REPLACE INTO marks (account, kind, name, seq) VALUES (?, ?, ?, ?)", new
         )
+
+
+def room_marks(database: Database, room: str) -> set[int]:
+    """Return the numbers up to which users have read the room with the key ``room``. Raises DatabaseFault."""
+    if database.stamp() is None:
+        return set()
+    with database.reading() as connection:
+        query = "SELECT DISTINCT seq FROM marks WHERE kind = ? AND name = ?"
+        return {seq for [seq] in connection.execute(query, (ROOM, room))}
+
+
+def move_room_marks(database: Database, room: str, moved: Mapping[int, int]) -> None:
+    """Move marks of a room to other numbers, while no server runs: ``moved`` has them by their former numbers.
+
+    Raises DatabaseFault.
+    """
+    if not moved:
+        return
+    with database.writing() as connection:
+        rows = connection.execute(
+            "SELECT account, seq FROM marks WHERE kind = ? AND name = ?", (ROOM, room)
+        ).fetchall()
+        connection.executemany(
+            "UPDATE marks SET seq = ? WHERE account = ? AND kind = ? AND name = ?",
+            [(moved[seq], account, ROOM, room) for account, seq in rows if seq in moved],
+        )

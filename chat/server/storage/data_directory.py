@@ -11,7 +11,7 @@ from pathlib import Path
 from chat.config.command_line import UsageError
 from chat.config.options import read_path
 from chat.files.home import NoHome, data_directory
-from chat.files.private_files import FILE_MODE
+from chat.files.private_files import FILE_MODE, give_to_owner_of_directory
 
 _NAME = "chat-server"
 _LOCK_NAME = "server.lock"
@@ -64,6 +64,7 @@ def held(directory: Path) -> Iterator[None]:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(directory / _LOCK_NAME, flags, FILE_MODE)
     try:
+        give_to_owner_of_directory(directory / _LOCK_NAME, directory)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -17,7 +17,12 @@ from typing import TypeVar
 
 from gevent.threadpool import ThreadPool
 
-from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
+from chat.files.private_files import (
+    FILE_MODE,
+    give_to_owner_of_directory,
+    make_private_directory,
+    restrict_mode,
+)
 from chat.process.offload import run_in
 
 Result = TypeVar("Result")
@@ -217,12 +222,7 @@ class Database:
             with suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
             restrict_mode(self.path)  # a restored backup may have another mode
-            if os.geteuid() == 0:
-                # An operator may run the command line as root. The server runs as the owner of the directory, and must
-                # be able to open the file.
-                owner = directory.stat()
-                if owner.st_uid and not self.path.lstat().st_uid:
-                    os.chown(self.path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+            give_to_owner_of_directory(self.path, directory)
         except OSError as problem:
             raise self._fault(problem.strerror or str(problem)) from None
 

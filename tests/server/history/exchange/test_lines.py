@@ -1,4 +1,4 @@
-"""An export has all messages, and nothing in it acts on a terminal or a browser."""
+"""An export has all messages, and nothing in it acts on a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.server.history.export import as_html, as_json, as_text, read_all
+from chat.server.history.exchange.lines import as_json, as_text, read_all
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import Reader
 from chat.server.history.rows import pack
@@ -67,14 +67,6 @@ def test_text_is_safe_for_a_terminal(reader: Reader) -> None:
     assert any("(removed)" in line for line in lines)
     assert any("numbers 5 to 7" in line for line in lines)
     assert lines[-1].endswith("<bob> [file a.bin, 2 bytes]")
-
-
-def test_a_page_shows_markup_as_text(reader: Reader) -> None:
-    page = "\n".join(as_html(read_all(reader, DEFAULT_ROOM, None), "A & B"))
-    assert "<title>A &amp; B</title>" in page
-    assert "al&lt;i&gt;ce" in page
-    assert "good &lt;b&gt;morning&lt;/b&gt;" in page
-    assert "<b>morning" not in page
 
 
 def test_an_export_can_begin_at_a_time(reader: Reader) -> None:

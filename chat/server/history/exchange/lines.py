@@ -1,18 +1,20 @@
-"""Write history as text, as JSON lines, or as a page for a browser."""
+"""Read the messages of a room in order, and write them as lines of text or of JSON."""
 
 from __future__ import annotations
 
-import html
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+from chat.files.private_files import private_opener
 from chat.local_time import local_time
 from chat.protocol.descriptor import MessageType
 from chat.protocol.headers import encode_json
 from chat.sanitize import line_ends_removed, sanitize
+from chat.server.history.faults import faults
 from chat.server.history.pages import PageSize
 from chat.server.history.reader import Reader
-from chat.server.history.stored import Hole, LogName, StoredRun
+from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 from chat.sizes import byte_count
 
 _PAGE = PageSize(1000, 4 << 20)
@@ -25,7 +27,8 @@ def read_all(reader: Reader, log: LogName, since: str | None) -> Iterator[Stored
     In order. Raises HistoryFault.
     """
     number = reader.number_at(log, since) if since is not None else 1
-    holes = [hole for hole in reader.logs()[log].lost if hole.last >= number]
+    state = reader.logs().get(log, LogState())
+    holes = [hole for hole in state.lost if hole.last >= number]
     after = number - 1
     while True:
         page = reader.after(log, after, None, _PAGE)
@@ -77,30 +80,18 @@ def as_json(items: Iterable[StoredRun | Hole]) -> Iterator[str]:
         yield encode_json(fields).decode()
 
 
-def as_html(items: Iterable[StoredRun | Hole], title: str) -> Iterator[str]:
-    """Return the lines of a page that needs no other file."""
-    yield "<!DOCTYPE html>"
-    yield '<html lang="en"><head><meta charset="utf-8">'
-    yield '<meta name="viewport" content="width=device-width">'
-    yield f"<title>{html.escape(title)}</title>"
-    yield f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1><main>"
-    for item in items:
-        if isinstance(item, Hole):
-            yield f'<p class="lost">numbers {item.first} to {item.last} were given up</p>'
-            continue
-        time, body = html.escape(item.timestamp), html.escape("\n".join(_body(item)))
-        yield (
-            f'<p id="m{item.first}"><time datetime="{time}">{time[:19].replace("T", " ")}</time>'
-            f" <b>{html.escape(item.sender)}</b> <span>{body}</span></p>"
-        )
-    yield "</main></body></html>"
+def write_lines(lines: Iterable[str], target: Path) -> None:
+    """Write ``lines`` into the new file ``target``, for its owner only. Nothing of it is left if that fails.
 
-
-_STYLE = (
-    "body{font:16px/1.4 system-ui,sans-serif;max-width:60em;margin:1em auto;padding:0 1em}"
-    "p{margin:.2em 0}time{color:#666;font-size:.8em}span{white-space:pre-wrap;overflow-wrap:anywhere}"
-    ".lost{color:#a00}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}time{color:#999}}"
-)
+    Raises HistoryFault.
+    """
+    with faults(target), open(target, "x", encoding="utf-8", opener=private_opener) as file:
+        try:
+            file.writelines(f"{line}\n" for line in lines)
+            file.flush()
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
 
 def _body(message: StoredRun) -> list[str]:
