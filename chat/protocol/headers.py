@@ -23,6 +23,7 @@ _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[\x00-\x20]*\{")
 NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 # At least 128 random bits, in base64url.
 DEVICE = re.compile(r"[A-Za-z0-9_-]{22,86}", re.ASCII)
+SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # A fast path: our server writes nearly every text in this form, and JSON of this form (RFC 8259, section 7) needs no
 # parser.
 _PLAIN = r'"([^"\\\x00-\x1f]*)"'
@@ -60,16 +61,19 @@ class LoginHeader(NamedTuple):
 class ClientHeader(NamedTuple):
     """Hold the header of a message: ``to`` makes it private, the answer repeats ``nonce``.
 
-    ``fetch`` and ``offset`` (bytes) ask for an offered content, on a transfer connection only. A header with a
-    ``command`` is no message, but asks the server to do something.
+    ``fetch`` and ``offset`` (bytes) ask for an offered content, on a transfer connection only. ``fetch`` is the id of
+    the offer, or the number of a message: of the ``room`` (None: the default room) or, with ``private``, of the user's
+    private messages. A header with a ``command`` is no message, but asks the server to do something.
     """
 
     to: str | None = None
     filename: str | None = None
     nonce: str | None = None
-    fetch: str | None = None
+    fetch: str | int | None = None
     offset: int = 0
     command: Command | None = None
+    room: str | None = None
+    private: bool = False
 
 
 _NO_HEADER = ClientHeader()
@@ -78,9 +82,9 @@ _NO_HEADER = ClientHeader()
 class ServerHeader(NamedTuple):
     """Hold the header of any frame that a server sends after login.
 
-    ``sender`` travels as ``from``; ``timestamp`` is RFC 3339. ``size`` (bytes) and ``id`` are those of an offer,
-    ``offset`` (bytes) is where a fetched content continues. ``notice`` and ``reason`` are codes of
-    ``chat.protocol.notices``, or unknown ones from a newer server. ``seq`` numbers the messages of
+    ``sender`` travels as ``from``; ``timestamp`` is RFC 3339. ``size`` (bytes), ``id`` and ``sha256`` (of the content,
+    in hex) are those of an offer, ``offset`` (bytes) is where a fetched content continues. ``notice`` and ``reason``
+    are codes of ``chat.protocol.notices``, or unknown ones from a newer server. ``seq`` numbers the messages of
     a room, or the private messages of one user, from 1 on. ``registered`` and ``moderator`` tell what a user who joins
     is, or what ``user`` has become.
 
@@ -121,6 +125,7 @@ class ServerHeader(NamedTuple):
     waiting: bool | None = None
     private: bool | None = None
     partner: str | None = None
+    sha256: str | None = None
 
 
 _WIRE_KEYS = {"answers": "for", "found": "count", "partner": "with"}
@@ -177,13 +182,27 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
             fields.string("to"),
             fields.string("filename"),
             nonce,
-            fields.string("fetch"),
-            fields.integer("offset") or 0,
+            *_read_fetch(fields),
             _read_command(fields),
+            *_read_log(fields),
         )
     except HeaderError as problem:
         problem.nonce, problem.is_command = nonce, "command" in fields.values
         raise
+
+
+def _read_fetch(fields: JsonFields) -> tuple[str | int | None, int]:
+    """Return what is to be fetched, an id or a number, and the offset."""
+    is_number = isinstance(fields.values.get("fetch"), int)
+    fetch = fields.integer("fetch") if is_number else fields.string("fetch")
+    return fetch, fields.integer("offset") or 0
+
+
+def _read_log(fields: JsonFields) -> tuple[str | None, bool]:
+    """Return where the number of ``fetch`` counts."""
+    if fields.values.get("fetch") is None:
+        return None, False
+    return fields.string("room"), fields.boolean("private") or False
 
 
 def looks_like_json(data: bytes) -> bool:
@@ -207,7 +226,11 @@ def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
             "device": header.device,
         }
     else:
-        fields = {**header._asdict(), "offset": header.offset or None}
+        fields = {
+            **header._asdict(),
+            "offset": header.offset or None,
+            "private": header.private or None,
+        }
         if header.command is not None:
             command = header.command
             fields.update(command._asdict(), verb=None, command=command.verb)
@@ -313,6 +336,7 @@ def parse_server_header(data: bytes) -> ServerHeader:
         reason=fields.string("reason"),
         size=fields.integer("size"),
         id=fields.string("id"),
+        sha256=_sha256(fields),
         offset=fields.integer("offset"),
         user=fields.string("user"),
         registered=fields.boolean("registered"),
@@ -330,6 +354,13 @@ def parse_server_header(data: bytes) -> ServerHeader:
         private=fields.boolean("private") or None,
         partner=fields.string("with"),
     )
+
+
+def _sha256(fields: JsonFields) -> str | None:
+    digest = fields.string("sha256")
+    if digest is not None and not SHA256.fullmatch(digest):
+        raise HeaderError("Invalid SHA-256 from the server: expected 64 hexadecimal digits.")
+    return digest
 
 
 def encode_json(value: object) -> bytes:

@@ -38,7 +38,8 @@ class Run(NamedTuple):
 
     ``size`` is the number of bytes of all contents. ``to`` is the name of a user, or None for everyone. Each message
     has its nonce, or None. Only texts travel together: a file, an image or a voice note is a run of one, and has a
-    ``filename``. If that content is not in memory, it is ``large``, and empty in ``contents``.
+    ``filename``. If that content is not in memory, it is ``large``, and empty in ``contents``; ``digest`` is then its
+    SHA-256. ``is_kept``: it is kept beside the history.
     """
 
     type: MessageType
@@ -48,6 +49,8 @@ class Run(NamedTuple):
     to: str | None = None
     filename: str | None = None
     large: LargeContent | None = None
+    digest: bytes | None = None
+    is_kept: bool = False
 
 
 def split_run(

@@ -26,6 +26,7 @@ from chat.server.control.socket_file import listen_in
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.directory.presence_log import PresenceLog
+from chat.server.history.files.kept_files import KeptFiles
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
@@ -48,6 +49,7 @@ from chat.server.process.loop_share import LoopShare
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
 from chat.server.room.commands import Commands, answer_ping
+from chat.server.room.fetching import Fetching
 from chat.server.room.kept import KeptMessages
 from chat.server.room.recall import Recall
 from chat.server.room.room import Room
@@ -109,9 +111,15 @@ class Composition:
         self.mailboxes = AccountMailboxes(
             self.accounts, self.database, self.history, settings.max_waiting
         )
-        self.kept = None
-        if self.history is not None:
-            self.kept = KeptMessages(self.history, self.mailboxes, settings.keep, path.in_turn)
+        self.kept, self.files = None, None
+        if self.history is not None and kept_in is not None:
+            self.files = KeptFiles(
+                kept_in, settings.keep_files, durable=settings.durable, troubles=self.folding_log
+            )
+            self.spool.keep_in(self.files)
+            self.kept = KeptMessages(
+                self.history, self.mailboxes, settings.keep, path.in_turn, self.files
+            )
         self.room = Room(
             log=self.log,
             directory=self.directory,
@@ -124,8 +132,8 @@ class Composition:
             sequences=path.sequences,
         )
         self.recording: RoomRecording | None = None
-        if self.history is not None and self.kept is not None:
-            self.recording = RoomRecording(self.room, self.history, self.kept, settings)
+        if self.history is not None and self.files is not None and self.kept is not None:
+            self.recording = RoomRecording(self.room, self.history, self.files, self.kept, settings)
         self.rates = RecentRates(self._totals)
         # Accounts and sanctions.
         self.devices = Devices(self.accounts, self.database)
@@ -197,7 +205,9 @@ class Composition:
         snapshot = LiveStatus(
             lambda: people(self.directory, self.connection_slots, self.settings),
             lambda: traffic(self.rates, lambda: sum(self.room.said.values())),
-            lambda: space(self.settings, self.backlogs, self.spool) | kept(self.history),
+            lambda: (
+                space(self.settings, self.backlogs, self.spool) | kept(self.history, self.files)
+            ),
             lambda: guards(self.accounts, self.moderation),
             lambda: doors(
                 self.settings, self.certificates, lambda: self.server.addresses, metrics_addresses
@@ -225,6 +235,7 @@ class Composition:
             lambda: metrics.messages(self.room, self.broadcast),
             lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.offers),
             lambda: metrics.kept(self.history),
+            lambda: metrics.files(self.files),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
         )
 
@@ -281,7 +292,7 @@ class Composition:
         open_transfer = partial(
             TransferConnection,
             room=self.room,
-            offers=self.offers,
+            fetching=Fetching(self.offers, self.history, self.files),
             settings=self.settings,
             spool=self.spool,
             backlogs=self.backlogs,
@@ -344,6 +355,7 @@ class Composition:
                 self.broadcast.stop,
                 *((partial(self.history.stop, DRAIN_TIMEOUT),) if self.history is not None else ()),
                 self.offers.clear,
+                *((partial(self.files.stop, DRAIN_TIMEOUT),) if self.files is not None else ()),
                 self.passwords.close,
                 *((handshakes.close,) if handshakes is not None else ()),
                 self.mailboxes.marks.write,
@@ -365,6 +377,7 @@ class Composition:
             lambda: self.password_guard.adapt(settings.exempt),
             lambda: self.backlogs.adapt(settings.max_backlog, settings.max_backlog_total),
             lambda: self.spool.adapt(settings.max_spool),
+            lambda: self.files.adapt(settings.keep_files) if self.files is not None else None,
             lambda: list(map(Session.adapt, self.directory)),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chat.protocol.notices import NoticeCode
+from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
 from chat.server.history.purging import Purge
 from chat.server.history.retention import Retention
@@ -14,11 +15,17 @@ from chat.server.settings import Settings
 
 
 class RoomRecording:
-    """Serve a ``room`` whose messages are in ``history``; ``kept`` hands them over."""
+    """Serve a ``room`` whose messages are in ``history``, and large contents in ``files``; ``kept`` hands them over."""
 
     def __init__(
-        self, room: Room, history: HistoryStore, kept: KeptMessages, settings: Settings
+        self,
+        room: Room,
+        history: HistoryStore,
+        files: KeptFiles,
+        kept: KeptMessages,
+        settings: Settings,
     ) -> None:
+        self._files = files
         self._room = room
         self._history = history
         self._kept = kept
@@ -27,6 +34,8 @@ class RoomRecording:
     def start(self) -> None:
         """Open the history file, and let the room go on where it ended. Raises HistoryFault."""
         self._history.start()
+        self._files.start()
+        self._history.on_purged = self._files.forget
         self._history.begin(DEFAULT_ROOM)
         self.load_recent()
         self._room.go_on_after(self._kept.last_number(DEFAULT_ROOM))
@@ -46,6 +55,7 @@ class RoomRecording:
 
     def announce_epoch(self, epoch: str) -> None:
         """Tell all users under which epoch messages are numbered from now on."""
+        self._files.doubt()
         sentence = "Messages are kept again."
         if self._history.is_suspended:
             sentence = "The server cannot keep messages now; the chat goes on."
@@ -53,4 +63,7 @@ class RoomRecording:
 
     def remove_old(self) -> None:
         """Remove messages that are too old or too many, as long as the server runs."""
-        Retention(self._history, self._settings.keep, self._settings.keep_size).run()
+        settings = self._settings
+        Retention(
+            self._history, settings.keep, settings.keep_size, on_removed=self._files.forget_old
+        ).run()

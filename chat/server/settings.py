@@ -69,7 +69,8 @@ class Settings:
     - ``data_directory`` holds accounts, bans, messages and the server's own certificate. If it is None, the server
       stores nothing, and has none of these.
     - ``history``: messages are kept, for ``keep`` seconds (None: for ever), and at most ``keep_size`` bytes of them
-      (None: any number). A client that cannot ask gets the last ``replay`` messages when it logs in.
+      (None: any number), with ``keep_files`` bytes of large attachments. A client that cannot ask gets the last
+      ``replay`` messages when it logs in.
     - ``max_waiting``: private messages for a user who is not here. No option sets it.
     - ``durable``: a message is said only when the disk has it. Needs ``history`` and ``data_directory``.
     - ``tls_cert`` and ``tls_key`` (PEM) are both set, or neither is.
@@ -103,6 +104,7 @@ class Settings:
     durable: bool = False
     keep: float | None = 30 * 86400.0
     keep_size: int | None = G
+    keep_files: int = 2 * G
     replay: int = 50
     max_waiting: WaitingBounds = DEFAULT_WAITING
     tls: TlsMode = TlsMode.OFF

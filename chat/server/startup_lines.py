@@ -27,7 +27,8 @@ def _history(settings: Settings) -> str:
     size = (
         "" if settings.keep_size is None else f", at most {byte_count(settings.keep_size)} of them"
     )
-    return f"messages are kept {kept}{size}; --history=off keeps none"
+    files = f"{byte_count(settings.keep_files)} of files" if settings.keep_files else "no files"
+    return f"messages are kept {kept}{size}, and {files}; --history=off keeps none"
 
 
 def _joining(address: Address) -> str:

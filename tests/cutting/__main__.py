@@ -3,6 +3,7 @@
 Usage:
   cutting [--cuts=<n>] [--seed=<n>] [--durable] [--screens=<n>] [--without=<guard>]
   cutting returning [--users=<n>]
+  cutting files [--size=<size>] [--cuts=<n>] [--seed=<n>]
   cutting (-h | --help)
 
 Options:
@@ -10,12 +11,15 @@ Options:
   --seed=<n>         the same choices for the same seed (not to the millisecond); without it, a new one
   --durable          the server confirms a message when it is on the disk; nothing may be missing then
   --screens=<n>      how many people type into the screen client beside, 4 at most [default: 0]
+  --size=<size>      of the file, in bytes, with K, M or G [default: 1G]
   --users=<n>        how many come back at once after a restart [default: 10000]
   --without=<guard>  take a guard out: device, look-up, one-write or jump. Then something must be found
 
 Ten clients of registered users post numbered lines, public and private, and small files. The end compares the messages
 that each client showed, the fate of each line, and the history. Each answered line must be there once, in one order.
 History must list the messages that a crash took as lost, and each client must have shown the loss.
+
+`files`: a large file is fetched, while links are cut, and clients and servers are killed in turn; 20 times is enough.
 
 `returning`: very many users with remembered devices come back at once after a restart, and catch up.
 
@@ -36,8 +40,10 @@ from chat.config.command_line import (
     UsageError,
     parse_count,
     parse_options,
+    parse_size,
     report,
 )
+from tests.cutting.files import FilesRun
 from tests.cutting.guards import Guard
 from tests.cutting.returning import Returning
 from tests.cutting.run import CuttingRun
@@ -54,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         seed = secrets.randbelow(10**9) if seed is None else parse_count(seed, "--seed")
         screens = parse_count(options["--screens"], "--screens")
         users = parse_count(options["--users"], "--users", minimum=1)
+        size = parse_size(options["--size"], "--size")
         without = _guard(options["--without"])
     except UsageError as problem:
         report("cutting", str(problem))
@@ -62,6 +69,8 @@ def main(argv: list[str] | None = None) -> int:
         if options["returning"]:
             return _tell(Returning(Path(directory), users).run(_say))
         _say(f"seed {seed}")
+        if options["files"]:
+            return _tell(FilesRun(Path(directory), size=size, cuts=cuts, seed=seed).run(_say))
         run = CuttingRun(
             Path(directory),
             cuts=cuts,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cutting import __main__ as cutting
+from tests.cutting.files import FilesRun
 from tests.cutting.returning import Returning
 from tests.cutting.run import CuttingRun
 
@@ -26,6 +27,11 @@ def test_remembered_devices_come_back_at_once_after_a_restart(tmp_path: Path) ->
     told: list[str] = []
     assert Returning(tmp_path, users=200).run(told.append) == []
     assert told[0].startswith("200 in and complete")
+
+
+def test_a_file_arrives_over_cut_links_and_killed_clients_and_servers(tmp_path: Path) -> None:
+    told: list[str] = []
+    assert not FilesRun(tmp_path, size=4 << 20, cuts=3, seed=SEED).run(told.append), told
 
 
 @pytest.mark.parametrize("argument", ["--cuts=x", "--seed=x", "--without=luck"])

@@ -76,6 +76,10 @@ client_headers = st.builds(
     fetch=optional(text),
     offset=whole,
     command=optional(commands),
+    room=st.none(),
+    private=st.just(False),  # a command has a key of this name, too
+) | st.tuples(text | whole, optional(text), st.booleans()).map(
+    lambda fetch: ClientHeader(fetch=fetch[0], room=fetch[1], private=fetch[2])
 )
 logins = st.builds(
     LoginHeader,
@@ -99,6 +103,7 @@ server_headers = st.builds(
     reason=optional(text),
     size=optional(whole),
     id=optional(text),
+    sha256=optional(st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
     offset=optional(whole),
     replay=st.just(True) | st.none(),
     purged=st.just(True) | st.none(),

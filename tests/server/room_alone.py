@@ -72,7 +72,16 @@ class RoomAlone:
         if isinstance(content, bytes):
             run = Run(type, [content], [nonce], len(content), header.to, header.filename)
         else:
-            run = Run(type, [b""], [nonce], content.size, header.to, header.filename, content)
+            run = Run(
+                type,
+                [b""],
+                [nonce],
+                content.size,
+                header.to,
+                header.filename,
+                content,
+                content.digest,
+            )
         return self.publish(sender, run)
 
     def say_texts(

@@ -32,11 +32,11 @@ def test_how_people_join(addresses: list[Address], line: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({}, "messages are kept for 30 days, at most 1 GiB of them; --history=off keeps none"),
-        ({"keep": 129600.0, "keep_size": None}, "messages are kept for 36 hours; --history=off keeps none"),
-        ({"keep": 3600.0, "keep_size": None}, "messages are kept for 1 hour; --history=off keeps none"),
-        ({"keep": None, "keep_size": None}, "messages are kept for ever; --history=off keeps none"),
-        ({"history": False}, "messages are not kept"),
+        ({}, "kept for 30 days, at most 1 GiB of them, and 2 GiB of files; --history=off keeps none"),
+        ({"keep": 129600.0, "keep_size": None}, "kept for 36 hours, and 2 GiB of files; --history=off keeps none"),
+        ({"keep": 3600.0, "keep_size": None}, "kept for 1 hour, and 2 GiB of files; --history=off keeps none"),
+        ({"keep": None, "keep_size": None, "keep_files": 0}, "kept for ever, and no files; --history=off keeps none"),
+        ({"history": False}, "not kept"),
     ],
 )  # fmt: skip
 def test_where_the_data_is_and_whether_messages_are_kept(
@@ -44,4 +44,4 @@ def test_where_the_data_is_and_whether_messages_are_kept(
 ) -> None:
     settings = Settings(data_directory=Path("/var/lib/chat"), **changes)  # type: ignore[arg-type]
     lines = list(startup_lines(settings, [Address("10.0.0.5", 8080)]))
-    assert lines[:2] == ["the data directory is /var/lib/chat", line]
+    assert lines[:2] == ["the data directory is /var/lib/chat", f"messages are {line}"]

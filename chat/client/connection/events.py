@@ -151,6 +151,9 @@ class Attachment(Struct):
     - nowhere: a larger content that came with our own message, or that is not saved. ``problem`` says why it is not
       saved.
 
+    ``sha256`` is that of an offered content, in hex; None if the server does not tell. A content that is fetched is
+    compared with it.
+
     An earlier message that the server shows again (``replay``) is never saved by itself, and the content of its offer
     may be gone. ``seq``, ``replay``, ``purged`` (then there is no content) and the fields after it are those of a
     ``Text``.
@@ -178,6 +181,7 @@ class Attachment(Struct):
     elsewhere: bool = False
     waiting: bool = False
     account: str | None = None
+    sha256: str | None = None
 
 
 class Notice(Struct):

@@ -7,8 +7,10 @@ never replaces another file. All functions here may wait for a disk.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -16,9 +18,13 @@ from typing import BinaryIO, Protocol
 from chat.client.errors import SaveFailed, explain
 from chat.protocol.filenames import clean_filename
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # The errors of link() on file systems without hard links, and where a policy forbids hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+_PIECE = 1 << 20
+_MARK = 16  # digits of the SHA-256 in the name of a file that is received
 
 
 def given_path(path: str | Path) -> Path:
@@ -29,9 +35,17 @@ def given_path(path: str | Path) -> Path:
 
 
 class Sink(Protocol):
-    """A destination for the bytes of a content. ``size`` is the number of bytes written so far."""
+    """A destination for the bytes of a content. ``size`` is the number of bytes that it has."""
 
     size: int
+
+    def read_back(self, take: Callable[[bytes], object]) -> None:
+        """Give the bytes that it has to ``take``. May wait for a disk. Raises SaveFailed."""
+        ...
+
+    def begin_anew(self) -> None:
+        """Drop the bytes that it has. May wait for a disk. Raises SaveFailed."""
+        ...
 
     def write(self, data: bytes | memoryview) -> None:
         """Write all of ``data``. May wait for a disk. Raises SaveFailed."""
@@ -45,6 +59,14 @@ class FileSink:
         self.size = 0
         self._file = file
         self._filename = filename
+
+    def read_back(self, take: Callable[[bytes], object]) -> None:
+        """Give nothing: a new sink has nothing."""
+        assert not self.size
+
+    def begin_anew(self) -> None:
+        """Do nothing: only a sink with bytes of an earlier run is begun anew."""
+        assert not self.size
 
     def write(self, data: bytes | memoryview) -> None:
         """Write all of ``data``. Raises SaveFailed."""
@@ -61,19 +83,63 @@ class FileSink:
 class PartialFile:
     """A content that is being received, in ``NAME.part``: ``write`` its bytes, then ``finish`` or ``discard`` it.
 
-    ``size`` is the number of bytes written so far. The constructor, ``write`` and ``finish`` raise SaveFailed, and
+    ``size`` is the number of bytes that the file has. The constructor, ``write`` and ``finish`` raise SaveFailed, and
     then have removed the file already.
+
+    With the ``sha256`` of the content, in hex, the name is ``NAME.SHA256.part``, with its first digits. Then
+    ``put_down`` leaves the file, and a later run goes on with it, unless another program does so now. A file with more
+    than ``most`` bytes is begun anew.
     """
 
-    def __init__(self, directory: str | Path, filename: str) -> None:
+    def __init__(
+        self, directory: str | Path, filename: str, sha256: str | None = None, most: int = 0
+    ) -> None:
         self.size = 0
         self._settled = False
         self._directory = Path(directory)
         self._filename = clean_filename(filename)
+        self._is_lasting = sha256 is not None
+        path = part_path(self._directory, self._filename, sha256)
         try:
-            self._part, self._descriptor = _create(self._directory / f"{self._filename}.part")
+            descriptor = _reopen(path) if self._is_lasting else None
+            if descriptor is not None:
+                self._part, self._descriptor = path, descriptor
+                self.size = os.lseek(descriptor, 0, os.SEEK_END)
+                if self.size > most:
+                    self.begin_anew()
+            else:
+                self._part, self._descriptor = _create(path)
         except OSError as error:
             raise self._failure(error) from None
+
+    def read_back(self, take: Callable[[bytes], object]) -> None:
+        """Give the bytes that the file has to ``take``. Raises SaveFailed."""
+        offset = 0
+        try:
+            while piece := os.pread(self._descriptor, _PIECE, offset):
+                take(piece)
+                offset += len(piece)
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def begin_anew(self) -> None:
+        """Drop the bytes that the file has. Raises SaveFailed."""
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            self.size = 0
+        except OSError as error:
+            self.discard()
+            raise self._failure(error) from None
+
+    def put_down(self) -> None:
+        """Close the file, which stays for a later run if it has a SHA-256; remove it otherwise. May be called twice."""
+        if self._settled or not self._is_lasting or not self.size:
+            self.discard()
+            return
+        self._settled = True
+        with suppress(OSError):
+            self._close()
 
     def write(self, data: bytes | memoryview) -> None:
         """Write all of ``data``. Raises SaveFailed."""
@@ -143,12 +209,62 @@ class PartialFile:
         return SaveFailed(f"Can't save {self._filename!r} in {self._directory}: {explain(error)}")
 
 
+def part_path(directory: Path, filename: str, sha256: str | None) -> Path:
+    """Return the path of a content that is being received."""
+    mark = "" if sha256 is None else f".{sha256[:_MARK]}"
+    return directory / f"{filename}{mark}.part"
+
+
+def is_unfinished(directory: Path, filename: str, sha256: str) -> bool:
+    """Return whether an earlier run has begun to receive a content, and nobody goes on with it now."""
+    try:
+        descriptor = _reopen(part_path(directory, clean_filename(filename), sha256))
+    except OSError:
+        return False
+    if descriptor is None:
+        return False
+    os.close(descriptor)
+    return True
+
+
+def _reopen(path: Path) -> int | None:
+    """Return the descriptor of a file of ours that an earlier run has left; None if there is none."""
+    try:
+        # Without O_NONBLOCK, opening a named pipe would wait for a writer.
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EACCES, errno.EISDIR, errno.ENXIO):
+            return None
+        raise
+    status = os.fstat(descriptor)
+    is_ours = status.st_uid == os.geteuid() and status.st_nlink == 1
+    if stat.S_ISREG(status.st_mode) and is_ours and _lock(descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
 def _create(wanted: Path) -> tuple[Path, int]:
     """Create an empty file at ``wanted``, or at the next free name. Return its path and descriptor."""
     for path in _candidates(wanted):
         with suppress(FileExistsError):
-            return path, os.open(path, _CREATE, 0o666)
+            descriptor = os.open(path, _CREATE, 0o666)
+            _lock(descriptor)
+            return path, descriptor
     raise AssertionError("the candidates never end")
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file until it is closed, so that no other client goes on with it; return whether that is possible."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks
+    return True
 
 
 def _candidates(path: Path) -> Iterator[Path]:

@@ -229,6 +229,7 @@ class SessionState:
             elsewhere=self._is_elsewhere(header, receipt),
             waiting=bool(header.waiting),
             account=header.account,
+            sha256=header.sha256 if offered else None,
         )
 
     def _see(self, name: str) -> None:

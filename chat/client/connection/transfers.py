@@ -38,7 +38,7 @@ from chat.protocol.headers import (
     encode_client_header,
     parse_server_header,
 )
-from chat.protocol.notices import Refusal
+from chat.protocol.notices import NoticeCode, Refusal
 
 Progress: TypeAlias = Callable[[int, int], object]  # bytes done, bytes in all
 
@@ -46,6 +46,9 @@ MAX_TRANSFERS = 4  # at once for one session; the server allows no more
 ANSWER_TIMEOUT = 120.0  # seconds for the answer to a complete upload
 SILENCE = 60.0  # seconds without a byte until a download is resumed over a new connection
 UPLOAD_TRIES = 3  # attempts for an upload that the server stops reading
+_DIFFERENT = (
+    "{!r} was not saved: its content is not the one that was announced (its SHA-256 differs)."
+)
 _MAX_NOTICE = 64 * 1024  # bytes
 # Seconds between attempts. A download starts with the first pause again whenever it has made progress.
 _PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
@@ -117,12 +120,17 @@ class Transfers:
         cancel: Cancellation | None,
     ) -> Path:
         """Download ``offer`` to a file in ``directory``; return its path. Raises as ``download`` does."""
-        part = self._runtime.offload(PartialFile, directory, offer.filename)
+        part = self._runtime.offload(
+            PartialFile, directory, offer.filename, offer.sha256, offer.size
+        )
         try:
             self.download(offer, part, progress, cancel)
             return self._runtime.offload(part.finish)
-        finally:
+        except (TransferCancelled, _Useless):
             part.discard()
+            raise
+        finally:
+            part.put_down()
 
     def download(
         self,
@@ -131,15 +139,26 @@ class Transfers:
         progress: Progress | None,
         cancel: Cancellation | None,
     ) -> None:
-        """Download ``offer`` into ``part``. Raises TransferFailed, TransferCancelled, SaveFailed."""
+        """Download ``offer`` into ``part``, and compare the content with its SHA-256.
+
+        Raises TransferFailed, TransferCancelled, SaveFailed.
+        """
         with self._start(cancel) as stop:
+            check = self._runtime.offload(_Check, offer, part)
             failures = 0
             while True:
                 size = part.size
                 try:
                     with self._open(stop) as link:
-                        self._receive(link, offer, part, progress)
-                    return
+                        self._receive(link, offer, part, check, progress)
+                    if check.is_passed():
+                        return
+                    if not check.began_earlier:
+                        raise _Useless(_DIFFERENT.format(offer.filename))
+                    # Perhaps the bytes of the earlier run are wrong.
+                    self._runtime.offload(part.begin_anew)
+                    check = _Check(offer, part)
+                    continue
                 except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
                     self._check(stop)
                     failures = 1 if part.size > size else failures + 1
@@ -267,14 +286,22 @@ class Transfers:
                 progress(done, source.size)
 
     def _receive(
-        self, link: Link, offer: Attachment, part: Sink, progress: Progress | None
+        self,
+        link: Link,
+        offer: Attachment,
+        part: Sink,
+        check: _Check,
+        progress: Progress | None,
     ) -> None:
+        if part.size == offer.size and check.began_earlier:
+            return
         wanted = ClientHeader(fetch=offer.offer, offset=part.size)
         link.send(MessageType.FILE, encode_client_header(wanted))
         link.set_deadline(SILENCE)
         answer = self._answer(link)
         if isinstance(answer, Refused):
-            raise TransferFailed(answer.sentence)
+            gone = answer.code == NoticeCode.GONE.value
+            raise (_Useless if gone else TransferFailed)(answer.sentence)
         # A resumed download must continue exactly at the end of the file.
         if answer.type != MessageType.FILE or answer.content_size != offer.size - part.size:
             raise HeaderError("The server sent a content that differs from its offer.")
@@ -282,7 +309,7 @@ class Transfers:
         while part.size < offer.size:
             # Anew for each piece: progress counts, not the total time.
             link.set_deadline(SILENCE)
-            self._runtime.offload(part.write, link.reader.recv_some(offer.size - part.size))
+            self._runtime.offload(check.write, link.reader.recv_some(offer.size - part.size))
             if progress:
                 progress(part.size, offer.size)
 
@@ -298,6 +325,37 @@ class Transfers:
             raise HeaderError("The server sent an invalid answer.")
         sentence = link.reader.recv_exactly(descriptor.content_size).decode(errors="replace")
         return Refused(header.notice, sentence)
+
+
+class _Useless(TransferFailed):
+    """The received part of the content is of no use."""
+
+
+class _Check:
+    """Write what is received of ``offer`` to ``part``, and compute its SHA-256. Waits for a disk. Raises SaveFailed.
+
+    ``began_earlier``: ``part`` had bytes of an earlier run.
+    """
+
+    def __init__(self, offer: Attachment, part: Sink) -> None:
+        self.began_earlier = part.size > 0
+        self._part = part
+        self._expected = offer.sha256
+        self._hash = None
+        if self._expected is not None:
+            from hashlib import sha256  # takes a while to load
+
+            self._hash = sha256()
+            if self.began_earlier:
+                part.read_back(self._hash.update)
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._part.write(data)
+        if self._hash is not None:
+            self._hash.update(data)
+
+    def is_passed(self) -> bool:
+        return self._hash is None or self._hash.hexdigest() == self._expected
 
 
 class _AnsweredEarly(Exception):

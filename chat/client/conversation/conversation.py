@@ -171,6 +171,11 @@ class Conversation:
         self.failures += 1
         self._frontend.show(Failed(code, sentence, tag))
 
+    def go_on(self, connection: Connection) -> None:
+        """Go on over a new connection."""
+        self.connection = connection
+        self._downloads.go_on(connection)
+
     def handle_event(self, event: ResumedEvent) -> None:
         """Handle an event of the connection, or of what follows a login."""
         if type(event) is Text:  # first, since nearly all events are texts

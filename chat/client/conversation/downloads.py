@@ -68,6 +68,17 @@ class Downloads:
         self._preview_turn = BoundedSemaphore(1)
         self._previews_waiting = 0
         self._has_told_full = False
+        # Downloads whose connection was lost. They go on over the next one.
+        self._interrupted: list[Transfer] = []
+        self._latest: Connection | None = None
+
+    def go_on(self, connection: Connection) -> None:
+        """Go on with the downloads that a lost connection has interrupted."""
+        self._latest = connection
+        interrupted, self._interrupted = self._interrupted, []
+        for transfer in interrupted:
+            if transfer.state is TransferState.WAITING:  # not cancelled meanwhile
+                self._begin(transfer, connection)
 
     def add_attachment(self, attachment: Attachment, connection: Connection) -> None:
         """Show an attachment that came over ``connection``, and fetch it if the settings say so."""
@@ -82,7 +93,10 @@ class Downloads:
             peer=attachment.sender,
         )
         if attachment.replay:
-            # Only on request: the user may have saved it when it was new.
+            # Only on request: the user may have saved it when it was new. But what was begun is finished.
+            if self._inbox.is_unfinished(attachment):
+                self._add_unfinished(transfer, attachment, connection)
+                return
             is_there = attachment.offer is not None or attachment.content is not None
             transfer.offer = attachment if is_there else None
             transfer.session, transfer.state = connection.session, TransferState.OFFERED
@@ -135,6 +149,13 @@ class Downloads:
         if not is_coming:
             self._begin(transfer, connection)
         return transfer
+
+    def _add_unfinished(
+        self, transfer: Transfer, attachment: Attachment, connection: Connection
+    ) -> None:
+        transfer.offer, transfer.session = attachment, connection.session
+        self._frontend.show(Announced(attachment, transfer))
+        self._begin(transfer, connection)
 
     def _add_offer(
         self, transfer: Transfer, attachment: Attachment, connection: Connection
@@ -243,9 +264,21 @@ class Downloads:
         except TransferCancelled:
             transfer.state = TransferState.CANCELLED
         except ChatError as problem:
-            transfer.fail(self._explain(problem, transfer, connection))
+            is_kept = transfer.offer is not None and transfer.offer.sha256 is not None
+            if is_kept and connection is not None and connection.has_ended:
+                self._interrupt(transfer, connection)
+            else:
+                transfer.fail(self._explain(problem, transfer, connection))
         else:
             transfer.finish(path)
+
+    def _interrupt(self, transfer: Transfer, connection: Connection) -> None:
+        """Let a download wait for the next connection than ``connection``, which may be here already."""
+        transfer.state = TransferState.WAITING
+        self._interrupted.append(transfer)
+        latest = self._latest
+        if latest is not None and latest is not connection and not latest.has_ended:
+            self.go_on(latest)
 
     def _explain(
         self, problem: ChatError, transfer: Transfer, connection: Connection | None

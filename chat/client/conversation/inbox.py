@@ -10,9 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from chat.client.connection.events import Attachment
 from chat.client.connection.incoming import MAX_IN_MEMORY
 from chat.client.connection.saver import Saver, Saving
-from chat.client.connection.saving import PartialFile
+from chat.client.connection.saving import PartialFile, is_unfinished
 from chat.client.conversation.held import MAX_ONE, HeldContents
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.errors import SaveFailed, explain
@@ -80,6 +81,13 @@ class Inbox:
     def save(self, content: bytes, filename: str) -> Path:
         """Save a content that is in memory, since the user asked; return its path. Raises SaveFailed."""
         return GEVENT.offload(_write, content, self.directory, filename)
+
+    def is_unfinished(self, attachment: Attachment) -> bool:
+        """Return whether an earlier run has begun to save an offered attachment, and was interrupted."""
+        digest = attachment.sha256
+        if digest is None or attachment.offer is None:
+            return False
+        return GEVENT.offload(is_unfinished, self.directory, attachment.filename, digest)
 
     def close(self) -> None:
         """Wait up to a second for files that are being written, and remove all kept contents."""

@@ -252,6 +252,7 @@ def _announced(event: Announced) -> dict[str, Any]:
         **_message(attachment),
         "filename": attachment.filename,
         "size": attachment.size,
+        "sha256": attachment.sha256,
         "number": None if transfer is None else transfer.number,
         "state": None if transfer is None else transfer.state.value,
     }

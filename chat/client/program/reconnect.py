@@ -136,7 +136,7 @@ class Reconnector:
     def _serve(self, connection: Connection) -> ConnectionLost | None:
         """Read and send until the connection ends; return the error, None if this side closed the connection."""
         conversation = self._conversation
-        conversation.connection = connection
+        conversation.go_on(connection)
         helpers = [
             self._spawn(task, connection)
             for task in (self._send, self._report_lag, self._stop_collecting, self._tell_read)

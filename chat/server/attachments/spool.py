@@ -1,10 +1,12 @@
 """Keep contents that are too large for memory in temporary files without a name, and limit their space.
 
 Space is reserved before the first byte of a content arrives, and given back when the last holder releases the file.
+A content that may be kept beside the history arrives there, in a file with a name, so that it need not be copied.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
@@ -13,10 +15,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import BinaryIO, Protocol, cast
 
 import gevent
 from gevent.event import Event
 
+from chat.files.private_files import private_opener
 from chat.framing import MIN_RATE
 from chat.process.offload import ThreadCall
 from chat.server.process.log_folding import FoldingLog
@@ -38,15 +42,35 @@ class NoSpaceError(Exception):
     """A content cannot be kept. The text is a sentence for its sender."""
 
 
+class Keeper(Protocol):
+    """List what the spool needs of the part that keeps contents for long."""
+
+    def place_for(self, size: int) -> Path | None:
+        """Return the path of a new file for a content; None if the content cannot be kept."""
+
+    def keep(self, arrived: Path, digest: bytes, size: int, owner: str) -> bool:
+        """Take over a content that has arrived whole, until ``let_go``; return whether there is space. May wait."""
+
+    def let_go(self, digest: bytes) -> None:
+        """Undo the hold of ``keep``."""
+
+
 class SpooledFile:
     """A content in a temporary file, made by ``Spool.reserve``.
 
     The upload is the first holder. Each further holder (an offer, or a user who is being sent the content) calls
-    ``hold``, and later ``release``. The last release closes the file, which the system then deletes.
+    ``hold``, and later ``release``. The last release closes the file, and deletes it unless it is kept.
+
+    ``path``: the name of the file, if the content can be kept.
     """
 
     def __init__(
-        self, spool: Spool, owner: Hashable, size: int, give_up: Callable[[], object]
+        self,
+        spool: Spool,
+        owner: Hashable,
+        size: int,
+        give_up: Callable[[], object],
+        path: Path | None = None,
     ) -> None:
         self.size = size
         self.owner = owner
@@ -54,9 +78,17 @@ class SpooledFile:
         self.started = time.monotonic()
         self.give_up = give_up
         self.holders = 1
+        self.is_kept = False
         self._spool = spool
+        self._path = path
+        self._hash = hashlib.sha256()
         # Unbuffered, since the bytes are written through the descriptor.
-        self._file = tempfile.TemporaryFile(dir=spool.directory, buffering=0)  # noqa: SIM115
+        self._file = cast(
+            BinaryIO,
+            tempfile.TemporaryFile(dir=spool.directory, buffering=0)  # noqa: SIM115
+            if path is None
+            else open(path, "xb+", buffering=0, opener=private_opener),  # noqa: SIM115
+        )
 
     def fileno(self) -> int:
         return self._file.fileno()
@@ -68,11 +100,39 @@ class SpooledFile:
         self.holders -= 1
         if not self.holders:
             self._file.close()
+            if self.is_kept:
+                self._spool.keeper.let_go(self.digest)
+            if self._path is not None:
+                # In a thread: the end of a large file takes a while. A content that is kept has another name now.
+                ThreadCall(gevent.get_hub().threadpool, self._path.unlink, True)
             self._spool.give_back(self)
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the bytes that have arrived."""
+        return self._hash.digest()
+
+    def keep(self, owner: str) -> bool:
+        """Keep the content, which is whole, beyond the last release; return whether it is kept.
+
+        ``owner`` is the id of an account in hex, empty for guests. Waits for the disk. Raises what the keeper raises.
+        """
+        assert self.is_complete
+        if self._path is not None and not self.is_kept:
+            # If this greenlet is killed while it waits, the content is kept all the same, and must be let go.
+            self.is_kept = True
+            try:
+                keeper = self._spool.keeper
+                self.is_kept = keeper.keep(self._path, self.digest, self.size, owner)
+            except Exception:
+                self.is_kept = False
+                raise
+        return self.is_kept
 
     def append(self, data: memoryview) -> None:
         """Write ``data`` in a thread, since a disk may make it wait. Raises NoSpaceError."""
-        task = ThreadCall(gevent.get_hub().threadpool, _write_all, self._file.fileno(), data)
+        pool = gevent.get_hub().threadpool
+        task = ThreadCall(pool, _write_all, self._file.fileno(), data, self._hash)
         try:
             task.get()
         except OSError as problem:
@@ -122,6 +182,17 @@ class Spool:
         self._files: set[SpooledFile] = set()
         self._given_back = Event()
         self._troubles = troubles if troubles is not None else FoldingLog()
+        self._keeper: Keeper | None = None
+
+    def keep_in(self, keeper: Keeper) -> None:
+        """Let contents that ``keeper`` can keep arrive there."""
+        self._keeper = keeper
+
+    @property
+    def keeper(self) -> Keeper:
+        """The part that keeps contents."""
+        assert self._keeper is not None, "only a keeper gives a place"
+        return self._keeper
 
     def adapt(self, max_size: int) -> None:
         """Go on with another limit. Contents that are kept already stay."""
@@ -196,8 +267,9 @@ class Spool:
             raise NoSpaceError(_FULL) from None
 
     def _open(self, owner: Hashable, size: int, give_up: Callable[[], object]) -> SpooledFile:
+        path = self._keeper.place_for(size) if self._keeper is not None else None
         try:
-            file = SpooledFile(self, owner, size, give_up)
+            file = SpooledFile(self, owner, size, give_up, path)
         except OSError as problem:
             self.log_trouble("cannot create a file", problem)
             raise NoSpaceError(_FULL) from None
@@ -228,6 +300,8 @@ def _do_nothing() -> None:
     """Ignore the call: the content is complete."""
 
 
-def _write_all(fd: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
+def _write_all(fd: int, data: memoryview, digest: hashlib._Hash) -> None:
+    rest = data
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    digest.update(data)

@@ -43,6 +43,13 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"spool        {byte_count(status['spool_bytes'])} of {byte_count(status['max_spool_bytes'])}"
     yield f"history      {_history(status['history'])}"
+    files = status["files"]
+    if files is not None:
+        damaged = f"; {files['damaged']} found damaged" if files["damaged"] else ""
+        yield (
+            f"files        {files['files']}, {byte_count(files['bytes'])} of "
+            f"{byte_count(files['max_bytes'])}{damaged}"
+        )
     yield f"accounts     {status['accounts']}; {status['bans']} bans, {status['mutes']} mutes"
 
 

@@ -22,7 +22,11 @@ a new epoch. A message that is there already is left out. The former history sta
 one. Lines that cannot be read are told, with their numbers.
 
 backup copies the history into a new file, also while the server runs. restore puts such a copy in
-the place of the history, while no server runs; the former history stays beside it.
+the place of the history, while no server runs; the former history stays beside it. A backup has no
+files, images and voice notes over 64K: these are in the directory "files" of the data directory,
+under names that never change their content, so any program that copies directories can back them
+up. Put them in place before the server starts again: it removes files that no message of its
+history uses.
 
 purge removes the contents of messages for good: of those before a date, of all messages of a user,
 or of one message by its number. Number, sender and time of a purged message stay.
@@ -80,6 +84,9 @@ from chat.server.history.exchange.history_import import FORMATS, Imported, impor
 from chat.server.history.exchange.html_export import Exported, export_html, one_page
 from chat.server.history.exchange.lines import as_json, as_text, read_all, write_lines
 from chat.server.history.faults import HistoryFault, faults
+from chat.server.history.files.file_directory import NAME as FILES
+from chat.server.history.files.file_index import FileTotals
+from chat.server.history.files.file_keeper import FileKeeper
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import FILE_NAME, Reader
 from chat.server.history.stored import ROOM, Hole, LogName, StoredRun
@@ -124,6 +131,10 @@ def _execute(directory: Path, options: Mapping[str, Any]) -> None:
     elif options["backup"]:
         size = backup(directory, Path(options["FILE"]).expanduser())
         print(f"{options['FILE']}: {byte_count(size)}")
+        files = FileTotals(directory)
+        if files.count:
+            count = counted(files.count, "file")
+            print(f"not in it: {count} of {byte_count(files.bytes)}, in {directory / FILES}")
     elif options["restore"]:
         _restore(directory, Path(options["FILE"]).expanduser())
     else:
@@ -231,11 +242,14 @@ def _room(reader: Reader, name: str) -> LogName:
 def _show_stats(directory: Path, *, as_json: bool) -> None:
     with closing(_reader(directory)) as reader:
         logs, totals = reader.logs(), reader.totals()
+    files = FileTotals(directory)
     rooms = {name.key: state for name, state in logs.items() if name.kind == ROOM}
     size = (directory / FILE_NAME).stat().st_size
     if as_json:
         fields = {
             "bytes": size,
+            "files": files.count,
+            "file_bytes": files.bytes,
             "messages": totals.messages,
             "private_messages": totals.private,
             "oldest": totals.oldest,
@@ -248,6 +262,7 @@ def _show_stats(directory: Path, *, as_json: bool) -> None:
         print(encode_json(fields).decode())
         return
     print(f"file       {directory / FILE_NAME}, {byte_count(size)}")
+    print(f"files      {files.count:,} beside it, {byte_count(files.bytes)}")
     print(f"messages   {totals.messages:,}, and {totals.private:,} private ones")
     if totals.oldest is not None and totals.newest is not None:
         oldest, newest = (with_zone(local_time(each)) for each in (totals.oldest, totals.newest))
@@ -288,9 +303,14 @@ def _purge_at_rest(directory: Path, wanted: Purge) -> int:
         # The bound of the last run stays in force: this run says nothing.
         writer = Writer(directory, bound=0)
         try:
-            return purge(lambda function, *values: function(writer, *values), wanted)
+            count = purge(lambda function, *values: function(writer, *values), wanted)
         finally:
             writer.close()
+        # Contents that no message uses any more are removed.
+        files = FileKeeper(directory, None)
+        files.open(again=True)
+        files.close(clean=True)
+        return count
 
 
 def _reader(directory: Path) -> Reader:

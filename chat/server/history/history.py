@@ -6,7 +6,7 @@ Messages that are not written yet are read from memory, so a reader never notice
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -17,7 +17,7 @@ from chat.local_time import local_time
 from chat.process.offload import run_in
 from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
-from chat.server.history.purging import Purge, purge
+from chat.server.history.purging import OnPurged, Purge, ignore_purged, purge
 from chat.server.history.queues.committing import Audience, Committing
 from chat.server.history.queues.disk_queue import DiskQueue
 from chat.server.history.queues.keeping import LINGER, PATIENCE, Keeping
@@ -79,6 +79,8 @@ class HistoryStore:
                 on_epoch=on_epoch,
                 on_new_file=self._close_readers,
             )
+        # Called with the numbers of purged messages of a log.
+        self.on_purged: OnPurged = ignore_purged
         self._pool = ThreadPool(2)
         self._shared = SharedReads[HistoryPage](_SHARED_PAGES)
         self._idle: list[Reader] = []
@@ -210,6 +212,17 @@ class HistoryStore:
             if message.first > after and message.nonces[0] in nonces
         ]
 
+    def messages(self, name: LogName, numbers: Sequence[int]) -> list[StoredRun]:
+        """Return the messages with ``numbers`` that are kept, each as a run of one, in this order."""
+        tail, end = self._tail(name, None)
+        beginning = self._tail_begins(name)
+        older = [number for number in numbers if number < beginning]
+        stored = self._read(Reader.messages, name, older) if older else []
+        found = {run.first: run for run in stored}
+        for run in tail:
+            found.update({each.first: each for each in run.messages()})
+        return [found[number] for number in numbers if number in found and number < end]
+
     def summaries(self, name: LogName, after: int, last: int, limit: int) -> list[RunSummary]:
         """Return the last ``limit`` runs with numbers over ``after`` and up to ``last``, oldest first.
 
@@ -227,7 +240,11 @@ class HistoryStore:
         if wanted.number is not None:
             self._queue.forget(DEFAULT_ROOM, wanted.number)
         self._queue.wait_until_written()
-        return purge(self.call, wanted, gevent.sleep)
+        count = purge(self.call, wanted, gevent.sleep, self.on_purged)
+        if wanted.number is not None:
+            # Perhaps it was purged before it was written.
+            self.on_purged(DEFAULT_ROOM, [wanted.number])
+        return count
 
     def _tail(
         self, name: LogName, before: int | None, only: Only | None = None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from chat.protocol.names import name_key
 from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import NO_END
-from chat.server.history.stored import DEFAULT_ROOM
+from chat.server.history.stored import DEFAULT_ROOM, LogName
 from chat.server.history.upkeep import Choice, purge_some
 from chat.server.history.writer import Writer
 
@@ -18,6 +18,8 @@ _TRIES, _BETWEEN_TRIES = 50, 0.1
 
 # Calls a function with the writer and further arguments.
 Call = Callable[..., Any]
+# Is told which messages of a log were purged, by their numbers.
+OnPurged = Callable[[LogName, list[int]], object]
 
 
 class Purge(NamedTuple):
@@ -41,7 +43,16 @@ def read_purge(fields: Mapping[str, Any]) -> Purge:
     return wanted
 
 
-def purge(call: Call, wanted: Purge, pause: Callable[[float], object] = time.sleep) -> int:
+def ignore_purged(log: LogName, numbers: list[int]) -> None:
+    """Do nothing: nobody wants to know what was purged."""
+
+
+def purge(
+    call: Call,
+    wanted: Purge,
+    pause: Callable[[float], object] = time.sleep,
+    on_purged: OnPurged = ignore_purged,
+) -> int:
     """Remove the contents of the messages that ``wanted`` names; return how many there were.
 
     In many calls, each of which holds up what is said for a moment only. ``pause`` waits so many seconds. Raises
@@ -57,7 +68,9 @@ def purge(call: Call, wanted: Purge, pause: Callable[[float], object] = time.sle
         place: int | None = 0
         while place is not None:
             found, place = call(purge_some, log, choice, numbers, place)
-            count += found
+            count += len(found)
+            if found:
+                on_purged(log, found)
     erase_traces(call, pause)
     return count
 

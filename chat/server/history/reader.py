@@ -11,9 +11,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chat.protocol.descriptor import MessageType
 from chat.server.history.faults import HistoryFault, faults
 from chat.server.history.pages import NO_END, Cut, PageSize, first_page, last_page
-from chat.server.history.rows import COLUMNS, MAX_ROW, facts_of, nonces_of, runs_of
+from chat.server.history.rows import (
+    COLUMNS,
+    MAX_ROW,
+    TYPE_FACT,
+    facts_of,
+    nonces_of,
+    runs_of,
+)
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 
 FILE_NAME = "history.db"
@@ -199,6 +207,27 @@ class Reader:
                     break
                 low += run.messages
             return low
+
+    def attachments(self) -> Iterator[StoredRun]:
+        """Return all attachments of all logs."""
+        query = (
+            f"SELECT kind, key, {', '.join(COLUMNS)} FROM messages JOIN logs ON logs.id = messages.log"
+            f" WHERE count = 1 AND json_extract(runs, '$[0][{TYPE_FACT}]') <> ?"
+        )
+        with faults(self.path):
+            for kind, key, *row in self._connection.execute(query, (int(MessageType.UTF8),)):
+                yield from runs_of(LogName(kind, key), tuple(row))
+
+    def messages(self, log: LogName, numbers: Iterable[int]) -> list[StoredRun]:
+        """Return the messages with ``numbers`` that the file has, in this order, each as a run of one."""
+        found = []
+        for number in numbers:
+            where = f"{_FROM_ROW_OF} AND first <= ? LIMIT 1"
+            for run in self._runs(log, where, (number, number)):
+                part = run.slice(number - 1, number + 1)
+                if part is not None:
+                    found.append(part)
+        return found
 
     def _runs(
         self,

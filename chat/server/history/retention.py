@@ -10,6 +10,7 @@ import gevent
 
 from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
+from chat.server.history.stored import LogName, LogState
 from chat.server.history.upkeep import expire
 
 log = logging.getLogger("chat.server")
@@ -22,7 +23,7 @@ _PAUSE = 0.05
 class Retention:
     """Keep messages for ``keep`` seconds (None: for ever), and at most ``keep_size`` bytes of them.
 
-    ``clock`` returns seconds since 1970.
+    ``clock`` returns seconds since 1970. ``on_removed`` is called with the states of all logs after each removal.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class Retention:
         keep: float | None,
         keep_size: int | None,
         clock: Callable[[], float] = time.time,
+        on_removed: Callable[[dict[LogName, LogState]], object] = lambda states: None,
     ) -> None:
         self._history = history
         self._keep = keep
         self._keep_size = keep_size
         self._clock = clock
+        self._on_removed = on_removed
 
     def run(self) -> None:
         """Look again and again, until killed."""
@@ -52,6 +55,7 @@ class Retention:
         try:
             while states := self._history.call(expire, before, self._keep_size):
                 self._history.note_removed(states)
+                self._on_removed(states)
                 gevent.sleep(_PAUSE)
         except HistoryFault as problem:
             log.debug("cannot remove old messages now: %s", problem)

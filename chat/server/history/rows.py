@@ -62,6 +62,10 @@ class RunFacts(NamedTuple):
     waiting: bool
 
 
+# Where the type of a message is among its facts.
+TYPE_FACT = RunFacts._fields.index("type")
+
+
 class PackedRun(NamedTuple):
     """Hold a run as it is written: few objects in place of some for each message.
 

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 
 from chat.protocol.descriptor import MessageType
 
+DIGEST_SIZE = 32  # bytes of a SHA-256
+
 # The kinds of logs. Not an Enum, whose hash is slow: each message looks its log up.
 ROOM, MAILBOX, GUEST = "room", "mailbox", "guest"
 
@@ -37,10 +39,10 @@ class StoredRun(NamedTuple):
     ``first`` is the number of the first message; ``timestamp`` is RFC 3339 in UTC. ``to`` is the display name of the
     recipient of private messages. ``author`` identifies the sender beyond their name: the id of their account, or the
     hash of their device; empty for neither. ``nonces`` and ``contents`` have one item for each message. Texts travel
-    in runs; an attachment is a run of one and has a ``filename``, and its content is empty if it is too large to be
-    kept. ``size`` is the number of bytes that the whole run had. ``purged`` has the numbers of messages whose content
-    was removed. ``partner`` is the id of the other user's account, in a log of private messages; empty for a guest.
-    ``waiting``: the recipient was not here.
+    in runs; an attachment is a run of one and has a ``filename``. If its content is too large for the history, the run
+    has its SHA-256 in place of it (see ``digest``), or nothing if it is not kept. ``size`` is the number of bytes that
+    the whole run had. ``purged`` has the numbers of messages whose content was removed. ``partner`` is the id of the
+    other user's account, in a log of private messages; empty for a guest. ``waiting``: the recipient was not here.
     """
 
     log: LogName
@@ -62,6 +64,13 @@ class StoredRun(NamedTuple):
     def last(self) -> int:
         """The number of the last message."""
         return self.first + len(self.contents) - 1
+
+    @property
+    def digest(self) -> bytes | None:
+        """The SHA-256 of the content of an attachment that is kept as a file, beside the history."""
+        content = self.contents[0]
+        is_file = len(content) == DIGEST_SIZE < self.size and self.type is not MessageType.UTF8
+        return content if is_file else None
 
     @property
     def bytes(self) -> int:

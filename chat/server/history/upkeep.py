@@ -73,13 +73,14 @@ def used_bytes(writer: Writer) -> int:
 
 def purge_some(
     writer: Writer, log: LogName, choice: Choice, numbers: range, place: int
-) -> tuple[int, int | None]:
+) -> tuple[list[int], int | None]:
     """Remove the contents of messages of ``log`` by ``choice``, in some of the rows after the row ``place``.
 
-    The numbers, senders, nonces and times stay. Only rows with messages in ``numbers`` are looked at. Returns how many
-    contents were removed, and the place where to go on: None if that was all.
+    The numbers, senders, nonces and times stay. Only rows with messages in ``numbers`` are looked at. Returns the
+    numbers of the messages whose contents were removed, and the place where to go on: None if that was all.
     """
-    count = size = 0
+    purged: list[int] = []
+    size = 0
     with writer.changing() as run:
         query = (
             "SELECT id, first, runs, length(content) FROM messages WHERE log = ? AND id > ?"
@@ -92,11 +93,11 @@ def purge_some(
             gone = frozenset(_chosen(first, facts_of(column), choice, numbers))
             if gone:
                 _purge_row(run, log, id, gone)
-                count += len(gone)
+                purged += sorted(gone)
                 size += length
                 if size >= _BYTES:
-                    return count, place
-    return count, place if len(rows) == _ROWS else None
+                    return purged, place
+    return purged, place if len(rows) == _ROWS else None
 
 
 def _chosen(first: int, runs: list[RunFacts], choice: Choice, numbers: range) -> Iterator[int]:

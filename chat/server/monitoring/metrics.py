@@ -24,6 +24,7 @@ from chat.server.attachments.spool import Spool
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
+from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
 from chat.server.moderation.bans import NAME, NETWORK, Ban
 from chat.server.moderation.moderation import Moderation
@@ -205,6 +206,19 @@ def kept(history: HistoryStore | None) -> Iterator[Metric]:
         "chat_history_last_write_timestamp_seconds",
         "When messages were last written, in seconds since 1970.",
         status.last_write,
+    )
+
+
+def files(kept_files: KeptFiles | None) -> Iterator[Metric]:
+    """Yield how many contents of attachments are kept; nothing in a server that keeps no messages."""
+    if kept_files is None:
+        return
+    status = kept_files.status()
+    yield _gauge("chat_files", "Large contents of attachments that are kept.", status.files)
+    yield _gauge("chat_files_bytes", "Bytes in kept contents.", status.bytes)
+    yield _gauge("chat_files_limit_bytes", "Bytes in kept contents, at most.", status.max_bytes)
+    yield CounterMetricFamily(
+        "chat_damaged_files", "Kept contents that the disk has damaged.", status.damaged
     )
 
 

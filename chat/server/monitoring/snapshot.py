@@ -19,6 +19,7 @@ from chat.server.accounts.accounts import Accounts
 from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
+from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
 from chat.server.moderation.bans import Ban
 from chat.server.moderation.moderation import Moderation
@@ -90,9 +91,12 @@ def space(settings: Settings, backlogs: BacklogLimits, spool: Spool) -> dict[str
     }
 
 
-def kept(history: HistoryStore | None) -> dict[str, Any]:
+def kept(history: HistoryStore | None, files: KeptFiles | None) -> dict[str, Any]:
     """Return what waits for the disk, and what the disk has; None in a server that keeps no messages."""
-    return {"history": history.status()._asdict() if history is not None else None}
+    return {
+        "history": history.status()._asdict() if history is not None else None,
+        "files": files.status()._asdict() if files is not None else None,
+    }
 
 
 def guards(accounts: Accounts, moderation: Moderation) -> dict[str, Any]:

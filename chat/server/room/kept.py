@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from chat.protocol.descriptor import MessageType
 from chat.protocol.runs import Run
 from chat.server.directory.member import Member
 from chat.server.history.stored import (
@@ -47,11 +48,18 @@ class ReadingProgress(Protocol):
         """Return what the welcome says about unread private messages, kept from ``oldest`` to ``head``."""
 
 
+class FileNotes(Protocol):
+    """List what is told to the part that keeps the contents of attachments."""
+
+    def note(self, run: StoredRun) -> None:
+        """Note an attachment that is in the history, or will be."""
+
+
 class KeptMessages:
     """Hand the messages of a room to ``recorder``, and hold the last ones in memory.
 
     ``seconds`` is how long messages are kept; None: without a limit. ``in_turn`` is None if users hear at once what
-    the room says.
+    the room says. ``files`` is told of attachments; None: no files are kept.
     """
 
     def __init__(
@@ -60,7 +68,9 @@ class KeptMessages:
         progress: ReadingProgress,
         seconds: float | None,
         in_turn: InTurn | None = None,
+        files: FileNotes | None = None,
     ) -> None:
+        self._files = files
         self.recent = Recent()
         self._in_turn = in_turn
         self._recorder = recorder
@@ -80,7 +90,7 @@ class KeptMessages:
     ) -> None:
         """Keep a run that has its numbers in the log ``name``. ``private`` is None for a run to everyone.
 
-        Guests' private messages and large contents are not kept.
+        Guests' private messages are not kept. Of a large content that is kept as a file, the message has the SHA-256.
         """
         if name.kind == GUEST:
             return
@@ -94,13 +104,16 @@ class KeptMessages:
             sender.author,
             run.type,
             run.nonces,
-            run.contents,
+            [run.digest] if run.is_kept and run.digest is not None else run.contents,
             filename,
             run.size,
             partner=partner,
             waiting=is_waiting,
         )
         self._recorder.keep(stored)
+        files = self._files
+        if files is not None and run.type is not MessageType.UTF8 and self.keeps_now():
+            self.when_heard(lambda: files.note(stored), _do_nothing)
         if private is not None:
             return
         shown, size = Shown(stored, offer_id), run.size if run.large is None else 0
@@ -116,9 +129,8 @@ class KeptMessages:
         else:
             self._in_turn(action, refused)
 
-    @property
     def keeps_now(self) -> bool:
-        """Whether messages reach the disk now."""
+        """Return whether messages reach the disk now."""
         return not self._recorder.is_suspended
 
     def last_number(self, name: LogName) -> int:
@@ -174,3 +186,7 @@ class KeptMessages:
             "oldest": state.oldest,
             "lost": [list(hole) for hole in state.lost],
         }
+
+
+def _do_nothing() -> None:
+    """Take the place of an action where there is nothing to take back."""

@@ -22,7 +22,7 @@ from chat.server.directory.member import Member, Peer
 from chat.server.history.stored import LogName, mailbox_of
 from chat.server.log.log import Rejection, Sequences
 from chat.server.room.kept import Action, KeptMessages, PrivateCopy
-from chat.server.room.offering import Offering, offer_frame, whole_frame
+from chat.server.room.offering import Offering, message_id, offer_frame, whole_frame
 from chat.server.settings import MAX_IN_MEMORY
 from chat.sizes import byte_count
 
@@ -156,7 +156,7 @@ class PrivateMessages:
             limit = byte_count(MAX_IN_MEMORY)
             sentence = f"{name} is not here; a content that waits has at most {limit}."
             return Rejection(NoticeCode.TOO_LARGE, sentence)
-        if self._kept is None or not self._kept.keeps_now:
+        if self._kept is None or not self._kept.keeps_now():
             sentence = f"{name} is not here, and the server cannot keep messages now."
             return Rejection(NoticeCode.NO_SPACE, sentence)
         assert sender.account_id is not None, "guests find only users who are here"
@@ -202,18 +202,22 @@ class PrivateMessages:
         own = self._sessions_of(sender) if sender.mailbox != mailbox else ()
         everyone = (*own, *sessions)
         serials = frozenset(session.serial for session in everyone)
-        # The stored header has no ``seq``: the two copies have different numbers.
-        offer_id = self._offering.offer(run, header, everyone, serials)
+        # Of a copy that is not kept. The stored header has no ``seq``: the two copies have different numbers.
+        logs = (sender.mailbox, mailbox)
+        unkept = [log for log in logs if not self._offering.is_kept(run, log)]
+        offer_id = None
+        if unkept:
+            offer_id = self._offering.offer(run, header, unkept[0], everyone, serials)
         opaque_id = self._mailboxes.opaque_id
         if sender.mailbox != mailbox:
             # Assigned whether a copy is inline or an offer, since a log has no gaps.
             seq = self._number_own(sender, run, recipient, time, filename)
             is_waiting = None if sessions else True
             copy = header._replace(seq=seq, account=opaque_id(account), waiting=is_waiting)
-            self._put_attachment(own, run, copy, offer_id)
+            self._put_attachment(own, run, copy, sender.mailbox, offer_id)
         seq = self._number(sender, run, recipient, time, filename)
         copy = header._replace(seq=seq, account=opaque_id(sender.account_id))
-        self._put_attachment(sessions, run, copy, offer_id)
+        self._put_attachment(sessions, run, copy, mailbox, offer_id)
 
     def _sessions_of(self, sender: Member) -> tuple[Member, ...]:
         return _of_log(self._directory.sessions_of(sender.name.key), sender.mailbox)
@@ -279,8 +283,15 @@ class PrivateMessages:
         return encode_private_keys(id, waits=not sessions)
 
     def _put_attachment(
-        self, sessions: tuple[Member, ...], run: Run, header: ServerHeader, offer_id: str | None
+        self,
+        sessions: tuple[Member, ...],
+        run: Run,
+        header: ServerHeader,
+        log: LogName,
+        offer_id: str | None,
     ) -> None:
+        if self._offering.is_kept(run, log):
+            offer_id = message_id(log, header.seq or 0, header.timestamp)
         whole = whole_frame(run, header)
         offer = offer_frame(run, header, offer_id) if offer_id is not None else None
         for session in sessions:

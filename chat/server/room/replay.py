@@ -6,6 +6,7 @@ A message that is shown again has its original header, with ``"replay": true`` a
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,7 @@ from chat.protocol.runs import Run, TextFrames, encode_private_keys, encode_shar
 from chat.server.delivery.broadcast import Encodable
 from chat.server.history.pages import PageSize
 from chat.server.history.stored import HistoryPage, StoredRun
+from chat.server.room.offering import message_id
 
 # What a user who joins can get: one page.
 PAGE = PageSize(200, 256 * 1024)
@@ -103,7 +105,14 @@ class Replay:
             return Frame(run.type, encode_server_header(header._replace(purged=True)))
         inline = self._wishes.inline
         if len(content) < run.size or (inline is not None and run.size > inline):
-            header = header._replace(size=run.size, id=offer or _GONE)
+            digest = run.digest
+            if len(content) == run.size:
+                digest = hashlib.sha256(content).digest()
+            if digest is not None:
+                id = message_id(run.log, run.first, run.timestamp)
+                header = header._replace(size=run.size, id=id, sha256=digest.hex())
+            else:
+                header = header._replace(size=run.size, id=offer or _GONE)
             return Frame(run.type, encode_server_header(header))
         return Frame(run.type, encode_server_header(header), content)
 

@@ -88,7 +88,7 @@ class Room:
         self._log = log
         self._directory = directory
         self._broadcast = broadcast
-        self._offering = Offering(offers, directory, are_shown_again=kept is not None)
+        self._offering = Offering(offers, directory, kept.keeps_now if kept is not None else None)
         self._mutes = mutes
         self._timestamp = timestamp
         self._kept = kept
@@ -295,7 +295,7 @@ class Room:
             return
         # The number is taken when the content is stored: that may fail, and the log must have no gap.
         header = header._replace(seq=self._sequences.last(DEFAULT_ROOM) + 1)
-        offer_id = self._offering.offer(run, header, self._names, None)
+        offer_id = self._offering.offer(run, header, DEFAULT_ROOM, self._names)
         seq = self._sequences.assign(DEFAULT_ROOM, 1)
         if self._kept is not None:
             name = header.filename

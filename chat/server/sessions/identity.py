@@ -39,6 +39,11 @@ class Identity:
     def authors(self) -> tuple[bytes, ...]:
         return tuple(filter(None, (self.account_id, self._guest_author())))
 
+    @property
+    def file_owner(self) -> str:
+        """Whose share of the kept files an attachment counts towards: the id of the account; empty for all guests."""
+        return self.account_id.hex() if self.account_id is not None else ""
+
     def own_name(self, account_id: bytes) -> None:
         """Note that the name is the user's account now."""
         self.account_id = account_id

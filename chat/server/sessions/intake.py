@@ -171,14 +171,17 @@ class Intake:
                 raise FrameRefused(NoticeCode.NOT_UTF8, sentence, header.nonce) from None
         return content
 
-    def read_message(self, descriptor: Descriptor, header: ClientHeader) -> Run:
+    def read_message(
+        self, descriptor: Descriptor, header: ClientHeader, file_owner: str = ""
+    ) -> Run:
         """Read the content of a message, as a run of one. Raises FrameRefused.
 
-        The caller must release a large content.
+        A large content is kept beside the history if it can be; see ``SpooledFile.keep`` for ``file_owner``. The caller
+        must release it.
         """
         content = self.read_content(descriptor, header)
         in_memory, large = (content, None) if isinstance(content, bytes) else (b"", content)
-        return Run(
+        run = Run(
             MessageType(descriptor.type),
             [in_memory],
             [header.nonce.encode() if header.nonce is not None else None],
@@ -186,7 +189,17 @@ class Intake:
             header.to,
             header.filename,
             large,
+            large.digest if large is not None else None,
         )
+        if large is None:
+            return run
+        try:
+            return run._replace(is_kept=large.keep(file_owner))
+        except BaseException as problem:
+            large.release()
+            if isinstance(problem, NoSpaceError):
+                raise FrameRefused(NoticeCode.NO_SPACE, str(problem), header.nonce) from None
+            raise
 
     def _spool_content(self, size: int) -> SpooledFile:
         file = self._spool.reserve(self._owner, size, self._give_up)

@@ -245,7 +245,7 @@ class Session(Identity):
         rejection = self._room.judge(self, header.to, descriptor)
         if rejection is not None:
             raise refusal_of(rejection, header.nonce)
-        run = intake.read_message(descriptor, header)
+        run = intake.read_message(descriptor, header, self.file_owner)
         try:
             self._wait_with_reminders(self._waits.for_room)
             return self._room.publish(self, run)

@@ -13,10 +13,11 @@ from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ClientHeader, encode_server_header
 from chat.protocol.notices import LeaveReason, NoticeCode
-from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.log.log import Record
+from chat.server.room.commands import CommandRefused
+from chat.server.room.fetching import Fetching
 from chat.server.room.room import Room
 from chat.server.sessions.answers import REMINDER
 from chat.server.sessions.connection import AcceptedConnection
@@ -34,7 +35,7 @@ class TransferConnection:
         session: Session,
         *,
         room: Room,
-        offers: OfferStore,
+        fetching: Fetching,
         settings: Settings,
         spool: Spool,
         backlogs: BacklogLimits,
@@ -42,7 +43,7 @@ class TransferConnection:
         self._connection = connection
         self._session = session
         self._room = room
-        self._offers = offers
+        self._fetching = fetching
         # A failure here ends only the transfer, so nobody needs its reason.
         self.send_queue = SendQueue(
             connection.transport, connection.order, backlogs, lambda reason: None
@@ -82,7 +83,7 @@ class TransferConnection:
                 return
             self._session.pay(descriptor)
             try:
-                self.send_queue.put(self._answer(descriptor))
+                self._put(self._answer(descriptor))
             except FrameRefused as refused:
                 notice = self._room.notice_frame(
                     self._session, refused.notice, refused.sentence, refused.nonce
@@ -92,6 +93,14 @@ class TransferConnection:
                     return
             # One answer at a time. Otherwise a client that asks faster than it reads would pile up slices of files.
             self.send_queue.wait_until_drained(None)
+
+    def _put(self, frame: Frame) -> None:
+        """Send a frame, whose large content is held for this call."""
+        try:
+            self.send_queue.put(frame)
+        finally:
+            if frame.large is not None:
+                frame.large.release()
 
     def _answer(self, descriptor: Descriptor) -> Frame:
         """Publish an attachment, or find an offer; return the frame that answers. Raises FrameRefused."""
@@ -109,7 +118,7 @@ class TransferConnection:
         if descriptor.type != MessageType.FILE or descriptor.content_size:
             sentence = "A fetch must be a File frame without content."
             raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
-        return self._fetch(header, header.fetch)
+        return self._fetch(header)
 
     def _wait_until_settled(self, record: Record) -> None:
         """Wait until the log has committed ``record``. A transfer connection sends one message at a time.
@@ -126,22 +135,21 @@ class TransferConnection:
         if not record.is_settled:
             raise FrameRefused(NoticeCode.GONE, "Your session has ended.", fatal=True)
 
-    def _fetch(self, header: ClientHeader, id: str) -> Frame:
-        """Return the content of an offer, from the offset in ``header``. Raises FrameRefused."""
-        # One answer for offers that are gone and for offers to others: the user must not learn that those exist.
-        offer = self._offers.find(id, self._session.serial)
-        if offer is None:
-            sentence = "The content is no longer available."
-            raise FrameRefused(NoticeCode.GONE, sentence, header.nonce)
-        if header.offset > offer.size:
-            sentence = f"The offset is past the end of the content, which has {offer.size} bytes."
+    def _fetch(self, header: ClientHeader) -> Frame:
+        """Return the wanted content, from the offset in ``header``. Raises FrameRefused."""
+        try:
+            found = self._fetching.find(self._session, header)
+        except CommandRefused as refused:
+            raise FrameRefused(refused.notice, refused.sentence, header.nonce) from None
+        content = found.content
+        if header.offset > found.size:
+            if not isinstance(content, bytes):
+                content.release()
+            sentence = f"The offset is past the end of the content, which has {found.size} bytes."
             raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
-        said = offer.header
         answer = encode_server_header(
-            said._replace(
-                seq=None, nonce=header.nonce, size=offer.size, id=id, offset=header.offset
-            )
+            found.header._replace(nonce=header.nonce, offset=header.offset)
         )
-        if isinstance(offer.content, bytes):
-            return Frame(MessageType.FILE, answer, offer.content[header.offset :])
-        return Frame(MessageType.FILE, answer, large=offer.content, offset=header.offset)
+        if isinstance(content, bytes):
+            return Frame(MessageType.FILE, answer, content[header.offset :])
+        return Frame(MessageType.FILE, answer, large=content, offset=header.offset)

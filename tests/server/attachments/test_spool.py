@@ -130,7 +130,7 @@ def test_a_write_that_takes_less_goes_on(monkeypatch: pytest.MonkeyPatch, spool:
 def test_others_run_while_a_disk_is_slow(monkeypatch: pytest.MonkeyPatch, spool: Spool) -> None:
     begun, may_end = threading.Event(), threading.Event()
 
-    def write_slowly(fd: int, data: memoryview) -> None:
+    def write_slowly(fd: int, data: memoryview, digest: object) -> None:
         begun.set()
         assert may_end.wait(5)
         os.write(fd, data)
@@ -174,7 +174,7 @@ def test_a_file_is_not_closed_under_a_thread_that_writes_to_it(
     begun, may_end = threading.Event(), threading.Event()
     written: list[int] = []
 
-    def write_slowly(fd: int, data: memoryview) -> None:
+    def write_slowly(fd: int, data: memoryview, digest: object) -> None:
         begun.set()
         assert may_end.wait(5)
         written.append(os.write(fd, data))

@@ -31,6 +31,7 @@ class Mail:
     ) -> None:
         self.text, self.sender, self.to, self.nonce = text, sender, to, nonce
         self.partner, self.is_own = partner, is_own
+        self.is_file = False
 
 
 class Account:
@@ -103,6 +104,9 @@ class Town:
         self.here: dict[str, Visitor] = {}
         self.count = 0
         self.ids: dict[Account, str] = {}  # the opaque ids that users saw
+        self.contents: dict[
+            str, str
+        ] = {}  # of private files, by the ids by which readers can fetch them
         self._open_server = open_server
         self._open()
 
@@ -192,7 +196,10 @@ class Town:
     def whisper(self, sender: str, to: str) -> None:
         nonce = self.nonce()
         text, visitor = f"secret {nonce}", self.here[sender]
-        if self.rng.random() < 0.2:
+        is_file = self.rng.random() < 0.3
+        if is_file:
+            if to in self.here and self.rng.random() < 0.5:
+                text = text.ljust(70_000)  # kept as a file, beside the history
             visitor.send(FILE, {"to": to, "filename": "a", "nonce": nonce}, text.encode())
         else:
             visitor.say(text, to=to.upper(), nonce=nonce)
@@ -211,6 +218,9 @@ class Town:
             if to not in self.here:
                 assert own is not None
                 other.waiting[own] += 1
+        for account in {own, other} - {None}:
+            assert account is not None
+            account.log[-1].is_file = is_file
 
     def expected_answer(self, sender: str, to: str) -> str | None:
         own, other = self.accounts.get(sender), self.accounts.get(to)
@@ -289,6 +299,28 @@ class Town:
                 if mail.is_own and mail.nonce in nonces
             ]
             self.check_log(account, visitor.query(private=True, nonces=nonces), numbers)
+        for name, visitor in self.here.items():
+            self.check_fetches(self.accounts.get(name), visitor)
+
+    def check_fetches(self, account: Account | None, visitor: Visitor) -> None:
+        """Try to fetch private files, by number and by the ids that others know: only one's own come."""
+        own = account.log if account is not None else []
+        files = {number: mail.text for number, mail in enumerate(own, 1) if mail.is_file}
+        ids = self.rng.sample(sorted(self.contents), min(8, len(self.contents)))
+        wishes: dict[int | str, str | None] = {
+            number: files.get(number) for number in self.rng.sample(range(12), 6)
+        }
+        for id in ids:
+            text = files.get(int(id[1:].partition(".")[0]))
+            wishes[id] = text if text == self.contents[id] else None
+        with self.server.transfer(visitor) as transfer:
+            for wanted, expected in wishes.items():
+                transfer.send(FILE, {"fetch": wanted, "private": True})
+                answer = transfer.read_frame()
+                if expected is None:
+                    assert answer.header.get("notice") == "gone", (wanted, answer.header)
+                else:
+                    assert answer.text == expected
 
     def check_live(self, name: str, visitor: Visitor) -> None:
         """Compare what came while the user was here."""
@@ -303,11 +335,14 @@ class Town:
         assert [frame.header["seq"] for frame in frames] == list(numbers)
         for frame in frames:
             mail = account.log[frame.header["seq"] - 1]
-            assert (frame.sender, frame.header["to"], frame.text) == (
-                mail.sender,
-                mail.to,
-                mail.text,
-            )
+            if mail.is_file:
+                digits = "".join(filter(str.isdigit, frame.header["timestamp"]))
+                self.contents[f"m{frame.header['seq']}.{digits}"] = mail.text
+            text = mail.text
+            if "size" in frame.header:
+                assert frame.header["size"] == len(text)
+                text = ""
+            assert (frame.sender, frame.header["to"], frame.text) == (mail.sender, mail.to, text)
             self.check_id(frame.header.get("account"), mail.partner)
 
     def check_id(self, id: str | None, account: Account | None) -> None:

@@ -165,7 +165,7 @@ def test_a_place_that_fits_is_gone_on_from(start: Any) -> None:
 
 
 def test_small_contents_are_shown_whole_and_large_ones_offered(start: Any) -> None:
-    with start(max_file=1 << 20) as server:
+    with start(max_file=1 << 20, keep_files=0) as server:
         alice = server.join("alice")
         large = b"x" * 100_000
         for content in (b"small", large):

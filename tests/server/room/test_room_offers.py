@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
@@ -49,7 +50,8 @@ def test_a_user_who_wants_offers_gets_one_and_the_rest_the_content(
         "seq": 1,
         "nonce": "n",
     } | ({"to": to} if to else {})
-    assert offer == header | {"size": 7, "id": offer["id"]}
+    digest = hashlib.sha256(b"content").hexdigest()
+    assert offer == header | {"size": 7, "id": offer["id"], "sha256": digest}
     assert [(frame.type, frame.content) for frame in alice.frames] == [(type, b"content")]
     assert [(frame.type, frame.content) for frame in modern.frames] == [(type, b"")]
 

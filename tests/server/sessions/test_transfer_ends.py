@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import gevent
 import pytest
@@ -146,10 +147,10 @@ class SlowDisk:
         self.begun = threading.Event()
         write_all = spool_module._write_all
 
-        def write(fd: int, data: memoryview) -> OSError | None:
+        def write(fd: int, data: memoryview, digest: Any) -> None:
             self.begun.set()
             assert self.may_write.wait(5)
-            return write_all(fd, data)
+            write_all(fd, data, digest)
 
         monkeypatch.setattr(spool_module, "_write_all", write)
 

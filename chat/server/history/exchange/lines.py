@@ -75,7 +75,9 @@ def as_json(items: Iterable[StoredRun | Hole]) -> Iterator[str]:
             fields["text"] = content.decode()
         else:
             fields.update(filename=item.filename, size=item.size)
-            if content:
+            if item.digest is not None:
+                fields["sha256"] = item.digest.hex()
+            elif content:
                 fields["content"] = b64encode(content).decode()
         yield encode_json(fields).decode()
 

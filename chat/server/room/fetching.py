@@ -1,0 +1,114 @@
+"""Find the content that a user wants to fetch: an offer, or the content of a message that is kept.
+
+A user who may read a message may fetch its content. Nothing tells a user that a content exists which others may read.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, NoReturn
+
+from chat.protocol.frames import LargeContent
+from chat.protocol.headers import ClientHeader, ServerHeader
+from chat.protocol.names import name_key
+from chat.protocol.notices import NoticeCode
+from chat.server.attachments.offers import OfferStore
+from chat.server.directory.member import Member
+from chat.server.history.faults import HistoryFault
+from chat.server.history.files.kept_files import KeptFiles
+from chat.server.history.files.opened_files import FileDamaged, FileGone
+from chat.server.history.history import HistoryStore
+from chat.server.history.stored import DEFAULT_ROOM, GUEST, MAILBOX, LogName, StoredRun
+from chat.server.room.commands import CommandRefused
+from chat.server.room.offering import is_at, message_id, read_message_id
+
+_GONE = "The content is no longer available."
+_DAMAGED = "The content was damaged on the disk of the server, and was set aside; ask for it to be sent again."
+_UNREADABLE = "The server cannot read its disk now; try again later."
+
+
+class Fetched(NamedTuple):
+    """Hold a content, and the header of its message. A large content is held for the caller, who must release it."""
+
+    content: bytes | LargeContent
+    header: ServerHeader
+
+    @property
+    def size(self) -> int:
+        return len(self.content) if isinstance(self.content, bytes) else self.content.size
+
+
+class Fetching:
+    """Find contents among ``offers``, in ``archive`` and in ``files``; None: messages, or files, are not kept."""
+
+    def __init__(
+        self, offers: OfferStore, archive: HistoryStore | None, files: KeptFiles | None
+    ) -> None:
+        self._offers = offers
+        self._archive = archive
+        self._files = files
+
+    def find(self, member: Member, header: ClientHeader) -> Fetched:
+        """Return the content that ``header`` asks for. May wait for the disk. Raises CommandRefused."""
+        wanted = header.fetch
+        if isinstance(wanted, int):
+            if header.room is not None and name_key(header.room) != DEFAULT_ROOM.key:
+                _refuse()
+            return self._find_message(member, is_private=header.private, number=wanted)
+        # One answer for offers that are gone and for offers to others: the user must not learn that those exist.
+        named = read_message_id(wanted or "")
+        if named is not None:
+            kind, number, digits = named
+            return self._find_message(
+                member, is_private=kind == MAILBOX, number=number, digits=digits
+            )
+        offer = self._offers.find(wanted or "", member.serial)
+        if offer is None:
+            _refuse()
+        if not isinstance(offer.content, bytes):
+            offer.content.hold()
+        return Fetched(offer.content, offer.header._replace(seq=None, size=offer.size, id=offer.id))
+
+    def _find_message(
+        self, member: Member, *, is_private: bool, number: int, digits: str | None = None
+    ) -> Fetched:
+        log = member.mailbox if is_private else DEFAULT_ROOM
+        run = self._read(log, number)
+        if run is None or run.purged or (digits is not None and not is_at(run.timestamp, digits)):
+            _refuse()
+        [content] = run.contents
+        header = ServerHeader(
+            run.sender,
+            run.timestamp,
+            filename=run.filename,
+            to=run.to,
+            size=run.size,
+            id=message_id(log, number, run.timestamp),
+        )
+        if len(content) == run.size:
+            return Fetched(content, header)
+        digest = run.digest
+        if digest is None or self._files is None:
+            _refuse()
+        try:
+            return Fetched(self._files.open(digest, run.size), header._replace(sha256=digest.hex()))
+        except FileGone:
+            _refuse()
+        except FileDamaged:
+            _refuse(_DAMAGED)
+        except OSError:
+            _refuse(_UNREADABLE)
+
+    def _read(self, log: LogName, number: int) -> StoredRun | None:
+        """Return the attachment with ``number`` in ``log``; None if there is none."""
+        if self._archive is None or log.kind == GUEST:
+            return None
+        try:
+            runs = self._archive.messages(log, [number])
+        except HistoryFault:
+            _refuse(_UNREADABLE)
+        # Of a text there is nothing to fetch: ``history`` shows it.
+        return runs[0] if runs and runs[0].filename is not None else None
+
+
+def _refuse(sentence: str = _GONE) -> NoReturn:
+    raise CommandRefused(NoticeCode.GONE, sentence)
