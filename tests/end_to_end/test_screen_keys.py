@@ -14,7 +14,6 @@ from typing import TypeAlias
 import pytest
 
 from chat.client.frontends.pasting import PASTE_LINES
-from chat.client.screen.controller import WHEEL_ROWS
 from chat.client.screen.input.keys import (
     BINDINGS,
     Action,
@@ -23,6 +22,7 @@ from chat.client.screen.input.keys import (
     split_keys,
     view_number,
 )
+from chat.client.screen.scrolling import WHEEL_ROWS
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.screens import PyteScreen, client
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from chat.client.connection.events import Attachment, Event, MessagePage, Notice, Welcome
 from chat.client.connection.in_flight import InFlight, Place
-from chat.client.connection.incoming import MAX_IN_MEMORY, Incoming, Pages
+from chat.client.connection.incoming import MAX_IN_MEMORY, Incoming
 from chat.client.connection.link import Link
 from chat.client.connection.liveness import Liveness, Silence
 from chat.client.connection.outgoing import (
@@ -22,6 +22,8 @@ from chat.client.connection.outgoing import (
     encode_text,
     open_source,
 )
+from chat.client.connection.queries.earlier import EarlierMessages
+from chat.client.connection.queries.pages import Pages
 from chat.client.connection.receipts import Receipt, Status, new_nonce
 from chat.client.connection.saver import Saver
 from chat.client.connection.saving import FileSink, given_path
@@ -30,7 +32,7 @@ from chat.client.connection.transfers import Progress, Transfers
 from chat.client.errors import ConnectionLost, Dismissed, explain
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.runtime.runtime import Runtime
-from chat.protocol.commands import Command, HistoryQuery, Verb
+from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.notices import NoticeCode
@@ -39,7 +41,7 @@ from chat.protocol.notices import NoticeCode
 _LOOK_EVERY = 0.05
 
 
-class Connection(SessionFacts):
+class Connection(SessionFacts, EarlierMessages):
     """One user's connection, made by :func:`chat.client.connect`. Iterating yields events until ``close()``.
 
     Always call ``close()`` in the end. One task reads; any task may send at any time. Methods that send raise NotSent
@@ -251,26 +253,17 @@ class Connection(SessionFacts):
         receipt.command, receipt.is_ours = command, True
         self._send(receipt, b"", Place.PING)
 
-    def history(
-        self,
-        *,
-        after: int | None = None,
-        before: int | None = None,
-        at: str | None = None,
-        limit: int = 50,
-        private: bool = False,
-        partner: str | None = None,
-    ) -> MessagePage:
-        """Return a page of earlier messages: those after a number, or the last ones (before a number).
-
-        ``at`` is a time (RFC 3339) in place of ``after``. ``private``: this user's private messages, with one
-        ``partner`` or all. The task that iterates over the connection may call this between two events. Raises
-        QueryRefused, ConnectionLost.
-        """
-        query = HistoryQuery(private, after, before, at, limit=limit, partner=partner)
+    def ask_page(self, command: Command) -> MessagePage:
         nonce = new_nonce()
         self._pages.begin(nonce)
-        receipt = self.command(Command(Verb.HISTORY.value, query=query), nonce=nonce)
+        try:
+            receipt = self.command(command, nonce=nonce)
+            self._await_page(receipt)
+            return self._pages.page(receipt)
+        finally:
+            self._pages.end(nonce)
+
+    def _await_page(self, receipt: Receipt) -> None:
         while receipt.status is Status.WAITING:
             if not self._read_lock.acquire(blocking=False):
                 receipt.wait(_LOOK_EVERY)  # another task reads, and may stop to do so
@@ -278,12 +271,11 @@ class Connection(SessionFacts):
             try:
                 event = self._read()
                 if event is None:
-                    break
+                    return
                 if not self._pages.take(event):
                     self._kept.append(event)
             finally:
                 self._read_lock.release()
-        return self._pages.end(receipt)
 
     def unanswered(self) -> list[Receipt]:
         """Return the sent messages without an answer, oldest first. After ConnectionLost they may be lost."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from chat.client.connection.events import Attachment, BadFrame, Event, MessagePage, Notice, Text
+from chat.client.connection.events import Attachment, BadFrame, Event, Notice
 from chat.client.connection.link import Link
-from chat.client.connection.receipts import Receipt, Status
 from chat.client.connection.saver import Saver, Saving
 from chat.client.connection.session_state import SessionState, attachment_name, read_timestamp
-from chat.client.errors import ConnectionLost, QueryRefused
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ServerHeader, parse_server_header
@@ -119,53 +115,8 @@ class Incoming:
         return incoming.saving
 
 
-class Pages:
-    """Pages of earlier messages that the program asked for, by the nonces of their queries."""
-
-    def __init__(self) -> None:
-        self._messages: dict[str, list[Text | Attachment]] = {}
-        self._answers: dict[str, Notice] = {}
-
-    def begin(self, nonce: str) -> None:
-        """Expect a page for the query with this nonce, until ``end``."""
-        self._messages[nonce] = []
-
-    def take(self, event: Event) -> bool:
-        """Return whether ``event`` belongs to a page, and is no event for the program."""
-        if not self._messages:
-            return False
-        if isinstance(event, Text | Attachment):
-            page = self._messages.get(event.answers) if event.answers is not None else None
-            if page is None:
-                return False
-            page.append(event)
-            return True
-        receipt = event.receipt if isinstance(event, Notice) else None
-        if receipt is None or receipt.nonce not in self._messages:
-            return False
-        assert isinstance(event, Notice)
-        self._answers[receipt.nonce] = event
-        return True
-
-    def end(self, receipt: Receipt) -> MessagePage:
-        """Return the page for the query with this receipt. Raises QueryRefused, ConnectionLost."""
-        messages = self._messages.pop(receipt.nonce, [])
-        answer = self._answers.pop(receipt.nonce, None)
-        if receipt.status is Status.REFUSED:
-            raise QueryRefused(
-                receipt.code or "refused", receipt.refusal or "The server refused it."
-            )
-        if receipt.status is not Status.ACCEPTED or answer is None:
-            raise ConnectionLost("The connection ended before the answer.")
-        return MessagePage(_in_order(messages), answer.more, answer.lost, answer.epoch)
-
-
 def _type_of(descriptor: Descriptor) -> MessageType:
     kind = _TYPES.get(descriptor.type)
     if kind is None:
         raise HeaderError(f"The server sent a message of the unknown type {descriptor.type}.")
     return kind
-
-
-def _in_order(messages: Collection[Text | Attachment]) -> tuple[Text | Attachment, ...]:
-    return tuple(sorted(messages, key=lambda message: message.seq or 0))

@@ -1,4 +1,4 @@
-"""Parse arguments of commands: a path and its recipient; the user, the time and the reason of a moderator's command.
+"""Parse arguments of commands: a path and its recipient; earlier messages; the commands of moderators.
 
 Only the server checks permissions.
 """
@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import re
 
-from chat.client.conversation.requests import AskServer, RequestError, SendFile
+from chat.client.conversation.recall.dates import EXPECTED_DATE, parse_date
+from chat.client.conversation.requests import (
+    AskServer,
+    Copy,
+    RequestError,
+    SaveLog,
+    SendFile,
+    ShowEarlier,
+)
 from chat.files.dropped_paths import shell_word
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
@@ -15,6 +23,8 @@ from chat.protocol.descriptor import MessageType
 _TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
 _TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
 _ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
+# Messages that one /history shows.
+MOST_EARLIER = 1000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}  # in seconds
 _TIME = re.compile(r"([1-9][0-9]{0,5})([smhdw])", re.ASCII)
 _EXAMPLES = "a time such as 30m, 2h or 7d"
@@ -61,6 +71,36 @@ def parse_target(rest: str, verb: Verb, what: str) -> AskServer:
     if len(rest.split()) != 1:
         raise RequestError(f"Expected /{verb.value} {what}.")
     return AskServer(Command(verb, rest))
+
+
+def parse_copy(rest: str) -> Copy:
+    """Parse the number of /copy. Raises RequestError."""
+    if not re.fullmatch(r"([1-9][0-9]{0,8})?", rest, re.ASCII):
+        raise RequestError("Expected /copy or /copy N: 1 is the last message, 2 the one before.")
+    return Copy(int(rest or 1))
+
+
+def parse_save(rest: str) -> SaveLog:
+    """Parse the path of /save. Raises RequestError."""
+    # A new file: nobody means a name with quotes.
+    path = shell_word(rest)
+    path = rest if path is None else path
+    if not path.strip():
+        raise RequestError("Expected /save FILE.")
+    return SaveLog(path)
+
+
+def parse_history(rest: str) -> ShowEarlier:
+    """Parse /history: nothing, a number of messages, or a date. Raises RequestError."""
+    if not rest:
+        return ShowEarlier()
+    if not re.fullmatch(r"[0-9]+", rest, re.ASCII):
+        return ShowEarlier(at=parse_date(rest))
+    # Compared by its length first: Python refuses to read a number of thousands of digits.
+    count = int(rest) if len(rest) <= len(str(MOST_EARLIER)) else 0
+    if not 1 <= count <= MOST_EARLIER:
+        raise RequestError(f"Expected /history N, 1 to {MOST_EARLIER}, or {EXPECTED_DATE}.")
+    return ShowEarlier(count)
 
 
 def _split(rest: str, usage: str) -> tuple[str, str | None]:

@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 from chat.client.attention.presence import PresenceMode
 from chat.client.conversation.arguments import (
     parse_ban,
+    parse_copy,
     parse_file,
+    parse_history,
     parse_kick,
     parse_mute,
+    parse_save,
     parse_target,
 )
 from chat.client.conversation.foreign_commands import carries_password, instead_of, meaning
@@ -26,7 +29,6 @@ from chat.client.conversation.requests import (
     ChangePassword,
     ClearLog,
     CloseView,
-    Copy,
     DropLine,
     FollowLog,
     Get,
@@ -43,7 +45,6 @@ from chat.client.conversation.requests import (
     Reply,
     Request,
     RequestError,
-    SaveLog,
     Say,
     SayAgain,
     SearchLog,
@@ -58,7 +59,6 @@ from chat.client.conversation.requests import (
     Who,
     WhoIs,
 )
-from chat.files.dropped_paths import shell_word
 from chat.protocol.commands import Command as ServerCommand
 from chat.protocol.commands import Verb
 from chat.protocol.descriptor import MessageType
@@ -197,12 +197,6 @@ def _parse_number(rest: str, *, make: Callable[[int | None], Request], name: str
     return make(int(digits))
 
 
-def _parse_copy(rest: str) -> Request:
-    if not re.fullmatch(r"([1-9][0-9]{0,8})?", rest, re.ASCII):
-        raise RequestError("Expected /copy or /copy N: 1 is the last message, 2 the one before.")
-    return Copy(int(rest or 1))
-
-
 def _parse_nothing(rest: str, *, make: Callable[[], Request], name: str) -> Request:
     if rest:
         raise RequestError(f"/{name} takes no arguments.")
@@ -211,15 +205,6 @@ def _parse_nothing(rest: str, *, make: Callable[[], Request], name: str) -> Requ
 
 def _ask(verb: Verb) -> Request:
     return AskServer(ServerCommand(verb))
-
-
-def _parse_save(rest: str) -> Request:
-    # A new file: nobody means a name with quotes.
-    path = shell_word(rest)
-    path = rest if path is None else path
-    if not path.strip():
-        raise RequestError("Expected /save FILE.")
-    return SaveLog(path)
 
 
 def _parse_name(rest: str, *, make: Callable[[str], Request], name: str) -> Request:
@@ -332,7 +317,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _bare_command(
         "bare", ShowBareView, "the log alone, to copy; typing ends it", Availability.SCREEN
     ),
-    SlashCommand("copy", "[N]", "copy the last message, or the N-th last", _parse_copy),
+    SlashCommand("copy", "[N]", "copy the last message, or the N-th last", parse_copy),
     _bare_command("who", Who, "list the users in the room"),
     _name_command("whois", WhoIs, "say if a user is here, registered"),
     SlashCommand("presence", "[all|smart|none]", "joins and leaves to show", _parse_presence),
@@ -351,6 +336,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     ),
     SlashCommand("unhighlight", "WORD", "undo /highlight", _parse_unhighlight),
     _bare_command("mentions", ListMentions, "list what mentioned you"),
+    SlashCommand("history", "[N|DATE]", "N more of the earlier messages", parse_history),
     SlashCommand(
         "search",
         "[TEXT]",
@@ -359,7 +345,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
         Availability.SCREEN,
     ),
     _bare_command("clear", ClearLog, "clear the log on the screen", Availability.SCREEN),
-    SlashCommand("save", "FILE", "save the log as text", _parse_save, Availability.SCREEN),
+    SlashCommand("save", "FILE", "save the log as text", parse_save, Availability.SCREEN),
     _screen_command("log", "[on|off]", FollowLog, "append new lines of the log to a file"),
     _screen_command("bell", "[on|off]", SetBell, "ring for mentions and private messages"),
     _screen_command("mouse", "[on|off]", SetMouse, "take the mouse, or give it back"),

@@ -22,6 +22,7 @@ from chat.client.conversation.downloads import NOT_CONNECTED, Downloads
 from chat.client.conversation.inbox import Inbox
 from chat.client.conversation.passwords import NO_TERMINAL, chosen_password
 from chat.client.conversation.preferences import Preferences
+from chat.client.conversation.recall.recalls import Recalls
 from chat.client.conversation.requests import (
     AskServer,
     Cancel,
@@ -158,6 +159,8 @@ class Conversation:
         }
         self._preferences = Preferences(self._attention)
         self._handlers.update(dict.fromkeys(self._preferences.doing, self._set_preference))
+        self._recalls = Recalls(frontend, self._downloads, self._connected, spawn, self.refuse)
+        self._handlers.update(self._recalls.doing)
 
     def do(self, asked: Asked) -> None:
         """Carry out a request, and show a failure. Waits while the queue of outgoing messages is full."""
@@ -181,8 +184,13 @@ class Conversation:
         if type(event) is Text:  # first, since nearly all events are texts
             if event.to is not None and not (event.own or event.replay):
                 self._note_private_sender(event.sender)
+            if self._recalls.oldest is None:
+                self._recalls.note(event)
             self._frontend.show(event)
-        elif isinstance(event, PerhapsSaid):
+            self.unacknowledged.tell_answers()
+            return
+        self._recalls.note(event)
+        if isinstance(event, PerhapsSaid):
             self.unacknowledged.tell_answers()  # first those of this run, which have their tags
             self.doubtful.restore(event)
         elif isinstance(event, LineFound):
@@ -230,6 +238,8 @@ class Conversation:
             if not self.unacknowledged.is_empty:
                 if not self.unacknowledged.wait_progress(patience):
                     return False
+            elif self._recalls.is_asking:
+                self._recalls.wait()
             elif self.is_transferring:
                 self._transfer_ended.wait()
             else:

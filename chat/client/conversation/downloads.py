@@ -6,8 +6,10 @@ attachments are fetched, a few at a time; the others wait.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import BinaryIO, cast
+from datetime import datetime
+from typing import BinaryIO, TypeAlias, cast
 
 from gevent.lock import BoundedSemaphore
 
@@ -29,6 +31,8 @@ MAX_WAITING = 100
 # Bytes of an image that is fetched only for a preview, and how many such images may wait. One is fetched at a time.
 MAX_PREVIEW = 16 * 1024**2
 MAX_PREVIEWS_WAITING = 20
+# Attachments whose numbers are remembered.
+MAX_SHOWN = 1000
 
 NOT_CONNECTED = "Not connected to the server. Try again once the client has reconnected."
 _DROPPED = "It was dropped, because too many newer attachments wait for /get."
@@ -36,6 +40,9 @@ _FULL = (
     "Too many attachments wait for /get, so the oldest are dropped. /get N saves one of the others; "
     "--save-directory=DIR saves attachments automatically."
 )
+
+# Whether a message was private, its number, and its time: under another epoch, the number has another time.
+_Place: TypeAlias = tuple[bool, "int | None", datetime]
 
 
 class Downloads:
@@ -71,6 +78,8 @@ class Downloads:
         # Downloads whose connection was lost. They go on over the next one.
         self._interrupted: list[Transfer] = []
         self._latest: Connection | None = None
+        # The messages whose attachments have a number: the same one may be shown again, by a search for example.
+        self._shown: OrderedDict[_Place, Transfer] = OrderedDict()
 
     def go_on(self, connection: Connection) -> None:
         """Go on with the downloads that a lost connection has interrupted."""
@@ -82,26 +91,14 @@ class Downloads:
 
     def add_attachment(self, attachment: Attachment, connection: Connection) -> None:
         """Show an attachment that came over ``connection``, and fetch it if the settings say so."""
-        if attachment.own or attachment.purged:
-            self._frontend.show(Announced(attachment, None))
-            return
-        transfer = self._transfers.add(
-            attachment.kind,
-            attachment.filename,
-            attachment.size,
-            outgoing=False,
-            peer=attachment.sender,
-        )
-        if attachment.replay:
-            # Only on request: the user may have saved it when it was new. But what was begun is finished.
-            if self._inbox.is_unfinished(attachment):
-                self._add_unfinished(transfer, attachment, connection)
+        if attachment.replay or attachment.own or attachment.purged:
+            if attachment.replay and self._is_to_be_finished(attachment):
+                self._add_unfinished(self._add(attachment), attachment, connection)
                 return
-            is_there = attachment.offer is not None or attachment.content is not None
-            transfer.offer = attachment if is_there else None
-            transfer.session, transfer.state = connection.session, TransferState.OFFERED
-            self._frontend.show(Announced(attachment, transfer))
-        elif attachment.offer is not None:
+            self._frontend.show(self.announce_again(attachment, connection))
+            return
+        transfer = self._add(attachment)
+        if attachment.offer is not None:
             self._add_offer(transfer, attachment, connection)
         elif attachment.saving is not None:
             self._add_content(transfer, attachment, attachment.saving)
@@ -112,6 +109,39 @@ class Downloads:
         else:  # neither saved nor kept: the user named no directory, and can't ask
             transfer.state = TransferState.OFFERED
             self._frontend.show(Announced(attachment, transfer))
+
+    def announce_again(self, attachment: Attachment, connection: Connection) -> Announced:
+        """Return how to announce an attachment that the server shows again: under the number that it has had.
+
+        It is saved only on request: the user may have saved it when it was new.
+        """
+        if attachment.own or attachment.purged:
+            return Announced(attachment, None)
+        known = self._shown.get(_place_of(attachment))
+        if known is not None and known not in self._transfers:
+            known = None  # the list has forgotten it
+        transfer = known or self._add(attachment)
+        is_waiting = transfer.state in (TransferState.OFFERED, TransferState.FAILED)
+        # A newer offer may be there although an older one is gone.
+        if known is None or (is_waiting and transfer.saving is None):
+            is_there = attachment.offer is not None or attachment.content is not None
+            transfer.offer = attachment if is_there else None
+            transfer.session, transfer.state = connection.session, TransferState.OFFERED
+        return Announced(attachment, transfer)
+
+    def _add(self, attachment: Attachment) -> Transfer:
+        transfer = self._transfers.add(
+            attachment.kind,
+            attachment.filename,
+            attachment.size,
+            outgoing=False,
+            peer=attachment.sender,
+        )
+        if attachment.seq is not None:
+            self._shown[_place_of(attachment)] = transfer
+            if len(self._shown) > MAX_SHOWN:
+                self._shown.popitem(last=False)
+        return transfer
 
     def saved(self, number: int | None) -> Transfer:
         """Return the saved attachment ``number``, or the only one. Raises RequestError."""
@@ -149,6 +179,12 @@ class Downloads:
         if not is_coming:
             self._begin(transfer, connection)
         return transfer
+
+    def _is_to_be_finished(self, attachment: Attachment) -> bool:
+        """Return whether an earlier run has begun to save an attachment that this run has not shown yet."""
+        if attachment.own or attachment.purged or _place_of(attachment) in self._shown:
+            return False
+        return self._inbox.is_unfinished(attachment)
 
     def _add_unfinished(
         self, transfer: Transfer, attachment: Attachment, connection: Connection
@@ -308,3 +344,7 @@ class Downloads:
                 file.close()  # no error here: /get will show it
                 return
         self._frontend.show(Preview(transfer, file))
+
+
+def _place_of(attachment: Attachment) -> _Place:
+    return attachment.to is not None, attachment.seq, attachment.timestamp

@@ -6,6 +6,8 @@ requests of the same class.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 from chat.structs import Struct
@@ -167,6 +169,31 @@ class ListMentions(_Bare):
     """List the last texts that mentioned the user."""
 
 
+class ShowEarlier(Struct):
+    """Show ``count`` more earlier messages (None: a page), or those from the moment ``at`` on."""
+
+    count: int | None = None
+    at: datetime | None = None
+
+
+class FetchEarlier(Struct):
+    """Fetch at most ``limit`` earlier messages of the room, or private ones: with one ``partner``, or with all.
+
+    The last ones before the number ``before``, or the first ones after the number ``after`` or from the time ``at`` on
+    (RFC 3339). With ``around``, half of them end with this number, and half follow. Without any, the last of all. The
+    numbers are those of ``epoch``; if it is another one by now, the server refuses the query. None: not compared.
+    """
+
+    private: bool = False
+    partner: str | None = None
+    before: int | None = None
+    after: int | None = None
+    at: str | None = None
+    around: int | None = None
+    limit: int = 50
+    epoch: str | None = None
+
+
 # Requests for which the frontend must still ask the user for a password.
 NeedsPassword = Register | ChangePassword
 CommonRequest = (
@@ -191,6 +218,8 @@ CommonRequest = (
     | Highlight
     | Unhighlight
     | ListMentions
+    | ShowEarlier
+    | FetchEarlier
     | Quit
 )
 

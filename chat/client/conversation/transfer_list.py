@@ -136,6 +136,9 @@ class TransferList:
         except KeyError:
             raise RequestError(f"There is no attachment number {number}.") from None
 
+    def __contains__(self, transfer: Transfer) -> bool:
+        return self._transfers.get(transfer.number) is transfer
+
     def choose(
         self, number: int | None, command: str, fits: Callable[[Transfer], bool], nothing: str
     ) -> Transfer:

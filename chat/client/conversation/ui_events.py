@@ -22,7 +22,7 @@ from chat.client.connection.events import (
     Text,
     Welcome,
 )
-from chat.client.conversation.requests import Request
+from chat.client.conversation.requests import FetchEarlier, Request
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.resuming.events import (
     CatchUpBegan,
@@ -32,6 +32,7 @@ from chat.client.resuming.events import (
     MissingMessages,
     Renumbered,
 )
+from chat.client.state.places import MAILBOX, ROOM
 from chat.client.state.unanswered_line import UnansweredLine
 from chat.protocol.commands import Verb
 from chat.structs import Struct
@@ -171,6 +172,28 @@ class MentionList(Struct):
     mentions: tuple[Mention, ...]
 
 
+class EarlierListing(Struct):
+    """The earlier messages that ``request`` asked for, in the order of their numbers.
+
+    ``has_older``, ``has_newer``: others come before them, or after them. The ranges in ``lost`` have no messages. The
+    numbers are given under ``epoch``.
+    """
+
+    request: FetchEarlier
+    messages: tuple[Text | Announced, ...]
+    has_older: bool = False
+    has_newer: bool = False
+    lost: tuple[tuple[int, int], ...] = ()
+    epoch: str | None = None
+    tag: Tag = None
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the messages, lowest first."""
+        said = (each if isinstance(each, Text) else each.attachment for each in self.messages)
+        return [each.seq for each in said if each.seq is not None]
+
+
 class Told(Struct):
     """The answer to a request that concerns this client alone; at least one line."""
 
@@ -209,6 +232,7 @@ UiEvent: TypeAlias = (
     | TransferListing
     | Explanation
     | MentionList
+    | EarlierListing
     | Told
 )
 
@@ -242,6 +266,23 @@ def listing_of(verb: str | None, answer: str, tag: Tag) -> DeviceListing | Block
     if verb == Verb.BLOCKS.value and (users := read_names(answer)) is not None:
         return BlockListing(users, tag)
     return None
+
+
+def holes_of(listing: EarlierListing) -> list[MissingMessages]:
+    """Return the ranges between the messages of a listing whose messages are lost, in order."""
+    request, numbers = listing.request, listing.numbers
+    if not numbers:
+        return []
+    # What was asked for begins behind ``after``, and ends before ``before``.
+    first = numbers[0] if request.after is None else request.after + 1
+    last = numbers[-1] if request.before is None else request.before - 1
+    return [
+        MissingMessages(
+            MAILBOX if request.private else ROOM, max(start, first), min(end, last), "lost"
+        )
+        for start, end in listing.lost
+        if start <= last and end >= first
+    ]
 
 
 class Frontend(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from chat.client.conversation.ui_events import (
     Done,
     Doubted,
     DoubtSettled,
+    EarlierListing,
     Failed,
     Lag,
     OtherAccount,
@@ -140,6 +141,7 @@ class JsonFrontend:
                 "users": list(event.users),
             },
             TransferListing: _transfers,
+            EarlierListing: self._earlier,
         }
 
     def show(self, event: UiEvent) -> None:
@@ -152,12 +154,35 @@ class JsonFrontend:
         is_offered = event.transfer is not None and event.transfer.state is TransferState.OFFERED
         return {**_announced(event), "message": self._why_not_saved if is_offered else None}
 
+    def _earlier(self, event: EarlierListing) -> dict[str, Any]:
+        return {
+            "type": "history",
+            "id": event.tag,
+            "messages": self._messages(event.messages),
+            "older": event.has_older or None,
+            "newer": event.has_newer or None,
+            "lost": [list(pair) for pair in event.lost] or None,
+            "epoch": event.epoch,
+        }
+
+    def _messages(self, messages: Iterable[Text | Announced]) -> list[dict[str, Any]]:
+        """Return messages as they would come by themselves, each an object without empty keys."""
+        objects = (
+            _text(message) if isinstance(message, Text) else self._announced(message)
+            for message in messages
+        )
+        return [present(each) for each in objects]
+
 
 def encode(value: dict[str, Any]) -> str:
     """Encode an object as one line, without keys whose value is None. Escapes characters a terminal would act on."""
-    present = {key: item for key, item in value.items() if item is not None}
-    text = json.dumps(present, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(present(value), ensure_ascii=False, separators=(",", ":"))
     return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def present(value: dict[str, Any]) -> dict[str, Any]:
+    """Return ``value`` without the keys whose value is None."""
+    return {key: item for key, item in value.items() if item is not None}
 
 
 def _escaped(character: str) -> str:
@@ -316,8 +341,5 @@ def _devices(event: DeviceListing) -> dict[str, Any]:
 
 
 def _transfers(event: TransferListing) -> dict[str, Any]:
-    entries = [
-        {key: value for key, value in _transfer(transfer).items() if value is not None}
-        for transfer in event.transfers
-    ]
+    entries = [present(_transfer(transfer)) for transfer in event.transfers]
     return {"type": "transfers", "id": event.tag, "transfers": entries}

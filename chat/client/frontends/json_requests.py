@@ -10,6 +10,7 @@ from chat.client.conversation.requests import (
     AskServer,
     Cancel,
     DropLine,
+    FetchEarlier,
     Get,
     ListTransfers,
     Quit,
@@ -22,13 +23,16 @@ from chat.client.conversation.requests import (
 )
 from chat.client.conversation.ui_events import Asked, Tag
 from chat.client.frontends.line_io import Line
-from chat.protocol.commands import Command
+from chat.protocol.commands import MAX_REPLAY, Command
 from chat.protocol.descriptor import MessageType
+from chat.protocol.json_fields import TIMESTAMP
 from chat.protocol.strict_json import decode_json
 
 # A text with each byte written as \u00XX takes six times its size. The rest of the object takes at most MAX_REST bytes.
 LONGEST_ESCAPE = 6
 MAX_REST = 16 * 1024
+# Earlier messages in one answer.
+DEFAULT_LIMIT = 50
 
 
 class BadLine(RequestError):
@@ -100,6 +104,22 @@ class _Fields:
             raise BadLine(f"The value of {key!r} must be 0 or more.", self.tag)
         return value
 
+    def limit(self, most: int) -> int:
+        """Read ``limit``, from 1 to ``most``; a usual number if it is missing. Raises BadLine."""
+        value: int | None = self.optional("limit", int)
+        if value is not None and not 1 <= value <= most:
+            raise BadLine(f"The value of 'limit' must be 1 to {most}.", self.tag)
+        return DEFAULT_LIMIT if value is None else value
+
+    def timestamp(self, key: str) -> str | None:
+        """Read a time of RFC 3339; return None if the key is missing. Raises BadLine."""
+        value: str | None = self.optional(key, str)
+        if value is not None and not TIMESTAMP.fullmatch(value):
+            raise BadLine(
+                f"The value of {key!r} must be a time such as 2026-11-20T00:00:00Z.", self.tag
+            )
+        return value
+
     def flag(self, key: str) -> bool:
         """Read a boolean, False if the key is missing. Raises BadLine."""
         value = self._unread.pop(key, None)
@@ -154,6 +174,22 @@ def _read_command(fields: _Fields) -> Request:
     )
 
 
+def _read_history(fields: _Fields) -> Request:
+    places = {key: fields.natural(key) for key in ("before", "after", "around")}
+    at = fields.timestamp("at")
+    if sum(value is not None for value in (*places.values(), at)) > 1:
+        raise BadLine("Expected at most one of 'before', 'after', 'around' and 'at'.", fields.tag)
+    partner = fields.optional("with", str)
+    return FetchEarlier(
+        fields.flag("private") or partner is not None,
+        partner,
+        at=at,
+        limit=fields.limit(MAX_REPLAY),
+        epoch=fields.optional("epoch", str),
+        **places,
+    )
+
+
 _READERS: dict[str, Callable[[_Fields], Request]] = {
     "text": _read_text,
     "file": _file_reader(MessageType.FILE),
@@ -164,6 +200,7 @@ _READERS: dict[str, Callable[[_Fields], Request]] = {
     "transfers": lambda fields: ListTransfers(),
     "who": lambda fields: Who(),
     "command": _read_command,
+    "history": _read_history,
     "again": lambda fields: SayAgain(fields.required("nonce", str)),
     "drop": lambda fields: DropLine(fields.required("nonce", str)),
     "quit": lambda fields: Quit(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from chat.client.attention.attention import Attention
@@ -33,6 +33,7 @@ from chat.client.conversation.ui_events import (
     Done,
     Doubted,
     DoubtSettled,
+    EarlierListing,
     Explanation,
     Failed,
     Lag,
@@ -45,34 +46,42 @@ from chat.client.conversation.ui_events import (
     UiEvent,
     UserFound,
     UserList,
+    holes_of,
 )
 from chat.client.frontends.clipboard import copied_words, copyable
-from chat.client.frontends.clock import shown_time
+from chat.client.frontends.plain_lines import (
+    FURTHER_LINE,
+    announced_lines,
+    copied_text,
+    end_of_listing,
+    from_server,
+    lag_lines,
+    line_at,
+    now,
+    people_lines,
+    said,
+    shown_text,
+    text_lines,
+    told_lines,
+    transfer_lines,
+)
 from chat.client.frontends.wording import (
     ACTION,
     DISCONNECTED,
-    ELSEWHERE,
-    KINDS,
-    REMOVED,
     RENUMBERED,
     UNCONFIRMED,
     block_line,
     device_lines,
     doubt_line,
     earlier_words,
-    file_and_size,
-    gets_it_later,
     kept_line,
     leave_reason,
     local_times,
     mention_lines,
     missing_line,
     other_account_line,
-    people,
     settled_line,
     status_line,
-    transfer_line,
-    transfer_state,
     user_found,
     who_says,
 )
@@ -85,12 +94,10 @@ from chat.client.resuming.events import (
     Renumbered,
 )
 from chat.client.state.places import MAILBOX, ROOM, LogKey
-from chat.client.state.unanswered_line import UnansweredLine
-from chat.local_time import local_date
 from chat.protocol.notices import NoticeCode
-from chat.sanitize import lines_of, lines_under, sanitize
+from chat.sanitize import lines_of, sanitize
+from chat.sizes import counted
 
-FURTHER_LINE = "         | "
 # Two notices that messages wait on the server are about the same wait if no more time lies between them.
 _STILL_WAITING = timedelta(seconds=60)
 # Messages that /copy can reach.
@@ -133,36 +140,37 @@ class PlainFrontend:
             Welcome: self._welcome,
             Joined: self._joined,
             Left: self._left,
-            StatusChanged: lambda event: [_line(event.timestamp, status_line(event))],
+            StatusChanged: lambda event: [line_at(event.timestamp, status_line(event))],
             Text: self._text,
             Notice: self._notice,
             CatchUpBegan: self._began,
             CatchUpEnded: self._ended,
-            MissingMessages: lambda event: [_line(_now(), missing_line(event))],
-            LineRestored: lambda event: [_line(_now(), f"not confirmed yet: {_said(event.line)}")],
-            Doubted: lambda event: _told(Told((_said(event.line), doubt_line(event)))),
-            DoubtSettled: lambda event: _told(
-                Told((_said(event.line), settled_line(event.outcome)))
+            MissingMessages: lambda event: [line_at(now(), missing_line(event))],
+            LineRestored: lambda event: [line_at(now(), f"not confirmed yet: {said(event.line)}")],
+            Doubted: lambda event: told_lines(Told((said(event.line), doubt_line(event)))),
+            DoubtSettled: lambda event: told_lines(
+                Told((said(event.line), settled_line(event.outcome)))
             ),
-            OtherAccount: lambda event: [_line(_now(), other_account_line(event.username))],
-            Renumbered: lambda event: [_line(_now(), RENUMBERED)],
+            OtherAccount: lambda event: [line_at(now(), other_account_line(event.username))],
+            Renumbered: lambda event: [line_at(now(), RENUMBERED)],
             Announced: self._announced,
-            Done: lambda event: [] if event.answer is None else _from_server(_now(), event.answer),
-            UserList: _people,
-            DeviceListing: lambda event: _told(Told(tuple(device_lines(event)))),
-            BlockListing: lambda event: [_line(_now(), block_line(event))],
-            UserFound: lambda event: [_line(_now(), user_found(event))],
-            TransferListing: _transfers,
+            Done: lambda event: [] if event.answer is None else from_server(now(), event.answer),
+            UserList: people_lines,
+            DeviceListing: lambda event: told_lines(Told(tuple(device_lines(event)))),
+            BlockListing: lambda event: [line_at(now(), block_line(event))],
+            UserFound: lambda event: [line_at(now(), user_found(event))],
+            TransferListing: transfer_lines,
             Explanation: lambda event: list(event.lines),
-            Told: _told,
-            MentionList: lambda event: _told(Told(tuple(mention_lines(event.mentions)))),
+            Told: told_lines,
+            EarlierListing: self._earlier,
+            MentionList: lambda event: told_lines(Told(tuple(mention_lines(event.mentions)))),
         }
         self.warnings: dict[type, Callable[[Any], list[str]]] = {
             BadFrame: lambda event: [f"The server sent an invalid frame: {event.problem}"],
             Failed: lambda event: [event.sentence],
             Problem: lambda event: [event.sentence],
             Disconnected: self._disconnected,
-            Lag: _lag,
+            Lag: lag_lines,
         }
 
     def show(self, event: UiEvent) -> None:
@@ -201,7 +209,7 @@ class PlainFrontend:
             raise RequestError(f"There is no such message; /copy reaches the last {MAX_MESSAGES}.")
         sender, text = self.messages[-number]
         text = copyable(text)
-        return text, _line(_now(), copied_words(sender, text))
+        return text, line_at(now(), copied_words(sender, text))
 
     def _welcome(self, event: Welcome) -> list[str]:
         self._attention.rename(event.username)
@@ -209,31 +217,31 @@ class PlainFrontend:
         self._trouble = ""
         others = [sanitize(user) for user in event.users if user != event.username]
         company = f", with {', '.join(others)}" if others else ""
-        first = _line(
+        first = line_at(
             event.timestamp, f"you are in the room as {sanitize(event.username)}{company}"
         )
         greeting, self._greeting = self._greeting, None
         kept: list[str] = []
         if event.history is not None and not self._has_told_keeping:
             self._has_told_keeping = True
-            kept = [_line(event.timestamp, kept_line(event.history))]
+            kept = [line_at(event.timestamp, kept_line(event.history))]
         return [
             first,
             *kept,
             *(FURTHER_LINE + line for line in (lines_of(event.motd) if event.motd else [])),
-            *([_line(event.timestamp, sanitize(greeting))] if greeting is not None else []),
+            *([line_at(event.timestamp, sanitize(greeting))] if greeting is not None else []),
         ]
 
     def _joined(self, event: Joined) -> list[str]:
         if not self._attention.presence.is_shown(event.username, event.timestamp):
             return []
-        return [_line(event.timestamp, f"{sanitize(event.username)} joined")]
+        return [line_at(event.timestamp, f"{sanitize(event.username)} joined")]
 
     def _left(self, event: Left) -> list[str]:
         if not self._attention.presence.is_shown(event.username, event.timestamp):
             return []
         line = f"{sanitize(event.username)} left{leave_reason(event.reason)}"
-        return [_line(event.timestamp, line)]
+        return [line_at(event.timestamp, line)]
 
     def _text(self, event: Text) -> list[str]:
         if not event.replay:
@@ -243,23 +251,16 @@ class PlainFrontend:
         if not event.own and (not event.replay or self._since.get(log) is not None):
             self._attention.hear(event.timestamp, event.sender, event.text, event.to)
         self._note_read(event)
-        text = REMOVED if event.purged else event.text
-        self.messages.append((event.sender, text.removeprefix(ACTION)))
-        sender, to = _sender(event), _receiver(event.to)
-        if text.startswith(ACTION):
-            head = f"* {sender}{to} "
-            text = text.removeprefix(ACTION)
-        else:
-            head = f"[{sender}{to}]: "
-        return [*_below(f"<{_when(event)}> {head}", text), *_waiting(event)]
+        self.messages.append((event.sender, shown_text(event).removeprefix(ACTION)))
+        return text_lines(event)
 
     def _began(self, event: CatchUpBegan) -> list[str]:
         self._since[event.log] = event.since
-        return [_line(_now(), f"{earlier_words(event.expected, event.since, _now())}:")]
+        return [line_at(now(), f"{earlier_words(event.expected, event.since, now())}:")]
 
     def _ended(self, event: CatchUpEnded) -> list[str]:
-        words = earlier_words(event.shown, self._since.pop(event.log, None), _now())
-        return [_line(_now(), f"end of the {words}")]
+        words = earlier_words(event.shown, self._since.pop(event.log, None), now())
+        return [line_at(now(), f"end of the {words}")]
 
     def _notice(self, event: Notice) -> list[str]:
         if event.code == NoticeCode.WAITING.value:
@@ -268,7 +269,7 @@ class PlainFrontend:
             return []  # the line about the lost connection gives the same sentence
         if event.dismisses:
             self._told = event.sentence
-        return _from_server(event.timestamp, event.sentence, who_says(event.code))
+        return from_server(event.timestamp, event.sentence, who_says(event.code))
 
     def _note_read(self, message: Text | Attachment) -> None:
         if message.seq is not None:
@@ -281,33 +282,45 @@ class PlainFrontend:
         last, self._unconfirmed_at = self._unconfirmed_at, event.timestamp
         if last is not None and event.timestamp - last < _STILL_WAITING:
             return []
-        return [_line(event.timestamp, UNCONFIRMED)]
+        return [line_at(event.timestamp, UNCONFIRMED)]
 
     def _announced(self, event: Announced) -> list[str]:
-        attachment, transfer = event.attachment, event.transfer
+        attachment = event.attachment
         if not attachment.replay:
             self._attention.presence.spoke(attachment.sender, attachment.timestamp)
         self._note_read(attachment)
         self.messages.append((attachment.sender, attachment.filename))
-        what = KINDS[attachment.kind]
-        if attachment.to is not None:
-            what += f" to {sanitize(attachment.to)}"
-        line = f"{_sender(attachment)} sent {what}: {file_and_size(attachment)}"
-        if transfer is not None:
-            line += f", number {transfer.number}"
-            if transfer.state is TransferState.OFFERED:
-                line += f", {self._why_not_saved or transfer_state(transfer)}"
-        return [f"<{_when(attachment)}> -- {line}", *_waiting(attachment)]
+        return announced_lines(event, self._why_not_saved)
+
+    def _earlier(self, event: EarlierListing) -> list[str]:
+        """Return the lines of earlier messages that the user asked for. They change nothing that the user has read."""
+        ignored = self._attention.ignored
+        lines = [line_at(now(), f"{counted(len(event.messages), 'earlier message')}:")]
+        holes = deque(holes_of(event))
+        for message in event.messages:
+            said = message if isinstance(message, Text) else message.attachment
+            while holes and said.seq is not None and holes[0].first < said.seq:
+                lines.append(line_at(now(), missing_line(holes.popleft())))
+            if not said.own and said.sender in ignored:
+                continue
+            self.messages.append((said.sender, copied_text(message)))
+            lines += (
+                text_lines(message)
+                if isinstance(message, Text)
+                else announced_lines(message, self._why_not_saved)
+            )
+        lines += (line_at(now(), missing_line(hole)) for hole in holes)
+        return [*lines, line_at(now(), end_of_listing(event))]
 
     def _show_transfer(self, transfer: Transfer) -> None:
         """Show the end of a transfer. Progress bars and /transfers show its progress."""
         what = f"number {transfer.number}, {sanitize(transfer.filename)},"
         if transfer.state is TransferState.DONE and not transfer.outgoing:
-            self._tell([_line(_now(), f"{what} is saved as {sanitize(str(transfer.path))}")])
+            self._tell([line_at(now(), f"{what} is saved as {sanitize(str(transfer.path))}")])
         elif transfer.state is TransferState.FAILED:
             self._warn([sanitize(f"{what} failed: {transfer.problem}")])
         elif transfer.state is TransferState.CANCELLED:
-            self._tell([_line(_now(), f"{what} is cancelled")])
+            self._tell([line_at(now(), f"{what} is cancelled")])
 
     def _disconnected(self, event: Disconnected) -> list[str]:
         """Return a line only for a new reason: an outage may last hours, with many reconnects."""
@@ -320,80 +333,3 @@ class PlainFrontend:
         self._trouble = event.reason
         # No pause: the user asked to reconnect.
         return [f"{event.reason} Trying again." if event.retry_in else event.reason]
-
-
-def _sender(message: Text | Attachment) -> str:
-    """Return the sender, marked if another device of this user sent the message. No name has a bracket in it."""
-    mark = f" ({ELSEWHERE})" if message.elsewhere else ""
-    return f"{sanitize(message.sender)}{mark}"
-
-
-def _waiting(message: Text | Attachment) -> list[str]:
-    if not message.waiting or message.to is None:
-        return []
-    return [_line(message.timestamp, gets_it_later(message.to))]
-
-
-def _when(message: Text | Attachment) -> str:
-    """Return the time of a message, with the date if it is an earlier one, of another day."""
-    time = shown_time(message.timestamp)
-    if not message.replay:
-        return time
-    day = local_date(message.timestamp)
-    return time if day == local_date(_now()) else f"{day} {time}"
-
-
-def _said(line: UnansweredLine) -> str:
-    """Return an own line in one line."""
-    first, *further = lines_of(line.text)
-    to = f" to {sanitize(line.to)}" if line.to is not None else ""
-    return f"you{to}, at {shown_time(line.sent_at)}: {first}{' …' if further else ''}"
-
-
-def _line(moment: datetime, text: str) -> str:
-    return f"<{shown_time(moment)}> -- {text}"
-
-
-def _below(head: str, text: str) -> list[str]:
-    """Return ``head`` with a text of one line, or a longer text below it."""
-    first, *further = lines_under(text)
-    return [head + first if first else head.rstrip(), *(FURTHER_LINE + line for line in further)]
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
-def _receiver(to: str | None) -> str:
-    return "" if to is None else f" -> {sanitize(to)}"
-
-
-def _from_server(moment: datetime, text: str, says: str = "the server says") -> list[str]:
-    first, *further = lines_of(local_times(text))
-    return [
-        _line(moment, f"{says}: {first}"),
-        *(FURTHER_LINE + line for line in further),
-    ]
-
-
-def _lag(event: Lag) -> list[str]:
-    """Return a line only for the beginning of a lag: new lines of the server show its end."""
-    return [f"The server has not answered for {event.seconds:.0f} s."] if event.seconds else []
-
-
-def _people(event: UserList) -> list[str]:
-    return [_line(_now(), people(event))]
-
-
-def _told(event: Told) -> list[str]:
-    first, *further = map(sanitize, event.lines)
-    return [_line(_now(), first), *(FURTHER_LINE + line for line in further)]
-
-
-def _transfers(event: TransferListing) -> list[str]:
-    if not event.transfers:
-        return [_line(_now(), "no attachments yet")]
-    return [
-        _line(_now(), "attachments:"),
-        *(FURTHER_LINE + transfer_line(t) for t in event.transfers),
-    ]

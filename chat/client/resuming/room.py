@@ -13,6 +13,7 @@ from chat.client.connection.events import Attachment, Limits, MessagePage
 from chat.client.connection.in_flight import InFlight
 from chat.client.connection.liveness import uptime
 from chat.client.connection.outgoing import check_size, encode_text, open_source
+from chat.client.connection.queries.earlier import EarlierMessages
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.errors import ChatError, ConnectionLost, NotSent, TransferFailed
 from chat.client.resuming.events import Disconnected, RoomEvent
@@ -45,7 +46,7 @@ class _File(QueuedMessage):
         )
 
 
-class ReconnectingRoom:
+class ReconnectingRoom(EarlierMessages):
     """One user's room, made by :func:`chat.client.connect` with ``reconnect``. Iterating yields events for ever.
 
     After a lost connection it connects again, with growing pauses. Then it fetches what was missed, and looks up the
@@ -247,9 +248,8 @@ class ReconnectingRoom:
         """Send a command. It is never repeated: the receipt is LOST if the answer was. Raises ConnectionLost."""
         return self._here().command(command)
 
-    def history(self, **query: Any) -> MessagePage:
-        """Return a page of earlier messages: see ``Connection.history``. Raises ConnectionLost, QueryRefused."""
-        return self._here().history(**query)
+    def ask_page(self, command: Command) -> MessagePage:
+        return self._here().ask_page(command)
 
     def fetch(self, offer: Attachment, **options: Any) -> Path:
         """Download an offered content: see ``Connection.fetch``. Raises ConnectionLost too."""

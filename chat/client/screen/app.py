@@ -31,6 +31,7 @@ from chat.client.conversation.requests import (
     RequestError,
     Say,
     ScreenRequest,
+    ShowEarlier,
 )
 from chat.client.conversation.ui_events import Asked
 from chat.client.errors import ChatError
@@ -188,7 +189,7 @@ class App:
         """Return the message that ``reply`` stands for. Raises RequestError if there is nobody to reply to."""
         return self._conversation.addressed(reply)
 
-    def do_here(self, request: ScreenRequest) -> None:
+    def do_here(self, request: ScreenRequest | ShowEarlier) -> None:
         """Execute a command of the screen. Raises RequestError."""
         self._local.do(request)
 

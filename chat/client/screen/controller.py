@@ -23,6 +23,7 @@ from chat.client.conversation.requests import (
     ScreenRequest,
     SearchLog,
     SendFile,
+    ShowEarlier,
 )
 from chat.client.conversation.ui_events import Asked
 from chat.client.frontends.pasting import PASTE_LINES
@@ -42,23 +43,15 @@ from chat.client.screen.input.questions import (
     shown,
 )
 from chat.client.screen.input.slips import command_below
+from chat.client.screen.model.entries import PageLine
 from chat.client.screen.model.model import Candidates, Model
-from chat.client.screen.model.views import Draft, View
+from chat.client.screen.model.views import Draft, Page, View
+from chat.client.screen.reading_back import ReadingBack
+from chat.client.screen.scrolling import Scroller
 from chat.structs import replace
 
 PASTE_CHARACTERS = 2000
-WHEEL_ROWS = 3
 KEYS_PAGE = "keys"
-_SCROLLING = {
-    Action.PAGE_UP,
-    Action.PAGE_DOWN,
-    Action.SCROLL_UP,
-    Action.SCROLL_DOWN,
-    Action.WHEEL_UP,
-    Action.WHEEL_DOWN,
-    Action.TOP,
-    Action.BOTTOM,
-}
 
 
 class Desk(Protocol):
@@ -71,7 +64,7 @@ class Desk(Protocol):
 
     def addressed(self, reply: Reply) -> Say: ...  # raises RequestError
 
-    def do_here(self, request: ScreenRequest) -> None: ...  # raises RequestError
+    def do_here(self, request: ScreenRequest | ShowEarlier) -> None: ...  # raises RequestError
 
     # Asks for the password; raises RequestError.
     def complete(self, request: NeedsPassword) -> None: ...
@@ -113,18 +106,13 @@ class Controller:
             [command for command in COMMANDS if command.where & Availability.SCREEN], model.speakers
         )
         self._tags = count(1)
+        self.reading_back = ReadingBack(model, renderer, desk.ask, lambda: self.size, now)
+        self._scroller = Scroller(model, renderer, lambda: self.size, self.reading_back.look)
         self._actions: dict[Action, Callable[[], object]] = {
             Action.SUBMIT: self._submit,
             Action.LEAVE: desk.leave,
-            Action.PAGE_UP: lambda: self._scroll_pages(-1),
-            Action.PAGE_DOWN: lambda: self._scroll_pages(1),
-            Action.SCROLL_UP: lambda: self._scroll(-1),
-            Action.SCROLL_DOWN: lambda: self._scroll(1),
-            Action.WHEEL_UP: lambda: self._scroll(-WHEEL_ROWS),
-            Action.WHEEL_DOWN: lambda: self._scroll(WHEEL_ROWS),
-            Action.TOP: lambda: self._renderer.scroll_to_top(self._model, self.size),
-            Action.BOTTOM: self._to_bottom,
-            Action.BACK: self._go_back,
+            **self._scroller.actions,
+            Action.BACK: self._scroller.go_back,
             Action.SEARCH: self.search,
             Action.NEXT_UNREAD: model.next_unread,
             Action.REDRAW: desk.redraw,
@@ -228,7 +216,7 @@ class Controller:
 
     def search(self, text: str | None = None) -> None:
         """Open a search, for ``text`` if it is given."""
-        question = SearchQuestion(self._model, self._show_match)
+        question = SearchQuestion(self._model, self._scroller.show_match)
         if text is not None:
             question.editor.set_text(text)
             question.look()
@@ -240,9 +228,10 @@ class Controller:
 
     def show_page(self, title: str, lines: Iterable[str]) -> None:
         """Open a page from its first line on."""
-        self._model.open_page(title, lines, self._now())
+        now = self._now()
+        self._model.open_page(Page(title, (PageLine(now, line) for line in lines)))
         # A page that fits on the screen has nothing below.
-        self._scroll(0)
+        self._scroller.scroll(0)
 
     def show_bare_view(self) -> None:
         """Show the log alone, as far as it is on the screen now."""
@@ -256,8 +245,8 @@ class Controller:
             if meant is None:
                 return True  # the user has bound the key to nothing
             action = action_of(meant)
-        if action in _SCROLLING:
-            self._actions[action]()
+        if action is not None and action in self._scroller.actions:
+            self._scroller.actions[action]()
             self.show_bare_view()
             return True
         self._model.show_bare(None)
@@ -323,7 +312,7 @@ class Controller:
             # What the line does shows in the log. A page can be searched and closed by commands, too.
             if not isinstance(request, SearchLog | CloseView):
                 self._model.close_page()
-            if isinstance(request, ScreenRequest):
+            if isinstance(request, ScreenRequest | ShowEarlier):
                 self._desk.do_here(request)
             elif isinstance(request, NeedsPassword):
                 self._desk.complete(request)
@@ -334,7 +323,7 @@ class Controller:
             return
         if isinstance(request, Quit):
             self._desk.leave()
-        elif not isinstance(request, ScreenRequest | NeedsPassword):
+        elif not isinstance(request, ScreenRequest | NeedsPassword | ShowEarlier):
             self._ask_room(request, line)
 
     def _directed(self, request: Request) -> Request:
@@ -377,20 +366,3 @@ class Controller:
             self.show_keys()
         else:
             self._model.close_page()
-
-    def _scroll(self, rows: int) -> None:
-        self._renderer.scroll(self._model, rows, self.size)
-
-    def _scroll_pages(self, pages: int) -> None:
-        self._renderer.scroll_pages(self._model, pages, self.size)
-
-    def _to_bottom(self) -> None:
-        self._model.search = None
-        self._renderer.scroll_to_bottom(self._model)
-
-    def _go_back(self) -> None:
-        if not self._model.close_page():
-            self._to_bottom()
-
-    def _show_match(self) -> None:
-        self._renderer.scroll_to_match(self._model, self.size)

@@ -89,6 +89,9 @@ class ScreenFrontend:
             )
             self._around.repaint()
             return
+        if type(event) is not Text and self._controller.reading_back.take(event):
+            self._around.repaint()
+            return
         # A text has its own time, and many come at once.
         now = event.timestamp if type(event) is Text else self._now()
         alert = self._intake.update(event, now)

@@ -23,6 +23,7 @@ from chat.client.conversation.requests import (
     SetBell,
     SetMouse,
     ShowBareView,
+    ShowEarlier,
     ShowKeys,
     ToggleNames,
 )
@@ -82,6 +83,7 @@ class LocalCommands:
         self._doing: dict[type, Callable[[Any], object]] = {
             Copy: self._copy,
             SearchLog: lambda request: self.controller.search(request.text),
+            ShowEarlier: lambda request: self.controller.reading_back.show(request),
             ClearLog: lambda request: model.current.clear(),
             SaveLog: self._save,
             FollowLog: self._follow,
@@ -94,7 +96,7 @@ class LocalCommands:
             ShowKeys: lambda request: self.controller.show_keys(),
         }
 
-    def do(self, request: ScreenRequest) -> None:
+    def do(self, request: ScreenRequest | ShowEarlier) -> None:
         """Execute ``request``. Raises RequestError."""
         self._doing[type(request)](request)
 

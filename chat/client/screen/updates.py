@@ -147,6 +147,7 @@ class ModelUpdater:
         model.people.reset(event.users, event.registered, event.moderators)
         model.is_online, model.retry_in, model.lag = True, None, 0.0
         model.is_unconfirmed = False
+        model.epoch = None if event.history is None else event.history.epoch
         kept: tuple[str, ...] = ()
         if self._lost_at is None:
             kept = (kept_line(event.history),) if event.history is not None else ()
@@ -206,6 +207,8 @@ class ModelUpdater:
             return
         if event.code == NoticeCode.SHUTTING_DOWN.value:
             return  # the line about the lost connection gives the same sentence
+        if event.code == NoticeCode.EPOCH.value:
+            self._model.epoch = event.epoch
         first, *further = lines_of(local_times(event.sentence))
         lines = (f"{who_says(event.code)}: {first}", *further)
         # An announcement is for everyone to read, so it is as bright as a message.

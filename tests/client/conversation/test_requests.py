@@ -10,6 +10,7 @@ from chat.client.conversation.commands import Availability, parse_line
 from chat.client.conversation.requests import (
     Cancel,
     CommonRequest,
+    FetchEarlier,
     FollowLog,
     Get,
     Help,
@@ -26,6 +27,7 @@ from chat.client.conversation.requests import (
     ScreenRequest,
     SetBell,
     SetPresence,
+    ShowEarlier,
     Unhighlight,
     Unignore,
     Who,
@@ -34,8 +36,8 @@ from chat.client.conversation.requests import (
 from chat.client.frontends import json_requests
 from chat.client.frontends.line_io import Line
 
-# A program knows by itself what these would tell it, or do for it.
-FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, OpenFile} | {
+# A program knows by itself what these would tell it, or do for it, or has a request with more keys.
+FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, OpenFile, ShowEarlier} | {
     *(SetPresence, Ignore, Unignore, Highlight, Unhighlight, ListMentions)
 }
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
@@ -47,9 +49,11 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines += ["/whois a", "/reconnect", "/presence", "/open 1"]
     lines += ["/again", "/drop 1"]
     lines += ["/ignore", "/unignore a", "/highlight", "/unhighlight a", "/mentions"]
+    lines += ["/history 10"]
+    # Only programs name the numbers of messages.
     assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
         get_args(CommonRequest)
-    )
+    ) - {FetchEarlier}
 
 
 def test_everything_that_only_a_screen_does_can_be_typed() -> None:

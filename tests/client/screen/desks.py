@@ -7,7 +7,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from chat.client.connection.events import Text, Welcome
-from chat.client.conversation.requests import NeedsPassword, Reply, RequestError, Say, ScreenRequest
+from chat.client.conversation.requests import (
+    NeedsPassword,
+    Reply,
+    RequestError,
+    Say,
+    ScreenRequest,
+    ShowEarlier,
+)
 from chat.client.conversation.ui_events import Asked, UiEvent
 from chat.client.screen.controller import Controller
 from chat.client.screen.draw.layout import Renderer, Size
@@ -49,6 +56,8 @@ class Desk:
     # For tests
 
     def take(self, news: UiEvent) -> Alert | None:
+        if self.controller.reading_back.take(news):
+            return None
         return self._intake.update(news, NINE)
 
     def hear(self, *texts: str, sender: str = "alice", to: str | None = None) -> None:
@@ -94,7 +103,7 @@ class Desk:
             raise RequestError("There is no private message to reply to yet.")
         return Say(reply.text, self.last_private_sender)
 
-    def do_here(self, request: ScreenRequest) -> None:
+    def do_here(self, request: ScreenRequest | ShowEarlier) -> None:
         self.local.do(request)
 
     def complete(self, request: NeedsPassword) -> None:

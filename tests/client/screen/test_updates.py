@@ -11,6 +11,7 @@ from chat.client.conversation.transfer_list import TransferState
 from chat.client.conversation.ui_events import (
     Announced,
     Done,
+    EarlierListing,
     Explanation,
     Failed,
     Lag,
@@ -40,7 +41,8 @@ def bench() -> Bench:
 
 def test_every_kind_of_event_is_taken(bench: Bench) -> None:
     # The frontend draws what the user only looks at.
-    assert set(bench._intake._takers) == set(get_args(UiEvent)) - {Preview}
+    # It also takes what it has asked for itself.
+    assert set(bench._intake._takers) == set(get_args(UiEvent)) - {Preview, EarlierListing}
 
 
 class TestTexts:

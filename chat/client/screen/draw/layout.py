@@ -134,6 +134,27 @@ class Renderer:
         """Scroll to the oldest row of the log."""
         self._log.scroll_to_top(model.shown, self._prepared(model, size))
 
+    def scroll_above(self, model: Model, number: int, size: Size) -> None:
+        """Scroll so that the entry before ``number`` is at the bottom of the log."""
+        self._log.scroll_above(model.shown, number, self._prepared(model, size))
+
+    def scroll_from(self, model: Model, number: int, size: Size) -> None:
+        """Scroll so that the entry ``number`` is at the top of the log."""
+        self._log.scroll_from(model.shown, number, self._prepared(model, size))
+
+    def hold(self, model: Model, size: Size) -> None:
+        """Stay at what is shown, even if it is the end and entries are added."""
+        self._prepared(model, size)
+        self._log.hold(model.shown)
+
+    def is_near_top(self, model: Model, size: Size, *, screens: int = 1) -> bool:
+        """Return whether at most so many screenfuls of the log are above the screen."""
+        return self._log.is_near_top(model.shown, self._prepared(model, size), screens)
+
+    def is_near_bottom(self, model: Model, size: Size) -> bool:
+        """Return whether at most a screenful of the log is below the screen."""
+        return self._log.is_near_bottom(model.shown, self._prepared(model, size))
+
     def scroll_to_bottom(self, model: Model) -> None:
         """Scroll to the newest row, and follow new rows."""
         model.shown.scroll_to(None)

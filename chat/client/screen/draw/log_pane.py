@@ -10,6 +10,7 @@ import re
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 from chat.client.frontends.clock import sample_time
 from chat.client.frontends.wording import new_words
@@ -20,12 +21,32 @@ from chat.client.screen.model.views import Position, View
 from chat.client.screen.text.cells import cells
 from chat.client.screen.text.spans import Finder, Row, Span, clip_row, indented, text_of, wrap_row
 from chat.client.screen.text.styles import CURRENT_MATCH, DIM, RULE, UNREAD_MARKER, Style
+from chat.sanitize import sanitize
 
 # Rows in the cache, some dozens of pages. Each row is several objects, and Python's garbage collector traverses all of
 # them while a user who types waits.
 MAX_REMEMBERED = 3_000
+# Rules in another cache: every walk through the log passes those of its days.
+MAX_RULES = 100
 # Lines shown of one entry: 64 KiB of line ends would fill a log. A saved log has all of them.
 MAX_LINES = 500
+
+
+class _Block(NamedTuple):
+    """Hold the rows of an entry. The first ``above`` of them are rules, which other entries may add and remove."""
+
+    rows: list[Row]
+    above: int = 0
+
+    @property
+    def first(self) -> int:
+        """Return the line of the first row, as a ``Position`` counts."""
+        return -self.above
+
+    @property
+    def last(self) -> int:
+        """Return the line of the last row."""
+        return len(self.rows) - self.above - 1
 
 
 class LogPane:
@@ -71,8 +92,10 @@ class LogPane:
         if bottom is None or height < 1:
             return []
         rows: list[Row] = []
-        for number, block in self._upward(view, bottom):
-            kept = block[: bottom.line + 1] if number == bottom.number else block
+        for number in range(bottom.number, view.first - 1, -1):
+            kept, above = self._block(view, number)
+            if number == bottom.number:
+                kept = kept[: above + bottom.line + 1]
             rows[:0] = kept[-(height - len(rows)) :]
             if len(rows) >= height:
                 return rows
@@ -87,8 +110,8 @@ class LogPane:
             lines = [text_of(line) for line in entry_lines(view[number])]
             if number == bottom.number:
                 # The part of the entry that is above the bottom, as far as its rows tell.
-                rows = len(self._block(view, number))
-                del lines[-(-len(lines) * (bottom.line + 1) // rows) :]
+                rows = self._block(view, number).last + 1
+                del lines[-(-len(lines) * max(0, bottom.line + 1) // rows) :]
             yield from reversed(lines)
 
     def scroll(self, view: View, by: int, height: int) -> None:
@@ -119,12 +142,39 @@ class LogPane:
     def scroll_to_top(self, view: View, height: int) -> None:
         """Show the oldest entries."""
         if view.last >= view.first:
-            self._anchor(view, self._full_screen(view, Position(view.first, 0), height))
+            self._anchor(view, self._full_screen(view, self._top(view), height))
+
+    def scroll_above(self, view: View, number: int, height: int) -> None:
+        """Show the entries before ``number``: the last of them at the bottom of the screen."""
+        if view.first < number <= view.last:
+            position = Position(number - 1, self._block(view, number - 1).last)
+            self._anchor(view, self._full_screen(view, position, height))
+
+    def scroll_from(self, view: View, number: int, height: int) -> None:
+        """Show the entries from ``number`` on: the first of them at the top of the screen."""
+        if view.first <= number <= view.last:
+            top = Position(number, self._block(view, number).first)
+            self._anchor(view, self._walk_down(view, top, max(1, height) - 1))
+
+    def hold(self, view: View) -> None:
+        """Stay at what is shown, even if it is the end and entries are added."""
+        if view.anchor is None and view.last >= view.first:
+            view.scroll_to(self._last(view))
+
+    def is_near_top(self, view: View, height: int, screens: int) -> bool:
+        """Return whether at most so many screenfuls of rows are above the screen."""
+        bottom, rows = self._bottom(view), max(0, (screens + 1) * height - 1)
+        return bottom is None or self._walk_up(view, bottom, rows) == self._top(view)
+
+    def is_near_bottom(self, view: View, height: int) -> bool:
+        """Return whether at most a screenful of rows is below the screen."""
+        bottom = self._bottom(view)
+        return bottom is None or self._walk_down(view, bottom, height + 1) is None
 
     def _matching_line(self, view: View, number: int) -> int:
         """Return the first row of the entry that has a mark of the search beside that of its time."""
-        block = self._block(view, number)
-        marks = [sum(span.style == CURRENT_MATCH for span in row) for row in block]
+        rows, above = self._block(view, number)
+        marks = [sum(span.style == CURRENT_MATCH for span in row) for row in rows[above:]]
         first = next((line for line, count in enumerate(marks) if count), 0)  # the row of the time
         marks[first] -= 1
         return next((line for line, count in enumerate(marks) if count > 0), first)
@@ -135,7 +185,11 @@ class LogPane:
 
     def _last(self, view: View) -> Position:
         """Return the position of the last row."""
-        return Position(view.last, len(self._block(view, view.last)) - 1)
+        return Position(view.last, self._block(view, view.last).last)
+
+    def _top(self, view: View) -> Position:
+        """Return the position of the first row."""
+        return Position(view.first, self._block(view, view.first).first)
 
     def _bottom(self, view: View) -> Position | None:
         """Return the row at the bottom of the screen; None if the log is empty. The anchored row may be gone."""
@@ -147,7 +201,8 @@ class LogPane:
         # If the anchored entry was dropped, the oldest one that is left takes its place.
         number = max(anchor.number, view.first)
         line = anchor.line if number == anchor.number else 0
-        return Position(number, min(line, len(self._block(view, number)) - 1))
+        block = self._block(view, number)
+        return Position(number, max(block.first, min(line, block.last)))
 
     def _full_screen(self, view: View, position: Position, height: int) -> Position:
         """Return ``position``, or the end of the first screenful if that is further down."""
@@ -159,47 +214,50 @@ class LogPane:
     def _walk_up(self, view: View, position: Position, rows: int) -> Position:
         """Return the position so many rows up, or the first row."""
         number, line = position
-        while rows > line and number > view.first:
-            rows -= line + 1
+        block = self._block(view, number)
+        while rows > line - block.first and number > view.first:
+            rows -= line - block.first + 1
             number -= 1
-            line = len(self._block(view, number)) - 1
-        return Position(number, max(0, line - rows))
+            block = self._block(view, number)
+            line = block.last
+        return Position(number, max(block.first, line - rows))
 
     def _walk_down(self, view: View, position: Position, rows: int) -> Position | None:
         """Return the position so many rows down; None if that is past the last row."""
         number, line = position
-        while number <= view.last:
-            below = len(self._block(view, number)) - 1 - line
+        while True:
+            below = self._block(view, number).last - line
             if rows <= below:
                 return Position(number, line + rows)
             rows -= below + 1
-            number, line = number + 1, 0
-        return None
-
-    def _upward(self, view: View, position: Position) -> Iterator[tuple[int, list[Row]]]:
-        for number in range(position.number, view.first - 1, -1):
-            yield number, self._block(view, number)
+            number += 1
+            if number > view.last:
+                return None
+            line = self._block(view, number).first
 
     def _downward(self, view: View, position: Position) -> Iterator[Row]:
         """Return the rows below ``position``."""
-        yield from self._block(view, position.number)[position.line + 1 :]
+        rows, above = self._block(view, position.number)
+        yield from rows[above + position.line + 1 :]
         for number in range(position.number + 1, view.last + 1):
-            yield from self._block(view, number)
+            yield from self._block(view, number).rows
 
-    def _block(self, view: View, number: int) -> list[Row]:
+    def _block(self, view: View, number: int) -> _Block:
         """Return the rows of an entry, after the rules that stand before it."""
         entry = view[number]
         rows = self._entry_rows(entry, number == self._current)
         if isinstance(entry, PageLine):
-            return rows
+            return _Block(rows)
         rules = []
+        if number == view.first and view.above is not None:
+            rules.append(self._rule(sanitize(view.above), RULE))
         # At the top of the log a rule says something only if it tells since when.
         if number == view.left_off and (number > view.first or view.since is not None):
             rules.append(self._rule(_absence(view, number), UNREAD_MARKER))
         day = self._local_day(entry.moment)
         if number == view.first or day != self._local_day(view[number - 1].moment):
             rules.append(self._rule(day_name(day), RULE))
-        return rules + rows if rules else rows
+        return _Block(rules + rows, len(rules)) if rules else _Block(rows)
 
     def _entry_rows(self, entry: Entry, is_current: bool) -> list[Row]:
         version = entry.version, is_current
@@ -242,8 +300,13 @@ class LogPane:
 
     def _rule(self, words: str, style: Style) -> Row:
         """Return a rule such as ``── words ─────``."""
-        row = [Span(f"── {words} ", style), Span("─" * self._width, style)]
-        return clip_row(row, self._width)
+        return _cached_rule(words, style, self._width)
+
+
+@lru_cache(MAX_RULES)
+def _cached_rule(words: str, style: Style, width: int) -> Row:
+    row = [Span(f"── {words} ", style), Span("─" * width, style)]
+    return clip_row(row, width)
 
 
 def _absence(view: View, number: int) -> str:

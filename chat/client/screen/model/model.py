@@ -7,7 +7,7 @@ The model knows no terminal and no clock: moments are arguments. ``intake`` puts
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
@@ -64,6 +64,7 @@ class Model:
     the terminal stays.
     ``encrypted`` is whether the connection is, None while there is none. ``is_named``: the server has granted
     ``username``; until then it is only what the user asks for. ``running`` are the transfers under way, by number.
+    ``epoch`` is that of the numbers of messages, None if the server gives none or has not told it yet.
     ``attention`` is what the user wants to see. ``leaves_if_cleared`` is whether Ctrl-C, pressed now, leaves.
     """
 
@@ -76,6 +77,7 @@ class Model:
         self.is_dismissed = False
         self.retry_in: float | None = None
         self.lag = 0.0
+        self.epoch: str | None = None
         self.is_unconfirmed = False
         self.now: datetime | None = None
         self.people = People()
@@ -211,10 +213,10 @@ class Model:
         """Return what stands on the screen: the page, or the log of the current view."""
         return self.current if self.page is None else self.page
 
-    def open_page(self, title: str, lines: Iterable[str], now: datetime) -> None:
+    def open_page(self, page: Page) -> None:
         """Show a page in place of the log."""
         self.close_page()
-        self.page = Page(title, lines, now)
+        self.page = page
         self._update_attention()
 
     def show_bare(self, lines: tuple[str, ...] | None) -> None:

@@ -43,7 +43,8 @@ class Search:
         self._entries: list[
             Entry
         ] = []  # those of the matches, so that a longer text looks only at them
-        self._looked_at = view.first  # the number of the first entry that was not looked at
+        # The entries that were looked at: from the first number, up to the second.
+        self._looked_from = self._looked_at = view.first
 
     def find(self, needle: str) -> int | None:
         """Go to the nearest match from the bottom of the screen upward, or else to the first one below.
@@ -99,7 +100,8 @@ class Search:
         return self._matches[index] if index < len(self._matches) else None
 
     def _look_at_all(self) -> None:
-        self._matches, self._entries, self._looked_at = [], [], self.view.first
+        self._matches, self._entries = [], []
+        self._looked_from = self._looked_at = self.view.first
         self._look_at_new()
 
     def _narrow(self) -> None:
@@ -110,8 +112,9 @@ class Search:
         self._look_at_new()
 
     def _look_at_new(self) -> None:
-        """Look at the entries that have arrived, and forget those that were dropped."""
+        """Look at the entries that have arrived, or were fetched, and forget those that were dropped."""
         view, matches = self.view, self._matches
+        self._look_at_older()
         dropped = bisect_left(matches, view.first)
         del matches[:dropped], self._entries[:dropped]
         # The last entry too: joins and leaves may have been added to it since.
@@ -125,6 +128,18 @@ class Search:
                 matches.append(number)
                 self._entries.append(entry)
         self._looked_at = view.end
+
+    def _look_at_older(self) -> None:
+        view = self.view
+        older = islice(view.entries, max(0, self._looked_from - view.first))
+        found = [
+            (number, entry)
+            for number, entry in enumerate(older, view.first)
+            if self._matched(entry)
+        ]
+        self._matches[:0] = [number for number, _ in found]
+        self._entries[:0] = [entry for _, entry in found]
+        self._looked_from = view.first
 
     def _matched(self, entry: Entry) -> bool:
         if self.pattern is None:

@@ -1,13 +1,13 @@
 """Hold a view: the log of the room or of a private conversation, or a page, and what its reader has seen.
 
-Entries are numbered from 0. The oldest are dropped; the numbers of the others stay. Pending messages stand below all
-entries, under the numbers that follow.
+Entries are numbered from 0; older ones that the reader fetches have negative numbers. The oldest are dropped; the
+numbers of the others stay. Pending messages stand below all entries, under the numbers that follow.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from chat.client.attention.names import folded
 from chat.client.attention.read_marks import ReadUpTo
 from chat.client.conversation.ui_events import Tag
-from chat.client.screen.model.entries import Entry, PageLine, Pending, is_own, log_of, peer_of
+from chat.client.screen.model.entries import Entry, Pending, is_own, log_of, peer_of
 
 MAX_ENTRIES = 50_000
 # In characters: fifty thousand texts of 64 KiB each would take 3 GiB.
@@ -23,7 +23,10 @@ MAX_WEIGHT = 16 * 1024 * 1024
 
 
 class Position(NamedTuple):
-    """Name a row of the log: the number of an entry, and the number of its row, from 0."""
+    """Name a row of the log: the number of an entry, and the number of its row, from 0.
+
+    Rules above an entry have negative numbers: they come and go, and the rows below them must not move.
+    """
 
     number: int
     line: int
@@ -46,6 +49,8 @@ class View:
     An absence begins at the entry ``left_off``, before which a rule is drawn. Until the user was back, ``fresh``
     messages came, and ``called`` of them were for the user. ``since`` is the time of the last message before them
     (None: that of the entry above the rule).
+    ``above`` are words about older messages, for a rule above all entries. ``has_start``: there are none.
+    ``reached`` is the lowest number of a message that was fetched; its entry may be hidden.
     ``has_had_message`` stays True when the view is cleared. ``newest`` has the last message of each log that is shown
     here, by the folded name of its partner.
     """
@@ -54,6 +59,7 @@ class View:
         "_is_shown",
         "_numbered_from",
         "_weight",
+        "above",
         "anchor",
         "called",
         "calls",
@@ -62,10 +68,12 @@ class View:
         "first",
         "fresh",
         "has_had_message",
+        "has_start",
         "left_off",
         "newest",
         "peer",
         "pending",
+        "reached",
         "since",
         "unread",
     )
@@ -85,7 +93,11 @@ class View:
         self.has_had_message = False
         self.newest: dict[str | None, ReadUpTo] = {}
         self.draft = Draft()
-        self._numbered_from = 0  # older entries have numbers that mean nothing any more
+        self.above: str | None = None
+        self.has_start = False
+        self.reached: int | None = None
+        # Entries before this one have numbers that mean nothing any more. None: there are no such entries.
+        self._numbered_from: int | None = None
         self._weight = 0
         self._is_shown = False
 
@@ -115,8 +127,7 @@ class View:
             self._note_number(entry, entry.seq)
         # The newest entry stays, however much memory it takes.
         while len(entries) > MAX_ENTRIES or (self._weight > MAX_WEIGHT and len(entries) > 1):
-            self._weight -= entries.popleft().weight
-            self.first += 1
+            self._drop_oldest()
         if not is_new or not entry.is_message or (self.is_read and not missed):
             return
         # The rule stands before the first message of an absence, and later ones do not move it.
@@ -127,6 +138,63 @@ class View:
         if not self.is_read:
             self.unread += 1
             self.calls += entry.calls
+
+    def _drop_oldest(self) -> None:
+        self._weight -= self.entries.popleft().weight
+        self.first += 1
+        # What was dropped can be fetched again.
+        self.above, self.has_start, self.reached = None, False, None
+
+    def prepend(self, entries: Sequence[Entry]) -> int:
+        """Add older ``entries`` above all others, the last of them first, and return how many found room.
+
+        The rows on the screen do not move, so nothing is dropped for older entries.
+        """
+        if self._numbered_from is not None and self._numbered_from <= self.first:
+            self._numbered_from = None
+        count = 0
+        for entry in reversed(entries):
+            weight = entry.weight
+            if len(self.entries) >= MAX_ENTRIES or self._weight + weight > MAX_WEIGHT:
+                break
+            self.entries.appendleft(entry)
+            self.first -= 1
+            self._weight += weight
+            self.has_had_message = self.has_had_message or entry.is_message
+            if entry.seq is not None:
+                self._note_number(entry, entry.seq)
+            count += 1
+        return count
+
+    def has_room_for(self, entries: Sequence[Entry]) -> bool:
+        """Return whether ``prepend`` would add all of ``entries``."""
+        weight = self._weight + sum(entry.weight for entry in entries)
+        return len(self.entries) + len(entries) <= MAX_ENTRIES and weight <= MAX_WEIGHT
+
+    @property
+    def has_old_numbers(self) -> bool:
+        """Return whether there are messages whose numbers mean nothing any more."""
+        return self._numbered_from is not None and self._numbered_from > self.first
+
+    def oldest(self) -> int | None:
+        """Return the number before which older messages of the log of this view are: the lowest that is known."""
+        log = None if self.peer is None else folded(self.peer)
+        shown = (
+            entry.seq
+            for entry in self._entries_from(max(self.first, self._numbered_from or self.first))
+            if entry.seq is not None and log_of(entry) == log
+        )
+        known = [number for number in (next(shown, None), self.reached) if number is not None]
+        return min(known) if known else None
+
+    def number_of(self, seq: int) -> int:
+        """Return the number of the first entry of the view's log with the number ``seq`` or a higher one."""
+        log = None if self.peer is None else folded(self.peer)
+        start = max(self.first, self._numbered_from or self.first)
+        for number, entry in enumerate(self._entries_from(start), start):
+            if entry.seq is not None and entry.seq >= seq and log_of(entry) == log:
+                return number
+        return self.last
 
     def _note_number(self, entry: Entry, seq: int) -> None:
         log = log_of(entry)
@@ -157,7 +225,7 @@ class View:
         unread = [
             (number, entry)
             for number, entry in absent
-            if number < self._numbered_from
+            if (self._numbered_from is not None and number < self._numbered_from)
             or entry.seq is None
             or entry.seq > mark.seq
             or log_of(entry) != log
@@ -171,6 +239,7 @@ class View:
     def renumber(self) -> None:
         """Forget the numbers of all messages: further ones are counted anew."""
         self._numbered_from = self.end
+        self.above, self.has_start, self.reached = None, False, None
         self.newest.clear()
 
     def _entries_from(self, number: int) -> Iterator[Entry]:
@@ -196,6 +265,7 @@ class View:
         self.entries.clear()
         self._weight = 0
         self.left_off = None
+        self.above, self.has_start, self.reached = None, False, None
         self.scroll_to(None)
 
     @property
@@ -220,13 +290,13 @@ class View:
 
 
 class Page(View):
-    """Hold a text to read in place of the log, such as the list of keys. The reader begins at its first line."""
+    """Hold something to read in place of the log, such as the list of keys. The reader begins at its first line."""
 
     __slots__ = ("title",)
 
-    def __init__(self, title: str, lines: Iterable[str], now: datetime) -> None:
+    def __init__(self, title: str, entries: Iterable[Entry] = ()) -> None:
         super().__init__()
         self.title = title
-        for line in lines:
-            self.append(PageLine(now, line))
+        for entry in entries:
+            self.append(entry)
         self.anchor = Position(self.first, 0)

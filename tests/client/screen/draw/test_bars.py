@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.screen.draw.bars import status_line, title_line
-from chat.client.screen.model.entries import Said
+from chat.client.screen.model.entries import PageLine, Said
 from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
-from chat.client.screen.model.views import Position
+from chat.client.screen.model.views import Page, Position
 from chat.client.screen.text.spans import row_width, text_of
 from chat.protocol.descriptor import MessageType
 
@@ -197,7 +197,7 @@ class TestStatus:
         assert alerts(model) == ["[2 alice 2]"]
 
     def test_a_page_is_listed_while_it_is_open(self, model: Model) -> None:
-        model.open_page("keys", ["a key"], NINE)
+        model.open_page(Page("keys", [PageLine(NINE, "a key")]))
         model.room.append(said())
         assert status(model).startswith(" [1 room 1] [keys]")
         assert active(model) == ["[keys]"]

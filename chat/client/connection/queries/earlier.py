@@ -1,0 +1,97 @@
+"""The methods by which a program asks for earlier messages, of a connection or of a room that comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chat.client.connection.events import Attachment, MessagePage, Text
+from chat.protocol.commands import MAX_REPLAY, Command, HistoryQuery, Verb
+
+
+class EarlierMessages:
+    """Asks for earlier messages by ``ask_page``, which a class with a connection defines."""
+
+    def ask_page(self, command: Command) -> MessagePage:
+        """Send a command that is a query, and wait for its page. Raises QueryRefused, ConnectionLost."""
+        raise NotImplementedError
+
+    def history(
+        self,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        at: str | None = None,
+        limit: int = 50,
+        private: bool = False,
+        partner: str | None = None,
+        epoch: str | None = None,
+    ) -> MessagePage:
+        """Return a page of earlier messages: those after a number, or the last ones (before a number).
+
+        ``at`` is a time (RFC 3339) in place of ``after``. ``private``: this user's private messages, with one
+        ``partner`` or all. ``epoch``: that of the numbers; the server refuses the query if it is another one by now.
+        The task that iterates over the connection may call this between two events. Raises QueryRefused,
+        ConnectionLost.
+        """
+        query = HistoryQuery(private, after, before, at, epoch, limit=limit, partner=partner)
+        return self.ask_page(Command(Verb.HISTORY.value, query=query))
+
+    def earlier(
+        self,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        at: str | None = None,
+        private: bool = False,
+        partner: str | None = None,
+    ) -> Iterator[Text | Attachment]:
+        """Yield earlier messages, page by page: from the last one (before a number) back to the oldest that is kept.
+
+        With ``after`` or ``at``: from there on to the last one, oldest first. The next page is fetched when the last
+        message of a page has been taken, so a program that stops early costs the server nothing more. The arguments are
+        those of ``history``. Raises QueryRefused, also if the server numbers its messages anew meanwhile, and
+        ConnectionLost.
+        """
+        is_forward = after is not None or at is not None
+        pages = self.pages(after=after, before=before, at=at, private=private, partner=partner)
+        for page in pages:
+            yield from page.messages if is_forward else reversed(page.messages)
+
+    def pages(
+        self,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        at: str | None = None,
+        limit: int = MAX_REPLAY,
+        private: bool = False,
+        partner: str | None = None,
+        epoch: str | None = None,
+    ) -> Iterator[MessagePage]:
+        """Yield the pages of ``earlier``, of at most ``limit`` messages each, until no more follow.
+
+        Each page is in the order of the numbers, whatever the direction. Raises as ``earlier`` does.
+        """
+        is_forward = after is not None or at is not None
+        while True:
+            page = self.history(
+                after=after,
+                before=before,
+                at=at,
+                limit=limit,
+                private=private,
+                partner=partner,
+                epoch=epoch,
+            )
+            yield page
+            numbers = [message.seq for message in page.messages if message.seq is not None]
+            epoch, at = page.epoch, None
+            # A page that leads no further ends it, whatever the server says.
+            if is_forward:
+                is_over = not numbers or (after is not None and numbers[-1] <= after)
+                after = numbers[-1] if numbers else after
+            else:
+                is_over = not numbers or (before is not None and numbers[0] >= before)
+                before = numbers[0] if numbers else before
+            if is_over or not page.more:
+                return

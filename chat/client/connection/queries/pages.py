@@ -1,0 +1,53 @@
+"""Collect the pages of earlier messages that a program asked for, while other events go on."""
+
+from __future__ import annotations
+
+from chat.client.connection.events import Attachment, Event, MessagePage, Notice, Text
+from chat.client.connection.receipts import Receipt, Status
+from chat.client.errors import ConnectionLost, QueryRefused
+
+
+class Pages:
+    """Pages of earlier messages that the program asked for, by the nonces of their queries."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, list[Text | Attachment]] = {}
+        self._answers: dict[str, Notice] = {}
+
+    def begin(self, nonce: str) -> None:
+        """Expect a page for the query with this nonce, until ``end``."""
+        self._messages[nonce] = []
+
+    def take(self, event: Event) -> bool:
+        """Return whether ``event`` belongs to a page, and is no event for the program."""
+        if not self._messages:
+            return False
+        if isinstance(event, Text | Attachment):
+            page = self._messages.get(event.answers) if event.answers is not None else None
+            if page is None:
+                return False
+            page.append(event)
+            return True
+        receipt = event.receipt if isinstance(event, Notice) else None
+        if receipt is None or receipt.nonce not in self._messages:
+            return False
+        assert isinstance(event, Notice)
+        self._answers[receipt.nonce] = event
+        return True
+
+    def page(self, receipt: Receipt) -> MessagePage:
+        """Return the page for the query with this receipt. Raises QueryRefused, ConnectionLost."""
+        answer = self._answers.get(receipt.nonce)
+        if receipt.status is Status.REFUSED:
+            raise QueryRefused(
+                receipt.code or "refused", receipt.refusal or "The server refused it."
+            )
+        if receipt.status is not Status.ACCEPTED or answer is None:
+            raise ConnectionLost("The connection ended before the answer.")
+        messages = sorted(self._messages[receipt.nonce], key=lambda message: message.seq or 0)
+        return MessagePage(tuple(messages), answer.more, answer.lost, answer.epoch)
+
+    def end(self, nonce: str) -> None:
+        """Expect nothing more for this query, with or without an answer."""
+        self._messages.pop(nonce, None)
+        self._answers.pop(nonce, None)

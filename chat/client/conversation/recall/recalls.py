@@ -1,0 +1,223 @@
+"""Carry out requests for earlier messages, each in a task beside the others, and show the answers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import gevent.event
+from gevent.lock import BoundedSemaphore
+
+from chat.client.connection.connection import Connection
+from chat.client.connection.events import Attachment, MessagePage, Notice, Text, Welcome
+from chat.client.conversation.downloads import Downloads
+from chat.client.conversation.recall.dates import timestamp_of
+from chat.client.conversation.requests import FetchEarlier, RequestError, ShowEarlier
+from chat.client.conversation.ui_events import Announced, EarlierListing, Frontend, Tag
+from chat.client.errors import ChatError, ConnectionLost, NotSupported, QueryRefused
+from chat.protocol.commands import MAX_REPLAY
+from chat.protocol.notices import NoticeCode
+from chat.structs import replace
+
+# Requests under way; a further one waits, and the input behind it. The server answers one at a time anyway.
+AT_ONCE = 4
+# Characters of the texts of one answer: a thousand texts of 64 KiB would be too much for any reader.
+MOST_CHARACTERS = 4 * 1024 * 1024
+DEFAULT_COUNT = 50
+
+_LOST = "The connection was lost before the server answered."
+
+
+class Recalls:
+    """The requests for earlier messages.
+
+    ``connected`` returns the present connection, or raises RequestError. ``refuse`` shows a failure by its code, a
+    sentence and a tag. ``oldest`` is the lowest number of the room that was shown.
+    """
+
+    def __init__(
+        self,
+        frontend: Frontend,
+        downloads: Downloads,
+        connected: Callable[[], Connection],
+        spawn: Callable[..., object],
+        refuse: Callable[[str, str, Tag], object],
+    ) -> None:
+        self.doing: dict[type, Callable[[Any, Tag], object]] = {
+            ShowEarlier: self._show_earlier,
+            FetchEarlier: self._fetch_earlier,
+        }
+        self._frontend = frontend
+        self._downloads = downloads
+        self._connected = connected
+        self._spawn = spawn
+        self._refuse = refuse
+        self._turns = BoundedSemaphore(AT_ONCE)
+        self._typed: deque[tuple[ShowEarlier, Tag]] = deque()  # the first is under way
+        self._running = 0
+        self._ended = gevent.event.Event()
+        self.oldest: int | None = None
+        self._epoch: str | None = None  # of the numbers
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a request is under way, or its answer not shown yet."""
+        return self._running > 0
+
+    def wait(self) -> None:
+        """Wait until a request under way has its answer."""
+        self._ended.wait()
+
+    def note(self, event: object) -> None:
+        """Note a message that is shown, or what the server says of the numbers of messages."""
+        if isinstance(event, Text | Attachment):
+            if event.to is None and event.seq is not None:
+                self._note_number(event.seq)
+        elif isinstance(event, Welcome) and event.history is not None:
+            self._count_under(event.history.epoch)
+        elif isinstance(event, Notice) and event.code == NoticeCode.EPOCH.value:
+            self._count_under(event.epoch)
+
+    def _note_number(self, seq: int) -> None:
+        if self.oldest is None or seq < self.oldest:
+            self.oldest = seq
+
+    def _count_under(self, epoch: str | None) -> None:
+        if self._epoch not in (None, epoch):
+            self.oldest = None
+        self._epoch = epoch
+
+    def _show_earlier(self, request: ShowEarlier, tag: Tag) -> None:
+        """Fetch what the user typed for: further back than what was shown, or from a date on."""
+        self._connected()
+        self._running += 1
+        self._typed.append((request, tag))
+        if len(self._typed) == 1:
+            self._spawn(self._show_typed)
+
+    def _show_typed(self) -> None:
+        """Answer one request after the other: each begins where the one before it has ended."""
+        while self._typed:
+            request, tag = self._typed[0]
+            fetch = FetchEarlier(limit=request.count or DEFAULT_COUNT)
+            if request.at is not None:
+                fetch = replace(fetch, at=timestamp_of(request.at))
+            else:
+                fetch = replace(fetch, before=self.oldest, epoch=self._epoch)
+            self._answer(fetch, tag)
+            self._typed.popleft()
+
+    def _fetch_earlier(self, request: FetchEarlier, tag: Tag) -> None:
+        self._connected()
+        self._turns.acquire()
+        self._running += 1
+        self._spawn(self._fetch_in_turn, request, tag)
+
+    def _fetch_in_turn(self, request: FetchEarlier, tag: Tag) -> None:
+        try:
+            self._answer(request, tag)
+        finally:
+            self._turns.release()
+
+    def _answer(self, request: FetchEarlier, tag: Tag) -> None:
+        try:
+            listing = self._read_earlier(self._connected(), request, tag)
+        except (
+            RequestError
+        ) as problem:  # the connection was lost before it was the turn of the request
+            self._refuse("bad-request", str(problem), tag)
+        except QueryRefused as problem:
+            self._refuse(problem.code, str(problem), tag)
+        except ConnectionLost:
+            self._refuse("lost", _LOST, tag)
+        except ChatError as problem:
+            code = "not-supported" if isinstance(problem, NotSupported) else "not-sent"
+            self._refuse(code, str(problem), tag)
+        else:
+            self._frontend.show(listing)
+        finally:
+            self._running -= 1
+            # A new event for each change: waiters would miss an event that is set and cleared before they run.
+            ended, self._ended = self._ended, gevent.event.Event()
+            ended.set()
+
+    def _read_earlier(
+        self, connection: Connection, request: FetchEarlier, tag: Tag
+    ) -> EarlierListing:
+        if request.around is not None:
+            half, around = max(1, request.limit // 2), request.around
+            before = _pages(connection, request, half, before=around + 1)
+            after = _pages(connection, request, half, after=around)
+            page = MessagePage((*before.messages, *after.messages), False, (), after.epoch)
+            has_older, has_newer, lost = before.more, after.more, (*before.lost, *after.lost)
+        else:
+            is_forward = request.after is not None or request.at is not None
+            page = _pages(
+                connection,
+                request,
+                request.limit,
+                before=request.before,
+                after=request.after,
+                at=request.at,
+            )
+            has_older, has_newer = (False, page.more) if is_forward else (page.more, False)
+            lost = page.lost
+        return EarlierListing(
+            request,
+            self._shown(page.messages, connection),
+            has_older,
+            has_newer,
+            lost,
+            page.epoch,
+            tag,
+        )
+
+    def _shown(
+        self, messages: Iterable[Text | Attachment], connection: Connection
+    ) -> tuple[Text | Announced, ...]:
+        shown: list[Text | Announced] = []
+        for message in messages:
+            self.note(message)
+            shown.append(
+                message
+                if isinstance(message, Text)
+                else self._downloads.announce_again(message, connection)
+            )
+        return tuple(shown)
+
+
+def _pages(
+    connection: Connection,
+    request: FetchEarlier,
+    limit: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    at: str | None = None,
+) -> MessagePage:
+    """Return up to ``limit`` messages, of as many pages as that takes, as one page."""
+    is_forward = after is not None or at is not None
+    messages: tuple[Text | Attachment, ...] = ()
+    lost: set[tuple[int, int]] = set()
+    characters = 0
+    pages = connection.pages(
+        after=after,
+        before=before,
+        at=at,
+        limit=min(limit, MAX_REPLAY),
+        private=request.private,
+        partner=request.partner,
+        epoch=request.epoch,
+    )
+    page, has_more = MessagePage(()), False
+    for page in pages:
+        rest = limit - len(messages)
+        cut = page.messages[:rest] if is_forward else page.messages[-rest:]
+        messages = (*messages, *cut) if is_forward else (*cut, *messages)
+        lost.update(page.lost)
+        characters += sum(len(message.text) for message in cut if isinstance(message, Text))
+        has_more = page.more or len(cut) < len(page.messages)
+        if len(messages) >= limit or characters > MOST_CHARACTERS:
+            break
+    return MessagePage(messages, has_more, tuple(sorted(lost)), page.epoch)

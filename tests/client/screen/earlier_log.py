@@ -1,0 +1,98 @@
+"""A server's log of the room, for the tests of a screen that asks for parts of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import count
+
+from chat.client.connection.events import RoomHistory, Text, Welcome
+from chat.client.connection.session_state import read_timestamp
+from chat.client.conversation.requests import FetchEarlier
+from chat.client.conversation.ui_events import EarlierListing, Failed, Tag
+from tests.client.screen.desks import Desk
+
+FIRST = datetime(2026, 11, 20, tzinfo=timezone.utc)
+
+
+class EarlierLog:
+    """Messages 1 to ``last``, a minute apart; those in ``lost`` and before ``oldest`` are gone.
+
+    ``answer`` answers the oldest question of ``desk``.
+    """
+
+    def __init__(
+        self, desk: Desk, last: int, *, oldest: int = 1, lost: tuple[int, int] | None = None
+    ) -> None:
+        self.desk = desk
+        self.last = last
+        self.oldest = oldest
+        self.lost = () if lost is None else (lost,)
+        self.most = 200
+        self.wrapped: set[int] = set()  # messages of several rows
+        self.ignored: set[int] = set()
+        desk.take(Welcome("bob", FIRST, ("bob",), history=RoomHistory("e", last=last)))
+
+    def message(self, seq: int, *, replay: bool = True) -> Text:
+        text = f"text {seq}" + " and more" * 20 * (seq in self.wrapped)
+        sender = "mallory" if seq in self.ignored else "alice"
+        moment = FIRST + timedelta(minutes=seq)
+        return Text(sender, moment, text, seq=seq, replay=replay)
+
+    def say(self, times: int = 1) -> None:
+        """Let messages come live."""
+        for _ in range(times):
+            self.last += 1
+            self.desk.take(self.message(self.last, replay=False))
+
+    def replay(self, count: int) -> None:
+        """Show the last messages, as with a login."""
+        for seq in self.kept(self.last - count + 1, self.last):
+            self.desk.take(self.message(seq))
+
+    def kept(self, first: int, last: int) -> list[int]:
+        return [
+            seq
+            for seq in range(max(first, self.oldest), last + 1)
+            if not any(start <= seq <= end for start, end in self.lost)
+        ]
+
+    def answer(self, *, refuse: str | None = None) -> bool:
+        """Answer the oldest question; return whether there was one."""
+        if not self.desk.asked:
+            return False
+        asked = self.desk.asked.pop(0)
+        assert isinstance(asked.request, FetchEarlier)
+        if refuse is not None:
+            self.desk.take(Failed("no-history", refuse, asked.tag))
+        else:
+            self.desk.take(self.listing(asked.request, asked.tag))
+        return True
+
+    def listing(self, request: FetchEarlier, tag: Tag) -> EarlierListing:
+        limit = min(request.limit, self.most)
+        if request.around is not None:
+            half = limit // 2
+            before = self.kept(1, request.around)
+            after = self.kept(request.around + 1, self.last)
+            found = [*before[-half:], *after[:half]]
+            has_older, has_newer = len(before) > half, len(after) > half
+        elif request.at is not None or request.after is not None:
+            first = (request.after or 0) + 1
+            if request.at is not None:
+                begin = read_timestamp(request.at)
+                first = next(seq for seq in count(1) if FIRST + timedelta(minutes=seq) >= begin)
+            behind = self.kept(first, self.last)
+            found, has_older, has_newer = behind[:limit], False, len(behind) > limit
+        else:
+            end = self.last if request.before is None else request.before - 1
+            before = self.kept(1, end)
+            found, has_older, has_newer = before[-limit:], len(before) > limit, False
+        return EarlierListing(
+            request,
+            tuple(self.message(seq) for seq in found),
+            has_older,
+            has_newer,
+            self.lost,
+            "e",
+            tag,
+        )

@@ -1,0 +1,324 @@
+"""Older messages are fetched as the reader comes near them, and nothing that is read moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from chat.client.connection.events import Notice
+from chat.client.conversation.requests import FetchEarlier
+from chat.client.screen.draw.layout import Size
+from chat.client.screen.model import views
+from chat.client.screen.model.excerpt import Excerpt
+from chat.client.screen.model.views import View
+from chat.client.screen.reading_back import FETCHING, FULL, NO_OLDER, NO_OLDER_KEPT
+from tests.client.screen.desks import NINE, Desk
+from tests.client.screen.earlier_log import EarlierLog
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def numbers(view: View) -> list[int]:
+    """Return the numbers of the messages in a view, in the order of its entries."""
+    return [entry.seq for entry in view.entries if entry.seq is not None]
+
+
+def log_rows(desk: Desk) -> list[str]:
+    """Return the rows of the log: between the title, and the status and the input."""
+    return desk.screen()[1:-2]
+
+
+def said(desk: Desk) -> list[str]:
+    """Return the rows of the log without rules."""
+    return [row for row in log_rows(desk) if not row.startswith("──")]
+
+
+def asked(desk: Desk) -> FetchEarlier:
+    request = desk.asked[-1].request
+    assert isinstance(request, FetchEarlier)
+    return request
+
+
+def is_on_screen(desk: Desk, words: str) -> bool:
+    return any(words in row for row in desk.screen())
+
+
+def test_older_messages_come_above_and_nothing_moves(desk: Desk) -> None:
+    log = EarlierLog(desk, 1000)
+    log.replay(30)
+    desk.type("<pageup>" * 3)
+    assert asked(desk) == FetchEarlier(before=971, limit=100, epoch="e")
+    before = log_rows(desk)
+    log.answer()
+    assert log_rows(desk) == before
+    assert numbers(desk.model.room) == list(range(871, 1001))
+    desk.type("<pageup>" * 3)
+    assert not is_on_screen(desk, FETCHING)
+    assert is_on_screen(desk, "text 95")
+
+
+def test_one_question_at_a_time(desk: Desk) -> None:
+    EarlierLog(desk, 1000).replay(30)
+    desk.type("<pageup>" * 9)
+    assert len(desk.asked) == 1
+    assert log_rows(desk)[0].startswith(f"── {FETCHING} ─")
+
+
+@pytest.mark.parametrize(("oldest", "words"), [(1, NO_OLDER), (4, NO_OLDER_KEPT)])
+def test_the_oldest_message(desk: Desk, oldest: int, words: str) -> None:
+    log = EarlierLog(desk, 60, oldest=oldest)
+    log.replay(30)
+    desk.type("<alt-<>")
+    log.answer()
+    desk.type("<alt-<>")
+    assert log_rows(desk)[0].startswith(f"── {words} ─")
+    desk.type("<pageup>")
+    assert desk.asked == []
+    assert numbers(desk.model.room) == list(range(oldest, 61))
+
+
+def test_a_server_that_keeps_nothing_is_not_asked(desk: Desk) -> None:
+    desk.hear("hello")
+    desk.type("<pageup>")
+    assert desk.asked == []
+
+
+def test_a_refusal_stands_at_the_top_and_the_next_key_asks_again(desk: Desk) -> None:
+    log = EarlierLog(desk, 60)
+    log.replay(30)
+    desk.type("<alt-<>")
+    log.answer(refuse="The server cannot read its history now.")
+    assert is_on_screen(desk, "no older messages now: The server")
+    desk.type("<pageup>")
+    log.answer()
+    assert numbers(desk.model.room)[0] == 1
+
+
+def test_what_was_lost_has_a_line(desk: Desk) -> None:
+    log = EarlierLog(desk, 60, lost=(20, 24))
+    log.replay(30)
+    desk.type("<alt-<>")
+    log.answer()
+    line = "5 messages are lost here: the server crashed before they were stored"
+    at = desk.log().index(f"-- {line}")
+    assert [desk.log()[at - 1], desk.log()[at + 1]] == ["[alice]: text 19", "[alice]: text 25"]
+
+
+def test_messages_of_users_who_are_ignored_are_left_out_and_do_not_stop_the_reader(
+    desk: Desk,
+) -> None:
+    log = EarlierLog(desk, 300)
+    log.ignored = set(range(101, 271))
+    desk.model.attention.ignored.add("mallory")
+    log.replay(30)
+    for _ in range(3):
+        desk.type("<alt-<>")
+        log.answer()
+    assert numbers(desk.model.room) == [*range(1, 101), *range(271, 301)]
+
+
+def test_numbers_of_another_epoch_are_not_mixed(desk: Desk) -> None:
+    log = EarlierLog(desk, 300)
+    log.replay(30)
+    desk.type("<alt-<>")
+    desk.take(Notice("epoch", "Anew.", NINE, epoch="f"))
+    log.answer()
+    assert numbers(desk.model.room) == list(range(271, 301))
+
+
+def test_the_log_does_not_grow_beyond_its_bounds(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "MAX_ENTRIES", 50)
+    log = EarlierLog(desk, 300)
+    log.replay(30)
+    desk.type("<alt-<>")
+    log.answer()
+    desk.type("<alt-<>")
+    assert log_rows(desk)[0].startswith(f"── {FULL[:30]}")
+    room = desk.model.room
+    assert len(room.entries) <= 50
+    assert numbers(room)[-1] == 300
+    desk.type("<pageup>")
+    assert desk.asked == []
+    log.say(30)  # what was at the top is dropped, and can be fetched again
+    desk.type("<alt-<>")
+    assert asked(desk).before == numbers(room)[0]
+
+
+def test_read_marks_and_unread_messages_stay(desk: Desk) -> None:
+    log = EarlierLog(desk, 300)
+    log.replay(30)
+    desk.type("<focus-out>")
+    log.say(3)
+    room = desk.model.room
+    rule, newest, fresh = room.left_off, dict(room.newest), room.fresh
+    desk.type("<focus-in><alt-<>")
+    log.answer()
+    assert (room.left_off, room.newest, room.fresh) == (rule, newest, fresh)
+    assert desk.model.attention.mentions == type(desk.model.attention.mentions)(maxlen=50)
+
+
+def test_more_by_command(desk: Desk) -> None:
+    log = EarlierLog(desk, 1000)
+    log.replay(30)
+    desk.type("/history 150<enter>")
+    assert asked(desk).limit == 150
+    log.answer()
+    assert numbers(desk.model.room)[0] == 821
+    assert log_rows(desk)[-1].endswith("text 970")
+
+
+@pytest.mark.parametrize(
+    ("rest", "sentence"),
+    [
+        ("0", "Expected /history N, 1 to 1000, or a date such as 2026-11-20."),
+        ("9" * 5000, "Expected /history N"),
+        ("yesterday", "Invalid date 'yesterday'"),
+        ("2026-02-30", "There is no 2026-02-30"),
+    ],
+)
+def test_what_is_no_number_and_no_date(desk: Desk, rest: str, sentence: str) -> None:
+    desk.type(f"/history {rest}<enter>")
+    assert any(sentence in line for line in desk.log())
+    assert desk.asked == []
+
+
+class TestDates:
+    """The log is at one message a minute, from the start of 2026-11-20 (UTC) on."""
+
+    @pytest.fixture
+    def log(self, desk: Desk) -> EarlierLog:
+        log = EarlierLog(desk, 4000)
+        log.replay(30)
+        desk.type("/history 2026-11-21<enter>")
+        return log
+
+    def test_a_day_stands_in_place_of_the_log(self, desk: Desk, log: EarlierLog) -> None:
+        log.answer()
+        assert isinstance(desk.model.page, Excerpt)
+        assert "messages since 2026-11-21 00:00" in desk.screen()[0]
+        assert said(desk)[0].endswith("text 1440")
+        log.say()
+        assert numbers(desk.model.room)[-1] == 4001, "the log goes on meanwhile"
+        desk.type("<esc>")
+        assert desk.model.page is None
+        assert log_rows(desk)[-1].endswith("text 4001")
+
+    def test_it_grows_at_both_ends(self, desk: Desk, log: EarlierLog) -> None:
+        log.answer()
+        assert asked(desk).before == 1440, "what is above is fetched before it is needed"
+        before = said(desk)
+        log.answer()
+        assert said(desk)[-len(before) :] == before
+        page = desk.model.page
+        assert page is not None
+        desk.type("<pagedown>" * 20)
+        before = log_rows(desk)
+        log.answer()
+        assert log_rows(desk) == before
+        assert numbers(page) == list(range(1340, 1640))
+
+    def test_where_it_meets_the_log_it_becomes_a_part_of_it(
+        self, desk: Desk, log: EarlierLog
+    ) -> None:
+        log.answer()
+        while desk.model.page is not None:
+            log.most = 7
+            desk.type("<pagedown>")
+            before = log_rows(desk)
+            while log.answer():
+                assert log_rows(desk) == before
+        room = numbers(desk.model.room)
+        assert room == list(range(room[0], 4001))
+        desk.type("<pagedown>" * 60)
+        assert desk.model.room.anchor is None
+        assert desk.screen()[-3].endswith("text 4000")
+
+    def test_a_day_that_is_in_the_log_already(self, desk: Desk, log: EarlierLog) -> None:
+        desk.asked.clear()
+        other = EarlierLog(Desk(), 1460)
+        other.replay(30)
+        other.desk.type("/history 2026-11-21<enter>")
+        other.answer()
+        assert other.desk.model.page is None
+        assert log_rows(other.desk)[1].endswith("text 1440")
+
+    def test_a_day_without_messages(self, desk: Desk) -> None:
+        log = EarlierLog(desk, 10)
+        desk.type("/history 2027-01-01<enter>")
+        request = asked(desk)
+        assert request.at is not None
+        log.last = 0
+        log.answer()
+        assert desk.log()[-1] == "-- no messages since 2027-01-01 00:00"
+
+
+MOVES = {
+    "<pageup>": 6,
+    "<pagedown>": 3,
+    "<shift-up>": 2,
+    "<alt-<>": 1,
+    "<esc>": 1,
+}
+STEPS = st.one_of(
+    st.sampled_from([key for key, weight in MOVES.items() for _ in range(weight)]),
+    st.sampled_from(
+        ["answer"] * 4 + ["say", "refuse", "resize", "/clear<enter>", "history", "date"]
+    ),
+)
+
+
+def is_reading(desk: Desk) -> bool:
+    """Return whether the reader has scrolled up, and waits for nothing that should move the log."""
+    requests = [each.request for each in desk.asked[:1]]
+    goes_there = any(
+        isinstance(request, FetchEarlier) and (request.at is not None or request.limit != 100)
+        for request in requests
+    )
+    return desk.model.shown.anchor is not None and not goes_there
+
+
+@settings(max_examples=60, deadline=None, phases=[Phase.generate])
+@given(
+    st.lists(STEPS, min_size=10, max_size=60),
+    st.sets(st.integers(1, 400), max_size=60),
+    st.integers(1, 50),
+    st.integers(0, 40),
+)
+def test_no_message_is_missing_or_twice_and_nothing_that_is_read_moves(
+    steps: list[str], wrapped: set[int], most: int, replayed: int
+) -> None:
+    desk = Desk()
+    log = EarlierLog(desk, 400, oldest=5, lost=(250, 270))
+    log.wrapped, log.most = wrapped, most
+    log.replay(replayed)
+    room = desk.model.room
+    does: dict[str, Callable[[], object]] = {
+        "say": log.say,
+        "refuse": lambda: log.answer(refuse="Not now."),
+        "date": lambda: desk.type("/history 2026-11-20 05:00<enter>"),
+        "history": lambda: desk.type(f"/history {most}<enter>"),
+    }
+    for step in steps:
+        if step == "answer":
+            is_read, before = is_reading(desk), said(desk)
+            log.answer()
+            # The words about older messages, at the top, may make room for a message or two.
+            assert not is_read or said(desk)[-len(before) :] == before
+        elif step == "resize":
+            width = 40 if desk.controller.size.columns == 60 else 60
+            desk.controller.size = Size(width, 12)
+        else:
+            does.get(step, lambda keys=step: desk.type(keys))()
+        for view in filter(None, (room, desk.model.page)):
+            shown = numbers(view)
+            assert shown == (log.kept(shown[0], shown[-1]) if shown else [])
+    assert not re.search("text 2[56][0-9]$", "\n".join(desk.log()), re.MULTILINE)
