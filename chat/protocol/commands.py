@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 # Messages that a server shows again at once: at a login, or as a page of history.
 MAX_REPLAY = 200
+# Messages that a search finds at once.
+MAX_FOUND = 50
 
 
 class Verb(str, Enum):
@@ -26,6 +28,7 @@ class Verb(str, Enum):
     UNMUTE = "unmute"  # target
     PING = "ping"  # asks for nothing but an answer
     HISTORY = "history"  # a page of earlier messages: see HistoryQuery
+    SEARCH = "search"  # a page of earlier messages that match: see SearchQuery
     READ = "read"  # seq: the user has read up to here, in the room or, with private and with, of one partner
     DEVICES = "devices"  # lists the user's remembered devices
     FORGET = "forget"  # target: the name of a device, from the list
@@ -56,11 +59,41 @@ class HistoryQuery(NamedTuple):
     nonces: tuple[str, ...] = ()
 
 
+class Has(str, Enum):
+    """List the values of the key ``has`` of a search: the type of a message, or a link in a text."""
+
+    FILE = "file"
+    IMAGE = "image"
+    VOICE = "voice"
+    LINK = "link"
+
+
+class SearchQuery(NamedTuple):
+    """Ask for messages that match: of a room (None: the default one), or of the user's own private messages.
+
+    ``words`` (``query`` on the wire) are separated by white space; a message has all of them, each perhaps as a part of
+    a word. ``sender`` (``from`` on the wire) is a name. ``since`` is the time of the first message, ``until`` the time
+    behind the last one (RFC 3339). ``has`` is a value of ``Has``, or an unknown one from a newer client. ``before`` is
+    the number of a message, itself excluded: the search goes on there, towards older messages.
+    """
+
+    words: str = ""
+    sender: str | None = None
+    since: str | None = None
+    until: str | None = None
+    has: str | None = None
+    room: str | None = None
+    private: bool = False
+    before: int | None = None
+    limit: int | None = None
+
+
 class Command(NamedTuple):
     """Hold a command as it travels.
 
     ``verb`` is a value of :class:`Verb`, or an unknown one from a newer client. The other fields are header keys of the
-    same names: ``seconds`` is 0 or more, the passwords are as typed. ``query`` has the keys of a ``history`` command.
+    same names: ``seconds`` is 0 or more, the passwords are as typed. ``query`` has the keys of a ``history`` command,
+    ``search`` those of a ``search``.
     ``seq`` is the number of a message of the room or, with ``private``, of the user's private messages with
     ``partner`` (``with`` on the wire).
     """
@@ -75,6 +108,7 @@ class Command(NamedTuple):
     seq: int | None = None
     private: bool = False
     partner: str | None = None
+    search: SearchQuery | None = None
 
     def __repr__(self) -> str:
         """Return the command without its passwords, which must not reach a log."""

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import ujson
 
-from chat.protocol.commands import Command, HistoryQuery, Verb
+from chat.protocol.command_fields import command_fields, read_command
+from chat.protocol.commands import Command
 from chat.protocol.errors import HeaderError, LocalProtocolError
 from chat.protocol.json_fields import TIME, TIMESTAMP, JsonFields, decode_utf8
 from chat.protocol.notices import SERVER_NAME
@@ -183,7 +184,7 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
             fields.string("filename"),
             nonce,
             *_read_fetch(fields),
-            _read_command(fields),
+            read_command(fields),
             *_read_log(fields),
         )
     except HeaderError as problem:
@@ -232,63 +233,9 @@ def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
             "private": header.private or None,
         }
         if header.command is not None:
-            command = header.command
-            fields.update(command._asdict(), verb=None, command=command.verb)
-            fields.update(query=None, private=command.private or None, partner=None)
-            fields["with"] = command.partner
-            fields.update(_query_fields(command.query))
+            fields.update(command_fields(header.command))
     present = {key: value for key, value in fields.items() if value is not None}
     return encode_json(present) if present else b""
-
-
-def _read_command(fields: JsonFields) -> Command | None:
-    verb = fields.string("command")
-    if verb is None:
-        return None
-    return Command(
-        verb,
-        fields.string("target"),
-        fields.integer("seconds"),
-        fields.string("reason"),
-        fields.string("password"),
-        fields.string("new_password"),
-        _read_query(fields) if verb == Verb.HISTORY.value else None,
-        fields.integer("seq"),
-        *_private_log(fields, verb),
-    )
-
-
-def _private_log(fields: JsonFields, verb: str) -> tuple[bool, str | None]:
-    if verb not in (Verb.READ.value, Verb.PURGE.value):
-        return False, None
-    return fields.boolean("private") or False, fields.string("with")
-
-
-def _read_query(fields: JsonFields) -> HistoryQuery:
-    return HistoryQuery(
-        fields.boolean("private") or False,
-        fields.integer("after"),
-        fields.integer("before"),
-        fields.timestamp("at"),
-        fields.string("epoch"),
-        fields.timestamp("time"),
-        fields.integer("limit"),
-        fields.string("with"),
-        fields.strings("nonces"),
-    )
-
-
-def _query_fields(query: HistoryQuery | None) -> dict[str, object]:
-    if query is None:
-        return {}
-    fields = query._asdict()
-    partner = fields.pop("partner")
-    return {
-        **fields,
-        "with": partner,
-        "private": query.private or None,
-        "nonces": query.nonces or None,
-    }
 
 
 def encode_server_header(header: ServerHeader) -> bytes:

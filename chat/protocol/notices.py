@@ -33,6 +33,7 @@ class NoticeCode(str, Enum):
     NO_HISTORY = "no-history"
     # The place named in a query is of another epoch, or does not exist.
     BAD_PLACE = "bad-place"
+    NO_SUCH_ROOM = "no-such-room"
     # The recipient does not take messages of this user.
     BLOCKED = "blocked"
     # Too many private messages wait for the recipient, or too many of this user's.

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chat.protocol.commands import Command, HistoryQuery, Verb
+from chat.protocol.commands import Command, HistoryQuery, SearchQuery, Verb
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ClientHeader, encode_client_header, parse_client_header
 
@@ -23,6 +23,7 @@ def test_the_verbs_are_part_of_the_wire() -> None:
         "unmute",
         "ping",
         "history",
+        "search",
         "read",
         "devices",
         "forget",
@@ -79,9 +80,39 @@ def test_a_query_survives_the_journey(query: HistoryQuery) -> None:
     assert parse_client_header(encode_client_header(sent), names_a_file=False) == sent
 
 
-def test_only_the_history_command_has_a_query() -> None:
-    header = parse_client_header(b'{"command":"ping","after":"x"}', names_a_file=False)
-    assert header.command == Command("ping")
+FULL_SEARCH = SearchQuery(
+    words="naïve 検索",
+    sender="bob",
+    since="2026-11-24T09:30:00Z",
+    until="2026-11-24T09:30:00.5+01:00",
+    has="link",
+    room="lobby",
+    private=True,
+    before=7,
+    limit=50,
+)
+
+
+@pytest.mark.parametrize("query", [SearchQuery(), SearchQuery("words"), FULL_SEARCH])
+def test_a_search_survives_the_journey(query: SearchQuery) -> None:
+    sent = ClientHeader(nonce="n", command=Command("search", search=query))
+    assert parse_client_header(encode_client_header(sent), names_a_file=False) == sent
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"query": 1}, {"from": ["bob"]}, {"since": "yesterday"}, {"has": True}, {"limit": "20"}],
+)
+def test_a_search_with_a_value_of_the_wrong_kind_is_refused(wrong: dict[str, object]) -> None:
+    data = json.dumps({"nonce": "n", "command": "search", **wrong}).encode()
+    with pytest.raises(HeaderError) as caught:
+        parse_client_header(data, names_a_file=False)
+    assert (caught.value.nonce, caught.value.is_command) == ("n", True)
+
+
+def test_only_queries_have_their_keys() -> None:
+    data = b'{"command":"ping","after":"x","query":1,"since":"x"}'
+    assert parse_client_header(data, names_a_file=False).command == Command("ping")
 
 
 @pytest.mark.parametrize(

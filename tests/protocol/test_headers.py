@@ -52,7 +52,7 @@ queries = st.builds(
 plain_commands = st.builds(
     Command,
     verb=(st.sampled_from([verb.value for verb in Verb]) | text).filter(
-        lambda verb: verb not in ("history", "read")
+        lambda verb: verb not in ("history", "read", "search")
     ),
     target=optional(text),
     seconds=optional(whole),
@@ -60,6 +60,7 @@ plain_commands = st.builds(
     password=optional(text),
     new_password=optional(text),
     query=st.none(),
+    search=st.none(),
     seq=optional(whole),
     private=st.just(False),
     partner=st.none(),

@@ -27,6 +27,7 @@ def test_the_codes_of_notices() -> None:
         "muted",
         "no-history",
         "bad-place",
+        "no-such-room",
         "blocked",
         "mailbox-full",
         "replaced",

@@ -1,0 +1,100 @@
+"""Read and write the keys of a command in a client's JSON header."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chat.protocol.commands import Command, HistoryQuery, SearchQuery, Verb
+from chat.protocol.json_fields import JsonFields
+
+# Keys that Python does not allow as names.
+_PARTNER, _SENDER = "with", "from"
+
+
+def read_command(fields: JsonFields) -> Command | None:
+    """Read the command in a header; None if it has none. Raises HeaderError."""
+    verb = fields.string("command")
+    if verb is None:
+        return None
+    return Command(
+        verb,
+        fields.string("target"),
+        fields.integer("seconds"),
+        fields.string("reason"),
+        fields.string("password"),
+        fields.string("new_password"),
+        _read_history_query(fields) if verb == Verb.HISTORY.value else None,
+        fields.integer("seq"),
+        *_private_log(fields, verb),
+        _read_search_query(fields) if verb == Verb.SEARCH.value else None,
+    )
+
+
+def _private_log(fields: JsonFields, verb: str) -> tuple[bool, str | None]:
+    if verb not in (Verb.READ.value, Verb.PURGE.value):
+        return False, None
+    return fields.boolean("private") or False, fields.string(_PARTNER)
+
+
+def _read_history_query(fields: JsonFields) -> HistoryQuery:
+    return HistoryQuery(
+        fields.boolean("private") or False,
+        fields.integer("after"),
+        fields.integer("before"),
+        fields.timestamp("at"),
+        fields.string("epoch"),
+        fields.timestamp("time"),
+        fields.integer("limit"),
+        fields.string(_PARTNER),
+        fields.strings("nonces"),
+    )
+
+
+def _read_search_query(fields: JsonFields) -> SearchQuery:
+    return SearchQuery(
+        fields.string("query") or "",
+        fields.string(_SENDER),
+        fields.timestamp("since"),
+        fields.timestamp("until"),
+        fields.string("has"),
+        fields.string("room"),
+        fields.boolean("private") or False,
+        fields.integer("before"),
+        fields.integer("limit"),
+    )
+
+
+def command_fields(command: Command) -> dict[str, object]:
+    """Return the keys of ``command``; the value None stands for an absent key."""
+    fields: dict[str, Any] = command._asdict()
+    for name in ("verb", "query", "search", "partner"):
+        del fields[name]
+    fields.update({"command": command.verb, "private": command.private or None})
+    fields[_PARTNER] = command.partner
+    if command.query is not None:
+        fields.update(_history_fields(command.query))
+    if command.search is not None:
+        fields.update(_search_fields(command.search))
+    return fields
+
+
+def _history_fields(query: HistoryQuery) -> dict[str, object]:
+    fields = query._asdict()
+    partner = fields.pop("partner")
+    return {
+        **fields,
+        _PARTNER: partner,
+        "private": query.private or None,
+        "nonces": query.nonces or None,
+    }
+
+
+def _search_fields(query: SearchQuery) -> dict[str, object]:
+    fields = query._asdict()
+    words, sender = fields.pop("words"), fields.pop("sender")
+    return {
+        **fields,
+        "query": words or None,
+        _SENDER: sender,
+        "private": query.private or None,
+    }
