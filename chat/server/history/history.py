@@ -6,9 +6,9 @@ Messages that are not written yet are read from memory, so a reader never notice
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -19,10 +19,10 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import OnPurged, Purge, ignore_purged, purge
 from chat.server.history.queues.committing import Audience, Committing
-from chat.server.history.queues.disk_queue import DiskQueue
+from chat.server.history.queues.disk_queue import DiskQueue, ignore_written
 from chat.server.history.queues.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.reader import FILE_NAME, Reader, RunSummary
-from chat.server.history.rows import unpack
+from chat.server.history.rows import PackedRun, unpack
 from chat.server.history.stored import DEFAULT_ROOM, HistoryPage, Hole, LogName, LogState, StoredRun
 from chat.server.process.shared_reads import SharedReads
 
@@ -43,6 +43,42 @@ class HistoryStatus(NamedTuple):
     last_write: float
 
 
+class FollowsHistory(Protocol):
+    """List what the history tells the part that makes an index of it. Only the last three may wait for the disk."""
+
+    def start(self) -> None:
+        """Begin to work: the history file exists."""
+
+    def note_written(self, runs: Sequence[PackedRun]) -> None:
+        """Note that the file has ``runs``."""
+
+    def note_removed(self) -> None:
+        """Note that old messages were removed from the file."""
+
+    def note_new_file(self) -> None:
+        """Note that another file took the place of the history file."""
+
+    def begin_purge(self) -> None:
+        """Note that contents are being removed from the file."""
+
+    def finish_purge(self, purged: Mapping[LogName, Iterable[int]] | None) -> None:
+        """Note that the contents of messages were ``purged``; None: of all that the file marks as purged."""
+
+    def stop(self, timeout: float) -> None:
+        """Stop within ``timeout`` seconds."""
+
+
+class Tail(NamedTuple):
+    """Hold the ``runs`` of a log that the file may lack, in order.
+
+    ``beginning`` is the first number that the file may lack, ``end`` the number behind the last message.
+    """
+
+    runs: list[PackedRun]
+    beginning: int
+    end: int
+
+
 # Pages that are kept in memory for others who ask; each has at most 256 KiB.
 _SHARED_PAGES = 16
 # Selects runs of a page.
@@ -52,24 +88,32 @@ Only = Callable[[StoredRun], bool]
 class HistoryStore:
     """Keep runs in the history file in ``directory``, and read pages of them.
 
-    ``audience`` hears nothing before the disk has it; None: the disk is behind the audience. ``on_epoch`` is called
-    with the new epoch whenever numbers are given under another one than before.
+    ``audience`` hears nothing before the disk has it; None: the disk is behind the audience. ``indexer`` makes an index
+    of the file; None: nobody does. ``on_epoch`` is called with the new epoch whenever numbers are given under another
+    one than before.
     """
 
     def __init__(
         self,
         directory: Path,
         audience: Audience | None = None,
+        indexer: FollowsHistory | None = None,
         *,
         patience: float = PATIENCE,
         linger: float = LINGER,
         on_epoch: Callable[[str], object] = lambda epoch: None,
     ) -> None:
         self._directory = directory
+        self._indexer = indexer
+        on_written = indexer.note_written if indexer is not None else ignore_written
         self._queue: DiskQueue
         if audience is not None:
             self._queue = Committing(
-                directory, audience, on_epoch=on_epoch, on_new_file=self._close_readers
+                directory,
+                audience,
+                on_epoch=on_epoch,
+                on_new_file=self._note_new_file,
+                on_written=on_written,
             )
         else:
             self._queue = Keeping(
@@ -77,7 +121,8 @@ class HistoryStore:
                 patience=patience,
                 linger=linger,
                 on_epoch=on_epoch,
-                on_new_file=self._close_readers,
+                on_new_file=self._note_new_file,
+                on_written=on_written,
             )
         # Called with the numbers of purged messages of a log.
         self.on_purged: OnPurged = ignore_purged
@@ -88,7 +133,6 @@ class HistoryStore:
         self.keep = self._queue.keep
         self.wait_for_room = self._queue.wait_for_room
         self.call = self._queue.call
-        self.note_removed = self._queue.note_removed
 
     @property
     def epoch(self) -> str:
@@ -113,9 +157,13 @@ class HistoryStore:
     def start(self) -> None:
         """Open the file, or create it. Raises HistoryFault."""
         self._queue.start()
+        if self._indexer is not None:
+            self._indexer.start()
 
     def stop(self, timeout: float) -> None:
         """Write what is left, within ``timeout`` seconds, and close the file."""
+        if self._indexer is not None:
+            self._indexer.stop(timeout)
         self._queue.stop(timeout)
         self._close_readers()
         self._pool.kill()
@@ -240,11 +288,43 @@ class HistoryStore:
         if wanted.number is not None:
             self._queue.forget(DEFAULT_ROOM, wanted.number)
         self._queue.wait_until_written()
-        count = purge(self.call, wanted, gevent.sleep, self.on_purged)
+        if self._indexer is None:
+            return self._purge(wanted, self.on_purged)
+        purged: dict[LogName, list[int]] | None = {}
+        self._indexer.begin_purge()
+        try:
+
+            def note(log: LogName, numbers: list[int]) -> None:
+                self.on_purged(log, numbers)
+                purged.setdefault(log, []).extend(numbers)
+
+            return self._purge(wanted, note)
+        except BaseException:
+            # Only the file knows now what was removed.
+            purged = None
+            raise
+        finally:
+            self._indexer.finish_purge(purged)
+
+    def _purge(self, wanted: Purge, on_purged: OnPurged) -> int:
+        count = purge(self.call, wanted, gevent.sleep, on_purged)
         if wanted.number is not None:
             # Perhaps it was purged before it was written.
-            self.on_purged(DEFAULT_ROOM, [wanted.number])
+            on_purged(DEFAULT_ROOM, [wanted.number])
         return count
+
+    def note_removed(self, states: Mapping[LogName, LogState]) -> None:
+        """Take over from ``states``, which the file has, what was removed from it."""
+        self._queue.note_removed(states)
+        if self._indexer is not None:
+            self._indexer.note_removed()
+
+    def tail(self, name: LogName) -> Tail:
+        """Return what the file may lack of a log. Call this before reading the file, and nothing is missed."""
+        end = self.state(name).head + 1
+        # Not what nobody has heard yet.
+        runs = [run for run in self._queue.unwritten if run.log == name and run.last < end]
+        return Tail(runs, runs[0].first if runs else end, end)
 
     def _tail(
         self, name: LogName, before: int | None, only: Only | None = None
@@ -296,6 +376,11 @@ class HistoryStore:
             if hole.first <= last and hole.last >= first
         ]
         return HistoryPage(cut.runs, cut.more, lost)
+
+    def _note_new_file(self) -> None:
+        self._close_readers()
+        if self._indexer is not None:
+            self._indexer.note_new_file()
 
     def _close_readers(self) -> None:
         while self._idle:

@@ -6,7 +6,7 @@ All functions wait for the disk, so the server calls them in threads.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from chat.server.history.rows import (
     COLUMNS,
     MAX_ROW,
     TYPE_FACT,
+    RunFacts,
     facts_of,
     nonces_of,
     runs_of,
@@ -228,6 +229,38 @@ class Reader:
                 if part is not None:
                     found.append(part)
         return found
+
+    def row_at(self, log: LogName, number: int) -> tuple[Any, ...] | None:
+        """Return the row, with the values of ``COLUMNS``, that has the message with ``number``, if there is one.
+
+        Otherwise an earlier row, or None.
+        """
+        with faults(self.path):
+            where = "first <= ? ORDER BY first DESC LIMIT 1"
+            row: tuple[Any, ...] | None = self._select(
+                ", ".join(COLUMNS), log, where, (number,)
+            ).fetchone()
+            return row
+
+    def rows(
+        self, log: LogName, after: int, before: int, *, newest_first: bool = False
+    ) -> Generator[tuple[Any, ...], None, None]:
+        """Yield the rows, with the values of ``COLUMNS``, that have messages over ``after`` and under ``before``."""
+        where = f"{_FROM_ROW_OF} AND first + count > ? AND first < ? ORDER BY first"
+        order = " DESC" if newest_first else ""
+        with faults(self.path):
+            values = (after + 1, after + 1, before)
+            rows = self._select(", ".join(COLUMNS), log, where + order, values)
+            with closing(rows):
+                yield from rows
+
+    def facts(self, log: LogName) -> Iterator[RunFacts]:
+        """Yield what the file says of each run of ``log`` besides nonces and contents."""
+        with faults(self.path):
+            rows = self._select("runs", log, "first > ? ORDER BY first", (0,))
+            with closing(rows):
+                for (column,) in rows:
+                    yield from facts_of(column)
 
     def _runs(
         self,

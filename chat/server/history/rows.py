@@ -41,7 +41,7 @@ INSERT = f"INSERT INTO messages (log, {', '.join(COLUMNS)}) VALUES ({', '.join('
 
 _TEXT = MessageType.UTF8
 # Stands between texts. UTF-8 never has this byte.
-_BETWEEN_TEXTS = b"\xff"
+BETWEEN_TEXTS = b"\xff"
 # Stands between nonces, which are not empty and have no comma.
 _BETWEEN_NONCES = b","
 
@@ -101,7 +101,7 @@ def pack(run: StoredRun) -> PackedRun:
         run.partner.hex(),
         run.waiting,
     )
-    content = run.contents[0] if count == 1 else _BETWEEN_TEXTS.join(run.contents)
+    content = run.contents[0] if count == 1 else BETWEEN_TEXTS.join(run.contents)
     return PackedRun(run.log, run.first, run.first + count - 1, facts, joined, content)
 
 
@@ -165,7 +165,7 @@ def row_of(runs: Sequence[PackedRun]) -> tuple[object, ...]:
         last.facts.timestamp,
         encode_json([run.facts for run in runs]).decode(),
         nonces,
-        _BETWEEN_TEXTS.join([run.content for run in runs]),
+        BETWEEN_TEXTS.join([run.content for run in runs]),
     )
 
 
@@ -180,6 +180,24 @@ def runs_of(log: LogName, row: tuple[Any, ...]) -> list[StoredRun]:
     return _unpack(log, first, count, facts_of(column), joined, content)
 
 
+def message_of(log: LogName, row: tuple[Any, ...], number: int) -> StoredRun | None:
+    """Return the message with ``number`` in a row as a run of one; None if it is not there.
+
+    The others are not unpacked.
+    """
+    first, count, _, _, column, joined, content = row
+    if not first <= number < first + count:
+        return None
+    start = first
+    for facts in facts_of(column):
+        if number < start + facts.messages:
+            break
+        start += facts.messages
+    contents, nonces = _split(facts, count, joined, content)
+    run = _stored(log, start, facts, start - first, nonces, contents)
+    return run.slice(number - 1, number + 1)
+
+
 def _unpack(
     log: LogName,
     first: int,
@@ -188,34 +206,51 @@ def _unpack(
     joined: bytes | None,
     content: bytes,
 ) -> list[StoredRun]:
-    is_text = facts[0].type == _TEXT
-    contents = content.split(_BETWEEN_TEXTS) if is_text else [content]
-    nonces = nonces_of(joined) if joined is not None else [None] * count
-    assert len(contents) == len(nonces) == count, "a row has as many contents as messages"
+    contents, nonces = _split(facts[0], count, joined, content)
     runs = []
     start = 0
     for each in facts:
-        stop = start + each.messages
-        runs.append(
-            StoredRun(
-                log,
-                first + start,
-                each.timestamp,
-                each.sender,
-                each.to,
-                bytes.fromhex(each.author),
-                MessageType(each.type),
-                nonces[start:stop],
-                contents[start:stop],
-                each.filename,
-                each.size,
-                frozenset(each.purged),
-                bytes.fromhex(each.partner),
-                each.waiting,
-            )
-        )
-        start = stop
+        runs.append(_stored(log, first + start, each, start, nonces, contents))
+        start += each.messages
     return runs
+
+
+def _split(
+    facts: RunFacts, count: int, joined: bytes | None, content: bytes
+) -> tuple[list[bytes], Sequence[bytes | None]]:
+    """Return the contents and the nonces of the messages in a row."""
+    contents = content.split(BETWEEN_TEXTS) if facts.type == _TEXT else [content]
+    nonces = nonces_of(joined) if joined is not None else [None] * count
+    assert len(contents) == len(nonces) == count, "a row has as many contents as messages"
+    return contents, nonces
+
+
+def _stored(
+    log: LogName,
+    first: int,
+    facts: RunFacts,
+    start: int,
+    nonces: Sequence[bytes | None],
+    contents: list[bytes],
+) -> StoredRun:
+    """Return a run whose first message has the number ``first``, and the place ``start`` in the row."""
+    stop = start + facts.messages
+    return StoredRun(
+        log,
+        first,
+        facts.timestamp,
+        facts.sender,
+        facts.to,
+        bytes.fromhex(facts.author),
+        MessageType(facts.type),
+        nonces[start:stop],
+        contents[start:stop],
+        facts.filename,
+        facts.size,
+        frozenset(facts.purged),
+        bytes.fromhex(facts.partner),
+        facts.waiting,
+    )
 
 
 def nonces_of(joined: bytes) -> list[bytes | None]:

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from chat.process.offload import run_in
 from chat.server.history.faults import DamagedFile, HistoryFault, UnsyncedCommit
-from chat.server.history.queues.disk_queue import DiskQueue
+from chat.server.history.queues.disk_queue import DiskQueue, OnWritten, ignore_written
 from chat.server.history.rows import PackedRun, pack
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 
@@ -63,6 +63,7 @@ class Committing(DiskQueue):
         retry: float = RETRY,
         on_epoch: Callable[[str], object] = lambda epoch: None,
         on_new_file: Callable[[], object] = lambda: None,
+        on_written: OnWritten = ignore_written,
     ) -> None:
         super().__init__(
             directory,
@@ -71,6 +72,7 @@ class Committing(DiskQueue):
             retry=retry,
             on_epoch=on_epoch,
             on_new_file=on_new_file,
+            on_written=on_written,
         )
         self._audience = audience
         self._bytes = 0  # of the messages in ``unwritten``
@@ -137,6 +139,7 @@ class Committing(DiskQueue):
             return
         self.version += 1
         self.last_write = time.time()
+        self._on_written(group)
         del self.unwritten[: len(group)]
         self._count = sum(run.facts.messages for run in self.unwritten)
         self._bytes = sum(len(run.content) for run in self.unwritten)

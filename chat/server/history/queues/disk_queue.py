@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +26,13 @@ from chat.server.history.writer import Opened, Writer, log_opened, open_writer, 
 log = logging.getLogger("chat.server")
 
 
+OnWritten = Callable[[Sequence[PackedRun]], object]
+
+
+def ignore_written(runs: Sequence[PackedRun]) -> None:
+    """Take the place of ``on_written`` if nobody wants to know."""
+
+
 class DiskQueue(ABC):
     """Queue runs for the file in ``directory``.
 
@@ -34,7 +41,8 @@ class DiskQueue(ABC):
     ``last_write`` is the time of the last transaction, in seconds since 1970. ``is_suspended``: the disk fails.
 
     ``bound`` and ``durable`` are those of Writer. ``retry`` is the time between attempts to use a disk that has failed,
-    in seconds. ``on_epoch`` is called with the new epoch when it changes, ``on_new_file`` when the file was replaced.
+    in seconds. ``on_epoch`` is called with the new epoch when it changes, ``on_new_file`` when the file was replaced,
+    and ``on_written`` with the runs that the file has now.
     """
 
     # Why the file is not written now, and what a disk that makes no progress leaves undone at the end.
@@ -52,6 +60,7 @@ class DiskQueue(ABC):
         retry: float,
         on_epoch: Callable[[str], object],
         on_new_file: Callable[[], object],
+        on_written: OnWritten,
     ) -> None:
         self.epoch = ""
         self.logs: dict[LogName, LogState] = {}
@@ -65,6 +74,7 @@ class DiskQueue(ABC):
         self._retry = retry
         self._on_epoch = on_epoch
         self._on_new_file = on_new_file
+        self._on_written = on_written
         self._pool = ThreadPool(1)
         self._writer: Writer | None = None
         self._fault: HistoryFault | None = None

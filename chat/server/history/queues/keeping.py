@@ -20,7 +20,7 @@ from gevent.event import Event
 
 from chat.process.offload import ThreadCall, run_in
 from chat.server.history.faults import DamagedFile, HistoryFault
-from chat.server.history.queues.disk_queue import DiskQueue
+from chat.server.history.queues.disk_queue import DiskQueue, OnWritten, ignore_written
 from chat.server.history.rows import PackedRun, pack
 from chat.server.history.stored import Hole, LogName, LogState, StoredRun
 from chat.server.history.writer import Writer
@@ -66,6 +66,7 @@ class Keeping(DiskQueue):
         linger: float = LINGER,
         on_epoch: Callable[[str], object] = lambda epoch: None,
         on_new_file: Callable[[], object] = lambda: None,
+        on_written: OnWritten = ignore_written,
     ) -> None:
         super().__init__(
             directory,
@@ -74,6 +75,7 @@ class Keeping(DiskQueue):
             retry=patience,
             on_epoch=on_epoch,
             on_new_file=on_new_file,
+            on_written=on_written,
         )
         self._patience = patience
         self._linger = linger
@@ -216,6 +218,7 @@ class Keeping(DiskQueue):
     def _note_written(self, batch: _Batch) -> None:
         self.version += 1
         self.last_write = time.time()
+        self._on_written(batch.runs)
         for run in batch.runs:
             self._written[run.log] = run.last
         for name, hole in batch.holes:

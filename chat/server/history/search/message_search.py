@@ -1,0 +1,262 @@
+"""Find messages in all that is kept: in the index, in the history behind it, and in what is not written yet.
+
+The order of the steps makes the result complete: the runs that are not written yet are taken first, then the position
+of the index is read. So a message is in one of the three, or it was said after the search began.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gevent.threadpool import ThreadPool
+
+from chat.process.offload import run_in
+from chat.server.history.faults import HistoryFault
+from chat.server.history.history import HistoryStore
+from chat.server.history.pages import PageSize
+from chat.server.history.reader import Reader
+from chat.server.history.rows import PackedRun, facts_of, message_of, pack, unpack
+from chat.server.history.search.folded_rows import KINDS, FoldedRow, fold_row
+from chat.server.history.search.index_file import DamagedIndex, IndexFault
+from chat.server.history.search.index_reader import IndexReader
+from chat.server.history.search.indexer import Indexer
+from chat.server.history.search.wanted import Wanted
+from chat.server.history.stored import LogName, StoredRun
+
+# Seconds that a search may take. Then it ends with what it has found, and the user goes on.
+BUDGET = 0.5
+# Seconds that a search with a full page may look for one more message, to tell whether there is one.
+_GRACE = 0.02
+
+
+class SearchPage(NamedTuple):
+    """Hold messages that were found, newest first, each as a run of one.
+
+    ``go_on``: to go on, search before this number. None: there are no others.
+    """
+
+    runs: list[StoredRun]
+    go_on: int | None
+
+
+class _Found(NamedTuple):
+    """Hold messages that match, newest first. All messages down to the number ``down_to`` have been looked at."""
+
+    messages: Iterable[StoredRun]
+    down_to: int
+
+
+class _Request(NamedTuple):
+    """Say where to look for what: between the numbers ``after`` and ``before`` of ``log``, both excluded.
+
+    ``unwritten`` are the runs that the file may lack, in order, ``beginning`` is the first number that it may lack.
+    """
+
+    log: LogName
+    wanted: Wanted
+    after: int
+    before: int
+    unwritten: list[PackedRun]
+    beginning: int
+    size: PageSize
+
+    def numbers_in(self, row: FoldedRow[str]) -> list[int]:
+        """Return the numbers of the messages in ``row`` that match, newest first."""
+        words, sender, has = self.wanted
+        numbers = row.matching(words, sender, KINDS[has] if has is not None else None)
+        return [number for number in numbers if self.after < number < self.before]
+
+
+class MessageSearch:
+    """Search in ``history``, whose file is in ``directory``, with the help of the index. ``budget`` is in seconds."""
+
+    def __init__(
+        self, history: HistoryStore, directory: Path, indexer: Indexer, *, budget: float = BUDGET
+    ) -> None:
+        self._history = history
+        self._directory = directory
+        self._indexer = indexer
+        self._budget = budget
+        # One thread: many searches at once must not take the processor from those who talk.
+        self._pool = ThreadPool(1)
+        self._reader: Reader | None = None
+        self._index: IndexReader | None = None
+        self._generation = 0
+
+    def find(
+        self,
+        log: LogName,
+        wanted: Wanted,
+        size: PageSize,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        before: int | None = None,
+    ) -> SearchPage:
+        """Return the last messages of ``log`` that match, at most a page of ``size``.
+
+        Only those that are not older than ``since``, older than ``until`` (RFC 3339, UTC), and whose numbers are under
+        ``before``. Waits for a thread. Raises HistoryFault.
+        """
+        tail = self._history.tail(log)
+        after = self._history.state(log).oldest - 1
+        end = tail.end if before is None else min(before, tail.end)
+        if since is not None:
+            after = max(after, self._history.number_at(log, since) - 1)
+        if until is not None:
+            end = min(end, self._history.number_at(log, until))
+        request = _Request(log, wanted, after, end, tail.runs, tail.beginning, size)
+        try:
+            return run_in(self._pool, self._find, request, self._indexer.generation)
+        except IndexFault as problem:
+            if isinstance(problem, DamagedIndex):
+                self._indexer.note_damage()
+            # The history alone has all messages, too.
+            return run_in(self._pool, self._find, request, None)
+
+    def stop(self) -> None:
+        """Close the files."""
+        run_in(self._pool, self._close)
+        self._pool.kill()
+
+    # In the thread
+
+    def _find(self, request: _Request, generation: int | None) -> SearchPage:
+        """Search with the index of a ``generation``; None: without an index."""
+        deadline = time.monotonic() + self._budget
+        try:
+            reader = self._reader = self._reader or Reader(self._directory)
+            index = self._index_of(generation) if generation is not None else None
+            if index is None:
+                return _search(request, reader, None, deadline)
+            with index.snapshot(reader.epoch()) as is_of_history:
+                usable = index if is_of_history else None
+                page = _search(request, reader, usable, deadline)
+            if usable is None:
+                self._close_index()
+            return page
+        except HistoryFault:
+            self._close()
+            raise
+
+    def _index_of(self, generation: int) -> IndexReader | None:
+        if generation != self._generation:
+            self._close_index()
+        self._generation = generation
+        if self._index is None:
+            try:
+                self._index = IndexReader(self._directory)
+            except IndexFault:
+                # It is being made.
+                return None
+        return self._index
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
+        self._close_index()
+
+    def _close_index(self) -> None:
+        if self._index is not None:
+            self._index.close()
+        self._index = None
+
+
+def _search(
+    request: _Request, reader: Reader, index: IndexReader | None, deadline: float
+) -> SearchPage:
+    # An iterator that is left open would keep SQLite from tidying up.
+    with closing(_found(request, reader, index)) as found:
+        return _cut(found, request, deadline)
+
+
+def _cut(found: Iterable[_Found], request: _Request, deadline: float) -> SearchPage:
+    """Return the page of what is ``found``; it ends at the ``deadline`` (monotonic)."""
+    page: list[StoredRun] = []
+    room, space = request.size
+    for messages, down_to in found:
+        for message in messages:
+            if page and (room == 0 or message.bytes > space):
+                return SearchPage(page, page[-1].first)
+            page.append(message)
+            room -= 1
+            space -= message.bytes
+            if room == 0:
+                deadline = min(deadline, time.monotonic() + _GRACE)
+        if time.monotonic() > deadline and down_to > request.after + 1:
+            return SearchPage(page, down_to)
+    return SearchPage(page, None)
+
+
+def _found(
+    request: _Request, reader: Reader, index: IndexReader | None
+) -> Generator[_Found, None, None]:
+    """Yield what matches, newest first; ``index`` is None if there is none."""
+    log, wanted, after = request.log, request.wanted, request.after
+    for run in reversed(request.unwritten):
+        if run.first < request.before and run.last > after:
+            numbers = request.numbers_in(fold_row(run.first, [run.facts], run.content))
+            yield _Found(_messages_in(run, numbers), run.first)
+    end = min(request.before, request.beginning)
+    indexed = max(after, index.indexed(log) if index is not None else 0)
+    with closing(reader.rows(log, indexed, end, newest_first=True)) as rows:
+        yield from _found_in_history(rows, request, indexed, end)
+    if index is not None and indexed > after:
+        cache = _Rows(reader, request)
+        candidates = index.find(log, wanted, after, min(end, indexed + 1))
+        with closing(candidates):
+            for numbers, down_to in candidates:
+                yield _Found(cache.messages(numbers), down_to)
+
+
+def _found_in_history(
+    rows: Iterable[tuple[Any, ...]], request: _Request, after: int, before: int
+) -> Iterator[_Found]:
+    """Yield what matches in ``rows``, which may have messages beyond the numbers ``after`` and ``before``, too."""
+    log = request.log
+    for row in rows:
+        numbers = request.numbers_in(fold_row(row[0], facts_of(row[4]), row[6]))
+        messages = (
+            message
+            for number in numbers
+            if after < number < before and (message := message_of(log, row, number)) is not None
+        )
+        yield _Found(messages, row[0])
+
+
+def _messages_in(run: PackedRun, numbers: list[int]) -> Iterator[StoredRun]:
+    """Yield the messages of a run with ``numbers``."""
+    if numbers:
+        messages = unpack(run).messages()
+        yield from (messages[number - run.first] for number in numbers)
+
+
+class _Rows:
+    """Rows of the history: the last one that was read is kept, since the next message is often there, too."""
+
+    def __init__(self, reader: Reader, request: _Request) -> None:
+        self._reader = reader
+        self._request = request
+        self._row: tuple[object, ...] | None = None
+
+    def messages(self, numbers: list[int]) -> Iterator[StoredRun]:
+        """Yield the messages with ``numbers`` that match. The index may have some that the history has no more."""
+        for number in numbers:
+            message = self._message(number)
+            if message is None:
+                continue
+            packed = pack(message)
+            if self._request.numbers_in(fold_row(number, [packed.facts], packed.content)):
+                yield message
+
+    def _message(self, number: int) -> StoredRun | None:
+        log = self._request.log
+        if self._row is not None and (found := message_of(log, self._row, number)) is not None:
+            return found
+        self._row = self._reader.row_at(log, number)
+        return message_of(log, self._row, number) if self._row is not None else None
