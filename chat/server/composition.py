@@ -53,6 +53,7 @@ from chat.server.room.fetching import Fetching
 from chat.server.room.kept import KeptMessages
 from chat.server.room.recall import Recall
 from chat.server.room.room import Room
+from chat.server.room.searching import SearchCommand
 from chat.server.room_recording import RoomRecording
 from chat.server.server import ChatServer, Stages
 from chat.server.sessions.accept import Acceptor
@@ -100,7 +101,7 @@ class Composition:
         kept_in = settings.data_directory
         self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
         self.accounts = Accounts(self.database)
-        self._path = path = MessagePath(
+        self.path = path = MessagePath(
             settings,
             make_log,
             timestamps,
@@ -118,7 +119,12 @@ class Composition:
             )
             self.spool.keep_in(self.files)
             self.kept = KeptMessages(
-                self.history, self.mailboxes, settings.keep, path.in_turn, self.files
+                self.history,
+                self.mailboxes,
+                settings.keep,
+                path.in_turn,
+                self.files,
+                has_search=settings.search,
             )
         self.room = Room(
             log=self.log,
@@ -206,7 +212,8 @@ class Composition:
             lambda: people(self.directory, self.connection_slots, self.settings),
             lambda: traffic(self.rates, lambda: sum(self.room.said.values())),
             lambda: (
-                space(self.settings, self.backlogs, self.spool) | kept(self.history, self.files)
+                space(self.settings, self.backlogs, self.spool)
+                | kept(self.history, self.files, self.path.search)
             ),
             lambda: guards(self.accounts, self.moderation),
             lambda: doors(
@@ -236,6 +243,7 @@ class Composition:
             lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.offers),
             lambda: metrics.kept(self.history),
             lambda: metrics.files(self.files),
+            lambda: metrics.indexed(self.path.search),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
         )
 
@@ -244,8 +252,9 @@ class Composition:
         commands.add_plain(Verb.PING, answer_ping)
         recent = self.kept.recent if self.kept is not None else None
         offer_of = recent.offer_of if recent is not None else lambda number: None
-        recall = Recall(self.history, self.directory, offer_of, self.mailboxes.opaque_id)
-        recall.serve(commands)
+        showing = (self.directory, offer_of, self.mailboxes.opaque_id)
+        Recall(self.history, *showing).serve(commands)
+        SearchCommand(self.path.search, *showing).serve(commands)
         MailboxCommands(self.mailboxes, self.accounts, self.directory, self.room).serve(commands)
         self.moderation.serve(commands)
         Removal(self.room, self.history, recent, self.offers).serve(commands)
@@ -287,7 +296,7 @@ class Composition:
             presence=PresenceLog(
                 self.address_limits, self.folding_log, self.counters, self.devices.seen
             ),
-            waits=self._path.waits,
+            waits=self.path.waits,
         )
         open_transfer = partial(
             TransferConnection,
@@ -353,7 +362,7 @@ class Composition:
             farewell=(self._end_transfers, partial(self.log.close, DRAIN_TIMEOUT), self.room.close),
             close=(
                 self.broadcast.stop,
-                *((partial(self.history.stop, DRAIN_TIMEOUT),) if self.history is not None else ()),
+                self.path.stop,
                 self.offers.clear,
                 *((partial(self.files.stop, DRAIN_TIMEOUT),) if self.files is not None else ()),
                 self.passwords.close,

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.held_broadcast import HeldBroadcast
 from chat.server.history.history import HistoryStore
+from chat.server.history.search.indexer import Indexer
+from chat.server.history.search.message_search import MessageSearch
 from chat.server.limits.waits import NO_WAITS, DiskWaits
 from chat.server.log.durable_log import DurableLog, RevocableSequences
 from chat.server.log.log import Log, Sequences
 from chat.server.room.kept import InTurn
-from chat.server.settings import Settings
+from chat.server.settings import DRAIN_TIMEOUT, Settings
 
 Timestamp = Callable[[], str]
 
@@ -23,8 +25,8 @@ class MessagePath:
     """The parts on the way of a message.
 
     ``make_log`` makes the log of a server that is not durable. ``charge`` and ``on_epoch`` are those of Broadcast and
-    HistoryStore. ``history`` is None if no messages are kept. ``in_turn`` is that of HeldBroadcast, and None if nothing
-    is held back.
+    HistoryStore. ``history`` is None if no messages are kept, ``search`` also if none can be found.
+    ``in_turn`` is that of HeldBroadcast, and None if nothing is held back.
     """
 
     in_turn: InTurn | None = None
@@ -41,20 +43,31 @@ class MessagePath:
     ) -> None:
         directory = settings.data_directory if settings.history else None
         self.history: HistoryStore | None = None
+        self.search: MessageSearch | None = None
+        indexer = Indexer(directory) if directory is not None and settings.search else None
         if settings.durable:
             if directory is None:
                 raise ValueError("a durable server needs history")
             held, numbers = HeldBroadcast(charge), RevocableSequences()
-            self.history = HistoryStore(directory, held, on_epoch=on_epoch)
+            self.history = HistoryStore(directory, held, indexer, on_epoch=on_epoch)
             self.broadcast: Broadcast = held
             self.sequences: Sequences = numbers
             self.log: Log = DurableLog(timestamp, self.history, held, numbers)
             self.in_turn = held.in_turn
             self.waits = DiskWaits(self.history.wait_for_room, held.wait_for_turn)
-            return
-        if directory is not None:
-            self.history = HistoryStore(directory, on_epoch=on_epoch)
-            self.waits = DiskWaits(self.history.wait_for_room)
-        # Nothing between the room and the sockets: the broadcast is the most expensive part of a server.
-        self.broadcast, self.sequences = Broadcast(charge), Sequences()
-        self.log = make_log(timestamp)
+        else:
+            if directory is not None:
+                self.history = HistoryStore(directory, None, indexer, on_epoch=on_epoch)
+                self.waits = DiskWaits(self.history.wait_for_room)
+            # Nothing between the room and the sockets: the broadcast is the most expensive part of a server.
+            self.broadcast, self.sequences = Broadcast(charge), Sequences()
+            self.log = make_log(timestamp)
+        if self.history is not None and indexer is not None and directory is not None:
+            self.search = MessageSearch(self.history, directory, indexer)
+
+    def stop(self) -> None:
+        """Write what is left, and close the files, within ``DRAIN_TIMEOUT``."""
+        if self.search is not None:
+            self.search.stop()
+        if self.history is not None:
+            self.history.stop(DRAIN_TIMEOUT)

@@ -13,7 +13,7 @@ from chat.server.settings import Settings, TlsMode
 log = logging.getLogger("chat.server")
 
 # A running server cannot change where it listens and where it keeps files.
-_FIXED = ("address", "data_directory", "spool_directory", "metrics_address", "durable")
+_FIXED = ("address", "data_directory", "spool_directory", "metrics_address", "durable", "search")
 _NAMES = {option.field: option.name for option in OPTIONS}
 
 

@@ -7,6 +7,7 @@ from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
 from chat.server.history.purging import Purge
 from chat.server.history.retention import Retention
+from chat.server.history.search.index_file import remove_index
 from chat.server.history.stored import DEFAULT_ROOM
 from chat.server.room.kept import KeptMessages
 from chat.server.room.replay import PAGE
@@ -33,6 +34,9 @@ class RoomRecording:
 
     def start(self) -> None:
         """Open the history file, and let the room go on where it ended. Raises HistoryFault."""
+        if not self._settings.search and self._settings.data_directory is not None:
+            # Without search, nobody would keep the index in step with what is removed.
+            remove_index(self._settings.data_directory)
         self._history.start()
         self._files.start()
         self._history.on_purged = self._files.forget

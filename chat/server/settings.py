@@ -70,7 +70,7 @@ class Settings:
       stores nothing, and has none of these.
     - ``history``: messages are kept, for ``keep`` seconds (None: for ever), and at most ``keep_size`` bytes of them
       (None: any number), with ``keep_files`` bytes of large attachments. A client that cannot ask gets the last
-      ``replay`` messages when it logs in.
+      ``replay`` messages when it logs in. ``search``: users can search for them, by an index in the data directory.
     - ``max_waiting``: private messages for a user who is not here. No option sets it.
     - ``durable``: a message is said only when the disk has it. Needs ``history`` and ``data_directory``.
     - ``tls_cert`` and ``tls_key`` (PEM) are both set, or neither is.
@@ -106,6 +106,7 @@ class Settings:
     keep_size: int | None = G
     keep_files: int = 2 * G
     replay: int = 50
+    search: bool = True
     max_waiting: WaitingBounds = DEFAULT_WAITING
     tls: TlsMode = TlsMode.OFF
     tls_cert: Path | None = None

@@ -12,7 +12,7 @@ function __chat_server --argument-names command place
             continue
         end
         switch $token
-            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --keep-files --replay --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number
+            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --keep-files --replay --search --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number
                 set takes yes
             case '-*'
             case '*'
@@ -53,6 +53,7 @@ complete -c chat-server -n '__chat_server \'\'' -l keep -x -d 'how long'
 complete -c chat-server -n '__chat_server \'\'' -l keep-size -x -d 'how much'
 complete -c chat-server -n '__chat_server \'\'' -l keep-files -x -d 'how much of files, images and voice notes over 64K'
 complete -c chat-server -n '__chat_server \'\'' -l replay -x -d 'last messages for users whose client cannot ask for them, at most 200'
+complete -c chat-server -n '__chat_server \'\'' -l search -x -a 'on off' -d 'on'
 complete -c chat-server -n '__chat_server \'\'' -l max-text -x -d 'largest text'
 complete -c chat-server -n '__chat_server \'\'' -l max-file -x -d 'largest file, image or voice note'
 complete -c chat-server -n '__chat_server \'\'' -l max-spool -x -d 'total space in the spool directory'

@@ -59,11 +59,9 @@ plain_commands = st.builds(
     reason=optional(text),
     password=optional(text),
     new_password=optional(text),
-    query=st.none(),
-    search=st.none(),
     seq=optional(whole),
+    **dict.fromkeys(("query", "search", "partner"), st.none()),
     private=st.just(False),
-    partner=st.none(),
 )
 marks = st.tuples(optional(whole), st.booleans(), optional(text)).map(
     lambda mark: Command("read", seq=mark[0], private=mark[1], partner=mark[2])

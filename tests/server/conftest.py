@@ -10,6 +10,7 @@ import pytest
 
 from chat.server.accounts import passwords
 from chat.server.delivery.broadcast import Broadcast
+from chat.server.history.search import indexer
 from chat.server.settings import TlsMode
 from tests.cheap_hashes import HASHER
 from tests.server.disk import Disk
@@ -39,6 +40,13 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     passwords._dummy.cache_clear()
     yield
     passwords._dummy.cache_clear()
+
+
+@pytest.fixture
+def eager_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that follows the history at once, and does not rest."""
+    monkeypatch.setattr(indexer, "LINGER", 0)
+    monkeypatch.setattr(indexer, "SHARE", 1)
 
 
 @pytest.fixture

@@ -278,6 +278,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("keep-size", Kind.SIZE, _size),
     Option("keep-files", Kind.SIZE, parse_size),
     Option("replay", Kind.COUNT, parse_count),
+    Option("search", Kind.SWITCH, read_switch),
     # A port of its own: the port of the chat is no default here.
     Option("metrics-address", Kind.TEXT, partial(read_address, default_port=None)),
     Option(

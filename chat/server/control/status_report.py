@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from chat.local_time import local_time, with_zone
-from chat.sizes import byte_count
+from chat.sizes import byte_count, counted
 
 _SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -50,6 +50,7 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
             f"files        {files['files']}, {byte_count(files['bytes'])} of "
             f"{byte_count(files['max_bytes'])}{damaged}"
         )
+    yield f"search       {_search(status.get('search'))}"
     yield f"accounts     {status['accounts']}; {status['bans']} bans, {status['mutes']} mutes"
 
 
@@ -67,6 +68,18 @@ def _history(history: Mapping[str, Any] | None) -> str:
         waiting = f"{count} {verb} for the disk ({detail})"
     written = with_zone(datetime.fromtimestamp(history["last_write"]).astimezone())
     return f"{size}; {waiting}; last written {written}"
+
+
+def _search(index: Mapping[str, Any] | None) -> str:
+    if index is None:
+        return "off"
+    size, count = byte_count(index["file_bytes"]), index["messages"]
+    waiting = (
+        f"{counted(count, 'message')} not indexed yet" if count else "all messages are indexed"
+    )
+    return (
+        f"index {size}; {waiting}{'; the index cannot be written' if index['has_failed'] else ''}"
+    )
 
 
 def _span(seconds: float) -> str:

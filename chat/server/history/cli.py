@@ -89,6 +89,8 @@ from chat.server.history.files.file_index import FileTotals
 from chat.server.history.files.file_keeper import FileKeeper
 from chat.server.history.purging import Purge, purge
 from chat.server.history.reader import FILE_NAME, Reader
+from chat.server.history.search.at_rest import IndexFacts, describe_index, purging
+from chat.server.history.search.index_file import remove_index
 from chat.server.history.stored import ROOM, Hole, LogName, StoredRun
 from chat.server.history.writer import Writer
 from chat.server.mailboxes.read_marks import move_room_marks, room_marks
@@ -242,6 +244,7 @@ def _room(reader: Reader, name: str) -> LogName:
 def _show_stats(directory: Path, *, as_json: bool) -> None:
     with closing(_reader(directory)) as reader:
         logs, totals = reader.logs(), reader.totals()
+        index = describe_index(directory, reader)
     files = FileTotals(directory)
     rooms = {name.key: state for name, state in logs.items() if name.kind == ROOM}
     size = (directory / FILE_NAME).stat().st_size
@@ -254,6 +257,7 @@ def _show_stats(directory: Path, *, as_json: bool) -> None:
             "private_messages": totals.private,
             "oldest": totals.oldest,
             "newest": totals.newest,
+            "search": index._asdict() if index is not None else None,
             "rooms": {
                 key: {"last": state.head, "first": state.oldest, "lost": state.lost}
                 for key, state in rooms.items()
@@ -267,10 +271,18 @@ def _show_stats(directory: Path, *, as_json: bool) -> None:
     if totals.oldest is not None and totals.newest is not None:
         oldest, newest = (with_zone(local_time(each)) for each in (totals.oldest, totals.newest))
         print(f"kept       from {oldest} to {newest}")
+    print(f"search     {_in_words(index)}")
     for key, state in rooms.items():
         missing = sum(hole.last - hole.first + 1 for hole in state.lost)
         lost = f"; {missing:,} numbers given up after crashes" if missing else ""
         print(f"{key:10} numbers {state.oldest:,} to {state.head:,}{lost}")
+
+
+def _in_words(index: IndexFacts | None) -> str:
+    if index is None:
+        return "no index; the server makes it while it runs, unless --search=off"
+    behind = f"; {index.behind:,} are not indexed yet" if index.behind else ""
+    return f"{index.messages:,} messages indexed, {byte_count(index.bytes)}{behind}"
 
 
 def _restore(directory: Path, source: Path) -> None:
@@ -278,6 +290,8 @@ def _restore(directory: Path, source: Path) -> None:
         raise HistoryFault(f"{directory} does not exist; start the server once, or create it")
     with held(directory):
         former = restore(directory, source)
+        # It has words of the former history.
+        remove_index(directory)
     print(f"restored {source}; the server begins a new epoch at its next start")
     if former is not None:
         print(f"the former history is {former}")
@@ -303,7 +317,8 @@ def _purge_at_rest(directory: Path, wanted: Purge) -> int:
         # The bound of the last run stays in force: this run says nothing.
         writer = Writer(directory, bound=0)
         try:
-            count = purge(lambda function, *values: function(writer, *values), wanted)
+            with purging(directory):
+                count = purge(lambda function, *values: function(writer, *values), wanted)
         finally:
             writer.close()
         # Contents that no message uses any more are removed.

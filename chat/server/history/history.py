@@ -290,21 +290,21 @@ class HistoryStore:
         self._queue.wait_until_written()
         if self._indexer is None:
             return self._purge(wanted, self.on_purged)
-        purged: dict[LogName, list[int]] | None = {}
+        removed: dict[LogName, list[int]] = {}
+
+        def note(log: LogName, numbers: list[int]) -> None:
+            removed.setdefault(log, []).extend(numbers)
+            self.on_purged(log, numbers)
+
         self._indexer.begin_purge()
+        is_done = False
         try:
-
-            def note(log: LogName, numbers: list[int]) -> None:
-                self.on_purged(log, numbers)
-                purged.setdefault(log, []).extend(numbers)
-
-            return self._purge(wanted, note)
-        except BaseException:
-            # Only the file knows now what was removed.
-            purged = None
-            raise
+            count = self._purge(wanted, note)
+            is_done = True
+            return count
         finally:
-            self._indexer.finish_purge(purged)
+            # After an error, only the file knows what was removed.
+            self._indexer.finish_purge(removed if is_done else None)
 
     def _purge(self, wanted: Purge, on_purged: OnPurged) -> int:
         count = purge(self.call, wanted, gevent.sleep, on_purged)

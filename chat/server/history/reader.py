@@ -102,6 +102,14 @@ class Reader:
         with faults(self.path):
             return MessageTotals(*self._connection.execute(query).fetchone())
 
+    def count_after(self, log: LogName, number: int) -> int:
+        """Count the messages of ``log`` in rows that begin after ``number``."""
+        with faults(self.path):
+            [count] = self._select(
+                "coalesce(sum(count), 0)", log, "first > ?", (number,)
+            ).fetchone()
+            return int(count)
+
     def after(
         self,
         log: LogName,

@@ -26,6 +26,7 @@ from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
+from chat.server.history.search.message_search import MessageSearch
 from chat.server.moderation.bans import NAME, NETWORK, Ban
 from chat.server.moderation.moderation import Moderation
 from chat.server.net.connection_slots import ConnectionSlots
@@ -219,6 +220,28 @@ def files(kept_files: KeptFiles | None) -> Iterator[Metric]:
     yield _gauge("chat_files_limit_bytes", "Bytes in kept contents, at most.", status.max_bytes)
     yield CounterMetricFamily(
         "chat_damaged_files", "Kept contents that the disk has damaged.", status.damaged
+    )
+
+
+def indexed(search: MessageSearch | None) -> Iterator[Metric]:
+    """Yield how far the index of the search is behind; nothing in a server without search."""
+    if search is None:
+        return
+    status = search.indexer.status()
+    yield _gauge(
+        "chat_search_waiting_messages",
+        "Messages that are not in the index of the search yet.",
+        status.messages,
+    )
+    yield _gauge(
+        "chat_search_file_bytes",
+        "The size of the index with its write-ahead log.",
+        status.file_bytes,
+    )
+    yield _gauge(
+        "chat_search_failing",
+        "1 while the index cannot be written.",
+        status.has_failed,
     )
 
 

@@ -21,6 +21,7 @@ from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
+from chat.server.history.search.message_search import MessageSearch
 from chat.server.moderation.bans import Ban
 from chat.server.moderation.moderation import Moderation
 from chat.server.monitoring.recent_rates import RecentRates
@@ -91,11 +92,17 @@ def space(settings: Settings, backlogs: BacklogLimits, spool: Spool) -> dict[str
     }
 
 
-def kept(history: HistoryStore | None, files: KeptFiles | None) -> dict[str, Any]:
-    """Return what waits for the disk, and what the disk has; None in a server that keeps no messages."""
+def kept(
+    history: HistoryStore | None, files: KeptFiles | None, search: MessageSearch | None
+) -> dict[str, Any]:
+    """Return what waits for the disk and for the index, and what the disk has.
+
+    None in a server that keeps no messages, or has no search.
+    """
     return {
         "history": history.status()._asdict() if history is not None else None,
         "files": files.status()._asdict() if files is not None else None,
+        "search": search.indexer.status()._asdict() if search is not None else None,
     }
 
 

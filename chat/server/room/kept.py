@@ -59,7 +59,8 @@ class KeptMessages:
     """Hand the messages of a room to ``recorder``, and hold the last ones in memory.
 
     ``seconds`` is how long messages are kept; None: without a limit. ``in_turn`` is None if users hear at once what
-    the room says. ``files`` is told of attachments; None: no files are kept.
+    the room says. ``files`` is told of attachments; None: no files are kept. ``has_search``: users can search for the
+    messages.
     """
 
     def __init__(
@@ -69,8 +70,11 @@ class KeptMessages:
         seconds: float | None,
         in_turn: InTurn | None = None,
         files: FileNotes | None = None,
+        *,
+        has_search: bool = False,
     ) -> None:
         self._files = files
+        self._has_search = has_search
         self.recent = Recent()
         self._in_turn = in_turn
         self._recorder = recorder
@@ -147,6 +151,7 @@ class KeptMessages:
         room = {**self._facts_about(DEFAULT_ROOM), "here": here}
         facts: dict[str, object] = {
             "history": True,
+            "search": self._has_search,
             "epoch": self._recorder.epoch,
             "keep": self._seconds,
             "account": member.registered,

@@ -28,8 +28,8 @@ DEFAULT_LIMIT = 50  # messages of a page
 MAX_NONCES = 64  # of a query
 # Bytes that may wait for a user who asks for a further page, and seconds to wait until fewer do. A client that asks for
 # many pages and reads none would otherwise be closed as a slow consumer.
-_PATIENT_BYTES = 1024 * 1024
-_PATIENCE = 60.0
+PATIENT_BYTES = 1024 * 1024
+PATIENCE = 60.0
 
 
 class Recall:
@@ -92,8 +92,8 @@ class Recall:
     def _page(
         self, archive: HistoryStore, name: LogName, query: HistoryQuery, member: Member
     ) -> HistoryPage:
-        if member.send_queue.waiting > _PATIENT_BYTES:
-            member.send_queue.wait_until_drained(_PATIENCE)
+        if member.send_queue.waiting > PATIENT_BYTES:
+            member.send_queue.wait_until_drained(PATIENCE)
         self._require_place(archive, name, query)
         if query.nonces:
             return self._by_nonces(archive, name, query, member.authors)

@@ -73,7 +73,7 @@ def register(town: Town, *names: str) -> None:
         town.register(name)
 
 
-@pytest.mark.usefixtures("cheap_hashes")
+@pytest.mark.usefixtures("cheap_hashes", "eager_index")
 @pytest.mark.parametrize("is_late", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_random_conversations(

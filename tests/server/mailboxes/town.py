@@ -74,7 +74,14 @@ class Visitor(WireClient):
 
     def query(self, **fields: Any) -> list[WireFrame]:
         """The messages of a page of history."""
-        self.send(TEXT, {"command": "history", "nonce": "q", "limit": 200, **fields})
+        return self._ask(command="history", limit=200, **fields)
+
+    def search(self, **fields: Any) -> list[WireFrame]:
+        """All that a search finds, oldest first."""
+        return self._ask(command="search", limit=50, **fields)[::-1]
+
+    def _ask(self, **fields: Any) -> list[WireFrame]:
+        self.send(TEXT, {"nonce": "q", **fields})
         page: list[WireFrame] = []
         while True:
             frame = self.read_frame()
@@ -83,6 +90,7 @@ class Visitor(WireClient):
             elif frame.header.get("notice") and frame.header.get("nonce") == "q":
                 assert frame.header["notice"] == "done", frame
                 assert frame.header["count"] == len(page)
+                assert "more" not in frame.header
                 return page
             elif frame.sender != "server" and "to" in frame.header:
                 self.live.append(frame)
@@ -280,7 +288,11 @@ class Town:
             public = visitor.query()
             nonces = [f"n{number}" for number in range(self.count, max(0, self.count - 64), -1)]
             assert not any(frame.content.startswith(b"secret") for frame in public)
+            assert visitor.search(query=self.rng.choice(("SECRET", "se"))) == []
+            assert visitor.search(has="file") == []
             if account is None:
+                answer = self.command(name, command="search", private=True, query="secret")
+                assert answer.header["notice"] == "no-history"
                 assert visitor.query(nonces=nonces) == []
                 continue
             assert not any(f.content.startswith(b"secret") for f in visitor.query(nonces=nonces))
@@ -292,6 +304,15 @@ class Town:
                 if {mail.sender, mail.to} == {name, partner}
             ]
             page = visitor.query(**{"private": True, "with": partner})
+            self.check_log(account, page, numbers)
+            words = self.rng.choice(({}, {"query": "ecret"}, {"query": "se"}))
+            numbers = [
+                number
+                for number, mail in enumerate(account.log, 1)
+                # Of a file, the name is searched.
+                if mail.sender == partner and not (words and mail.is_file)
+            ]
+            page = visitor.search(**{"private": True, "from": partner.upper(), **words})
             self.check_log(account, page, numbers)
             numbers = [
                 number

@@ -178,6 +178,11 @@ def log_id(connection: sqlite3.Connection, name: LogName) -> tuple[int, int] | N
     return found
 
 
+def remove_index(directory: Path) -> None:
+    """Remove the index in ``directory``, if there is one. Raises IndexFault."""
+    discard(directory / INDEX_FILE)
+
+
 def discard(path: Path) -> None:
     """Remove the index. Raises IndexFault."""
     old = path.with_name(f"{path.name}.old")

@@ -166,14 +166,11 @@ class IndexReader:
                 numbers = block.matching(terms.short, terms.sender, terms.kind)
                 yield IndexHits([each for each in numbers if after < each < before], first)
 
-    # At any time
-
     def summary(self) -> IndexSummary:
         """Return what the index has."""
-        with index_faults(self.path):
-            run = self._connection.execute
-            [messages] = run("SELECT coalesce(sum(messages), 0) FROM shards").fetchone()
-            logs = run("SELECT kind, key, indexed FROM logs").fetchall()
+        run = self._connection.execute
+        [messages] = run("SELECT coalesce(sum(last - first + 1), 0) FROM blocks").fetchone()
+        logs = run("SELECT kind, key, indexed FROM logs").fetchall()
         return IndexSummary(messages, {LogName(kind, key): last for kind, key, last in logs})
 
     def close(self) -> None:

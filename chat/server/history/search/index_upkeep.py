@@ -52,21 +52,18 @@ class IndexUpkeep:
         self._purges = 0  # under way
 
     def open(self) -> dict[LogName, int]:
-        """Open the files, and erase what was left to erase. Return how many numbers of each log are not indexed yet."""
+        """Open the files, and erase what was left to erase.
+
+        Return how many messages of each log are not indexed yet.
+        """
         self.close()
         writer, reader = self._files()
-        states = reader.logs()
         if self._purges == 0 and writer.fact(_PURGING) is not None:
             # A purge ended in the middle. It may have removed messages from the history already.
             self._erase(None)
             writer, reader = self._files()
         self.expire()
-        indexed = writer.indexed()
-        return {
-            name: state.head - max(indexed.get(name, 0), state.oldest - 1)
-            for name, state in states.items()
-            if state.head > indexed.get(name, 0) and state.head >= state.oldest
-        }
+        return messages_behind(reader, writer.indexed())
 
     def add_some(self, logs: Iterable[LogName]) -> Added:
         """Index some messages of ``logs``."""
@@ -193,6 +190,16 @@ class IndexUpkeep:
         if self._reader is not None:
             self._reader.close()
         self._writer = self._reader = None
+
+
+def messages_behind(reader: Reader, indexed: Mapping[LogName, int]) -> dict[LogName, int]:
+    """Return how many messages of each log are not ``indexed``; logs that are wholly indexed are left out."""
+    counts = {
+        name: reader.count_after(name, indexed.get(name, 0))
+        for name, state in reader.logs().items()
+        if state.head > indexed.get(name, 0)
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 class _Some(Iterator[tuple[Any, ...]]):

@@ -46,14 +46,12 @@ class IndexStatus(NamedTuple):
 class Indexer:
     """Keep an index of the history in ``directory``.
 
-    ``generation`` changes whenever another file takes the place of the index. ``share`` and ``linger`` are those above.
+    ``generation`` changes whenever another file takes the place of the index.
     """
 
-    def __init__(self, directory: Path, *, share: float = SHARE, linger: float = LINGER) -> None:
+    def __init__(self, directory: Path) -> None:
         self.generation = 0
         self._path = directory / INDEX_FILE
-        self._rest = 1 / share - 1  # seconds of rest for each second of work
-        self._linger = linger
         self._pool = ThreadPool(1)
         self._upkeep = IndexUpkeep(directory, self._note_discarded)
         self._is_open = False
@@ -143,7 +141,7 @@ class Indexer:
             self._wake.wait()
             self._wake.clear()
             # Gather more.
-            self._is_stopping.wait(self._linger)
+            self._is_stopping.wait(LINGER)
             while self._has_work and not self._is_stopping.is_set():
                 self._is_stopping.wait(self._work())
 
@@ -154,13 +152,13 @@ class Indexer:
     def _work(self) -> float:
         """Do a part of the work; return how many seconds to rest then."""
         try:
-            return self._do_some() * self._rest
+            return self._do_some() * (1 / SHARE - 1)
         except DamagedIndex as problem:
             log.warning("the search index is made anew: %s", problem)
             run_in(self._pool, self._upkeep.discard)
             if not self._has_failed:
                 self._has_failed = True
-                return self._linger
+                return LINGER
         except HistoryFault as problem:
             if not self._has_failed:
                 log.warning("messages are not indexed for search now: %s", problem)

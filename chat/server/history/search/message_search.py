@@ -72,14 +72,14 @@ class _Request(NamedTuple):
 
 
 class MessageSearch:
-    """Search in ``history``, whose file is in ``directory``, with the help of the index. ``budget`` is in seconds."""
+    """Search in ``history``, whose file is in ``directory``, by the index of ``indexer``. ``budget`` is in seconds."""
 
     def __init__(
         self, history: HistoryStore, directory: Path, indexer: Indexer, *, budget: float = BUDGET
     ) -> None:
+        self.indexer = indexer
         self._history = history
         self._directory = directory
-        self._indexer = indexer
         self._budget = budget
         # One thread: many searches at once must not take the processor from those who talk.
         self._pool = ThreadPool(1)
@@ -111,12 +111,17 @@ class MessageSearch:
             end = min(end, self._history.number_at(log, until))
         request = _Request(log, wanted, after, end, tail.runs, tail.beginning, size)
         try:
-            return run_in(self._pool, self._find, request, self._indexer.generation)
+            return run_in(self._pool, self._find, request, self.indexer.generation)
         except IndexFault as problem:
             if isinstance(problem, DamagedIndex):
-                self._indexer.note_damage()
+                self.indexer.note_damage()
             # The history alone has all messages, too.
             return run_in(self._pool, self._find, request, None)
+
+    @property
+    def epoch(self) -> str:
+        """The random token under which numbers are given."""
+        return self._history.epoch
 
     def stop(self) -> None:
         """Close the files."""

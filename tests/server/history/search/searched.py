@@ -80,7 +80,7 @@ class SearchedHistory:
         self.open()
 
     def open(self) -> None:
-        self.indexer = Indexer(self.directory, share=0.99, linger=0)
+        self.indexer = Indexer(self.directory)
         self.history = HistoryStore(self.directory, None, self.indexer, linger=0)
         self.search = MessageSearch(self.history, self.directory, self.indexer, budget=self.budget)
         self.history.start()

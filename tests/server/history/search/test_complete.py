@@ -16,7 +16,7 @@ from tests.server.history.search.searched import LOGS, SENDERS, SearchedHistory
 
 
 @pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_steps(eager_index: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make shards, blocks and transactions so small that a few hundred messages fill many of them."""
     monkeypatch.setattr(index_writer, "SHARD", 100)
     monkeypatch.setattr(index_writer, "BLOCK", 16)

@@ -1,0 +1,133 @@
+"""Answer users who search for earlier messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import NoReturn
+
+from chat.protocol.commands import MAX_FOUND, Command, SearchQuery, Verb
+from chat.protocol.descriptor import MessageType
+from chat.protocol.names import name_key
+from chat.protocol.notices import NoticeCode
+from chat.server.directory.directory import ConnectedUsers
+from chat.server.directory.member import Member
+from chat.server.history.faults import HistoryFault
+from chat.server.history.pages import PageSize
+from chat.server.history.search.message_search import MessageSearch, SearchPage
+from chat.server.history.search.wanted import BadSearch, Wanted, read_wanted
+from chat.server.history.stored import DEFAULT_ROOM, GUEST, LogName, StoredRun
+from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, FoundMessages
+from chat.server.room.recall import PATIENCE, PATIENT_BYTES
+from chat.server.room.replay import PAGE, Replay, Shown, Wishes
+
+DEFAULT_FOUND = 20  # messages of a page
+_TIMESTAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+_FRACTION = re.compile(r"\.(\d+)")
+
+
+class SearchCommand:
+    """The command ``search``. ``search`` is None if no messages are kept, or if none can be found.
+
+    ``offer_of`` and ``opaque_id`` are those of Recall.
+    """
+
+    def __init__(
+        self,
+        search: MessageSearch | None,
+        directory: ConnectedUsers,
+        offer_of: Callable[[int], str | None],
+        opaque_id: Callable[[bytes], str | None],
+    ) -> None:
+        self._search = search
+        self._directory = directory
+        self._offer_of = offer_of
+        self._opaque_id = opaque_id
+
+    def serve(self, commands: Commands) -> None:
+        """Add the command to the table of commands."""
+        commands.add(Verb.SEARCH, self._find)
+
+    def _find(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer:
+        search, query = self._search, command.search
+        if search is None:
+            raise CommandRefused(NoticeCode.NO_HISTORY, "This server has no search.")
+        if nonce is None or query is None:
+            _refuse("A search needs a nonce, by which its answer is known.")
+        wanted, name = _wanted(query), _log_of(query, member)
+        if member.send_queue.waiting > PATIENT_BYTES:
+            member.send_queue.wait_until_drained(PATIENCE)
+        try:
+            page = _page(search, name, wanted, query)
+        except HistoryFault:
+            sentence = "The server cannot read its history now; try again later."
+            raise CommandRefused(NoticeCode.NO_HISTORY, sentence) from None
+        # Meanwhile the user may have left, and another user may have the name, or the account may be gone.
+        if not self._directory.is_here(member) or (query.private and member.mailbox != name):
+            raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
+        found = len(page.runs)
+        facts = {"epoch": search.epoch, "found": found}
+        if page.go_on is not None:
+            facts.update(more=True, seq=page.go_on)
+        shown = [Shown(run, self._offer(run)) for run in page.runs]
+        replay = Replay(shown, Wishes(member.send_queue.inline), nonce, self._opaque_id)
+        size = sum(run.bytes for run in page.runs)
+        sentence = f"{found} message{'' if found == 1 else 's'}."
+        return CommandAnswer(sentence, facts, FoundMessages(replay, size))
+
+    def _offer(self, run: StoredRun) -> str | None:
+        is_attachment = run.type is not MessageType.UTF8
+        return self._offer_of(run.first) if is_attachment and run.log == DEFAULT_ROOM else None
+
+
+def _page(search: MessageSearch, name: LogName, wanted: Wanted, query: SearchQuery) -> SearchPage:
+    limit = DEFAULT_FOUND if query.limit is None else query.limit
+    return search.find(
+        name,
+        wanted,
+        PageSize(max(1, min(limit, MAX_FOUND)), PAGE.bytes),
+        since=_utc(query.since),
+        until=_utc(query.until),
+        before=query.before,
+    )
+
+
+def _wanted(query: SearchQuery) -> Wanted:
+    try:
+        wanted = read_wanted(query.words, query.sender, query.has)
+    except BadSearch as problem:
+        _refuse(str(problem))
+    if wanted == Wanted() and query.since is None and query.until is None:
+        _refuse("A search needs words, a name, a time or a kind of message.")
+    return wanted
+
+
+def _log_of(query: SearchQuery, member: Member) -> LogName:
+    """Return the log in which to search. Raises CommandRefused."""
+    if query.private:
+        if query.room is not None:
+            _refuse("A search is in a room, or in your private messages.")
+        if member.mailbox.kind == GUEST:
+            sentence = "Private messages are kept only for registered users."
+            raise CommandRefused(NoticeCode.NO_HISTORY, sentence)
+        return member.mailbox
+    if query.room is not None and name_key(query.room) != DEFAULT_ROOM.key:
+        raise CommandRefused(NoticeCode.NO_SUCH_ROOM, "There is no room of this name.")
+    return DEFAULT_ROOM
+
+
+def _utc(timestamp: str | None) -> str | None:
+    """Return a timestamp (RFC 3339) as the history has timestamps, which compare as texts."""
+    if timestamp is None:
+        return None
+    try:
+        # Python reads six digits.
+        text = _FRACTION.sub(lambda found: f".{found[1][:6]:0<6}", timestamp).replace("Z", "+00:00")
+        return datetime.fromisoformat(text).astimezone(timezone.utc).strftime(_TIMESTAMP)
+    except (ValueError, OverflowError):
+        _refuse("The calendar does not have this time.")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise CommandRefused(NoticeCode.BAD_COMMAND, sentence)
