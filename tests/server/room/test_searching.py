@@ -69,7 +69,7 @@ def test_parts_of_words_are_found_in_any_case_and_width_also_after_a_restart(sta
     with start() as server:
         bob = server.join("bob")
         indexer = server.parts.path.search.indexer
-        wait_until(lambda: indexer._is_open and not indexer._has_work, "the messages to be indexed")
+        wait_until(lambda: indexer.is_idle, "the messages to be indexed")
         for query, expected in queries.items():
             assert found(bob, query=query) == expected, query
         [frame], end = search(bob, query="STRASSE")

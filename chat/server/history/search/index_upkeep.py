@@ -137,11 +137,9 @@ class IndexUpkeep:
             self._give_up(problem)
 
     def _erase_traces(self) -> None:
+        """Erase what is left of removed messages outside the tables, in deleted terms and in the write-ahead log."""
         writer, _ = self._files()
-        shards = writer.stale_shards()
-        if not shards:
-            return
-        for shard in shards:
+        for shard in writer.stale_shards():
             with writer.changing():
                 writer.erase_traces(shard)
         for _ in range(_TRIES):

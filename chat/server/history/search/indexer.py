@@ -55,8 +55,10 @@ class Indexer:
         self._pool = ThreadPool(1)
         self._upkeep = IndexUpkeep(directory, self._note_discarded)
         self._is_open = False
-        # How many messages of each log are not indexed yet; some may be counted twice.
+        # How many messages of each log are not indexed yet; some may be counted twice. ``_taken``: on their way now.
         self._behind: dict[LogName, int] = {}
+        self._taken: dict[LogName, int] = {}
+        self._is_working = False
         self._has_expired = self._has_failed = False
         self._wake, self._is_stopping = Event(), Event()
         self._task: gevent.Greenlet[..., object] | None = None
@@ -90,7 +92,13 @@ class Indexer:
                 size += path.stat().st_size
             except OSError:
                 continue
-        return IndexStatus(sum(self._behind.values()), size, self._has_failed)
+        behind = sum(self._behind.values()) + sum(self._taken.values())
+        return IndexStatus(behind, size, self._has_failed)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the index has all that it can have."""
+        return not self._has_work and not self._is_working
 
     # What the history tells; none of these waits, except for purges
 
@@ -151,6 +159,7 @@ class Indexer:
 
     def _work(self) -> float:
         """Do a part of the work; return how many seconds to rest then."""
+        self._is_working = True
         try:
             return self._do_some() * (1 / SHARE - 1)
         except DamagedIndex as problem:
@@ -165,6 +174,8 @@ class Indexer:
         except Exception:
             # A bug. If this greenlet ended, nothing would be indexed, and nobody would know.
             log.exception("cannot index messages for search")
+        finally:
+            self._is_working = False
         self._has_failed = True
         return RETRY
 
@@ -189,12 +200,15 @@ class Indexer:
 
     def _add_some(self) -> float:
         # Messages that are written from now on may come too late for this part of the work.
-        taken, self._behind = self._behind, {}
+        taken = self._taken = self._behind
+        self._behind = {}
         try:
             added, cost = self._call(self._upkeep.add_some, taken)
         except BaseException:
             self._count(taken)
             raise
+        finally:
+            self._taken = {}
         for name, count in taken.items():
             if name not in added.finished:
                 self._count({name: max(1, count - added.counts.get(name, 0))})

@@ -219,6 +219,6 @@ class SearchedHistory:
     def is_indexed(self) -> None:
         """Wait until the index has all messages."""
         wait_until(
-            lambda: not self.history._queue.unwritten and not self.indexer._has_work,
+            lambda: not self.history._queue.unwritten and self.indexer.is_idle,
             "the messages to be indexed",
         )
