@@ -16,6 +16,8 @@ from chat.server.accounts.accounts import add_account
 from chat.server.history import cli
 from chat.server.history.reader import FILE_NAME
 from chat.server.history.rows import pack
+from chat.server.history.search.index_file import INDEX_FILE
+from chat.server.history.search.index_upkeep import IndexUpkeep
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, ROOM, LogName, StoredRun
 from chat.server.history.writer import Writer
 from chat.server.mailboxes.read_marks import PARTNER, Mark, ReadMarks
@@ -136,6 +138,54 @@ def test_messages_are_purged_at_rest(run: Any, what: str, left: list[str], tmp_p
     assert list(exported(run).values()) == left
     is_private_gone = what != "--number=4"
     assert (b"very private" in (tmp_path / "data" / FILE_NAME).read_bytes()) != is_private_gone
+
+
+@pytest.fixture
+def indexed(kept: None, tmp_path: Path) -> Path:
+    """The path of an index of what is kept."""
+    upkeep = IndexUpkeep(tmp_path / "data")
+    upkeep.add_some(upkeep.open())
+    upkeep.close()
+    return tmp_path / "data" / INDEX_FILE
+
+
+def test_stats_tell_of_the_index(run: Any, indexed: Path, tmp_path: Path) -> None:
+    assert json.loads(run("stats", "--json")[1])["search"] == {
+        "bytes": indexed.stat().st_size,
+        "messages": 6,
+        "behind": 0,
+    }
+    writer = Writer(tmp_path / "data", bound=0)
+    writer.write([pack(text(DEFAULT_ROOM, 6, "alice", "not indexed"))])
+    writer.close()
+    assert "6 messages indexed" in run("stats")[1]
+    assert "; 1 are not indexed yet" in run("stats")[1]
+    indexed.write_bytes(b"damaged" * 1000)
+    assert "no index" in run("stats")[1]
+    indexed.unlink()
+    assert json.loads(run("stats", "--json")[1])["search"] is None
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_messages_are_purged_from_the_index_too(
+    run: Any, indexed: Path, *, is_damaged: bool
+) -> None:
+    assert b"private" in indexed.read_bytes()
+    if is_damaged:
+        indexed.write_bytes(b"damaged" + indexed.read_bytes()[7:])
+    assert run("purge", "--user=alice")[0] == 0
+    assert b"private" not in indexed.read_bytes()
+    if not is_damaged:
+        assert b"on day 2" in indexed.read_bytes()
+        assert json.loads(run("stats", "--json")[1])["search"]["messages"] == 6
+
+
+def test_a_restored_history_has_no_index_of_the_former_one(
+    run: Any, indexed: Path, tmp_path: Path
+) -> None:
+    assert run("backup", str(tmp_path / "copy.db"))[0] == 0
+    assert run("restore", str(tmp_path / "copy.db"))[0] == 0
+    assert not indexed.exists()
 
 
 @pytest.mark.usefixtures("kept")

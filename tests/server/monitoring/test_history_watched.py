@@ -20,12 +20,12 @@ from tests.server.monitoring.test_metrics import families, value
 from tests.server.server_in_test import TestServer
 
 
-def line(directory: Path) -> str:
+def line(directory: Path, what: str = "history") -> str:
     """Return what ``chat-server status`` says of history."""
     # In a thread, since it waits for the server.
     status = gevent.get_hub().threadpool.apply(ask, (directory, "status"))
     lines = status_lines(status)
-    [found] = [each for each in lines if each.startswith("history")]
+    [found] = [each for each in lines if each.startswith(what)]
     return found
 
 
@@ -104,3 +104,42 @@ def test_a_server_without_history_says_so(
         assert line(tmp_path) == "history      off"
     finally:
         control.stop()
+
+
+@pytest.mark.usefixtures("eager_index")
+def test_the_index_of_the_search_is_seen(
+    open_a_chat_server: Callable[..., TestServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = open_a_chat_server(data_directory=tmp_path)
+    indexer = server.parts.path.search.indexer
+    assert indexer is not None
+    wait_until(lambda: indexer.is_idle, "the index")
+    with monkeypatch.context() as patches:
+        patches.setattr(indexer, "_work", lambda: 0.001)
+        alice = server.join("alice")
+        for text in ("one", "two"):
+            alice.say(text)
+            alice.expect_text(text, "alice")
+        wait_until(lambda: value(server, "chat_search_waiting_messages") == 2, "the disk")
+        control = server.parts.make_control_server(tmp_path, list)
+        control.start()
+        assert "; 2 messages not indexed yet" in line(tmp_path, "search")
+    wait_until(lambda: value(server, "chat_search_waiting_messages") == 0, "the index")
+    assert line(tmp_path, "search").endswith("; all messages are indexed")
+    control.stop()
+    assert value(server, "chat_search_failing") == 0
+    files = tmp_path.glob("search.db*")
+    assert value(server, "chat_search_file_bytes") >= max(path.stat().st_size for path in files)
+
+
+def test_without_search_nothing_is_told_of_it(
+    open_a_chat_server: Callable[..., TestServer], tmp_path: Path
+) -> None:
+    server = open_a_chat_server(data_directory=tmp_path, search=False)
+    assert not any(name.startswith("chat_search") for name in families(server))
+    control = server.parts.make_control_server(tmp_path, list)
+    control.start()
+    assert line(tmp_path, "search") == "search       off"
+    control.stop()

@@ -63,14 +63,6 @@ class FoldedRow(NamedTuple, Generic[Sender]):
             and all(word in texts[index] for word in words)
         ]
 
-    def after(self, number: int) -> FoldedRow[Sender]:
-        """Return the messages behind ``number``."""
-        gone = number + 1 - self.first
-        texts = self.texts.split(BETWEEN_FOLDED)[gone:]
-        return FoldedRow(
-            number + 1, BETWEEN_FOLDED.join(texts), self.senders[gone:], self.kinds[gone:]
-        )
-
 
 def fold_row(first: int, facts: Sequence[RunFacts], content: bytes) -> FoldedRow[str]:
     """Fold the messages of a row of history, or of a run that is not written yet.

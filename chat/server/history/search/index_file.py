@@ -17,12 +17,14 @@ from pathlib import Path
 
 from chat.files.private_files import FILE_MODE, restrict_mode
 from chat.server.history.faults import HistoryFault
+from chat.server.history.reader import VERSION
 from chat.server.history.search.folding import TABLES
 from chat.server.history.stored import LogName
 
 INDEX_FILE = "search.db"
 INDEX_VERSION = 1
-FORM = f"{TABLES}, {sys.byteorder}-endian"
+# What an index must have been made with, besides the history itself. A history of another version has other rows.
+FORM = f"{TABLES}, {sys.byteorder}-endian, history {VERSION}"
 # Numbers of messages take the lower bits of a row's number in a shard, and the id of the log the others. So the rows of
 # a log follow each other in the order of their numbers.
 _NUMBER_BITS = 40

@@ -76,7 +76,7 @@ class IndexUpkeep:
                 after = indexed.get(name, 0)
                 with closing(reader.rows(name, after, NO_END)) as all_rows:
                     rows = _Some(all_rows, left)
-                    added.counts[name] = writer.add(name, _folded(rows, after))
+                    added.counts[name] = writer.add(name, map(_folded, rows))
                 left -= added.counts[name]
                 if rows.are_all:
                     added.finished.add(name)
@@ -222,10 +222,9 @@ class _Some(Iterator[tuple[Any, ...]]):
         return row
 
 
-def _folded(rows: Iterable[tuple[Any, ...]], after: int) -> Iterator[FoldedRow[str]]:
-    for first, _, _, _, column, _, content in rows:
-        row = fold_row(first, facts_of(column), content)
-        yield row if first > after else row.after(after)
+def _folded(row: tuple[Any, ...]) -> FoldedRow[str]:
+    first, _, _, _, column, _, content = row
+    return fold_row(first, facts_of(column), content)
 
 
 def _purged_in(reader: Reader, name: LogName) -> list[int]:

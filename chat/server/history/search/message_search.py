@@ -209,8 +209,11 @@ def _found(
             yield _Found(_messages_in(run, numbers), run.first)
     end = min(request.before, request.beginning)
     indexed = max(after, index.indexed(log) if index is not None else 0)
-    with closing(reader.rows(log, indexed, end, newest_first=True)) as rows:
-        yield from _found_in_history(rows, request, indexed, end)
+    # The index has whole rows only.
+    with closing(reader.rows(log, indexed, end, newest_first=True)) as history:
+        for row in history:
+            numbers = request.numbers_in(fold_row(row[0], facts_of(row[4]), row[6]))
+            yield _Found(_messages_in_row(log, row, numbers), row[0])
     if index is not None and indexed > after:
         cache = _Rows(reader, request)
         candidates = index.find(log, wanted, after, min(end, indexed + 1))
@@ -219,19 +222,10 @@ def _found(
                 yield _Found(cache.messages(numbers), down_to)
 
 
-def _found_in_history(
-    rows: Iterable[tuple[Any, ...]], request: _Request, after: int, before: int
-) -> Iterator[_Found]:
-    """Yield what matches in ``rows``, which may have messages beyond the numbers ``after`` and ``before``, too."""
-    log = request.log
-    for row in rows:
-        numbers = request.numbers_in(fold_row(row[0], facts_of(row[4]), row[6]))
-        messages = (
-            message
-            for number in numbers
-            if after < number < before and (message := message_of(log, row, number)) is not None
-        )
-        yield _Found(messages, row[0])
+def _messages_in_row(log: LogName, row: tuple[Any, ...], numbers: list[int]) -> Iterator[StoredRun]:
+    """Yield the messages of a row of history with ``numbers``."""
+    found = (message_of(log, row, number) for number in numbers)
+    yield from filter(None, found)
 
 
 def _messages_in(run: PackedRun, numbers: list[int]) -> Iterator[StoredRun]:

@@ -1,0 +1,127 @@
+"""The index belongs to one history, is made with a small share of the processor, and may be missing at any time."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chat.server.history.faults import HistoryFault
+from chat.server.history.search import indexer
+from chat.server.history.search.index_file import INDEX_FILE
+from chat.server.history.search.index_writer import IndexWriter
+from chat.server.history.search.indexer import Indexer
+from chat.server.history.stored import DEFAULT_ROOM
+from tests.server.fakes import wait_until
+from tests.server.history.search.searched import SearchedHistory
+
+
+@pytest.fixture
+def searched(tmp_path: Path, eager_index: None) -> Iterator[SearchedHistory]:
+    searched = SearchedHistory(tmp_path, random.Random(1))
+    yield searched
+    searched.close()
+
+
+def change(directory: Path, statement: str) -> None:
+    with closing(sqlite3.connect(directory / INDEX_FILE)) as connection, connection:
+        connection.execute(statement)
+
+
+def indexed(directory: Path) -> int:
+    with closing(sqlite3.connect(directory / INDEX_FILE)) as connection:
+        return int(connection.execute("SELECT max(indexed) FROM logs").fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "UPDATE facts SET value = 'x' WHERE name = 'epoch'",
+        "UPDATE facts SET value = 'x' WHERE name = 'form'",
+        "PRAGMA user_version = 99",
+        "DROP TABLE facts",
+    ],
+)
+def test_an_index_of_something_else_is_not_used_and_then_made_anew(
+    searched: SearchedHistory, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched.say(DEFAULT_ROOM, "one", "two")
+    searched.is_indexed()
+    searched.close()
+    change(searched.directory, other)
+    # The index says that it has messages that it does not have.
+    change(searched.directory, "UPDATE logs SET indexed = 100")
+    with monkeypatch.context() as patches:
+        patches.setattr(Indexer, "start", lambda self: None)
+        searched.open()
+        searched.say(DEFAULT_ROOM, "three")
+        assert searched.check(DEFAULT_ROOM, "o") == [2, 1]
+        assert searched.check(DEFAULT_ROOM, "three") == [3]
+        searched.close()
+    searched.open()
+    searched.is_indexed()
+    assert indexed(searched.directory) == 3
+    assert searched.check(DEFAULT_ROOM, "thr") == [3]
+
+
+def test_an_index_that_vanishes_is_made_anew(searched: SearchedHistory) -> None:
+    searched.say(DEFAULT_ROOM, "one", "two")
+    searched.is_indexed()
+    for path in searched.directory.glob(f"{INDEX_FILE}*"):
+        path.write_bytes(b"no longer a database" * 1000)
+    searched.say(DEFAULT_ROOM, "three")
+    assert searched.check(DEFAULT_ROOM, "t") == [3, 2]
+    assert searched.check(DEFAULT_ROOM, "thr") == [3]
+    searched.is_indexed()
+    assert searched.check(DEFAULT_ROOM, "two") == [2]
+    assert indexed(searched.directory) == 3
+
+
+def test_an_index_that_cannot_be_written_is_tried_again(
+    searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(indexer, "RETRY", 0.01)
+    with monkeypatch.context() as patches:
+        tries = []
+
+        def fail(*arguments: object) -> None:
+            tries.append(arguments)
+            raise sqlite3.OperationalError("database or disk is full")
+
+        patches.setattr(IndexWriter, "add", fail)
+        searched.say(DEFAULT_ROOM, "one")
+        wait_until(lambda: len(tries) > 3, "some tries")
+        assert searched.indexer.status().has_failed
+        assert searched.indexer.status().messages >= 1
+        assert searched.check(DEFAULT_ROOM, "one") == [1]
+    searched.is_indexed()
+    status = searched.indexer.status()
+    assert (status.messages, status.has_failed) == (0, False)
+    assert indexed(searched.directory) == 1
+    assert len([each for each in caplog.records if "not indexed" in each.message]) == 1
+
+
+@pytest.mark.parametrize("fault", [HistoryFault("the disk fails"), ZeroDivisionError()])
+def test_indexing_rests_nine_times_as_long_as_it_works_and_longer_after_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    one = Indexer(tmp_path)
+    monkeypatch.setattr(one, "_do_some", lambda: 0.2)
+    assert one._work() == pytest.approx(1.8)
+
+    def fail() -> float:
+        raise fault
+
+    monkeypatch.setattr(one, "_do_some", fail)
+    assert one._work() == indexer.RETRY
+
+
+def test_the_cost_is_that_of_the_thread(tmp_path: Path) -> None:
+    _, cost = indexer._measured(lambda: sum(range(300_000)))
+    assert cost > 0
+    _, idle = indexer._measured(lambda: None)
+    assert idle < cost
