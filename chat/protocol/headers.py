@@ -201,7 +201,8 @@ def _read_fetch(fields: JsonFields) -> tuple[str | int | None, int]:
 
 def _read_log(fields: JsonFields) -> tuple[str | None, bool]:
     """Return where the number of ``fetch`` counts."""
-    if fields.values.get("fetch") is None:
+    # Keys of these names beside a command belong to the command.
+    if fields.values.get("fetch") is None or fields.values.get("command") is not None:
         return None, False
     return fields.string("room"), fields.boolean("private") or False
 

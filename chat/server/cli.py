@@ -56,8 +56,8 @@ History (messages are kept in the data directory, readable by the operator):
                                and one user gets at most half of it; 0: none (default: 2G)
   --replay=<n>                 last messages for users whose client cannot ask for them, at most 200
                                (default: 50)
-  --search=<mode>              on: users can search; the index takes two or three times as much disk
-                               space as the messages; off: no search, no index (default: on)
+  --search=<mode>              on: users can search; the index takes two or three times the space
+                               of the messages; off: no search, no index (default: on)
 
 Sizes (K, M and G are powers of 1024):
   --max-text=<size>            largest text (default: 64K)

@@ -113,8 +113,9 @@ def test_the_index_of_the_search_is_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = open_a_chat_server(data_directory=tmp_path)
-    indexer = server.parts.path.search.indexer
-    assert indexer is not None
+    search = server.parts.path.search
+    assert search is not None
+    indexer = search.indexer
     wait_until(lambda: indexer.is_idle, "the index")
     with monkeypatch.context() as patches:
         patches.setattr(indexer, "_work", lambda: 0.001)
