@@ -33,7 +33,7 @@ install: ## make bin/chat-server and bin/chat-client ready for use
 	@scripts/environment run
 	@echo 'Ready: bin/chat-server and bin/chat-client, see --help.'
 
-test: ## run all tests (ARGS="-k name tests/protocol" to choose)
+test: ## run the quick tests (ARGS=--all for all, ARGS="-k name tests/protocol" to choose)
 	@scripts/environment test
 	$(PYTHON) -m pytest $(WORKERS) $(ARGS)
 

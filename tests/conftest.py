@@ -10,17 +10,8 @@ from typing import Any
 
 import gevent
 import pytest
-from hypothesis import HealthCheck, settings
 
-from tests import homes
-
-# A loaded machine is no failure, so an example may take as long as it needs; the time limit of a test still holds.
-# Examples are drawn anew in each run, so many short runs find what one long run does. For a long run:
-# ``make test ARGS="--hypothesis-profile=thorough"``.
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("chat", patient, max_examples=50)
-settings.register_profile("thorough", patient, max_examples=1000)
-settings.load_profile("chat")
+from tests import homes, tiers
 
 # Tests that run in the background, by nohup or a shell's &, start with some signals ignored. The programs under test
 # would inherit that, and rightly go on ignoring the signals.
@@ -32,6 +23,18 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
 homes.move_in()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    tiers.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    tiers.choose(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return tiers.header(config)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Start two workers for each processor, since tests also wait. Each takes 5 s of CPU time to collect the tests."""
     return 2 * (os.cpu_count() or 1)
@@ -41,8 +44,9 @@ def pytest_xdist_auto_num_workers() -> int:
 _LONG = {"end_to_end", "benchmarks", "pictures", "scripts", "starting", "test_start.py"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run the tests of whole programs first: the last to finish is then one of a thousand short ones."""
+    tiers.leave_out(config, items)
     items.sort(key=lambda item: _LONG.isdisjoint(item.path.parts))
 
 

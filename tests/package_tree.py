@@ -23,19 +23,22 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
-def imports_of(module: str) -> Iterator[str]:
+@cache
+def imports_of(module: str) -> tuple[str, ...]:
     """List the full names of all imports in ``module``: ``a.b.c`` for ``from a.b import c`` too."""
-    return _imports_below(tree_of(module).body)
+    return tuple(_imports_below(tree_of(module).body))
 
 
-def imports_when_imported(module: str) -> Iterator[str]:
+@cache
+def imports_when_imported(module: str) -> tuple[str, ...]:
     """List the imports of ``module``, without those below ``if __name__ == "__main__"``.
 
     Imports below ``TYPE_CHECKING`` and in functions are in the list: they are knowledge that a reader has to follow. A
     block for ``__main__`` is no such knowledge. Python runs the block only in a program that was started with the
     module, and there the module has another name: nothing that imports the module ever meets the block.
     """
-    return _imports_below([node for node in tree_of(module).body if not _is_main_block(node)])
+    body = [node for node in tree_of(module).body if not _is_main_block(node)]
+    return tuple(_imports_below(body))
 
 
 def _imports_below(body: list[ast.stmt]) -> Iterator[str]:

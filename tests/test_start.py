@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiers import quick_first
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 PATIENCE = 30.0  # seconds
 
@@ -184,6 +186,7 @@ def test_a_hangup_of_the_start_is_made_good(tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
+@pytest.mark.thorough("executes a server; tests/process/test_signals.py has ignored signals")
 def test_a_server_under_nohup_can_still_read_its_certificate_again(tmp_path: Path) -> None:
     options = ["--address=127.0.0.1:0", f"--data-directory={tmp_path}/data"]
     command = [str(CHECKOUT / "bin" / "chat-server"), *options]
@@ -198,6 +201,7 @@ def test_a_server_under_nohup_can_still_read_its_certificate_again(tmp_path: Pat
         assert server.stop() == 0
 
 
+@pytest.mark.thorough("executes a server; tests/process/test_signals.py has ignored signals")
 def test_a_server_in_the_background_of_a_script_is_not_interrupted(
     server_options: list[str],
 ) -> None:
@@ -244,7 +248,10 @@ def test_a_client_under_nohup_stays(silent_server: str) -> None:
         assert client.stop() == 1
 
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+CLOSED = ["<&- >&- 2>&-", "2>&-", ">&- 2>&-", "2>/dev/full"]
+
+
+@pytest.mark.parametrize("closed", quick_first(CLOSED, "each set of closed streams"))
 def test_a_server_without_streams_serves_and_ends_well(closed: str, tmp_path: Path) -> None:
     path = tmp_path / "chat.socket"
     options = f"--tls=off --address=unix:{path} --data-directory={tmp_path}/data --log-level=debug"
@@ -264,17 +271,20 @@ def test_a_server_without_streams_serves_and_ends_well(closed: str, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("program", "arguments", "redirections", "status"),
-    [
-        ("chat-client", "--help", "2>&-", 0),
-        ("chat-client", "--version", ">&-", 0),
-        ("chat-client", "--version", ">/dev/full", 1),
-        ("chat-client", "--nonsense", "2>&-", 2),
-        ("chat-client", "--nonsense", "2>/dev/full", 2),
-        ("chat-client", "--nonsense", ">&- 2>&-", 2),
-        # Both programs end by the same code.
-        ("chat-server", "--version", ">/dev/full", 1),
-        ("chat-server", "--nonsense", ">&- 2>&-", 2),
-    ],
+    quick_first(
+        [
+            ("chat-client", "--version", ">/dev/full", 1),
+            ("chat-client", "--help", "2>&-", 0),
+            ("chat-client", "--version", ">&-", 0),
+            ("chat-client", "--nonsense", "2>&-", 2),
+            ("chat-client", "--nonsense", "2>/dev/full", 2),
+            ("chat-client", "--nonsense", ">&- 2>&-", 2),
+            # Both programs end by the same code.
+            ("chat-server", "--version", ">/dev/full", 1),
+            ("chat-server", "--nonsense", ">&- 2>&-", 2),
+        ],
+        "each stream and status",
+    ),
 )
 def test_the_status_is_right_whatever_the_streams_are(
     program: str, arguments: str, redirections: str, status: int
@@ -288,7 +298,10 @@ def test_the_status_is_right_whatever_the_streams_are(
 
 @pytest.mark.parametrize(
     ("mode", "closed"),
-    [("", "2>&-"), ("--plain", "2>/dev/full"), ("--json", ">&-"), ("--listen", ">/dev/full")],
+    quick_first(
+        [("--plain", "2>/dev/full"), ("", "2>&-"), ("--json", ">&-"), ("--listen", ">/dev/full")],
+        "each frontend",
+    ),
 )
 def test_a_client_that_cannot_be_heard_ends_with_the_status_of_its_failure(
     mode: str, closed: str

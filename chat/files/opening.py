@@ -16,6 +16,8 @@ from typing import TextIO
 # Seconds in all to read a file that is not regular, such as a shell's ``<(command)``.
 PATIENCE = 30.0
 _PIECE = 64 * 1024
+# Seconds of one wait. A signal that comes just before select() does not end it: its handler runs when select() returns.
+_WAIT = 0.1
 
 
 class NotAFile(OSError):
@@ -50,10 +52,10 @@ def read_beginning(
             elif has_begun:
                 break
             else:
-                left = max(0.0, deadline - time.monotonic())
-                if not select.select([descriptor], [], [], left)[0]:
+                left = deadline - time.monotonic()
+                has_begun = bool(select.select([descriptor], [], [], max(0.0, min(left, _WAIT)))[0])
+                if not has_begun and left <= _WAIT:
                     raise TimeoutError(0, f"nothing came from it within {patience:g} s")
-                has_begun = True
         return data, mode
     finally:
         os.close(descriptor)

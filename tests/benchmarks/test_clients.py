@@ -13,6 +13,8 @@ from benchmarks.clients.client import Client
 from benchmarks.results import Results
 from chat.config.command_line import EXIT_OK
 
+pytestmark = pytest.mark.thorough("measures clients")
+
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_measures_a_client_in_a_terminal(client: Client, tmp_path: Path) -> None:

@@ -18,7 +18,10 @@ from benchmarks.peers.chat import Chat
 from benchmarks.peers.encrypted import ChatTls
 from chat.config.command_line import UsageError
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
+    pytest.mark.thorough("takes commits out of git, and starts their servers"),
+]
 
 SETUP = "from setuptools import setup\n\nsetup(name='chat', install_requires={!r})\n"
 SERVER = '''"""Usage: server [--address=<address>] [--rate=<n>] [--data-directory=<path>]"""

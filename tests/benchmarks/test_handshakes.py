@@ -9,6 +9,8 @@ import pytest
 from benchmarks import handshakes
 from chat.config.command_line import EXIT_OK
 
+pytestmark = pytest.mark.thorough("measures handshakes")
+
 
 def test_shows_what_those_who_talk_notice_of_a_crowd(capsys: pytest.CaptureFixture[str]) -> None:
     assert handshakes.main(["--newcomers=5", "--bursts=1"]) == EXIT_OK

@@ -19,6 +19,8 @@ from benchmarks.processes import CHECKOUT
 from benchmarks.results import Results
 from chat.config.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 
+pytestmark = pytest.mark.thorough("measures servers")
+
 
 @pytest.mark.parametrize(
     ("work", "peer"), [("fan-out", "chat"), ("fan-out", "chat-tls"), ("private", "chat")]

@@ -14,6 +14,7 @@ from tests.cutting.run import CuttingRun
 SEED = 34  # kills two servers, one of them twice, behind a slow disk
 
 
+@pytest.mark.thorough("a random schedule; test_coming_back.py kills each side once")
 def test_nothing_that_was_answered_is_lost_or_doubled(tmp_path: Path) -> None:
     told: list[str] = []
     run = CuttingRun(tmp_path, cuts=40, seed=SEED, pause=0.05, trouble_pause=0.03)
@@ -23,6 +24,7 @@ def test_nothing_that_was_answered_is_lost_or_doubled(tmp_path: Path) -> None:
         assert run.counts[trouble] > 0, run.counts
 
 
+@pytest.mark.thorough("a crowd; test_screen_devices.py has two devices")
 def test_remembered_devices_come_back_at_once_after_a_restart(tmp_path: Path) -> None:
     told: list[str] = []
     assert Returning(tmp_path, users=200).run(told.append) == []

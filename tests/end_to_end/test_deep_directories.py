@@ -10,6 +10,10 @@ import pytest
 from tests.client.conversation.test_archive import nested, remove_nested
 from tests.end_to_end.client_process import run_client
 
+pytestmark = pytest.mark.thorough(
+    "thousands of directories; tests/client/conversation/test_archive.py has them"
+)
+
 
 @pytest.fixture(params=[1500, 2500])
 def deep(request: pytest.FixtureRequest, home: Path) -> Iterator[int]:

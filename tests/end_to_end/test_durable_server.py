@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import gevent
+import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.pages import PageSize
@@ -14,9 +15,9 @@ from chat.server.history.reader import Reader
 from chat.server.history.stored import DEFAULT_ROOM
 from tests.end_to_end.server_process import ServerProcess
 from tests.peers.wire_client import WireClient
+from tests.tiers import quick_first
 
 UTF8 = MessageType.UTF8
-CRASHES = 20
 
 
 class Speaker:
@@ -52,11 +53,12 @@ class Speaker:
         gevent.killall(self._tasks)
 
 
-def test_what_was_heard_is_there_after_each_crash(tmp_path: Path) -> None:
+@pytest.mark.parametrize("crashes", quick_first([4, 20], "endurance"))
+def test_what_was_heard_is_there_after_each_crash(tmp_path: Path, crashes: int) -> None:
     rng = random.Random(7)
     data = tmp_path / "data"
     heard: dict[int, str] = {}
-    for life in range(CRASHES):
+    for life in range(crashes):
         server = ServerProcess("--durable", "--history=on", "--rate=0", f"--data-directory={data}")
         try:
             speakers = [Speaker(server, name, life) for name in ("alice", "bob", "carol")]
@@ -79,7 +81,7 @@ def test_what_was_heard_is_there_after_each_crash(tmp_path: Path) -> None:
         for message in run.messages()
     }
     reader.close()
-    assert len(heard) > CRASHES
+    assert len(heard) > crashes
     assert {seq: kept.get(seq) for seq in heard} == heard
     assert sorted(kept) == list(range(1, state.head + 1))
     assert len(set(kept.values())) == len(kept)

@@ -26,8 +26,10 @@ from tests.client.runtimes import with_both_runtimes
 from tests.end_to_end.client_process import ClientProcess, listening, run_client
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import ServerProcess
+from tests.tiers import quick_first
 
 INSIDE = "you are in the room as"
+DECISION = "the same decision in another frontend; tests/client/trust has the decisions"
 PICTURE = re.compile(r"[+|][^\n]{17}[+|]\s*$", re.MULTILINE)
 
 
@@ -181,7 +183,7 @@ class TestPipes:
         assert ("[bob]: hi" in done.stdout or '"text":"hi"' in done.stdout) == was_inside
         return done.returncode, done.stderr
 
-    @pytest.mark.parametrize("mode", ["--plain", "--json"])
+    @pytest.mark.parametrize("mode", quick_first(["--plain", "--json"], DECISION))
     def test_an_unknown_server(self, chat_server: TestServer, home: Path, mode: str) -> None:
         status, errors = self.run(chat_server, home, mode)
         assert status == 1
@@ -198,11 +200,13 @@ class TestPipes:
         )
         assert not chat_server.known
 
+    @pytest.mark.thorough(DECISION)
     def test_insecure_says_what_it_does(self, chat_server: TestServer, home: Path) -> None:
         status, errors = self.run(chat_server, home, "--insecure")
         assert status == 0
         assert "read and change all messages and passwords" in errors
 
+    @pytest.mark.thorough(DECISION)
     def test_off_says_what_it_does(self, chat_server: TestServer, home: Path) -> None:
         status, errors = self.run(chat_server, home, "--tls=off")
         assert status == 0
@@ -218,6 +222,7 @@ class TestPipes:
         assert "HAS CHANGED" in errors
         assert f"remove the line of {chat_server.elsewhere} from" in errors
 
+    @pytest.mark.thorough(DECISION)
     def test_a_known_server_is_never_spoken_to_in_plain(
         self, chat_server: TestServer, home: Path
     ) -> None:
@@ -227,6 +232,7 @@ class TestPipes:
         assert status == 1
         assert "does not speak TLS" in errors
 
+    @pytest.mark.thorough(DECISION)
     def test_on_this_machine(self, chat_server: TestServer, home: Path) -> None:
         assert self.run(chat_server, home, "--tls=required", address=chat_server.here) == (0, "")
         chat_server.change(tls="required")
@@ -261,7 +267,7 @@ class TestTheTerminal:
             bob.output.wait_for(f"{INSIDE} bob")
             assert "yes/no" not in bob.output.text
 
-    @pytest.mark.parametrize("answer", ["no\n", "\x04"])
+    @pytest.mark.parametrize("answer", quick_first(["no\n", "\x04"], DECISION))
     def test_no_is_no(self, chat_server: TestServer, home: Path, answer: str) -> None:
         with ClientProcess(
             chat_server.elsewhere,
@@ -278,6 +284,7 @@ class TestTheTerminal:
         assert not chat_server.known
         assert "bob" not in chat_server.server.log
 
+    @pytest.mark.thorough(DECISION)
     def test_a_server_that_does_not_encrypt(self, chat_server: TestServer, home: Path) -> None:
         chat_server.change(tls="off")
         with ClientProcess(
@@ -305,6 +312,7 @@ class TestTheScreen:
             bob.wait_for(f"{INSIDE} bob", "bob │.*│ encrypted")
         assert chat_server.known == f"{chat_server.elsewhere} {chat_server.key}\n"
 
+    @pytest.mark.thorough(DECISION)
     def test_no(self, chat_server: TestServer, home: Path) -> None:
         with PyteScreen(client(chat_server.elsewhere, "bob", chat_server.option), home) as bob:
             bob.wait_for(r"remember it.*\[y/n\]")
@@ -313,6 +321,7 @@ class TestTheScreen:
             bob.wait_for("is not trusted")
         assert not chat_server.known
 
+    @pytest.mark.thorough(DECISION)
     def test_a_changed_key_stops_it(self, chat_server: TestServer, home: Path) -> None:
         chat_server.remember()
         chat_server.change()
@@ -345,7 +354,7 @@ class TestALostConnection:
             assert bob.wait() == 1
             assert "HAS CHANGED" in bob.errors.text
 
-    @pytest.mark.parametrize("is_here", [True, False])
+    @pytest.mark.parametrize("is_here", quick_first([False, True], DECISION))
     def test_nothing_is_said_in_plain(
         self, chat_server: TestServer, home: Path, is_here: bool
     ) -> None:

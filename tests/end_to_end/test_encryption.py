@@ -6,6 +6,8 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
+
 from chat.net.fingerprint import fingerprint_of_certificate
 from chat.protocol.descriptor import ByteOrder, MessageType
 from tests.end_to_end.server_process import running_server
@@ -37,6 +39,7 @@ def test_where_tls_is_required_the_log_says_why_a_plain_client_was_refused(tmp_p
         server.wait_for_line("refused 127.0.0.1: encryption-needed")
 
 
+@pytest.mark.thorough("a hundred users; tests/server/net/test_encrypted_room.py has some")
 def test_sighup_changes_the_certificate_under_a_hundred_users_and_none_notices(
     tmp_path: Path,
 ) -> None:

@@ -16,6 +16,7 @@ from tests.cutting.evidence import EpochShown, Fate, Observed
 from tests.cutting.proxy import Cut, Manner
 from tests.cutting.stage import NAMES, Stage
 from tests.end_to_end.server_process import eventually
+from tests.tiers import quick_first
 
 CLIENTS = tuple(zip(NAMES[:4], NAMES[:4], strict=True))
 
@@ -93,7 +94,9 @@ def lose_power(stage: Stage) -> None:
     change_boot_id(stage.server.directory)
 
 
-@pytest.mark.parametrize("lose", [restore_a_backup, lose_power])
+@pytest.mark.parametrize(
+    "lose", quick_first([restore_a_backup, lose_power], "tests/server/history tells them apart")
+)
 def test_each_client_tells_of_a_new_epoch_and_says_nothing_again(
     stage: Stage, lose: Callable[[Stage], None]
 ) -> None:
@@ -114,6 +117,7 @@ def test_each_client_tells_of_a_new_epoch_and_says_nothing_again(
     assert not told, told
 
 
+@pytest.mark.thorough("tests/server/history tells reboots from power losses")
 def test_an_ordinary_reboot_keeps_the_epoch(stage: Stage) -> None:
     talk(stage)
     stage.settle()

@@ -14,6 +14,7 @@ import pytest
 from chat.client import Connection, Text, connect
 from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, PATIENCE, ServerProcess, running_server
+from tests.tiers import quick_first
 
 
 def address_of(server: ServerProcess) -> str:
@@ -91,7 +92,7 @@ def run_wrongly(name: str, *arguments: str) -> str:
     return errors
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", quick_first(EXAMPLES, "each example is executed"))
 def test_an_example_says_in_one_line_what_it_expects(name: str) -> None:
     usage = run_wrongly(name)
     assert usage.startswith(f"usage: {name} ADDRESS ")

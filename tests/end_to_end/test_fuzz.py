@@ -15,6 +15,7 @@ from tests.fuzzing.streams import generate
 SEED = 20_261_124
 
 
+@pytest.mark.thorough("400 streams; test_a_replay_takes_the_streams_of_a_file has five")
 def test_no_stream_harms_the_server_or_those_who_chat() -> None:
     with Campaign() as campaign:
         campaign.run(generate(SEED, index) for index in range(400))
@@ -30,6 +31,7 @@ def test_a_replay_takes_the_streams_of_a_file(
     assert re.match(r"no fault; of \d+ messages of the pair none was lost", capsys.readouterr().out)
 
 
+@pytest.mark.thorough("a test of the fuzzer")
 @pytest.mark.parametrize(
     "line",
     ["Traceback (most recent call last):", "2026-11-24 ERROR serving failed", "a\x1b[2Jb joined"],

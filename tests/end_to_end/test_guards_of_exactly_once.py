@@ -11,6 +11,10 @@ from tests.cutting.proxy import Manner
 from tests.cutting.run import CuttingRun
 from tests.cutting.schedule import Weights
 
+pytestmark = pytest.mark.thorough(
+    "a test of tests.cutting; client/resuming/test_exactly_once.py has guards too"
+)
+
 # On a busy machine, a run may miss the moment: then another one must find it.
 SEEDS = (34, 35, 36)
 

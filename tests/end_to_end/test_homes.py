@@ -15,6 +15,7 @@ from tests.end_to_end.client_process import PATIENCE, client_environment
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import ServerProcess
 from tests.starting.programs import run_program
+from tests.tiers import quick_first
 
 INSIDE = "you are in the room as bob"
 
@@ -40,7 +41,7 @@ MOUNTED = {"read-only": ("ro", False), "full": ("size=4k", True)}
 NOT_DIRECTORIES = {"a device": os.devnull, "nowhere": "/proc/nowhere"}
 
 
-@pytest.fixture(params=[*MOUNTED, *NOT_DIRECTORIES])
+@pytest.fixture(params=quick_first([*NOT_DIRECTORIES, *MOUNTED], "each poor home"))
 def poor_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Return a value of HOME at which nothing can be written."""
     if request.param in NOT_DIRECTORIES:
@@ -113,7 +114,7 @@ def test_in_a_pipe_a_fingerprint_is_enough_and_needed(
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("kind", ["directory", "loop"])
+@pytest.mark.parametrize("kind", quick_first(["directory", "loop"], "each error"))
 @pytest.mark.parametrize("mode", ["--plain", "--screen", "--json"])
 def test_what_cannot_be_read_does_not_pass_for_unknown(
     server: Server, home: Path, kind: str, mode: str

@@ -48,6 +48,7 @@ def test_a_file_that_is_left_in_the_home_of_the_tests_is_found() -> None:
     assert homes.left_at_home() == []
 
 
+@pytest.mark.thorough("executes its programs; each run of the tests ends with a look at its home")
 @pytest.mark.usefixtures("executed")
 def test_each_program_has_a_home_of_its_own(tmp_path: Path) -> None:
     with running_server() as server, running_server() as other:
@@ -64,6 +65,7 @@ def test_each_program_has_a_home_of_its_own(tmp_path: Path) -> None:
     assert os.environ["HOME"] not in taken
 
 
+@pytest.mark.thorough("executes its programs; each run of the tests ends with a look at its home")
 @pytest.mark.usefixtures("executed")
 @pytest.mark.parametrize("terminal", [PyteScreen, TmuxScreen])
 def test_a_screen_has_a_home_of_its_own(
@@ -78,6 +80,7 @@ def test_a_screen_has_a_home_of_its_own(
     assert not {name for name in environment if name.startswith("XDG_")}
 
 
+@pytest.mark.thorough("runs pytest in pytest; each run of the tests ends with a look at its home")
 def test_a_developers_files_are_neither_read_nor_written(tmp_path: Path) -> None:
     names = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
     places = {name: tmp_path / name for name in names}

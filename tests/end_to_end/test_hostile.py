@@ -16,6 +16,7 @@ from tests.hostile.attacks import ATTACKS, Attack, byte_by_byte, joining_and_lea
 from tests.hostile.crowd import KINDS
 from tests.hostile.crowds import run_crowd
 from tests.hostile.witnesses import Witnesses, witnesses_on
+from tests.tiers import quick_first
 
 COUNT = 120  # connections of an attack
 FEW = 60  # of one that costs the attacker more than the server
@@ -34,7 +35,7 @@ def attacked() -> Iterator[tuple[ServerProcess, Witnesses]]:
 
 @pytest.mark.parametrize(
     ("first", "attack"),
-    attack_run_module.numbered(ATTACKS),
+    quick_first(attack_run_module.numbered(ATTACKS), "each kind of attack"),
     ids=[attack.__name__ for attack in ATTACKS],
 )
 def test_users_in_the_room_lose_nothing_and_all_is_given_back(
@@ -55,6 +56,7 @@ def test_users_in_the_room_lose_nothing_and_all_is_given_back(
     assert server.resident_memory() < memory + 40 * M
 
 
+@pytest.mark.thorough("an attack; tests/server/log and tests/server/limits have the limits")
 def test_the_room_is_not_flooded_by_one_address_that_comes_and_goes(
     attacked: tuple[ServerProcess, Witnesses],
 ) -> None:
@@ -69,13 +71,16 @@ def test_the_room_is_not_flooded_by_one_address_that_comes_and_goes(
     assert server.log.count("joined from 127.90.") - joined <= 20
 
 
-@pytest.mark.parametrize(("first", "kind"), list(enumerate(KINDS, start=150)), ids=KINDS)
+@pytest.mark.parametrize(
+    ("first", "kind"), quick_first(enumerate(KINDS, start=150), "each kind of crowd"), ids=KINDS
+)
 def test_a_crowd_from_many_addresses_costs_nobody_a_word_and_the_log_little(
     attacked: tuple[ServerProcess, Witnesses], first: int, kind: str
 ) -> None:
     assert run_crowd(*attacked, kind, rate=800, seconds=0.5, first=first) == 0
 
 
+@pytest.mark.thorough("exhausts the resources of a server; tests/server/net has each refusal")
 @pytest.mark.parametrize("scene", trouble.SCENES, ids=lambda scene: str(scene.__name__))
 def test_exhausted_resources_fail_for_new_connections_alone(scene: Callable[[], int]) -> None:
     try:

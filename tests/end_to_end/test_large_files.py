@@ -84,6 +84,7 @@ def chat(*people: WireClient) -> None:
             one.expect_text("psst", person.name, to=neighbour.name)
 
 
+@pytest.mark.thorough("a huge file; test_transfers.py has all sizes up to it")
 @pytest.mark.timeout(300 if LARGE else 60)
 def test_one_file_to_five_who_fetch_it_and_one_raw_peer() -> None:
     with running_server("--rate=0") as server, ExitStack() as stack:

@@ -23,7 +23,7 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     """A copy, for .run and downloads/ are made beside the sources; no server survives the test."""
     copy = tmp_path / "my checkout"
     for directory in ("bin", "scripts", "chat"):
-        ignored = shutil.ignore_patterns("__pycache__")
+        ignored = shutil.ignore_patterns("*.pyc.*")  # compiled files that are being written
         shutil.copytree(CHECKOUT / directory, copy / directory, ignore=ignored)
     yield copy
     run(copy, "scripts.stop")
@@ -105,9 +105,9 @@ def test_a_chosen_address_that_is_in_use_is_one_line_with_a_way_out(checkout: Pa
     assert parse_address(advice.strip().removeprefix("make run ADDRESS=")).port > port
 
 
-@pytest.mark.parametrize("address", ["no where", "127.0.0.1:0", "unix:"])
-def test_an_address_that_makes_no_sense_is_one_line(checkout: Path, address: str) -> None:
-    result = run(checkout, "scripts.run", CHAT_ADDRESS=address)
-    assert result.returncode == 2
-    assert result.stderr.startswith("make run: ")
-    assert result.stderr.count("\n") == 1
+def test_an_address_that_makes_no_sense_is_one_line(checkout: Path) -> None:
+    for address in ("no where", "127.0.0.1:0", "unix:"):
+        result = run(checkout, "scripts.run", CHAT_ADDRESS=address)
+        assert result.returncode == 2, address
+        assert result.stderr.startswith("make run: "), address
+        assert result.stderr.count("\n") == 1, address

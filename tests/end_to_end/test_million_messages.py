@@ -18,6 +18,8 @@ from tests.peers.wire import Wire
 from tests.peers.wire_client import WireClient
 from tests.wire.replay import original_captures
 
+pytestmark = pytest.mark.thorough("a million messages; test_earlier_messages.py has some")
+
 COUNT = 1_000_000
 RUN = 64
 RUNS_AT_ONCE = 250

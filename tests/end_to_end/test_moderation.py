@@ -74,6 +74,9 @@ def answers(bob: WireClient) -> Iterator[str]:
         return
 
 
+@pytest.mark.thorough(
+    "kills many servers; tests/server/moderation/test_moderation_kept.py reads back what was done"
+)
 def test_a_server_that_is_killed_in_the_middle_of_bans_has_all_that_it_said_were_done(
     data: Path,
 ) -> None:

@@ -21,6 +21,7 @@ from tests.end_to_end.client_process import (
 from tests.peers.original_client import OriginalClient
 from tests.peers.original_server import OriginalServer
 from tests.starting.programs import Program, run_program
+from tests.tiers import quick_first
 
 
 def bodies(output: str) -> list[str]:
@@ -203,7 +204,9 @@ def test_a_signal_that_is_ignored_stays_so(address: str, home: Path) -> None:
         assert alice.wait() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", quick_first([signal.SIGTERM, signal.SIGINT, signal.SIGHUP], "each signal")
+)
 def test_signals_end_it_quietly(address: str, home: Path, number: signal.Signals) -> None:
     with listening(address, "alice", directory=home) as alice:
         with ClientProcess(address, "bob", directory=home) as bob:
@@ -225,7 +228,7 @@ def test_nobody_there(home: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["alice", "two words", "server"])
+@pytest.mark.parametrize("name", quick_first(["alice", "two words", "server"], "each bad name"))
 def test_a_name_that_cannot_be_had(address: str, home: Path, name: str) -> None:
     with listening(address, "alice", directory=home):
         done = run_client(address, name, said="hello\n", directory=home)

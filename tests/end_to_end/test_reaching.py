@@ -13,6 +13,7 @@ from tests.end_to_end.screens import PyteScreen
 from tests.end_to_end.server_process import ServerProcess
 from tests.peers.addresses import NAME, SILENT, silence_at
 from tests.starting.programs import run_program
+from tests.tiers import quick_first
 
 # The client, with another resolver: a name has the addresses that are given, or is looked up for ever.
 SCRIPT = """
@@ -36,7 +37,7 @@ def client(hosts: str, port: int, *options: str) -> list[str]:
     return [sys.executable, "-c", SCRIPT, hosts, address, "--username=bob", *options]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", quick_first([signal.SIGINT, signal.SIGTERM], "each signal"))
 def test_a_look_up_that_hangs_keeps_nobody_from_leaving(home: Path, number: signal.Signals) -> None:
     with PyteScreen(client("stuck", 1, "--plain", "--tls=off"), home) as bob:
         bob.wait_for("Nothing is encrypted")
@@ -51,7 +52,7 @@ def test_nor_on_the_screen(home: Path) -> None:
         assert bob.wait() == 1
 
 
-@pytest.mark.parametrize("mode", ["--plain", "--json"])
+@pytest.mark.parametrize("mode", quick_first(["--plain", "--json"], "each frontend"))
 def test_a_silent_address_is_passed_by(home: Path, mode: str) -> None:
     server = ServerProcess("--tls=optional")
     try:

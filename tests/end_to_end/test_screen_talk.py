@@ -67,34 +67,39 @@ def test_many_joins_are_one_line(address: str, home: Path) -> None:
         assert sum("guest" in row for row in rows) <= 2
 
 
+# What is typed, and what is left of it after Backspace.
+DELETIONS = [
+    ("привет", "приве"),
+    ("日本語", "日本"),
+    ("ok 👍🏽", "ok"),
+    ("go 🇩🇪🇫🇷", "go 🇩🇪"),
+    ("e\u0301e\u0301", "e\u0301"),
+    ("שלום", "שלו"),
+]
+
+
 @needs_tmux
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("привет", "приве"),
-        ("日本語", "日本"),
-        ("ok 👍🏽", "ok"),
-        ("go 🇩🇪🇫🇷", "go 🇩🇪"),
-        ("e\u0301e\u0301", "e\u0301"),
-        ("שלום", "שלו"),
-    ],
-)
-def test_a_character_is_deleted_as_one(address: str, home: Path, text: str, left: str) -> None:
+def test_a_character_is_deleted_as_one(address: str, home: Path) -> None:
     with TmuxScreen(client(address, "bob"), home) as bob:
         bob.wait_for(f"{INSIDE} bob")
-        bob.press(text)
-        bob.wait_until(lambda rows: rows[-1] == text)
-        bob.press("<backspace>")
-        bob.wait_until(lambda rows: rows[-1] == left)
-        bob.press("<ctrl-u>", text, "<left>", "_", "<enter>")
-        last = text[len(left) :].strip()
-        bob.wait_until(
-            lambda rows: (
-                rows[-1] == ""
-                and any(f"]: {left}" in row for row in rows)
-                and any(row.endswith(f"_{last}") for row in rows)
-            )
-        )
+        for text, left in DELETIONS:
+            delete_last(bob, text, left)
+
+
+def delete_last(bob: TmuxScreen, text: str, left: str) -> None:
+    """Type ``text`` and Backspace, which leaves ``left``; then say ``text``, with a line before its last character."""
+    bob.press(text)
+    bob.wait_until(lambda rows: rows[-1] == text, f"no {text!r}")
+    bob.press("<backspace>")
+    bob.wait_until(lambda rows: rows[-1] == left, f"no {left!r}")
+    bob.press("<ctrl-u>", text, "<left>", "_", "<enter>")
+    last = text[len(left) :].strip()
+    bob.wait_until(
+        lambda rows: (
+            rows[-1] == "" and any(f"]: {left}" in row and row.endswith(f"_{last}") for row in rows)
+        ),
+        f"no {left!r}, a line and {last!r}",
+    )
 
 
 @needs_tmux

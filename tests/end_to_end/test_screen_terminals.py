@@ -10,6 +10,7 @@ import pytest
 
 from tests.end_to_end.client_process import CLIENT
 from tests.end_to_end.screens import PyteScreen, client
+from tests.tiers import quick_first
 
 TEXT = "привет 日本 é"
 
@@ -30,14 +31,18 @@ def talk(address: str, home: Path, **environment: str) -> bytes:
         return bob.raw
 
 
-@pytest.mark.parametrize(
-    "kind", ["xterm", "xterm-256color", "screen", "tmux-256color", "linux", "vt100"]
-)
+KINDS = ["vt100", "linux", "xterm", "xterm-256color", "screen", "tmux-256color"]
+
+
+@pytest.mark.parametrize("kind", quick_first(KINDS, "each kind of terminal", quick=2))
 def test_terminals(address: str, home: Path, kind: str) -> None:
     talk(address, home, TERM=kind)
 
 
-@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8", "xx_XX.ISO8859-1", ""])
+LOCALES = ["C", "xx_XX.ISO8859-1", "POSIX", "C.UTF-8", ""]
+
+
+@pytest.mark.parametrize("locale", quick_first(LOCALES, "each locale; the client is executed"))
 def test_locales(address: str, home: Path, locale: str) -> None:
     talk(address, home, LC_ALL=locale, LANG=locale)
 

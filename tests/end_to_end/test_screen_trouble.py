@@ -19,6 +19,7 @@ from tests.end_to_end.screens import (
     needs_tmux,
 )
 from tests.end_to_end.server_process import ServerProcess, eventually
+from tests.tiers import quick_first
 
 INSIDE = "you are in the room as"
 
@@ -52,7 +53,10 @@ def test_leaving_leaves_the_terminal_as_it_was(address: str, home: Path) -> None
         assert is_sane(bob, before)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
+
+
+@pytest.mark.parametrize("number", quick_first(SIGNALS, "each signal"))
 def test_a_signal_ends_it_in_order(address: str, home: Path, number: signal.Signals) -> None:
     with PyteScreen(["cat"], home) as untouched:
         before = untouched.modes()
@@ -63,14 +67,14 @@ def test_a_signal_ends_it_in_order(address: str, home: Path, number: signal.Sign
         assert is_sane(bob, before)
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        "chat.client.screen.draw.layout:Renderer.render",
-        "chat.client.screen.controller:Controller.press",
-        "chat.client.screen.updates:ModelUpdater.update",
-    ],
-)
+FAULTY = [
+    "chat.client.screen.controller:Controller.press",
+    "chat.client.screen.draw.layout:Renderer.render",
+    "chat.client.screen.updates:ModelUpdater.update",
+]
+
+
+@pytest.mark.parametrize("where", quick_first(FAULTY, "each part that may be faulty"))
 def test_a_fault_of_its_own_leaves_a_sane_terminal_and_one_line(
     address: str, home: Path, where: str
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from chat.protocol.descriptor import ByteOrder, MessageType
 from tests.end_to_end.server_process import ServerProcess, running_server
 from tests.peers.wire_client import WireClient, WireFrame
+from tests.tiers import quick_first
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 M = 1024**2
@@ -42,7 +43,7 @@ def is_farewell(frame: WireFrame) -> bool:
     return frame.sender == "server" and frame.header.get("notice") == "shutting-down"
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", quick_first(SIGNALS, "both end by the same code"))
 def test_under_load_a_message_that_came_back_was_heard_by_all(
     number: signal.Signals,
 ) -> None:

@@ -13,6 +13,7 @@ import zlib
 from contextlib import ExitStack, suppress
 
 import gevent
+import pytest
 
 from chat.protocol.descriptor import ByteOrder, MessageType
 from tests.end_to_end.kernel import bytes_in_kernel
@@ -102,6 +103,7 @@ def join_listeners(stack: ExitStack, server: ServerProcess, number: int) -> list
     return listeners
 
 
+@pytest.mark.thorough("a hundred users; test_limits.py has one slow reader")
 def test_one_of_a_hundred_is_stopped() -> None:
     options = ["--rate=0"] if LARGE else ["--rate=0", "--max-backlog=256K"]
     with running_server(*options) as server, ExitStack() as stack:

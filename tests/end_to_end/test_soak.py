@@ -26,6 +26,7 @@ def short(directory: Path, seconds: float = 3) -> Soak:
     )
 
 
+@pytest.mark.thorough("endurance; test_room.py and test_library.py compare records")
 def test_each_record_is_the_rooms_and_everything_is_given_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -37,6 +38,7 @@ def test_each_record_is_the_rooms_and_everything_is_given_back(
     assert {"reset", "leave", "half-close", "texts", "files"} <= some.soak_state.counts.keys()
 
 
+@pytest.mark.thorough("a test of the soak")
 def test_a_member_who_hears_too_little_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ from tests.end_to_end.client_process import CLIENT, PATIENCE, client_environment
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import eventually
 from tests.starting.programs import Program
+from tests.tiers import quick_first
 
 # Seconds. A client promises two; a busy machine may need a little more, and one that hangs never ends.
 PROMPTLY = 8.0
@@ -74,7 +75,9 @@ def fill(far: int) -> None:
     os.close(line)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", quick_first([signal.SIGTERM, signal.SIGHUP, signal.SIGINT], "each signal")
+)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_pipe_that_nobody_reads(
     address: str, home: Path, mode: str, number: signal.Signals
@@ -152,7 +155,7 @@ def test_a_screen_that_is_stuck_from_the_start(home: Path) -> None:
             assert bob.process.wait(PATIENCE) == 1
 
 
-@pytest.fixture(params=["fifo", "device"])
+@pytest.fixture(params=quick_first(["fifo", "device"], "each kind of file"))
 def waiting(request: pytest.FixtureRequest, home: Path) -> str:
     if request.param == "device":
         return "/dev/full"
@@ -169,7 +172,9 @@ def test_a_log_that_would_wait(address: str, home: Path) -> None:
         assert bob.wait() == 0
 
 
-@pytest.mark.parametrize("command", ["/file", "/image", "/save"])
+@pytest.mark.parametrize(
+    "command", quick_first(["/file", "/save", "/image"], "each command", quick=2)
+)
 def test_a_path_that_would_wait(address: str, home: Path, waiting: str, command: str) -> None:
     with PyteScreen(client(address, "bob"), home) as bob:
         bob.wait_for("you are in the room as bob")

@@ -14,6 +14,7 @@ from tests.end_to_end.client_process import PATIENCE
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.screens import PyteScreen
 from tests.end_to_end.server_process import eventually
+from tests.tiers import quick_first
 
 # Seconds. A client promises two; a busy machine may need a little more, and one that hangs never ends.
 PROMPTLY = 8.0
@@ -65,7 +66,9 @@ def test_the_connection_goes_on_and_the_screen_catches_up(
     stage.hear("I am back")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", quick_first([signal.SIGTERM, signal.SIGHUP, signal.SIGINT], "each signal")
+)
 @pytest.mark.parametrize("stuck", WAYS)
 def test_a_signal_ends_it(stage: Stage, log: Path, stuck: Stuck, number: signal.Signals) -> None:
     bob = stage.bob

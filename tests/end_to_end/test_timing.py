@@ -11,6 +11,7 @@ from tests import timing
 from tests.measuring import guessing
 
 
+@pytest.mark.thorough("a test of a measurement")
 def test_names_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert timing.main(["names", "--tries=20", "--without-password"]) in (0, 1)
     told = capsys.readouterr().out
@@ -19,6 +20,9 @@ def test_names_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert "distinguishable" in told.lower()
 
 
+@pytest.mark.thorough(
+    "a test of a measurement; tests/server/accounts/test_password_guard.py has the limits"
+)
 def test_the_owner_comes_in_while_others_guess(tmp_path: Path) -> None:
     found = guessing.measure(60, 0.5, 60, tmp_path, limits=True)
     assert sum(found.answers.values()) == 60

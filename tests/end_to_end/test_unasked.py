@@ -21,7 +21,9 @@ from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import eventually, running_server
 from tests.peers.original_server import OriginalServer
 from tests.peers.wire_client import WireClient
+from tests.tiers import quick_first
 
+SIGNALS = "each signal; tests/test_start.py and test_plain_client.py have all"
 FILE, IMAGE, UTF8 = MessageType.FILE, MessageType.IMAGE, MessageType.UTF8
 
 # Names that tools read, run or take for options by themselves. The tests ask for the first one later.
@@ -138,7 +140,7 @@ MODES = {
 }
 
 
-@pytest.mark.parametrize("kind", ROOMS)
+@pytest.mark.parametrize("kind", quick_first(ROOMS, "the original servers, for each frontend"))
 @pytest.mark.parametrize("name", MODES)
 def test_nothing_lands_in_a_directory_that_nobody_named(place: Place, kind: str, name: str) -> None:
     mode = MODES[name]
@@ -178,7 +180,7 @@ def test_nothing_lands_in_a_directory_that_nobody_named(place: Place, kind: str,
     assert not list(place.temporary.iterdir())
 
 
-@pytest.mark.parametrize("kind", ROOMS)
+@pytest.mark.parametrize("kind", quick_first(ROOMS, "the original servers, for each frontend"))
 def test_nor_on_the_screen_where_a_picture_is_seen_all_the_same(place: Place, kind: str) -> None:
     before = place.contents()
     with ROOMS[kind]() as room:
@@ -209,7 +211,7 @@ def test_nor_on_the_screen_where_a_picture_is_seen_all_the_same(place: Place, ki
     assert not list(place.temporary.iterdir())
 
 
-@pytest.mark.parametrize("kind", ROOMS)
+@pytest.mark.parametrize("kind", quick_first(ROOMS, "the original servers, for each frontend"))
 def test_into_a_directory_that_is_named_they_are_saved_as_they_come(
     place: Place, kind: str
 ) -> None:
@@ -281,7 +283,9 @@ class TestWhatWaitsHere:
         bob.output.wait_for("number 1, a.txt, is saved as a.txt")
         assert (place.project / "a.txt").read_bytes() == b"what for"
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    @pytest.mark.parametrize(
+        "number", quick_first([signal.SIGTERM, signal.SIGINT, signal.SIGHUP], SIGNALS)
+    )
     def test_it_goes_with_the_client_whatever_ends_it(
         self, bob: ClientProcess, place: Place, number: signal.Signals
     ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 import threading
 from pathlib import Path
@@ -32,6 +33,25 @@ class TestReading:
     def test_a_fifo_that_nobody_writes_to(self, fifo: Path) -> None:
         with pytest.raises(TimeoutError, match=r"nothing came from it within 0\.01 s"):
             read_beginning(fifo, 100, patience=0.01)
+
+    def test_it_does_not_wait_so_long_that_a_signal_would_seem_lost(
+        self, fifo: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A handler does not run in ``select``, if the signal came just before: only afterwards."""
+        waits: list[float] = []
+
+        def wait(
+            read: object, write: object, other: object, timeout: float
+        ) -> tuple[list[int], ...]:
+            waits.append(timeout)
+            if len(waits) == 20:
+                raise KeyboardInterrupt
+            return [], [], []
+
+        monkeypatch.setattr(select, "select", wait)
+        with pytest.raises(KeyboardInterrupt):
+            read_beginning(fifo, 100)
+        assert max(waits) <= 0.25
 
     def test_a_fifo_that_somebody_writes_to_later(self, fifo: Path) -> None:
         writer = threading.Timer(0.05, fifo.write_bytes, [b"one"])

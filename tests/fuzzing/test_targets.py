@@ -32,6 +32,7 @@ def test_a_case_of_the_corpus(target: str, case: Path) -> None:
     TARGETS[target].check(case.read_bytes())
 
 
+@pytest.mark.thorough("a campaign; test_the_seeds gives each target some inputs")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_short_run(target: str) -> None:
     assert run_hypothesis(target, seconds=20, start=SEED, most=60) == 60
@@ -83,6 +84,7 @@ def _spoil_text_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.framing.split_run", split)
 
 
+@pytest.mark.thorough("a test of the fuzzer")
 @pytest.mark.parametrize(
     ("target", "spoil"),
     [("filenames", _spoil_strip), ("frames", _spoil_text_split)],

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.process.loading import loading
+from tests.tiers import quick_first
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -75,16 +76,19 @@ def test_a_collector_that_was_off_stays_off() -> None:
 
 @pytest.mark.parametrize(
     ("program", "arguments"),
-    [
-        ("client", ["--help"]),
-        ("client", ["--username=alice", "--address=unix:/no/such/socket"]),
-        ("client", ["--username=alice", "--address=unix:/no/such/socket", "--json"]),
-        ("client", ["--nonsense"]),
-        ("server", ["--help"]),
-        ("server", ["users", "list", "--data-directory=/no/such/directory"]),
-        ("server", ["bans", "list", "--data-directory=/no/such/directory"]),
-        ("server", ["--address=unix:/no/such/directory/socket", "--tls=off"]),
-    ],
+    quick_first(
+        [
+            ("client", ["--help"]),
+            ("client", ["--username=alice", "--address=unix:/no/such/socket"]),
+            ("client", ["--username=alice", "--address=unix:/no/such/socket", "--json"]),
+            ("client", ["--nonsense"]),
+            ("server", ["--help"]),
+            ("server", ["users", "list", "--data-directory=/no/such/directory"]),
+            ("server", ["bans", "list", "--data-directory=/no/such/directory"]),
+            ("server", ["--address=unix:/no/such/directory/socket", "--tls=off"]),
+        ],
+        "each way to start; the programs are executed",
+    ),
 )
 def test_each_way_to_start_a_program_has_its_collector_back(
     program: str, arguments: list[str], tmp_path: Path

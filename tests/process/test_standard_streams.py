@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiers import quick_first
+
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -34,7 +36,10 @@ def small(
     return shell(f"python -c '{begin}\n{code}' {redirections}", buffered=buffered)
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
+CLOSED = ["<&- >&- 2>&-", "<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-"]
+
+
+@pytest.mark.parametrize("closed", quick_first(CLOSED, "each set of closed streams"))
 def test_no_file_takes_the_place_of_a_closed_stream(closed: str, tmp_path: Path) -> None:
     done = small(
         f"""
@@ -72,7 +77,7 @@ sys.exit(run_to_status("it", lambda: 7))
         ('open("/no/such/file")', "", 1, "FileNotFoundError"),
     ],
 )
-@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("buffered", quick_first([True, False], "PYTHONUNBUFFERED is rare"))
 def test_the_exit_status_is_never_120(
     main: str, redirections: str, status: int, said: str, buffered: bool
 ) -> None:

@@ -19,12 +19,14 @@ def played() -> dict[str, Screen]:
     return dict(play())
 
 
+@pytest.mark.thorough("plays each screen of the documents in tmux; `make docs` writes them anew")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_screen_is_what_is_shown_now(played: dict[str, Screen], name: str) -> None:
     committed = (SCREENS / f"{name}.txt").read_text(encoding="utf-8")
     assert played[name].text == committed, f"docs/screens/{name}.txt is out of date: make docs"
 
 
+@pytest.mark.thorough("plays each screen of the documents in tmux; `make docs` writes them anew")
 @pytest.mark.parametrize("look", LOOKS, ids=["dark", "light"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_drawing_shows_the_same_words(played: dict[str, Screen], name: str, look: Look) -> None:

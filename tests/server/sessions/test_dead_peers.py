@@ -123,7 +123,7 @@ def test_a_user_who_has_stopped_reading_but_answers_stays(
         info = info_of(session)
         answers += info.silence < silence - 0.05
         silence = info.silence
-        gevent.sleep(0)
+        gevent.sleep(0.01)
 
     network.cut()
     wait_until(lambda: info_of(session).is_dead(DEAD_AFTER), "a probe to be unanswered")

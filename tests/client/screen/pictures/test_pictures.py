@@ -19,6 +19,7 @@ from chat.client.screen.text.spans import Row, Span, row_width
 from chat.client.screen.text.styles import Colours
 from tests.client.screen import made_pictures
 from tests.client.screen.made_pictures import ESCAPES, colourful, png, quarters, saved
+from tests.tiers import quick_first
 
 # One of each kind; test_picture_process has more.
 HOSTILE = (
@@ -145,7 +146,7 @@ class TestDrawing:
 
 
 class TestHostile:
-    @pytest.mark.parametrize("name", HOSTILE)
+    @pytest.mark.parametrize("name", quick_first(HOSTILE, "each hostile picture", quick=2))
     def test_it_is_one_sentence(
         self, started: Started, tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
     ) -> None:
@@ -198,17 +199,19 @@ class TestProcess:
 
     @pytest.mark.parametrize(
         "code",
-        [
-            "time.sleep(60)",
-            "while True: pass",
-            "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)",
-            "os.kill(os.getpid(), signal.SIGSTOP)",
-            f"{answers(1, 1, bytes(2))}; sys.stdout.flush(); time.sleep(60)",
-            "os.close(1); time.sleep(60)",
-            "os.kill(os.getpid(), signal.SIGKILL)",
-            "os.kill(os.getpid(), signal.SIGSEGV)",
-            "os.kill(os.getpid(), signal.SIGXCPU)",
-        ],
+        quick_first(
+            [
+                "time.sleep(60)",
+                "while True: pass",
+                "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)",
+                "os.kill(os.getpid(), signal.SIGSTOP)",
+                f"{answers(1, 1, bytes(2))}; sys.stdout.flush(); time.sleep(60)",
+                "os.close(1); time.sleep(60)",
+                *(f"os.kill(os.getpid(), signal.SIG{name})" for name in ("KILL", "SEGV", "XCPU")),
+            ],
+            "each way to hang",
+            quick=3,
+        ),
     )
     def test_it_hangs_or_is_killed(
         self,
@@ -224,24 +227,25 @@ class TestProcess:
 
     @pytest.mark.parametrize(
         "code",
-        [
-            "",
-            "sys.exit(1)",
-            "sys.exit(99)",
-            "os.close(0); sys.exit(1)",
-            "raise ValueError('\\x1b[2J')",
-            "print('\\x1b[2J' * 9)",
-            "while True: os.write(1, bytes(65536))",
-            answers(0, 0, b""),
-            answers(1, 1, b""),
-            answers(1, 1, bytes(1)),
-            answers(1, 1, bytes(3)),
-            answers(41, 1, bytes(82)),
-            answers(1, 13, bytes(26)),
-            answers(0, 12, b""),
-            answers(1, 1, b"\0\xf0"),
-            answers(17, 1, bytes(range(34))),
-        ],
+        quick_first(
+            [
+                "while True: os.write(1, bytes(65536))",
+                answers(41, 1, bytes(82)),
+                "raise ValueError('\\x1b[2J')",
+                "",
+                "sys.exit(1)",
+                "sys.exit(99)",
+                "os.close(0); sys.exit(1)",
+                "print('\\x1b[2J' * 9)",
+                *(answers(0, rows, b"") for rows in (0, 12)),
+                *(answers(1, 1, bytes(size)) for size in (0, 1, 3)),
+                answers(1, 13, bytes(26)),
+                answers(1, 1, b"\0\xf0"),
+                answers(17, 1, bytes(range(34))),
+            ],
+            "each kind of nonsense",
+            quick=4,
+        ),
     )
     def test_it_answers_nonsense(
         self,
