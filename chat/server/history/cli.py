@@ -82,6 +82,7 @@ from chat.server.control.client import PURGE, ControlFault, NoServer, ask
 from chat.server.history.copies import backup, restore
 from chat.server.history.exchange.history_import import FORMATS, Imported, import_logs
 from chat.server.history.exchange.html_export import Exported, export_html, one_page
+from chat.server.history.exchange.kept_contents import kept_contents
 from chat.server.history.exchange.lines import as_json, as_text, read_all, write_lines
 from chat.server.history.faults import HistoryFault, faults
 from chat.server.history.files.file_directory import NAME as FILES
@@ -152,7 +153,7 @@ def _export(directory: Path, options: Mapping[str, Any]) -> None:
         items = read_all(reader, room, since)
         title = f"The room {sanitize(room.key)}"
         if form == "html" and target is not None:
-            found = export_html(items, title, target)
+            found = export_html(items, title, target, kept_contents(directory))
             print(f"{target / 'index.html'}: {_exported_words(found)}")
             return
         pieces = _FORMS[form](items, title)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,26 @@ def test_an_import_moves_read_marks_with_their_messages(run: Any, log: str, tmp_
     assert found == {0: 1, 1: 2, 2: 3, 3: 5, 5: 7}
     assert [again.of(account, Mark(PARTNER, "bob")) for account in readers.values()] == [*readers]
     thread.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("command", ["restore", "import"])
+def test_files_that_root_makes_belong_to_the_server(
+    run: Any, log: str, tmp_path: Path, command: str
+) -> None:
+    assert run("import", log, "--format=irssi")[0] == 0
+    data, copy = tmp_path / "data", tmp_path / "copy.db"
+    assert run("backup", str(copy))[0] == 0
+    for path in data.iterdir():
+        path.unlink()
+    os.chown(data, 65534, 65534)
+    arguments = (
+        ["restore", str(copy)] if command == "restore" else ["import", log, "--format=irssi"]
+    )
+    assert run(*arguments)[0] == 0
+    assert {path.name: path.stat().st_uid for path in data.iterdir()} == dict.fromkeys(
+        (FILE_NAME, "server.lock"), 65534
+    )
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,23 @@ def test_a_restored_backup_begins_a_new_epoch(tmp_path: Path) -> None:
     assert (directory / FILE_NAME).stat().st_mode & 0o777 == 0o600
 
 
+def test_two_restores_at_once_keep_both_former_histories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.strftime", lambda form: "now")
+    directory, copy = tmp_path / "data", tmp_path / "backup.db"
+    writer = Writer(directory, bound=100)
+    writer.add_logs([DEFAULT_ROOM])
+    say(writer, 1)
+    writer.close()
+    backup(directory, copy)
+    former = [restore(directory, copy), restore(directory, copy)]
+    assert [path.name for path in former if path is not None and path.exists()] == [
+        f"{FILE_NAME}.before-now",
+        f"{FILE_NAME}.before-now-2",
+    ]
+
+
 def test_a_copy_with_its_write_ahead_log_is_restored_whole(tmp_path: Path) -> None:
     directory, other = tmp_path / "data", tmp_path / "other"
     writer = Writer(directory, bound=100)

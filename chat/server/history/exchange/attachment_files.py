@@ -7,12 +7,13 @@ from mimetypes import guess_type
 from pathlib import Path
 from urllib.parse import quote
 
-from chat.files.private_files import private_opener
+from chat.files.private_files import DIRECTORY_MODE, private_opener
 from chat.protocol.filenames import clean_filename
 from chat.server.history.exchange.html_page import AttachedFile
 from chat.server.history.stored import StoredRun
 
-# Returns the content of an attachment in pieces; None if it is not at hand. Raises OSError, HistoryFault.
+# Returns the content of an attachment in pieces; None if it is not at hand. Raises OSError and HistoryFault, and the
+# pieces may end with DamagedContent.
 ContentSource = Callable[[StoredRun], Iterable[bytes] | None]
 
 # Files that a browser, or a web server on which the export is put, would run get the suffix ``.txt``: by their
@@ -47,6 +48,10 @@ _SOUNDS = (b"OggS", b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\x
 _RIFF = {b"WEBP": "image", b"WAVE": "audio"}
 
 
+class DamagedContent(Exception):
+    """Report that the content is not what the user sent: the disk has damaged it."""
+
+
 def content_in_record(message: StoredRun) -> Iterable[bytes] | None:
     """Return the content that the history file has itself: that of attachments up to 64 KiB."""
     [content] = message.contents
@@ -60,24 +65,40 @@ class AttachmentFiles:
         self._directory = directory
         self._url = url
         self._contents = contents
+        self._written: dict[bytes | None, AttachedFile | None] = {}
         self.count = 0
 
     def write(self, message: StoredRun) -> AttachedFile | None:
-        """Write the content of an attachment, and return where it is. None if the content is not at hand.
+        """Write the content of an attachment, and return where it is. None if it is not at hand, or damaged.
 
-        Raises OSError, and whatever the source of the contents raises.
+        A large content that several messages have is written once. Raises OSError, and whatever the source of the
+        contents raises.
         """
+        digest = message.digest
+        if digest not in self._written:
+            attached = self._write(message)
+            if digest is None:
+                return attached
+            self._written[digest] = attached
+        return self._written[digest]
+
+    def _write(self, message: StoredRun) -> AttachedFile | None:
         pieces = self._contents(message)
         if pieces is None:
             return None
-        self._directory.mkdir(mode=0o700, exist_ok=True)
+        self._directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         pieces = iter(pieces)
         # Enough to tell the type, if the source gives pieces of a sensible size.
         beginning = next(pieces, b"")
         name = _safe_name(message, beginning[:_LOOKED_AT])
-        with open(self._directory / name, "xb", opener=private_opener) as file:
-            file.write(beginning)
-            file.writelines(pieces)
+        path = self._directory / name
+        with open(path, "xb", opener=private_opener) as file:
+            try:
+                file.write(beginning)
+                file.writelines(pieces)
+            except DamagedContent:
+                path.unlink()
+                return None
         self.count += 1
         return AttachedFile(f"{self._url}/{quote(name)}", media_of(beginning))
 

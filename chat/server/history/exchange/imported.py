@@ -23,8 +23,9 @@ _NO_NAME = "unknown"
 class ImportedMessage(NamedTuple):
     """Hold a message as a file has it.
 
-    ``timestamp`` is RFC 3339 in UTC, with microseconds. ``filename`` and ``size`` are those of an attachment, whose
-    content is empty if the file lacks it. ``number`` is the number of the message in an export; None in other logs.
+    ``timestamp`` is RFC 3339 in UTC, with microseconds. ``filename`` and ``size`` are those of an attachment; see
+    ``StoredRun`` for the content of a large one. ``number`` is the number of the message in an export; other logs have
+    None.
     """
 
     timestamp: str

@@ -18,7 +18,7 @@ from chat.server.history.exchange.imported import (
     importable_name,
     timestamp_of,
 )
-from chat.server.history.stored import Hole
+from chat.server.history.stored import DIGEST_SIZE, Hole
 
 _TYPES = {
     type.name.lower(): type
@@ -28,6 +28,7 @@ _TYPES = {
 _MAX_NUMBER = 2**53 - 1
 # Larger contents are not kept in the history file.
 MAX_CONTENT = 64 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?Z")
 
 
@@ -95,6 +96,12 @@ def _with_content(message: ImportedMessage, fields: Mapping[str, Any]) -> Import
         raise UnreadableLine("'content' has over 64 KiB")
     if content and len(content) != size:
         raise UnreadableLine("'content' has another size than 'size' says")
+    sha256 = _text(fields, "sha256", "")
+    if sha256:
+        # The file itself is beside the history, or is put there.
+        if content or size <= DIGEST_SIZE or not _SHA256.fullmatch(sha256):
+            raise UnreadableLine("'sha256' is not that of a content which is a file")
+        content = bytes.fromhex(sha256)
     name = _text(fields, "filename")
     name.encode()
     return message._replace(content=content, size=size, filename=clean_filename(name))

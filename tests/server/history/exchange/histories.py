@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,10 @@ KINDS = (MessageType.UTF8, MessageType.FILE, MessageType.IMAGE, MessageType.VOIC
 
 
 class Event(NamedTuple):
-    """A run of texts, an attachment (one content), or a hole (no content), ``pause`` seconds after the one before."""
+    """A run of texts, an attachment (one content), or a hole (no content), ``pause`` seconds after the one before.
+
+    The content of an attachment that is too large is not kept, or is a file beside the history.
+    """
 
     pause: float
     sender: str
@@ -29,6 +33,7 @@ class Event(NamedTuple):
     nonce: bytes | None = None
     is_purged: bool = False
     is_too_large: bool = False
+    is_file: bool = False
 
 
 texts = st.text(min_size=1, max_size=12).map(lambda text: text.encode("utf-8", "replace"))
@@ -80,7 +85,8 @@ def write(
         if event.type is not MessageType.UTF8:
             run = run._replace(filename="a.bin")
             if event.is_too_large:
-                run = run._replace(contents=[b""], size=1 << 20)
+                digest = sha256(event.contents[0]).digest()
+                run = run._replace(contents=[digest if event.is_file else b""], size=1 << 20)
         if event.is_purged:
             run = run.without({number})
         writer.write([pack(run)])

@@ -188,6 +188,7 @@ def test_old_messages_go_first_also_behind_an_import(mail: list[Event], seconds:
             pass
         writer.close()
         assert words_of(place) == ["new"]
+        assert exported(place, MAIL) == []
 
 
 def test_all_lines_are_told_that_cannot_be_read(place: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,7 +16,9 @@ import pytest
 
 from chat.server.history.exchange import html_export
 from chat.server.history.exchange.html_export import Exported, export_html, one_page
+from chat.server.history.exchange.kept_contents import kept_contents
 from chat.server.history.faults import HistoryFault
+from chat.server.history.files.file_directory import FileDirectory
 from chat.server.history.stored import Hole, StoredRun
 from tests.server.history.exchange.stories import HOSTILE, PNG, attached, said
 
@@ -113,6 +116,35 @@ def test_contents_may_come_from_elsewhere_in_pieces(tmp_path: Path) -> None:
     assert export_html(items, "room", tmp_path, contents).files == 1
     assert (tmp_path / "files" / "1-big").read_bytes() == b"part 0,part 1,part 2,"
     assert "1 MiB, not in this export" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_large_contents_are_copied_from_their_files(tmp_path: Path) -> None:
+    directory = FileDirectory(tmp_path / "data")
+    directory.prepare()
+    large = b"x" * (3 << 20)
+
+    def kept(number: int, content: bytes) -> StoredRun:
+        digest = sha256(content).digest()
+        arrived = directory.new_path()
+        arrived.write_bytes(content)
+        directory.place(arrived, digest)
+        return attached(number, f"{number}.bin", b"", size=len(content))._replace(contents=[digest])
+
+    items = [kept(1, large), kept(2, large), kept(3, large[1:]), kept(4, large[2:])]
+    directory.path_of(items[2].contents[0]).unlink()
+    with directory.path_of(items[3].contents[0]).open("r+b") as file:
+        file.seek(2 << 20)
+        file.write(b"damage")
+    exported = export_html(items, "room", tmp_path / "out", kept_contents(tmp_path / "data"))
+    assert exported.files == 1
+    assert [path.name for path in (tmp_path / "out" / "files").iterdir()] == ["1-1.bin"]
+    assert (tmp_path / "out" / "files" / "1-1.bin").read_bytes() == large
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert re.findall(r'<a href="(files[^"]*)" download="([^"]*)"', page) == [
+        ("files/1-1.bin", "1.bin"),
+        ("files/1-1.bin", "2.bin"),
+    ]
+    assert page.count("not in this export") == 2
 
 
 def test_a_long_history_is_several_pages_that_lead_to_each_other(
