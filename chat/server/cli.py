@@ -52,8 +52,8 @@ History (messages are kept in the data directory, readable by the operator):
                                no power loss takes back what was said; costs a sync of the disk
   --keep=<time>                how long: a number with m, h, d or w, or "forever" (default: 30d)
   --keep-size=<size>           how much; the oldest messages go first (default: 1G)
-  --keep-files=<size>          how much of files, images and voice notes over 64K; the oldest go first,
-                               and one user gets at most half of it; 0: none (default: 2G)
+  --keep-files=<size>          how much of files, images and voice notes over 64K; the oldest go
+                               first, and one user gets at most half of it; 0: none (default: 2G)
   --replay=<n>                 last messages for users whose client cannot ask for them, at most 200
                                (default: 50)
   --search=<mode>              on: users can search; the index takes two or three times the space

@@ -64,3 +64,10 @@ def unignore(stage: Stage) -> None:
     stage.bob.wait_for("-- alice is no longer ignored$")
     stage.say("heard again")
     stage.bob.wait_for(r"\[alice\]: heard again$")
+
+
+def shows_earlier(stage: Stage) -> None:
+    stage.bob.command("/history 10")
+    stage.bob.wait_for("no older messages")
+    stage.bob.press("<esc>")
+    stage.bob.wait_for(r"-- you are in the room as bob|│ 2 here")

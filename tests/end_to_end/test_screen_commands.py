@@ -344,6 +344,7 @@ SCENARIOS: dict[str, Scenario] = {
     "bans": screen_moderating.bans,
     "mute": screen_moderating.mute,
     "unmute": screen_moderating.mute,
+    "history": screen_attention.shows_earlier,
     "keys": shows_keys,
     "help": shows_help,
     "quit": quits,

@@ -152,10 +152,7 @@ class LogFollower:
         return self._take_live(message, seq)
 
     def passes(self, message: Message) -> bool:
-        """Take a message if it is simply the next one; return False if ``take`` must look at it.
-
-        A fast path: in a busy room, nearly all messages are.
-        """
+        """Take a message if it is simply the next one, as nearly all are; return False if ``take`` must look at it."""
         seq = message.seq
         if seq is None or self._facts is None:
             return True  # without numbers there are no places

@@ -140,8 +140,8 @@ class Writer:
         # Only macOS knows this: without it, a sync there ends in the memory of the disk.
         run("PRAGMA fullfsync = ON")
         run(f"PRAGMA journal_size_limit = {64 << 20}")
-        # 32 MiB. A checkpoint waits for the disk twice. In a flood, one after every 8 MiB would cost a third of all that
-        # history costs.
+        # Pages, 32 MiB. A checkpoint waits for the disk twice. In a flood, one after every 8 MiB would cost a third of
+        # all that history costs.
         run("PRAGMA wal_autocheckpoint = 4096")
         # Purged words must not stay in free pages.
         run("PRAGMA secure_delete = ON")

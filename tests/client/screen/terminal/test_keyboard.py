@@ -231,6 +231,8 @@ def test_where_it_is_cut_makes_no_difference(
     for size, part in cuts:
         cut.type(rest[:size])
         rest = rest[size:]
+        if "<scroll-up>" in cut.seen:
+            continue  # after a turn of the wheel, an arrow is another turn only for a moment
         patience = cut.keyboard.patience(cut.now)
         cut.rest(60 * part if patience is None else patience * part)
     cut.type(rest)
