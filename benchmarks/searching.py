@@ -26,6 +26,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import accumulate
 from pathlib import Path
 
+import gevent
 from docopt import docopt
 
 from chat.protocol.descriptor import MessageType
@@ -191,6 +192,38 @@ def measure(directory: Path, language: Language, count: int) -> None:
     history.stop(10)
 
 
+def measure_loop(directory: Path, language: Language, count: int) -> None:
+    """Print how late the event loop is, while nobody searches and while users search all the time."""
+    indexer = Indexer(directory)
+    history = HistoryStore(directory, None, indexer)
+    history.start()
+    search = MessageSearch(history, directory, indexer)
+    wanted = [each for _, kind in searches(language, count // 10) for each in kind]
+    language.rng.shuffle(wanted)
+
+    def search_all() -> None:
+        for each in wanted:
+            search.find(DEFAULT_ROOM, each, PAGE)
+
+    at_rest = _lateness(gevent.spawn(gevent.sleep, 5))
+    busy = _lateness(gevent.spawn(search_all))
+    print(f"{len(wanted)} searches in a row; p99 of the lateness of the event loop:")
+    print(f"  without them {at_rest:.2f} ms, with them {busy:.2f} ms")
+    search.stop()
+    history.stop(10)
+
+
+def _lateness(work: gevent.Greenlet[..., object]) -> float:
+    """Return the 99th percentile of how late timers of 2 ms are, in milliseconds, until ``work`` ends."""
+    late = []
+    while not work.ready():
+        start = time.perf_counter()
+        gevent.sleep(0.002)
+        late.append((time.perf_counter() - start - 0.002) * 1000)
+    work.get()
+    return statistics.quantiles(late, n=100)[98]
+
+
 def main(argv: list[str]) -> None:
     """Execute the command line ``argv``."""
     options = docopt(__doc__ or "", argv)
@@ -208,7 +241,9 @@ def main(argv: list[str]) -> None:
             )
             print(f"the longest transaction took {longest * 1000:.0f} ms")
         print(f"history {size}, index {index_size}")
-        measure(directory, language, int(options["--searches"]))
+        count = int(options["--searches"])
+        measure(directory, language, count)
+        measure_loop(directory, language, count)
 
 
 if __name__ == "__main__":

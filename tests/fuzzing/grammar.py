@@ -159,6 +159,17 @@ def command(rng: random.Random, order: ByteOrder, fields: dict[str, object]) -> 
         "password": secret,
         "new_password": secret,
     }
+    if verb in (Verb.HISTORY.value, Verb.SEARCH.value):
+        keys = {
+            "query": rng.choice((None, "", "x", "検索", '"*', "\0", "a b c", "x" * 300, 5)),
+            "from": rng.choice((*_NAMES[:5], "", None, 1)),
+            "since": rng.choice((None, "2026-11-24T09:30:00Z", "2026-99-99T99:99:99+99:99", "now")),
+            "has": rng.choice((None, "file", "link", "wings", "")),
+            "room": rng.choice((None, "lobby", "attic", "", 5)),
+            "private": rng.choice((None, True, False, 1)),
+            "before": rng.choice((None, 0, 1, 2**63 - 1, 2**63, -1)),
+            "limit": rng.choice((None, 0, 1, 2**63 - 1, -1)),
+        }
     chosen = {key: value for key, value in keys.items() if rng.random() < 0.5}
     content = b"x" if rng.random() < 0.05 else b""
     header = _json({**fields, "command": verb, **chosen}, rng)

@@ -180,22 +180,32 @@ def runs_of(log: LogName, row: tuple[Any, ...]) -> list[StoredRun]:
     return _unpack(log, first, count, facts_of(column), joined, content)
 
 
-def message_of(log: LogName, row: tuple[Any, ...], number: int) -> StoredRun | None:
-    """Return the message with ``number`` in a row as a run of one; None if it is not there.
+class RowMessages:
+    """The messages of one row, each as a run of one. Only those that are asked for are unpacked.
 
-    The others are not unpacked.
+    ``row`` has the values of ``COLUMNS``. Most of what a message costs is to read what the row says of all its runs.
     """
-    first, count, _, _, column, joined, content = row
-    if not first <= number < first + count:
-        return None
-    start = first
-    for facts in facts_of(column):
-        if number < start + facts.messages:
-            break
-        start += facts.messages
-    contents, nonces = _split(facts, count, joined, content)
-    run = _stored(log, start, facts, start - first, nonces, contents)
-    return run.slice(number - 1, number + 1)
+
+    def __init__(self, log: LogName, row: tuple[Any, ...]) -> None:
+        self._log = log
+        self._first, count, _, _, column, joined, content = row
+        self._numbers = range(self._first, self._first + count)
+        self._facts: list[Any] = ujson.loads(column)
+        is_text = self._facts[0][TYPE_FACT] == _TEXT
+        self._contents, self._nonces = _split(count, joined, content, is_text=is_text)
+
+    def message(self, number: int) -> StoredRun | None:
+        """Return the message with ``number``; None if the row does not have it."""
+        if number not in self._numbers:
+            return None
+        first = self._first
+        for facts in self._facts:
+            if number < first + facts[0]:
+                break
+            first += facts[0]
+        start = first - self._first
+        run = _stored(self._log, first, RunFacts(*facts), start, self._nonces, self._contents)
+        return run.slice(number - 1, number + 1)
 
 
 def _unpack(
@@ -206,7 +216,8 @@ def _unpack(
     joined: bytes | None,
     content: bytes,
 ) -> list[StoredRun]:
-    contents, nonces = _split(facts[0], count, joined, content)
+    is_text = facts[0].type == _TEXT
+    contents, nonces = _split(count, joined, content, is_text=is_text)
     runs = []
     start = 0
     for each in facts:
@@ -216,10 +227,10 @@ def _unpack(
 
 
 def _split(
-    facts: RunFacts, count: int, joined: bytes | None, content: bytes
+    count: int, joined: bytes | None, content: bytes, *, is_text: bool
 ) -> tuple[list[bytes], Sequence[bytes | None]]:
     """Return the contents and the nonces of the messages in a row."""
-    contents = content.split(BETWEEN_TEXTS) if facts.type == _TEXT else [content]
+    contents = content.split(BETWEEN_TEXTS) if is_text else [content]
     nonces = nonces_of(joined) if joined is not None else [None] * count
     assert len(contents) == len(nonces) == count, "a row has as many contents as messages"
     return contents, nonces

@@ -172,6 +172,19 @@ def test_a_search_needs_a_nonce(start: Any) -> None:
         alice.expect_notice("bad-command")
 
 
+def test_a_second_search_waits_for_the_first_one(start: Any) -> None:
+    with start() as server:
+        alice = server.join("alice")
+        say(alice, "one", "two")
+        for nonce, query in (("a", "o"), ("b", "two"), ("c", "x")):
+            alice.send(TEXT, {"command": "search", "nonce": nonce, "query": query})
+        frames = [alice.read_frame() for _ in range(6)]
+        assert [frame.header.get("for", frame.header.get("nonce")) for frame in frames] == [
+            *("a", "a", "a"),
+            *("b", "b", "c"),
+        ]
+
+
 @pytest.mark.parametrize("changes", [{"search": False}, {"history": False}])
 def test_without_search_there_is_no_index(start: Any, changes: Any, tmp_path: Path) -> None:
     with start() as server:

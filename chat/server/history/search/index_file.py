@@ -80,8 +80,12 @@ SCHEMA = (
 )
 
 
-# What SQLite says if the disk or the system is at fault, and not what is in the file.
-_NOT_DAMAGE = ("disk is full", "disk I/O", "unable to open", "readonly", "locked", "interrupted")
+# What SQLite says if the disk or the system is at fault, or SQLite itself was made without full-text search, and not
+# what is in the file.
+_NOT_DAMAGE = (
+    *("disk is full", "disk I/O", "unable to open", "readonly", "locked", "interrupted"),
+    *("no such module", "no such tokenizer"),
+)
 
 
 class IndexFault(HistoryFault):

@@ -19,7 +19,7 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
 from chat.server.history.pages import PageSize
 from chat.server.history.reader import Reader
-from chat.server.history.rows import PackedRun, facts_of, message_of, pack, unpack
+from chat.server.history.rows import PackedRun, RowMessages, facts_of, pack, unpack
 from chat.server.history.search.folded_rows import KINDS, FoldedRow, fold_row
 from chat.server.history.search.index_file import DamagedIndex, IndexFault
 from chat.server.history.search.index_reader import IndexReader
@@ -224,8 +224,8 @@ def _found(
 
 def _messages_in_row(log: LogName, row: tuple[Any, ...], numbers: list[int]) -> Iterator[StoredRun]:
     """Yield the messages of a row of history with ``numbers``."""
-    found = (message_of(log, row, number) for number in numbers)
-    yield from filter(None, found)
+    if numbers:
+        yield from filter(None, map(RowMessages(log, row).message, numbers))
 
 
 def _messages_in(run: PackedRun, numbers: list[int]) -> Iterator[StoredRun]:
@@ -241,7 +241,7 @@ class _Rows:
     def __init__(self, reader: Reader, request: _Request) -> None:
         self._reader = reader
         self._request = request
-        self._row: tuple[object, ...] | None = None
+        self._row: RowMessages | None = None
 
     def messages(self, numbers: list[int]) -> Iterator[StoredRun]:
         """Yield the messages with ``numbers`` that match. The index may have some that the history has no more."""
@@ -254,8 +254,11 @@ class _Rows:
                 yield message
 
     def _message(self, number: int) -> StoredRun | None:
-        log = self._request.log
-        if self._row is not None and (found := message_of(log, self._row, number)) is not None:
+        if self._row is not None and (found := self._row.message(number)) is not None:
             return found
-        self._row = self._reader.row_at(log, number)
-        return message_of(log, self._row, number) if self._row is not None else None
+        log = self._request.log
+        row = self._reader.row_at(log, number)
+        if row is None:
+            return None
+        self._row = RowMessages(log, row)
+        return self._row.message(number)

@@ -105,6 +105,21 @@ def test_an_index_that_cannot_be_written_is_tried_again(
     assert len([each for each in caplog.records if "not indexed" in each.message]) == 1
 
 
+@pytest.mark.parametrize("missing", ["no such module: fts5", "no such tokenizer: trigram"])
+def test_where_sqlite_has_no_full_text_search_the_history_is_searched(
+    searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise sqlite3.OperationalError(missing)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(IndexWriter, "add", fail)
+        searched.say(DEFAULT_ROOM, "one", "two")
+        wait_until(lambda: searched.indexer.status().has_failed, "the fault")
+        assert searched.indexer.generation == 0, "the file stays"
+        assert searched.check(DEFAULT_ROOM, "two") == [2]
+
+
 @pytest.mark.parametrize("fault", [HistoryFault("the disk fails"), ZeroDivisionError()])
 def test_indexing_rests_nine_times_as_long_as_it_works_and_longer_after_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
