@@ -84,7 +84,7 @@ from chat.server.history.exchange.history_import import FORMATS, Imported, impor
 from chat.server.history.exchange.html_export import Exported, export_html, one_page
 from chat.server.history.exchange.kept_contents import kept_contents
 from chat.server.history.exchange.lines import as_json, as_text, read_all, write_lines
-from chat.server.history.faults import HistoryFault, faults
+from chat.server.history.faults import HistoryFault
 from chat.server.history.files.file_directory import NAME as FILES
 from chat.server.history.files.file_index import FileTotals
 from chat.server.history.files.file_keeper import FileKeeper
@@ -121,6 +121,12 @@ def main(argv: list[str]) -> int:
         # The reader of the export has read enough, as in ``| head``.
         sys.stdout = None
         return EXIT_OK
+    except OSError as problem:
+        if problem.filename is None:
+            # The output cannot be written: ``run_to_status`` says so.
+            raise
+        report(PROGRAM, f"cannot use {problem.filename}: {problem.strerror}")
+        return EXIT_FAILED
     return EXIT_OK
 
 
@@ -190,8 +196,9 @@ def _import(directory: Path, options: Mapping[str, Any]) -> None:
     if key is None:
         raise UsageError(f"--room={options['--room']}: no room can have this name")
     sources = [Path(source).expanduser() for source in options["LOG"]]
-    with faults(directory):
-        make_private_directory(directory)
+    for source in sources:
+        source.stat()  # before anything is made
+    make_private_directory(directory)
     with held(directory):
         database, room = Database(directory), LogName(ROOM, key)
         marks = room_marks(database, key)

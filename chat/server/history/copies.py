@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -45,6 +46,10 @@ def restore(directory: Path, source: Path) -> Path | None:
 
     Returns the new path of the file that was there, or None. Raises HistoryFault.
     """
+    with faults(source):
+        if not stat.S_ISREG(source.stat().st_mode):
+            # SQLite would wait for a FIFO.
+            raise HistoryFault(f"cannot use {source}: it is not a file")
     with faults(source), closing(_read_only(source)) as copy:
         [version] = copy.execute("PRAGMA user_version").fetchone()
         if not 0 < version <= VERSION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,13 @@ def faults(path: Path) -> Iterator[None]:
             "malformed" in text or "not a database" in text
         ):
             kind = DamagedFile
+        # SQLite does not tell the reason. The file is not opened here: closing it would give up locks of this process.
+        if "unable to open" in text and path.exists() and not _is_readable(path):
+            text = "permission denied; run this as the user that the server runs as, or as root"
         raise kind(f"cannot use {path}: {text}") from None
     except OSError as problem:
         raise HistoryFault(f"cannot use {path}: {problem.strerror or problem}") from None
+
+
+def _is_readable(path: Path) -> bool:
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)

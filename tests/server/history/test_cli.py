@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from chat.protocol.descriptor import MessageType
 from chat.protocol.names import parse_user_name
 from chat.server.accounts.accounts import add_account
 from chat.server.history import cli
+from chat.server.history.files.file_directory import FileDirectory
 from chat.server.history.reader import FILE_NAME
 from chat.server.history.rows import pack
 from chat.server.history.search.index_file import INDEX_FILE
@@ -99,6 +103,33 @@ def test_an_export_into_a_file_says_what_an_export_on_the_terminal_says(
     status, _, err = run("export", f"--format={form}", str(tmp_path / "out"))
     assert (status, len(err.splitlines())) == (1, 1)
     assert (tmp_path / name).read_text(encoding="utf-8") == written
+
+
+@pytest.mark.usefixtures("kept")
+def test_no_form_of_export_has_anything_private(run: Any, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    directory = FileDirectory(data)
+    directory.prepare()
+    arrived, digest = directory.new_path(), sha256(b"secret" * 20_000).digest()
+    arrived.write_bytes(b"secret" * 20_000)
+    directory.place(arrived, digest)
+    private = text(MAIL, 2, "bob", "secret")._replace(to="secret", nonces=[b"secret"])
+    file = private._replace(type=MessageType.FILE, filename="secret.txt")
+    writer = Writer(data, bound=0)
+    writer.write(
+        [
+            pack(private._replace(sender="secret")),
+            pack(file._replace(first=3, size=6)),
+            pack(file._replace(first=4, size=120_000, contents=[digest])),
+        ]
+    )
+    writer.close()
+    for form in ("text", "json", "html"):
+        assert "secret" not in run("export", f"--format={form}")[1]
+        assert run("export", f"--format={form}", str(tmp_path / form))[0] == 0
+        for path in [tmp_path / form, *(tmp_path / form).rglob("*")]:
+            assert "secret" not in path.name
+            assert path.is_dir() or b"secret" not in path.read_bytes()
 
 
 @pytest.mark.usefixtures("kept")
@@ -273,6 +304,63 @@ def test_an_import_moves_read_marks_with_their_messages(run: Any, log: str, tmp_
     thread.close()
 
 
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["export"], "history.db: permission denied; run this as the user that the server runs as"),
+        (["stats"], "history.db: permission denied"),
+        (["backup", "{tmp}/copy.db"], "history.db: permission denied"),
+        (["purge", "--number=1"], "server.lock: Permission denied"),
+        (["import", "{log}", "--format=irssi"], "server.lock: Permission denied"),
+        (["restore", "{tmp}/data/history.db"], "history.db: permission denied"),
+        (["export", "{tmp}/no/such"], "no/such: No such file or directory"),
+        (["export", "--format=html", "{tmp}/data"], "data exists already"),
+        (["backup", "{tmp}/irssi.log"], "irssi.log: File exists"),
+        (["restore", "{tmp}/fifo"], "fifo: it is not a file"),
+        (["restore", "{tmp}/irssi.log"], "irssi.log: file is not a database"),
+        (["restore", "{tmp}/none"], "none: No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line(
+    run: Any, log: str, tmp_path: Path, command: list[str], words: str
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    before = exported(run)
+    (tmp_path / "data" / "server.lock").touch(0o600)
+    arguments = [each.format(tmp=tmp_path, log=log) for each in command]
+    if "ermission" in words:
+        with without_rights(tmp_path / "data" / words.partition(":")[0]):
+            status, out, err = run(*arguments)
+    else:
+        status, out, err = run(*arguments)
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert words in err
+    assert exported(run) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "fifo", "irssi.log"]
+
+
+@contextmanager
+def without_rights(path: Path) -> Iterator[None]:
+    """Be a user who may do everything in the directory, but not read ``path``."""
+    user, modes = os.geteuid(), {path: 0o600}
+    if user == 0:
+        for parent in path.parents:
+            modes[parent] = stat.S_IMODE(parent.stat().st_mode)
+            parent.chmod(modes[parent] | stat.S_IXGRP | stat.S_IXOTH)
+        for each in (path.parent, path.parent.parent, *path.parent.iterdir()):
+            os.chown(each, 65534, -1)
+    path.chmod(0)
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        for each, mode in modes.items():
+            each.chmod(mode)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 @pytest.mark.parametrize("command", ["restore", "import"])
 def test_files_that_root_makes_belong_to_the_server(
@@ -336,7 +424,7 @@ def test_an_import_that_fails_says_why_and_changes_nothing(
 @pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize(
     "command",
-    [["restore", "copy.db"], ["purge", "--number=1"], ["import", "x", "--format=irssi"]],
+    [["restore", "copy.db"], ["purge", "--number=1"], ["import", os.devnull, "--format=irssi"]],
 )
 def test_nothing_is_changed_behind_the_back_of_a_server(
     run: Any, tmp_path: Path, command: list[str]

@@ -24,8 +24,9 @@ _TYPES = {
     type.name.lower(): type
     for type in (MessageType.UTF8, MessageType.FILE, MessageType.IMAGE, MessageType.VOICE)
 }
-# JSON of others has no larger integers (RFC 8259, section 6).
-_MAX_NUMBER = 2**53 - 1
+# JSON of others has no larger integers (RFC 8259, section 6). No log has that many messages, and an index may give
+# their numbers 40 bits.
+_MAX_SIZE, _MAX_NUMBER = 2**53 - 1, 2**40 - 1
 # Larger contents are not kept in the history file.
 MAX_CONTENT = 64 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -86,7 +87,7 @@ def _message(fields: Mapping[str, Any]) -> ImportedMessage:
 
 def _with_content(message: ImportedMessage, fields: Mapping[str, Any]) -> ImportedMessage:
     size, encoded = fields.get("size"), _text(fields, "content", "")
-    if type(size) is not int or not 0 <= size <= _MAX_NUMBER:
+    if type(size) is not int or not 0 <= size <= _MAX_SIZE:
         raise UnreadableLine("'size' is not a number of bytes")
     try:
         content = b64decode(encoded, validate=True)
