@@ -98,7 +98,7 @@ class Mentions:
             if self._name and self._is_ascii and self._name in (lower := text.lower()):
                 yield from self._find(lower, range(len(lower) + 1))
         elif self._name and self._name in fold(text):
-            yield from self._find(*_folded_with_places(text))
+            yield from self._find(*folded_with_places(text))
 
     def _find(self, folded: str, places: range | list[int]) -> Iterator[FoundName]:
         """Find the name in ``folded``; ``places`` has the position in the text of each of its characters, or -1."""
@@ -117,7 +117,7 @@ def _is_word(text: str, start: int, end: int) -> bool:
     return starts and (end == len(text) or is_word_edge(text[end - 1], text[end]))
 
 
-def _folded_with_places(text: str) -> tuple[str, list[int]]:
+def folded_with_places(text: str) -> tuple[str, list[int]]:
     """Return ``fold(text)``, and for each of its characters the position in ``text`` where it begins.
 
     Characters that come of one letter with its marks belong together: only the first has a position, the others -1.

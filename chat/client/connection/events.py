@@ -60,8 +60,8 @@ class Welcome(Struct):
     An original server sends neither the list of users nor its name. ``registered`` and ``moderators`` are the users in
     ``users`` whose name is their account, and those who may moderate; empty if the server does not tell. ``history`` is
     None if the server keeps no messages. ``mailbox`` says the same of the private messages of a registered user.
-    ``account``: the user's name is their account. ``device`` tells whether the device of the
-    login counts; None if the server knows no devices.
+    ``account``: the user's name is their account. ``device`` tells whether the device of the login counts; None if the
+    server knows no devices. ``search``: the server finds messages.
     """
 
     username: str
@@ -78,6 +78,7 @@ class Welcome(Struct):
     mailbox: RoomHistory | None = None
     account: bool = False
     device: bool | None = None
+    search: bool = False
 
 
 class Joined(Struct):
@@ -191,7 +192,7 @@ class Notice(Struct):
     ``dismisses``: the notice gives the reason why the server now ends the connection on purpose. ``epoch`` is that of a
     notice ``epoch``: messages are numbered under this epoch from now on. The answer to a query of history has its
     ``epoch`` too, and tells how many messages were ``found``, whether ``more`` follow, and which ranges of numbers were
-    ``lost``.
+    ``lost``. The answer to a search that has not come to its end has the number before which it goes on.
     """
 
     code: str
@@ -203,6 +204,7 @@ class Notice(Struct):
     found: int | None = None
     more: bool = False
     lost: tuple[tuple[int, int], ...] = ()
+    goes_on_before: int | None = None
 
 
 class ReadElsewhere(Struct):
@@ -225,13 +227,15 @@ class BadFrame(Struct):
 class MessagePage(Struct):
     """A page of earlier messages, in the order of their numbers. ``more``: others follow in the direction of the page.
 
-    The ranges in ``lost`` have no messages. The numbers are given under ``epoch``.
+    The ranges in ``lost`` have no messages. The numbers are given under ``epoch``. A search goes on with older
+    messages, before the number ``goes_on_before``; None: it has come to its end.
     """
 
     messages: tuple[Text | Attachment, ...]
     more: bool = False
     lost: tuple[tuple[int, int], ...] = ()
     epoch: str | None = None
+    goes_on_before: int | None = None
 
 
 Event: TypeAlias = (

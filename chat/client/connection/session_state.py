@@ -60,6 +60,7 @@ class SessionState:
         self.session: str | None = None
         self.limits = ORIGINAL_LIMITS if original else Limits()
         self.motd: str | None = None
+        self.can_search = False
         self.users: dict[str, None] = {}  # a set that keeps its order
         self.registered: set[str] = set()
         self.moderators: set[str] = set()
@@ -140,6 +141,7 @@ class SessionState:
         self.moderators = self.users.keys() & welcome.moderators
         self.server, self.session = welcome.server, welcome.session
         self.limits, self.motd = welcome.limits, welcome.motd
+        self.can_search = welcome.search
         return welcome
 
     def _change_status(self, header: ServerHeader, timestamp: datetime) -> StatusChanged:
@@ -196,6 +198,7 @@ class SessionState:
             header.found,
             bool(header.more),
             header.lost or (),
+            header.seq if code == NoticeCode.DONE.value and header.more else None,
         )
 
     def _attachment(
@@ -315,6 +318,11 @@ class SessionFacts:
     def original(self) -> bool:
         """Whether the server counts as an original one: no private messages, and at most 16 KiB a message."""
         return self._original
+
+    @property
+    def can_search(self) -> bool:
+        """Whether the server finds earlier messages."""
+        return self._room.can_search
 
     @property
     def session(self) -> str | None:

@@ -36,6 +36,7 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
         history=_read_history(fields, _room_of(fields)),
         mailbox=_read_mailbox(fields),
         account=fields.get("account") is True,
+        search=fields.get("search") is True,
         device=device if isinstance(device := fields.get("device"), bool) else None,
     )
 

@@ -247,6 +247,13 @@ _PATHS = (
 )
 
 
+# What a search understands beside words.
+_SEARCHES = (
+    ", by parts of words; also from:NAME, before:2026-11-20, after:2026-11-20 (that day and later), and"
+    " has:file, image, voice or link"
+)
+
+
 def _file_command(name: str, kind: MessageType, help: str) -> SlashCommand:
     parse = partial(parse_file, kind=kind, name=name)
     return SlashCommand(name, "PATH [--to NAME]", help, parse, detail=_PATHS)
@@ -339,10 +346,10 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand("history", "[N|DATE]", "N more of the earlier messages", parse_history),
     SlashCommand(
         "search",
-        "[TEXT]",
-        "find a text in the log",
+        "[WORDS]",
+        "find messages",
         lambda rest: SearchLog(rest or None),
-        Availability.SCREEN,
+        detail=_SEARCHES,
     ),
     _bare_command("clear", ClearLog, "clear the log on the screen", Availability.SCREEN),
     SlashCommand("save", "FILE", "save the log as text", parse_save, Availability.SCREEN),

@@ -194,6 +194,30 @@ class FetchEarlier(Struct):
     epoch: str | None = None
 
 
+class SearchLog(Struct):
+    """Find messages that fit ``text``. None: ask the user for it or, in lines, go on with the last search."""
+
+    text: str | None = None
+
+
+class FetchFound(Struct):
+    """Fetch at most ``limit`` messages of the room that the server finds, or of the user's private messages.
+
+    They have all of the ``words``, and fit all else that is not None: see ``SearchTerms``; times are in RFC 3339. Only
+    those before the number ``before``; only private ones with ``partner``.
+    """
+
+    words: str = ""
+    sender: str | None = None
+    since: str | None = None
+    until: str | None = None
+    has: str | None = None
+    private: bool = False
+    partner: str | None = None
+    before: int | None = None
+    limit: int = 20
+
+
 # Requests for which the frontend must still ask the user for a password.
 NeedsPassword = Register | ChangePassword
 CommonRequest = (
@@ -220,6 +244,8 @@ CommonRequest = (
     | ListMentions
     | ShowEarlier
     | FetchEarlier
+    | SearchLog
+    | FetchFound
     | Quit
 )
 
@@ -230,12 +256,6 @@ class Copy(Struct):
     """Put a message into the clipboard: the ``number``-th from the end, from 1."""
 
     number: int = 1
-
-
-class SearchLog(Struct):
-    """Find ``text`` in the log. None: ask the user for the text."""
-
-    text: str | None = None
 
 
 class ClearLog(_Bare):
@@ -282,7 +302,6 @@ class ShowBareView(_Bare):
 
 ScreenRequest = (
     Copy
-    | SearchLog
     | ClearLog
     | SaveLog
     | FollowLog
@@ -294,4 +313,6 @@ ScreenRequest = (
     | ShowKeys
     | ShowBareView
 )
+# What a screen carries out itself: for lines, the conversation does.
+OnScreen = ScreenRequest | ShowEarlier | SearchLog
 Request = CommonRequest | ScreenRequest

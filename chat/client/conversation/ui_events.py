@@ -22,7 +22,7 @@ from chat.client.connection.events import (
     Text,
     Welcome,
 )
-from chat.client.conversation.requests import FetchEarlier, Request
+from chat.client.conversation.requests import FetchEarlier, FetchFound, Request
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.resuming.events import (
     CatchUpBegan,
@@ -194,6 +194,19 @@ class EarlierListing(Struct):
         return [each.seq for each in said if each.seq is not None]
 
 
+class FoundListing(Struct):
+    """The messages that a search has found, newest first. It goes on before a number; None: there are no others.
+
+    The numbers are given under ``epoch``.
+    """
+
+    request: FetchFound
+    messages: tuple[Text | Announced, ...]
+    goes_on_before: int | None = None
+    epoch: str | None = None
+    tag: Tag = None
+
+
 class Told(Struct):
     """The answer to a request that concerns this client alone; at least one line."""
 
@@ -233,6 +246,7 @@ UiEvent: TypeAlias = (
     | Explanation
     | MentionList
     | EarlierListing
+    | FoundListing
     | Told
 )
 

@@ -29,6 +29,7 @@ from chat.client.conversation.ui_events import (
     DoubtSettled,
     EarlierListing,
     Failed,
+    FoundListing,
     Lag,
     OtherAccount,
     Problem,
@@ -142,6 +143,13 @@ class JsonFrontend:
             },
             TransferListing: _transfers,
             EarlierListing: self._earlier,
+            FoundListing: lambda event: {
+                "type": "search",
+                "id": event.tag,
+                "messages": self._messages(event.messages),
+                "before": event.goes_on_before,
+                "epoch": event.epoch,
+            },
         }
 
     def show(self, event: UiEvent) -> None:

@@ -11,6 +11,7 @@ from chat.client.conversation.requests import (
     Cancel,
     DropLine,
     FetchEarlier,
+    FetchFound,
     Get,
     ListTransfers,
     Quit,
@@ -23,7 +24,7 @@ from chat.client.conversation.requests import (
 )
 from chat.client.conversation.ui_events import Asked, Tag
 from chat.client.frontends.line_io import Line
-from chat.protocol.commands import MAX_REPLAY, Command
+from chat.protocol.commands import MAX_FOUND, MAX_REPLAY, Command, Has
 from chat.protocol.descriptor import MessageType
 from chat.protocol.json_fields import TIMESTAMP
 from chat.protocol.strict_json import decode_json
@@ -33,6 +34,7 @@ LONGEST_ESCAPE = 6
 MAX_REST = 16 * 1024
 # Earlier messages in one answer.
 DEFAULT_LIMIT = 50
+_KINDS = [has.value for has in Has]
 
 
 class BadLine(RequestError):
@@ -190,6 +192,24 @@ def _read_history(fields: _Fields) -> Request:
     )
 
 
+def _read_search(fields: _Fields) -> Request:
+    has = fields.optional("has", str)
+    if has is not None and has not in _KINDS:
+        raise BadLine(f"The value of 'has' must be one of {', '.join(_KINDS)}.", fields.tag)
+    partner = fields.optional("with", str)
+    return FetchFound(
+        fields.optional("query", str) or "",
+        fields.optional("from", str),
+        fields.timestamp("since"),
+        fields.timestamp("until"),
+        has,
+        fields.flag("private") or partner is not None,
+        partner,
+        fields.natural("before"),
+        fields.limit(MAX_FOUND),
+    )
+
+
 _READERS: dict[str, Callable[[_Fields], Request]] = {
     "text": _read_text,
     "file": _file_reader(MessageType.FILE),
@@ -201,6 +221,7 @@ _READERS: dict[str, Callable[[_Fields], Request]] = {
     "who": lambda fields: Who(),
     "command": _read_command,
     "history": _read_history,
+    "search": _read_search,
     "again": lambda fields: SayAgain(fields.required("nonce", str)),
     "drop": lambda fields: DropLine(fields.required("nonce", str)),
     "quit": lambda fields: Quit(),

@@ -36,6 +36,7 @@ from chat.client.conversation.ui_events import (
     EarlierListing,
     Explanation,
     Failed,
+    FoundListing,
     Lag,
     MentionList,
     OtherAccount,
@@ -163,6 +164,7 @@ class PlainFrontend:
             Explanation: lambda event: list(event.lines),
             Told: told_lines,
             EarlierListing: self._earlier,
+            FoundListing: self._found,
             MentionList: lambda event: told_lines(Told(tuple(mention_lines(event.mentions)))),
         }
         self.warnings: dict[type, Callable[[Any], list[str]]] = {
@@ -294,23 +296,36 @@ class PlainFrontend:
 
     def _earlier(self, event: EarlierListing) -> list[str]:
         """Return the lines of earlier messages that the user asked for. They change nothing that the user has read."""
-        ignored = self._attention.ignored
         lines = [line_at(now(), f"{counted(len(event.messages), 'earlier message')}:")]
         holes = deque(holes_of(event))
         for message in event.messages:
-            said = message if isinstance(message, Text) else message.attachment
-            while holes and said.seq is not None and holes[0].first < said.seq:
+            seq = (message if isinstance(message, Text) else message.attachment).seq
+            while holes and seq is not None and holes[0].first < seq:
                 lines.append(line_at(now(), missing_line(holes.popleft())))
-            if not said.own and said.sender in ignored:
-                continue
-            self.messages.append((said.sender, copied_text(message)))
-            lines += (
-                text_lines(message)
-                if isinstance(message, Text)
-                else announced_lines(message, self._why_not_saved)
-            )
+            lines += self._listed(message)
         lines += (line_at(now(), missing_line(hole)) for hole in holes)
         return [*lines, line_at(now(), end_of_listing(event))]
+
+    def _found(self, event: FoundListing) -> list[str]:
+        messages = event.messages
+        return [
+            line_at(
+                now(),
+                f"{counted(len(messages), 'message')} found:" if messages else "nothing found",
+            ),
+            *(line for message in messages for line in self._listed(message)),
+            *([line_at(now(), "/search finds older ones")] if event.goes_on_before else []),
+        ]
+
+    def _listed(self, message: Text | Announced) -> list[str]:
+        """Return the lines of an earlier message; none if its sender is ignored."""
+        said = message if isinstance(message, Text) else message.attachment
+        if not said.own and said.sender in self._attention.ignored:
+            return []
+        self.messages.append((said.sender, copied_text(message)))
+        if isinstance(message, Text):
+            return text_lines(message)
+        return announced_lines(message, self._why_not_saved)
 
     def _show_transfer(self, transfer: Transfer) -> None:
         """Show the end of a transfer. Progress bars and /transfers show its progress."""

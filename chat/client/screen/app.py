@@ -27,11 +27,10 @@ from chat.client.conversation.passwords import choose_password
 from chat.client.conversation.requests import (
     AskServer,
     NeedsPassword,
+    OnScreen,
     Reply,
     RequestError,
     Say,
-    ScreenRequest,
-    ShowEarlier,
 )
 from chat.client.conversation.ui_events import Asked
 from chat.client.errors import ChatError
@@ -189,7 +188,7 @@ class App:
         """Return the message that ``reply`` stands for. Raises RequestError if there is nobody to reply to."""
         return self._conversation.addressed(reply)
 
-    def do_here(self, request: ScreenRequest | ShowEarlier) -> None:
+    def do_here(self, request: OnScreen) -> None:
         """Execute a command of the screen. Raises RequestError."""
         self._local.do(request)
 
@@ -200,6 +199,15 @@ class App:
         """
         self._conversation.check_privacy()
         self.spawn(self._complete, request)
+
+    def later(self, seconds: float, function: Callable[[], object]) -> None:
+        """Call ``function`` after so many seconds, and draw its effect."""
+        greenlet = gevent.spawn_later(seconds, self._call_later, function)
+        greenlet.link_exception(self._fault)
+
+    def _call_later(self, function: Callable[[], object]) -> None:
+        function()
+        self.repaint()
 
     def leave(self) -> None:
         """End the client after the last messages are sent."""

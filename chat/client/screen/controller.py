@@ -14,18 +14,17 @@ from chat.client.conversation.requests import (
     CloseView,
     DropLine,
     NeedsPassword,
+    OnScreen,
     Quit,
     Reply,
     Request,
     RequestError,
     Say,
     SayAgain,
-    ScreenRequest,
     SearchLog,
     SendFile,
-    ShowEarlier,
 )
-from chat.client.conversation.ui_events import Asked
+from chat.client.conversation.ui_events import Asked, UiEvent
 from chat.client.frontends.pasting import PASTE_LINES
 from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.input.completion import Completer, labels_of
@@ -48,6 +47,7 @@ from chat.client.screen.model.model import Candidates, Model
 from chat.client.screen.model.views import Draft, Page, View
 from chat.client.screen.reading_back import ReadingBack
 from chat.client.screen.scrolling import Scroller
+from chat.client.screen.searching import Searcher
 from chat.structs import replace
 
 PASTE_CHARACTERS = 2000
@@ -64,10 +64,13 @@ class Desk(Protocol):
 
     def addressed(self, reply: Reply) -> Say: ...  # raises RequestError
 
-    def do_here(self, request: ScreenRequest | ShowEarlier) -> None: ...  # raises RequestError
+    def do_here(self, request: OnScreen) -> None: ...  # raises RequestError
 
     # Asks for the password; raises RequestError.
     def complete(self, request: NeedsPassword) -> None: ...
+
+    # Calls a function after so many seconds.
+    def later(self, seconds: float, function: Callable[[], object]) -> object: ...
 
     def leave(self) -> None: ...
 
@@ -107,6 +110,9 @@ class Controller:
         )
         self._tags = count(1)
         self.reading_back = ReadingBack(model, renderer, desk.ask, lambda: self.size, now)
+        self.searcher = Searcher(
+            model, renderer, desk.ask, desk.later, lambda: self.size, now, self.reading_back
+        )
         self._scroller = Scroller(model, renderer, lambda: self.size, self.reading_back.look)
         self._actions: dict[Action, Callable[[], object]] = {
             Action.SUBMIT: self._submit,
@@ -175,6 +181,10 @@ class Controller:
         self._askers.append(asker)
         self.show_draft()
 
+    def take(self, event: UiEvent) -> bool:
+        """Take the answer to a question of this screen; return False if ``event`` is none."""
+        return self.reading_back.take(event) or self.searcher.take(event)
+
     @property
     def _asker(self) -> Asker | None:
         return self._askers[-1] if self._askers else None
@@ -216,11 +226,7 @@ class Controller:
 
     def search(self, text: str | None = None) -> None:
         """Open a search, for ``text`` if it is given."""
-        question = SearchQuestion(self._model, self._scroller.show_match)
-        if text is not None:
-            question.editor.set_text(text)
-            question.look()
-        self.ask(question)
+        self.ask(self.searcher.question(text))
 
     def show_keys(self) -> None:
         """Open the page with all keys."""
@@ -312,7 +318,7 @@ class Controller:
             # What the line does shows in the log. A page can be searched and closed by commands, too.
             if not isinstance(request, SearchLog | CloseView):
                 self._model.close_page()
-            if isinstance(request, ScreenRequest | ShowEarlier):
+            if isinstance(request, OnScreen):
                 self._desk.do_here(request)
             elif isinstance(request, NeedsPassword):
                 self._desk.complete(request)
@@ -323,7 +329,7 @@ class Controller:
             return
         if isinstance(request, Quit):
             self._desk.leave()
-        elif not isinstance(request, ScreenRequest | NeedsPassword | ShowEarlier):
+        elif not isinstance(request, OnScreen | NeedsPassword):
             self._ask_room(request, line)
 
     def _directed(self, request: Request) -> Request:

@@ -7,7 +7,7 @@ from sys import intern
 
 from chat.client.attention.ignored import Ignored
 from chat.client.connection.events import Text
-from chat.client.conversation.ui_events import Announced, EarlierListing, holes_of
+from chat.client.conversation.ui_events import Announced, EarlierListing, FoundListing, holes_of
 from chat.client.frontends.wording import REMOVED, missing_line
 from chat.client.screen.model.entries import Entry, Remark, Said, Shared
 from chat.client.screen.text.styles import DIM
@@ -37,6 +37,12 @@ def earlier_entries(
         moment = entries[-1].moment
         entries += (Remark(moment, (missing_line(hole),), DIM) for hole in holes)
     return entries
+
+
+def found_entries(listing: FoundListing, ignored: Ignored) -> list[Said | Shared]:
+    """Return the messages that were found as entries, newest first, without those of users who are ``ignored``."""
+    entries = map(earlier_entry, listing.messages)
+    return [entry for entry in entries if entry.own or entry.sender not in ignored]
 
 
 def earlier_entry(message: Text | Announced) -> Said | Shared:

@@ -89,7 +89,7 @@ class ScreenFrontend:
             )
             self._around.repaint()
             return
-        if type(event) is not Text and self._controller.reading_back.take(event):
+        if type(event) is not Text and self._controller.take(event):
             self._around.repaint()
             return
         # A text has its own time, and many come at once.

@@ -15,10 +15,10 @@ from chat.client.conversation.requests import (
     CloseView,
     Copy,
     FollowLog,
+    OnScreen,
     OpenView,
     RequestError,
     SaveLog,
-    ScreenRequest,
     SearchLog,
     SetBell,
     SetMouse,
@@ -96,7 +96,7 @@ class LocalCommands:
             ShowKeys: lambda request: self.controller.show_keys(),
         }
 
-    def do(self, request: ScreenRequest | ShowEarlier) -> None:
+    def do(self, request: OnScreen) -> None:
         """Execute ``request``. Raises RequestError."""
         self._doing[type(request)](request)
 

@@ -21,6 +21,7 @@ from chat.client.screen.draw.layout import Renderer, Size
 from chat.client.screen.earlier_entries import earlier_entries
 from chat.client.screen.model.excerpt import Excerpt
 from chat.client.screen.model.model import Model
+from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.styles import ERROR
 from chat.local_time import local_date
@@ -38,12 +39,13 @@ ANEW = "no older messages: the server's history began anew"
 class _Fetch(NamedTuple):
     """Hold what a request under way is for: ``view`` grows, or an excerpt of its log opens.
 
-    ``goes_there``: the user asked to see it.
+    ``goes_there``: the user asked to see it. ``search``: it is about its current match.
     """
 
     view: View
     request: FetchEarlier
     goes_there: bool = False
+    search: Search | None = None
 
 
 class ReadingBack:
@@ -91,6 +93,10 @@ class ReadingBack:
         else:
             self._fetch(view, goes_there=True, at=timestamp_of(request.at))
 
+    def show_around(self, view: View, seq: int, search: Search) -> None:
+        """Show the log of ``view`` around the message ``seq``, the current match of ``search``."""
+        self._fetch(view, goes_there=True, search=search, around=seq)
+
     def take(self, event: UiEvent) -> bool:
         """Take the answer to a request of this screen; return False if ``event`` is none."""
         if not isinstance(event, EarlierListing | Failed) or event.tag not in self._asked:
@@ -104,11 +110,14 @@ class ReadingBack:
             if view.above == FETCHING:
                 view.above = f"no older messages now: {event.sentence}"
             if fetch.goes_there:
+                self._model.close_page()
                 self._model.remark(self._now(), event.sentence, style=ERROR)
         elif event.epoch != self._model.epoch:
             view.above = ANEW
         elif fetch.request.at is not None:
-            self._open(view, event)
+            self._open_day(view, event)
+        elif fetch.request.around is not None:
+            self._open_around(fetch, event)
         elif isinstance(view, Excerpt) and fetch.request.after is not None:
             if view.ends_with == fetch.request.after:
                 self._put_below(view, event)
@@ -140,16 +149,18 @@ class ReadingBack:
         if is_there:
             self._renderer.scroll_to_top(self._model, self._size())
 
-    def _fetch(self, view: View, *, goes_there: bool = False, **place: Any) -> None:
-        """Ask for messages of the log of ``view``, unless some are on their way."""
-        if any(fetch.view is view for fetch in self._asked.values()):
+    def _fetch(
+        self, view: View, *, goes_there: bool = False, search: Search | None = None, **place: Any
+    ) -> None:
+        """Ask for messages of the log of ``view``, unless some are on their way that the user did not ask for."""
+        if search is None and any(fetch.view is view for fetch in self._asked.values()):
             return
         request = replace(
             FetchEarlier(view.peer is not None, view.peer, limit=PAGE, epoch=self._model.epoch),
             **place,
         )
         tag = f"earlier {next(self._tags)}"
-        self._asked[tag] = _Fetch(view, request, goes_there)
+        self._asked[tag] = _Fetch(view, request, goes_there, search)
         self._ask(Asked(request, tag))
 
     # --- What comes
@@ -184,7 +195,7 @@ class ReadingBack:
             excerpt.ends_with = listing.numbers[-1]
         self._join(excerpt)
 
-    def _open(self, view: View, listing: EarlierListing) -> None:
+    def _open_day(self, view: View, listing: EarlierListing) -> None:
         """Show the log of ``view`` from the first message of ``listing`` on."""
         if view is not self._model.current:
             return
@@ -199,20 +210,50 @@ class ReadingBack:
         if oldest is not None and numbers[0] >= oldest:
             self._renderer.scroll_from(self._model, view.number_of(numbers[0]), self._size())
             return
-        excerpt = Excerpt(f"messages{day}", view, earlier_entries(listing, self._ignored))
-        excerpt.reached, excerpt.ends_with = numbers[0], numbers[-1]
-        excerpt.has_newer = listing.has_newer
+        excerpt = self._excerpt(f"messages{day}", view, listing)
         self._model.open_page(excerpt)
         self._renderer.scroll_from(self._model, excerpt.first, self._size())
         self._join(excerpt)
         self.look()
+
+    def _open_around(self, fetch: _Fetch, listing: EarlierListing) -> None:
+        """Show the log around a match, unless the user looks for something else by now."""
+        view, search, seq = fetch.view, fetch.search, fetch.request.around
+        if search is None or seq is None or search is not self._model.search:
+            return
+        if view is not self._model.current or seq not in listing.numbers:
+            return  # the message was removed meanwhile
+        oldest = view.oldest()
+        if oldest is not None and oldest <= seq:
+            search.stay_at(view, view.number_of(seq))
+            self._model.close_page()
+        else:
+            excerpt = self._excerpt("messages around a match", view, listing)
+            search.stay_at(excerpt, excerpt.number_of(seq))
+            self._model.open_page(excerpt)
+            self._renderer.scroll_to_match(self._model, self._size())
+            self._join(excerpt)
+        self._renderer.scroll_to_match(self._model, self._size())
+        self.look()
+
+    def _excerpt(self, title: str, view: View, listing: EarlierListing) -> Excerpt:
+        excerpt = Excerpt(title, view, earlier_entries(listing, self._ignored))
+        excerpt.reached, excerpt.ends_with = listing.numbers[0], listing.numbers[-1]
+        excerpt.has_newer = listing.has_newer
+        return excerpt
 
     def _join(self, excerpt: Excerpt) -> None:
         """Go on in the log, if the excerpt has come to it."""
         if not excerpt.meets_log():
             return
         self._renderer.hold(self._model, self._size())
+        search, log = self._model.search, excerpt.log
+        match = None
+        if search is not None and search.at is excerpt and search.number is not None:
+            match = excerpt[search.number].seq
         if excerpt.join_log():
+            if search is not None and match is not None:
+                search.stay_at(log, log.number_of(match))
             self._model.close_page()
             self._renderer.scroll(self._model, 0, self._size())
         excerpt.has_newer = False

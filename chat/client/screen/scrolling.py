@@ -56,10 +56,6 @@ class Scroller:
         self._renderer.scroll_to_bottom(self._model)
         self._reach()
 
-    def show_match(self) -> None:
-        """Bring the current match of the search into sight."""
-        self._renderer.scroll_to_match(self._model, self._size())
-
     def _scroll_pages(self, pages: int) -> None:
         self._renderer.scroll_pages(self._model, pages, self._size())
         self._reach()

@@ -148,6 +148,7 @@ class ModelUpdater:
         model.is_online, model.retry_in, model.lag = True, None, 0.0
         model.is_unconfirmed = False
         model.epoch = None if event.history is None else event.history.epoch
+        model.can_search = event.search
         kept: tuple[str, ...] = ()
         if self._lost_at is None:
             kept = (kept_line(event.history),) if event.history is not None else ()

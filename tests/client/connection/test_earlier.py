@@ -126,3 +126,53 @@ def test_a_server_that_never_comes_to_an_end(runtime: Runtime, number: int | Non
         assert [message.seq for message in room.earlier()] == (
             [] if number is None else [number] * 2
         )
+
+
+@with_both_runtimes
+def test_a_search_goes_on_until_its_end(runtime: Runtime) -> None:
+    """A page may be empty, because it took the server long."""
+    asked: list[dict[str, object]] = []
+
+    def script(peer: Peer) -> None:
+        peer.welcome(search=True)
+        for page, goes_on in (((9, 8), 8), ((), 4), ((3,), None)):
+            query = peer.expect(MessageType.UTF8).fields
+            nonce = query.pop("nonce")
+            asked.append(query)
+            for seq in page:
+                peer.say(MessageType.UTF8, "bob", b"x", seq=seq, replay=True, **{"for": nonce})
+            rest = {} if goes_on is None else {"more": True, "seq": goes_on}
+            peer.notice("done", "Found.", nonce=nonce, **rest)
+        peer.wait_for_end()
+
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+    ):
+        assert room.can_search
+        found = room.search("two words", sender="bob", has="link", since="2026-11-20T00:00:00Z")
+        assert [message.seq for message in found] == [9, 8, 3]
+    first = {
+        "command": "search",
+        "query": "two words",
+        "from": "bob",
+        "has": "link",
+        "since": "2026-11-20T00:00:00Z",
+        "limit": 50,
+    }
+    assert asked == [first, {**first, "before": 8}, {**first, "before": 4}]
+
+
+@with_both_runtimes
+def test_a_search_that_never_comes_to_an_end(runtime: Runtime) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        while (frame := peer.read()) is not None and frame.type == MessageType.UTF8:
+            peer.notice("done", "Found.", nonce=frame.fields["nonce"], more=True, seq=4)
+
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+    ):
+        assert not room.can_search
+        assert [*room.search("x")] == []

@@ -36,6 +36,7 @@ from chat.client.conversation.requests import (
     SetBell,
     SetPresence,
     ShowBareView,
+    ShowEarlier,
     ShowKeys,
     ToggleNames,
     Unhighlight,
@@ -77,6 +78,9 @@ IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
         ("/file --todo.txt --to bob", SendFile("--todo.txt", to="bob")),
         ("/image ~/cat.png", SendFile("~/cat.png", IMAGE)),
         ("/voice hi.ogg --to bob", SendFile("hi.ogg", VOICE, "bob")),
+        ("/search", SearchLog()),
+        ("/search two words", SearchLog("two words")),
+        ("/history 9", ShowEarlier(9)),
         ("/get 3", Get(3)),
         ("/get #3", Get(3)),
         ("/get", Get()),
@@ -156,8 +160,6 @@ def test_copying(where: Availability) -> None:
 @pytest.mark.parametrize(
     ("line", "request_"),
     [
-        ("/search", SearchLog()),
-        ("/search two words", SearchLog("two words")),
         ("/clear", ClearLog()),
         ("/save ~/my log.txt", SaveLog("~/my log.txt")),
         ("/save 'a b'", SaveLog("a b")),

@@ -192,4 +192,4 @@ def test_a_user_who_ignores_everybody_still_sees_their_own_lines() -> None:
     updater = ModelUpdater(model)
     updater.update(Text("bob", NINE, "hello", own=True), NINE)
     updater.update(Text("alice", NINE, "hello"), NINE)
-    assert [entry.search_text() for entry in model.room.entries] == ["bob hello"]
+    assert [entry.search_text() for entry in model.room.entries] == ["hello"]

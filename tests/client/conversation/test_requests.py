@@ -11,6 +11,7 @@ from chat.client.conversation.requests import (
     Cancel,
     CommonRequest,
     FetchEarlier,
+    FetchFound,
     FollowLog,
     Get,
     Help,
@@ -25,6 +26,7 @@ from chat.client.conversation.requests import (
     Reply,
     Request,
     ScreenRequest,
+    SearchLog,
     SetBell,
     SetPresence,
     ShowEarlier,
@@ -37,7 +39,7 @@ from chat.client.frontends import json_requests
 from chat.client.frontends.line_io import Line
 
 # A program knows by itself what these would tell it, or do for it, or has a request with more keys.
-FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, OpenFile, ShowEarlier} | {
+FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, OpenFile, ShowEarlier, SearchLog} | {
     *(SetPresence, Ignore, Unignore, Highlight, Unhighlight, ListMentions)
 }
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
@@ -49,15 +51,15 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines += ["/whois a", "/reconnect", "/presence", "/open 1"]
     lines += ["/again", "/drop 1"]
     lines += ["/ignore", "/unignore a", "/highlight", "/unhighlight a", "/mentions"]
-    lines += ["/history 10"]
+    lines += ["/history 10", "/search x"]
     # Only programs name the numbers of messages.
     assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
         get_args(CommonRequest)
-    ) - {FetchEarlier}
+    ) - {FetchEarlier, FetchFound}
 
 
 def test_everything_that_only_a_screen_does_can_be_typed() -> None:
-    lines = ["/search", "/clear", "/save a", "/log", "/bell", "/names"]
+    lines = ["/clear", "/save a", "/log", "/bell", "/names"]
     lines += ["/mouse", "/query a", "/close", "/keys", "/copy", "/bare"]
     assert {type(parse_line(line, Availability.SCREEN)) for line in lines} == set(
         get_args(ScreenRequest)

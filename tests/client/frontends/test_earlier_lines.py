@@ -14,9 +14,9 @@ import pytest
 
 from chat.client.attention.attention import Attention
 from chat.client.connection.events import Attachment, Text
-from chat.client.conversation.requests import FetchEarlier
+from chat.client.conversation.requests import FetchEarlier, FetchFound
 from chat.client.conversation.transfer_list import Transfer, TransferState
-from chat.client.conversation.ui_events import Announced, EarlierListing
+from chat.client.conversation.ui_events import Announced, EarlierListing, FoundListing
 from chat.client.frontends.json_lines import JsonFrontend
 from chat.client.frontends.json_requests import BadLine, read_line
 from chat.client.frontends.line_io import Line
@@ -57,7 +57,7 @@ class TestPlainLines:
         monkeypatch.undo()
         time.tzset()
 
-    def shown(self, event: EarlierListing, *ignore: str) -> list[str]:
+    def shown(self, event: EarlierListing | FoundListing, *ignore: str) -> list[str]:
         lines: list[str] = []
         frontend = PlainFrontend(lines.extend, lines.extend, attention=Attention(ignore=ignore))
         frontend.show(event)
@@ -107,6 +107,25 @@ class TestPlainLines:
             "[alice]: two",
         ]
 
+    def test_what_was_found(self) -> None:
+        found = FoundListing(FetchFound("x"), (said(7, "two"), said(6, "spam", "mallory")), 6)
+        assert self.shown(found, "mallory") == [
+            "-- 2 messages found:",
+            "[alice]: two",
+            "-- /search finds older ones",
+        ]
+        assert self.shown(FoundListing(FetchFound("x"), ())) == ["-- nothing found"]
+
+
+def test_one_json_line_for_all_that_was_found() -> None:
+    lines: list[str] = []
+    event = FoundListing(FetchFound("x"), (said(7, "two"), photo(3)), 3, "e", "q")
+    JsonFrontend(lines.extend).show(event)
+    [value] = [json.loads(line) for line in lines]
+    jsonschema.Draft202012Validator({**SCHEMA, "$ref": "#/$defs/output"}).validate(value)
+    assert [message["seq"] for message in value.pop("messages")] == [7, 3]
+    assert value == {"type": "search", "id": "q", "before": 3, "epoch": "e"}
+
 
 def test_one_json_line_for_all() -> None:
     lines: list[str] = []
@@ -153,3 +172,31 @@ def test_a_program_asks_for_what_makes_no_sense(rest: str, sentence: str) -> Non
         read_line(Line(f'{{"type": "history", "id": 7, {rest}}}'.encode()))
     assert str(caught.value).startswith(sentence)
     assert caught.value.tag == 7
+
+
+@pytest.mark.parametrize(
+    ("rest", "request_"),
+    [
+        ('"query": "two words"', FetchFound("two words", limit=50)),
+        (
+            '"from": "alice", "since": "2026-01-02T00:00:00Z", "until": "2026-01-03T00:00:00Z"',
+            FetchFound("", "alice", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z", limit=50),
+        ),
+        (
+            '"has": "link", "with": "bob", "before": 9, "limit": 1',
+            FetchFound(has="link", private=True, partner="bob", before=9, limit=1),
+        ),
+    ],
+)
+def test_a_program_searches(rest: str, request_: FetchFound) -> None:
+    line = f'{{"type": "search", {rest}}}'
+    jsonschema.Draft202012Validator({**SCHEMA, "$ref": "#/$defs/input"}).validate(json.loads(line))
+    asked = read_line(Line(line.encode()))
+    assert asked is not None
+    assert asked.request == request_
+
+
+@pytest.mark.parametrize("rest", ['"limit": 51', '"has": "dog"', '"since": "soon"', '"words": ""'])
+def test_a_program_searches_for_what_makes_no_sense(rest: str) -> None:
+    with pytest.raises(BadLine):
+        read_line(Line(f'{{"type": "search", {rest}}}'.encode()))

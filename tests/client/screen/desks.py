@@ -7,14 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from chat.client.connection.events import Text, Welcome
-from chat.client.conversation.requests import (
-    NeedsPassword,
-    Reply,
-    RequestError,
-    Say,
-    ScreenRequest,
-    ShowEarlier,
-)
+from chat.client.conversation.requests import NeedsPassword, OnScreen, Reply, RequestError, Say
 from chat.client.conversation.ui_events import Asked, UiEvent
 from chat.client.screen.controller import Controller
 from chat.client.screen.draw.layout import Renderer, Size
@@ -26,7 +19,7 @@ from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.message_updates import Alert
 from chat.client.screen.model.model import Model
 from chat.client.screen.terminal.modes import PrivateModes
-from chat.client.screen.text.spans import text_of
+from chat.client.screen.text.spans import Row, text_of
 from chat.client.screen.updates import ModelUpdater
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
@@ -45,6 +38,7 @@ class Desk:
         self.modes = PrivateModes()
         self.last_private_sender: str | None = None
         self.spawned: list[Callable[[], object]] = []
+        self.delayed: list[Callable[[], object]] = []
         self.own_keys = own_keys or OwnKeys()
         self.local = LocalCommands(self.model, self, lambda: NINE, log_path=log_path)
         self.controller = Controller(self.model, Renderer(), self, lambda: NINE, self.own_keys)
@@ -56,7 +50,7 @@ class Desk:
     # For tests
 
     def take(self, news: UiEvent) -> Alert | None:
-        if self.controller.reading_back.take(news):
+        if self.controller.take(news):
             return None
         return self._intake.update(news, NINE)
 
@@ -76,6 +70,11 @@ class Desk:
         while self.spawned:
             self.spawned.pop(0)()
 
+    def run_delayed(self) -> None:
+        """Let time pass."""
+        while self.delayed:
+            self.delayed.pop(0)()
+
     def draft(self) -> str:
         return self.model.current.draft.text
 
@@ -90,8 +89,11 @@ class Desk:
         return [line.partition("> ")[2] or line for line in lines]
 
     def screen(self) -> list[str]:
-        rows = Renderer(self.own_keys).render(self.model, self.controller.size).rows
-        return [text_of(row).rstrip() for row in rows]
+        return [text_of(row).rstrip() for row in self.rows()]
+
+    def rows(self) -> list[Row]:
+        """Return the rows of the screen with their styles."""
+        return Renderer(self.own_keys).render(self.model, self.controller.size).rows
 
     # The interface that the controller, the commands and the frontend use
 
@@ -103,7 +105,7 @@ class Desk:
             raise RequestError("There is no private message to reply to yet.")
         return Say(reply.text, self.last_private_sender)
 
-    def do_here(self, request: ScreenRequest | ShowEarlier) -> None:
+    def do_here(self, request: OnScreen) -> None:
         self.local.do(request)
 
     def complete(self, request: NeedsPassword) -> None:
@@ -111,6 +113,9 @@ class Desk:
 
     def leave(self) -> None:
         self.done.append("leave")
+
+    def later(self, seconds: float, function: Callable[[], object]) -> None:
+        self.delayed.append(function)
 
     def suspend(self) -> None:
         self.done.append("suspend")

@@ -7,8 +7,8 @@ from itertools import count
 
 from chat.client.connection.events import RoomHistory, Text, Welcome
 from chat.client.connection.session_state import read_timestamp
-from chat.client.conversation.requests import FetchEarlier
-from chat.client.conversation.ui_events import EarlierListing, Failed, Tag
+from chat.client.conversation.requests import FetchEarlier, FetchFound
+from chat.client.conversation.ui_events import EarlierListing, Failed, FoundListing, Tag
 from tests.client.screen.desks import Desk
 
 FIRST = datetime(2026, 11, 20, tzinfo=timezone.utc)
@@ -21,7 +21,13 @@ class EarlierLog:
     """
 
     def __init__(
-        self, desk: Desk, last: int, *, oldest: int = 1, lost: tuple[int, int] | None = None
+        self,
+        desk: Desk,
+        last: int,
+        *,
+        oldest: int = 1,
+        lost: tuple[int, int] | None = None,
+        search: bool = True,
     ) -> None:
         self.desk = desk
         self.last = last
@@ -30,10 +36,14 @@ class EarlierLog:
         self.most = 200
         self.wrapped: set[int] = set()  # messages of several rows
         self.ignored: set[int] = set()
-        desk.take(Welcome("bob", FIRST, ("bob",), history=RoomHistory("e", last=last)))
+        self.cats: set[int] = set()  # messages with this word
+        facts = RoomHistory("e", last=last)
+        desk.take(Welcome("bob", FIRST, ("bob",), history=facts, search=search))
 
     def message(self, seq: int, *, replay: bool = True) -> Text:
-        text = f"text {seq}" + " and more" * 20 * (seq in self.wrapped)
+        text = (
+            f"text {seq}" + " and more" * 20 * (seq in self.wrapped) + " Cat" * (seq in self.cats)
+        )
         sender = "mallory" if seq in self.ignored else "alice"
         moment = FIRST + timedelta(minutes=seq)
         return Text(sender, moment, text, seq=seq, replay=replay)
@@ -61,12 +71,32 @@ class EarlierLog:
         if not self.desk.asked:
             return False
         asked = self.desk.asked.pop(0)
-        assert isinstance(asked.request, FetchEarlier)
         if refuse is not None:
             self.desk.take(Failed("no-history", refuse, asked.tag))
+        elif isinstance(asked.request, FetchFound):
+            self.desk.take(self.found(asked.request, asked.tag))
         else:
+            assert isinstance(asked.request, FetchEarlier)
             self.desk.take(self.listing(asked.request, asked.tag))
         return True
+
+    def found(self, request: FetchFound, tag: Tag) -> FoundListing:
+        end = self.last if request.before is None else request.before - 1
+        fitting = [seq for seq in self.kept(1, end) if self.fits(seq, request)]
+        fitting.reverse()
+        page = fitting[: min(request.limit, self.most)]
+        return FoundListing(
+            request,
+            tuple(self.message(seq) for seq in page),
+            page[-1] if len(page) < len(fitting) else None,
+            "e",
+            tag,
+        )
+
+    def fits(self, seq: int, request: FetchFound) -> bool:
+        message = self.message(seq)
+        has_words = all(word in message.text.casefold() for word in request.words.split())
+        return has_words and request.sender in (None, message.sender)
 
     def listing(self, request: FetchEarlier, tag: Tag) -> EarlierListing:
         limit = min(request.limit, self.most)

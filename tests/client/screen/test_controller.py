@@ -197,7 +197,7 @@ class TestSearching:
         assert "[alice]: text 19" in "\n".join(desk.screen())
         desk.type("<ctrl-r><enter>")
         assert desk.model.search is not None
-        assert desk.model.room[desk.model.search.number or 0].search_text() == "alice text 18"
+        assert desk.model.room[desk.model.search.number or 0].search_text() == "text 19"
         assert (desk.question(), desk.draft()) == (None, "a draft")
 
     def test_given_up_it_is_as_before(self, desk: Desk) -> None:

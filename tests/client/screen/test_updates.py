@@ -14,6 +14,7 @@ from chat.client.conversation.ui_events import (
     EarlierListing,
     Explanation,
     Failed,
+    FoundListing,
     Lag,
     Preview,
     Problem,
@@ -42,7 +43,9 @@ def bench() -> Bench:
 def test_every_kind_of_event_is_taken(bench: Bench) -> None:
     # The frontend draws what the user only looks at.
     # It also takes what it has asked for itself.
-    assert set(bench._intake._takers) == set(get_args(UiEvent)) - {Preview, EarlierListing}
+    assert set(bench._intake._takers) == set(get_args(UiEvent)) - {
+        *(Preview, EarlierListing, FoundListing)
+    }
 
 
 class TestTexts:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chat.client.connection.events import Attachment, MessagePage, Text
-from chat.protocol.commands import MAX_REPLAY, Command, HistoryQuery, Verb
+from chat.protocol.commands import (
+    MAX_FOUND,
+    MAX_REPLAY,
+    Command,
+    Has,
+    HistoryQuery,
+    SearchQuery,
+    Verb,
+)
 
 
 class EarlierMessages:
@@ -95,3 +103,41 @@ class EarlierMessages:
                 before = numbers[0] if numbers else before
             if is_over or not page.more:
                 return
+
+    def search(
+        self,
+        words: str = "",
+        *,
+        sender: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        has: Has | str | None = None,
+        private: bool = False,
+        before: int | None = None,
+    ) -> Iterator[Text | Attachment]:
+        """Yield the messages that match, newest first; the next page is fetched when a page has been taken.
+
+        A message that is found has all of the ``words``, each perhaps as a part of a word, in any case and width. It is
+        from the user ``sender``, not older than ``since`` and older than ``until`` (RFC 3339), and ``has`` a file, an
+        image, a voice message or a link. ``private``: this user's private messages. ``before``: those before a number.
+        Raises QueryRefused and ConnectionLost.
+        """
+        query = SearchQuery(
+            words, sender, since, until, has and Has(has).value, None, private, before, MAX_FOUND
+        )
+        for page in self.found_pages(query):
+            yield from reversed(page.messages)
+
+    def found_pages(self, query: SearchQuery) -> Iterator[MessagePage]:
+        """Yield the pages of a search, the newest first; each is in the order of the numbers.
+
+        A page may be empty, and more may follow it: the server ends a page that takes it long. Raises as ``search``.
+        """
+        while True:
+            page = self.ask_page(Command(Verb.SEARCH.value, search=query))
+            yield page
+            before = page.goes_on_before
+            # A page that leads no further ends it, whatever the server says.
+            if before is None or (query.before is not None and before >= query.before):
+                return
+            query = query._replace(before=before)

@@ -45,7 +45,9 @@ class Pages:
         if receipt.status is not Status.ACCEPTED or answer is None:
             raise ConnectionLost("The connection ended before the answer.")
         messages = sorted(self._messages[receipt.nonce], key=lambda message: message.seq or 0)
-        return MessagePage(tuple(messages), answer.more, answer.lost, answer.epoch)
+        return MessagePage(
+            tuple(messages), answer.more, answer.lost, answer.epoch, answer.goes_on_before
+        )
 
     def end(self, nonce: str) -> None:
         """Expect nothing more for this query, with or without an answer."""

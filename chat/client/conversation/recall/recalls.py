@@ -9,14 +9,29 @@ from typing import Any
 import gevent.event
 from gevent.lock import BoundedSemaphore
 
+from chat.client.attention.names import folded
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, MessagePage, Notice, Text, Welcome
 from chat.client.conversation.downloads import Downloads
 from chat.client.conversation.recall.dates import timestamp_of
-from chat.client.conversation.requests import FetchEarlier, RequestError, ShowEarlier
-from chat.client.conversation.ui_events import Announced, EarlierListing, Frontend, Tag
+from chat.client.conversation.recall.search_terms import found_by, parse_terms
+from chat.client.conversation.requests import (
+    FetchEarlier,
+    FetchFound,
+    Request,
+    RequestError,
+    SearchLog,
+    ShowEarlier,
+)
+from chat.client.conversation.ui_events import (
+    Announced,
+    EarlierListing,
+    FoundListing,
+    Frontend,
+    Tag,
+)
 from chat.client.errors import ChatError, ConnectionLost, NotSupported, QueryRefused
-from chat.protocol.commands import MAX_REPLAY
+from chat.protocol.commands import MAX_FOUND, MAX_REPLAY, SearchQuery
 from chat.protocol.notices import NoticeCode
 from chat.structs import replace
 
@@ -26,6 +41,7 @@ AT_ONCE = 4
 MOST_CHARACTERS = 4 * 1024 * 1024
 DEFAULT_COUNT = 50
 
+NO_SEARCH = "This server has no search."
 _LOST = "The connection was lost before the server answered."
 
 
@@ -46,7 +62,16 @@ class Recalls:
     ) -> None:
         self.doing: dict[type, Callable[[Any, Tag], object]] = {
             ShowEarlier: self._show_earlier,
-            FetchEarlier: self._fetch_earlier,
+            FetchEarlier: self._fetch,
+            SearchLog: self._search,
+            FetchFound: self._fetch,
+        }
+        self._readers: dict[type, Callable[[Connection, Any, Tag], EarlierListing | FoundListing]]
+        self._readers = {
+            ShowEarlier: self._read_shown,
+            FetchEarlier: self._read_earlier,
+            SearchLog: self._read_searched,
+            FetchFound: self._read_found,
         }
         self._frontend = frontend
         self._downloads = downloads
@@ -54,7 +79,8 @@ class Recalls:
         self._spawn = spawn
         self._refuse = refuse
         self._turns = BoundedSemaphore(AT_ONCE)
-        self._typed: deque[tuple[ShowEarlier, Tag]] = deque()  # the first is under way
+        self._typed: deque[tuple[ShowEarlier | SearchLog, Tag]] = deque()  # the first is under way
+        self._next_search: FetchFound | None = None  # goes on with the last one
         self._running = 0
         self._ended = gevent.event.Event()
         self.oldest: int | None = None
@@ -89,43 +115,44 @@ class Recalls:
         self._epoch = epoch
 
     def _show_earlier(self, request: ShowEarlier, tag: Tag) -> None:
-        """Fetch what the user typed for: further back than what was shown, or from a date on."""
+        """Answer what a user typed: one request after the other, since each begins where the one before has ended."""
+        self._type(request, tag)
+
+    def _search(self, request: SearchLog, tag: Tag) -> None:
+        if request.text is not None:
+            parse_terms(request.text)  # a mistake is told at once
+        if not self._connected().can_search:
+            raise RequestError(NO_SEARCH)
+        self._type(request, tag)
+
+    def _type(self, request: ShowEarlier | SearchLog, tag: Tag) -> None:
         self._connected()
         self._running += 1
         self._typed.append((request, tag))
         if len(self._typed) == 1:
-            self._spawn(self._show_typed)
+            self._spawn(self._answer_typed)
 
-    def _show_typed(self) -> None:
-        """Answer one request after the other: each begins where the one before it has ended."""
+    def _answer_typed(self) -> None:
         while self._typed:
-            request, tag = self._typed[0]
-            fetch = FetchEarlier(limit=request.count or DEFAULT_COUNT)
-            if request.at is not None:
-                fetch = replace(fetch, at=timestamp_of(request.at))
-            else:
-                fetch = replace(fetch, before=self.oldest, epoch=self._epoch)
-            self._answer(fetch, tag)
+            self._answer(*self._typed[0])
             self._typed.popleft()
 
-    def _fetch_earlier(self, request: FetchEarlier, tag: Tag) -> None:
+    def _fetch(self, request: FetchEarlier | FetchFound, tag: Tag) -> None:
         self._connected()
         self._turns.acquire()
         self._running += 1
-        self._spawn(self._fetch_in_turn, request, tag)
+        self._spawn(self._answer_in_turn, request, tag)
 
-    def _fetch_in_turn(self, request: FetchEarlier, tag: Tag) -> None:
+    def _answer_in_turn(self, request: FetchEarlier | FetchFound, tag: Tag) -> None:
         try:
             self._answer(request, tag)
         finally:
             self._turns.release()
 
-    def _answer(self, request: FetchEarlier, tag: Tag) -> None:
+    def _answer(self, request: Request, tag: Tag) -> None:
         try:
-            listing = self._read_earlier(self._connected(), request, tag)
-        except (
-            RequestError
-        ) as problem:  # the connection was lost before it was the turn of the request
+            listing = self._readers[type(request)](self._connected(), request, tag)
+        except RequestError as problem:  # for example, the connection was lost meanwhile
             self._refuse("bad-request", str(problem), tag)
         except QueryRefused as problem:
             self._refuse(problem.code, str(problem), tag)
@@ -141,6 +168,48 @@ class Recalls:
             # A new event for each change: waiters would miss an event that is set and cleared before they run.
             ended, self._ended = self._ended, gevent.event.Event()
             ended.set()
+
+    def _read_shown(self, connection: Connection, request: ShowEarlier, tag: Tag) -> EarlierListing:
+        fetch = FetchEarlier(limit=request.count or DEFAULT_COUNT)
+        if request.at is not None:
+            fetch = replace(fetch, at=timestamp_of(request.at))
+        else:
+            fetch = replace(fetch, before=self.oldest, epoch=self._epoch)
+        return self._read_earlier(connection, fetch, tag)
+
+    def _read_searched(self, connection: Connection, request: SearchLog, tag: Tag) -> FoundListing:
+        fetch = self._next_search if request.text is None else found_by(parse_terms(request.text))
+        if fetch is None:
+            raise RequestError("Expected /search and words, or from:NAME, before:DATE, has:file.")
+        listing = self._read_found(connection, fetch, tag)
+        self._next_search = None
+        if listing.goes_on_before is not None:
+            self._next_search = replace(fetch, before=listing.goes_on_before)
+        return listing
+
+    def _read_found(self, connection: Connection, request: FetchFound, tag: Tag) -> FoundListing:
+        query = SearchQuery(
+            request.words,
+            request.sender,
+            request.since,
+            request.until,
+            request.has,
+            None,
+            request.private,
+            request.before,
+            min(request.limit, MAX_FOUND),
+        )
+        page = MessagePage(())
+        found: list[Text | Attachment] = []
+        for page in connection.found_pages(query):
+            found += (message for message in page.messages if _is_with(request.partner, message))
+            # The server ends a page that takes it long, perhaps without a message.
+            if found:
+                break
+        found.reverse()
+        return FoundListing(
+            request, self._shown(found, connection), page.goes_on_before, page.epoch, tag
+        )
 
     def _read_earlier(
         self, connection: Connection, request: FetchEarlier, tag: Tag
@@ -163,6 +232,8 @@ class Recalls:
             )
             has_older, has_newer = (False, page.more) if is_forward else (page.more, False)
             lost = page.lost
+        for message in page.messages:
+            self.note(message)
         return EarlierListing(
             request,
             self._shown(page.messages, connection),
@@ -178,7 +249,6 @@ class Recalls:
     ) -> tuple[Text | Announced, ...]:
         shown: list[Text | Announced] = []
         for message in messages:
-            self.note(message)
             shown.append(
                 message
                 if isinstance(message, Text)
@@ -221,3 +291,10 @@ def _pages(
         if len(messages) >= limit or characters > MOST_CHARACTERS:
             break
     return MessagePage(messages, has_more, tuple(sorted(lost)), page.epoch)
+
+
+def _is_with(partner: str | None, message: Text | Attachment) -> bool:
+    if partner is None:
+        return True
+    other = message.to if message.own else message.sender
+    return other is not None and folded(other) == folded(partner)

@@ -6,6 +6,7 @@ from chat.client.frontends.wording import UNCONFIRMED
 from chat.client.screen.input.keys import Action
 from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
 from chat.client.screen.model.model import Model
+from chat.client.screen.model.search import ServerState
 from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.spans import Row, Span, clip_row, fill_row, row_width
@@ -76,9 +77,9 @@ def _hints(model: Model, keys: OwnKeys) -> tuple[str, ...]:
     if model.leaves_if_cleared:
         return ()
     if model.question is not None:
-        if search is None or not search.needle or search.view is not model.shown:
+        if search is None or not search.text or not search.is_in(model.shown):
             return ()
-        has_more = search.place is not None and search.place.total > 1
+        has_more = search.place is not None and (search.place.total > 1 or search.place.has_more)
         steps = map(keys.name_of, (Action.SEARCH_OLDER, Action.SEARCH_NEWER))
         others = ", ".join(filter(None, steps)) if has_more else ""
         back = keys.hint(Action.SEARCH_CANCEL, ": back")
@@ -125,12 +126,19 @@ def _leaving(model: Model, keys: OwnKeys) -> list[Span]:
 
 def _search(model: Model) -> list[Span]:
     search = model.search
-    if search is None or not search.needle or search.view is not model.shown:
+    if search is None or not search.text or not search.is_in(model.shown):
         return []
+    if search.problem is not None:
+        return [Span(f"search: {sanitize(search.problem)}", STATUS)]
     place = search.place
     if place is None:
-        return [Span("search: not found", STATUS)]
-    words = f"search: {place.number} of {place.total}"
+        is_asking = search.may_have_more and search.server is not ServerState.FAILED
+        return [Span(f"search: {'asking the server' if is_asking else 'not found'}", STATUS)]
+    words = f"search: {place.number} of {place.total}{'+' if place.has_more else ''}"
+    if search.waits:
+        words += ", asking the server"
+    elif search.server is ServerState.FAILED:
+        words += ", the server does not answer"
     if search.failed:
         words += ", none below" if search.goes_newer else ", none above"
     return [Span(words, STATUS)]

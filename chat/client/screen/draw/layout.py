@@ -162,7 +162,7 @@ class Renderer:
     def scroll_to_match(self, model: Model, size: Size) -> None:
         """Scroll to the match of the search, unless it is in another view or no longer in the log."""
         search, view = model.search, model.shown
-        if search is None or search.view is not view or search.number is None:
+        if search is None or search.at is not view or search.number is None:
             return
         # The entry of the match may have been dropped meanwhile.
         if search.number >= view.first:
@@ -177,8 +177,9 @@ class Renderer:
 
     def _prepare(self, model: Model, width: int, columns: int) -> None:
         search, match, current = model.search, None, None
-        if search is not None and search.view is model.shown:
-            match, current = search.pattern, search.number
+        if search is not None and search.is_in(model.shown):
+            match = search.matcher
+            current = search.number if search.at is model.shown else None
         self._log.prepare(width, model.mentions, match, current=current, url_width=columns)
 
     def _middle(self, model: Model, columns: int, height: int) -> list[Row]:

@@ -6,7 +6,6 @@ another entry, whatever its sender writes. All text from a peer is sanitized her
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any
@@ -38,6 +37,7 @@ from chat.client.screen.model.entries import (
     Step,
     Unsent,
 )
+from chat.client.screen.model.search import EntryMatcher
 from chat.client.screen.text.spans import Finder, Row, Span, mark
 from chat.client.screen.text.styles import (
     CURRENT_MATCH,
@@ -65,7 +65,7 @@ _NO_TIME = Span("", DIM)
 def entry_lines(
     entry: Entry,
     mentions: Finder | None = None,
-    match: re.Pattern[str] | None = None,
+    match: EntryMatcher | None = None,
     *,
     is_current: bool = False,
 ) -> list[Row]:
@@ -80,7 +80,7 @@ def entry_lines(
     if mentions is not None and isinstance(entry, Said) and entry.mentions:
         first, *further = (mark(line, mentions, MENTION) for line in (first, *further))
     # A text that is searched for may also stand in the client's words of an entry that does not match.
-    if match is not None and match.search(entry.search_text()):
+    if match is not None and match.matches(entry):
         style = CURRENT_MATCH if is_current else MATCH
         first, *further = (mark(line, match, style) for line in (first, *further))
     if is_current:

@@ -6,7 +6,6 @@ Wrapped rows are cached while width, name and search stay equal, so that drawing
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from itertools import islice
@@ -17,6 +16,7 @@ from chat.client.frontends.wording import new_words
 from chat.client.screen.draw.lines import day_name, entry_lines, local_day
 from chat.client.screen.draw.page_rows import page_rows
 from chat.client.screen.model.entries import Entry, PageLine, Shared
+from chat.client.screen.model.search import EntryMatcher
 from chat.client.screen.model.views import Position, View
 from chat.client.screen.text.cells import cells
 from chat.client.screen.text.spans import Finder, Row, Span, clip_row, indented, text_of, wrap_row
@@ -57,7 +57,7 @@ class LogPane:
         self._width = 1
         self._url_width: int | None = None
         self._mentions: Finder | None = None
-        self._match: re.Pattern[str] | None = None
+        self._match: EntryMatcher | None = None
         self._current: int | None = None
         self._rows: dict[Entry, tuple[Hashable, list[Row]]] = {}
         self._remembered = 0
@@ -68,7 +68,7 @@ class LogPane:
         self,
         width: int,
         mentions: Finder,
-        match: re.Pattern[str] | None,
+        match: EntryMatcher | None,
         *,
         current: int | None = None,
         url_width: int | None = None,

@@ -9,9 +9,10 @@ from chat.client.frontends.pasting import MAX_PASTE
 from chat.client.screen.input.editor import Editor
 from chat.client.screen.input.keys import Action, KeyContext, action_of, is_character
 from chat.client.screen.input.own_keys import OwnKeys
+from chat.client.screen.model.excerpt import Excerpt
 from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
-from chat.client.screen.model.views import Draft
+from chat.client.screen.model.views import Draft, Page
 
 # Shown for each character of a password.
 DOT = "*"
@@ -141,37 +142,48 @@ class PasswordQuestion(LineQuestion):
 
 
 class SearchQuestion:
-    """Search while the user types; call ``show`` to bring the match into sight."""
+    """Search while the user types; call ``show`` to bring the match into sight.
 
-    def __init__(self, model: Model, show: Callable[[], object]) -> None:
+    ``stay`` is called when the user stays at the match, and ``back`` when they return to where the search began.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        show: Callable[[], object],
+        stay: Callable[[], object] = lambda: None,
+        back: Callable[[], object] = lambda: None,
+    ) -> None:
         self.prompt = "search: "
         self.editor = Editor(single_line=True)
         self.is_over = False
         self._model = model
         self._show = show
+        self._stay = stay
+        self._back = back
         self._view = model.shown
         self._began_at = self._view.anchor
-        self._needle_before = model.search.needle if model.search is not None else ""
-        self._search = model.search = Search(self._view)
+        self._before = model.search
+        self._search = model.search = Search(model.shown, asks_server=_asks_server(model))
 
     def press(self, key: str) -> Action | None:
         """Handle ``key``; return an action that concerns something else."""
         action = None if is_character(key) else action_of(key, KeyContext.SEARCH)
         is_step = action in (Action.SEARCH_OLDER, Action.SEARCH_NEWER)
         if is_step and not self.editor.text:
-            # As in a shell: Ctrl-R twice searches again for the text of the last search.
-            self.editor.set_text(self._needle_before)
-            self.look()
+            self._repeat()
         elif action is Action.SEARCH_OLDER:
             self._search.older()
         elif action is Action.SEARCH_NEWER:
             self._search.newer()
         elif action is Action.SEARCH_ACCEPT:
             self.is_over = True
+            self._stay()
         elif action is Action.SEARCH_CANCEL:
             self.is_over = True
             self._model.search = None
             # A cancelled search leaves the log where the user was reading.
+            self._back()
             self._view.scroll_to(self._began_at)
             return None
         elif self.editor.press(key):
@@ -183,6 +195,24 @@ class SearchQuestion:
 
     def look(self) -> None:
         """Search again if the text has changed."""
-        if self.editor.text != self._search.needle:
+        if self.editor.text != self._search.text:
             self._search.find(self.editor.text)
             self._show()
+
+    def _repeat(self) -> None:
+        """Search again for the text of the last search, as in a shell: from its match on, if that is on the screen."""
+        before = self._before
+        if before is None:
+            return
+        self.editor.set_text(before.text)
+        if before.number is not None and before.at is self._model.shown is not before.view:
+            self._search = self._model.search = before
+            before.resume()
+            before.older()
+        else:
+            self.look()
+
+
+def _asks_server(model: Model) -> bool:
+    is_help = isinstance(model.shown, Page) and not isinstance(model.shown, Excerpt)
+    return model.can_search and not is_help

@@ -56,7 +56,7 @@ class Entry:
         return None
 
     def search_text(self) -> str:
-        """Return the text that a search looks in."""
+        """Return the text in which a search looks for words: of a message, what was said."""
         raise NotImplementedError
 
 
@@ -116,7 +116,7 @@ class Said(Entry):
         return len(self.text) + len(self.sender) + len(self.to or "") + 100
 
     def search_text(self) -> str:
-        return f"{self.sender} {self.text}"
+        return self.text
 
 
 class Shared(Entry):
@@ -188,7 +188,7 @@ class Shared(Entry):
         return transfer.state, transfer.done, transfer.path, transfer.problem, len(self.picture)
 
     def search_text(self) -> str:
-        return f"{self.sender} {self.filename}"
+        return self.filename
 
 
 class Step(NamedTuple):
@@ -287,7 +287,7 @@ class Pending(Entry):
         return None if self.transfer is None else (self.transfer.state, self.transfer.done)
 
     def search_text(self) -> str:
-        return f"{self.sender} {self.text}"
+        return self.text
 
 
 class Unsent(Entry):
@@ -328,7 +328,7 @@ class Doubtful(Entry):
         return self.outcome
 
     def search_text(self) -> str:
-        return f"{self.sender} {self.doubt.line.text}"
+        return self.doubt.line.text
 
 
 class PageLine(Entry):

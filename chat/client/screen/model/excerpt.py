@@ -35,11 +35,12 @@ class Excerpt(Page):
     def prepend(self, entries: Sequence[Entry]) -> int:
         """Add older entries. When the excerpt is full, the newest are dropped: the reader is at its other end."""
         while self.entries and not self.has_room_for(entries):
-            self._drop_newest()
+            self.drop_newest()
         return super().prepend(entries)
 
-    def _drop_newest(self) -> None:
-        self._weight -= self.entries.pop().weight
+    def drop_newest(self) -> None:
+        """Drop the newest entry: it can be fetched again."""
+        super().drop_newest()
         self.has_newer = True
         numbers = (entry.seq for entry in reversed(self.entries))
         self.ends_with = next((number for number in numbers if number is not None), None)

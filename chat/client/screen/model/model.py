@@ -64,7 +64,8 @@ class Model:
     the terminal stays.
     ``encrypted`` is whether the connection is, None while there is none. ``is_named``: the server has granted
     ``username``; until then it is only what the user asks for. ``running`` are the transfers under way, by number.
-    ``epoch`` is that of the numbers of messages, None if the server gives none or has not told it yet.
+    ``epoch`` is that of the numbers of messages, None if the server gives none or has not told it yet. ``can_search``:
+    the server finds messages.
     ``attention`` is what the user wants to see. ``leaves_if_cleared`` is whether Ctrl-C, pressed now, leaves.
     """
 
@@ -78,6 +79,7 @@ class Model:
         self.retry_in: float | None = None
         self.lag = 0.0
         self.epoch: str | None = None
+        self.can_search = False
         self.is_unconfirmed = False
         self.now: datetime | None = None
         self.people = People()
@@ -228,7 +230,7 @@ class Model:
         """Show the log again. Return False if no page is shown."""
         if self.page is None:
             return False
-        if self.search is not None and self.search.view is self.page:
+        if self.search is not None and self.search.at is self.page:
             self.search = None
         self.page = None
         self._update_attention()

@@ -1,101 +1,270 @@
-"""Search a log for a text, and step from match to match.
+"""Search a log and what the server has further back, as one list, and step from match to match, newest first.
 
-A match is an entry that contains the text. The matches are counted as they are found, and entries that arrive later
-are looked at when the next frame asks for the count.
+A match is an entry that fits. The matches of the log are counted as they are found, and entries that arrive later are
+looked at when the next frame asks for the count. Those of the server come page by page, and stand in ``results``.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from enum import Enum, auto
 from itertools import compress, islice
 from typing import NamedTuple
 
-from chat.client.screen.model.entries import Entry
-from chat.client.screen.model.views import View
+from chat.client.attention.names import folded
+from chat.client.attention.names_in_texts import FoundName
+from chat.client.conversation.recall.search_terms import (
+    SearchTerms,
+    WordFinder,
+    has_link,
+    parse_terms,
+)
+from chat.client.conversation.requests import RequestError
+from chat.client.screen.model.entries import Entry, Said, Shared
+from chat.client.screen.model.excerpt import Excerpt
+from chat.client.screen.model.views import Page, View
+from chat.protocol.commands import Has
 
 
 class MatchPlace(NamedTuple):
-    """Say that the current match is ``number`` of ``total``, counted from the oldest, which is 1."""
+    """Say that the current match is ``number`` of ``total``, counted from the newest, which is 1.
+
+    ``has_more``: the server may have others.
+    """
 
     number: int
     total: int
+    has_more: bool = False
+
+
+class ServerState(Enum):
+    """Say what the server has to do with a search."""
+
+    ABSENT = auto()  # it finds nothing here, such as in the list of keys
+    UNASKED = auto()
+    ASKED = auto()  # a page is on its way
+    MORE = auto()  # it has further pages
+    ENDED = auto()
+    FAILED = auto()
+
+
+class EntryMatcher:
+    """Find entries that fit ``terms``, and in their texts what to mark."""
+
+    def __init__(self, terms: SearchTerms) -> None:
+        self.terms = terms
+        self._finder = WordFinder(terms.words)
+        self._sender = None if terms.sender is None else folded(terms.sender)
+        self._is_plain = terms == SearchTerms(terms.words)  # as nearly always
+
+    def matches(self, entry: Entry) -> bool:
+        """Return whether ``entry`` fits."""
+        if not self._is_plain and not self._fits(entry):
+            return False
+        return self._finder.are_in(entry.search_text())
+
+    def finditer(self, text: str) -> Iterator[FoundName]:
+        """Return the places of the words in ``text``, as ``re.Pattern.finditer`` does."""
+        return self._finder.finditer(text)
+
+    def _fits(self, entry: Entry) -> bool:
+        terms = self.terms
+        if not isinstance(entry, Said | Shared):
+            return False
+        if self._sender is not None and folded(entry.sender) != self._sender:
+            return False
+        if terms.since is not None and entry.moment < terms.since:
+            return False
+        if terms.until is not None and entry.moment >= terms.until:
+            return False
+        if terms.has is None:
+            return True
+        if isinstance(entry, Said):
+            return terms.has == Has.LINK.value and has_link(entry.text)
+        return terms.has == entry.kind.name.lower()
 
 
 class Search:
-    """Search the log of ``view``, in any case.
+    """Search the log of ``view``, and with ``asks_server`` what the server has before it.
 
-    ``number`` is the entry of the current match; None if nothing was found. ``failed``: there is no further match in
-    the last direction, which is towards newer entries if ``goes_newer``. ``pattern`` is what to mark.
+    The current match is the entry ``number`` in the view ``at``; None if nothing was found. ``failed``: there is no
+    further match in the last direction, which is towards newer ones if ``goes_newer``. ``matcher`` finds what to mark.
+    ``problem`` says why the text makes no sense. ``waits``: an older match is wanted, and the server was or will be
+    asked.
     """
 
-    def __init__(self, view: View) -> None:
-        self.view = view
-        self.needle = ""
+    def __init__(self, view: View, *, asks_server: bool = False) -> None:
+        self.view = view.log if isinstance(view, Excerpt) else view
+        self.at: View = self.view
+        self.text = ""
         self.number: int | None = None
-        self.failed = False
-        self.goes_newer = False
-        self.pattern: re.Pattern[str] | None = None
-        self._folded = ""
+        self.failed = self.goes_newer = self.waits = False
+        self.matcher: EntryMatcher | None = None
+        self.problem: str | None = None
+        self.results = Page("found on the server")
+        self.goes_on_before: int | None = None
+        self._asks_server = asks_server
+        self.server = ServerState.UNASKED if asks_server else ServerState.ABSENT
+        anchor = None if view is not self.view else self.view.anchor
         # Matches are looked for from the bottom of the screen upward. None: the user follows new entries.
-        self._start = None if view.anchor is None else view.anchor.number + 1
-        self._matches: list[int] = []
+        self._start = None if anchor is None else anchor.number + 1
+        self._matches: list[int] = []  # numbers in ``view``, oldest first
         self._entries: list[
             Entry
         ] = []  # those of the matches, so that a longer text looks only at them
         # The entries that were looked at: from the first number, up to the second.
-        self._looked_from = self._looked_at = view.first
+        self._looked_from = self._looked_at = self.view.first
 
-    def find(self, needle: str) -> int | None:
+    def find(self, text: str) -> int | None:
         """Go to the nearest match from the bottom of the screen upward, or else to the first one below.
 
         Return its number, or None if there is no match.
         """
-        narrows = bool(self.needle) and needle.startswith(self.needle)
-        self.needle, self._folded = needle, needle.casefold()
-        self.pattern = re.compile(re.escape(needle), re.IGNORECASE) if needle else None
+        former, matcher = self.matcher, self._read(text)
+        narrows = (
+            former is not None
+            and matcher is not None
+            and text.startswith(self.text)
+            and all(each.terms == SearchTerms(each.terms.words) for each in (former, matcher))
+        )
+        self.text, self.matcher = text, matcher
+        self.results = Page(self.results.title)
+        self.goes_on_before = None
+        self.server = ServerState.UNASKED if self._asks_server else ServerState.ABSENT
+        self.at, self.number, self.goes_newer, self.waits = self.view, None, False, False
         if narrows:
             self._narrow()
         else:
             self._look_at_all()
-        self.number, self.goes_newer = None, False
-        found = self._older(self.view.end if self._start is None else self._start)
-        return self._go(found if found is not None else self._newer(self.view.first))
+        found = self._older_here(self.view.end if self._start is None else self._start)
+        return self._go(
+            self.view, found if found is not None else self._newer_here(self.view.first)
+        )
 
     def older(self) -> int | None:
-        """Go to the match before; without one, stay."""
+        """Go to the match before. Without one, stay; the server may have one: then wait for it."""
         self._look_at_new()
         self.goes_newer = False
-        return self._go(self._older(self.view.end if self.number is None else self.number))
+        if self.at is self.results and self.number is not None:
+            older = self.number - 1
+            found = older if older >= self.results.first else None
+        else:
+            found = self._older_here(self.view.end if self.number is None else self.number)
+            if found is None and self.results.entries:
+                return self._go(self.results, self.results.end - 1)
+        self.waits = found is None and self.may_have_more
+        return self._go(self.results if self.at is self.results else self.view, found)
 
     def newer(self) -> int | None:
         """Go to the match after; without one, stay."""
         self._look_at_new()
-        self.goes_newer = True
-        return self._go(None if self.number is None else self._newer(self.number + 1))
+        self.goes_newer, self.waits = True, False
+        if self.at is not self.results or self.number is None:
+            return self._go(
+                self.view, None if self.number is None else self._newer_here(self.number + 1)
+            )
+        if self.number + 1 < self.results.end:
+            return self._go(self.results, self.number + 1)
+        return self._go(self.view, self._matches[0] if self._matches else None)
+
+    def resume(self) -> None:
+        """Go on at the match where the user stayed, in the list of what the server has found."""
+        if self.number is None or self.at in (self.view, self.results):
+            return
+        seq = self.at[self.number].seq if self.number <= self.at.last else None
+        same = (
+            number
+            for number, entry in enumerate(self.results.entries, self.results.first)
+            if entry.seq == seq
+        )
+        self._go(self.results, next(same, self.results.end - 1))
+
+    def stay_at(self, excerpt: View, number: int) -> None:
+        """Show the current match, which the server has found, as the entry ``number`` of ``excerpt``."""
+        self.at, self.number = excerpt, number
 
     @property
     def place(self) -> MatchPlace | None:
         """Return which of all matches the current one is; None without a match."""
         self._look_at_new()
-        if self.number is None or not self._matches:
+        total = len(self._matches) + len(self.results.entries)
+        if self.number is None or not total:
             return None
-        # The entry of the current match may have been dropped: then the oldest match that is left is the nearest.
-        return MatchPlace(max(1, bisect_right(self._matches, self.number)), len(self._matches))
+        if self.at is self.view:
+            # The entry of the current match may have been dropped: then the oldest one that is left is the nearest.
+            rank = len(self._matches) + 1 - max(1, bisect_right(self._matches, self.number))
+        elif self.at is self.results:
+            rank = len(self._matches) + self.results.end - self.number
+        else:
+            rank = self._rank_of(self.at[self.number]) if self.number <= self.at.last else total
+        return MatchPlace(rank, total, self.may_have_more)
 
-    def _go(self, found: int | None) -> int | None:
-        self.failed = found is None and bool(self.needle)
+    def _rank_of(self, entry: Entry) -> int:
+        newest_first = enumerate(reversed(self.results.entries), len(self._matches) + 1)
+        return next((rank for rank, each in newest_first if each.seq == entry.seq), 1)
+
+    def is_in(self, view: View) -> bool:
+        """Return whether ``view`` shows a part of this search."""
+        return view in (self.view, self.at, self.results)
+
+    # --- The server
+
+    @property
+    def may_have_more(self) -> bool:
+        """Return whether the server may have matches that are not here yet."""
+        return self.matcher is not None and self.server not in (
+            ServerState.ABSENT,
+            ServerState.ENDED,
+        )
+
+    def put(self, entries: Sequence[Entry], goes_on_before: int | None) -> None:
+        """Add a page that the server has found, newest first. Go to the first of them if an older match is wanted."""
+        oldest = self.view.oldest()
+        new = [
+            entry for entry in entries if oldest is None or entry.seq is None or entry.seq < oldest
+        ]
+        has_room = self.results.prepend(new[::-1]) == len(new)
+        self.goes_on_before = goes_on_before
+        is_over = goes_on_before is None or not has_room
+        self.server = ServerState.ENDED if is_over else ServerState.MORE
+        if not new:
+            is_wanted = self.waits or self.number is None
+            self.failed = self.failed or (is_wanted and is_over)
+            self.waits = is_wanted and not is_over
+        elif self.number is None or self.waits:
+            self.waits = False
+            self.older()
+
+    def fail(self) -> None:
+        """Note that the server could not answer; it is asked again when an older match is wanted."""
+        self.server = ServerState.FAILED
+        self.failed, self.waits = self.failed or self.waits, False
+
+    # --- Inside
+
+    def _read(self, text: str) -> EntryMatcher | None:
+        self.problem = None
+        try:
+            terms = parse_terms(text)
+        except RequestError as problem:
+            self.problem = str(problem)
+            return None
+        return None if terms == SearchTerms() else EntryMatcher(terms)
+
+    def _go(self, view: View, found: int | None) -> int | None:
+        self.failed = found is None and not self.waits and bool(self.text)
         if found is not None:
-            self.number = found
+            self.at, self.number = view, found
         return self.number
 
-    def _older(self, end: int) -> int | None:
-        """Return the nearest match before the entry ``end``."""
+    def _older_here(self, end: int) -> int | None:
+        """Return the nearest match before the entry ``end`` of the log."""
         index = bisect_left(self._matches, end)
         return self._matches[index - 1] if index else None
 
-    def _newer(self, start: int) -> int | None:
-        """Return the nearest match from the entry ``start`` on."""
+    def _newer_here(self, start: int) -> int | None:
+        """Return the nearest match from the entry ``start`` of the log on."""
         index = bisect_left(self._matches, start)
         return self._matches[index] if index < len(self._matches) else None
 
@@ -131,7 +300,10 @@ class Search:
 
     def _look_at_older(self) -> None:
         view = self.view
-        older = islice(view.entries, max(0, self._looked_from - view.first))
+        if view.first >= self._looked_from:
+            self._looked_from = view.first
+            return
+        older = islice(view.entries, self._looked_from - view.first)
         found = [
             (number, entry)
             for number, entry in enumerate(older, view.first)
@@ -140,13 +312,18 @@ class Search:
         self._matches[:0] = [number for number, _ in found]
         self._entries[:0] = [entry for _, entry in found]
         self._looked_from = view.first
+        self._drop_known()
+
+    def _drop_known(self) -> None:
+        """Drop what the server has found and the log has by now."""
+        oldest, results = self.view.oldest(), self.results
+        current = None
+        if self.at is results and self.number is not None:
+            current = results[self.number].seq
+        while results.entries and oldest is not None and (results.entries[-1].seq or 0) >= oldest:
+            results.drop_newest()
+        if current is not None and oldest is not None and current >= oldest:
+            self.at, self.number = self.view, self.view.number_of(current)
 
     def _matched(self, entry: Entry) -> bool:
-        if self.pattern is None:
-            return False
-        text = entry.search_text()
-        # A fast path: folding is cheap and rules out nearly all of fifty thousand entries. Only other scripts have
-        # letters that fold alike and yet do not match.
-        return self._folded in text.casefold() and (
-            (text.isascii() and self.needle.isascii()) or self.pattern.search(text) is not None
-        )
+        return self.matcher is not None and self.matcher.matches(entry)

@@ -166,6 +166,10 @@ class View:
             count += 1
         return count
 
+    def drop_newest(self) -> None:
+        """Drop the newest entry."""
+        self._weight -= self.entries.pop().weight
+
     def has_room_for(self, entries: Sequence[Entry]) -> bool:
         """Return whether ``prepend`` would add all of ``entries``."""
         weight = self._weight + sum(entry.weight for entry in entries)

@@ -131,15 +131,15 @@ class TestStatus:
         search.find("dog")
         assert status(model) == " [1 room] │ search: not found"
         search.find("cat")
-        assert status(model) == " [1 room] │ search: 2 of 2"
-        search.newer()
-        assert status(model) == " [1 room] │ search: 2 of 2, none below"
-        search.older()
         assert status(model) == " [1 room] │ search: 1 of 2"
+        search.newer()
+        assert status(model) == " [1 room] │ search: 1 of 2, none below"
         search.older()
-        assert status(model) == " [1 room] │ search: 1 of 2, none above"
+        assert status(model) == " [1 room] │ search: 2 of 2"
+        search.older()
+        assert status(model) == " [1 room] │ search: 2 of 2, none above"
         model.room.append(said("a third cat"))
-        assert status(model) == " [1 room] │ search: 1 of 3, none above"
+        assert status(model) == " [1 room] │ search: 3 of 3, none above"
 
     def test_the_keys_of_a_search_while_it_goes_on(self, model: Model) -> None:
         for text in ("cat", "bird", "Cats"):
@@ -151,9 +151,9 @@ class TestStatus:
         assert status(model) == " [1 room] │ search: 1 of 1 │ Esc: back"
         search.find("cat")
         keys = " │ Ctrl-R, Ctrl-S: other matches, Esc: back"
-        whole = f" [1 room] │ search: 2 of 2{keys}"
+        whole = f" [1 room] │ search: 1 of 2{keys}"
         assert status(model) == whole
-        assert status(model, len(whole)) == " [1 room] │ search: 2 of 2 │ Esc: back"
+        assert status(model, len(whole)) == " [1 room] │ search: 1 of 2 │ Esc: back"
         model.query("alice")
         assert status(model) == " [1 room] [2 alice]", "the search is in another view"
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.attention.names_in_texts import Mentions
+from chat.client.conversation.recall.search_terms import parse_terms
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.screen.draw.lines import (
     day_name,
@@ -26,8 +27,7 @@ from chat.client.screen.model.entries import (
     Step,
     Unsent,
 )
-from chat.client.screen.model.search import Search
-from chat.client.screen.model.views import View
+from chat.client.screen.model.search import EntryMatcher
 from chat.client.screen.text.spans import Row, Span, text_of
 from chat.protocol.descriptor import MessageType
 from chat.sanitize import sanitize
@@ -162,11 +162,10 @@ def test_our_name_stands_out() -> None:
 
 
 def test_what_is_searched_for_stands_out_but_not_in_the_time() -> None:
-    search = Search(View())
-    search.find("4")
+    four = EntryMatcher(parse_terms("4"))
     said = Said(NINE, "4lice", "2+2=4\n44")
-    assert marked(entry_lines(said, match=search.pattern), "match") == ["4", "4", "4", "4"]
-    current = entry_lines(said, match=search.pattern, is_current=True)
+    assert marked(entry_lines(said, match=four), "match") == ["4", "4", "4", "4"]
+    current = entry_lines(said, match=four, is_current=True)
     assert marked(current, "current-match") == ["<21:04:05> ", "4", "4", "4", "4"]
 
 

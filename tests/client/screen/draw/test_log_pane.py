@@ -8,11 +8,13 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from chat.client.attention.names_in_texts import Mentions
+from chat.client.conversation.recall.search_terms import parse_terms
 from chat.client.screen.draw import log_pane
 from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.model import views
 from chat.client.screen.model.entries import Entry, Movement, Pending, Said, Shared, Step
+from chat.client.screen.model.search import EntryMatcher
 from chat.client.screen.model.views import Position, View
 from chat.client.screen.text.spans import Row, Span, text_of
 from chat.client.screen.text.styles import Colours
@@ -269,7 +271,7 @@ def marks(rows: list[Row], style: str) -> list[str]:
 
 
 class TestSearch:
-    CAT = re.compile("cat", re.IGNORECASE)
+    CAT = EntryMatcher(parse_terms("cat"))
 
     def test_the_current_match_is_marked_apart_from_the_others(
         self, pane: LogPane, view: View
@@ -285,9 +287,9 @@ class TestSearch:
 
     def test_words_of_the_client_are_no_match(self, pane: LogPane, view: View) -> None:
         view.append(Shared(NINE, "alice", MessageType.IMAGE, "sun.png", 5))
-        pane.prepare(60, MENTIONS, re.compile("image"))
+        pane.prepare(60, MENTIONS, EntryMatcher(parse_terms("image")))
         assert marks(pane.rows(view, 1), "match") == []
-        pane.prepare(60, MENTIONS, re.compile("sun"))
+        pane.prepare(60, MENTIONS, EntryMatcher(parse_terms("sun")))
         assert marks(pane.rows(view, 1), "match") == ["sun"]
 
     def test_a_match_far_down_in_a_long_text_is_scrolled_to(
@@ -327,14 +329,18 @@ class TestMemory:
 
     @pytest.mark.parametrize(
         "arguments",
-        [(41, MENTIONS, None), (40, Mentions("eve"), None), (40, MENTIONS, re.compile("x"))],
+        [
+            (41, MENTIONS, None),
+            (40, Mentions("eve"), None),
+            (40, MENTIONS, EntryMatcher(parse_terms("x"))),
+        ],
     )
     def test_again_when_it_would_look_different(
         self,
         pane: LogPane,
         view: View,
         formatted: list[Entry],
-        arguments: tuple[int, re.Pattern[str], re.Pattern[str] | None],
+        arguments: tuple[int, Mentions, EntryMatcher | None],
     ) -> None:
         pane.rows(view, 4)
         pane.prepare(*arguments)

@@ -28,7 +28,9 @@ def said(sender: str, text: str = "hello", to: str | None = None) -> Said:
 
 
 def texts(view: View) -> list[str]:
-    return [entry.search_text() for entry in view.entries]
+    """Return who said what, in a view of messages."""
+    said = (entry.what if isinstance(entry, Unsent) else entry for entry in view.entries)
+    return [f"{entry.sender} {entry.search_text()}" for entry in said if hasattr(entry, "sender")]
 
 
 def image(transfer: Transfer | None = None) -> Shared:
