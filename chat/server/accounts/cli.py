@@ -156,6 +156,23 @@ def _require_known(name: UserName, database: Database) -> None:
         raise NoSuchAccount(f"{name.display} is not registered.")
 
 
+def _ask_password() -> str:
+    """Ask for the new password until it is usable and was typed twice; Ctrl-C and Ctrl-D end it.
+
+    Raises EOFError, KeyboardInterrupt.
+    """
+    while True:
+        password = getpass(f"password ({LENGTH_HINT}): ")
+        try:
+            check_rules(password)
+        except UnusablePassword as problem:
+            print(problem, file=sys.stderr)
+            continue
+        if getpass("password again: ") == password:
+            return password
+        print("The two passwords differ.", file=sys.stderr)
+
+
 def _password(options: dict[str, Any]) -> str:
     """Read the new password from the terminal, the standard input or a file.
 
@@ -163,11 +180,7 @@ def _password(options: dict[str, Any]) -> str:
     """
     path = options["--password-file"]
     if path is None and sys.stdin.isatty():
-        password = getpass(f"password ({LENGTH_HINT}): ")
-        check_rules(password)
-        if getpass("password again: ") != password:
-            raise UsageError("the two passwords differ; nothing was changed")
-        return password
+        return _ask_password()
     where = "the standard input" if path is None else f"--password-file={path}"
     try:
         # Three bytes more than a password may have: the end of the line (two bytes) and one byte too many.

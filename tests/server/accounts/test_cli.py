@@ -129,12 +129,17 @@ def test_at_a_terminal_it_is_typed_twice(operator: Operator, answers: list[str])
     operator.types("add", "alice")
     assert operator.opens(RIGHT)
 
-    answers += [OTHER, OTHER + "!"]
-    assert "passwords differ" in operator.types("passwd", "alice", fails=2)
-    assert operator.opens(RIGHT)
 
-    answers += ["short"]
-    assert "8 to 1024 bytes" in operator.types("passwd", "alice", fails=2)
+def test_at_a_terminal_it_is_asked_for_until_it_is_usable(
+    operator: Operator, answers: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers += ["short", OTHER, OTHER + "!", RIGHT, RIGHT]
+
+    assert cli.main(["users", "add", "alice", f"--data-directory={operator._directory}"]) == 0
+
+    told = capsys.readouterr().err
+    assert told == "A password must have 8 to 1024 bytes.\nThe two passwords differ.\n"
+    assert operator.opens(RIGHT)
 
 
 def test_nobody_types_a_password_for_nothing(operator: Operator, answers: list[str]) -> None:
