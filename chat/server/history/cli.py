@@ -204,6 +204,9 @@ def _import(directory: Path, options: Mapping[str, Any]) -> None:
         marks = room_marks(database, key)
         found = import_logs(directory, sources, lambda: FORMATS[form](zone), room, marks)
         move_room_marks(database, key, found.marks)
+        if found.added:
+            # The server makes another one: numbers have changed.
+            remove_index(directory)
     count, first = found.unreadable
     for line in first:
         report(PROGRAM, line)

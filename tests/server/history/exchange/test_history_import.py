@@ -262,6 +262,8 @@ def test_a_server_goes_on_after_an_import(
         bob.expect_text(words, "alice", seq=number)
     bob.say("now")
     bob.expect_text("now", "bob", seq=4)
+    bob.send(MessageType.UTF8, {"command": "search", "query": "before", "nonce": "s"})
+    bob.expect(MessageType.UTF8, b"before", sender="alice", seq=1)
 
 
 def test_a_hole_stays_between_its_messages(place: Path) -> None:
