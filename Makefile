@@ -57,7 +57,7 @@ cover: ## measure the coverage of the unit tests; the core must be complete
 	$(PYTHON) -m coverage report
 	$(PYTHON) -m coverage report --include='$(COVERED)' --fail-under=100
 
-docs: ## write man pages and completion scripts from --help, and play the screens (needs tmux)
+docs: ## write man pages and completion scripts from --help, and play the screens (needs tmux, chromium)
 	@scripts/environment test
 	$(PYTHON) -m scripts.manual
 	$(PYTHON) -m scripts.completions

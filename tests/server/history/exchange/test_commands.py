@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from chat.server.history.stored import DEFAULT_ROOM, ROOM, LogName
 from chat.server.history.writer import Writer
 from chat.server.mailboxes.read_marks import PARTNER, Mark, ReadMarks
 from chat.server.storage.database import Database, DatabaseThread
+from tests.server.fakes import wait_until
+from tests.server.history.exchange.stories import PNG
 from tests.server.history.kept_room import MAIL, exported, text
+from tests.server.server_in_test import TestServer
 
 
 @pytest.mark.usefixtures("kept")
@@ -83,6 +87,24 @@ def test_no_form_of_export_has_anything_private(run: Any, tmp_path: Path) -> Non
         for path in [tmp_path / form, *(tmp_path / form).rglob("*")]:
             assert "secret" not in path.name
             assert path.is_dir() or b"secret" not in path.read_bytes()
+
+
+def test_a_page_of_a_running_server_has_what_users_have_sent(
+    run: Any, open_a_chat_server: Callable[..., TestServer], tmp_path: Path
+) -> None:
+    alice = open_a_chat_server(data_directory=tmp_path / "data").join("alice")
+    contents = {"small.png": PNG, "large.bin": bytes(range(256)) * 1024}
+    alice.say("look")
+    alice.expect_text("look", "alice")
+    for name, content in contents.items():
+        alice.send(MessageType.FILE, {"filename": name}, content)
+        alice.expect(MessageType.FILE, content, sender="alice")
+    wait_until(lambda: json.loads(run("stats", "--json")[1])["messages"] == 3, "the disk")
+    status, out, err = run("export", "--format=html", str(tmp_path / "out"))
+    assert (status, err) == (0, "")
+    assert out == f"{tmp_path / 'out' / 'index.html'}: 3 messages, 1 page, 2 files\n"
+    files = {path.name: path.read_bytes() for path in (tmp_path / "out" / "files").iterdir()}
+    assert files == {"2-small.png": PNG, "3-large.bin": contents["large.bin"]}
 
 
 @pytest.mark.usefixtures("kept")
