@@ -228,6 +228,8 @@ def _tell_imported(found: Imported) -> None:
         print(
             f"{counted(found.replaced, 'line')} had bytes that are not UTF-8; they are \N{REPLACEMENT CHARACTER} now"
         )
+    for own, name in found.renamed.items():
+        print(f"no user can have the name {sanitize(own)}: it is {name} now")
     if not found.added:
         return
     print("the server begins a new epoch at its next start")

@@ -88,20 +88,27 @@ def put_in_place(new: Path, directory: Path, mark: str) -> Path | None:
         with new.open("rb") as file:
             os.fsync(file.fileno())
         give_to_owner_of_directory(new, directory)
-        former = _move_away(target)
-        new.rename(target)
+        former = _keep_former(target)
+        new.replace(target)
     return former
 
 
-def _move_away(target: Path) -> Path | None:
+def _keep_former(target: Path) -> Path | None:
+    """Give the file ``target`` another name beside its own; return that, or None if there is no file."""
     if not target.exists():
         return None
     name = f"{target.name}.before-{time.strftime('%Y%m%dT%H%M%S')}"
     # A script may do this twice in a second.
     names = (f"{name}{suffix}" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
     former = next(path for path in map(target.with_name, names) if not path.exists())
-    # The write-ahead log first: it must not be applied to the new file.
-    for suffix in ("-wal", "-shm", ""):
+    # A crash must not leave a server without a history: the file keeps its name until the new one takes it.
+    try:
+        os.link(target, former)
+    except OSError:
+        # This file system has no links.
+        target.rename(former)
+    # The write-ahead log must not be applied to the new file.
+    for suffix in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
             Path(f"{target}{suffix}").rename(f"{former}{suffix}")
     return former

@@ -70,6 +70,48 @@ def test_two_restores_at_once_keep_both_former_histories(
     ]
 
 
+def test_a_restore_that_stops_at_the_last_step_leaves_the_former_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, copy = tmp_path / "data", tmp_path / "backup.db"
+    writer = Writer(directory, bound=100)
+    writer.add_logs([DEFAULT_ROOM])
+    backup(directory, copy)
+    say(writer, 1)
+    writer.close()
+
+    def stop(path: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        restore(directory, copy)
+    assert texts(directory) == [b"text 1"]
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_the_former_history_is_kept_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_links: bool
+) -> None:
+    directory, copy = tmp_path / "data", tmp_path / "backup.db"
+    writer = Writer(directory, bound=100)
+    writer.add_logs([DEFAULT_ROOM])
+    backup(directory, copy)
+    # In the write-ahead log, as after a crash.
+    say(writer, 1)
+    if not has_links:
+        monkeypatch.setattr("os.link", failing_link)
+    former = restore(directory, copy)
+    assert former is not None
+    assert texts(directory) == []
+    assert restore(tmp_path / "again", former) is None
+    assert texts(tmp_path / "again") == [b"text 1"]
+
+
+def failing_link(*paths: Path) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
 def test_a_copy_with_its_write_ahead_log_is_restored_whole(tmp_path: Path) -> None:
     directory, other = tmp_path / "data", tmp_path / "other"
     writer = Writer(directory, bound=100)

@@ -7,7 +7,7 @@ so a log that has grown is imported again without doubles.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import tzinfo
 from pathlib import Path
@@ -47,7 +47,7 @@ FORMATS: dict[str, MakeParser] = {
 }
 # A longer line is no line of a log.
 _MAX_LINE = 16 << 20
-# Unreadable lines that are told one by one.
+# Unreadable lines, and changed names, that are told one by one.
 _TOLD = 20
 _WORK = f"{FILE_NAME}.import"
 _BOM = "\ufeff"
@@ -64,8 +64,9 @@ class Imported(NamedTuple):
     """Tell what became of the lines of an import.
 
     ``added`` messages are new, ``present`` ones were there. ``other`` lines are no messages, and ``replaced`` ones were
-    not UTF-8. ``oldest`` is the timestamp of the oldest message, empty if there is none. ``former`` is the path of the
-    former history. ``marks`` has new numbers of messages by the former ones, if they have changed.
+    not UTF-8. ``renamed`` has some of the names that were changed, by the name in the file. ``oldest`` is the timestamp
+    of the oldest message, empty if there is none. ``former`` is the path of the former history. ``marks`` has new
+    numbers of messages by the former ones, if they have changed.
     """
 
     added: int
@@ -73,6 +74,7 @@ class Imported(NamedTuple):
     other: int
     replaced: int
     unreadable: UnreadableLines
+    renamed: Mapping[str, str]
     oldest: str
     former: Path | None = None
     marks: dict[int, int] = {}  # noqa: RUF012 - never changed
@@ -86,6 +88,7 @@ class LogLines:
         self._make_parser = make_parser
         self.other = self.replaced = self._unreadable = 0
         self._told: list[str] = []
+        self.renamed: dict[str, str] = {}
 
     @property
     def unreadable(self) -> UnreadableLines:
@@ -114,8 +117,10 @@ class LogLines:
                 continue
             if item is None:
                 self.other += 1
-            else:
-                yield item
+                continue
+            if isinstance(item, ImportedMessage) and item.own_name and len(self.renamed) < _TOLD:
+                self.renamed[item.own_name] = item.sender
+            yield item
 
     def _decode(self, line: bytes, *, is_first: bool) -> str:
         try:
@@ -161,7 +166,8 @@ def import_logs(
         items = _new_items(reader, room, staged, numbers)
         added = staged.count()
         result = Imported(
-            added, found - added, lines.other, lines.replaced, lines.unreadable, oldest
+            *(added, found - added, lines.other, lines.replaced, lines.unreadable),
+            *(lines.renamed, oldest),
         )
         if not added:
             return result

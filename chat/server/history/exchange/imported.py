@@ -25,7 +25,7 @@ class ImportedMessage(NamedTuple):
 
     ``timestamp`` is RFC 3339 in UTC, with microseconds. ``filename`` and ``size`` are those of an attachment; see
     ``StoredRun`` for the content of a large one. ``number`` is the number of the message in an export; other logs have
-    None.
+    None. ``own_name`` is the name of the sender in the file, if no user here can have it.
     """
 
     timestamp: str
@@ -37,6 +37,7 @@ class ImportedMessage(NamedTuple):
     nonce: bytes | None = None
     is_purged: bool = False
     number: int | None = None
+    own_name: str | None = None
 
 
 class UnreadableLine(Exception):
@@ -100,7 +101,9 @@ def importable_name(name: str) -> str:
 
 def said(timestamp: str, sender: str, text: str) -> ImportedMessage:
     """Return a text."""
-    content = text.encode()
+    content, name = text.encode(), importable_name(sender)
     return ImportedMessage(
-        timestamp, importable_name(sender), MessageType.UTF8, content, size=len(content)
+        *(timestamp, name, MessageType.UTF8, content),
+        size=len(content),
+        own_name=sender if sender != name else None,
     )
