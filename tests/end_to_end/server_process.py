@@ -161,12 +161,14 @@ def running_server(
         server.end()
 
 
-def eventually(condition: Callable[[], object], timeout: float = PATIENCE) -> None:
+def eventually(
+    condition: Callable[[], object], timeout: float = PATIENCE, pause: float = 0.01
+) -> None:
     """Wait until ``condition`` holds, for what nobody announces: another process's memory or descriptors.
 
-    Other greenlets of the test, which talk to the server, run meanwhile.
+    Other greenlets of the test, which talk to the server, run meanwhile. ``pause``: seconds between two looks.
     """
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {timeout} s"
-        gevent.sleep(0.01)
+        gevent.sleep(pause)

@@ -55,7 +55,7 @@ def test_a_ban_ends_when_it_was_to_end(address: str, bob: ClientProcess) -> None
         "-- the server says: mallory and all names that look like it are banned until "
     )
     assert not may_enter(address, "mallory")
-    eventually(lambda: may_enter(address, "mallory"))
+    eventually(lambda: may_enter(address, "mallory"), pause=0.2)
 
 
 def may_enter(address: str, name: str) -> bool:

@@ -16,7 +16,6 @@ from tests.cutting.evidence import EpochShown, Fate, Observed
 from tests.cutting.proxy import Cut, Manner
 from tests.cutting.stage import NAMES, Stage
 from tests.end_to_end.server_process import eventually
-from tests.tiers import quick_first
 
 CLIENTS = tuple(zip(NAMES[:4], NAMES[:4], strict=True))
 
@@ -94,9 +93,8 @@ def lose_power(stage: Stage) -> None:
     change_boot_id(stage.server.directory)
 
 
-@pytest.mark.parametrize(
-    "lose", quick_first([restore_a_backup, lose_power], "tests/server/history tells them apart")
-)
+@pytest.mark.thorough("four clients of all kinds; tests/client/resuming has epochs")
+@pytest.mark.parametrize("lose", [restore_a_backup, lose_power])
 def test_each_client_tells_of_a_new_epoch_and_says_nothing_again(
     stage: Stage, lose: Callable[[Stage], None]
 ) -> None:

@@ -12,7 +12,10 @@ from chat.server.history.exchange.html_export import export_html
 from scripts.screens.browser import CHROMIUM, open_page
 from tests.server.history.exchange.stories import HOSTILE, PNG, attached, said
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.thorough("starts a browser; tests/server/history/exchange has the pages"),
+]
 
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 _ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

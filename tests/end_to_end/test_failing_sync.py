@@ -103,6 +103,9 @@ def leave_in_doubt(alice: WireClient, disk: Disk, server: ServerProcess) -> None
     alice.send(UTF8, {"command": "ping", "nonce": "2"})
 
 
+@pytest.mark.thorough(
+    "executes its servers; server/history/test_failing_disk.py has failing writes"
+)
 def test_a_message_that_a_crash_may_bring_back_is_not_refused(disk: Disk) -> None:
     server = disk.start_server()
     try:
@@ -114,6 +117,9 @@ def test_a_message_that_a_crash_may_bring_back_is_not_refused(disk: Disk) -> Non
         server.end()
 
 
+@pytest.mark.thorough(
+    "executes its servers; server/history/test_failing_disk.py has failing writes"
+)
 def test_a_message_in_doubt_is_refused_when_the_disk_works_again(disk: Disk) -> None:
     server = disk.start_server()
     try:

@@ -10,11 +10,14 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from chat.protocol.descriptor import MessageType
 from chat.server.history.files.file_directory import FileDirectory
 from chat.server.history.reader import Reader
 from tests.end_to_end.server_process import ServerProcess, eventually
 from tests.peers.wire_client import WireClient
+from tests.tiers import quick_first
 
 FILE = MessageType.FILE
 SIZE = 80 * 1024
@@ -54,7 +57,10 @@ def messages_in(data: Path) -> int:
         reader.close()
 
 
-def test_a_killed_server_has_a_content_for_each_message_and_a_message_for_each_content() -> None:
+@pytest.mark.parametrize("crashes", quick_first([1, 3], "endurance"))
+def test_a_killed_server_has_a_content_for_each_message_and_a_message_for_each_content(
+    crashes: int,
+) -> None:
     rng = random.Random(5)
     with tempfile.TemporaryDirectory() as place:
         data = Path(place) / "data"
@@ -62,7 +68,7 @@ def test_a_killed_server_has_a_content_for_each_message_and_a_message_for_each_c
         directory = FileDirectory(data)
         server = ServerProcess(*options)
         try:
-            for _ in range(3):
+            for _ in range(crashes):
                 talking = [
                     threading.Thread(target=say_files, args=(server, name, random.Random(name)))
                     for name in ("alice", "bob")

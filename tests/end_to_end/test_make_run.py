@@ -18,10 +18,10 @@ from tests.peers.listeners import listener
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A copy, for .run and downloads/ are made beside the sources; no server survives the test."""
-    copy = tmp_path / "my checkout"
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy, for .run and downloads/ are made beside the sources; no server survives the tests."""
+    copy = tmp_path_factory.mktemp("made") / "my checkout"
     for directory in ("bin", "scripts", "chat"):
         ignored = shutil.ignore_patterns("*.pyc.*")  # compiled files that are being written
         shutil.copytree(CHECKOUT / directory, copy / directory, ignore=ignored)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.net.tls_core import RECORD_SIZE, TlsCore, phrase
@@ -114,7 +114,6 @@ def test_plaintext_arrives_both_ways(connect: Connect, version: ssl.TLSVersion) 
 
 
 @pytest.mark.parametrize("reads_ahead", [False, True])
-@settings(max_examples=60, deadline=None)
 @given(
     pieces=st.lists(st.binary(min_size=1, max_size=2000), max_size=8),
     cuts=st.lists(st.integers(0, 20_000), max_size=12),

@@ -169,6 +169,7 @@ def test_a_cleaned_name_is_safe(name: str) -> None:
     assert_harmless(clean_filename(name))
 
 
+@pytest.mark.thorough("each character there is; test_a_cleaned_name_is_safe draws some")
 def test_names_of_all_characters_are_safe() -> None:
     for start in range(0, sys.maxunicode + 1, 60):
         codes = range(start, min(start + 60, sys.maxunicode + 1))

@@ -106,6 +106,7 @@ def test_a_directory_that_is_deeper_than_python_recurses(tmp_path: Path) -> None
     assert names[-1] == f"{tmp_path.name}/{'d/' * 1500}end"
 
 
+@pytest.mark.thorough("thousands of directories")
 def test_a_directory_that_is_deeper_than_a_path_is_long_is_refused_in_a_line(
     tmp_path: Path,
 ) -> None:

@@ -26,6 +26,7 @@ from chat.server.storage.database import Database
 from tests.server.late_log import LateLog, commit_at_random
 from tests.server.mailboxes.town import BOUNDS, PASSWORD, Town
 from tests.server.server_in_test import TestServer, open_chat_server
+from tests.tiers import quick_first
 
 NAMES = ("alice", "bob", "carol", "dave")
 OpenTown = Callable[..., Town]
@@ -75,7 +76,7 @@ def register(town: Town, *names: str) -> None:
 
 @pytest.mark.usefixtures("cheap_hashes", "eager_index")
 @pytest.mark.parametrize("is_late", [False, True])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", quick_first(range(3), "many seeds"))
 def test_random_conversations(
     open_town: OpenTown, seed: int, is_late: bool, tmp_path: Path
 ) -> None:

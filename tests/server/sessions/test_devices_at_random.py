@@ -26,6 +26,7 @@ from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.fakes import wait_until
 from tests.server.late_log import LateLog, commit_at_random
 from tests.server.server_in_test import TestServer, open_chat_server
+from tests.tiers import quick_first
 
 LOGIN, LOGOUT, TEXT = MessageType.LOGIN, MessageType.LOGOUT, MessageType.UTF8
 RIGHT = "correct horse"
@@ -243,7 +244,7 @@ def server(
         log.commit()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", quick_first(range(4), "many seeds"))
 def test_many_devices_come_and_go(server: TestServer, database: Database, seed: int) -> None:
     schedule = Schedule(server, seed)
     schedule.run()

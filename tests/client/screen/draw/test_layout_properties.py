@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.connection.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
@@ -181,7 +181,6 @@ def check(model: Model, renderer: Renderer, size: Size) -> None:
         assert input_width(model, size) >= 1
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.one_of(news, news, deeds), sizes), max_size=25))
 def test_any_events_on_any_screen(steps: list) -> None:
     model, renderer = Model("chat.example:8080", "bob"), Renderer()

@@ -22,6 +22,7 @@ from chat.server.history.rows import pack
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName, StoredRun
 from chat.server.history.upkeep import expire
 from chat.server.history.writer import Writer
+from tests.tiers import quick_first
 
 LOGS = (DEFAULT_ROOM, LogName(MAILBOX, "a1"))
 ALICE, GUEST = b"a" * 16, b""
@@ -112,7 +113,7 @@ class Disk:
             reader.close()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", quick_first(range(6), "many seeds"))
 def test_the_disk_has_exactly_what_messages_use_whatever_happens(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     disk = Disk(tmp_path, rng, limit=2000)
