@@ -174,7 +174,7 @@ class LogFollower:
         """Take the answer to ``query``: a page, whether more follow, and the ranges without messages."""
         assert self._facts is not None, "a server that keeps nothing is not asked"
         if self._step is _Step.CONTEXT:
-            return self._take_context(page)
+            return self._take_context(page, [*self._facts.lost, *lost])
         if self._step is not _Step.PAGES:
             return []  # numbered anew meanwhile
         known = [*self._facts.lost, *lost]
@@ -249,7 +249,7 @@ class LogFollower:
         if self._wishes.context and _last_kept(facts):
             self._before, self._step = None, _Step.CONTEXT
 
-    def _take_context(self, page: Sequence[Message]) -> Output:
+    def _take_context(self, page: Sequence[Message], lost: Ranges) -> Output:
         assert self._facts is not None
         # Behind the end come only messages that were said since the login; they wait already.
         shown = [message for message in page if _number(message) <= self._seq]
@@ -257,7 +257,11 @@ class LogFollower:
         if shown:
             output.append(self._begun(len(shown), None))
             shown.sort(key=_number)
-            output += shown
+            # An earlier run has told of the holes, on a screen that is gone.
+            ends = [*map(_number, shown[1:]), self._seq + 1]
+            for message, end in zip(shown, ends, strict=True):
+                output.append(message)
+                output += self._holes(_number(message) + 1, end - 1, lost)
             self._begun_with = len(shown)
             output.append(CatchUpEnded(self._log, len(shown)))
             self._begun_with = None
@@ -340,6 +344,13 @@ class LogFollower:
             self._seq, self._time = last, None
         return output
 
+    def _holes(self, first: int, last: int, lost: Ranges) -> Output:
+        return [
+            MissingMessages(self._log, start, end, "lost")
+            for start, end, is_lost in _parts(first, last, lost)
+            if is_lost
+        ]
+
     @staticmethod
     def _count(first: int, last: int, lost: Ranges) -> int:
         """Count the numbers from ``first`` to ``last`` that are not lost."""
@@ -378,8 +389,8 @@ def _last_kept(facts: RoomHistory) -> int:
 def _parts(first: int, last: int, lost: Ranges) -> Iterator[tuple[int, int, bool]]:
     """Cut ``first`` to ``last`` into parts that are lost, and parts that are not."""
     for start, end in sorted(lost):
-        if end < first or start > last:
-            continue
+        if end < first or start > last or first > last:
+            continue  # ranges of two answers may overlap
         if start > first:
             yield first, start - 1, False
         yield max(first, start), min(last, end), True
