@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chat.client import (
+    Attachment,
     CatchUpBegan,
     Command,
     ReconnectingRoom,
@@ -27,6 +29,7 @@ from tests.end_to_end.accounts import password_option, register
 from tests.end_to_end.client_process import CLIENT, client_environment
 from tests.end_to_end.listening import Listening
 from tests.end_to_end.server_process import ServerProcess, eventually
+from tests.peers.cutting_proxy import CuttingProxy
 from tests.starting.programs import Program
 
 PASSWORD = "correct horse"
@@ -141,6 +144,23 @@ def test_a_room_comes_back_with_all_that_was_said(
         assert missed.replay
         [began] = [event for event in events if isinstance(event, CatchUpBegan)]
         assert began.expected == 1
+
+
+def test_an_open_file_is_sent_again_from_where_it_stood(
+    servers: Servers, eve: Listener, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 120
+    source = io.BytesIO(b"read before" + content)
+    source.read(len("read before"))
+    with (
+        CuttingProxy(servers.now.address, cuts=1, after=len(content) // 2, uploads=True) as line,
+        coming_back(line.address, tmp_path / "bob", PLAIN) as (room, _),
+    ):
+        assert room.send_file(source, filename="a.bin").wait(20) is Status.ACCEPTED
+        assert line.cut == 1
+        eventually(lambda: any(isinstance(event, Attachment) for event in eve.events))
+    [heard] = [event for event in eve.events if isinstance(event, Attachment)]
+    assert heard.content == content
 
 
 def test_a_killed_program_looks_up_what_it_has_said(

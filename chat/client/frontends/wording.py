@@ -22,6 +22,7 @@ from chat.client.conversation.ui_events import (
 )
 from chat.client.frontends.clock import time_of_day
 from chat.client.resuming.events import MissingMessages
+from chat.client.state.places import MAILBOX
 from chat.local_time import clock_time, local_date
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, NoticeCode
@@ -129,10 +130,13 @@ def earlier_words(number: int, since: datetime | None, now: datetime) -> str:
 def missing_line(missing: MissingMessages) -> str:
     """Return a line about messages that can't be shown, and why."""
     number = missing.last - missing.first + 1
+    what = "private message" if missing.log == MAILBOX else "message"
     reason = _MISSING[missing.reason]
     if number == 1:
-        return f"1 message is {reason.replace('they are', 'it is').replace('they were', 'it was')}"
-    return f"{counted(number, 'message')} are {reason}"
+        return f"1 {what} is {reason.replace('they are', 'it is').replace('they were', 'it was')}"
+    # After a crash the server gives up all numbers that it may have given.
+    most = "up to " if missing.reason == "lost" else ""
+    return f"{most}{counted(number, what)} are {reason}"
 
 
 def doubt_line(doubted: Doubted) -> str:

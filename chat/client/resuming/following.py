@@ -80,7 +80,7 @@ class LogFollower:
         self._before: int | None = None
         self._waiting: dict[int, Message] = {}
         self._dropped = False  # whether live messages were dropped since the last query
-        self._may_skip = False
+        self._may_skip = self._is_outdated = False
         self._begun_with: int | None = None  # the messages shown since CatchUpBegan, if it was told
 
     @property
@@ -117,6 +117,7 @@ class LogFollower:
             is_first = True
         self._step, self._facts, self._begun_with = _Step.LIVE, facts, None
         self._waiting.clear()
+        self._is_outdated = False
         if facts is None:
             return []
         if not self._knows_place:
@@ -184,7 +185,7 @@ class LogFollower:
         """Take the answer to ``query``: a page, whether more follow, and the ranges without messages."""
         assert self._facts is not None, "a server that keeps nothing is not asked"
         if self._step is _Step.CONTEXT:
-            return self._take_context(page)
+            return self._take_context(page, [*self._facts.lost, *lost])
         if self._step is not _Step.PAGES:
             return []  # numbered anew meanwhile
         known = [*self._facts.lost, *lost]
@@ -202,21 +203,23 @@ class LogFollower:
 
     def refuse(self, code: str) -> Output:
         """Take a refusal of ``query``."""
-        facts = self._facts
-        if facts is not None and self._step is _Step.PAGES and code == NoticeCode.BAD_PLACE.value:
+        facts, is_bad_place = self._facts, code == NoticeCode.BAD_PLACE.value
+        is_outdated, self._is_outdated = self._is_outdated, False
+        if is_bad_place and is_outdated:
+            return []
+        if facts is not None and self._step is _Step.PAGES and is_bad_place:
             output = [*self._ended(complete=False), *self._begin_anew(facts)]
             return output if self.is_fetching else [*output, *self._end()]
         if self._step is _Step.CONTEXT and facts is not None and self._before is not None:
             return self._begin_pages(facts)
         return self._end(complete=False)
 
-    def renumber(self, epoch: str) -> Output:
-        """Go on under another epoch: the server told so while the user was here, and has seen everything."""
-        output = self._end(complete=False) if self._step is not _Step.LIVE else []
+    def renumber(self, epoch: str) -> None:
+        """Go on under another epoch: the server told so while the user is here, so the numbers go on."""
+        self._is_outdated = self.is_fetching  # a query under the old epoch may be on its way
         if self._facts is not None:
-            self._facts = replace(self._facts, epoch=epoch, lost=())
+            self._facts = replace(self._facts, epoch=epoch)
             self._epoch, self._time = epoch, None
-        return output
 
     # The steps
 
@@ -259,7 +262,7 @@ class LogFollower:
         if self._wishes.context and _last_kept(facts):
             self._before, self._step = None, _Step.CONTEXT
 
-    def _take_context(self, page: Sequence[Message]) -> Output:
+    def _take_context(self, page: Sequence[Message], lost: Ranges) -> Output:
         assert self._facts is not None
         # Behind the end come only messages that were said since the login; they wait already.
         shown = [message for message in page if _number(message) <= self._seq]
@@ -267,7 +270,12 @@ class LogFollower:
         if shown:
             output.append(self._begun(len(shown), None))
             shown.sort(key=_number)
-            output += shown
+            # An earlier run has told of the holes, on a screen that is gone.
+            ends = [*map(_number, shown[1:]), self._seq + 1]
+            for message, end in zip(shown, ends, strict=True):
+                output.append(message)
+                for part in _parts(_number(message) + 1, end - 1, lost):
+                    output += [MissingMessages(self._log, *part[:2], "lost")] if part[2] else []
             self._begun_with = len(shown)
             output.append(CatchUpEnded(self._log, len(shown)))
             self._begun_with = None
@@ -388,8 +396,8 @@ def _last_kept(facts: RoomHistory) -> int:
 def _parts(first: int, last: int, lost: Ranges) -> Iterator[tuple[int, int, bool]]:
     """Cut ``first`` to ``last`` into parts that are lost, and parts that are not."""
     for start, end in sorted(lost):
-        if end < first or start > last:
-            continue
+        if end < first or start > last or first > last:
+            continue  # ranges of two answers may overlap
         if start > first:
             yield first, start - 1, False
         yield max(first, start), min(last, end), True

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import Attachment, Event, Text, Welcome
+from chat.client.connection.events import Event, Welcome
 from chat.client.connection.outgoing import is_unicode
 from chat.client.connection.receipts import Status
 from chat.client.resuming.events import (
@@ -23,14 +23,15 @@ from chat.client.resuming.events import (
     ResumedEvent,
     RoomEvent,
 )
-from chat.client.resuming.following import CatchUpWishes, timestamp_of
+from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.judging import LookUp, Verdicts
 from chat.client.resuming.outgoing_queue import OutgoingQueue, QueuedMessage, Send
 from chat.client.resuming.resumption import Resumption
+from chat.client.resuming.seen import SeenPlaces
 from chat.client.runtime.runtime import Runtime
 from chat.client.state.errors import StateFileError
 from chat.client.state.memory import Memory
-from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
+from chat.client.state.places import MAILBOX, ROOM, LogKey
 from chat.client.state.unanswered_line import FirstSending, UnansweredLine, log_of
 from chat.protocol.commands import Command, Verb
 from chat.structs import replace
@@ -77,6 +78,7 @@ class Resumer:
         self._verdicts: list[Verdicts] = []
         # What a look-up has found. Its echo may follow in a page.
         self._found: dict[str, QueuedMessage] = {}
+        self._seen = SeenPlaces(lambda: self.memory, lambda: self._resumption, self._note_change)
         self._changed = runtime.event()
         self._has_seen = False
 
@@ -147,6 +149,7 @@ class Resumer:
             is_changed = could_speak is not resumption.may_speak or resumption.wants_to_ask
         if isinstance(event, Welcome):
             self._found.clear()
+            self._seen.begin()
             output[1:1] = self._restored_events()
         self._apply_verdicts()
         lines, self._line_events = self._line_events, []
@@ -186,24 +189,16 @@ class Resumer:
 
     def saw(self, event: RoomEvent) -> None:
         """Note that the user has seen ``event``, and all before it."""
-        if not isinstance(event, Text | Attachment) or event.seq is None:
-            return
-        log = log_of(event.to)
-        end, known = self._resumption.place(log), self.memory.place(log)
-        if end is None or (known is not None and known[:2] >= (end.epoch, event.seq)):
-            return
-        if known is None or known.epoch == end.epoch:
-            self.memory.move(log, LogPlace(end.epoch, event.seq, timestamp_of(event.timestamp)))
-            self._note_change()
+        self._seen.saw(event)
 
     def saw_all(self) -> None:
         """Note that the user has seen all that ``take`` has returned."""
         self._has_seen = False
-        for log in _LOGS if self.memory.is_kept else ():
-            place = self._resumption.place(log)
-            if place is not None and place != self.memory.place(log):
-                self.memory.move(log, place)
-                self._note_change()
+        self._seen.saw_all()
+
+    def saw_receipts(self) -> None:
+        """Note that the user knows all outcomes from the receipts. The client ends."""
+        self._seen.saw_receipts()
 
     # Sending
 
@@ -357,7 +352,7 @@ class Resumer:
         verdicts, self._verdicts = self._verdicts, []
         for said, absent, undecided in verdicts:
             for nonce in said:
-                self.memory.drop(nonce)  # in one write with the place behind its echo
+                self._let_go(nonce)
                 message = self.queue.decide(nonce, Status.ACCEPTED)
                 if message is not None:
                     self._found[nonce] = message
@@ -379,9 +374,16 @@ class Resumer:
 
     def _tell_answer(self, message: QueuedMessage) -> None:
         if message.status is not Status.LOST:
-            self.memory.drop(message.nonce)
-            self._note_change()
+            self._let_go(message.nonce)
         self._answered(message)
+
+    def _let_go(self, nonce: str) -> None:
+        """Forget an answered line, in one write with the place behind its echo."""
+        if self._is_read_at_once:
+            self.memory.drop(nonce)
+            self._note_change()
+        else:
+            self._seen.answered(nonce)
 
     def _note_change(self) -> None:
         if self.memory.is_kept:

@@ -106,12 +106,8 @@ class Resumption:
         if pending is not None and nonce == pending.ask.nonce:
             return [*self._finish(pending, event)]
         if event.code == NoticeCode.EPOCH.value and event.epoch is not None:
-            renumbered = [
-                each
-                for follower in self._followers.values()
-                for each in follower.renumber(event.epoch)
-            ]
-            return [*renumbered, event]
+            for follower in self._followers.values():
+                follower.renumber(event.epoch)
         return [event]
 
     def passes(self, text: Text) -> bool:

@@ -15,7 +15,7 @@ from chat.client.connection.liveness import uptime
 from chat.client.connection.outgoing import check_size, encode_text, open_source
 from chat.client.connection.queries.earlier import EarlierMessages
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.errors import ChatError, ConnectionLost, NotSent, TransferFailed
+from chat.client.errors import ChatError, ConnectionLost, NotSent, TransferFailed, explain
 from chat.client.resuming.events import Disconnected, RoomEvent
 from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.outgoing_queue import QueuedMessage
@@ -35,9 +35,30 @@ _TICK = 0.05  # seconds between two looks while another task reads
 class _File(QueuedMessage):
     """A file of the queue."""
 
-    def __init__(self, done: Any, kind: MessageType, source: Any, name: str | None, to: str | None):
+    def __init__(
+        self,
+        done: Any,
+        kind: MessageType,
+        source: Any,
+        name: str | None,
+        to: str | None,
+        start: int,
+    ) -> None:
         super().__init__(done, kind, to=to)
         self.source, self.filename = source, name
+        self.start = start
+
+    def rewind(self) -> None:
+        """Let an open file be read from where it stood when it was given: it may have been sent before.
+
+        Raises NotSent.
+        """
+        if isinstance(self.source, str | Path):
+            return
+        try:
+            self.source.seek(self.start)
+        except (OSError, ValueError) as error:
+            raise NotSent(f"Can't read {self.filename!r} again: {explain(error)}") from None
 
     def send(self, connection: Connection) -> Receipt:
         """Send the file over ``connection``. Raises NotSent, TransferFailed, ConnectionLost."""
@@ -179,6 +200,7 @@ class ReconnectingRoom(EarlierMessages):
         self._connected_at = uptime()
         # The welcome has come already. With it, messages may be sent before the program reads.
         self._step()
+        self._resumer.save()  # where the logs begin for this user
         self._sender = self._runtime.spawn(self._send, connection)
 
     def _leave(self, lost: ConnectionLost) -> None:
@@ -241,8 +263,8 @@ class ReconnectingRoom(EarlierMessages):
         """
         with open_source(source, filename) as found:
             check_size(found, self.limits.max_file, original=self._known.original)
-            name = found.filename
-        return self._put(_File(self._runtime.event(), kind, source, name, to))
+            name, start = found.filename, found.start
+        return self._put(_File(self._runtime.event(), kind, source, name, to, start))
 
     def command(self, command: Command) -> Receipt:
         """Send a command. It is never repeated: the receipt is LOST if the answer was. Raises ConnectionLost."""
@@ -309,6 +331,7 @@ class ReconnectingRoom(EarlierMessages):
             return None
 
     def _send_file(self, connection: Connection, file: _File) -> Receipt | None:
+        file.rewind()
         with open_source(file.source, file.filename) as found:
             is_large = found.size > connection.most_inline
         if is_large:
@@ -363,6 +386,7 @@ class ReconnectingRoom(EarlierMessages):
             if self._sender is not None:
                 self._sender.join()
             queue.tell_answers()
+        self._resumer.saw_receipts()
         self._resumer.memory.close()
 
     def _save(self) -> None:

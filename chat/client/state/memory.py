@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 from typing import Any
 
@@ -60,10 +60,15 @@ class Memory:
 
     def move(self, log: LogKey, place: LogPlace) -> None:
         """Note that the user has seen ``log`` up to ``place``."""
+        self.see({log: place})
+
+    def see(self, places: Mapping[LogKey, LogPlace], answered: Iterable[str] = ()) -> None:
+        """Note how far the user has seen logs, and forget the lines with the nonces ``answered``, in one record."""
         with self._lock:
-            self._contents.places[log] = place
-            if self._file is not None:
-                self._record.setdefault("places", {})[log] = place
+            self._contents.places.update(places)
+            if places and self._file is not None:
+                self._record.setdefault("places", {}).update(places)
+            self._drop(answered)
 
     def account(self, name: str) -> str | None:
         """Return the account that was behind the folded ``name`` in the last private message, or None."""
@@ -110,8 +115,7 @@ class Memory:
     def drop(self, nonce: str) -> None:
         """Forget the line with this nonce: it was answered, or the user gave it up."""
         with self._lock:
-            if self._contents.lines.pop(nonce, None) is not None:
-                self._change("drop", [nonce])
+            self._drop([nonce])
 
     def save(self) -> None:
         """Write the changes, if there is a file. Raises StateFileError; the changes then wait for the next call."""
@@ -138,6 +142,11 @@ class Memory:
             self.save()
         finally:
             self.forget_file()
+
+    def _drop(self, nonces: Iterable[str]) -> None:
+        for nonce in nonces:
+            if self._contents.lines.pop(nonce, None) is not None:
+                self._change("drop", [nonce])
 
     def _change(self, kind: str, values: Iterable[Any]) -> None:
         if self._file is not None:

@@ -96,7 +96,7 @@ AS_JSON = {"nonce": "n1", "text": "buy milk", "timestamp": TIMESTAMP}
                 "first": 5,
                 "last": 6,
                 "reason": "lost",
-                "message": "2 messages are lost here: the server crashed before they were stored",
+                "message": "up to 2 messages are lost here: the server crashed before they were stored",
             },
         ),
         (Renumbered(), {"type": "renumbered", "log": "room", "message": RENUMBERED}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from random import Random
 from typing import cast
@@ -10,13 +11,20 @@ import gevent
 import pytest
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import Text, Welcome
+from chat.client.connection.events import RoomHistory, Text, Welcome
 from chat.client.connection.receipts import Status
 from chat.client.errors import ConnectionLost
-from chat.client.resuming.events import LineFound, MissingMessages, Renumbered, ResumedEvent
+from chat.client.resuming.events import (
+    LineFound,
+    MissingMessages,
+    PerhapsSaid,
+    Renumbered,
+    ResumedEvent,
+)
 from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.outgoing_queue import QueuedMessage
 from chat.client.resuming.resumer import Resumer
+from chat.client.resuming.seen import SeenPlaces
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.state.contents import Contents, encode_whole, parse_whole
 from chat.client.state.finding import owner_of
@@ -52,10 +60,21 @@ class MemoryFile:
 
 
 class Run:
-    """One schedule: a client that is killed and comes back, and a server that restarts."""
+    """One schedule: a client that is killed and comes back, and a server that restarts.
 
-    def __init__(self, seed: int, guards: Guards | None = None) -> None:
+    ``is_read_at_once``: the user sees each event as soon as it is there. Otherwise a program reads one after the other,
+    knows only what it has read, looks at its receipts when nothing is left to read, and has seen an event when it reads
+    the next.
+    """
+
+    def __init__(
+        self, seed: int, guards: Guards | None = None, *, is_read_at_once: bool = True
+    ) -> None:
         self.random = Random(seed)
+        self.is_read_at_once = is_read_at_once
+        self.unread: deque[ResumedEvent] = deque()  # by the program
+        self.returned: ResumedEvent | None = None
+        self.settled: list[QueuedMessage] = []  # receipts at which the program has not looked yet
         self.server = LateServer(self.random, guards)
         self.file = MemoryFile()
         self.texts: dict[str, str] = {}  # of each line that was put, by its nonce
@@ -69,12 +88,30 @@ class Run:
         """Start the client from its file."""
         contents = parse_whole(self.file.data)[1]
         self.follower.begin_run(contents)
-        resumer = Resumer(GEVENT, self.answered, wishes=CatchUpWishes(follows=True))
+        self.unread.clear()
+        self.settled.clear()
+        self.returned = None
+        resumer = Resumer(
+            GEVENT,
+            self.answered,
+            wishes=CatchUpWishes(follows=True),
+            is_read_at_once=self.is_read_at_once,
+        )
         resumer.use(Memory(contents, cast(StateFile, self.file)))
         return resumer
 
     def answered(self, message: QueuedMessage) -> None:
-        self.outcomes.setdefault(message.nonce, set()).add(message.status)
+        self.settled.append(message)
+        if self.is_read_at_once:
+            self._look_at_receipts()
+
+    def _look_at_receipts(self) -> None:
+        for message in self.settled:
+            self._learn(message.nonce, message.status)
+        self.settled.clear()
+
+    def _learn(self, nonce: str, status: Status) -> None:
+        self.outcomes.setdefault(nonce, set()).add(status)
 
     # The steps
 
@@ -108,9 +145,36 @@ class Run:
         for _ in range(self.random.randint(0, 9)):
             if self.wire is None or not self.wire.down:
                 return
-            self.follower.show(self.resumer.take(self.wire.receive(), has_device=True))
+            event = self.wire.receive()
+            events = self.resumer.take(event, has_device=True)
+            if isinstance(event, Welcome) and not self.is_read_at_once:
+                self.resumer.save()
+                self.follower.log_in(event)
+            if self.is_read_at_once:
+                self.follower.show(events)
+            self.unread += events
             self.resumer.queue.tell_answers()
             if self.random.random() < 0.3:
+                self.resumer.save()
+            self.read(self.random.randint(0, 3))
+
+    def read(self, count: int) -> None:
+        """Read so many events, as ``ReconnectingRoom.read`` does."""
+        for _ in range(0 if self.is_read_at_once else count):
+            if not self.unread:
+                self.returned = None
+                self._look_at_receipts()
+                self.resumer.saw_all()
+                return
+            if self.returned is not None:
+                self.resumer.saw(self.returned)
+            event = self.returned = self.unread.popleft()
+            self.follower.show([event])
+            if isinstance(event, Text) and event.nonce in self.texts:
+                self._learn(event.nonce, Status.ACCEPTED)
+            elif isinstance(event, PerhapsSaid):
+                self._learn(event.line.nonce, Status.LOST)
+            if self.random.random() < 0.2:
                 self.resumer.save()
 
     def notice_cut(self) -> None:
@@ -175,6 +239,7 @@ class Run:
             self.server.read(100)
             self.server.commit(100)
             self.receive()
+            self.read(1000)
             if self.is_at_rest():
                 break
         assert self.is_at_rest()
@@ -182,7 +247,8 @@ class Run:
         self.sender.kill()
 
     def is_at_rest(self) -> bool:
-        if self.wire is None or not self.wire.has_joined or self.wire.down:
+        wire = self.wire
+        if wire is None or wire.is_cut or not wire.has_joined or wire.down:
             return False
         return self.resumer.queue.is_empty and not self.resumer.is_catching_up
 
@@ -214,16 +280,21 @@ class FollowedLogs:
         self.next: dict[LogKey, int] = {}
         self.end: dict[LogKey, int] = {}  # as the last welcome told it
         self.found: set[str] = set()  # lines that were perhaps said, and turned up
+        self._first: dict[LogKey, int] = {}  # to see after the first login, by whatever run
 
     def begin_run(self, contents: Contents) -> None:
         places: dict[LogKey, LogPlace] = contents.places
-        self.next = {log: place.seq + 1 for log, place in places.items()}
+        self.next = {**self._first, **{log: place.seq + 1 for log, place in places.items()}}
+
+    def log_in(self, welcome: Welcome) -> None:
+        """Note a login of a program, which may be killed before it sees the welcome."""
+        for log, facts in _facts(welcome):
+            self._first.setdefault(log, facts.last + 1)
 
     def show(self, events: list[ResumedEvent]) -> None:
         for event in events:
             if isinstance(event, Welcome):
-                for log, facts in ((ROOM, event.history), (MAILBOX, event.mailbox)):
-                    assert facts is not None
+                for log, facts in _facts(event):
                     self.end[log] = facts.last + 1
                     if self.next.get(log) is None:
                         self.next[log] = self.end[log]
@@ -248,28 +319,37 @@ class FollowedLogs:
             assert self.next.get(log) in (None, book.head + 1), f"{log}: not all was seen"
 
 
-def play(seed: int, guards: Guards | None = None) -> None:
-    run = Run(seed, guards)
+def _facts(welcome: Welcome) -> list[tuple[LogKey, RoomHistory]]:
+    assert welcome.history is not None
+    assert welcome.mailbox is not None
+    return [(ROOM, welcome.history), (MAILBOX, welcome.mailbox)]
+
+
+def play(seed: int, guards: Guards | None = None, *, is_read_at_once: bool = True) -> None:
+    run = Run(seed, guards, is_read_at_once=is_read_at_once)
     for _ in range(run.random.randint(20, 150)):
         run.step()
     run.finish()
     run.check()
 
 
+@pytest.mark.parametrize("is_read_at_once", [True, False])
 @pytest.mark.parametrize("part", quick_first(range(4), "many schedules"))
-def test_each_line_is_said_once_and_each_message_seen_once(part: int) -> None:
+def test_each_line_is_said_once_and_each_message_seen_once(
+    part: int, is_read_at_once: bool
+) -> None:
     for seed in range(part * SCHEDULES, (part + 1) * SCHEDULES):
         try:
-            play(seed)
+            play(seed, is_read_at_once=is_read_at_once)
         except AssertionError as failure:
             raise AssertionError(f"schedule {seed}: {failure}") from failure
 
 
-def fails(guards: Guards | None = None) -> bool:
+def fails(guards: Guards | None = None, *, is_read_at_once: bool = True) -> bool:
     """Return whether any schedule breaks a rule."""
     for seed in range(4 * SCHEDULES):
         try:
-            play(seed, guards)
+            play(seed, guards, is_read_at_once=is_read_at_once)
         except AssertionError:
             return True
     return False
@@ -289,3 +369,14 @@ def test_what_is_sent_must_be_in_the_file_before(monkeypatch: pytest.MonkeyPatch
 def test_a_line_without_an_answer_must_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.client.resuming.judging.why_undecided", lambda lookup, proof: None)
     assert fails()
+
+
+def test_a_line_is_remembered_until_its_answer_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its place and its answer are one write."""
+    monkeypatch.setattr(Resumer, "_let_go", lambda resumer, nonce: resumer.memory.drop(nonce))
+    assert fails(is_read_at_once=False)
+
+
+def test_a_log_begins_before_the_login_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SeenPlaces, "begin", lambda seen: None)
+    assert fails(is_read_at_once=False)

@@ -1,0 +1,72 @@
+"""A log that is followed over a change of its epoch, and over holes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from chat.client.connection.events import RoomHistory, Text
+from chat.client.resuming.events import CatchUpBegan, CatchUpEnded, MissingMessages, Renumbered
+from chat.client.resuming.following import CatchUpWishes, LogFollower
+from chat.client.state.places import ROOM, LogPlace
+from chat.protocol.notices import NoticeCode
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+BAD_PLACE = NoticeCode.BAD_PLACE.value
+
+
+def message(seq: int) -> Text:
+    return Text("alice", NOON, f"text {seq}", seq=seq, replay=True)
+
+
+def messages(first: int, last: int) -> list[Text]:
+    return [message(seq) for seq in range(first, last + 1)]
+
+
+def follower(*, seq: int, context: int = 0) -> LogFollower:
+    """A follower that an earlier run has left at ``seq`` of epoch e1."""
+    return LogFollower(ROOM, LogPlace("e1", seq), CatchUpWishes(follows=True, context=context))
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_change_of_the_epoch_does_not_end_a_catch_up(is_refused: bool) -> None:
+    followed = follower(seq=5)
+    assert followed.enter(RoomHistory("e1", last=8)) == [CatchUpBegan(ROOM, 3)]
+    assert followed.query is not None
+
+    followed.renumber("e2")
+
+    if is_refused:
+        # The server had the new epoch when it read the query.
+        assert followed.refuse(BAD_PLACE) == []
+        query = followed.query
+        assert query is not None
+        assert (query.after, query.epoch) == (5, "e2")
+    output = followed.answer(messages(6, 8), more=False, lost=())
+    assert output == [*messages(6, 8), CatchUpEnded(ROOM, 3)]
+    assert followed.place == LogPlace("e2", 8, "2026-11-24T12:00:00.000000Z")
+
+
+def test_a_place_that_the_server_does_not_know_is_told() -> None:
+    followed = follower(seq=5)
+    followed.enter(RoomHistory("e1", last=8))
+    followed.renumber("e2")
+    assert followed.refuse(BAD_PLACE) == []
+    assert Renumbered(ROOM) in followed.refuse(BAD_PLACE)
+
+
+def test_the_page_before_the_place_has_the_holes() -> None:
+    followed = follower(seq=20, context=50)
+    followed.enter(RoomHistory("e1", last=20, lost=((4, 9), (13, 20))))
+    output = followed.answer(
+        [*messages(1, 3), *messages(10, 12)], more=False, lost=((4, 9), (13, 20))
+    )
+    assert output == [
+        CatchUpBegan(ROOM, 6),
+        *messages(1, 3),
+        MissingMessages(ROOM, 4, 9, "lost"),
+        *messages(10, 12),
+        MissingMessages(ROOM, 13, 20, "lost"),
+        CatchUpEnded(ROOM, 6),
+    ]
