@@ -64,7 +64,9 @@ class ClientHeader(NamedTuple):
 
     ``fetch`` and ``offset`` (bytes) ask for an offered content, on a transfer connection only. ``fetch`` is the id of
     the offer, or the number of a message: of the ``room`` (None: the default room) or, with ``private``, of the user's
-    private messages. A header with a ``command`` is no message, but asks the server to do something.
+    private messages. ``resume`` asks how much has arrived of the content with ``size`` bytes of the message with this
+    nonce; that message then goes on at ``offset``. A header with a ``command`` is no message, but asks the server to do
+    something.
     """
 
     to: str | None = None
@@ -75,6 +77,8 @@ class ClientHeader(NamedTuple):
     command: Command | None = None
     room: str | None = None
     private: bool = False
+    resume: str | None = None
+    size: int | None = None
 
 
 _NO_HEADER = ClientHeader()
@@ -179,13 +183,17 @@ def parse_client_header(data: bytes, *, names_a_file: bool) -> ClientHeader:
             "Invalid nonce: expected 1 to 64 of the characters A-Z, a-z, 0-9, '_' and '-'."
         )
     try:
+        room, private, resume, size = _read_log(fields)
         return ClientHeader(
             fields.string("to"),
             fields.string("filename"),
             nonce,
             *_read_fetch(fields),
             read_command(fields),
-            *_read_log(fields),
+            room,
+            private,
+            resume,
+            size,
         )
     except HeaderError as problem:
         problem.nonce, problem.is_command = nonce, "command" in fields.values
@@ -199,12 +207,16 @@ def _read_fetch(fields: JsonFields) -> tuple[str | int | None, int]:
     return fetch, fields.integer("offset") or 0
 
 
-def _read_log(fields: JsonFields) -> tuple[str | None, bool]:
-    """Return where the number of ``fetch`` counts."""
+def _read_log(fields: JsonFields) -> tuple[str | None, bool, str | None, int | None]:
+    """Return where the number of ``fetch`` counts, and the question for a part."""
     # Keys of these names beside a command belong to the command.
-    if fields.values.get("fetch") is None or fields.values.get("command") is not None:
-        return None, False
-    return fields.string("room"), fields.boolean("private") or False
+    if fields.values.get("command") is not None:
+        return None, False, None, None
+    resume = fields.string("resume")
+    size = fields.integer("size") if resume is not None else None
+    if fields.values.get("fetch") is None:
+        return None, False, resume, size
+    return fields.string("room"), fields.boolean("private") or False, resume, size
 
 
 def looks_like_json(data: bytes) -> bool:

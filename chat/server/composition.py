@@ -19,6 +19,7 @@ from chat.server.accounts.devices import Devices
 from chat.server.accounts.password_guard import PasswordGuard
 from chat.server.accounts.passwords import Passwords
 from chat.server.attachments.offers import OfferStore
+from chat.server.attachments.parts import Parts
 from chat.server.attachments.spool import Spool
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
@@ -26,7 +27,6 @@ from chat.server.control.socket_file import listen_in
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
 from chat.server.directory.presence_log import PresenceLog
-from chat.server.history.files.kept_files import KeptFiles
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
@@ -96,7 +96,7 @@ class Composition:
         self.offers = OfferStore(self.spool)
         self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
         self.directory: Directory[Session] = Directory()
-        timestamps, bans = Timestamps(), BanList()
+        self._timestamps, bans = Timestamps(), BanList()
         # What is stored: accounts, messages, and what belongs to accounts.
         kept_in = settings.data_directory
         self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
@@ -104,19 +104,17 @@ class Composition:
         self.path = path = MessagePath(
             settings,
             make_log,
-            timestamps,
+            self._timestamps,
             charge=self.share.charge,
             on_epoch=self._announce_epoch,
+            troubles=self.folding_log,
         )
         self.log, self.history, self.broadcast = path.log, path.history, path.broadcast
         self.mailboxes = AccountMailboxes(
             self.accounts, self.database, self.history, settings.max_waiting
         )
-        self.kept, self.files = None, None
-        if self.history is not None and kept_in is not None:
-            self.files = KeptFiles(
-                kept_in, settings.keep_files, durable=settings.durable, troubles=self.folding_log
-            )
+        self.kept, self.files = None, path.files
+        if self.history is not None and self.files is not None:
             self.spool.keep_in(self.files)
             self.kept = KeptMessages(
                 self.history,
@@ -133,7 +131,7 @@ class Composition:
             offers=self.offers,
             mutes=bans,
             mailboxes=self.mailboxes,
-            timestamp=timestamps,
+            timestamp=self._timestamps,
             kept=self.kept,
             sequences=path.sequences,
         )
@@ -302,6 +300,9 @@ class Composition:
             TransferConnection,
             room=self.room,
             fetching=Fetching(self.offers, self.history, self.files),
+            files=self.files,
+            parts=Parts(self.files) if self.files is not None else None,
+            timestamp=self._timestamps,
             settings=self.settings,
             spool=self.spool,
             backlogs=self.backlogs,

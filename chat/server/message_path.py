@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.held_broadcast import HeldBroadcast
+from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
 from chat.server.history.search.indexer import Indexer
 from chat.server.history.search.message_search import MessageSearch
 from chat.server.limits.waits import NO_WAITS, DiskWaits
 from chat.server.log.durable_log import DurableLog, RevocableSequences
 from chat.server.log.log import Log, Sequences
+from chat.server.process.log_folding import FoldingLog
 from chat.server.room.kept import InTurn
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 
@@ -25,8 +27,9 @@ class MessagePath:
     """The parts on the way of a message.
 
     ``make_log`` makes the log of a server that is not durable. ``charge`` and ``on_epoch`` are those of Broadcast and
-    HistoryStore. ``history`` is None if no messages are kept, ``search`` also if none can be found.
-    ``in_turn`` is that of HeldBroadcast, and None if nothing is held back.
+    HistoryStore. ``history`` and ``files`` are None if no messages are kept, ``search`` also if none can be found.
+    ``troubles`` gets the failures of the disk under the files. ``in_turn`` is that of HeldBroadcast, and None if
+    nothing is held back.
     """
 
     in_turn: InTurn | None = None
@@ -40,10 +43,15 @@ class MessagePath:
         *,
         charge: Callable[[float], object],
         on_epoch: Callable[[str], object],
+        troubles: FoldingLog,
     ) -> None:
         directory = settings.data_directory if settings.history else None
         self.history: HistoryStore | None = None
         self.search: MessageSearch | None = None
+        self.files: KeptFiles | None = None
+        if directory is not None:
+            limit, durable = settings.keep_files, settings.durable
+            self.files = KeptFiles(directory, limit, durable=durable, troubles=troubles)
         indexer = Indexer(directory) if directory is not None and settings.search else None
         if settings.durable:
             if directory is None:

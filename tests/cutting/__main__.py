@@ -3,7 +3,7 @@
 Usage:
   cutting [--cuts=<n>] [--seed=<n>] [--durable] [--screens=<n>] [--without=<guard>]
   cutting returning [--users=<n>]
-  cutting files [--size=<size>] [--cuts=<n>] [--seed=<n>]
+  cutting files [--uploads] [--size=<size>] [--cuts=<n>] [--seed=<n>]
   cutting (-h | --help)
 
 Options:
@@ -12,6 +12,7 @@ Options:
   --durable          the server confirms a message when it is on the disk; nothing may be missing then
   --screens=<n>      how many people type into the screen client beside, 4 at most [default: 0]
   --size=<size>      of the file, in bytes, with K, M or G [default: 1G]
+  --uploads          the file is sent, and not fetched
   --users=<n>        how many come back at once after a restart [default: 10000]
   --without=<guard>  take a guard out: device, look-up, one-write or jump. Then something must be found
 
@@ -19,7 +20,8 @@ Ten clients of registered users post numbered lines, public and private, and sma
 that each client showed, the fate of each line, and the history. Each answered line must be there once, in one order.
 History must list the messages that a crash took as lost, and each client must have shown the loss.
 
-`files`: a large file is fetched, while links are cut, and clients and servers are killed in turn; 20 times is enough.
+`files`: a large file is fetched or sent, while links are cut, and clients and servers are killed in turn; 20 times is
+enough.
 
 `returning`: very many users with remembered devices come back at once after a restart, and catch up.
 
@@ -70,7 +72,10 @@ def main(argv: list[str] | None = None) -> int:
             return _tell(Returning(Path(directory), users).run(_say))
         _say(f"seed {seed}")
         if options["files"]:
-            return _tell(FilesRun(Path(directory), size=size, cuts=cuts, seed=seed).run(_say))
+            moving = FilesRun(
+                Path(directory), size=size, cuts=cuts, seed=seed, uploads=options["--uploads"]
+            )
+            return _tell(moving.run(_say))
         run = CuttingRun(
             Path(directory),
             cuts=cuts,

@@ -36,6 +36,12 @@ def test_a_file_arrives_over_cut_links_and_killed_clients_and_servers(tmp_path: 
     assert not FilesRun(tmp_path, size=4 << 20, cuts=3, seed=SEED).run(told.append), told
 
 
+def test_a_file_is_sent_once_over_cut_links_and_killed_servers(tmp_path: Path) -> None:
+    told: list[str] = []
+    run = FilesRun(tmp_path, size=4 << 20, cuts=2, seed=SEED, uploads=True)
+    assert not run.run(told.append), told
+
+
 @pytest.mark.parametrize("argument", ["--cuts=x", "--seed=x", "--without=luck"])
 def test_an_unusable_option_is_one_line(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cutting.main([argument]) == 2

@@ -75,10 +75,10 @@ client_headers = st.builds(
     fetch=optional(text),
     offset=whole,
     command=optional(commands),
-    room=st.none(),
+    **dict.fromkeys(("room", "resume", "size"), st.none()),
     private=st.just(False),  # a command has a key of this name, too
-) | st.tuples(text | whole, optional(text), st.booleans()).map(
-    lambda fetch: ClientHeader(fetch=fetch[0], room=fetch[1], private=fetch[2])
+) | st.tuples(text | whole, optional(text), st.booleans(), text, whole).map(
+    lambda f: ClientHeader(fetch=f[0], room=f[1], private=f[2], resume=f[3], size=f[4])
 )
 logins = st.builds(
     LoginHeader,

@@ -146,7 +146,7 @@ class Connection(SessionFacts, EarlierMessages):
             raise ConnectionLost("The server sent no welcome after the login.")
         if first is not None:
             self._kept.append(first)
-        self._transfers.session = self._room.session
+        self._transfers.begin(self._room.session, self._room.limits)
 
     def watch(self, silence: Silence, *, ping: bool) -> None:
         """Start to watch for a vanished server and, with ``ping``, for a silent server. For ``connect``."""

@@ -17,11 +17,15 @@ from chat.structs import Struct, field
 
 
 class Limits(Struct):
-    """The sizes that the server accepts, in bytes. Contents over ``inline`` go over transfer connections."""
+    """The sizes that the server accepts, in bytes. Contents over ``inline`` go over transfer connections.
+
+    ``resume``: an upload that was interrupted goes on where it was.
+    """
 
     max_text: int = 64 * 1024
     max_file: int = 1024**3
     inline: int = 64 * 1024
+    resume: bool = False
 
 
 class UnreadPartner(Struct):

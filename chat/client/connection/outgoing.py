@@ -66,8 +66,11 @@ def encode_text(text: str, limit: int) -> bytes:
     return content
 
 
-def encode_header(receipt: Receipt, *, raw: bool) -> bytes:
-    """Encode the header of a message; ``raw``: in the form for an original server. Raises NotSent."""
+def encode_header(receipt: Receipt, *, raw: bool, offset: int = 0) -> bytes:
+    """Encode the header of a message; ``raw``: in the form for an original server. Raises NotSent.
+
+    ``offset``: the content goes on behind so many bytes, which the server has.
+    """
     if raw:
         if receipt.kind is not MessageType.FILE or receipt.filename is None:
             return b""  # an original server would take a header for a part of the content
@@ -76,7 +79,13 @@ def encode_header(receipt: Receipt, *, raw: bool) -> bytes:
         return (f"_{name[1:]}" if name.startswith("{") else name).encode()
     try:
         header = encode_client_header(
-            ClientHeader(receipt.to, receipt.filename, receipt.nonce, command=receipt.command)
+            ClientHeader(
+                receipt.to,
+                receipt.filename,
+                receipt.nonce,
+                offset=offset,
+                command=receipt.command,
+            )
         )
     except LocalProtocolError:
         if receipt.command is not None:
@@ -98,6 +107,19 @@ class Source(NamedTuple):
     filename: str
     size: int
     start: int = 0
+
+    def behind(self, offset: int) -> Source:
+        """Return the part of the file behind ``offset`` bytes."""
+        return self._replace(size=self.size - offset, start=self.start + offset)
+
+    def digest_of_first(self, size: int) -> str:
+        """Read the first ``size`` bytes, and return their SHA-256 in hex. Raises TransferFailed."""
+        from hashlib import sha256  # takes a while to load
+
+        found = sha256()
+        for piece in self._replace(size=size).pieces(self.file.read):
+            found.update(piece)
+        return found.hexdigest()
 
     def rewind(self) -> None:
         """Go back to the start, to read the pieces again. Raises OSError."""

@@ -45,6 +45,9 @@ class Receipt:
     is_held = False
     # Whether the message is to be sent again over the next connection if this connection is lost.
     is_sent_again = False
+    # Nobody can find out whether the message was said. So its content goes on only if the server has a part of it:
+    # then the message was not said.
+    only_goes_on = False
 
     def __init__(
         self,

@@ -52,6 +52,35 @@ class Sink(Protocol):
         ...
 
 
+class CheckedSink:
+    """Write a content to ``sink``, and compute its SHA-256, which must be ``expected``, in hex; None: it is not known.
+
+    ``began_earlier``: the sink had bytes of an earlier run. Waits for a disk. Raises SaveFailed.
+    """
+
+    def __init__(self, sink: Sink, expected: str | None) -> None:
+        self.began_earlier = sink.size > 0
+        self._sink = sink
+        self._expected = expected
+        self._hash = None
+        if expected is not None:
+            from hashlib import sha256  # takes a while to load
+
+            self._hash = sha256()
+            if self.began_earlier:
+                sink.read_back(self._hash.update)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write all of ``data``. Raises SaveFailed."""
+        self._sink.write(data)
+        if self._hash is not None:
+            self._hash.update(data)
+
+    def is_passed(self) -> bool:
+        """Return whether the content is the expected one."""
+        return self._hash is None or self._hash.hexdigest() == self._expected
+
+
 class FileSink:
     """A sink that writes to an open file. ``filename`` is the name of the content, for messages."""
 

@@ -1,6 +1,7 @@
 """Uploads and downloads over separate connections, so that several run at once and texts need not wait.
 
-A download that breaks is resumed. An upload that breaks is reported: others may have received it, and only the user
+A download that breaks is resumed. So is an upload, if the server knows how: it says how much has arrived, or that the
+message was said. With another server, an upload that breaks is reported: others may have received it, and only the user
 can decide whether to send it twice. But if the server stopped reading an upload before its end, nobody has received
 it, and the upload starts again.
 """
@@ -12,13 +13,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from chat.client.connection.events import Attachment
+from chat.client.connection.events import Attachment, Limits
 from chat.client.connection.in_flight import InFlight, Place
 from chat.client.connection.link import Link
 from chat.client.connection.login import open_transfer
 from chat.client.connection.outgoing import Source, encode_header
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.connection.saving import PartialFile, Sink
+from chat.client.connection.saving import CheckedSink, PartialFile, Sink
 from chat.client.errors import (
     ConnectError,
     LoginRefused,
@@ -69,6 +70,7 @@ class Transfers:
 
     def __init__(self, connector: Connector, in_flight: InFlight, timeout: float) -> None:
         self.session: str | None = None
+        self._resumes = False
         self._runtime = connector.runtime
         self._connector = connector
         self._in_flight = in_flight
@@ -76,6 +78,10 @@ class Transfers:
         self._turns = Turns(connector.runtime, MAX_TRANSFERS)
         self._running: list[Cancellation] = []
         self._ended = False
+
+    def begin(self, session: str | None, limits: Limits) -> None:
+        """Note what the welcome says."""
+        self.session, self._resumes = session, limits.resume
 
     def end(self) -> None:
         """End all running transfers, since the session is over."""
@@ -96,11 +102,11 @@ class Transfers:
         """
         if self.session is None:
             raise NotSupported("This server takes no large files.")
-        header = encode_header(receipt, raw=False)
+        encode_header(receipt, raw=False)  # raises NotSent before anything is recorded
         # Before the upload: the echo may come over the room's connection before the answer comes here.
         self._in_flight.send(receipt, Place.UPLOADING)
         try:
-            refused = self._upload(receipt.kind, header, source, progress, cancel)
+            refused = self._upload(receipt, source, progress, cancel)
         except BaseException as error:
             self._in_flight.requeue(receipt)
             if isinstance(error, TransferFailed) and receipt.status is Status.ACCEPTED:
@@ -144,7 +150,7 @@ class Transfers:
         Raises TransferFailed, TransferCancelled, SaveFailed.
         """
         with self._start(cancel) as stop:
-            check = self._runtime.offload(_Check, offer, part)
+            check = self._runtime.offload(CheckedSink, part, offer.sha256)
             failures = 0
             while True:
                 size = part.size
@@ -157,7 +163,7 @@ class Transfers:
                         raise _Useless(_DIFFERENT.format(offer.filename))
                     # Perhaps the bytes of the earlier run are wrong.
                     self._runtime.offload(part.begin_anew)
-                    check = _Check(offer, part)
+                    check = CheckedSink(part, offer.sha256)
                     continue
                 except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
                     self._check(stop)
@@ -172,32 +178,71 @@ class Transfers:
 
     def _upload(
         self,
-        kind: MessageType,
-        header: bytes,
+        receipt: Receipt,
         source: Source,
         progress: Progress | None,
         cancel: Cancellation | None,
     ) -> Refused | None:
         """Return the server's refusal, or None if it accepted. Raises TransferFailed, TransferCancelled."""
         with self._start(cancel) as stop:
-            tries = 0
+            tries, most = 0, 0
             while True:
                 tries += 1
                 try:
                     with self._open(stop) as link:
-                        return self._send(link, kind, header, source, progress)
+                        offset = self._find_offset(link, receipt, source)
+                        if offset is None:
+                            return None
+                        tries = 1 if offset > most else tries
+                        most = max(most, offset)
+                        return self._send(link, receipt, source, offset, progress)
                 except (OSError, RemoteProtocolError, ConnectError, LoginRefused) as error:
                     self._check(stop)
-                    # Only then has certainly nobody received the file. After any other error, others may have it.
-                    was_not_received = isinstance(error, StalledFrame) or (
-                        tries > 1 and isinstance(error, ConnectError)
-                    )
-                    if not was_not_received or tries == UPLOAD_TRIES:
+                    if not self._is_sent_again(error, tries):
                         raise TransferFailed(
                             f"{source.filename!r} was not sent: {explain(error)}"
                         ) from None
                 stop.sleep(self._runtime, _PAUSES[tries])
                 self._runtime.offload(source.rewind)
+
+    def _is_sent_again(self, error: Exception, tries: int) -> bool:
+        if self._resumes:
+            # The server tells what it has, so nothing is said twice. Another attempt after these would fail, too.
+            return not isinstance(error, LoginRefused | HeaderError) and tries < len(_PAUSES)
+        # Only then has certainly nobody received the file. After any other error, others may have it.
+        was_not_received = isinstance(error, StalledFrame) or (
+            tries > 1 and isinstance(error, ConnectError)
+        )
+        return was_not_received and tries < UPLOAD_TRIES
+
+    def _find_offset(self, link: Link, receipt: Receipt, source: Source) -> int | None:
+        """Return how many bytes of an upload the server has; None if its message was said.
+
+        Raises what reading and sending raise, TransferFailed.
+        """
+        if not self._resumes:
+            _require_part(receipt, 0)
+            return 0
+        question = ClientHeader(resume=receipt.nonce, size=source.size)
+        link.send(MessageType.FILE, encode_client_header(question))
+        link.set_deadline(ANSWER_TIMEOUT)
+        answer = self._answer(link)
+        if isinstance(answer, Refused):
+            if answer.code == NoticeCode.DONE.value:
+                return None
+            raise RemoteProtocolError(answer.sentence)
+        if answer.type != MessageType.FILE or answer.content_size:
+            raise HeaderError("The server sent an invalid answer.")
+        header = _server_header(link, answer)
+        offset = header.offset or 0
+        _require_part(receipt, offset)
+        if not 0 < offset <= source.size or header.sha256 is None:
+            return 0
+        # The file may have changed since, or may be another with the same name: a directory is packed anew.
+        if self._runtime.offload(source.digest_of_first, offset) == header.sha256:
+            return offset
+        self._runtime.offload(source.rewind)
+        return 0
 
     @contextmanager
     def _start(self, cancel: Cancellation | None) -> Iterator[Cancellation]:
@@ -245,16 +290,18 @@ class Transfers:
     def _send(
         self,
         link: Link,
-        kind: MessageType,
-        header: bytes,
+        receipt: Receipt,
         source: Source,
+        offset: int,
         progress: Progress | None,
     ) -> Refused | None:
+        kind, rest = receipt.kind, source.behind(offset)
+        header = encode_header(receipt, raw=False, offset=offset)
         broken: OSError | None = None
         complete = False
         try:
-            pieces = self._watched(link, source, progress)
-            link.send_pieces(kind, header, source.size, pieces)
+            pieces = self._watched(link, rest, offset, progress)
+            link.send_pieces(kind, header, rest.size, pieces)
             complete = True
         except _AnsweredEarly:
             complete = False
@@ -273,9 +320,14 @@ class Transfers:
             raise RemoteProtocolError("The server sent an invalid answer.")
         return None
 
-    def _watched(self, link: Link, source: Source, progress: Progress | None) -> Iterator[bytes]:
-        """Yield the pieces of ``source``. Raises _AnsweredEarly if the server answers before the end."""
-        done = 0
+    def _watched(
+        self, link: Link, source: Source, offset: int, progress: Progress | None
+    ) -> Iterator[bytes]:
+        """Yield the pieces of ``source``, which follow ``offset`` bytes.
+
+        Raises _AnsweredEarly if the server answers before the end.
+        """
+        done, size = offset, offset + source.size
         for piece in source.pieces(lambda size: self._runtime.offload(source.file.read, size)):
             # An answer before the end is a refusal: the rest would be sent in vain.
             if link.stream.readable():
@@ -283,14 +335,14 @@ class Transfers:
             yield piece
             done += len(piece)
             if progress:
-                progress(done, source.size)
+                progress(done, size)
 
     def _receive(
         self,
         link: Link,
         offer: Attachment,
         part: Sink,
-        check: _Check,
+        check: CheckedSink,
         progress: Progress | None,
     ) -> None:
         if part.size == offer.size and check.began_earlier:
@@ -331,35 +383,16 @@ class _Useless(TransferFailed):
     """The received part of the content is of no use."""
 
 
-class _Check:
-    """Write what is received of ``offer`` to ``part``, and compute its SHA-256. Waits for a disk. Raises SaveFailed.
-
-    ``began_earlier``: ``part`` had bytes of an earlier run.
-    """
-
-    def __init__(self, offer: Attachment, part: Sink) -> None:
-        self.began_earlier = part.size > 0
-        self._part = part
-        self._expected = offer.sha256
-        self._hash = None
-        if self._expected is not None:
-            from hashlib import sha256  # takes a while to load
-
-            self._hash = sha256()
-            if self.began_earlier:
-                part.read_back(self._hash.update)
-
-    def write(self, data: bytes | memoryview) -> None:
-        self._part.write(data)
-        if self._hash is not None:
-            self._hash.update(data)
-
-    def is_passed(self) -> bool:
-        return self._hash is None or self._hash.hexdigest() == self._expected
-
-
 class _AnsweredEarly(Exception):
     """The server answered an upload before it was complete."""
+
+
+def _require_part(receipt: Receipt, offset: int) -> None:
+    """Raise TransferFailed for an upload that only goes on, if the server has no part of it."""
+    if receipt.only_goes_on and not offset:
+        raise TransferFailed(
+            "The connection was lost, and nobody can find out whether it was sent."
+        )
 
 
 def _server_header(link: Link, descriptor: Descriptor) -> ServerHeader:

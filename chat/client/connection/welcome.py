@@ -19,11 +19,13 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
     fields = parse_json_object(content)
     sent_limits = fields.get("limits")
     limits: dict[str, Any] = sent_limits if isinstance(sent_limits, dict) else {}
-    known = {
+    known: dict[str, Any] = {
         name: value
         for name in ("max_text", "max_file", "inline")
         if type(value := limits.get(name)) is int and value > 0
     }
+    if limits.get("resume") is True:
+        known["resume"] = True
     return replace(
         bare,
         users=_strings(fields.get("users")) or bare.users,

@@ -41,6 +41,10 @@ class Outgoing(QueuedMessage):
         # If the answer to a command is lost, the server may have executed it. Repeating it could surprise the user.
         self.is_sent_again = not is_command
 
+    @property
+    def is_upload(self) -> bool:
+        return self.transfer is not None
+
 
 def restored(line: UnansweredLine) -> Outgoing:
     """Return a line that an earlier run of the client left as a message; its tag is its nonce."""

@@ -59,6 +59,11 @@ class QueuedMessage(Receipt):
         return len(self.text) if self.text is not None else 0
 
     @property
+    def is_upload(self) -> bool:
+        """Whether the content goes over a transfer connection."""
+        return False
+
+    @property
     def line(self) -> UnansweredLine | None:
         """The line to remember over a restart of the client; None for an attachment or a command."""
         if self.text is None or self.command is not None or not self.is_sent_again:

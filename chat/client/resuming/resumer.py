@@ -275,13 +275,8 @@ class Resumer:
         self._verdicts.append(verdicts)  # applied once the lock is free
 
     def _restored(self, line: UnansweredLine) -> QueuedMessage:
-        return QueuedMessage(
-            self._runtime.event(),
-            text=line.text,
-            to=line.to,
-            nonce=line.nonce,
-            sent_at=line.sent_at,
-        )
+        event, sent_at = self._runtime.event(), line.sent_at
+        return QueuedMessage(event, text=line.text, to=line.to, nonce=line.nonce, sent_at=sent_at)
 
     def _restore_line(self, line: UnansweredLine) -> None:
         if line.is_perhaps:
@@ -362,6 +357,10 @@ class Resumer:
 
     def _mark(self, nonce: str, reason: str) -> None:
         found = self.queue.in_flight.find(nonce)
+        if isinstance(found, QueuedMessage) and found.is_upload:
+            found.only_goes_on = True  # if the server has a part of it, it was not said
+            self.queue.say_again([nonce])
+            return
         line = found.line if isinstance(found, QueuedMessage) else None
         if isinstance(found, QueuedMessage) and line is not None:
             self.memory.mark(nonce)

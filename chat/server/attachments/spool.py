@@ -22,7 +22,7 @@ from gevent.event import Event
 
 from chat.files.private_files import private_opener
 from chat.framing import MIN_RATE
-from chat.process.offload import ThreadCall
+from chat.process.offload import ThreadCall, run_in
 from chat.server.process.log_folding import FoldingLog
 from chat.sizes import byte_count
 
@@ -35,6 +35,8 @@ _GRACE = 5.0
 # Seconds that a new upload waits for space. Longer than _GRACE: a slow upload that began just before can then be ended.
 _PATIENCE = _GRACE + 2.0
 
+_PIECE = 1 << 20
+
 _FULL = "The server has no space left for this attachment; try again later."
 
 
@@ -45,8 +47,8 @@ class NoSpaceError(Exception):
 class Keeper(Protocol):
     """List what the spool needs of the part that keeps contents for long."""
 
-    def place_for(self, size: int) -> Path | None:
-        """Return the path of a new file for a content; None if the content cannot be kept."""
+    def place_for(self, size: int, part: str | None = None) -> Path | None:
+        """Return the path of a file for a content; None if the content cannot be kept. ``part``: see ``reserve``."""
 
     def keep(self, arrived: Path, digest: bytes, size: int, owner: str) -> bool:
         """Take over a content that has arrived whole, until ``let_go``; return whether there is space. May wait."""
@@ -55,13 +57,18 @@ class Keeper(Protocol):
         """Undo the hold of ``keep``."""
 
 
+class UnknownPart(Exception):
+    """An upload cannot go on: the part of it that had arrived is not there, or has another size."""
+
+
 class SpooledFile:
     """A content in a temporary file, made by ``Spool.reserve``.
 
     The upload is the first holder. Each further holder (an offer, or a user who is being sent the content) calls
     ``hold``, and later ``release``. The last release closes the file, and deletes it unless it is kept.
 
-    ``path``: the name of the file, if the content can be kept.
+    ``path``: the name of the file, if the content can be kept. ``is_part``: if the upload is interrupted, the file
+    stays, and a later one goes on from ``offset``.
     """
 
     def __init__(
@@ -71,23 +78,26 @@ class SpooledFile:
         size: int,
         give_up: Callable[[], object],
         path: Path | None = None,
+        *,
+        is_part: bool = False,
+        offset: int = 0,
     ) -> None:
         self.size = size
         self.owner = owner
-        self.received = 0
+        self.received = offset
         self.started = time.monotonic()
         self.give_up = give_up
         self.holders = 1
         self.is_kept = False
         self._spool = spool
         self._path = path
+        self._is_part = is_part
         self._hash = hashlib.sha256()
         # Unbuffered, since the bytes are written through the descriptor.
-        self._file = cast(
-            BinaryIO,
-            tempfile.TemporaryFile(dir=spool.directory, buffering=0)  # noqa: SIM115
+        self._file = (
+            cast(BinaryIO, tempfile.TemporaryFile(dir=spool.directory, buffering=0))  # noqa: SIM115
             if path is None
-            else open(path, "xb+", buffering=0, opener=private_opener),  # noqa: SIM115
+            else _open_named(path, offset, is_part=is_part)
         )
 
     def fileno(self) -> int:
@@ -102,10 +112,18 @@ class SpooledFile:
             self._file.close()
             if self.is_kept:
                 self._spool.keeper.let_go(self.digest)
-            if self._path is not None:
+            if self._path is not None and not (self._is_part and 0 < self.received < self.size):
                 # In a thread: the end of a large file takes a while. A content that is kept has another name now.
                 ThreadCall(gevent.get_hub().threadpool, self._path.unlink, True)
             self._spool.give_back(self)
+
+    def read_back(self) -> None:
+        """Read the bytes of an interrupted upload, with which this one goes on. Waits. Raises UnknownPart, OSError."""
+        pool = gevent.get_hub().threadpool
+        size = run_in(pool, _read_back, self._file.fileno(), self._hash)
+        if size != self.received:
+            self.received = size
+            raise UnknownPart
 
     @property
     def digest(self) -> bytes:
@@ -211,10 +229,18 @@ class Spool:
         """The number of contents that are kept or arrive now."""
         return len(self._files)
 
-    def reserve(self, owner: Hashable, size: int, give_up: Callable[[], object]) -> SpooledFile:
+    def reserve(
+        self,
+        owner: Hashable,
+        size: int,
+        give_up: Callable[[], object],
+        part: str | None = None,
+        offset: int = 0,
+    ) -> SpooledFile:
         """Reserve ``size`` bytes, and return an empty file for them. Wait a few seconds if slow uploads can make way.
 
-        ``give_up`` ends this upload if it turns out to be slow itself. Raises NoSpaceError.
+        ``give_up`` ends this upload if it turns out to be slow itself. ``part`` is the name of the file if an
+        interrupted upload may go on; the file has ``offset`` bytes then. Raises NoSpaceError, UnknownPart.
         """
         share = self.max_size // _SHARE
         if size > share:
@@ -230,7 +256,8 @@ class Spool:
                         "Too many of your attachments are in transfer; try again when they have arrived."
                     )
             elif self._fits(size):
-                return self._open(owner, size, give_up)
+                file = self._open(owner, size, give_up, part, offset)
+                return self._read_back(file) if offset else file
             elif not self._drop_oldest(None) and not self._displace_slow(deadline):
                 raise NoSpaceError(_FULL)
 
@@ -266,17 +293,42 @@ class Spool:
             self.log_trouble("cannot read its free space", problem)
             raise NoSpaceError(_FULL) from None
 
-    def _open(self, owner: Hashable, size: int, give_up: Callable[[], object]) -> SpooledFile:
-        path = self._keeper.place_for(size) if self._keeper is not None else None
+    def _open(
+        self,
+        owner: Hashable,
+        size: int,
+        give_up: Callable[[], object],
+        part: str | None,
+        offset: int,
+    ) -> SpooledFile:
+        path = self._keeper.place_for(size, part) if self._keeper is not None else None
+        if offset and (path is None or part is None):
+            raise UnknownPart
         try:
-            file = SpooledFile(self, owner, size, give_up, path)
+            file = SpooledFile(
+                self, owner, size, give_up, path, is_part=part is not None, offset=offset
+            )
         except OSError as problem:
+            if offset and isinstance(problem, FileNotFoundError):
+                raise UnknownPart from None
             self.log_trouble("cannot create a file", problem)
             raise NoSpaceError(_FULL) from None
         self._files.add(file)
         self.used += size
         self._used_by[owner] += size
         self._files_of[owner] += 1
+        return file
+
+    def _read_back(self, file: SpooledFile) -> SpooledFile:
+        try:
+            file.read_back()
+        except OSError as problem:
+            file.release()
+            self.log_trouble("cannot read a part", problem)
+            raise NoSpaceError(_FULL) from None
+        except BaseException:
+            file.release()
+            raise
         return file
 
     def _displace_slow(self, deadline: float) -> bool:
@@ -298,6 +350,22 @@ class Spool:
 
 def _do_nothing() -> None:
     """Ignore the call: the content is complete."""
+
+
+def _open_named(path: Path, offset: int, *, is_part: bool) -> BinaryIO:
+    """Open the file of an upload; with an ``offset``, one that an interrupted upload has left."""
+    # The part that an earlier upload has left is begun anew with offset 0.
+    mode = "rb+" if offset else "wb+" if is_part else "xb+"
+    return cast(BinaryIO, open(path, mode, buffering=0, opener=private_opener))
+
+
+def _read_back(fd: int, digest: hashlib._Hash) -> int:
+    """Add all bytes of a file to ``digest``, and return their number. The position is at the end then."""
+    size = 0
+    while piece := os.read(fd, _PIECE):
+        digest.update(piece)
+        size += len(piece)
+    return size
 
 
 def _write_all(fd: int, data: memoryview, digest: hashlib._Hash) -> None:

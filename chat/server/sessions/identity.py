@@ -40,6 +40,13 @@ class Identity:
         return tuple(filter(None, (self.account_id, self._guest_author())))
 
     @property
+    def uploader(self) -> bytes | None:
+        """The account and device that may go on with an interrupted upload; None for a guest without a device."""
+        if self.account_id is None and self.device is None:
+            return None
+        return self.author + (self.device or b"")
+
+    @property
     def file_owner(self) -> str:
         """Whose share of the kept files an attachment counts towards: the id of the account; empty for all guests."""
         return self.account_id.hex() if self.account_id is not None else ""

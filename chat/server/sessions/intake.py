@@ -14,10 +14,12 @@ from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ClientHeader, parse_client_header
 from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run
-from chat.server.attachments.spool import NoSpaceError, Spool, SpooledFile
+from chat.server.attachments.spool import NoSpaceError, Spool, SpooledFile, UnknownPart
 from chat.server.log.log import Rejection
 from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
 from chat.sizes import byte_count
+
+UNKNOWN_PART = "The server does not have this part of the content; begin at the offset 0."
 
 
 class FrameRefused(Exception):
@@ -75,10 +77,20 @@ class Intake:
     ``owner`` is the user whose share of the spool large contents count towards. ``give_up`` ends the connection from
     outside. ``bill`` is called before each further ``BILLED_BYTES`` of a content, whether the content is kept or
     skipped. It may wait: a large content is delayed like many messages, and the sender's other connections can send in
-    between.
+    between. ``part`` is the name under which the current content is left if it is interrupted; None: nowhere.
     """
 
-    __slots__ = ("_bill", "_give_up", "_left", "_owner", "_paid", "_reader", "_settings", "_spool")
+    __slots__ = (
+        "_bill",
+        "_give_up",
+        "_left",
+        "_owner",
+        "_paid",
+        "_reader",
+        "_settings",
+        "_spool",
+        "part",
+    )
 
     def __init__(
         self,
@@ -95,6 +107,7 @@ class Intake:
         self._owner = owner
         self._give_up = give_up
         self._bill = bill
+        self.part: str | None = None
         self._paid = 0  # bytes of the current content that may arrive before the next bill
         self._left = 0  # bytes of the current content that have not been read
 
@@ -153,7 +166,8 @@ class Intake:
     def read_content(self, descriptor: Descriptor, header: ClientHeader) -> bytes | SpooledFile:
         """Read the content of a frame; a text is valid UTF-8. Raises FrameRefused.
 
-        The caller must release a SpooledFile.
+        ``descriptor`` has the size of the whole content, also if the frame goes on with an interrupted upload. The
+        caller must release a SpooledFile.
         """
         size = descriptor.content_size
         if size > MAX_IN_MEMORY and descriptor.type != MessageType.UTF8:
@@ -161,6 +175,8 @@ class Intake:
                 return self._spool_content(size)
             except NoSpaceError as problem:
                 raise FrameRefused(NoticeCode.NO_SPACE, str(problem), header.nonce) from None
+            except UnknownPart:
+                raise FrameRefused(NoticeCode.BAD_HEADER, UNKNOWN_PART, header.nonce) from None
         content = self._reader.recv_exactly(size)
         self._left = 0
         if descriptor.type == MessageType.UTF8:
@@ -202,7 +218,8 @@ class Intake:
             raise
 
     def _spool_content(self, size: int) -> SpooledFile:
-        file = self._spool.reserve(self._owner, size, self._give_up)
+        offset = size - self._left
+        file = self._spool.reserve(self._owner, size, self._give_up, self.part, offset)
         try:
             while self._left:
                 file.append(self._receive_more())

@@ -323,8 +323,8 @@ class Session(Identity):
             pause(self._rates.consume_ping())
         else:
             self.pay(descriptor)
-        if header.fetch is not None:
-            sentence = "Fetch a content over a transfer connection."
+        if header.fetch is not None or header.resume is not None or header.offset:
+            sentence = "Fetch a content, or go on with one, over a transfer connection."
             raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
         if header.command is not None:
             self._execute(header.command, header.nonce)

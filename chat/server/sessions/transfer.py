@@ -6,24 +6,33 @@ connection ends with the session.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gevent.event import Event
 
 from chat.framing import IncompleteFrame, StalledFrame
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.frames import Frame
-from chat.protocol.headers import ClientHeader, encode_server_header
+from chat.protocol.headers import NONCE, ClientHeader, ServerHeader, encode_server_header
 from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.server.attachments.parts import Arrived, PartBusy, Parts, part_name
 from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue
+from chat.server.history.faults import HistoryFault
+from chat.server.history.files.kept_files import KeptFiles
+from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName
 from chat.server.log.log import Record
 from chat.server.room.commands import CommandRefused
 from chat.server.room.fetching import Fetching
 from chat.server.room.room import Room
 from chat.server.sessions.answers import REMINDER
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
+from chat.server.sessions.intake import UNKNOWN_PART, FrameRefused, Intake, refusal_of
 from chat.server.sessions.session import Session
-from chat.server.settings import DRAIN_TIMEOUT, Settings
+from chat.server.settings import DRAIN_TIMEOUT, MAX_IN_MEMORY, Settings
+from chat.sizes import byte_count
+
+_BUSY = "Another connection still sends this content; try again later."
 
 
 class TransferConnection:
@@ -36,6 +45,9 @@ class TransferConnection:
         *,
         room: Room,
         fetching: Fetching,
+        files: KeptFiles | None,
+        parts: Parts | None,
+        timestamp: Callable[[], str],
         settings: Settings,
         spool: Spool,
         backlogs: BacklogLimits,
@@ -44,6 +56,10 @@ class TransferConnection:
         self._session = session
         self._room = room
         self._fetching = fetching
+        self._files = files
+        self._parts = parts
+        self._timestamp = timestamp
+        self._settings = settings
         # A failure here ends only the transfer, so nobody needs its reason.
         self.send_queue = SendQueue(
             connection.transport, connection.order, backlogs, lambda reason: None
@@ -108,17 +124,87 @@ class TransferConnection:
         if descriptor.type not in ATTACHMENTS:
             sentence = "A transfer connection accepts only files, images and voice notes."
             raise FrameRefused(NoticeCode.BAD_TYPE, sentence, header.nonce)
-        if header.fetch is None:
-            record = self._session.publish_message(self._intake, descriptor, header)
+        if header.fetch is None and header.resume is None:
+            record = self._publish(descriptor, header)
             self._wait_until_settled(record)
             if record.rejection is not None:
                 raise refusal_of(record.rejection, header.nonce)
             # The echo goes to the main connection. This bare frame tells the client that the upload is complete.
             return Frame(MessageType(descriptor.type))
         if descriptor.type != MessageType.FILE or descriptor.content_size:
-            sentence = "A fetch must be a File frame without content."
+            sentence = "A question for a content must be a File frame without content."
             raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
-        return self._fetch(header)
+        return self._fetch(header) if header.fetch is not None else self._tell_arrived(header)
+
+    # Uploads
+
+    def _publish(self, descriptor: Descriptor, header: ClientHeader) -> Record:
+        """Publish an attachment, which may go on with an interrupted upload. Raises FrameRefused."""
+        whole = descriptor._replace(content_size=header.offset + descriptor.content_size)
+        if whole.content_size > self._settings.max_file:
+            sentence = (
+                f"The content is too large; the limit is {byte_count(self._settings.max_file)}."
+            )
+            raise FrameRefused(NoticeCode.TOO_LARGE, sentence, header.nonce, fatal=True)
+        name = self._part_of(header.nonce, whole.content_size)
+        if header.offset and (name is None or whole.content_size <= MAX_IN_MEMORY):
+            raise FrameRefused(NoticeCode.BAD_HEADER, UNKNOWN_PART, header.nonce)
+        if name is None or self._parts is None:
+            return self._session.publish_message(self._intake, whole, header)
+        self._intake.part = name
+        try:
+            with self._parts.writing(name, self.end):
+                record = self._session.publish_message(self._intake, whole, header)
+                self._parts.saying(name, record)
+                return record
+        except PartBusy:
+            raise FrameRefused(NoticeCode.NO_SPACE, _BUSY, header.nonce) from None
+        finally:
+            self._intake.part = None
+
+    def _part_of(self, nonce: str | None, size: int) -> str | None:
+        """Return the name of the part of an upload; None if it leaves none."""
+        uploader = self._session.uploader
+        if nonce is None or uploader is None or self._parts is None:
+            return None
+        return part_name(uploader, nonce, size)
+
+    def _tell_arrived(self, header: ClientHeader) -> Frame:
+        """Return how much has arrived of an interrupted upload, or that its message was said. Raises FrameRefused."""
+        nonce, size = header.resume, header.size
+        if nonce is None or size is None or not NONCE.fullmatch(nonce):
+            sentence = (
+                "A question for a part needs the nonce of its message, and the size of the content."
+            )
+            raise FrameRefused(NoticeCode.BAD_HEADER, sentence, header.nonce)
+        arrived = Arrived(0, None)
+        name = self._part_of(nonce, size)
+        try:
+            if name is not None and self._parts is not None:
+                arrived = self._parts.arrived(name)
+            said = self._find_said(nonce.encode())
+        except PartBusy:
+            raise FrameRefused(NoticeCode.NO_SPACE, _BUSY, header.nonce) from None
+        except (OSError, HistoryFault):
+            sentence = "The server cannot read its disk now; try again later."
+            raise FrameRefused(NoticeCode.NO_SPACE, sentence, header.nonce) from None
+        if said is not None:
+            log, seq = said
+            facts = {"seq": seq, "private": log.kind == MAILBOX or None}
+            sentence = "The message was said before."
+            return self._room.notice_frame(
+                self._session, NoticeCode.DONE, sentence, header.nonce, facts
+            )
+        sender = self._session.name.display
+        answer = ServerHeader(sender, self._timestamp(), nonce=header.nonce, size=size)
+        answer = answer._replace(offset=arrived.size, sha256=arrived.sha256)
+        return Frame(MessageType.FILE, encode_server_header(answer))
+
+    def _find_said(self, nonce: bytes) -> tuple[LogName, int] | None:
+        session = self._session
+        if self._files is None:
+            return None
+        return self._files.said((DEFAULT_ROOM, session.mailbox), session.authors, nonce)
 
     def _wait_until_settled(self, record: Record) -> None:
         """Wait until the log has committed ``record``. A transfer connection sends one message at a time.
@@ -134,6 +220,8 @@ class TransferConnection:
         self._wake = None
         if not record.is_settled:
             raise FrameRefused(NoticeCode.GONE, "Your session has ended.", fatal=True)
+
+    # Downloads
 
     def _fetch(self, header: ClientHeader) -> Frame:
         """Return the wanted content, from the offset in ``header``. Raises FrameRefused."""

@@ -25,7 +25,13 @@ def encode_welcome(
     without a device. ``members_json`` is the JSON object of ``Roster.json``. ``facts`` are
     further keys.
     """
-    limits = {"max_text": settings.max_text, "max_file": settings.max_file, "inline": inline}
+    limits: dict[str, object] = {
+        "max_text": settings.max_text,
+        "max_file": settings.max_file,
+        "inline": inline,
+    }
+    if settings.history and settings.data_directory is not None and settings.keep_files:
+        limits["resume"] = True
     rest: dict[str, object] = {
         "server": SOFTWARE,
         "session": token,

@@ -1,6 +1,7 @@
 """The directory of kept contents: ``files/ab/abcd…``, named by the SHA-256 of the content.
 
-Contents arrive under other names in ``files/incoming``, and are renamed when they are whole. All functions wait for the
+Contents arrive under other names in ``files/incoming``, and are renamed when they are whole. Those of interrupted
+uploads that may go on are in ``files/parts``. All functions wait for the
 disk, so the server calls them in threads. They raise OSError.
 """
 
@@ -27,12 +28,14 @@ class FileDirectory:
     def __init__(self, parent: Path, *, durable: bool = False) -> None:
         self.path = parent / NAME
         self.incoming = self.path / "incoming"
+        self.parts = self.path / "parts"
         self.damaged = self.path / "damaged"
         self._durable = durable
 
     def prepare(self) -> None:
         """Make the directory, and remove contents that did not arrive whole."""
         make_private_directory(self.incoming)
+        make_private_directory(self.parts)
         for path in list(self.incoming.iterdir()):
             if not path.is_dir():
                 path.unlink()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -251,12 +251,20 @@ class FileIndex:
         with faults(self.path):
             return [seq for [seq] in self._connection.execute(query, values)]
 
-    def said(self, author: bytes, nonce: bytes) -> tuple[LogName, int] | None:
-        """Return the log and the number of a message of ``author`` with ``nonce``; None if it is not known."""
-        query = "SELECT kind, key, seq FROM uses WHERE nonce = ? AND author = ? ORDER BY kind DESC"
+    def said(
+        self, logs: Iterable[LogName], authors: Collection[bytes], nonce: bytes
+    ) -> tuple[LogName, int] | None:
+        """Return the log, one of ``logs``, and the number of a message with ``nonce`` of one of ``authors``.
+
+        None if there is none.
+        """
+        query = "SELECT seq, author FROM uses WHERE nonce = ? AND kind = ? AND key = ?"
         with faults(self.path):
-            row = self._connection.execute(query, (nonce, author)).fetchone()
-        return (LogName(row[0], row[1]), row[2]) if row is not None else None
+            for log in logs:
+                for seq, author in self._connection.execute(query, (nonce, *log)):
+                    if author in authors:
+                        return log, seq
+        return None
 
     # The end
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,8 +95,21 @@ class KeptFiles:
 
     # Contents that arrive
 
-    def place_for(self, size: int) -> Path | None:
-        """Return the path of a new file for a content of ``size`` bytes; None if the content cannot be kept."""
+    @property
+    def parts(self) -> Path:
+        """The directory of interrupted uploads."""
+        return self._keeper.directory.parts
+
+    @property
+    def most_in_parts(self) -> int:
+        """The bytes that interrupted uploads may have together."""
+        return self._limit // SHARE
+
+    def place_for(self, size: int, part: str | None = None) -> Path | None:
+        """Return the path of a file for a content of ``size`` bytes; None if the content cannot be kept.
+
+        ``part`` is the name of a file that an interrupted upload leaves. None: the file is new.
+        """
         directory = self._keeper.directory
         if not self._is_open or size > self._limit // SHARE:
             return None
@@ -105,7 +118,7 @@ class KeptFiles:
                 return None
         except OSError:
             return None
-        return directory.new_path()
+        return directory.new_path() if part is None else directory.parts / part
 
     def keep(self, arrived: Path, digest: bytes, size: int, owner: str) -> bool:
         """Keep a content that has arrived whole at ``arrived``, until ``let_go`` or as long as messages use it.
@@ -156,9 +169,11 @@ class KeptFiles:
         """Return the numbers of attachments in ``log``; see ``FileIndex.find``. Waits. Raises HistoryFault."""
         return run_in(self._pool, lambda: self._keeper.index.find(log, words, before, limit))
 
-    def said(self, author: bytes, nonce: bytes) -> tuple[LogName, int] | None:
+    def said(
+        self, logs: Iterable[LogName], authors: Collection[bytes], nonce: bytes
+    ) -> tuple[LogName, int] | None:
         """Return the place of an attachment that was said; see ``FileIndex.said``. Waits. Raises HistoryFault."""
-        return run_in(self._pool, lambda: self._keeper.index.said(author, nonce))
+        return run_in(self._pool, lambda: self._keeper.index.said(logs, authors, nonce))
 
     def _drop(self, digest: bytes) -> None:
         self._do("forget a file", self._keeper.drop, digest)

@@ -125,19 +125,22 @@ class OpenedFiles:
             call.when_done(lambda: self._note_checked(digest, stamp, is_whole=_succeeded(call)))
             return
         is_whole = call.get() and stamp.size == size
-        self._note_checked(digest, stamp, is_whole=is_whole)
-        if not is_whole:
+        setting_aside = self._note_checked(digest, stamp, is_whole=is_whole)
+        if setting_aside is not None:
+            setting_aside.get()
             raise FileDamaged
 
-    def _note_checked(self, digest: bytes, stamp: _Stamp, *, is_whole: bool) -> None:
+    def _note_checked(
+        self, digest: bytes, stamp: _Stamp, *, is_whole: bool
+    ) -> ThreadCall[None] | None:
+        """Note the result of a check. Begin to set a damaged file aside, and return that; None for a whole one."""
         if is_whole:
             self._checked[digest] = stamp
-            return
+            return None
         self._checked.pop(digest, None)
         self.damaged += 1
         self._on_lost(digest)
-        # In a thread without a wait: also called in the event loop.
-        ThreadCall(self._pool, _set_aside, self._directory, digest)
+        return ThreadCall(self._pool, _set_aside, self._directory, digest)
 
 
 def _open_in_thread(directory: FileDirectory, digest: bytes) -> tuple[int, _Stamp]:

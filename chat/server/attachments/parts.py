@@ -1,0 +1,150 @@
+"""Uploads that were interrupted: the part that has arrived stays for a day, and its uploader may go on with it.
+
+A part is named by its uploader, the nonce of the message, and the size of the whole content. Only one connection at a
+time writes to a part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import gevent
+from gevent.event import Event
+
+from chat.process.offload import ThreadCall, run_in
+
+MAX_AGE = 24 * 3600.0  # seconds
+_MAX_PARTS = 256
+_PIECE = 1 << 20
+# Seconds until the connection that writes to a part has ended, and a message is said or refused.
+_PATIENCE = 30.0
+
+
+class PartsPlace(Protocol):
+    """List what this module needs of the part that keeps contents."""
+
+    @property
+    def parts(self) -> Path:
+        """The directory of parts."""
+
+    @property
+    def most_in_parts(self) -> int:
+        """The bytes that all parts may have together."""
+
+
+class Settling(Protocol):
+    """List what this module needs of a message that is being said."""
+
+    @property
+    def is_settled(self) -> bool: ...
+
+
+class Arrived(NamedTuple):
+    """Tell how much of a content has arrived: ``size`` bytes, and their SHA-256 in hex."""
+
+    size: int
+    sha256: str | None
+
+
+class PartBusy(Exception):
+    """Report that another connection still writes to the part, or that its message is being said."""
+
+
+class Parts:
+    """The parts in the directory of ``place``."""
+
+    def __init__(self, place: PartsPlace, clock: Callable[[], float] = time.time) -> None:
+        self._place = place
+        self._clock = clock
+        self._active: dict[str, tuple[Callable[[], object], Event]] = {}
+        self._said: dict[str, Settling] = {}
+
+    @contextmanager
+    def writing(self, name: str, give_up: Callable[[], object]) -> Iterator[None]:
+        """Hold a part for an upload. ``give_up`` ends the upload, because a newer connection wants to go on.
+
+        Raises PartBusy.
+        """
+        self._take_over(name)
+        ended = Event()
+        self._active[name] = (give_up, ended)
+        try:
+            yield
+        finally:
+            del self._active[name]
+            ended.set()
+            self.trim()
+
+    def saying(self, name: str, record: Settling) -> None:
+        """Note that the message of an upload is being said: until that is settled, nobody goes on with its part."""
+        if not record.is_settled:
+            self._said[name] = record
+
+    def arrived(self, name: str) -> Arrived:
+        """Return what has arrived, and end the connection over which it came. Waits. Raises PartBusy, OSError."""
+        self._take_over(name)
+        return run_in(gevent.get_hub().threadpool, _measure, self._place.parts / name)
+
+    def trim(self) -> None:
+        """Remove parts that are too old, or too many. Does not wait."""
+        self._said = {name: each for name, each in self._said.items() if not each.is_settled}
+        ThreadCall(
+            gevent.get_hub().threadpool,
+            _trim,
+            self._place.parts,
+            frozenset(self._active),
+            self._place.most_in_parts,
+            self._clock() - MAX_AGE,
+        )
+
+    def _take_over(self, name: str) -> None:
+        """End the upload that writes to a part, and wait until its message, if it is said, is settled."""
+        active = self._active.get(name)
+        if active is not None:
+            give_up, ended = active
+            give_up()
+            if not ended.wait(_PATIENCE) or name in self._active:
+                raise PartBusy
+        deadline = time.monotonic() + _PATIENCE
+        while (record := self._said.get(name)) is not None and not record.is_settled:
+            if time.monotonic() > deadline:
+                raise PartBusy
+            gevent.sleep(0.05)
+
+
+def part_name(uploader: bytes, nonce: str, size: int) -> str:
+    """Return the name of the part of a content with ``size`` bytes. ``uploader`` identifies the user and the device."""
+    digest = hashlib.sha256(b"%b\0%b" % (uploader, nonce.encode())).hexdigest()
+    return f"{digest[:40]}.{size}"
+
+
+def _measure(path: Path) -> Arrived:
+    found, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(_PIECE):
+                found.update(piece)
+                size += len(piece)
+    except FileNotFoundError:
+        return Arrived(0, None)
+    return Arrived(size, found.hexdigest())
+
+
+def _trim(directory: Path, active: frozenset[str], most: int, oldest: float) -> None:
+    """Remove old parts, and the oldest while there are too many."""
+    found = []
+    for path in directory.iterdir():
+        status = path.stat()
+        found.append((status.st_mtime, status.st_size, path))
+    found.sort(reverse=True)
+    size = 0
+    for number, (modified, own, path) in enumerate(found):
+        size += own
+        if path.name not in active and (modified < oldest or size > most or number >= _MAX_PARTS):
+            path.unlink(missing_ok=True)
+            size -= own
