@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
@@ -18,6 +18,7 @@ from chat.client.resuming.events import (
     MissingReason,
     Renumbered,
 )
+from chat.client.resuming.ranges import Ranges, count_kept, last_kept, parts_of
 from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
 from chat.local_time import utc_timestamp
 from chat.protocol.commands import MAX_REPLAY, HistoryQuery
@@ -29,7 +30,6 @@ from chat.structs import replace
 _MAX_WAITING = 1000
 
 Output: TypeAlias = list[Message | CatchUpEvent]
-Ranges: TypeAlias = Sequence[tuple[int, int]]
 
 
 class CatchUpWishes(NamedTuple):
@@ -236,7 +236,7 @@ class LogFollower:
         self._knows_place = True
 
     def _begin_replay(self, facts: RoomHistory) -> Output:
-        count = min(self._wishes.replay, self._count(facts.oldest, facts.last, facts.lost))
+        count = min(self._wishes.replay, count_kept(facts.oldest, facts.last, facts.lost))
         if not count:
             return []
         self._step = _Step.REPLAY
@@ -246,7 +246,7 @@ class LogFollower:
         assert self._facts is not None
         assert self._begun_with is not None
         self._begun_with += 1
-        return [message, *(self._end() if seq >= _last_kept(self._facts) else [])]
+        return [message, *(self._end() if seq >= last_kept(self._facts) else [])]
 
     def _begin_anew(self, facts: RoomHistory) -> Output:
         self._go_to_end(facts)
@@ -259,7 +259,7 @@ class LogFollower:
         return self._log == MAILBOX and self._step is _Step.CONTEXT and self._before is None
 
     def _ask_for_last(self, facts: RoomHistory) -> None:
-        if self._wishes.context and _last_kept(facts):
+        if self._wishes.context and last_kept(facts):
             self._before, self._step = None, _Step.CONTEXT
 
     def _take_context(self, page: Sequence[Message], lost: Ranges) -> Output:
@@ -274,7 +274,7 @@ class LogFollower:
             ends = [*map(_number, shown[1:]), self._seq + 1]
             for message, end in zip(shown, ends, strict=True):
                 output.append(message)
-                for part in _parts(_number(message) + 1, end - 1, lost):
+                for part in parts_of(_number(message) + 1, end - 1, lost):
                     output += [MissingMessages(self._log, *part[:2], "lost")] if part[2] else []
             self._begun_with = len(shown)
             output.append(CatchUpEnded(self._log, len(shown)))
@@ -287,7 +287,7 @@ class LogFollower:
         if self._seq >= facts.last:
             return self._end()
         first = max(self._seq + 1, facts.oldest)
-        expected = self._count(first, facts.last, facts.lost)
+        expected = count_kept(first, facts.last, facts.lost)
         if not expected:
             return self._end_pages(facts.lost)
         self._step = _Step.PAGES
@@ -351,19 +351,12 @@ class LogFollower:
     def _missing(self, last: int, lost: Ranges, other: MissingReason = "expired") -> Output:
         """Name the numbers up to ``last`` that have no message, and go on behind them."""
         output: Output = []
-        for first, end, is_lost in _parts(self._seq + 1, last, lost):
+        for first, end, is_lost in parts_of(self._seq + 1, last, lost):
             reason: MissingReason = "lost" if is_lost else other
             output.append(MissingMessages(self._log, first, end, reason))
         if last > self._seq:
             self._seq, self._time = last, None
         return output
-
-    @staticmethod
-    def _count(first: int, last: int, lost: Ranges) -> int:
-        """Count the numbers from ``first`` to ``last`` that are not lost."""
-        return sum(
-            end - start + 1 for start, end, is_lost in _parts(first, last, lost) if not is_lost
-        )
 
 
 def timestamp_of(moment: datetime) -> str:
@@ -382,25 +375,3 @@ def _moment(time: datetime | str | None) -> datetime | None:
 
 def _number(message: Message) -> int:
     return message.seq or 0
-
-
-def _last_kept(facts: RoomHistory) -> int:
-    """Return the number of the last message that the server can show; 0 if there is none."""
-    last = facts.last
-    for start, end in sorted(facts.lost, reverse=True):
-        if start <= last <= end:
-            last = start - 1
-    return last if last >= facts.oldest else 0
-
-
-def _parts(first: int, last: int, lost: Ranges) -> Iterator[tuple[int, int, bool]]:
-    """Cut ``first`` to ``last`` into parts that are lost, and parts that are not."""
-    for start, end in sorted(lost):
-        if end < first or start > last or first > last:
-            continue  # ranges of two answers may overlap
-        if start > first:
-            yield first, start - 1, False
-        yield max(first, start), min(last, end), True
-        first = end + 1
-    if first <= last:
-        yield first, last, False

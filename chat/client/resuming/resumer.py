@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import Event, Welcome
+from chat.client.connection.events import Event, Text, Welcome
 from chat.client.connection.outgoing import is_unicode
 from chat.client.connection.receipts import Status
 from chat.client.resuming.events import (
