@@ -87,9 +87,7 @@ def _files(stage: Stage) -> Screen:
 
 def _search(stage: Stage) -> Screen:
     terminal = stage.screen(ME)
-    for line in _TALK.splitlines():
-        name, _, text = line.partition(": ")
-        stage.person(name).say(text)
+    _talk(stage)
     terminal.wait_for("See you at lunch")
     terminal.press("C-r")
     terminal.type("deploy")
@@ -98,7 +96,7 @@ def _search(stage: Stage) -> Screen:
     terminal.wait_for("scrolled up")
     stage.person("carol").say("I'm on my way. Who else is coming?")
     stage.person("alice").say("Me, in five minutes.")
-    return _shown(terminal, "2 new below", "search: 2 of 4", "^search: deploy$")
+    return _shown(terminal, "2 new below", "search: 3 of 4", "^search: deploy$")
 
 
 def _query(stage: Stage) -> Screen:
@@ -165,6 +163,37 @@ def _back(stage: Stage) -> Screen:
         return _shown(terminal, "6 new since", "ask him", "without me:$")
 
 
+def _found(stage: Stage) -> Screen:
+    with Stage(stage.background, keeps_messages=True) as other:
+        _talk(other)
+        terminal = other.screen(ME, "--replay=4")
+        terminal.wait_for("See you at lunch")
+        terminal.enter("/search deploy from:carol")
+        terminal.wait_for("search: 1 of 2", "found on the server")
+        terminal.press("C-r")
+        terminal.wait_for("search: 2 of 2")
+        terminal.press("Enter")
+        return _shown(terminal, "Can we deploy", "search: 2 of 2", "scrolled up")
+
+
+def _earlier(stage: Stage) -> Screen:
+    with Stage(stage.background, keeps_messages=True) as other:
+        _talk(other)
+        terminal = other.screen(ME, "--replay=4")
+        terminal.wait_for("See you at lunch")
+        for shown in ("The disk of the backup", "no older messages"):
+            terminal.press("PageUp")
+            terminal.wait_for(shown)
+        terminal.type("who has the keys now? ")
+        return _shown(terminal, "no older messages", "keys now")
+
+
+def _talk(stage: Stage) -> None:
+    for line in _TALK.splitlines():
+        name, _, text = line.partition(": ")
+        stage.person(name).say(text)
+
+
 def _say(terminal: Terminal, line: str, shown: str | None = None) -> None:
     """Say ``line``, and wait until the server has sent it back."""
     terminal.enter(line)
@@ -212,5 +241,7 @@ _SCENES: tuple[Callable[[Stage], Screen], ...] = (
     _small,
     _lost,
     _back,
+    _found,
+    _earlier,
 )
 NAMES = tuple(scene.__name__.strip("_") for scene in _SCENES)

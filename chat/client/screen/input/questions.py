@@ -178,6 +178,9 @@ class SearchQuestion:
             self._search.newer()
         elif action is Action.SEARCH_ACCEPT:
             self.is_over = True
+            if self._search.at is not self._search.view:
+                # What is shown instead of the log is closed some time: then the user reads on where they were.
+                self._view.scroll_to(self._began_at)
             self._stay()
         elif action is Action.SEARCH_CANCEL:
             self.is_over = True
