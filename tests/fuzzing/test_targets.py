@@ -99,7 +99,7 @@ def test_a_fault_is_found_and_kept(
     monkeypatch.setattr(engines, "CORPUS", tmp_path)
     monkeypatch.setattr(inputs, "CORPUS", tmp_path)
     spoil(monkeypatch)
-    assert fuzz.main([target, "--engine=hypothesis", "--seconds=20", f"--seed={SEED}"]) == 1
+    assert fuzz.main([target, "--engine=hypothesis", "--seconds=50", f"--seed={SEED}"]) == 1
     assert "FAILED" in capsys.readouterr().out
     (case,) = cases(target)
     with pytest.raises(Exception):  # noqa: B017 - whatever it was
