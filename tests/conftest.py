@@ -44,6 +44,16 @@ def pytest_xdist_auto_num_workers() -> int:
 _LONG = {"end_to_end", "benchmarks", "pictures", "scripts", "starting", "test_start.py"}
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect no garbage while tests are collected: nearly all of the objects stay, and a search takes a second."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run the tests of whole programs first: the last to finish is then one of a thousand short ones."""
     tiers.leave_out(config, items)

@@ -358,6 +358,9 @@ class TmuxScreen(Screen):
     def resize(self, columns: int, rows: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
+    def pause(self) -> None:
+        time.sleep(0.03)  # each look at the screen starts a program
+
     def pids(self) -> tuple[int, int]:
         """Return the process ids of the client and of tmux."""
         client_pid, tmux_pid = self._tmux("display-message", "-p", "#{pane_pid} #{pid}").split()
