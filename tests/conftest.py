@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 import pytest
 
-from tests import homes, tiers
+from tests import cpu_times, homes, tiers
 
 # Tests that run in the background, by nohup or a shell's &, start with some signals ignored. The programs under test
 # would inherit that, and rightly go on ignoring the signals.
@@ -25,10 +25,12 @@ homes.move_in()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     tiers.add_options(parser)
+    cpu_times.add_option(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     tiers.choose(config)
+    cpu_times.begin(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
