@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from chat.server.history.rows import MAX_ROW
 from chat.server.history.search.folded_rows import KINDS, FoldedRow
 from chat.server.history.search.index_file import (
     FORM,
@@ -31,6 +32,8 @@ from chat.server.history.stored import LogName
 
 # Characters of a word in a full-text table. Shorter ones are not in it.
 TRIGRAM = 3
+# Messages whose texts are looked through at a time, which takes some milliseconds.
+_SCANNED = 65_536
 # Rows of a full-text table that are read at a time.
 _AT_ONCE = 64
 
@@ -156,15 +159,23 @@ class IndexReader:
 
     def _scan(self, log: int, terms: _Terms, after: int, before: int) -> Iterator[IndexHits]:
         """Look into the texts of all messages. Most searches for few letters end soon: such words are frequent."""
+        # SQLite compares, since Python would hold up the other threads.
+        has_words = "".join(" AND instr(texts, ?)" for _ in terms.short)
         query = (
             "SELECT first, texts, senders, kinds FROM blocks"
-            " WHERE log = ? AND first < ? AND last > ? ORDER BY first DESC"
+            f" WHERE log = ? AND first < ? AND first > ? AND last > ?{has_words} ORDER BY first DESC"
         )
-        with closing(self._connection.execute(query, (log, before, after))) as rows:
-            for first, texts, senders, kinds in rows:
+        while before > after + 1:
+            # A block has at most as many messages as a row of the history.
+            down_to = max(after, before - _SCANNED)
+            values = (log, before, down_to - MAX_ROW, down_to, *terms.short)
+            for first, texts, senders, kinds in self._connection.execute(query, values):
                 block = FoldedRow(first, texts, array("I", senders), kinds)
                 numbers = block.matching(terms.short, terms.sender, terms.kind)
-                yield IndexHits([each for each in numbers if after < each < before], first)
+                found = [each for each in numbers if down_to < each < before]
+                yield IndexHits(found, max(first, down_to + 1))
+            before = down_to + 1
+            yield IndexHits([], before)
 
     def summary(self) -> IndexSummary:
         """Return what the index has."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from chat.server.history.rows import MAX_ROW
 from chat.server.history.search.folded_rows import FoldedRow
 from chat.server.history.search.folding import BETWEEN_FOLDED
 from chat.server.history.search.index_file import (
@@ -25,8 +26,8 @@ from chat.server.history.stored import LogName
 
 # Messages of a shard: a small one is erased and searched faster, but a search must look at all.
 SHARD = 65_536
-# Messages of a block, and bytes of their texts.
-BLOCK, BLOCK_BYTES = 512, 64 * 1024
+# Messages of a block, and bytes of their texts; a row of the history with more is a block, too.
+BLOCK, BLOCK_BYTES = MAX_ROW, 64 * 1024
 # Messages that are erased in one transaction.
 _ERASED_AT_ONCE = 4 * BLOCK
 # Names of senders whose ids are in memory.
