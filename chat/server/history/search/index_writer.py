@@ -13,6 +13,7 @@ from chat.server.history.search.folded_rows import FoldedRow
 from chat.server.history.search.folding import BETWEEN_FOLDED
 from chat.server.history.search.index_file import (
     INDEX_FILE,
+    TEXT_END,
     index_faults,
     kind_token,
     log_id,
@@ -370,4 +371,4 @@ def _values(
     log: int, number: int, text: bytes, sender: int, kind: int
 ) -> tuple[int, str, str, str]:
     """Return the row of a message in a full-text table."""
-    return row_number(log, number), text.decode(), sender_token(sender), kind_token(kind)
+    return row_number(log, number), text.decode() + TEXT_END, sender_token(sender), kind_token(kind)
