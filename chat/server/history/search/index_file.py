@@ -2,8 +2,8 @@
 
 The index consists of *shards*: full-text tables (FTS5, trigrams) of some ten thousand messages. So removed words can be
 erased from one shard in a moment, and an old shard goes as a whole. A *block* has the folded texts of consecutive
-messages of one log. It serves searches for one or two letters, of which no trigram exists, and FTS5 needs the texts
-again to remove them.
+messages of one log, where frequent words of one or two letters are found fast. FTS5 needs the texts again to remove
+them.
 """
 
 from __future__ import annotations
@@ -86,6 +86,10 @@ _NOT_DAMAGE = (
     *("disk is full", "disk I/O", "unable to open", "readonly", "locked", "interrupted"),
     *("no such module", "no such tokenizer"),
 )
+
+# Stands behind each text in a full-text table. So every letter of the text is the first one of a trigram, and words of
+# one or two letters are found as beginnings of trigrams.
+TEXT_END = "\1\1"
 
 
 class IndexFault(HistoryFault):

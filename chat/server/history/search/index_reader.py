@@ -5,14 +5,18 @@ All functions wait for the disk, so the server calls them in threads.
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import sys
 from array import array
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from chat.server.history.rows import MAX_ROW
 from chat.server.history.search.folded_rows import KINDS, FoldedRow
+from chat.server.history.search.folding import BETWEEN_FOLDED
 from chat.server.history.search.index_file import (
     FORM,
     INDEX_FILE,
@@ -31,6 +35,10 @@ from chat.server.history.stored import LogName
 
 # Characters of a word in a full-text table. Shorter ones are not in it.
 TRIGRAM = 3
+# FTS5 takes these for unknown characters.
+_NONCHARACTERS = re.compile("[\ufffe\uffff]")
+# Messages whose texts are looked through at a time, which takes some milliseconds.
+_SCANNED = 65_536
 # Rows of a full-text table that are read at a time.
 _AT_ONCE = 64
 
@@ -50,7 +58,7 @@ class IndexSummary(NamedTuple):
 
 
 class _Terms(NamedTuple):
-    """Hold what to look for as the index has it: ``long`` words are in full-text tables, ``short`` ones are not."""
+    """Hold what to look for as the index has it: ``long`` words have trigrams, ``short`` ones are parts of them."""
 
     long: list[bytes]
     short: list[bytes]
@@ -59,11 +67,8 @@ class _Terms(NamedTuple):
 
     @property
     def query(self) -> str:
-        """The query for a full-text table; empty if no table helps."""
+        """The query for a full-text table, without the short words; empty if nothing else is wanted."""
         parts = [f"text : {_quoted(word.decode())}" for word in self.long]
-        # Without a long word, a table helps only if all is said by the sender and the kind.
-        if not parts and self.short:
-            return ""
         if self.sender is not None:
             parts.append(f"sender : {_quoted(sender_token(self.sender))}")
         if self.kind is not None:
@@ -110,9 +115,11 @@ class IndexReader:
         if found is None or terms is None:
             return
         [id, _] = found
-        if not terms.query:
-            yield from self._scan(id, terms, after, before)
-            return
+        if not terms.long and (terms.short or not terms.query):
+            # Most such words are frequent, and are found among the newest messages.
+            newest = before - _SCANNED if terms.short else 0
+            yield from self._scan(id, terms, max(after, newest), before)
+            before = max(after, newest) + 1
         parts = self._connection.execute(
             "SELECT shard, first, last FROM parts WHERE log = ? AND first < ? AND last > ?"
             " ORDER BY shard DESC",
@@ -138,33 +145,67 @@ class IndexReader:
     def _find_in(
         self, shard: int, log: int, terms: _Terms, first: int, last: int
     ) -> Iterator[IndexHits]:
+        rows = (row_number(log, first), row_number(log, last))
+        if terms.query:
+            found = self._rows_that_match(shard, terms.query, *rows)
+        else:
+            found = self._rows_with_part(shard, max(terms.short, key=len), *rows)
+        blocks = _Blocks(self._connection, log, terms.short)
+        for some in found:
+            numbers = list(map(message_number, some))
+            yield IndexHits(list(filter(blocks.have, numbers)), numbers[-1])
+        yield IndexHits([], first)
+
+    def _rows_that_match(self, shard: int, query: str, low: int, high: int) -> Iterator[list[int]]:
+        """Yield the rows of a full-text table that match, from ``high`` down to ``low``."""
         table = shard_table(shard)
-        query = (
+        statement = (
             f"SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid BETWEEN ? AND ?"
             " ORDER BY rowid DESC"
         )
-        values = (terms.query, row_number(log, first), row_number(log, last))
-        blocks = _Blocks(self._connection, log)
-        with closing(self._connection.execute(query, values)) as rows:
-            while found := rows.fetchmany(_AT_ONCE):
-                numbers = [message_number(row) for (row,) in found]
-                matching = numbers
-                if terms.short:
-                    matching = [each for each in numbers if blocks.has(each, terms.short)]
-                yield IndexHits(matching, numbers[-1])
-        yield IndexHits([], first)
+        with closing(self._connection.execute(statement, (query, low, high))) as rows:
+            while some := rows.fetchmany(_AT_ONCE):
+                yield [row for (row,) in some]
+
+    def _rows_with_part(self, shard: int, part: bytes, low: int, high: int) -> Iterator[list[int]]:
+        """Yield the rows of a full-text table with a trigram that begins with ``part``, from ``high`` down to ``low``.
+
+        FTS5 has no such query, but the list of all its terms has.
+        """
+        table = f"temp.terms_{shard}"
+        self._connection.execute(
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS {table}"
+            f" USING fts5vocab(main, {shard_table(shard)}, instance)"
+        )
+        statement = (
+            f"SELECT DISTINCT doc FROM {table}"
+            " WHERE term >= ? AND term <= ? AND col = 'text' AND doc BETWEEN ? AND ?"
+        )
+        begin = _NONCHARACTERS.sub("\N{REPLACEMENT CHARACTER}", part.decode())
+        values = (begin, begin + TRIGRAM * chr(sys.maxunicode), low, high)
+        rows = sorted((row for (row,) in self._connection.execute(statement, values)), reverse=True)
+        for start in range(0, len(rows), _AT_ONCE):
+            yield rows[start : start + _AT_ONCE]
 
     def _scan(self, log: int, terms: _Terms, after: int, before: int) -> Iterator[IndexHits]:
         """Look into the texts of all messages. Most searches for few letters end soon: such words are frequent."""
+        # SQLite compares, since Python would hold up the other threads.
+        has_words = "".join(" AND instr(texts, ?)" for _ in terms.short)
         query = (
             "SELECT first, texts, senders, kinds FROM blocks"
-            " WHERE log = ? AND first < ? AND last > ? ORDER BY first DESC"
+            f" WHERE log = ? AND first < ? AND first > ? AND last > ?{has_words} ORDER BY first DESC"
         )
-        with closing(self._connection.execute(query, (log, before, after))) as rows:
-            for first, texts, senders, kinds in rows:
+        while before > after + 1:
+            # A block has at most as many messages as a row of the history.
+            down_to = max(after, before - _SCANNED)
+            values = (log, before, down_to - MAX_ROW, down_to, *terms.short)
+            for first, texts, senders, kinds in self._connection.execute(query, values):
                 block = FoldedRow(first, texts, array("I", senders), kinds)
                 numbers = block.matching(terms.short, terms.sender, terms.kind)
-                yield IndexHits([each for each in numbers if after < each < before], first)
+                found = [each for each in numbers if down_to < each < before]
+                yield IndexHits(found, max(first, down_to + 1))
+            before = down_to + 1
+            yield IndexHits([], before)
 
     def summary(self) -> IndexSummary:
         """Return what the index has."""
@@ -181,14 +222,17 @@ class IndexReader:
 class _Blocks:
     """The folded texts of messages of a log. Those of a block are kept, since the next message is often there, too."""
 
-    def __init__(self, connection: sqlite3.Connection, log: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, log: int, words: list[bytes]) -> None:
         self._connection = connection
         self._log = log
+        self._words = words
         self._first = 0
         self._texts: list[bytes] = []
 
-    def has(self, number: int, words: list[bytes]) -> bool:
-        """Return whether the message with ``number`` has all ``words``."""
+    def have(self, number: int) -> bool:
+        """Return whether the message with ``number`` has all words."""
+        if not self._words:
+            return True
         index = number - self._first
         if not 0 <= index < len(self._texts):
             row = self._connection.execute(
@@ -198,9 +242,9 @@ class _Blocks:
             ).fetchone()
             if row is None:
                 return False
-            self._first, self._texts = row[0], row[1].split(b"\0")
+            self._first, self._texts = row[0], row[1].split(BETWEEN_FOLDED)
             index = number - self._first
-        return index < len(self._texts) and all(word in self._texts[index] for word in words)
+        return index < len(self._texts) and all(word in self._texts[index] for word in self._words)
 
 
 def _quoted(word: str) -> str:

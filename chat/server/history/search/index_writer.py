@@ -8,10 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from chat.server.history.rows import MAX_ROW
 from chat.server.history.search.folded_rows import FoldedRow
 from chat.server.history.search.folding import BETWEEN_FOLDED
 from chat.server.history.search.index_file import (
     INDEX_FILE,
+    TEXT_END,
     index_faults,
     kind_token,
     log_id,
@@ -25,8 +27,8 @@ from chat.server.history.stored import LogName
 
 # Messages of a shard: a small one is erased and searched faster, but a search must look at all.
 SHARD = 65_536
-# Messages of a block, and bytes of their texts.
-BLOCK, BLOCK_BYTES = 512, 64 * 1024
+# Messages of a block, and bytes of their texts; a row of the history with more is a block, too.
+BLOCK, BLOCK_BYTES = MAX_ROW, 64 * 1024
 # Messages that are erased in one transaction.
 _ERASED_AT_ONCE = 4 * BLOCK
 # Names of senders whose ids are in memory.
@@ -369,4 +371,4 @@ def _values(
     log: int, number: int, text: bytes, sender: int, kind: int
 ) -> tuple[int, str, str, str]:
     """Return the row of a message in a full-text table."""
-    return row_number(log, number), text.decode(), sender_token(sender), kind_token(kind)
+    return row_number(log, number), text.decode() + TEXT_END, sender_token(sender), kind_token(kind)

@@ -19,8 +19,9 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
 from chat.server.history.pages import PageSize
 from chat.server.history.reader import Reader
-from chat.server.history.rows import PackedRun, RowMessages, facts_of, pack, unpack
+from chat.server.history.rows import BETWEEN_TEXTS, PackedRun, RowMessages, facts_of, pack, unpack
 from chat.server.history.search.folded_rows import KINDS, FoldedRow, fold_row
+from chat.server.history.search.folding import fold_joined
 from chat.server.history.search.index_file import DamagedIndex, IndexFault
 from chat.server.history.search.index_reader import IndexReader
 from chat.server.history.search.indexer import Indexer
@@ -69,6 +70,16 @@ class _Request(NamedTuple):
         words, sender, has = self.wanted
         numbers = row.matching(words, sender, KINDS[has] if has is not None else None)
         return [number for number in numbers if self.after < number < self.before]
+
+    def numbers_in_row(self, row: tuple[Any, ...]) -> list[int]:
+        """Return the numbers of the messages in a row of history that match, newest first."""
+        first, count, _, _, column, _, content = row
+        # What the row says of its runs is dear to read. A single message may be an attachment, with a name in there.
+        if count > 1:
+            texts = fold_joined(content, BETWEEN_TEXTS)
+            if any(word not in texts for word in self.wanted.words):
+                return []
+        return self.numbers_in(fold_row(first, facts_of(column), content))
 
 
 class MessageSearch:
@@ -212,7 +223,7 @@ def _found(
     # The index has whole rows only.
     with closing(reader.rows(log, indexed, end, newest_first=True)) as history:
         for row in history:
-            numbers = request.numbers_in(fold_row(row[0], facts_of(row[4]), row[6]))
+            numbers = request.numbers_in_row(row)
             yield _Found(_messages_in_row(log, row, numbers), row[0])
     if index is not None and indexed > after:
         cache = _Rows(reader, request)

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from chat.server.history.purging import Purge
-from chat.server.history.search import index_upkeep, index_writer
+from chat.server.history.search import index_reader, index_upkeep, index_writer
 from chat.server.history.search.index_file import INDEX_FILE
 from chat.server.history.upkeep import expire, used_bytes
 from tests.server.history.search.searched import LOGS, SENDERS, SearchedHistory
@@ -22,6 +22,7 @@ def small_steps(eager_index: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_writer, "BLOCK", 16)
     monkeypatch.setattr(index_writer, "_ERASED_AT_ONCE", 32)
     monkeypatch.setattr(index_upkeep, "_AT_ONCE", 40)
+    monkeypatch.setattr(index_reader, "_SCANNED", 30)
 
 
 @pytest.mark.parametrize("seed", range(3))
