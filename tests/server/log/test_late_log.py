@@ -22,7 +22,6 @@ from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
 from tests.server.late_log import LateLog, commit_at_random
 from tests.server.server_in_test import TestServer
-from tests.tiers import quick_first
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
 K = 1024
@@ -94,58 +93,6 @@ def test_a_refusal_that_is_known_at_once_waits_for_its_turn(late_chat_server: Te
     log_of(late_chat_server).commit()
     alice.expect_text("second", "alice", nonce="5")
     alice.expect_notice("no-such-user", nonce="6")
-
-
-@pytest.mark.parametrize("seed", quick_first(range(8), "many seeds", quick=2))
-def test_answers_come_in_the_order_of_frames_whenever_the_log_commits(
-    late_chat_server: TestServer, seed: int
-) -> None:
-    rng = random.Random(seed)
-    guests = [late_chat_server.join(name) for name in ("alice", "bob", "carol")]
-    for number, guest in enumerate(guests):
-        for other in guests[number + 1 :]:
-            guest.expect_joined(other.name)
-    committing = gevent.spawn(commit_at_random, log_of(late_chat_server), rng)
-    try:
-        asked: dict[str, list[str]] = {guest.name: [] for guest in guests}
-        for number in range(150):
-            guest = rng.choice(guests)
-            nonce = f"{guest.name}-{number}"
-            asked[guest.name].append(nonce)
-            guest.send_bytes(random_frame(rng, guest, nonce))
-        for guest in guests:
-            assert answered(guest, asked[guest.name][-1]) == asked[guest.name]
-    finally:
-        committing.kill()
-        log_of(late_chat_server).commit()
-
-
-def random_frame(rng: random.Random, guest: WireClient, nonce: str) -> bytes:
-    """A frame that is said, refused at once, refused when it is applied, or done as a command."""
-    frames: list[tuple[dict[str, object], bytes]] = [
-        ({}, b"text"),
-        ({}, b"text"),
-        ({"to": "bob"}, b"psst"),
-        ({"to": "nobody"}, b"psst"),
-        ({}, b""),
-        ({}, b"\xff"),
-        ({"to": 1}, b"text"),
-        ({"fetch": "x"}, b"text"),
-        ({"command": "ping"}, b""),
-        ({"command": "bans"}, b""),
-    ]
-    header, content = rng.choice(frames)
-    return guest.encode(UTF8, {**header, "nonce": nonce}, content)
-
-
-def answered(guest: WireClient, last: str) -> list[str]:
-    """The nonces of the guest's own frames, in the order of their answers, up to ``last``."""
-    nonces: list[str] = []
-    while last not in nonces:
-        nonce = guest.read_frame().header.get("nonce", "")
-        if nonce.startswith(guest.name):
-            nonces.append(nonce)
-    return nonces
 
 
 def test_a_user_who_is_muted_meanwhile_is_not_heard(late_chat_server: TestServer) -> None:

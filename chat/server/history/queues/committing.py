@@ -205,12 +205,13 @@ class Committing(DiskQueue):
     def _replace_file(self) -> None:
         """Set the damaged file aside, and begin a new one. Raises HistoryFault."""
         opened = run_in(self._pool, self._reopen)
+        holes = [(name, Hole(1, state.head)) for name, state in self.logs.items() if state.head]
+        assert self._writer is not None
+        # Before anyone is told of the epoch: a crash must not give its numbers twice.
+        run_in(self._pool, self._writer.write, (), holes, list(self.logs))
         self.version += 1
         self.epoch = opened.epoch
         self._empty_logs()
-        holes = [(name, Hole(1, state.head)) for name, state in self.logs.items() if state.head]
-        assert self._writer is not None
-        run_in(self._pool, self._writer.write, (), holes, list(self.logs))
         self._on_new_file()
         self._on_epoch(self.epoch)
 
