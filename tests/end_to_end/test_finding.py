@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from chat.client import Receipt, connect
+from tests.end_to_end.accounts import password_option, register
 from tests.end_to_end.client_process import run_client
 from tests.end_to_end.screens import PyteScreen, client
 from tests.end_to_end.server_process import ServerProcess
 from tests.end_to_end.test_json_client import lines, told
+from tests.end_to_end.test_reading_back import next_page
 
 LAST = 400
 # The numbers of messages with a word that is searched for.
@@ -116,3 +118,33 @@ def test_by_the_library(address: str) -> None:
     with connect(address, "bob", tls="off") as room:
         assert room.can_search
         assert [message.seq for message in room.search("ZEBRA cross")] == [60]
+
+
+def test_private_messages_of_registered_users(tmp_path: Path, home: Path) -> None:
+    """They go back in the view of their partner, who alone is searched there."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    for name in ("alice", "bob", "carol"):
+        register(data, name, "a password")
+    server = ServerProcess("--history=on", f"--data-directory={data}", "--rate=0")
+    try:
+        address = "{}:{}".format(*server.address)
+        for name, word in (("carol", "carols zebra"), ("alice", "zebra")):
+            with connect(address, name, password="a password", tls="off") as room:
+                receipts = [room.send_text(f"{word} {number}", to="bob") for number in range(1, 31)]
+                for event in room:
+                    if getattr(event, "receipt", None) is receipts[-1]:
+                        break
+        options = (password_option(home, "a password"), "--replay=5", "--no-state")
+        with PyteScreen([*client(address, "bob"), *options], home, rows=16) as bob:
+            bob.wait_for("you are in the room as bob")
+            bob.command("/query alice")
+            bob.wait_for("zebra 30$")
+            while not any("── no older messages ─" in row for row in bob.rows()):
+                next_page(bob)
+            bob.wait_for(r"\]: zebra 1$")
+            assert not any("carol" in row for row in bob.rows()[1:-2])
+            bob.command("/search zebra")
+            bob.wait_for(r"search: \d+ of 30\+?")
+    finally:
+        server.end()

@@ -343,7 +343,13 @@ COMMANDS: tuple[SlashCommand, ...] = (
     ),
     SlashCommand("unhighlight", "WORD", "undo /highlight", _parse_unhighlight),
     _bare_command("mentions", ListMentions, "list what mentioned you"),
-    SlashCommand("history", "[N|DATE]", "N more of the earlier messages", parse_history),
+    SlashCommand(
+        "history",
+        "[N|DATE]",
+        "show N more earlier messages, or a day",
+        parse_history,
+        detail=": /history 200, /history 2026-11-20, /history 2026-11-20 14:30",
+    ),
     SlashCommand(
         "search",
         "[WORDS]",

@@ -21,6 +21,9 @@ from chat.client.frontends.json_lines import JsonFrontend
 from chat.client.frontends.json_requests import BadLine, read_line
 from chat.client.frontends.line_io import Line
 from chat.client.frontends.plain import PlainFrontend
+from chat.client.frontends.wording import missing_line
+from chat.client.resuming.events import MissingMessages
+from chat.client.state.places import ROOM
 from chat.protocol.descriptor import MessageType
 from tests.client.fake_connection import NINE
 
@@ -103,7 +106,7 @@ class TestPlainLines:
         )
         assert lines[1:-1] == [
             "[alice]: one",
-            "-- 3 messages are lost here: the server crashed before they were stored",
+            f"-- {missing_line(MissingMessages(ROOM, 3, 5, 'lost'))}",
             "[alice]: two",
         ]
 

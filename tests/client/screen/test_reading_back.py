@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from chat.client.connection.events import Notice
 from chat.client.conversation.requests import FetchEarlier
+from chat.client.frontends.wording import missing_line
+from chat.client.resuming.events import MissingMessages
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.model import views
 from chat.client.screen.model.excerpt import Excerpt
 from chat.client.screen.model.views import View
 from chat.client.screen.reading_back import FETCHING, FULL, NO_OLDER, NO_OLDER_KEPT
+from chat.client.state.places import ROOM
 from tests.client.screen.desks import NINE, Desk
 from tests.client.screen.earlier_log import EarlierLog
 
@@ -106,7 +109,7 @@ def test_what_was_lost_has_a_line(desk: Desk) -> None:
     log.replay(30)
     desk.type("<alt-<>")
     log.answer()
-    line = "5 messages are lost here: the server crashed before they were stored"
+    line = missing_line(MissingMessages(ROOM, 20, 24, "lost"))
     at = desk.log().index(f"-- {line}")
     assert [desk.log()[at - 1], desk.log()[at + 1]] == ["[alice]: text 19", "[alice]: text 25"]
 

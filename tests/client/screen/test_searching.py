@@ -181,6 +181,17 @@ def test_only_on_the_server(desk: Desk) -> None:
     assert (current(desk), status(desk)) == (300, "1 of 1")
 
 
+def test_enter_waits_for_the_match(desk: Desk) -> None:
+    log = log_with(desk, 300)
+    desk.type("/search cat<enter><enter>")
+    assert desk.question() == ("search: ", "cat")
+    log.answer()
+    desk.type("<enter>")
+    assert desk.question() is None
+    log.answer()
+    assert current(desk) == 300
+
+
 def test_nowhere(desk: Desk, log: EarlierLog) -> None:
     desk.type("<ctrl-r>dog")
     desk.run_delayed()

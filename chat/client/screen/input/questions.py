@@ -176,6 +176,8 @@ class SearchQuestion:
             self._search.older()
         elif action is Action.SEARCH_NEWER:
             self._search.newer()
+        elif action is Action.SEARCH_ACCEPT and self._search.is_waiting:
+            return None  # the match is not here yet, so nobody can stay at it
         elif action is Action.SEARCH_ACCEPT:
             self.is_over = True
             if self._search.at is not self._search.view:

@@ -218,6 +218,12 @@ class Search:
             ServerState.ENDED,
         )
 
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether the match that is wanted may come with an answer that is on its way."""
+        is_wanted = self.waits or self.number is None
+        return is_wanted and self.server is ServerState.ASKED
+
     def put(self, entries: Sequence[Entry], goes_on_before: int | None) -> None:
         """Add a page that the server has found, newest first. Go to the first of them if an older match is wanted."""
         oldest = self.view.oldest()
