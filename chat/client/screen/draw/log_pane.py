@@ -285,7 +285,9 @@ class LogPane:
         # At least 1, as long as there are two columns: an indented line can't look like another entry.
         # Further lines begin below the text of the first, if the screen is wide enough.
         indent = min(cells(f"<{sample_time()}> "), width // 7 + 1)
-        first, *further = entry_lines(entry, self._mentions, self._match, is_current=is_current)
+        first, *further = entry_lines(
+            entry, self._mentions, self._match, is_current=is_current, marks_up=True
+        )
         if isinstance(entry, PageLine):
             return page_rows(first, width)
         rows = wrap_row(first, width, indent, url_width=self._url_width)
