@@ -106,6 +106,8 @@ Screen:
                                 mouse selects text as in other programs, and
                                 the wheel scrolls all the same; /mouse changes
                                 it (default: off).
+  --raw=<on|off>                Show texts without the styles of code, emphasis
+                                and quotes; /raw changes it (default: off).
   --title=<on|off>              Show the server and the number of unread
                                 messages in the title of the window
                                 (default: on).

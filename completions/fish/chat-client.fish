@@ -12,7 +12,7 @@ function __chat_client --argument-names command place
             continue
         end
         switch $token
-            case --address -u --username --password-file --byte-order --tls --fingerprint --known-hosts --replay --state --spool --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --mouse --title --theme --time-format --pictures --log --log-file --config --completion
+            case --address -u --username --password-file --byte-order --tls --fingerprint --known-hosts --replay --state --spool --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --mouse --raw --title --theme --time-format --pictures --log --log-file --config --completion
                 set takes yes
             case '-*'
             case '*'
@@ -51,6 +51,7 @@ complete -c chat-client -n '__chat_client \'\'' -l bell -x -a 'on off' -d 'Ring 
 complete -c chat-client -n '__chat_client \'\'' -l notify -x -a 'off osc9 osc777 notify-send' -d 'Send a desktop notification for these messages while the terminal has no focus'
 complete -c chat-client -n '__chat_client \'\'' -l names -x -a 'on off' -d 'Start with a column of the users in the room'
 complete -c chat-client -n '__chat_client \'\'' -l mouse -x -a 'on off' -d 'Take the mouse from the terminal'
+complete -c chat-client -n '__chat_client \'\'' -l raw -x -a 'on off' -d 'Show texts without the styles of code, emphasis and quotes'
 complete -c chat-client -n '__chat_client \'\'' -l title -x -a 'on off' -d 'Show the server and the number of unread messages in the title of the window'
 complete -c chat-client -n '__chat_client \'\'' -l theme -x -a 'auto dark light colour-blind neutral' -d 'Choose colours'
 complete -c chat-client -n '__chat_client \'\'' -l time-format -x -d 'How times are shown, also with --plain, in the notation of strftime'

@@ -51,6 +51,7 @@ from chat.client.conversation.requests import (
     SetBell,
     SetMouse,
     SetPresence,
+    SetRaw,
     ShowBareView,
     ShowKeys,
     ToggleNames,
@@ -362,6 +363,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _screen_command("log", "[on|off]", FollowLog, "append new lines of the log to a file"),
     _screen_command("bell", "[on|off]", SetBell, "ring for mentions and private messages"),
     _screen_command("mouse", "[on|off]", SetMouse, "take the mouse, or give it back"),
+    _screen_command("raw", "[on|off]", SetRaw, "show texts without styles, or with them"),
     SlashCommand(
         "reconnect",
         "[NAME]",

@@ -280,6 +280,10 @@ class SetMouse(_Switch):
     """Let the terminal send mouse events to the client, or keep them. None changes from one to the other."""
 
 
+class SetRaw(_Switch):
+    """Show texts without the styles of their markup, or with them. None changes from one to the other."""
+
+
 class ToggleNames(_Bare):
     """Show or hide the column of names."""
 
@@ -307,6 +311,7 @@ ScreenRequest = (
     | FollowLog
     | SetBell
     | SetMouse
+    | SetRaw
     | ToggleNames
     | OpenView
     | CloseView

@@ -76,12 +76,12 @@ class Settings(Struct):
     mention. These two and ``presence`` are for people, not for ``Mode.JSON``.
 
     ``time_format`` is for strftime. The fields from ``bell`` to ``log_file`` are for the screen. ``names`` shows a
-    column of the users in the room. ``mouse``: the terminal sends mouse events to the client. ``title``: the title of
-    the window shows what is unread. ``theme`` is one of ``THEMES``. ``keys`` and ``styles`` are the user's own, by the
-    name of the key or style. ``log`` appends everything shown to ``log_file`` (None: the default place for logs of this
-    user). ``known_hosts`` is None for the default file of this user. ``state`` is the file for what the client
-    remembers over its restarts, None for the default; ``no_state``: it remembers nothing. ``spool`` is such a file for
-    a pipe.
+    column of the users in the room. ``mouse``: the terminal sends mouse events to the client. ``raw``: texts have no
+    styles. ``title``: the title of the window shows what is unread. ``theme`` is one of ``THEMES``. ``keys`` and
+    ``styles`` are the user's own, by the name of the key or style. ``log`` appends everything shown to ``log_file``
+    (None: the default place for logs of this user). ``known_hosts`` is None for the default file of this user.
+    ``state`` is the file for what the client remembers over its restarts, None for the default; ``no_state``: it
+    remembers nothing. ``spool`` is such a file for a pipe.
     """
 
     address: Address = _DEFAULT_ADDRESS
@@ -103,6 +103,7 @@ class Settings(Struct):
     names: bool = False
     time_format: str = "%H:%M:%S"
     mouse: bool = False
+    raw: bool = False
     keys: Table | None = None
     styles: Table | None = None
     theme: str = "auto"
@@ -302,6 +303,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("names", Kind.SWITCH, read_switch),
     Option("mouse", Kind.SWITCH, read_switch),
+    Option("raw", Kind.SWITCH, read_switch),
     Option("time-format", Kind.TEXT, _time_format),
     Option("theme", Kind.TEXT, partial(read_choice, values=THEMES)),
     Option("title", Kind.SWITCH, read_switch),

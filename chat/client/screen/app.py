@@ -87,6 +87,7 @@ class App:
         attention = Attention(PresenceMode(settings.presence), settings.ignore, settings.highlight)
         self._model = Model(str(settings.address), settings.username or "", attention=attention)
         self._model.shows_names = settings.names
+        self._model.shows_raw = settings.raw
         self._model.shows_title = settings.title
         self._local = LocalCommands(
             self._model, self, now, bell=settings.bell, log_path=settings.log_file

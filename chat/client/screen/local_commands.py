@@ -22,6 +22,7 @@ from chat.client.conversation.requests import (
     SearchLog,
     SetBell,
     SetMouse,
+    SetRaw,
     ShowBareView,
     ShowEarlier,
     ShowKeys,
@@ -89,6 +90,7 @@ class LocalCommands:
             FollowLog: self._follow,
             SetBell: self._set_bell,
             SetMouse: self._set_mouse,
+            SetRaw: self._set_raw,
             ToggleNames: self._toggle_names,
             OpenView: lambda request: model.query(request.name),
             CloseView: self._close_view,
@@ -177,6 +179,12 @@ class LocalCommands:
             )
         else:
             self._remark("the mouse is the terminal's: it selects text, and the wheel scrolls")
+
+    def _set_raw(self, request: SetRaw) -> None:
+        model = self._model
+        model.shows_raw = not model.shows_raw if request.on is None else request.on
+        how = "without the styles" if model.shows_raw else "with the styles"
+        self._remark(f"texts are shown {how} of their markup")
 
     def _toggle_names(self, request: ToggleNames) -> None:
         self._model.shows_names = not self._model.shows_names

@@ -148,6 +148,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
             "--notify=osc777",
             "--names=on",
             "--mouse=on",
+            "--raw=on",
             "--title=off",
             "--time-format=%H:%M",
             "--theme=colour-blind",
@@ -161,6 +162,7 @@ def test_what_is_for_the_screen(tmp_path: Path) -> None:
     assert settings.notify == "osc777"
     assert settings.names
     assert settings.mouse
+    assert settings.raw
     assert not settings.title
     assert settings.time_format == "%H:%M"
     assert settings.theme == "colour-blind"

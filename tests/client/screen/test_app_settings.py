@@ -32,6 +32,11 @@ def test_a_title_that_is_not_wanted(run: Run) -> None:
     assert run.terminal.title is None
 
 
+def test_texts_are_raw_from_the_start(run: Run) -> None:
+    run.enter(replace(SETTINGS, raw=True)).terminal.type("/raw<enter>")
+    run.terminal.wait_for("texts are shown with the styles")
+
+
 def test_keys_of_the_user(run: Run) -> None:
     keys = Table((("F2", "no"), ("Ctrl-Q", "leave"), ("Ctrl-C", "none")), "file: keys")
     run.enter(replace(SETTINGS, keys=keys)).terminal.type("draft<ctrl-c><f1><ctrl-end>")

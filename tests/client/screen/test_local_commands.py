@@ -7,7 +7,9 @@ import pytest
 
 from chat.client.connection.events import Joined
 from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.screen.draw.layout import Renderer, Size
 from chat.client.screen.log_file import AT_ONCE
+from chat.client.screen.text.styles import Layered, Style
 from tests.client.screen.desks import NINE, Desk
 
 
@@ -134,6 +136,24 @@ def test_the_mouse(desk: Desk) -> None:
     assert not desk.modes.mouse
     desk.type("/mouse on<enter>/mouse on<enter>")
     assert desk.modes.mouse
+
+
+def test_texts_without_styles(desk: Desk) -> None:
+    renderer = Renderer()
+
+    def styles() -> set[Style]:
+        rows = renderer.render(desk.model, Size(80, 24)).rows
+        return {span.style for row in rows for span in row if span.text == "b"}
+
+    desk.hear("a *b*")
+    assert styles() == {Layered("text", ("emphasis",))}
+    desk.type("/raw<enter>")
+    assert desk.log()[-1] == "-- texts are shown without the styles of their markup"
+    assert styles() == set()
+    desk.type("/raw on<enter>")
+    assert styles() == set()
+    desk.type("/raw off<enter>")
+    assert styles() == {Layered("text", ("emphasis",))}
 
 
 def test_the_column_of_names(desk: Desk) -> None:

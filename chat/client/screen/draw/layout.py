@@ -180,7 +180,14 @@ class Renderer:
         if search is not None and search.is_in(model.shown):
             match = search.matcher
             current = search.number if search.at is model.shown else None
-        self._log.prepare(width, model.mentions, match, current=current, url_width=columns)
+        self._log.prepare(
+            width,
+            model.mentions,
+            match,
+            current=current,
+            url_width=columns,
+            marks_up=not model.shows_raw,
+        )
 
     def _middle(self, model: Model, columns: int, height: int) -> list[Row]:
         """Return the rows of the log, with the names beside it."""

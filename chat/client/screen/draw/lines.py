@@ -25,6 +25,7 @@ from chat.client.frontends.wording import (
     some_names,
     transfer_state,
 )
+from chat.client.screen.markup.styled import marked_up
 from chat.client.screen.model.entries import (
     Doubtful,
     Entry,
@@ -52,7 +53,6 @@ from chat.client.screen.text.styles import (
     PERHAPS,
     PRIVATE,
     TEXT,
-    Style,
     name_style,
 )
 from chat.sanitize import lines_under, sanitize
@@ -68,14 +68,16 @@ def entry_lines(
     match: EntryMatcher | None = None,
     *,
     is_current: bool = False,
+    marks_up: bool = False,
 ) -> list[Row]:
     """Return the lines of ``entry``, at least one.
 
     ``mentions`` finds the user's own name, ``match`` what was searched for; both are marked. ``is_current``: this is
     the current match of the search. Its time is marked too, because the text that matches may be far below.
+    ``marks_up``: texts of users get the styles of their markup.
     """
-    time, *first = (lines := _LINES[type(entry)](entry))[0]
-    further = lines[1:]
+    lines = _said(entry, marks_up) if type(entry) is Said else _LINES[type(entry)](entry)
+    (time, *first), *further = lines
     # The time is kept apart, so that neither a name nor a search can mark it.
     if mentions is not None and isinstance(entry, Said) and entry.mentions:
         first, *further = (mark(line, mentions, MENTION) for line in (first, *further))
@@ -132,11 +134,11 @@ def progress_bar(share: int) -> str:
     return "#" * filled + "-" * (_BAR_CELLS - filled)
 
 
-def _said(said: Said) -> list[Row]:
+def _said(said: Said, marks_up: bool = False) -> list[Row]:
     base = EARLIER if said.earlier else PRIVATE if said.to is not None else TEXT
     name = OWN_NAME if said.own else MENTION if said.mentions else name_style(said.sender)
     speaker = [Span(sanitize(said.sender), name), *_elsewhere(said)]
-    return _speech(said.moment, speaker, said.to, said.text, base) + _waiting(said)
+    return _speech(said.moment, speaker, said.to, said.text, base, marks_up) + _waiting(said)
 
 
 def _elsewhere(message: Said | Shared) -> Row:
@@ -150,16 +152,21 @@ def _waiting(message: Said | Shared) -> list[Row]:
     return [[Span(gets_it_later(message.to), DIM)]]
 
 
-def _speech(moment: datetime, speaker: Row, to: str | None, text: str, style: Style) -> list[Row]:
+def _speech(
+    moment: datetime, speaker: Row, to: str | None, text: str, style: str, marks_up: bool = False
+) -> list[Row]:
     receiver = Span(_receiver(to), style)
     if text.startswith(ACTION):
         text = text.removeprefix(ACTION)
         head, end = [Span("* ", style), *speaker, receiver], " "
     else:
         head, end = [Span("[", style), *speaker, receiver], "]: "
-    first, *further = lines_under(text)
-    head += [Span(end, style), Span(first, style)] if first else [Span(end.rstrip(), style)]
-    return [[_time(moment), *head], *([Span(line, style)] for line in further)]
+    lines = lines_under(text)
+    first, *further = (
+        marked_up(lines, style) if marks_up else [[Span(line, style)] for line in lines]
+    )
+    head += [Span(end, style), *first] if lines[0] else [Span(end.rstrip(), style)]
+    return [[_time(moment), *head], *further]
 
 
 def _shared(shared: Shared) -> list[Row]:
@@ -223,7 +230,7 @@ def _doubtful(doubtful: Doubtful) -> list[Row]:
     return [*said, [Span(words, style)]]
 
 
-def _own(pending: Pending, style: Style) -> list[Row]:
+def _own(pending: Pending, style: str) -> list[Row]:
     if pending.kind is None:
         name = OWN_NAME if style == PENDING else style
         speaker = [Span(sanitize(pending.sender), name)]
@@ -245,7 +252,6 @@ def _to(to: str | None) -> str:
 
 
 _LINES: dict[type, Callable[[Any], list[Row]]] = {
-    Said: _said,
     Shared: _shared,
     Movement: _movement,
     Remark: _remark,

@@ -59,6 +59,7 @@ class LogPane:
         self._mentions: Finder | None = None
         self._match: EntryMatcher | None = None
         self._current: int | None = None
+        self._marks_up = True
         self._rows: dict[Entry, tuple[Hashable, list[Row]]] = {}
         self._remembered = 0
         # Each frame asks for the day of every entry on the screen, and of the entry before it.
@@ -72,18 +73,19 @@ class LogPane:
         *,
         current: int | None = None,
         url_width: int | None = None,
+        marks_up: bool = True,
     ) -> None:
         """Set the width and what to mark: see ``entry_lines``. A width under 1 counts as 1.
 
         ``current`` is the number of the entry that is the current match. ``url_width`` is the width for addresses that
-        do not fit: see ``wrap_row``.
+        do not fit: see ``wrap_row``. ``marks_up``: texts have the styles of their markup.
         """
         self._current = current
-        style = (width, mentions, match, url_width)
+        style = (width, mentions, match, url_width, marks_up)
         if style != self._style:
             self._style = style
             self._width, self._mentions, self._match = max(1, width), mentions, match
-            self._url_width = url_width
+            self._url_width, self._marks_up = url_width, marks_up
             self.forget()
 
     def rows(self, view: View, height: int) -> list[Row]:
@@ -285,7 +287,9 @@ class LogPane:
         # At least 1, as long as there are two columns: an indented line can't look like another entry.
         # Further lines begin below the text of the first, if the screen is wide enough.
         indent = min(cells(f"<{sample_time()}> "), width // 7 + 1)
-        first, *further = entry_lines(entry, self._mentions, self._match, is_current=is_current)
+        first, *further = entry_lines(
+            entry, self._mentions, self._match, is_current=is_current, marks_up=self._marks_up
+        )
         if isinstance(entry, PageLine):
             return page_rows(first, width)
         rows = wrap_row(first, width, indent, url_width=self._url_width)

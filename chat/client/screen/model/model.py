@@ -66,6 +66,7 @@ class Model:
     ``username``; until then it is only what the user asks for. ``running`` are the transfers under way, by number.
     ``epoch`` is that of the numbers of messages, None if the server gives none or has not told it yet. ``can_search``:
     the server finds messages.
+    ``shows_raw``: texts are shown without the styles of their markup.
     ``attention`` is what the user wants to see. ``leaves_if_cleared`` is whether Ctrl-C, pressed now, leaves.
     """
 
@@ -94,6 +95,7 @@ class Model:
         self.question: Question | None = None
         self.candidates: Candidates | None = None
         self.shows_names = False
+        self.shows_raw = False
         self.shows_title = True
         self.leaves_if_cleared = False
         self.rename(username)

@@ -29,7 +29,7 @@ from chat.client.screen.terminal.output import Output, TerminalGone
 from chat.client.screen.text.colours import DEFAULT, Pairs, nearest
 from chat.client.screen.text.glyphs import Glyphs, use_utf8
 from chat.client.screen.text.spans import Row, joined
-from chat.client.screen.text.styles import TEXT, Colours, Style
+from chat.client.screen.text.styles import Appearance, Colours, Style
 from chat.client.screen.text.themes import Theme
 
 STDOUT = 1
@@ -74,7 +74,7 @@ class Terminal:
         self._pairs: Pairs | None = None
         self._drawn: list[_Drawn] = []
         self._bare = BareView()
-        self._attributes: dict[Style, int] = {}
+        self._attributes: dict[Style, tuple[int, Appearance]] = {}
         self._reader = KeyReader(lambda: self.is_asking(), self._hear)
         self._theme = theme or Theme()
         self._glyphs = Glyphs()
@@ -321,16 +321,11 @@ class Terminal:
                 return 0
             foreground, background = (nearest(colour, self.colours) for colour in style)
             return self._pair(foreground, background)
-        attribute = self._attributes.get(style)
-        looks = self._theme.looks
-        look = looks.get(style) or looks[TEXT]
-        if attribute is None:
-            attribute = self._attributes[style] = (
-                (curses.A_BOLD if look.bold else 0)
-                | (curses.A_DIM if look.dim else 0)
-                | (curses.A_REVERSE if look.reverse else 0)
-                | (curses.A_UNDERLINE if look.underline else 0)
-            )
+        known = self._attributes.get(style)
+        if known is None:
+            look = self._theme.look(style)
+            known = self._attributes[style] = _attribute_of(look), look
+        attribute, look = known
         full = self.colours >= 256
         colour, ground = (look.colour, look.ground) if full else (look.basic, look.basic_ground)
         if self._pairs is None or colour is ground is None:
@@ -342,6 +337,19 @@ class Terminal:
         assert self._pairs is not None
         number, is_reversed = self._pairs.get(foreground, background)
         return curses.color_pair(number) | (curses.A_REVERSE if is_reversed else 0)
+
+
+def _attribute_of(look: Appearance) -> int:
+    """Return the attribute of curses for ``look``, without its colours."""
+    # Without italics, as on the Linux console, curses would show the text as any other.
+    italic = curses.A_ITALIC if curses.termattrs() & curses.A_ITALIC else curses.A_UNDERLINE
+    return (
+        (curses.A_BOLD if look.bold else 0)
+        | (curses.A_DIM if look.dim else 0)
+        | (curses.A_REVERSE if look.reverse else 0)
+        | (curses.A_UNDERLINE if look.underline else 0)
+        | (italic if look.italic else 0)
+    )
 
 
 def _find_terminal() -> None:

@@ -10,7 +10,7 @@ from chat.client.screen.text.styles import LOOKS, Appearance
 from chat.config.command_line import UsageError
 from chat.config.options import suggestion
 
-_ATTRIBUTES = ("bold", "dim", "reverse", "underline")
+_ATTRIBUTES = ("bold", "dim", "italic", "reverse", "underline")
 # The user's own first eight colours, whatever they are.
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _PLAIN = "plain"
@@ -69,6 +69,6 @@ def _colour(word: str, where: str) -> tuple[int, int]:
     if re.fullmatch(r"[0-9]{1,3}", word, re.ASCII) and int(word) < 256:
         return int(word), nearest(rgb_of(int(word)), 8)
     expected = suggestion(
-        word, _WORDS, "bold, dim, reverse, underline, a colour such as red, 208 or #ff8800"
+        word, _WORDS, "bold, dim, italic, reverse, underline, a colour such as red, 208 or #ff8800"
     )
     raise UsageError(f"{where}: {word!r} is no style; {expected}")

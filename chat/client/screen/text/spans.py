@@ -70,15 +70,21 @@ def fill_row(row: Row, width: int, style: Style) -> Row:
 
 def mark(row: Row, finder: Finder, style: Style) -> Row:
     """Return ``row`` with all matches of ``finder`` in ``style``; a match may run over several spans."""
-    marked: Row = []
-    position = 0
     text = text_of(row)
-    for match in finder.finditer(text):
-        if match.start() < match.end():
-            marked += slice_row(row, position, match.start())
-            marked.append(Span(text[match.start() : match.end()], style))
-            position = match.end()
-    return marked + slice_row(row, position) if position else row
+    found = [(match.start(), match.end()) for match in finder.finditer(text)]
+    found = [(start, end) for start, end in found if start < end]
+    if not found:
+        return row
+    marked: Row = []
+    between = zip(
+        [0, *(end for _, end in found)], [*(start for start, _ in found), len(text)], strict=True
+    )
+    for number, piece in enumerate(slice_rows(row, between)):
+        if number:
+            start, end = found[number - 1]
+            marked.append(Span(text[start:end], style))
+        marked += piece
+    return marked
 
 
 def wrap_row(
@@ -105,8 +111,9 @@ def wrap_row(
         if cells(text) <= width - indent:  # blanks alone, or more of them than half of the width
             return [indented(row, indent)]
     rows = []
-    for start, end, blanks in _row_offsets(text, width, first_indent, indent, url_width):
-        piece = slice_row(row, start, end)
+    offsets = _row_offsets(text, width, first_indent, indent, url_width)
+    pieces = slice_rows(row, [(start, end) for start, end, _ in offsets])
+    for (start, end, blanks), piece in zip(offsets, pieces, strict=True):
         # Only rows that begin at the edge can be those of an address.
         if cells(text[start:end]) > (width - blanks if blanks else url_width):  # one wide cluster
             piece = [Span(ELLIPSIS, piece[0].style)]
@@ -171,14 +178,27 @@ def _offsets(
 
 def slice_row(row: Row, start: int, end: int | None = None) -> Row:
     """Return the characters from ``start`` to ``end`` of the text of ``row``, with their styles."""
-    piece: Row = []
-    offset = 0
-    for span in row:
-        length = len(span.text)
-        left = max(start - offset, 0)
-        right = length if end is None else min(end - offset, length)
-        if left < right:
-            whole = left == 0 and right == length
-            piece.append(span if whole else Span(span.text[left:right], span.style))
-        offset += length
-    return piece
+    length = sum(len(span.text) for span in row)
+    return next(slice_rows(row, [(start, length if end is None else end)]))
+
+
+def slice_rows(row: Row, pieces: Iterable[tuple[int, int]]) -> Iterator[Row]:
+    """Yield one row for each of ``pieces``, (start, end) in the text of ``row``, which must not go back.
+
+    All together take one walk through the spans: a text with much markup has thousands.
+    """
+    index = offset = 0  # a span that no earlier piece has passed, and where it begins
+    for start, end in pieces:
+        piece: Row = []
+        while index < len(row):
+            span = row[index]
+            length = len(span.text)
+            left, right = max(start - offset, 0), min(end - offset, length)
+            if left < right:
+                whole = left == 0 and right == length
+                piece.append(span if whole else Span(span.text[left:right], span.style))
+            if right < length:
+                break
+            offset += length
+            index += 1
+        yield piece

@@ -1,7 +1,7 @@
 """Name the styles of text on the screen, and define what each looks like.
 
-A style is a name in the table, or a pair of colours, which only pictures use. The terminal turns a name into attributes
-for as many colours as it has.
+A style is a name in the table, or several of them one over the other, or a pair of colours, which only pictures use.
+The terminal turns a name into attributes for as many colours as it has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ class Colours(NamedTuple):
     background: int
 
 
-Style: TypeAlias = str | Colours
+class Layered(NamedTuple):
+    """Name a style, and others over it: code in a private message, for example. The last that has a colour wins."""
+
+    base: str
+    over: tuple[str, ...]
+
+
+Style: TypeAlias = str | Colours | Layered
 
 TEXT = "text"
 DIM = "dim"  # times, joins and leaves, the client's own words
@@ -41,12 +48,20 @@ STATUS_ACTIVE = "status-active"  # in the status line: the view that is shown
 NAMES = "names"
 PROMPT = "prompt"
 INPUT = "input"
+# Markup in texts, over the style of the text.
+MARKER = "marker"  # what makes the markup: stars, backticks
+CODE = "code"
+EMPHASIS = "emphasis"
+STRONG = "strong"
+LINK = "link"
+QUOTE = "quote"
 
 
 class Appearance(NamedTuple):
     """Define a style: ``colour`` for a terminal with 256 colours, ``basic`` for 8; None is the default colour.
 
-    ``ground`` and ``basic_ground`` are the colours behind the text.
+    ``ground`` and ``basic_ground`` are the colours behind the text. ``italic`` is underlined where a terminal has no
+    italics.
     """
 
     colour: int | None = None
@@ -57,6 +72,22 @@ class Appearance(NamedTuple):
     underline: bool = False
     ground: int | None = None
     basic_ground: int | None = None
+    italic: bool = False
+
+    def over(self, below: Appearance) -> Appearance:
+        """Return this look over ``below``: with the attributes of both, and its own colours where it has any."""
+        colours, grounds = (self, below)[self.colour is None], (self, below)[self.ground is None]
+        return Appearance(
+            colours.colour,
+            colours.basic,
+            self.bold or below.bold,
+            self.dim or below.dim,
+            self.reverse or below.reverse,
+            self.underline or below.underline,
+            grounds.ground,
+            grounds.basic_ground,
+            self.italic or below.italic,
+        )
 
 
 _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = range(1, 7)
@@ -106,6 +137,12 @@ LOOKS: dict[str, Appearance] = {
     NAMES: Appearance(),
     PROMPT: Appearance(133, _MAGENTA, bold=True),
     INPUT: Appearance(),
+    MARKER: Appearance(dim=True),
+    CODE: Appearance(30, _CYAN),
+    EMPHASIS: Appearance(italic=True),
+    STRONG: Appearance(bold=True),
+    LINK: Appearance(underline=True),
+    QUOTE: Appearance(dim=True),
     **{
         style: Appearance(colour, basic)
         for style, (colour, basic) in zip(NAME_STYLES, _NAME_COLOURS, strict=True)

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from chat.client.screen.text.styles import (
+    CODE,
     ERROR,
     LOOKS,
     NAME_STYLES,
     PRIVATE,
     PROMPT,
+    TEXT,
     UNREAD_MARKER,
     Appearance,
+    Layered,
 )
 
 _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = range(1, 7)
@@ -48,6 +51,16 @@ class Theme:
         self._own = own or {}
         self._background: Background | None = None
         self.looks = {**looks_of(name, None), **self._own}
+
+    def look(self, style: str | Layered) -> Appearance:
+        """Return what ``style`` looks like now. An unknown style looks like usual text."""
+        looks = self.looks
+        if isinstance(style, str):
+            return looks.get(style) or looks[TEXT]
+        look = self.look(style.base)
+        for name in style.over:
+            look = self.look(name).over(look)
+        return look
 
     @property
     def asks_background(self) -> bool:
@@ -90,14 +103,14 @@ def _linear(channel: float) -> float:
 
 
 def _theme(
-    error: Appearance, private: Appearance, names: Iterable[tuple[int, int]]
+    error: Appearance, private: Appearance, code: Appearance, names: Iterable[tuple[int, int]]
 ) -> dict[str, Appearance]:
     """Return looks with ``names`` as the colours of names, 256 and 8, in a round if there are fewer than styles.
 
     The second round is bold, and the third underlined, so that each name still looks different.
     """
     colours = list(names)
-    looks = {**LOOKS, ERROR: error, UNREAD_MARKER: error, PRIVATE: private}
+    looks = {**LOOKS, ERROR: error, UNREAD_MARKER: error, PRIVATE: private, CODE: code}
     looks[PROMPT] = private._replace(bold=True)
     for number, style in enumerate(NAME_STYLES):
         turn, which = divmod(number, len(colours))
@@ -110,6 +123,7 @@ def _theme(
 _DARK = _theme(
     Appearance(203, _RED),
     Appearance(177, _MAGENTA),
+    Appearance(80, _CYAN),
     (
         *((39, _CYAN), (48, _GREEN), (208, _YELLOW), (207, _MAGENTA), (37, _CYAN), (205, _RED)),
         *((154, _GREEN), (141, _CYAN), (215, _YELLOW), (211, _MAGENTA), (51, _CYAN), (110, _CYAN)),
@@ -119,6 +133,7 @@ _DARK = _theme(
 _LIGHT = _theme(
     Appearance(124, _RED),
     Appearance(90, _MAGENTA),
+    Appearance(23, _BLUE),
     (
         *((25, _BLUE), (23, _GREEN), (94, _RED), (90, _MAGENTA), (24, _BLUE), (125, _RED)),
         *((58, _GREEN), (57, _BLUE), (124, _RED), (52, _MAGENTA), (26, _BLUE), (17, _BLUE)),
@@ -130,6 +145,7 @@ _LIGHT = _theme(
 _SAFE_DARK = _theme(
     Appearance(227, _YELLOW, bold=True),
     Appearance(141, _CYAN),
+    Appearance(121, _CYAN),
     (
         *((227, _YELLOW), (205, _MAGENTA), (121, _CYAN), (141, _CYAN), (70, _YELLOW)),
         *((195, _CYAN), (219, _MAGENTA), (173, _YELLOW)),
@@ -138,6 +154,7 @@ _SAFE_DARK = _theme(
 _SAFE_LIGHT = _theme(
     Appearance(160, _RED, bold=True),
     Appearance(54, _BLUE),
+    Appearance(19, _BLUE),
     (
         *((19, _BLUE), (160, _RED), (89, _MAGENTA), (26, _BLUE), (95, _RED), (54, _BLUE)),
         (93, _MAGENTA),
@@ -146,5 +163,6 @@ _SAFE_LIGHT = _theme(
 _SAFE = _theme(
     Appearance(199, _RED, bold=True),
     Appearance(67, _BLUE),
+    Appearance(64, _BLUE),
     (*((64, _BLUE), (164, _MAGENTA), (95, _RED), (199, _RED), (67, _BLUE), (101, _MAGENTA)),),
 )

@@ -29,7 +29,7 @@ from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Draft
 from chat.client.screen.save import Follower, saved_lines
 from chat.client.screen.text.spans import Row, Span, row_width, text_of
-from chat.client.screen.text.styles import LOOKS, Colours
+from chat.client.screen.text.styles import LOOKS, Colours, Layered, Style
 from chat.client.screen.updates import ModelUpdater
 from chat.protocol.descriptor import ATTACHMENTS
 from chat.sanitize import sanitize
@@ -166,13 +166,19 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
 )
 
 
+def _has_look(style: Style) -> bool:
+    if isinstance(style, Layered):
+        return {style.base, *style.over} <= LOOKS.keys()
+    return isinstance(style, Colours) or style in LOOKS
+
+
 def check(model: Model, renderer: Renderer, size: Size) -> None:
     screen = renderer.render(model, size)
     assert len(screen.rows) == size.rows
     for row in screen.rows:
         assert row_width(row) <= size.columns
         assert sanitize(text_of(row)) == text_of(row)
-        assert all(isinstance(span.style, Colours) or span.style in LOOKS for span in row)
+        assert all(_has_look(span.style) for span in row)
     if screen.cursor is None:
         assert 0 in size
     else:

@@ -6,6 +6,7 @@ from tests.client.screen.terminals import Onlooker, onlooker
 
 DRAWS = """
 import time
+from chat.client.screen.text.styles import Layered
 from chat.client.screen.text.themes import Theme
 with Terminal(Theme(THEME)) as terminal:
     keys = []
@@ -15,7 +16,10 @@ with Terminal(Theme(THEME)) as terminal:
             drawn()
     gevent.spawn(watch)
     def drawn():
-        row = [Span("e", "error"), Span("n", "name-6")]
+        row = [
+            Span("e", "error"), Span("n", "name-6"),
+            Span("i", Layered("private", ("emphasis", "strong"))), Span("c", Layered("private", ("code",))),
+        ]
         terminal.draw(Screen([row, [Span(" ".join(keys) + "|", "text")]] + [[]] * 4, None))
     drawn()
     while "q" not in keys:
@@ -90,3 +94,20 @@ def test_an_answer_that_is_late_does_not_become_input_of_the_shell() -> None:
         seen.type(b"typed\n")
         seen.wait()
         assert "'typed\\n'" in seen.text
+
+
+def test_styles_one_over_the_other() -> None:
+    with drawing("dark") as seen:
+        seen.wait_for("^enic")
+        emphasis, code = (seen.screen.buffer[0][column] for column in (2, 3))
+        assert (emphasis.bold, emphasis.italics, emphasis.underscore) == (True, True, False)
+        assert emphasis.fg == "d787ff"  # that of a private message
+        assert code.fg == "5fd7d7"
+        assert not code.bold
+
+
+def test_a_terminal_without_italics_underlines() -> None:
+    # With colours, the console can't underline (terminfo: ncv).
+    with drawing("dark", TERM="linux", NO_COLOR="1") as seen:
+        seen.wait_for("^enic")
+        assert seen.screen.buffer[0][2].underscore

@@ -21,6 +21,7 @@ def table(**styles: str) -> Table:
         ("bold", Appearance(bold=True)),
         ("red", Appearance(1, 1)),
         ("Bold RED", Appearance(1, 1, bold=True)),
+        ("italic", Appearance(italic=True)),
         ("dim underline 208", Appearance(208, 3, dim=True, underline=True)),
         ("#ff0000", Appearance(196, 1)),
         ("white on blue", Appearance(7, 7, ground=4, basic_ground=4)),

@@ -15,6 +15,7 @@ from chat.client.screen.text.spans import (
     indented,
     mark,
     row_width,
+    slice_rows,
     text_of,
     wrap_row,
 )
@@ -172,6 +173,20 @@ def test_no_row_is_wider_than_it_may_be(line: Row, width: int, indent: int, hang
         if number or not hanging:
             # Text at the edge could look like an entry of its own.
             assert width < 2 or not indent or text_of(one)[0] != "<"
+
+
+@given(rows, st.integers(1, 30), st.integers(0, 12))
+def test_pieces_of_a_row_keep_their_styles(line: Row, first: int, length: int) -> None:
+    letters = [(letter, span.style) for span in line for letter in span.text]
+    bounds = [
+        (start, min(start + length, len(letters)))
+        for start in range(first, len(letters), max(1, length))
+    ]
+    pieces = list(slice_rows(line, bounds))
+    assert [
+        [(letter, span.style) for span in piece for letter in span.text] for piece in pieces
+    ] == [letters[start:end] for start, end in bounds]
+    assert all(span.text for piece in pieces for span in piece)
 
 
 @given(rows, st.integers(1, 30), st.integers(0, 12))

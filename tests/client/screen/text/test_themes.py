@@ -8,7 +8,15 @@ import pytest
 
 from chat.client.program.settings import THEMES
 from chat.client.screen.text.colours import rgb_of
-from chat.client.screen.text.styles import ERROR, LOOKS, NAME_STYLES, PRIVATE, Appearance
+from chat.client.screen.text.styles import (
+    CODE,
+    ERROR,
+    LOOKS,
+    NAME_STYLES,
+    PRIVATE,
+    Appearance,
+    Layered,
+)
 from chat.client.screen.text.themes import Background, Theme, background_of, looks_of
 
 DARK, LIGHT = Background.DARK, Background.LIGHT
@@ -63,7 +71,7 @@ def seen(rgb: int, sight: str) -> tuple[float, float, float]:
 
 def coloured(theme: str, background: Background | None) -> dict[str, Appearance]:
     looks = looks_of(theme, background)
-    return {style: looks[style] for style in (*NAME_STYLES, ERROR, PRIVATE)}
+    return {style: looks[style] for style in (*NAME_STYLES, ERROR, PRIVATE, CODE)}
 
 
 @pytest.mark.parametrize(
@@ -140,3 +148,20 @@ def test_colours_of_the_usual_theme_do_not() -> None:
         math.dist(seen(rgb_of(one), "deuteranopia"), seen(rgb_of(other), "deuteranopia")) < 15
         for one, other in combinations(colours, 2)
     )
+
+
+def test_a_look_over_another() -> None:
+    below = Appearance(133, 5, dim=True, ground=20, basic_ground=4)
+    assert Appearance(bold=True, italic=True).over(below) == below._replace(bold=True, italic=True)
+    assert Appearance(30, 6).over(below) == below._replace(colour=30, basic=6)
+    over = Appearance(ground=21, basic_ground=5).over(below)
+    assert over == below._replace(ground=21, basic_ground=5)
+
+
+def test_the_look_of_styles_one_over_the_other() -> None:
+    theme = Theme("dark", {"strong": Appearance(underline=True)})
+    assert theme.look("private") == theme.looks["private"]
+    assert theme.look("no-style") == Appearance()
+    code = theme.looks["code"]
+    look = theme.look(Layered("private", ("strong", "code")))
+    assert look == code._replace(underline=True)
