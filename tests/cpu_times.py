@@ -23,6 +23,9 @@ class CpuTimes:
         self._spent = _seconds()
         self._files: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
 
+    def pytest_collection_finish(self) -> None:
+        self._spent = _seconds()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield

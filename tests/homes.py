@@ -16,6 +16,8 @@ from pathlib import Path
 # The directories that the XDG Base Directory Specification takes from the environment.
 _ELSEWHERE = ("XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "STATE_DIRECTORY")
 _NOWHERE = ("XDG_CONFIG_HOME", "XDG_DATA_HOME")
+# A test that needs certificate authorities makes its own. To read the system's takes a client 20 ms.
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @cache
@@ -27,13 +29,13 @@ def _place() -> Path:
 
 
 def move_in() -> None:
-    """Give this process an empty home, and no settings and data of any user."""
+    """Give this process an empty home, no settings and data of any user, and no certificate authorities."""
     home = _place() / "home"
     home.mkdir(exist_ok=True)
     os.environ["HOME"] = str(home)
     for name in _ELSEWHERE:
         os.environ.pop(name, None)
-    for name in _NOWHERE:
+    for name in (*_NOWHERE, *_AUTHORITIES):
         os.environ[name] = os.devnull  # nothing can be in this directory, because it is none
 
 
