@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.server.history.faults import HistoryFault
-from chat.server.history.search import indexer
+from chat.server.history.search import index_reader, indexer
 from chat.server.history.search.index_file import INDEX_FILE
 from chat.server.history.search.index_writer import IndexWriter
 from chat.server.history.search.indexer import Indexer
@@ -103,6 +103,34 @@ def test_an_index_that_cannot_be_written_is_tried_again(
     assert (status.messages, status.has_failed) == (0, False)
     assert indexed(searched.directory) == 1
     assert len([each for each in caplog.records if "not indexed" in each.message]) == 1
+
+
+@pytest.mark.parametrize("words", ["q", "xq", "q x", "\ufffe", "語", "索語", "ā"])
+@pytest.mark.parametrize("scanned", [1, 1000])
+def test_few_letters_are_found_wherever_they_stand(
+    searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch, words: str, scanned: int
+) -> None:
+    monkeypatch.setattr(index_reader, "_SCANNED", scanned)
+    for text in ("xq", "q", "x q", "a\ufffe", "検索語", "語", "Ā", "qx and more"):
+        searched.say(DEFAULT_ROOM, text)
+    searched.say(DEFAULT_ROOM, *(["something else"] * 20))
+    searched.is_indexed()
+    assert searched.check(DEFAULT_ROOM, words)
+
+
+def test_numbers_that_a_crash_has_given_up_are_no_part_of_the_index(
+    searched: SearchedHistory,
+) -> None:
+    searched.say(DEFAULT_ROOM, "one", "two")
+    searched.is_indexed()
+    searched.crash()
+    searched.say(DEFAULT_ROOM, "two", "three")
+    searched.is_indexed()
+    state = searched.history.state(DEFAULT_ROOM)
+    assert state.lost
+    assert indexed(searched.directory) == state.head
+    for words in ("o", "tw", "thr", "two"):
+        assert searched.check(DEFAULT_ROOM, words)
 
 
 @pytest.mark.parametrize("missing", ["no such module: fts5", "no such tokenizer: trigram"])
