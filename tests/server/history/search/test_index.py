@@ -15,8 +15,9 @@ from chat.server.history.search import index_reader, indexer
 from chat.server.history.search.index_file import INDEX_FILE
 from chat.server.history.search.index_writer import IndexWriter
 from chat.server.history.search.indexer import Indexer
+from chat.server.history.search.resting import RestingWorker
 from chat.server.history.stored import DEFAULT_ROOM
-from tests.server.fakes import wait_until
+from tests.server.fakes import FakeClock, wait_until
 from tests.server.history.search.searched import SearchedHistory
 
 
@@ -168,3 +169,21 @@ def test_the_cost_is_that_of_the_thread(tmp_path: Path) -> None:
     assert cost > 0
     _, idle = indexer._measured(lambda: None)
     assert idle < cost
+
+
+def test_a_thread_rests_before_its_next_work() -> None:
+    clock, used, rests = FakeClock(), FakeClock(), list[float]()
+    thread = RestingWorker(1.5, clock, used, rests.append)
+
+    def work(seconds: float) -> None:
+        with thread.working():
+            clock.now += seconds * 2  # others had the processor, too
+            used.now += seconds
+
+    work(2)
+    work(4)
+    clock.now += 5
+    work(1)
+    clock.now += 10
+    work(1)
+    assert rests == [0, 3, 1, 0]
