@@ -212,6 +212,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         for setting in (
+            # Before the first table: pages that a removal frees can then be given back to the file system.
+            "auto_vacuum = INCREMENTAL",
             "journal_mode = WAL",
             "synchronous = NORMAL",
             f"journal_size_limit = {16 << 20}",

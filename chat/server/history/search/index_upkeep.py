@@ -23,9 +23,11 @@ from chat.server.history.stored import LogName
 
 log = logging.getLogger("chat.server")
 
-# Messages of one transaction, about: that many cost some 100 ms.
-_AT_ONCE = 2048
+# Messages of one transaction, and those of one log in it, about: so many cost some 60 ms.
+_AT_ONCE, _OF_ONE = 2048, 1024
 _PURGING = "purging"
+# Pages that are given back to the file system at a time: 32 MiB, a shard of usual texts.
+_GIVEN_BACK = 8192
 # How often to try to empty the write-ahead log while a search reads the index, and seconds between two tries.
 _TRIES, _BETWEEN_TRIES = 50, 0.1
 
@@ -66,7 +68,7 @@ class IndexUpkeep:
         return messages_behind(reader, writer.indexed())
 
     def add_some(self, logs: Iterable[LogName]) -> Added:
-        """Index some messages of ``logs``."""
+        """Index some messages of ``logs``. One that has very many leaves room for others."""
         writer, reader = self._files()
         indexed = writer.indexed()
         added = Added({}, set())
@@ -75,7 +77,7 @@ class IndexUpkeep:
             for name in sorted(logs, key=writer.order_of):
                 after = indexed.get(name, 0)
                 with closing(reader.rows(name, after, NO_END)) as all_rows:
-                    rows = _Some(all_rows, left)
+                    rows = _Some(all_rows, min(left, _OF_ONE))
                     added.counts[name] = writer.add(name, map(_folded, rows))
                 left -= added.counts[name]
                 if rows.are_all:
@@ -93,6 +95,7 @@ class IndexUpkeep:
         while has_more:
             with writer.changing():
                 has_more = writer.expire_some()
+        writer.give_back(_GIVEN_BACK)
         self._erase_traces()
 
     # Purging: between the two calls the history removes the contents

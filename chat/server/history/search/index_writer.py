@@ -356,6 +356,12 @@ class IndexWriter:
         table = shard_table(shard)
         self._run(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
 
+    def give_back(self, pages: int) -> None:
+        """Give free pages back to the file system, at most so many."""
+        with index_faults(self.path):
+            # ``execute`` would take one step of this statement, which frees one page.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+
     def checkpoint(self) -> bool:
         """Move all changes from the write-ahead log into the file; return whether the log is empty now."""
         with index_faults(self.path):

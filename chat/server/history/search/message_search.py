@@ -25,11 +25,15 @@ from chat.server.history.search.folding import fold_joined
 from chat.server.history.search.index_file import DamagedIndex, IndexFault
 from chat.server.history.search.index_reader import IndexReader
 from chat.server.history.search.indexer import Indexer
+from chat.server.history.search.resting import RestingWorker
 from chat.server.history.search.wanted import Wanted
 from chat.server.history.stored import LogName, StoredRun
 
 # Seconds that a search may take. Then it ends with what it has found, and the user goes on.
 BUDGET = 0.5
+# Seconds that the thread rests for each second of its work, before the next search. Users who search all the time get
+# half a core, and the event loop keeps the other half.
+REST = 1.0
 # Seconds that a search with a full page may look for one more message, to tell whether there is one.
 _GRACE = 0.02
 
@@ -97,6 +101,7 @@ class MessageSearch:
         self._reader: Reader | None = None
         self._index: IndexReader | None = None
         self._generation = 0
+        self._thread = RestingWorker(REST)
 
     def find(
         self,
@@ -143,6 +148,10 @@ class MessageSearch:
 
     def _find(self, request: _Request, generation: int | None) -> SearchPage:
         """Search with the index of a ``generation``; None: without an index."""
+        with self._thread.working():
+            return self._find_at_once(request, generation)
+
+    def _find_at_once(self, request: _Request, generation: int | None) -> SearchPage:
         deadline = time.monotonic() + self._budget
         try:
             reader = self._reader = self._reader or Reader(self._directory)

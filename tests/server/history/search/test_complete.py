@@ -22,6 +22,7 @@ def small_steps(eager_index: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_writer, "BLOCK", 16)
     monkeypatch.setattr(index_writer, "_ERASED_AT_ONCE", 32)
     monkeypatch.setattr(index_upkeep, "_AT_ONCE", 40)
+    monkeypatch.setattr(index_upkeep, "_OF_ONE", 25)
     monkeypatch.setattr(index_reader, "_SCANNED", 30)
 
 

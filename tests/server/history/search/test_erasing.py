@@ -107,6 +107,10 @@ def test_old_shards_go_as_a_whole_and_the_file_does_not_grow(
     assert max(sizes[15:]) <= max(sizes[:15]) * 1.3
     searched.check(DEFAULT_ROOM, "ba")
     searched.check(MAIL, "a mail")
+    remove_oldest(searched, searched.history.state(DEFAULT_ROOM).head)
+    searched.is_indexed()
+    size = (searched.directory / INDEX_FILE).stat().st_size
+    assert size < max(sizes) * 4096 / 2, "the space is given back"
 
 
 # A crash in the middle: what the former run left undone is done at the next start

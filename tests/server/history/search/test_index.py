@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from chat.server.history.faults import HistoryFault
-from chat.server.history.search import indexer
+from chat.server.history.search import index_reader, indexer
 from chat.server.history.search.index_file import INDEX_FILE
 from chat.server.history.search.index_writer import IndexWriter
 from chat.server.history.search.indexer import Indexer
+from chat.server.history.search.resting import RestingWorker
 from chat.server.history.stored import DEFAULT_ROOM
-from tests.server.fakes import wait_until
+from tests.server.fakes import FakeClock, wait_until
 from tests.server.history.search.searched import SearchedHistory
 
 
@@ -105,6 +106,34 @@ def test_an_index_that_cannot_be_written_is_tried_again(
     assert len([each for each in caplog.records if "not indexed" in each.message]) == 1
 
 
+@pytest.mark.parametrize("words", ["q", "xq", "q x", "\ufffe", "語", "索語", "ā"])
+@pytest.mark.parametrize("scanned", [1, 1000])
+def test_few_letters_are_found_wherever_they_stand(
+    searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch, words: str, scanned: int
+) -> None:
+    monkeypatch.setattr(index_reader, "_SCANNED", scanned)
+    for text in ("xq", "q", "x q", "a\ufffe", "検索語", "語", "Ā", "qx and more"):
+        searched.say(DEFAULT_ROOM, text)
+    searched.say(DEFAULT_ROOM, *(["something else"] * 20))
+    searched.is_indexed()
+    assert searched.check(DEFAULT_ROOM, words)
+
+
+def test_numbers_that_a_crash_has_given_up_are_no_part_of_the_index(
+    searched: SearchedHistory,
+) -> None:
+    searched.say(DEFAULT_ROOM, "one", "two")
+    searched.is_indexed()
+    searched.crash()
+    searched.say(DEFAULT_ROOM, "two", "three")
+    searched.is_indexed()
+    state = searched.history.state(DEFAULT_ROOM)
+    assert state.lost
+    assert indexed(searched.directory) == state.head
+    for words in ("o", "tw", "thr", "two"):
+        assert searched.check(DEFAULT_ROOM, words)
+
+
 @pytest.mark.parametrize("missing", ["no such module: fts5", "no such tokenizer: trigram"])
 def test_where_sqlite_has_no_full_text_search_the_history_is_searched(
     searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch, missing: str
@@ -140,3 +169,21 @@ def test_the_cost_is_that_of_the_thread(tmp_path: Path) -> None:
     assert cost > 0
     _, idle = indexer._measured(lambda: None)
     assert idle < cost
+
+
+def test_a_thread_rests_before_its_next_work() -> None:
+    clock, used, rests = FakeClock(), FakeClock(), list[float]()
+    thread = RestingWorker(1.5, clock, used, rests.append)
+
+    def work(seconds: float) -> None:
+        with thread.working():
+            clock.now += seconds * 2  # others had the processor, too
+            used.now += seconds
+
+    work(2)
+    work(4)
+    clock.now += 5
+    work(1)
+    clock.now += 10
+    work(1)
+    assert rests == [0, 3, 1, 0]
