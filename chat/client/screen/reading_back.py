@@ -81,6 +81,7 @@ class ReadingBack:
         if (
             isinstance(view, Excerpt)
             and view.has_newer
+            and view.ends_with is not None
             and self._renderer.is_near_bottom(self._model, size)
         ):
             self._fetch(view, after=view.ends_with)

@@ -17,7 +17,7 @@ from chat.client.screen.draw.layout import Size
 from chat.client.screen.model import views
 from chat.client.screen.model.excerpt import Excerpt
 from chat.client.screen.model.views import View
-from chat.client.screen.reading_back import FETCHING, FULL, NO_OLDER, NO_OLDER_KEPT
+from chat.client.screen.reading_back import ANEW, FETCHING, FULL, NO_OLDER, NO_OLDER_KEPT
 from chat.client.state.places import ROOM
 from tests.client.screen.desks import NINE, Desk
 from tests.client.screen.earlier_log import EarlierLog
@@ -169,6 +169,45 @@ def test_read_marks_and_unread_messages_stay(desk: Desk) -> None:
     assert desk.model.attention.mentions == type(desk.model.attention.mentions)(maxlen=50)
 
 
+def test_a_text_of_many_rows_stays_when_the_rules_above_it_go(desk: Desk) -> None:
+    """Its last rows are at the bottom of the screen, and its first ones above the top."""
+    log = EarlierLog(desk, 300)
+    log.wrapped, desk.controller.size = {300}, Size(20, 12)
+    desk.model.room.clear()
+    desk.take(log.message(300))
+    desk.hear("below")
+    desk.type("<alt-<>")
+    before = said(desk)
+    assert "below" not in before[-1]
+    log.answer()
+    assert said(desk)[-len(before) :] == before
+
+
+def test_a_screen_that_was_made_larger_meanwhile(desk: Desk) -> None:
+    log = EarlierLog(desk, 300)
+    log.wrapped, desk.controller.size = set(range(260, 301)), Size(30, 12)
+    log.replay(40)
+    desk.type("<alt-<>")
+    desk.controller.size = Size(200, 24)
+    before = said(desk)
+    log.answer()
+    assert said(desk)[-len(before) :] == before
+
+
+def test_after_the_numbers_began_anew_and_the_log_was_cleared(desk: Desk) -> None:
+    log = EarlierLog(desk, 300)
+    log.replay(30)
+    desk.model.room.renumber()
+    desk.type("<alt-<>")
+    assert desk.asked == [], "older messages may be those that are there already"
+    assert log_rows(desk)[0].startswith(f"── {ANEW} ─")
+    desk.type("/clear<enter>")
+    for _ in range(2):
+        desk.type("<pageup>" * 20)
+        log.answer()
+    assert numbers(desk.model.room) == list(range(101, 301))
+
+
 def test_more_by_command(desk: Desk) -> None:
     log = EarlierLog(desk, 1000)
     log.replay(30)
@@ -244,6 +283,30 @@ class TestDates:
         desk.type("<pagedown>" * 60)
         assert desk.model.room.anchor is None
         assert desk.screen()[-3].endswith("text 4000")
+
+    def test_it_stays_whole_when_it_is_full(
+        self, desk: Desk, log: EarlierLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        log.answer()
+        page = desk.model.page
+        assert isinstance(page, Excerpt)
+        monkeypatch.setattr(views, "MAX_ENTRIES", 150)
+        older = desk.asked.pop()
+        # In another task of the screen, as soon as the reader is near the other end.
+        desk.controller.reading_back._asked, rest = {}, desk.controller.reading_back._asked
+        desk.controller.reading_back._fetch(page, after=page.ends_with)
+        newer = desk.asked.pop()
+        desk.controller.reading_back._asked.update(rest)
+        # The older ones push the newest out, and the newer ones follow them no more.
+        for answered in (older, newer):
+            desk.asked = [answered]
+            log.answer()
+        shown = numbers(page)
+        assert shown == list(range(1340, 1490))
+        desk.type("<alt->>")
+        log.answer()
+        shown = numbers(page)
+        assert shown == list(range(1440, 1590)), "and what was dropped comes again"
 
     def test_a_day_that_is_in_the_log_already(self, desk: Desk, log: EarlierLog) -> None:
         desk.asked.clear()

@@ -210,6 +210,31 @@ def test_what_is_typed_on_makes_the_answer_void(desk: Desk, log: EarlierLog) -> 
     assert status(desk) == "not found"
 
 
+def test_what_came_to_the_log_before_the_answer_is_no_match_of_the_server(desk: Desk) -> None:
+    log = log_with(desk, 965, 500)
+    desk.type("<ctrl-r>cat")
+    desk.run_delayed()
+    desk.controller.reading_back._fetch_older(desk.model.room, 100)
+    found, older = desk.asked
+    for asked in (older, found):
+        desk.asked = [asked]
+        log.answer()
+        desk.screen()  # counts the matches
+    assert status(desk) == "1 of 2"
+    desk.type("<ctrl-r>")
+    assert current(desk) == 500
+
+
+def test_each_key_begins_the_pause_anew(desk: Desk, log: EarlierLog) -> None:
+    desk.type("<ctrl-r>cat")
+    *after_former_keys, after_the_last = desk.delayed
+    for pause in after_former_keys:
+        pause()
+    assert desk.asked == []
+    after_the_last()
+    assert len(desk.asked) == 1
+
+
 def test_the_server_is_asked_once_for_what_is_typed_without_a_pause(
     desk: Desk, log: EarlierLog
 ) -> None:

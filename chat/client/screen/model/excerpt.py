@@ -34,16 +34,16 @@ class Excerpt(Page):
 
     def prepend(self, entries: Sequence[Entry]) -> int:
         """Add older entries. When the excerpt is full, the newest are dropped: the reader is at its other end."""
+        has_dropped = False
         while self.entries and not self.has_room_for(entries):
             self.drop_newest()
-        return super().prepend(entries)
-
-    def drop_newest(self) -> None:
-        """Drop the newest entry: it can be fetched again."""
-        super().drop_newest()
-        self.has_newer = True
-        numbers = (entry.seq for entry in reversed(self.entries))
-        self.ends_with = next((number for number in numbers if number is not None), None)
+            has_dropped = True
+        count = super().prepend(entries)
+        if has_dropped:
+            numbers = (entry.seq for entry in reversed(self.entries))
+            self.ends_with = next((number for number in numbers if number is not None), None)
+            self.has_newer = True  # they can be fetched again
+        return count
 
     def meets_log(self) -> bool:
         """Return whether nothing is missing between the excerpt and its log."""
