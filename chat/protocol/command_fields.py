@@ -7,6 +7,7 @@ from typing import Any
 from chat.protocol.commands import Command, HistoryQuery, SearchQuery, Verb
 from chat.protocol.json_fields import JsonFields
 
+_SEARCHES = (Verb.SEARCH.value, Verb.FILES.value)
 # Keys that Python does not allow as names.
 _PARTNER, _SENDER = "with", "from"
 
@@ -26,7 +27,7 @@ def read_command(fields: JsonFields) -> Command | None:
         _read_history_query(fields) if verb == Verb.HISTORY.value else None,
         fields.integer("seq"),
         *_private_log(fields, verb),
-        _read_search_query(fields) if verb == Verb.SEARCH.value else None,
+        _read_search_query(fields) if verb in _SEARCHES else None,
     )
 
 

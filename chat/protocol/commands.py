@@ -29,6 +29,7 @@ class Verb(str, Enum):
     PING = "ping"  # asks for nothing but an answer
     HISTORY = "history"  # a page of earlier messages: see HistoryQuery
     SEARCH = "search"  # a page of earlier messages that match: see SearchQuery
+    FILES = "files"  # a page of the attachments that can be fetched: see SearchQuery
     READ = "read"  # seq: the user has read up to here, in the room or, with private and with, of one partner
     DEVICES = "devices"  # lists the user's remembered devices
     FORGET = "forget"  # target: the name of a device, from the list
@@ -74,7 +75,8 @@ class SearchQuery(NamedTuple):
     ``words`` (``query`` on the wire) are separated by white space; a message has all of them, each perhaps as a part of
     a word. ``sender`` (``from`` on the wire) is a name. ``since`` is the time of the first message, ``until`` the time
     behind the last one (RFC 3339). ``has`` is a value of ``Has``, or an unknown one from a newer client. ``before`` is
-    the number of a message, itself excluded: the search goes on there, towards older messages.
+    the number of a message, itself excluded: the search goes on there, towards older messages. The command ``files``
+    looks for ``words`` in the names of attachments, and has no ``sender``, no times and no ``has``.
     """
 
     words: str = ""
@@ -93,7 +95,7 @@ class Command(NamedTuple):
 
     ``verb`` is a value of :class:`Verb`, or an unknown one from a newer client. The other fields are header keys of the
     same names: ``seconds`` is 0 or more, the passwords are as typed. ``query`` has the keys of a ``history`` command,
-    ``search`` those of a ``search``.
+    ``search`` those of a ``search``, or of ``files``.
     ``seq`` is the number of a message of the room or, with ``private``, of the user's private messages with
     ``partner`` (``with`` on the wire).
     """

@@ -51,6 +51,7 @@ from chat.server.reload import Reload
 from chat.server.room.commands import Commands, answer_ping
 from chat.server.room.fetching import Fetching
 from chat.server.room.kept import KeptMessages
+from chat.server.room.listing_files import FilesCommand
 from chat.server.room.recall import Recall
 from chat.server.room.room import Room
 from chat.server.room.searching import SearchCommand
@@ -239,8 +240,7 @@ class Composition:
             lambda: metrics.people(self.directory, self.connection_slots, self.counters),
             lambda: metrics.messages(self.room, self.broadcast),
             lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.offers),
-            lambda: metrics.kept(self.history),
-            lambda: metrics.files(self.files),
+            lambda: metrics.kept(self.history, self.files),
             lambda: metrics.indexed(self.path.search),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
         )
@@ -250,13 +250,14 @@ class Composition:
         commands.add_plain(Verb.PING, answer_ping)
         recent = self.kept.recent if self.kept is not None else None
         offer_of = recent.offer_of if recent is not None else lambda number: None
-        showing = (self.directory, offer_of, self.mailboxes.opaque_id)
-        Recall(self.history, *showing).serve(commands)
-        SearchCommand(self.path.search, *showing).serve(commands)
+        directory, opaque_id = self.directory, self.mailboxes.opaque_id
+        Recall(self.history, directory, offer_of, opaque_id).serve(commands)
+        FilesCommand(self.history, self.files, directory, opaque_id).serve(commands)
+        SearchCommand(self.path.search, directory, offer_of, opaque_id).serve(commands)
         MailboxCommands(self.mailboxes, self.accounts, self.directory, self.room).serve(commands)
         self.moderation.serve(commands)
         Removal(self.room, self.history, recent, self.offers).serve(commands)
-        account_commands = AccountCommands(
+        AccountCommands(
             self.directory,
             self.settings,
             self.database,
@@ -265,8 +266,7 @@ class Composition:
             self.passwords,
             self.password_guard,
             self.mailboxes.open,
-        )
-        account_commands.serve(commands)
+        ).serve(commands)
         DeviceCommands(self.directory, self.accounts, self.devices).serve(commands)
         return commands
 

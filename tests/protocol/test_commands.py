@@ -24,6 +24,7 @@ def test_the_verbs_are_part_of_the_wire() -> None:
         "ping",
         "history",
         "search",
+        "files",
         "read",
         "devices",
         "forget",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,3 +202,17 @@ def fail_to_place() -> Callable[..., None]:
         raise OSError(28, "No space left on device")
 
     return place
+
+
+def test_the_order_of_messages_does_not_wait_for_the_thread_of_the_files(place: Place) -> None:
+    with place.server() as server:
+        files, alice = server.parts.files, server.join("alice", inline=0)
+        goes_on = threading.Event()
+        files._worker.do(lambda: goes_on.wait(10))
+        for number in range(8):
+            alice.send(FILE, {"filename": "small"}, b"content")
+            alice.say(f"text {number}")
+        for number in range(8):
+            alice.expect(FILE, seq=2 * number + 1)
+            alice.expect_text(f"text {number}", "alice", seq=2 * number + 2)
+        goes_on.set()

@@ -35,6 +35,7 @@ from chat.client.conversation.requests import (
     Help,
     Highlight,
     Ignore,
+    ListFiles,
     ListMentions,
     ListTransfers,
     OpenFile,
@@ -320,6 +321,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _doubt_command("drop", DropLine, "forget a line that was perhaps said"),
     _number_command("get", Get, "save attachment N, or the only one"),
     _bare_command("transfers", ListTransfers, "list attachments and their progress"),
+    SlashCommand("files", "[WORDS]", "list files that can be saved", lambda rest: ListFiles(rest)),
     _number_command("cancel", Cancel, "cancel transfer N, or the only one"),
     _number_command("open", OpenFile, "open attachment N, or the only one"),
     _bare_command(

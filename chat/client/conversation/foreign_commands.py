@@ -13,7 +13,7 @@ _MEANINGS = {
     "image": "img photo picture pic screenshot",
     "voice": "record audio memo",
     "get": "download fetch accept receive dccget",
-    "transfers": "downloads uploads files attachments queue",
+    "transfers": "downloads uploads attachments queue",
     "cancel": "abort stop",
     "open": "view show xdg-open",
     "who": "users ls online list-users people here whowas members",

@@ -218,6 +218,16 @@ class FetchFound(Struct):
     limit: int = 20
 
 
+class ListFiles(Struct):
+    """List at most ``limit`` attachments that can be fetched, newest first: of the room, and of private messages.
+
+    The name of the file has all of the ``words``.
+    """
+
+    words: str = ""
+    limit: int = 20
+
+
 # Requests for which the frontend must still ask the user for a password.
 NeedsPassword = Register | ChangePassword
 CommonRequest = (
@@ -246,6 +256,7 @@ CommonRequest = (
     | FetchEarlier
     | SearchLog
     | FetchFound
+    | ListFiles
     | Quit
 )
 

@@ -22,7 +22,7 @@ from chat.client.connection.events import (
     Text,
     Welcome,
 )
-from chat.client.conversation.requests import FetchEarlier, FetchFound, Request
+from chat.client.conversation.requests import FetchEarlier, FetchFound, ListFiles, Request
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.resuming.events import (
     CatchUpBegan,
@@ -207,6 +207,15 @@ class FoundListing(Struct):
     tag: Tag = None
 
 
+class FileListing(Struct):
+    """The attachments that can be fetched, newest first. ``has_more``: there are older ones."""
+
+    request: ListFiles
+    files: tuple[Announced, ...]
+    has_more: bool = False
+    tag: Tag = None
+
+
 class Told(Struct):
     """The answer to a request that concerns this client alone; at least one line."""
 
@@ -247,6 +256,7 @@ UiEvent: TypeAlias = (
     | MentionList
     | EarlierListing
     | FoundListing
+    | FileListing
     | Told
 )
 

@@ -29,6 +29,7 @@ from chat.client.conversation.ui_events import (
     DoubtSettled,
     EarlierListing,
     Failed,
+    FileListing,
     FoundListing,
     Lag,
     OtherAccount,
@@ -142,6 +143,7 @@ class JsonFrontend:
                 "users": list(event.users),
             },
             TransferListing: _transfers,
+            FileListing: self._files,
             EarlierListing: self._earlier,
             FoundListing: lambda event: {
                 "type": "search",
@@ -172,6 +174,10 @@ class JsonFrontend:
             "lost": [list(pair) for pair in event.lost] or None,
             "epoch": event.epoch,
         }
+
+    def _files(self, event: FileListing) -> dict[str, Any]:
+        files = self._messages(event.files)
+        return {"type": "files", "id": event.tag, "files": files, "more": event.has_more or None}
 
     def _messages(self, messages: Iterable[Text | Announced]) -> list[dict[str, Any]]:
         """Return messages as they would come by themselves, each an object without empty keys."""

@@ -17,6 +17,7 @@ from chat.client.conversation.ui_events import (
     BlockListing,
     DeviceListing,
     Doubted,
+    FileListing,
     UserFound,
     UserList,
 )
@@ -263,6 +264,28 @@ def some_names(names: Sequence[str], most: int = 8) -> str:
     if left_out:
         return f"{', '.join(shown)} and {left_out} others"
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]])) if shown else ""
+
+
+def file_lines(listing: FileListing) -> list[str]:
+    """Return a list of attachments that can be fetched, the newest first."""
+    if not listing.files:
+        return ["no files" if not listing.request.words else "no file has this in its name"]
+    lines = [
+        "files:",
+        *(_file_line(each.attachment, each.transfer) for each in listing.files),
+    ]
+    if listing.has_more:
+        lines.append("there are older ones: /files WORDS finds a part of a name")
+    return lines
+
+
+def _file_line(attachment: Attachment, transfer: Transfer | None) -> str:
+    number = f"{transfer.number}. " if transfer is not None else ""
+    sender = "you" if attachment.own else sanitize(attachment.sender)
+    to = f" to {sanitize(attachment.to)}" if attachment.own and attachment.to else ""
+    state = f": {transfer_state(transfer)}" if transfer is not None else ""
+    when = _minute(attachment.timestamp)
+    return f"{number}{file_and_size(attachment)} from {sender}{to}, {when}{state}"
 
 
 def transfer_line(transfer: Transfer) -> str:

@@ -7,16 +7,19 @@ time writes to a part.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import gevent
 from gevent.event import Event
 
-from chat.process.offload import ThreadCall, run_in
+from chat.process.offload import run_in
+
+log = logging.getLogger("chat.server")
 
 MAX_AGE = 24 * 3600.0  # seconds
 _MAX_PARTS = 256
@@ -93,7 +96,9 @@ class Parts:
     def trim(self) -> None:
         """Remove parts that are too old, or too many. Does not wait."""
         self._said = {name: each for name, each in self._said.items() if not each.is_settled}
-        ThreadCall(
+        # In a greenlet: a busy pool makes its caller wait.
+        gevent.spawn(
+            run_in,
             gevent.get_hub().threadpool,
             _trim,
             self._place.parts,
@@ -136,11 +141,19 @@ def _measure(path: Path) -> Arrived:
 
 
 def _trim(directory: Path, active: frozenset[str], most: int, oldest: float) -> None:
+    try:
+        _remove_some(directory, active, most, oldest)
+    except OSError as problem:
+        log.warning("cannot remove interrupted uploads in %s: %s", directory, problem.strerror)
+
+
+def _remove_some(directory: Path, active: frozenset[str], most: int, oldest: float) -> None:
     """Remove old parts, and the oldest while there are too many."""
     found = []
     for path in directory.iterdir():
-        status = path.stat()
-        found.append((status.st_mtime, status.st_size, path))
+        with suppress(FileNotFoundError):  # kept or removed meanwhile
+            status = path.stat()
+            found.append((status.st_mtime, status.st_size, path))
     found.sort(reverse=True)
     size = 0
     for number, (modified, own, path) in enumerate(found):

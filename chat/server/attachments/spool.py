@@ -6,6 +6,7 @@ A content that may be kept beside the history arrives there, in a file with a na
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -113,8 +114,9 @@ class SpooledFile:
             if self.is_kept:
                 self._spool.keeper.let_go(self.digest)
             if self._path is not None and not (self._is_part and 0 < self.received < self.size):
-                # In a thread: the end of a large file takes a while. A content that is kept has another name now.
-                ThreadCall(gevent.get_hub().threadpool, self._path.unlink, True)
+                # In a thread: the end of a large file takes a while. And in a greenlet: a busy pool makes its caller
+                # wait. A content that is kept has another name now.
+                gevent.spawn(run_in, gevent.get_hub().threadpool, _remove, self._path)
             self._spool.give_back(self)
 
     def read_back(self) -> None:
@@ -350,6 +352,12 @@ class Spool:
 
 def _do_nothing() -> None:
     """Ignore the call: the content is complete."""
+
+
+def _remove(path: Path) -> None:
+    # If that fails, the next start of the server removes it.
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _open_named(path: Path, offset: int, *, is_part: bool) -> BinaryIO:

@@ -172,10 +172,11 @@ def limited(
     yield _gauge("chat_offers", "Offered contents that can be fetched.", len(offers))
 
 
-def kept(history: HistoryStore | None) -> Iterator[Metric]:
+def kept(history: HistoryStore | None, kept_files: KeptFiles | None) -> Iterator[Metric]:
     """Yield what waits for the disk, and what the disk has; nothing in a server that keeps no messages."""
-    if history is None:
+    if history is None or kept_files is None:
         return
+    yield from _files(kept_files)
     status = history.status()
     yield _gauge(
         "chat_history_suspended",
@@ -210,10 +211,7 @@ def kept(history: HistoryStore | None) -> Iterator[Metric]:
     )
 
 
-def files(kept_files: KeptFiles | None) -> Iterator[Metric]:
-    """Yield how many contents of attachments are kept; nothing in a server that keeps no messages."""
-    if kept_files is None:
-        return
+def _files(kept_files: KeptFiles) -> Iterator[Metric]:
     status = kept_files.status()
     yield _gauge("chat_files", "Large contents of attachments that are kept.", status.files)
     yield _gauge("chat_files_bytes", "Bytes in kept contents.", status.bytes)

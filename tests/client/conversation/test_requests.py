@@ -51,7 +51,7 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines += ["/whois a", "/reconnect", "/presence", "/open 1"]
     lines += ["/again", "/drop 1"]
     lines += ["/ignore", "/unignore a", "/highlight", "/unhighlight a", "/mentions"]
-    lines += ["/history 10", "/search x"]
+    lines += ["/history 10", "/search x", "/files x"]
     # Only programs name the numbers of messages.
     assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
         get_args(CommonRequest)

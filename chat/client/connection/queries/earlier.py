@@ -128,13 +128,26 @@ class EarlierMessages:
         for page in self.found_pages(query):
             yield from reversed(page.messages)
 
-    def found_pages(self, query: SearchQuery) -> Iterator[MessagePage]:
+    def files(
+        self, words: str = "", *, private: bool = False, before: int | None = None
+    ) -> Iterator[Attachment]:
+        """Yield the attachments that can be fetched, newest first; the next page is fetched when a page was taken.
+
+        The name of the file has all of the ``words``, each perhaps as a part of a word. ``private``: those of this
+        user's private messages. ``before``: those before a number. Raises QueryRefused and ConnectionLost.
+        """
+        query = SearchQuery(words, private=private, before=before, limit=MAX_FOUND)
+        for page in self.found_pages(query, Verb.FILES):
+            yield from (each for each in reversed(page.messages) if isinstance(each, Attachment))
+
+    def found_pages(self, query: SearchQuery, verb: Verb = Verb.SEARCH) -> Iterator[MessagePage]:
         """Yield the pages of a search, the newest first; each is in the order of the numbers.
 
-        A page may be empty, and more may follow it: the server ends a page that takes it long. Raises as ``search``.
+        A page may be empty, and more may follow it: the server ends a page that takes it long. ``verb`` is SEARCH, or
+        FILES for attachments that can be fetched. Raises as ``search``.
         """
         while True:
-            page = self.ask_page(Command(Verb.SEARCH.value, search=query))
+            page = self.ask_page(Command(verb.value, search=query))
             yield page
             before = page.goes_on_before
             # A page that leads no further ends it, whatever the server says.

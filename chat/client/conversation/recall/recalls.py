@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import gevent.event
@@ -18,6 +19,7 @@ from chat.client.conversation.recall.search_terms import found_by, parse_terms
 from chat.client.conversation.requests import (
     FetchEarlier,
     FetchFound,
+    ListFiles,
     Request,
     RequestError,
     SearchLog,
@@ -26,6 +28,7 @@ from chat.client.conversation.requests import (
 from chat.client.conversation.ui_events import (
     Announced,
     EarlierListing,
+    FileListing,
     FoundListing,
     Frontend,
     Tag,
@@ -40,6 +43,8 @@ AT_ONCE = 4
 # Characters of the texts of one answer: a thousand texts of 64 KiB would be too much for any reader.
 MOST_CHARACTERS = 4 * 1024 * 1024
 DEFAULT_COUNT = 50
+
+Listing = EarlierListing | FoundListing | FileListing
 
 NO_SEARCH = "This server has no search."
 _LOST = "The connection was lost before the server answered."
@@ -65,13 +70,14 @@ class Recalls:
             FetchEarlier: self._fetch,
             SearchLog: self._search,
             FetchFound: self._fetch,
+            ListFiles: self._fetch,
         }
-        self._readers: dict[type, Callable[[Connection, Any, Tag], EarlierListing | FoundListing]]
-        self._readers = {
+        self._readers: dict[type, Callable[[Connection, Any, Tag], Listing]] = {
             ShowEarlier: self._read_shown,
             FetchEarlier: self._read_earlier,
             SearchLog: self._read_searched,
             FetchFound: self._read_found,
+            ListFiles: self._read_files,
         }
         self._frontend = frontend
         self._downloads = downloads
@@ -137,13 +143,13 @@ class Recalls:
             self._answer(*self._typed[0])
             self._typed.popleft()
 
-    def _fetch(self, request: FetchEarlier | FetchFound, tag: Tag) -> None:
+    def _fetch(self, request: FetchEarlier | FetchFound | ListFiles, tag: Tag) -> None:
         self._connected()
         self._turns.acquire()
         self._running += 1
         self._spawn(self._answer_in_turn, request, tag)
 
-    def _answer_in_turn(self, request: FetchEarlier | FetchFound, tag: Tag) -> None:
+    def _answer_in_turn(self, request: Request, tag: Tag) -> None:
         try:
             self._answer(request, tag)
         finally:
@@ -210,6 +216,18 @@ class Recalls:
         return FoundListing(
             request, self._shown(found, connection), page.goes_on_before, page.epoch, tag
         )
+
+    def _read_files(self, connection: Connection, request: ListFiles, tag: Tag) -> FileListing:
+        found: list[Attachment] = []
+        is_kept = connection.username in connection.registered
+        for private in (False, True) if is_kept else (False,):
+            # One more than wanted tells whether there are others.
+            found += islice(connection.files(request.words, private=private), request.limit + 1)
+        found.sort(key=lambda attachment: attachment.timestamp, reverse=True)
+        shown = [
+            self._downloads.announce_again(each, connection) for each in found[: request.limit]
+        ]
+        return FileListing(request, tuple(shown), len(found) > request.limit, tag)
 
     def _read_earlier(
         self, connection: Connection, request: FetchEarlier, tag: Tag

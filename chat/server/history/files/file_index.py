@@ -240,14 +240,16 @@ class FileIndex:
     def find(self, log: LogName, words: str, before: int | None, limit: int) -> list[int]:
         """Return the last ``limit`` numbers before ``before`` of messages whose content is kept, the newest first.
 
-        The name of the file has ``words`` in it; case and width of letters make no difference.
+        The name of the file has each of ``words``, perhaps as a part of a word; case and width make no difference.
         """
+        wanted = folded(words).split()
         query = (
-            "SELECT seq FROM uses WHERE kind = ? AND key = ? AND seq < ? AND instr(name, ?)"
+            "SELECT seq FROM uses WHERE kind = ? AND key = ? AND seq < ?"
+            f"{' AND instr(name, ?)' * len(wanted)}"
             " AND (inside OR digest IN (SELECT digest FROM contents))"
             " ORDER BY seq DESC LIMIT ?"
         )
-        values = (*log, 1 << 62 if before is None else before, folded(words), limit)
+        values = (*log, 1 << 62 if before is None else before, *wanted, limit)
         with faults(self.path):
             return [seq for [seq] in self._connection.execute(query, values)]
 

@@ -10,14 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gevent.threadpool import ThreadPool
-
-from chat.process.offload import ThreadCall, run_in
 from chat.server.attachments.spool import NoSpaceError
 from chat.server.history.faults import HistoryFault
 from chat.server.history.files.file_keeper import SHARE, FileKeeper, attempt
 from chat.server.history.files.file_use import FileUse, use_of
 from chat.server.history.files.opened_files import OpenedFiles
+from chat.server.history.files.worker import FileWorker
 from chat.server.history.stored import LogName, LogState, StoredRun
 from chat.server.process.log_folding import FoldingLog
 
@@ -48,8 +46,7 @@ class KeptFiles:
         self._troubles = troubles if troubles is not None else FoldingLog()
         self._limit = limit
         self._keeper = FileKeeper(parent, limit, durable=durable)
-        # One thread owns the index, and does everything in the order in which it was asked for.
-        self._pool = ThreadPool(1)
+        self._worker = FileWorker()
         self._opened = OpenedFiles(self._keeper.directory, self._drop)
         self.open = self._opened.open
         self._new_uses: deque[FileUse] = deque()
@@ -60,7 +57,7 @@ class KeptFiles:
 
     def start(self) -> None:
         """Open the index, after the history was opened. Raises HistoryFault."""
-        run_in(self._pool, self._keeper.open)
+        self._worker.call(self._keeper.open)
         self._is_open = True
 
     def stop(self, timeout: float) -> None:
@@ -68,12 +65,11 @@ class KeptFiles:
         if self._is_open:
             self._is_open = False
             close = partial(self._keeper.close, clean=self._is_certain)
-            call = ThreadCall(self._pool, attempt, close, "close the index of files")
-            if not call.wait(timeout):
-                log.error("files: the disk makes no progress; the index is not closed")
-                return
+            self._worker.do(lambda: attempt(close, "close the index of files"))
+        if not self._worker.stop(timeout):
+            log.error("files: the disk makes no progress; the index is not closed")
+            return
         self._opened.close()
-        self._pool.kill()
 
     def doubt(self) -> None:
         """Note that the history may lack messages that were noted: the next start makes the index again."""
@@ -127,7 +123,7 @@ class KeptFiles:
         disk. Raises NoSpaceError on a durable server whose disk fails; another server says the message all the same.
         """
         try:
-            return run_in(self._pool, self._keeper.keep, arrived, digest, size, owner)
+            return self._worker.call(self._keeper.keep, arrived, digest, size, owner)
         except HistoryFault as problem:
             self._troubles.log_event_of("files", f"cannot keep one: {problem}", logging.WARNING)
             if self._is_durable:
@@ -159,7 +155,7 @@ class KeptFiles:
 
     def forget(self, log: LogName, numbers: Iterable[int]) -> None:
         """Remove the contents of purged messages, unless others use them. Waits for the disk. Raises HistoryFault."""
-        run_in(self._pool, self._keeper.forget, log, list(numbers))
+        self._worker.call(self._keeper.forget, log, list(numbers))
 
     def forget_old(self, states: Mapping[LogName, LogState]) -> None:
         """Remove the contents of messages that the history has no more, unless others use them."""
@@ -167,13 +163,13 @@ class KeptFiles:
 
     def find(self, log: LogName, words: str, before: int | None, limit: int) -> list[int]:
         """Return the numbers of attachments in ``log``; see ``FileIndex.find``. Waits. Raises HistoryFault."""
-        return run_in(self._pool, lambda: self._keeper.index.find(log, words, before, limit))
+        return self._worker.call(lambda: self._keeper.index.find(log, words, before, limit))
 
     def said(
         self, logs: Iterable[LogName], authors: Collection[bytes], nonce: bytes
     ) -> tuple[LogName, int] | None:
         """Return the place of an attachment that was said; see ``FileIndex.said``. Waits. Raises HistoryFault."""
-        return run_in(self._pool, lambda: self._keeper.index.said(logs, authors, nonce))
+        return self._worker.call(lambda: self._keeper.index.said(logs, authors, nonce))
 
     def _drop(self, digest: bytes) -> None:
         self._do("forget a file", self._keeper.drop, digest)
@@ -181,4 +177,4 @@ class KeptFiles:
     def _do(self, what: str, function: Callable[..., Any], *arguments: Any) -> None:
         """Call ``function`` in the thread, and do not wait for it."""
         if self._is_open:
-            ThreadCall(self._pool, attempt, partial(function, *arguments), what)
+            self._worker.do(partial(attempt, partial(function, *arguments), what))

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
@@ -122,25 +123,25 @@ class OpenedFiles:
     def _check(self, digest: bytes, size: int, stamp: _Stamp) -> None:
         call = ThreadCall(self._pool, self._directory.is_whole, digest)
         if not call.wait(PATIENCE):
-            call.when_done(lambda: self._note_checked(digest, stamp, is_whole=_succeeded(call)))
+            gevent.spawn(self._note_later, call, digest, stamp)
             return
         is_whole = call.get() and stamp.size == size
-        setting_aside = self._note_checked(digest, stamp, is_whole=is_whole)
-        if setting_aside is not None:
-            setting_aside.get()
+        self._note_checked(digest, stamp, is_whole=is_whole)
+        if not is_whole:
             raise FileDamaged
 
-    def _note_checked(
-        self, digest: bytes, stamp: _Stamp, *, is_whole: bool
-    ) -> ThreadCall[None] | None:
-        """Note the result of a check. Begin to set a damaged file aside, and return that; None for a whole one."""
+    def _note_later(self, call: ThreadCall[bool], digest: bytes, stamp: _Stamp) -> None:
+        self._note_checked(digest, stamp, is_whole=_succeeded(call))
+
+    def _note_checked(self, digest: bytes, stamp: _Stamp, *, is_whole: bool) -> None:
+        """Note the result of a check, and set a damaged file aside. Waits."""
         if is_whole:
             self._checked[digest] = stamp
-            return None
+            return
         self._checked.pop(digest, None)
         self.damaged += 1
         self._on_lost(digest)
-        return ThreadCall(self._pool, _set_aside, self._directory, digest)
+        run_in(self._pool, _set_aside, self._directory, digest)
 
 
 def _open_in_thread(directory: FileDirectory, digest: bytes) -> tuple[int, _Stamp]:
