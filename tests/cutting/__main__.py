@@ -1,9 +1,9 @@
 """Cut links, kill clients and servers, slow the disk, and check that nothing was lost or doubled.
 
 Usage:
-  cutting [--cuts=<n>] [--seed=<n>] [--durable] [--screens=<n>] [--without=<guard>]
-  cutting returning [--users=<n>]
-  cutting files [--uploads] [--size=<size>] [--cuts=<n>] [--seed=<n>]
+  cutting [--cuts=<n>] [--seed=<n>] [--durable] [--screens=<n>] [--wire-only] [--without=<guard>] [--directory=<dir>]
+  cutting returning [--users=<n>] [--directory=<dir>]
+  cutting files [--uploads] [--size=<size>] [--cuts=<n>] [--seed=<n>] [--directory=<dir>]
   cutting (-h | --help)
 
 Options:
@@ -11,13 +11,17 @@ Options:
   --seed=<n>         the same choices for the same seed (not to the millisecond); without it, a new one
   --durable          the server confirms a message when it is on the disk; nothing may be missing then
   --screens=<n>      how many people type into the screen client beside, 4 at most [default: 0]
+  --wire-only        no client is a program with our library
   --size=<size>      of the file, in bytes, with K, M or G [default: 1G]
   --uploads          the file is sent, and not fetched
   --users=<n>        how many come back at once after a restart [default: 10000]
+  --directory=<dir>  an empty directory for the files of the run, which stay there
   --without=<guard>  take a guard out: device, look-up, one-write or jump. Then something must be found
 
-Ten clients of registered users post numbered lines, public and private, and small files. The end compares the messages
-that each client showed, the fate of each line, and the history. Each answered line must be there once, in one order.
+Ten clients of registered users post numbered lines, public and private, and small files. Seven of them speak the wire
+by themselves, and three are programs with our library. Clients and screens are killed (-9) and started again. The end
+compares the messages that each client showed, also on the screens, the fate of each line, and the history. Each
+answered line must be there once, in one order.
 History must list the messages that a crash took as lost, and each client must have shown the loss.
 
 `files`: a large file is fetched or sent, while links are cut, and clients and servers are killed in turn; 20 times is
@@ -49,6 +53,7 @@ from tests.cutting.files import FilesRun
 from tests.cutting.guards import Guard
 from tests.cutting.returning import Returning
 from tests.cutting.run import CuttingRun
+from tests.cutting.stage import LIBRARY, NO_LIBRARY
 
 _SHOWN = 20  # problems
 _SCREENS = ("kilian", "laura", "marco", "nadia")
@@ -67,20 +72,22 @@ def main(argv: list[str] | None = None) -> int:
     except UsageError as problem:
         report("cutting", str(problem))
         return EXIT_USAGE
-    with tempfile.TemporaryDirectory(prefix="chat-cutting-") as directory:
+    with tempfile.TemporaryDirectory(prefix="chat-cutting-") as temporary:
+        directory = Path(options["--directory"] or temporary)
         if options["returning"]:
-            return _tell(Returning(Path(directory), users).run(_say))
+            return _tell(Returning(directory, users).run(_say))
         _say(f"seed {seed}")
         if options["files"]:
             moving = FilesRun(
-                Path(directory), size=size, cuts=cuts, seed=seed, uploads=options["--uploads"]
+                directory, size=size, cuts=cuts, seed=seed, uploads=options["--uploads"]
             )
             return _tell(moving.run(_say))
         run = CuttingRun(
-            Path(directory),
+            directory,
             cuts=cuts,
             seed=seed,
             durable=options["--durable"],
+            library=NO_LIBRARY if options["--wire-only"] else LIBRARY,
             screens=_SCREENS[:screens],
             without=without,
         )

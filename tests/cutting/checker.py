@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tests.cutting.evidence import (
-    LOGS,
     ROOM,
     EpochShown,
     Event,
@@ -35,7 +34,7 @@ def _faults(evidence: Evidence) -> Iterator[str]:
         yield from _faults_of_stored(f"history of {account}'s mailbox", stored)
     yield from _faults_of_numbers(evidence)
     for observed in evidence.observed:
-        for log in LOGS if observed.lives else ():
+        for log in observed.logs if observed.lives else ():
             yield from _faults_of_what_was_shown(evidence, observed, log)
     yield from _faults_of_privacy(evidence)
     yield from _faults_of_lines(evidence)
@@ -205,9 +204,10 @@ def _faults_of_fate(evidence: Evidence, observed: Observed, line: LineRecord) ->
         yield f"{name} was neither answered nor marked"
     elif line.fate is Fate.ANSWERED:
         own, stored = places[0]
-        if own and own != line.seq:
+        is_lost = _is_lost(stored, line.seq) if line.has_number else bool(stored.lost)
+        if own and own != line.seq and line.has_number:
             yield f"{name} is number {own}, and its echo said {line.seq}"
-        if not own and not _is_lost(stored, line.seq):
+        if not own and not is_lost:
             yield f"{name} was answered as {line.seq}; history neither has it nor lists it as lost"
     elif line.fate is Fate.PERHAPS and evidence.durable and not evidence.suspensions:
         yield f"{name} is {line.fate.value}, and the server forgets nothing"

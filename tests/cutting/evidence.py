@@ -69,6 +69,8 @@ class Fate(str, Enum):
 class LineRecord:
     """Tell what became of one line. ``seq`` and ``epoch`` are those of its echo.
 
+    Without ``has_number`` the client told only that the line was answered.
+
     ``sessions`` has the session of each time that the line was said.
     """
 
@@ -78,6 +80,8 @@ class LineRecord:
     seq: int = 0
     epoch: str = ""
     sessions: list[int] = field(default_factory=list)
+    is_file: bool = False
+    has_number: bool = True
 
     @property
     def log(self) -> str:
@@ -88,7 +92,7 @@ class LineRecord:
 class Observed:
     """Hold all that the user of one client saw, in the lives of its process, and the lines that they typed.
 
-    A client without a life is one whose screen nobody has read.
+    ``logs`` are those of which it is known what the client showed.
     """
 
     client: str
@@ -97,6 +101,7 @@ class Observed:
     lines: dict[str, LineRecord] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)  # what the client itself found wrong
     replaced: int = 0  # sessions that ended when a late login of the same client arrived
+    logs: tuple[str, ...] = LOGS
 
 
 class StoredLog(NamedTuple):

@@ -15,7 +15,7 @@ from tests.cutting.evidence import Evidence, Fate, HoleShown
 from tests.cutting.guards import Guard
 from tests.cutting.proxy import Manner
 from tests.cutting.schedule import MANNERS, USUAL, Schedule, Trouble, Weights
-from tests.cutting.stage import LOOK, Stage
+from tests.cutting.stage import LOOK, NO_LIBRARY, Stage
 
 _RETURN = 1.0  # seconds in which some client that was cut off is back
 _LAG = 0.4  # seconds for which the disk lags behind
@@ -35,6 +35,7 @@ class CuttingRun:
         trouble_pause: float = 0.08,
         weights: Weights = USUAL,
         manners: Mapping[Manner, float] = MANNERS,
+        library: Mapping[str, str] = NO_LIBRARY,
         screens: Sequence[str] = (),
         without: Guard | None = None,
     ) -> None:
@@ -43,7 +44,13 @@ class CuttingRun:
         rng = Random(seed)
         self._schedule = Schedule(Random(rng.random()), weights, manners, trouble_pause)
         self._stage = Stage(
-            directory, rng, durable=durable, screens=screens, pause=pause, without=without
+            directory,
+            rng,
+            library=library,
+            durable=durable,
+            screens=screens,
+            pause=pause,
+            without=without,
         )
         self._server = self._stage.server
 

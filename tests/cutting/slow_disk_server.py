@@ -26,11 +26,16 @@ _LOOK = 0.01  # seconds between two looks at the file while a write waits
 
 
 def slow_down_writes() -> None:
-    """Let each write take as long as the file says: half of the time before the commit, half of it behind."""
+    """Let each write take as long as the file says: half of the time before the commit, half of it behind.
+
+    A write fails before the commit, as in SQLite: a failed write is not in the file.
+    """
     really_write = Writer.write
 
     def write(writer: Writer, *batch: Any, **more: Any) -> None:
         _wait(writer.path.parent)
+        if _read(writer.path.parent / CONTROL) == FAILS:
+            raise HistoryFault("the disk fails for a test")
         really_write(writer, *batch, **more)
         _wait(writer.path.parent)
 
@@ -62,9 +67,7 @@ def _read(control: Path) -> str:
 
 
 def _seconds(word: str) -> float:
-    if word == FAILS:
-        raise HistoryFault("the disk fails for a test")
-    return float(word)
+    return 0.0 if word == FAILS else float(word)
 
 
 def main() -> int:

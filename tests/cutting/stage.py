@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
+from typing import TypeAlias
 
 import gevent
 
 from tests.cutting import final_history
-from tests.cutting.evidence import MAILBOX, ROOM, Evidence, Observed
+from tests.cutting.evidence import MAILBOX, ROOM, Evidence, Message, Observed, Shown
 from tests.cutting.guards import Guard
+from tests.cutting.library_peer import LibraryPeer
 from tests.cutting.proxy import Proxy
 from tests.cutting.screen_peer import ScreenPeer
 from tests.cutting.server_control import ServerControl
@@ -25,17 +28,23 @@ CLIENTS = (
     ("anna-phone", "anna"),
     ("boris-phone", "boris"),
 )
+# The clients that are programs with our library, and the runtime of each.
+LIBRARY = MappingProxyType({"greta": "gevent", "henri": "threads", "boris-phone": "threads"})
+NO_LIBRARY: Mapping[str, str] = MappingProxyType({})
 PASSWORD = "the password of all"
 _DRAIN = 60.0  # seconds within which all lines are answered when the trouble is over
 _TYPING = 0.3  # seconds between two lines that are typed
 LOOK = 0.02
 
+Peer: TypeAlias = WirePeer | LibraryPeer
+ClientProgram: TypeAlias = LibraryPeer | ScreenPeer
+
 
 class Stage:
     """``clients`` are names of clients and of their accounts, the same for several devices of one user.
 
-    ``screens`` are users of the real screen client. ``pause`` is the mean time between two lines of a client, in
-    seconds.
+    ``library`` has the runtimes of those among them that are programs with our library. ``screens`` are users of the
+    real screen client. ``pause`` is the mean time between two lines of a client, in seconds.
     """
 
     def __init__(
@@ -44,12 +53,17 @@ class Stage:
         rng: Random,
         *,
         clients: Sequence[tuple[str, str]] = CLIENTS,
+        library: Mapping[str, str] = NO_LIBRARY,
         durable: bool = False,
         screens: Sequence[str] = (),
         pause: float = 0.1,
         without: Guard | None = None,
     ) -> None:
         self._durable = durable
+        self._directory = directory
+        self._rng = rng
+        self._pause = pause
+        self._without = without
         self.accounts = list(dict.fromkeys(account for _, account in clients))
         options = ["--durable"] if durable else []
         self.server = ServerControl(directory / "data", *options, without=without)
@@ -57,16 +71,7 @@ class Stage:
         self.server.start()
         self.proxies = [Proxy(self.server.address) for _ in (*clients, *screens)]
         self.peers = [
-            WirePeer(
-                Observed(client, account),
-                PASSWORD,
-                proxy.address,
-                directory / f"{client}.json",
-                rng=Random(rng.random()),
-                recipients=self.accounts,
-                pause=pause,
-                without=without,
-            )
+            self._make_peer(Observed(client, account), proxy.address, library.get(client))
             for (client, account), proxy in zip(clients, self.proxies, strict=False)
         ]
         self.screens = [
@@ -81,36 +86,66 @@ class Stage:
             for name, proxy in zip(screens, self.proxies[len(clients) :], strict=True)
         ]
 
+    def _make_peer(self, observed: Observed, address: tuple[str, int], runtime: str | None) -> Peer:
+        rng, path = Random(self._rng.random()), self._directory / f"{observed.client}.json"
+        if runtime is not None:
+            return LibraryPeer(
+                observed,
+                PASSWORD,
+                address,
+                path,
+                runtime=runtime,
+                rng=rng,
+                recipients=self.accounts,
+                pause=self._pause,
+            )
+        return WirePeer(
+            observed,
+            PASSWORD,
+            address,
+            path,
+            rng=rng,
+            recipients=self.accounts,
+            pause=self._pause,
+            without=self._without,
+        )
+
     def close(self) -> None:
         """End all programs and connections."""
-        for peer in self.peers:
+        for peer in (*self.peers, *self.screens):
             peer.kill()
-        for screen in self.screens:
-            screen.kill()
         for proxy in self.proxies:
             proxy.close()
         self.server.end()
 
     def begin(self) -> None:
-        """Start all clients; wait until those whose state is known are in the room."""
+        """Start all clients, and wait until they are in the room."""
+        # Our programs show no messages of before their first login, so they are there before anyone speaks.
+        libraries = [peer for peer in self.peers if isinstance(peer, LibraryPeer)]
+        programs: list[ClientProgram] = [*libraries, *self.screens]
+        for program in programs:
+            program.is_quiet = True
+            program.start()
+        eventually(lambda: all(program.is_in for program in programs))
+        for program in programs:
+            program.is_quiet = False
         self.revive()
-        for screen in self.screens:
-            screen.start()
         eventually(lambda: all(peer.is_in for peer in self.peers))
 
     def revive(self) -> None:
-        """Start the clients that are dead, but for the screens."""
-        for peer in self.peers:
+        """Start the clients that are dead."""
+        for peer in (*self.peers, *self.screens):
             if not peer.is_alive:
                 peer.kill()
                 peer.start()
 
     def settle(self) -> list[str]:
         """Let all lines be answered, and no further ones be typed; return what is wrong with clients that do not."""
-        for peer in self.peers:
+        everyone = (*self.peers, *self.screens)
+        for peer in everyone:
             peer.is_quiet = True
         deadline = time.monotonic() + _DRAIN
-        while waiting := [peer for peer in self.peers if not peer.is_settled]:
+        while waiting := [peer for peer in everyone if not peer.is_settled]:
             if time.monotonic() > deadline:
                 break
             self.revive()
@@ -122,14 +157,12 @@ class Stage:
         eventually(lambda: all(proxy.is_calm for proxy in self.proxies))
         self.server.slow_down("")
         self.server.wait_until_kept()
-        for screen in self.screens:
-            screen.kill()
         problems = self.settle()
         # Nobody talks now, so a client that comes back gets everything.
-        for peer in self.peers:
+        for peer in (*self.peers, *self.screens):
             peer.reconnect()
         problems += self.settle()
-        for peer in self.peers:
+        for peer in (*self.peers, *self.screens):
             peer.kill()
         # Another server is asked, so that nothing comes from memory.
         self.server.stop()
@@ -142,15 +175,28 @@ class Stage:
 
     def _gather(self) -> Evidence:
         address = self.server.address
-        found = {name: final_history.asked(address, name, PASSWORD) for name in self.accounts}
+        accounts = [*self.accounts, *(screen.observed.account for screen in self.screens)]
+        found = {name: final_history.asked(address, name, PASSWORD) for name in accounts}
+        room = found[self.accounts[0]][ROOM]
+        known = {
+            event.message.body: (event.epoch, event.message)
+            for peer in self.peers
+            for life in peer.observed.lives
+            for event in life
+            if isinstance(event, Shown) and event.log == ROOM
+        }
+        known |= _of_epoch(room.epoch, room.messages)
+        for screen in self.screens:
+            screen.note_what_was_shown(known)
         return Evidence(
-            [
-                *(peer.observed for peer in self.peers),
-                *(screen.observed for screen in self.screens),
-            ],
-            found[self.accounts[0]][ROOM],
+            [peer.observed for peer in (*self.peers, *self.screens)],
+            room,
             {name: logs[MAILBOX] for name, logs in found.items()},
             self.server.crashes,
             self.server.suspensions,
             self._durable,
         )
+
+
+def _of_epoch(epoch: str, messages: Sequence[Message]) -> dict[str, tuple[str, Message]]:
+    return {message.body: (epoch, message) for message in messages}

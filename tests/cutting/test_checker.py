@@ -121,6 +121,11 @@ def fated(run: Evidence, body: str, fate: Fate) -> None:
     run.observed[0].lines[body].fate = fate
 
 
+def answered_without_number(run: Evidence, body: str) -> None:
+    fated(run, body, Fate.ANSWERED)
+    run.observed[0].lines[body].has_number = False
+
+
 PLANTED: dict[str, Plant] = {
     # History.
     "room has 'anna says 1' 2 times": lambda run: run.room.messages.insert(
@@ -179,6 +184,7 @@ PLANTED: dict[str, Plant] = {
         run.observed[0].lines["anna says 1"], "seq", 2
     ),
     "line 'unknown' was answered as 0": lambda run: fated(run, "unknown", Fate.ANSWERED),
+    "line 'refused' was answered as 0": lambda run: answered_without_number(run, "refused"),
     "line 'psst' became": lambda run: run.mailboxes["anna"].messages.__setitem__(
         0, private(1, "psst", to="carol")
     ),
@@ -193,6 +199,13 @@ def test_a_planted_fault_is_found(complaint: str) -> None:
     run = deepcopy(good_run())
     PLANTED[complaint](run)
     assert any(complaint in fault for fault in faults(run)), faults(run)
+
+
+def test_a_client_that_was_told_no_number_has_its_line_in_history_or_behind_a_hole() -> None:
+    run = good_run()
+    answered_without_number(run, "anna says 1")
+    answered_without_number(run, "unknown")  # the room has a hole
+    assert not any("answered as" in fault for fault in faults(run))
 
 
 def test_a_durable_server_loses_nothing_and_forgets_nothing() -> None:

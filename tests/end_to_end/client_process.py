@@ -14,7 +14,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -90,6 +90,9 @@ class ClientProcess:
     differ from a new client's.
     """
 
+    # What is run: also another client with the same options.
+    command: Sequence[str] = CLIENT
+
     def __init__(
         self,
         address: str,
@@ -102,7 +105,7 @@ class ClientProcess:
         environment: dict[str, str] | None = None,
     ) -> None:
         known = {**client_environment(), **(environment or {})}
-        command = [*CLIENT, f"--address={address}", f"--username={name}", *options]
+        command = [*self.command, f"--address={address}", f"--username={name}", *options]
         self._near: int | None = None
         self.process: Program[bytes]
         if terminal:
