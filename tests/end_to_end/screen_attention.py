@@ -71,3 +71,14 @@ def shows_earlier(stage: Stage) -> None:
     stage.bob.wait_for("no older messages")
     stage.bob.press("<esc>")
     stage.bob.wait_for(r"-- you are in the room as bob|│ 2 here")
+
+
+def lists_files(stage: Stage) -> None:
+    stage.bob.command("/files no-such-name")
+    stage.bob.wait_for("This server keeps no messages")
+
+
+def shows_raw(stage: Stage) -> None:
+    stage.bob.command("/raw on")
+    stage.bob.wait_for("without the styles of their markup")
+    stage.bob.command("/raw off")

@@ -345,6 +345,8 @@ SCENARIOS: dict[str, Scenario] = {
     "mute": screen_moderating.mute,
     "unmute": screen_moderating.mute,
     "history": screen_attention.shows_earlier,
+    "files": screen_attention.lists_files,
+    "raw": screen_attention.shows_raw,
     "keys": shows_keys,
     "help": shows_help,
     "quit": quits,
