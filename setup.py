@@ -24,8 +24,10 @@ def long_description() -> str:
 
 # Older ones can be made to run what a picture says (CVE-2023-4863, CVE-2024-28219).
 PICTURES = ["Pillow>=10.3"]
+CODE = ["Pygments>=2.15"]
 METRICS = ["prometheus-client>=0.20"]
 TEST = [
+    *CODE,
     *METRICS,
     *PICTURES,
     # An exact series: another release may know more characters. It makes chat/protocol/confusables.json.
@@ -111,7 +113,13 @@ setup(
         "ujson>=5.10",
         "wcwidth>=0.9.4",  # before, it parted flags after a line end
     ],
-    extras_require={"metrics": METRICS, "pictures": PICTURES, "test": TEST, "dev": TEST + DEV},
+    extras_require={
+        "code": CODE,
+        "metrics": METRICS,
+        "pictures": PICTURES,
+        "test": TEST,
+        "dev": TEST + DEV,
+    },
     entry_points={
         "console_scripts": [
             "chat-server = chat.start:server",

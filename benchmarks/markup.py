@@ -22,7 +22,7 @@ from itertools import cycle, islice
 
 from docopt import docopt
 
-from chat.client.screen.draw.lines import entry_lines
+from chat.client.screen.draw.lines import StyleText, entry_lines
 from chat.client.screen.markup.styled import marked_up
 from chat.client.screen.model.entries import Said
 from chat.client.screen.text.spans import wrap_row
@@ -81,9 +81,9 @@ def least(rounds: int, function: Callable[[], object]) -> float:
     return min(times) / 1e6
 
 
-def draw(said: Said, *, marks_up: bool) -> None:
+def draw(said: Said, styled: StyleText | None) -> None:
     """Make the rows of a message, as the log pane does."""
-    first, *further = entry_lines(said, marks_up=marks_up)
+    first, *further = entry_lines(said, styled=styled)
     wrap_row(first, _WIDTH, _INDENT)
     for line in further:
         wrap_row(line, _WIDTH, _INDENT, hanging=False)
@@ -96,8 +96,8 @@ def main(argv: list[str]) -> None:
         said, lines = Said(_NOON, "alice", text), lines_of(text)
         found = (
             least(rounds, partial(marked_up, lines, "text")),
-            least(rounds, partial(draw, said, marks_up=True)),
-            least(rounds, partial(draw, said, marks_up=False)),
+            least(rounds, partial(draw, said, marked_up)),
+            least(rounds, partial(draw, said, None)),
         )
         print(f"{name:28} " + " ".join(f"{each:8.4f}" for each in found))
 

@@ -13,8 +13,8 @@ from tests.end_to_end.server_process import ServerProcess
 # What a client in a room needs only later, or never. Most of them load many others.
 _FOR_LATER = """
     argon2 asyncio concurrent.futures cryptography dataclasses difflib email gevent.subprocess gevent.threadpool
-    getpass hashlib hmac http importlib.metadata inspect multiprocessing PIL platformdirs pprint precis_i18n random
-    secrets shutil sqlite3 subprocess tarfile tempfile tomllib tqdm unittest uuid wcwidth webbrowser
+    getpass hashlib hmac http importlib.metadata inspect multiprocessing PIL platformdirs pprint precis_i18n pygments
+    random secrets shutil sqlite3 subprocess tarfile tempfile tomllib tqdm unittest uuid wcwidth webbrowser
     chat.client.desktop.opening chat.client.frontends.json_lines chat.client.frontends.plain
     chat.client.screen.pictures.pictures chat.config.completion chat.config.completion_scripts chat.config.mistakes
     chat.config.usage chat.server

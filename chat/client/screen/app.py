@@ -42,6 +42,7 @@ from chat.client.program.login_flow import LoginFlow, advice, name_of_login
 from chat.client.program.reconnect import Reconnector
 from chat.client.program.settings import PROGRAM, Settings
 from chat.client.program.time_zone import follow_time_zone
+from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.screen.controller import Controller
 from chat.client.screen.crash_report import describe, write_report
 from chat.client.screen.draw.layout import Renderer
@@ -49,6 +50,7 @@ from chat.client.screen.frontend import ScreenFrontend
 from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.input.questions import LineQuestion, PasswordQuestion, YesOrNo
 from chat.client.screen.local_commands import LocalCommands
+from chat.client.screen.markup.code_colours import CodeColours
 from chat.client.screen.model.model import Model
 from chat.client.screen.painter import Painter
 from chat.client.screen.terminal.modes import PrivateModes
@@ -79,7 +81,8 @@ class App:
         self._terminal = Terminal(Theme(settings.theme, read_styles(settings.styles)))
         self._terminal.modes.mouse = settings.mouse
         own_keys = OwnKeys(settings.keys)
-        self._renderer = Renderer(own_keys)
+        self._code_colours = CodeColours()
+        self._renderer = Renderer(own_keys, self._code_colours)
         self._asked: gevent.queue.Queue[Asked] = gevent.queue.Queue()
         self._ending: AsyncResult[str | None] = AsyncResult()  # None, or what went wrong
         self._max_text = 64 * 1024
@@ -162,7 +165,7 @@ class App:
             install_handler(number, gevent.signal_handler, self._end)
         tasks = (self._paint, self._read_keys, self._tick, self._do_asked)
         greenlets = [self.spawn(task) for task in tasks]
-        greenlets.append(self.spawn(follow_time_zone, self._show_other_times))
+        greenlets.append(self.spawn(follow_time_zone, self._show_anew))
         life = self.spawn(self._live)
         problem = self._ending.get()
         # The terminal is restored next, and no greenlet may draw on it or read from it any more.
@@ -332,7 +335,7 @@ class App:
         except TerminalGone:
             self._end()
 
-    def _show_other_times(self) -> None:
+    def _show_anew(self) -> None:
         self._renderer.forget()
         self.repaint()
 
@@ -349,6 +352,8 @@ class App:
                 model.tick(now())
                 self.repaint()
             self._local.write_log()
+            if self._code_colours.read(GEVENT.offload):
+                self._show_anew()
             gevent.sleep(TICK)
 
     # --- The end

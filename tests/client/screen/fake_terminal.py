@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import gevent
@@ -15,6 +15,7 @@ from chat.client.screen.input.keys import split_keys
 from chat.client.screen.terminal.modes import PrivateModes
 from chat.client.screen.terminal.terminal import TerminalGone, TerminalUnusable
 from chat.client.screen.text.spans import Row, text_of
+from chat.client.screen.text.styles import Style
 
 PATIENCE = 20.0  # seconds after which something that should happen is taken not to
 
@@ -32,6 +33,7 @@ class FakeTerminal:
         self.modes = PrivateModes()
         self.size = Size(60, 10)
         self.rows: list[str] = []
+        self.styles: set[Style] = set()
         self.title: str | None = None
         self.done: list[str | bytes] = []
         self.is_on = False
@@ -50,11 +52,19 @@ class FakeTerminal:
 
     def wait_for(self, *texts: str) -> None:
         """Wait until each text is in a row."""
+        self._wait(lambda: self._shows(texts))
+        assert self._shows(texts), f"no {texts!r} in {self.rows}"
+
+    def wait_for_style(self, style: Style) -> None:
+        """Wait until something has this style."""
+        self._wait(lambda: style in self.styles)
+        assert style in self.styles
+
+    def _wait(self, is_shown: Callable[[], bool]) -> None:
         with suppress(_OutOfPatience), gevent.Timeout(PATIENCE, _OutOfPatience):
-            while not self._shows(texts):
+            while not is_shown():
                 self._drawn.clear()
                 self._drawn.wait()
-        assert self._shows(texts), f"no {texts!r} in {self.rows}"
 
     def _shows(self, texts: Iterable[str]) -> bool:
         return all(any(text in row for row in self.rows) for text in texts)
@@ -80,6 +90,7 @@ class FakeTerminal:
         self.frames += 1
         self.title = screen.title
         self.rows = [text_of(row).rstrip() for row in screen.rows]
+        self.styles = {span.style for row in screen.rows for span in row}
         self._drawn.set()
 
     def draw_last_rows(self, rows: list[Row], cursor: Cursor) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from chat.client.connection.events import Text
 from chat.client.program.settings import Table
+from chat.client.screen.text.styles import Layered
 from chat.structs import replace
 from tests.client.fake_connection import NINE
 from tests.client.screen.test_app import SETTINGS, Run
@@ -35,6 +36,13 @@ def test_a_title_that_is_not_wanted(run: Run) -> None:
 def test_texts_are_raw_from_the_start(run: Run) -> None:
     run.enter(replace(SETTINGS, raw=True)).terminal.type("/raw<enter>")
     run.terminal.wait_for("texts are shown with the styles")
+
+
+def test_code_gets_its_colours_after_it_was_shown(run: Run) -> None:
+    run.enter()
+    run.connection.receive(Text("alice", NINE, "```python\nreturn 2\n```"))
+    run.terminal.wait_for("return 2")
+    run.terminal.wait_for_style(Layered("text", ("code", "code-keyword")))
 
 
 def test_keys_of_the_user(run: Run) -> None:

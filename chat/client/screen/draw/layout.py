@@ -25,6 +25,7 @@ from chat.client.screen.draw.log_pane import LogPane
 from chat.client.screen.draw.welcome import welcome_rows
 from chat.client.screen.draw.window_title import window_title
 from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
+from chat.client.screen.markup.code_colours import CodeColours
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.input_rows import lay_out
@@ -86,14 +87,17 @@ class InputPane(NamedTuple):
 
 
 class Renderer:
-    """Draw models; hints name the ``keys`` of the user. Wrapped rows are cached from one frame to the next."""
+    """Draw models; hints name the ``keys`` of the user, and code has ``colours``.
 
-    def __init__(self, keys: OwnKeys = USUAL_KEYS) -> None:
+    Wrapped rows are cached from one frame to the next.
+    """
+
+    def __init__(self, keys: OwnKeys = USUAL_KEYS, colours: CodeColours | None = None) -> None:
         self._keys = keys
-        self._log = LogPane()
+        self._log = LogPane(colours)
 
     def forget(self) -> None:
-        """Wrap every row again, because the time zone has changed."""
+        """Wrap every row again, because the time zone or the colours of code have changed."""
         self._log.forget()
 
     def render(self, model: Model, size: Size) -> Screen:

@@ -6,9 +6,9 @@ another entry, whatever its sender writes. All text from a peer is sanitized her
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from chat.client.conversation.transfer_list import TransferState
 from chat.client.frontends.clock import shown_time
@@ -25,7 +25,6 @@ from chat.client.frontends.wording import (
     some_names,
     transfer_state,
 )
-from chat.client.screen.markup.styled import marked_up
 from chat.client.screen.model.entries import (
     Doubtful,
     Entry,
@@ -58,6 +57,9 @@ from chat.client.screen.text.styles import (
 from chat.sanitize import lines_under, sanitize
 from chat.sizes import byte_count
 
+# Returns a row for each of the lines of a text, with the same characters; the second argument is the style of the text.
+StyleText: TypeAlias = Callable[[Sequence[str], str], list[Row]]
+
 _BAR_CELLS = 10
 _NO_TIME = Span("", DIM)
 
@@ -68,15 +70,15 @@ def entry_lines(
     match: EntryMatcher | None = None,
     *,
     is_current: bool = False,
-    marks_up: bool = False,
+    styled: StyleText | None = None,
 ) -> list[Row]:
     """Return the lines of ``entry``, at least one.
 
     ``mentions`` finds the user's own name, ``match`` what was searched for; both are marked. ``is_current``: this is
     the current match of the search. Its time is marked too, because the text that matches may be far below.
-    ``marks_up``: texts of users get the styles of their markup.
+    ``styled`` gives the lines of users' texts the styles of their markup.
     """
-    lines = _said(entry, marks_up) if type(entry) is Said else _LINES[type(entry)](entry)
+    lines = _said(entry, styled) if type(entry) is Said else _LINES[type(entry)](entry)
     (time, *first), *further = lines
     # The time is kept apart, so that neither a name nor a search can mark it.
     if mentions is not None and isinstance(entry, Said) and entry.mentions:
@@ -134,11 +136,11 @@ def progress_bar(share: int) -> str:
     return "#" * filled + "-" * (_BAR_CELLS - filled)
 
 
-def _said(said: Said, marks_up: bool = False) -> list[Row]:
+def _said(said: Said, styled: StyleText | None = None) -> list[Row]:
     base = EARLIER if said.earlier else PRIVATE if said.to is not None else TEXT
     name = OWN_NAME if said.own else MENTION if said.mentions else name_style(said.sender)
     speaker = [Span(sanitize(said.sender), name), *_elsewhere(said)]
-    return _speech(said.moment, speaker, said.to, said.text, base, marks_up) + _waiting(said)
+    return _speech(said.moment, speaker, said.to, said.text, base, styled) + _waiting(said)
 
 
 def _elsewhere(message: Said | Shared) -> Row:
@@ -153,7 +155,12 @@ def _waiting(message: Said | Shared) -> list[Row]:
 
 
 def _speech(
-    moment: datetime, speaker: Row, to: str | None, text: str, style: str, marks_up: bool = False
+    moment: datetime,
+    speaker: Row,
+    to: str | None,
+    text: str,
+    style: str,
+    styled: StyleText | None = None,
 ) -> list[Row]:
     receiver = Span(_receiver(to), style)
     if text.startswith(ACTION):
@@ -162,9 +169,7 @@ def _speech(
     else:
         head, end = [Span("[", style), *speaker, receiver], "]: "
     lines = lines_under(text)
-    first, *further = (
-        marked_up(lines, style) if marks_up else [[Span(line, style)] for line in lines]
-    )
+    first, *further = styled(lines, style) if styled else [[Span(line, style)] for line in lines]
     head += [Span(end, style), *first] if lines[0] else [Span(end.rstrip(), style)]
     return [[_time(moment), *head], *further]
 

@@ -6,7 +6,7 @@ Wrapped rows are cached while width, name and search stay equal, so that drawing
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -15,6 +15,8 @@ from chat.client.frontends.clock import sample_time
 from chat.client.frontends.wording import new_words
 from chat.client.screen.draw.lines import day_name, entry_lines, local_day
 from chat.client.screen.draw.page_rows import page_rows
+from chat.client.screen.markup.code_colours import CodeColours
+from chat.client.screen.markup.styled import marked_up
 from chat.client.screen.model.entries import Entry, PageLine, Shared
 from chat.client.screen.model.search import EntryMatcher
 from chat.client.screen.model.views import Position, View
@@ -50,9 +52,10 @@ class _Block(NamedTuple):
 
 
 class LogPane:
-    """Draw the log of any view; ``width`` is in cells."""
+    """Draw the log of any view; ``width`` is in cells. ``colours`` are for code."""
 
-    def __init__(self) -> None:
+    def __init__(self, colours: CodeColours | None = None) -> None:
+        self._colours = colours
         self._style: tuple[object, ...] = ()
         self._width = 1
         self._url_width: int | None = None
@@ -288,7 +291,11 @@ class LogPane:
         # Further lines begin below the text of the first, if the screen is wide enough.
         indent = min(cells(f"<{sample_time()}> "), width // 7 + 1)
         first, *further = entry_lines(
-            entry, self._mentions, self._match, is_current=is_current, marks_up=self._marks_up
+            entry,
+            self._mentions,
+            self._match,
+            is_current=is_current,
+            styled=self._styled if self._marks_up else None,
         )
         if isinstance(entry, PageLine):
             return page_rows(first, width)
@@ -301,6 +308,9 @@ class LogPane:
         if isinstance(entry, Shared):
             rows += (indented(clip_row(row, width - indent), indent) for row in entry.picture)
         return rows
+
+    def _styled(self, lines: Sequence[str], style: str) -> list[Row]:
+        return marked_up(lines, style, self._colours)
 
     def _rule(self, words: str, style: Style) -> Row:
         """Return a rule such as ``── words ─────``."""

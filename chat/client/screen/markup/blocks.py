@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from chat.client.screen.markup.inline import CODE, MARKER, QUOTE, InlineLexer, InlineMark
 
@@ -13,10 +14,26 @@ _FENCE = re.compile(r" {0,3}(?P<fence>`{3,}(?=[^`]*\Z)|~{3,})")
 _QUOTE = re.compile(r" {0,3}(?:>+(?= |\Z) *)+")
 
 
-def lex(lines: Sequence[str]) -> list[list[InlineMark]]:
-    """Return the marks of each of the ``lines`` of a text, in order, not empty and without overlaps."""
+class CodeBlock(NamedTuple):
+    """Say that the lines from ``first`` to before ``end`` are code in ``language``, as the sender has named it."""
+
+    language: str
+    first: int
+    end: int
+
+
+class FoundMarkup(NamedTuple):
+    """Hold the marks of each line of a text, in order, not empty and without overlaps; and the blocks of code."""
+
+    marks: list[list[InlineMark]]
+    blocks: list[CodeBlock]
+
+
+def lex(lines: Sequence[str]) -> FoundMarkup:
+    """Find the markup of a text, of which these are the lines."""
     inline = InlineLexer()
     marks: list[list[InlineMark]] = []
+    blocks: list[CodeBlock] = []
     fence = ""
     for line in lines:
         # In fenced code, only its end is a marker. Elsewhere, nothing is looked for beyond the limit.
@@ -27,14 +44,21 @@ def lex(lines: Sequence[str]) -> list[list[InlineMark]]:
             match = None
         if match is not None:
             inline.left = max(0, inline.left - 1)
-            fence = "" if fence else match["fence"]
+            number = len(marks)
+            if fence:
+                fence = ""
+                blocks[-1] = blocks[-1]._replace(end=number)
+            else:
+                fence = match["fence"]
+                language = line[match.end() :].strip().partition(" ")[0]
+                blocks.append(CodeBlock(language, number + 1, len(lines)))
             marks.append([InlineMark(0, len(line), MARKER)])
         elif fence:
             marks.append([InlineMark(0, len(line), CODE)] if line else [])
         else:
             marks.append(_outside(line, inline))
     marks += ([] for _ in range(len(lines) - len(marks)))
-    return marks
+    return FoundMarkup(marks, blocks)
 
 
 def _is_end(match: re.Match[str], line: str, fence: str) -> bool:

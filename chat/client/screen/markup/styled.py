@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import repeat
 
 from chat.client.screen.markup import inline
 from chat.client.screen.markup.blocks import lex
+from chat.client.screen.markup.code_colours import CodeColours, CodePart
 from chat.client.screen.text.spans import Row, Span
 from chat.client.screen.text.styles import (
     CODE,
@@ -33,8 +35,11 @@ _STYLES = (
 )
 
 
-def marked_up(lines: Sequence[str], base: str) -> list[Row]:
-    """Return a row for each of the ``lines``, with the same text; ``base`` is the style below that of the markup."""
+def marked_up(lines: Sequence[str], base: str, colours: CodeColours | None = None) -> list[Row]:
+    """Return a row for each of the ``lines``, with the same text; ``base`` is the style below that of the markup.
+
+    ``colours`` are for the parts of code.
+    """
     if len(lines) == 1 and _is_plain(lines[0]):
         return [[Span(lines[0], base)]]  # as nearly always
     length, count = 0, 0
@@ -43,11 +48,30 @@ def marked_up(lines: Sequence[str], base: str) -> list[Row]:
         if length > MAX_MARKED_UP:
             break
         count += 1
-    marks = lex(lines[:count])
-    return [
-        *(_row(line, its_marks, base) for line, its_marks in zip(lines, marks, strict=False)),
+    found = lex(lines[:count])
+    rows = [
+        *(_row(line, its_marks, base) for line, its_marks in zip(lines, found.marks, strict=False)),
         *([Span(line, base)] for line in lines[count:]),
     ]
+    for language, first, end in found.blocks:
+        code = None if colours is None else colours.parts(language, lines[first:end])
+        if code is not None:
+            rows[first:end] = map(_code_row, lines[first:end], code, repeat(base))
+    return rows
+
+
+def _code_row(line: str, parts: Sequence[CodePart], base: str) -> Row:
+    usual = _style(inline.CODE, base)
+    row: Row = []
+    position = 0
+    for start, end, style in parts:
+        if position < start:
+            row.append(Span(line[position:start], usual))
+        row.append(Span(line[start:end], Layered(base, (CODE, style))))
+        position = end
+    if position < len(line) or not line:
+        row.append(Span(line[position:], usual))
+    return row
 
 
 def _is_plain(line: str) -> bool:

@@ -55,6 +55,11 @@ EMPHASIS = "emphasis"
 STRONG = "strong"
 LINK = "link"
 QUOTE = "quote"
+CODE_KEYWORD = "code-keyword"
+CODE_NAME = "code-name"  # of functions and classes
+CODE_STRING = "code-string"
+CODE_NUMBER = "code-number"
+CODE_COMMENT = "code-comment"
 
 
 class Appearance(NamedTuple):
@@ -143,6 +148,11 @@ LOOKS: dict[str, Appearance] = {
     STRONG: Appearance(bold=True),
     LINK: Appearance(underline=True),
     QUOTE: Appearance(dim=True),
+    CODE_KEYWORD: Appearance(133, _MAGENTA, bold=True),
+    CODE_NAME: Appearance(68, _BLUE),
+    CODE_STRING: Appearance(71, _GREEN),
+    CODE_NUMBER: Appearance(136, _YELLOW),
+    CODE_COMMENT: Appearance(dim=True),
     **{
         style: Appearance(colour, basic)
         for style, (colour, basic) in zip(NAME_STYLES, _NAME_COLOURS, strict=True)

@@ -12,6 +12,10 @@ from enum import Enum
 
 from chat.client.screen.text.styles import (
     CODE,
+    CODE_KEYWORD,
+    CODE_NAME,
+    CODE_NUMBER,
+    CODE_STRING,
     ERROR,
     LOOKS,
     NAME_STYLES,
@@ -24,6 +28,8 @@ from chat.client.screen.text.styles import (
 )
 
 _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = range(1, 7)
+
+_OF_CODE = (CODE, CODE_KEYWORD, CODE_NAME, CODE_STRING, CODE_NUMBER)
 
 # An answer of a terminal: one to four hexadecimal digits for each channel, and maybe for the opacity.
 _ANSWER = re.compile(
@@ -103,14 +109,20 @@ def _linear(channel: float) -> float:
 
 
 def _theme(
-    error: Appearance, private: Appearance, code: Appearance, names: Iterable[tuple[int, int]]
+    error: Appearance,
+    private: Appearance,
+    code: Iterable[tuple[int, int]],
+    names: Iterable[tuple[int, int]],
 ) -> dict[str, Appearance]:
     """Return looks with ``names`` as the colours of names, 256 and 8, in a round if there are fewer than styles.
 
-    The second round is bold, and the third underlined, so that each name still looks different.
+    The second round is bold, and the third underlined, so that each name still looks different. ``code`` has the
+    colours of code, in the order of ``_OF_CODE``.
     """
     colours = list(names)
-    looks = {**LOOKS, ERROR: error, UNREAD_MARKER: error, PRIVATE: private, CODE: code}
+    looks = {**LOOKS, ERROR: error, UNREAD_MARKER: error, PRIVATE: private}
+    for style, colour in zip(_OF_CODE, code, strict=True):
+        looks[style] = LOOKS[style]._replace(colour=colour[0], basic=colour[1])
     looks[PROMPT] = private._replace(bold=True)
     for number, style in enumerate(NAME_STYLES):
         turn, which = divmod(number, len(colours))
@@ -123,7 +135,7 @@ def _theme(
 _DARK = _theme(
     Appearance(203, _RED),
     Appearance(177, _MAGENTA),
-    Appearance(80, _CYAN),
+    ((80, _CYAN), (177, _MAGENTA), (110, _CYAN), (150, _GREEN), (215, _YELLOW)),
     (
         *((39, _CYAN), (48, _GREEN), (208, _YELLOW), (207, _MAGENTA), (37, _CYAN), (205, _RED)),
         *((154, _GREEN), (141, _CYAN), (215, _YELLOW), (211, _MAGENTA), (51, _CYAN), (110, _CYAN)),
@@ -133,7 +145,7 @@ _DARK = _theme(
 _LIGHT = _theme(
     Appearance(124, _RED),
     Appearance(90, _MAGENTA),
-    Appearance(23, _BLUE),
+    ((23, _BLUE), (90, _MAGENTA), (25, _BLUE), (22, _GREEN), (94, _RED)),
     (
         *((25, _BLUE), (23, _GREEN), (94, _RED), (90, _MAGENTA), (24, _BLUE), (125, _RED)),
         *((58, _GREEN), (57, _BLUE), (124, _RED), (52, _MAGENTA), (26, _BLUE), (17, _BLUE)),
@@ -145,7 +157,7 @@ _LIGHT = _theme(
 _SAFE_DARK = _theme(
     Appearance(227, _YELLOW, bold=True),
     Appearance(141, _CYAN),
-    Appearance(121, _CYAN),
+    ((121, _CYAN), (205, _MAGENTA), (195, _CYAN), (227, _YELLOW), (173, _YELLOW)),
     (
         *((227, _YELLOW), (205, _MAGENTA), (121, _CYAN), (141, _CYAN), (70, _YELLOW)),
         *((195, _CYAN), (219, _MAGENTA), (173, _YELLOW)),
@@ -154,7 +166,7 @@ _SAFE_DARK = _theme(
 _SAFE_LIGHT = _theme(
     Appearance(160, _RED, bold=True),
     Appearance(54, _BLUE),
-    Appearance(19, _BLUE),
+    ((19, _BLUE), (89, _MAGENTA), (26, _BLUE), (95, _RED), (93, _MAGENTA)),
     (
         *((19, _BLUE), (160, _RED), (89, _MAGENTA), (26, _BLUE), (95, _RED), (54, _BLUE)),
         (93, _MAGENTA),
@@ -163,6 +175,6 @@ _SAFE_LIGHT = _theme(
 _SAFE = _theme(
     Appearance(199, _RED, bold=True),
     Appearance(67, _BLUE),
-    Appearance(64, _BLUE),
+    ((64, _BLUE), (164, _MAGENTA), (67, _BLUE), (101, _MAGENTA), (95, _RED)),
     (*((64, _BLUE), (164, _MAGENTA), (95, _RED), (199, _RED), (67, _BLUE), (101, _MAGENTA)),),
 )

@@ -52,7 +52,7 @@ def test_marks_of_names_and_searches_stay_right(text: str, word: str, width: int
     said = Said(NINE, "alice", text, mentions=True)
     match = EntryMatcher(parse_terms(word))
     plain = entry_lines(said, Mentions("bob"), match)
-    styled = entry_lines(said, Mentions("bob"), match, marks_up=True)
+    styled = entry_lines(said, Mentions("bob"), match, styled=marked_up)
     assert shown(styled) == shown(plain)
     assert marked(styled) == marked(plain)
     view, pane = View(), LogPane()
@@ -72,7 +72,7 @@ def marked(rows: list[Row]) -> list[tuple[int, str, str]]:
 
 def test_the_styles_lie_over_that_of_the_text() -> None:
     said = Said(NINE, "alice", "*a **b*** `c` d", to="bob")
-    spans = [(span.text, span.style) for span in entry_lines(said, marks_up=True)[0]]
+    spans = [(span.text, span.style) for span in entry_lines(said, styled=marked_up)[0]]
     marker = Layered("private", ("marker",))
     assert spans[5:] == [
         ("*", marker),
@@ -93,7 +93,7 @@ def test_the_styles_lie_over_that_of_the_text() -> None:
     [Remark(NINE, ("*a*", "`b`"), DIM), Pending(NINE, 1, "bob", "*a* `b`"), Said(NINE, "*a*", "b")],
 )
 def test_only_what_users_say_has_markup(entry: Entry) -> None:
-    assert entry_lines(entry, marks_up=True) == entry_lines(entry)
+    assert entry_lines(entry, styled=marked_up) == entry_lines(entry)
 
 
 def test_a_huge_text_is_marked_up_only_at_its_beginning() -> None:

@@ -10,6 +10,10 @@ from chat.client.program.settings import THEMES
 from chat.client.screen.text.colours import rgb_of
 from chat.client.screen.text.styles import (
     CODE,
+    CODE_KEYWORD,
+    CODE_NAME,
+    CODE_NUMBER,
+    CODE_STRING,
     ERROR,
     LOOKS,
     NAME_STYLES,
@@ -19,6 +23,7 @@ from chat.client.screen.text.styles import (
 )
 from chat.client.screen.text.themes import Background, Theme, background_of, looks_of
 
+OF_CODE = (CODE, CODE_KEYWORD, CODE_NAME, CODE_NUMBER, CODE_STRING)
 DARK, LIGHT = Background.DARK, Background.LIGHT
 # Usual backgrounds.
 GROUNDS = {DARK: (0x000000, 0x1E1E1E, 0x282C34), LIGHT: (0xFFFFFF, 0xFDF6E3)}
@@ -71,7 +76,7 @@ def seen(rgb: int, sight: str) -> tuple[float, float, float]:
 
 def coloured(theme: str, background: Background | None) -> dict[str, Appearance]:
     looks = looks_of(theme, background)
-    return {style: looks[style] for style in (*NAME_STYLES, ERROR, PRIVATE, CODE)}
+    return {style: looks[style] for style in (*NAME_STYLES, ERROR, PRIVATE, *OF_CODE)}
 
 
 @pytest.mark.parametrize(
