@@ -6,12 +6,15 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import gevent
 import pytest
+import pytest_timeout  # type: ignore[import-untyped]
 
 from tests import cpu_times, homes, tiers
+from tests.watchdog import Watchdog
 
 # Tests that run in the background, by nohup or a shell's &, start with some signals ignored. The programs under test
 # would inherit that, and rightly go on ignoring the signals.
@@ -78,6 +81,22 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if nextitem is not None and nextitem.path != item.path:
         gc.collect()
         gc.freeze()
+
+
+_WATCHDOG = Watchdog()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
+    """Have one thread for all tests, instead of one for each."""
+    _WATCHDOG.watch(settings.timeout, partial(pytest_timeout.timeout_timer, item, settings))
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_cancel_timer() -> bool:
+    _WATCHDOG.rest()
+    return True
 
 
 def pytest_unconfigure() -> None:
