@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "chat"
@@ -42,12 +43,21 @@ def imports_when_imported(module: str) -> tuple[str, ...]:
 
 
 def _imports_below(body: list[ast.stmt]) -> Iterator[str]:
-    for node in (node for statement in body for node in ast.walk(statement)):
+    for node in _statements(body):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.module is not None  # ruff forbids relative imports
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _statements(body: list[Any]) -> Iterator[ast.stmt]:
+    """Walk over statements alone: ``ast.walk`` also looks at each expression, which takes ten times as long."""
+    for node in body:
+        if isinstance(node, ast.stmt):
+            yield node
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, field, []))
 
 
 def _is_main_block(node: ast.stmt) -> bool:
