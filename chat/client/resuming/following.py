@@ -18,7 +18,7 @@ from chat.client.resuming.events import (
     MissingReason,
     Renumbered,
 )
-from chat.client.resuming.ranges import Ranges, count_kept, last_kept, parts_of
+from chat.client.resuming.ranges import Ranges, count_kept, first_of_last, last_kept, parts_of
 from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
 from chat.local_time import utc_timestamp
 from chat.protocol.commands import MAX_REPLAY, HistoryQuery
@@ -198,7 +198,7 @@ class LogFollower:
                 live = self._waiting.pop(seq, None)
                 output.append(self._show(live or self._claim(message), seq))
         if self._seq > before and (more or self._dropped):
-            return [*output, *self._skip()]
+            return [*output, *self._skip(known)]
         return [*output, *self._end_pages(known)]
 
     def refuse(self, code: str) -> Output:
@@ -307,15 +307,17 @@ class LogFollower:
         self._step = _Step.PAGES
         return [self._begun(seq - 1 - self._seq, _moment(self._time))]
 
-    def _skip(self) -> Output:
-        """Skip what is too much, after the first page has been shown."""
+    def _skip(self, lost: Ranges) -> Output:
+        """Skip what is too much, after the first page has been shown. Lost numbers do not count."""
         assert self._facts is not None
-        most, last = self._wishes.most, self._facts.last
-        if most is None or not self._may_skip or last - self._seq <= most:
+        most = self._wishes.most
+        if most is None or not self._may_skip:
+            return []
+        first = first_of_last(most, self._seq + 1, self._facts.last, lost)
+        if first == self._seq + 1:
             return []
         self._may_skip = False
-        first, self._seq, self._time = self._seq + 1, last - most, None
-        return [MissingMessages(self._log, first, self._seq, "skipped")]
+        return self._missing(first - 1, lost, "skipped")
 
     def _end_pages(self, lost: Ranges) -> Output:
         assert self._facts is not None

@@ -38,3 +38,14 @@ def count_kept(first: int, last: int, lost: Ranges) -> int:
     return sum(
         end - start + 1 for start, end, is_lost in parts_of(first, last, lost) if not is_lost
     )
+
+
+def first_of_last(count: int, first: int, last: int, lost: Ranges) -> int:
+    """Return the number from which on there are ``count`` numbers up to ``last`` that are not lost, or ``first``."""
+    for start, end, is_lost in reversed(list(parts_of(first, last, lost))):
+        if is_lost:
+            continue
+        if end - start + 1 > count:
+            return end - count + 1
+        count -= end - start + 1
+    return first

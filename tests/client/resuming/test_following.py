@@ -56,6 +56,19 @@ def test_a_place_that_the_server_does_not_know_is_told() -> None:
     assert Renumbered(ROOM) in followed.refuse(BAD_PLACE)
 
 
+def test_lost_numbers_do_not_count_as_messages_that_were_missed() -> None:
+    lost = ((300, 9000),)
+    followed = LogFollower(ROOM, LogPlace("e1", 0), CatchUpWishes(follows=True, most=250))
+    followed.enter(RoomHistory("e1", last=9100, lost=lost))
+    # 99 before the hole, and 100 behind it: not too many.
+    assert followed.answer(messages(1, 200), more=True, lost=()) == messages(1, 200)
+
+    followed = LogFollower(ROOM, LogPlace("e1", 0), CatchUpWishes(follows=True, most=150))
+    followed.enter(RoomHistory("e1", last=9100, lost=lost))
+    output = followed.answer(messages(1, 200), more=True, lost=())
+    assert output == [*messages(1, 200), MissingMessages(ROOM, 201, 249, "skipped")]
+
+
 def test_the_page_before_the_place_has_the_holes() -> None:
     followed = follower(seq=20, context=50)
     followed.enter(RoomHistory("e1", last=20, lost=((4, 9), (13, 20))))
