@@ -83,6 +83,25 @@ def test_an_index_that_vanishes_is_made_anew(searched: SearchedHistory) -> None:
     assert indexed(searched.directory) == 3
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_crash_while_an_index_is_removed_leaves_nothing_of_it(
+    searched: SearchedHistory, is_moved: bool
+) -> None:
+    searched.say(DEFAULT_ROOM, "one")
+    searched.is_indexed()
+    searched.close()
+    index, former = (searched.directory / name for name in (INDEX_FILE, f"{INDEX_FILE}.old"))
+    former.write_bytes(index.read_bytes())
+    if is_moved:
+        index.rename(former)
+        (searched.directory / f"{INDEX_FILE}-wal").write_bytes(b"what was written last")
+    searched.open()
+    searched.is_indexed()
+    assert not former.exists()
+    assert searched.check(DEFAULT_ROOM, "one") == [1]
+    assert indexed(searched.directory) == 1
+
+
 def test_an_index_that_cannot_be_written_is_tried_again(
     searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
