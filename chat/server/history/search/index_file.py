@@ -158,7 +158,11 @@ def open_index(path: Path, epoch: str) -> sqlite3.Connection:
 
     Raises IndexFault.
     """
+    if not path.exists():
+        # A crash may have left something of a former index.
+        discard(path)
     with index_faults(path):
+        _former(path).unlink(missing_ok=True)
         connection = _connect(path)
         try:
             if describe(connection) != (INDEX_VERSION, epoch, FORM):
@@ -195,13 +199,18 @@ def remove_index(directory: Path) -> None:
 
 def discard(path: Path) -> None:
     """Remove the index. Raises IndexFault."""
-    old = path.with_name(f"{path.name}.old")
+    former = _former(path)
     with index_faults(path):
         # The file first, in one step: without its write-ahead log it must not be opened.
         with suppress(FileNotFoundError):
-            path.replace(old)
-        for each in (f"{path}-wal", f"{path}-shm", old):
+            path.replace(former)
+        for each in (f"{path}-wal", f"{path}-shm", former):
             Path(each).unlink(missing_ok=True)
+
+
+def _former(path: Path) -> Path:
+    """Return the path of an index that is being removed."""
+    return path.with_name(f"{path.name}.old")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

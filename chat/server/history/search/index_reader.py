@@ -163,9 +163,7 @@ class IndexReader:
             f"SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid BETWEEN ? AND ?"
             " ORDER BY rowid DESC"
         )
-        with closing(self._connection.execute(statement, (query, low, high))) as rows:
-            while some := rows.fetchmany(_AT_ONCE):
-                yield [row for (row,) in some]
+        yield from self._rows(statement, (query, low, high))
 
     def _rows_with_part(self, shard: int, part: bytes, low: int, high: int) -> Iterator[list[int]]:
         """Yield the rows of a full-text table with a trigram that begins with ``part``, from ``high`` down to ``low``.
@@ -180,12 +178,16 @@ class IndexReader:
         statement = (
             f"SELECT DISTINCT doc FROM {table}"
             " WHERE term >= ? AND term <= ? AND col = 'text' AND doc BETWEEN ? AND ?"
+            " ORDER BY doc DESC"
         )
         begin = _NONCHARACTERS.sub("\N{REPLACEMENT CHARACTER}", part.decode())
         values = (begin, begin + TRIGRAM * chr(sys.maxunicode), low, high)
-        rows = sorted((row for (row,) in self._connection.execute(statement, values)), reverse=True)
-        for start in range(0, len(rows), _AT_ONCE):
-            yield rows[start : start + _AT_ONCE]
+        yield from self._rows(statement, values)
+
+    def _rows(self, statement: str, values: tuple[object, ...]) -> Iterator[list[int]]:
+        with closing(self._connection.execute(statement, values)) as rows:
+            while some := rows.fetchmany(_AT_ONCE):
+                yield [row for (row,) in some]
 
     def _scan(self, log: int, terms: _Terms, after: int, before: int) -> Iterator[IndexHits]:
         """Look into the texts of all messages. Most searches for few letters end soon: such words are frequent."""

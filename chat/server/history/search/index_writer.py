@@ -258,9 +258,9 @@ class IndexWriter:
             if block is None or number >= block.stop:
                 self._erase(block, gone)
                 gone = []
-                where = "log = ? AND first <= ? AND last >= ?"
-                block = self._read_block(where, known[0], number, number)
-            if block is not None:
+                where = "log = ? AND first <= ? ORDER BY first DESC"
+                block = self._read_block(where, known[0], number)
+            if block is not None and number < block.stop:
                 gone.append(number)
         self._erase(block, gone)
 

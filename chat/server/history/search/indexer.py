@@ -46,7 +46,7 @@ class IndexStatus(NamedTuple):
 class Indexer:
     """Keep an index of the history in ``directory``.
 
-    ``generation`` changes whenever another file takes the place of the index.
+    ``generation`` changes whenever another file takes the place of the index, or of the history.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -116,6 +116,7 @@ class Indexer:
 
     def note_new_file(self) -> None:
         """Note that another file took the place of the history file."""
+        self.generation += 1
         self._is_open = False
         self._wake.set()
 

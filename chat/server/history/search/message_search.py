@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,8 +132,9 @@ class MessageSearch:
         except IndexFault as problem:
             if isinstance(problem, DamagedIndex):
                 self.indexer.note_damage()
-            # The history alone has all messages, too.
-            return run_in(self._pool, self._find, request, None)
+        # The history alone has all messages, too.
+        without_index = partial(self._find, with_index=False)
+        return run_in(self._pool, without_index, request, self.indexer.generation)
 
     @property
     def epoch(self) -> str:
@@ -146,32 +148,29 @@ class MessageSearch:
 
     # In the thread
 
-    def _find(self, request: _Request, generation: int | None) -> SearchPage:
-        """Search with the index of a ``generation``; None: without an index."""
+    def _find(self, request: _Request, generation: int, *, with_index: bool = True) -> SearchPage:
+        """Search in the files of a ``generation``."""
         with self._thread.working():
-            return self._find_at_once(request, generation)
+            deadline = time.monotonic() + self._budget
+            if generation != self._generation:
+                self._close()
+                self._generation = generation
+            try:
+                reader = self._reader = self._reader or Reader(self._directory)
+                index = self._open_index() if with_index else None
+                if index is None:
+                    return _search(request, reader, None, deadline)
+                with index.snapshot(reader.epoch()) as is_of_history:
+                    usable = index if is_of_history else None
+                    page = _search(request, reader, usable, deadline)
+                if usable is None:
+                    self._close_index()
+                return page
+            except HistoryFault:
+                self._close()
+                raise
 
-    def _find_at_once(self, request: _Request, generation: int | None) -> SearchPage:
-        deadline = time.monotonic() + self._budget
-        try:
-            reader = self._reader = self._reader or Reader(self._directory)
-            index = self._index_of(generation) if generation is not None else None
-            if index is None:
-                return _search(request, reader, None, deadline)
-            with index.snapshot(reader.epoch()) as is_of_history:
-                usable = index if is_of_history else None
-                page = _search(request, reader, usable, deadline)
-            if usable is None:
-                self._close_index()
-            return page
-        except HistoryFault:
-            self._close()
-            raise
-
-    def _index_of(self, generation: int) -> IndexReader | None:
-        if generation != self._generation:
-            self._close_index()
-        self._generation = generation
+    def _open_index(self) -> IndexReader | None:
         if self._index is None:
             try:
                 self._index = IndexReader(self._directory)

@@ -81,7 +81,7 @@ class SearchedHistory:
 
     def open(self) -> None:
         self.indexer = Indexer(self.directory)
-        self.history = HistoryStore(self.directory, None, self.indexer, linger=0)
+        self.history = HistoryStore(self.directory, None, self.indexer, linger=0, patience=0.05)
         self.search = MessageSearch(self.history, self.directory, self.indexer, budget=self.budget)
         self.history.start()
         self.history.begin(*LOGS)

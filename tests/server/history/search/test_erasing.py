@@ -67,6 +67,24 @@ def test_a_purged_message_is_erased(searched: SearchedHistory, log: LogName, oth
         searched.check(log, "before")
 
 
+def test_a_message_that_is_purged_before_it_is_indexed_never_gets_there(
+    searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched.say(DEFAULT_ROOM, "before")
+    searched.is_indexed()
+    with monkeypatch.context() as patches:
+        patches.setattr(searched.indexer, "_work", lambda: 0.001)
+        [number] = searched.say(DEFAULT_ROOM, SECRET)
+        searched.history._queue.wait_until_written()
+        searched.history.purge(Purge(number=number))
+        del searched.said[DEFAULT_ROOM][number]
+        assert searched.check(DEFAULT_ROOM, SECRET) == []
+    searched.is_indexed()
+    assert not is_in_index(searched.directory)
+    assert searched.check(DEFAULT_ROOM, "before") == [1]
+    assert searched.indexer.generation == 0, "the index was not made anew"
+
+
 def test_a_message_that_is_too_old_is_erased(searched: SearchedHistory) -> None:
     number = say_a_secret(searched)
     searched.say(DEFAULT_ROOM, "later")

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from chat.server.history.faults import HistoryFault
+from chat.server.history.faults import DamagedFile, HistoryFault
 from chat.server.history.search import index_reader, indexer
 from chat.server.history.search.index_file import INDEX_FILE
 from chat.server.history.search.index_writer import IndexWriter
 from chat.server.history.search.indexer import Indexer
 from chat.server.history.search.resting import RestingWorker
 from chat.server.history.stored import DEFAULT_ROOM
+from tests.server.disk import Disk
 from tests.server.fakes import FakeClock, wait_until
 from tests.server.history.search.searched import SearchedHistory
 
@@ -82,6 +83,25 @@ def test_an_index_that_vanishes_is_made_anew(searched: SearchedHistory) -> None:
     assert indexed(searched.directory) == 3
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_crash_while_an_index_is_removed_leaves_nothing_of_it(
+    searched: SearchedHistory, is_moved: bool
+) -> None:
+    searched.say(DEFAULT_ROOM, "one")
+    searched.is_indexed()
+    searched.close()
+    index, former = (searched.directory / name for name in (INDEX_FILE, f"{INDEX_FILE}.old"))
+    former.write_bytes(index.read_bytes())
+    if is_moved:
+        index.rename(former)
+        (searched.directory / f"{INDEX_FILE}-wal").write_bytes(b"what was written last")
+    searched.open()
+    searched.is_indexed()
+    assert not former.exists()
+    assert searched.check(DEFAULT_ROOM, "one") == [1]
+    assert indexed(searched.directory) == 1
+
+
 def test_an_index_that_cannot_be_written_is_tried_again(
     searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -132,6 +152,30 @@ def test_numbers_that_a_crash_has_given_up_are_no_part_of_the_index(
     assert indexed(searched.directory) == state.head
     for words in ("o", "tw", "thr", "two"):
         assert searched.check(DEFAULT_ROOM, words)
+
+
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_a_new_history_in_place_of_a_damaged_one_is_searched(
+    searched: SearchedHistory, disk: Disk, is_indexed: bool
+) -> None:
+    epoch = searched.history.epoch
+    searched.say(DEFAULT_ROOM, "one", "two")
+    searched.is_indexed()
+    assert searched.check(DEFAULT_ROOM, "tw") == [2]
+    disk.fault = DamagedFile("cannot use history.db: database disk image is malformed")
+    searched.say(DEFAULT_ROOM, "not kept")
+    wait_until(lambda: searched.history.is_suspended, "the disk to fail")
+    disk.fault = None
+    wait_until(lambda: not searched.history.is_suspended, "the new file")
+    assert searched.history.epoch != epoch
+    searched.said[DEFAULT_ROOM].clear()
+    searched.say(DEFAULT_ROOM, "two")
+    if is_indexed:
+        searched.is_indexed()
+    else:
+        searched.history._queue.wait_until_written()
+    for words in ("two", "tw"):
+        assert searched.check(DEFAULT_ROOM, words) == [4]
 
 
 @pytest.mark.parametrize("missing", ["no such module: fts5", "no such tokenizer: trigram"])
