@@ -67,7 +67,12 @@ def test_on_the_screen(address: str, home: Path) -> None:
         bob.press("<esc>")
         bob.wait_until(lambda rows: rows[1:-2] == bottom)
         bob.command("/search has:file zebra")
-        bob.wait_for(r"search: 1 of 1 ", r"zebra\.txt \(1 byte\)")
+        bob.wait_for(r"search: 1 of 1 ", r"zebra\.txt \(1 byte\), number 1: /get 1 saves it")
+        bob.press("<enter>")
+        bob.wait_for("text 99$", "text 101$", "/get 1 saves it")
+        bob.command("/get 1")
+        bob.wait_for("zebra.txt: saved as ")
+        assert (home / "zebra.txt").read_bytes() == b"x"
 
 
 def test_in_plain_lines(address: str, home: Path) -> None:

@@ -234,6 +234,7 @@ def _welcome(event: Welcome) -> dict[str, Any]:
         "moderators": list(event.moderators),
         "server": event.server,
         "motd": event.motd,
+        "search": event.search or None,
         "limits": {"max_text": limits.max_text, "max_file": limits.max_file},
     }
 

@@ -54,7 +54,9 @@ class Scroller:
         """Go to the end of what is shown, and end a search."""
         self._model.search = None
         self._renderer.scroll_to_bottom(self._model)
-        self._reach()
+        # The end of the log is there already; that of a part of it may have to be fetched.
+        if self._model.page is not None:
+            self._reach()
 
     def _scroll_pages(self, pages: int) -> None:
         self._renderer.scroll_pages(self._model, pages, self._size())

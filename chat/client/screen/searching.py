@@ -19,6 +19,8 @@ from chat.protocol.commands import MAX_FOUND
 
 # Seconds without a key before the server is asked for what has been typed.
 TYPING_PAUSE = 0.3
+# Failures that end when there is a connection again.
+_FOR_NOW = ("lost", "bad-request")
 NO_SEARCH = "this server has no search: only what is on the screen is searched"
 
 
@@ -85,7 +87,7 @@ class Searcher:
             return True  # the user looks for something else by now
         before = search.at, search.number
         if isinstance(event, Failed):
-            search.fail()
+            search.fail(event.sentence, for_now=event.code in _FOR_NOW)
         else:
             entries = found_entries(event, self._model.attention.ignored)
             search.put(entries, event.goes_on_before)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Any
 
+from chat.client.attention.names import folded
 from chat.client.connection.events import (
     BadFrame,
     Joined,
@@ -145,6 +146,11 @@ class ModelUpdater:
 
     def _welcome(self, event: Welcome, now: datetime) -> None:
         model = self._model
+        if model.is_named and folded(event.username) != folded(model.username):
+            # The private messages of another user have numbers of their own.
+            for view in model.views:
+                if view.peer is not None:
+                    view.renumber()
         model.rename(event.username)
         model.is_named = True
         model.people.reset(event.users, event.registered, event.moderators)

@@ -7,6 +7,7 @@ from itertools import islice
 import pytest
 
 from chat.client import Connection, QueryRefused, Text, connect
+from chat.client.connection.queries import pages
 from chat.client.runtime.runtime import Runtime
 from chat.protocol.descriptor import MessageType
 from tests.client.runtimes import with_both_runtimes
@@ -176,3 +177,28 @@ def test_a_search_that_never_comes_to_an_end(runtime: Runtime) -> None:
     ):
         assert not room.can_search
         assert [*room.search("x")] == []
+
+
+@with_both_runtimes
+def test_a_page_that_would_fill_the_memory(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "MAX_SIZE", 25)
+
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        for count in (3, 2):
+            nonce = peer.expect(MessageType.UTF8).fields["nonce"]
+            for seq in range(1, count + 1):
+                peer.say(MessageType.UTF8, "bob", b"0123456789", seq=seq, **{"for": nonce})
+            peer.notice("done", "Here.", nonce=nonce)
+        peer.wait_for_end()
+
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", runtime=runtime) as room,
+    ):
+        with pytest.raises(QueryRefused) as caught:
+            room.history()
+        assert caught.value.code == "too-large"
+        assert len(room.history().messages) == 2, "the connection goes on"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from chat.client.connection.events import Notice
+from chat.client.connection.events import Notice, RoomHistory, Text, Welcome
 from chat.client.conversation.requests import FetchEarlier
 from chat.client.frontends.wording import missing_line
 from chat.client.resuming.events import MissingMessages
@@ -134,6 +134,30 @@ def test_numbers_of_another_epoch_are_not_mixed(desk: Desk) -> None:
     desk.take(Notice("epoch", "Anew.", NINE, epoch="f"))
     log.answer()
     assert numbers(desk.model.room) == list(range(271, 301))
+
+
+def test_private_messages_go_back_with_their_partner_alone(desk: Desk) -> None:
+    EarlierLog(desk, 300)
+    desk.take(Text("alice", NINE, "psst", "bob", seq=40))
+    desk.type("/query alice<enter><pageup>")
+    assert asked(desk) == FetchEarlier(True, "alice", before=40, limit=100, epoch="e")
+
+
+def test_private_messages_of_another_user_of_this_client(desk: Desk) -> None:
+    """Their numbers say nothing to the server, once somebody else has logged in."""
+    EarlierLog(desk, 300)
+    desk.take(Text("alice", NINE, "psst", "bob", seq=40))
+    desk.type("/query alice<enter>")
+    desk.take(Welcome("carol", NINE, ("carol",), history=RoomHistory("e", last=300)))
+    desk.type("<pageup>")
+    assert desk.asked == []
+    assert log_rows(desk)[0].startswith(f"── {ANEW} ─")
+
+
+def test_the_way_to_the_end_asks_for_nothing(desk: Desk) -> None:
+    EarlierLog(desk, 300).replay(5)
+    desk.type("<esc><alt->>")
+    assert desk.asked == []
 
 
 def test_the_log_does_not_grow_beyond_its_bounds(

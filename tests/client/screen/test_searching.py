@@ -7,6 +7,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from chat.client.conversation.requests import FetchEarlier, FetchFound
+from chat.client.conversation.ui_events import Failed
 from chat.client.screen.model.excerpt import Excerpt
 from tests.client.screen.desks import Desk
 from tests.client.screen.earlier_log import EarlierLog
@@ -246,11 +247,21 @@ def test_the_server_is_asked_once_for_what_is_typed_without_a_pause(
 def test_a_server_that_does_not_answer_is_asked_again(desk: Desk, log: EarlierLog) -> None:
     desk.type("<ctrl-r>cat")
     desk.run_delayed()
-    log.answer(refuse="Not connected.")
-    assert status(desk) == "1 of 2+, the server does not answer"
+    asked = desk.asked.pop()
+    desk.take(Failed("lost", "The connection was lost.", asked.tag))
+    assert status(desk).startswith("1 of 2+; The connection was")
     desk.type("<ctrl-r><ctrl-r>")
     log.answer()
     assert current(desk) == 500
+
+
+def test_a_log_in_which_the_server_finds_nothing(desk: Desk, log: EarlierLog) -> None:
+    """Such as the private messages of a guest."""
+    desk.type("<ctrl-r>cat<ctrl-r><ctrl-r>")
+    log.answer(refuse="Not kept.")
+    assert status(desk) == "2 of 2, none above; Not kept."
+    desk.type("<ctrl-r>")
+    assert desk.asked == []
 
 
 def test_messages_of_ignored_users_are_not_found(desk: Desk, log: EarlierLog) -> None:

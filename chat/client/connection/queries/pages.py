@@ -6,27 +6,36 @@ from chat.client.connection.events import Attachment, Event, MessagePage, Notice
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.errors import ConnectionLost, QueryRefused
 
+# Messages of one page, and characters or bytes of their contents. Our server sends less; another one must not fill the
+# memory.
+MAX_MESSAGES = 1000
+MAX_SIZE = 32 * 1024 * 1024
+
 
 class Pages:
     """Pages of earlier messages that the program asked for, by the nonces of their queries."""
 
     def __init__(self) -> None:
         self._messages: dict[str, list[Text | Attachment]] = {}
+        self._sizes: dict[str, int] = {}
         self._answers: dict[str, Notice] = {}
 
     def begin(self, nonce: str) -> None:
         """Expect a page for the query with this nonce, until ``end``."""
-        self._messages[nonce] = []
+        self._messages[nonce], self._sizes[nonce] = [], 0
 
     def take(self, event: Event) -> bool:
         """Return whether ``event`` belongs to a page, and is no event for the program."""
         if not self._messages:
             return False
         if isinstance(event, Text | Attachment):
-            page = self._messages.get(event.answers) if event.answers is not None else None
-            if page is None:
+            nonce = event.answers
+            if nonce is None or nonce not in self._messages:
                 return False
-            page.append(event)
+            page = self._messages[nonce]
+            self._sizes[nonce] += _size(event)
+            if len(page) <= MAX_MESSAGES and self._sizes[nonce] <= MAX_SIZE:
+                page.append(event)
             return True
         receipt = event.receipt if isinstance(event, Notice) else None
         if receipt is None or receipt.nonce not in self._messages:
@@ -44,7 +53,10 @@ class Pages:
             )
         if receipt.status is not Status.ACCEPTED or answer is None:
             raise ConnectionLost("The connection ended before the answer.")
-        messages = sorted(self._messages[receipt.nonce], key=lambda message: message.seq or 0)
+        page = self._messages[receipt.nonce]
+        if len(page) > MAX_MESSAGES or self._sizes[receipt.nonce] > MAX_SIZE:
+            raise QueryRefused("too-large", "The server sent more than belongs in an answer.")
+        messages = sorted(page, key=lambda message: message.seq or 0)
         return MessagePage(
             tuple(messages), answer.more, answer.lost, answer.epoch, answer.goes_on_before
         )
@@ -52,4 +64,9 @@ class Pages:
     def end(self, nonce: str) -> None:
         """Expect nothing more for this query, with or without an answer."""
         self._messages.pop(nonce, None)
+        self._sizes.pop(nonce, None)
         self._answers.pop(nonce, None)
+
+
+def _size(message: Text | Attachment) -> int:
+    return len(message.text) if isinstance(message, Text) else len(message.content or b"")

@@ -6,7 +6,7 @@ from chat.client.frontends.wording import UNCONFIRMED
 from chat.client.screen.input.keys import Action
 from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
 from chat.client.screen.model.model import Model
-from chat.client.screen.model.search import ServerState
+from chat.client.screen.model.search import Search, ServerState
 from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.spans import Row, Span, clip_row, fill_row, row_width
@@ -133,15 +133,18 @@ def _search(model: Model) -> list[Span]:
     place = search.place
     if place is None:
         is_asking = search.may_have_more and search.server is not ServerState.FAILED
-        return [Span(f"search: {'asking the server' if is_asking else 'not found'}", STATUS)]
+        words = "search: " + ("asking the server" if is_asking else "not found")
+        return [Span(words + _refusal(search), STATUS)]
     words = f"search: {place.number} of {place.total}{'+' if place.has_more else ''}"
     if search.waits:
         words += ", asking the server"
-    elif search.server is ServerState.FAILED:
-        words += ", the server does not answer"
     if search.failed:
         words += ", none below" if search.goes_newer else ", none above"
-    return [Span(words, STATUS)]
+    return [Span(words + _refusal(search), STATUS)]
+
+
+def _refusal(search: Search) -> str:
+    return "" if search.refusal is None else f"; {sanitize(search.refusal)}"
 
 
 def _views(model: Model, width: int) -> Row:

@@ -90,8 +90,8 @@ class Search:
 
     The current match is the entry ``number`` in the view ``at``; None if nothing was found. ``failed``: there is no
     further match in the last direction, which is towards newer ones if ``goes_newer``. ``matcher`` finds what to mark.
-    ``problem`` says why the text makes no sense. ``waits``: an older match is wanted, and the server was or will be
-    asked.
+    ``problem`` says why the text makes no sense, ``refusal`` why the server finds nothing. ``waits``: an older match is
+    wanted, and the server was or will be asked.
     """
 
     def __init__(self, view: View, *, asks_server: bool = False) -> None:
@@ -102,6 +102,7 @@ class Search:
         self.failed = self.goes_newer = self.waits = False
         self.matcher: EntryMatcher | None = None
         self.problem: str | None = None
+        self.refusal: str | None = None
         self.results = Page("found on the server")
         self.goes_on_before: int | None = None
         self._asks_server = asks_server
@@ -130,7 +131,7 @@ class Search:
         )
         self.text, self.matcher = text, matcher
         self.results = Page(self.results.title)
-        self.goes_on_before = None
+        self.goes_on_before = self.refusal = None
         self.server = ServerState.UNASKED if self._asks_server else ServerState.ABSENT
         self.at, self.number, self.goes_newer, self.waits = self.view, None, False, False
         if narrows:
@@ -231,7 +232,7 @@ class Search:
             entry for entry in entries if oldest is None or entry.seq is None or entry.seq < oldest
         ]
         has_room = self.results.prepend(new[::-1]) == len(new)
-        self.goes_on_before = goes_on_before
+        self.goes_on_before, self.refusal = goes_on_before, None
         is_over = goes_on_before is None or not has_room
         self.server = ServerState.ENDED if is_over else ServerState.MORE
         if not new:
@@ -242,10 +243,12 @@ class Search:
             self.waits = False
             self.older()
 
-    def fail(self) -> None:
-        """Note that the server could not answer; it is asked again when an older match is wanted."""
-        self.server = ServerState.FAILED
-        self.failed, self.waits = self.failed or self.waits, False
+    def fail(self, why: str, *, for_now: bool) -> None:
+        """Note why the server finds nothing: ``for_now``, and it is asked again when an older match is wanted."""
+        self.server = ServerState.FAILED if for_now else ServerState.ABSENT
+        self.refusal = why
+        self.failed = self.failed or self.waits or self.number is None
+        self.waits = False
 
     # --- Inside
 
