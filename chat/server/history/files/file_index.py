@@ -159,6 +159,20 @@ class FileIndex:
         if row is not None:
             self._count(-row[0], row[1], -1)
 
+    def correct(self, removed: Iterable[bytes], added: Iterable[tuple[bytes, int, str]]) -> None:
+        """Remove contents, and add others with their sizes and owners, all in one transaction."""
+        with self._transaction():
+            run = self._connection.executemany
+            run("DELETE FROM contents WHERE digest = ?", ((digest,) for digest in removed))
+            [age] = self._connection.execute(
+                "SELECT coalesce(max(age), 0) FROM contents"
+            ).fetchone()
+            run(
+                "INSERT INTO contents VALUES (?, ?, ?, ?)",
+                ((*content, age + number) for number, content in enumerate(added, 1)),
+            )
+        self.recount()
+
     def oldest(self, owner: str | None) -> Iterator[bytes]:
         """Yield the contents of ``owner`` (None: of all), the oldest first."""
         where, values = ("", ()) if owner is None else ("WHERE owner = ?", (owner,))
