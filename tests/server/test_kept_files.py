@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from chat.protocol.descriptor import MessageType
+from chat.server.history.files import file_directory
 from chat.server.history.files.file_directory import FileDirectory
+from chat.server.history.writer import Writer
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.moderators import ask, bob_who_moderates, command
 from tests.server.server_in_test import TestServer, open_chat_server
@@ -216,3 +218,27 @@ def test_the_order_of_messages_does_not_wait_for_the_thread_of_the_files(place: 
             alice.expect(FILE, seq=2 * number + 1)
             alice.expect_text(f"text {number}", "alice", seq=2 * number + 2)
         goes_on.set()
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_durable_server_has_the_content_on_the_disk_before_the_message(
+    place: Place, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    events: list[str] = []
+    sync, write = file_directory._sync, Writer.write
+
+    def note_sync(path: Path) -> None:
+        sync(path)
+        events.append("content" if path.is_file() else path.name)
+
+    def note_write(writer: Writer, runs: Any, *rest: Any) -> None:
+        events.extend("message" for run in runs)
+        write(writer, runs, *rest)
+
+    with place.server(durable=durable) as server:
+        alice = server.join("alice", inline=0)
+        monkeypatch.setattr(file_directory, "_sync", note_sync)
+        monkeypatch.setattr(Writer, "write", note_write)
+        offer = send(alice, content_of(1))
+    synced = ["content", offer.header["sha256"][:2], "files"] if durable else []
+    assert events == [*synced, "message"]
