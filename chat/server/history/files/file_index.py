@@ -248,6 +248,13 @@ class FileIndex:
             rows = self._connection.execute(query, (*log, oldest)).fetchall()
         return self._now_unused({digest for [digest] in rows})
 
+    def first_numbers(self) -> dict[LogName, int]:
+        """Return the first number of each log that has a message."""
+        query = "SELECT kind, key, min(seq) FROM uses GROUP BY kind, key"
+        with faults(self.path):
+            rows = self._connection.execute(query).fetchall()
+        return {LogName(kind, key): seq for kind, key, seq in rows}
+
     def _now_unused(self, digests: set[bytes]) -> list[bytes]:
         return [digest for digest in digests if self.has(digest) and not self.is_used(digest)]
 

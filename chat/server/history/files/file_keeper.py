@@ -141,8 +141,11 @@ class FileKeeper:
 
     def forget_old(self, states: Mapping[LogName, LogState]) -> None:
         """Remove the contents of messages that the history has no more, unless others use them. Raises HistoryFault."""
-        for name, state in states.items():
-            self._remove_unused(self.index.forget_before(name, state.oldest))
+        # Thousands of mailboxes have a state, and few of them an attachment.
+        for name, first in self.index.first_numbers().items():
+            state = states.get(name)
+            if state is not None and first < state.oldest:
+                self._remove_unused(self.index.forget_before(name, state.oldest))
 
     def drop(self, digest: bytes) -> None:
         """Forget a content that is missing or damaged. Raises HistoryFault."""
