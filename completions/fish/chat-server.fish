@@ -16,7 +16,7 @@ function __chat_server --argument-names command place
                 set takes yes
             case '-*'
             case '*'
-                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' history' ' history backup' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
+                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
                     set found "$found $token"
                 else
                     set count (math $count + 1)
@@ -86,11 +86,14 @@ complete -c chat-server -n '__chat_server \' bans remove\'' -l name -d 'TARGET i
 complete -c chat-server -n '__chat_server \' bans remove\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -s h -l help -d 'show this help'
-complete -c chat-server -n '__chat_server \' history\' 0' -a 'backup export import purge restore stats'
+complete -c chat-server -n '__chat_server \' history\' 0' -a 'backup check export import purge restore stats'
 complete -c chat-server -n '__chat_server \' history\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' history backup\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' history backup\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' history backup\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' history check\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' history check\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' history check\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' history export\'' -l format -x -d 'export'
 complete -c chat-server -n '__chat_server \' history export\'' -l room -x -d 'the room [default'
 complete -c chat-server -n '__chat_server \' history export\'' -l since -x -d 'begin at a date or time such as 2026-11-20 or 2026-11-20T09:30, local'

@@ -34,6 +34,9 @@ _SOME = 256 * 1024
 _PATIENCE = 120.0  # seconds without progress
 
 
+_KINDS = ("link", "server", "client")
+
+
 class CountingProxy:
     """Carry connections to ``target``, and count the bytes; stop at a number of bytes until the test goes on.
 
@@ -145,8 +148,6 @@ class FilesRun:
         self._directory, self._size, self._cuts = directory, size, cuts
         self._rng = random.Random(seed)
         self._uploads = uploads
-        # The client remembers no upload over its own end.
-        self._kinds = ("link", "server") if uploads else ("link", "server", "client")
         self._source = directory / "source.bin"
         self._saved = directory / "saved"
         self._saved.mkdir()
@@ -171,7 +172,7 @@ class FilesRun:
                 place = self._size * number // (self._cuts + 1)
                 proxy.stop_at(place)
                 self._wait_while_bytes_come(proxy, lambda: proxy.counted >= place)  # noqa: B023
-                self._cause(self._kinds[number % len(self._kinds)], proxy)
+                self._cause(_KINDS[number % len(_KINDS)], proxy)
             left, found = self._finish(proxy)
         more = proxy.counted - self._size
         told(
@@ -240,11 +241,15 @@ class FilesRun:
             transfer.expect(MessageType.FILE)
 
     def _start_client(self, proxy: CountingProxy) -> None:
-        options = ("--json", f"--save-directory={self._saved}", "--max-save=1K", "--replay=10")
+        options = ["--json", f"--save-directory={self._saved}", "--max-save=1K", "--replay=10"]
+        if self._uploads:
+            options.append(f"--state={self._directory / 'state'}")
+        is_first = self._client is None
         self._client = ClientProcess(proxy.address, "bob", *options, directory=self._directory)
         self._ends.callback(self._client.__exit__, None, None, None)
         if self._uploads:
-            self._client.ask(type="file", path=str(self._source), id=1)
+            if is_first:
+                self._client.ask(type="file", path=str(self._source), id=1)
         elif not any(self._saved.iterdir()):
             number = json.loads(
                 self._client.output.wait_for(r'^.*"filename": ?"source.bin".*$')[0]

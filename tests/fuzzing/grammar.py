@@ -95,7 +95,12 @@ def transfer(rng: random.Random) -> bytes:
 
 
 def fetch(rng: random.Random, order: ByteOrder) -> bytes:
-    fields: dict[str, object] = {"fetch": rng.choice((OFFER.decode(), OFFER.decode(), "x", ""))}
+    wanted = (OFFER.decode(), OFFER.decode(), "x", "", 0, 1, 2**63, "r1.2026", "m1.0", "r0.")
+    fields: dict[str, object] = {"fetch": rng.choice(wanted)}
+    if rng.random() < 0.2:
+        fields = {"resume": rng.choice(_NONCES), "size": rng.choice((None, *_LARGE_SIZES, -1, "1"))}
+    if rng.random() < 0.2:
+        fields[rng.choice(("room", "private"))] = rng.choice((True, "lobby", "", *_VALUES))
     offsets = (None, 0, 1, 99_999, 100_000, 100_001, 2**63 - 1, 2**63, -1, 0.5, "1")
     if rng.random() < 0.7:
         fields["offset"] = rng.choice(offsets)
@@ -220,7 +225,8 @@ def _json(fields: dict[str, object], rng: random.Random | None = None) -> bytes:
     """An object; with ``rng``, at times with values of odd kinds, keys that stand twice, or broken."""
     if rng is None or rng.random() < 0.7:
         return json.dumps(fields, ensure_ascii=rng is None).encode(errors="surrogatepass")
-    odd = rng.choice(("to", "filename", "nonce", "session", "inline", "fetch", "offset", "x"))
+    keys = ("to", "filename", "nonce", "session", "inline", "fetch", "offset", "resume", "x")
+    odd = rng.choice(keys)
     text = json.dumps({**fields, odd: rng.choice(_VALUES)})
     how = rng.randrange(6)
     if how == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import threading
@@ -12,8 +13,11 @@ from typing import Any
 import pytest
 
 from chat.protocol.descriptor import MessageType
+from chat.server.history.files import file_directory
 from chat.server.history.files.file_directory import FileDirectory
+from chat.server.history.writer import Writer
 from tests.peers.wire_client import WireClient, WireFrame
+from tests.server.fakes import wait_until
 from tests.server.moderators import ask, bob_who_moderates, command
 from tests.server.server_in_test import TestServer, open_chat_server
 
@@ -216,3 +220,45 @@ def test_the_order_of_messages_does_not_wait_for_the_thread_of_the_files(place: 
             alice.expect(FILE, seq=2 * number + 1)
             alice.expect_text(f"text {number}", "alice", seq=2 * number + 2)
         goes_on.set()
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_durable_server_has_the_content_on_the_disk_before_the_message(
+    place: Place, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    events: list[str] = []
+    sync, write = file_directory._sync, Writer.write
+
+    def note_sync(path: Path) -> None:
+        sync(path)
+        events.append("content" if path.is_file() else path.name)
+
+    def note_write(writer: Writer, runs: Any, *rest: Any) -> None:
+        events.extend("message" for run in runs)
+        write(writer, runs, *rest)
+
+    with place.server(durable=durable) as server:
+        alice = server.join("alice", inline=0)
+        monkeypatch.setattr(file_directory, "_sync", note_sync)
+        monkeypatch.setattr(Writer, "write", note_write)
+        offer = send(alice, content_of(1))
+    synced = ["content", offer.header["sha256"][:2], "files"] if durable else []
+    assert events == [*synced, "message"]
+
+
+def test_contents_go_with_old_messages_and_with_a_smaller_limit(place: Place) -> None:
+    with place.server() as server:
+        alice = server.join("alice", inline=0)
+        for number in (1, 2):
+            send(alice, content_of(number))
+        settings = dataclasses.replace(server.parts.settings, keep_files=250 * K)
+        server.parts.reload.use(settings)  # 125 KiB for one user, but all are there already
+        send(alice, content_of(3))
+        assert len(place.files.sizes()) == 1
+        server.parts.reload.use(dataclasses.replace(settings, keep_files=0))
+        wait_until(lambda: not place.files.sizes(), "the contents to go")
+        server.parts.reload.use(dataclasses.replace(settings, keep_files=10**9))
+        send(alice, content_of(4))
+        assert len(place.files.sizes()) == 1
+    with place.server(keep=-10.0):  # also the messages of this second are too old
+        wait_until(lambda: not place.files.sizes(), "the old contents to go")

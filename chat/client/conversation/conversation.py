@@ -126,7 +126,7 @@ class Conversation:
             is_wanted=lambda sender: sender not in self._attention.ignored,
             is_looked_at=is_looked_at,
         )
-        self._uploads = Uploads(self.transfers, self._tell_transfer, spawn, self.resumer.question)
+        self._uploads = Uploads(self.transfers, self._tell_transfer, spawn, self.resumer)
         self._spawn = spawn
         self._open_rules = open_rules
         self._where = where
@@ -178,6 +178,7 @@ class Conversation:
         """Go on over a new connection."""
         self.connection = connection
         self._downloads.go_on(connection)
+        self._uploads.go_on()
 
     def handle_event(self, event: ResumedEvent) -> None:
         """Handle an event of the connection, or of what follows a login."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -20,7 +21,10 @@ from chat.client.conversation.transfer_list import Transfer, TransferList, Trans
 from chat.client.conversation.unacknowledged import Outgoing
 from chat.client.desktop.media import check_content
 from chat.client.errors import ChatError, NotSent, TransferCancelled
+from chat.client.resuming.resumer import Resumer
 from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.state.errors import StateFileError
+from chat.client.state.pending_upload import PendingUpload
 from chat.protocol.descriptor import MessageType
 
 LOST = "The connection was lost before the server answered."
@@ -31,8 +35,9 @@ AT_ONCE = 2
 class Uploads:
     """The user's own attachments.
 
-    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function in the background. ``question`` is
-    called with an upload whose connection was lost before the answer: it is looked up, and then sent again or finished.
+    ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function in the background. ``resumer``
+    gets an upload whose connection was lost before the answer: it is looked up, and then sent again or finished. Its
+    memory has the uploads that a later run of the client goes on with.
     """
 
     def __init__(
@@ -40,13 +45,36 @@ class Uploads:
         transfers: TransferList,
         tell: Callable[[Transfer], object],
         spawn: Callable[..., object],
-        question: Callable[[Outgoing], object] | None = None,
+        resumer: Resumer | None = None,
     ) -> None:
         self._transfers = transfers
         self._tell = tell
         self._spawn = spawn
-        self._question = question
+        self._resumer = resumer
+        self._nonces: set[str] = set()  # of the uploads of this run
         self._turns = BoundedSemaphore(AT_ONCE)
+
+    def go_on(self) -> None:
+        """Go on with the uploads that an earlier run of the client has begun, as the user who is here now."""
+        if self._resumer is None:
+            return
+        for upload in self._resumer.memory.uploads():
+            if upload.nonce not in self._nonces:
+                self._nonces.add(upload.nonce)
+                self._spawn(self._go_on_with, upload)
+
+    def _go_on_with(self, upload: PendingUpload) -> None:
+        assert self._resumer is not None
+        path, kind = Path(upload.path), MessageType(upload.kind)
+        item = Outgoing(SendFile(upload.path, kind, upload.to, False), nonce=upload.nonce)
+        item.only_goes_on = True
+        if _stamp(path) == (upload.size, upload.modified):
+            self._resumer.put(item)
+            return
+        transfer = self._transfers.add(kind, path.name, upload.size, outgoing=True, peer=upload.to)
+        transfer.fail("The upload cannot go on: the file has changed.")
+        self._forget(upload.nonce)
+        self._tell(transfer)
 
     def send(self, item: Outgoing, connection: Connection) -> Receipt | None:
         """Send a small file at once, and return its receipt; else begin a transfer, and return None.
@@ -95,6 +123,7 @@ class Uploads:
                 transfer.state = TransferState.DONE
             else:
                 transfer.fail(problem)
+            self._forget(item.nonce)
             self._tell(transfer)
 
     def _send_small(
@@ -132,10 +161,36 @@ class Uploads:
                 return  # cancelled meanwhile
             transfer.state = TransferState.RUNNING
             self._tell(transfer)
+            if not is_directory and connection.limits.resume:
+                self._remember(item, path)
             self._send(transfer, item, path, is_directory, connection)
+        if transfer.has_ended:
+            self._forget(item.nonce)
         self._tell(transfer)
-        if transfer.state is TransferState.WAITING and self._question is not None:
-            self._question(item)
+        if transfer.state is TransferState.WAITING and self._resumer is not None:
+            self._resumer.question(item)
+
+    def _remember(self, item: Outgoing, path: Path) -> None:
+        """Let a later run of the client go on with an upload, if this one is killed."""
+        self._nonces.add(item.nonce)
+        if self._resumer is None or not self._resumer.memory.is_kept:
+            return
+        stamp = _stamp(path)
+        if stamp is not None:
+            whole, kind, to = str(path.absolute()), int(item.kind), item.to
+            upload = PendingUpload(item.nonce, whole, kind, to, *stamp)
+            self._resumer.memory.keep_upload(upload)
+            self._save()
+
+    def _forget(self, nonce: str) -> None:
+        if self._resumer is not None:
+            self._resumer.memory.end_upload(nonce)
+            self._save()
+
+    def _save(self) -> None:
+        if self._resumer is not None:
+            with suppress(StateFileError):  # told by the task that saves all else
+                self._resumer.save()
 
     def _send(
         self,
@@ -165,7 +220,7 @@ class Uploads:
                 self._fail(transfer, receipt.refusal or LOST, is_lost=status is Status.LOST)
 
     def _fail(self, transfer: Transfer, problem: str, *, is_lost: bool) -> None:
-        if is_lost and self._question is not None:
+        if is_lost and self._resumer is not None:
             transfer.state = TransferState.WAITING  # for the next connection
         else:
             transfer.fail(problem)
@@ -182,6 +237,15 @@ class Uploads:
             cancel=transfer.cancellation,
             nonce=nonce,
         )
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return the size and the time of a file; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _meant(request: SendFile) -> tuple[Path, str]:

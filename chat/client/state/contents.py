@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import ujson
 
+from chat.client.state.pending_upload import PendingUpload
 from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
 from chat.client.state.unanswered_line import AUTHORS, FirstSending, UnansweredLine
+from chat.protocol.descriptor import ATTACHMENTS
 from chat.protocol.headers import DEVICE
 
 VERSION = 1
@@ -34,7 +36,7 @@ class StateOwner(NamedTuple):
 
 
 class Contents:
-    """The state itself: the device, the places, the unanswered lines, oldest first, and the accounts behind names.
+    """The state itself: the device, the places, the unanswered lines and uploads, and the accounts behind names.
 
     ``accounts`` has the users whom this one has exchanged private messages with, by folded name, newest last.
     """
@@ -44,6 +46,7 @@ class Contents:
         self.places: dict[LogKey, LogPlace] = {}
         self.lines: dict[str, UnansweredLine] = {}
         self.accounts: dict[str, str] = {}
+        self.uploads: dict[str, PendingUpload] = {}
 
     def know(self, name: str, account: str | None) -> None:
         """Note the account behind ``name``; None: forget it. Of too many, the oldest is forgotten."""
@@ -74,6 +77,11 @@ class Contents:
             self.lines[nonce] = self.lines[nonce]._replace(is_perhaps=True)
         for nonce in record.get("drop", ()):
             del self.lines[nonce]
+        for values in record.get("uploads", ()):
+            upload = _read_upload(values)
+            self.uploads[upload.nonce] = upload
+        for nonce in record.get("ended", ()):
+            del self.uploads[nonce]
         for log, place in record.get("places", {}).items():
             _require(log in _LOGS)
             self.places[log] = _read_place(place)
@@ -94,6 +102,7 @@ class Contents:
             ],
             "perhaps": [line.nonce for line in lines if line.is_perhaps],
             "accounts": self.accounts,
+            "uploads": list(self.uploads.values()),
         }
 
 
@@ -144,6 +153,14 @@ def _records(data: bytes) -> Iterator[Any]:
         if not isinstance(record, dict):
             raise DamagedState("a line is not a JSON object")
         yield record
+
+
+def _read_upload(values: Any) -> PendingUpload:
+    nonce, path, kind, to, size, modified = values
+    _require(isinstance(nonce, str) and isinstance(path, str))
+    _require(to is None or isinstance(to, str))
+    _require(kind in ATTACHMENTS and type(size) is int and type(modified) is int)
+    return PendingUpload(nonce, path, kind, to, size, modified)
 
 
 def _read_place(value: Any) -> LogPlace:

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from chat.client.state.contents import Contents, added, encode_record
+from chat.client.state.pending_upload import PendingUpload
 from chat.client.state.places import LogKey, LogPlace
 from chat.client.state.state_file import StateFile
 from chat.client.state.unanswered_line import FirstSending, UnansweredLine
@@ -116,6 +117,24 @@ class Memory:
         """Forget the line with this nonce: it was answered, or the user gave it up."""
         with self._lock:
             self._drop([nonce])
+
+    def uploads(self) -> list[PendingUpload]:
+        """Return the uploads that have not ended, oldest first."""
+        with self._lock:
+            return list(self._contents.uploads.values())
+
+    def keep_upload(self, upload: PendingUpload) -> None:
+        """Remember an upload until ``end_upload``."""
+        with self._lock:
+            if self._contents.uploads.get(upload.nonce) != upload:
+                self._contents.uploads[upload.nonce] = upload
+                self._change("uploads", [list(upload)])
+
+    def end_upload(self, nonce: str) -> None:
+        """Forget an upload, if it is known."""
+        with self._lock:
+            if self._contents.uploads.pop(nonce, None) is not None:
+                self._change("ended", [nonce])
 
     def save(self) -> None:
         """Write the changes, if there is a file. Raises StateFileError; the changes then wait for the next call."""

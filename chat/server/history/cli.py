@@ -6,6 +6,7 @@ Usage:
   chat-server history import LOG... --format=<form> [--room=<name>] [--time-zone=<zone>]
                              [--data-directory=<directory>] [--config=<file>]
   chat-server history stats [--json] [--data-directory=<directory>] [--config=<file>]
+  chat-server history check [--data-directory=<directory>] [--config=<file>]
   chat-server history backup FILE [--data-directory=<directory>] [--config=<file>]
   chat-server history restore FILE [--data-directory=<directory>] [--config=<file>]
   chat-server history purge (--before=<date> | --user=<name> | --number=<n>)
@@ -20,6 +21,9 @@ import takes logs of irssi, of WeeChat, or what export --format=json has written
 runs. Each message gets its place in time, and those behind it another number, so the server begins
 a new epoch. A message that is there already is left out. The former history stays beside the new
 one. Lines that cannot be read are told, with their numbers.
+
+check compares files, images and voice notes over 64K with their SHA-256, also while the server runs,
+and moves damaged ones into the directory "files/damaged".
 
 backup copies the history into a new file, also while the server runs. restore puts such a copy in
 the place of the history, while no server runs; the former history stays beside it. A backup has no
@@ -85,6 +89,7 @@ from chat.server.history.exchange.html_export import Exported, export_html, one_
 from chat.server.history.exchange.kept_contents import kept_contents
 from chat.server.history.exchange.lines import as_json, as_text, read_all, write_lines
 from chat.server.history.faults import HistoryFault
+from chat.server.history.files.checking import check_files
 from chat.server.history.files.file_directory import NAME as FILES
 from chat.server.history.files.file_index import FileTotals
 from chat.server.history.files.file_keeper import FileKeeper
@@ -137,6 +142,8 @@ def _execute(directory: Path, options: Mapping[str, Any]) -> None:
         _import(directory, options)
     elif options["stats"]:
         _show_stats(directory, as_json=options["--json"])
+    elif options["check"]:
+        _check(directory)
     elif options["backup"]:
         size = backup(directory, Path(options["FILE"]).expanduser())
         print(f"{options['FILE']}: {byte_count(size)}")
@@ -296,6 +303,15 @@ def _in_words(index: IndexFacts | None) -> str:
         return "no index; the server makes it while it runs, unless --search=off"
     behind = f"; {index.behind:,} are not indexed yet" if index.behind else ""
     return f"{index.messages:,} messages indexed, {byte_count(index.bytes)}{behind}"
+
+
+def _check(directory: Path) -> None:
+    found = check_files(directory)
+    print(f"checked {counted(found.files, 'file')} of {byte_count(found.bytes)}")
+    for path in found.damaged:
+        print(f"damaged: it is now {path}")
+    if found.damaged:
+        raise HistoryFault(f"{counted(len(found.damaged), 'file')} damaged")
 
 
 def _restore(directory: Path, source: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tarfile
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from chat.client.conversation.transfer_list import Transfer, TransferList, Trans
 from chat.client.conversation.unacknowledged import Outgoing
 from chat.client.conversation.uploads import Uploads, expand
 from chat.client.errors import NotSent, TransferFailed
+from chat.client.resuming.resumer import Resumer
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.state.finding import open_given, owner_of
+from chat.client.state.pending_upload import PendingUpload
 from chat.protocol.descriptor import MessageType
 from tests.client.fake_connection import FakeConnection, run_until_idle
 
@@ -28,12 +33,12 @@ INLINE = 100
 class Desk:
     """Uploads at work."""
 
-    def __init__(self) -> None:
+    def __init__(self, resumer: Resumer | None = None) -> None:
         self.connection = FakeConnection(inline=INLINE)
         self.transfers = TransferList()
         self.told: list[tuple[int, TransferState]] = []
         self.tasks: list[gevent.Greenlet[..., None]] = []
-        self.uploads = Uploads(self.transfers, self._tell, self._spawn)
+        self.uploads = Uploads(self.transfers, self._tell, self._spawn, resumer)
 
     def _tell(self, transfer: Transfer) -> None:
         self.told.append((transfer.number, transfer.state))
@@ -59,6 +64,27 @@ def large(tmp_path: Path) -> Path:
     path = tmp_path / "large file"
     path.write_bytes(b"x" * (INLINE + 1))
     return path
+
+
+def test_an_upload_of_an_earlier_run_does_not_go_on_with_a_file_that_has_changed(
+    large: Path, tmp_path: Path
+) -> None:
+    resumer = Resumer(GEVENT, lambda message: None)
+    resumer.use(open_given(tmp_path / "state", owner_of("localhost", "bob")).memory)
+    with closing(resumer):
+        status = large.stat()
+        kept = (str(large), int(MessageType.FILE), "alice", status.st_size)
+        resumer.memory.keep_upload(PendingUpload("same", *kept, status.st_mtime_ns))
+        resumer.memory.keep_upload(PendingUpload("changed", *kept, 1))
+        desk = Desk(resumer)
+        for _ in range(2):  # with the next connection, nothing is begun again
+            desk.uploads.go_on()
+            desk.finish()
+        [waiting] = resumer.queue.unanswered()
+        assert (waiting.nonce, waiting.only_goes_on, waiting.to) == ("same", True, "alice")
+        [failed] = desk.transfers.all()
+        assert failed.problem == "The upload cannot go on: the file has changed."
+        assert [upload.nonce for upload in resumer.memory.uploads()] == ["same"]
 
 
 def test_a_small_file_is_sent_in_the_order_of_what_is_said(desk: Desk, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from chat.client.state.contents import DamagedState, StateOwner, parse_whole
 from chat.client.state.errors import StateFileError, StateInUse
 from chat.client.state.finding import open_default, open_given, owner_of
 from chat.client.state.memory import Memory
+from chat.client.state.pending_upload import PendingUpload
 from chat.client.state.places import MAILBOX, ROOM, LogPlace
 from chat.client.state.unanswered_line import FirstSending, UnansweredLine
 
@@ -34,7 +35,8 @@ def sending(seq: int) -> FirstSending:
 
 def state_of(memory: Memory) -> tuple[object, ...]:
     accounts = [memory.account(f"n{number}") for number in range(10)]
-    return memory.device, memory.place(ROOM), memory.place(MAILBOX), memory.lines(), accounts
+    places = memory.place(ROOM), memory.place(MAILBOX)
+    return memory.device, places, memory.lines(), memory.uploads(), accounts
 
 
 steps = st.lists(
@@ -45,6 +47,8 @@ steps = st.lists(
         st.tuples(st.just("drop"), st.integers(0, 9)),
         st.tuples(st.just("move"), st.integers(0, 9)),
         st.tuples(st.just("know"), st.integers(0, 9)),
+        st.tuples(st.just("upload"), st.integers(0, 9)),
+        st.tuples(st.just("end"), st.integers(0, 9)),
         st.tuples(st.just("save"), st.just(0)),
     ),
     max_size=30,
@@ -67,6 +71,12 @@ def do(memory: Memory, step: str, number: int, kept: set[str]) -> None:
         memory.move(MAILBOX if number % 2 else ROOM, LogPlace("e", number))
     elif step == "know":
         memory.know(nonce, None if memory.account(nonce) else "a")
+    elif step == "upload" and f"u{number}" not in kept:
+        kept.add(f"u{number}")
+        to = "eve" if number % 2 else None
+        memory.keep_upload(PendingUpload(f"u{number}", "/tmp/ä\n", 8, to, number, 10**18))
+    elif step == "end":
+        memory.end_upload(f"u{number}")
     elif step == "save":
         memory.save()
 

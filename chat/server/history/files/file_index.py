@@ -159,6 +159,20 @@ class FileIndex:
         if row is not None:
             self._count(-row[0], row[1], -1)
 
+    def correct(self, removed: Iterable[bytes], added: Iterable[tuple[bytes, int, str]]) -> None:
+        """Remove contents, and add others with their sizes and owners, all in one transaction."""
+        with self._transaction():
+            run = self._connection.executemany
+            run("DELETE FROM contents WHERE digest = ?", ((digest,) for digest in removed))
+            [age] = self._connection.execute(
+                "SELECT coalesce(max(age), 0) FROM contents"
+            ).fetchone()
+            run(
+                "INSERT INTO contents VALUES (?, ?, ?, ?)",
+                ((*content, age + number) for number, content in enumerate(added, 1)),
+            )
+        self.recount()
+
     def oldest(self, owner: str | None) -> Iterator[bytes]:
         """Yield the contents of ``owner`` (None: of all), the oldest first."""
         where, values = ("", ()) if owner is None else ("WHERE owner = ?", (owner,))
@@ -233,6 +247,13 @@ class FileIndex:
         with self._transaction():
             rows = self._connection.execute(query, (*log, oldest)).fetchall()
         return self._now_unused({digest for [digest] in rows})
+
+    def first_numbers(self) -> dict[LogName, int]:
+        """Return the first number of each log that has a message."""
+        query = "SELECT kind, key, min(seq) FROM uses GROUP BY kind, key"
+        with faults(self.path):
+            rows = self._connection.execute(query).fetchall()
+        return {LogName(kind, key): seq for kind, key, seq in rows}
 
     def _now_unused(self, digests: set[bytes]) -> list[bytes]:
         return [digest for digest in digests if self.has(digest) and not self.is_used(digest)]

@@ -84,23 +84,23 @@ class FileKeeper:
         with faults(self.directory.path):
             there = self.directory.sizes()
         known = index.sizes()
-        for digest, size in known.items():
-            if there.get(digest) != size:
-                index.remove_content(digest)
-        for digest in index.unused():
-            index.remove_content(digest)
-        removed = 0
+        gone = {digest for digest, size in known.items() if there.get(digest) != size}
+        gone.update(index.unused())
+        added, unused = [], []
         for digest, size in there.items():
-            if known.get(digest) == size and index.has(digest):
+            if digest in known and digest not in gone:
                 continue
             author = index.sender_of(digest, size)
             if author is None:
-                self._remove_file(digest)
-                removed += 1
+                unused.append(digest)
             else:
-                index.add_content(digest, size, author.hex() if len(author) == _ACCOUNT_ID else "")
-        if removed:
-            log.info("removed %s that no message uses", counted(removed, "kept file"))
+                owner = author.hex() if len(author) == _ACCOUNT_ID else ""
+                added.append((digest, size, owner))
+        index.correct(gone, added)
+        for digest in unused:
+            self._remove_file(digest)
+        if unused:
+            log.info("removed %s that no message uses", counted(len(unused), "kept file"))
 
     # While users talk
 
@@ -141,8 +141,11 @@ class FileKeeper:
 
     def forget_old(self, states: Mapping[LogName, LogState]) -> None:
         """Remove the contents of messages that the history has no more, unless others use them. Raises HistoryFault."""
-        for name, state in states.items():
-            self._remove_unused(self.index.forget_before(name, state.oldest))
+        # Thousands of mailboxes have a state, and few of them an attachment.
+        for name, first in self.index.first_numbers().items():
+            state = states.get(name)
+            if state is not None and first < state.oldest:
+                self._remove_unused(self.index.forget_before(name, state.oldest))
 
     def drop(self, digest: bytes) -> None:
         """Forget a content that is missing or damaged. Raises HistoryFault."""
