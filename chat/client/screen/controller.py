@@ -27,7 +27,7 @@ from chat.client.conversation.requests import (
 from chat.client.conversation.ui_events import Asked, UiEvent
 from chat.client.frontends.pasting import PASTE_LINES
 from chat.client.screen.draw.layout import Renderer, Size, input_width
-from chat.client.screen.input.completion import Completer, labels_of
+from chat.client.screen.input.completion import Completer
 from chat.client.screen.input.composer import Composer
 from chat.client.screen.input.decoder import Input, Paste
 from chat.client.screen.input.keys import Action, KeyContext, action_of, help_lines, view_number
@@ -206,7 +206,7 @@ class Controller:
         self._model.question = None if asker is None else shown(asker, self.own_keys)
         self._model.candidates = None
         if asker is None and choice is not None:
-            self._model.candidates = Candidates(labels_of(choice.candidates), choice.chosen)
+            self._model.candidates = Candidates(choice.labels, choice.chosen)
         editor = self.composer.editor
         self._model.current.draft = Draft(editor.text, editor.cursor)
         self.composer.width = input_width(self._model, self.size)

@@ -132,7 +132,7 @@ class Binding(NamedTuple):
 BINDINGS: tuple[Binding, ...] = (
     Binding(("<enter>",), Action.SUBMIT, "send the message, or run the command"),
     Binding(("<alt-enter>", "<shift-enter>"), Action.NEW_LINE, "begin a new line"),
-    Binding(("<tab>",), Action.COMPLETE, "complete a command, name or path; again: next"),
+    Binding(("<tab>",), Action.COMPLETE, "complete a name, path, /command, :emoji"),
     Binding(("<shift-tab>",), Action.COMPLETE_BACK, "complete with the candidate before"),
     Binding(("<up>",), Action.UP, "up a line; if empty: to the message sent before"),
     Binding(("<down>",), Action.DOWN, "down a line, or back from earlier messages"),
