@@ -289,6 +289,35 @@ def goes_back(stage: Stage, key: str) -> None:
     stage.bob.wait_for("^ 127")
 
 
+def opens_the_switcher(stage: Stage, key: str) -> None:
+    stage.bob.press("a draft", key)
+    stage.bob.wait_for("^> +alice$", "^go to:")
+
+
+def chooses_in_the_switcher(keys: str, name: str) -> Scenario:
+    def scenario(stage: Stage, key: str) -> None:
+        stage.bob.command("/query zoe")
+        stage.bob.wait_for("^ zoe alone, at ")
+        stage.bob.press("<alt-k>", keys, key)
+        stage.bob.wait_for(rf"^> .*{name}$")
+
+    return scenario
+
+
+def goes_where_the_switcher_says(stage: Stage, key: str) -> None:
+    stage.bob.press("<alt-k>", "ae")
+    stage.bob.wait_for("^> +alice$")
+    stage.bob.press(key)
+    stage.bob.wait_for("^ alice alone, at ")
+
+
+def stays_without_the_switcher(stage: Stage, key: str) -> None:
+    stage.bob.press("a draft", "<alt-k>")
+    stage.bob.wait_for("^go to:")
+    stage.bob.press(key)
+    stage.bob.wait_for("^ 127", "^a draft$")
+
+
 SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
     (KeyContext.TYPING, Action.SUBMIT): submits,
     (KeyContext.TYPING, Action.NEW_LINE): writes("one", "one\n|"),
@@ -330,6 +359,7 @@ SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
     (KeyContext.LOG, Action.SEARCH): asks_what_to_search,
     (KeyContext.VIEWS, Action.VIEW): shows_a_view,
     (KeyContext.VIEWS, Action.NEXT_UNREAD): shows_what_is_new,
+    (KeyContext.VIEWS, Action.SWITCH): opens_the_switcher,
     (KeyContext.VIEWS, Action.BARE): shows_the_log_alone,
     (KeyContext.VIEWS, Action.SAY_AGAIN): finds_no_line_to_decide_about,
     (KeyContext.VIEWS, Action.DROP_LINE): finds_no_line_to_decide_about,
@@ -340,6 +370,10 @@ SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
     (KeyContext.SEARCH, Action.SEARCH_NEWER): finds_the_match_after,
     (KeyContext.SEARCH, Action.SEARCH_ACCEPT): stays_at_the_match,
     (KeyContext.SEARCH, Action.SEARCH_CANCEL): ends_the_search_where_it_began,
+    (KeyContext.SWITCHER, Action.SWITCH_UP): chooses_in_the_switcher("", "alice"),
+    (KeyContext.SWITCHER, Action.SWITCH_DOWN): chooses_in_the_switcher("", "alice"),
+    (KeyContext.SWITCHER, Action.SWITCH_ACCEPT): goes_where_the_switcher_says,
+    (KeyContext.SWITCHER, Action.SWITCH_CANCEL): stays_without_the_switcher,
     (KeyContext.QUESTION, Action.YES): says_yes,
     (KeyContext.QUESTION, Action.NO): says_no,
 }

@@ -52,7 +52,12 @@ def test_a_wheel_has_each_file_that_the_programs_read(metadata: dict[str, Any]) 
     package = SETUP.parent / "chat"
     files = [path for path in package.rglob("*") if path.is_file()]
     data = [path for path in files if path.suffix not in (".py", ".pyc")]
-    assert {path.name for path in data} >= {"confusables.json", "page.html", "style.css"}
+    assert {path.name for path in data} >= {
+        "confusables.json",
+        "emoji.json",
+        "page.html",
+        "style.css",
+    }
     for path in data:
         owner = next(folder for folder in path.parents if (folder / "__init__.py").exists())
         assert any(fnmatchcase(str(path.relative_to(owner)), each) for each in patterns), path

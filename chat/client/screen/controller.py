@@ -27,7 +27,7 @@ from chat.client.conversation.requests import (
 from chat.client.conversation.ui_events import Asked, UiEvent
 from chat.client.frontends.pasting import PASTE_LINES
 from chat.client.screen.draw.layout import Renderer, Size, input_width
-from chat.client.screen.input.completion import Completer, labels_of
+from chat.client.screen.input.completion import Completer
 from chat.client.screen.input.composer import Composer
 from chat.client.screen.input.decoder import Input, Paste
 from chat.client.screen.input.keys import Action, KeyContext, action_of, help_lines, view_number
@@ -37,6 +37,7 @@ from chat.client.screen.input.questions import (
     Asker,
     PasteQuestion,
     SearchQuestion,
+    SwitchQuestion,
     YesOrNo,
     line_count,
     shown,
@@ -44,6 +45,7 @@ from chat.client.screen.input.questions import (
 from chat.client.screen.input.slips import command_below
 from chat.client.screen.model.entries import PageLine
 from chat.client.screen.model.model import Candidates, Model
+from chat.client.screen.model.switcher import Switcher
 from chat.client.screen.model.views import Draft, Page, View
 from chat.client.screen.reading_back import ReadingBack
 from chat.client.screen.scrolling import Scroller
@@ -52,6 +54,8 @@ from chat.structs import replace
 
 PASTE_CHARACTERS = 2000
 KEYS_PAGE = "keys"
+# These stand over what is shown, and change as the user types.
+_Over = SearchQuestion | SwitchQuestion
 
 
 class Desk(Protocol):
@@ -121,6 +125,7 @@ class Controller:
             Action.BACK: self._scroller.go_back,
             Action.SEARCH: self.search,
             Action.NEXT_UNREAD: model.next_unread,
+            Action.SWITCH: self._open_switcher,
             Action.REDRAW: desk.redraw,
             Action.SUSPEND: desk.suspend,
             Action.BARE: self.show_bare_view,
@@ -172,9 +177,10 @@ class Controller:
     def ask(self, asker: Asker) -> None:
         """Show a question in place of the draft, or of another question, which returns after the answer.
 
-        The log may explain the question, so a page that hides the log is closed, except for a search in the page.
+        The log may explain the question, so a page that hides the log is closed, except for a search in the page, and
+        for the switcher.
         """
-        if not isinstance(asker, SearchQuestion):
+        if not isinstance(asker, _Over):
             self._model.close_page()
         self._model.show_bare(None)
         self._model.leaves_if_cleared = False
@@ -198,6 +204,8 @@ class Controller:
     def _key_context(self) -> KeyContext:
         if self.is_asking:
             return KeyContext.QUESTION
+        if isinstance(self._asker, SwitchQuestion):
+            return KeyContext.SWITCHER
         return KeyContext.SEARCH if isinstance(self._asker, SearchQuestion) else KeyContext.TYPING
 
     def show_draft(self) -> None:
@@ -205,8 +213,9 @@ class Controller:
         asker, choice = self._asker, self.composer.choice
         self._model.question = None if asker is None else shown(asker, self.own_keys)
         self._model.candidates = None
+        self._model.switcher = asker.switcher if isinstance(asker, SwitchQuestion) else None
         if asker is None and choice is not None:
-            self._model.candidates = Candidates(labels_of(choice.candidates), choice.chosen)
+            self._model.candidates = Candidates(choice.labels, choice.chosen)
         editor = self.composer.editor
         self._model.current.draft = Draft(editor.text, editor.cursor)
         self.composer.width = input_width(self._model, self.size)
@@ -260,9 +269,9 @@ class Controller:
 
     def _press_in(self, asker: Asker, key: str) -> None:
         action = asker.press(key)
-        leaves_view = action in (Action.VIEW, Action.NEXT_UNREAD, Action.SHOW_KEYS)
+        leaves_view = action in (Action.VIEW, Action.NEXT_UNREAD, Action.SHOW_KEYS, Action.SWITCH)
         # A search belongs to the view that the user leaves.
-        if asker.is_over or (leaves_view and isinstance(asker, SearchQuestion)):
+        if asker.is_over or (leaves_view and isinstance(asker, _Over)):
             self._askers.remove(asker)
         if action is not None and action is not Action.SEARCH:
             self._act(action, key)
@@ -276,7 +285,7 @@ class Controller:
             # Pasted text never answers yes or no.
             elif not isinstance(asker, YesOrNo):
                 asker.editor.insert(text.rstrip("\n"))
-            if isinstance(asker, SearchQuestion):
+            if isinstance(asker, _Over):
                 asker.look()
             return
         composer = self.composer
@@ -365,6 +374,9 @@ class Controller:
             self._desk.ask(Asked(make(line.nonce)))
         else:
             self._model.remark(self._now(), "no line here is marked as perhaps said")
+
+    def _open_switcher(self) -> None:
+        self.ask(SwitchQuestion(Switcher(self._model.destinations()), self._model.go))
 
     def _toggle_keys(self) -> None:
         page = self._model.page

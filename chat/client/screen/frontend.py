@@ -184,10 +184,16 @@ class ScreenFrontend:
 
 
 def _help_page(lines: Iterable[str], keys: OwnKeys) -> list[str]:
+    tab = keys.name_of(Action.COMPLETE)
     return [
         "Commands:",
         *(f"  {line}" for line in lines),
         "Texts:",
         f"  Any other line is a text. {keys.name_of(Action.SUBMIT)} sends it; // begins a text with a slash.",
+        *(
+            [f"  :smi and {tab} make an emoji; a name that is not completed is sent as it is."]
+            if tab
+            else []
+        ),
         f"  {keys.name_of(Action.SHOW_KEYS) or '/keys'} shows the keys.",
     ]

@@ -76,6 +76,9 @@ def _hints(model: Model, keys: OwnKeys) -> tuple[str, ...]:
     search = model.search
     if model.leaves_if_cleared:
         return ()
+    if model.switcher is not None:
+        back = keys.hint(Action.SWITCH_CANCEL, ": back")
+        return ", ".join(filter(None, (keys.hint(Action.SWITCH_ACCEPT, ": go there"), back))), back
     if model.question is not None:
         if search is None or not search.text or not search.is_in(model.shown):
             return ()

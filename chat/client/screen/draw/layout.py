@@ -5,7 +5,7 @@
     title
     log ........................... names
     log ........................... names
-    candidates of Tab, while there are several
+    candidates of Tab, while there are several; or the places of the switcher
     status
     input
 
@@ -22,6 +22,7 @@ from chat.client.screen.draw.bare import fitting
 from chat.client.screen.draw.bars import status_line, title_line
 from chat.client.screen.draw.candidate_rows import candidate_rows
 from chat.client.screen.draw.log_pane import LogPane
+from chat.client.screen.draw.switcher_rows import switcher_rows
 from chat.client.screen.draw.welcome import welcome_rows
 from chat.client.screen.draw.window_title import window_title
 from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
@@ -48,6 +49,8 @@ _MIN_LOG_WIDTH = 30
 _BESIDE_NAME = 2
 # Columns for the answer to a question. The question must be readable; "y" is enough of an answer.
 _MIN_ANSWER_WIDTH = 4
+# Rows of the switcher.
+MAX_PLACES = 10
 
 
 class Size(NamedTuple):
@@ -223,11 +226,15 @@ def log_width(model: Model, columns: int) -> int:
 
 
 def _bars(model: Model, size: Size, keys: OwnKeys) -> tuple[list[Row], list[Row]]:
-    """Return the title, and the candidates of Tab with the status, each only if there is room."""
+    """Return the title, and the candidates of Tab or the switcher with the status, each only if there is room."""
     title = [title_line(model, size.columns, keys)] if size.rows >= 4 else []
     status = [status_line(model, size.columns, keys)] if size.rows >= 3 else []
-    # At most a third of the screen, so that the log stays in sight.
-    return title, [*candidate_rows(model.candidates, size.columns, size.rows // 3 - 1), *status]
+    # At most a third of the screen, so that the log stays in sight. A user who goes elsewhere has less need of it.
+    lists = [
+        *candidate_rows(model.candidates, size.columns, size.rows // 3 - 1),
+        *switcher_rows(model.switcher, size.columns, min(MAX_PLACES, size.rows // 2 - 1)),
+    ]
+    return title, [*lists, *status]
 
 
 def _input(model: Model, size: Size) -> InputPane:

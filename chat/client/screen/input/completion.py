@@ -1,4 +1,4 @@
-"""Complete what stands before the cursor: a command, a name, a choice, or a path.
+"""Complete what stands before the cursor: a command, a name, a choice, a path, or the name of an emoji.
 
 Paths need no quotes: the rest of the line is the path, blanks included, as the commands read it. Names are compared in
 any case and any form of Unicode, and begin where a word may begin, also after ``(`` or in a text without blanks.
@@ -31,6 +31,9 @@ _COMMAND = re.compile(r"/(?P<name>[^\s/]\S*)\s+(?P<rest>.*)", re.DOTALL)
 _TO_FIRST = re.compile(r"--to(?:=|\s+)\S+\s+")
 _TO_UNFINISHED = re.compile(r"(?:^|\s)--to(?:=|\s+)(?P<name>\S*)\Z")
 
+# The name of an emoji. Not in 12:30, http:// or a::b, and one letter is a smiley, as in ":D".
+_EMOJI = re.compile(r"(?<![\w:/]):(?P<name>[A-Za-z0-9_+-]{2,40}):?\Z")
+
 # Returns the names in a directory, each with whether it is a directory; none if it can't be read.
 ListDirectory = Callable[[str], Sequence[tuple[str, bool]]]
 
@@ -38,12 +41,14 @@ ListDirectory = Callable[[str], Sequence[tuple[str, bool]]]
 class Completion(NamedTuple):
     """Say that each of ``candidates`` may replace the text from ``start`` to ``end``.
 
-    There is at least one candidate; the likeliest is first. ``common`` is what all of them begin with.
+    There is at least one candidate; the likeliest is first. ``common`` is what all of them begin with. ``labels`` are
+    how a list shows them.
     """
 
     start: int
     end: int
     candidates: tuple[str, ...]
+    labels: tuple[str, ...]
 
     @property
     def common(self) -> str:
@@ -88,11 +93,40 @@ class Completer:
     def complete(self, text: str, cursor: int) -> Completion | None:
         """Return what may replace the end of ``text[:cursor]``; None if nothing matches."""
         before = text[:cursor]
+        emoji = self._emoji(before)
+        if emoji is not None:
+            return emoji
         start, candidates = self._candidates(before)
         # A blank follows already.
         if text[cursor : cursor + 1].isspace():
             candidates = [candidate.removesuffix(" ") for candidate in candidates]
-        return Completion(start, cursor, tuple(candidates)) if candidates else None
+        return (
+            Completion(start, cursor, tuple(candidates), labels_of(candidates))
+            if candidates
+            else None
+        )
+
+    def _emoji(self, before: str) -> Completion | None:
+        """Complete the name of an emoji in a text."""
+        match = _EMOJI.search(before)
+        if match is None or not self._is_in_text(before):
+            return None
+        from chat.client.screen.input.emoji import find_emoji  # with the first one
+
+        found = find_emoji(match["name"])
+        labels = tuple(f"{character} {name}" for character, name in found)
+        candidates = tuple(character for character, _ in found)
+        return Completion(match.start(), len(before), candidates, labels) if found else None
+
+    def _is_in_text(self, before: str) -> bool:
+        match = _COMMAND.fullmatch(before)
+        if match is None:
+            return True
+        command = self._command(match["name"])
+        return command is not None and "TEXT" in command.arguments
+
+    def _command(self, name: str) -> SlashCommand | None:
+        return self._commands.get(name.lower()) or self._aliases.get(name.lower())
 
     def _candidates(self, before: str) -> tuple[int, list[str]]:
         """Return where the completed part starts, and its candidates."""
@@ -101,8 +135,7 @@ class Completer:
         match = _COMMAND.fullmatch(before)
         if match is None:
             return self._word(before)
-        name = match["name"].lower()
-        command = self._commands.get(name) or self._aliases.get(name)
+        command = self._command(match["name"])
         if command is None:
             return 0, []
         return self._argument(command, before, match["rest"])

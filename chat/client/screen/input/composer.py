@@ -21,10 +21,12 @@ _AFTER_A_NAME = frozenset(")]}\"'»”’›.,:;!?）」』，。：；！？") 
 class Choice(NamedTuple):
     """Hold the candidates that Tab goes through.
 
-    ``chosen`` is None while the text stands as the user typed it, or with what all candidates begin with.
+    ``labels`` are how a list shows them. ``chosen`` is None while the text stands as it was typed, or with what all
+    candidates begin with.
     """
 
     candidates: tuple[str, ...]
+    labels: tuple[str, ...]
     chosen: int | None
     start: int
     typed: str
@@ -40,7 +42,7 @@ class Choice(NamedTuple):
         at = len(self.candidates) if self.chosen is None else self.chosen
         at = (at + direction) % places
         chosen = None if at == len(self.candidates) else at
-        return Choice(self.candidates, chosen, self.start, self.typed)
+        return self._replace(chosen=chosen)
 
 
 class Composer:
@@ -160,7 +162,7 @@ class Composer:
             if found is None:
                 return
             typed = self.editor.text[found.start : found.end]
-            choice = Choice(found.candidates, None, found.start, typed)
+            choice = Choice(found.candidates, found.labels, None, found.start, typed)
             # As in a shell: first what all candidates begin with, then one after the other.
             several = len(found.candidates) > 1
             if several and direction > 0 and _goes_further(found.common, typed):

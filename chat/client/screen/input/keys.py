@@ -52,6 +52,7 @@ class KeyContext(Enum):
     LOG = "Reading"
     VIEWS = "Views and screen"
     SEARCH = "In a search"
+    SWITCHER = "In the list of views and people"
     QUESTION = "At a question"
 
 
@@ -99,6 +100,7 @@ class Action(Enum):
     SEARCH = "search"
     VIEW = "view"
     NEXT_UNREAD = "next-unread"
+    SWITCH = "switch"
     REDRAW = "redraw"
     SUSPEND = "suspend"
     SHOW_KEYS = "show-keys"
@@ -109,6 +111,10 @@ class Action(Enum):
     SEARCH_NEWER = "search-newer"
     SEARCH_ACCEPT = "search-accept"
     SEARCH_CANCEL = "search-cancel"
+    SWITCH_UP = "switch-up"
+    SWITCH_DOWN = "switch-down"
+    SWITCH_ACCEPT = "switch-accept"
+    SWITCH_CANCEL = "switch-cancel"
     YES = "yes"
     NO = "no"
 
@@ -132,7 +138,7 @@ class Binding(NamedTuple):
 BINDINGS: tuple[Binding, ...] = (
     Binding(("<enter>",), Action.SUBMIT, "send the message, or run the command"),
     Binding(("<alt-enter>", "<shift-enter>"), Action.NEW_LINE, "begin a new line"),
-    Binding(("<tab>",), Action.COMPLETE, "complete a command, name or path; again: next"),
+    Binding(("<tab>",), Action.COMPLETE, "complete a name, path, /command, :emoji"),
     Binding(("<shift-tab>",), Action.COMPLETE_BACK, "complete with the candidate before"),
     Binding(("<up>",), Action.UP, "up a line; if empty: to the message sent before"),
     Binding(("<down>",), Action.DOWN, "down a line, or back from earlier messages"),
@@ -185,6 +191,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(
         ("<alt-a>",), Action.NEXT_UNREAD, "to the next view with unread messages", KeyContext.VIEWS
     ),
+    Binding(("<alt-k>",), Action.SWITCH, "to a view or a user by any letters", KeyContext.VIEWS),
     Binding(
         ("<alt-c>",), Action.BARE, "the log alone, to copy by mouse; or back", KeyContext.VIEWS
     ),
@@ -211,6 +218,15 @@ BINDINGS: tuple[Binding, ...] = (
         "back to where the search began",
         KeyContext.SEARCH,
     ),
+    Binding(("<up>", "<ctrl-p>"), Action.SWITCH_UP, "up the list", KeyContext.SWITCHER),
+    Binding(("<down>", "<ctrl-n>"), Action.SWITCH_DOWN, "down the list", KeyContext.SWITCHER),
+    Binding(("<enter>",), Action.SWITCH_ACCEPT, "go there", KeyContext.SWITCHER),
+    Binding(
+        ("<esc>", "<alt-k>", "<ctrl-g>", "<ctrl-c>"),
+        Action.SWITCH_CANCEL,
+        "stay where you are",
+        KeyContext.SWITCHER,
+    ),
     Binding(("y", "<enter>"), Action.YES, "yes", KeyContext.QUESTION),
     Binding(("n", "<esc>", "<ctrl-g>", "<ctrl-c>"), Action.NO, "no", KeyContext.QUESTION),
 )
@@ -224,7 +240,7 @@ _UNLISTED = {
 }
 
 # Where some keys do something else than usual.
-SPECIAL_CONTEXTS = {KeyContext.SEARCH, KeyContext.QUESTION}
+SPECIAL_CONTEXTS = {KeyContext.SEARCH, KeyContext.SWITCHER, KeyContext.QUESTION}
 _ACTIONS = {
     (b.where, key): b.action for b in BINDINGS if b.where in SPECIAL_CONTEXTS for key in b.keys
 }
@@ -236,7 +252,7 @@ _USUAL_ACTIONS = _UNLISTED | {
 def action_of(key: str, where: KeyContext = KeyContext.TYPING) -> Action | None:
     """Return what ``key`` does; None if it does nothing, or is a character to insert.
 
-    In a search, keys that are not the search's own do what they always do. At a question they do nothing.
+    In a search and in the switcher, keys that are not their own do what they always do. At a question they do nothing.
     """
     # At a question, Y answers as y does; elsewhere the case of a key matters.
     action = _ACTIONS.get((where, key.lower() if where is KeyContext.QUESTION else key))

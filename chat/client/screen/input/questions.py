@@ -12,6 +12,7 @@ from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.model.excerpt import Excerpt
 from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
+from chat.client.screen.model.switcher import Destination, Switcher
 from chat.client.screen.model.views import Draft, Page
 
 # Shown for each character of a password.
@@ -216,6 +217,42 @@ class SearchQuestion:
             before.older()
         else:
             self.look()
+
+
+class SwitchQuestion:
+    """Ask where to go, with the places that fit below; ``go`` is called with the chosen one."""
+
+    def __init__(self, switcher: Switcher, go: Callable[[Destination], object]) -> None:
+        self.prompt = "go to: "
+        self.editor = Editor(single_line=True)
+        self.is_over = False
+        self.switcher = switcher
+        self._go = go
+
+    def press(self, key: str) -> Action | None:
+        """Handle ``key``; return an action that concerns something else."""
+        action = None if is_character(key) else action_of(key, KeyContext.SWITCHER)
+        chosen = self.switcher.chosen
+        if action is Action.SWITCH_UP:
+            self.switcher.move(-1)
+        elif action is Action.SWITCH_DOWN:
+            self.switcher.move(1)
+        elif action is Action.SWITCH_CANCEL:
+            self.is_over = True
+        elif action is Action.SWITCH_ACCEPT:
+            if chosen is not None:
+                self.is_over = True
+                self._go(chosen)
+        elif self.editor.press(key):
+            self.look()
+        else:
+            return action
+        return None
+
+    def look(self) -> None:
+        """Look for the text, if it has changed."""
+        if self.editor.text != self.switcher.text:
+            self.switcher.find(self.editor.text)
 
 
 def _asks_server(model: Model) -> bool:

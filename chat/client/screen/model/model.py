@@ -22,6 +22,7 @@ from chat.client.screen.model.entries import Entry, Pending, Remark, Said, Share
 from chat.client.screen.model.people import People
 from chat.client.screen.model.rates import Rates
 from chat.client.screen.model.search import Search
+from chat.client.screen.model.switcher import Destination, Switcher
 from chat.client.screen.model.views import Draft, Page, View
 from chat.client.screen.text.spans import Row
 from chat.client.screen.text.styles import DIM, ERROR
@@ -87,6 +88,7 @@ class Model:
         self.room = View()
         self.views = [self.room]
         self.current = self.room
+        self._recent = [self.room]  # the views, the one that was shown last first
         self.page: Page | None = None
         self.bare: tuple[str, ...] | None = None
         self.running: dict[int, Transfer] = {}
@@ -94,6 +96,7 @@ class Model:
         self.search: Search | None = None
         self.question: Question | None = None
         self.candidates: Candidates | None = None
+        self.switcher: Switcher | None = None
         self.shows_names = False
         self.shows_raw = False
         self.shows_title = True
@@ -244,6 +247,8 @@ class Model:
             return False
         self.close_page()
         self.current = self.views[number - 1]
+        self._recent.remove(self.current)
+        self._recent.insert(0, self.current)
         self._update_attention()
         return True
 
@@ -277,6 +282,7 @@ class Model:
                     view.append(entry, is_new=False)
             self._private[key] = view
             self.views.append(view)
+            self._recent.append(view)
             self._update_attention()
         return self._private[key]
 
@@ -285,10 +291,29 @@ class Model:
         if view.peer is None or view.pending:
             return False
         self.views.remove(view)
+        self._recent.remove(view)
         del self._private[folded(view.peer)]
         if self.current is view:
             self.switch(1)
         return True
+
+    def destinations(self) -> list[Destination]:
+        """Return where the user may go: the other views, the one that was shown last first, and people without one."""
+        places = [
+            Destination(view.peer or "room", view, self.views.index(view) + 1)
+            for view in self._recent
+            if view is not self.current
+        ]
+        sign = self.people.sign_of
+        people = (name for name in self.speakers() if folded(name) not in self._private)
+        return places + [Destination(name, sign=sign(name)) for name in people]
+
+    def go(self, destination: Destination) -> None:
+        """Show a view, or open one with a user."""
+        if destination.view in self.views:
+            self.switch(self.views.index(destination.view) + 1)
+        else:
+            self.query(destination.name)
 
     def speakers(self) -> Iterator[str]:
         """Return the other users here for completion, the most recent speaker first."""

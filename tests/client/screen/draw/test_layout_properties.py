@@ -26,6 +26,7 @@ from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.model.entries import Shared
 from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
+from chat.client.screen.model.switcher import Switcher
 from chat.client.screen.model.views import Draft
 from chat.client.screen.save import Follower, saved_lines
 from chat.client.screen.text.spans import Row, Span, row_width, text_of
@@ -114,6 +115,15 @@ def _search(model: Model, renderer: Renderer, size: Size, needle: str) -> None:
     renderer.scroll_to_match(model, size)
 
 
+def _switch(model: Model, needle: str, step: int, *, goes: bool) -> None:
+    model.switcher = Switcher(model.destinations())
+    model.switcher.find(needle)
+    model.switcher.move(step)
+    if goes and model.switcher.chosen is not None:
+        model.go(model.switcher.chosen)
+        model.switcher = None
+
+
 def _paint(model: Model) -> None:
     for entry in model.room.entries:
         if isinstance(entry, Shared):
@@ -129,6 +139,12 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
     st.just(lambda m, r, s: setattr(m, "search", None)),
     st.builds(lambda number: lambda m, r, s: m.switch(number), st.integers(0, 4)),
     st.just(lambda m, r, s: m.next_unread()),
+    st.builds(
+        lambda text, step, goes: lambda m, r, s: _switch(m, text, step, goes=goes),
+        st.one_of(st.just(""), texts),
+        st.integers(-3, 3),
+        st.booleans(),
+    ),
     st.builds(lambda name: lambda m, r, s: m.query(name), names),
     st.just(lambda m, r, s: m.close(m.current)),
     st.just(lambda m, r, s: m.current.clear()),

@@ -124,6 +124,41 @@ def test_names_of_any_script_and_form(text: str, texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (":smi", "😄"),
+        (":smile:", "😄"),
+        ("well :Heart", "well ❤️"),
+        ("(:thumbsu", "(👍"),
+        ("👍:rocke", "👍🚀"),
+        ("/me is :cry", "/me is 😢"),
+        ("/msg bob :tada", "/msg bob 🎉"),
+        (":+1", "👍"),
+        # Names of emoji may begin with any of their words; names of users come after emoji.
+        (":doughnut", "🍩"),
+        (":alb", "🇦🇱"),
+    ],
+)
+def test_emoji(text: str, first: str) -> None:
+    assert completed(text)[0] == first
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12:30", "http:smi", "std::smi", ":D", "/file :smi", ":qqq", "a :", "see:smile", ":smi le"],
+)
+def test_what_is_no_emoji(text: str) -> None:
+    found = COMPLETER.complete(text, len(text))
+    assert found is None or found.candidates[0].isascii()
+
+
+def test_emoji_are_listed_with_the_names_that_fit() -> None:
+    found = COMPLETER.complete(":smi", 4)
+    assert found is not None
+    assert found.labels[:3] == ("😄 smile", "😏 smirk", "😃 smiley")
+
+
+@pytest.mark.parametrize(
     ("candidates", "labels"),
     [
         (["bob: ", "Bo.b-2: "], ("bob", "Bo.b-2")),

@@ -118,6 +118,10 @@ def test_an_earlier_draft_is_not_replaced_by_a_text_begun_in_its_absence() -> No
         ("bo<tab>)", "bob: )|"),
         ("ask bo<tab><left><right>?", "ask bob ?|"),
         ("zz<tab>", "zz|"),
+        (":smi<tab>", "😄|"),  # nothing of a name is added: the first at once
+        (":smi<tab><tab>!", "😏!|"),
+        (":smi<tab><shift-tab>", ":smi|"),
+        (":rocke<tab>:rocke<tab>", "🚀🚀|"),
         ("/tr<tab>", "/transfers|"),
         ("/file d<tab>", "/file do|"),
         ("/file d<tab><tab><tab>", "/file done.txt|"),

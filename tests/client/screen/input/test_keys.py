@@ -28,7 +28,9 @@ def test_a_bound_key_has_a_name_and_does_what_the_table_says() -> None:
             assert action_of(key, binding.where) is binding.action, key
 
 
-@pytest.mark.parametrize("place", [USUAL, [KeyContext.SEARCH], [KeyContext.QUESTION]])
+@pytest.mark.parametrize(
+    "place", [USUAL, [KeyContext.SEARCH], [KeyContext.SWITCHER], [KeyContext.QUESTION]]
+)
 def test_no_key_does_two_things_in_one_place(place: list[KeyContext]) -> None:
     keys = [key for binding in BINDINGS if binding.where in place for key in binding.keys]
     assert len(keys) == len(set(keys))

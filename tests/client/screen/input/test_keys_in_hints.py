@@ -62,7 +62,7 @@ def walk(at: Desk, keys: dict[str, str]) -> list[str]:
     seen.append(row("Sure"))
     press("y")
     assert at.question() is None
-    return [*seen, *_help_page(("/who",), at.own_keys)[-2:]]
+    return [*seen, *_help_page(("/who",), at.own_keys)[-3:]]
 
 
 def test_hints_name_the_usual_keys() -> None:
@@ -76,6 +76,7 @@ def test_hints_name_the_usual_keys() -> None:
         "[1 room] [2 alice] │ Ctrl-C again leaves",
         "Sure? [Y/n]:",
         "  Any other line is a text. Enter sends it; // begins a text with a slash.",
+        "  :smi and Tab make an emoji; a name that is not completed is sent as it is.",
         "  F1 shows the keys.",
     ]
 
@@ -94,6 +95,7 @@ def test_hints_name_the_keys_of_the_user() -> None:
         "[1 room] [2 alice] │ Ctrl-X again leaves",
         "Sure? [j/n]:",
         "  Any other line is a text. Alt-G sends it; // begins a text with a slash.",
+        "  :smi and Tab make an emoji; a name that is not completed is sent as it is.",
         "  F5 shows the keys.",
     ]
 
