@@ -181,12 +181,49 @@ def _is_foreign(event: Shown, account: str) -> bool:
 # What became of each line
 
 
+class _Found:
+    """Where each body was found, by a table: a long run has ten thousand lines, and a million events."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._room = _by_body(evidence.room)
+        self._mailboxes = {name: _by_body(log) for name, log in evidence.mailboxes.items()}
+        self._seen = {
+            event.message.body
+            for observed in evidence.observed
+            for event in _events(observed)
+            if isinstance(event, Shown)
+        }
+
+    def was_seen(self, line: LineRecord) -> bool:
+        return line.body in self._seen
+
+    def places(
+        self, observed: Observed, line: LineRecord
+    ) -> list[tuple[Message | None, StoredLog]]:
+        """List the message of the line in each log where it belongs, the own one first; None where it is not."""
+        accounts = [observed.account]
+        if line.to is not None and line.to != observed.account:
+            accounts.append(line.to)
+        found = []
+        for account in accounts:
+            messages = self._room if line.log == ROOM else self._mailboxes[account]
+            found.append((messages.get(line.body), self._evidence.stored(line.log, account)))
+        return found
+
+
+def _by_body(stored: StoredLog) -> dict[str, Message]:
+    return {message.body: message for message in reversed(stored.messages)}
+
+
 def _faults_of_lines(evidence: Evidence) -> Iterator[str]:
     missing = 0
+    found = _Found(evidence)
     for observed in evidence.observed:
         for line in observed.lines.values():
-            yield from _faults_of_fate(evidence, observed, line)
-            missing += line.fate is Fate.ANSWERED and not _is_stored(evidence, observed, line)
+            places = found.places(observed, line)
+            yield from _faults_of_fate(evidence, observed, line, found)
+            missing += line.fate is Fate.ANSWERED and not all(message for message, _ in places)
     if evidence.durable and missing:
         yield f"{missing} answered lines are not in history"
     # A suspension may take any number, and lists them.
@@ -194,16 +231,19 @@ def _faults_of_lines(evidence: Evidence) -> Iterator[str]:
         yield f"{missing} answered lines are missing after {evidence.crashes} crashes"
 
 
-def _faults_of_fate(evidence: Evidence, observed: Observed, line: LineRecord) -> Iterator[str]:
-    places = list(_places(evidence, observed, line))
+def _faults_of_fate(
+    evidence: Evidence, observed: Observed, line: LineRecord, found: _Found
+) -> Iterator[str]:
+    places = found.places(observed, line)
     name = f"{observed.client}'s line {line.body!r}"
     if line.fate in (Fate.REFUSED, Fate.TYPED):
-        if any(number for number, _ in places) or _was_seen(evidence, line):
+        if any(message for message, _ in places) or found.was_seen(line):
             yield f"{name} was said although it is {line.fate.value}"
     elif line.fate is Fate.WAITING:
         yield f"{name} was neither answered nor marked"
     elif line.fate is Fate.ANSWERED:
-        own, stored = places[0]
+        message, stored = places[0]
+        own = message.seq if message is not None else 0
         is_lost = _is_lost(stored, line.seq) if line.has_number else bool(stored.lost)
         if own and own != line.seq and line.has_number:
             yield f"{name} is number {own}, and its echo said {line.seq}"
@@ -211,40 +251,15 @@ def _faults_of_fate(evidence: Evidence, observed: Observed, line: LineRecord) ->
             yield f"{name} was answered as {line.seq}; history neither has it nor lists it as lost"
     elif line.fate is Fate.PERHAPS and evidence.durable and not evidence.suspensions:
         yield f"{name} is {line.fate.value}, and the server forgets nothing"
-    if line.to is not None and evidence.durable and len({bool(number) for number, _ in places}) > 1:
+    if (
+        line.to is not None
+        and evidence.durable
+        and len({bool(message) for message, _ in places}) > 1
+    ):
         yield f"{name} is in one of its two mailboxes alone"
-    for number, stored in places:
-        found = [message for message in stored.messages if message.seq == number]
-        if found and (found[0].sender, found[0].to) != (observed.account, line.to):
-            yield f"{name} became {found[0]}"
-
-
-def _places(
-    evidence: Evidence, observed: Observed, line: LineRecord
-) -> Iterator[tuple[int, StoredLog]]:
-    """List the number of the line in each log where it belongs, the own one first; 0 where it is not."""
-    accounts = [observed.account]
-    if line.to is not None and line.to != observed.account:
-        accounts.append(line.to)
-    for account in accounts:
-        stored = evidence.stored(line.log, account)
-        yield _number_of(stored, line.body), stored
-
-
-def _number_of(stored: StoredLog, body: str) -> int:
-    return next((message.seq for message in stored.messages if message.body == body), 0)
-
-
-def _is_stored(evidence: Evidence, observed: Observed, line: LineRecord) -> bool:
-    return all(number for number, _ in _places(evidence, observed, line))
-
-
-def _was_seen(evidence: Evidence, line: LineRecord) -> bool:
-    return any(
-        isinstance(event, Shown) and event.message.body == line.body
-        for observed in evidence.observed
-        for event in _events(observed)
-    )
+    for message, _ in places:
+        if message is not None and (message.sender, message.to) != (observed.account, line.to):
+            yield f"{name} became {message}"
 
 
 def _faults_of_order(observed: Observed) -> Iterator[str]:

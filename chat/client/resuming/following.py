@@ -115,6 +115,8 @@ class LogFollower:
         if self._step is _Step.REPLAY or self._is_reading_mailbox:
             self._knows_place = False  # the last messages come once more
             is_first = True
+        elif self._step is _Step.CONTEXT:
+            is_first = True  # the connection was lost before the page came
         self._step, self._facts, self._begun_with = _Step.LIVE, facts, None
         self._waiting.clear()
         self._is_outdated = False

@@ -56,6 +56,19 @@ def test_a_place_that_the_server_does_not_know_is_told() -> None:
     assert Renumbered(ROOM) in followed.refuse(BAD_PLACE)
 
 
+def test_the_page_before_the_place_is_fetched_although_the_first_connection_is_lost() -> None:
+    followed = follower(seq=20, context=50)
+    for last in (22, 23):
+        assert followed.enter(RoomHistory("e1", last=last)) == []
+        query = followed.query
+        assert query is not None
+        assert (query.before, query.limit) == (21, 50)
+    output = followed.answer(messages(1, 20), more=False, lost=())
+    assert output[-2:] == [CatchUpEnded(ROOM, 20), CatchUpBegan(ROOM, 3)]
+    # The page has come, so the next connection goes on at the place.
+    assert followed.enter(RoomHistory("e1", last=24)) == [CatchUpBegan(ROOM, 4)]
+
+
 def test_lost_numbers_do_not_count_as_messages_that_were_missed() -> None:
     lost = ((300, 9000),)
     followed = LogFollower(ROOM, LogPlace("e1", 0), CatchUpWishes(follows=True, most=250))
