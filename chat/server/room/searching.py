@@ -15,7 +15,7 @@ from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import PageSize
-from chat.server.history.search.message_search import MessageSearch, SearchPage
+from chat.server.history.search.message_search import MessageSearch, SearchPage, TooManySearches
 from chat.server.history.search.wanted import BadSearch, Wanted, read_wanted
 from chat.server.history.stored import DEFAULT_ROOM, GUEST, LogName, StoredRun
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, FoundMessages
@@ -60,6 +60,9 @@ class SearchCommand:
             member.send_queue.wait_until_drained(PATIENCE)
         try:
             page = _page(search, name, wanted, query)
+        except TooManySearches:
+            sentence = "Too many users search now; try again later."
+            raise CommandRefused(NoticeCode.NO_HISTORY, sentence) from None
         except HistoryFault:
             sentence = "The server cannot read its history now; try again later."
             raise CommandRefused(NoticeCode.NO_HISTORY, sentence) from None

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gevent.event import Event
 
 from chat.protocol.descriptor import MessageType
 from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import PageSize
+from chat.server.history.search import message_search
 from chat.server.history.search.wanted import read_wanted
 from chat.server.history.stored import DEFAULT_ROOM
 from tests.peers.wire_client import WireClient, WireFrame
@@ -183,6 +185,30 @@ def test_a_second_search_waits_for_the_first_one(start: Any) -> None:
             *("a", "a", "a"),
             *("b", "b", "c"),
         ]
+
+
+def test_when_very_many_search_others_are_refused(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = Event()
+    with start() as server:
+        alice, bob = server.join("alice"), server.join("bob")
+        say(bob, "x")
+        monkeypatch.setattr(message_search, "MOST_WAITING", 1)
+        find = server.parts.path.search._find_between
+
+        def find_later(*arguments: Any) -> Any:
+            goes_on.wait(10)
+            return find(*arguments)
+
+        monkeypatch.setattr(server.parts.path.search, "_find_between", find_later)
+        alice.send(TEXT, {"command": "search", "nonce": "a", "query": "x"})
+        wait_until(lambda: server.parts.path.search._waiting, "the search")
+        assert search(bob, query="x")[1].header["notice"] == "no-history"
+        goes_on.set()
+        while alice.read_frame().header.get("nonce") != "a":
+            pass
+        assert found(bob, query="x") == ["x"]
 
 
 @pytest.mark.parametrize("changes", [{"search": False}, {"history": False}])

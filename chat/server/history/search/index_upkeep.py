@@ -209,7 +209,6 @@ class _Some(Iterator[tuple[Any, ...]]):
     def __init__(self, rows: Iterator[tuple[Any, ...]], most: int) -> None:
         self._rows = rows
         self._left = most
-        self.last = 0  # the number of the last message
         self.are_all = False
 
     def __next__(self) -> tuple[Any, ...]:
@@ -221,7 +220,6 @@ class _Some(Iterator[tuple[Any, ...]]):
             self.are_all = True
             raise
         self._left -= row[1]
-        self.last = row[0] + row[1] - 1
         return row
 
 

@@ -39,6 +39,14 @@ REST = 1.0
 _GRACE = 0.02
 
 
+# Searches that may wait for the thread. A user whose search waits too long would take the server for dead.
+MOST_WAITING = 100
+
+
+class TooManySearches(Exception):
+    """Report that very many searches wait already."""
+
+
 class SearchPage(NamedTuple):
     """Hold messages that were found, newest first, each as a run of one.
 
@@ -103,6 +111,7 @@ class MessageSearch:
         self._index: IndexReader | None = None
         self._generation = 0
         self._thread = RestingWorker(REST)
+        self._waiting = 0
 
     def find(
         self,
@@ -117,8 +126,25 @@ class MessageSearch:
         """Return the last messages of ``log`` that match, at most a page of ``size``.
 
         Only those that are not older than ``since``, older than ``until`` (RFC 3339, UTC), and whose numbers are under
-        ``before``. Waits for a thread. Raises HistoryFault.
+        ``before``. Waits for a thread. Raises HistoryFault, and TooManySearches.
         """
+        if self._waiting >= MOST_WAITING:
+            raise TooManySearches
+        self._waiting += 1
+        try:
+            return self._find_between(log, wanted, size, since, until, before)
+        finally:
+            self._waiting -= 1
+
+    def _find_between(
+        self,
+        log: LogName,
+        wanted: Wanted,
+        size: PageSize,
+        since: str | None,
+        until: str | None,
+        before: int | None,
+    ) -> SearchPage:
         tail = self._history.tail(log)
         after = self._history.state(log).oldest - 1
         end = tail.end if before is None else min(before, tail.end)
