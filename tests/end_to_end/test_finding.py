@@ -80,7 +80,7 @@ def test_in_plain_lines(address: str, home: Path) -> None:
         address,
         "bob",
         "--commands",
-        said="/search zebra from:alice\n/search\n/search x:y zz\n/search before:soon\n",
+        said="/search zebra from:alice\n/history #2\n/search\n/search x:y zz\n/search before:soon\n",
         directory=home,
     )
     shown = [re.sub("^<.*?> ", "", line) for line in output.stdout.splitlines()]
@@ -91,6 +91,9 @@ def test_in_plain_lines(address: str, home: Path) -> None:
         "-- alice sent a file: zebra.txt (1 byte), number 1, /get 1 saves it",
         "[alice]: a Zebra crossing",
     ]
+    end = shown.index("-- end of the messages around the match")
+    assert shown[end - 1] == "[alice]: text 210"
+    assert "[alice]: text 199" in shown[at:end]
     assert "nothing found" in output.stdout
     assert "Invalid date 'soon'" in output.stderr
     assert "Expected /search and words" in output.stderr, "the first search has come to its end"

@@ -91,9 +91,11 @@ def parse_save(rest: str) -> SaveLog:
 
 
 def parse_history(rest: str) -> ShowEarlier:
-    """Parse /history: nothing, a number of messages, or a date. Raises RequestError."""
+    """Parse /history: nothing, a number of messages, a date, or the number of a match. Raises RequestError."""
     if not rest:
         return ShowEarlier()
+    if re.fullmatch(r"#[1-9][0-9]{0,8}", rest, re.ASCII):
+        return ShowEarlier(found=int(rest[1:]))
     if not re.fullmatch(r"[0-9]+", rest, re.ASCII):
         return ShowEarlier(at=parse_date(rest))
     # Compared by its length first: Python refuses to read a number of thousands of digits.

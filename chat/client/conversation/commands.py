@@ -351,7 +351,10 @@ COMMANDS: tuple[SlashCommand, ...] = (
         "[N|DATE]",
         "show N more earlier messages, or a day",
         parse_history,
-        detail=": /history 200, /history 2026-11-20, /history 2026-11-20 14:30",
+        detail=(
+            ": /history 200, /history 2026-11-20, /history 2026-11-20 14:30; in lines also"
+            " /history #2, around the second match of the last /search"
+        ),
     ),
     SlashCommand(
         "search",

@@ -170,10 +170,14 @@ class ListMentions(_Bare):
 
 
 class ShowEarlier(Struct):
-    """Show ``count`` more earlier messages (None: a page), or those from the moment ``at`` on."""
+    """Show ``count`` more earlier messages (None: a page), those from the moment ``at`` on, or those around a match.
+
+    ``found`` is the number of the match in the lines of the last search, from 1.
+    """
 
     count: int | None = None
     at: datetime | None = None
+    found: int | None = None
 
 
 class FetchEarlier(Struct):

@@ -197,7 +197,8 @@ class EarlierListing(Struct):
 class FoundListing(Struct):
     """The messages that a search has found, newest first. It goes on before a number; None: there are no others.
 
-    The numbers are given under ``epoch``.
+    The numbers are given under ``epoch``. ``first`` is the place of the first one among all that the search has found,
+    from 1.
     """
 
     request: FetchFound
@@ -205,6 +206,7 @@ class FoundListing(Struct):
     goes_on_before: int | None = None
     epoch: str | None = None
     tag: Tag = None
+    first: int = 1
 
 
 class FileListing(Struct):

@@ -105,6 +105,7 @@ from chat.sizes import counted
 _STILL_WAITING = timedelta(seconds=60)
 # Messages that /copy can reach.
 MAX_MESSAGES = 50
+AROUND = "/history #N shows what was said around number N"
 
 
 class PlainFrontend:
@@ -310,25 +311,24 @@ class PlainFrontend:
         return [*lines, line_at(now(), end_of_listing(event))]
 
     def _found(self, event: FoundListing) -> list[str]:
-        messages = event.messages
+        count = len(event.messages)
+        numbered = enumerate(event.messages, event.first)
         return [
-            line_at(
-                now(),
-                f"{counted(len(messages), 'message')} found:" if messages else "nothing found",
-            ),
-            *(line for message in messages for line in self._listed(message)),
+            line_at(now(), f"{counted(count, 'message')} found:" if count else "nothing found"),
+            *(line for number, each in numbered for line in self._listed(each, f" #{number}")),
+            *([line_at(now(), AROUND)] if count else []),
             *([line_at(now(), "/search finds older ones")] if event.goes_on_before else []),
         ]
 
-    def _listed(self, message: Text | Announced) -> list[str]:
+    def _listed(self, message: Text | Announced, mark: str = "") -> list[str]:
         """Return the lines of an earlier message; none if its sender is ignored."""
         said = message if isinstance(message, Text) else message.attachment
         if not said.own and said.sender in self._attention.ignored:
             return []
         self.messages.append((said.sender, copied_text(message)))
         if isinstance(message, Text):
-            return text_lines(message)
-        return announced_lines(message, self._why_not_saved)
+            return text_lines(message, mark)
+        return announced_lines(message, self._why_not_saved, mark)
 
     def _show_transfer(self, transfer: Transfer) -> None:
         """Show the end of a transfer. Progress bars and /transfers show its progress."""

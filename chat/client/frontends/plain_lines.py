@@ -40,15 +40,15 @@ def sender_of(message: Text | Attachment) -> str:
     return f"{sanitize(message.sender)}{mark}"
 
 
-def text_lines(event: Text) -> list[str]:
-    """Return the lines of a text: with its sender, its recipient and its time."""
+def text_lines(event: Text, mark: str = "") -> list[str]:
+    """Return the lines of a text: with its sender, its recipient, and its time with a ``mark`` behind it."""
     text, sender, to = shown_text(event), sender_of(event), receiver(event.to)
     if text.startswith(ACTION):
         head = f"* {sender}{to} "
         text = text.removeprefix(ACTION)
     else:
         head = f"[{sender}{to}]: "
-    return [*below(f"<{when(event)}> {head}", text), *waiting_lines(event)]
+    return [*below(f"<{when(event)}{mark}> {head}", text), *waiting_lines(event)]
 
 
 def shown_text(event: Text) -> str:
@@ -56,8 +56,8 @@ def shown_text(event: Text) -> str:
     return REMOVED if event.purged else event.text
 
 
-def announced_lines(event: Announced, why_not_saved: str | None) -> list[str]:
-    """Return the lines of an attachment. ``why_not_saved``: see ``PlainFrontend``."""
+def announced_lines(event: Announced, why_not_saved: str | None, mark: str = "") -> list[str]:
+    """Return the lines of an attachment. ``why_not_saved``: see ``PlainFrontend``; ``mark``: see ``text_lines``."""
     attachment, transfer = event.attachment, event.transfer
     what = KINDS[attachment.kind]
     if attachment.to is not None:
@@ -67,7 +67,7 @@ def announced_lines(event: Announced, why_not_saved: str | None) -> list[str]:
         line += f", number {transfer.number}"
         if transfer.state is TransferState.OFFERED:
             line += f", {why_not_saved or transfer_state(transfer)}"
-    return [f"<{when(attachment)}> -- {line}", *waiting_lines(attachment)]
+    return [f"<{when(attachment)}{mark}> -- {line}", *waiting_lines(attachment)]
 
 
 def copied_text(message: Text | Announced) -> str:
@@ -79,6 +79,8 @@ def copied_text(message: Text | Announced) -> str:
 
 def end_of_listing(listing: EarlierListing) -> str:
     """Return what stands behind earlier messages: whether there are more, and how to see them."""
+    if listing.request.around is not None:
+        return "end of the messages around the match"
     if listing.has_newer and listing.messages:
         last = listing.messages[-1]
         moment = (last if isinstance(last, Text) else last.attachment).timestamp

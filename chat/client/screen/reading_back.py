@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from chat.client.attention.ignored import Ignored
 from chat.client.connection.session_state import read_timestamp
 from chat.client.conversation.recall.dates import timestamp_of
-from chat.client.conversation.requests import FetchEarlier, ShowEarlier
+from chat.client.conversation.requests import FetchEarlier, RequestError, ShowEarlier
 from chat.client.conversation.ui_events import Asked, EarlierListing, Failed, Tag, UiEvent
 from chat.client.frontends.clock import time_of_day
 from chat.client.screen.draw.layout import Renderer, Size
@@ -87,8 +87,15 @@ class ReadingBack:
             self._fetch(view, after=view.ends_with)
 
     def show(self, request: ShowEarlier) -> None:
-        """Show more of the current log, or the log from a date on, because the user typed so."""
+        """Show more of the current log, or the log from a date on, because the user typed so.
+
+        Raises RequestError.
+        """
         view = self._model.current
+        if request.found is not None:
+            raise RequestError(
+                "Only plain lines number matches: search, and stay at the one that you mean."
+            )
         if request.at is None:
             self._fetch_older(view, request.count or PAGE, goes_there=True)
         else:

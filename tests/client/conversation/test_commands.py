@@ -82,6 +82,7 @@ IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
         ("/search", SearchLog()),
         ("/search two words", SearchLog("two words")),
         ("/history 9", ShowEarlier(9)),
+        ("/history #9", ShowEarlier(found=9)),
         ("/get 3", Get(3)),
         ("/get #3", Get(3)),
         ("/get", Get()),

@@ -162,6 +162,23 @@ def test_a_search_goes_on_where_it_ended(desk: Desk) -> None:
     assert desk.failures() == [("bad-request", "t")]
 
 
+def test_around_a_match_of_the_last_search(desk: Desk) -> None:
+    desk.do(SearchLog("text"))
+    desk.answer(60, 61, goes_on_before=60)
+    desk.do(SearchLog())
+    desk.answer(50)
+    assert [listing.first for listing in desk.audience.of(FoundListing)] == [1, 3]
+    desk.do(ShowEarlier(found=3))
+    desk.answer(49, 50)
+    desk.answer(51)
+    assert desk.listed()[-1] == [49, 50, 51]
+    desk.do(ShowEarlier(found=4), "t")
+    desk.do(SearchLog("other"))
+    desk.answer()
+    desk.do(ShowEarlier(found=1), "u")
+    assert desk.failures() == [("bad-request", "t"), ("bad-request", "u")]
+
+
 def test_only_private_messages_with_one_user(desk: Desk) -> None:
     desk.do(FetchFound("x", private=True, partner="Alice"))
     messages = (said(4, "carol", "bob"), said(5, "alice", "bob"), said(6, "bob", "alice"))

@@ -25,6 +25,7 @@ from chat.client.frontends.wording import missing_line
 from chat.client.resuming.events import MissingMessages
 from chat.client.state.places import ROOM
 from chat.protocol.descriptor import MessageType
+from chat.structs import replace
 from tests.client.fake_connection import NINE
 
 SCHEMA = json.loads(
@@ -115,7 +116,14 @@ class TestPlainLines:
         assert self.shown(found, "mallory") == [
             "-- 2 messages found:",
             "[alice]: two",
+            "-- /history #N shows what was said around number N",
             "-- /search finds older ones",
+        ]
+        lines: list[str] = []
+        PlainFrontend(lines.extend, lines.extend).show(replace(found, first=21))
+        assert lines[1:3] == [
+            "<2026-01-03 04:04:05 #21> [alice]: two",
+            "<2026-01-03 03:04:05 #22> [mallory]: spam",
         ]
         assert self.shown(FoundListing(FetchFound("x"), ())) == ["-- nothing found"]
 

@@ -9,6 +9,7 @@ from chat.client.connection.events import RoomHistory, Text, Welcome
 from chat.client.connection.session_state import read_timestamp
 from chat.client.conversation.requests import FetchEarlier, FetchFound
 from chat.client.conversation.ui_events import EarlierListing, Failed, FoundListing, Tag
+from chat.client.screen.model.views import View
 from tests.client.screen.desks import Desk
 
 FIRST = datetime(2026, 11, 20, tzinfo=timezone.utc)
@@ -126,3 +127,24 @@ class EarlierLog:
             "e",
             tag,
         )
+
+
+def numbers(view: View) -> list[int]:
+    """Return the numbers of the messages in a view, in the order of its entries."""
+    return [entry.seq for entry in view.entries if entry.seq is not None]
+
+
+def log_rows(desk: Desk) -> list[str]:
+    """Return the rows of the log: between the title, and the status and the input."""
+    return desk.screen()[1:-2]
+
+
+def said(desk: Desk) -> list[str]:
+    """Return the rows of the log without rules."""
+    return [row for row in log_rows(desk) if not row.startswith("──")]
+
+
+def asked(desk: Desk) -> FetchEarlier:
+    request = desk.asked[-1].request
+    assert isinstance(request, FetchEarlier)
+    return request

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from chat.client.conversation.requests import FetchEarlier
 from chat.client.screen.draw.layout import Size
 from tests.client.screen.desks import Desk
-from tests.client.screen.earlier_log import EarlierLog
-from tests.client.screen.test_reading_back import numbers, said
+from tests.client.screen.earlier_log import EarlierLog, numbers, said
 
 MOVES = {
     "<pageup>": 6,

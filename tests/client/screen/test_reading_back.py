@@ -10,38 +10,15 @@ from chat.client.frontends.wording import missing_line
 from chat.client.resuming.events import MissingMessages
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.model import views
-from chat.client.screen.model.excerpt import Excerpt
-from chat.client.screen.model.views import View
 from chat.client.screen.reading_back import ANEW, FETCHING, FULL, NO_OLDER, NO_OLDER_KEPT
 from chat.client.state.places import ROOM
 from tests.client.screen.desks import NINE, Desk
-from tests.client.screen.earlier_log import EarlierLog
+from tests.client.screen.earlier_log import EarlierLog, asked, log_rows, numbers, said
 
 
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
-
-
-def numbers(view: View) -> list[int]:
-    """Return the numbers of the messages in a view, in the order of its entries."""
-    return [entry.seq for entry in view.entries if entry.seq is not None]
-
-
-def log_rows(desk: Desk) -> list[str]:
-    """Return the rows of the log: between the title, and the status and the input."""
-    return desk.screen()[1:-2]
-
-
-def said(desk: Desk) -> list[str]:
-    """Return the rows of the log without rules."""
-    return [row for row in log_rows(desk) if not row.startswith("──")]
-
-
-def asked(desk: Desk) -> FetchEarlier:
-    request = desk.asked[-1].request
-    assert isinstance(request, FetchEarlier)
-    return request
 
 
 def is_on_screen(desk: Desk, words: str) -> bool:
@@ -240,6 +217,7 @@ def test_more_by_command(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("rest", "sentence"),
     [
+        ("#1", "Only plain lines number matches: search, and stay at the one that you mean."),
         ("0", "Expected /history N, 1 to 1000, or a date such as 2026-11-20."),
         ("9" * 5000, "Expected /history N"),
         ("yesterday", "Invalid date 'yesterday'"),
@@ -250,97 +228,3 @@ def test_what_is_no_number_and_no_date(desk: Desk, rest: str, sentence: str) -> 
     desk.type(f"/history {rest}<enter>")
     assert any(sentence in line for line in desk.log())
     assert desk.asked == []
-
-
-class TestDates:
-    """The log is at one message a minute, from the start of 2026-11-20 (UTC) on."""
-
-    @pytest.fixture
-    def log(self, desk: Desk) -> EarlierLog:
-        log = EarlierLog(desk, 4000)
-        log.replay(30)
-        desk.type("/history 2026-11-21<enter>")
-        return log
-
-    def test_a_day_stands_in_place_of_the_log(self, desk: Desk, log: EarlierLog) -> None:
-        log.answer()
-        assert isinstance(desk.model.page, Excerpt)
-        assert "messages since 2026-11-21 00:00" in desk.screen()[0]
-        assert said(desk)[0].endswith("text 1440")
-        log.say()
-        assert numbers(desk.model.room)[-1] == 4001, "the log goes on meanwhile"
-        desk.type("<esc>")
-        assert desk.model.page is None
-        assert log_rows(desk)[-1].endswith("text 4001")
-
-    def test_it_grows_at_both_ends(self, desk: Desk, log: EarlierLog) -> None:
-        log.answer()
-        assert asked(desk).before == 1440, "what is above is fetched before it is needed"
-        before = said(desk)
-        log.answer()
-        assert said(desk)[-len(before) :] == before
-        page = desk.model.page
-        assert page is not None
-        desk.type("<pagedown>" * 20)
-        before = log_rows(desk)
-        log.answer()
-        assert log_rows(desk) == before
-        assert numbers(page) == list(range(1340, 1640))
-
-    def test_where_it_meets_the_log_it_becomes_a_part_of_it(
-        self, desk: Desk, log: EarlierLog
-    ) -> None:
-        log.answer()
-        while desk.model.page is not None:
-            log.most = 7
-            desk.type("<pagedown>")
-            before = log_rows(desk)
-            while log.answer():
-                assert log_rows(desk) == before
-        room = numbers(desk.model.room)
-        assert room == list(range(room[0], 4001))
-        desk.type("<pagedown>" * 60)
-        assert desk.model.room.anchor is None
-        assert desk.screen()[-3].endswith("text 4000")
-
-    def test_it_stays_whole_when_it_is_full(
-        self, desk: Desk, log: EarlierLog, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        log.answer()
-        page = desk.model.page
-        assert isinstance(page, Excerpt)
-        monkeypatch.setattr(views, "MAX_ENTRIES", 150)
-        older = desk.asked.pop()
-        # In another task of the screen, as soon as the reader is near the other end.
-        desk.controller.reading_back._asked, rest = {}, desk.controller.reading_back._asked
-        desk.controller.reading_back._fetch(page, after=page.ends_with)
-        newer = desk.asked.pop()
-        desk.controller.reading_back._asked.update(rest)
-        # The older ones push the newest out, and the newer ones follow them no more.
-        for answered in (older, newer):
-            desk.asked = [answered]
-            log.answer()
-        shown = numbers(page)
-        assert shown == list(range(1340, 1490))
-        desk.type("<alt->>")
-        log.answer()
-        shown = numbers(page)
-        assert shown == list(range(1440, 1590)), "and what was dropped comes again"
-
-    def test_a_day_that_is_in_the_log_already(self, desk: Desk, log: EarlierLog) -> None:
-        desk.asked.clear()
-        other = EarlierLog(Desk(), 1460)
-        other.replay(30)
-        other.desk.type("/history 2026-11-21<enter>")
-        other.answer()
-        assert other.desk.model.page is None
-        assert log_rows(other.desk)[1].endswith("text 1440")
-
-    def test_a_day_without_messages(self, desk: Desk) -> None:
-        log = EarlierLog(desk, 10)
-        desk.type("/history 2027-01-01<enter>")
-        request = asked(desk)
-        assert request.at is not None
-        log.last = 0
-        log.answer()
-        assert desk.log()[-1] == "-- no messages since 2027-01-01 00:00"

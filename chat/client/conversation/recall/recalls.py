@@ -43,6 +43,7 @@ AT_ONCE = 4
 # Characters of the texts of one answer: a thousand texts of 64 KiB would be too much for any reader.
 MOST_CHARACTERS = 4 * 1024 * 1024
 DEFAULT_COUNT = 50
+AROUND = 20  # messages around a match
 
 Listing = EarlierListing | FoundListing | FileListing
 
@@ -87,6 +88,8 @@ class Recalls:
         self._turns = BoundedSemaphore(AT_ONCE)
         self._typed: deque[tuple[ShowEarlier | SearchLog, Tag]] = deque()  # the first is under way
         self._next_search: FetchFound | None = None  # goes on with the last one
+        # What the last search has found: the numbers of messages, and their epochs.
+        self._matches: list[tuple[int | None, str | None]] = []
         self._running = 0
         self._ended = gevent.event.Event()
         self.oldest: int | None = None
@@ -177,17 +180,32 @@ class Recalls:
 
     def _read_shown(self, connection: Connection, request: ShowEarlier, tag: Tag) -> EarlierListing:
         fetch = FetchEarlier(limit=request.count or DEFAULT_COUNT)
-        if request.at is not None:
+        if request.found is not None:
+            fetch = self._around(request.found)
+        elif request.at is not None:
             fetch = replace(fetch, at=timestamp_of(request.at))
         else:
             fetch = replace(fetch, before=self.oldest, epoch=self._epoch)
         return self._read_earlier(connection, fetch, tag)
 
+    def _around(self, match: int) -> FetchEarlier:
+        if not 1 <= match <= len(self._matches):
+            raise RequestError(f"There is no match {match}; /search finds some, and numbers them.")
+        seq, epoch = self._matches[match - 1]
+        return FetchEarlier(around=seq, limit=AROUND, epoch=epoch)
+
     def _read_searched(self, connection: Connection, request: SearchLog, tag: Tag) -> FoundListing:
         fetch = self._next_search if request.text is None else found_by(parse_terms(request.text))
         if fetch is None:
             raise RequestError("Expected /search and words, or from:NAME, before:DATE, has:file.")
+        if request.text is not None:
+            self._matches.clear()
         listing = self._read_found(connection, fetch, tag)
+        listing = replace(listing, first=len(self._matches) + 1)
+        self._matches += (
+            ((each if isinstance(each, Text) else each.attachment).seq, listing.epoch)
+            for each in listing.messages
+        )
         self._next_search = None
         if listing.goes_on_before is not None:
             self._next_search = replace(fetch, before=listing.goes_on_before)
