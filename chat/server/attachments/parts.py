@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import NamedTuple, Protocol
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 
 from chat.process.offload import run_in
 
@@ -54,6 +57,10 @@ class Arrived(NamedTuple):
     sha256: str | None
 
 
+# The inode, the size and the time of a file.
+_Stamp = tuple[int, int, int]
+
+
 class PartBusy(Exception):
     """Report that another connection still writes to the part, or that its message is being said."""
 
@@ -66,6 +73,9 @@ class Parts:
         self._clock = clock
         self._active: dict[str, tuple[Callable[[], object], Event]] = {}
         self._said: dict[str, Settling] = {}
+        self._measuring = BoundedSemaphore(1)
+        # What was measured last, by part: a user who asks again and again costs nothing more.
+        self._measured: OrderedDict[str, tuple[_Stamp, Arrived]] = OrderedDict()
 
     @contextmanager
     def writing(self, name: str, give_up: Callable[[], object]) -> Iterator[None]:
@@ -91,7 +101,17 @@ class Parts:
     def arrived(self, name: str) -> Arrived:
         """Return what has arrived, and end the connection over which it came. Waits. Raises PartBusy, OSError."""
         self._take_over(name)
-        return run_in(gevent.get_hub().threadpool, _measure, self._place.parts / name)
+        known = self._measured.pop(name, None)
+        # One after the other: users who ask again and again take one thread, not all.
+        with self._measuring:
+            pool, path = gevent.get_hub().threadpool, self._place.parts / name
+            measured = run_in(pool, _measure, path, known)
+        if measured is None:
+            return Arrived(0, None)
+        self._measured[name] = measured
+        if len(self._measured) > _MAX_PARTS:
+            self._measured.popitem(last=False)
+        return measured[1]
 
     def trim(self) -> None:
         """Remove parts that are too old, or too many. Does not wait."""
@@ -128,16 +148,24 @@ def part_name(uploader: bytes, nonce: str, size: int) -> str:
     return f"{digest[:40]}.{size}"
 
 
-def _measure(path: Path) -> Arrived:
+def _measure(path: Path, known: tuple[_Stamp, Arrived] | None) -> tuple[_Stamp, Arrived] | None:
+    """Return how much has arrived, and the state of the file; None if there is none.
+
+    If the state is ``known``, nothing is read.
+    """
     found, size = hashlib.sha256(), 0
     try:
         with path.open("rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+            if known is not None and known[0] == stamp:
+                return known
             while piece := file.read(_PIECE):
                 found.update(piece)
                 size += len(piece)
     except FileNotFoundError:
-        return Arrived(0, None)
-    return Arrived(size, found.hexdigest())
+        return None
+    return stamp, Arrived(size, found.hexdigest())
 
 
 def _trim(directory: Path, active: frozenset[str], most: int, oldest: float) -> None:

@@ -20,6 +20,7 @@ from typing import BinaryIO, Protocol, cast
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 
 from chat.files.private_files import private_opener
 from chat.framing import MIN_RATE
@@ -203,6 +204,7 @@ class Spool:
         self._given_back = Event()
         self._troubles = troubles if troubles is not None else FoldingLog()
         self._keeper: Keeper | None = None
+        self._reading_back = BoundedSemaphore(1)
 
     def keep_in(self, keeper: Keeper) -> None:
         """Let contents that ``keeper`` can keep arrive there."""
@@ -323,7 +325,9 @@ class Spool:
 
     def _read_back(self, file: SpooledFile) -> SpooledFile:
         try:
-            file.read_back()
+            # One after the other: users who go on again and again take one thread, not all.
+            with self._reading_back:
+                file.read_back()
         except OSError as problem:
             file.release()
             self.log_trouble("cannot read a part", problem)
