@@ -188,6 +188,56 @@ def _earlier(stage: Stage) -> Screen:
         return _shown(terminal, "no older messages", "keys now")
 
 
+def _texts(stage: Stage) -> Screen:
+    alice, lin, carol = stage.people[:3]
+    terminal = stage.screen(ME)
+    alice.say("The option is `--durable`: *every* message is on the disk **before** it is said.")
+    alice.say("See https://wiki.example.org/durable_rooms and src/*.py, log_*.py for the rest.")
+    carol.say("> before it is said")
+    carol.say("And how long does that take?")
+    _type_lines(
+        terminal,
+        "```python",
+        "def wait(seq: int) -> float:",
+        "    # seconds",
+        '    return measure("fsync", seq) * 1000',
+        "```",
+    )
+    terminal.press("Enter")
+    # The colours of code come a moment later.
+    terminal.wait_for_colours(r"mdef\x1b")
+    lin.say("好! `fsync` 是 2 ms 😮")
+    terminal.type("two, :smi")
+    terminal.press("Tab")
+    return _shown(terminal, "好!", "two, 😄$", "smiley_cat")
+
+
+def _type_lines(terminal: Terminal, *lines: str) -> None:
+    """Type one message of several lines, without sending it."""
+    first, *further = lines
+    terminal.type(first)
+    for line in further:
+        terminal.press("M-Enter")
+        terminal.type(line)
+
+
+def _switcher(stage: Stage) -> Screen:
+    with Stage(stage.background) as other:
+        alice, lin, carol, _ = map(other.person, ("alice", "小林", "carol", "build-server"))
+        terminal = other.screen(ME, "--names=on")
+        for name in ("carol", "alice"):
+            terminal.enter(f"/query {name}")
+            terminal.wait_for(f"{name} alone")
+        alice.say(f"/msg {ME} The build server does not answer.")
+        lin.say("Who restarts the build server?")
+        carol.say(f"/msg {ME} Is it you who breaks the build again?")
+        _say(terminal, "one moment, I look", rf"\[{ME} -> alice\]: one moment.*look +│")
+        terminal.wait_for(r"\[2 carol 1\]")
+        terminal.press("M-k")
+        terminal.type("r")
+        return _shown(terminal, "^go to: r$", "> .*room", r"build-server")
+
+
 def _talk(stage: Stage) -> None:
     for line in _TALK.splitlines():
         name, _, text = line.partition(": ")
@@ -239,9 +289,11 @@ _SCENES: tuple[Callable[[Stage], Screen], ...] = (
     _search,
     _query,
     _small,
+    _texts,
     _lost,
     _back,
     _found,
     _earlier,
+    _switcher,
 )
 NAMES = tuple(scene.__name__.strip("_") for scene in _SCENES)

@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -90,10 +90,17 @@ class Terminal:
 
     def wait_for(self, *patterns: str) -> Captured:
         """Wait until all patterns are shown together; return the screen. Raises NeverShown."""
+        return self._wait_for(patterns, lambda captured: captured.text)
+
+    def wait_for_colours(self, *patterns: str) -> Captured:
+        """Wait until all patterns are found in the text with its ANSI sequences. Raises NeverShown."""
+        return self._wait_for(patterns, lambda captured: captured.ansi)
+
+    def _wait_for(self, patterns: Sequence[str], searched: Callable[[Captured], str]) -> Captured:
         deadline = time.monotonic() + PATIENCE
         while True:
             captured = self._capture()
-            missing = [p for p in patterns if not re.search(p, captured.text, re.MULTILINE)]
+            missing = [p for p in patterns if not re.search(p, searched(captured), re.MULTILINE)]
             if not missing:
                 return captured
             if captured.is_over or time.monotonic() > deadline:

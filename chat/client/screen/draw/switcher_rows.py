@@ -42,7 +42,7 @@ def _row(switcher: Switcher, destination: Destination, *, is_chosen: bool) -> Ro
         *_name(switcher, destination, is_chosen=is_chosen),
     ]
     if view is not None and view.unread:
-        row.append(Span(f"  {view.unread} new", MENTION if view.calls else DIM))
+        row += [Span("  "), Span(f"{view.unread} new", MENTION if view.calls else DIM)]
     return row
 
 
