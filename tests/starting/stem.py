@@ -32,7 +32,10 @@ _LATE = (
     *("docopt", "encodings.idna", "platformdirs", "gevent.threadpool"),
     *("cryptography.x509", "cryptography.hazmat.primitives.serialization"),
 )
-LATE = {"chat.client": _LATE, "chat.server": (*_LATE, "argon2")}
+LATE = {
+    "chat.client": _LATE,
+    "chat.server": (*_LATE, "argon2", "cryptography.hazmat.backends.openssl.backend"),
+}
 LENGTH = 4  # bytes that say how long a request is, and with which its descriptors come
 
 
