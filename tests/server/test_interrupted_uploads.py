@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.attachments import parts as parts_module
+from chat.server.attachments import spool as spool_module
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.disk import Disk
 from tests.server.fakes import wait_until
@@ -223,6 +225,20 @@ def test_parts_stay_for_a_day_and_take_a_bounded_space(
         monkeypatch.setattr(parts_module, "MAX_AGE", -10.0)
         interrupt(server, alice, 100 * K, "last")
         wait_until(lambda: not list(place.parts.iterdir()), "all to go")
+
+
+def test_a_full_disk_keeps_no_part(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill_up(fd: int, data: memoryview, digest: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with place.server() as server:
+        alice = come(server, "alice", device())
+        transfer = begin(server, alice, 100 * K)
+        monkeypatch.setattr(spool_module, "_write_all", fill_up)
+        transfer.send_bytes(CONTENT[100 * K :])
+        transfer.expect_notice("no-space", nonce="n1")
+        server.space_is_given_back()
+        wait_until(lambda: not list(place.parts.iterdir()), "the part to go")
 
 
 def _modified(path: Path) -> float:

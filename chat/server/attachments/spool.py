@@ -158,6 +158,7 @@ class SpooledFile:
             task.get()
         except OSError as problem:
             self._spool.log_trouble("cannot write", problem)
+            self._is_part = False  # the disk may be full
             raise NoSpaceError(_FULL) from None
         except BaseException:
             # This greenlet was killed while the thread still writes. If the file were closed now, the next file could
