@@ -88,6 +88,11 @@ def test_the_styles_lie_over_that_of_the_text() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["`a`", "*a*", "_a_", "> a", "a://b", "mailto:a@b", "~~~", "```"])
+def test_no_markup_is_taken_for_a_plain_text(text: str) -> None:
+    assert {type(span.style) for span in marked_up([text], "text")[0]} == {Layered}
+
+
 @pytest.mark.parametrize(
     "entry",
     [Remark(NINE, ("*a*", "`b`"), DIM), Pending(NINE, 1, "bob", "*a* `b`"), Said(NINE, "*a*", "b")],
