@@ -290,29 +290,30 @@ def goes_back(stage: Stage, key: str) -> None:
 
 
 def opens_the_switcher(stage: Stage, key: str) -> None:
-    stage.bob.press("a draft", key)
-    stage.bob.wait_for("^> +alice$", "^go to:")
+    stage.bob.press("<alt-1>", "a draft", key, "alice")
+    stage.bob.wait_for("^> .*alice", "^go to: alice$")
 
 
-def chooses_in_the_switcher(keys: str, name: str) -> Scenario:
-    def scenario(stage: Stage, key: str) -> None:
-        stage.bob.command("/query zoe")
-        stage.bob.wait_for("^ zoe alone, at ")
-        stage.bob.press("<alt-k>", keys, key)
-        stage.bob.wait_for(rf"^> .*{name}$")
-
-    return scenario
+def chooses_in_the_switcher(stage: Stage, key: str) -> None:
+    # There are two places: down and up both lead to the other one.
+    for name in ("qq-one", "qq-two"):
+        stage.bob.command(f"/query {name}")
+        stage.bob.wait_for(f"^ {name} alone, at ")
+    stage.bob.press("<alt-1>", "<alt-k>", "qq")
+    stage.bob.wait_for("^> .*qq-two$", "^ .*qq-one$")
+    stage.bob.press(key)
+    stage.bob.wait_for("^> .*qq-one$", "^ .*qq-two$")
 
 
 def goes_where_the_switcher_says(stage: Stage, key: str) -> None:
-    stage.bob.press("<alt-k>", "ae")
-    stage.bob.wait_for("^> +alice$")
+    stage.bob.press("<alt-1>", "<alt-k>", "alice")
+    stage.bob.wait_for("^> .*alice")
     stage.bob.press(key)
     stage.bob.wait_for("^ alice alone, at ")
 
 
 def stays_without_the_switcher(stage: Stage, key: str) -> None:
-    stage.bob.press("a draft", "<alt-k>")
+    stage.bob.press("<alt-1>", "a draft", "<alt-k>")
     stage.bob.wait_for("^go to:")
     stage.bob.press(key)
     stage.bob.wait_for("^ 127", "^a draft$")
@@ -370,8 +371,8 @@ SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
     (KeyContext.SEARCH, Action.SEARCH_NEWER): finds_the_match_after,
     (KeyContext.SEARCH, Action.SEARCH_ACCEPT): stays_at_the_match,
     (KeyContext.SEARCH, Action.SEARCH_CANCEL): ends_the_search_where_it_began,
-    (KeyContext.SWITCHER, Action.SWITCH_UP): chooses_in_the_switcher("", "alice"),
-    (KeyContext.SWITCHER, Action.SWITCH_DOWN): chooses_in_the_switcher("", "alice"),
+    (KeyContext.SWITCHER, Action.SWITCH_UP): chooses_in_the_switcher,
+    (KeyContext.SWITCHER, Action.SWITCH_DOWN): chooses_in_the_switcher,
     (KeyContext.SWITCHER, Action.SWITCH_ACCEPT): goes_where_the_switcher_says,
     (KeyContext.SWITCHER, Action.SWITCH_CANCEL): stays_without_the_switcher,
     (KeyContext.QUESTION, Action.YES): says_yes,

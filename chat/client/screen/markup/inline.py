@@ -40,7 +40,7 @@ _NEVER_LAST = frozenset("([{</\\|&=«„“‘")  # noqa: RUF001
 _QUOTATION_MARKS = frozenset("\"'")
 _MAX_STARS = 3
 # The possible markers in a text. Behind them it has no markup.
-MAX_MARKERS = 200
+MAX_MARKERS = 150
 
 
 class InlineMark(NamedTuple):

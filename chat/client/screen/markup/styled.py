@@ -21,8 +21,9 @@ from chat.client.screen.text.styles import (
     Layered,
 )
 
-# Of a longer text, only the first lines have styles, so that no text takes longer than a frame.
-MAX_MARKED_UP = 16 * 1024  # characters
+# Of a longer text, only the first lines have styles, so that no text takes longer than a frame. The log shows no more
+# lines.
+MAX_MARKED_UP, MAX_LINES = 16 * 1024, 500  # characters, lines
 _SIGNS = re.compile("[`~*_>]")
 
 _STYLES = (
@@ -43,7 +44,7 @@ def marked_up(lines: Sequence[str], base: str, colours: CodeColours | None = Non
     if len(lines) == 1 and _is_plain(lines[0]):
         return [[Span(lines[0], base)]]  # as nearly always
     length, count = 0, 0
-    for line in lines:
+    for line in lines[:MAX_LINES]:
         length += len(line)
         if length > MAX_MARKED_UP:
             break

@@ -100,6 +100,34 @@ def test_old_blocks_are_forgotten_and_few_wait() -> None:
     assert colours.parts("json", ["[0]"]) is None
 
 
+def test_a_block_that_was_drawn_lately_is_not_forgotten() -> None:
+    colours = CodeColours()
+    for number in range(MAX_BLOCKS):
+        colours.parts("json", [f"[{number}]"])
+    while colours.read(here):
+        pass
+    for number in (0, MAX_BLOCKS):
+        colours.parts("json", [f"[{number}]"])
+    colours.read(here)
+    assert colours.parts("json", ["[0]"]) is not None
+    assert colours.parts("json", ["[1]"]) is None
+
+
+def test_what_is_not_in_order_or_beyond_the_end_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pygments import lexers
+    from pygments.token import Token
+
+    class Odd:
+        def get_tokens_unprocessed(self, text: str) -> list[tuple[int, object, str]]:
+            starts = ((0, "ab"), (1, "bc"), (2, ""), (3, "d"), (2, "c"), (5, "fg"))
+            return [(start, Token.Keyword, value) for start, value in starts]
+
+    monkeypatch.setattr(lexers, "get_lexer_by_name", lambda name: Odd())
+    assert [part[:2] for part in read_code("json", "abcdef")] == [(0, 2), (3, 4)]
+
+
 def test_what_takes_too_long_stays_in_one_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     everything = read_code("json", "[1, 2, 3]")
     monkeypatch.setattr(code_colours, "MAX_TIME", -1.0)

@@ -10,7 +10,7 @@ from chat.client.attention.names_in_texts import Mentions
 from chat.client.conversation.recall.search_terms import parse_terms
 from chat.client.screen.draw.lines import entry_lines
 from chat.client.screen.draw.log_pane import LogPane
-from chat.client.screen.markup.styled import MAX_MARKED_UP, marked_up
+from chat.client.screen.markup.styled import MAX_LINES, MAX_MARKED_UP, marked_up
 from chat.client.screen.model.entries import Entry, Pending, Remark, Said
 from chat.client.screen.model.search import EntryMatcher
 from chat.client.screen.model.views import View
@@ -88,6 +88,11 @@ def test_the_styles_lie_over_that_of_the_text() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["`a`", "*a*", "_a_", "> a", "a://b", "mailto:a@b", "~~~", "```"])
+def test_no_markup_is_taken_for_a_plain_text(text: str) -> None:
+    assert {type(span.style) for span in marked_up([text], "text")[0]} == {Layered}
+
+
 @pytest.mark.parametrize(
     "entry",
     [Remark(NINE, ("*a*", "`b`"), DIM), Pending(NINE, 1, "bob", "*a* `b`"), Said(NINE, "*a*", "b")],
@@ -102,3 +107,5 @@ def test_a_huge_text_is_marked_up_only_at_its_beginning() -> None:
     assert shown(rows) == lines
     assert len(rows[0]) > 1
     assert len(marked_up(["x" * MAX_MARKED_UP + " *a*"], "text")[0]) == 1
+    rows = marked_up([*[""] * (MAX_LINES - 1), "*a*", "*b*"], "text")
+    assert list(map(len, rows[-2:])) == [3, 1]
