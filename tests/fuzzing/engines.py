@@ -23,6 +23,9 @@ _MAX_SIZE = 70_000  # bytes of an input of atheris
 _MAX_MEMORY = 1024  # MiB of its process
 
 
+PHASES = (Phase.generate, Phase.shrink)  # to find a failing input, and to make it small
+
+
 class Finding(Exception):
     """An input for which a target raises; the cause is what it raised, if that was in this process."""
 
@@ -58,7 +61,7 @@ def run_hypothesis(target: str, seconds: float, start: int, most: int | None = N
             max_examples=examples,
             deadline=None,
             database=InMemoryExampleDatabase(),
-            phases=(Phase.generate, Phase.shrink),
+            phases=PHASES,
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=False,
         )

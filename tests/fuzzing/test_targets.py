@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import Phase
 
 from chat.protocol import filenames
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
@@ -99,6 +100,8 @@ def test_a_fault_is_found_and_kept(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(engines, "CORPUS", tmp_path)
+    # To make the failing stream small takes up to ten seconds.
+    monkeypatch.setattr(engines, "PHASES", (Phase.generate,))
     monkeypatch.setattr(inputs, "CORPUS", tmp_path)
     spoil(monkeypatch)
     assert fuzz.main([target, "--engine=hypothesis", "--seconds=50", f"--seed={SEED}"]) == 1
