@@ -53,7 +53,7 @@ def test_under_load_a_message_that_came_back_was_heard_by_all(
             stack.enter_context(
                 WireClient.joined(server.address, f"user{n}", raw=n % 3 == 0, order=orders[n % 2])
             )
-            for n in range(30)
+            for n in range(15)
         ]
         readers = [gevent.spawn(read_all, user) for user in users]
         senders = users[:4]

@@ -20,6 +20,8 @@ from tests import homes
 from tests.starting import programs
 from tests.starting.programs import CHECKOUT, Program, ignoring, run_program, take_terminal
 
+pytestmark = pytest.mark.thorough("for changes to tests/starting; all tests of programs are forked")
+
 PATIENCE = 30.0  # seconds
 
 
@@ -137,7 +139,6 @@ def differences(side: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> d
     }
 
 
-@pytest.mark.thorough("compares forked programs with executed ones, for changes to tests/starting")
 @pytest.mark.parametrize("side", SIDES)
 class TestAsExecuted:
     def test_with_pipes(self, side: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +189,6 @@ class TestAsExecuted:
         assert f"\nPPid:\t{os.getpid()}\n" not in status
 
 
-@pytest.mark.thorough("compares forked programs with executed ones, for changes to tests/starting")
 @pytest.mark.parametrize(
     ("script", "status"),
     [
@@ -315,7 +315,6 @@ def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
         run([sys.executable, "-c", "# chat.client"], cwd=tmp_path / "missing")
 
 
-@pytest.mark.thorough("compares forked programs with executed ones, for changes to tests/starting")
 def test_a_stem_ends_with_whoever_made_it() -> None:
     script = (
         "import sys, tests.starting.programs as programs\n"
