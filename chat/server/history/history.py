@@ -285,11 +285,12 @@ class HistoryStore:
 
         Waits for the disk. Raises HistoryFault.
         """
-        if wanted.number is not None:
-            self._queue.forget(DEFAULT_ROOM, wanted.number)
+        number = wanted.number
+        # The writer may have the run already, and then the file has the content, too.
+        had_it = number is not None and self._queue.forget(DEFAULT_ROOM, number)
         self._queue.wait_until_written()
         if self._indexer is None:
-            return self._purge(wanted, self.on_purged)
+            return max(self._purge(wanted, self.on_purged), had_it)
         removed: dict[LogName, list[int]] = {}
 
         def note(log: LogName, numbers: list[int]) -> None:
@@ -301,7 +302,7 @@ class HistoryStore:
         try:
             count = self._purge(wanted, note)
             is_done = True
-            return count
+            return max(count, had_it)
         finally:
             # After an error, only the file knows what was removed.
             self._indexer.finish_purge(removed if is_done else None)

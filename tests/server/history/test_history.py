@@ -126,8 +126,26 @@ def test_a_page_lacks_what_was_purged_since_it_was_read(tmp_path: Path) -> None:
     purging = gevent.spawn(history.purge, Purge(number=last))
     gevent.sleep(0)
     assert not read(), "not even until the disk has it"
-    purging.get(timeout=5)
+    assert purging.get(timeout=5) == 1
     assert not read()
+    assert history.purge(Purge(number=last)) == 0
+    history.stop(5)
+
+
+def test_a_message_that_is_purged_before_it_is_written_counts(tmp_path: Path) -> None:
+    history = HistoryStore(tmp_path, linger=0.05)
+    history.start()
+    history.begin(DEFAULT_ROOM)
+    said = Said(random.Random(1))
+    history.keep(said.next_run(DEFAULT_ROOM, 1))
+    assert (
+        history.purge(Purge(number=history.state(DEFAULT_ROOM).head + 1)) == 0
+    )  # waits for the disk
+    last = history.state(DEFAULT_ROOM).head + 1
+    history.keep(said.next_run(DEFAULT_ROOM, last))
+    # The thread of the file does nothing before this greenlet waits.
+    assert history.purge(Purge(number=last)) == 1
+    assert history.purge(Purge(number=last)) == 0
     history.stop(5)
 
 

@@ -49,6 +49,7 @@ FORMATS: dict[str, MakeParser] = {
 _MAX_LINE = 16 << 20
 # Unreadable lines, and changed names, that are told one by one.
 _TOLD = 20
+_NAME_SHOWN = 64  # characters of a changed name
 _WORK = f"{FILE_NAME}.import"
 _BOM = "\ufeff"
 
@@ -64,9 +65,9 @@ class Imported(NamedTuple):
     """Tell what became of the lines of an import.
 
     ``added`` messages are new, ``present`` ones were there. ``other`` lines are no messages, and ``replaced`` ones were
-    not UTF-8. ``renamed`` has some of the names that were changed, by the name in the file. ``oldest`` is the timestamp
-    of the oldest message, empty if there is none. ``former`` is the path of the former history. ``marks`` has new
-    numbers of messages by the former ones, if they have changed.
+    not UTF-8. ``renamed`` has some of the names that were changed, by the beginning of the name in the file. ``oldest``
+    is the timestamp of the oldest message, empty if there is none. ``former`` is the path of the former history.
+    ``marks`` has new numbers of messages by the former ones, if they have changed.
     """
 
     added: int
@@ -119,7 +120,7 @@ class LogLines:
                 self.other += 1
                 continue
             if isinstance(item, ImportedMessage) and item.own_name and len(self.renamed) < _TOLD:
-                self.renamed[item.own_name] = item.sender
+                self.renamed[item.own_name[:_NAME_SHOWN]] = item.sender
             yield item
 
     def _decode(self, line: bytes, *, is_first: bool) -> str:

@@ -13,11 +13,15 @@ from chat.protocol.descriptor import MessageType
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import MAX_NAME_LENGTH, parse_user_name
 from chat.server.history.stored import Hole
+from chat.sizes import byte_count
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # The clock of the other program may go ahead of ours.
 _AHEAD = timedelta(days=1)
 _NO_NAME = "unknown"
+# Half of the default of max-backlog: for a larger text the server would disconnect every user who reads back, as too
+# slow.
+MAX_TEXT = 4 << 20
 
 
 class ImportedMessage(NamedTuple):
@@ -42,6 +46,14 @@ class ImportedMessage(NamedTuple):
 
 class UnreadableLine(Exception):
     """Report a line that cannot be imported. The text says why."""
+
+
+def checked_text(text: str) -> bytes:
+    """Return ``text`` as the content of a message. Raises UnreadableLine if no user could be sent it."""
+    content = text.encode()
+    if len(content) > MAX_TEXT:
+        raise UnreadableLine(f"a text over {byte_count(MAX_TEXT)}")
+    return content
 
 
 # Returns what a line has; None for a line that is no message, such as a user who joined. Raises UnreadableLine.
@@ -100,8 +112,8 @@ def importable_name(name: str) -> str:
 
 
 def said(timestamp: str, sender: str, text: str) -> ImportedMessage:
-    """Return a text."""
-    content, name = text.encode(), importable_name(sender)
+    """Return a text. Raises UnreadableLine."""
+    content, name = checked_text(text), importable_name(sender)
     return ImportedMessage(
         *(timestamp, name, MessageType.UTF8, content),
         size=len(content),

@@ -57,6 +57,8 @@ class IrssiLog:
         if not line.strip():
             return None
         if line.startswith("--- "):
+            # Without the new day, the messages behind this line are on no day, and not on the one before.
+            self._day = None
             self._day = _read_day(line)
             return None
         found = _IRSSI.fullmatch(line)

@@ -15,6 +15,7 @@ from chat.protocol.strict_json import decode_json
 from chat.server.history.exchange.imported import (
     ImportedMessage,
     UnreadableLine,
+    checked_text,
     importable_name,
     timestamp_of,
 )
@@ -78,7 +79,7 @@ def _message(fields: Mapping[str, Any]) -> ImportedMessage:
     if fields.get("purged") is True:
         return message._replace(is_purged=True)
     if type is MessageType.UTF8:
-        content = _text(fields, "text").encode()
+        content = checked_text(_text(fields, "text"))
         if not content:
             raise UnreadableLine("'text' is empty")
         return message._replace(content=content, size=len(content))

@@ -162,12 +162,16 @@ class DiskQueue(ABC):
                 self._wrote.wait()
         self._require_disk()
 
-    def forget(self, name: LogName, number: int) -> None:
-        """Remove the content of a message from the runs that are not written yet."""
+    def forget(self, name: LogName, number: int) -> bool:
+        """Remove the content of a message from the runs that are not written yet; return whether one had it."""
         self.version += 1
+        had_it = False
         for index, run in enumerate(self.unwritten):
             if run.log == name and run.first <= number <= run.last:
-                self.unwritten[index] = pack(unpack(run).without({number}))
+                run_of_messages = unpack(run)
+                had_it = had_it or not run_of_messages.messages()[number - run.first].purged
+                self.unwritten[index] = pack(run_of_messages.without({number}))
+        return had_it
 
     def note_removed(self, states: Mapping[LogName, LogState]) -> None:
         """Take over from ``states``, which the file has, what was removed from it."""

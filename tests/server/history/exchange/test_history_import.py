@@ -215,12 +215,14 @@ def test_all_lines_are_told_that_cannot_be_read(place: Path, tmp_path: Path) -> 
 
 def test_changed_names_are_told(place: Path, tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text(
-        "".join(f"2026-11-24 09:30:00\t{name}\thi\n" for name in ("[bob]", "alice", "[bob]"))
+        "".join(
+            f"2026-11-24 09:30:00\t{name}\thi\n" for name in ("[bob]", "alice", "[bob]", "n" * 5000)
+        )
     )
     found = import_logs(
         place, [tmp_path / "a.log"], lambda: WeechatLog(LocalClock(None)), DEFAULT_ROOM
     )
-    assert found.renamed == {"[bob]": "x_bob_"}
+    assert found.renamed == {"[bob]": "x_bob_", "n" * 64: "n" * 31}
 
 
 def test_a_line_without_end_is_not_read_into_memory(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chat.protocol.names import parse_user_name
 from chat.server.history.exchange.history_import import FORMATS
 from chat.server.history.exchange.imported import (
+    MAX_TEXT,
     ImportedMessage,
     LineParser,
     LocalClock,
@@ -107,6 +108,30 @@ def test_days_change_and_a_log_without_a_day_is_unreadable() -> None:
     ]
     with pytest.raises(UnreadableLine, match="Day changed"):
         IrssiLog(LocalClock(None))("09:30 <a> one")
+
+
+def test_messages_behind_an_unreadable_day_are_not_put_on_the_day_before() -> None:
+    parse = irssi()
+    with pytest.raises(UnreadableLine):
+        parse("--- Day changed Di Dez 01 2026")
+    with pytest.raises(UnreadableLine, match="Day changed"):
+        parse("00:00 <a> two")
+    lines = ["--- Day changed Wed Nov 25 2026", "00:00 <a> three"]
+    assert read(parse, *lines) == [("2026-11-25T00:00:00", "a", "three")]
+
+
+@pytest.mark.parametrize("form", ["irssi", "weechat", "json"])
+def test_a_text_that_no_user_could_be_sent_is_unreadable(form: str) -> None:
+    line = {
+        "irssi": "2026-11-24 09:30 <alice> {}",
+        "weechat": "2026-11-24 09:30:00\talice\t{}",
+        "json": '{{"timestamp": "2026-11-24T09:30:00Z", "from": "alice", "type": "utf8", "text": "{}"}}',
+    }[form]
+    parse = FORMATS[form](timezone.utc)
+    [(_, _, text)] = read(parse, line.format("x" * MAX_TEXT))
+    assert len(text) == MAX_TEXT
+    with pytest.raises(UnreadableLine, match="over 4 MiB"):
+        parse(line.format("x" * (MAX_TEXT + 1)))
 
 
 def test_the_hour_that_comes_twice_when_the_clocks_go_back_is_told_apart() -> None:
