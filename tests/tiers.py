@@ -24,6 +24,7 @@ FEATURES = {
     "passwords": "test_passwords.py",
     "history": "test_earlier_messages.py::test_the_screen_over_a_restart_of_the_server",
     "older messages": "test_reading_back.py",
+    "searching": "test_finding.py::test_on_the_screen",
     "kept files": "test_kept_files.py",
     "devices": "test_screen_devices.py::test_two_devices_of_one_user",
     "messages that wait": "test_waiting_messages.py",
