@@ -25,6 +25,7 @@ from chat.framing import (
     make_scratch,
 )
 from chat.protocol.descriptor import ByteOrder, Descriptor, MessageType, encode_frame
+from tests.tables import table
 from tests.wire.replay import Frame, read_frames, read_in_every_way, read_rest
 from tests.wire.scripted_socket import ScriptedSocket, Wait, reader_of
 
@@ -101,7 +102,7 @@ def test_between_frames_the_stream_may_end() -> None:
 FRAME = encode_frame(MessageType.FILE, b"name", b"content", BIG)
 
 
-@pytest.mark.parametrize("size", range(1, len(FRAME)))
+@table("size", range(1, len(FRAME)))
 def test_inside_a_frame_the_stream_may_not_end(size: int) -> None:
     reader, _ = reader_of(text(b"before") + FRAME[:size])
     frames = read_frames(reader)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from chat.local_time import clock_time
 from chat.sanitize import lines_of, sanitize
+from tests.tables import table
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "hello",
@@ -33,7 +34,7 @@ def test_what_people_write_stays_as_it_is(text: str) -> None:
     assert sanitize(text) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "shown"),
     [
         ("\x1b[2J", "␛[2J"),

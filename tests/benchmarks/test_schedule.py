@@ -16,6 +16,7 @@ from benchmarks.work import WORK
 from benchmarks.work.file import SendFile
 from benchmarks.work.idle import Idle
 from benchmarks.work.paced import Paced
+from tests.tables import table
 
 
 def test_two_servers_are_measured_side_by_side_and_neither_always_first() -> None:
@@ -69,7 +70,10 @@ def test_what_varies_more_takes_turns_within_a_round() -> None:
     assert names == ["chat", "floor", "floor", "chat", "chat", "floor"]
 
 
-@pytest.mark.parametrize("work", WORK, ids=lambda work: work.name)
+@table(
+    "work",
+    WORK,
+)
 def test_an_estimate_grows_with_what_there_is_to_do(work: Paced) -> None:
     peer: Contender = Chat()
     case = work.cases(QUICK)[0]

@@ -14,6 +14,7 @@ from chat.config.command_line import (
     parse_size,
     report,
 )
+from tests.tables import table
 
 USAGE = """A program.
 
@@ -45,7 +46,7 @@ def test_the_options_of_the_process_are_the_default(monkeypatch: pytest.MonkeyPa
     assert (options["--name"], options["--plain"]) == ("bob", True)
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "sentence"),
     [
         ([], EXPECTED),
@@ -78,7 +79,7 @@ def test_help_and_version_are_printed(
     assert capsys.readouterr().out.strip() == shown
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "size"),
     [
         ("0", 0),
@@ -97,7 +98,7 @@ def test_a_size(text: str, size: int) -> None:
     assert parse_size(text, "--max-file") == size
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         *("", "K", "-1", "+1", "1.5G", "1T", "1KB", "1 K", "0x10", "1_000", "٣", "1\u212a", "1\n"),

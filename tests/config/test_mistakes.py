@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chat.config.mistakes import find_mistake, nearest_form
+from tests.tables import table
 
 USAGE = """A program.
 
@@ -31,7 +32,7 @@ COMMANDS = USAGE.replace("  program [options] [<server>]\n", "").replace("  --ad
 MEANT = {"port": "--address", "nick": "--username"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("typed", "sentence"),
     [
         ("--adress=x", "unknown option --adress: did you mean --address?"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 
-import pytest
-
 from tests.cutting.checker import faults
 from tests.cutting.evidence import (
     MAILBOX,
@@ -21,6 +19,7 @@ from tests.cutting.evidence import (
     Shown,
     StoredLog,
 )
+from tests.tables import table
 
 EPOCH = "e1"
 LOST = (5, 6)
@@ -194,7 +193,7 @@ PLANTED: dict[str, Plant] = {
 }
 
 
-@pytest.mark.parametrize("complaint", PLANTED)
+@table("complaint", PLANTED)
 def test_a_planted_fault_is_found(complaint: str) -> None:
     run = deepcopy(good_run())
     PLANTED[complaint](run)

@@ -19,6 +19,7 @@ from tests.fuzzing.engines import Finding, run_hypothesis
 from tests.fuzzing.inputs import cases, seeds
 from tests.fuzzing.targets import TARGETS
 from tests.fuzzing.targets.streams import Plain, read_plainly
+from tests.tables import table
 
 SEED = 20_261_124
 CASES = [(target, case) for target in TARGETS for case in cases(target)]
@@ -26,8 +27,9 @@ CASES = [(target, case) for target in TARGETS for case in cases(target)]
 BASE = 8 * 1024**2  # bytes
 
 
-@pytest.mark.parametrize(
-    ("target", "case"), CASES, ids=[f"{target}-{case.name}" for target, case in CASES]
+@table(
+    ("target", "case"),
+    CASES,
 )
 def test_a_case_of_the_corpus(target: str, case: Path) -> None:
     TARGETS[target].check(case.read_bytes())

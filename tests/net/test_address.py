@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.net.address import DEFAULT_ADDRESS, Address, parse_address
+from tests.tables import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "address"),
     [
         ("127.0.0.1:8080", Address("127.0.0.1", 8080)),
@@ -38,7 +39,7 @@ def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> No
     assert str(address) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "address"),
     [
         ("localhost", Address("localhost", 8080)),
@@ -79,7 +80,7 @@ def test_the_default_is_an_address() -> None:
     assert parse_address(DEFAULT_ADDRESS) == Address("127.0.0.1", 8080)
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "",
@@ -139,7 +140,7 @@ def test_whatever_is_accepted_can_be_looked_up(text: str) -> None:
             socket.getaddrinfo(address.host or None, address.port, flags=socket.AI_NUMERICHOST)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "local"),
     [
         (":80", True),

@@ -20,6 +20,7 @@ from tests.peers.original_client import (
     OriginalClient,
     Refused,
 )
+from tests.tables import table
 from tests.wire.replay import original_captures
 
 ACCEPTED = struct.pack("<HH4xQ", LOGIN, 0, 0)
@@ -96,7 +97,7 @@ def test_it_dies_of_a_login_reply_that_it_does_not_know() -> None:
 GOOD = '{"from":"борис","timestamp":"2026-11-23T23:03:24.696444485Z"}'
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "cause"),
     [
         (frame(UTF8, GOOD.replace("борис", "\\u0431"), b"x"), "escape"),

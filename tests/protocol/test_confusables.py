@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.protocol.confusables import _prototypes, skeleton
+from tests.tables import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("one", "other"),
     [
         ("paypal", "pаypаl"),  # Cyrillic a

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chat.protocol.filenames import MAX_FILENAME_SIZE, clean_filename
 from chat.protocol.headers import encode_json
+from tests.tables import table
 
 # Any text, surrogates included, with more of what is dangerous than chance would bring.
 names = st.text(
@@ -26,7 +27,7 @@ names = st.text(
 )
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "cleaned"),
     [
         ("notes.txt", "notes.txt"),
@@ -87,7 +88,7 @@ def test_joiners_stay_where_scripts_and_emoji_need_them(name: str) -> None:
     assert clean_filename(name) == name
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "cleaned"),
     [
         ("inv\u200doice.e\u200cxe", "invoice.exe"),
@@ -127,7 +128,7 @@ def test_a_name_within_the_limit_keeps_its_length(size: int) -> None:
     assert clean_filename(name) == name
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "cleaned"),
     [
         ("x" * 197 + ".txt", "x" * 196 + ".txt"),

@@ -25,6 +25,7 @@ from chat.protocol.headers import (
     parse_login_header,
     parse_server_header,
 )
+from tests.tables import table
 
 NOW = "2026-11-23T23:03:24.696444485Z"
 LARGEST = 2**63 - 1
@@ -334,7 +335,7 @@ def test_unknown_keys_are_ignored() -> None:
     assert parse_server_header(said(x={"y": [1]})) == ServerHeader("alice", NOW)
 
 
-@pytest.mark.parametrize(
+@table(
     ("nonce", "good"),
     [
         ("a", True),

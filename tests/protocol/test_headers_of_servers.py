@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ServerHeader, encode_server_header, parse_server_header
+from tests.tables import table
 
 NOW = "2026-11-23T23:03:24.696444485Z"
 
@@ -79,7 +80,7 @@ def test_a_time_in_the_form_of_rfc_3339(timestamp: str) -> None:
     assert parse_server_header(said(timestamp=timestamp)).timestamp == timestamp
 
 
-@pytest.mark.parametrize(
+@table(
     "timestamp",
     [
         "",

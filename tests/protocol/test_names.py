@@ -19,6 +19,7 @@ from chat.protocol.names import (
     name_key,
     parse_user_name,
 )
+from tests.tables import table
 
 # Mostly characters that are allowed in names, so that many pass; the rest is anything, surrogates included.
 letters = st.characters(categories=["Ll", "Lo", "Lm", "Nd", "Mn", "Mc"])
@@ -28,7 +29,7 @@ raw_names = st.one_of(
 )
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         "alice",
@@ -70,7 +71,7 @@ def test_two_names_that_differ(one: str, other: str) -> None:
     assert parse_user_name(one).key != parse_user_name(other).key
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "sentence"),
     [
         ("", "must not be empty"),
@@ -155,7 +156,7 @@ def test_a_key_is_its_own_key(raw: str) -> None:
         assert parse_user_name(key) == UserName(key, key)
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         "Server",

@@ -17,6 +17,7 @@ from chat.protocol.headers import (
     parse_server_header,
 )
 from chat.protocol.pings import MAX_PING, PING_ANSWER, encode_ping_answer, read_ping
+from tests.tables import table
 
 BIG = ByteOrder.BIG
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
@@ -63,7 +64,7 @@ def test_a_ping(header: bytes, order: ByteOrder) -> None:
     assert parsed.nonce == "a-1"
 
 
-@pytest.mark.parametrize("header", OTHERS)
+@table("header", OTHERS)
 def test_what_is_for_the_parser(header: bytes) -> None:
     assert read_ping(frame(header), 0, BIG) is None
 

@@ -20,6 +20,7 @@ from chat.protocol.headers import (
     parse_client_header,
 )
 from chat.protocol.runs import Run, TextFrames, encode_shared_header, split_run
+from tests.tables import table
 
 BIG = ByteOrder.BIG
 BOTH_ORDERS = pytest.mark.parametrize("order", list(ByteOrder))
@@ -131,7 +132,7 @@ def test_a_plain_header_says_what_it_would_say_at_a_closer_look(header: bytes) -
     assert parsed == ClientHeader(to=parsed.to, nonce=parsed.nonce)
 
 
-@pytest.mark.parametrize("header", OTHER_HEADERS)
+@table("header", OTHER_HEADERS)
 def test_any_other_header_takes_a_closer_look(header: bytes) -> None:
     assert split_run(text(b"hi", BIG, header), 0, BIG, 100, 10) is None
 

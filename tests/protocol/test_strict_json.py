@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chat.protocol.strict_json import decode_json
+from tests.tables import table
 
 
 @pytest.mark.parametrize(
@@ -13,7 +14,7 @@ def test_reads_what_the_rfc_has(text: str, value: object) -> None:
     assert decode_json(text) == value
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "",

@@ -17,6 +17,7 @@ from chat.protocol.descriptor import (
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import parse_client_header, parse_login_header, parse_server_header
 from chat.protocol.names import UserName, parse_user_name
+from tests.tables import table
 from tests.wire.replay import (
     Capture,
     ChunkedSocket,
@@ -68,14 +69,20 @@ def test_the_corpus_holds_every_kind_of_connection() -> None:
     assert {capture.connection for capture in FROM_SERVERS} == SAID.keys() | REFUSED.keys()
 
 
-@pytest.mark.parametrize("capture", ORIGINALS, ids=str)
+@table(
+    "capture",
+    ORIGINALS,
+)
 def test_a_captured_stream_reads_the_same_however_it_arrives(capture: Capture) -> None:
     frames = read_in_every_way(capture.data, ByteOrder.LITTLE)
     assert len(frames) >= 1
     assert sum(16 + len(frame.header) + len(frame.content) for frame in frames) == len(capture.data)
 
 
-@pytest.mark.parametrize("capture", ORIGINALS, ids=str)
+@table(
+    "capture",
+    ORIGINALS,
+)
 def test_the_first_two_bytes_of_the_original_tell_little_endian(capture: Capture) -> None:
     reader = FrameReader(ChunkedSocket([capture.data]))
     assert reader.read_byte_order() is ByteOrder.LITTLE

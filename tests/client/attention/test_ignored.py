@@ -4,13 +4,14 @@ import pytest
 
 from chat.client.attention import ignored as module
 from chat.client.attention.ignored import Ignored
+from tests.tables import table
 
 
 def test_nobody_is_ignored_at_first() -> None:
     assert "alice" not in Ignored()
 
 
-@pytest.mark.parametrize(
+@table(
     ("pattern", "name", "is_hidden"),
     [
         ("alice", "Alice", True),

@@ -45,11 +45,12 @@ from chat.client.conversation.requests import (
     Who,
 )
 from chat.protocol.descriptor import MessageType
+from tests.tables import table
 
 IMAGE, VOICE = MessageType.IMAGE, MessageType.VOICE
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "request_"),
     [
         ("hello", Say("hello")),
@@ -117,7 +118,7 @@ def test_a_line_makes_a_request(line: str, request_: Request) -> None:
     assert parse_line(line, Availability.PLAIN) == request_
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "sentence"),
     [
         ("/mgs bob hi", r"Unknown command /mgs; did you mean /msg\?"),
@@ -159,7 +160,7 @@ def test_copying(where: Availability) -> None:
             parse_line(f"/copy {wrong}", where)
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "request_"),
     [
         ("/clear", ClearLog()),
@@ -238,7 +239,7 @@ def test_help_on_another_name_of_a_command() -> None:
     assert help_lines("/q".removeprefix("/"), Availability.PLAIN) == ["/quit  leave (or /q, /exit)"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("typed", "meant"),
     [
         ("whisper", "msg"),

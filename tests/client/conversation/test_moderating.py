@@ -5,9 +5,10 @@ import pytest
 from chat.client.conversation.commands import Availability, parse_line
 from chat.client.conversation.requests import AskServer, RequestError
 from chat.protocol.commands import Command, Verb
+from tests.tables import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "command"),
     [
         ("/kick bob", Command(Verb.KICK, "bob")),
@@ -31,7 +32,7 @@ def test_what_the_server_is_asked(line: str, command: Command) -> None:
     assert parse_line(line, Availability.PLAIN) == AskServer(command)
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "sentence"),
     [
         ("/kick", r"^Expected /kick NAME \[REASON\]\.$"),

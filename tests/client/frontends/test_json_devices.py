@@ -35,6 +35,7 @@ from chat.client.state.unanswered_line import UnansweredLine
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 from tests.client.frontends.test_json_lines import INPUT, NINE, TIMESTAMP, written
+from tests.tables import table
 
 OWN = {"from": "bob", "timestamp": TIMESTAMP, "own": True}
 
@@ -77,7 +78,7 @@ LINE = UnansweredLine("n1", "buy milk", None, NINE)
 AS_JSON = {"nonce": "n1", "text": "buy milk", "timestamp": TIMESTAMP}
 
 
-@pytest.mark.parametrize(
+@table(
     ("event", "value"),
     [
         (

@@ -50,6 +50,7 @@ from chat.client.frontends.line_io import Line
 from chat.client.resuming.events import Disconnected
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
+from tests.tables import table
 
 SCHEMA = json.loads(
     (Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.schema.json").read_text()
@@ -96,7 +97,7 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "request_"),
     [
         ('{"type":"text","text":"hello"}', Say("hello")),
@@ -147,7 +148,7 @@ def test_an_id_comes_along(tag: str | int) -> None:
     assert asked == Asked(Who(), tag)
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "sentence"),
     [
         ('{"type":"text","text":"secret","too":"bob"}', "no key 'too'"),
@@ -270,7 +271,7 @@ def test_events(news: UiEvent, value: dict[str, Any]) -> None:
     assert written(news) == [{"timestamp": TIMESTAMP, **value}]
 
 
-@pytest.mark.parametrize(
+@table(
     ("news", "value"),
     [
         (

@@ -11,6 +11,7 @@ from chat.config.command_line import UsageError, parse_options
 from chat.config.options import Given, Kind, Option
 from chat.net.address import Address
 from chat.net.fingerprint import fingerprint_of_key
+from tests.tables import table
 
 
 def test_only_the_name_is_required() -> None:
@@ -49,7 +50,7 @@ def test_home_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.save_directory == tmp_path
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "sentence"),
     [
         (["--address=no where"], "--address: invalid address 'no where': expected HOST, HOST:PORT"),

@@ -21,6 +21,7 @@ from chat.server import cli
 from chat.server.config.options import OPTIONS, Config, ConfigErrors, read_config
 from chat.server.settings import Rate, Settings, TlsMode
 from tests.peers.certificates import make_identity
+from tests.tables import table
 
 HELP = cli.__doc__ or ""
 
@@ -198,7 +199,7 @@ def check_default(option: Option, default: object) -> None:
 # Errors
 
 
-@pytest.mark.parametrize(
+@table(
     ("argument", "expected"),
     [
         ("--address=a:b", "--address: invalid address 'a:b': expected HOST, HOST:PORT"),

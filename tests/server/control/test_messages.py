@@ -14,6 +14,7 @@ from chat.server.control.messages import (
     parse_answer,
     parse_request,
 )
+from tests.tables import table
 
 
 def test_a_request_is_one_line_and_comes_back() -> None:
@@ -35,7 +36,7 @@ def test_an_answer_is_a_result_or_an_error() -> None:
         parse_answer(encode_error("It failed."))
 
 
-@pytest.mark.parametrize(
+@table(
     "line",
     [
         *(b"", b"\n", b"{", b"\xff", b"[]", b"7", b"[" * 100_000, b'{"command":"say"}'),

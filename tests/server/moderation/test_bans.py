@@ -27,6 +27,7 @@ from chat.server.moderation.bans import (
     sentence,
 )
 from tests.server.fakes import FakeClock
+from tests.tables import table
 
 
 def ban_of(name: str, until: int | None = None, **changes: object) -> Ban:
@@ -164,14 +165,12 @@ def test_what_is_written_like_an_address_is_one(text: str, network: str) -> None
     assert read_network(in_words(found)) == found
 
 
-@pytest.mark.parametrize(
-    "text", ["alice", "1234", "", "/", "al/ice", "v1.2", "1st", "bob:1", "a.b", "cafe", "2-1"]
-)
+@table("text", ["alice", "1234", "", "/", "al/ice", "v1.2", "1st", "bob:1", "a.b", "cafe", "2-1"])
 def test_what_is_not_may_be_a_name(text: str) -> None:
     assert read_network(text) is None
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         *("300.1.1.1", "1.2.3", "1.2.3.4.5", "10.0.0.0/33", "10/8", "10.0.0.*"),

@@ -12,6 +12,7 @@ from chat.server.monitoring.http_request import (
     WrongVersion,
     parse_request,
 )
+from tests.tables import table
 
 
 def test_a_request() -> None:
@@ -40,7 +41,7 @@ def test_nothing_is_said_of_one_that_is_not_whole() -> None:
     assert [parse_request(data[:size]) for size in range(len(data) - 1)] == [None] * (len(data) - 1)
 
 
-@pytest.mark.parametrize(
+@table(
     "data",
     [
         b"\x16\x03\x01\x02\x00\x01",  # the beginning of TLS: at once, since its sender waits

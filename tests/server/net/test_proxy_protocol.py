@@ -16,6 +16,7 @@ from chat.server.net.proxy_protocol import (
     parse_header,
     read_header,
 )
+from tests.tables import table
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 INET, INET6, UNIX = 0x11, 0x21, 0x31
@@ -108,7 +109,7 @@ def test_what_is_no_header_is_refused(data: bytes, step: int) -> None:
         read_header(Stream(data, step).receive)
 
 
-@pytest.mark.parametrize("header", HEADERS)
+@table("header", HEADERS)
 def test_a_header_that_is_cut_off_is_refused(header: bytes) -> None:
     for size in range(1, len(header)):
         with pytest.raises(ProxyProtocolError, match="incomplete"):

@@ -18,6 +18,7 @@ from chat.server.attachments.spool import NoSpaceError, Spool, SpooledFile
 from chat.server.sessions.intake import FrameRefused, Intake, check_frame
 from chat.server.settings import BILLED_BYTES, MAX_IN_MEMORY, Settings
 from tests.server.fakes import wait_until
+from tests.tables import table
 from tests.wire.replay import ChunkedSocket
 
 UTF8, FILE = MessageType.UTF8, MessageType.FILE
@@ -56,7 +57,7 @@ def refusal(intake: Intake) -> FrameRefused:
 # On the descriptor alone
 
 
-@pytest.mark.parametrize(
+@table(
     ("type", "size", "notice", "fatal"),
     [
         (UTF8, 1, None, False),

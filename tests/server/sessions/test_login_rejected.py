@@ -11,9 +11,10 @@ from chat.protocol.notices import Refusal
 from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
 from chat.server.sessions.login_rejected import LoginRejected, RefusedLogins
+from tests.tables import table
 
 
-@pytest.mark.parametrize("refusal", list(Refusal))
+@table("refusal", list(Refusal))
 def test_two_have_a_type_of_their_own(refusal: Refusal) -> None:
     types = {
         Refusal.USERNAME_EXISTS: MessageType.USERNAME_EXISTS,

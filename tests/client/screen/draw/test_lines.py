@@ -31,6 +31,7 @@ from chat.client.screen.model.search import EntryMatcher
 from chat.client.screen.text.spans import Row, Span, text_of
 from chat.protocol.descriptor import MessageType
 from chat.sanitize import sanitize
+from tests.tables import table
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 YEAR_9999 = datetime.max.replace(tzinfo=timezone(timedelta(hours=-23)))
@@ -63,7 +64,7 @@ def leaves(name: str, reason: str | None = "quit") -> Step:
     return Step(NINE, name, joined=False, reason=reason)
 
 
-@pytest.mark.parametrize(
+@table(
     ("entry", "lines"),
     [
         (Said(NINE, "alice", "hello"), ["<21:04:05> [alice]: hello"]),
@@ -169,7 +170,7 @@ def test_what_is_searched_for_stands_out_but_not_in_the_time() -> None:
     assert marked(current, "current-match") == ["<21:04:05> ", "4", "4", "4", "4"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("steps", "phrases"),
     [
         ([joins("alice"), joins("bob"), joins("carol")], ["alice, bob and carol joined"]),

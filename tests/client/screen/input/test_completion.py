@@ -10,6 +10,7 @@ from chat.client.conversation.commands import COMMANDS, SlashCommand
 from chat.client.conversation.requests import Quit
 from chat.client.screen.input import completion as module
 from chat.client.screen.input.completion import Completer, labels_of, list_directory
+from tests.tables import table
 
 NAMES = ["bob", "Алиса", "albert", "Alina", "Bo.b-2"]  # bob spoke last
 OTHERS = ["小明", "สมชาย", "ボブ", "bob", "Jos\u00e9", "e\u0301va"]
@@ -48,7 +49,7 @@ def completed(text: str, completer: Completer = COMPLETER) -> list[str]:
     return [before[: found.start] + candidate + after for candidate in found.candidates]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "texts"),
     [
         ("/m", ["/me ", "/msg "]),
@@ -71,7 +72,7 @@ def test_a_slash_alone_may_become_any_command() -> None:
     assert len(completed("/")) == 10
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "texts"),
     [
         ("b", ["bob: ", "Bo.b-2: "]),
@@ -104,7 +105,7 @@ def test_names(text: str, texts: list[str]) -> None:
     assert completed(text) == texts
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "texts"),
     [
         ("你好小", ["你好小明"]),
@@ -123,7 +124,7 @@ def test_names_of_any_script_and_form(text: str, texts: list[str]) -> None:
     assert completed(text, Completer(COMMANDS, lambda: OTHERS)) == texts
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "first"),
     [
         (":smi", "😄"),
@@ -174,7 +175,7 @@ def test_candidates_are_listed_by_what_tells_them_apart(
     assert labels_of(candidates) == labels
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "texts"),
     [
         ("/msg ali", ["/msg Alina "]),
@@ -198,7 +199,7 @@ def test_what_a_command_takes(text: str, texts: list[str]) -> None:
     assert completed(text) == texts
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "texts"),
     [
         ("/file ", ["/file My Files/", "/file Notes.md", "/file notes.txt"]),

@@ -9,6 +9,7 @@ from chat.client.screen.input.completion import Completer
 from chat.client.screen.input.composer import Composer
 from chat.client.screen.input.keys import BINDINGS, Action, split_keys
 from chat.client.screen.input.kill_ring import KillRing
+from tests.tables import table
 
 FILES = {
     "": [("docs", True), ("done.txt", False)],
@@ -39,7 +40,7 @@ def typed(keys: str, *sent: str) -> str:
     return f"{editor.text[: editor.cursor]}|{editor.text[editor.cursor :]}"
 
 
-@pytest.mark.parametrize(
+@table(
     ("keys", "text"),
     [
         ("<up>", "two|"),
@@ -94,7 +95,7 @@ def test_an_earlier_draft_is_not_replaced_by_a_text_begun_in_its_absence() -> No
     assert typed("draft<ctrl-p><ctrl-u>new<down>", "sent") == "draft|"
 
 
-@pytest.mark.parametrize(
+@table(
     ("keys", "text"),
     [
         ("bo<tab>hi", "bob: hi|"),

@@ -17,25 +17,14 @@ from chat.client.screen.input.decoder import (
 )
 from chat.client.screen.input.key_codes import ESC
 from chat.client.screen.input.keys import split_keys
+from tests.tables import table
 
 # As curses numbers them; the modified ones get their numbers when it starts.
 CURSES = {
-    258: "KEY_DOWN",
-    259: "KEY_UP",
-    263: "KEY_BACKSPACE",
-    265: "KEY_F(1)",
-    327: "KEY_F(63)",
-    330: "KEY_DC",
-    336: "KEY_SF",
-    343: "KEY_ENTER",
-    353: "KEY_BTAB",
-    354: "KEY_BEG",
-    409: "KEY_MOUSE",
-    410: "KEY_RESIZE",
-    566: "kUP3",
-    567: "kDC5",
-    600: "kxIN",
-}
+    258: "KEY_DOWN", 259: "KEY_UP", 263: "KEY_BACKSPACE", 265: "KEY_F(1)", 327: "KEY_F(63)", 330: "KEY_DC",
+    336: "KEY_SF", 343: "KEY_ENTER", 353: "KEY_BTAB", 354: "KEY_BEG", 409: "KEY_MOUSE", 410: "KEY_RESIZE",
+    566: "kUP3", 567: "kDC5", 600: "kxIN",
+}  # fmt: skip
 DOWN, UP, BACKSPACE, ENTER, BEGIN, MOUSE = 258, 259, 263, 343, 354, 409
 
 
@@ -50,7 +39,7 @@ def decoded(*values: bytes | int, flush: bool = True) -> list[Input]:
     return found + decoder.flush()
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "keys"),
     [
         (b"hello", "hello"),
@@ -133,7 +122,7 @@ def test_a_sequence_is_a_key() -> None:
     assert found == {sent: ["x", key, "y"] for sent, key in SEQUENCES}
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "key"),
     [
         (b"\x1bb", "<alt-b>"),
@@ -154,7 +143,7 @@ def test_escape_and_a_key_is_that_key_with_alt(sent: bytes, key: str) -> None:
     assert decoded(sent, flush=False) == [key]
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "keys"),
     [
         (b"\x1b", ["<esc>"]),
@@ -243,7 +232,7 @@ def test_a_sequence_without_an_end_gives_the_keyboard_back(begin: bytes) -> None
     assert decoded(begin + b"0" * (MAX_SEQUENCE + 40) + b"x", flush=False)[-1] == "x"
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "keys"),
     [
         (b"\x1b_", ["<alt-_>"]),
@@ -265,7 +254,7 @@ def test_what_begins_a_string_may_be_a_key(sent: bytes, keys: list[str]) -> None
     assert decoded(sent) == keys
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "seconds"),
     [
         ("", None),

@@ -5,6 +5,7 @@ import pytest
 from chat.client.screen.input.editor import Editor
 from chat.client.screen.input.keys import Action
 from chat.client.screen.input.kill_ring import KillRing
+from tests.tables import table
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 SCOTLAND = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
@@ -19,7 +20,7 @@ def typed(keys: str, text: str = "") -> str:
     return f"{editor.text[: editor.cursor]}|{editor.text[editor.cursor :]}"
 
 
-@pytest.mark.parametrize(
+@table(
     ("keys", "text"),
     [
         ("", "|"),
@@ -42,7 +43,7 @@ def test_typing_and_moving(keys: str, text: str) -> None:
     assert typed(keys) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("keys", "text"),
     [
         ("abc<backspace>", "ab|"),
@@ -66,7 +67,7 @@ def test_taking_out(keys: str, text: str) -> None:
     assert typed(keys) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("keys", "text"),
     [
         ("<ctrl-y>", "|"),
@@ -107,7 +108,7 @@ def test_what_was_cut_in_one_editor_can_be_put_in_another() -> None:
     assert other.text == "shared"
 
 
-@pytest.mark.parametrize(
+@table(
     ("keys", "text"),
     [
         ("<ctrl-t>", "|"),
@@ -126,7 +127,7 @@ def test_transposing(keys: str, text: str) -> None:
     assert typed(keys) == text
 
 
-@pytest.mark.parametrize("cluster", CLUSTERS)
+@table("cluster", CLUSTERS)
 def test_a_cluster_moves_and_goes_as_one_character(cluster: str) -> None:
     text = f"a{cluster}b"
     assert typed("<left><left>", text) == f"a|{cluster}b"

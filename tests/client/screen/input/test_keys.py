@@ -17,6 +17,7 @@ from chat.client.screen.input.keys import (
     split_keys,
     view_number,
 )
+from tests.tables import table
 
 USUAL = [KeyContext.TYPING, KeyContext.LOG, KeyContext.VIEWS]
 
@@ -113,7 +114,7 @@ def test_a_character_is_no_named_key() -> None:
     assert not is_character("<enter>")
 
 
-@pytest.mark.parametrize(
+@table(
     ("key", "written"),
     [
         ("y", "y"),

@@ -13,6 +13,7 @@ from chat.client.screen.input.keys import (
 )
 from chat.client.screen.input.own_keys import OwnKeys
 from chat.config.command_line import UsageError
+from tests.tables import table
 
 TYPING, SEARCH, QUESTION = KeyContext.TYPING, KeyContext.SEARCH, KeyContext.QUESTION
 
@@ -26,7 +27,7 @@ def action(keys: OwnKeys, key: str, where: KeyContext = TYPING) -> Action | None
     return None if meant is None else action_of(meant, where)
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "key"),
     [
         ("Alt-N", "<alt-n>"),
@@ -102,7 +103,7 @@ def test_the_list_of_keys_is_the_users() -> None:
     assert help_lines(OwnKeys().bindings()) == help_lines()
 
 
-@pytest.mark.parametrize(
+@table(
     ("entries", "problem"),
     [
         ({"Ctrl-N": "nxet-unread"}, "f: keys: Ctrl-N: no action is called 'nxet-unread'; expected next-unread?"),

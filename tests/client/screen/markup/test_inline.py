@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chat.client.screen.markup.inline import MAX_MARKERS, InlineLexer
+from tests.tables import table
 
 SIGNS = {1: ".", 2: "c", 4: "e", 8: "s", 12: "b", 16: "l", 6: "k", 20: "m"}
 
@@ -15,7 +16,7 @@ def read(line: str) -> str:
     return "".join(signs).rstrip()
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "signs"),
     [
         ("a *b* c", "  .e."),
@@ -45,7 +46,7 @@ def test_markup(line: str, signs: str) -> None:
     assert read(line) == signs
 
 
-@pytest.mark.parametrize(
+@table(
     "line",
     [
         "2*3*4",

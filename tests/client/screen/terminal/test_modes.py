@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from chat.client.screen.terminal.modes import PrivateModes, takes_strings
+from tests.tables import table
 
 
 def test_only_changes_are_sent() -> None:
@@ -45,7 +44,7 @@ def test_after_a_stop_everything_is_sent_again_but_nothing_is_saved_twice() -> N
     assert again == first.replace(b"\x1b[?1007s", b"").replace(b"\x1b[22;2t", b"")
 
 
-@pytest.mark.parametrize(
+@table(
     ("term", "takes"),
     [
         *[(term, True) for term in ("xterm-256color", "tmux-256color", "screen", "foot", "rxvt")],

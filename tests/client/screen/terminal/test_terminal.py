@@ -12,6 +12,7 @@ import pytest
 from pyte.screens import Char
 
 from tests.client.screen.terminals import BEGIN, SCREEN_MODES, Onlooker, onlooker
+from tests.tables import table
 
 SHOW_KEYS = """
 with Terminal() as terminal:
@@ -137,7 +138,7 @@ class TestUnusable:
 
 
 class TestKeys:
-    @pytest.mark.parametrize(
+    @table(
         ("typed", "keys"),
         [
             (b"a", "'a'"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chat.client.screen.text import cells as module
 from chat.client.screen.text.cells import cells, clip, clusters, elide, pad, wrap, wrap_offsets
 from chat.sanitize import sanitize
+from tests.tables import table
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 THUMB = "👍🏽"
@@ -41,7 +42,7 @@ TEXTS = st.lists(
 WIDTHS = st.integers(1, 20)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "width"),
     [
         ("", 0),
@@ -64,7 +65,7 @@ def test_a_text_is_as_wide_as_curses_moves(text: str, width: int) -> None:
     assert cells(text) == width
 
 
-@pytest.mark.parametrize(
+@table(
     "cluster", ["a", "e\u0301", "👍🏽", FRANCE, FAMILY, SCOTLAND, HEART, "한", "각", "\r\n", "கி"]
 )
 def test_what_a_reader_takes_for_one_character_is_one_cluster(cluster: str) -> None:
@@ -82,7 +83,7 @@ def test_clusters_are_the_whole_text(text: str) -> None:
     assert "".join(clusters(text)) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "width", "clipped"),
     [
         ("hello", 3, "hel"),
@@ -126,7 +127,7 @@ def test_what_is_cut_or_padded_has_its_width(text: str, width: int) -> None:
     assert cells(pad(text, width)) == max(0, width)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "width", "lines"),
     [
         ("", 5, [""]),

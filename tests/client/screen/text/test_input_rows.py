@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from chat.client.screen.text.cells import cells, clusters
 from chat.client.screen.text.input_rows import Layout, lay_out, rows_away
+from tests.tables import table
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 TEXTS = st.lists(
@@ -21,7 +22,7 @@ def boundaries(text: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "width", "rows", "place"),
     [
         ("", 5, ("",), (0, 0)),

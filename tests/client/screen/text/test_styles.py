@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
-
 from chat.client.screen.text import styles
 from chat.client.screen.text.styles import LOOKS, NAME_STYLES, OWN_NAME, name_style
+from tests.tables import table
 
 
 def test_every_style_has_a_look() -> None:
@@ -13,7 +12,7 @@ def test_every_style_has_a_look() -> None:
     assert named | set(NAME_STYLES) == LOOKS.keys()
 
 
-@pytest.mark.parametrize("style", LOOKS)
+@table("style", LOOKS)
 def test_a_look_can_be_had_in_256_and_in_8_colours(style: str) -> None:
     look = LOOKS[style]
     assert (look.colour is None) == (look.basic is None)

@@ -22,6 +22,7 @@ from chat.client.screen.text.styles import (
     Layered,
 )
 from chat.client.screen.text.themes import Background, Theme, background_of, looks_of
+from tests.tables import table
 
 OF_CODE = (CODE, CODE_KEYWORD, CODE_NAME, CODE_NUMBER, CODE_STRING)
 DARK, LIGHT = Background.DARK, Background.LIGHT
@@ -79,7 +80,7 @@ def coloured(theme: str, background: Background | None) -> dict[str, Appearance]
     return {style: looks[style] for style in (*NAME_STYLES, ERROR, PRIVATE, *OF_CODE)}
 
 
-@pytest.mark.parametrize(
+@table(
     ("answer", "background"),
     [
         ("]11;rgb:0000/0000/0000", DARK),

@@ -20,6 +20,7 @@ from chat.server.history.exchange.imported import (
 )
 from chat.server.history.exchange.irc_logs import IrssiLog, WeechatLog
 from chat.server.history.stored import Hole
+from tests.tables import table
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -40,7 +41,7 @@ def irssi(zone: object = timezone.utc) -> IrssiLog:
     return parse
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "message"),
     [
         ("09:30 < alice> hello", ("alice", "hello")),
