@@ -46,7 +46,7 @@ _Place: TypeAlias = tuple[bool, "int | None", datetime]
 
 
 class Downloads:
-    """The attachments of others, which go to ``inbox``.
+    """The attachments that others send, and those that the user sent earlier. They go to ``inbox``.
 
     ``tell`` is called with a transfer that began or ended. ``spawn`` runs a function in the background. ``is_wanted``
     decides by the sender whether an attachment is fetched automatically. ``is_looked_at`` decides whether an image
@@ -91,7 +91,11 @@ class Downloads:
 
     def add_attachment(self, attachment: Attachment, connection: Connection) -> None:
         """Show an attachment that came over ``connection``, and fetch it if the settings say so."""
-        if attachment.replay or attachment.own or attachment.purged:
+        if attachment.own:
+            # No number, so that /get alone finds what others have sent.
+            self._frontend.show(Announced(attachment, None))
+            return
+        if attachment.replay or attachment.purged:
             if attachment.replay and self._is_to_be_finished(attachment):
                 self._add_unfinished(self._add(attachment), attachment, connection)
                 return
@@ -113,9 +117,10 @@ class Downloads:
     def announce_again(self, attachment: Attachment, connection: Connection) -> Announced:
         """Return how to announce an attachment that the server shows again: under the number that it has had.
 
-        It is saved only on request: the user may have saved it when it was new.
+        It is saved only on request: the user may have saved it when it was new. The user may have sent it from another
+        machine.
         """
-        if attachment.own or attachment.purged:
+        if attachment.purged:
             return Announced(attachment, None)
         known = self._shown.get(_place_of(attachment))
         if known is not None and known not in self._transfers:
@@ -182,7 +187,7 @@ class Downloads:
 
     def _is_to_be_finished(self, attachment: Attachment) -> bool:
         """Return whether an earlier run has begun to save an attachment that this run has not shown yet."""
-        if attachment.own or attachment.purged or _place_of(attachment) in self._shown:
+        if attachment.purged or _place_of(attachment) in self._shown:
             return False
         return self._inbox.is_unfinished(attachment)
 

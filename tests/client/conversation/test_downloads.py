@@ -69,6 +69,20 @@ def test_what_is_our_own_is_neither_numbered_nor_fetched(desk: Desk) -> None:
     assert desk.audience.of(Announced)[0].transfer is None
 
 
+def test_what_we_sent_is_saved_on_request_when_it_is_listed(desk: Desk) -> None:
+    desk.take(own=True, replay=True, offer="x", size=200, seq=7)
+    assert not desk.transfers.all()
+    [shown] = desk.audience.of(Announced)
+    connection = desk.connection.as_connection
+    listed = desk.downloads.announce_again(shown.attachment, connection)
+    assert desk.downloads.announce_again(shown.attachment, connection) == listed
+    assert listed.transfer is not None
+    assert listed.transfer.number == 1
+    desk.get(1)
+    run_until_idle()
+    assert desk.connection.fetched == ["x"]
+
+
 @pytest.mark.parametrize(("size", "fetched"), [(MAX_SAVE, ["x"]), (MAX_SAVE + 1, [])])
 def test_an_offer_is_fetched_by_itself_up_to_a_size(
     desk: Desk, size: int, fetched: list[str]
