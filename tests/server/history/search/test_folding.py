@@ -10,7 +10,8 @@ from chat.server.history.search.folding import fold, fold_joined, has_link
 
 # Marks that combine with what stands before them, letters that do, and what a separator could be taken for.
 texts = st.text(
-    st.sampled_from("aÅe\u0301\u0327\u1100\u1161ﾊﾟ\0\ufffdß\u0345ᾼΣ\n.") | st.characters()
+    st.sampled_from("aÅe\u0301\u0327\u1100\u1161ﾊﾟ\0\ufffdß\u0345ᾼΣ\n.")
+    | st.characters(codec="utf-8")
 )
 
 
