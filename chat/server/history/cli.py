@@ -122,13 +122,9 @@ def main(argv: list[str]) -> int:
     except (HistoryFault, ControlFault, DatabaseFault, DirectoryInUse) as problem:
         report(PROGRAM, str(problem))
         return EXIT_FAILED
-    except BrokenPipeError:
-        # The reader of the export has read enough, as in ``| head``.
-        sys.stdout = None
-        return EXIT_OK
     except OSError as problem:
         if problem.filename is None:
-            # The output cannot be written: ``run_to_status`` says so.
+            # The output cannot be written: ``run_to_status`` says so, unless its reader has read enough (``| head``).
             raise
         report(PROGRAM, f"cannot use {problem.filename}: {problem.strerror}")
         return EXIT_FAILED

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +27,31 @@ from tests.server.fakes import wait_until
 from tests.server.history.exchange.stories import PNG
 from tests.server.history.kept_room import MAIL, exported, text
 from tests.server.server_in_test import TestServer
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_reader_that_has_read_enough_is_told_nothing(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = "import sys; from chat.start import server; sys.exit(server())"
+    try:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                code,
+                "history",
+                "export",
+                f"--data-directory={tmp_path / 'data'}",
+            ],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert done.stderr == b""
 
 
 @pytest.mark.usefixtures("kept")
