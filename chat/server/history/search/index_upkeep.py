@@ -6,6 +6,7 @@ All functions wait for the disk, so the server calls them in a thread.
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -17,15 +18,24 @@ from chat.server.history.pages import NO_END
 from chat.server.history.reader import Reader
 from chat.server.history.rows import facts_of
 from chat.server.history.search.folded_rows import FoldedRow, fold_row
-from chat.server.history.search.index_file import INDEX_FILE, DamagedIndex, IndexFault, discard
+from chat.server.history.search.index_file import (
+    INDEX_FILE,
+    DamagedIndex,
+    IndexFault,
+    discard,
+    index_faults,
+)
 from chat.server.history.search.index_writer import IndexWriter
 from chat.server.history.stored import LogName
+from chat.sizes import byte_count
 
 log = logging.getLogger("chat.server")
 
 # Messages of one transaction, and those of one log in it, about: so many cost some 60 ms.
 _AT_ONCE, _OF_ONE = 2048, 1024
 _PURGING = "purging"
+# Bytes of the disk that are for messages. An index can be made anew, and a search is complete without it.
+RESERVE = 64 << 20
 # Pages that are given back to the file system at a time: 32 MiB, a shard of usual texts.
 _GIVEN_BACK = 8192
 # How often to try to empty the write-ahead log while a search reads the index, and seconds between two tries.
@@ -68,7 +78,11 @@ class IndexUpkeep:
         return messages_behind(reader, writer.indexed())
 
     def add_some(self, logs: Iterable[LogName]) -> Added:
-        """Index some messages of ``logs``. One that has very many leaves room for others."""
+        """Index some messages of ``logs``. One that has very many leaves room for others.
+
+        Raises IndexFault also if the disk is nearly full.
+        """
+        self._leave_space()
         writer, reader = self._files()
         indexed = writer.indexed()
         added = Added({}, set())
@@ -85,6 +99,13 @@ class IndexUpkeep:
                 if left <= 0:
                     break
         return added
+
+    def _leave_space(self) -> None:
+        with index_faults(self._directory):
+            free = shutil.disk_usage(self._directory).free
+        if free < RESERVE:
+            text = f"the disk has {byte_count(free)} left, and the last {byte_count(RESERVE)} are for messages"
+            raise IndexFault(f"{self._directory / INDEX_FILE}: {text}")
 
     def expire(self) -> None:
         """Erase the messages that the history has removed because they are too old or too many."""

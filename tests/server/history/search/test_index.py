@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.server.history.faults import DamagedFile, HistoryFault
-from chat.server.history.search import index_reader, indexer
+from chat.server.history.search import index_reader, index_upkeep, indexer
 from chat.server.history.search.index_file import INDEX_FILE
 from chat.server.history.search.index_writer import IndexWriter
 from chat.server.history.search.indexer import Indexer
@@ -124,6 +124,23 @@ def test_an_index_that_cannot_be_written_is_tried_again(
     assert (status.messages, status.has_failed) == (0, False)
     assert indexed(searched.directory) == 1
     assert len([each for each in caplog.records if "not indexed" in each.message]) == 1
+
+
+def test_an_index_leaves_the_last_space_of_the_disk_to_messages(
+    searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(indexer, "RETRY", 0.01)
+    searched.say(DEFAULT_ROOM, "one")
+    searched.is_indexed()
+    monkeypatch.setattr(index_upkeep, "RESERVE", 1 << 60)
+    searched.say(DEFAULT_ROOM, "one")
+    wait_until(lambda: searched.indexer.status().has_failed, "the failure")
+    assert searched.check(DEFAULT_ROOM, "one") == [2, 1]
+    assert indexed(searched.directory) == 1
+    assert "for messages" in caplog.text
+    monkeypatch.setattr(index_upkeep, "RESERVE", 1)
+    searched.is_indexed()
+    assert indexed(searched.directory) == 2
 
 
 @pytest.mark.parametrize("words", ["q", "xq", "q x", "\ufffe", "語", "索語", "ā"])
