@@ -70,14 +70,17 @@ class ReadingBack:
         self._tags = count(1)
         self._asked: dict[Tag, _Fetch] = {}
 
-    def look(self) -> None:
-        """Fetch further messages if the reader is near an end of what is shown."""
+    def look(self, *, stays: bool = False) -> None:
+        """Fetch further messages if the reader is near an end of what is shown.
+
+        ``stays``: the reader has just been brought there, and sees nothing but that.
+        """
         view, size = self._model.shown, self._size()
         # Without an epoch, the server keeps nothing.
         if self._model.epoch is None or (isinstance(view, Page) and not isinstance(view, Excerpt)):
             return
         if self._renderer.is_near_top(self._model, size):
-            self._fetch_older(view, PAGE)
+            self._fetch_older(view, PAGE, stays=stays)
         if (
             isinstance(view, Excerpt)
             and view.has_newer
@@ -138,23 +141,27 @@ class ReadingBack:
 
     # --- Asking
 
-    def _fetch_older(self, view: View, number: int, *, goes_there: bool = False) -> None:
+    def _fetch_older(
+        self, view: View, number: int, *, goes_there: bool = False, stays: bool = False
+    ) -> None:
         if view.has_old_numbers:
-            self._say_above(view, ANEW)
+            self._say_above(view, ANEW, stays=stays)
             view.has_start = True
         if not view.has_start:
-            self._say_above(view, FETCHING)
+            self._say_above(view, FETCHING, stays=stays)
             self._fetch(view, goes_there=goes_there, before=view.oldest(), limit=number)
         elif goes_there:
             self._renderer.scroll_to_top(self._model, self._size())
 
-    def _say_above(self, view: View, words: str) -> None:
+    def _say_above(self, view: View, words: str, *, stays: bool) -> None:
         """Show words above all entries. A reader who is there sees them at once: a key has just been pressed."""
+        if view.above == words:
+            return
         is_there = view is self._model.shown and self._renderer.is_near_top(
             self._model, self._size(), screens=0
         )
         view.above = words
-        if is_there:
+        if is_there and not stays:
             self._renderer.scroll_to_top(self._model, self._size())
 
     def _fetch(
@@ -222,7 +229,7 @@ class ReadingBack:
         self._model.open_page(excerpt)
         self._renderer.scroll_from(self._model, excerpt.first, self._size())
         self._join(excerpt)
-        self.look()
+        self.look(stays=True)
 
     def _open_around(self, fetch: _Fetch, listing: EarlierListing) -> None:
         """Show the log around a match, unless the user looks for something else by now."""
@@ -242,7 +249,7 @@ class ReadingBack:
             self._renderer.scroll_to_match(self._model, self._size())
             self._join(excerpt)
         self._renderer.scroll_to_match(self._model, self._size())
-        self.look()
+        self.look(stays=True)
 
     def _excerpt(self, title: str, view: View, listing: EarlierListing) -> Excerpt:
         excerpt = Excerpt(title, view, earlier_entries(listing, self._ignored))

@@ -36,6 +36,13 @@ class TestDates:
         assert desk.model.page is None
         assert log_rows(desk)[-1].endswith("text 4001")
 
+    def test_the_first_row_is_that_of_the_day(self, desk: Desk, log: EarlierLog) -> None:
+        log.answer()
+        rows = log_rows(desk)
+        assert "Saturday, 21 November 2026" in rows[0]
+        log.answer()
+        assert log_rows(desk) == rows
+
     def test_it_grows_at_both_ends(self, desk: Desk, log: EarlierLog) -> None:
         log.answer()
         assert asked(desk).before == 1440, "what is above is fetched before it is needed"
