@@ -1,4 +1,4 @@
-"""What a server says of a content that it offers."""
+"""The digest in the offer of a content, as a client reads it."""
 
 from __future__ import annotations
 
