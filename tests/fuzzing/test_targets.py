@@ -87,6 +87,9 @@ def _spoil_text_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.framing.split_run", split)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Generating overly large repr"
+)  # of a stream that is not made small
 @pytest.mark.thorough("a test of the fuzzer")
 @pytest.mark.parametrize(
     ("target", "spoil", "seed"),
