@@ -119,6 +119,17 @@ def test_numbers_of_another_epoch_are_forgotten(desk: Desk) -> None:
     assert (query.before, query.epoch) == (None, "f")
 
 
+def test_a_search_begins_anew_under_another_epoch(desk: Desk) -> None:
+    desk.conversation.handle_event(Welcome("bob", NINE, history=RoomHistory("e", last=90)))
+    desk.do(SearchLog("text"))
+    desk.answer(90, goes_on_before=90)
+    desk.conversation.handle_event(Notice("epoch", "Anew.", NINE, epoch="f"))
+    desk.do(SearchLog())
+    query = desk.connection.queries[-1]
+    assert isinstance(query, SearchQuery)
+    assert (query.words, query.before) == ("text", None)
+
+
 def test_as_many_pages_as_it_takes(desk: Desk) -> None:
     desk.do(ShowEarlier(5))
     desk.answer(8, 9, more=True)

@@ -121,6 +121,9 @@ class Recalls:
     def _count_under(self, epoch: str | None) -> None:
         if self._epoch not in (None, epoch):
             self.oldest = None
+            if self._next_search is not None:
+                # The place to go on is gone, so the search begins anew.
+                self._next_search = replace(self._next_search, before=None)
         self._epoch = epoch
 
     def _show_earlier(self, request: ShowEarlier, tag: Tag) -> None:

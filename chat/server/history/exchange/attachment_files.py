@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from mimetypes import guess_type
 from pathlib import Path
@@ -37,6 +38,11 @@ _RUN = frozenset(
             "xslt",
         ),
     )
+)
+# A web server may also run a file that has one of these extensions anywhere in its name (Apache, mod_mime, "Files with
+# Multiple Extensions").
+_RUN_BY_SERVER = re.compile(
+    r"\.(?=(?:aspx?|cgi|jhtml|jsp|php[3-57s]?|pht|phtml|pl|shtml?)(?:\.|\Z))", re.IGNORECASE
 )
 _RUN_TYPES = ("html", "xml", "javascript")
 # A browser may guess the type of other files by the first bytes (WHATWG, MIME Sniffing, section 7).
@@ -118,6 +124,7 @@ def _safe_name(message: StoredRun, beginning: bytes) -> str:
     name = f"{message.first}-{clean_filename(message.filename or '')}"
     extension = name.rpartition(".")[2].lower()
     kind, _ = guess_type(name)
+    name = _RUN_BY_SERVER.sub("_", name)
     is_markup = _MARKUP in beginning if kind is None else kind.endswith(_RUN_TYPES)
     if is_markup or extension in _RUN:
         return f"{name}.txt"
