@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from chat.protocol.commands import Command, HistoryQuery, SearchQuery, Verb
+from chat.protocol.commands import (
+    Command,
+    HistoryQuery,
+    ListQuery,
+    RoomChange,
+    SearchQuery,
+    Verb,
+)
 from chat.protocol.json_fields import JsonFields
 
 _SEARCHES = (Verb.SEARCH.value, Verb.FILES.value)
 # Keys that Python does not allow as names.
 _PARTNER, _SENDER = "with", "from"
+_LISTS = (Verb.NAMES.value, Verb.ROOMS.value)
 
 
 def read_command(fields: JsonFields) -> Command | None:
@@ -28,6 +36,10 @@ def read_command(fields: JsonFields) -> Command | None:
         fields.integer("seq"),
         *_private_log(fields, verb),
         _read_search_query(fields) if verb in _SEARCHES else None,
+        fields.string("room") if verb not in _SEARCHES else None,
+        fields.string("topic") if verb == Verb.TOPIC.value else None,
+        _read_list_query(fields) if verb in _LISTS else None,
+        _read_room_change(fields) if verb == Verb.ROOM.value else None,
     )
 
 
@@ -65,10 +77,23 @@ def _read_search_query(fields: JsonFields) -> SearchQuery:
     )
 
 
+def _read_list_query(fields: JsonFields) -> ListQuery:
+    return ListQuery(fields.string("prefix"), fields.string("after"), fields.integer("limit"))
+
+
+def _read_room_change(fields: JsonFields) -> RoomChange:
+    return RoomChange(
+        fields.string("kind"),
+        fields.integer("keep"),
+        fields.string("owner"),
+        fields.string("history"),
+    )
+
+
 def command_fields(command: Command) -> dict[str, object]:
     """Return the keys of ``command``; the value None stands for an absent key."""
     fields: dict[str, Any] = command._asdict()
-    for name in ("verb", "query", "search", "partner"):
+    for name in ("verb", "query", "search", "partner", "listing", "change"):
         del fields[name]
     fields.update({"command": command.verb, "private": command.private or None})
     fields[_PARTNER] = command.partner
@@ -76,6 +101,9 @@ def command_fields(command: Command) -> dict[str, object]:
         fields.update(_history_fields(command.query))
     if command.search is not None:
         fields.update(_search_fields(command.search))
+    for part in (command.listing, command.change):
+        if part is not None:
+            fields.update(part._asdict())
     return fields
 
 

@@ -37,6 +37,15 @@ class Verb(str, Enum):
     UNBLOCK = "unblock"  # target
     BLOCKS = "blocks"
     PURGE = "purge"  # seq: removes the content of a message of the room
+    # All with room: the name of a room.
+    JOIN = "join"  # makes the room if there is none
+    PART = "part"
+    ROOMS = "rooms"  # no room: lists the rooms that the user may know; see ListQuery
+    NAMES = "names"  # lists the users in the room; see ListQuery
+    TOPIC = "topic"  # topic: what the room is about
+    INVITE = "invite"  # target: a name
+    REMOVE = "remove"  # target: a name of a member
+    ROOM = "room"  # settings of the room: see RoomChange
 
 
 class HistoryQuery(NamedTuple):
@@ -90,12 +99,50 @@ class SearchQuery(NamedTuple):
     limit: int | None = None
 
 
+class RoomKind(str, Enum):
+    """List the kinds of rooms, which say who may join and who may write."""
+
+    OPEN = "open"  # anyone joins
+    CLOSED = "closed"  # only invited users join
+    ANNOUNCEMENTS = "announcements"  # anyone joins, owners write
+
+
+class Visible(str, Enum):
+    """List the values of the key ``history`` of a room: the messages that members of a closed room may read."""
+
+    INVITED = "invited"  # what was said since their own invitation
+    ALL = "all"
+
+
+class RoomChange(NamedTuple):
+    """Change settings of a room: those that are not None.
+
+    ``kind`` is a value of ``RoomKind``, ``history`` one of ``Visible``, or unknown ones from a newer client. ``keep``
+    is for how many seconds messages are kept; 0: as long as the server keeps them. ``owner`` is the name of a
+    registered user who becomes a further owner.
+    """
+
+    kind: str | None = None
+    keep: int | None = None
+    owner: str | None = None
+    history: str | None = None
+
+
+class ListQuery(NamedTuple):
+    """Ask for a page of a list of names: those that begin with ``prefix``, behind the name ``after``."""
+
+    prefix: str | None = None
+    after: str | None = None
+    limit: int | None = None
+
+
 class Command(NamedTuple):
     """Hold a command as it travels.
 
     ``verb`` is a value of :class:`Verb`, or an unknown one from a newer client. The other fields are header keys of the
     same names: ``seconds`` is 0 or more, the passwords are as typed. ``query`` has the keys of a ``history`` command,
-    ``search`` those of a ``search``, or of ``files``.
+    ``search`` those of a ``search`` or ``files``, ``listing`` those of a ``names`` or ``rooms``, ``change`` those of a
+    ``room``. ``room`` is the name of a room; None: the default room. A ``search`` has its own.
     ``seq`` is the number of a message of the room or, with ``private``, of the user's private messages with
     ``partner`` (``with`` on the wire).
     """
@@ -111,6 +158,10 @@ class Command(NamedTuple):
     private: bool = False
     partner: str | None = None
     search: SearchQuery | None = None
+    room: str | None = None
+    topic: str | None = None
+    listing: ListQuery | None = None
+    change: RoomChange | None = None
 
     def __repr__(self) -> str:
         """Return the command without its passwords, which must not reach a log."""

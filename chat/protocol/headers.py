@@ -25,12 +25,14 @@ NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 # At least 128 random bits, in base64url.
 DEVICE = re.compile(r"[A-Za-z0-9_-]{22,86}", re.ASCII)
 SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+# What may become of messages of a room one day. A client that uses them must not take a refusal for a success.
+_RESERVED = ("edit", "delete", "reply", "react")
 # A fast path: our server writes nearly every text in this form, and JSON of this form (RFC 8259, section 7) needs no
 # parser.
 _PLAIN = r'"([^"\\\x00-\x1f]*)"'
 _PLAIN_HEADER = re.compile(
     rf'\{{"from":{_PLAIN},"timestamp":"({TIME})"(?:,"to":{_PLAIN})?(?:,"account":{_PLAIN})?'
-    rf'(?:,"seq":(0|[1-9][0-9]{{0,17}}))?(?:,"nonce":{_PLAIN})?\}}',
+    rf'(?:,"room":{_PLAIN})?(?:,"seq":(0|[1-9][0-9]{{0,17}}))?(?:,"nonce":{_PLAIN})?\}}',
     re.ASCII,
 )
 
@@ -43,6 +45,7 @@ class LoginHeader(NamedTuple):
     come whole. ``is_json``: the client logged in with the JSON form, and may be told more than the original client
     understands. ``status``: the client wants to hear when a user becomes registered or a moderator. ``replay`` asks for
     so many of the last messages. ``device`` is the secret of the device that logs in: 22 to 86 characters of base64url.
+    ``join`` has the names of rooms to be in at once; None: the client may know no rooms.
     """
 
     name: str
@@ -53,6 +56,7 @@ class LoginHeader(NamedTuple):
     status: bool = False
     replay: int | None = None
     device: str | None = None
+    join: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         """Return the login without its secrets, which must not reach a log."""
@@ -60,10 +64,10 @@ class LoginHeader(NamedTuple):
 
 
 class ClientHeader(NamedTuple):
-    """Hold the header of a message: ``to`` makes it private, the answer repeats ``nonce``.
+    """Hold the header of a message: ``to`` makes it private, ``room`` sends it to a room; the answer repeats ``nonce``.
 
     ``fetch`` and ``offset`` (bytes) ask for an offered content, on a transfer connection only. ``fetch`` is the id of
-    the offer, or the number of a message: of the ``room`` (None: the default room) or, with ``private``, of the user's
+    the offer, or the number of a message: of the ``room`` (None: the default one) or, with ``private``, of the user's
     private messages. ``resume`` asks how much has arrived of the content with ``size`` bytes of the message with this
     nonce; that message then goes on at ``offset``. A header with a ``command`` is no message, but asks the server to do
     something.
@@ -102,6 +106,9 @@ class ServerHeader(NamedTuple):
     the other user's account, in a private message; with ``waiting``, that user gets the message when they come back.
     The notice ``read`` has the ``seq`` up to which the user has read, in the room or, with ``private``, of the private
     messages with ``partner`` (``with`` on the wire).
+
+    ``room`` is that of a message, join, leave or notice; None: the default room, or none. The notice ``here`` has the
+    number of users in a room as ``here``; ``announced``: joins and leaves are announced again.
     """
 
     sender: str
@@ -131,6 +138,9 @@ class ServerHeader(NamedTuple):
     private: bool | None = None
     partner: str | None = None
     sha256: str | None = None
+    room: str | None = None
+    here: int | None = None
+    announced: bool | None = None
 
 
 _WIRE_KEYS = {"answers": "for", "found": "count", "partner": "with"}
@@ -152,6 +162,7 @@ def parse_login_header(data: bytes) -> LoginHeader:
         status=fields.boolean("status") or False,
         replay=fields.integer("replay"),
         device=_device(fields),
+        join=fields.strings("join") if fields.values.get("join") is not None else None,
     )
 
 
@@ -208,15 +219,21 @@ def _read_fetch(fields: JsonFields) -> tuple[str | int | None, int]:
 
 
 def _read_log(fields: JsonFields) -> tuple[str | None, bool, str | None, int | None]:
-    """Return where the number of ``fetch`` counts, and the question for a part."""
+    """Return the room of a message, or where the number of ``fetch`` counts, and the question for a part."""
     # Keys of these names beside a command belong to the command.
     if fields.values.get("command") is not None:
         return None, False, None, None
+    for key in _RESERVED:
+        if fields.values.get(key) is not None:
+            raise HeaderError(f"The key {key!r} is reserved; this server has no such messages.")
+    room = fields.string("room")
+    if room is not None and fields.values.get("to") is not None:
+        raise HeaderError("A message goes to a room ('room') or to one user ('to'), not to both.")
     resume = fields.string("resume")
     size = fields.integer("size") if resume is not None else None
     if fields.values.get("fetch") is None:
-        return None, False, resume, size
-    return fields.string("room"), fields.boolean("private") or False, resume, size
+        return room, False, resume, size
+    return room, fields.boolean("private") or False, resume, size
 
 
 def looks_like_json(data: bytes) -> bool:
@@ -238,9 +255,13 @@ def encode_client_header(header: ClientHeader | LoginHeader) -> bytes:
             "status": header.status or None,
             "replay": header.replay,
             "device": header.device,
+            "join": header.join,
         }
     else:
         fields = {
+            # The keys of a plain text first: see ``runs``.
+            "to": header.to,
+            "room": header.room,
             **header._asdict(),
             "offset": header.offset or None,
             "private": header.private or None,
@@ -272,13 +293,13 @@ def parse_server_header(data: bytes) -> ServerHeader:
     text = decode_utf8(data)
     plain = _PLAIN_HEADER.fullmatch(text)
     if plain is not None:
-        name, time, to, account, number, nonce = plain.groups()
+        name, time, to, account, room, number, nonce = plain.groups()
         seq = int(number) if number is not None else None
         if (
-            account is None
+            account is None and room is None
         ):  # without keywords, this takes half the time, and nearly all frames come here
             return ServerHeader(name, time, None, to, seq, nonce)
-        return ServerHeader(name, time, to=to, seq=seq, nonce=nonce, account=account)
+        return ServerHeader(name, time, to=to, seq=seq, nonce=nonce, account=account, room=room)
     fields = JsonFields(text)
     sender, timestamp = fields.string("from"), fields.string("timestamp")
     if sender is None or timestamp is None or not TIMESTAMP.fullmatch(timestamp):
@@ -297,6 +318,9 @@ def parse_server_header(data: bytes) -> ServerHeader:
         size=fields.integer("size"),
         id=fields.string("id"),
         sha256=_sha256(fields),
+        room=fields.string("room"),
+        here=fields.integer("here"),
+        announced=fields.boolean("announced"),
         offset=fields.integer("offset"),
         user=fields.string("user"),
         registered=fields.boolean("registered"),

@@ -34,6 +34,9 @@ class NoticeCode(str, Enum):
     # The place named in a query is of another epoch, or does not exist.
     BAD_PLACE = "bad-place"
     NO_SUCH_ROOM = "no-such-room"
+    NOT_IN_ROOM = "not-in-room"
+    NOT_INVITED = "not-invited"
+    TOO_MANY_ROOMS = "too-many-rooms"
     # The recipient does not take messages of this user.
     BLOCKED = "blocked"
     # Too many private messages wait for the recipient, or too many of this user's.
@@ -55,6 +58,14 @@ class NoticeCode(str, Enum):
     READ = "read"
     # To one user, again and again while their messages wait for the log to commit: the server is alive.
     WAITING = "waiting"
+    # To the members of a room: its new topic, in the content; its settings have changed.
+    TOPIC = "topic"
+    ROOM = "room"
+    # To one user: an owner invites them to a room, or has removed them from it.
+    INVITED = "invited"
+    REMOVED = "removed"
+    # To the members of a room with very many: how many are here. Joins and leaves are not announced there.
+    HERE = "here"
 
 
 class Refusal(str, Enum):
@@ -88,3 +99,6 @@ class LeaveReason(str, Enum):
     BANNED = "banned"
     REPLACED = "replaced"
     SERVER_STOPPING = "server-stopping"
+    # Of a room: the user is still on the server.
+    PARTED = "parted"
+    REMOVED = "removed"

@@ -30,16 +30,20 @@ _TEXT = MessageType.UTF8
 _UTF8 = int(_TEXT)
 # What our client writes above a text: JSON (RFC 8259, section 7) that can be read without a parser.
 _NONCE = rb'"nonce":"(%b)"' % NONCE.pattern.encode()
-_PLAIN_HEADER = re.compile(rb'\{(?:"to":"([^"\\\x00-\x1f]+)"(?:,%b)?|%b)\}' % (_NONCE, _NONCE))
+_NAME = rb'"([^"\\\x00-\x1f]+)"'
+_PLAIN_HEADER = re.compile(
+    rb'\{(?:"to":%b(?:,%b)?|"room":%b(?:,%b)?|%b)\}' % (_NAME, _NONCE, _NAME, _NONCE, _NONCE)
+)
 
 
 class Run(NamedTuple):
     """1 to ``MAX_RUN`` messages of one sender for one destination, in order.
 
-    ``size`` is the number of bytes of all contents. ``to`` is the name of a user, or None for everyone. Each message
-    has its nonce, or None. Only texts travel together: a file, an image or a voice note is a run of one, and has a
-    ``filename``. If that content is not in memory, it is ``large``, and empty in ``contents``; ``digest`` is then its
-    SHA-256. ``is_kept``: it is kept beside the history.
+    ``size`` is the number of bytes of all contents. ``to`` is the name of a user, or None for everyone in ``room``,
+    which is the name of a room, or None for the default one. Each message has its nonce, or None. Only texts travel
+    together: a file, an image or a voice note is a run of one, and has a ``filename``. If that content is not in
+    memory, it is ``large``, and empty in ``contents``; ``digest`` is then its SHA-256. ``is_kept``: it is kept beside
+    the history.
     """
 
     type: MessageType
@@ -51,6 +55,7 @@ class Run(NamedTuple):
     large: LargeContent | None = None
     digest: bytes | None = None
     is_kept: bool = False
+    room: str | None = None
 
 
 def split_run(
@@ -59,14 +64,15 @@ def split_run(
     """Return the run of plain texts that ``data`` begins with at ``start``, and where the run ends.
 
     A plain text is a Utf8 frame with 1 to ``max_size`` bytes of valid UTF-8, and with no header or a header that
-    contains only ``to`` and ``nonce``. The run holds at most ``limit`` texts that are here whole, all for the same
-    destination. Returns None if the next frame is not a plain text: it needs a closer look.
+    contains only ``to`` or ``room``, and ``nonce``. The run holds at most ``limit`` texts that are here whole, all for
+    the same destination. Returns None if the next frame is not a plain text: it needs a closer look.
     """
     unpack = LAYOUTS[order].unpack_from
     available = len(data)
     contents: list[bytes] = []
     nonces: list[bytes | None] = []
     common_to: bytes | None = None
+    common_room: bytes | None = None
     end = start
     for _ in range(limit):
         begin = end + DESCRIPTOR_SIZE
@@ -77,16 +83,17 @@ def split_run(
         stop = middle + size
         if type != _UTF8 or not 0 < size <= max_size or stop > available:
             break
-        to = nonce = None
+        to = room = nonce = None
         if header_size:
             header = _PLAIN_HEADER.fullmatch(data, begin, middle)
             if header is None:
                 break
-            to, nonce = header[1], header[2] or header[3]
-        if to != common_to:
+            to, of_private, room, in_room, alone = header.groups()
+            nonce = of_private or in_room or alone
+        if to != common_to or room != common_room:
             if contents:
                 break
-            common_to = to
+            common_to, common_room = to, room
         contents.append(data[middle:stop])
         nonces.append(nonce)
         end = stop
@@ -94,6 +101,7 @@ def split_run(
         return None
     try:
         name = common_to.decode() if common_to is not None else None
+        room_name = common_room.decode() if common_room is not None else None
     except UnicodeDecodeError:
         return None
     try:
@@ -102,7 +110,7 @@ def split_run(
     except UnicodeDecodeError:
         valid = sum(1 for _ in takewhile(_is_utf8, contents))
         return split_run(data, start, order, max_size, valid)
-    return Run(_TEXT, contents, nonces, sum(map(len, contents)), name), end
+    return Run(_TEXT, contents, nonces, sum(map(len, contents)), name, room=room_name), end
 
 
 class TextFrames(NamedTuple):
@@ -138,6 +146,12 @@ def encode_private_keys(account: str | None, *, waits: bool) -> bytes:
     """
     keys = b"" if account is None else b',"account":"%b"' % account.encode()
     return keys + b',"waiting":true' if waits else keys
+
+
+def encode_room_key(name: str | None) -> bytes:
+    """Return the key of a header that names the room (None: the default one). It is ``more`` of the next function."""
+    # A valid name needs no escape.
+    return b"" if name is None else b',"room":"%b"' % name.encode()
 
 
 def encode_shared_header(name: bytes, time: str, to: bytes | None, more: bytes = b"") -> bytes:

@@ -5,6 +5,7 @@ Usage:
   chat-server users (--help | add | remove | list | passwd | moderator) ...
   chat-server history (--help | export | import | stats | check | backup | restore | purge) ...
   chat-server bans (--help | add | remove | list) ...
+  chat-server rooms (--help | add | remove | list | set) ...
   chat-server (status | say) ...
   chat-server (-h | --help)
   chat-server --version
@@ -45,6 +46,13 @@ Users and limits:
                                version 1 or 2, and the server believes the address in it
   --login-timeout=<seconds>    time to log in, for at most 5 attempts together (default: 30)
   --motd=<file>                file with the welcome text
+
+Rooms (everyone is in the first one, the lobby; clients that know rooms can be in others, too):
+  --create-rooms=<who>         anyone, registered or moderators may make rooms (default: anyone)
+  --max-rooms=<n>              rooms beside the lobby (default: 1000); a room that has no owner goes
+                               when it has been empty for a day
+  --announce-up-to=<n>         in a room with more users, joins and leaves are told as a count
+                               (default: 1000)
 
 History (messages are kept in the data directory, readable by the operator):
   --history=<mode>             on: keep messages on disk; off: keep none (default: on)
@@ -130,6 +138,7 @@ PROGRAM = "chat-server"
 COMMANDS = {
     "bans": "chat.server.moderation.cli",
     "history": "chat.server.history.cli",
+    "rooms": "chat.server.membership.cli",
     "say": "chat.server.control.cli",
     "status": "chat.server.control.cli",
     "users": "chat.server.accounts.cli",

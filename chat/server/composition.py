@@ -50,12 +50,10 @@ from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
 from chat.server.room.commands import Commands, answer_ping
 from chat.server.room.fetching import Fetching
-from chat.server.room.kept import KeptMessages
 from chat.server.room.listing_files import FilesCommand
 from chat.server.room.recall import Recall
-from chat.server.room.room import Room
 from chat.server.room.searching import SearchCommand
-from chat.server.room_recording import RoomRecording
+from chat.server.room_parts import RoomParts
 from chat.server.server import ChatServer, Stages
 from chat.server.sessions.accept import Acceptor
 from chat.server.sessions.admission import Admission
@@ -114,38 +112,27 @@ class Composition:
         self.mailboxes = AccountMailboxes(
             self.accounts, self.database, self.history, settings.max_waiting
         )
-        self.kept, self.files = None, path.files
-        if self.history is not None and self.files is not None:
-            self.spool.keep_in(self.files)
-            self.kept = KeptMessages(
-                self.history,
-                self.mailboxes,
-                settings.keep,
-                path.in_turn,
-                self.files,
-                has_search=settings.search,
-            )
-        self.room = Room(
-            log=self.log,
+        self.rooms = rooms = RoomParts(
+            path,
+            settings,
             directory=self.directory,
-            broadcast=self.broadcast,
             offers=self.offers,
+            spool=self.spool,
             mutes=bans,
+            accounts=self.accounts,
+            database=self.database,
             mailboxes=self.mailboxes,
             timestamp=self._timestamps,
-            kept=self.kept,
-            sequences=path.sequences,
         )
-        self.recording: RoomRecording | None = None
-        if self.history is not None and self.files is not None and self.kept is not None:
-            self.recording = RoomRecording(self.room, self.history, self.files, self.kept, settings)
+        self.service, self.recording = rooms.service, rooms.recording
+        self.kept, self.files = rooms.kept, rooms.files
         self.rates = RecentRates(self._totals)
         # Accounts and sanctions.
         self.devices = Devices(self.accounts, self.database)
         self.passwords = Passwords()
         self.password_guard = PasswordGuard(self.passwords, settings.exempt)
         self.moderation = Moderation(
-            self.room,
+            self.service,
             self.directory,
             bans,
             settings,
@@ -154,8 +141,9 @@ class Composition:
         )
         self.watch = DatabaseWatch(
             self.mailboxes.look,
-            AccountChanges(self.accounts, self.directory, self.room, settings).look,
+            AccountChanges(self.accounts, self.directory, self.service, settings).look,
             self.moderation.look,
+            self.rooms.maker.look,
         )
         self.commands = self._make_commands()
         # Connections, and what limits them.
@@ -189,7 +177,6 @@ class Composition:
             certificates=self.certificates,
             stages=self._list_stages(),
         )
-
         self.reload = Reload(settings, self.certificates, self._list_copies())
 
     def make_status_server(self, address: Address, is_healthy: Callable[[], bool]) -> StatusServer:
@@ -209,7 +196,7 @@ class Composition:
         """Make the server for the operator's commands in the data directory. Raises OSError."""
         snapshot = LiveStatus(
             lambda: people(self.directory, self.connection_slots, self.settings),
-            lambda: traffic(self.rates, lambda: sum(self.room.said.values())),
+            lambda: traffic(self.rates, lambda: sum(self.service.said.values())),
             lambda: (
                 space(self.settings, self.backlogs, self.spool)
                 | kept(self.history, self.files, self.path.search)
@@ -220,7 +207,7 @@ class Composition:
             ),
         )
         commands = OperatorCommands(
-            self.settings, self.directory, self.room, self.recording, self.watch
+            self.settings, self.directory, self.service, self.recording, self.watch
         )
         return ControlServer(
             listen_in(directory),
@@ -238,7 +225,7 @@ class Composition:
 
         return metrics.Metrics(
             lambda: metrics.people(self.directory, self.connection_slots, self.counters),
-            lambda: metrics.messages(self.room, self.broadcast),
+            lambda: metrics.messages(self.service, self.broadcast),
             lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.offers),
             lambda: metrics.kept(self.history, self.files),
             lambda: metrics.indexed(self.path.search),
@@ -248,15 +235,17 @@ class Composition:
     def _make_commands(self) -> Commands:
         commands = Commands()
         commands.add_plain(Verb.PING, answer_ping)
+        rooms = self.service.rooms
         recent = self.kept.recent if self.kept is not None else None
         offer_of = recent.offer_of if recent is not None else lambda number: None
         directory, opaque_id = self.directory, self.mailboxes.opaque_id
-        Recall(self.history, directory, offer_of, opaque_id).serve(commands)
-        FilesCommand(self.history, self.files, directory, opaque_id).serve(commands)
-        SearchCommand(self.path.search, directory, offer_of, opaque_id).serve(commands)
-        MailboxCommands(self.mailboxes, self.accounts, self.directory, self.room).serve(commands)
+        Recall(self.history, rooms, directory, offer_of, opaque_id).serve(commands)
+        FilesCommand(self.history, rooms, self.files, directory, opaque_id).serve(commands)
+        SearchCommand(self.path.search, rooms, directory, offer_of, opaque_id).serve(commands)
+        MailboxCommands(self.mailboxes, self.accounts, self.directory, self.service).serve(commands)
         self.moderation.serve(commands)
-        Removal(self.room, self.history, recent, self.offers).serve(commands)
+        self.rooms.serve(commands)
+        Removal(self.service, self.history, recent, self.offers).serve(commands)
         AccountCommands(
             self.directory,
             self.settings,
@@ -284,7 +273,7 @@ class Composition:
     def _make_login(self) -> Login:
         open_session = partial(
             Session,
-            room=self.room,
+            service=self.service,
             directory=self.directory,
             commands=self.commands,
             settings=self.settings,
@@ -298,8 +287,8 @@ class Composition:
         )
         open_transfer = partial(
             TransferConnection,
-            room=self.room,
-            fetching=Fetching(self.offers, self.history, self.files),
+            service=self.service,
+            fetching=Fetching(self.offers, self.service.rooms, self.history, self.files),
             files=self.files,
             parts=Parts(self.files) if self.files is not None else None,
             timestamp=self._timestamps,
@@ -336,6 +325,7 @@ class Composition:
                 self.moderation.start,
                 *((self.recording.start,) if self.recording is not None else ()),
                 self.mailboxes.start,
+                self.rooms.maker.start,
                 self.broadcast.start,
             ),
             background=(
@@ -346,6 +336,7 @@ class Composition:
                         self.devices.run,
                         self.mailboxes.run,
                         self.mailboxes.marks.run,
+                        self.rooms.store.run,
                     )
                     if database is not None
                     else ()
@@ -354,14 +345,20 @@ class Composition:
             ),
             housekeeping=(
                 self.offers.drop_old,
+                self.rooms.maker.sweep_if_due,
                 self.password_guard.forget_old,
                 lambda: give_back_memory_after(self.backlogs.pop_released()),
                 self.folding_log.flush_if_due,
                 self.rates.sample,
                 self.address_limits.forget_old,
             ),
-            farewell=(self._end_transfers, partial(self.log.close, DRAIN_TIMEOUT), self.room.close),
+            farewell=(
+                self._end_transfers,
+                partial(self.log.close, DRAIN_TIMEOUT),
+                self.service.close,
+            ),
             close=(
+                self.rooms.crowds.stop,
                 self.broadcast.stop,
                 self.path.stop,
                 self.offers.clear,
@@ -369,14 +366,17 @@ class Composition:
                 self.passwords.close,
                 *((handshakes.close,) if handshakes is not None else ()),
                 self.mailboxes.marks.write,
+                self.rooms.store.write_waiting,
                 *((self.devices.write, database.close) if database is not None else ()),
                 self.folding_log.log_counts,
             ),
         )
 
     def _totals(self) -> Totals:
-        room = self.room
-        return Totals(sum(room.said.values()), sum(room.received.values()), self.broadcast.given)
+        service = self.service
+        return Totals(
+            sum(service.said.values()), sum(service.received.values()), self.broadcast.given
+        )
 
     def _list_copies(self) -> Sequence[Callable[[], object]]:
         """Return the functions that hand changed settings to the parts that keep copies of values."""

@@ -12,7 +12,7 @@ from chat.server.directory.directory import Directory
 from chat.server.history.faults import HistoryFault
 from chat.server.history.purging import read_purge
 from chat.server.room.announcement import BadAnnouncement, read_announcement
-from chat.server.room.room import Room
+from chat.server.room.service import ChatService
 from chat.server.room_recording import RoomRecording
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
@@ -31,13 +31,13 @@ class OperatorCommands:
         self,
         settings: Settings,
         directory: Directory[Session],
-        room: Room,
+        service: ChatService,
         recording: RoomRecording | None,
         watch: DatabaseWatch,
     ) -> None:
         self._settings = settings
         self._directory = directory
-        self._room = room
+        self._service = service
         self._recording = recording
         self._watch = watch
 
@@ -48,7 +48,7 @@ class OperatorCommands:
         except BadAnnouncement as problem:
             raise CommandFailed(str(problem)) from None
         log.info("the operator announces: %s", " / ".join(text.split("\n")))
-        self._room.announce(NoticeCode.ANNOUNCEMENT, text)
+        self._service.announce(NoticeCode.ANNOUNCEMENT, text)
         return {"users": self._directory.users}
 
     def apply_changes(self, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from chat.server.history.history import HistoryStore
 from chat.server.history.purging import Purge
 from chat.server.history.retention import Retention
 from chat.server.history.search.index_file import remove_index
-from chat.server.history.stored import DEFAULT_ROOM
+from chat.server.history.stored import DEFAULT_ROOM, LogName
 from chat.server.room.kept import KeptMessages
 from chat.server.room.replay import PAGE
-from chat.server.room.room import Room
+from chat.server.room.service import ChatService
 from chat.server.settings import Settings
 
 
@@ -20,14 +20,14 @@ class RoomRecording:
 
     def __init__(
         self,
-        room: Room,
+        service: ChatService,
         history: HistoryStore,
         files: KeptFiles,
         kept: KeptMessages,
         settings: Settings,
     ) -> None:
         self._files = files
-        self._room = room
+        self._service = service
         self._history = history
         self._kept = kept
         self._settings = settings
@@ -42,7 +42,7 @@ class RoomRecording:
         self._history.on_purged = self._files.forget
         self._history.begin(DEFAULT_ROOM)
         self.load_recent()
-        self._room.go_on_after(self._kept.last_number(DEFAULT_ROOM))
+        self._service.go_on_after(DEFAULT_ROOM, self._kept.last_number(DEFAULT_ROOM))
 
     def load_recent(self) -> None:
         """Read the last messages of the room from the file. Raises HistoryFault."""
@@ -63,11 +63,20 @@ class RoomRecording:
         sentence = "Messages are kept again."
         if self._history.is_suspended:
             sentence = "The server cannot keep messages now; the chat goes on."
-        self._room.announce(NoticeCode.EPOCH, sentence, facts={"epoch": epoch})
+        self._service.announce(NoticeCode.EPOCH, sentence, facts={"epoch": epoch})
 
     def remove_old(self) -> None:
         """Remove messages that are too old or too many, as long as the server runs."""
         settings = self._settings
         Retention(
-            self._history, settings.keep, settings.keep_size, on_removed=self._files.forget_old
+            self._history,
+            settings.keep,
+            settings.keep_size,
+            on_removed=self._files.forget_old,
+            shorter=self._kept_shorter,
         ).run()
+
+    def _kept_shorter(self) -> dict[LogName, float]:
+        """Return the rooms whose owners want messages to be kept for a certain time."""
+        rooms = self._service.rooms
+        return {room.log: room.state.keep for room in rooms if room.state.keep is not None}

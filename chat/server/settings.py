@@ -60,6 +60,14 @@ class TlsMode(Enum):
     REQUIRED = "required"
 
 
+class CreateRooms(Enum):
+    """List the users who may make rooms."""
+
+    ANYONE = "anyone"
+    REGISTERED = "registered"
+    MODERATORS = "moderators"
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one server. Sizes are in bytes, times in seconds. A rate of None is no limit.
@@ -78,6 +86,8 @@ class Settings:
     - ``register``: guests can register their names.
     - ``max_users`` counts users; a registered one may have ``max_sessions`` sessions at a time.
     - ``max_connects`` and ``max_logins`` are limits for one address in one minute.
+    - ``create_rooms`` says who may make rooms beside the default one, ``max_rooms`` how many there may be. In a room
+      with more than ``announce_up_to`` users, those who join and leave are not announced one by one.
     - ``proxies``: connections from there begin with a PROXY protocol header, which the server believes.
     """
 
@@ -118,6 +128,9 @@ class Settings:
     max_logins: int = 60
     proxies: tuple[Network, ...] = ()
     metrics_address: Address | None = None
+    create_rooms: CreateRooms = CreateRooms.ANYONE
+    max_rooms: int = 1000
+    announce_up_to: int = 1000
 
     def take_over(self, other: Settings) -> None:
         """Replace all values by those of ``other``.

@@ -12,11 +12,11 @@ function __chat_server --argument-names command place
             continue
         end
         switch $token
-            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --history --keep --keep-size --keep-files --replay --search --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number
+            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --create-rooms --max-rooms --announce-up-to --history --keep --keep-size --keep-files --replay --search --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number --kind --topic --owner
                 set takes yes
             case '-*'
             case '*'
-                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
+                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' rooms' ' rooms add' ' rooms list' ' rooms remove' ' rooms set' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
                     set found "$found $token"
                 else
                     set count (math $count + 1)
@@ -28,7 +28,7 @@ function __chat_server --argument-names command place
     end
 end
 complete -c chat-server -f
-complete -c chat-server -n '__chat_server \'\' 0' -a 'bans history say status users'
+complete -c chat-server -n '__chat_server \'\' 0' -a 'bans history rooms say status users'
 complete -c chat-server -n '__chat_server \'\'' -l address -x -d 'HOST or HOST:PORT, [IPv6]:PORT, PORT on 127.0.0.1, :PORT for all interfaces, or unix:PATH'
 complete -c chat-server -n '__chat_server \'\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'directory of the accounts, the bans and the server\'s own certificate'
 complete -c chat-server -n '__chat_server \'\'' -l spool-directory -x -a '(__fish_complete_directories)' -d 'directory of large contents, kept for a limited time, in files without a name'
@@ -47,6 +47,9 @@ complete -c chat-server -n '__chat_server \'\'' -l exempt -x -d 'networks withou
 complete -c chat-server -n '__chat_server \'\'' -l proxy -x -d 'proxies'
 complete -c chat-server -n '__chat_server \'\'' -l login-timeout -x -d 'time to log in, for at most 5 attempts together'
 complete -c chat-server -n '__chat_server \'\'' -l motd -r -F -d 'file with the welcome text'
+complete -c chat-server -n '__chat_server \'\'' -l create-rooms -x -a 'anyone registered moderators' -d 'anyone, registered or moderators may make rooms'
+complete -c chat-server -n '__chat_server \'\'' -l max-rooms -x -d 'rooms beside the lobby'
+complete -c chat-server -n '__chat_server \'\'' -l announce-up-to -x -d 'in a room with more users, joins and leaves are told as a count'
 complete -c chat-server -n '__chat_server \'\'' -l history -x -a 'on off' -d 'on'
 complete -c chat-server -n '__chat_server \'\'' -l durable -d 'users hear a message only when the disk has it, so that no crash and no power loss takes back what was said'
 complete -c chat-server -n '__chat_server \'\'' -l keep -x -d 'how long'
@@ -119,6 +122,31 @@ complete -c chat-server -n '__chat_server \' history stats\'' -l json -d 'print 
 complete -c chat-server -n '__chat_server \' history stats\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' history stats\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' history stats\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' rooms\' 0' -a 'add list remove set'
+complete -c chat-server -n '__chat_server \' rooms\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' rooms add\'' -l kind -x -d 'open'
+complete -c chat-server -n '__chat_server \' rooms add\'' -l history -x -a 'on off' -d 'messages that members of a closed room may read'
+complete -c chat-server -n '__chat_server \' rooms add\'' -l keep -x -d 'how long messages are kept'
+complete -c chat-server -n '__chat_server \' rooms add\'' -l topic -x -d 'the topic of the room, in one line'
+complete -c chat-server -n '__chat_server \' rooms add\'' -l owner -x -d 'a registered user who becomes an owner'
+complete -c chat-server -n '__chat_server \' rooms add\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' rooms add\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' rooms add\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' rooms list\'' -l json -d 'print an array of JSON objects, for programs'
+complete -c chat-server -n '__chat_server \' rooms list\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' rooms list\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' rooms list\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' rooms remove\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' rooms remove\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' rooms remove\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' rooms set\'' -l kind -x -d 'open'
+complete -c chat-server -n '__chat_server \' rooms set\'' -l history -x -a 'on off' -d 'messages that members of a closed room may read'
+complete -c chat-server -n '__chat_server \' rooms set\'' -l keep -x -d 'how long messages are kept'
+complete -c chat-server -n '__chat_server \' rooms set\'' -l topic -x -d 'the topic of the room, in one line'
+complete -c chat-server -n '__chat_server \' rooms set\'' -l owner -x -d 'a registered user who becomes an owner'
+complete -c chat-server -n '__chat_server \' rooms set\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' rooms set\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' rooms set\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' say\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' say\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' say\'' -s h -l help -d 'show this help'

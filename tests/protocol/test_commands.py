@@ -32,6 +32,14 @@ def test_the_verbs_are_part_of_the_wire() -> None:
         "unblock",
         "blocks",
         "purge",
+        "join",
+        "part",
+        "rooms",
+        "names",
+        "topic",
+        "invite",
+        "remove",
+        "room",
     ]
 
 

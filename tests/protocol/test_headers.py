@@ -25,6 +25,7 @@ from chat.protocol.headers import (
     parse_login_header,
     parse_server_header,
 )
+from tests.protocol.random_headers import KEYS, OF_ROOMS, commands_about_rooms
 from tests.tables import table
 
 NOW = "2026-11-23T23:03:24.696444485Z"
@@ -53,7 +54,7 @@ queries = st.builds(
 plain_commands = st.builds(
     Command,
     verb=(st.sampled_from([verb.value for verb in Verb]) | text).filter(
-        lambda verb: verb not in ("history", "read", "search")
+        lambda verb: verb not in ("history", "read", "search", "files", *OF_ROOMS)
     ),
     target=optional(text),
     seconds=optional(whole),
@@ -61,13 +62,15 @@ plain_commands = st.builds(
     password=optional(text),
     new_password=optional(text),
     seq=optional(whole),
-    **dict.fromkeys(("query", "search", "partner"), st.none()),
+    **dict.fromkeys(("query", "search", "partner", "topic", "listing", "change"), st.none()),
     private=st.just(False),
+    room=optional(text),
 )
 marks = st.tuples(optional(whole), st.booleans(), optional(text)).map(
     lambda mark: Command("read", seq=mark[0], private=mark[1], partner=mark[2])
 )
-commands = plain_commands | marks | queries.map(lambda query: Command("history", query=query))
+pages = queries.map(lambda query: Command("history", query=query))
+commands = plain_commands | marks | pages | commands_about_rooms(text, whole)
 client_headers = st.builds(
     ClientHeader,
     to=optional(text),
@@ -90,6 +93,7 @@ logins = st.builds(
     password=optional(text),
     replay=optional(whole),
     device=optional(st.from_regex(r"[A-Za-z0-9_-]{22,86}", fullmatch=True)),
+    join=optional(st.lists(text, max_size=3).map(tuple)),
 )
 server_headers = st.builds(
     ServerHeader,
@@ -117,21 +121,15 @@ server_headers = st.builds(
     waiting=st.just(True) | st.none(),
     private=st.just(True) | st.none(),
     partner=optional(text),
+    room=optional(text),
+    here=optional(whole),
+    announced=st.just(True) | st.none(),
 )
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
     max_leaves=8,
 )
-# The keys that mean something, with values that may be of any kind.
-KEYS = """
-    to session inline filename nonce fetch offset password
-    command target seconds reason new_password
-    from timestamp notice reason size id
-    replay purged for epoch count more lost seq
-    private after before at time limit with nonces
-    device again account waiting
-"""
 wild_objects = st.dictionaries(st.sampled_from(KEYS.split()), any_json).map(
     lambda fields: json.dumps(fields).encode()
 )

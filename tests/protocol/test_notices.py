@@ -28,6 +28,9 @@ def test_the_codes_of_notices() -> None:
         "no-history",
         "bad-place",
         "no-such-room",
+        "not-in-room",
+        "not-invited",
+        "too-many-rooms",
         "blocked",
         "mailbox-full",
         "replaced",
@@ -38,6 +41,11 @@ def test_the_codes_of_notices() -> None:
         "epoch",
         "read",
         "waiting",
+        "topic",
+        "room",
+        "invited",
+        "removed",
+        "here",
     ]
 
 
@@ -71,6 +79,8 @@ def test_the_reasons_for_leaving() -> None:
         "banned",
         "replaced",
         "server-stopping",
+        "parted",
+        "removed",
     ]
 
 

@@ -34,7 +34,7 @@ CASES = [
     ("chat-client --save-directory=pla", "--save-directory=places/"),
     ("chat-client bob@chat.example.org --pl", "--plain"),
     ("chat-client --max-save=", ""),
-    ("chat-server ", "bans history say status users"),
+    ("chat-server ", "bans history rooms say status users"),
     ("chat-server u", "users"),
     ("chat-server users pa", "passwd"),
     ("chat-server users add bob --mo", "--moderator"),

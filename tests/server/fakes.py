@@ -133,6 +133,7 @@ class FakeMember:
         self.account_id: bytes | None = None
         self.device: bytes | None = None
         self.moderator = False
+        self.knows_rooms = False
         self.wants_status = False
         self.name: UserName = parse_user_name(name)
         self.transport = FakeTransport()

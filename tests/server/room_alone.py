@@ -14,7 +14,8 @@ from chat.server.directory.directory import Directory
 from chat.server.log.log import MemoryLog
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.moderation.bans import BanList
-from chat.server.room.room import Room, Welcome
+from chat.server.room.presence import Welcome
+from chat.server.room.service import ChatService as Room
 from chat.server.settings import Settings
 from tests.server.fakes import FakeMember, run_ready_greenlets
 

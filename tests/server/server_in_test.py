@@ -68,7 +68,7 @@ class TestServer:
 
     def here(self) -> list[str]:
         """The names of who is in the room."""
-        names: list[str] = json.loads(self.parts.room.names_json())
+        names: list[str] = json.loads(self.parts.service.names_json())
         return names
 
     @property

@@ -40,11 +40,13 @@ def test_room_delivery_offers_and_spool_belong_together(tmp_path: Path) -> None:
     parts = Composition(Settings(spool_directory=tmp_path, max_spool=400))
     alice = FakeMember("alice", inline=0)
     alice.serial = parts.directory.enter(alice)  # type: ignore[arg-type]
-    parts.room.join(alice)
+    parts.service.join(alice)
     for _ in range(5):  # more than the space holds: the offers make room in the spool
         content = parts.spool.reserve("alice", 100, lambda: None)
         content.append(memoryview(b"x" * 100))
-        parts.room.publish(alice, Run(MessageType.FILE, [b""], [None], content.size, large=content))
+        parts.service.publish(
+            alice, Run(MessageType.FILE, [b""], [None], content.size, large=content)
+        )
         content.release()
     parts.broadcast.flush()
     run_ready_greenlets()

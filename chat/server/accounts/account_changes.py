@@ -12,7 +12,7 @@ from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.accounts.accounts import Account, Accounts, AccountTable
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
-from chat.server.room.room import Room
+from chat.server.room.service import ChatService
 from chat.server.settings import Settings
 
 log = logging.getLogger("chat.server")
@@ -22,11 +22,15 @@ class AccountChanges:
     """Compare the accounts with the connected users whenever the accounts were read again."""
 
     def __init__(
-        self, accounts: Accounts, directory: ConnectedUsers, room: Room, settings: Settings
+        self,
+        accounts: Accounts,
+        directory: ConnectedUsers,
+        service: ChatService,
+        settings: Settings,
     ) -> None:
         self._accounts = accounts
         self._directory = directory
-        self._room = room
+        self._service = service
         self._settings = settings
         self._applied: AccountTable | None = None
 
@@ -62,7 +66,7 @@ class AccountChanges:
             member.lost_account()
             log.info("%s is %s now: the account was removed", member.name.display, role)
             sentence = f"The operator removed your account. You are {role} from now on."
-            self._room.notify(member, NoticeCode.ACCOUNT, sentence)
+            self._service.notify(member, NoticeCode.ACCOUNT, sentence)
 
     def _has_later_session(self, member: Member) -> bool:
         sessions = self._directory.sessions_of(member.name.key)
@@ -73,10 +77,12 @@ class AccountChanges:
 
     def _set_moderator(self, member: Member, is_moderator: bool) -> None:
         member.moderator = is_moderator
-        self._room.tell_status(member)
+        self._service.tell_status(member)
         role = "a moderator" if is_moderator else "no moderator any more"
         log.info("%s is %s", member.name.display, role)
-        self._room.notify(member, NoticeCode.ACCOUNT, f"You are {role}: the operator decided so.")
+        self._service.notify(
+            member, NoticeCode.ACCOUNT, f"You are {role}: the operator decided so."
+        )
 
 
 def _differs(member: Member, register: AccountTable) -> bool:

@@ -88,10 +88,14 @@ class OfferStore:
                 return
             self._drop(offer)
 
-    def drop_message(self, number: int) -> None:
-        """Drop the public offer of the message with ``number``. A user who is fetching the content still gets it."""
+    def drop_message(self, number: int, room: str | None = None) -> None:
+        """Drop the offer of the message with ``number`` in ``room`` (None: the default room).
+
+        A user who is fetching the content still gets it.
+        """
         for offer in list(self._offers.values()):
-            if offer.serials is None and offer.header.seq == number:
+            is_public = offer.serials is None or room is not None
+            if is_public and offer.header.seq == number and offer.header.room == room:
                 self._drop(offer)
 
     def clear(self) -> None:

@@ -31,7 +31,7 @@ from chat.config.options import (
 )
 from chat.files.opening import read_beginning
 from chat.server.config.check import unusable_addresses, unusable_certificate, unusable_data
-from chat.server.settings import Network, Rate, Settings, TlsMode
+from chat.server.settings import CreateRooms, Network, Rate, Settings, TlsMode
 from chat.server.storage.data_directory import default_data_directory, read_data_directory
 from chat.sizes import byte_count
 
@@ -237,6 +237,10 @@ def _tls(text: str, where: str, *, values: Collection[str]) -> TlsMode:
     return TlsMode(read_choice(text, where, values=values))
 
 
+def _create_rooms(text: str, where: str, *, values: Collection[str]) -> CreateRooms:
+    return CreateRooms(read_choice(text, where, values=values))
+
+
 def _keep(text: str, where: str) -> float | None:
     """Return how many seconds messages are kept; None for ever."""
     return None if text == "forever" else float(parse_duration(text, where))
@@ -265,6 +269,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("proxy", Kind.NETWORKS, _networks, sets="proxies"),
     Option("login-timeout", Kind.COUNT, _count),
     Option("motd", Kind.TEXT, _motd),
+    Option(
+        "create-rooms",
+        Kind.TEXT,
+        partial(_create_rooms, values=tuple(who.value for who in CreateRooms)),
+    ),
+    Option("max-rooms", Kind.COUNT, parse_count),
+    Option("announce-up-to", Kind.COUNT, _count),
     Option("max-text", Kind.SIZE, _size),
     Option("max-file", Kind.SIZE, _size),
     Option("max-spool", Kind.SIZE, _size),

@@ -29,6 +29,7 @@ from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
 from chat.protocol.runs import TextFrames
 from chat.server.delivery.batch_file import BatchFile
+from chat.server.delivery.pending import PendingFrames, RoomAudience
 from chat.server.delivery.send_queue import SendQueue
 from chat.server.limits.limits import TokenBucket
 from chat.server.settings import Rate
@@ -59,74 +60,10 @@ class Encodable(Protocol):
     def encode(self, order: ByteOrder) -> bytes: ...
 
 
-class _Pending:
-    """The frames of one byte order that are posted and not yet flushed, and the audience that gets them.
-
-    ``frames`` is shared by the whole audience. ``ahead`` and ``alone`` have entries only for users whose bytes differ.
-    So to post a message costs the same however many users are here.
-    """
-
-    __slots__ = ("ahead", "alone", "audience", "frames", "size", "size_alone")
-
-    def __init__(self) -> None:
-        self.audience: dict[SendQueue, None] = {}  # a set that keeps its order
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all frames, after a flush."""
-        self.frames: list[bytes] = []
-        self.size = 0
-        # Bytes for single users, in order: their own frames, and the parts of ``frames`` that come before those.
-        self.alone: dict[SendQueue, list[bytes]] = {}
-        self.size_alone = 0
-        # How many of the first bytes of ``frames`` a user must not get again: they are already in ``alone``, were sent
-        # before, or were posted before the user came.
-        self.ahead: dict[SendQueue, int] = {}
-
-    def append(self, encoded: bytes) -> None:
-        self.frames.append(encoded)
-        self.size += len(encoded)
-
-    def append_for_others(self, send_queue: SendQueue, encoded: bytes) -> None:
-        """Append a frame for everyone but one user."""
-        if self.size:
-            # What was pending before stays due to them.
-            self.alone.setdefault(send_queue, []).append(self._pop_rest(send_queue))
-        self.append(encoded)
-        self.ahead[send_queue] = self.size
-
-    def append_alone(self, send_queue: SendQueue, encoded: bytes) -> None:
-        """Append a frame for one user, behind all frames for everyone that are pending now."""
-        parts = self.alone.setdefault(send_queue, [])
-        if self.size:
-            parts.append(self._pop_rest(send_queue))
-        parts.append(encoded)
-        self.size_alone += len(encoded)
-
-    def joined(self) -> bytes:
-        """Join the frames for all, and keep the result: each private message before the flush asks for it again."""
-        if len(self.frames) != 1:
-            self.frames = [b"".join(self.frames)]
-        return self.frames[0]
-
-    def pop(self, send_queue: SendQueue) -> bytes:
-        """Return all bytes that are pending for one user, and mark them as sent."""
-        return b"".join((*self.alone.pop(send_queue, ()), self._pop_rest(send_queue)))
-
-    def pop_different(self) -> dict[SendQueue, bytes]:
-        """Pop the pending bytes of each user who gets something else than the common batch."""
-        return {send_queue: self.pop(send_queue) for send_queue in {**self.ahead, **self.alone}}
-
-    def _pop_rest(self, send_queue: SendQueue) -> bytes:
-        start = self.ahead.get(send_queue, 0)
-        if start == self.size:
-            return b""
-        self.ahead[send_queue] = self.size
-        return self.joined()[start:]
-
-
 class Broadcast:
-    """Deliver posted frames to all users, in one order.
+    """Deliver posted frames to all users, or to an audience among them, in one order for each user.
+
+    ``everyone`` is the audience of all users.
 
     ``given``: bytes of all batches, counted once for each user. ``charge`` is called with the seconds of CPU time of
     each batch that was made for announcements alone.
@@ -135,7 +72,8 @@ class Broadcast:
     def __init__(self, charge: Callable[[float], object] = do_nothing) -> None:
         self.given = 0
         self._charge = charge
-        self._pending = {order: _Pending() for order in ByteOrder}
+        self.everyone = RoomAudience()
+        self._pending = {order: PendingFrames(self.everyone.part(order)) for order in ByteOrder}
         self._flushes_itself = False
         self._will_flush = self._will_flush_alone = False
         self._announcements = TokenBucket(_ANNOUNCING)
@@ -154,59 +92,65 @@ class Broadcast:
         self._file.close()
 
     def __iter__(self) -> Iterator[SendQueue]:
-        for pending in self._pending.values():
-            yield from pending.audience
+        return iter(self.everyone)
 
     def add(self, send_queue: SendQueue, first: Iterable[Encodable] = ()) -> None:
         """Send a user the frames ``first`` now, and add them to the audience of all later posts."""
-        pending = self._pending[send_queue.order]
-        pending.audience[send_queue] = None
-        if pending.size:
-            # Posted before this user came. They must not get it, and nobody else's batch is cut for them.
-            pending.ahead[send_queue] = pending.size
+        self._pending[send_queue.order].add(send_queue)
         send_queue.give(b"".join(frame.encode(send_queue.order) for frame in first))
 
     def remove(self, send_queue: SendQueue) -> None:
-        """Send a user all frames that are pending, and remove them from the audience of later posts."""
+        """Send a user all frames that are pending, and remove them from all audiences."""
+        send_queue.give(self._pending[send_queue.order].remove(send_queue))
+
+    def join(self, send_queue: SendQueue, audience: RoomAudience) -> None:
+        """Add a user to an audience beside that of all users."""
         pending = self._pending[send_queue.order]
-        send_queue.give(pending.pop(send_queue))
-        pending.audience.pop(send_queue, None)
-        pending.ahead.pop(send_queue, None)
+        if send_queue in pending.audience:
+            pending.join(send_queue, audience.part(send_queue.order))
 
-    def post(self, frame: Frame | TextFrames) -> None:
-        """Send all users a frame or a run of texts, with the content in memory, at the next flush."""
-        self._append(frame)
+    def part(self, send_queue: SendQueue, audience: RoomAudience) -> None:
+        """Remove a user from such an audience. They still get what was posted there before."""
+        self._pending[send_queue.order].leave(send_queue, audience.part(send_queue.order))
+
+    def post(self, frame: Frame | TextFrames, audience: RoomAudience | None = None) -> None:
+        """Send all users, or those of an audience, a frame or a run of texts, with the content in memory."""
+        self._append(frame, audience, is_urgent=True)
         self._flush_soon()
 
-    def post_to_others(self, send_queue: SendQueue, frame: Frame) -> None:
-        """Send a frame to all users but one."""
-        own = self._pending[send_queue.order]
-        if send_queue not in own.audience:
-            self.post(frame)
-            return
-        own.append_for_others(send_queue, frame.encode(send_queue.order))
-        for order, pending in self._pending.items():
-            if pending is not own and pending.audience:
-                pending.append(frame.encode(order))
+    def post_to_others(
+        self, send_queue: SendQueue, frame: Frame, audience: RoomAudience | None = None
+    ) -> None:
+        """Send a frame to all users, or to those of an audience, but one."""
+        for order, part in (audience or self.everyone).parts.items():
+            if part.users:
+                pending, encoded = self._pending[order], frame.encode(order)
+                if send_queue in part.users:
+                    pending.append_for_others(send_queue, part, encoded)
+                else:
+                    pending.append(part, encoded)
+                part.is_urgent = True
         self._flush_soon()
 
-    def post_attachment(self, frame: Frame, offer: Frame | None) -> None:
+    def post_attachment(
+        self, frame: Frame, offer: Frame | None, audience: RoomAudience | None = None
+    ) -> None:
         """Send all users ``frame``, but ``offer``, if there is one, to users who want offers for such contents."""
         if offer is None and frame.large is None:
-            self.post(frame)
+            self.post(frame, audience)
             return
         # The bytes differ between users, or are not in memory: the frame cannot be part of a batch.
         self.flush()
         size = frame.content_size
-        for send_queue in self:
+        for send_queue in audience or self.everyone:
             send_queue.put(offer if offer and send_queue.wants_offer(size) else frame)
 
-    def announce(self, frame: Frame) -> None:
+    def announce(self, frame: Frame, audience: RoomAudience | None = None) -> None:
         """Send all users a frame that can wait, for 50 ms or a little longer: a user who joined or left.
 
         Announcements that come in quick succession share a batch.
         """
-        self._append(frame)
+        self._append(frame, audience, is_urgent=False)
         self._flush_in_a_while()
 
     def put(self, send_queue: SendQueue, frame: Encodable) -> None:
@@ -227,7 +171,7 @@ class Broadcast:
         pending = self._pending[send_queue.order]
         if send_queue not in pending.audience:
             return
-        if pending.size or send_queue in pending.alone:
+        if pending.dirty or send_queue in pending.alone:
             self._append_alone(send_queue, encoded)
         else:
             self._give_one(encoded, send_queue)
@@ -242,11 +186,16 @@ class Broadcast:
         for pending in self._pending.values():
             self._flush(pending)
 
-    def _append(self, frame: Frame | TextFrames) -> None:
-        for order, pending in self._pending.items():
-            if pending.audience:
-                pending.append(frame.encode(order))
-                if pending.size >= _BATCH_SIZE:
+    def _append(
+        self, frame: Frame | TextFrames, audience: RoomAudience | None, *, is_urgent: bool
+    ) -> None:
+        for order, part in (self.everyone if audience is None else audience).parts.items():
+            if part.users:
+                pending = self._pending[order]
+                pending.append(part, frame.encode(order))
+                if is_urgent:
+                    part.is_urgent = True
+                if part.size >= _BATCH_SIZE:
                     self._flush(pending)
 
     def _append_alone(self, send_queue: SendQueue, encoded: bytes) -> None:
@@ -266,12 +215,8 @@ class Broadcast:
         if self._will_flush:
             return  # at the end of this turn of the loop, and users who get frames of both kinds get them in one write
         for pending in self._pending.values():
-            if not pending.size:
-                self._flush(pending)
-                continue
-            pending.size_alone = 0
-            for send_queue in [*pending.alone]:
-                self._give_one(pending.pop(send_queue), send_queue)
+            for send_queue, data in pending.pop_alone().items():
+                self._give_one(data, send_queue)
 
     def _flush_soon(self) -> None:
         """Flush when all greenlets that are ready now have had their turn.
@@ -284,7 +229,9 @@ class Broadcast:
 
     def _flush_now(self) -> None:
         self._will_flush = False
-        self.flush()
+        # A message in one room does not hurry the announcements that wait in others.
+        for pending in self._pending.values():
+            self._flush(pending, only_urgent=True)
 
     def _flush_in_a_while(self) -> None:
         """Flush as soon as the rate of batches for announcements allows."""
@@ -310,28 +257,12 @@ class Broadcast:
             self._timer.close()
             self._timer = None
 
-    def _flush(self, pending: _Pending) -> None:
-        if not pending.size:
-            if pending.alone:
-                self._flush_alone(pending)
-            return
-        different = pending.pop_different()
-        batch = pending.joined()
-        pending.clear()
-        for send_queue, data in different.items():
-            if data:
-                self._give_one(data, send_queue)
-        everyone = pending.audience
-        self._give(
-            batch, [each for each in everyone if each not in different] if different else everyone
-        )
-
-    def _flush_alone(self, pending: _Pending) -> None:
-        """Flush the frames for single users, such as private messages, when nothing is pending for everyone."""
-        alone = pending.alone
-        pending.clear()
-        for send_queue, parts in alone.items():
-            self._give_one(b"".join(parts), send_queue)
+    def _flush(self, pending: PendingFrames, *, only_urgent: bool = False) -> None:
+        for data, users in pending.pop_all(only_urgent=only_urgent):
+            if len(users) == 1:
+                self._give_one(data, *users)
+            else:
+                self._give(data, users)
 
     def _give_one(self, data: bytes, send_queue: SendQueue) -> None:
         """Give one user their bytes. ``_give`` does the same for many users, who share a batch."""

@@ -21,6 +21,7 @@ from gevent.event import Event
 from chat.protocol.frames import Frame
 from chat.protocol.runs import TextFrames
 from chat.server.delivery.broadcast import Broadcast, Encodable, do_nothing
+from chat.server.delivery.pending import RoomAudience
 from chat.server.delivery.send_queue import SendQueue
 
 log = logging.getLogger("chat.server")
@@ -136,17 +137,27 @@ class HeldBroadcast(Broadcast):
     def remove(self, send_queue: SendQueue) -> None:
         self.in_turn(partial(super().remove, send_queue))
 
-    def post(self, frame: Frame | TextFrames) -> None:
-        self.in_turn(partial(super().post, frame))
+    def join(self, send_queue: SendQueue, audience: RoomAudience) -> None:
+        self.in_turn(partial(super().join, send_queue, audience))
 
-    def post_to_others(self, send_queue: SendQueue, frame: Frame) -> None:
-        self.in_turn(partial(super().post_to_others, send_queue, frame))
+    def part(self, send_queue: SendQueue, audience: RoomAudience) -> None:
+        self.in_turn(partial(super().part, send_queue, audience))
 
-    def post_attachment(self, frame: Frame, offer: Frame | None) -> None:
-        self.in_turn(partial(super().post_attachment, frame, offer))
+    def post(self, frame: Frame | TextFrames, audience: RoomAudience | None = None) -> None:
+        self.in_turn(partial(super().post, frame, audience))
 
-    def announce(self, frame: Frame) -> None:
-        self.in_turn(partial(super().announce, frame))
+    def post_to_others(
+        self, send_queue: SendQueue, frame: Frame, audience: RoomAudience | None = None
+    ) -> None:
+        self.in_turn(partial(super().post_to_others, send_queue, frame, audience))
+
+    def post_attachment(
+        self, frame: Frame, offer: Frame | None, audience: RoomAudience | None = None
+    ) -> None:
+        self.in_turn(partial(super().post_attachment, frame, offer, audience))
+
+    def announce(self, frame: Frame, audience: RoomAudience | None = None) -> None:
+        self.in_turn(partial(super().announce, frame, audience))
 
     def put(self, send_queue: SendQueue, frame: Encodable) -> None:
         self._pass_alone(send_queue, partial(super().put, send_queue, frame))

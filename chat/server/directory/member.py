@@ -64,8 +64,11 @@ class Member(Peer, Protocol):
     the sessions of the server, so a later session has a larger one. ``wants_status``: the client asked to hear when a
     user becomes registered or a moderator. ``mailbox`` is the log of the user's private messages. ``author`` identifies
     the user in history beyond their name: the id of their account, or a hash of their device and name; empty for a
-    guest without a device. ``authors``: all under which history may have messages of this user.
+    guest without a device. ``authors``: all under which history may have messages of this user. ``knows_rooms``: the
+    session can be in other rooms than the default one.
     """
+
+    knows_rooms: bool
 
     @property
     def token(self) -> str | None: ...

@@ -23,7 +23,7 @@ from chat.server.history.queues.disk_queue import DiskQueue, ignore_written
 from chat.server.history.queues.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.reader import FILE_NAME, Reader, RunSummary
 from chat.server.history.rows import PackedRun, unpack
-from chat.server.history.stored import DEFAULT_ROOM, HistoryPage, Hole, LogName, LogState, StoredRun
+from chat.server.history.stored import HistoryPage, Hole, LogName, LogState, StoredRun
 from chat.server.process.shared_reads import SharedReads
 
 Result = TypeVar("Result")
@@ -172,6 +172,11 @@ class HistoryStore:
         """Return what is known of the log ``name``."""
         return self._queue.state(name)
 
+    @property
+    def states(self) -> Iterable[tuple[LogName, LogState]]:
+        """All logs with what is known of them."""
+        return self._queue.logs.items()
+
     def status(self, clock: Callable[[], float] = time.time) -> HistoryStatus:
         """Return the state of now. ``clock`` returns seconds since 1970."""
         waiting = self._queue.unwritten
@@ -287,7 +292,7 @@ class HistoryStore:
         """
         number = wanted.number
         # The writer may have the run already, and then the file has the content, too.
-        had_it = number is not None and self._queue.forget(DEFAULT_ROOM, number)
+        had_it = number is not None and self._queue.forget(wanted.log, number)
         self._queue.wait_until_written()
         if self._indexer is None:
             return max(self._purge(wanted, self.on_purged), had_it)
@@ -311,7 +316,7 @@ class HistoryStore:
         count = purge(self.call, wanted, gevent.sleep, on_purged)
         if wanted.number is not None:
             # Perhaps it was purged before it was written.
-            on_purged(DEFAULT_ROOM, [wanted.number])
+            on_purged(wanted.log, [wanted.number])
         return count
 
     def note_removed(self, states: Mapping[LogName, LogState]) -> None:

@@ -25,19 +25,22 @@ OnPurged = Callable[[LogName, list[int]], object]
 class Purge(NamedTuple):
     """Say which messages are purged: those ``before`` a timestamp, those of a ``user``, or the one with ``number``.
 
-    Exactly one of them is given.
+    Exactly one of them is given. A ``number`` is that of a message in ``log``.
     """
 
     before: str | None = None
     user: str | None = None
     number: int | None = None
+    log: LogName = DEFAULT_ROOM
 
 
 def read_purge(fields: Mapping[str, Any]) -> Purge:
     """Read what a command names. Raises HistoryFault unless it names one thing, in the right form."""
     wanted = Purge(fields.get("before"), fields.get("user"), fields.get("number"))
     kinds = (str, str, int)
-    given = [(value, kind) for value, kind in zip(wanted, kinds, strict=True) if value is not None]
+    given = [
+        (value, kind) for value, kind in zip(wanted[:3], kinds, strict=True) if value is not None
+    ]
     if len(given) != 1 or not isinstance(*given[0]):
         raise HistoryFault("a purge names a time, a user or a number")
     return wanted
@@ -58,7 +61,7 @@ def purge(
     In many calls, each of which holds up what is said for a moment only. ``pause`` waits so many seconds. Raises
     HistoryFault.
     """
-    logs = [DEFAULT_ROOM] if wanted.number is not None else call(Writer.states)
+    logs = [wanted.log] if wanted.number is not None else call(Writer.states)
     numbers = range(NO_END)
     if wanted.number is not None:
         numbers = range(wanted.number, wanted.number + 1)

@@ -49,6 +49,34 @@ def expire(writer: Writer, before: str | None, max_bytes: int | None) -> dict[Lo
     return writer.states()
 
 
+def expire_log(writer: Writer, name: LogName, before: str) -> dict[LogName, LogState]:
+    """Remove some of the messages of one log that are older than ``before`` (RFC 3339, UTC).
+
+    Returns the new states of all logs if something was removed, else an empty dict: then nothing is left to remove.
+    """
+    log = writer.id_of(name)
+    with writer.changing() as run:
+        query = "SELECT id, until FROM messages WHERE log = ? ORDER BY first LIMIT ?"
+        rows = run(query, (log, _ROWS)).fetchall()
+        old = [(id,) for id, until in takewhile(lambda row: row[1] < before, rows)]
+        if not old:
+            return {}
+        for row in old:
+            run("DELETE FROM messages WHERE id = ?", row)
+        run(
+            "UPDATE logs SET oldest ="
+            " coalesce((SELECT min(first) FROM messages WHERE log = logs.id), head + 1)"
+            " WHERE id = ?",
+            (log,),
+        )
+        run(
+            "DELETE FROM lost WHERE log = ? AND last < (SELECT oldest FROM logs WHERE id = ?)",
+            (log, log),
+        )
+    writer.give_back(_PAGES)
+    return writer.states()
+
+
 def _last_within(rows: list[tuple[int, str, int]], size: int) -> int | None:
     """Return the id of the row with which the first ``rows`` have ``size`` bytes, or of the last row; None for none."""
     last = None

@@ -17,6 +17,7 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
 from chat.server.history.reader import RunSummary
 from chat.server.history.stored import DEFAULT_ROOM, LogName, mailbox_of
+from chat.server.history.stored import ROOM as LOG_OF_ROOM
 from chat.server.mailboxes.account_ids import AccountIds
 from chat.server.mailboxes.blocks import Blocks
 from chat.server.mailboxes.mailbox import Mailbox
@@ -109,10 +110,13 @@ class AccountMailboxes:
         archive = self._archive
         if archive is not None:
             archive.begin(*map(_mailbox, ids))
-            room = {DEFAULT_ROOM.key: archive.state(DEFAULT_ROOM).head}
+            rooms = {
+                log.key: state.head for log, state in archive.states if log.kind == LOG_OF_ROOM
+            }
+            rooms.setdefault(DEFAULT_ROOM.key, 0)
             for id in ids:
                 head = archive.state(_mailbox(id)).head
-                self.marks.limit(id, room, head)
+                self.marks.limit(id, rooms, head)
                 if head > (self.marks.of(id, ALL) or 0):
                     self._uncounted[id] = head
         for id in ids:
@@ -202,18 +206,28 @@ class AccountMailboxes:
 
     # How far a user has read
 
-    def room_mark(self, account: bytes, head: int) -> int:
-        """Return how far the user has read the room, whose last number is ``head``."""
-        seq = self.marks.of(account, Mark(ROOM, DEFAULT_ROOM.key))
+    def room_mark(self, account: bytes, head: int, key: str = DEFAULT_ROOM.key) -> int:
+        """Return how far the user has read the room with ``key``, whose last number is ``head``."""
+        seq = self.marks.of(account, Mark(ROOM, key))
         return head if seq is None else seq
 
-    def read_room(self, account: bytes, seq: int) -> bool:
-        """Move the mark of the room forward; return whether it has moved."""
-        mark = Mark(ROOM, DEFAULT_ROOM.key)
+    def read_room(self, account: bytes, seq: int, key: str = DEFAULT_ROOM.key) -> bool:
+        """Move the mark of the room with ``key`` forward; return whether it has moved."""
+        mark = Mark(ROOM, key)
         moves = seq > (self.marks.of(account, mark) or 0)
         if moves:
             self.marks.put(account, mark, seq)
         return moves
+
+    def begin_room(self, account: bytes, key: str, head: int) -> None:
+        """Let the messages of a room up to ``head`` count as read, for a user who comes to it for the first time."""
+        mark = Mark(ROOM, key)
+        if self._archive is not None and self.marks.of(account, mark) is None:
+            self.marks.put(account, mark, head)
+
+    def end_room(self, account: bytes, key: str) -> None:
+        """Forget the mark of a room that the user has left."""
+        self.marks.drop(account, Mark(ROOM, key))
 
     def read_partner(self, account: bytes, key: str, seq: int, head: int) -> bool:
         """Move the mark for the partner with the ``key`` of a name forward; return whether it has moved.

@@ -13,11 +13,11 @@ from chat.protocol.notices import NoticeCode
 from chat.server.accounts.accounts import Accounts
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
-from chat.server.history.stored import DEFAULT_ROOM
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.mailboxes.blocks import TooManyBlocks
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, NotSaved
-from chat.server.room.room import Room
+from chat.server.room.reading import readable
+from chat.server.room.service import ChatService
 from chat.server.storage.database import DatabaseFault
 
 log = logging.getLogger("chat.server")
@@ -31,12 +31,12 @@ class MailboxCommands:
         mailboxes: AccountMailboxes,
         accounts: Accounts,
         directory: ConnectedUsers,
-        room: Room,
+        service: ChatService,
     ) -> None:
         self._mailboxes = mailboxes
         self._accounts = accounts
         self._directory = directory
-        self._room = room
+        self._service = service
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
@@ -53,23 +53,28 @@ class MailboxCommands:
             sentence = "The keys 'private' and 'with' belong together: a mark is for one partner."
             raise CommandRefused(NoticeCode.BAD_COMMAND, sentence)
         name = _name(partner) if partner is not None else None
-        log = member.mailbox if name is not None else DEFAULT_ROOM
-        head = self._room.last_number(log)
+        if name is not None and command.room is not None:
+            raise CommandRefused(NoticeCode.BAD_COMMAND, "A mark is of a room or of one partner.")
+        place = readable(self._service.rooms, member, command.room)
+        log = member.mailbox if name is not None else place.log
+        head = self._service.last_number(log)
         seq = min(seq, head)
         account = member.account_id
         # A guest has one session, and nobody comes back to read on: there is nothing to remember.
         if account is not None:
             if name is None:
-                moves = self._mailboxes.read_room(account, seq)
+                moves = self._mailboxes.read_room(account, seq, log.key)
             else:
                 moves = self._mailboxes.read_partner(account, name.key, seq, head)
             if moves:
-                self._tell_others(member, seq, name)
+                self._tell_others(member, seq, name, place.room)
         return CommandAnswer(f"Read up to {seq}.", {"seq": seq})
 
-    def _tell_others(self, member: Member, seq: int, partner: UserName | None) -> None:
+    def _tell_others(
+        self, member: Member, seq: int, partner: UserName | None, room: str | None
+    ) -> None:
         """Tell the user's other sessions how far this one has read."""
-        facts: dict[str, object] = {"seq": seq}
+        facts: dict[str, object] = {"seq": seq, "room": room}
         if partner is not None:
             facts.update(private=True, partner=partner.display)
         for session in self._directory.sessions_of(member.name.key):
@@ -78,7 +83,7 @@ class MailboxCommands:
                 continue
             if session.account_id == member.account_id:
                 sentence = f"You have read up to {seq} on another device."
-                self._room.notify(session, NoticeCode.READ, sentence, None, facts)
+                self._service.notify(session, NoticeCode.READ, sentence, None, facts)
 
     def _block(self, member: Member, command: Command) -> str:
         account, name = _account(member), _name(command.target)

@@ -75,6 +75,11 @@ class ReadMarks:
             if len(partners) > MAX_PARTNER_MARKS:
                 self._drop(account, min(partners, key=marks.__getitem__))
 
+    def drop(self, account: bytes, mark: Mark) -> None:
+        """Forget a mark, if it is set."""
+        if self.of(account, mark) is not None:
+            self._drop(account, mark)
+
     def put_all(self, account: bytes, seq: int) -> None:
         """Note that all private messages up to ``seq`` were read: one mark stands for those of all partners."""
         for mark in [each for each in self._marks.get(account, {}) if each.kind == PARTNER]:

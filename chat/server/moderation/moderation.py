@@ -42,7 +42,7 @@ from chat.server.moderation.bans import (
     sentence,
 )
 from chat.server.room.commands import CommandRefused, Commands, NotSaved
-from chat.server.room.room import Room
+from chat.server.room.service import ChatService
 from chat.server.settings import Network, Settings
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread, Stamp
 
@@ -60,7 +60,7 @@ class Moderation:
 
     def __init__(
         self,
-        room: Room,
+        service: ChatService,
         directory: ConnectedUsers,
         entries: BanList,
         settings: Settings,
@@ -69,7 +69,7 @@ class Moderation:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.entries = entries
-        self._room = room
+        self._service = service
         self._directory = directory
         self._settings = settings
         self._thread = thread
@@ -199,7 +199,7 @@ class Moderation:
         what = sentence(f"{subjects} {end_in_words(until, local=True)}", reason)
         log.info("%s bans %s", peer.name.display, what)
         by = f"{public} was banned by {peer.name.display} {end_in_words(until)}"
-        self._room.announce(NoticeCode.MODERATED, sentence(by, reason), besides=peer)
+        self._service.announce(NoticeCode.MODERATED, sentence(by, reason), besides=peer)
         return done + self._how_long_it_is_kept()
 
     def _unban(self, peer: Peer, command: Command) -> str:
@@ -215,7 +215,7 @@ class Moderation:
         log.info("%s lifts the ban of %s", peer.name.display, lifted)
         for ban in (ban for ban in bans if ban.kind == NAME):
             lifting = f"The ban of {ban.subject} was lifted by {peer.name.display}."
-            self._room.announce(NoticeCode.MODERATED, lifting, besides=peer)
+            self._service.announce(NoticeCode.MODERATED, lifting, besides=peer)
         return f"No longer banned: {lifted}."
 
     def _list(self, peer: Peer, command: Command) -> str:
@@ -258,7 +258,7 @@ class Moderation:
         ``tell`` makes the sentence from the end, which is in local time for the log.
         """
         log.info("%s", tell(end_in_words(until, local=True)))
-        self._room.announce(NoticeCode.MODERATED, tell(end_in_words(until)), besides=peer)
+        self._service.announce(NoticeCode.MODERATED, tell(end_in_words(until)), besides=peer)
 
     def _network(self, target: str) -> Network | None:
         """Return the network that ``target`` means; None if it is a name. Raises BadBan."""

@@ -14,15 +14,17 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.history import HistoryStore
 from chat.server.history.pages import PageSize
 from chat.server.history.purging import Purge
-from chat.server.history.stored import DEFAULT_ROOM, StoredRun
+from chat.server.history.stored import StoredRun
 from chat.server.moderation.moderation import require_moderator
 from chat.server.room.commands import CommandRefused, Commands
+from chat.server.room.reading import Readable, readable
 from chat.server.room.replay import Recent
-from chat.server.room.room import Room
+from chat.server.room.service import ChatService
 
 log = logging.getLogger("chat.server")
 
 _ONE = PageSize(1, 0)
+_NO_MESSAGE = "The server has no message of the room with this number."
 
 
 class Removal:
@@ -32,9 +34,13 @@ class Removal:
     """
 
     def __init__(
-        self, room: Room, archive: HistoryStore | None, recent: Recent | None, offers: OfferStore
+        self,
+        service: ChatService,
+        archive: HistoryStore | None,
+        recent: Recent | None,
+        offers: OfferStore,
     ) -> None:
-        self._room = room
+        self._service = service
         self._archive = archive
         self._recent = recent
         self._offers = offers
@@ -51,44 +57,64 @@ class Removal:
         if number is None or command.private:
             sentence = "Name a message of the room by its number (seq)."
             raise CommandRefused(NoticeCode.BAD_COMMAND, sentence)
+        # A moderator, too, learns nothing of the messages of a room that they are not in, or came to later.
+        place = readable(self._service.rooms, member, command.room)
+        if number <= place.since:
+            raise CommandRefused(NoticeCode.BAD_PLACE, _NO_MESSAGE)
         # In a separate greenlet: what has begun is finished even if the moderator's session ends meanwhile.
-        outcome = gevent.spawn(self._attempt, member, archive, recent, number).get()
+        outcome = gevent.spawn(self._attempt, member, archive, recent, number, place).get()
         if isinstance(outcome, CommandRefused):
             raise outcome
         assert isinstance(outcome, str)
         return outcome
 
     def _attempt(
-        self, member: Member, archive: HistoryStore, recent: Recent, number: int
+        self,
+        member: Member,
+        archive: HistoryStore,
+        recent: Recent,
+        number: int,
+        place: Readable,
     ) -> str | CommandRefused:
         try:
-            return self._remove(member, archive, recent, number)
+            return self._remove(member, archive, recent, number, place)
         except HistoryFault:
             sentence = "The server cannot change its history now; try again later."
             return CommandRefused(NoticeCode.NO_HISTORY, sentence)
         except CommandRefused as refused:
             return refused
 
-    def _remove(self, member: Member, archive: HistoryStore, recent: Recent, number: int) -> str:
-        message = recent.message(number) or _read(archive, number)
+    def _remove(
+        self,
+        member: Member,
+        archive: HistoryStore,
+        recent: Recent,
+        number: int,
+        place: Readable,
+    ) -> str:
+        is_default = place.room is None
+        message = recent.message(number) if is_default else None
+        message = message or _read(archive, place, number)
         if message is None:
-            sentence = "The server has no message of the room with this number."
-            raise CommandRefused(NoticeCode.BAD_PLACE, sentence)
+            raise CommandRefused(NoticeCode.BAD_PLACE, _NO_MESSAGE)
         what = f"Message {number} of {message.sender}"
         # The memory first: from now on nobody sees the content again, however long the disk takes.
-        recent.purge(number)
-        self._offers.drop_message(number)
-        archive.purge(Purge(number=number))
+        if is_default:
+            recent.purge(number)
+        self._offers.drop_message(number, place.room)
+        archive.purge(Purge(number=number, log=place.log))
         if message.purged:
             return f"{what} was removed before."
         by = member.name.display
         log.info("%s removes message %d of %s", by, number, message.sender)
         facts = {"seq": number, "purged": True}
         told = f"{what} was removed by {by}."
-        self._room.announce(NoticeCode.MODERATED, told, besides=member, facts=facts)
+        room = self._service.rooms.of_log(place.log)
+        if room is not None:  # it may have been removed meanwhile
+            self._service.announce(NoticeCode.MODERATED, told, member, facts, room)
         return f"{what} was removed."
 
 
-def _read(archive: HistoryStore, number: int) -> StoredRun | None:
-    page = archive.after(DEFAULT_ROOM, number - 1, number + 1, _ONE)
+def _read(archive: HistoryStore, place: Readable, number: int) -> StoredRun | None:
+    page = archive.after(place.log, number - 1, number + 1, _ONE)
     return page.runs[0] if page.runs else None

@@ -31,7 +31,7 @@ from chat.server.moderation.bans import NAME, NETWORK, Ban
 from chat.server.moderation.moderation import Moderation
 from chat.server.net.connection_slots import ConnectionSlots
 from chat.server.process.counters import Counters
-from chat.server.room.room import Room
+from chat.server.room.service import ChatService
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
 
@@ -126,7 +126,7 @@ def people(
     yield refusals
 
 
-def messages(room: Room, broadcast: Broadcast) -> Iterator[Metric]:
+def messages(service: ChatService, broadcast: Broadcast) -> Iterator[Metric]:
     """Yield the numbers of messages and of their bytes, in and out."""
     said = CounterMetricFamily("chat_messages", "Messages that users have sent.", labels=["type"])
     received = CounterMetricFamily(
@@ -135,10 +135,11 @@ def messages(room: Room, broadcast: Broadcast) -> Iterator[Metric]:
         labels=["type"],
     )
     for type, kind in _KINDS.items():
-        said.add_metric([kind], room.said[type])
-        received.add_metric([kind], room.received[type])
+        said.add_metric([kind], service.said[type])
+        received.add_metric([kind], service.received[type])
     yield said
     yield received
+    yield _gauge("chat_rooms", "Rooms beside the one that everyone is in.", len(service.rooms))
     yield CounterMetricFamily(
         "chat_delivered_bytes",
         "Bytes queued or sent to users, counted once for each recipient; without large contents.",

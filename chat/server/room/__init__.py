@@ -1,4 +1,4 @@
-"""Keep the members of a room, and the order of the frames that they get; define the commands that users may send.
+"""Deliver what users and the server say, in one order; define the commands that users may send.
 
 Nothing here knows a socket, a byte order or a disk.
 """

@@ -9,7 +9,6 @@ from typing import NamedTuple, NoReturn
 
 from chat.protocol.frames import LargeContent
 from chat.protocol.headers import ClientHeader, ServerHeader
-from chat.protocol.names import name_key
 from chat.protocol.notices import NoticeCode
 from chat.server.attachments.offers import OfferStore
 from chat.server.directory.member import Member
@@ -17,9 +16,11 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.files.opened_files import FileDamaged, FileGone
 from chat.server.history.history import HistoryStore
-from chat.server.history.stored import DEFAULT_ROOM, GUEST, MAILBOX, LogName, StoredRun
+from chat.server.history.stored import GUEST, MAILBOX, LogName, StoredRun
 from chat.server.room.commands import CommandRefused
 from chat.server.room.offering import is_at, message_id, read_message_id
+from chat.server.room.reading import Readable, readable, require_still
+from chat.server.rooms.rooms import Rooms
 
 _GONE = "The content is no longer available."
 _DAMAGED = "The content was damaged on the disk of the server, and was set aside; ask for it to be sent again."
@@ -41,9 +42,14 @@ class Fetching:
     """Find contents among ``offers``, in ``archive`` and in ``files``; None: messages, or files, are not kept."""
 
     def __init__(
-        self, offers: OfferStore, archive: HistoryStore | None, files: KeptFiles | None
+        self,
+        offers: OfferStore,
+        rooms: Rooms,
+        archive: HistoryStore | None,
+        files: KeptFiles | None,
     ) -> None:
         self._offers = offers
+        self._rooms = rooms
         self._archive = archive
         self._files = files
 
@@ -51,16 +57,14 @@ class Fetching:
         """Return the content that ``header`` asks for. May wait for the disk. Raises CommandRefused."""
         wanted = header.fetch
         if isinstance(wanted, int):
-            if header.room is not None and name_key(header.room) != DEFAULT_ROOM.key:
-                _refuse()
-            return self._find_message(member, is_private=header.private, number=wanted)
+            log = self._log(member, header.room, is_private=header.private)
+            return self._find_message(member, log, wanted)
         # One answer for offers that are gone and for offers to others: the user must not learn that those exist.
         named = read_message_id(wanted or "")
         if named is not None:
-            kind, number, digits = named
-            return self._find_message(
-                member, is_private=kind == MAILBOX, number=number, digits=digits
-            )
+            kind, number, digits, room = named
+            log = self._log(member, room, is_private=kind == MAILBOX)
+            return self._find_message(member, log, number, digits)
         offer = self._offers.find(wanted or "", member.serial)
         if offer is None:
             _refuse()
@@ -68,11 +72,26 @@ class Fetching:
             offer.content.hold()
         return Fetched(offer.content, offer.header._replace(seq=None, size=offer.size, id=offer.id))
 
+    def _log(self, member: Member, room: str | None, *, is_private: bool) -> Readable:
+        """Return the log of private messages, or that of a room. Raises CommandRefused."""
+        try:
+            if not is_private:
+                return readable(self._rooms, member, room)
+        except CommandRefused:
+            _refuse()
+        if room is not None:
+            _refuse()
+        return Readable(member.mailbox)
+
     def _find_message(
-        self, member: Member, *, is_private: bool, number: int, digits: str | None = None
+        self, member: Member, place: Readable, number: int, digits: str | None = None
     ) -> Fetched:
-        log = member.mailbox if is_private else DEFAULT_ROOM
-        run = self._read(log, number)
+        log = place.log
+        run = self._read(log, number) if number > place.since else None
+        try:
+            require_still(self._rooms, member, place)
+        except CommandRefused:
+            _refuse()
         if run is None or run.purged or (digits is not None and not is_at(run.timestamp, digits)):
             _refuse()
         [content] = run.contents
@@ -83,6 +102,7 @@ class Fetching:
             to=run.to,
             size=run.size,
             id=message_id(log, number, run.timestamp),
+            room=place.room,
         )
         if len(content) == run.size:
             return Fetched(content, header)

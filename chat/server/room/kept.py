@@ -1,4 +1,4 @@
-"""Have the messages of a room kept, and show the last ones again to users who join."""
+"""Have the messages of all rooms kept, and show the last ones of the default room again to users who join."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from chat.server.history.stored import (
     StoredRun,
 )
 from chat.server.room.replay import LastMessages, Recent, Shown, Wishes
+from chat.server.rooms.latest_authors import LatestAuthors
+from chat.server.rooms.room import ChatRoom
 
 Action = Callable[[], object]
 
@@ -41,8 +43,8 @@ class PrivateCopy(NamedTuple):
 class ReadingProgress(Protocol):
     """List what the welcome needs to know about how far the user of an account has read."""
 
-    def room_mark(self, account: bytes, head: int) -> int:
-        """Return how far the user has read the room, whose last number is ``head``."""
+    def room_mark(self, account: bytes, head: int, key: str = ...) -> int:
+        """Return how far the user has read the room with ``key``, whose last number is ``head``."""
 
     def facts(self, account: bytes, head: int, oldest: int) -> dict[str, object]:
         """Return what the welcome says about unread private messages, kept from ``oldest`` to ``head``."""
@@ -56,7 +58,7 @@ class FileNotes(Protocol):
 
 
 class KeptMessages:
-    """Hand the messages of a room to ``recorder``, and hold the last ones in memory.
+    """Hand the messages to ``recorder``, and hold the last ones of the default room in memory.
 
     ``seconds`` is how long messages are kept; None: without a limit. ``in_turn`` is None if users hear at once what
     the room says. ``files`` is told of attachments; None: no files are kept. ``has_search``: users can search for the
@@ -76,6 +78,7 @@ class KeptMessages:
         self._files = files
         self._has_search = has_search
         self.recent = Recent()
+        self._authors = LatestAuthors()
         self._in_turn = in_turn
         self._recorder = recorder
         self._progress = progress
@@ -120,6 +123,10 @@ class KeptMessages:
             self.when_heard(lambda: files.note(stored), _do_nothing)
         if private is not None:
             return
+        if name != DEFAULT_ROOM:
+            # A user who logs in is shown only the default room, so the others need no messages in memory.
+            self.when_heard(lambda: self._authors.note(stored), _do_nothing)
+            return
         shown, size = Shown(stored, offer_id), run.size if run.large is None else 0
         if self._in_turn is None:
             self.recent.append(shown, size)
@@ -142,55 +149,73 @@ class KeptMessages:
         return self._recorder.state(name).head if name.kind != GUEST else 0
 
     def last_messages(self, member: Member, count: int) -> LastMessages:
-        """Return the frames of the last ``count`` messages of the room for ``member``, at most one page."""
+        """Return the frames of the last ``count`` messages of the default room for ``member``, at most one page."""
         # A client that logged in without JSON knows no replay, and would save each file again.
         return self.recent.last(count, Wishes(member.send_queue.inline, member.token is None))
 
-    def facts(self, member: Member, here: int) -> dict[str, object]:
-        """Return what the welcome tells ``member`` about history; ``here`` is the number of members of the room."""
-        room = {**self._facts_about(DEFAULT_ROOM), "here": here}
+    def facts(self, member: Member) -> dict[str, object]:
+        """Return what the welcome tells ``member`` about history, without the rooms."""
         facts: dict[str, object] = {
             "history": True,
             "search": self._has_search,
             "epoch": self._recorder.epoch,
             "keep": self._seconds,
             "account": member.registered,
-            "rooms": {DEFAULT_ROOM.key: room},
         }
         account = member.account_id
         if account is not None:
-            state = self._recorder.state(DEFAULT_ROOM)
-            mark = self._progress.room_mark(account, state.head)
-            room.update(read=mark, unread=self._unread(state, mark, account))
             state = self._recorder.state(member.mailbox)
-            about = self._facts_about(member.mailbox)
+            about = _facts_about(state)
             facts["private"] = {**about, **self._progress.facts(account, state.head, state.oldest)}
         return facts
 
-    def _unread(self, state: LogState, mark: int, account: bytes) -> int:
-        """Count the messages of the room after ``mark`` that are not of ``account``.
+    def facts_of_room(self, member: Member, room: ChatRoom) -> dict[str, object]:
+        """Return what ``member``, who is in ``room``, may know of its messages."""
+        state, since = self._recorder.state(room.log), room.since(member)
+        facts = _facts_about(_state_since(state, since) if since else state)
+        account = member.account_id
+        if account is not None:
+            mark = max(since, self._progress.room_mark(account, state.head, room.log.key))
+            facts.update(read=mark, unread=self._unread(room, state, mark, account))
+        return facts
+
+    def _unread(self, room: ChatRoom, state: LogState, mark: int, account: bytes) -> int:
+        """Count the messages of ``room`` after ``mark`` that are not of ``account``.
 
         Own messages that are older than what is in memory count, too: to look for them would take long.
         """
         mark = max(mark, state.oldest - 1)
         if mark >= state.head:
             return 0
-        others, known = self.recent.count_others(mark, account)
+        if room.is_default:
+            others, known = self.recent.count_others(mark, account)
+        else:
+            others, known = -self._authors.count(room.log, mark, account), state.head
         lost = sum(
             min(hole.last, known) - max(hole.first, mark + 1) + 1
             for hole in state.lost
             if hole.last > mark and hole.first <= known
         )
-        return others + max(0, known - mark - lost)
+        return max(0, others + max(0, known - mark - lost))
 
-    def _facts_about(self, name: LogName) -> dict[str, object]:
-        state = self._recorder.state(name)
-        return {
-            "seq": state.head,
-            "time": state.time,
-            "oldest": state.oldest,
-            "lost": [list(hole) for hole in state.lost],
-        }
+
+def _facts_about(state: LogState) -> dict[str, object]:
+    return {
+        "seq": state.head,
+        "time": state.time,
+        "oldest": state.oldest,
+        "lost": [list(hole) for hole in state.lost],
+    }
+
+
+def _state_since(state: LogState, since: int) -> LogState:
+    """Return what a user may know of a log who may not read its messages up to the number ``since``."""
+    return LogState(
+        state.head,
+        state.time if state.head > since else None,
+        max(state.oldest, since + 1),
+        tuple(hole for hole in state.lost if hole.last > since),
+    )
 
 
 def _do_nothing() -> None:

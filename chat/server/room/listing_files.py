@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chat.protocol.commands import MAX_FOUND, Command, Verb
-from chat.protocol.names import name_key
 from chat.protocol.notices import NoticeCode
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.history.faults import HistoryFault
 from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
-from chat.server.history.stored import DEFAULT_ROOM, GUEST, LogName
+from chat.server.history.stored import GUEST, LogName
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, FoundMessages
+from chat.server.room.reading import Readable, readable, require_still
 from chat.server.room.recall import PATIENCE, PATIENT_BYTES
 from chat.server.room.replay import Replay, Shown, Wishes
+from chat.server.rooms.rooms import Rooms
 from chat.sizes import counted
 
 DEFAULT_LISTED = 20  # attachments of a page
@@ -32,11 +33,13 @@ class FilesCommand:
     def __init__(
         self,
         archive: HistoryStore | None,
+        rooms: Rooms,
         files: KeptFiles | None,
         directory: ConnectedUsers,
         opaque_id: Callable[[bytes], str | None],
     ) -> None:
         self._archive = archive
+        self._rooms = rooms
         self._files = files
         self._directory = directory
         self._opaque_id = opaque_id
@@ -55,13 +58,18 @@ class FilesCommand:
         if len(query.words) > _MAX_CHARACTERS or len(query.words.split()) > _MAX_WORDS:
             sentence = f"At most {_MAX_WORDS} words and {_MAX_CHARACTERS} characters."
             raise CommandRefused(NoticeCode.BAD_COMMAND, sentence)
-        if query.room is not None and name_key(query.room) != DEFAULT_ROOM.key:
-            raise CommandRefused(NoticeCode.NO_SUCH_ROOM, "There is no room of this name.")
-        log = member.mailbox if query.private else DEFAULT_ROOM
+        place = Readable(member.mailbox)
+        if not query.private:
+            place = readable(self._rooms, member, query.room)
+        elif query.room is not None:
+            sentence = "A list is of a room, or of your private messages."
+            raise CommandRefused(NoticeCode.BAD_COMMAND, sentence)
+        log = place.log
         if member.send_queue.waiting > PATIENT_BYTES:
             member.send_queue.wait_until_drained(PATIENCE)
         limit = DEFAULT_LISTED if query.limit is None else max(1, min(query.limit, MAX_FOUND))
-        numbers = _find(files, log, query.words, query.before, limit + 1)
+        newest = _find(files, log, query.words, query.before, limit + 1)
+        numbers = [number for number in newest if number > place.since]
         try:
             runs = archive.messages(log, numbers[:limit]) if numbers else []
         except HistoryFault:
@@ -69,12 +77,13 @@ class FilesCommand:
         # Meanwhile the user may have left, and another user may have the name, or the account may be gone.
         if not self._directory.is_here(member) or (query.private and member.mailbox != log):
             raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
+        require_still(self._rooms, member, place)
         shown = [Shown(run) for run in runs if run.filename is not None and not run.purged]
         facts = {"epoch": archive.epoch, "found": len(shown)}
         if len(numbers) > limit:
             facts.update(more=True, seq=numbers[limit - 1])
         # As offers, also the small ones: a list is no reason to send contents.
-        replay = Replay(shown, Wishes(inline=0), nonce, self._opaque_id)
+        replay = Replay(shown, Wishes(inline=0), nonce, self._opaque_id, place.room)
         return CommandAnswer(f"{counted(len(shown), 'file')}.", facts, FoundMessages(replay, 0))
 
 

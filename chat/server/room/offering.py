@@ -12,12 +12,13 @@ from chat.protocol.runs import Run
 from chat.server.attachments.offers import OfferStore
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
-from chat.server.history.stored import GUEST, MAILBOX, ROOM, LogName
+from chat.server.history.stored import DEFAULT_ROOM, GUEST, MAILBOX, ROOM, LogName
 
 # No session has so large a serial.
 _ANYONE = 2**63
 _KINDS = {kind[0]: kind for kind in (ROOM, MAILBOX)}
-_MESSAGE_ID = re.compile(r"([rm])([0-9]{1,18})\.([0-9]{1,32})", re.ASCII)
+# The kind of the log, the number, the digits of the timestamp, and the key of a room's name.
+_MESSAGE_ID = re.compile(r"([rm])([0-9]{1,18})\.([0-9]{1,32})(?:\.(.+))?", re.ASCII)
 
 
 class Offering:
@@ -76,15 +77,20 @@ def message_id(log: LogName, seq: int, timestamp: str) -> str:
     The id is no secret: only readers of the log can use it. The timestamp tells messages apart that bear the same
     number under two epochs.
     """
-    return f"{log.kind[0]}{seq}.{_digits(timestamp)}"
+    # Another room is named. A key has no character that JSON escapes.
+    room = f".{log.key}" if log.kind == ROOM and log != DEFAULT_ROOM else ""
+    return f"{log.kind[0]}{seq}.{_digits(timestamp)}{room}"
 
 
-def read_message_id(id: str) -> tuple[str, int, str] | None:
-    """Return the kind of the log, the number, and the digits of the timestamp in ``id``; None for another id."""
+def read_message_id(id: str) -> tuple[str, int, str, str | None] | None:
+    """Return the kind of the log, the number, the digits of the timestamp, and the room in ``id``.
+
+    The room is None for the default room and for private messages. Returns None for another id.
+    """
     found = _MESSAGE_ID.fullmatch(id)
     if found is None:
         return None
-    return _KINDS[found[1]], int(found[2]), found[3]
+    return _KINDS[found[1]], int(found[2]), found[3], found[4]
 
 
 def is_at(timestamp: str, digits: str) -> bool:

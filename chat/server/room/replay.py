@@ -15,7 +15,13 @@ from typing import NamedTuple
 from chat.protocol.descriptor import ByteOrder, MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_json, encode_server_header
-from chat.protocol.runs import Run, TextFrames, encode_private_keys, encode_shared_header
+from chat.protocol.runs import (
+    Run,
+    TextFrames,
+    encode_private_keys,
+    encode_room_key,
+    encode_shared_header,
+)
 from chat.server.delivery.broadcast import Encodable
 from chat.server.history.pages import PageSize
 from chat.server.history.stored import HistoryPage, StoredRun
@@ -51,7 +57,8 @@ class Wishes(NamedTuple):
 class Replay:
     """Frames that show messages again, for one user.
 
-    ``answers`` is the nonce of their query. ``opaque_id`` returns the id by which users know an account.
+    ``answers`` is the nonce of their query. ``opaque_id`` returns the id by which users know an account. ``room`` is
+    the name of the room as headers have it.
     """
 
     def __init__(
@@ -60,7 +67,9 @@ class Replay:
         wishes: Wishes,
         answers: str | None = None,
         opaque_id: Callable[[bytes], str | None] = lambda account: None,
+        room: str | None = None,
     ) -> None:
+        self._room = room
         self._shown = shown
         self._wishes = wishes
         self._answers = answers
@@ -90,7 +99,8 @@ class Replay:
 
     def _run(self, run: StoredRun) -> TextFrames:
         account, waited = self._private_facts(run)
-        more = encode_private_keys(account, waits=waited) + b',"replay":true'
+        more = encode_private_keys(account, waits=waited)
+        more += encode_room_key(self._room) + b',"replay":true'
         if self._answers is not None:
             more += b',"for":%b' % encode_json(self._answers)
         to = None if run.to is None else encode_json(run.to)
@@ -129,6 +139,7 @@ class Replay:
             answers=self._answers,
             account=account,
             waiting=waited or None,
+            room=self._room,
         )
 
     def _private_facts(self, run: StoredRun) -> tuple[str | None, bool]:
@@ -152,18 +163,23 @@ class SharedReplays:
         self._pages: deque[_SharedPage] = deque(maxlen=_SHARED_PAGES)
 
     def replay(
-        self, page: HistoryPage, shown: Callable[[], list[Shown]], wishes: Wishes, nonce: str
+        self,
+        page: HistoryPage,
+        shown: Callable[[], list[Shown]],
+        wishes: Wishes,
+        nonce: str,
+        room: str | None = None,
     ) -> Encodable:
-        """Return the frames of ``page``. ``shown`` makes what is to be encoded."""
+        """Return the frames of ``page`` of a ``room``. ``shown`` makes what is to be encoded."""
         if len(nonce) < _SHORTEST_MARK or len(page.runs) < 2:
-            return Replay(shown(), wishes, nonce, self._opaque_id)
+            return Replay(shown(), wishes, nonce, self._opaque_id, room)
         mark = self._mark[: len(nonce)]
         # By identity: a page that is read again may differ.
         for known in self._pages:
             if known.page is page and known.wishes == wishes and known.mark == mark:
                 break
         else:
-            replay = Replay(shown(), wishes, mark, self._opaque_id)
+            replay = Replay(shown(), wishes, mark, self._opaque_id, room)
             known = _SharedPage(page, wishes, mark, replay, {})
             self._pages.append(known)
         return SharedReplay(known, nonce)

@@ -9,7 +9,6 @@ from typing import NoReturn
 
 from chat.protocol.commands import MAX_FOUND, Command, SearchQuery, Verb
 from chat.protocol.descriptor import MessageType
-from chat.protocol.names import name_key
 from chat.protocol.notices import NoticeCode
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
@@ -17,10 +16,12 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import PageSize
 from chat.server.history.search.message_search import MessageSearch, SearchPage, TooManySearches
 from chat.server.history.search.wanted import BadSearch, Wanted, read_wanted
-from chat.server.history.stored import DEFAULT_ROOM, GUEST, LogName, StoredRun
+from chat.server.history.stored import DEFAULT_ROOM, GUEST, StoredRun
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, FoundMessages
+from chat.server.room.reading import Readable, readable, require_still
 from chat.server.room.recall import PATIENCE, PATIENT_BYTES
 from chat.server.room.replay import PAGE, Replay, Shown, Wishes
+from chat.server.rooms.rooms import Rooms
 
 DEFAULT_FOUND = 20  # messages of a page
 _TIMESTAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -36,11 +37,13 @@ class SearchCommand:
     def __init__(
         self,
         search: MessageSearch | None,
+        rooms: Rooms,
         directory: ConnectedUsers,
         offer_of: Callable[[int], str | None],
         opaque_id: Callable[[bytes], str | None],
     ) -> None:
         self._search = search
+        self._rooms = rooms
         self._directory = directory
         self._offer_of = offer_of
         self._opaque_id = opaque_id
@@ -55,11 +58,11 @@ class SearchCommand:
             raise CommandRefused(NoticeCode.NO_HISTORY, "This server has no search.")
         if nonce is None or query is None:
             _refuse("A search needs a nonce, by which its answer is known.")
-        wanted, name = _wanted(query), _log_of(query, member)
+        wanted, place = _wanted(query), self._place(query, member)
         if member.send_queue.waiting > PATIENT_BYTES:
             member.send_queue.wait_until_drained(PATIENCE)
         try:
-            page = _page(search, name, wanted, query)
+            page = _page(search, place, wanted, query)
         except TooManySearches:
             sentence = "Too many users search now; try again later."
             raise CommandRefused(NoticeCode.NO_HISTORY, sentence) from None
@@ -67,32 +70,46 @@ class SearchCommand:
             sentence = "The server cannot read its history now; try again later."
             raise CommandRefused(NoticeCode.NO_HISTORY, sentence) from None
         # Meanwhile the user may have left, and another user may have the name, or the account may be gone.
-        if not self._directory.is_here(member) or (query.private and member.mailbox != name):
+        if not self._directory.is_here(member) or (query.private and member.mailbox != place.log):
             raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
+        require_still(self._rooms, member, place)
         found = len(page.runs)
         facts = {"epoch": search.epoch, "found": found}
         if page.go_on is not None:
             facts.update(more=True, seq=page.go_on)
         shown = [Shown(run, self._offer(run)) for run in page.runs]
-        replay = Replay(shown, Wishes(member.send_queue.inline), nonce, self._opaque_id)
+        wishes = Wishes(member.send_queue.inline)
+        replay = Replay(shown, wishes, nonce, self._opaque_id, place.room)
         size = sum(run.bytes for run in page.runs)
         sentence = f"{found} message{'' if found == 1 else 's'}."
         return CommandAnswer(sentence, facts, FoundMessages(replay, size))
+
+    def _place(self, query: SearchQuery, member: Member) -> Readable:
+        """Return the log in which to search. Raises CommandRefused."""
+        if not query.private:
+            return readable(self._rooms, member, query.room)
+        if query.room is not None:
+            _refuse("A search is in a room, or in your private messages.")
+        if member.mailbox.kind == GUEST:
+            sentence = "Private messages are kept only for registered users."
+            raise CommandRefused(NoticeCode.NO_HISTORY, sentence)
+        return Readable(member.mailbox)
 
     def _offer(self, run: StoredRun) -> str | None:
         is_attachment = run.type is not MessageType.UTF8
         return self._offer_of(run.first) if is_attachment and run.log == DEFAULT_ROOM else None
 
 
-def _page(search: MessageSearch, name: LogName, wanted: Wanted, query: SearchQuery) -> SearchPage:
+def _page(search: MessageSearch, place: Readable, wanted: Wanted, query: SearchQuery) -> SearchPage:
     limit = DEFAULT_FOUND if query.limit is None else query.limit
     return search.find(
-        name,
+        place.log,
         wanted,
         PageSize(max(1, min(limit, MAX_FOUND)), PAGE.bytes),
         since=_utc(query.since),
         until=_utc(query.until),
         before=query.before,
+        after=place.since,
     )
 
 
@@ -104,20 +121,6 @@ def _wanted(query: SearchQuery) -> Wanted:
     if wanted == Wanted() and query.since is None and query.until is None:
         _refuse("A search needs words, a name, a time or a kind of message.")
     return wanted
-
-
-def _log_of(query: SearchQuery, member: Member) -> LogName:
-    """Return the log in which to search. Raises CommandRefused."""
-    if query.private:
-        if query.room is not None:
-            _refuse("A search is in a room, or in your private messages.")
-        if member.mailbox.kind == GUEST:
-            sentence = "Private messages are kept only for registered users."
-            raise CommandRefused(NoticeCode.NO_HISTORY, sentence)
-        return member.mailbox
-    if query.room is not None and name_key(query.room) != DEFAULT_ROOM.key:
-        raise CommandRefused(NoticeCode.NO_SUCH_ROOM, "There is no room of this name.")
-    return DEFAULT_ROOM
 
 
 def _utc(timestamp: str | None) -> str | None:

@@ -14,15 +14,16 @@ class Identity:
 
     ``account_id`` is the id of the account that owns the name, if the user has proved that it is theirs; None for a
     guest. ``device`` is the SHA-256 of the secret of the device; None if there is none that counts. ``mailbox`` is the
-    log of the user's private messages.
+    log of the user's private messages. ``knows_rooms``: the client has shown that it knows rooms.
     """
 
     # The session inherits from this class: an object of its own would cost each idle user memory.
-    __slots__ = ("account_id", "device", "mailbox", "moderator", "name")
+    __slots__ = ("account_id", "device", "knows_rooms", "mailbox", "moderator", "name")
 
     def __init__(self, name: UserName, account: Account | None, device: bytes | None) -> None:
         self.name = name
         self.device = device
+        self.knows_rooms = False
         self.account_id = account.id if account is not None else None
         self.moderator = account is not None and account.is_moderator
         self.mailbox = mailbox_of(self.account_id, name.key)

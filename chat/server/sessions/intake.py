@@ -206,6 +206,7 @@ class Intake:
             header.filename,
             large,
             large.digest if large is not None else None,
+            room=header.room,
         )
         if large is None:
             return run

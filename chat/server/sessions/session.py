@@ -26,7 +26,7 @@ from chat.server.limits.waits import NO_WAITS, DiskWaits, Wait
 from chat.server.log.log import Record
 from chat.server.process.loop_share import LoopShare
 from chat.server.room.commands import CommandRefused, Commands
-from chat.server.room.room import Room
+from chat.server.room.service import ChatService
 from chat.server.sessions.answers import REMINDER, Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.endings import Ejected, OpenTransfers, ServerStopping
@@ -59,11 +59,11 @@ class Session(Identity):
         "_is_logged",
         "_presence",
         "_rates",
-        "_replay",
-        "_room",
+        "_service",
         "_settings",
         "_share",
         "_waits",
+        "_wanted",
         "connection",
         "inline",
         "last_active",
@@ -83,7 +83,7 @@ class Session(Identity):
         account: Account | None = None,
         device: bytes | None = None,
         *,
-        room: Room,
+        service: ChatService,
         directory: Directory[Session],
         commands: Commands,
         settings: Settings,
@@ -100,14 +100,15 @@ class Session(Identity):
         self.wants_status = header.status
         self.token = secrets.token_urlsafe(18) if header.is_json else None
         # A raw client gets what the operator has set, since it cannot ask.
-        self._replay = (header.replay or 0) if header.is_json else settings.replay
+        replay = (header.replay or 0) if header.is_json else settings.replay
+        self._wanted = (replay, header.join)
         self.serial = 0  # the directory numbers the sessions as they enter
         self.reason = LeaveReason.DISCONNECTED
         self.connection = connection
         self.send_queue = SendQueue(
             connection.transport, connection.order, backlogs, self._end, header.inline
         )
-        self._room = room
+        self._service = service
         self._directory = directory
         self._commands = commands
         self._settings = settings
@@ -151,9 +152,8 @@ class Session(Identity):
         self.serial = self._directory.enter(self)
         device_counts = self._device_counts
         welcome = partial(encode_welcome, self._settings, self.token, self.inline, device_counts)
-        self._room.join(
-            self, welcome if self.token is not None else None, self._replay, quietly=quietly
-        )
+        self._service.join(self, welcome if self.token else None, *self._wanted, quietly=quietly)
+        self._wanted = (0, ())
         sessions = self._directory.sessions_of(self.name.key)
         self._is_logged = self._presence.joined(self, len(sessions))
 
@@ -183,9 +183,9 @@ class Session(Identity):
 
         ``quietly``: others do not hear that the user leaves, since they come back at once.
         """
-        if not self._room.is_here(self):
+        if not self._service.is_here(self):
             return
-        self._room.notify(self, notice, sentence)
+        self._service.notify(self, notice, sentence)
         self._end(reason)
         # Here, so that everyone else gets the Logout now: this session's greenlet may take a while to notice.
         self._leave(quietly=quietly)
@@ -203,12 +203,12 @@ class Session(Identity):
     def became_registered(self, account_id: bytes) -> None:
         """Note that the user has registered the name: it is now their account."""
         self.own_name(account_id)
-        self._room.tell_status(self)
+        self._service.tell_status(self)
 
     def lost_account(self) -> None:
         """Note that the account was removed: the user is a guest now."""
         self.lose_name()
-        self._room.tell_status(self)
+        self._service.tell_status(self)
 
     def adapt(self) -> None:
         """Go on with the rates of the settings, which a reload has changed."""
@@ -220,7 +220,7 @@ class Session(Identity):
     def remind(self) -> None:
         """Tell the user that a message of theirs still waits for its commit."""
         if self.token is not None:
-            self._room.remind(self)
+            self._service.remind(self)
 
     def _wait_with_reminders(self, wait: Wait | None) -> None:
         while wait is not None and not wait(REMINDER) and not self.send_queue.closed:
@@ -242,13 +242,13 @@ class Session(Identity):
     ) -> Record:
         """Read the content of a message from ``intake``, and hand the message to the room. Raises FrameRefused."""
         # The room decides again when it applies the entry. This early answer spares the user an upload in vain.
-        rejection = self._room.judge(self, header.to, descriptor)
+        rejection = self._service.judge(self, header.to, descriptor, header.room)
         if rejection is not None:
             raise refusal_of(rejection, header.nonce)
         run = intake.read_message(descriptor, header, self.file_owner)
         try:
             self._wait_with_reminders(self._waits.for_room)
-            return self._room.publish(self, run)
+            return self._service.publish(self, run)
         finally:
             if run.large is not None:
                 run.large.release()
@@ -306,7 +306,7 @@ class Session(Identity):
         pause(self._rates.consume(len(run.contents), run.size))
         if self._waits.for_room is not None:
             self._wait_with_reminders(self._waits.for_room)
-        record = self._room.publish(self, run)
+        record = self._service.publish(self, run)
         # A run that was delivered needs no answer: its echo is on the way.
         if not record.is_settled or record.rejection is not None:
             self._answer_when_settled(record)
@@ -348,14 +348,14 @@ class Session(Identity):
         if self._answers:
             self._answers.put(Answer(NoticeCode.DONE, PING_ANSWER, nonce.decode()))
         else:
-            self._room.answer_ping(self, nonce)
+            self._service.answer_ping(self, nonce)
 
     def _answer(self, answer: Answer) -> None:
         """Send ``answer`` after the answers to all earlier frames."""
         if self._answers is not None:
             self._answers.put(answer)
         else:
-            self._room.notify(self, *answer)
+            self._service.notify(self, *answer)
             # Nothing more is read meanwhile, so that held answers to one client do not fill the memory.
             self._wait_with_reminders(self._waits.for_turn)
 
@@ -366,7 +366,7 @@ class Session(Identity):
                 self._answer(answer)
             return
         if self._answers is None:
-            send = lambda answer: self._room.notify(self, *answer)  # noqa: E731
+            send = lambda answer: self._service.notify(self, *answer)  # noqa: E731
             self._answers = AnswerQueue(send, self.remind)
         self._answers.wait_for(record)
         self._answers.wait_for_room()
@@ -387,7 +387,7 @@ class Session(Identity):
             return
         self._has_left = True
         self.transfers.end_all()
-        self._room.leave(self, self.reason, quietly=quietly)
+        self._service.leave(self, self.reason, quietly=quietly)
         self._directory.leave(self)
         sessions = len(self._directory.sessions_of(self.name.key))
         self._presence.left(self, self.reason, sessions, is_logged=self._is_logged)

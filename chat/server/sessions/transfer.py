@@ -20,11 +20,11 @@ from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.history.faults import HistoryFault
 from chat.server.history.files.kept_files import KeptFiles
-from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName
+from chat.server.history.stored import MAILBOX, LogName
 from chat.server.log.log import Record
 from chat.server.room.commands import CommandRefused
 from chat.server.room.fetching import Fetching
-from chat.server.room.room import Room
+from chat.server.room.service import ChatService
 from chat.server.sessions.answers import REMINDER
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.intake import UNKNOWN_PART, FrameRefused, Intake, refusal_of
@@ -43,7 +43,7 @@ class TransferConnection:
         connection: AcceptedConnection,
         session: Session,
         *,
-        room: Room,
+        service: ChatService,
         fetching: Fetching,
         files: KeptFiles | None,
         parts: Parts | None,
@@ -54,7 +54,7 @@ class TransferConnection:
     ) -> None:
         self._connection = connection
         self._session = session
-        self._room = room
+        self._service = service
         self._fetching = fetching
         self._files = files
         self._parts = parts
@@ -101,7 +101,7 @@ class TransferConnection:
             try:
                 self._put(self._answer(descriptor))
             except FrameRefused as refused:
-                notice = self._room.notice_frame(
+                notice = self._service.notice_frame(
                     self._session, refused.notice, refused.sentence, refused.nonce
                 )
                 self.send_queue.put(notice)
@@ -190,9 +190,11 @@ class TransferConnection:
             raise FrameRefused(NoticeCode.NO_SPACE, sentence, header.nonce) from None
         if said is not None:
             log, seq = said
-            facts = {"seq": seq, "private": log.kind == MAILBOX or None}
+            room = self._service.rooms.of_log(log)
+            name = room.header_name if room is not None else None
+            facts = {"seq": seq, "private": log.kind == MAILBOX or None, "room": name}
             sentence = "The message was said before."
-            return self._room.notice_frame(
+            return self._service.notice_frame(
                 self._session, NoticeCode.DONE, sentence, header.nonce, facts
             )
         sender = self._session.name.display
@@ -204,7 +206,9 @@ class TransferConnection:
         session = self._session
         if self._files is None:
             return None
-        return self._files.said((DEFAULT_ROOM, session.mailbox), session.authors, nonce)
+        rooms = self._service.rooms
+        logs = [room.log for room in (rooms.default, *rooms.of_user(session))]
+        return self._files.said((*logs, session.mailbox), session.authors, nonce)
 
     def _wait_until_settled(self, record: Record) -> None:
         """Wait until the log has committed ``record``. A transfer connection sends one message at a time.

@@ -127,8 +127,55 @@ _WITH_MAILBOXES = (
     END
     """,
 )
+# A room is shown as ``name``. ``start`` and ``opened`` are numbers of its log: see RoomState. Members have the id of
+# their account; ``since`` is the number of the last message that they may not read.
+_WITH_ROOMS = (
+    """
+    CREATE TABLE rooms (
+        key TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('open', 'closed', 'announcements')),
+        topic TEXT NOT NULL,
+        keep INTEGER,
+        shows_all INTEGER NOT NULL,
+        is_operators INTEGER NOT NULL,
+        start INTEGER NOT NULL,
+        opened INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        empty_since INTEGER
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE room_members (
+        room TEXT NOT NULL,
+        account BLOB NOT NULL,
+        since INTEGER,
+        is_member INTEGER NOT NULL,
+        is_owner INTEGER NOT NULL,
+        PRIMARY KEY (room, account)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX rooms_of_account ON room_members (account)",
+    "INSERT INTO versions VALUES ('rooms', random())",
+    *(
+        f"CREATE TRIGGER rooms_after_{change} AFTER {change} ON rooms BEGIN"
+        " UPDATE versions SET value = random() WHERE name = 'rooms'; END"
+        for change in ("insert", "update", "delete")
+    ),
+    """
+    CREATE TRIGGER users_leave_rooms AFTER DELETE ON users BEGIN
+        DELETE FROM room_members WHERE account = OLD.id;
+    END
+    """,
+)
 # What brings a file from each version to the next one.
-_STEPS = (_FIRST_SCHEMA, _WITH_IDS, _WITH_DEVICES, (*_WITH_VERSIONS, *_WITH_MAILBOXES))
+_STEPS = (
+    _FIRST_SCHEMA,
+    _WITH_IDS,
+    _WITH_DEVICES,
+    (*_WITH_VERSIONS, *_WITH_MAILBOXES),
+    _WITH_ROOMS,
+)
 _VERSION = len(_STEPS)
 
 Stamp = tuple[int, int, int]
@@ -238,7 +285,7 @@ class Database:
 
 
 def table_version(connection: sqlite3.Connection, table: str) -> int:
-    """Return a random number that changes with each change of ``table``: "users", "bans" or "mutes"."""
+    """Return a random number that changes with each change of ``table``, such as "users" or "rooms"."""
     query = "SELECT value FROM versions WHERE name = ?"
     return int(connection.execute(query, (table,)).fetchone()[0])
 

@@ -48,7 +48,7 @@ def pair(chat_server: TestServer) -> tuple[WireClient, WireClient]:
 def is_silent(chat_server: TestServer, guest: WireClient) -> bool:
     """Return whether the server has sent ``guest`` nothing but announcements of others."""
     chat_server.parts.broadcast.flush()
-    chat_server.parts.room.notify(
+    chat_server.parts.service.notify(
         chat_server.session(guest.name), NoticeCode.DONE, "Here.", "the-end"
     )
     while True:
@@ -275,7 +275,7 @@ def test_a_message_that_fails_keeps_no_other_message_from_its_users(
     late_chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, bob = pair(late_chat_server)
-    log, room = log_of(late_chat_server), late_chat_server.parts.room
+    log, room = log_of(late_chat_server), late_chat_server.parts.service
     for guest, text in ((alice, "one"), (bob, "fails"), (alice, "two")):
         before = len(log.waiting)
         guest.say(text, nonce=text)

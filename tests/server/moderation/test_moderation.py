@@ -342,7 +342,7 @@ def test_the_log_says_who_did_what_to_whom(
 
 def test_an_announcement_answers_nobodys_message(chat_server: TestServer) -> None:
     bob, alice = bob_who_moderates(chat_server), chat_server.join("alice")
-    chat_server.parts.room.announce(NoticeCode.MODERATED, "eve was kicked.")
+    chat_server.parts.service.announce(NoticeCode.MODERATED, "eve was kicked.")
     alice.say("hello")
     told = alice.expect(UTF8, sender="server")
     assert told.header.keys() == {"from", "timestamp", "notice"}

@@ -185,7 +185,7 @@ def test_a_large_record_in_packets_of_a_slow_path_is_read_without_a_pause(
         outgoing.client.send_bytes(ciphertext[start : start + 536])
         yield_to_loop()
 
-    wait_until(lambda: safe_chat_server.parts.room.said, "it to be said")
+    wait_until(lambda: safe_chat_server.parts.service.said, "it to be said")
     assert len(pauses) > 10
     assert not any(pauses)
 

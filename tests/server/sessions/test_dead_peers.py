@@ -94,7 +94,7 @@ def test_without_the_sweep_the_kernel_lets_a_ghost_stay(
     network.cut()
     bob.say("are you there?")
     wait_until(lambda: info_of(session).is_dead(DEAD_AFTER), "the kernel to know it")
-    assert open_chat_server.parts.room.is_here(session)
+    assert open_chat_server.parts.service.is_here(session)
     session.send_queue.fail_if_dead(3600.0)
     assert not session.send_queue.closed
 
@@ -119,7 +119,7 @@ def test_a_user_who_has_stopped_reading_but_answers_stays(
     answers, silence = 0, 0.0
     while answers < 2:  # each ends a silence that is twice as long as the one before it
         session.send_queue.fail_if_dead(dead_after=10.0)
-        assert open_chat_server.parts.room.is_here(session)
+        assert open_chat_server.parts.service.is_here(session)
         info = info_of(session)
         answers += info.silence < silence - 0.05
         silence = info.silence

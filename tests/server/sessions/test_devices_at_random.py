@@ -174,7 +174,7 @@ class Schedule:
             assert len(sessions) <= (3 if name in MEMBERS else 1)
             assert (name in here) == bool(sessions)
         assert (
-            parts.room.names_json()
+            parts.service.names_json()
             == json.dumps(self.server.here(), separators=(",", ":")).encode()
         )
         for name in MEMBERS:

@@ -368,14 +368,14 @@ def test_a_fault_of_ours_costs_that_connection_alone(
 ) -> None:
     alice, bob = pair(chat_server)
     session = chat_server.session("alice")
-    publish = chat_server.parts.room.publish
+    publish = chat_server.parts.service.publish
 
     def fail_for_alice(sender: Session, run: Run) -> Record:
         if sender is session:
             raise RuntimeError("our fault")
         return publish(sender, run)
 
-    monkeypatch.setattr(chat_server.parts.room, "publish", fail_for_alice)
+    monkeypatch.setattr(chat_server.parts.service, "publish", fail_for_alice)
     alice.say("hello")
 
     alice.expect_closed()

@@ -200,7 +200,7 @@ def test_a_user_who_has_left_when_the_delay_ends_says_nothing(
     alice.say("second")
     assert sleeps.asleep.wait(5)
 
-    chat_server.parts.room.leave(chat_server.session("alice"), LeaveReason.KICKED)
+    chat_server.parts.service.leave(chat_server.session("alice"), LeaveReason.KICKED)
     sleeps.may_wake.set()
 
     bob.expect_left("alice", "kicked")

@@ -51,7 +51,7 @@ def test_an_ejected_user_hears_why_and_the_name_is_free_at_once(
     gevent.sleep(0.02)
 
     throw_out(chat_server, "alice")
-    chat_server.parts.room.announce(NoticeCode.MODERATED, "alice was kicked.")
+    chat_server.parts.service.announce(NoticeCode.MODERATED, "alice was kicked.")
     second = chat_server.join("alice")
 
     assert alice.expect_notice("moderated").text == "You were kicked."
@@ -123,7 +123,7 @@ def test_a_session_that_fails_ends_at_once_for_its_first_reason(chat_server: Tes
     session.send_queue.fail(LeaveReason.TOO_SLOW)
     throw_out(chat_server, "alice")
 
-    assert not chat_server.parts.room.is_here(session)
+    assert not chat_server.parts.service.is_here(session)
     bob.expect_left("alice", "too-slow")
     wait_until(lambda: len(chat_server.connections) == 1, "the connection to end")
 

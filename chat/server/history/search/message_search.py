@@ -122,17 +122,19 @@ class MessageSearch:
         since: str | None = None,
         until: str | None = None,
         before: int | None = None,
+        after: int = 0,
     ) -> SearchPage:
         """Return the last messages of ``log`` that match, at most a page of ``size``.
 
-        Only those that are not older than ``since``, older than ``until`` (RFC 3339, UTC), and whose numbers are under
-        ``before``. Waits for a thread. Raises HistoryFault, and TooManySearches.
+        Only those that are not older than ``since``, older than ``until`` (RFC 3339, UTC), and whose numbers are over
+        ``after`` and under ``before``. Waits for a thread. Raises HistoryFault,
+        and TooManySearches.
         """
         if self._waiting >= MOST_WAITING:
             raise TooManySearches
         self._waiting += 1
         try:
-            return self._find_between(log, wanted, size, since, until, before)
+            return self._find_between(log, wanted, size, since, until, before, after)
         finally:
             self._waiting -= 1
 
@@ -144,9 +146,10 @@ class MessageSearch:
         since: str | None,
         until: str | None,
         before: int | None,
+        after: int,
     ) -> SearchPage:
         tail = self._history.tail(log)
-        after = self._history.state(log).oldest - 1
+        after = max(after, self._history.state(log).oldest - 1)
         end = tail.end if before is None else min(before, tail.end)
         if since is not None:
             after = max(after, self._history.number_at(log, since) - 1)

@@ -20,20 +20,20 @@ class Roster:
     """
 
     def __init__(self) -> None:
-        self._everyone = _Names()
-        self._registered = _Names()
-        self._moderators = _Names()
-        self.names: Mapping[Member, bytes] = self._everyone.encoded
+        self.everyone = NameList()
+        self._registered = NameList()
+        self._moderators = NameList()
+        self.names: Mapping[Member, bytes] = self.everyone.encoded
 
     @property
     def users(self) -> int:
         """The number of users who are here."""
-        return len(self._everyone)
+        return len(self.everyone)
 
     def add(self, member: Member, others: Sequence[Member] = ()) -> None:
         """Add ``member``, as they are now."""
         name = self.names[others[0]] if others else encode_json(member.name.display)
-        self._everyone.add(member, name, others)
+        self.everyone.add(member, name, others)
         self.update(member, others)
 
     def update(self, member: Member, others: Sequence[Member] = ()) -> None:
@@ -49,12 +49,12 @@ class Roster:
 
     def remove(self, member: Member, others: Sequence[Member] = ()) -> None:
         """Remove ``member``, who is here."""
-        for listed in (self._everyone, self._registered, self._moderators):
+        for listed in (self.everyone, self._registered, self._moderators):
             listed.remove(member, others)
 
     def names_json(self) -> bytes:
         """Return the names of the members in the order in which they joined, as a JSON array."""
-        return self._everyone.json()
+        return self.everyone.json()
 
     def json(self) -> bytes:
         """Return all names, those of registered members, and those of moderators, as a JSON object.
@@ -62,16 +62,19 @@ class Roster:
         Only members are listed: nobody learns from a welcome whether the name of a user who is not here is registered.
         """
         names, registered, moderators = (
-            listed.json() for listed in (self._everyone, self._registered, self._moderators)
+            listed.json() for listed in (self.everyone, self._registered, self._moderators)
         )
         return b'{"users":%b,"registered":%b,"moderators":%b}' % (names, registered, moderators)
 
 
-class _Names:
+class NameList:
     """Hold members in the order in which they were added, each with the name of the user in JSON.
 
     ``encoded`` is for reading only.
     """
+
+    # There may be thousands of rooms, each with a list.
+    __slots__ = ("_doubles", "_joined", "encoded")
 
     def __init__(self) -> None:
         self.encoded: dict[Member, bytes] = {}

@@ -1,0 +1,196 @@
+"""Manage the rooms of a chat server, running or stopped.
+
+Usage:
+  chat-server rooms list [--json] [--data-directory=<directory>] [--config=<file>]
+  chat-server rooms add NAME [--kind=<kind>] [--history=<mode>] [--keep=<time>] [--topic=<text>]
+                        [--owner=<name>] [--data-directory=<directory>] [--config=<file>]
+  chat-server rooms set NAME [--kind=<kind>] [--history=<mode>] [--keep=<time>] [--topic=<text>]
+                        [--owner=<name>] [--data-directory=<directory>] [--config=<file>]
+  chat-server rooms remove NAME [--data-directory=<directory>] [--config=<file>]
+  chat-server rooms (-h | --help)
+
+Options:
+  --kind=<kind>             open: anyone joins; closed: only invited users; announcements: anyone
+                            joins, owners write (default of add: open)
+  --history=<mode>          messages that members of a closed room may read: invited: those since
+                            their own invitation; all: all messages
+  --keep=<time>             how long messages are kept: a number with m, h, d or w, or "server": as
+                            long as the server keeps messages
+  --topic=<text>            the topic of the room, in one line
+  --owner=<name>            a registered user who becomes an owner; the others stay
+  --json                    print an array of JSON objects, for programs
+  --data-directory=<directory>
+                            the server's data directory (default: the default of chat-server)
+  --config=<file>           settings file of the server, for its data-directory
+  -h --help                 show this help
+
+A room that you add stays until you remove it. A room of users that has no owner goes when it has
+been empty for a day. Messages of a removed room are kept as long as others; nobody can read them. A
+running server applies a change at once. Run this command as the user that the server runs as, or as
+root.
+
+Exit status: 0 on success; 1 if the command failed; 2 for an invalid option or name.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from io import TextIOWrapper
+from typing import Any
+
+from chat.config.command_line import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UsageError,
+    parse_duration,
+    parse_options,
+    report,
+)
+from chat.config.options import read_choice
+from chat.protocol.commands import RoomKind, Visible
+from chat.protocol.errors import UserNameError
+from chat.protocol.headers import encode_json
+from chat.protocol.names import UserName, parse_user_name
+from chat.server.accounts.accounts import Account, AccountTable, NoSuchAccount, read_accounts
+from chat.server.config.directory import directory_of
+from chat.server.control.client import apply_changes
+from chat.server.history.stored import DEFAULT_ROOM
+from chat.server.membership.topics import BadTopic, read_topic
+from chat.server.rooms.room import RoomAccess, RoomState
+from chat.server.rooms.room_records import (
+    UNKNOWN_HEAD,
+    RoomChanges,
+    StoredRooms,
+    read_rooms,
+    write_rooms,
+)
+from chat.server.rooms.rooms import lookalike_of
+from chat.server.storage.database import Database, DatabaseFault
+
+PROGRAM = "chat-server"
+
+
+class RoomNotChanged(Exception):
+    """The command failed; the text is a sentence for the operator."""
+
+
+def main(argv: list[str]) -> int:
+    """Execute ``argv``, which begins with ``rooms``; return the exit status."""
+    # A name may have letters that the encoding of the terminal lacks.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        options = parse_options(__doc__ or "", argv, PROGRAM)
+        database = Database(directory_of(options))
+        if options["list"]:
+            _list(database, as_json=options["--json"])
+        else:
+            _change(database, parse_user_name(options["NAME"]), options)
+    except (UsageError, UserNameError, BadTopic) as problem:
+        report(PROGRAM, str(problem))
+        return EXIT_USAGE
+    except (RoomNotChanged, NoSuchAccount, DatabaseFault) as problem:
+        report(PROGRAM, str(problem))
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _list(database: Database, *, as_json: bool) -> None:
+    stored = read_rooms(database)
+    names = {account.id: account.name for account in _accounts(database)}
+    rows = [_fields(room, stored, names) for room in stored.rooms]
+    if as_json:
+        print(encode_json(rows).decode())
+        return
+    for row in rows:
+        owners = ", ".join(row["owners"]) or "no owner"
+        print(f"{row['room']}  {row['kind']}  {row['members']} members  {owners}  {row['topic']}")
+
+
+def _fields(room: RoomState, stored: StoredRooms, names: dict[bytes, str]) -> dict[str, Any]:
+    members = {id: access for (key, id), access in stored.access.items() if key == room.name.key}
+    return {
+        "room": room.name.display,
+        "kind": room.kind.value,
+        "topic": room.topic,
+        "keep": room.keep,
+        "history": (Visible.ALL if room.shows_all else Visible.INVITED).value,
+        "owners": sorted(names.get(id, "?") for id, each in members.items() if each.is_owner),
+        "members": sum(access.is_member for access in members.values()),
+    }
+
+
+def _change(database: Database, name: UserName, options: dict[str, Any]) -> None:
+    stored = read_rooms(database)
+    known = next((room for room in stored.rooms if room.name.key == name.key), None)
+    if name.key == DEFAULT_ROOM.key:
+        raise RoomNotChanged(f"Everyone is in {name.display}: it cannot be changed or removed.")
+    if options["add"]:
+        if known is not None:
+            raise RoomNotChanged(f"There is a room {known.name.display} already.")
+        other = lookalike_of(name, [room.name for room in stored.rooms])
+        if other is not None:
+            raise RoomNotChanged(f"{name.display} looks like {other.display}, a room.")
+        now = int(time.time())
+        known = RoomState(
+            name, is_operators=True, start=UNKNOWN_HEAD, opened=UNKNOWN_HEAD, created=now
+        )
+    elif known is None:
+        raise RoomNotChanged(f"There is no room {name.display}.")
+    shown = known.name.display
+    if options["remove"]:
+        _write(database, RoomChanges({name.key: None}), stored)
+        _tell(f"The room {shown} was removed.", database)
+        return
+    access = {}
+    if options["--owner"] is not None:
+        account = _account(database, options["--owner"])
+        before = stored.access.get((name.key, account.id), RoomAccess())
+        access[name.key, account.id] = before._replace(is_owner=True)
+    _write(database, RoomChanges({name.key: _changed(known, options)}, access), stored)
+    _tell(f"The room {shown} was {'added' if options['add'] else 'changed'}.", database)
+
+
+def _changed(room: RoomState, options: dict[str, Any]) -> RoomState:
+    """Return ``room`` with what the options say. Raises UsageError and BadTopic."""
+    kind, history = options["--kind"], options["--history"]
+    if kind is not None:
+        values = tuple(each.value for each in RoomKind)
+        new = RoomKind(read_choice(kind, "--kind", values=values))
+        if room.kind is RoomKind.CLOSED and new is not RoomKind.CLOSED:
+            # Messages of the closed room stay with its members. The server knows the number of the last one.
+            room = room._replace(opened=UNKNOWN_HEAD, shows_all=False)
+        room = room._replace(kind=new)
+    if history is not None:
+        values = tuple(each.value for each in Visible)
+        chosen = Visible(read_choice(history, "--history", values=values))
+        room = room._replace(shows_all=chosen is Visible.ALL)
+    if options["--keep"] is not None:
+        keep = options["--keep"]
+        seconds = None if keep == "server" else int(parse_duration(keep, "--keep"))
+        room = room._replace(keep=seconds)
+    if options["--topic"] is not None:
+        room = room._replace(topic=read_topic(options["--topic"]))
+    return room
+
+
+def _write(database: Database, changes: RoomChanges, stored: StoredRooms) -> None:
+    write_rooms(database, changes, stored.version)
+
+
+def _tell(done: str, database: Database) -> None:
+    print(f"{done} {apply_changes(database.path.parent)}")
+
+
+def _accounts(database: Database) -> list[Account]:
+    return read_accounts(database) if database.stamp() is not None else []
+
+
+def _account(database: Database, owner: str) -> Account:
+    name = parse_user_name(owner)
+    account = AccountTable(_accounts(database)).find(name.key)
+    if account is None:
+        raise NoSuchAccount(f"{name.display} is not registered.")
+    return account

@@ -1,0 +1,150 @@
+"""Hold the rooms of the server by name, and know which rooms a user is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from chat.protocol.names import UserName, looks_of, name_key
+from chat.server.delivery.pending import RoomAudience
+from chat.server.directory.member import Member
+from chat.server.history.stored import DEFAULT_ROOM, ROOM, LogName
+from chat.server.rooms.room import ChatRoom, RoomAccess, RoomState
+from chat.server.rooms.roster import NameList
+
+_NO_ROOMS: tuple[ChatRoom, ...] = ()
+
+
+def lookalike_of(name: UserName, others: Iterable[UserName]) -> UserName | None:
+    """Return another of the names that a reader could take ``name`` for (UTS #39), or None."""
+    looks = looks_of(name.display)
+    found = (other for other in others if other.key != name.key and looks & looks_of(other.display))
+    return next(found, None)
+
+
+class Rooms:
+    """All rooms. ``default`` is the one that every user is in; ``names`` and ``audience`` are those of all users."""
+
+    def __init__(self, names: NameList, audience: RoomAudience) -> None:
+        lobby = UserName(DEFAULT_ROOM.key, DEFAULT_ROOM.key)
+        self.default = ChatRoom(
+            RoomState(lobby), DEFAULT_ROOM, default_members=names, audience=audience
+        )
+        self._rooms: dict[str, ChatRoom] = {DEFAULT_ROOM.key: self.default}
+        self._looks: dict[str, str] = {}  # what a name looks like -> the key of the room
+        self._note_looks(self.default)
+        # The rooms of users who are here, by the key of the user's name, without the default room.
+        self._of_user: dict[str, tuple[ChatRoom, ...]] = {}
+        # The rooms that guests are invited to, by the keys of their names.
+        self._inviting: dict[str, set[ChatRoom]] = {}
+        # The rooms that registered users are in, own, or are invited to.
+        self._of_account: dict[bytes, tuple[ChatRoom, ...]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of rooms, without the default room."""
+        return len(self._rooms) - 1
+
+    def __iter__(self) -> Iterator[ChatRoom]:
+        """Yield all rooms, the default room first."""
+        return iter(self._rooms.values())
+
+    def find(self, name: str | None) -> ChatRoom | None:
+        """Return the room with ``name`` in any case; None: the default room. None if there is no such room."""
+        if name is None:
+            return self.default
+        key = name_key(name)
+        return self._rooms.get(key) if key is not None else None
+
+    def of_log(self, log: LogName) -> ChatRoom | None:
+        """Return the room whose messages are in ``log``."""
+        return self._rooms.get(log.key) if log.kind == ROOM else None
+
+    def lookalike(self, name: UserName) -> ChatRoom | None:
+        """Return another room that a reader could take ``name`` for (UTS #39), or None."""
+        for look in looks_of(name.display):
+            key = self._looks.get(look)
+            if key is not None and key != name.key:
+                return self._rooms[key]
+        return None
+
+    def add(self, room: ChatRoom) -> None:
+        """Add a room whose name is free."""
+        self._rooms[room.state.name.key] = room
+        self._note_looks(room)
+        for account in room.access:
+            self._note_access(account, room)
+
+    def remove(self, room: ChatRoom) -> None:
+        """Remove a room that nobody is in any more."""
+        key = room.state.name.key
+        del self._rooms[key]
+        for look in [look for look, of in self._looks.items() if of == key]:
+            del self._looks[look]
+        for account in room.access:
+            self._forget_access(account, room)
+        for guest in list(room.invited_guests):
+            self.uninvite_guest(room, guest)
+
+    def of_user(self, member: Member) -> tuple[ChatRoom, ...]:
+        """Return the rooms that the user of ``member`` is in now, without the default room."""
+        return self._of_user.get(member.name.key, _NO_ROOMS)
+
+    def of_account(self, account: bytes) -> tuple[ChatRoom, ...]:
+        """Return the rooms that a registered user is in, owns, or is invited to."""
+        return self._of_account.get(account, _NO_ROOMS)
+
+    def note_member(self, member: Member, room: ChatRoom) -> None:
+        """Note that the user of ``member`` is in ``room``."""
+        rooms = self.of_user(member)
+        if room not in rooms:
+            self._of_user[member.name.key] = (*rooms, room)
+
+    def forget_member(self, member: Member, room: ChatRoom) -> None:
+        """Note that the user of ``member`` is not in ``room`` any more."""
+        rest = tuple(each for each in self.of_user(member) if each is not room)
+        if rest:
+            self._of_user[member.name.key] = rest
+        else:
+            self._of_user.pop(member.name.key, None)
+
+    def set_access(self, room: ChatRoom, account: bytes, access: RoomAccess | None) -> None:
+        """Note what a registered user is in ``room``; None: nothing."""
+        if access is not None:
+            room.access[account] = access
+            self._note_access(account, room)
+        else:
+            room.access.pop(account, None)
+            self._forget_access(account, room)
+
+    def invite_guest(self, room: ChatRoom, key: str, since: int) -> None:
+        """Note that the guest whose name has ``key`` may read ``room`` after the number ``since``."""
+        room.invited_guests.setdefault(key, since)
+        self._inviting.setdefault(key, set()).add(room)
+
+    def uninvite_guest(self, room: ChatRoom, key: str) -> int | None:
+        """Forget that a guest is invited to ``room``; return the number after which they might read it."""
+        inviting = self._inviting.get(key)
+        if inviting is not None:
+            inviting.discard(room)
+            if not inviting:
+                del self._inviting[key]
+        return room.invited_guests.pop(key, None)
+
+    def inviting_guest(self, key: str) -> tuple[ChatRoom, ...]:
+        """Return the rooms to which the guest whose name has ``key`` is invited."""
+        return tuple(self._inviting.get(key, ()))
+
+    def _note_access(self, account: bytes, room: ChatRoom) -> None:
+        rooms = self.of_account(account)
+        if room not in rooms:
+            self._of_account[account] = (*rooms, room)
+
+    def _forget_access(self, account: bytes, room: ChatRoom) -> None:
+        rest = tuple(each for each in self.of_account(account) if each is not room)
+        if rest:
+            self._of_account[account] = rest
+        else:
+            self._of_account.pop(account, None)
+
+    def _note_looks(self, room: ChatRoom) -> None:
+        name = room.state.name
+        self._looks.update(dict.fromkeys(looks_of(name.display), name.key))

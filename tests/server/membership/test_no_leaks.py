@@ -1,0 +1,278 @@
+"""A closed room leaks nothing: nobody gets a byte of a message that was not for them, whatever they try.
+
+Users come, go, are invited, join, leave, are removed, talk, send files, search, page through the history and fetch, in
+a random order, while the room changes its kind. Beside them, a model knows which messages each may have seen.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from tests.peers.wire_client import WireFrame
+from tests.server.membership.visitors import PASSWORD, Visitor, come, register
+from tests.server.server_in_test import TestServer, open_chat_server
+
+pytestmark = pytest.mark.usefixtures("cheap_hashes", "eager_index")
+
+REGISTERED, GUESTS = ("alice", "bob", "carol"), ("gil", "gus")
+SECRET = re.compile(rb"secret(\d+)x")
+
+
+class Model:
+    """The room as it must be: its messages, who is in it, and who may have seen what."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []  # each the text, or the content, of a message
+        self.is_closed = True
+        self.opened = 0  # messages before this number are not for those who join an open room
+        self.shows_all = False
+        self.invited: dict[str, int | None] = {"alice": None}
+        self.members = {"alice"}
+        self.seen: dict[str, set[int]] = defaultdict(set)
+
+    def since(self, name: str) -> int:
+        if self.shows_all:
+            return 0
+        since = self.invited.get(name)
+        return self.opened if since is None else since
+
+    def readable(self, name: str) -> list[str]:
+        return self.log[self.since(name) :] if name in self.members else []
+
+    def note_readable(self) -> None:
+        for name in self.members:
+            self.seen[name].update(range(self.since(name) + 1, len(self.log) + 1))
+
+
+class Visits:
+    """A server, its users, and the model."""
+
+    def __init__(self, server: TestServer, rng: random.Random) -> None:
+        self.server, self.rng = server, rng
+        self.model = Model()
+        self.here: dict[str, Visitor] = {}
+        self.ids: set[str] = set()
+        for name in REGISTERED:
+            self.here[name] = register(server, name)
+        for name in GUESTS:
+            self.here[name] = come(server, name)
+        self.here["alice"].do("join", room="den")
+        self.here["alice"].do("room", room="den", kind="closed")
+
+    def run(self, steps: int) -> None:
+        acts = {
+            self.say: 6,
+            self.join: 5,
+            self.part: 1,
+            self.invite: 3,
+            self.remove: 2,
+            self.come_or_go: 3,
+            self.page: 5,
+            self.search: 3,
+            self.fetch: 3,
+            self.look_around: 2,
+            self.change: 1,
+        }
+        for _ in range(steps):
+            [act] = self.rng.choices(list(acts), list(acts.values()))
+            visitor = self.rng.choice(list(self.here.values()))
+            act(visitor)
+            self.model.note_readable()
+            self.check()
+
+    def check(self) -> None:
+        """Nobody has heard what was not for them."""
+        for visitor in self.here.values():
+            self.judge(visitor, visitor.hear())
+
+    def judge(self, visitor: Visitor, frames: list[WireFrame]) -> None:
+        for frame in frames:
+            found = SECRET.findall(frame.content + repr(frame.header).encode())
+            for number in map(int, found):
+                assert number in self.model.seen[visitor.name], (visitor.name, frame)
+
+    # What users do
+
+    def say(self, visitor: Visitor) -> None:
+        model = self.model
+        content = f"secret{len(model.log) + 1}x".ljust(self.rng.choice((9, 70_000)))
+        is_file = self.rng.random() < 0.4
+        header: dict[str, Any] = {"room": self.rng.choice(("den", "DEN"))}
+        if is_file:
+            header["filename"] = content[:12].strip()
+            answer = visitor.ask(content.encode(), MessageType.FILE, **header)
+        else:
+            content = content.strip()
+            answer = visitor.ask(content.encode(), **header)
+        if visitor.name in model.members:
+            assert answer.header["seq"] == len(model.log) + 1
+            model.log.append(content)
+            self.ids.update(filter(None, [answer.header.get("id")]))
+            if is_file:
+                digits = "".join(filter(str.isdigit, answer.header["timestamp"]))
+                self.ids.add(f"r{len(model.log)}.{digits}.den")
+        else:
+            assert answer.header["notice"] == "not-in-room"
+
+    def join(self, visitor: Visitor) -> None:
+        model, name = self.model, visitor.name
+        answer = visitor.ask(command="join", room="den")
+        if name in model.members or not model.is_closed or name in model.invited:
+            assert answer.header["notice"] == "done"
+            if name not in model.members:
+                model.members.add(name)
+                if name in REGISTERED:
+                    model.invited.setdefault(name, None)
+        else:
+            assert answer.header["notice"] == "not-invited"
+        model.note_readable()
+        self.judge(visitor, [answer])
+
+    def part(self, visitor: Visitor) -> None:
+        name = visitor.name
+        code = visitor.code("part", room="den")
+        assert code == ("done" if name in self.model.members else "not-in-room")
+        if code == "done":
+            self.model.members.discard(name)
+            if name != "alice":
+                self.model.invited.pop(name, None)
+
+    def invite(self, visitor: Visitor) -> None:
+        """Only the owner does."""
+        target = self.rng.choice((*REGISTERED, *GUESTS))
+        code = visitor.code("invite", room="den", target=target)
+        if visitor.name != "alice" or "alice" not in self.model.members:
+            assert code in ("not-allowed", "not-in-room")
+        elif code == "done":
+            assert target not in self.model.members or target not in self.here
+            self.model.invited.setdefault(target, len(self.model.log))
+
+    def remove(self, visitor: Visitor) -> None:
+        target = self.rng.choice((*REGISTERED[1:], *GUESTS))
+        code = visitor.code("remove", room="den", target=target)
+        if code == "done":
+            assert visitor.name == "alice"
+            self.model.members.discard(target)
+            self.model.invited.pop(target, None)
+
+    def come_or_go(self, visitor: Visitor) -> None:
+        name = self.rng.choice((*REGISTERED, *GUESTS))
+        if name in self.here:
+            if len(self.here) < 3 or (name == "alice" and self.rng.random() < 0.8):
+                return
+            visitor = self.here.pop(name)
+            self.judge(visitor, visitor.hear())
+            visitor.close()
+            self.server.connections_are_accepted(len(self.here))
+            if name in GUESTS:
+                self.model.members.discard(name)
+                self.model.invited.pop(name, None)
+        else:
+            header = {"password": PASSWORD} if name in REGISTERED else {}
+            wanted = self.rng.choice(([], ["den"]))
+            again = self.here[name] = come(self.server, name, join=wanted, replay=50, **header)
+            is_in = "den" in again.welcome.get("rooms", {})
+            model = self.model
+            if wanted and not model.is_closed:
+                model.members.add(name)
+                if name in REGISTERED:
+                    model.invited.setdefault(name, None)
+            if wanted and name in model.invited:
+                model.members.add(name)
+            assert is_in == (name in model.members), name
+            model.note_readable()
+            self.judge(again, [WireFrame(1, again.welcome, b"")])
+
+    # What users try
+
+    def page(self, visitor: Visitor) -> None:
+        rng, model, top = self.rng, self.model, len(self.model.log)
+        query: dict[str, Any] = rng.choice(
+            (
+                {},
+                {"after": rng.randint(0, top)},
+                {"before": rng.randint(1, top + 2)},
+                {"at": "2020-01-01T00:00:00Z"},
+                {"after": 0, "nonces": [f"{name}{n}" for name in REGISTERED for n in range(20)]},
+            )
+        )
+        answer = visitor.ask(command="history", room="den", limit=200, **query)
+        page = [frame for frame in visitor.heard if "for" in frame.header]
+        if visitor.name not in model.members:
+            assert answer.header["notice"] in ("not-in-room", "done" if "nonces" in query else "")
+            assert all(frame.sender == visitor.name for frame in page)
+            return
+        if "nonces" in query:
+            assert all(frame.sender == visitor.name for frame in page)
+            return
+        assert answer.header["notice"] == "done"
+        if query in ({}, {"at": "2020-01-01T00:00:00Z"}) and not answer.header.get("more"):
+            first = model.since(visitor.name) + 1
+            assert [frame.header["seq"] for frame in page] == list(range(first, top + 1))
+        for frame in page:
+            assert frame.text in ("", model.log[frame.header["seq"] - 1])
+
+    def search(self, visitor: Visitor) -> None:
+        queries: tuple[dict[str, Any], ...] = (
+            {"query": "secret"},
+            {"has": "file"},
+            {"from": "alice"},
+        )
+        query = self.rng.choice(queries)
+        command = "files" if query == {"has": "file"} and self.rng.random() < 0.5 else "search"
+        answer = visitor.ask(command=command, room="den", limit=50, **query)
+        found = [frame for frame in visitor.heard if "for" in frame.header]
+        if visitor.name not in self.model.members:
+            assert answer.header["notice"] == "not-in-room"
+            assert not found
+        elif query == {"query": "secret"} and "more" not in answer.header:
+            assert len(found) == len(self.model.readable(visitor.name))
+
+    def fetch(self, visitor: Visitor) -> None:
+        number = self.rng.randint(1, len(self.model.log) + 1)
+        wanted: list[dict[str, Any]] = [{"fetch": number, "room": "den"}]
+        wanted += [{"fetch": id} for id in self.rng.sample(sorted(self.ids), min(3, len(self.ids)))]
+        with self.server.transfer(visitor) as transfer:
+            for header in wanted:
+                transfer.send(MessageType.FILE, header)
+                self.judge(visitor, [transfer.read_frame()])
+
+    def look_around(self, visitor: Visitor) -> None:
+        names = visitor.ask(command="names", room="den")
+        if visitor.name not in self.model.members:
+            assert names.header["notice"] == "not-in-room"
+        rooms = [each["room"] for each in visitor.listed("rooms")]
+        knows = not self.model.is_closed or visitor.name in self.model.members | {
+            *self.model.invited
+        }
+        assert ("den" in rooms) == knows
+
+    def change(self, visitor: Visitor) -> None:
+        if visitor.name != "alice" or "alice" not in self.model.members:
+            assert visitor.code("room", room="den", kind="open") in ("not-allowed", "not-in-room")
+            return
+        model = self.model
+        if self.rng.random() < 0.2:
+            model.shows_all = not model.shows_all
+            history = "all" if model.shows_all else "invited"
+            visitor.do("room", room="den", history=history)
+            return
+        model.is_closed = not model.is_closed
+        if not model.is_closed:
+            model.opened, model.shows_all = len(model.log), False
+        visitor.do("room", room="den", kind="closed" if model.is_closed else "open")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_closed_room_leaks_nothing(tmp_path: Path, seed: int) -> None:
+    options: dict[str, Any] = {"data_directory": tmp_path / "data", "rate": None}
+    options["durable"] = seed % 2 == 1
+    with open_chat_server(tmp_path, **options) as server:
+        Visits(server, random.Random(seed)).run(300)
