@@ -247,7 +247,7 @@ def _talk(stage: Stage) -> None:
 def _say(terminal: Terminal, line: str, shown: str | None = None) -> None:
     """Say ``line``, and wait until the server has sent it back."""
     terminal.enter(line)
-    terminal.wait_for(shown or rf"\[{ME}\]: {' '.join(line.split()[:3])}(?!.*…$)")
+    terminal.wait_for(shown or rf"\[{ME}\]: {' '.join(line.split()[:3])}(?!.*…)")
 
 
 def _shown(terminal: Terminal, *patterns: str) -> Screen:
