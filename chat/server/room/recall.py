@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NoReturn
 
+from chat.local_time import utc_timestamp
 from chat.protocol.commands import Command, HistoryQuery, Verb
 from chat.protocol.descriptor import MessageType
 from chat.protocol.names import name_key
@@ -31,6 +34,7 @@ MAX_NONCES = 64  # of a query
 # many pages and reads none would otherwise be closed as a slow consumer.
 PATIENT_BYTES = 1024 * 1024
 PATIENCE = 60.0
+_FRACTION = re.compile(r"\.(\d+)")
 
 
 class Recall:
@@ -130,8 +134,9 @@ class Recall:
         size = PageSize(max(1, min(limit, PAGE.messages)), PAGE.bytes)
         only = _between(member.name.key, query.partner) if query.private else None
         after = query.after
-        if query.at is not None:
-            after = archive.number_at(name, query.at) - 1
+        at = as_kept(query.at)
+        if at is not None:
+            after = archive.number_at(name, at) - 1
         if after is None:
             # The last messages before ``before``, or the last of all.
             return page_since(archive.before(name, query.before, size, only), since)
@@ -171,6 +176,21 @@ class Recall:
     def _offer(self, run: StoredRun) -> str | None:
         is_attachment = run.type is not MessageType.UTF8
         return self._offer_of(run.first) if is_attachment and run.log == DEFAULT_ROOM else None
+
+
+def as_kept(timestamp: str | None) -> str | None:
+    """Return a timestamp (RFC 3339) in the form of those in the history, which are compared as texts.
+
+    Raises CommandRefused.
+    """
+    if timestamp is None:
+        return None
+    try:
+        # Python reads six digits.
+        text = _FRACTION.sub(lambda found: f".{found[1][:6]:0<6}", timestamp).replace("Z", "+00:00")
+        return utc_timestamp(datetime.fromisoformat(text), "microseconds")
+    except (ValueError, OverflowError):
+        _refuse("The calendar does not have this time.")
 
 
 def _between(own: str, partner: str | None) -> Callable[[StoredRun], bool] | None:

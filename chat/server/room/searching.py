@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import NoReturn
 
 from chat.protocol.commands import MAX_FOUND, Command, SearchQuery, Verb
@@ -19,13 +17,11 @@ from chat.server.history.search.wanted import BadSearch, Wanted, read_wanted
 from chat.server.history.stored import DEFAULT_ROOM, GUEST, StoredRun
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, FoundMessages
 from chat.server.room.reading import Readable, readable, require_still
-from chat.server.room.recall import PATIENCE, PATIENT_BYTES
+from chat.server.room.recall import PATIENCE, PATIENT_BYTES, as_kept
 from chat.server.room.replay import PAGE, Replay, Shown, Wishes
 from chat.server.rooms.rooms import Rooms
 
 DEFAULT_FOUND = 20  # messages of a page
-_TIMESTAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
-_FRACTION = re.compile(r"\.(\d+)")
 
 
 class SearchCommand:
@@ -106,8 +102,8 @@ def _page(search: MessageSearch, place: Readable, wanted: Wanted, query: SearchQ
         place.log,
         wanted,
         PageSize(max(1, min(limit, MAX_FOUND)), PAGE.bytes),
-        since=_utc(query.since),
-        until=_utc(query.until),
+        since=as_kept(query.since),
+        until=as_kept(query.until),
         before=query.before,
         after=place.since,
     )
@@ -121,18 +117,6 @@ def _wanted(query: SearchQuery) -> Wanted:
     if wanted == Wanted() and query.since is None and query.until is None:
         _refuse("A search needs words, a name, a time or a kind of message.")
     return wanted
-
-
-def _utc(timestamp: str | None) -> str | None:
-    """Return a timestamp (RFC 3339) as the history has timestamps, which compare as texts."""
-    if timestamp is None:
-        return None
-    try:
-        # Python reads six digits.
-        text = _FRACTION.sub(lambda found: f".{found[1][:6]:0<6}", timestamp).replace("Z", "+00:00")
-        return datetime.fromisoformat(text).astimezone(timezone.utc).strftime(_TIMESTAMP)
-    except (ValueError, OverflowError):
-        _refuse("The calendar does not have this time.")
 
 
 def _refuse(sentence: str) -> NoReturn:

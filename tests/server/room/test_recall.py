@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,15 @@ def test_pages_go_back_to_the_first_message_and_forward_to_the_last(start: Any) 
         time = alice_time(alice)
         page, _ = query(alice, at=time, limit=1)
         assert texts(page) == ["130"]
+        moment = datetime.fromisoformat(time.replace("Z", "+00:00"))
+        elsewhere = moment.astimezone(timezone(timedelta(hours=-5)))
+        page, _ = query(alice, at=elsewhere.isoformat(), limit=1)
+        assert texts(page) == ["130"], "another zone"
+        page, _ = query(alice, at=f"{time[:19]}Z", limit=200)
+        assert "130" in texts(page), "a whole second begins before its fractions"
+        page, _ = query(alice, at="0500-01-01T00:00:00Z", limit=1)
+        assert texts(page) == ["1"]
+        assert query(alice, at="2026-02-30T00:00:00Z")[1].header["notice"] == "bad-command"
 
 
 def alice_time(alice: WireClient) -> str:
