@@ -115,7 +115,7 @@ class Broadcast:
 
     def post(self, frame: Frame | TextFrames, audience: RoomAudience | None = None) -> None:
         """Send all users, or those of an audience, a frame or a run of texts, with the content in memory."""
-        self._append(frame, audience, is_urgent=True)
+        self._append(frame, audience or self.everyone, is_urgent=True)
         self._flush_soon()
 
     def post_to_others(
@@ -150,7 +150,7 @@ class Broadcast:
 
         Announcements that come in quick succession share a batch.
         """
-        self._append(frame, audience, is_urgent=False)
+        self._append(frame, audience or self.everyone, is_urgent=False)
         self._flush_in_a_while()
 
     def put(self, send_queue: SendQueue, frame: Encodable) -> None:
@@ -186,15 +186,12 @@ class Broadcast:
         for pending in self._pending.values():
             self._flush(pending)
 
-    def _append(
-        self, frame: Frame | TextFrames, audience: RoomAudience | None, *, is_urgent: bool
-    ) -> None:
-        for order, part in (self.everyone if audience is None else audience).parts.items():
+    def _append(self, frame: Frame | TextFrames, audience: RoomAudience, is_urgent: bool) -> None:
+        for order, part in audience.parts.items():
             if part.users:
                 pending = self._pending[order]
                 pending.append(part, frame.encode(order))
-                if is_urgent:
-                    part.is_urgent = True
+                part.is_urgent = part.is_urgent or is_urgent
                 if part.size >= _BATCH_SIZE:
                     self._flush(pending)
 
@@ -259,10 +256,7 @@ class Broadcast:
 
     def _flush(self, pending: PendingFrames, *, only_urgent: bool = False) -> None:
         for data, users in pending.pop_all(only_urgent=only_urgent):
-            if len(users) == 1:
-                self._give_one(data, *users)
-            else:
-                self._give(data, users)
+            self._give(data, users)
 
     def _give_one(self, data: bytes, send_queue: SendQueue) -> None:
         """Give one user their bytes. ``_give`` does the same for many users, who share a batch."""
@@ -284,7 +278,8 @@ class Broadcast:
         # by SendQueue.give and Transport.try_send: the Python calls on that way would add a tenth to the work of the
         # kernel. ``direct`` is None where the raw way would be wrong: under TLS, while a backlog exists (its bytes come
         # first), and after the end of a connection.
-        file = self._share(data, len(send_queues))
+        is_shared = size >= _WORTH_SHARING and len(send_queues) >= _SHARERS
+        file = self._file.put(data) if is_shared else None
         for send_queue in send_queues:
             sent = 0
             if (fd := send_queue.direct) is not None:
@@ -298,12 +293,6 @@ class Broadcast:
         if file is not None:
             # Sockets keep their references to the pages that are on their way.
             self._file.clear()
-
-    def _share(self, data: bytes, times: int) -> int | None:
-        """Return a file that holds ``data`` if that is cheaper than to copy ``data`` so many ``times``, or None."""
-        if len(data) < _WORTH_SHARING or times < _SHARERS:
-            return None
-        return self._file.put(data)
 
 
 def _give_rest(send_queue: SendQueue, data: memoryview) -> None:

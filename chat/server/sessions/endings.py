@@ -6,7 +6,9 @@ from typing import Protocol
 
 import gevent
 
-from chat.server.delivery.send_queue import SendQueue
+from chat.framing import IncompleteFrame, StalledFrame
+from chat.protocol.notices import LeaveReason
+from chat.server.delivery.send_queue import SendQueue, reason_of
 
 
 class ServerStopping(gevent.GreenletExit):
@@ -15,6 +17,14 @@ class ServerStopping(gevent.GreenletExit):
 
 class Ejected(gevent.GreenletExit):
     """End the wait of a session that another greenlet has ended. The session has left the room by then."""
+
+
+def why_ended(problem: StalledFrame | IncompleteFrame | OSError) -> LeaveReason:
+    """Return why a user leaves from whom nothing more can be read."""
+    if isinstance(problem, OSError):
+        return reason_of(problem)
+    stalled = isinstance(problem, StalledFrame)
+    return LeaveReason.TIMED_OUT if stalled else LeaveReason.DISCONNECTED
 
 
 class Transferring(Protocol):

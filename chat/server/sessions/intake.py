@@ -117,26 +117,15 @@ class Intake:
         # once, and not when the garbage collector runs.
         self._give_up = self._bill = _do_nothing
 
-    def wait(self) -> bool:
-        """Wait until the next frame has begun; return False if the client has closed.
-
-        Skips the unread content of a refused frame first.
-        """
+    def skip_rest(self) -> None:
+        """Skip the unread content of a refused frame."""
         while self._left:
             self._receive_more()
-        return self._reader.wait()
-
-    def next_run(self, limit: int) -> Run | None:
-        """Return at most ``limit`` plain texts that have arrived completely; None if the next frame is another."""
-        return self._reader.next_run(self._settings.max_text, limit)
-
-    def next_ping(self) -> bytes | None:
-        """Return the nonce of the next frame if the frame is a ping in its usual form, else None."""
-        return self._reader.next_ping()
 
     def next(self) -> Descriptor | None:
-        """Wait for the descriptor of the next frame; None if the client has closed. Skips as ``wait`` does."""
-        return self._reader.read_descriptor() if self.wait() else None
+        """Wait for the descriptor of the next frame; None if the client has closed. Skips as ``skip_rest`` does."""
+        self.skip_rest()
+        return self._reader.read_descriptor()
 
     def read_header(self, descriptor: Descriptor) -> ClientHeader:
         """Read and check the header of a frame. Raises FrameRefused, with the nonce for the answer."""

@@ -18,7 +18,7 @@ from chat.protocol.pings import PING_ANSWER
 from chat.protocol.runs import MAX_RUN, Run
 from chat.server.accounts.accounts import Account
 from chat.server.attachments.spool import Spool
-from chat.server.delivery.send_queue import BacklogLimits, SendQueue, reason_of
+from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.directory.directory import Directory
 from chat.server.directory.presence_log import PresenceLog
 from chat.server.limits.limits import SenderRates, pause
@@ -29,7 +29,7 @@ from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.service import ChatService
 from chat.server.sessions.answers import REMINDER, Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.endings import Ejected, OpenTransfers, ServerStopping
+from chat.server.sessions.endings import Ejected, OpenTransfers, ServerStopping, why_ended
 from chat.server.sessions.identity import Identity
 from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
 from chat.server.sessions.welcome import encode_welcome
@@ -237,15 +237,13 @@ class Session(Identity):
         """Wait until the user's rates allow the next ``BILLED_BYTES`` of a content, which count as one message."""
         pause(self._rates.consume(1, 0))
 
-    def publish_message(
-        self, intake: Intake, descriptor: Descriptor, header: ClientHeader
-    ) -> Record:
+    def publish_message(self, intake: Intake, frame: Descriptor, header: ClientHeader) -> Record:
         """Read the content of a message from ``intake``, and hand the message to the room. Raises FrameRefused."""
         # The room decides again when it applies the entry. This early answer spares the user an upload in vain.
-        rejection = self._service.judge(self, header.to, descriptor, header.room)
+        rejection = self._service.judge(self, header.to, frame, header.room)
         if rejection is not None:
             raise refusal_of(rejection, header.nonce)
-        run = intake.read_message(descriptor, header, self.file_owner)
+        run = intake.read_message(frame, header, self.file_owner)
         try:
             self._wait_with_reminders(self._waits.for_room)
             return self._service.publish(self, run)
@@ -271,34 +269,36 @@ class Session(Identity):
     def _serve_to_the_end(self) -> None:
         try:
             self._serve()
-        except StalledFrame:
-            self._end(LeaveReason.TIMED_OUT)
-        except IncompleteFrame:
-            self._end(LeaveReason.DISCONNECTED)
-        except OSError as problem:
-            self._end(reason_of(problem))
+        except (StalledFrame, IncompleteFrame, OSError) as problem:
+            self._end(why_ended(problem))
 
     def _serve(self) -> None:
-        intake = self._intake
-        while intake.wait() and not self.send_queue.closed:
+        reader = self.connection.reader
+        while reader.wait() and not self.send_queue.closed:
             # The fast path: most frames are texts, and texts that arrived together cost little more than one.
-            if (run := intake.next_run(self._rates.allowance(MAX_RUN))) is not None:
+            allowed = self._rates.allowance(MAX_RUN)
+            if (run := reader.next_run(self._settings.max_text, allowed)) is not None:
                 self._publish(run)
-                continue
-            if (ping := intake.next_ping()) is not None:
+            elif (ping := reader.next_ping()) is not None:
                 self._answer_ping(ping)
-                continue
-            descriptor = intake.next()
-            assert descriptor is not None, "wait() saw a frame begin"
-            if descriptor.type == MessageType.LOGOUT:
-                self.reason = LeaveReason.QUIT
+            elif not self._take_frame():
                 return
-            try:
-                self._execute_frame(descriptor)
-            except FrameRefused as refused:
-                self._answer(Answer(refused.notice, refused.sentence, refused.nonce))
-                if refused.fatal:
-                    return
+
+    def _take_frame(self) -> bool:
+        """Take a frame that is no plain text; return False if the session ends with it."""
+        descriptor = self._intake.next()
+        assert descriptor is not None, "the reader saw a frame begin"
+        if descriptor.type == MessageType.LOGOUT:
+            self.reason = LeaveReason.QUIT
+            return False
+        try:
+            self._execute_frame(descriptor)
+        except FrameRefused as refused:
+            self._answer(Answer(refused.notice, refused.sentence, refused.nonce))
+            if refused.fatal:
+                return False
+            self._intake.skip_rest()
+        return True
 
     def _publish(self, run: Run) -> None:
         """Wait until the user's rates allow the texts, then hand them to the room."""
