@@ -197,5 +197,5 @@ def test_a_server_and_a_client_without_tls_do_not_load_what_reads_certificates(
     )
 
     assert not said.returncode, said.stderr
-    assert {"chat.server.room.room", "chat.client.trust.connector"} <= {*said.stdout.split()}
+    assert {"chat.server.room.service", "chat.client.trust.connector"} <= {*said.stdout.split()}
     assert "cryptography" not in said.stdout.split()

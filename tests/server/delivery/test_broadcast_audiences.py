@@ -147,3 +147,15 @@ def test_users_of_two_busy_rooms_share_one_batch(broadcast: Broadcast) -> None:
     assert contents(members[0]) == list("02468")
     assert contents(members[5]) == list("0123456789")
     assert [len(member.transport.sends) for member in members] == [1] * 6
+
+
+def test_a_user_who_has_gone_joins_nothing(broadcast: Broadcast) -> None:
+    room, member = RoomAudience(), FakeMember("alice")
+    broadcast.add(member.send_queue)
+    broadcast.remove(member.send_queue)
+
+    broadcast.join(member.send_queue, room)
+    broadcast.post(text("hello"), room)
+    run_ready_greenlets()
+
+    assert contents(member) == []
