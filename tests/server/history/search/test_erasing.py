@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -44,8 +45,11 @@ def is_in_index(directory: Path) -> bool:
     """Whether the files of the index have the secret: as a text, or one of its trigrams."""
     text = SECRET.casefold().encode()
     traces = (text, *(text[start : start + 3] for start in range(len(text) - 2)))
-    files = [path.read_bytes() for path in directory.glob(f"{INDEX_FILE}*")]
-    assert files
+    paths = sorted(directory.glob(f"{INDEX_FILE}*"))
+    assert paths
+    # By another process: to close a file here would release the locks that SQLite has on it. The next connection would
+    # then cut off the memory that the others share, and the process would end by SIGBUS.
+    files = [subprocess.run(["cat", path], stdout=subprocess.PIPE).stdout for path in paths]
     return any(trace in data for trace in traces for data in files)
 
 
