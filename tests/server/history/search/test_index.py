@@ -73,7 +73,8 @@ def test_an_index_of_something_else_is_not_used_and_then_made_anew(
 def test_an_index_that_vanishes_is_made_anew(searched: SearchedHistory) -> None:
     searched.say(DEFAULT_ROOM, "one", "two")
     searched.is_indexed()
-    for path in searched.directory.glob(f"{INDEX_FILE}*"):
+    # Not -shm, which SQLite maps into memory: to touch a map behind the end of its file is a SIGBUS.
+    for path in (searched.directory / f"{INDEX_FILE}{end}" for end in ("", "-wal")):
         path.write_bytes(b"no longer a database" * 1000)
     searched.say(DEFAULT_ROOM, "three")
     assert searched.check(DEFAULT_ROOM, "t") == [3, 2]
